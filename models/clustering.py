@@ -1,0 +1,93 @@
+"""Clustering: every text belongs to the most specific predicate that holds for it."""
+
+from typing import ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from nlparam.numerics.model import AbstractPredicateModel
+
+
+class ClusteringWeights(NamedTuple):
+    """The weights of a clustering.
+
+    `choice[i]` is the cluster of text i, `n_predicates` meaning the background; it stands for the paper's weight
+    vector `tau * onehot(choice)` with `tau` to infinity. `log_volume[k]` is the log of the expected number of texts
+    for which predicate k holds, the last entry that of the background (the log of the number of texts).
+    """
+
+    choice: Int[Array, " n_texts"]
+    log_volume: Float[Array, " n_clusters"]
+
+
+class Clustering(AbstractPredicateModel):
+    r"""Each text is drawn from one cluster, a cluster being uniform over the texts that satisfy its predicate.
+
+    With denotations $D$ and volumes $V_k = \sum_x D_{xk}$, cluster $k$ has the density $P_k(x) = D_{xk} / V_k$ and the
+    background $P_0(x) = 1/N$; the loss is $-\frac1N \sum_x \log \max_k P_k(x)$ (arXiv 2409.08466, section 3).
+
+    - *Overlap*: where several predicates hold, the text belongs to the one with the smallest volume, the most specific.
+    - *Background*: a text for which no predicate holds costs $\log N$, and no more.
+    - *Empty clusters*: a predicate that holds nowhere has density 0 everywhere and takes no text.
+    - *Relaxation*: $D_{xk} = \exp((\theta_k \cdot e_x - 1) / \tau)$, so that $P_k$ is a softmax over the texts and
+      relaxed and judged columns are on one scale.
+
+    **Arguments:** `n_predicates`, the number of clusters K; `temperature`, the $\tau$ of the relaxation (the paper's
+    code: 0.1). Raises `ValueError` unless `n_predicates >= 1` and `temperature > 0`.
+    """
+
+    n_predicates: int
+    temperature: float = 0.1
+
+    closed_form_weights: ClassVar[bool] = True
+
+    def __check_init__(self):
+        if self.n_predicates < 1:
+            raise ValueError(f"got n_predicates={self.n_predicates}, expected at least 1 cluster")
+        if not self.temperature > 0:
+            raise ValueError(f"got temperature={self.temperature}, expected a positive number")
+
+    def loss(self, weights, denotations, data=None):
+        del data
+        log_density = _log_density(denotations, _log_volume(denotations))
+        return -jnp.mean(jnp.take_along_axis(log_density, weights.choice[:, None], axis=1))
+
+    def init_weights(self, denotations, data=None):
+        return self.fit_weights(denotations, data)
+
+    def fit_weights(self, denotations, data=None, init=None):
+        """The closed form: every text takes the cluster, or the background, of the highest density."""
+        del data, init
+        log_volume = _log_volume(denotations)
+        return ClusteringWeights(jnp.argmax(_log_density(denotations, log_volume), axis=1), log_volume)
+
+    def link(self, scores):
+        return jnp.exp((scores - 1) / self.temperature)
+
+    def predict(self, weights, denotations):
+        """The cluster of each text: the predicate of the highest density, even where the background beats it.
+
+        Every text gets a cluster, as in the paper's final assignment; `explained` says which of them a predicate
+        explains better than the background does.
+        """
+        log_density = _log_density(jnp.asarray(denotations), jnp.asarray(weights.log_volume))
+        return jnp.argmax(log_density[:, :-1], axis=1)
+
+    def explained(self, weights: ClusteringWeights, denotations) -> jax.Array:
+        """`(n_texts,)` booleans: some predicate explains the text better than the background does."""
+        log_density = _log_density(jnp.asarray(denotations), jnp.asarray(weights.log_volume))
+        return jnp.max(log_density[:, :-1], axis=1) > log_density[:, -1]
+
+
+def _log_volume(denotations):
+    volume = jnp.sum(denotations, axis=0)
+    # A column without any mass gets volume 1: its density is 0 everywhere whatever its volume, and 0/0 has no gradient.
+    volume = jnp.where(volume > 0, volume, 1.0)
+    return jnp.log(jnp.append(volume, denotations.shape[0]))
+
+
+def _log_density(denotations, log_volume):
+    tiny = jnp.finfo(denotations.dtype).tiny
+    background = jnp.zeros((denotations.shape[0], 1), denotations.dtype)
+    return jnp.concatenate([jnp.log(jnp.maximum(denotations, tiny)), background], axis=1) - log_volume

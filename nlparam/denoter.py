@@ -1,0 +1,78 @@
+"""From texts to denotations without a language model: embedder, n-grams, relaxed scores and the learned head."""
+
+import contextlib
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nlparam.corpus import Corpus
+from nlparam.errors import EmbedderError
+from nlparam.language.embed import AbstractEmbedder, embed_corpus
+from nlparam.language.features import NgramFeatures
+from nlparam.language.store import Store
+
+if TYPE_CHECKING:
+    from nlparam.numerics.head import Head
+
+# Cosines of sentence embeddings with the directions of two slots differ by a few hundredths where a text is between
+# them; at this temperature such a text belongs to both, and one that differs by a tenth to one.
+_MEMBERSHIP_TEMPERATURE = 0.05
+
+
+@dataclasses.dataclass(frozen=True)
+class TextFeatures:
+    """What the head sees of a text: its embedding, its n-grams, and how it belongs to the slots of the relaxation.
+
+    `directions` is `(n_slots, embed_dim)`. The memberships (a softmax over the slots of the relaxed scores) let a few
+    judgments speak for a whole slot; measured in `docs/design.md`.
+    """
+
+    ngrams: NgramFeatures
+    directions: np.ndarray
+
+    def of(self, texts, embeddings: np.ndarray) -> np.ndarray:
+        """`(n_texts, n_features)` features of texts and their `(n_texts, embed_dim)` embeddings."""
+        return np.concatenate([embeddings, self.ngrams.transform(texts), self.memberships(embeddings)], axis=1)
+
+    def memberships(self, embeddings: np.ndarray) -> np.ndarray:
+        """`(n_texts, n_slots)`, rows sum to one; without columns for a single slot, which everything belongs to."""
+        if len(self.directions) < 2:
+            return np.zeros((len(embeddings), 0), embeddings.dtype)
+        scores = embeddings @ self.directions.T
+        exponentials = np.exp((scores - scores.max(axis=1, keepdims=True)) / _MEMBERSHIP_TEMPERATURE)
+        return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class Denoter:
+    """Denotes new texts for the predicates of one fit.
+
+    `embedder_identity` is that of the embedder the head was trained with.
+    """
+
+    embedder: AbstractEmbedder
+    features: TextFeatures
+    head: "Head"
+    embedder_identity: str
+
+    def denote(self, corpus: Corpus, *, store: Store | None = None) -> np.ndarray:
+        """`(n_texts, n_predicates)` probabilities that each predicate holds for each text; 0 for a blank text.
+
+        `store` keeps the embeddings. Raises `EmbedderError` if the embedder is not the one the head was trained with.
+        """
+        if _model_of(self.embedder.identity) != _model_of(self.embedder_identity):
+            raise EmbedderError(
+                f"the embedder here is {self.embedder.identity!r}, expected {self.embedder_identity!r}, with which the "
+                "fit was made: install that one, or fit again"
+            )
+        with Store(":memory:") if store is None else contextlib.nullcontext(store) as opened:
+            embeddings = embed_corpus(corpus.distinct, self.embedder, opened)
+        if len(embeddings) == 0:
+            return np.zeros((len(corpus), len(self.head.intercepts)))
+        return corpus.spread(self.head.denote(self.features.of(corpus.distinct, embeddings)))
+
+
+def _model_of(identity: str) -> str:
+    # The precision comes last: a machine without bfloat16 may use a fit that was made with it.
+    return identity.rsplit(",", 1)[0]

@@ -1,0 +1,36 @@
+"""The exceptions a user can meet. Each message says what was got, what was expected and what to do."""
+
+
+class NlparamError(Exception):
+    """Base of every error that nlparam raises on purpose; the command line prints its message without a traceback."""
+
+
+class CorpusError(NlparamError, ValueError):
+    """The texts cannot be read or cannot be fitted (missing file, unknown field, too few distinct texts)."""
+
+
+class LanguageModelError(NlparamError):
+    """A language model cannot be reached, is not the one asked for, or keeps failing."""
+
+
+class EmbedderError(NlparamError):
+    """The model that embeds texts cannot be found, fetched or loaded."""
+
+
+class WeightsError(NlparamError):
+    """Weights of a language model are missing, incomplete or not the expected file (SHA-256)."""
+
+
+class StoreError(NlparamError):
+    """The store of judgments cannot be opened, read or written."""
+
+
+class FitFolderError(NlparamError):
+    """A folder holds no fit, holds another fit, or cannot be written."""
+
+
+class MissingExtraError(NlparamError, ImportError):
+    """An optional dependency is needed; the message names the extra that brings it."""
+
+    def __init__(self, package: str, extra: str, purpose: str):
+        super().__init__(f"{purpose} needs the package {package!r}: pip install 'nlparam[{extra}]'")

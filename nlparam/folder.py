@@ -1,0 +1,203 @@
+"""A fit on disk: JSON, safetensors and Parquet in one folder. Loading one needs no language model."""
+
+import dataclasses
+import importlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from nlparam.corpus import Corpus
+from nlparam.costs import Costs
+from nlparam.denoter import Denoter, TextFeatures
+from nlparam.errors import FitFolderError
+from nlparam.fitting import describe_model
+from nlparam.language.embed import SentenceTransformerEmbedder
+from nlparam.language.features import NgramFeatures
+from nlparam.numerics.head import Head
+from nlparam.numerics.model import AbstractPredicateModel
+from nlparam.solution import RESULTS, Agreement, Fit, Judgment, TraceEntry
+
+FORMAT = 1
+_FIT, _WEIGHTS, _HEAD = "fit.json", "weights.safetensors", "head.safetensors"
+_DENOTATIONS, _JUDGMENTS, _NGRAMS = "denotations.parquet", "judgments.parquet", "ngrams.json"
+
+
+def check_folder(folder: str | Path, settings: dict[str, Any], *, overwrite: bool = False) -> None:
+    """Raises `FitFolderError` if the folder cannot take this fit: it holds another one, or is no folder.
+
+    The same fit (equal model, texts and settings) may be written again: a repeated command is not an accident.
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise FitFolderError(f"{folder} is a file, expected a folder (or nothing yet): choose another --out")
+    nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    if not os.access(nearest, os.W_OK):
+        raise FitFolderError(f"{nearest} is not writable: choose another --out or change its permissions")
+    if overwrite or not (folder / _FIT).exists():
+        return
+    try:
+        there = _read_json(folder)
+        there = {"model": there["model"], "fields": there["fields"]} | there["settings"]
+    except (FitFolderError, KeyError):
+        there = {}
+    wanted = json.loads(json.dumps(settings))
+    different = sorted(name for name in wanted.keys() - {"date"} if there.get(name) != wanted[name])
+    if different:
+        raise FitFolderError(
+            f"{folder} holds another fit (it differs in {', '.join(different)}): "
+            "choose another --out, or replace it with --overwrite"
+        )
+
+
+def save(fit: Fit, folder: str | Path, *, overwrite: bool = False) -> Path:
+    """Writes a fit to a folder; `fit.json` comes last, so that a folder with one is complete.
+
+    Raises `FitFolderError` if the folder holds another fit and `overwrite` is not set, or if it cannot be written.
+    """
+    import pyarrow
+    import pyarrow.parquet
+    from safetensors.numpy import save_file
+
+    folder = Path(folder)
+    model = describe_model(fit.asked_model)
+    check_folder(folder, model | fit.settings, overwrite=overwrite)
+    head = fit.denoter.head
+    features = fit.denoter.features
+    columns = {"text": list(fit.corpus.texts)} | {f"denotation_{k}": column for k, column in enumerate(fit.denotations.T)}
+    judgments = [dataclasses.asdict(judgment) for judgment in fit.judgments]
+    schema = pyarrow.schema([("text", pyarrow.int64()), ("predicate", pyarrow.string()), ("probability", pyarrow.float64())])
+    contents = model | {
+        "format": FORMAT,
+        "n_predicates": len(fit.predicates),
+        "predicates": fit.predicates,
+        "loss": fit.loss,
+        "result": fit.result.name,
+        "settings": fit.settings,
+        "costs": fit.costs.as_dict(),
+        "agreement": [dataclasses.asdict(agreement) for agreement in fit.agreement],
+        "trace": [dataclasses.asdict(entry) for entry in fit.trace],
+        "candidates": fit.candidates,
+        "versions": fit.versions,
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / _FIT).unlink(missing_ok=True)
+        save_file({name: _array(leaf) for name, leaf in _named(fit.weights)}, folder / _WEIGHTS)
+        save_file(
+            {name: _array(leaf) for name, leaf in zip(Head._fields, head, strict=True)}
+            | {"directions": _array(features.directions), "predictions": _array(fit.predictions)}
+            | {f"idf_{name}": _array(idf) for name, idf in features.ngrams.idf.items()}
+            | {f"axes_{name}": _array(axes) for name, axes in features.ngrams.axes.items()},
+            folder / _HEAD,
+        )
+        (folder / _NGRAMS).write_text(json.dumps(features.ngrams.vocabularies, ensure_ascii=False), encoding="utf-8")
+        pyarrow.parquet.write_table(pyarrow.table(columns), folder / _DENOTATIONS)
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(judgments, schema=schema), folder / _JUDGMENTS)
+        partial = folder / f"{_FIT}.partial"
+        partial.write_text(json.dumps(contents, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        partial.replace(folder / _FIT)
+    except OSError as error:
+        raise FitFolderError(f"{folder} cannot be written ({error}): choose another --out") from error
+    return folder
+
+
+def load(folder: str | Path, *, model: type[AbstractPredicateModel] | None = None) -> Fit:
+    """Loads a fit that `Fit.save` or the command line wrote.
+
+    **Arguments:** `model`, the class of the model, needed only if it cannot be imported under its own name (a class
+    that was defined in a script or notebook).
+
+    **Raises:** `FitFolderError` if the folder holds no fit, an incomplete one, or one of a newer format.
+    """
+    import pyarrow.parquet
+    from safetensors.numpy import load_file
+
+    folder = Path(folder)
+    contents = _read_json(folder)
+    if contents["format"] > FORMAT:
+        raise FitFolderError(
+            f"{folder} was written by a newer nlparam (format {contents['format']}, this one reads {FORMAT}): upgrade nlparam"
+        )
+    kind = _model_class(contents["model"]) if model is None else model
+    asked = kind(**contents["fields"])
+    fitted = dataclasses.replace(asked, n_predicates=contents["n_predicates"])
+    try:
+        table = pyarrow.parquet.read_table(folder / _DENOTATIONS)
+        judgments = pyarrow.parquet.read_table(folder / _JUDGMENTS).to_pylist()
+        weights = load_file(folder / _WEIGHTS)
+        arrays = load_file(folder / _HEAD)
+        vocabularies = json.loads((folder / _NGRAMS).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise FitFolderError(f"{folder} holds an incomplete fit ({error}): fit again with --overwrite") from error
+    names = [name for name in table.column_names if name.startswith("denotation_")]
+    denotations = np.stack([table[name].to_numpy() for name in names], axis=1)
+    ngrams = NgramFeatures(
+        vocabularies,
+        {name: arrays[f"idf_{name}"] for name in vocabularies},
+        {name: arrays[f"axes_{name}"] for name in vocabularies},
+    )
+    head = Head(*(arrays[name] for name in Head._fields))._replace(slope=float(arrays["slope"]))
+    settings = contents["settings"]
+    embedder = SentenceTransformerEmbedder(settings["embedder"])
+    return Fit(
+        model=fitted,
+        asked_model=asked,
+        predicates=contents["predicates"],
+        weights=_unflatten(fitted, denotations, weights),
+        denotations=denotations,
+        predictions=arrays["predictions"],
+        loss=contents["loss"],
+        result=RESULTS[contents["result"]],
+        corpus=Corpus.from_texts(table["text"].to_pylist()),
+        denoter=Denoter(embedder, TextFeatures(ngrams, arrays["directions"]), head, settings["embedder_identity"]),
+        judgments=[Judgment(**judgment) for judgment in judgments],
+        agreement=[Agreement(**agreement) for agreement in contents["agreement"]],
+        candidates=contents["candidates"],
+        trace=[TraceEntry(**{**entry, "predicates": tuple(entry["predicates"])}) for entry in contents["trace"]],
+        settings=settings,
+        versions=contents["versions"],
+        costs=Costs.from_dict(contents["costs"]),
+    )
+
+
+def _read_json(folder: Path) -> dict[str, Any]:
+    path = folder / _FIT
+    if not path.exists():
+        raise FitFolderError(f"{folder} holds no fit (there is no {_FIT} in it): give the --out folder of a fit")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise FitFolderError(f"{path} is not readable as JSON ({error}): fit again with --overwrite") from error
+
+
+def _model_class(name: str) -> type[AbstractPredicateModel]:
+    module, _, attribute = name.partition(":")
+    try:
+        kind = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise FitFolderError(f"the model class {name!r} cannot be imported: give it as load(folder, model=...)") from error
+    if not (isinstance(kind, type) and issubclass(kind, AbstractPredicateModel)):
+        raise FitFolderError(f"{name!r} is not a model class: the file fit.json was changed")
+    return kind
+
+
+def _array(leaf) -> np.ndarray:
+    return np.ascontiguousarray(leaf)
+
+
+def _named(tree) -> list[tuple[str, Any]]:
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return [(jax.tree_util.keystr(path, simple=True, separator=".") or "weights", leaf) for path, leaf in leaves]
+
+
+def _unflatten(model: AbstractPredicateModel, denotations: np.ndarray, arrays: dict[str, np.ndarray]):
+    """The weights in the structure that the model's `init_weights` gives."""
+    template = jax.eval_shape(model.init_weights, jax.ShapeDtypeStruct(denotations.shape, np.float32))
+    names = [name for name, _ in _named(template)]
+    if set(names) != set(arrays):
+        raise FitFolderError(f"the weights are {sorted(arrays)}, expected {sorted(names)} for this model: fit again")
+    return jax.tree.unflatten(jax.tree.structure(template), [arrays[name] for name in names])

@@ -1,0 +1,52 @@
+"""Language models: backends behind one contract, and `load_language_model` to name one."""
+
+from pathlib import Path
+
+from nlparam.errors import LanguageModelError
+from nlparam.language.lm.base import AbstractLanguageModel as AbstractLanguageModel
+from nlparam.language.lm.base import Completion as Completion
+from nlparam.language.lm.base import Message as Message
+from nlparam.language.lm.base import Request as Request
+from nlparam.language.lm.base import RequestError as RequestError
+from nlparam.language.lm.base import TransientError as TransientError
+from nlparam.language.lm.scripted import ScriptedModel as ScriptedModel
+
+DEFAULT_WEIGHTS = "qwen2.5-coder-1.5b"
+
+_FORMS = (
+    f'"embedded" (the weights {DEFAULT_WEIGHTS}), "embedded:NAME" (see `nlparam lm list`), the path of a .gguf file, '
+    '"http://HOST:PORT/v1" or "http://HOST:PORT/v1#MODEL" (a server that speaks the OpenAI API)'
+)
+
+
+def load_language_model(
+    spec: "str | Path | AbstractLanguageModel", *, model: str | None = None, timeout: float = 60.0
+) -> AbstractLanguageModel:
+    """A backend from its short name. Nothing is loaded or asked yet.
+
+    **Arguments:** `spec`, one of `"embedded"`, `"embedded:NAME"`, the path of a `.gguf` file (also as
+    `"embedded:PATH"`), the address of an OpenAI-compatible server (`"http://localhost:8000/v1"`, with `#MODEL` behind
+    it if the server has several), or a backend, which is returned as it is; `model`, the same as `#MODEL`; `timeout`,
+    the seconds one call to a server may take.
+
+    Raises `LanguageModelError` for anything else, `WeightsError` if the weights are not there, `MissingExtraError` if
+    the embedded backend is not installed.
+    """
+    if isinstance(spec, AbstractLanguageModel):
+        return spec
+    name = str(spec)
+    if not isinstance(spec, Path) and name.lower().startswith(("http://", "https://")):
+        from nlparam.language.lm.server import ServerModel
+
+        url, _, in_url = name.partition("#")
+        return ServerModel(url, model=model or in_url or None, timeout=timeout)
+    if model is not None:
+        raise LanguageModelError(f"got the model {model!r} with {name!r}; a model is named for a server only: {_FORMS}")
+    if not (isinstance(spec, Path) or name == "embedded" or name.startswith("embedded:") or name.endswith(".gguf")):
+        raise LanguageModelError(f"got the language model {name!r}, expected {_FORMS}")
+
+    from nlparam.language.lm.embedded import EmbeddedModel
+
+    if isinstance(spec, Path):
+        return EmbeddedModel(spec)
+    return EmbeddedModel(DEFAULT_WEIGHTS if name == "embedded" else name.removeprefix("embedded:"))

@@ -1,0 +1,133 @@
+"""The contract of a language model backend: one request in, one completion out."""
+
+import abc
+import dataclasses
+import re
+from collections.abc import Sequence
+
+from nlparam.errors import LanguageModelError
+
+
+@dataclasses.dataclass(frozen=True)
+class Message:
+    """One turn of a chat; `role` is "system", "user" or "assistant"."""
+
+    role: str
+    content: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """One call of a language model.
+
+    With `labels`, the backend generates a single token and returns the log-probability of each label as the next
+    token (`Completion.label_logprobs`); `max_tokens` is then ignored. Without, it generates up to `max_tokens`.
+    Everything that can change the answer is a field, because the fields are the key under which the store keeps it.
+    """
+
+    messages: tuple[Message, ...]
+    labels: tuple[str, ...] | None = None
+    max_tokens: int = 64
+    temperature: float = 0.0
+    seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Completion:
+    """What a language model answered.
+
+    `label_logprobs[i]` is the log-probability of `Request.labels[i]`, `-inf` where the backend does not report it.
+    """
+
+    text: str
+    label_logprobs: tuple[float, ...] | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class TransientError(Exception):
+    """A failure that may pass (time-out, overload, 5xx): the engine tries again, within its bound.
+
+    `retry_after` is the number of seconds the server asked to wait, if it said so.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None):
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class RequestError(LanguageModelError):
+    """This one request cannot be answered (too long, refused, an empty answer), while others may be.
+
+    The engine counts it as a failure and goes on; any other `LanguageModelError` concerns the backend as a whole.
+    """
+
+
+class AbstractLanguageModel(abc.ABC):
+    """A backend. Subclasses implement `complete`; retries, concurrency, caching and counting are the engine's.
+
+    `identity` names the model and its revision (a file's SHA-256, a server's model name): it is part of the key of
+    everything stored. `max_in_flight` is how many `complete` calls may run at the same time. `strong` says whether the
+    model can follow a long contrastive prompt, which decides the default proposer.
+    """
+
+    identity: str
+    max_in_flight: int = 1
+    strong: bool = True
+
+    @abc.abstractmethod
+    async def complete(self, request: Request) -> Completion:
+        """Answers one request.
+
+        Raises `TransientError` for a failure worth another try and `nlparam.errors.LanguageModelError` for one that is
+        not (the server is not there, the model is unknown; `RequestError` if only this request is concerned); the
+        message of the latter says what to do.
+        """
+
+    async def aclose(self) -> None:  # noqa: B027 - optional hook
+        """Frees what the backend holds (connections, memory)."""
+
+
+def label_logprobs(labels: Sequence[str], top: Sequence[tuple[str, float]]) -> tuple[float, ...]:
+    """Collects the log-probability of each label from the most likely next tokens.
+
+    Tokens that differ from a label only in case and surrounding space count for it (`" Yes"`, `"yes"`), because
+    tokenisers split the same answer in several ways; their probabilities are added up.
+    """
+    import math
+
+    sums = dict.fromkeys(labels, 0.0)
+    folded = {label.strip().casefold(): label for label in labels}
+    for token, logprob in top:
+        label = folded.get(token.strip().casefold())
+        if label is not None:
+            sums[label] += math.exp(logprob)
+    return tuple(math.log(sums[label]) if sums[label] > 0 else -math.inf for label in labels)
+
+
+# What the chat templates of common models make of text: ChatML and Llama 3 (<|...|>), DeepSeek (the same with U+FF5C),
+# Llama 2 and Mistral (<s>, [INST], <<SYS>>), Gemma (<start_of_turn>), Qwen (<think>, <tool_call>, <|fim_prefix|>).
+_CONTROL_TOKEN = re.compile(
+    r"""(
+        <[|\uff5c](?=\S)
+      | <(?=/?(?:s|bos|eos|pad|unk|mask|think|tool_call|tool_response|(?:start|end)_of_(?:turn|image)|fim_\w+)>)
+      | <(?=</?SYS>>)
+      | \[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|ARGS|CALL_ID|IMG|THINK)\])
+    )""",
+    re.VERBOSE,
+)
+
+
+def neutralise(text: str) -> str:
+    """Breaks chat-template tokens, so that a text of the corpus cannot end its own turn or begin another.
+
+    A space goes behind the opening mark (`<|im_end|>` becomes `<| im_end|>`): a reader sees the same, a tokeniser no
+    longer does. The engine applies it to every message, whatever the backend. Text without such tokens is unchanged.
+
+    ```pycon
+    >>> neutralise("</s> and <|im_end|> but not a <b>word</b>")
+    '< /s> and <| im_end|> but not a <b>word</b>'
+
+    ```
+    """
+    return _CONTROL_TOKEN.sub(r"\1 ", text)

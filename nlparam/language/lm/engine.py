@@ -1,0 +1,319 @@
+"""Sends batches of requests to a language model: concurrency, retries, counting and storing, written once."""
+
+import asyncio
+import concurrent.futures
+import dataclasses
+import math
+import random
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from typing import Any, TypeVar
+
+from nlparam.costs import Costs
+from nlparam.errors import LanguageModelError
+from nlparam.language.lm.base import (
+    AbstractLanguageModel,
+    Completion,
+    Message,
+    Request,
+    RequestError,
+    TransientError,
+    neutralise,
+)
+from nlparam.language.store import Store, completion_key
+from nlparam.progress import Progress
+
+BACKOFF_LIMIT = 30.0  # seconds; waits double up to this
+RETRY_AFTER_LIMIT = 60.0  # seconds; a server that asks for more is tried again earlier
+PATIENCE = 8  # failures in a row, or as many as may be in flight, that end a batch
+
+OnResult = Callable[[int, Completion], None]
+_Result = TypeVar("_Result")
+
+
+class Engine:
+    """Runs requests on a language model: asynchronous inside, an ordinary function call outside.
+
+    The work is done in an event loop of its own in a daemon thread, so it can be used where a loop is running already
+    (Jupyter). Message contents pass through `neutralise` on their way out.
+
+    **Arguments:**
+
+    - `lm`: the backend.
+    - `store`: where `complete_stored` looks and keeps; `None` for nowhere.
+    - `costs`: counts calls (each try is one), tokens, retries, failures and proposals.
+    - `max_retries`: how often a request is sent again after a `TransientError`.
+    - `timeout`: seconds a request may take, its retries included; `None` leaves it to the backend's limit for a call.
+    - `backoff`: seconds before the first retry; doubled each time, with jitter.
+    - `progress`: shows how far `complete_stored` has come.
+    """
+
+    def __init__(
+        self,
+        lm: AbstractLanguageModel,
+        *,
+        store: Store | None,
+        costs: Costs,
+        max_retries: int = 4,
+        timeout: float | None = None,
+        backoff: float = 0.5,
+        progress: Progress | None = None,
+    ):
+        self.lm = lm
+        self.store = store
+        self.costs = costs
+        self._max_retries = max_retries
+        self._timeout = timeout
+        self._backoff = backoff
+        self._progress = Progress(enabled=False) if progress is None else progress
+        self._jitter = random.Random()
+        self._answered = False
+        self._one_batch = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    def run(self, requests: Sequence[Request], *, on_result: OnResult | None = None) -> list[Completion | None]:
+        """Answers a batch; `None` stands where a request failed, after its retries.
+
+        At most `lm.max_in_flight` requests are under way at once, and they start in the order given, so that a backend
+        with a prefix cache reads a long common beginning once. `on_result(index, completion)` is called as each request
+        finishes, in the engine's thread, before another takes its place: when it stores the answer, a killed run has
+        lost no more than what was in flight. It must not call the engine; what it raises ends the batch.
+
+        Raises `LanguageModelError` at once if the backend says so before anything was answered, if nothing in the batch
+        was answered, or if `PATIENCE` (at least `lm.max_in_flight`) requests in a row failed.
+        """
+        if threading.current_thread() is self._thread:
+            raise RuntimeError("Engine.run was called from on_result or from a backend: it would wait for itself")
+        if not requests:
+            return []
+        with self._one_batch:
+            try:
+                return self._wait_for(self._run([_neutral(request) for request in requests], on_result))
+            except _Interrupted as interrupted:
+                raise interrupted.reason from None
+
+    def complete_stored(self, requests: Sequence[Request], *, what: str = "generating") -> list[Completion | None]:
+        """Generated text for each request, from the store where it is there; new text is stored as it arrives.
+
+        `what` names the step in the progress display.
+
+        Raises `LanguageModelError` as `run` does, `StoreError` if the store fails, `ValueError` for a label read.
+        """
+        results: list[Completion | None] = [None] * len(requests)
+        missing: dict[Request, list[int]] = {}
+        for index, request in enumerate(requests):
+            if request.labels is not None:
+                raise ValueError(
+                    "got a request with labels, expected one for text: label reads are stored as judgments"
+                )
+            request = _neutral(request)
+            stored = self.store.get_completion(self._key(request)) if self.store is not None else None
+            if stored is None:
+                missing.setdefault(request, []).append(index)
+            else:
+                results[index] = stored
+                self.costs.proposals_served += 1
+        asked = list(missing)
+        if not asked:
+            return results
+        with self._progress.task(what, len(asked), costs=self.costs, unit="texts") as task:
+
+            def keep(number: int, completion: Completion) -> None:
+                if self.store is not None:
+                    self.store.put_completion(self._key(asked[number]), completion)
+                self.costs.proposals_asked += 1
+                task.advance()
+
+            answers = self.run(asked, on_result=keep)
+        for request, completion in zip(asked, answers, strict=True):
+            for index in missing[request]:
+                results[index] = completion
+        return results
+
+    def close(self) -> None:
+        """Stops what is under way and frees what the backend holds; a later `run` opens everything again."""
+        loop, thread = self._loop, self._thread
+        if loop is None or thread is None:
+            return
+        self._loop = self._thread = None
+        asyncio.run_coroutine_threadsafe(self._shut_down(), loop)
+        thread.join(timeout=5.0)  # a daemon thread: if a backend does not let go, the process can still end
+
+    def __enter__(self) -> "Engine":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def _key(self, request: Request) -> str:
+        return completion_key(self.lm.identity, request)
+
+    def _wait_for(self, coroutine: Coroutine[Any, Any, _Result]) -> _Result:
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(target=_turn, args=(self._loop,), name="nlparam-engine", daemon=True)
+            self._thread.start()
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        try:
+            # Short waits: on Windows a long one cannot be interrupted from the keyboard.
+            while not future.done():
+                concurrent.futures.wait([future], timeout=0.5)
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    async def _run(self, requests: Sequence[Request], on_result: OnResult | None) -> list[Completion | None]:
+        results: list[Completion | None] = [None] * len(requests)
+        waiting = iter(enumerate(requests))
+        batch = _Batch(len(requests), patience=max(PATIENCE, self.lm.max_in_flight), answered_before=self._answered)
+        n_workers = min(max(1, self.lm.max_in_flight), len(requests))
+        workers = [
+            asyncio.create_task(self._work(waiting, results, batch, on_result), name=f"request worker {number}")
+            for number in range(n_workers)
+        ]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+        batch.finished()
+        return results
+
+    async def _work(
+        self,
+        waiting: Iterator[tuple[int, Request]],
+        results: list[Completion | None],
+        batch: "_Batch",
+        on_result: OnResult | None,
+    ) -> None:
+        # All workers draw from the one iterator, so requests start in order.
+        for index, request in waiting:
+            try:
+                try:
+                    completion = await self._complete(request)
+                except (LanguageModelError, TransientError) as error:
+                    self.costs.failures += 1
+                    batch.failed(error)
+                    continue
+                self._answered = True
+                batch.answered()
+                results[index] = completion
+                if on_result is not None:
+                    on_result(index, completion)
+            except (KeyboardInterrupt, SystemExit) as reason:
+                # Raised as it is, it would end the event loop and leave the caller waiting for ever.
+                raise _Interrupted(reason) from None
+
+    async def _complete(self, request: Request) -> Completion:
+        loop = asyncio.get_running_loop()
+        deadline = math.inf if self._timeout is None else loop.time() + self._timeout
+        tries = 0
+        while True:
+            self.costs.calls += 1
+            tries += 1
+            try:
+                async with asyncio.timeout_at(None if self._timeout is None else deadline):
+                    completion = await self.lm.complete(request)
+            except TimeoutError as error:
+                limit = "within its time limit" if self._timeout is None else f"within {self._timeout:g} s"
+                raise TransientError(f"the language model did not answer {limit} (tries: {tries})") from error
+            except TransientError as error:
+                delay = self._delay(tries, error.retry_after)
+                if tries > self._max_retries or loop.time() + delay >= deadline:
+                    raise
+                self.costs.retries += 1
+                await asyncio.sleep(delay)
+                continue
+            self.costs.prompt_tokens += completion.prompt_tokens
+            self.costs.completion_tokens += completion.completion_tokens
+            _check(request, completion)
+            return completion
+
+    def _delay(self, tries: int, retry_after: float | None) -> float:
+        # Jitter, so that requests turned away together do not come back together.
+        if retry_after is not None:
+            return min(max(0.0, retry_after), RETRY_AFTER_LIMIT) + self._jitter.uniform(0.0, self._backoff)
+        return min(self._backoff * 2.0 ** (tries - 1), BACKOFF_LIMIT) * self._jitter.uniform(0.5, 1.5)
+
+    async def _shut_down(self) -> None:
+        loop = asyncio.get_running_loop()
+        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        try:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.lm.aclose()
+        finally:
+            loop.stop()
+
+
+@dataclasses.dataclass
+class _Batch:
+    """Decides when failures mean that going on is useless."""
+
+    n_requests: int
+    patience: int
+    answered_before: bool
+    n_answered: int = 0
+    in_a_row: int = 0
+    last: Exception | None = None
+    backend_failed: bool = False
+
+    def answered(self) -> None:
+        self.n_answered += 1
+        self.in_a_row = 0
+
+    def failed(self, error: LanguageModelError | TransientError) -> None:
+        self.last = error
+        if isinstance(error, RequestError):  # says nothing about the requests to come
+            return
+        self.backend_failed = True
+        self.in_a_row += 1
+        if isinstance(error, LanguageModelError) and self.n_answered == 0:
+            raise error
+        if self.in_a_row >= self.patience:
+            raise LanguageModelError(
+                f"the language model failed {self.in_a_row} times in a row, with {self.n_answered} of "
+                f"{self.n_requests} requests answered; the last failure: {error}"
+            ) from error
+
+    def finished(self) -> None:
+        # A backend that has answered before may find the few texts of a later batch impossible; its user goes on.
+        if self.last is None or self.n_answered or (self.answered_before and not self.backend_failed):
+            return
+        raise LanguageModelError(
+            f"the language model answered none of {self.n_requests} requests; the last failure: {self.last}"
+        ) from self.last
+
+
+class _Interrupted(Exception):
+    def __init__(self, reason: BaseException):
+        super().__init__(reason)
+        self.reason = reason
+
+
+def _turn(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()
+
+
+def _neutral(request: Request) -> Request:
+    messages = tuple(Message(message.role, neutralise(message.content)) for message in request.messages)
+    return dataclasses.replace(request, messages=messages)
+
+
+def _check(request: Request, completion: Completion) -> None:
+    if request.labels is None:
+        return
+    logprobs = completion.label_logprobs
+    if logprobs is None or len(logprobs) != len(request.labels) or all(value == -math.inf for value in logprobs):
+        raise RequestError(
+            f"the language model answered {completion.text[:40]!r}; none of the labels {', '.join(request.labels)} was "
+            "among the likeliest first tokens"
+        )

@@ -1,0 +1,45 @@
+"""From what a language model wrote to predicates. Unusable output becomes nothing, and the caller counts it."""
+
+import json
+import re
+import unicodedata
+
+from pydantic import TypeAdapter, ValidationError
+
+MAX_PREDICATE_CHARACTERS = 160
+
+_STRINGS = TypeAdapter(list[str])
+_BULLET = re.compile(r"^\s*(?:[-*•]|\(?\d{1,2}[.):])\s+")
+_PREAMBLE = re.compile(r"^(?:property|category|answer|predicate|the text|the texts|this text|it)\s*[:]?\s+", re.IGNORECASE)
+_REFUSAL = re.compile(r"\b(?:i apologi[sz]e|i'm sorry|as an ai|cannot|can't help|scores?\b|none of)", re.IGNORECASE)
+
+
+def parse_predicate(line: str) -> str | None:
+    """One predicate from one line, or None: without bullets, quotes, "The text", a full stop or control characters."""
+    line = "".join(c for c in line if not unicodedata.category(c).startswith("C"))
+    line = _BULLET.sub("", line).strip().strip("\"'`*“”‘’").strip()
+    line = _PREAMBLE.sub("", line).strip().strip("\"'`*“”‘’").rstrip(" .;,").strip()
+    if not any(c.isalpha() for c in line) or len(line) > MAX_PREDICATE_CHARACTERS or _REFUSAL.search(line):
+        return None
+    return line
+
+
+def parse_predicates(output: str) -> list[str]:
+    """Distinct predicates from a JSON array of strings, or from one per line where the model ignored the format."""
+    start, end = output.find("["), output.rfind("]")
+    lines = output.splitlines()
+    if 0 <= start < end:
+        try:
+            lines = _STRINGS.validate_json(output[start : end + 1])
+        except ValidationError:
+            # Small models leave brackets open or forget a comma: read the quoted strings that are there.
+            lines = [json.loads(f'"{s}"') for s in re.findall(r'"((?:[^"\\\n]|\\["\\/bfnrt])*)"', output[start:])] or lines
+    predicates = (parse_predicate(line) for line in lines if line.strip())
+    return list(dict.fromkeys(p for p in predicates if p is not None))
+
+
+def parse_category(output: str, *, max_words: int = 6) -> str | None:
+    """A short category from the first line that the model wrote, or None."""
+    first = next((line for line in output.splitlines() if line.strip()), "")
+    category = parse_predicate(first)
+    return category if category is not None and len(category.split()) <= max_words else None

@@ -1,0 +1,58 @@
+"""Prompts are text files with a version; this module loads and fills them."""
+
+import dataclasses
+import functools
+import hashlib
+import re
+import string
+from importlib import resources
+from pathlib import Path
+
+from nlparam.language.lm.base import Message
+
+_SECTION = re.compile(r"^\[(system|user|assistant)\]$", re.MULTILINE)
+
+
+@dataclasses.dataclass(frozen=True)
+class Prompt:
+    """A prompt template.
+
+    `version` is the file's name, its stated version and a digest of its wording: it is part of the key of every
+    stored answer, so an edited prompt never meets answers to the old one.
+    """
+
+    name: str
+    version: str
+    sections: tuple[tuple[str, str], ...]
+
+    def fill(self, **fields: str) -> tuple[Message, ...]:
+        """The messages with every `$field` replaced once: a value that itself contains `$field` stays as it is.
+
+        Raises `KeyError` for a field of the template that is not given.
+        """
+        return tuple(Message(role, string.Template(template).substitute(fields)) for role, template in self.sections)
+
+
+@functools.cache
+def load_prompt(name: str, path: Path | None = None) -> Prompt:
+    """Loads `nlparam/language/prompts/NAME.txt`, or the user's own file at `path`.
+
+    Raises `ValueError` if the file does not begin with `version: N` or has no `[user]` section.
+    """
+    source = path if path is not None else resources.files("nlparam.language") / "prompts" / f"{name}.txt"
+    content = source.read_text(encoding="utf-8")
+    head, *parts = _SECTION.split(content)
+    declared = re.match(r"version: (\w+)$", head.splitlines()[0] if head else "")
+    if declared is None:
+        raise ValueError(f"prompt {name!r}: the first line must be 'version: N', got {content[:40]!r}")
+    sections = tuple((role, text.strip("\n")) for role, text in zip(parts[::2], parts[1::2], strict=True))
+    if "user" not in {role for role, _ in sections}:
+        raise ValueError(f"prompt {name!r}: a [user] section is missing")
+    digest = hashlib.sha256(repr(sections).encode()).hexdigest()[:8]
+    return Prompt(name, f"{name}-{declared[1]}-{digest}", sections)
+
+
+def cut_words(text: str, n_words: int) -> str:
+    """The first `n_words` words on one line, at most 12 characters a word on average: what a prompt shows of a text."""
+    words = text[: n_words * 40].split(maxsplit=n_words)[:n_words]
+    return " ".join(words)[: n_words * 12]

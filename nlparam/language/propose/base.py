@@ -1,0 +1,44 @@
+"""The contract of a proposer (the discretisation of arXiv 2409.08466, section 4)."""
+
+import abc
+from collections.abc import Sequence
+
+import numpy as np
+
+
+class AbstractProposer(abc.ABC):
+    """Turns directions into words: it sees how highly each text scores in each slot and names what high texts share."""
+
+    identity: str
+
+    @abc.abstractmethod
+    def propose(
+        self,
+        texts: Sequence[str],
+        scores: np.ndarray,
+        *,
+        goal: str,
+        avoid: Sequence[str] = (),
+        rng: np.random.Generator,
+    ) -> list[list[str]]:
+        """Candidate predicates for every slot, the most promising first.
+
+        **Arguments:**
+
+        - `scores`: `(n_texts, n_slots)`, the relaxed score of every text in every slot; only their order counts.
+        - `goal`: what the predicates are to be about.
+        - `avoid`: predicates that are there already and need not be proposed again.
+        - `rng`: chooses the texts that are shown; the same generator state proposes the same.
+
+        **Returns:** for each slot a list of distinct predicates, empty where the language model gave nothing usable.
+        """
+
+
+def high_texts(scores: np.ndarray, n_shown: int, *, rng: np.random.Generator) -> np.ndarray:
+    """Texts that are typical of one slot: drawn from the highest-scoring tenth of the corpus.
+
+    Only the very highest would be near-duplicates of one story, and a random draw from the top names the slot better.
+    """
+    top = np.argsort(-scores, kind="stable")
+    width = max(4 * n_shown, len(scores) // 10)
+    return rng.choice(top[:width], size=min(n_shown, width, len(scores)), replace=False)

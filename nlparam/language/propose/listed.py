@@ -1,0 +1,25 @@
+"""Listed: predicates that the user gives."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from nlparam.language.propose.base import AbstractProposer
+
+
+@dataclasses.dataclass
+class Listed(AbstractProposer):
+    """Proposes the given predicates for every slot: selection and weights without any generation.
+
+    For an analyst who has a code book, and for measuring the search apart from the proposer.
+    """
+
+    predicates: Sequence[str]
+
+    def __post_init__(self):
+        self.identity = "listed"
+
+    def propose(self, texts, scores, *, goal, avoid=(), rng):
+        del texts, goal, rng
+        avoided = {predicate.casefold() for predicate in avoid}
+        fresh = [p for p in dict.fromkeys(self.predicates) if p.casefold() not in avoided]
+        return [list(fresh) for _ in range(scores.shape[1])]

@@ -1,0 +1,93 @@
+"""What a model is: a loss over denotations. Everything else has a default."""
+
+import abc
+from typing import ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from nlparam.numerics._types import Data, Denotations, Scalar, Scores, Weights
+
+
+class AbstractPredicateModel(eqx.Module):
+    """A statistical model over the denotation matrix (arXiv 2409.08466, section 3).
+
+    A subclass is a frozen dataclass with the field `n_predicates` and the method `loss`; it holds no text, prompt,
+    language model or optimiser. The same `loss` serves relaxed denotations (`link` of cosines) and judged ones.
+
+    !!! example
+        ```python
+        class Coverage(AbstractPredicateModel):
+            n_predicates: int
+
+            def loss(self, weights, denotations, data=None):
+                return jnp.mean(jnp.prod(1 - denotations, axis=1))  # share of texts that no predicate holds for
+        ```
+    """
+
+    n_predicates: eqx.AbstractVar[int]
+
+    # True where `fit_weights` is a closed form: the relaxation then re-solves the weights at every step instead of
+    # descending on them together with the directions.
+    closed_form_weights: ClassVar[bool] = False
+
+    @abc.abstractmethod
+    def loss(self, weights: Weights, denotations: Denotations, data: Data = None) -> Scalar:
+        """The mean loss per text in nats, lower is better. Must be differentiable in `denotations`."""
+
+    def init_weights(self, denotations: Denotations, data: Data = None) -> Weights:
+        """Where the search for weights begins; by default one zero per predicate."""
+        del data
+        return jnp.zeros(denotations.shape[1], denotations.dtype)
+
+    def fit_weights(self, denotations: Denotations, data: Data = None, init: Weights | None = None) -> Weights:
+        """The weights that minimise `loss` for fixed denotations; by default L-BFGS from `init`.
+
+        Works under `jit` and `vmap`, which is how the search compares many sets of predicates at once.
+        """
+        start = self.init_weights(denotations, data) if init is None else init
+        return minimise(lambda weights: self.loss(weights, denotations, data), start)
+
+    def link(self, scores: Scores) -> Denotations:
+        """Relaxed denotations from cosines in [-1, 1] between texts and directions; by default the cosines."""
+        return scores
+
+    def predict(self, weights: Weights, denotations: Denotations) -> jax.Array:
+        """The model's prediction for each text; by default the linear predictor `denotations @ weights`."""
+        return denotations @ jnp.asarray(weights)
+
+    def profile_loss(self, denotations: Denotations, data: Data = None) -> Scalar:
+        """The loss at the best weights: what the selection of predicates compares."""
+        return self.loss(self.fit_weights(denotations, data), denotations, data)
+
+
+def minimise(loss, start: Weights, *, max_steps: int = 200, tolerance: float = 1e-5) -> Weights:
+    """Minimises a smooth function of a PyTree by L-BFGS until the largest gradient entry is below `tolerance`."""
+    optim = optax.lbfgs()
+    value_and_grad = optax.value_and_grad_from_state(loss)
+
+    def unfinished(carry):
+        _, _, gradient, step = carry
+        largest = jax.tree.reduce(jnp.maximum, jax.tree.map(lambda g: jnp.max(jnp.abs(g), initial=0.0), gradient))
+        return (step == 0) | ((step < max_steps) & (largest > tolerance))
+
+    def descend(carry):
+        weights, state, _, step = carry
+        value, gradient = value_and_grad(weights, state=state)
+        updates, state = optim.update(gradient, state, weights, value=value, grad=gradient, value_fn=loss)
+        return optax.apply_updates(weights, updates), state, gradient, step + 1
+
+    zeros = jax.tree.map(jnp.zeros_like, start)
+    weights, *_ = jax.lax.while_loop(unfinished, descend, (start, optim.init(start), zeros, jnp.asarray(0)))
+    return weights
+
+
+def check_denotations(denotations: np.ndarray, n_predicates: int) -> None:
+    """Raises `ValueError` unless the matrix is `(n_texts, n_predicates)` with finite entries in [0, 1]."""
+    if denotations.ndim != 2 or denotations.shape[1] != n_predicates:
+        raise ValueError(f"denotations have shape {denotations.shape}, expected (n_texts, {n_predicates})")
+    if not np.isfinite(denotations).all() or denotations.min() < 0 or denotations.max() > 1:
+        raise ValueError("denotations must be finite probabilities in [0, 1]")

@@ -1,0 +1,46 @@
+"""Which texts to judge: the extremes and the uncertain middle of the relaxed scores, and some at random."""
+
+import numpy as np
+
+
+def judging_order(scores: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
+    """All texts in an order whose every prefix is a good sample to judge.
+
+    Turns go round: a high text (of each slot in turn), an uncertain one (a small margin between its two highest slots),
+    a random one. High texts teach a head what a predicate means, uncertain ones where it ends, random ones keep the
+    estimate of agreement honest.
+
+    **Arguments:** `scores`, `(n_texts, n_slots)` relaxed scores.
+
+    **Returns:** a permutation of `range(n_texts)`.
+    """
+    n_texts, n_slots = scores.shape
+    best = np.argmax(scores, axis=1)
+    ranked = np.sort(scores, axis=1)
+    # With one slot, "uncertain" means near the middle of its own scores.
+    margin = ranked[:, -1] - ranked[:, -2] if n_slots > 1 else np.abs(scores[:, 0] - np.median(scores[:, 0]))
+    highs = []
+    for slot in range(n_slots):
+        members = np.flatnonzero(best == slot)
+        members = members[np.argsort(-scores[members, slot], kind="stable")]
+        # The upper half in random order: the very top is often one story told many times.
+        upper, lower = np.split(members, [-(-len(members) // 2)])
+        highs.append(np.concatenate([rng.permutation(upper), lower]))
+    by_margin = np.argsort(margin, kind="stable")
+    third, rest = np.split(by_margin, [-(-n_texts // 3)])
+    uncertain = np.concatenate([rng.permutation(third), rest])
+    return _first_occurrences(_round_robin([_round_robin(highs), uncertain, rng.permutation(n_texts)]))
+
+
+def _round_robin(queues: list[np.ndarray]) -> np.ndarray:
+    longest = max(len(queue) for queue in queues)
+    padded = np.full((longest, len(queues)), -1, dtype=np.int64)
+    for column, queue in enumerate(queues):
+        padded[: len(queue), column] = queue
+    flat = padded.ravel()
+    return flat[flat >= 0]
+
+
+def _first_occurrences(values: np.ndarray) -> np.ndarray:
+    _, first = np.unique(values, return_index=True)
+    return values[np.sort(first)]

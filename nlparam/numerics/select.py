@@ -1,0 +1,110 @@
+"""Selection: which predicates of a pool the model is best off with."""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from nlparam.numerics._types import Data, Key, Pool
+from nlparam.numerics.model import AbstractPredicateModel
+
+# Bytes of denotations that one batch of swaps may hold at once.
+_BATCH_BYTES = 64 * 2**20
+# Pools are padded with empty columns to a multiple of this, so that a growing pool rarely compiles again.
+_PAD = 16
+
+
+class Selection(NamedTuple):
+    """The best set of predicates found.
+
+    `chosen[k]` indexes the pool, -1 for a slot that no candidate improves (fewer useful candidates than slots); `loss`
+    is the loss at the best weights, `n_swaps` how many swaps led there, `costs[k]` what emptying slot k would cost.
+    """
+
+    chosen: np.ndarray
+    loss: float
+    n_swaps: int
+    costs: np.ndarray
+
+
+def select(
+    model: AbstractPredicateModel,
+    pool: Pool,
+    data: Data = None,
+    *,
+    start: np.ndarray | None = None,
+    n_starts: int = 4,
+    tolerance: float = 1e-6,
+    key: Key,
+) -> Selection:
+    """Chooses `model.n_predicates` columns of `pool` that minimise the loss, by the best single swap until none helps.
+
+    All `n_predicates * n_candidates` swaps are evaluated together. From empty slots this is greedy forward selection
+    followed by swaps; further starts are random sets, and the best end counts.
+
+    **Arguments:** `pool`, `(n_texts, n_candidates)` denotations; `start`, a set to begin with in addition (-1 for an
+    empty slot); `n_starts`, how many starts in all besides `start`; `tolerance`, the least gain a swap must bring.
+    """
+    n_texts, n_candidates = pool.shape
+    n_slots = model.n_predicates
+    if n_candidates == 0:
+        raise ValueError("the pool holds no candidate predicates")
+    padded = -(-(n_candidates + 1) // _PAD) * _PAD
+    columns = jnp.pad(pool, ((0, 0), (0, padded - n_candidates)))
+    available = jnp.arange(padded) < n_candidates
+    empty = np.full(n_slots, padded - 1)
+    starts = [empty]
+    if start is not None:
+        starts.append(np.where(np.asarray(start) < 0, padded - 1, start))
+    for subkey in jax.random.split(key, max(n_starts - 1, 0)):
+        order = np.asarray(jax.random.permutation(subkey, n_candidates))[:n_slots]
+        starts.append(np.concatenate([order, empty[len(order) :]]))
+    batch = max(1, _BATCH_BYTES // max(1, n_texts * n_slots * columns.dtype.itemsize))
+    ends = [
+        _descend(model, columns, available, jnp.asarray(s), data, min(batch, n_slots * padded), tolerance) for s in starts
+    ]
+    best = min(ends, key=lambda end: float(end.loss))
+    chosen = np.asarray(best.chosen)
+    costs = np.asarray(_emptying_costs(model, columns, best.chosen, best.loss, data))
+    return Selection(np.where(chosen < n_candidates, chosen, -1), float(best.loss), int(best.n_swaps), costs)
+
+
+class _State(NamedTuple):
+    chosen: Int[Array, " n_slots"]
+    loss: Float[Array, ""]
+    n_swaps: Int[Array, ""]
+    improved: Bool[Array, ""]
+
+
+@eqx.filter_jit
+def _descend(model, columns, available, start, data, batch, tolerance):
+    n_slots, n_columns = start.shape[0], columns.shape[1]
+    slots, candidates = (grid.ravel() for grid in jnp.mgrid[:n_slots, :n_columns])
+
+    def loss_of(chosen):
+        return model.profile_loss(columns[:, chosen], data)
+
+    def swapped(chosen, slot, candidate):
+        usable = available[candidate] & ~jnp.any(chosen == candidate)
+        return jnp.where(usable, loss_of(chosen.at[slot].set(candidate)), jnp.inf)
+
+    def improve(state):
+        losses = jax.lax.map(lambda swap: swapped(state.chosen, *swap), (slots, candidates), batch_size=batch)
+        best = jnp.argmin(losses)
+        improved = losses[best] < state.loss - tolerance
+        chosen = jnp.where(improved, state.chosen.at[slots[best]].set(candidates[best]), state.chosen)
+        return _State(chosen, jnp.minimum(losses[best], state.loss), state.n_swaps + improved, improved)
+
+    begin = _State(start, loss_of(start), jnp.asarray(0), jnp.asarray(True))
+    return jax.lax.while_loop(lambda state: state.improved, improve, begin)
+
+
+@eqx.filter_jit
+def _emptying_costs(model, columns, chosen, loss, data):
+    """What emptying each slot costs, with the weights fitted again: the usefulness of its predicate."""
+    empty = columns.shape[1] - 1
+    without = jax.vmap(lambda slot: model.profile_loss(columns[:, chosen.at[slot].set(empty)], data))
+    return without(jnp.arange(chosen.shape[0])) - loss

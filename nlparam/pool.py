@@ -1,0 +1,97 @@
+"""The pool of candidate predicates and what is known of their denotations."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from nlparam.language.judge import AbstractJudge
+from nlparam.numerics.head import HeadFit, Judged, correct, fit_head
+
+# Answers needed before a head can be trained for a predicate.
+_LEAST_JUDGMENTS = 6
+
+
+class Pool:
+    """Candidate predicates as columns, judged on some texts and denoted by a head on the others.
+
+    **Attributes:** `predicates`, the candidates in the order they came; `answers`, `(n_distinct, n_candidates)`
+    probabilities as the judge gave them, `nan` where not judged; `spent`, true once the budget is used up.
+    """
+
+    def __init__(
+        self,
+        texts: Sequence[str],
+        features: np.ndarray,
+        judge: AbstractJudge,
+        *,
+        correct_bias: bool,
+        max_judgments: int | None,
+    ):
+        self.texts, self.features, self.judge = texts, features, judge
+        self.correct_bias = correct_bias
+        self.left = np.inf if max_judgments is None else max_judgments
+        self.predicates: list[str] = []
+        self.answers = np.zeros((len(texts), 0), dtype=np.float32)
+        self.asked = np.zeros((len(texts), 0), dtype=bool)
+
+    @property
+    def spent(self) -> bool:
+        return self.left <= 0
+
+    def add(self, predicates: Iterable[str]) -> list[int]:
+        """Adds the predicates that are new (whatever their case) and returns their columns."""
+        known = {predicate.casefold() for predicate in self.predicates}
+        new = []
+        for predicate in predicates:
+            if predicate.casefold() not in known:
+                known.add(predicate.casefold())
+                new.append(len(self.predicates))
+                self.predicates.append(predicate)
+        fresh = (len(self.texts), len(new))
+        self.answers = np.concatenate([self.answers, np.full(fresh, np.nan, np.float32)], axis=1)
+        self.asked = np.concatenate([self.asked, np.zeros(fresh, dtype=bool)], axis=1)
+        return new
+
+    def judge_columns(self, columns: Sequence[int], rows: np.ndarray) -> None:
+        """Judges some predicates on some texts, text by text, as far as the budget goes."""
+        pairs = np.asarray([(row, column) for row in rows for column in columns if not self.asked[row, column]])
+        pairs = pairs.reshape(-1, 2)[: int(min(self.left, len(rows) * max(len(columns), 1)))]
+        if len(pairs) == 0:
+            return
+        self.left -= len(pairs)
+        self.answers[pairs[:, 0], pairs[:, 1]] = self.judge.judge(self.texts, self.predicates, pairs)
+        self.asked[pairs[:, 0], pairs[:, 1]] = True
+
+    def is_judged(self, column: int, rows: np.ndarray) -> bool:
+        """True if the predicate was put to the judge on all of these texts (failures count: they are not asked again)."""
+        return bool(self.asked[rows, column].all())
+
+    def usable(self) -> list[int]:
+        """The columns with enough answers to be denoted."""
+        enough = min(_LEAST_JUDGMENTS, len(self.texts))
+        return np.flatnonzero(np.isfinite(self.answers).sum(axis=0) >= enough).tolist()
+
+    def head(self, columns: Sequence[int]) -> HeadFit:
+        """A head for some of the predicates, trained on all their judgments."""
+        return fit_head(self.features, [self.judged(c) for c in columns], correct_bias=self.correct_bias)
+
+    def judged(self, column: int) -> Judged:
+        """The answers there are for one predicate."""
+        rows = np.flatnonzero(np.isfinite(self.answers[:, column]))
+        return Judged(rows, self.answers[rows, column])
+
+    def denotations(self, columns: Sequence[int]) -> np.ndarray:
+        """`(n_distinct, n_columns)`: the judge's own answers for predicates judged on all texts, else the head's.
+
+        A head rather than the answers even on the texts that were judged: it is trained on them all, and on real news
+        closer to the truth than the small model that taught it.
+        """
+        answers = self.answers[:, list(columns)]
+        complete = np.isfinite(answers).all(axis=0)
+        if complete.all() and not self.correct_bias:
+            return answers.astype(np.float64)
+        fitted = self.head(columns)
+        denoted = fitted.head.denote(self.features)
+        for number in np.flatnonzero(complete):
+            denoted[:, number] = correct(answers[:, number], fitted.head.thresholds[number])
+        return denoted

@@ -1,0 +1,262 @@
+"""Reads texts, and other fields beside them, from the formats people keep texts in."""
+
+import csv
+import dataclasses
+import io
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from nlparam.errors import CorpusError
+
+DEFAULT_FIELD = "text"
+# The csv module refuses fields above 128 KiB by default; this is the largest limit every platform accepts.
+CSV_FIELD_LIMIT = 2**31 - 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """Texts in the order of the file, `columns` of other fields aligned with them, and `warnings` for the user."""
+
+    texts: list[str]
+    columns: dict[str, list]
+    warnings: list[str]
+
+
+class _Rows(NamedTuple):
+    """What a reader found: the `names` of the fields, those that hold `prose`, the values of a field.
+
+    `column` gives `None` where a row lacks the field; `place(i)` says in words where row `i` stands in the file.
+    """
+
+    n_rows: int
+    names: list[str]
+    prose: list[str]
+    column: Callable[[str], list]
+    place: Callable[[int], str]
+
+
+def read_texts(path: str | Path, *, text_field: str | None = None, fields: Sequence[str] = ()) -> Table:
+    """Reads a file or folder of texts.
+
+    **Arguments:** `path` is a .jsonl, .ndjson or .json file (objects, or plain strings), .csv, .tsv, .parquet, .txt
+    (one text per line), or a folder (every .txt and .md file below it is one text; `file` and `folder` are its other
+    fields). `text_field` says which field holds the text; by default "text", else the only field that holds prose.
+    `fields` are others to return in `columns`, with `None` where a row lacks one.
+
+    Bytes that are not UTF-8 are replaced, and a warning says how many. Raises `CorpusError` if there is nothing to
+    read, a field is unknown (the message names those there are), or a text is not a string.
+    """
+    path = Path(path).expanduser()
+    warnings: list[str] = []
+    if path.is_dir():
+        rows = _read_folder(path, warnings)
+    elif not path.exists():
+        raise CorpusError(f"there is no file or folder {path} (the current folder is {Path.cwd()})")
+    elif (reader := _READERS.get(path.suffix.lower())) is None:
+        raise CorpusError(
+            f"{path} ends in {path.suffix.lower() or 'nothing'!r}, expected one of {' '.join(_READERS)} or a folder of "
+            ".txt or .md files"
+        )
+    else:
+        rows = reader(path, warnings)
+    if rows.n_rows == 0:
+        raise CorpusError(f"{path} holds no texts: it is empty")
+    text_field = _text_field(path, rows, text_field)
+    columns = {field: rows.column(_known_field(path, rows, field)) for field in fields}
+    return Table(_strings(path, rows, text_field), columns, warnings)
+
+
+def _text_field(path: Path, rows: _Rows, asked: str | None) -> str:
+    if asked is not None:
+        return _known_field(path, rows, asked)
+    if DEFAULT_FIELD in rows.names:
+        return DEFAULT_FIELD
+    if len(rows.prose) == 1:
+        return rows.prose[0]
+    raise CorpusError(f"{path}: which field holds the text? Say so with the text field; {_there_are(rows)}")
+
+
+def _known_field(path: Path, rows: _Rows, field: str) -> str:
+    if field not in rows.names:
+        raise CorpusError(f"{path} has no field {field!r}; {_there_are(rows)}")
+    return field
+
+
+def _there_are(rows: _Rows) -> str:
+    return f"its fields are {', '.join(map(repr, rows.names))}" if rows.names else "it has no named fields"
+
+
+def _strings(path: Path, rows: _Rows, field: str) -> list[str]:
+    texts = rows.column(field)
+    for index, text in enumerate(texts):
+        if not isinstance(text, str):
+            got = "missing" if text is None else f"{str(text)[:40]!r} of type {type(text).__name__}"
+            raise CorpusError(
+                f"{path}, {rows.place(index)}: the field {field!r} is {got}, expected a string; "
+                "drop such rows or write their values as strings"
+            )
+    if not any(text.strip() for text in texts):
+        raise CorpusError(f"{path} holds no texts: all {len(texts)} are blank")
+    return texts
+
+
+def _decode(path: Path, warnings: list[str]) -> str:
+    """The characters of a file, without a byte order mark."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise CorpusError(f"cannot read {path}: {error.strerror or error}") from error
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):  # spreadsheets export "Unicode text" so
+        return data.decode("utf-16", errors="replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("utf-8-sig", errors="replace")
+        replaced = text.count("\ufffd")
+        warnings.append(f"{path} is not UTF-8 throughout: {replaced} undecodable characters were replaced by \ufffd")
+        return text
+
+
+def _from_objects(path: Path, objects: list, place: Callable[[int], str]) -> _Rows:
+    """Rows of JSON: objects with fields, or plain strings, which count as the field "text"."""
+    rows: list[dict[str, Any]] = []
+    for index, item in enumerate(objects):
+        if not isinstance(item, dict | str):
+            raise CorpusError(f"{path}, {place(index)}: got {type(item).__name__}, expected an object or a string")
+        rows.append({DEFAULT_FIELD: item} if isinstance(item, str) else item)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    prose = [name for name in names if all(isinstance(row.get(name), str) for row in rows)]
+    return _Rows(len(rows), names, prose, lambda name: [row.get(name) for row in rows], place)
+
+
+def _read_jsonl(path: Path, warnings: list[str]) -> _Rows:
+    objects, numbers = [], []
+    # Not splitlines: it would split at U+2028 and its like, which may stand inside a JSON string.
+    for number, line in enumerate(_decode(path, warnings).split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            objects.append(json.loads(line, strict=False))  # control characters in a text do no harm
+        except (ValueError, RecursionError) as error:
+            raise CorpusError(f"{path}, line {number} is not JSON ({error}): expected one object per line") from error
+        numbers.append(number)
+    return _from_objects(path, objects, lambda index: f"line {numbers[index]}")
+
+
+def _read_json(path: Path, warnings: list[str]) -> _Rows:
+    text = _decode(path, warnings)
+    try:
+        objects = json.loads(text, strict=False) if text.strip() else []
+    except (ValueError, RecursionError) as error:
+        raise CorpusError(
+            f"{path} is not JSON ({error}): if it has one object per line, let its name end in .jsonl"
+        ) from error
+    if not isinstance(objects, list):
+        raise CorpusError(f"{path} holds a JSON {type(objects).__name__}, expected a list of objects or strings")
+    return _from_objects(path, objects, _row)
+
+
+def _read_csv(path: Path, warnings: list[str]) -> _Rows:
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+    limit = csv.field_size_limit(CSV_FIELD_LIMIT)
+    try:
+        # DictReader would hide a field that occurs twice and rows that are too long.
+        lines = list(csv.reader(io.StringIO(_decode(path, warnings), newline=""), delimiter=delimiter))
+    except csv.Error as error:
+        raise CorpusError(f"{path} is not a table of comma-separated values ({error})") from error
+    finally:
+        csv.field_size_limit(limit)
+    lines = [line for line in lines if line]
+    names, rows = (lines[0], lines[1:]) if lines else ([], [])
+    for index, row in enumerate(rows):
+        if len(row) > len(names):
+            raise CorpusError(
+                f"{path}, {_row(index)} has {len(row)} fields, the header has {len(names)}: put fields that contain "
+                f"{delimiter!r} in double quotes"
+            )
+
+    def column(name: str) -> list:
+        at = names.index(name)
+        return [row[at] if at < len(row) else None for row in rows]
+
+    prose = [name for name in names if not all(_is_number(value) for value in column(name))]
+    return _Rows(len(rows), names, prose, column, _row)
+
+
+def _read_parquet(path: Path, warnings: list[str]) -> _Rows:
+    del warnings  # Parquet strings are UTF-8
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        file = parquet.ParquetFile(path)
+    except (OSError, pyarrow.ArrowException) as error:
+        raise CorpusError(f"cannot read {path} as Parquet: {error}") from error
+    schema = file.schema_arrow
+    prose = [field.name for field in schema if _is_text_type(field.type)]
+
+    def column(name: str) -> list:
+        # Only what is asked for is read: the others may be embeddings of every text.
+        return file.read(columns=[name]).column(0).to_pylist()
+
+    return _Rows(file.metadata.num_rows, list(schema.names), prose, column, _row)
+
+
+def _is_text_type(kind) -> bool:
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
+
+
+def _read_lines(path: Path, warnings: list[str]) -> _Rows:
+    lines = _decode(path, warnings).replace("\r\n", "\n").split("\n")
+    if lines[-1] == "":
+        lines.pop()  # what stands behind the last line end is not a line
+    return _Rows(len(lines), [DEFAULT_FIELD], [DEFAULT_FIELD], lambda _: lines, lambda index: f"line {index + 1}")
+
+
+def _read_folder(folder: Path, warnings: list[str]) -> _Rows:
+    files = sorted(
+        file
+        for file in folder.rglob("*")
+        if file.suffix.lower() in {".txt", ".md"}
+        and file.is_file()
+        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+    )
+    if not files:
+        raise CorpusError(f"the folder {folder} holds no .txt or .md files: give a folder with one text per file")
+    found: list[str] = []
+    columns = {
+        "text": [_decode(file, found).replace("\r\n", "\n") for file in files],
+        "file": [file.relative_to(folder).as_posix() for file in files],
+        "folder": [file.relative_to(folder).parent.as_posix() for file in files],
+    }
+    warnings += found if len(found) <= 3 else [f"{len(found)} files are not UTF-8 throughout; the first: {found[0]}"]
+    return _Rows(len(files), list(columns), [DEFAULT_FIELD], columns.__getitem__, lambda index: columns["file"][index])
+
+
+def _row(index: int) -> str:
+    return f"row {index + 1}"
+
+
+def _is_number(value: str | None) -> bool:
+    try:
+        float(value or "nan")
+    except ValueError:
+        return False
+    return True
+
+
+_READERS: dict[str, Callable[[Path, list[str]], _Rows]] = {
+    ".jsonl": _read_jsonl,
+    ".ndjson": _read_jsonl,
+    ".json": _read_json,
+    ".csv": _read_csv,
+    ".tsv": _read_csv,
+    ".parquet": _read_parquet,
+    ".txt": _read_lines,
+}

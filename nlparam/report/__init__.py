@@ -1,0 +1,93 @@
+"""The report of a fit: one HTML file that needs nothing else, works offline and trusts no text it shows."""
+
+import base64
+import hashlib
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nlparam.report.text import DASH
+
+if TYPE_CHECKING:
+    from nlparam.solution import Fit
+
+__all__ = ["build_report"]
+
+_HERE = Path(__file__).parent
+
+
+def build_report(fit: "Fit") -> str:
+    """The report of a fit as one self-contained HTML page.
+
+    Every text, predicate, goal and setting is treated as untrusted: it is escaped, control characters are made
+    visible, and the page's own policy lets no script run but the two it carries, and nothing be loaded from anywhere.
+
+    **Arguments:** `fit`, any fit; one whose predictions are not clusters is shown without sizes.
+    """
+    import jinja2
+    from markupsafe import Markup
+
+    from nlparam.report.charts import agreement_chart, as_script, trace_chart, vega_program
+    from nlparam.report.page import describe, loss_figure
+    from nlparam.report.text import as_json, visible
+
+    page = describe(fit)
+    specifications = {"trace": trace_chart(page.trace), "agreement": agreement_chart(page.points)}
+    charts = {name: Markup(as_json(chart)) for name, chart in specifications.items() if chart is not None}
+    scripts = [vega_program()] if charts else []
+    scripts.append(as_script((_HERE / "report.js").read_text(encoding="utf-8")))
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        # Applied to everything the template prints, so no string can be forgotten.
+        finalize=lambda value: visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
+    )
+    environment.filters |= {
+        "count": _count,
+        "percent": _percent,
+        "probability": _probability,
+        "loss": loss_figure,
+        "duration": _duration,
+    }
+    html = environment.get_template("report.html.j2").render(
+        page=page,
+        charts=charts,
+        scripts=[Markup(script) for script in scripts],
+        policy=_policy(scripts),
+        style=Markup((_HERE / "report.css").read_text(encoding="utf-8")),
+    )
+    # Lone surrogates cannot be written to a file.
+    return html.encode("utf-8", errors="replace").decode("utf-8")
+
+
+def _policy(scripts: list[str]) -> str:
+    """A content security policy that allows these scripts only (by hash), and no request to anywhere."""
+    hashes = [base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode() for script in scripts]
+    allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _count(value: int | None) -> str:
+    return DASH if value is None else f"{value:,}"
+
+
+def _percent(value: float | None) -> str:
+    return DASH if value is None or math.isnan(value) else f"{value:.1%}"
+
+
+def _probability(value: Any) -> str:
+    return DASH if value is None or math.isnan(value) else f"{value:.2f}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

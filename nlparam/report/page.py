@@ -1,0 +1,303 @@
+"""What the report shows, as plain data: every figure and example is chosen here, none of it is HTML yet."""
+
+import dataclasses
+import datetime
+import json
+import math
+from collections import Counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from nlparam.report.examples import Example, choose_examples, excerpt
+from nlparam.report.text import DASH
+
+if TYPE_CHECKING:
+    from nlparam.solution import Agreement, Fit
+
+# Bounds that keep the page small and legible, whatever the size of the fit.
+MAX_OVERLAP = 30
+MAX_POINTS = 1500
+MAX_SENTENCE = 300
+MAX_VALUE = 1000
+
+_NAMED_SETTINGS = {"lm": "Language model", "embedder": "Embedder"}
+
+
+class Row(NamedTuple):
+    """One line of a two-column table."""
+
+    label: str
+    value: str
+
+
+@dataclasses.dataclass(frozen=True)
+class PredicateView:
+    """One predicate as the report shows it.
+
+    `number` counts from 1; `size` and `share` say how many texts the model assigns to it, `None` for a model without
+    clusters; `holds` counts the texts whose denotation exceeds one half; `prevalence` is the mean denotation over the
+    texts with words; `judged` counts the language model's answers and `answered` is their mean.
+    """
+
+    number: int
+    sentence: str
+    size: int | None
+    share: float | None
+    holds: int
+    prevalence: float
+    judged: int
+    answered: float | None
+    agreement: "Agreement | None"
+    examples_for: list[Example]
+    examples_against: list[Example]
+
+
+@dataclasses.dataclass(frozen=True)
+class Overlap:
+    """How many texts satisfy several predicates or none.
+
+    `by_count` are lines such as ("two predicates", 31); `counts[i][j]` is the number of texts for which predicates
+    `numbers[i]` and `numbers[j]` both hold, `shares[i][j]` that number as a share of the texts for which `numbers[i]`
+    holds. Only the most prevalent predicates are in the matrix; `omitted` counts the others.
+    """
+
+    by_count: list[tuple[str, int]]
+    numbers: list[int]
+    sentences: list[str]
+    counts: list[list[int]]
+    shares: list[list[float]]
+    omitted: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One step of the search; `added` and `dropped` are the predicates that differ from the step before."""
+
+    number: int
+    name: str
+    loss: float
+    n_candidates: int
+    judgments: int
+    seconds: float
+    added: list[str]
+    dropped: list[str]
+
+
+class Point(NamedTuple):
+    """One judged text: what the language model answered and what the fit denotes."""
+
+    predicate: int
+    text: int
+    answered: float
+    denoted: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Page:
+    """Everything that the report shows, in the order in which it shows it."""
+
+    title: str
+    model: str
+    summary: str
+    facts: list[Row]
+    n_texts: int
+    n_blank: int
+    has_sizes: bool
+    predicates: list[PredicateView]
+    overlap: Overlap
+    points: list[Point]
+    n_points: int
+    n_judgments: int
+    trace: list[Step]
+    costs: list[Row]
+    stages: list[tuple[str, float]]
+    settings: list[Row]
+    versions: list[Row]
+
+
+def describe(fit: "Fit") -> Page:
+    """Chooses what the report of `fit` shows. The order of the fit's predicates is kept."""
+    n_texts, n_blank = len(fit.corpus), int(fit.corpus.blank.sum())
+    clusters = _clusters(fit)
+    predicates = _predicates(fit, clusters)
+    points = _points(fit)
+    stride = max(1, -(-len(points) // MAX_POINTS))
+    model = type(fit.model).__name__
+    goal = str(fit.settings.get("goal") or "").strip()
+    return Page(
+        title=excerpt(goal, MAX_SENTENCE) if goal else f"{model} of {n_texts:,} texts",
+        model=model,
+        summary=_summary(model, n_texts, predicates),
+        facts=_facts(fit, model),
+        n_texts=n_texts,
+        n_blank=n_blank,
+        has_sizes=clusters is not None,
+        predicates=predicates,
+        overlap=_overlap(fit),
+        points=points[::stride],
+        n_points=len(points),
+        n_judgments=len(fit.judgments),
+        trace=_trace(fit),
+        costs=_costs(fit),
+        stages=[(str(name), float(seconds)) for name, seconds in fit.costs.seconds.items()],
+        settings=_rows(fit.settings),
+        versions=_rows(fit.versions),
+    )
+
+
+def _clusters(fit: "Fit") -> np.ndarray | None:
+    """The predicate that each text is assigned to, or `None` if the model's predictions are something else."""
+    predictions = np.asarray(fit.predictions)
+    if predictions.shape != (len(fit.corpus),) or not np.issubdtype(predictions.dtype, np.integer):
+        return None
+    inside = (predictions >= -1) & (predictions < len(fit.predicates))
+    return predictions if inside.all() else None
+
+
+def _predicates(fit: "Fit", clusters: np.ndarray | None) -> list[PredicateView]:
+    answers = _answers(fit)
+    worded = ~fit.corpus.blank
+    denotations = np.asarray(fit.denotations, dtype=float)
+    # A fit read from an older folder may lack agreement figures; the page then shows a dash.
+    agreements = fit.agreement if len(fit.agreement) == len(fit.predicates) else [None] * len(fit.predicates)
+    examples = choose_examples(fit.corpus, denotations, [answers.get(p, {}) for p in fit.predicates], clusters)
+    views = []
+    for index, sentence in enumerate(fit.predicates):
+        column, judged = denotations[:, index], answers.get(sentence, {})
+        size = None if clusters is None else int((clusters == index).sum())
+        views.append(
+            PredicateView(
+                number=index + 1,
+                sentence=excerpt(sentence, MAX_SENTENCE),
+                size=size,
+                share=None if size is None else size / max(len(column), 1),
+                holds=int((column[worded] > 0.5).sum()),
+                prevalence=float(column[worded].mean()) if worded.any() else 0.0,
+                judged=len(judged),
+                answered=float(np.mean(list(judged.values()))) if judged else None,
+                agreement=agreements[index],
+                examples_for=examples[index].examples_for,
+                examples_against=examples[index].examples_against,
+            )
+        )
+    return views
+
+
+def _answers(fit: "Fit") -> dict[str, dict[int, float]]:
+    """Per predicate, the language model's answer for each text number; the last answer counts."""
+    answers: dict[str, dict[int, float]] = {}
+    for judgment in fit.judgments:
+        if 0 <= judgment.text < len(fit.corpus):
+            answers.setdefault(judgment.predicate, {})[int(judgment.text)] = float(judgment.probability)
+    return answers
+
+
+def _points(fit: "Fit") -> list[Point]:
+    answers = _answers(fit)
+    return [
+        Point(index + 1, text, answered, float(fit.denotations[text, index]))
+        for index, sentence in enumerate(fit.predicates)
+        for text, answered in sorted(answers.get(sentence, {}).items())
+    ]
+
+
+def _overlap(fit: "Fit") -> Overlap:
+    holds = np.asarray(fit.denotations)[~fit.corpus.blank] > 0.5
+    shown = np.sort(np.argsort(-holds.sum(axis=0), kind="stable")[:MAX_OVERLAP])
+    selected = holds[:, shown].astype(np.int64)
+    counts = selected.T @ selected
+    shares = counts / np.maximum(np.diag(counts), 1)[:, None]
+    per_text = Counter(holds.sum(axis=1).tolist())
+    by_count = [("No predicate", per_text[0]), ("One predicate", per_text[1]), ("Two predicates", per_text[2])]
+    if len(fit.predicates) > 2:
+        by_count.append(("Three or more", sum(n for held, n in per_text.items() if held > 2)))
+    return Overlap(
+        by_count=by_count[: len(fit.predicates) + 1],
+        numbers=[int(index) + 1 for index in shown],
+        sentences=[excerpt(fit.predicates[index], 100) for index in shown],
+        counts=counts.tolist(),
+        shares=shares.tolist(),
+        omitted=len(fit.predicates) - len(shown),
+    )
+
+
+def _trace(fit: "Fit") -> list[Step]:
+    steps, before = [], ()
+    for number, entry in enumerate(fit.trace, start=1):
+        changed = bool(entry.predicates)
+        steps.append(
+            Step(
+                number=number,
+                name=excerpt(entry.step, 100),
+                loss=float(entry.loss),
+                n_candidates=entry.n_candidates,
+                judgments=entry.judgments,
+                seconds=float(entry.seconds),
+                added=[excerpt(p, MAX_SENTENCE) for p in entry.predicates if p not in before],
+                dropped=[excerpt(p, MAX_SENTENCE) for p in before if p not in entry.predicates] if changed else [],
+            )
+        )
+        before = entry.predicates or before
+    return steps
+
+
+def _summary(model: str, n_texts: int, predicates: list[PredicateView]) -> str:
+    found = len(predicates)
+    return (
+        f"This page shows the {found:,} {'predicate' if found == 1 else 'predicates'} that {model} found in "
+        f"{n_texts:,} {'text' if n_texts == 1 else 'texts'}: how common each is, texts that speak for and against it, "
+        "how far its probabilities agree with the language model, and what the fit cost."
+    )
+
+
+def _facts(fit: "Fit", model: str) -> list[Row]:
+    n_texts, n_distinct, n_blank = len(fit.corpus), len(fit.corpus.distinct), int(fit.corpus.blank.sum())
+    notes = [f"{n_distinct:,} distinct"] if n_distinct + n_blank < n_texts else []
+    notes += [f"{n_blank:,} without words"] if n_blank else []
+    # A fit that says when it was made keeps its date in every later report.
+    date = fit.settings.get("date") or datetime.date.today().isoformat()
+    facts = [
+        Row("Model", model),
+        Row("Texts", f"{n_texts:,}" + (f" ({', '.join(notes)})" if notes else "")),
+        Row("Predicates", f"{len(fit.predicates):,}, from {len(fit.candidates):,} considered"),
+    ]
+    facts += [Row(label, _value(fit.settings[key])) for key, label in _NAMED_SETTINGS.items() if fit.settings.get(key)]
+    return [
+        *facts,
+        Row("Judgments", f"{len(fit.judgments):,}"),
+        Row("Loss", loss_figure(fit.loss)),
+        Row("Date", excerpt(str(date), 40)),
+        Row("Ended because", str(getattr(fit.result, "value", fit.result))),
+    ]
+
+
+def _costs(fit: "Fit") -> list[Row]:
+    costs = fit.costs
+    return [
+        Row("Calls of the language model", f"{costs.calls:,}"),
+        Row("Prompt tokens", f"{costs.prompt_tokens:,}"),
+        Row("Completion tokens", f"{costs.completion_tokens:,}"),
+        Row("Judgments answered by the language model", f"{costs.judgments_asked:,}"),
+        Row("Judgments served from the store", f"{costs.judgments_served:,}"),
+        Row("Proposals asked", f"{costs.proposals_asked:,}"),
+        Row("Proposals served from the store", f"{costs.proposals_served:,}"),
+        Row("Embeddings computed", f"{costs.embeddings_computed:,}"),
+        Row("Embeddings served from the cache", f"{costs.embeddings_served:,}"),
+        Row("Calls tried again", f"{costs.retries:,}"),
+        Row("Calls that failed", f"{costs.failures:,}"),
+    ]
+
+
+def loss_figure(loss: float) -> str:
+    """A loss as text; a dash for one that is not finite."""
+    return f"{loss:.6g}" if math.isfinite(loss) else DASH
+
+
+def _rows(values: dict[str, Any]) -> list[Row]:
+    return [Row(str(name), _value(value)) for name, value in values.items()]
+
+
+def _value(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return excerpt(text, MAX_VALUE)

@@ -1,0 +1,30 @@
+"""Untrusted text made visible: nothing in it can act on the page, and nothing in it stays hidden."""
+
+import json
+from typing import Any
+
+# Stands where a figure is missing.
+DASH = "\u2013"
+
+# Embeddings, overrides and isolates can show a sentence in another order than it is stored in. Marks for direction
+# (U+200E, U+200F) and joiners stay: Arabic, Hebrew, Indic scripts and emoji need them.
+_BIDIRECTIONAL = [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+_CONTROL = [code for code in [*range(0x20), *range(0x7F, 0xA0)] if chr(code) not in "\t\n"]
+_SHOWN = {code: f"[U+{code:04X}]" for code in [*_CONTROL, *_BIDIRECTIONAL, 0xFFFE, 0xFFFF]}
+_SHOWN |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
+
+
+def visible(text: str) -> str:
+    """Replaces control characters, and the invisible ones that reorder text, by their code points.
+
+    ```python
+    visible("\\x1b[31mred")  # "[U+001B][31mred"
+    ```
+    """
+    return text.replace("\r\n", "\n").replace("\r", "\n").translate(_SHOWN)
+
+
+def as_json(value: Any) -> str:
+    """JSON that can stand in an HTML `script` element: no `<`, `>` or `&`, no line separator, ASCII only."""
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -1,0 +1,138 @@
+"""What `nlparam.fit` returns: a fitted model whose parameters are sentences."""
+
+import dataclasses
+import enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nlparam.corpus import Corpus
+from nlparam.costs import Costs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nlparam.denoter import Denoter
+    from nlparam.numerics.model import AbstractPredicateModel
+
+
+class RESULTS(enum.StrEnum):
+    """Why a fit ended."""
+
+    converged = "no candidate predicate lowers the loss further"
+    rounds_spent = "the rounds of refinement asked for are done"
+    budget_spent = "the budget of judgments is spent"
+    nothing_usable = "the language model gave no further usable predicate"
+
+
+@dataclasses.dataclass(frozen=True)
+class Judgment:
+    """One answer of the language model: `probability` that `predicate` holds for text number `text`."""
+
+    text: int
+    predicate: str
+    probability: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Agreement:
+    """How well the learned head agrees with the language model on judgments it was not trained on (cross-validation).
+
+    `agreement` is the share of equal yes/no answers after bias correction, `f1` the F1 of the head's "yes" against the
+    language model's, `n_judgments` on how many judgments; `prevalence` is the mean denotation over the corpus.
+    """
+
+    n_judgments: int
+    agreement: float
+    f1: float
+    prevalence: float
+
+
+@dataclasses.dataclass(frozen=True)
+class TraceEntry:
+    """The state of the search after one step. `step` says which: "relaxation", "selection", "refinement 1", ..."""
+
+    step: str
+    loss: float
+    predicates: tuple[str, ...] = ()
+    n_candidates: int = 0
+    judgments: int = 0
+    seconds: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Fit:
+    """A fitted model.
+
+    **Attributes:**
+
+    - `model`: the model that was fitted.
+    - `predicates`: `n_predicates` sentences, aligned with the columns of `denotations`.
+    - `weights`: the model's weights, a PyTree of arrays.
+    - `denotations`: `(n_texts, n_predicates)`, probabilities in [0, 1] that each predicate holds for each text.
+    - `predictions`: what the model predicts for every text of the corpus, for a clustering the cluster of each text.
+    - `loss`: the loss at the end, `trace` how it went, `result` why it ended.
+    - `judgments`: every answer of the language model that the denotations rest on.
+    - `agreement`: per predicate, the head's agreement with the language model on judgments left out.
+    - `candidates`: every predicate that was considered.
+    - `settings`, `versions`, `costs`: how it was made and what it cost.
+    - `asked_model`: the model as it was given; `model` has fewer predicates where fewer than asked for were of use.
+    """
+
+    model: "AbstractPredicateModel"
+    predicates: list[str]
+    weights: Any
+    denotations: np.ndarray
+    predictions: np.ndarray
+    loss: float
+    result: RESULTS
+    corpus: Corpus
+    denoter: "Denoter"
+    judgments: list[Judgment]
+    agreement: list[Agreement]
+    candidates: list[str]
+    trace: list[TraceEntry]
+    settings: dict[str, Any]
+    versions: dict[str, str]
+    costs: Costs
+    asked_model: "AbstractPredicateModel"
+
+    @property
+    def assignments(self) -> np.ndarray:
+        """The cluster of every text, `(n_texts,)` indices into `predicates`; -1 for a text without any words."""
+        return self.predictions
+
+    @property
+    def texts(self) -> "Sequence[str]":
+        return self.corpus.texts
+
+    def denote(self, texts: "Sequence[str]") -> np.ndarray:
+        """Denotations of new texts, `(n_new_texts, n_predicates)`, by the embedder and the head; no language model."""
+        return self.denoter.denote(Corpus.from_texts(texts))
+
+    def predict(self, texts: "Sequence[str]") -> np.ndarray:
+        """The model's prediction for new texts, for a clustering the index of the predicate each belongs to."""
+        corpus = Corpus.from_texts(texts)
+        predicted = np.asarray(self.model.predict(self.weights, self.denoter.denote(corpus)))
+        return np.where(corpus.blank, -1, predicted) if np.issubdtype(predicted.dtype, np.integer) else predicted
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Writes the fit to a folder (`fit.json`, `weights.safetensors`, `denotations.parquet`, ...).
+
+        Raises `FitFolderError` if the folder holds another fit and `overwrite` is not set.
+        """
+        from nlparam.folder import save
+
+        return save(self, folder, overwrite=overwrite)
+
+    def report(self, path: str | Path | None = None) -> str:
+        """The report as one self-contained HTML page; written to `path` if one is given."""
+        from nlparam.report import build_report
+
+        html = build_report(self)
+        if path is not None:
+            path = Path(path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(html, encoding="utf-8")
+        return html

@@ -1,0 +1,116 @@
+"""A run that is killed and started again repeats no finished call."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from nlparam.language.store import Store
+
+pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="sends SIGKILL")
+
+# Judges and proposes as the real judge and proposer do: what the store has is not asked, the rest is stored one by one.
+RUN = """
+import math, sys
+from nlparam.corpus import text_digest
+from nlparam.costs import Costs
+from nlparam.language.lm import Message, Request, load_language_model
+from nlparam.language.lm.engine import Engine
+from nlparam.language.store import Store
+
+url, path, n_texts, in_flight = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+lm, costs = load_language_model(url), Costs()
+lm.max_in_flight = in_flight
+pairs = [("is about goals", text_digest(f"text {n}")) for n in range(n_texts)]
+with Store(path) as store, Engine(lm, store=store, costs=costs) as engine:
+    known = store.get_judgments(lm.identity, "1", pairs)
+    asked = [n for n in range(n_texts) if pairs[n] not in known]
+    def keep(index, completion):
+        store.put_judgments(lm.identity, "1", [(*pairs[asked[index]], math.exp(completion.label_logprobs[0]))])
+    engine.run(
+        [Request((Message("user", f"judge {n}"),), labels=("yes", "no")) for n in asked], on_result=keep
+    )
+    engine.complete_stored([Request((Message("user", f"propose {n}"),)) for n in range(n_texts)])
+print(costs.calls)
+"""
+
+
+@contextlib.contextmanager
+def server_process(log: Path, *, delay: float) -> Iterator[str]:
+    """The fake server as a process of its own, which writes a line to `log` for each finished call. Yields its URL."""
+    command = [
+        sys.executable,
+        str(Path(__file__).with_name("fake_server.py")),
+        "--log",
+        str(log),
+        "--delay",
+        str(delay),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+def finished_calls(log: Path) -> list[str]:
+    """The prompts of the finished calls, in order."""
+    return log.read_text().splitlines() if log.exists() else []
+
+
+def run_and_kill(command: Sequence[str], log: Path, *, after: int, env: dict[str, str] | None = None) -> None:
+    """Starts a command and kills it with SIGKILL as soon as `after` calls are in the server's log.
+
+    The command must still be running by then; otherwise the test would not test anything.
+    """
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=env) as process:
+        deadline = time.monotonic() + 120
+        while len(finished_calls(log)) < after:
+            assert process.poll() is None, f"ended with {process.returncode} after {len(finished_calls(log))} calls"
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        os.kill(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+
+
+def repetitions(calls: Counter[str]) -> int:
+    """How many calls were repetitions of a finished one."""
+    return calls.total() - len(calls)
+
+
+def settle(log: Path) -> list[str]:
+    """The log once the calls that were in flight at the kill have ended at the server."""
+    before = None
+    while (now := finished_calls(log)) != before:
+        before = now
+        time.sleep(0.2)
+    return now
+
+
+@pytest.mark.parametrize("in_flight", [1, 8])
+def test_no_stored_call_is_repeated(tmp_path, in_flight):
+    n_texts, log, path = 60, tmp_path / "calls.txt", tmp_path / "store.sqlite"
+    with server_process(log, delay=0.01) as url:
+        command = [sys.executable, "-c", RUN, url, str(path), str(n_texts), str(in_flight)]
+        for kill_after in (25, 80):  # among the judgments, then among the proposals
+            run_and_kill(command, log, after=kill_after)
+            finished = Counter(settle(log))
+            with Store(path) as store:
+                stored = sum(store.counts())
+            # All that is missing from the store was in flight, as far as the client knew.
+            assert finished.total() - repetitions(finished) - in_flight <= stored <= finished.total()
+        subprocess.run(command, check=True, timeout=120, stdout=subprocess.DEVNULL)
+        calls = Counter(finished_calls(log))
+        assert set(calls) == {f"{what} {n}" for what in ("judge", "propose") for n in range(n_texts)}
+        assert repetitions(calls) <= 2 * in_flight  # at most those in flight at each kill
+        again = subprocess.run(command, check=True, timeout=120, capture_output=True, text=True)
+        assert again.stdout == "0\n"
+        assert Counter(finished_calls(log)) == calls
