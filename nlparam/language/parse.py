@@ -10,7 +10,9 @@ MAX_PREDICATE_CHARACTERS = 160
 
 _STRINGS = TypeAdapter(list[str])
 _BULLET = re.compile(r"^\s*(?:[-*•]|\(?\d{1,2}[.):])\s+")
-_PREAMBLE = re.compile(r"^(?:property|category|answer|predicate|the text|the texts|this text|it)\s*[:]?\s+", re.IGNORECASE)
+_PREAMBLE = re.compile(
+    r"^(?:property|category|answer|predicate|the text|the texts|this text|it)\s*[:]?\s+", re.IGNORECASE
+)
 _REFUSAL = re.compile(r"\b(?:i apologi[sz]e|i'm sorry|as an ai|cannot|can't help|scores?\b|none of)", re.IGNORECASE)
 
 
@@ -33,7 +35,9 @@ def parse_predicates(output: str) -> list[str]:
             lines = _STRINGS.validate_json(output[start : end + 1])
         except ValidationError:
             # Small models leave brackets open or forget a comma: read the quoted strings that are there.
-            lines = [json.loads(f'"{s}"') for s in re.findall(r'"((?:[^"\\\n]|\\["\\/bfnrt])*)"', output[start:])] or lines
+            lines = [
+                json.loads(f'"{s}"') for s in re.findall(r'"((?:[^"\\\n]|\\["\\/bfnrt])*)"', output[start:])
+            ] or lines
     predicates = (parse_predicate(line) for line in lines if line.strip())
     return list(dict.fromkeys(p for p in predicates if p is not None))
 

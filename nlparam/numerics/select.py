@@ -36,7 +36,7 @@ def select(
     data: Data = None,
     *,
     start: np.ndarray | None = None,
-    n_starts: int = 4,
+    n_starts: int = 2,
     tolerance: float = 1e-6,
     key: Key,
 ) -> Selection:

@@ -29,7 +29,7 @@ def build_report(fit: "Fit") -> str:
 
     from nlparam.report.charts import agreement_chart, as_script, trace_chart, vega_program
     from nlparam.report.page import describe, loss_figure
-    from nlparam.report.text import as_json, visible
+    from nlparam.report.text import as_json, duration, visible
 
     page = describe(fit)
     specifications = {"trace": trace_chart(page.trace), "agreement": agreement_chart(page.points)}
@@ -50,7 +50,7 @@ def build_report(fit: "Fit") -> str:
         "percent": _percent,
         "probability": _probability,
         "loss": loss_figure,
-        "duration": _duration,
+        "duration": duration,
     }
     html = environment.get_template("report.html.j2").render(
         page=page,
@@ -83,11 +83,3 @@ def _percent(value: float | None) -> str:
 
 def _probability(value: Any) -> str:
     return DASH if value is None or math.isnan(value) else f"{value:.2f}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

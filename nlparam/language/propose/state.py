@@ -58,7 +58,8 @@ class StateThenGeneralise(AbstractProposer):
         prompt = self.prompts["generalise"]
         stated = [slot for slot in statements if slot]
         requests = [
-            Request(prompt.fill(goal=goal, statements="\n".join(f"- {s}" for s in slot)), max_tokens=12) for slot in stated
+            Request(prompt.fill(goal=goal, statements="\n".join(f"- {s}" for s in slot)), max_tokens=12)
+            for slot in stated
         ]
         answers = iter(self.engine.complete_stored(requests, what="generalising"))
         categories = []

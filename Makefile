@@ -1,0 +1,65 @@
+# make demo   sets everything up and runs the main job: five readable clusters of 2,225 news articles
+# make test   sets everything up and runs the whole default test suite
+# make check  runs all that must pass before a change lands: tests, lint, types, contracts, docs
+
+PYTHON ?= python3
+VENV   ?= .venv
+PIP    := $(VENV)/bin/python -m pip --quiet --disable-pip-version-check
+OUT    ?= out/bbc
+ARGS   ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format types contracts docs check clean
+
+help:
+	@sed -n 's/^# \(make \)/\1/p' Makefile
+
+demo: $(VENV)/.installed-demo
+	$(VENV)/bin/nlparam lm pull qwen2.5-coder-1.5b
+	$(VENV)/bin/nlparam fit clustering --dataset bbc --k 5 --goal "what the story is about" \
+		--lm embedded --seed 0 --out $(OUT)
+	@echo
+	@echo "The report: $(abspath $(OUT))/report.html (open it in a browser)"
+
+test: $(VENV)/.installed-dev
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+lint: $(VENV)/.installed-dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+format: $(VENV)/.installed-dev
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+types: $(VENV)/.installed-dev
+	$(VENV)/bin/pyright
+
+contracts: $(VENV)/.installed-dev
+	$(VENV)/bin/lint-imports --no-logo
+
+docs: $(VENV)/.installed-dev
+	$(VENV)/bin/mkdocs build --strict --quiet
+	@echo "The documentation: $(abspath site)/index.html"
+
+check: test lint types contracts docs
+
+clean:
+	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+# A file in the environment stands for what is installed in it, so that a second call installs nothing.
+$(VENV)/.installed-demo: EXTRAS := embedded,demo
+$(VENV)/.installed-dev: EXTRAS := dev
+$(VENV)/.installed-demo $(VENV)/.installed-dev: pyproject.toml | $(VENV)/.created
+	@echo "Installing nlparam[$(EXTRAS)] into $(VENV); the first time this takes some minutes"
+	$(PIP) install -e ".[$(EXTRAS)]"
+	@touch $@
+
+# Marked as made only once it is complete: a venv that failed half-way (no ensurepip) is made again.
+$(VENV)/.created:
+	@command -v "$(PYTHON)" > /dev/null || \
+		{ echo "There is no $(PYTHON) here. nlparam needs Python 3.11 or newer: make PYTHON=/path/to/python3 ..." >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "nlparam needs Python 3.11 or newer, $(PYTHON) is $$("$(PYTHON)" --version 2>&1): make PYTHON=python3.12 ..." >&2; exit 1; }
+	"$(PYTHON)" -m venv $(VENV)
+	@touch $@

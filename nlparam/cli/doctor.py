@@ -1,0 +1,214 @@
+"""`nlparam doctor`: what is resolved on this machine, whether it works, and what to do if not."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from nlparam.cli.options import Embedder, Json, LanguageModel, Store, Timeout
+from nlparam.cli.output import console, print_json, printable
+from nlparam.errors import NlparamError
+
+if TYPE_CHECKING:
+    from nlparam.language.lm.base import AbstractLanguageModel
+    from nlparam.language.store import Store as OpenStore
+
+_SENTENCE = "The striker scored twice in the second half and the home team won the match."
+_PREDICATE = "is about sports"
+# Below this a store or a fit may not find room any more.
+_LEAST_FREE = 500e6
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """One line of the diagnosis: what was looked at, whether it is in order, and what was found or is to be done."""
+
+    name: str
+    ok: bool
+    found: str
+
+
+def doctor(
+    lm: LanguageModel = "embedded",
+    embedder: Embedder = None,
+    timeout: Timeout = 60.0,
+    store: Store = None,
+    json: Json = False,
+) -> None:
+    """Show which embedder, language model, devices and store are used, try each, and say what to do if one fails.
+
+    One sentence is embedded and one judgment asked of the language model. Exit code 1 if something is wrong.
+    """
+    from nlparam.progress import Progress
+
+    progress = Progress()
+    checks: list[Check] = []
+    for name, look in _steps(lm, embedder, timeout, store):
+        with progress.task(name, None):
+            checks += _results(name, look)
+    ok = all(check.ok for check in checks)
+    if json:
+        print_json({"ok": ok, "checks": [dataclasses.asdict(check) for check in checks]})
+    else:
+        _show(checks)
+    if not ok:
+        raise typer.Exit(1)
+
+
+def _steps(
+    lm: str, embedder: str | None, timeout: float, store: Path | None
+) -> list[tuple[str, Callable[[], Iterator[Check]]]]:
+    return [
+        ("packages", _packages),
+        ("devices", _devices),
+        ("store", lambda: _store(store)),
+        ("embedder", lambda: _embedder(embedder)),
+        ("language model", lambda: _language_model(lm, timeout)),
+    ]
+
+
+def _results(name: str, look: Callable[[], Iterator[Check]]) -> list[Check]:
+    """The checks of one step; what breaks it is its last line."""
+    checks: list[Check] = []
+    try:
+        checks.extend(look())
+    except NlparamError as error:
+        checks.append(Check(name, False, str(error)))
+    except Exception as error:  # a broken installation can raise anything, and that is what is looked for
+        checks.append(Check(name, False, f"failed with {type(error).__name__}: {error}"))
+    return checks
+
+
+def _packages() -> Iterator[Check]:
+    import importlib.metadata
+    import platform
+
+    from packaging.requirements import Requirement
+
+    yield Check("python", True, f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+    versions, problems = [f"nlparam {importlib.metadata.version('nlparam')}"], []
+    for line in importlib.metadata.requires("nlparam") or ():
+        requirement = Requirement(line)
+        optional = requirement.marker is not None and not requirement.marker.evaluate({"extra": ""})
+        try:
+            version = importlib.metadata.version(requirement.name)
+        except importlib.metadata.PackageNotFoundError:
+            if not optional:
+                problems.append(f"{requirement.name} is missing: pip install '{requirement}'")
+            continue
+        if not optional and not requirement.specifier.contains(version, prereleases=True):
+            problems.append(f"{requirement.name} is {version}: pip install '{requirement}'")
+        if requirement.name in _TELLING:
+            versions.append(f"{requirement.name} {version}")
+    found = ", ".join(dict.fromkeys(versions))
+    yield Check("packages", not problems, found if not problems else f"{'; '.join(problems)} (here: {found})")
+
+
+# Those whose versions people ask for when something is odd.
+_TELLING = {"jax", "equinox", "optax", "numpy", "scikit-learn", "sentence-transformers", "torch", "openai", "xllamacpp"}
+
+
+def _devices() -> Iterator[Check]:
+    import jax
+    import torch
+
+    yield Check("JAX", True, ", ".join(str(device) for device in jax.devices()))
+    gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        gpus.append("mps")
+    yield Check("torch", True, ", ".join(gpus) or f"cpu, {torch.get_num_threads()} threads")
+
+
+def _store(path: Path | None) -> Iterator[Check]:
+    from nlparam.cache_dir import cache_dir
+    from nlparam.language.store import Store as OpenStore
+
+    with OpenStore(path) as store:  # writes into the file, so that a read-only one is found out
+        counts = store.counts()
+        yield Check(
+            "store",
+            True,
+            f"{store.path}, writable: {counts.judgments:,} judgments, {counts.completions:,} proposals, "
+            f"{counts.embeddings:,} embeddings",
+        )
+    yield _free_space("disk of the store", Path(store.path).parent)
+    yield _free_space("disk of the cache", cache_dir())
+
+
+def _free_space(name: str, folder: Path) -> Check:
+    import shutil
+
+    folder = folder.absolute()
+    there = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
+    free = shutil.disk_usage(there).free
+    found = f"{free / 1e9:,.1f} GB free at {folder}"
+    if free < _LEAST_FREE:
+        found += ": free some space, or move it with --store, NLPARAM_STORE or NLPARAM_CACHE"
+    return Check(name, free >= _LEAST_FREE, found)
+
+
+def _embedder(name: str | None) -> Iterator[Check]:
+    from nlparam.language.embed import SentenceTransformerEmbedder
+
+    embedder = SentenceTransformerEmbedder(name)
+    yield Check("embedder", True, embedder.identity)
+    start = time.perf_counter()
+    vector = embedder.embed([_SENTENCE])
+    seconds = time.perf_counter() - start
+    yield Check("one embedding", True, f"{vector.shape[1]} dimensions, {seconds:.1f} s with loading")
+
+
+def _language_model(name: str, timeout: float) -> Iterator[Check]:
+    from nlparam.language.lm import load_language_model
+    from nlparam.language.store import Store as OpenStore
+
+    model = load_language_model(name, timeout=timeout)
+    where = getattr(model, "path", None) or getattr(model, "address", name)
+    yield Check("language model", True, f"{model.identity} at {where}")
+    with OpenStore(":memory:") as store:  # empty, so the answer cannot come from it
+        yield from _judgment(model, store, timeout)
+
+
+def _judgment(model: "AbstractLanguageModel", store: "OpenStore", timeout: float) -> Iterator[Check]:
+    import numpy as np
+
+    from nlparam.costs import Costs
+    from nlparam.language.judge import LabelJudge
+    from nlparam.language.lm.engine import Engine
+    from nlparam.progress import Progress
+
+    costs = Costs()
+    silent = Progress(enabled=False)
+    with Engine(model, store=store, costs=costs, timeout=timeout, progress=silent) as engine:
+        judge = LabelJudge(engine, store, costs, progress=silent)
+        start = time.perf_counter()
+        [probability] = judge.judge([_SENTENCE], [_PREDICATE], np.array([[0, 0]]))
+        seconds = time.perf_counter() - start
+    if np.isnan(probability):
+        yield Check("one judgment", False, "the model answered neither yes nor no: choose an instruct model")
+        return
+    found = f"P(yes) = {probability:.2f} that “{_SENTENCE}” {_PREDICATE}, {seconds:.1f} s with loading"
+    if probability < 0.5:
+        found += " (a stronger model would say yes)"
+    yield Check("one judgment", True, found)
+
+
+def _show(checks: list[Check]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("check", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    table.add_column("found, or what to do", overflow="fold")
+    for check in checks:
+        state = Text("ok", "green") if check.ok else Text("problem", "bold red")
+        table.add_row(check.name, state, printable(check.found))
+    screen = console()
+    screen.print(table)
+    n_problems = sum(not check.ok for check in checks)
+    verdict = "All is well." if n_problems == 0 else f"{n_problems} of {len(checks)} checks found a problem."
+    screen.print(verdict)

@@ -1,0 +1,205 @@
+"""Options that several commands share, written once."""
+
+import dataclasses
+import enum
+import functools
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+_TEXTS, _MODEL, _SEARCH, _OUTPUT = "Texts", "Models", "Search", "Output"
+
+
+class Proposer(enum.StrEnum):
+    """How predicates are proposed."""
+
+    contrast = "contrast"
+    state = "state"
+
+
+Texts = Annotated[
+    Path | None,
+    typer.Option(
+        help="A .jsonl, .json, .csv, .tsv, .parquet or .txt file (one text per line), or a folder of .txt files.",
+        rich_help_panel=_TEXTS,
+        show_default=False,
+    ),
+]
+Dataset = Annotated[
+    str | None,
+    typer.Option(help="A corpus by name: bbc.", metavar="NAME", rich_help_panel=_TEXTS, show_default=False),
+]
+TextField = Annotated[
+    str | None,
+    typer.Option(
+        help="The field that holds the text; by default `text`, else the only one that holds prose.",
+        metavar="NAME",
+        rich_help_panel=_TEXTS,
+        show_default=False,
+    ),
+]
+Goal = Annotated[
+    str | None,
+    typer.Option(
+        help="What the predicates are to be about, in plain words; by default `what the text is about`.",
+        rich_help_panel=_SEARCH,
+        show_default=False,
+    ),
+]
+LanguageModel = Annotated[
+    str,
+    typer.Option(
+        "--lm",
+        help="`embedded`, `embedded:NAME` (see `nlparam lm list`), a .gguf file, or a server: http://HOST:PORT/v1#MODEL.",
+        metavar="LM",
+        rich_help_panel=_MODEL,
+    ),
+]
+Embedder = Annotated[
+    str | None,
+    typer.Option(
+        help="A folder or a hub name of a sentence-transformers model; by default MiniLM.",
+        metavar="NAME",
+        rich_help_panel=_MODEL,
+        show_default=False,
+    ),
+]
+Timeout = Annotated[
+    float,
+    typer.Option(
+        help="Seconds that one call of the language model may take.",
+        metavar="SECONDS",
+        min=0.1,
+        rich_help_panel=_MODEL,
+    ),
+]
+Store = Annotated[
+    Path | None,
+    typer.Option(
+        help="The file that keeps judgments, proposals and embeddings; by default one in the user's cache.",
+        rich_help_panel=_MODEL,
+        show_default=False,
+    ),
+]
+ProposerName = Annotated[
+    Proposer | None,
+    typer.Option(
+        "--proposer",
+        help="`contrast` for strong language models, `state` for small ones; by default chosen by the language model.",
+        rich_help_panel=_SEARCH,
+        show_default=False,
+    ),
+]
+Predicates = Annotated[
+    Path | None,
+    typer.Option(
+        help="A file of candidate predicates of your own, one per line; nothing is then proposed.",
+        rich_help_panel=_SEARCH,
+        show_default=False,
+    ),
+]
+MaxJudgments = Annotated[
+    int | None,
+    typer.Option(
+        help="The most judgments that may be used.", metavar="N", min=2, rich_help_panel=_SEARCH, show_default=False
+    ),
+]
+NJudged = Annotated[
+    str | None,
+    typer.Option(
+        help="On how many texts the chosen predicates are judged; a learned head denotes the others.",
+        metavar="N|all",
+        rich_help_panel=_SEARCH,
+        show_default=False,
+    ),
+]
+Rounds = Annotated[
+    int | None,
+    typer.Option(
+        help="Rounds of refinement after the first selection.",
+        metavar="N",
+        min=0,
+        rich_help_panel=_SEARCH,
+        show_default=False,
+    ),
+]
+Seed = Annotated[
+    int,
+    typer.Option(help="Seeds everything that is random.", min=0, max=2**32 - 1, metavar="N", rich_help_panel=_SEARCH),
+]
+Out = Annotated[
+    Path, typer.Option(help="The folder for the fit and its report.", rich_help_panel=_OUTPUT, show_default=False)
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there already.", rich_help_panel=_OUTPUT)]
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="Print JSON on standard output, and nothing else there.", rich_help_panel=_OUTPUT),
+]
+Folder = Annotated[Path, typer.Argument(help="The --out folder of a fit.", show_default=False)]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FitOptions:
+    """What every `nlparam fit MODEL` takes beside the options of the model."""
+
+    texts: Texts = None
+    dataset: Dataset = None
+    text_field: TextField = None
+    goal: Goal = None
+    lm: LanguageModel = "embedded"
+    embedder: Embedder = None
+    timeout: Timeout = 60.0
+    store: Store = None
+    proposer: ProposerName = None
+    predicates: Predicates = None
+    max_judgments: MaxJudgments = None
+    n_judged: NJudged = None
+    rounds: Rounds = None
+    seed: Seed = 0
+    out: Out
+    overwrite: Overwrite = False
+    json: Json = False
+
+
+def spread_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command one option for each field of the dataclass that its parameter `options` is annotated with.
+
+    ```python
+    @app.command()
+    @spread_options
+    def clustering(k: Annotated[int, typer.Option()], options: FitOptions) -> None: ...
+    ```
+    """
+    own = inspect.signature(command).parameters
+    kind = own["options"].annotation
+    fields = dataclasses.fields(kind)
+    shared = [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            annotation=field.type,
+            default=inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default,
+        )
+        for field in fields
+    ]
+    parameters = [
+        *(
+            parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            for name, parameter in own.items()
+            if name != "options"
+        ),
+        *shared,
+    ]
+
+    @functools.wraps(command)
+    def with_options(**values: Any) -> None:
+        options = kind(**{field.name: values.pop(field.name) for field in fields})
+        command(**values, options=options)
+
+    # Typer reads both.
+    with_options.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportAttributeAccessIssue]
+    with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return with_options

@@ -1,0 +1,68 @@
+"""What the commands print: results on standard output, all else on standard error, and no raw control character."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import IO, TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+# Wide enough for a table beside the longest predicate; in a pipe there is no window that lines must fit.
+_WIDTH_IN_A_PIPE = 240
+
+
+def printable(text: object) -> str:
+    """One line of text in which control characters, terminal escapes among them, are shown instead of sent."""
+    from nlparam.report.text import visible
+
+    return " ".join(visible(str(text)).split())
+
+
+def console(stream: IO[str] | None = None) -> "Console":
+    """A Rich console on standard output that takes text literally (no markup, emoji codes or guessed colours)."""
+    from rich.console import Console
+
+    stream = sys.stdout if stream is None else stream
+    width = None if stream.isatty() else _WIDTH_IN_A_PIPE
+    return Console(file=stream, width=width, markup=False, emoji=False, highlight=False)
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequence[int] = ()) -> None:
+    """A table without frame; the columns `numbers` are aligned at the right. Untrusted cells must be `printable`."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for number, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if number in numbers else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console().print(table)
+
+
+def print_lines(*lines: str) -> None:
+    """Lines on standard output, control characters made visible."""
+    from nlparam.report.text import visible
+
+    for line in lines:
+        typer.echo(visible(line))
+
+
+def print_json(value: Any) -> None:
+    """JSON on standard output; ASCII only, so that it is the same in every encoding and no control character is raw."""
+    typer.echo(json.dumps(value, indent=1, ensure_ascii=True).replace("\x7f", "\\u007f"))
+
+
+def print_warnings(warnings: Iterable[str]) -> None:
+    """Warnings on standard error."""
+    for warning in warnings:
+        print_error(f"warning: {warning}")
+
+
+def print_error(message: str) -> None:
+    """A message, of one line or several, on standard error."""
+    from nlparam.report.text import visible
+
+    typer.echo(visible(message), err=True)

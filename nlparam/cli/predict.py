@@ -1,0 +1,128 @@
+"""`nlparam predict`: the clusters of new texts, without a language model."""
+
+import csv
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nlparam.cli.options import Folder, Overwrite, Store, TextField
+from nlparam.cli.output import print_lines, print_table, print_warnings, printable
+from nlparam.errors import NlparamError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from nlparam.solution import Fit
+
+
+def predict(
+    folder: Folder,
+    texts: Annotated[
+        Path,
+        typer.Option(help="The new texts: a file or folder of the kinds `nlparam fit` reads.", show_default=False),
+    ],
+    out: Annotated[
+        Path, typer.Option(help="The table to write: .parquet, .csv or .jsonl.", metavar="FILE", show_default=False)
+    ],
+    text_field: TextField = None,
+    store: Store = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Say to which cluster of a fit new texts belong: one row per text, with the probability of every predicate.
+
+    The columns are text, cluster, predicate, and P(predicate) for each predicate. Blank texts get cluster -1.
+    """
+    write = _writer(out, overwrite=overwrite)
+    from nlparam.progress import Progress
+    from nlparam.readers import read_texts
+
+    table = read_texts(texts, text_field=text_field)
+    print_warnings(table.warnings)
+    with Progress().task("starting", None):
+        import nlparam
+        from nlparam.language.store import Store as OpenStore
+
+    fit = nlparam.load(folder)
+    with OpenStore(store) as opened:
+        denotations = fit.denote(table.texts, store=opened)
+    clusters = fit.predict(table.texts, denotations=denotations)
+    columns = label_columns(fit, table.texts, denotations, clusters)
+    partial = out.with_name(f"{out.name}.partial")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write(partial, columns)
+        partial.replace(out)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise NlparamError(f"{out} cannot be written ({error}): choose another --out") from error
+    _show(fit, clusters, out)
+
+
+def label_columns(
+    fit: "Fit", texts: Sequence[str], denotations: "np.ndarray", clusters: "np.ndarray"
+) -> dict[str, list]:
+    """The table that is written, by column: `text`, `cluster`, `predicate`, then `P(...)` for every predicate."""
+    return {
+        # As everywhere, lone surrogates are replaced: no file can hold them.
+        "text": [text.encode("utf-8", errors="replace").decode("utf-8") for text in texts],
+        "cluster": clusters.tolist(),
+        "predicate": [fit.predicates[cluster] if cluster >= 0 else "" for cluster in clusters],
+    } | {f"P({predicate})": denotations[:, number].tolist() for number, predicate in enumerate(fit.predicates)}
+
+
+def _writer(out: Path, *, overwrite: bool) -> Callable[[Path, dict[str, list]], None]:
+    write = _WRITERS.get(out.suffix.lower())
+    if write is None:
+        message = f"{out} ends in {out.suffix or 'nothing'!r}, expected one of {', '.join(_WRITERS)}"
+        raise typer.BadParameter(message, param_hint="'--out'")
+    if out.is_dir():
+        raise NlparamError(f"{out} is a folder, expected a file: choose another --out")
+    if out.exists() and not overwrite:
+        raise NlparamError(f"{out} exists already: choose another --out, or replace it with --overwrite")
+    return write
+
+
+def _write_parquet(path: Path, columns: dict[str, list]) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    pyarrow.parquet.write_table(pyarrow.table(columns), path)
+
+
+def _write_csv(path: Path, columns: dict[str, list]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(_rows(columns))
+
+
+def _write_jsonl(path: Path, columns: dict[str, list]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        for row in _rows(columns):
+            file.write(json.dumps(dict(zip(columns, row, strict=True)), ensure_ascii=False) + "\n")
+
+
+def _rows(columns: dict[str, list]) -> "zip[tuple[Any, ...]]":
+    return zip(*columns.values(), strict=True)
+
+
+_WRITERS: dict[str, Callable[[Path, dict[str, list]], None]] = {
+    ".parquet": _write_parquet,
+    ".csv": _write_csv,
+    ".jsonl": _write_jsonl,
+}
+
+
+def _show(fit: "Fit", clusters: "np.ndarray", out: Path) -> None:
+    sizes = [(clusters == number).sum() for number in range(len(fit.predicates))]
+    rows = [
+        (str(number), printable(predicate), f"{size:,}", f"{size / len(clusters):.1%}")
+        for number, (predicate, size) in enumerate(zip(fit.predicates, sizes, strict=True))
+    ]
+    if n_blank := int((clusters < 0).sum()):
+        rows.append(("-1", "(blank texts)", f"{n_blank:,}", f"{n_blank / len(clusters):.1%}"))
+    print_table(("", "predicate", "texts", "share"), rows, numbers=(0, 2, 3))
+    print_lines(f"labels:  {out}")

