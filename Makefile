@@ -39,7 +39,7 @@ contracts: $(VENV)/.installed-dev
 	$(VENV)/bin/lint-imports --no-logo
 
 docs: $(VENV)/.installed-dev
-	$(VENV)/bin/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
 	@echo "The documentation: $(abspath site)/index.html"
 
 check: test lint types contracts docs
@@ -57,9 +57,10 @@ $(VENV)/.installed-demo $(VENV)/.installed-dev: pyproject.toml | $(VENV)/.create
 
 # Marked as made only once it is complete: a venv that failed half-way (no ensurepip) is made again.
 $(VENV)/.created:
-	@command -v "$(PYTHON)" > /dev/null || \
-		{ echo "There is no $(PYTHON) here. nlparam needs Python 3.11 or newer: make PYTHON=/path/to/python3 ..." >&2; exit 1; }
-	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "nlparam needs Python 3.11 or newer, $(PYTHON) is $$("$(PYTHON)" --version 2>&1): make PYTHON=python3.12 ..." >&2; exit 1; }
+	@command -v "$(PYTHON)" > /dev/null || { \
+		echo "There is no $(PYTHON) here. nlparam needs Python 3.11 or newer: make PYTHON=/path/to/python3 ..." >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "nlparam needs Python 3.11 or newer, $(PYTHON) is $$("$(PYTHON)" --version 2>&1):" \
+			"make PYTHON=python3.12 ..." >&2; exit 1; }
 	"$(PYTHON)" -m venv $(VENV)
 	@touch $@

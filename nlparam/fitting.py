@@ -21,7 +21,7 @@ from nlparam.denoter import Denoter
 from nlparam.errors import CorpusError
 from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder, embed_corpus
 from nlparam.language.features import NgramFeatures
-from nlparam.language.judge import AbstractJudge, LabelJudge
+from nlparam.language.judge import LabelJudge
 from nlparam.language.lm import load_language_model
 from nlparam.language.lm.base import AbstractLanguageModel
 from nlparam.language.lm.engine import Engine
@@ -196,7 +196,7 @@ def _check(corpus: Corpus, model: AbstractPredicateModel) -> None:
     if n_distinct < max(model.n_predicates, 2):
         raise CorpusError(
             f"got {n_distinct} distinct texts that are not blank (of {len(corpus)}), expected at least "
-            f"{max(model.n_predicates, 2)} for {model.n_predicates} predicates: give more texts or ask for fewer predicates"
+            f"{max(model.n_predicates, 2)} for {model.n_predicates} predicates: give more texts or fewer predicates"
         )
 
 

@@ -22,6 +22,8 @@ from nlparam.numerics.model import AbstractPredicateModel
 from nlparam.solution import RESULTS, Agreement, Fit, Judgment, TraceEntry
 
 FORMAT = 1
+# Where a model is found may change between two runs of one fit; what it is (its identity) may not.
+_NOT_COMPARED = {"date", "lm", "embedder"}
 _FIT, _WEIGHTS, _HEAD = "fit.json", "weights.safetensors", "head.safetensors"
 _DENOTATIONS, _JUDGMENTS, _NGRAMS = "denotations.parquet", "judgments.parquet", "ngrams.json"
 
@@ -45,7 +47,7 @@ def check_folder(folder: str | Path, settings: dict[str, Any], *, overwrite: boo
     except (FitFolderError, KeyError):
         there = {}
     wanted = json.loads(json.dumps(settings))
-    different = sorted(name for name in wanted.keys() - {"date"} if there.get(name) != wanted[name])
+    different = sorted(name for name in wanted.keys() - _NOT_COMPARED if there.get(name) != wanted[name])
     if different:
         raise FitFolderError(
             f"{folder} holds another fit (it differs in {', '.join(different)}): "
@@ -67,9 +69,13 @@ def save(fit: Fit, folder: str | Path, *, overwrite: bool = False) -> Path:
     check_folder(folder, model | fit.settings, overwrite=overwrite)
     head = fit.denoter.head
     features = fit.denoter.features
-    columns = {"text": list(fit.corpus.texts)} | {f"denotation_{k}": column for k, column in enumerate(fit.denotations.T)}
+    columns = {"text": list(fit.corpus.texts)} | {
+        f"denotation_{k}": column for k, column in enumerate(fit.denotations.T)
+    }
     judgments = [dataclasses.asdict(judgment) for judgment in fit.judgments]
-    schema = pyarrow.schema([("text", pyarrow.int64()), ("predicate", pyarrow.string()), ("probability", pyarrow.float64())])
+    schema = pyarrow.schema(
+        [("text", pyarrow.int64()), ("predicate", pyarrow.string()), ("probability", pyarrow.float64())]
+    )
     contents = model | {
         "format": FORMAT,
         "n_predicates": len(fit.predicates),
@@ -120,7 +126,8 @@ def load(folder: str | Path, *, model: type[AbstractPredicateModel] | None = Non
     contents = read_contents(folder)
     if contents["format"] > FORMAT:
         raise FitFolderError(
-            f"{folder} was written by a newer nlparam (format {contents['format']}, this one reads {FORMAT}): upgrade nlparam"
+            f"{folder} was written by a newer nlparam (format {contents['format']}, this one reads {FORMAT}): "
+            "upgrade nlparam"
         )
     kind = _model_class(contents["model"]) if model is None else model
     asked = kind(**contents["fields"])
@@ -140,7 +147,7 @@ def load(folder: str | Path, *, model: type[AbstractPredicateModel] | None = Non
         {name: arrays[f"idf_{name}"] for name in vocabularies},
         {name: arrays[f"axes_{name}"] for name in vocabularies},
     )
-    head = Head(*(arrays[name] for name in Head._fields))._replace(slope=arrays["slope"].item())
+    head = Head(arrays["coefficients"], arrays["intercepts"], arrays["slope"].item(), arrays["thresholds"])
     settings = contents["settings"]
     embedder = SentenceTransformerEmbedder(settings["embedder"])
     return Fit(
@@ -187,7 +194,9 @@ def _model_class(name: str) -> type[AbstractPredicateModel]:
     try:
         kind = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
-        raise FitFolderError(f"the model class {name!r} cannot be imported: give it as load(folder, model=...)") from error
+        raise FitFolderError(
+            f"the model class {name!r} cannot be imported: give it as load(folder, model=...)"
+        ) from error
     if not (isinstance(kind, type) and issubclass(kind, AbstractPredicateModel)):
         raise FitFolderError(f"{name!r} is not a model class: the file fit.json was changed")
     return kind

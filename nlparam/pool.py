@@ -63,7 +63,7 @@ class Pool:
         self.asked[pairs[:, 0], pairs[:, 1]] = True
 
     def is_judged(self, column: int, rows: np.ndarray) -> bool:
-        """True if the predicate was put to the judge on all of these texts (failures count: they are not asked again)."""
+        """True if the judge was asked about all of these texts (a failure counts: it is not asked again)."""
         return bool(self.asked[rows, column].all())
 
     def usable(self) -> list[int]:

@@ -26,7 +26,10 @@ class Progress:
 
     @contextlib.contextmanager
     def task(self, what: str, total: float | None, *, costs: Costs | None = None, unit: str = "") -> Iterator[Task]:
-        """A progress bar for the `with` block. `total=None` means that the length is not known."""
+        """A progress bar for the `with` block.
+
+        `total=None` means that the length is not known: a spinner, which leaves nothing behind on the terminal.
+        """
         if not self.enabled:
             yield _Silent()
             return
@@ -39,16 +42,17 @@ class Progress:
             if unit == "bytes"
             else [progress.MofNCompleteColumn(), progress.TextColumn(unit)]
         )
+        length = [] if total is None else [progress.BarColumn(), *amount]
+        remaining = [] if total is None else [progress.TimeRemainingColumn()]
         bar = progress.Progress(
             progress.SpinnerColumn(),
             progress.TextColumn("{task.description}"),
-            progress.BarColumn(),
-            *amount,
+            *length,
             progress.TimeElapsedColumn(),
-            progress.TimeRemainingColumn(),
+            *remaining,
             progress.TextColumn("[dim]{task.fields[cost]}"),
             console=Console(stderr=True),
-            transient=False,
+            transient=total is None,
         )
         with bar:
             task_id = bar.add_task(escape(what), total=total, cost="")

@@ -44,6 +44,8 @@ class SearchOptions:
       that a run that was interrupted ends like one that was not.
     - `correct_bias`: move the threshold of each predicate to where its yes and no answers part (small models).
     - `n_restarts`: starts of each relaxation.
+    - `contention`: candidates that would raise the loss by less than this in place of a chosen one are judged on as
+      many texts before they are passed over; a few texts cannot tell them apart.
     - `tolerance`: the least gain in loss that counts as an improvement.
     """
 
@@ -54,6 +56,7 @@ class SearchOptions:
     max_judgments: int | None = None
     correct_bias: bool = True
     n_restarts: int = 8
+    contention: float = 0.05
     tolerance: float = 1e-3
 
     def __post_init__(self):
@@ -189,21 +192,24 @@ class Search:
                 start=None if start is None else np.asarray([position.get(c, -1) for c in start]),
                 key=key,
             )
+            # From positions among the usable columns to columns of the pool.
+            swap_losses = np.full((self.model.n_predicates, len(self.pool.predicates)), np.inf)
+            swap_losses[:, columns] = selection.swap_losses
             chosen = np.asarray([columns[c] if c >= 0 else -1 for c in selection.chosen])
-            return selection._replace(chosen=chosen)
+            return selection._replace(chosen=chosen, swap_losses=swap_losses)
 
     def _settle(self, start: Sequence[int] | None) -> tuple[list[int], Selection]:
-        """Selects and judges what was selected in full, until the selection consists of fully judged predicates."""
-        n_distinct = len(self.corpus.distinct)
-        rows = self.order[: self.options.n_judged or n_distinct]
+        """Selects, and judges in full what was selected or came close, until nothing of it is left to be judged."""
+        rows = self.order[: self.options.n_judged or len(self.corpus.distinct)]
         selection = self._select(start)
         while True:
-            chosen = selection.chosen.tolist()
-            incomplete = [c for c in chosen if c >= 0 and not self.pool.is_judged(c, rows)]
+            chosen = [c for c in selection.chosen.tolist() if c >= 0]
+            close = selection.contenders(self.options.contention)[: self.model.n_predicates]
+            incomplete = [c for c in chosen + close if not self.pool.is_judged(c, rows)]
             if not incomplete or self.pool.spent:
-                return chosen, selection
+                return selection.chosen.tolist(), selection
             self._judge(incomplete, rows)
-            selection = self._select(chosen)
+            selection = self._select(selection.chosen.tolist())
 
     def _refine(self, chosen: list[int], selection: Selection) -> tuple[bool, list[int], Selection]:
         """Looks for better predicates in place of the least useful ones, the others being fixed."""

@@ -120,9 +120,11 @@ class Fit:
 
         `denotations` are those of `denote(texts)`, if you have them already.
         """
+        import jax.numpy as jnp
+
         corpus = Corpus.from_texts(texts)
         denotations = self.denoter.denote(corpus) if denotations is None else denotations
-        predicted = np.asarray(self.model.predict(self.weights, denotations))
+        predicted = np.asarray(self.model.predict(self.weights, jnp.asarray(denotations)))
         return np.where(corpus.blank, -1, predicted) if np.issubdtype(predicted.dtype, np.integer) else predicted
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:

@@ -7,6 +7,15 @@ import numpy as np
 import pytest
 
 
+def pytest_collection_modifyitems(items):
+    """Tests with a real language model take minutes, so they run only where they are asked for."""
+    if os.environ.get("NLPARAM_LM_TESTS", "0") in ("", "0"):
+        skip = pytest.mark.skip(reason="runs a language model: NLPARAM_LM_TESTS=1 pytest -m lm")
+        for item in items:
+            if item.get_closest_marker("lm") is not None:
+                item.add_marker(skip)
+
+
 @pytest.fixture(autouse=True)
 def _private_store(tmp_path, monkeypatch):
     """A store of its own for every test. Weights and digests stay in the user's cache: they are checked by content."""

@@ -29,6 +29,7 @@ def make_fit(n_texts=60, n_predicates=3, *, seed=0, texts=None, predicates=None,
     ]
     values = {
         "model": Clustering(len(predicates)),
+        "asked_model": Clustering(len(predicates)),
         "predicates": predicates,
         "weights": {},
         "denotations": denotations,

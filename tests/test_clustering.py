@@ -85,7 +85,9 @@ def test_the_link_makes_a_softmax_over_the_texts(rng):
     np.testing.assert_allclose(linked / linked.sum(axis=0), jax.nn.softmax(scores / 0.2, axis=0), rtol=1e-5)
 
 
-@pytest.mark.parametrize(("options", "message"), [({"n_predicates": 0}, "at least 1"), ({"temperature": 0.0}, "positive")])
+@pytest.mark.parametrize(
+    ("options", "message"), [({"n_predicates": 0}, "at least 1"), ({"temperature": 0.0}, "positive")]
+)
 def test_nonsense_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         Clustering(**({"n_predicates": 2} | options))

@@ -66,6 +66,6 @@ def test_bias_lies_between_the_two_groups_and_is_bounded(rng):
     assert bias(groups[:5]) == 0.0
 
 
-def test_too_few_judgments_are_an_error(rng):
+def test_too_few_judgments_are_an_error():
     with pytest.raises(ValueError, match="at least 2"):
         fit_head(np.ones((3, 2)), [Judged(np.asarray([0]), np.asarray([0.5]))])

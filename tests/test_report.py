@@ -11,7 +11,6 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from handmade_fit import make_fit
 
 from nlparam.costs import Costs
 from nlparam.report import build_report
@@ -19,6 +18,7 @@ from nlparam.report.charts import as_script, vega_program
 from nlparam.report.page import describe
 from nlparam.report.text import as_json
 from nlparam.solution import RESULTS, Agreement, Fit, Judgment, TraceEntry
+from tests.handmade_fit import make_fit
 
 HOSTILE = [
     "<script>alert(1)</script>",

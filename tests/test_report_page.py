@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from handmade_fit import make_fit
 
 from nlparam.corpus import Corpus
 from nlparam.report.charts import agreement_chart, trace_chart
@@ -10,6 +9,7 @@ from nlparam.report.examples import BOUNDARY, CONFIDENT, DISAGREES, PER_SIDE, ch
 from nlparam.report.page import describe
 from nlparam.report.text import visible
 from nlparam.solution import Judgment
+from tests.handmade_fit import make_fit
 
 
 def test_blank_and_repeated_texts_are_counted():

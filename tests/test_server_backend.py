@@ -6,13 +6,13 @@ import threading
 import time
 
 import pytest
-from fake_server import FakeServer
 
 from nlparam.costs import Costs
 from nlparam.errors import LanguageModelError
 from nlparam.language.lm import Message, Request, load_language_model
 from nlparam.language.lm.engine import Engine
 from nlparam.language.lm.server import ServerModel, _seconds
+from tests.fake_server import FakeServer
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 Nothing heavy is imported before a command runs, so that help appears at once.
 """
 
+import io
 import os
 import sys
 from typing import Annotated, Any
@@ -18,7 +19,7 @@ from nlparam.errors import NlparamError
 class _Commands(typer.core.TyperGroup):
     """Says in one line what a user can meet and mend; a mistake of our own keeps its traceback."""
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except NlparamError as error:
@@ -32,7 +33,7 @@ class _Commands(typer.core.TyperGroup):
             )
             raise typer.Exit(130) from None
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         """In the order in which a user meets them; Typer would put groups last."""
         del ctx
         first = [name for name in ("fit", "predict", "report", "doctor", "lm") if name in self.commands]
@@ -76,6 +77,6 @@ def main() -> None:
     """The console script `nlparam`."""
     for stream in (sys.stdout, sys.stderr):
         # A terminal or pipe of another encoding shows what it cannot encode as \u escapes instead of ending the run.
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     app(prog_name="nlparam")

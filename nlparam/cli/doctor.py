@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from nlparam.cli.options import Embedder, Json, LanguageModel, Store, Timeout
-from nlparam.cli.output import console, print_json, printable
+from nlparam.cli.output import print_json, print_lines, print_table, printable
 from nlparam.errors import NlparamError
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def _language_model(name: str, timeout: float) -> Iterator[Check]:
     from nlparam.language.store import Store as OpenStore
 
     model = load_language_model(name, timeout=timeout)
-    where = getattr(model, "path", None) or getattr(model, "address", name)
+    where = getattr(model, "path", None) or getattr(model, "base_url", None) or name
     yield Check("language model", True, f"{model.identity} at {where}")
     with OpenStore(":memory:") as store:  # empty, so the answer cannot come from it
         yield from _judgment(model, store, timeout)
@@ -197,18 +197,10 @@ def _judgment(model: "AbstractLanguageModel", store: "OpenStore", timeout: float
 
 
 def _show(checks: list[Check]) -> None:
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("check", no_wrap=True)
-    table.add_column("state", no_wrap=True)
-    table.add_column("found, or what to do", overflow="fold")
-    for check in checks:
-        state = Text("ok", "green") if check.ok else Text("problem", "bold red")
-        table.add_row(check.name, state, printable(check.found))
-    screen = console()
-    screen.print(table)
+    states = [Text("ok", "green") if check.ok else Text("problem", "bold red") for check in checks]
+    rows = [(check.name, state, printable(check.found)) for check, state in zip(checks, states, strict=True)]
+    print_table(("check", "state", "found, or what to do"), rows)
     n_problems = sum(not check.ok for check in checks)
-    verdict = "All is well." if n_problems == 0 else f"{n_problems} of {len(checks)} checks found a problem."
-    screen.print(verdict)
+    print_lines("", f"{n_problems} of {len(checks)} checks found a problem" if n_problems else "all is well")

@@ -178,7 +178,7 @@ def _show(fit: "Fit", out: Path) -> None:
     ]
     print_table(("", "predicate", "texts", "share", "head agrees"), rows, numbers=(0, 2, 3, 4))
     costs = fit.costs
-    ended = f"ended:   {fit.result.value}"
+    ended = f"\nended:   {fit.result.value}"
     if len(fit.predicates) < fit.asked_model.n_predicates:
         ended += f" ({len(fit.predicates)} of the {fit.asked_model.n_predicates} asked for are of use)"
     print_lines(ended)

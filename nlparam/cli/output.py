@@ -3,12 +3,12 @@
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.text import Text
 
 # Wide enough for a table beside the longest predicate; in a pipe there is no window that lines must fit.
 _WIDTH_IN_A_PIPE = 240
@@ -21,25 +21,27 @@ def printable(text: object) -> str:
     return " ".join(visible(str(text)).split())
 
 
-def console(stream: IO[str] | None = None) -> "Console":
-    """A Rich console on standard output that takes text literally (no markup, emoji codes or guessed colours)."""
+def print_table(
+    headings: Sequence[str], rows: Iterable[Sequence["str | Text"]], *, numbers: Sequence[int] = ()
+) -> None:
+    """A table without frame on standard output; the columns `numbers` are aligned at the right.
+
+    Untrusted cells must be `printable`; markup and the like in them mean nothing.
+    """
     from rich.console import Console
-
-    stream = sys.stdout if stream is None else stream
-    width = None if stream.isatty() else _WIDTH_IN_A_PIPE
-    return Console(file=stream, width=width, markup=False, emoji=False, highlight=False)
-
-
-def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequence[int] = ()) -> None:
-    """A table without frame; the columns `numbers` are aligned at the right. Untrusted cells must be `printable`."""
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for number, heading in enumerate(headings):
         table.add_column(heading, justify="right" if number in numbers else "left", overflow="fold")
     for row in rows:
-        table.add_row(*row)
-    console().print(table)
+        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else _WIDTH_IN_A_PIPE)
+    with console.capture() as capture:
+        console.print(table)
+    for line in capture.get().splitlines():
+        typer.echo(line.rstrip(), color=True)
 
 
 def print_lines(*lines: str) -> None:

@@ -125,4 +125,4 @@ def _show(fit: "Fit", clusters: "np.ndarray", out: Path) -> None:
     if n_blank := int((clusters < 0).sum()):
         rows.append(("-1", "(blank texts)", f"{n_blank:,}", f"{n_blank / len(clusters):.1%}"))
     print_table(("", "predicate", "texts", "share"), rows, numbers=(0, 2, 3))
-    print_lines(f"labels:  {out}")
+    print_lines(f"\nlabels:  {out}")

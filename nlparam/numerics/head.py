@@ -6,7 +6,7 @@ of the texts. Leave-one-out predictions, exact for ridge regression, choose the 
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -165,7 +165,8 @@ def _slope(predicted: np.ndarray, targets: np.ndarray) -> float:
         z = slope * predicted
         return np.mean(np.logaddexp(0, z) - probabilities * z)
 
-    return float(minimize_scalar(cross_entropy, bounds=(0.1, 10.0), method="bounded").x)
+    found: Any = minimize_scalar(cross_entropy, bounds=(0.1, 10.0), method="bounded")
+    return float(found.x)
 
 
 def _log_odds(probabilities) -> np.ndarray:

@@ -65,8 +65,18 @@ def relax(
     if n_slots < 1:
         raise ValueError(f"{fixed.shape[1]} of {model.n_predicates} predicates are fixed: none is left to relax")
     optim = _default_optim() if optim is None else optax.with_extra_args_support(optim)
-    return _relax(model, embeddings, fixed, data, jax.random.split(key, n_restarts), optim, n_slots, max_steps, patience,
-                  jnp.asarray(tolerance, embeddings.dtype))
+    return _relax(
+        model,
+        embeddings,
+        fixed,
+        data,
+        jax.random.split(key, n_restarts),
+        optim,
+        n_slots,
+        max_steps,
+        patience,
+        jnp.asarray(tolerance, embeddings.dtype),
+    )
 
 
 @functools.cache
@@ -121,11 +131,9 @@ def _relax(model, embeddings, fixed, data, keys, optim, n_slots, max_steps, pati
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), carry.params, carry.best)
         best_loss = jnp.minimum(value, carry.best_loss)
         gained = best_loss < carry.reference - tolerance
-        updates, state = optim.update(
-            gradient, carry.state, carry.params, value=value, grad=gradient, value_fn=loss
-        )
-        params = optax.apply_updates(carry.params, updates)
-        params = params._replace(directions=_unit(params.directions))
+        updates, state = optim.update(gradient, carry.state, carry.params, value=value, grad=gradient, value_fn=loss)
+        directions, weights = optax.apply_updates(carry.params, updates)  # pyright: ignore[reportGeneralTypeIssues]
+        params = _Params(_unit(directions), weights)
         since = jnp.where(gained, 0, carry.since + 1)
         reference = jnp.where(gained, best_loss, carry.reference)
         return _Carry(params, state, best_loss, best, reference, since, carry.step + 1)
@@ -143,7 +151,13 @@ def _relax(model, embeddings, fixed, data, keys, optim, n_slots, max_steps, pati
     params = jax.tree.map(lambda leaf: leaf[winner], params)
     directions = _unit(params.directions)
     return Relaxation(
-        directions, embeddings @ directions.T, weights_at(params), losses[winner], losses, jnp.max(steps), converged[winner]
+        directions,
+        embeddings @ directions.T,
+        weights_at(params),
+        losses[winner],
+        losses,
+        jnp.max(steps),
+        converged[winner],
     )
 
 

@@ -21,13 +21,21 @@ class Selection(NamedTuple):
     """The best set of predicates found.
 
     `chosen[k]` indexes the pool, -1 for a slot that no candidate improves (fewer useful candidates than slots); `loss`
-    is the loss at the best weights, `n_swaps` how many swaps led there, `costs[k]` what emptying slot k would cost.
+    is the loss at the best weights, `n_swaps` how many swaps led there; `swap_losses[k, c]` is the loss with candidate
+    c in slot k instead (infinite where c is chosen already), and `costs[k]` what emptying slot k would add.
     """
 
-    chosen: np.ndarray
+    chosen: Int[np.ndarray, " n_slots"]
     loss: float
     n_swaps: int
-    costs: np.ndarray
+    swap_losses: Float[np.ndarray, "n_slots n_candidates"]
+    costs: Float[np.ndarray, " n_slots"]
+
+    def contenders(self, margin: float) -> list[int]:
+        """Candidates that would do nearly as well in some slot (a loss within `margin`), the closest first."""
+        closest = self.swap_losses.min(axis=0)
+        order = np.argsort(closest, kind="stable")
+        return [int(c) for c in order if closest[c] < self.loss + margin]
 
 
 def select(
@@ -54,7 +62,8 @@ def select(
         raise ValueError("the pool holds no candidate predicates")
     padded = -(-(n_candidates + 1) // _PAD) * _PAD
     columns = jnp.pad(pool, ((0, 0), (0, padded - n_candidates)))
-    available = jnp.arange(padded) < n_candidates
+    # Beside the candidates, the last column may be chosen: it stands for an empty slot.
+    available = (jnp.arange(padded) < n_candidates) | (jnp.arange(padded) == padded - 1)
     empty = np.full(n_slots, padded - 1)
     starts = [empty]
     if start is not None:
@@ -64,18 +73,26 @@ def select(
         starts.append(np.concatenate([order, empty[len(order) :]]))
     batch = max(1, _BATCH_BYTES // max(1, n_texts * n_slots * columns.dtype.itemsize))
     ends = [
-        _descend(model, columns, available, jnp.asarray(s), data, min(batch, n_slots * padded), tolerance) for s in starts
+        _descend(model, columns, available, jnp.asarray(s), data, min(batch, n_slots * padded), tolerance)
+        for s in starts
     ]
     best = min(ends, key=lambda end: float(end.loss))
     chosen = np.asarray(best.chosen)
-    costs = np.asarray(_emptying_costs(model, columns, best.chosen, best.loss, data))
-    return Selection(np.where(chosen < n_candidates, chosen, -1), float(best.loss), int(best.n_swaps), costs)
+    swap_losses = np.asarray(best.swap_losses)
+    return Selection(
+        np.where(chosen < n_candidates, chosen, -1),
+        float(best.loss),
+        int(best.n_swaps),
+        swap_losses[:, :n_candidates],
+        swap_losses[:, -1] - float(best.loss),
+    )
 
 
 class _State(NamedTuple):
     chosen: Int[Array, " n_slots"]
     loss: Float[Array, ""]
     n_swaps: Int[Array, ""]
+    swap_losses: Float[Array, "n_slots n_columns"]
     improved: Bool[Array, ""]
 
 
@@ -88,23 +105,26 @@ def _descend(model, columns, available, start, data, batch, tolerance):
         return model.profile_loss(columns[:, chosen], data)
 
     def swapped(chosen, slot, candidate):
-        usable = available[candidate] & ~jnp.any(chosen == candidate)
+        usable = available[candidate] & ~jnp.any((chosen == candidate) & (candidate < n_columns - 1))
         return jnp.where(usable, loss_of(chosen.at[slot].set(candidate)), jnp.inf)
 
+    def swap_losses(chosen):
+        losses = jax.lax.map(lambda swap: swapped(chosen, *swap), (slots, candidates), batch_size=batch)
+        return losses.reshape(n_slots, n_columns)
+
     def improve(state):
-        losses = jax.lax.map(lambda swap: swapped(state.chosen, *swap), (slots, candidates), batch_size=batch)
-        best = jnp.argmin(losses)
-        improved = losses[best] < state.loss - tolerance
+        best = jnp.argmin(state.swap_losses)
+        loss = state.swap_losses.ravel()[best]
+        improved = loss < state.loss - tolerance
         chosen = jnp.where(improved, state.chosen.at[slots[best]].set(candidates[best]), state.chosen)
-        return _State(chosen, jnp.minimum(losses[best], state.loss), state.n_swaps + improved, improved)
+        return _State(
+            chosen,
+            jnp.where(improved, loss, state.loss),
+            state.n_swaps + improved,
+            # Evaluated again only after a swap: the last table belongs to the set that is returned.
+            jax.lax.cond(improved, swap_losses, lambda _: state.swap_losses, chosen),
+            improved,
+        )
 
-    begin = _State(start, loss_of(start), jnp.asarray(0), jnp.asarray(True))
+    begin = _State(start, loss_of(start), jnp.asarray(0), swap_losses(start), jnp.asarray(True))
     return jax.lax.while_loop(lambda state: state.improved, improve, begin)
-
-
-@eqx.filter_jit
-def _emptying_costs(model, columns, chosen, loss, data):
-    """What emptying each slot costs, with the weights fitted again: the usefulness of its predicate."""
-    empty = columns.shape[1] - 1
-    without = jax.vmap(lambda slot: model.profile_loss(columns[:, chosen.at[slot].set(empty)], data))
-    return without(jnp.arange(chosen.shape[0])) - loss

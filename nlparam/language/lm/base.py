@@ -75,6 +75,11 @@ class AbstractLanguageModel(abc.ABC):
     max_in_flight: int = 1
     strong: bool = True
 
+    @property
+    def where(self) -> str:
+        """Names the model, and where it runs, in messages. Unlike `identity`, it never asks the backend."""
+        return "the language model"
+
     @abc.abstractmethod
     async def complete(self, request: Request) -> Completion:
         """Answers one request.

@@ -58,6 +58,10 @@ class EmbeddedModel(AbstractLanguageModel):
     def identity(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - computed when first needed
         return self._given_identity or f"gguf:{digest_of(self.path)}"
 
+    @property
+    def where(self) -> str:
+        return f"the language model {self.path.name}"
+
     async def complete(self, request: Request) -> Completion:
         return await asyncio.to_thread(self._complete, request)
 

@@ -219,7 +219,10 @@ class Engine:
                     completion = await self.lm.complete(request)
             except TimeoutError as error:
                 limit = "within its time limit" if self._timeout is None else f"within {self._timeout:g} s"
-                raise TransientError(f"the language model did not answer {limit} (tries: {tries})") from error
+                raise TransientError(
+                    f"{self.lm.where} did not answer {limit} (tries: {tries}): see whether it still runs, or allow it "
+                    "more time (--timeout)"
+                ) from error
             except TransientError as error:
                 delay = self._delay(tries, error.retry_after)
                 if tries > self._max_retries or loop.time() + delay >= deadline:

@@ -1,6 +1,7 @@
 """A language model behind any server that speaks the OpenAI chat API: vLLM, llama-server, a hosted one."""
 
 import asyncio
+import base64
 import email.utils
 import os
 import re
@@ -41,7 +42,8 @@ class ServerModel(AbstractLanguageModel):
 
     **Arguments:**
 
-    - `base_url`, such as `http://localhost:8000/v1`; without a path, `/v1` is added.
+    - `base_url`, such as `http://localhost:8000/v1`; without a path, `/v1` is added. A user and a password in it
+      (`http://me:secret@host/v1`) are sent in place of the key, and shown nowhere.
     - `model`: needed only where the server lists several.
     - `api_key`: by default `NLPARAM_API_KEY`, else `OPENAI_API_KEY`, else none.
     - `timeout`: the seconds one call may take.
@@ -63,7 +65,7 @@ class ServerModel(AbstractLanguageModel):
         timeout: float = 60.0,
         max_in_flight: int = 64,
     ):
-        self.base_url = _complete_url(base_url)
+        self.base_url, self._headers = _without_password(_complete_url(base_url))
         self.max_in_flight = max_in_flight
         self._model = model
         self._api_key = api_key or os.environ.get("NLPARAM_API_KEY") or os.environ.get("OPENAI_API_KEY") or "none"
@@ -80,7 +82,11 @@ class ServerModel(AbstractLanguageModel):
             import openai
 
             with openai.OpenAI(
-                base_url=self.base_url, api_key=self._api_key, timeout=self._timeout, max_retries=0
+                base_url=self.base_url,
+                api_key=self._api_key,
+                default_headers=self._headers,
+                timeout=self._timeout,
+                max_retries=0,
             ) as client:
                 try:
                     self._served = self._choose(client.models.list().data)
@@ -91,10 +97,9 @@ class ServerModel(AbstractLanguageModel):
         return self._served.identity
 
     @property
-    def address(self) -> str:
-        """The address without the password it may hold: what messages show."""
-        parts = urllib.parse.urlsplit(self.base_url)
-        return urllib.parse.urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    def where(self) -> str:
+        name = self._served.name if self._served else self._model
+        return self.base_url + (f" (model {name})" if name else "")
 
     async def complete(self, request: Request) -> Completion:
         import openai
@@ -128,6 +133,7 @@ class ServerModel(AbstractLanguageModel):
             self._client = openai.AsyncOpenAI(
                 base_url=self.base_url,
                 api_key=self._api_key,
+                default_headers=self._headers,
                 timeout=None,
                 max_retries=0,
                 http_client=openai.DefaultAioHttpClient(timeout=None),
@@ -161,12 +167,12 @@ class ServerModel(AbstractLanguageModel):
         names = ", ".join(list(models)[:10]) + (", ..." if len(models) > 10 else "")
         if self._model is None and len(models) != 1:
             if not models:
-                raise LanguageModelError(f"{self._where()} serves no model; {self._how_to_start()}")
-            raise LanguageModelError(f"{self._where()} serves several models ({names}): choose one with URL#MODEL")
+                raise LanguageModelError(f"{self.where} serves no model; {self._how_to_start()}")
+            raise LanguageModelError(f"{self.where} serves several models ({names}): choose one with URL#MODEL")
         name = self._model or next(iter(models))
         if name not in models:
             raise LanguageModelError(
-                f"{self._where()} does not serve the model {name!r} but {names or 'none'}: choose one of these, or "
+                f"{self.where} does not serve the model {name!r} but {names or 'none'}: choose one of these, or "
                 f"{self._how_to_start()}"
             )
         extra = models[name].model_extra or {}
@@ -176,7 +182,7 @@ class ServerModel(AbstractLanguageModel):
     def _parse(self, request: Request, answer: Any) -> Completion:
         if not getattr(answer, "choices", None):
             raise LanguageModelError(
-                f"{self._where()} gave an answer that is not of the OpenAI chat API: check the address"
+                f"{self.where} gave an answer that is not of the OpenAI chat API: check the address"
             )
         choice, usage = answer.choices[0], answer.usage
         text = choice.message.content or ""
@@ -184,7 +190,7 @@ class ServerModel(AbstractLanguageModel):
         if request.labels is not None:
             if choice.logprobs is None or not choice.logprobs.content:
                 raise LanguageModelError(
-                    f"{self._where()} reports no log-probabilities, which judgments are read from: use a server "
+                    f"{self.where} reports no log-probabilities, which judgments are read from: use a server "
                     "that does (vLLM, llama-server), with thinking switched off"
                 )
             top = [(entry.token, entry.logprob) for entry in choice.logprobs.content[0].top_logprobs]
@@ -193,7 +199,7 @@ class ServerModel(AbstractLanguageModel):
             text = _without_thoughts(text)
             if not text.strip():
                 raise RequestError(
-                    f"{self._where()} gave no text (it ended with {choice.finish_reason!r}): does the model think "
+                    f"{self.where} gave no text (it ended with {choice.finish_reason!r}): does the model think "
                     "aloud? Switch that off, or use an instruct model"
                 )
         return Completion(text, logprobs, usage.prompt_tokens if usage else 0, usage.completion_tokens if usage else 0)
@@ -204,34 +210,29 @@ class ServerModel(AbstractLanguageModel):
         if isinstance(error, openai.APIConnectionError):
             reason = _deepest_cause(error)
             if self._answered:
-                return TransientError(f"lost the connection to {self._where()}: {reason}")
-            return LanguageModelError(f"cannot connect to {self._where()} ({reason}): {self._how_to_start()}")
+                return TransientError(f"lost the connection to {self.where}: {reason}")
+            return LanguageModelError(f"cannot connect to {self.where} ({reason}): {self._how_to_start()}")
         if not isinstance(error, openai.APIStatusError):
-            return LanguageModelError(f"{self._where()} gave an answer that is not of the OpenAI chat API: {error}")
+            return LanguageModelError(f"{self.where} gave an answer that is not of the OpenAI chat API: {error}")
         status, said = error.status_code, error.message[:300]
         if status in _TRANSIENT or status >= 500:
             retry_after = _seconds(error.response.headers.get("retry-after"))
-            return TransientError(f"{self._where()} answered {status}: {said}", retry_after=retry_after)
+            return TransientError(f"{self.where} answered {status}: {said}", retry_after=retry_after)
         if status in (401, 403):
             return LanguageModelError(
-                f"{self._where()} refused the API key ({status}): set NLPARAM_API_KEY (or OPENAI_API_KEY) to a "
-                "valid one"
+                f"{self.where} refused the API key ({status}): set NLPARAM_API_KEY (or OPENAI_API_KEY) to a valid one"
             )
         if status in (404, 405):
             return LanguageModelError(
-                f"{self._where()} answered {status} ({said}): the address usually ends in /v1; {self._how_to_start()}"
+                f"{self.where} answered {status} ({said}): the address usually ends in /v1; {self._how_to_start()}"
             )
-        return RequestError(f"{self._where()} refused a request ({status}): {said}")
+        return RequestError(f"{self.where} refused a request ({status}): {said}")
 
     def _hangs(self) -> Exception:
-        message = f"no answer from {self._where()} within {self._timeout:g} s"
+        message = f"no answer from {self.where} within {self._timeout:g} s"
         if self._answered:
             return TransientError(message)
         return LanguageModelError(f"{message}: restart the server, or allow a call more time")
-
-    def _where(self) -> str:
-        name = self._served.name if self._served else self._model
-        return self.address + (f" (model {name})" if name else "")
 
     def _how_to_start(self) -> str:
         port = urllib.parse.urlsplit(self.base_url).port or 8000
@@ -250,6 +251,16 @@ def _complete_url(url: str) -> str:
     if not usable:
         raise LanguageModelError(f"got the server address {url!r}, expected one like http://localhost:8000/v1")
     return urllib.parse.urlunsplit(parts._replace(path=parts.path.rstrip("/") or "/v1"))
+
+
+def _without_password(url: str) -> tuple[str, dict[str, str]]:
+    """The address as messages may show it, and the header that carries the user and password it held."""
+    parts = urllib.parse.urlsplit(url)
+    credentials, _, host = parts.netloc.rpartition("@")
+    if not credentials:
+        return url, {}
+    encoded = base64.b64encode(urllib.parse.unquote_to_bytes(credentials)).decode()
+    return urllib.parse.urlunsplit(parts._replace(netloc=host)), {"Authorization": f"Basic {encoded}"}
 
 
 def _seconds(retry_after: str | None) -> float | None:

@@ -109,7 +109,11 @@ def resolve(name_or_path: str | Path) -> Path:
     if found is not None:
         return found
     path = _pulled_path(weights)
-    what = f"{path} is not the file expected of {text!r}" if path.exists() else f"{text!r} has not been pulled yet"
+    what = (
+        f"{path} is not the file expected of {text!r} (its size or SHA-256 differs)"
+        if path.exists()
+        else f"{text!r} has not been pulled yet"
+    )
     raise WeightsError(f"{what}: run `nlparam lm pull {text}` ({weights.size / 1e9:.1f} GB)")
 
 
