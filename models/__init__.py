@@ -1,4 +1,10 @@
 """The concrete models. Each is a file of its own and imports nothing but the numerics of the framework."""
 
+from nlparam.models.classification import Classification as Classification
+from nlparam.models.classification import ClassificationWeights as ClassificationWeights
 from nlparam.models.clustering import Clustering as Clustering
 from nlparam.models.clustering import ClusteringWeights as ClusteringWeights
+from nlparam.models.regression import Regression as Regression
+from nlparam.models.regression import RegressionWeights as RegressionWeights
+from nlparam.models.time_series import TimeSeries as TimeSeries
+from nlparam.models.time_series import TimeSeriesData as TimeSeriesData

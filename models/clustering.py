@@ -41,6 +41,7 @@ class Clustering(AbstractPredicateModel):
     temperature: float = 0.1
 
     closed_form_weights: ClassVar[bool] = True
+    assigns_texts: ClassVar[bool] = True
 
     def __check_init__(self):
         if self.n_predicates < 1:

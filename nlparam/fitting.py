@@ -7,7 +7,7 @@ import hashlib
 import importlib.metadata
 import platform
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from nlparam.denoter import Denoter
 from nlparam.errors import CorpusError
 from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder, embed_corpus
 from nlparam.language.features import NgramFeatures
-from nlparam.language.judge import LabelJudge
+from nlparam.language.judge import AbstractJudge, LabelJudge
 from nlparam.language.lm import load_language_model
 from nlparam.language.lm.base import AbstractLanguageModel
 from nlparam.language.lm.engine import Engine
@@ -48,7 +48,8 @@ def fit(
     goal: str = DEFAULT_GOAL,
     lm: str | Path | AbstractLanguageModel = "embedded",
     embedder: str | Path | AbstractEmbedder | None = None,
-    proposer: str | AbstractProposer | None = None,
+    proposer: str | AbstractProposer | Callable[[Engine], AbstractProposer] | None = None,
+    judge: AbstractJudge | None = None,
     predicates: Iterable[str] | None = None,
     options: SearchOptions | Mapping[str, Any] | None = None,
     store: str | Path | Store | None = None,
@@ -68,7 +69,9 @@ def fit(
     - `lm`: `"embedded"`, `"embedded:NAME"`, the path of a GGUF file, the URL of an OpenAI-compatible server
       (`"http://host:port/v1"`, optionally `#model`), or a backend object.
     - `embedder`: a folder, a hub name or an embedder; by default the packaged MiniLM.
-    - `proposer`: `"contrast"`, `"state"` or an object; by default chosen by the strength of the language model.
+    - `proposer`: `"contrast"`, `"state"`, a proposer, or what makes one from the engine that runs the language model;
+      by default chosen by the strength of the language model.
+    - `judge`: a judge of your own; by default the language model's label-token probabilities.
     - `predicates`: candidates of your own; the search then selects among them and proposes nothing.
     - `options`: how much is searched and judged, see `SearchOptions`; by default chosen by the language model. A
       mapping changes some of the defaults and keeps the others: `options={"n_rounds": 3}`.
@@ -92,13 +95,9 @@ def fit(
     opened = store if isinstance(store, Store) else Store(store)
     engine = Engine(language_model, store=opened, costs=costs, timeout=timeout, progress=progress)
     with opened if opened is not store else contextlib.nullcontext(), engine:
-        judge = LabelJudge(
-            engine,
-            opened,
-            costs,
-            n_words=_WORDS_STRONG if language_model.strong else _WORDS_SMALL,
-            progress=progress,
-        )
+        if judge is None:
+            n_words = _WORDS_STRONG if language_model.strong else _WORDS_SMALL
+            judge = LabelJudge(engine, opened, costs, n_words=n_words, progress=progress)
         the_proposer = _proposer(proposer, predicates, engine)
         settings = {
             "goal": goal,
@@ -107,7 +106,7 @@ def fit(
             "embedder": str(getattr(the_embedder, "name_or_path", None) or "minilm"),
             "embedder_identity": the_embedder.identity,
             "proposer": the_proposer.identity,
-            "judge": judge.version,
+            "judge": judge.identity,
             "corpus": corpus_digest(corpus, data),
             "options": dataclasses.asdict(options),
             "seed": seed,
@@ -207,7 +206,9 @@ def _proposer(proposer, predicates, engine) -> AbstractProposer:
         return proposer
     if proposer is None:
         proposer = "contrast" if engine.lm.strong else "state"
-    strategies = {"contrast": Contrast, "state": StateThenGeneralise}
+    strategies: dict[Any, Callable[[Engine], AbstractProposer]] = {"contrast": Contrast, "state": StateThenGeneralise}
+    if callable(proposer):
+        return proposer(engine)
     if proposer not in strategies:
         raise ValueError(f"got proposer={proposer!r}, expected one of {sorted(strategies)} or a proposer object")
     return strategies[proposer](engine)
@@ -226,7 +227,7 @@ def _assemble(model, corpus, data, found: Found, embedder, settings, costs) -> F
     columns = jnp.asarray(denotations)
     weights = model.fit_weights(columns, data)
     predictions = np.asarray(model.predict(weights, columns))
-    if np.issubdtype(predictions.dtype, np.integer):
+    if model.assigns_texts:
         predictions = np.where(corpus.blank, -1, predictions)
     head = found.pool.head(chosen)
     first_text = np.full(len(corpus.distinct), -1)

@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from nlparam.corpus import Corpus
@@ -15,11 +14,12 @@ from nlparam.costs import Costs
 from nlparam.denoter import Denoter, TextFeatures
 from nlparam.errors import FitFolderError
 from nlparam.fitting import describe_model
-from nlparam.language.embed import SentenceTransformerEmbedder
+from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder
 from nlparam.language.features import NgramFeatures
 from nlparam.numerics.head import Head
 from nlparam.numerics.model import AbstractPredicateModel
 from nlparam.solution import RESULTS, Agreement, Fit, Judgment, TraceEntry
+from nlparam.trees import pack, unpack
 
 FORMAT = 1
 # Where a model is found may change between two runs of one fit; what it is (its identity) may not.
@@ -76,8 +76,10 @@ def save(fit: Fit, folder: str | Path, *, overwrite: bool = False) -> Path:
     schema = pyarrow.schema(
         [("text", pyarrow.int64()), ("predicate", pyarrow.string()), ("probability", pyarrow.float64())]
     )
+    structure, weights = pack(fit.weights)
     contents = model | {
         "format": FORMAT,
+        "weights": structure,
         "n_predicates": len(fit.predicates),
         "predicates": fit.predicates,
         "loss": fit.loss,
@@ -92,7 +94,7 @@ def save(fit: Fit, folder: str | Path, *, overwrite: bool = False) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / _FIT).unlink(missing_ok=True)
-        save_file({name: _array(leaf) for name, leaf in _named(fit.weights)}, folder / _WEIGHTS)
+        save_file(weights, folder / _WEIGHTS)
         save_file(
             {name: _array(leaf) for name, leaf in zip(Head._fields, head, strict=True)}
             | {"directions": _array(features.directions), "predictions": _array(fit.predictions)}
@@ -111,11 +113,20 @@ def save(fit: Fit, folder: str | Path, *, overwrite: bool = False) -> Path:
     return folder
 
 
-def load(folder: str | Path, *, model: type[AbstractPredicateModel] | None = None) -> Fit:
+def load(
+    folder: str | Path,
+    *,
+    model: type[AbstractPredicateModel] | None = None,
+    embedder: str | Path | AbstractEmbedder | None = None,
+) -> Fit:
     """Loads a fit that `Fit.save` or the command line wrote.
 
-    **Arguments:** `model`, the class of the model, needed only if it cannot be imported under its own name (a class
-    that was defined in a script or notebook).
+    **Arguments:**
+
+    - `model`: the class of the model, needed only if it cannot be imported under its own name (a class that was
+      defined in a script or notebook).
+    - `embedder`: what embeds new texts, needed only if it was an object of your own or has moved since. It must be the
+      embedder that the fit was made with; that is checked when it is used.
 
     **Raises:** `FitFolderError` if the folder holds no fit, an incomplete one, or one of a newer format.
     """
@@ -149,12 +160,13 @@ def load(folder: str | Path, *, model: type[AbstractPredicateModel] | None = Non
     )
     head = Head(arrays["coefficients"], arrays["intercepts"], arrays["slope"].item(), arrays["thresholds"])
     settings = contents["settings"]
-    embedder = SentenceTransformerEmbedder(settings["embedder"])
+    if not isinstance(embedder, AbstractEmbedder):
+        embedder = SentenceTransformerEmbedder(embedder or settings["embedder"])
     return Fit(
         model=fitted,
         asked_model=asked,
         predicates=contents["predicates"],
-        weights=_unflatten(fitted, denotations, weights),
+        weights=unpack(contents["weights"], weights),
         denotations=denotations,
         predictions=arrays["predictions"],
         loss=contents["loss"],
@@ -204,17 +216,3 @@ def _model_class(name: str) -> type[AbstractPredicateModel]:
 
 def _array(leaf) -> np.ndarray:
     return np.ascontiguousarray(leaf)
-
-
-def _named(tree) -> list[tuple[str, Any]]:
-    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return [(jax.tree_util.keystr(path, simple=True, separator=".") or "weights", leaf) for path, leaf in leaves]
-
-
-def _unflatten(model: AbstractPredicateModel, denotations: np.ndarray, arrays: dict[str, np.ndarray]):
-    """The weights in the structure that the model's `init_weights` gives."""
-    template = jax.eval_shape(model.init_weights, jax.ShapeDtypeStruct(denotations.shape, np.float32))
-    names = [name for name, _ in _named(template)]
-    if set(names) != set(arrays):
-        raise FitFolderError(f"the weights are {sorted(arrays)}, expected {sorted(names)} for this model: fit again")
-    return jax.tree.unflatten(jax.tree.structure(template), [arrays[name] for name in names])

@@ -101,7 +101,14 @@ class Fit:
 
     @property
     def assignments(self) -> np.ndarray:
-        """The cluster of every text, `(n_texts,)` indices into `predicates`; -1 for a text without any words."""
+        """The cluster of every text, `(n_texts,)` indices into `predicates`; -1 for a text without any words.
+
+        Raises `AttributeError` for a model that predicts something else: see `predictions`.
+        """
+        if not self.model.assigns_texts:
+            raise AttributeError(
+                f"{type(self.model).__name__} does not assign texts to predicates: its predictions are in `predictions`"
+            )
         return self.predictions
 
     @property
@@ -125,7 +132,7 @@ class Fit:
         corpus = Corpus.from_texts(texts)
         denotations = self.denoter.denote(corpus) if denotations is None else denotations
         predicted = np.asarray(self.model.predict(self.weights, jnp.asarray(denotations)))
-        return np.where(corpus.blank, -1, predicted) if np.issubdtype(predicted.dtype, np.integer) else predicted
+        return np.where(corpus.blank, -1, predicted) if self.model.assigns_texts else predicted
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Writes the fit to a folder (`fit.json`, `weights.safetensors`, `denotations.parquet`, ...).

@@ -12,6 +12,7 @@ from nlparam.solution import RESULTS, Agreement, Fit, Judgment, TraceEntry
 @dataclasses.dataclass
 class Clustering:
     n_predicates: int = 3
+    assigns_texts: bool = True
 
 
 def make_fit(n_texts=60, n_predicates=3, *, seed=0, texts=None, predicates=None, **changes) -> Fit:

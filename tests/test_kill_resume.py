@@ -114,3 +114,40 @@ def test_no_stored_call_is_repeated(tmp_path, in_flight):
         again = subprocess.run(command, check=True, timeout=120, capture_output=True, text=True)
         assert again.stdout == "0\n"
         assert Counter(finished_calls(log)) == calls
+
+
+FIT = """
+import sys
+import nlparam
+from nlparam.language.lm import load_language_model
+from nlparam.models import Clustering
+from tests.oracle import LexicalEmbedder, topics
+
+url, path, in_flight = sys.argv[1], sys.argv[2], int(sys.argv[3])
+lm = load_language_model(url)
+lm.max_in_flight = in_flight
+texts, _ = topics(60, 2)
+options = {"n_screened": 5, "n_judged": 30, "n_rounds": 1}
+fit = nlparam.fit(
+    Clustering(2), texts, lm=lm, embedder=LexicalEmbedder(texts), store=path, options=options, goal="the topic"
+)
+print(fit.costs.calls, fit.costs.embeddings_computed, "; ".join(fit.predicates))
+"""
+
+
+def test_a_killed_fit_goes_on_where_it_was(tmp_path):
+    """The whole chain at two moments of the judging: what the client has seen answered is never asked again."""
+    in_flight, log, path = 4, tmp_path / "calls.txt", tmp_path / "store.sqlite"
+    with server_process(log, delay=0.02) as url:
+        command = [sys.executable, "-c", FIT, url, str(path), str(in_flight)]
+        for kill_after in (10, 30):
+            run_and_kill(command, log, after=kill_after)
+            settle(log)
+        finished = subprocess.run(command, check=True, timeout=300, capture_output=True, text=True)
+        calls = Counter(finished_calls(log))
+        assert calls.total() > 40
+        assert repetitions(calls) <= 2 * in_flight  # at most those in flight at each kill
+        again = subprocess.run(command, check=True, timeout=300, capture_output=True, text=True)
+        assert again.stdout.split()[:2] == ["0", "0"]
+        assert again.stdout.split()[2:] == finished.stdout.split()[2:]
+        assert Counter(finished_calls(log)) == calls

@@ -34,6 +34,9 @@ class AbstractPredicateModel(eqx.Module):
     # descending on them together with the directions.
     closed_form_weights: ClassVar[bool] = False
 
+    # True where `predict` gives the predicate that each text belongs to.
+    assigns_texts: ClassVar[bool] = False
+
     @abc.abstractmethod
     def loss(self, weights: Weights, denotations: Denotations, data: Data = None) -> Scalar:
         """The mean loss per text in nats, lower is better. Must be differentiable in `denotations`."""
@@ -54,6 +57,14 @@ class AbstractPredicateModel(eqx.Module):
     def link(self, scores: Scores) -> Denotations:
         """Relaxed denotations from cosines in [-1, 1] between texts and directions; by default the cosines."""
         return scores
+
+    def specialise(self, denotations: Denotations) -> "AbstractPredicateModel":
+        """An equal model that is cheaper for denotations like these; asked outside of `jit`, where values are known.
+
+        By default the model itself. Only a field that changes how `loss` is computed may differ, not its value.
+        """
+        del denotations
+        return self
 
     def predict(self, weights: Weights, denotations: Denotations) -> jax.Array:
         """The model's prediction for each text; by default the linear predictor `denotations @ weights`."""

@@ -1,7 +1,7 @@
 """Relaxation: predicates become unit vectors in embedding space, optimised by gradient descent."""
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -132,7 +132,8 @@ def _relax(model, embeddings, fixed, data, keys, optim, n_slots, max_steps, pati
         best_loss = jnp.minimum(value, carry.best_loss)
         gained = best_loss < carry.reference - tolerance
         updates, state = optim.update(gradient, carry.state, carry.params, value=value, grad=gradient, value_fn=loss)
-        directions, weights = optax.apply_updates(carry.params, updates)  # pyright: ignore[reportGeneralTypeIssues]
+        updated: Any = optax.apply_updates(carry.params, updates)
+        directions, weights = updated
         params = _Params(_unit(directions), weights)
         since = jnp.where(gained, 0, carry.since + 1)
         reference = jnp.where(gained, best_loss, carry.reference)

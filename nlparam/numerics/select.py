@@ -57,6 +57,7 @@ def select(
     empty slot); `n_starts`, how many starts in all besides `start`; `tolerance`, the least gain a swap must bring.
     """
     n_texts, n_candidates = pool.shape
+    model = model.specialise(pool)
     n_slots = model.n_predicates
     if n_candidates == 0:
         raise ValueError("the pool holds no candidate predicates")

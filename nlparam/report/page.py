@@ -148,11 +148,7 @@ def describe(fit: "Fit") -> Page:
 
 def _clusters(fit: "Fit") -> np.ndarray | None:
     """The predicate that each text is assigned to, or `None` if the model's predictions are something else."""
-    predictions = np.asarray(fit.predictions)
-    if predictions.shape != (len(fit.corpus),) or not np.issubdtype(predictions.dtype, np.integer):
-        return None
-    inside = (predictions >= -1) & (predictions < len(fit.predicates))
-    return predictions if inside.all() else None
+    return np.asarray(fit.predictions) if fit.model.assigns_texts else None
 
 
 def _predicates(fit: "Fit", clusters: np.ndarray | None) -> list[PredicateView]:

@@ -38,7 +38,7 @@ class StateThenGeneralise(AbstractProposer):
         avoided = {predicate.casefold() for predicate in avoid}
         proposals = []
         for slot in categories:
-            named = (predicates[category] for category in slot if category in predicates)
+            named = (predicates[category] for category in slot)
             proposals.append(list(dict.fromkeys(p for p in named if p.casefold() not in avoided))[: self.n_candidates])
         return proposals
 
@@ -79,8 +79,10 @@ class StateThenGeneralise(AbstractProposer):
         for category, answer in zip(distinct, answers, strict=True):
             first = answer.text.strip().splitlines()[:1] if answer is not None else []
             predicate = parse_predicate(first[0]) if first else None
-            if predicate is not None:
-                phrased[category] = predicate
+            # A very small model repeats an example of the prompt instead of following it.
+            if predicate is None or f"Property: {predicate}" in prompt.sections[-1][1]:
+                predicate = f"is about {category}"
+            phrased[category] = predicate
         return phrased
 
 

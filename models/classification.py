@@ -1,0 +1,80 @@
+"""Classification: the predicates of a text say which class it is of."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from nlparam.numerics.model import AbstractPredicateModel
+from nlparam.numerics.newton import newton
+
+
+class ClassificationWeights(NamedTuple):
+    """Log-odds: `coefficients[c, k]` is what predicate k adds to the score of class c, `intercepts[c]` its base.
+
+    Only differences between classes count; the ridge makes the coefficients of a predicate sum to zero over classes.
+    """
+
+    coefficients: Float[Array, "n_classes n_predicates"]
+    intercepts: Float[Array, " n_classes"]
+
+
+class Classification(AbstractPredicateModel):
+    r"""Multinomial logistic regression of the class on the denotations (arXiv 2409.08466, section 3).
+
+    With scores $z_{xc} = a_c + \sum_k W_{ck} D_{xk}$ the loss is the mean cross-entropy plus a ridge
+    $\frac{\rho}{2} \|W\|^2$. `data` are the classes, `(n_texts,)` integers in `range(n_classes)`.
+
+    **Arguments:** `n_predicates`; `n_classes`, at least 2; `ridge`, the $\rho$, which also keeps the weights finite where
+    the classes are separated perfectly; `intercept`, whether the classes have base scores; `parity` states the objective
+    of the paper's code instead, for N texts: no intercept and $\rho = 1 / (10^5 N)$.
+    """
+
+    n_predicates: int
+    n_classes: int = 2
+    ridge: float = 1e-3
+    intercept: bool = True
+    parity: bool = False
+
+    def __check_init__(self):
+        if self.n_predicates < 1:
+            raise ValueError(f"got n_predicates={self.n_predicates}, expected at least 1")
+        if self.n_classes < 2:
+            raise ValueError(f"got n_classes={self.n_classes}, expected at least 2")
+        if not self.ridge > 0:
+            raise ValueError(f"got ridge={self.ridge}, expected a positive number: it keeps the weights finite")
+
+    def loss(self, weights, denotations, data=None):
+        log_probabilities = jax.nn.log_softmax(self._scores(weights, denotations))
+        fit = -jnp.mean(jnp.take_along_axis(log_probabilities, jnp.asarray(data)[:, None], axis=1))
+        ridge = 1e-5 / denotations.shape[0] if self.parity else self.ridge
+        return fit + ridge / 2 * jnp.sum(weights.coefficients**2)
+
+    def init_weights(self, denotations, data=None):
+        del data
+        zeros = jnp.zeros((self.n_classes, denotations.shape[1]), denotations.dtype)
+        return ClassificationWeights(zeros, zeros[:, 0] if denotations.shape[1] else jnp.zeros(self.n_classes))
+
+    def fit_weights(self, denotations, data=None, init=None):
+        """Newton's method where the Hessian is small, else L-BFGS (the default of every model)."""
+        start = self.init_weights(denotations, data) if init is None else init
+        if self.n_classes * (denotations.shape[1] + 1) > _MOST_NEWTON_WEIGHTS:
+            return super().fit_weights(denotations, data, start)
+        return newton(lambda weights: self.loss(weights, denotations, data), start).weights
+
+    def predict(self, weights, denotations):
+        """The most likely class of each text."""
+        return jnp.argmax(self._scores(weights, denotations), axis=1)
+
+    def predict_proba(self, weights: ClassificationWeights, denotations) -> jax.Array:
+        """`(n_texts, n_classes)` probabilities of the classes."""
+        return jax.nn.softmax(self._scores(weights, denotations))
+
+    def _scores(self, weights, denotations):
+        scores = denotations @ weights.coefficients.T
+        return scores if self.parity or not self.intercept else scores + weights.intercepts
+
+
+# Above this, a step of Newton's method costs more than the L-BFGS steps it saves.
+_MOST_NEWTON_WEIGHTS = 300

@@ -1,0 +1,68 @@
+"""Regression: the predicates of a text predict a number."""
+
+from typing import ClassVar, NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from nlparam.numerics._types import Scalar
+from nlparam.numerics.model import AbstractPredicateModel
+
+
+class RegressionWeights(NamedTuple):
+    """`coefficients[k]` is what predicate k adds to the number, in its own units; `intercept` is the number without any."""
+
+    coefficients: Float[Array, " n_predicates"]
+    intercept: Scalar
+
+
+class Regression(AbstractPredicateModel):
+    r"""Linear regression of a number on the denotations.
+
+    With $\hat y_x = a + \sum_k \beta_k D_{xk}$ and $\sigma^2$ the variance of $y$, the loss is
+    $\frac{1}{2N\sigma^2} \sum_x (y_x - \hat y_x)^2 + \frac{\rho}{2\sigma^2} \|\beta\|^2$: half the share of the variance
+    that is left unexplained, so that it does not depend on the units of $y$. `data` are the numbers, `(n_texts,)`.
+
+    **Arguments:** `n_predicates`; `ridge`, the $\rho$; `intercept`.
+    """
+
+    n_predicates: int
+    ridge: float = 1e-3
+    intercept: bool = True
+
+    closed_form_weights: ClassVar[bool] = True
+
+    def __check_init__(self):
+        if self.n_predicates < 1:
+            raise ValueError(f"got n_predicates={self.n_predicates}, expected at least 1")
+        if not self.ridge > 0:
+            raise ValueError(f"got ridge={self.ridge}, expected a positive number: it keeps the weights finite")
+
+    def loss(self, weights, denotations, data=None):
+        target = jnp.asarray(data)
+        squares = jnp.mean((target - self.predict(weights, denotations)) ** 2)
+        return (squares + self.ridge * jnp.sum(weights.coefficients**2)) / (2 * _variance(target))
+
+    def init_weights(self, denotations, data=None):
+        del data
+        return RegressionWeights(jnp.zeros(denotations.shape[1]), jnp.zeros(()))
+
+    def fit_weights(self, denotations, data=None, init=None):
+        """The closed form: ridge regression by the normal equations."""
+        del init
+        target = jnp.asarray(data)
+        centre = jnp.mean(denotations, axis=0) if self.intercept else jnp.zeros(denotations.shape[1])
+        base = jnp.mean(target) if self.intercept else jnp.zeros(())
+        centred = denotations - centre
+        gram = centred.T @ centred / len(target) + self.ridge * jnp.eye(denotations.shape[1])
+        coefficients = jnp.linalg.solve(gram, centred.T @ (target - base) / len(target))
+        return RegressionWeights(coefficients, base - centre @ coefficients)
+
+    def predict(self, weights, denotations):
+        """The predicted number of each text."""
+        return denotations @ weights.coefficients + weights.intercept
+
+
+def _variance(target):
+    # A constant target has nothing to explain; the border refuses it, and 0/0 must not reach the search.
+    return jnp.maximum(jnp.var(target), 1e-12)

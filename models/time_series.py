@@ -1,0 +1,135 @@
+"""Time series: which predicates hold more often, and when."""
+
+import dataclasses
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from nlparam.numerics.block_tridiagonal import solve_chain
+from nlparam.numerics.model import AbstractPredicateModel
+from nlparam.numerics.newton import descend
+
+# Up to this many predicates, the rows that binary denotations can have are listed (2 to that power).
+_MOST_PATTERN_PREDICATES = 10
+# Entries of the table of steps and texts that are held at once.
+_TABLE_ENTRIES = 2**23
+
+
+class TimeSeriesData(NamedTuple):
+    """`step[i]` is the time step of text i, in `range(n_steps)`; `gap[t]` the time between steps t and t + 1."""
+
+    step: Int[Array, " n_texts"]
+    gap: Float[Array, " n_steps_less_1"]
+
+
+class TimeSeries(AbstractPredicateModel):
+    r"""At every time step the texts are drawn from the corpus with weights that drift (arXiv 2409.08466, section 3).
+
+    $P(x \mid w) = \exp(w \cdot D_x) / \sum_{x'} \exp(w \cdot D_{x'})$ over the texts of the corpus, and the weights are a
+    random walk: with steps at times $\tau_t$ the loss is
+    $-\frac1N \sum_x \log P(x \mid w_{t(x)}) + \frac{\lambda}{2N} \sum_t \|w_{t+1} - w_t\|^2 / (\tau_{t+1} - \tau_t)$.
+
+    The weights are `(n_steps, n_predicates)`: the log-odds by which a predicate is more (or less) frequent at a step
+    than in the corpus as a whole. They minimise a convex problem, solved by a Newton method whose Hessian is block
+    tridiagonal: time and memory are linear in the number of steps.
+
+    **Arguments:** `n_predicates`; `smoothness`, the $\lambda$, in units of time: the larger, the smoother; `parity` states
+    the objective of the paper's code instead (gaps of 1, and the mean rather than the sum of the squared differences,
+    $\sum_{tk} (w_{t+1,k} - w_{tk})^2 / ((T - 1) K)$ times `smoothness`). `binary` is set by `specialise`.
+    """
+
+    n_predicates: int
+    smoothness: float = 1.0
+    parity: bool = False
+    binary: bool = False
+
+    def __check_init__(self):
+        if self.n_predicates < 1:
+            raise ValueError(f"got n_predicates={self.n_predicates}, expected at least 1")
+        if not self.smoothness > 0:
+            raise ValueError(f"got smoothness={self.smoothness}, expected a positive number")
+
+    def loss(self, weights, denotations, data=None):
+        rows, log_counts = self._rows(denotations)
+        step, _ = data
+        n_texts, n_steps = denotations.shape[0], weights.shape[0]
+        sizes = jnp.zeros(n_steps, denotations.dtype).at[step].add(1.0)
+        chosen = jnp.sum(weights[step] * denotations)
+        normaliser = sizes @ _log_partition(weights, rows, log_counts)
+        differences = jnp.diff(weights, axis=0)
+        return (normaliser - chosen) / n_texts + 0.5 * jnp.sum(self._coupling(data, n_texts)[:, None] * differences**2)
+
+    def init_weights(self, denotations, data=None):
+        return jnp.zeros((data.gap.shape[0] + 1, denotations.shape[1]), denotations.dtype)
+
+    def fit_weights(self, denotations, data=None, init=None):
+        """Newton's method on the chain of time steps; the normaliser runs over the distinct rows where there are few."""
+        start = self.init_weights(denotations, data) if init is None else init
+        n_texts, (n_steps, n_predicates) = denotations.shape[0], start.shape
+        rows, log_counts = self._rows(denotations)
+        coupling = self._coupling(data, n_texts)
+        sizes = jnp.zeros(n_steps, denotations.dtype).at[data.step].add(1.0) / n_texts
+        both = jnp.pad(coupling, (1, 0)) + jnp.pad(coupling, (0, 1))
+        ridge = 1e-7 * jnp.eye(n_predicates, dtype=denotations.dtype)
+
+        def direction(flat, gradient):
+            covariances = _covariances(flat.reshape(start.shape), rows, log_counts)
+            blocks = sizes[:, None, None] * covariances + both[:, None, None] * jnp.eye(n_predicates) + ridge
+            return -solve_chain(blocks, coupling, gradient.reshape(start.shape)).ravel()
+
+        def value(flat):
+            return self.loss(flat.reshape(start.shape), denotations, data)
+
+        return descend(value, direction, start.ravel(), max_steps=50, tolerance=1e-8)[0].reshape(start.shape)
+
+    def specialise(self, denotations):
+        """For 0/1 denotations of few predicates: a model that lists the rows they can have instead of the texts."""
+        few = self.n_predicates <= _MOST_PATTERN_PREDICATES
+        return dataclasses.replace(self, binary=bool(few and np.isin(np.asarray(denotations), (0, 1)).all()))
+
+    def predict(self, weights, denotations):
+        """`(n_texts, n_steps)` log of how much more likely than in the whole corpus each text is at each step."""
+        return denotations @ weights.T
+
+    def prevalence(self, weights, denotations) -> jax.Array:
+        """`(n_steps, n_predicates)`: the share of texts for which each predicate holds, as the model has it at each step."""
+        rows, log_counts = self._rows(denotations)
+        return jax.lax.map(lambda w: jax.nn.softmax(rows @ w + log_counts) @ rows, weights)
+
+    def _coupling(self, data, n_texts):
+        """What couples the weights of neighbouring steps: the second derivative of the penalty."""
+        if self.parity:
+            n_differences = data.gap.shape[0] * self.n_predicates
+            return jnp.full_like(data.gap, 2 * self.smoothness / n_differences)
+        return self.smoothness / (n_texts * data.gap)
+
+    def _rows(self, denotations):
+        """The rows over which the normaliser runs, and the log of how often each occurs."""
+        if not self.binary:
+            return denotations, jnp.zeros(denotations.shape[0], denotations.dtype)
+        n_predicates = denotations.shape[1]
+        place = 2 ** jnp.arange(n_predicates)
+        codes = jnp.round(denotations).astype(jnp.int32) @ place
+        counts = jnp.zeros(2**n_predicates, denotations.dtype).at[codes].add(1.0)
+        patterns = (jnp.arange(2**n_predicates)[:, None] // place) % 2
+        return patterns.astype(denotations.dtype), jnp.log(counts)
+
+
+def _log_partition(weights, rows, log_counts):
+    """`(n_steps,)`: the log of the sum over all texts of `exp(weights[t] @ row)`."""
+    one = jax.checkpoint(lambda w: jax.scipy.special.logsumexp(rows @ w + log_counts))
+    return jax.lax.map(one, weights, batch_size=max(1, _TABLE_ENTRIES // rows.shape[0]))
+
+
+def _covariances(weights, rows, log_counts):
+    """`(n_steps, n_predicates, n_predicates)`: the covariance of the denotations under each step's distribution."""
+
+    def one(w):
+        probabilities = jax.nn.softmax(rows @ w + log_counts)
+        mean = probabilities @ rows
+        return (rows * probabilities[:, None]).T @ rows - jnp.outer(mean, mean)
+
+    return jax.lax.map(one, weights, batch_size=max(1, _TABLE_ENTRIES // rows.shape[0]))

@@ -1,0 +1,85 @@
+"""Time stamps as they come in files, turned into the steps of a time series."""
+
+import datetime
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nlparam.errors import CorpusError
+
+UNITS = ("day", "week", "month", "year")
+_CODES = {"day": "D", "week": "W", "month": "M", "year": "Y"}
+_SHOWN = 5  # unparsable stamps that an error message shows
+
+
+class TimeSteps(NamedTuple):
+    """`step[i]` is the time step of text i; `gap[t]` the time between steps t and t + 1, in `unit`; `names[t]` is what a
+    reader calls step t. Only steps that have texts exist; the time between them may differ.
+    """
+
+    step: np.ndarray
+    gap: np.ndarray
+    names: list[str]
+    unit: str
+
+
+def time_steps(stamps: Sequence[Any], *, unit: str | None = None) -> TimeSteps:
+    """Groups texts into time steps.
+
+    **Arguments:** `stamps`, one per text: numbers (years, ranks, seconds), dates or ISO 8601 strings; `unit`, "day",
+    "week", "month" or "year", into which dates are grouped, by default days. Numbers are taken as they are.
+
+    **Raises:** `CorpusError` if stamps are missing, cannot be read, or are all the same.
+    """
+    if unit is not None and unit not in UNITS:
+        raise ValueError(f"got unit={unit!r}, expected one of {', '.join(UNITS)}")
+    if len(stamps) == 0:
+        raise CorpusError("got no time stamps, expected one per text")
+    numbers = [_number(stamp) for stamp in stamps]
+    if all(number is not None for number in numbers):
+        values, unit = np.asarray(numbers, dtype=np.float64), "1" if unit is None else unit
+        times, step = np.unique(values, return_inverse=True)
+        gap, names = np.diff(times), [f"{time:g}" for time in times]
+    else:
+        dates = [_date(stamp) for stamp in stamps]
+        wrong = [
+            f"{stamp!r} (text {i})" for i, (stamp, date) in enumerate(zip(stamps, dates, strict=True)) if date is None
+        ]
+        if wrong:
+            raise CorpusError(
+                f"{len(wrong)} of {len(stamps)} time stamps cannot be read: {', '.join(wrong[:_SHOWN])}; expected numbers or "
+                "dates such as 2024-05-31 or 2024-05-31T12:00"
+            )
+        unit = "day" if unit is None else unit
+        days = np.asarray(dates, dtype="datetime64[D]")
+        times, step = np.unique(days.astype(f"datetime64[{_CODES[unit]}]"), return_inverse=True)
+        gap, names = np.diff(times).astype(np.float64), [str(time) for time in times]
+    if len(names) < 2:
+        raise CorpusError(f"all {len(stamps)} time stamps are {names[0]}, expected at least two different times")
+    return TimeSteps(step.astype(np.int32), gap, names, unit)
+
+
+def _number(stamp: Any) -> float | None:
+    if isinstance(stamp, bool) or stamp is None or isinstance(stamp, datetime.date):
+        return None
+    try:
+        number = float(stamp)
+    except (TypeError, ValueError):
+        return None
+    return number if np.isfinite(number) else None
+
+
+def _date(stamp: Any) -> np.datetime64 | None:
+    if isinstance(stamp, datetime.date | np.datetime64):
+        date = np.datetime64(stamp)
+        return None if np.isnat(date) else date.astype("datetime64[D]")
+    if not isinstance(stamp, str):
+        return None
+    text = stamp.strip()
+    for attempt in (text, f"{text}-01", f"{text}-01-01"):  # a month, a year
+        try:
+            return np.datetime64(datetime.datetime.fromisoformat(attempt).date())
+        except ValueError:
+            continue
+    return None

@@ -1,0 +1,44 @@
+"""Time stamps: numbers, dates, gaps, and clear errors."""
+
+import datetime
+
+import numpy as np
+import pytest
+
+from nlparam.errors import CorpusError
+from nlparam.times import time_steps
+
+
+def test_numbers_are_ordered_and_keep_their_gaps():
+    steps = time_steps([1990, 1790, "1800", 1790])
+    assert steps.names == ["1790", "1800", "1990"]
+    np.testing.assert_array_equal(steps.step, [2, 0, 1, 0])
+    np.testing.assert_array_equal(steps.gap, [10, 190])
+
+
+def test_dates_are_grouped_by_the_unit():
+    stamps = ["2024-01-31", "2024-02-01T12:30", datetime.date(2024, 4, 2), np.datetime64("2024-02-29"), "2024-03"]
+    steps = time_steps(stamps, unit="month")
+    assert steps.names == ["2024-01", "2024-02", "2024-03", "2024-04"]
+    np.testing.assert_array_equal(steps.step, [0, 1, 3, 1, 2])
+    np.testing.assert_array_equal(steps.gap, [1, 1, 1])
+    np.testing.assert_array_equal(time_steps(["2024-01-01", "2024-01-11"]).gap, [10])
+
+
+@pytest.mark.parametrize(
+    ("stamps", "message"),
+    [
+        ([], "no time stamps"),
+        ([3, 3, 3], "all 3 time stamps are 3"),
+        (["2024-01-01", "soon", None], r"2 of 3 time stamps cannot be read: 'soon' \(text 1\), None \(text 2\)"),
+        ([1.0, float("nan")], "cannot be read"),
+    ],
+)
+def test_what_cannot_be_a_time_series_is_refused(stamps, message):
+    with pytest.raises(CorpusError, match=message):
+        time_steps(stamps)
+
+
+def test_an_unknown_unit_is_refused():
+    with pytest.raises(ValueError, match="fortnight"):
+        time_steps(["2024-01-01"], unit="fortnight")
