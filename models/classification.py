@@ -26,9 +26,9 @@ class Classification(AbstractPredicateModel):
     With scores $z_{xc} = a_c + \sum_k W_{ck} D_{xk}$ the loss is the mean cross-entropy plus a ridge
     $\frac{\rho}{2} \|W\|^2$. `data` are the classes, `(n_texts,)` integers in `range(n_classes)`.
 
-    **Arguments:** `n_predicates`; `n_classes`, at least 2; `ridge`, the $\rho$, which also keeps the weights finite where
-    the classes are separated perfectly; `intercept`, whether the classes have base scores; `parity` states the objective
-    of the paper's code instead, for N texts: no intercept and $\rho = 1 / (10^5 N)$.
+    **Arguments:** `n_predicates`; `n_classes`, at least 2; `ridge`, the $\rho$, which also keeps the weights finite
+    where the classes are separated perfectly; `intercept`, whether the classes have base scores; `parity` states the
+    objective of the paper's code instead, for N texts: no intercept and $\rho = 1 / (10^5 N)$.
     """
 
     n_predicates: int

@@ -10,7 +10,7 @@ from nlparam.numerics.model import AbstractPredicateModel
 
 
 class RegressionWeights(NamedTuple):
-    """`coefficients[k]` is what predicate k adds to the number, in its own units; `intercept` is the number without any."""
+    """`coefficients[k]` is what predicate k adds to the number, in its units; `intercept` is the number without any."""
 
     coefficients: Float[Array, " n_predicates"]
     intercept: Scalar
@@ -20,8 +20,8 @@ class Regression(AbstractPredicateModel):
     r"""Linear regression of a number on the denotations.
 
     With $\hat y_x = a + \sum_k \beta_k D_{xk}$ and $\sigma^2$ the variance of $y$, the loss is
-    $\frac{1}{2N\sigma^2} \sum_x (y_x - \hat y_x)^2 + \frac{\rho}{2\sigma^2} \|\beta\|^2$: half the share of the variance
-    that is left unexplained, so that it does not depend on the units of $y$. `data` are the numbers, `(n_texts,)`.
+    $\frac{1}{2N\sigma^2} \sum_x (y_x - \hat y_x)^2 + \frac{\rho}{2\sigma^2} \|\beta\|^2$: half the share
+    of the variance that is left unexplained, whatever the units of $y$. `data` are the numbers, `(n_texts,)`.
 
     **Arguments:** `n_predicates`; `ridge`, the $\rho$; `intercept`.
     """

@@ -28,16 +28,16 @@ class TimeSeriesData(NamedTuple):
 class TimeSeries(AbstractPredicateModel):
     r"""At every time step the texts are drawn from the corpus with weights that drift (arXiv 2409.08466, section 3).
 
-    $P(x \mid w) = \exp(w \cdot D_x) / \sum_{x'} \exp(w \cdot D_{x'})$ over the texts of the corpus, and the weights are a
-    random walk: with steps at times $\tau_t$ the loss is
+    $P(x \mid w) = \exp(w \cdot D_x) / \sum_{x'} \exp(w \cdot D_{x'})$ over the texts of the corpus, and the weights are
+    a random walk: with steps at times $\tau_t$ the loss is
     $-\frac1N \sum_x \log P(x \mid w_{t(x)}) + \frac{\lambda}{2N} \sum_t \|w_{t+1} - w_t\|^2 / (\tau_{t+1} - \tau_t)$.
 
     The weights are `(n_steps, n_predicates)`: the log-odds by which a predicate is more (or less) frequent at a step
     than in the corpus as a whole. They minimise a convex problem, solved by a Newton method whose Hessian is block
     tridiagonal: time and memory are linear in the number of steps.
 
-    **Arguments:** `n_predicates`; `smoothness`, the $\lambda$, in units of time: the larger, the smoother; `parity` states
-    the objective of the paper's code instead (gaps of 1, and the mean rather than the sum of the squared differences,
+    **Arguments:** `n_predicates`; `smoothness`, the $\lambda$, in units of time: the larger, the smoother; `parity`
+    states the objective of the paper's code instead (gaps of 1, and the mean rather than the sum of the squared differences,
     $\sum_{tk} (w_{t+1,k} - w_{tk})^2 / ((T - 1) K)$ times `smoothness`). `binary` is set by `specialise`.
     """
 
@@ -66,7 +66,7 @@ class TimeSeries(AbstractPredicateModel):
         return jnp.zeros((data.gap.shape[0] + 1, denotations.shape[1]), denotations.dtype)
 
     def fit_weights(self, denotations, data=None, init=None):
-        """Newton's method on the chain of time steps; the normaliser runs over the distinct rows where there are few."""
+        """Newton's method on the chain of time steps; the normaliser runs over distinct rows where they are few."""
         start = self.init_weights(denotations, data) if init is None else init
         n_texts, (n_steps, n_predicates) = denotations.shape[0], start.shape
         rows, log_counts = self._rows(denotations)
@@ -95,7 +95,7 @@ class TimeSeries(AbstractPredicateModel):
         return denotations @ weights.T
 
     def prevalence(self, weights, denotations) -> jax.Array:
-        """`(n_steps, n_predicates)`: the share of texts for which each predicate holds, as the model has it at each step."""
+        """`(n_steps, n_predicates)`: the share of texts that each predicate holds for at each step, by the model."""
         rows, log_counts = self._rows(denotations)
         return jax.lax.map(lambda w: jax.nn.softmax(rows @ w + log_counts) @ rows, weights)
 

@@ -25,7 +25,16 @@ _MODULES = {
     "load": "nlparam.folder",
 }
 
-__all__ = sorted(_MODULES)
+__all__ = [
+    "RESULTS",
+    "AbstractPredicateModel",
+    "Corpus",
+    "Fit",
+    "Progress",
+    "SearchOptions",
+    "fit",
+    "load",
+]
 
 
 def __getattr__(name: str) -> Any:

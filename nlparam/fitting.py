@@ -207,9 +207,7 @@ def _proposer(proposer, predicates, engine) -> AbstractProposer:
     if proposer is None:
         proposer = "contrast" if engine.lm.strong else "state"
     strategies: dict[Any, Callable[[Engine], AbstractProposer]] = {"contrast": Contrast, "state": StateThenGeneralise}
-    if callable(proposer):
-        return proposer(engine)
-    if proposer not in strategies:
+    if isinstance(proposer, str) and proposer not in strategies:
         raise ValueError(f"got proposer={proposer!r}, expected one of {sorted(strategies)} or a proposer object")
     return strategies[proposer](engine)
 

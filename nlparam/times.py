@@ -14,8 +14,8 @@ _SHOWN = 5  # unparsable stamps that an error message shows
 
 
 class TimeSteps(NamedTuple):
-    """`step[i]` is the time step of text i; `gap[t]` the time between steps t and t + 1, in `unit`; `names[t]` is what a
-    reader calls step t. Only steps that have texts exist; the time between them may differ.
+    """`step[i]` is the time step of text i; `gap[t]` the time between steps t and t + 1, in `unit`; `names[t]` is what
+    a reader calls step t. Only steps that have texts exist; the time between them may differ.
     """
 
     step: np.ndarray
@@ -48,8 +48,8 @@ def time_steps(stamps: Sequence[Any], *, unit: str | None = None) -> TimeSteps:
         ]
         if wrong:
             raise CorpusError(
-                f"{len(wrong)} of {len(stamps)} time stamps cannot be read: {', '.join(wrong[:_SHOWN])}; expected numbers or "
-                "dates such as 2024-05-31 or 2024-05-31T12:00"
+                f"{len(wrong)} of {len(stamps)} time stamps cannot be read: {', '.join(wrong[:_SHOWN])}; expected "
+                "numbers or dates such as 2024-05-31 or 2024-05-31T12:00"
             )
         unit = "day" if unit is None else unit
         days = np.asarray(dates, dtype="datetime64[D]")

@@ -21,8 +21,9 @@ def pack(tree: Any, name: str = "weights") -> tuple[Any, Arrays]:
             raise TypeError(f"cannot save a dict with the keys {list(tree)}: expected strings")
         packed = {key: pack(value, f"{name}.{key}") for key, value in tree.items()}
         return {"dict": {key: structure for key, (structure, _) in packed.items()}}, _merged(packed.values())
-    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        packed = [pack(value, f"{name}.{field}") for field, value in zip(tree._fields, tree, strict=True)]
+    fields = getattr(tree, "_fields", None)
+    if isinstance(tree, tuple) and fields is not None:
+        packed = [pack(value, f"{name}.{field}") for field, value in zip(fields, tree, strict=True)]
         kind = f"{type(tree).__module__}:{type(tree).__qualname__}"
         return {"named": kind, "items": [structure for structure, _ in packed]}, _merged(packed)
     if isinstance(tree, list | tuple):

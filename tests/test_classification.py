@@ -82,4 +82,4 @@ def test_many_fits_at_once_are_the_fits_one_by_one(rng):
 @pytest.mark.parametrize(("option", "value"), [("n_predicates", 0), ("n_classes", 1), ("ridge", 0.0)])
 def test_nonsense_is_refused(option, value):
     with pytest.raises(ValueError, match=option):
-        Classification(**({"n_predicates": 2} | {option: value}))
+        Classification(**{"n_predicates": 2, option: value})

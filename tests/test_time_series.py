@@ -82,11 +82,11 @@ def test_a_planted_rise_is_found(rng):
     n_steps, per_step = 40, 50
     step = np.repeat(np.arange(n_steps), per_step)
     chance = 0.1 + 0.8 * np.arange(n_steps) / n_steps
-    columns = np.column_stack([rng.random(len(step)) < chance[step], rng.random(len(step)) < 0.5]).astype(float)
+    columns = jnp.asarray(np.column_stack([rng.random(len(step)) < chance[step], rng.random(len(step)) < 0.5]), float)
     data = TimeSeriesData(jnp.asarray(step), jnp.ones(n_steps - 1))
     model = TimeSeries(2, smoothness=20.0).specialise(columns)
-    weights = model.fit_weights(jnp.asarray(columns), data)
-    prevalence = np.asarray(model.prevalence(weights, jnp.asarray(columns)))
+    weights = model.fit_weights(columns, data)
+    prevalence = np.asarray(model.prevalence(weights, columns))
     assert np.corrcoef(prevalence[:, 0], chance)[0, 1] > 0.98
     assert np.max(np.abs(prevalence[:, 0] - chance)) < 0.15
     assert np.ptp(prevalence[:, 1]) < 0.25

@@ -11,8 +11,8 @@ def solve_chain(
     r"""Solves $A_t x_t - c_{t-1} x_{t-1} - c_t x_{t+1} = b_t$ for a positive definite system.
 
     **Arguments:** `blocks`, the $A_t$; `coupling`, the $c_t$, each times the identity between steps t and t + 1;
-    `right`, the $b_t$. Block elimination (Golub and Van Loan, section 4.5.1) forward and back; works under `vmap`, where
-    one pass serves many systems.
+    `right`, the $b_t$. Block elimination (Golub and Van Loan, section 4.5.1) forward and back; works under `vmap`,
+    where one pass serves many systems.
     """
     before = jnp.concatenate([jnp.zeros(1, coupling.dtype), coupling])
     after = jnp.concatenate([coupling, jnp.zeros(1, coupling.dtype)])

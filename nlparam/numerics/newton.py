@@ -60,7 +60,7 @@ def descend(value, direction, start, *, max_steps: int, tolerance: float):
         move = direction(point, gradient)
 
         def too_long(search):
-            length, candidate, tries = search
+            _, candidate, tries = search
             return ~(candidate <= current) & (tries < 20)
 
         def halve(search):
