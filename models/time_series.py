@@ -37,7 +37,7 @@ class TimeSeries(AbstractPredicateModel):
     tridiagonal: time and memory are linear in the number of steps.
 
     **Arguments:** `n_predicates`; `smoothness`, the $\lambda$, in units of time: the larger, the smoother; `parity`
-    states the objective of the paper's code instead (gaps of 1, and the mean rather than the sum of the squared differences,
+    states the objective of the paper's code instead (gaps of 1, and the mean, not the sum, of the squared differences,
     $\sum_{tk} (w_{t+1,k} - w_{tk})^2 / ((T - 1) K)$ times `smoothness`). `binary` is set by `specialise`.
     """
 

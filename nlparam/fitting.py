@@ -199,17 +199,22 @@ def _check(corpus: Corpus, model: AbstractPredicateModel) -> None:
         )
 
 
-def _proposer(proposer, predicates, engine) -> AbstractProposer:
+def _proposer(
+    proposer: str | AbstractProposer | Callable[[Engine], AbstractProposer] | None,
+    predicates: Iterable[str] | None,
+    engine: Engine,
+) -> AbstractProposer:
     if predicates is not None:
         return Listed(tuple(predicates))
     if isinstance(proposer, AbstractProposer):
         return proposer
-    if proposer is None:
-        proposer = "contrast" if engine.lm.strong else "state"
-    strategies: dict[Any, Callable[[Engine], AbstractProposer]] = {"contrast": Contrast, "state": StateThenGeneralise}
-    if isinstance(proposer, str) and proposer not in strategies:
-        raise ValueError(f"got proposer={proposer!r}, expected one of {sorted(strategies)} or a proposer object")
-    return strategies[proposer](engine)
+    strategies: dict[str, Callable[[Engine], AbstractProposer]] = {"contrast": Contrast, "state": StateThenGeneralise}
+    name = ("contrast" if engine.lm.strong else "state") if proposer is None else proposer
+    if isinstance(name, str):
+        if name not in strategies:
+            raise ValueError(f"got proposer={name!r}, expected one of {sorted(strategies)} or a proposer")
+        return strategies[name](engine)
+    return name(engine)
 
 
 def _assemble(model, corpus, data, found: Found, embedder, settings, costs) -> Fit:

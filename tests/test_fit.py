@@ -9,7 +9,8 @@ import nlparam
 from nlparam.errors import CorpusError, FitFolderError, LanguageModelError
 from nlparam.language.lm.base import Request
 from nlparam.language.lm.scripted import ScriptedModel
-from nlparam.models import Clustering
+from nlparam.language.propose import Listed
+from nlparam.models import Classification, Clustering
 from tests.oracle import LexicalEmbedder, Oracle, topics
 
 
@@ -201,3 +202,32 @@ def test_unusable_answers_are_counted_and_left_out(corpus):
     assert made.costs.failures > 0
     assert set(made.predicates) == set(oracle.gold)
     assert np.isfinite(made.denotations).all()
+
+
+def test_a_proposer_may_be_made_from_the_engine(corpus):
+    texts, labels, embedder = corpus
+    oracle = Oracle(texts, labels, distractors=1)
+    made = nlparam.fit(
+        Clustering(2), texts, lm=oracle.model(), embedder=embedder, proposer=lambda _: Listed(oracle.predicates)
+    )
+    assert set(made.predicates) == set(oracle.gold)
+    with pytest.raises(ValueError, match="contrast"):
+        nlparam.fit(Clustering(2), texts, lm=oracle.model(), embedder=embedder, proposer="guess")
+
+
+def test_models_of_other_kinds_are_fitted_saved_and_loaded(corpus, tmp_path):
+    texts, labels, embedder = corpus
+    names, classes = np.unique(labels, return_inverse=True)
+    oracle = Oracle(texts, labels, distractors=2)
+    made = nlparam.fit(
+        Classification(1), texts, classes, lm=oracle.model(), predicates=oracle.predicates, embedder=embedder
+    )
+    assert made.predicates[0] in oracle.gold
+    np.testing.assert_array_equal(made.predictions, classes)
+    with pytest.raises(AttributeError, match="does not assign"):
+        _ = made.assignments
+    loaded = nlparam.load(made.save(tmp_path / "fit"), embedder=embedder)
+    np.testing.assert_array_equal(loaded.weights.coefficients, made.weights.coefficients)
+    fresh, fresh_labels = topics(40, 2, seed=5)
+    assert np.mean(names[loaded.predict(fresh)] == np.asarray(fresh_labels)) > 0.9
+    assert "does not assign" in made.report()
