@@ -1,4 +1,4 @@
-"""`nlparam predict`: the clusters of new texts, without a language model."""
+"""`nlparam predict`: what a fit predicts for new texts, without a language model."""
 
 import csv
 import json
@@ -31,9 +31,10 @@ def predict(
     store: Store = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Say to which cluster of a fit new texts belong: one row per text, with the probability of every predicate.
+    """Say what a fit predicts for new texts: one row per text, with the probability of every predicate.
 
-    The columns are text, cluster, predicate, and P(predicate) for each predicate. Blank texts get cluster -1.
+    The columns are text, then for a clustering cluster and predicate (-1 and nothing for a blank text), for any other
+    model prediction, and P(predicate) for each predicate.
     """
     write = _writer(out, overwrite=overwrite)
     from nlparam.progress import Progress
@@ -48,8 +49,8 @@ def predict(
     fit = nlparam.load(folder)
     with OpenStore(store) as opened:
         denotations = fit.denote(table.texts, store=opened)
-    clusters = fit.predict(table.texts, denotations=denotations)
-    columns = label_columns(fit, table.texts, denotations, clusters)
+    predictions = fit.predict(table.texts, denotations=denotations)
+    columns = label_columns(fit, table.texts, denotations, predictions)
     partial = out.with_name(f"{out.name}.partial")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -58,19 +59,28 @@ def predict(
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise NlparamError(f"{out} cannot be written ({error}): choose another --out") from error
-    _show(fit, clusters, out)
+    if fit.model.assigns_texts:
+        _show_clusters(fit, predictions)
+    print_lines(f"\nlabels:  {out}")
 
 
 def label_columns(
-    fit: "Fit", texts: Sequence[str], denotations: "np.ndarray", clusters: "np.ndarray"
+    fit: "Fit", texts: Sequence[str], denotations: "np.ndarray", predictions: "np.ndarray"
 ) -> dict[str, list]:
-    """The table that is written, by column: `text`, `cluster`, `predicate`, then `P(...)` for every predicate."""
-    return {
-        # As everywhere, lone surrogates are replaced: no file can hold them.
-        "text": [text.encode("utf-8", errors="replace").decode("utf-8") for text in texts],
-        "cluster": clusters.tolist(),
-        "predicate": [fit.predicates[cluster] if cluster >= 0 else "" for cluster in clusters],
-    } | {f"P({predicate})": denotations[:, number].tolist() for number, predicate in enumerate(fit.predicates)}
+    """The table that is written, by column: `text`, `cluster` and `predicate`, then `P(...)` for every predicate.
+
+    A model that does not assign texts to predicates has the column `prediction` instead of the two.
+    """
+    # As everywhere, lone surrogates are replaced: no file can hold them.
+    columns: dict[str, list] = {"text": [text.encode("utf-8", errors="replace").decode("utf-8") for text in texts]}
+    if fit.model.assigns_texts:
+        columns["cluster"] = predictions.tolist()
+        columns["predicate"] = [fit.predicates[cluster] if cluster >= 0 else "" for cluster in predictions]
+    else:
+        columns["prediction"] = predictions.tolist()
+    return columns | {
+        f"P({predicate})": denotations[:, number].tolist() for number, predicate in enumerate(fit.predicates)
+    }
 
 
 def _writer(out: Path, *, overwrite: bool) -> Callable[[Path, dict[str, list]], None]:
@@ -116,7 +126,7 @@ _WRITERS: dict[str, Callable[[Path, dict[str, list]], None]] = {
 }
 
 
-def _show(fit: "Fit", clusters: "np.ndarray", out: Path) -> None:
+def _show_clusters(fit: "Fit", clusters: "np.ndarray") -> None:
     sizes = [(clusters == number).sum() for number in range(len(fit.predicates))]
     rows = [
         (str(number), printable(predicate), f"{size:,}", f"{size / len(clusters):.1%}")
@@ -125,4 +135,3 @@ def _show(fit: "Fit", clusters: "np.ndarray", out: Path) -> None:
     if n_blank := int((clusters < 0).sum()):
         rows.append(("-1", "(blank texts)", f"{n_blank:,}", f"{n_blank / len(clusters):.1%}"))
     print_table(("", "predicate", "texts", "share"), rows, numbers=(0, 2, 3))
-    print_lines(f"\nlabels:  {out}")

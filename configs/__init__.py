@@ -1,0 +1,1 @@
+"""Configurations of experiments, one YAML file each; only `benchmarks` reads them, the library never does."""
