@@ -1,8 +1,8 @@
 """Time and memory of the numerics as the corpus grows: both must be linear in the number of texts.
 
-`python -m benchmarks.scaling [--sizes 10000,100000,1000000] [--k 5]`. Synthetic unit embeddings of 384 dimensions around
-planted directions. Every size runs in a process of its own, so that its peak memory is its own; each step is run twice
-and the second time counts, compilation is reported apart.
+`python -m benchmarks.scaling [--sizes 10000,100000,1000000] [--k 5]`. Synthetic unit embeddings of 384 dimensions
+around planted directions. Every size runs in a process of its own, so that its peak memory is its own; each step is run
+twice and the second time counts, compilation is reported apart.
 """
 
 import argparse
