@@ -183,6 +183,12 @@ class Search:
         with self.costs.stage("selection"), self.progress.task("selecting", None):
             self.key, key = jax.random.split(self.key)
             columns = self.pool.usable()
+            if not columns:
+                raise LanguageModelError(
+                    f"none of the {len(self.pool.predicates)} candidate predicates has enough usable judgments "
+                    f"({self.costs.judgments_asked + self.costs.judgments_served} in all, {self.costs.failures} calls "
+                    "failed): allow more judgments, or use a model that answers yes or no"
+                )
             position = {column: number for number, column in enumerate(columns)}
             denotations = self.corpus.spread(self.pool.denotations(columns))
             selection = select(

@@ -3,6 +3,7 @@
 Nothing here says how good the predicates are: `benchmarks/main_job.py` does, with a larger model.
 """
 
+import html
 import json
 
 import numpy as np
@@ -64,7 +65,7 @@ def test_fit_with_a_real_language_model(texts, tmp_path):
     assert ((answers > 0) & (answers < 1)).all()
     assert len(np.unique(answers)) > len(answers) / 2
 
-    report = (tmp_path / "fit" / "report.html").read_text(encoding="utf-8")
+    report = html.unescape((tmp_path / "fit" / "report.html").read_text(encoding="utf-8"))
     assert all(predicate in report for predicate in first.predicates)
     saved = json.loads((tmp_path / "fit" / "fit.json").read_text(encoding="utf-8"))
     assert saved["costs"]["judgments_asked"] == first.costs.judgments_asked

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import nlparam
+import nlparam.errors
 from nlparam.models import Clustering
 from nlparam.search import SearchOptions
 from nlparam.solution import RESULTS
@@ -71,6 +72,12 @@ def test_a_budget_is_kept_and_said():
     assert fit.costs.judgments_asked == 200
     assert fit.result == RESULTS.budget_spent
     assert (fit.assignments >= 0).all()
+
+
+def test_a_budget_too_small_for_anything_is_an_error():
+    texts, labels = topics(60, 2)
+    with pytest.raises(nlparam.errors.LanguageModelError, match="allow more judgments"):
+        recover(Oracle(texts, labels), texts, 2, options=SearchOptions(max_judgments=4))
 
 
 def test_fewer_useful_predicates_than_asked_for():

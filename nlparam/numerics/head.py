@@ -37,7 +37,9 @@ class Head(NamedTuple):
 
     def denote(self, features: Float[np.ndarray, "n_texts n_features"]) -> Float[np.ndarray, "n_texts n_predicates"]:
         """Denotations in [0, 1] for texts given by their features."""
-        return expit(self.slope * (features @ self.coefficients + self.intercepts))
+        # In the features' own precision: a matrix of two kinds would be copied whole to the wider one.
+        log_odds = features @ self.coefficients.astype(features.dtype) + self.intercepts
+        return expit(self.slope * log_odds)
 
     def take(self, columns: Sequence[int]) -> "Head":
         """The head of some of the predicates."""
