@@ -31,10 +31,6 @@ class AbstractJudge(abc.ABC):
         **Returns:** `(n_pairs,)` probabilities in [0, 1], `nan` where the language model gave no usable answer.
         """
 
-    @abc.abstractmethod
-    def stored(self, texts: Sequence[str], predicates: Sequence[str], pairs: np.ndarray) -> np.ndarray:
-        """`(n_pairs,)` booleans: the answer is known and costs nothing."""
-
 
 @dataclasses.dataclass
 class LabelJudge(AbstractJudge):
@@ -66,11 +62,6 @@ class LabelJudge(AbstractJudge):
         if first:
             self._ask(texts, predicates, pairs, list(first.items()), known)
         return np.asarray([known.get(key, np.nan) for key in keys], dtype=np.float64)
-
-    def stored(self, texts, predicates, pairs):
-        keys = self._keys(texts, predicates, np.asarray(pairs, dtype=np.int64).reshape(-1, 2))
-        known = self._known(keys)
-        return np.asarray([key in known for key in keys], dtype=bool)
 
     def _ask(self, texts, predicates, pairs, questions, known):
         requests = []

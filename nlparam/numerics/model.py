@@ -6,7 +6,6 @@ from typing import ClassVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
 from nlparam.numerics._types import Data, Denotations, Scalar, Scores, Weights
@@ -94,11 +93,3 @@ def minimise(loss, start: Weights, *, max_steps: int = 200, tolerance: float = 1
     zeros = jax.tree.map(jnp.zeros_like, start)
     weights, *_ = jax.lax.while_loop(unfinished, descend, (start, optim.init(start), zeros, jnp.asarray(0)))
     return weights
-
-
-def check_denotations(denotations: np.ndarray, n_predicates: int) -> None:
-    """Raises `ValueError` unless the matrix is `(n_texts, n_predicates)` with finite entries in [0, 1]."""
-    if denotations.ndim != 2 or denotations.shape[1] != n_predicates:
-        raise ValueError(f"denotations have shape {denotations.shape}, expected (n_texts, {n_predicates})")
-    if not np.isfinite(denotations).all() or denotations.min() < 0 or denotations.max() > 1:
-        raise ValueError("denotations must be finite probabilities in [0, 1]")
