@@ -6,8 +6,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from nlparam.errors import CorpusError
+from nlparam.labels import class_labels
 from nlparam.numerics.model import AbstractPredicateModel
 from nlparam.numerics.newton import newton
+from nlparam.numerics.quantities import Prepared, Quantity
 
 
 class ClassificationWeights(NamedTuple):
@@ -24,7 +27,8 @@ class Classification(AbstractPredicateModel):
     r"""Multinomial logistic regression of the class on the denotations (arXiv 2409.08466, section 3).
 
     With scores $z_{xc} = a_c + \sum_k W_{ck} D_{xk}$ the loss is the mean cross-entropy plus a ridge
-    $\frac{\rho}{2} \|W\|^2$. `data` are the classes, `(n_texts,)` integers in `range(n_classes)`.
+    $\frac{\rho}{2} \|W\|^2$. `data` are the classes of the texts,
+    `(n_texts,)`: names, booleans or whole numbers; `loss` takes them as integers in `range(n_classes)`.
 
     **Arguments:** `n_predicates`; `n_classes`, at least 2; `ridge`, the $\rho$, which also keeps the weights finite
     where the classes are separated perfectly; `intercept`, whether the classes have base scores; `parity` states the
@@ -44,6 +48,20 @@ class Classification(AbstractPredicateModel):
             raise ValueError(f"got n_classes={self.n_classes}, expected at least 2")
         if not self.ridge > 0:
             raise ValueError(f"got ridge={self.ridge}, expected a positive number: it keeps the weights finite")
+
+    def prepare(self, data, n_texts):
+        """Numbers the classes. Integers in `range(n_classes)` stay as they are, even where a class has no text."""
+        labels = class_labels(data, n_texts)
+        if all(name.isdecimal() and int(name) < self.n_classes for name in labels.names):
+            codes = [int(labels.names[code]) for code in labels.codes]
+            return Prepared(jnp.asarray(codes, jnp.int32), {"class": [str(c) for c in range(self.n_classes)]})
+        if len(labels.names) != self.n_classes:
+            shown = ", ".join(repr(name) for name in labels.names[:8]) + (", ..." if len(labels.names) > 8 else "")
+            raise CorpusError(
+                f"got labels of {len(labels.names)} classes ({shown}), expected {self.n_classes}: "
+                f"give the model n_classes={len(labels.names)}, or mend the labels"
+            )
+        return Prepared(jnp.asarray(labels.codes), {"class": labels.names})
 
     def loss(self, weights, denotations, data=None):
         log_probabilities = jax.nn.log_softmax(self._scores(weights, denotations))
@@ -70,6 +88,28 @@ class Classification(AbstractPredicateModel):
     def predict_proba(self, weights: ClassificationWeights, denotations) -> jax.Array:
         """`(n_texts, n_classes)` probabilities of the classes."""
         return jax.nn.softmax(self._scores(weights, denotations))
+
+    def quantities(self, weights, denotations, data=None):
+        """What each predicate adds to the log-odds of each class; with two classes, to those of the second."""
+        del denotations, data
+        coefficients = weights.coefficients
+        if self.n_classes == 2:
+            label = "Log-odds of the second class"
+            return {"coefficient": Quantity(coefficients[1] - coefficients[0], ("predicate",), label)}
+        centred = coefficients - jnp.mean(coefficients, axis=0)
+        return {"coefficient": Quantity(centred, ("class", "predicate"), "Log-odds against the mean class")}
+
+    def log_joint(self, weights, denotations, data=None):
+        # Only differences between intercepts count; without a prior their sum would be free to wander.
+        return super().log_joint(weights, denotations, data) - 0.005 * jnp.sum(weights.intercepts**2)
+
+    def warnings(self, weights, denotations, data=None):
+        if bool(jnp.all(self.predict(weights, denotations) == data)):
+            return [
+                "the predicates separate the classes perfectly: the coefficients are finite only by the ridge, their "
+                "size says nothing"
+            ]
+        return []
 
     def _scores(self, weights, denotations):
         scores = denotations @ weights.coefficients.T

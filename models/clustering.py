@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from nlparam.numerics.model import AbstractPredicateModel
+from nlparam.numerics.quantities import Quantity
 
 
 class ClusteringWeights(NamedTuple):
@@ -74,6 +75,17 @@ class Clustering(AbstractPredicateModel):
         """
         log_density = _log_density(jnp.asarray(denotations), jnp.asarray(weights.log_volume))
         return jnp.argmax(log_density[:, :-1], axis=1)
+
+    def predict_proba(self, weights: ClusteringWeights, denotations) -> jax.Array:
+        """`(n_texts, n_predicates)`: the probability of each cluster, all of them being equally likely beforehand."""
+        log_density = _log_density(jnp.asarray(denotations), jnp.asarray(weights.log_volume))
+        return jax.nn.softmax(log_density[:, :-1])
+
+    def quantities(self, weights, denotations, data=None):
+        """The share of the texts in each cluster."""
+        del data
+        shares = jnp.mean(jax.nn.one_hot(self.predict(weights, denotations), self.n_predicates), axis=0)
+        return {"share": Quantity(shares, ("predicate",), "Share of texts", None)}
 
     def explained(self, weights: ClusteringWeights, denotations) -> jax.Array:
         """`(n_texts,)` booleans: some predicate explains the text better than the background does."""

@@ -5,8 +5,10 @@ from typing import ClassVar, NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from nlparam.labels import target_numbers
 from nlparam.numerics._types import Scalar
 from nlparam.numerics.model import AbstractPredicateModel
+from nlparam.numerics.quantities import Prepared, Quantity
 
 
 class RegressionWeights(NamedTuple):
@@ -38,6 +40,10 @@ class Regression(AbstractPredicateModel):
         if not self.ridge > 0:
             raise ValueError(f"got ridge={self.ridge}, expected a positive number: it keeps the weights finite")
 
+    def prepare(self, data, n_texts):
+        """Checks that there is one finite number per text, and that they differ."""
+        return Prepared(jnp.asarray(target_numbers(data, n_texts)), {})
+
     def loss(self, weights, denotations, data=None):
         target = jnp.asarray(data)
         squares = jnp.mean((target - self.predict(weights, denotations)) ** 2)
@@ -57,6 +63,22 @@ class Regression(AbstractPredicateModel):
         gram = centred.T @ centred / len(target) + self.ridge * jnp.eye(denotations.shape[1])
         coefficients = jnp.linalg.solve(gram, centred.T @ (target - base) / len(target))
         return RegressionWeights(coefficients, base - centre @ coefficients)
+
+    def quantities(self, weights, denotations, data=None):
+        """What each predicate adds to the number, in its units, and the number without any."""
+        del denotations, data
+        return {
+            "coefficient": Quantity(weights.coefficients, ("predicate",), "Added to the number"),
+            "intercept": Quantity(weights.intercept, (), "The number without any predicate", None),
+        }
+
+    def log_joint(self, weights, denotations, data=None):
+        r"""The posterior with the variance of the noise integrated out under the prior $1/\sigma^2$:
+        $-\frac N2 \log(\sum_x (y_x - \hat y_x)^2 + \rho N \|\beta\|^2)$.
+        """
+        target = jnp.asarray(data)
+        squares = jnp.mean((target - self.predict(weights, denotations)) ** 2)
+        return -len(target) / 2 * jnp.log(squares + self.ridge * jnp.sum(weights.coefficients**2))
 
     def predict(self, weights, denotations):
         """The predicted number of each text."""

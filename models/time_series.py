@@ -8,9 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from nlparam.errors import CorpusError
 from nlparam.numerics.block_tridiagonal import solve_chain
 from nlparam.numerics.model import AbstractPredicateModel
 from nlparam.numerics.newton import descend
+from nlparam.numerics.quantities import Prepared, Quantity
+from nlparam.times import TimeSteps, time_steps
 
 # Up to this many predicates, the rows that binary denotations can have are listed (2 to that power).
 _MOST_PATTERN_PREDICATES = 10
@@ -25,6 +28,17 @@ class TimeSeriesData(NamedTuple):
     gap: Float[Array, " n_steps_less_1"]
 
 
+class TimeSeriesWeights(NamedTuple):
+    """`log_odds[t, k]` is by how much predicate k is more (or less) frequent at step t than in the whole corpus.
+
+    `log_partition[t]` is the log of the mean of `exp(log_odds[t] @ denotations)` over the corpus: with it, a new text
+    can be dated. It follows from the log-odds, so it is None until they are fitted.
+    """
+
+    log_odds: Float[Array, "n_steps n_predicates"]
+    log_partition: Float[Array, " n_steps"] | None = None
+
+
 class TimeSeries(AbstractPredicateModel):
     r"""At every time step the texts are drawn from the corpus with weights that drift (arXiv 2409.08466, section 3).
 
@@ -32,17 +46,21 @@ class TimeSeries(AbstractPredicateModel):
     a random walk: with steps at times $\tau_t$ the loss is
     $-\frac1N \sum_x \log P(x \mid w_{t(x)}) + \frac{\lambda}{2N} \sum_t \|w_{t+1} - w_t\|^2 / (\tau_{t+1} - \tau_t)$.
 
-    The weights are `(n_steps, n_predicates)`: the log-odds by which a predicate is more (or less) frequent at a step
-    than in the corpus as a whole. They minimise a convex problem, solved by a Newton method whose Hessian is block
-    tridiagonal: time and memory are linear in the number of steps.
+    The weights minimise a convex problem, solved by a Newton method whose Hessian is block tridiagonal: time and memory
+    are linear in the number of steps.
 
-    **Arguments:** `n_predicates`; `smoothness`, the $\lambda$, in units of time: the larger, the smoother; `parity`
-    states the objective of the paper's code instead (gaps of 1, and the mean, not the sum, of the squared differences,
+    `data` are the times of the texts, `(n_texts,)`: numbers, dates or ISO 8601 strings. Texts of one time form a step;
+    the time between steps may differ.
+
+    **Arguments:** `n_predicates`; `smoothness`, the $\lambda$, in units of time: the larger, the smoother; `unit`,
+    "day", "week", "month" or "year", which dates are grouped by (by default days); `parity` states the objective of the
+    paper's code instead (gaps of 1, and the mean, not the sum, of the squared differences,
     $\sum_{tk} (w_{t+1,k} - w_{tk})^2 / ((T - 1) K)$ times `smoothness`). `binary` is set by `specialise`.
     """
 
     n_predicates: int
     smoothness: float = 1.0
+    unit: str | None = None
     parity: bool = False
     binary: bool = False
 
@@ -52,38 +70,51 @@ class TimeSeries(AbstractPredicateModel):
         if not self.smoothness > 0:
             raise ValueError(f"got smoothness={self.smoothness}, expected a positive number")
 
+    def prepare(self, data, n_texts):
+        """Groups the texts into steps of time; takes `TimeSeriesData` too, whose steps are then at 0, gap[0], ..."""
+        if isinstance(data, TimeSeriesData | TimeSteps):
+            times = getattr(data, "times", None)
+            if times is None:
+                times = [0.0, *np.cumsum(np.asarray(data.gap, np.float64)).tolist()]
+            step, gap = data.step, data.gap
+        elif data is None:
+            raise CorpusError("got no times, expected one per text: give them as `data`")
+        else:
+            step, gap, times, _ = time_steps(list(data), unit=self.unit)
+        if len(step) != n_texts:
+            raise CorpusError(f"got {len(step)} times for {n_texts} texts, expected one per text")
+        return Prepared(TimeSeriesData(jnp.asarray(step, jnp.int32), jnp.asarray(gap, float)), {"step": times})
+
     def loss(self, weights, denotations, data=None):
         rows, log_counts = self._rows(denotations)
-        step, _ = data
-        n_texts, n_steps = denotations.shape[0], weights.shape[0]
-        sizes = jnp.zeros(n_steps, denotations.dtype).at[step].add(1.0)
-        chosen = jnp.sum(weights[step] * denotations)
-        normaliser = sizes @ _log_partition(weights, rows, log_counts)
-        differences = jnp.diff(weights, axis=0)
-        return (normaliser - chosen) / n_texts + 0.5 * jnp.sum(self._coupling(data, n_texts)[:, None] * differences**2)
+        n_texts, n_steps = denotations.shape[0], weights.log_odds.shape[0]
+        return self._loss(weights.log_odds, rows, log_counts, _totals(denotations, data, n_steps), data, n_texts)
 
     def init_weights(self, denotations, data=None):
-        return jnp.zeros((data.gap.shape[0] + 1, denotations.shape[1]), denotations.dtype)
+        return TimeSeriesWeights(jnp.zeros((data.gap.shape[0] + 1, denotations.shape[1]), denotations.dtype))
 
     def fit_weights(self, denotations, data=None, init=None):
         """Newton's method on the chain of time steps; the normaliser runs over distinct rows where they are few."""
-        start = self.init_weights(denotations, data) if init is None else init
+        start = (self.init_weights(denotations, data) if init is None else init).log_odds
         n_texts, (n_steps, n_predicates) = denotations.shape[0], start.shape
         rows, log_counts = self._rows(denotations)
+        totals = _totals(denotations, data, n_steps)
         coupling = self._coupling(data, n_texts)
-        sizes = jnp.zeros(n_steps, denotations.dtype).at[data.step].add(1.0) / n_texts
         both = jnp.pad(coupling, (1, 0)) + jnp.pad(coupling, (0, 1))
         ridge = 1e-7 * jnp.eye(n_predicates, dtype=denotations.dtype)
 
         def direction(flat, gradient):
             covariances = _covariances(flat.reshape(start.shape), rows, log_counts)
-            blocks = sizes[:, None, None] * covariances + both[:, None, None] * jnp.eye(n_predicates) + ridge
+            blocks = (totals.sizes / n_texts)[:, None, None] * covariances
+            blocks += both[:, None, None] * jnp.eye(n_predicates) + ridge
             return -solve_chain(blocks, coupling, gradient.reshape(start.shape)).ravel()
 
         def value(flat):
-            return self.loss(flat.reshape(start.shape), denotations, data)
+            return self._loss(flat.reshape(start.shape), rows, log_counts, totals, data, n_texts)
 
-        return descend(value, direction, start.ravel(), max_steps=50, tolerance=1e-8)[0].reshape(start.shape)
+        flat, *_ = descend(value, direction, start.ravel(), max_steps=50, tolerance=1e-8)
+        log_odds = flat.reshape(start.shape)
+        return TimeSeriesWeights(log_odds, _log_partition(log_odds, rows, log_counts) - jnp.log(n_texts))
 
     def specialise(self, denotations):
         """For 0/1 denotations of few predicates: a model that lists the rows they can have instead of the texts."""
@@ -91,13 +122,36 @@ class TimeSeries(AbstractPredicateModel):
         return dataclasses.replace(self, binary=bool(few and np.isin(np.asarray(denotations), (0, 1)).all()))
 
     def predict(self, weights, denotations):
-        """`(n_texts, n_steps)` log of how much more likely than in the whole corpus each text is at each step."""
-        return denotations @ weights.T
+        """`(n_texts,)`: the step at which a text like this one is most over-represented."""
+        return jax.lax.map(lambda row: jnp.argmax(self._ratios(weights, row)), denotations, batch_size=1024)
+
+    def predict_proba(self, weights: TimeSeriesWeights, denotations) -> jax.Array:
+        """`(n_texts, n_steps)`: how likely each step is for a text, all steps being equally likely beforehand."""
+        return jax.nn.softmax(self._ratios(weights, denotations))
+
+    def _ratios(self, weights, denotations):
+        """The log of how much likelier than in the whole corpus a text is at each step."""
+        return denotations @ weights.log_odds.T - weights.log_partition
 
     def prevalence(self, weights, denotations) -> jax.Array:
         """`(n_steps, n_predicates)`: the share of texts that each predicate holds for at each step, by the model."""
         rows, log_counts = self._rows(denotations)
-        return jax.lax.map(lambda w: jax.nn.softmax(rows @ w + log_counts) @ rows, weights)
+        return jax.lax.map(lambda w: jax.nn.softmax(rows @ w + log_counts) @ rows, weights.log_odds)
+
+    def quantities(self, weights, denotations, data=None):
+        """The prevalence curves, and the log-odds that make them."""
+        del data
+        dims = ("step", "predicate")
+        return {
+            "prevalence": Quantity(self.prevalence(weights, denotations), dims, "Share of texts", None),
+            "log_odds": Quantity(weights.log_odds, dims, "Log-odds against the whole corpus"),
+        }
+
+    def _loss(self, log_odds, rows, log_counts, totals, data, n_texts):
+        likelihood = jnp.sum(log_odds * totals.sums) - totals.sizes @ _log_partition(log_odds, rows, log_counts)
+        differences = jnp.diff(log_odds, axis=0)
+        penalty = 0.5 * jnp.sum(self._coupling(data, n_texts)[:, None] * differences**2)
+        return penalty - likelihood / n_texts
 
     def _coupling(self, data, n_texts):
         """What couples the weights of neighbouring steps: the second derivative of the penalty."""
@@ -116,6 +170,18 @@ class TimeSeries(AbstractPredicateModel):
         counts = jnp.zeros(2**n_predicates, denotations.dtype).at[codes].add(1.0)
         patterns = (jnp.arange(2**n_predicates)[:, None] // place) % 2
         return patterns.astype(denotations.dtype), jnp.log(counts)
+
+
+class _Totals(NamedTuple):
+    """Per step, the number of texts and the sum of their denotations: all that the likelihood needs to know of them."""
+
+    sizes: Float[Array, " n_steps"]
+    sums: Float[Array, "n_steps n_predicates"]
+
+
+def _totals(denotations, data, n_steps):
+    sizes = jnp.zeros(n_steps, denotations.dtype).at[data.step].add(1.0)
+    return _Totals(sizes, jnp.zeros((n_steps, denotations.shape[1]), denotations.dtype).at[data.step].add(denotations))
 
 
 def _log_partition(weights, rows, log_counts):

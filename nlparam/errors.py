@@ -9,6 +9,14 @@ class CorpusError(NlparamError, ValueError):
     """The texts cannot be read or cannot be fitted (missing file, unknown field, too few distinct texts)."""
 
 
+class ModelError(NlparamError, ValueError):
+    """A model of the user's own cannot be fitted: its loss is no finite number, or does not use the denotations."""
+
+
+class FitWarning(UserWarning):
+    """Something about a fit that a user should know, for instance that its weights are not determined by the data."""
+
+
 class LanguageModelError(NlparamError):
     """A language model cannot be reached, is not the one asked for, or keeps failing."""
 

@@ -7,6 +7,7 @@ import hashlib
 import importlib.metadata
 import platform
 import re
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import numpy as np
 from nlparam.corpus import Corpus
 from nlparam.costs import Costs
 from nlparam.denoter import Denoter
-from nlparam.errors import CorpusError
+from nlparam.errors import CorpusError, FitWarning
 from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder, embed_corpus
 from nlparam.language.features import NgramFeatures
 from nlparam.language.judge import AbstractJudge, LabelJudge
@@ -27,6 +28,7 @@ from nlparam.language.lm.base import AbstractLanguageModel
 from nlparam.language.lm.engine import Engine
 from nlparam.language.propose import AbstractProposer, Contrast, Listed, StateThenGeneralise
 from nlparam.language.store import Store
+from nlparam.numerics.check import check_model
 from nlparam.numerics.model import AbstractPredicateModel
 from nlparam.progress import Progress
 from nlparam.search import Found, Search, SearchOptions
@@ -64,7 +66,8 @@ def fit(
     **Arguments:**
 
     - `model`: for instance `nlparam.models.Clustering(n_predicates=5)`.
-    - `texts`: the corpus; `data` whatever else the model's loss needs, a PyTree of arrays.
+    - `texts`: the corpus; `data` whatever else the model needs of it: class labels, times, numbers, or a PyTree of
+      arrays for a model of your own (see `AbstractPredicateModel.prepare`).
     - `goal`: what the predicates are to be about, in plain words.
     - `lm`: `"embedded"`, `"embedded:NAME"`, the path of a GGUF file, the URL of an OpenAI-compatible server
       (`"http://host:port/v1"`, optionally `#model`), or a backend object.
@@ -82,11 +85,14 @@ def fit(
 
     **Returns:** a `Fit`.
 
-    **Raises:** `CorpusError` (too few distinct texts), `LanguageModelError`, `WeightsError`, `StoreError`,
-    `FitFolderError`; everything judged until then is in the store and is not asked again.
+    **Raises:** `CorpusError` (too few distinct texts, data that do not fit the model), `ModelError` (a loss that is not
+    a finite number or does not use the denotations; said before anything is judged), `LanguageModelError`,
+    `WeightsError`, `StoreError`, `FitFolderError`; everything judged until then is in the store and is not asked again.
     """
     corpus = Corpus.from_texts(texts)
     _check(corpus, model)
+    data, coords = model.prepare(data, len(corpus))
+    check_model(model, data, len(corpus))
     progress = Progress() if progress is None else progress
     costs = Costs()
     language_model = load_language_model(lm, timeout=timeout)
@@ -132,7 +138,9 @@ def fit(
             seed=seed,
         )
         found = search.run(ngrams)
-    fitted = _assemble(model, corpus, data, found, the_embedder, settings, costs)
+    fitted = _assemble(model, corpus, data, found, the_embedder, settings, costs, coords)
+    for warning in fitted.model.warnings(fitted.weights, jnp.asarray(fitted.denotations), data):
+        warnings.warn(warning, FitWarning, stacklevel=2)
     if out is not None:
         fitted.save(out, overwrite=overwrite)
         fitted.report(Path(out) / "report.html")
@@ -217,7 +225,7 @@ def _proposer(
     return name(engine)
 
 
-def _assemble(model, corpus, data, found: Found, embedder, settings, costs) -> Fit:
+def _assemble(model, corpus, data, found: Found, embedder, settings, costs, coords) -> Fit:
     denotations = found.pool.denotations(found.chosen)
     # The most prevalent predicate first: the order in which the search found them means nothing to a reader.
     order = np.argsort(-denotations.mean(axis=0), kind="stable")
@@ -259,6 +267,8 @@ def _assemble(model, corpus, data, found: Found, embedder, settings, costs) -> F
         versions=_versions(),
         costs=costs,
         asked_model=asked_model,
+        data=jax.tree.map(np.asarray, data),
+        coords=coords,
     )
 
 

@@ -24,7 +24,7 @@ from nlparam.trees import pack, unpack
 FORMAT = 1
 # Where a model is found may change between two runs of one fit; what it is (its identity) may not.
 _NOT_COMPARED = {"date", "lm", "embedder"}
-_FIT, _WEIGHTS, _HEAD = "fit.json", "weights.safetensors", "head.safetensors"
+_FIT, _WEIGHTS, _HEAD, _DATA = "fit.json", "weights.safetensors", "head.safetensors", "data.safetensors"
 _DENOTATIONS, _JUDGMENTS, _NGRAMS = "denotations.parquet", "judgments.parquet", "ngrams.json"
 
 
@@ -77,9 +77,12 @@ def save(fit: Fit, folder: str | Path, *, overwrite: bool = False) -> Path:
         [("text", pyarrow.int64()), ("predicate", pyarrow.string()), ("probability", pyarrow.float64())]
     )
     structure, weights = pack(fit.weights)
+    data_structure, data = pack(fit.data, "data")
     contents = model | {
         "format": FORMAT,
         "weights": structure,
+        "data": data_structure,
+        "coords": fit.coords,
         "n_predicates": len(fit.predicates),
         "predicates": fit.predicates,
         "loss": fit.loss,
@@ -95,6 +98,7 @@ def save(fit: Fit, folder: str | Path, *, overwrite: bool = False) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / _FIT).unlink(missing_ok=True)
         save_file(weights, folder / _WEIGHTS)
+        save_file(data, folder / _DATA)
         save_file(
             {name: _array(leaf) for name, leaf in zip(Head._fields, head, strict=True)}
             | {"directions": _array(features.directions), "predictions": _array(fit.predictions)}
@@ -148,6 +152,8 @@ def load(
         judgments = pyarrow.parquet.read_table(folder / _JUDGMENTS).to_pylist()
         weights = load_file(folder / _WEIGHTS)
         arrays = load_file(folder / _HEAD)
+        # Folders from before the data were kept have none.
+        data = load_file(folder / _DATA) if contents.get("data") is not None else {}
         vocabularies = json.loads((folder / _NGRAMS).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise FitFolderError(f"{folder} holds an incomplete fit ({error}): fit again with --overwrite") from error
@@ -180,6 +186,8 @@ def load(
         settings=settings,
         versions=contents["versions"],
         costs=Costs.from_dict(contents["costs"]),
+        data=unpack(contents.get("data"), data),
+        coords=contents.get("coords", {}),
     )
 
 

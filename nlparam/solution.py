@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nlparam.denoter import Denoter
     from nlparam.language.store import Store
     from nlparam.numerics.model import AbstractPredicateModel
+    from nlparam.numerics.quantities import Quantity
 
 
 class RESULTS(enum.StrEnum):
@@ -77,6 +78,8 @@ class Fit:
     - `judgments`: every answer of the language model that the denotations rest on.
     - `agreement`: per predicate, the head's agreement with the language model on judgments left out.
     - `candidates`: every predicate that was considered.
+    - `data`, `coords`: the data of the model as arrays, and what the entries of their dimensions are called ("class",
+      "step"); see `AbstractPredicateModel.prepare`.
     - `settings`, `versions`, `costs`: how it was made and what it cost.
     - `asked_model`: the model as it was given; `model` has fewer predicates where fewer than asked for were of use.
     """
@@ -98,6 +101,8 @@ class Fit:
     versions: dict[str, str]
     costs: Costs
     asked_model: "AbstractPredicateModel"
+    data: Any = None
+    coords: dict[str, list] = dataclasses.field(default_factory=dict)
 
     @property
     def assignments(self) -> np.ndarray:
@@ -114,6 +119,13 @@ class Fit:
     @property
     def texts(self) -> "Sequence[str]":
         return self.corpus.texts
+
+    def quantities(self) -> "dict[str, Quantity]":
+        """What the model says, by name: coefficients, prevalence curves, shares; arrays with named dimensions."""
+        import jax.numpy as jnp
+
+        weights, denotations = self.weights, jnp.asarray(self.denotations)
+        return self.model.quantities(weights, denotations, self.data)
 
     def denote(self, texts: "Sequence[str]", *, store: "Store | None" = None) -> np.ndarray:
         """Denotations of new texts, `(n_new_texts, n_predicates)`, by the embedder and the head; no language model.

@@ -14,13 +14,13 @@ _SHOWN = 5  # unparsable stamps that an error message shows
 
 
 class TimeSteps(NamedTuple):
-    """`step[i]` is the time step of text i; `gap[t]` the time between steps t and t + 1, in `unit`; `names[t]` is what
-    a reader calls step t. Only steps that have texts exist; the time between them may differ.
+    """`step[i]` is the time step of text i; `gap[t]` the time between steps t and t + 1, in `unit`; `times[t]` is the
+    time of step t, a number or an ISO date. Only steps that have texts exist; the time between them may differ.
     """
 
     step: np.ndarray
     gap: np.ndarray
-    names: list[str]
+    times: list[float] | list[str]
     unit: str
 
 
@@ -40,7 +40,7 @@ def time_steps(stamps: Sequence[Any], *, unit: str | None = None) -> TimeSteps:
     if all(number is not None for number in numbers):
         values, unit = np.asarray(numbers, dtype=np.float64), "1" if unit is None else unit
         times, step = np.unique(values, return_inverse=True)
-        gap, names = np.diff(times), [f"{time:g}" for time in times]
+        gap, listed = np.diff(times), times.tolist()
     else:
         dates = [_date(stamp) for stamp in stamps]
         wrong = [
@@ -54,10 +54,10 @@ def time_steps(stamps: Sequence[Any], *, unit: str | None = None) -> TimeSteps:
         unit = "day" if unit is None else unit
         days = np.asarray(dates, dtype="datetime64[D]")
         times, step = np.unique(days.astype(f"datetime64[{_CODES[unit]}]"), return_inverse=True)
-        gap, names = np.diff(times).astype(np.float64), [str(time) for time in times]
-    if len(names) < 2:
-        raise CorpusError(f"all {len(stamps)} time stamps are {names[0]}, expected at least two different times")
-    return TimeSteps(step.astype(np.int32), gap, names, unit)
+        gap, listed = np.diff(times).astype(np.float64), [str(time) for time in times]
+    if len(listed) < 2:
+        raise CorpusError(f"all {len(stamps)} time stamps are {listed[0]}, expected at least two different times")
+    return TimeSteps(step.astype(np.int32), gap, listed, unit)
 
 
 def _number(stamp: Any) -> float | None:

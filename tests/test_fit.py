@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import nlparam
-from nlparam.errors import CorpusError, FitFolderError, LanguageModelError
+from nlparam.errors import CorpusError, FitFolderError, FitWarning, LanguageModelError
 from nlparam.language.lm.base import Request
 from nlparam.language.lm.scripted import ScriptedModel
 from nlparam.language.propose import Listed
@@ -219,15 +219,19 @@ def test_models_of_other_kinds_are_fitted_saved_and_loaded(corpus, tmp_path):
     texts, labels, embedder = corpus
     names, classes = np.unique(labels, return_inverse=True)
     oracle = Oracle(texts, labels, distractors=2)
-    made = nlparam.fit(
-        Classification(1), texts, classes, lm=oracle.model(), predicates=oracle.predicates, embedder=embedder
-    )
+    with pytest.warns(FitWarning, match="separate the classes perfectly"):
+        made = nlparam.fit(
+            Classification(1), texts, labels, lm=oracle.model(), predicates=oracle.predicates, embedder=embedder
+        )
     assert made.predicates[0] in oracle.gold
+    assert made.coords == {"class": names.tolist()}
     np.testing.assert_array_equal(made.predictions, classes)
     with pytest.raises(AttributeError, match="does not assign"):
         _ = made.assignments
     loaded = nlparam.load(made.save(tmp_path / "fit"), embedder=embedder)
     np.testing.assert_array_equal(loaded.weights.coefficients, made.weights.coefficients)
+    np.testing.assert_array_equal(loaded.data, classes)
+    assert loaded.coords == made.coords
     fresh, fresh_labels = topics(40, 2, seed=5)
     assert np.mean(names[loaded.predict(fresh)] == np.asarray(fresh_labels)) > 0.9
     assert "does not assign" in made.report()

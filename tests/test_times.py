@@ -11,7 +11,7 @@ from nlparam.times import time_steps
 
 def test_numbers_are_ordered_and_keep_their_gaps():
     steps = time_steps([1990, 1790, "1800", 1790])
-    assert steps.names == ["1790", "1800", "1990"]
+    assert steps.times == [1790.0, 1800.0, 1990.0]
     np.testing.assert_array_equal(steps.step, [2, 0, 1, 0])
     np.testing.assert_array_equal(steps.gap, [10, 190])
 
@@ -19,7 +19,7 @@ def test_numbers_are_ordered_and_keep_their_gaps():
 def test_dates_are_grouped_by_the_unit():
     stamps = ["2024-01-31", "2024-02-01T12:30", datetime.date(2024, 4, 2), np.datetime64("2024-02-29"), "2024-03"]
     steps = time_steps(stamps, unit="month")
-    assert steps.names == ["2024-01", "2024-02", "2024-03", "2024-04"]
+    assert steps.times == ["2024-01", "2024-02", "2024-03", "2024-04"]
     np.testing.assert_array_equal(steps.step, [0, 1, 3, 1, 2])
     np.testing.assert_array_equal(steps.gap, [1, 1, 1])
     np.testing.assert_array_equal(time_steps(["2024-01-01", "2024-01-11"]).gap, [10])

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from nlparam.numerics._types import Data, Denotations, Scalar, Scores, Weights
+from nlparam.numerics.quantities import Prepared, Quantity, weight_quantities
 
 
 class AbstractPredicateModel(eqx.Module):
@@ -40,6 +41,15 @@ class AbstractPredicateModel(eqx.Module):
     def loss(self, weights: Weights, denotations: Denotations, data: Data = None) -> Scalar:
         """The mean loss per text in nats, lower is better. Must be differentiable in `denotations`."""
 
+    def prepare(self, data: Data, n_texts: int) -> Prepared:
+        """Turns what a user gives as `data` (labels, dates, numbers) into the arrays that `loss` takes, and names them.
+
+        By default the arrays as they are. Called once, before anything else; an override raises `CorpusError` where
+        the data cannot be used, and takes its own result as well (so that preparing twice changes nothing).
+        """
+        del n_texts
+        return Prepared(jax.tree.map(jnp.asarray, data), {})
+
     def init_weights(self, denotations: Denotations, data: Data = None) -> Weights:
         """Where the search for weights begins; by default one zero per predicate."""
         del data
@@ -68,6 +78,26 @@ class AbstractPredicateModel(eqx.Module):
     def predict(self, weights: Weights, denotations: Denotations) -> jax.Array:
         """The model's prediction for each text; by default the linear predictor `denotations @ weights`."""
         return denotations @ jnp.asarray(weights)
+
+    def quantities(self, weights: Weights, denotations: Denotations, data: Data = None) -> dict[str, Quantity]:
+        """The results that a reader wants to see, by name; by default the weights.
+
+        A function of the weights that works under `vmap`: the posterior of each quantity comes from it.
+        """
+        del data
+        return weight_quantities(weights, denotations.shape[1])
+
+    def log_joint(self, weights: Weights, denotations: Denotations, data: Data = None) -> Scalar:
+        """The log of the joint density of weights and data, up to a constant: what a posterior is sampled from.
+
+        By default `-n_texts * loss`, which is right where the loss is a mean negative log-likelihood per text.
+        """
+        return -denotations.shape[0] * self.loss(weights, denotations, data)
+
+    def warnings(self, weights: Weights, denotations: Denotations, data: Data = None) -> list[str]:
+        """What a user should be told about the fitted weights, such as that the data do not determine them."""
+        del weights, denotations, data
+        return []
 
     def profile_loss(self, denotations: Denotations, data: Data = None) -> Scalar:
         """The loss at the best weights: what the selection of predicates compares."""

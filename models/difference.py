@@ -1,0 +1,113 @@
+"""Difference: predicates that hold more often in one group of texts than in the other."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from nlparam.errors import CorpusError
+from nlparam.labels import class_labels
+from nlparam.numerics.model import AbstractPredicateModel
+from nlparam.numerics.newton import newton
+from nlparam.numerics.quantities import Prepared, Quantity
+
+
+class DifferenceWeights(NamedTuple):
+    """`log_odds[k]` is how much predicate k, alone, raises the log-odds that a text is of the second group;
+    `intercepts[k]` the log-odds without it.
+    """
+
+    log_odds: Float[Array, " n_predicates"]
+    intercepts: Float[Array, " n_predicates"]
+
+
+class Difference(AbstractPredicateModel):
+    r"""What distinguishes two groups of texts: classification with two classes and one predicate at a time
+    (arXiv 2409.08466, section 3; D5, arXiv 2302.14233; with one predicate, VisDiff, arXiv 2312.02974).
+
+    Each predicate alone predicts the group, $P(g_x = 1) = \sigma(a_k + b_k D_{xk})$, and the loss is the mean over the
+    predicates of their cross-entropies and ridges $\frac{\rho}{2} b_k^2$, plus
+    $\frac{\delta}{K} \sum_{k<l} r_{kl}^2$ with $r_{kl}$ the correlation of two denotations: without this price of
+    repetition the best predicate would be found K times, in other words.
+
+    **Arguments:** `n_predicates`; `diversity`, the $\delta$ in nats; `ridge`, the $\rho$. `data` are the groups,
+    `(n_texts,)`, of exactly two values; the second in order is what differences are counted towards.
+    """
+
+    n_predicates: int
+    diversity: float = 0.2
+    ridge: float = 1e-3
+
+    def __check_init__(self):
+        if self.n_predicates < 1:
+            raise ValueError(f"got n_predicates={self.n_predicates}, expected at least 1")
+        if not self.diversity >= 0:
+            raise ValueError(f"got diversity={self.diversity}, expected a number that is not negative")
+        if not self.ridge > 0:
+            raise ValueError(f"got ridge={self.ridge}, expected a positive number: it keeps the weights finite")
+
+    def prepare(self, data, n_texts):
+        """Numbers the two groups."""
+        labels = class_labels(data, n_texts)
+        if len(labels.names) != 2:
+            shown = ", ".join(repr(name) for name in labels.names[:8])
+            raise CorpusError(
+                f"got {len(labels.names)} groups ({shown}), expected two: choose two of them, or fit a classification"
+            )
+        return Prepared(jnp.asarray(labels.codes), {"class": labels.names})
+
+    def loss(self, weights, denotations, data=None):
+        single = jax.vmap(lambda b, a, column: self._single_loss(b, a, column, data), in_axes=(0, 0, 1))
+        return jnp.mean(single(weights.log_odds, weights.intercepts, denotations)) + self._repetition(denotations)
+
+    def init_weights(self, denotations, data=None):
+        del data
+        zeros = jnp.zeros(denotations.shape[1], denotations.dtype)
+        return DifferenceWeights(zeros, zeros)
+
+    def fit_weights(self, denotations, data=None, init=None):
+        """Newton's method for each predicate by itself."""
+        start = self.init_weights(denotations, data) if init is None else init
+
+        def fit_one(log_odds, intercept, column):
+            return newton(lambda pair: self._single_loss(pair[0], pair[1], column, data), (log_odds, intercept)).weights
+
+        return DifferenceWeights(*jax.vmap(fit_one, in_axes=(0, 0, 1))(start.log_odds, start.intercepts, denotations))
+
+    def predict(self, weights, denotations):
+        """The group of each text, 0 or 1, by the mean of what the predicates say."""
+        return jnp.asarray(self._votes(weights, denotations) > 0, jnp.int32)
+
+    def predict_proba(self, weights: DifferenceWeights, denotations) -> jax.Array:
+        """`(n_texts, 2)` probabilities of the groups, by the mean log-odds over the predicates."""
+        second = jax.nn.sigmoid(self._votes(weights, denotations))
+        return jnp.stack([1 - second, second], axis=1)
+
+    def quantities(self, weights, denotations, data=None):
+        """The difference in prevalence, second group minus first, and the log-odds."""
+        second = jnp.asarray(data, denotations.dtype)
+        difference = second @ denotations / jnp.sum(second) - (1 - second) @ denotations / jnp.sum(1 - second)
+        return {
+            "difference": Quantity(difference, ("predicate",), "Difference in prevalence"),
+            "log_odds": Quantity(weights.log_odds, ("predicate",), "Log-odds of the second group"),
+        }
+
+    def log_joint(self, weights, denotations, data=None):
+        # One logistic regression per predicate, each on all texts; the price of repetition does not depend on weights.
+        return -denotations.shape[0] * self.n_predicates * self.loss(weights, denotations, data)
+
+    def _single_loss(self, log_odds, intercept, column, group):
+        scores = intercept + log_odds * column
+        return jnp.mean(jax.nn.softplus(scores) - group * scores) + self.ridge / 2 * log_odds**2
+
+    def _repetition(self, denotations):
+        centred = denotations - jnp.mean(denotations, axis=0)
+        spread = jnp.sum(centred**2, axis=0)
+        # A constant column correlates with nothing.
+        covariance = centred.T @ centred
+        squares = covariance**2 / jnp.maximum(jnp.outer(spread, spread), jnp.finfo(denotations.dtype).tiny)
+        return self.diversity / self.n_predicates * jnp.sum(jnp.triu(squares, 1))
+
+    def _votes(self, weights, denotations):
+        return jnp.mean(denotations * weights.log_odds + weights.intercepts, axis=1)

@@ -1,0 +1,98 @@
+"""Labels and numbers as they come in files, turned into the classes and targets of a model."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nlparam.errors import CorpusError
+
+_SHOWN = 5  # positions or values that an error message shows
+
+
+class ClassLabels(NamedTuple):
+    """`codes[i]` is the class of text i, an index into `names`."""
+
+    codes: np.ndarray
+    names: list[str]
+
+
+def class_labels(labels: Sequence[Any], n_texts: int) -> ClassLabels:
+    """Numbers the classes of the texts, in the order of their names (numbers by size).
+
+    **Arguments:** `labels`, one per text: strings, whole numbers or booleans.
+
+    **Raises:** `CorpusError` if labels are missing, are fractions, or are all of one class.
+    """
+    values = _values(labels, n_texts, "class labels")
+    missing = [i for i, value in enumerate(values) if value is None or value != value or value == ""]
+    if missing:
+        raise CorpusError(f"{_places(missing, n_texts)} no class label: drop these texts or label them")
+    wrong = [i for i, value in enumerate(values) if not isinstance(value, str) and not _is_whole(value)]
+    if wrong:
+        raise CorpusError(
+            f"got {values[wrong[0]]!r} for text {wrong[0]}, expected class labels (strings, whole numbers or "
+            "booleans): for numbers, fit a regression"
+        )
+    whole = all(not isinstance(value, str) for value in values)
+    names = [_name(value) for value in values]
+    distinct = sorted(set(names), key=(lambda name: int(float(name))) if whole and not _boolean(values) else str)
+    if len(distinct) < 2:
+        raise CorpusError(f"all {n_texts} labels are {distinct[0]!r}, expected at least two classes")
+    position = {name: number for number, name in enumerate(distinct)}
+    return ClassLabels(np.asarray([position[name] for name in names], dtype=np.int32), distinct)
+
+
+def target_numbers(values: Sequence[Any], n_texts: int) -> np.ndarray:
+    """`(n_texts,)` numbers to be predicted.
+
+    **Raises:** `CorpusError` if some are missing, not numbers, infinite, or all the same.
+    """
+    given = _values(values, n_texts, "numbers to predict")
+    numbers = np.asarray([_number(value) for value in given], dtype=np.float64)
+    wrong = np.flatnonzero(~np.isfinite(numbers)).tolist()
+    if wrong:
+        shown = ", ".join(f"{given[i]!r} (text {i})" for i in wrong[:_SHOWN])
+        raise CorpusError(
+            f"{len(wrong)} of {n_texts} values are not finite numbers: {shown}; drop these texts or mend them, or fit "
+            "a classification to labels"
+        )
+    if numbers.min() == numbers.max():
+        raise CorpusError(f"all {n_texts} numbers to predict are {numbers[0]:g}, expected some that differ")
+    return numbers
+
+
+def _values(values: Any, n_texts: int, what: str) -> list[Any]:
+    if values is None:
+        raise CorpusError(f"got no {what}, expected one per text: give them as `data`")
+    listed = [value.item() if isinstance(value, np.generic) else value for value in np.asarray(values, dtype=object)]
+    if len(listed) != n_texts:
+        raise CorpusError(f"got {len(listed)} {what} for {n_texts} texts, expected one per text")
+    return listed
+
+
+def _places(positions: list[int], n_texts: int) -> str:
+    shown = ", ".join(str(i) for i in positions[:_SHOWN]) + (", ..." if len(positions) > _SHOWN else "")
+    return f"{len(positions)} of {n_texts} texts (number {shown}) have"
+
+
+def _boolean(values: list[Any]) -> bool:
+    return all(isinstance(value, bool) for value in values)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, bool | int) or (isinstance(value, float) and value.is_integer())
+
+
+def _name(value: Any) -> str:
+    return str(value) if isinstance(value, str | bool) else str(int(value))
+
+
+def _number(value: Any) -> float:
+    if value is None or isinstance(value, bool | complex):
+        return math.nan
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return math.nan

@@ -1,0 +1,47 @@
+"""What the arrays of a model mean: how a user's data become arrays, and which results a reader wants to see."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from nlparam.numerics._types import Data, Weights
+
+Coords = dict[str, list]
+
+
+class Prepared(NamedTuple):
+    """`data` are the arrays that a model's `loss` takes; `coords[dim]` names the entries of each dimension that the
+    quantities of the model have beside "predicate": the classes, or the times of the steps (numbers or ISO dates).
+    """
+
+    data: Data
+    coords: Coords
+
+
+class Quantity(NamedTuple):
+    """A result to be shown: `values` with named dimensions, "predicate", "class", "step" or a model's own.
+
+    `label` says what the numbers are, with their unit, and `neutral` which value means "no effect" (None if none does).
+    """
+
+    values: Array
+    dims: tuple[str, ...]
+    label: str
+    neutral: float | None = 0.0
+
+
+def weight_quantities(weights: Weights, n_predicates: int) -> dict[str, Quantity]:
+    """The leaves of `weights` as quantities; an axis of length `n_predicates` is taken for the predicates, the last
+    such axis where there are several.
+    """
+    leaves, _ = jax.tree_util.tree_flatten_with_path(weights)
+    quantities = {}
+    for path, leaf in leaves:
+        name = jax.tree_util.keystr(path, simple=True, separator="_") or "weights"
+        values = jnp.asarray(leaf)
+        axes = [axis for axis, length in enumerate(values.shape) if length == n_predicates]
+        dims = tuple("predicate" if axes and axis == axes[-1] else f"{name}_{axis}" for axis in range(values.ndim))
+        quantities[name] = Quantity(values, dims, name.replace("_", " "))
+    return quantities
