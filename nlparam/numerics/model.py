@@ -37,6 +37,9 @@ class AbstractPredicateModel(eqx.Module):
     # True where `predict` gives the predicate that each text belongs to.
     assigns_texts: ClassVar[bool] = False
 
+    # True where `log_joint` has a proper prior for every weight: the posterior then adds none.
+    has_prior: ClassVar[bool] = False
+
     @abc.abstractmethod
     def loss(self, weights: Weights, denotations: Denotations, data: Data = None) -> Scalar:
         """The mean loss per text in nats, lower is better. Must be differentiable in `denotations`."""
