@@ -13,6 +13,8 @@ from nlparam.costs import Costs
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import altair
+
     from nlparam.denoter import Denoter
     from nlparam.language.store import Store
     from nlparam.numerics.model import AbstractPredicateModel
@@ -155,13 +157,36 @@ class Fit:
 
         return save(self, folder, overwrite=overwrite)
 
-    def report(self, path: str | Path | None = None) -> str:
-        """The report as one self-contained HTML page; written to `path` if one is given."""
+    def report(self, path: str | Path | None = None, *, posterior: Any = None) -> str:
+        """The report as one self-contained HTML page; written to `path` if one is given.
+
+        `posterior` is what `posterior()` gave: the page then shows credible intervals.
+        """
         from nlparam.report import build_report
 
-        html = build_report(self)
+        html = build_report(self, _intervals(posterior))
         if path is not None:
             path = Path(path)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(html, encoding="utf-8")
         return html
+
+    def plot(self, quantity: str | None = None, *, posterior: Any = None) -> "altair.TopLevelMixin":
+        """An Altair chart of one of `quantities()`, by default the first, as the report draws it.
+
+        `posterior` is what `posterior()` gave: the chart then shows credible intervals. Raises `ValueError` if there
+        is no such quantity, or it has no axis along which it could be drawn.
+        """
+        from nlparam.report.plots import plot
+
+        return plot(self, quantity, _intervals(posterior))
+
+
+def _intervals(posterior: Any) -> "dict[str, Any] | None":
+    """The credible intervals of the samples of a posterior; a dictionary is taken for these intervals themselves."""
+    if posterior is None or isinstance(posterior, dict):
+        return posterior
+    from nlparam.posterior import credible_intervals
+    from nlparam.report.quantities import PROBABILITY
+
+    return credible_intervals(posterior, probability=PROBABILITY)

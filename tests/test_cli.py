@@ -22,7 +22,7 @@ from nlparam.cli.predict import label_columns
 from nlparam.language.store import Store
 from tests.cli_corpus import MONEY, TEXTS, answer, embedded_store, fit, run, said, write_texts
 from tests.fake_server import FakeServer
-from tests.handmade_fit import Clustering, make_fit
+from tests.handmade_fit import Plain, make_fit
 
 HEAVY = ["jax", "torch", "sklearn", "pandas", "openai", "altair", "pyarrow", "sentence_transformers", "xllamacpp"]
 
@@ -271,7 +271,7 @@ def test_an_interrupted_fit_says_so_and_goes_on(tmp_path):
 
 
 def test_a_model_that_assigns_no_texts_has_a_column_of_predictions():
-    fit = make_fit(model=Clustering(assigns_texts=False))
+    fit = make_fit(model=Plain())
     columns = label_columns(fit, ["one", "two"], np.full((2, 3), 0.5), np.asarray([1.5, 2.5]))
     assert list(columns) == ["text", "prediction", *(f"P({predicate})" for predicate in fit.predicates)]
     assert columns["prediction"] == [1.5, 2.5]

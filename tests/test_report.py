@@ -18,7 +18,7 @@ from nlparam.report.charts import as_script, vega_program
 from nlparam.report.page import describe
 from nlparam.report.text import as_json
 from nlparam.solution import RESULTS, Agreement, Fit, Judgment, TraceEntry
-from tests.handmade_fit import Clustering, make_fit
+from tests.handmade_fit import Plain, make_fit
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -238,7 +238,7 @@ def test_header_and_costs_say_what_the_fit_says(ordinary):
 
 @pytest.mark.parametrize("predictions", [np.linspace(0, 1, 60), np.zeros((60, 2), int), np.full(60, 17)])
 def test_a_model_without_clusters_has_no_sizes(predictions):
-    fit = make_fit(predictions=predictions, model=Clustering(assigns_texts=False))
+    fit = make_fit(predictions=predictions, model=Plain())
     page = Page(build_report(fit))
     assert not {"Texts", "Share"} & set(page.table("table-predicates")[0])
     assert all(view.size is None for view in describe(fit).predicates)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nlparam.report.text import DASH
 
 if TYPE_CHECKING:
+    from nlparam.report.quantities import Intervals
     from nlparam.solution import Fit
 
 __all__ = ["build_report"]
@@ -16,23 +17,30 @@ __all__ = ["build_report"]
 _HERE = Path(__file__).parent
 
 
-def build_report(fit: "Fit") -> str:
+def build_report(fit: "Fit", intervals: "Intervals | None" = None) -> str:
     """The report of a fit as one self-contained HTML page.
 
     Every text, predicate, goal and setting is treated as untrusted: it is escaped, control characters are made
     visible, and the page's own policy lets no script run but the two it carries, and nothing be loaded from anywhere.
 
-    **Arguments:** `fit`, any fit; one whose predictions are not clusters is shown without sizes.
+    **Arguments:** `fit`, any fit; one whose predictions are not clusters is shown without sizes. `intervals`, the
+    credible intervals of its quantities by name, as `nlparam.posterior.credible_intervals` gives them.
     """
     import jinja2
     from markupsafe import Markup
 
-    from nlparam.report.charts import agreement_chart, as_script, trace_chart, vega_program
+    from nlparam.report.charts import agreement_chart, as_script, specification, trace_chart, vega_program
     from nlparam.report.page import describe, loss_figure
+    from nlparam.report.plots import quantity_chart
+    from nlparam.report.results import describe_result
     from nlparam.report.text import as_json, duration, visible
 
-    page = describe(fit)
+    page = describe(fit, intervals)
+    results = [describe_result(view, number) for number, view in enumerate(page.quantities, start=1)]
     specifications = {"trace": trace_chart(page.trace), "agreement": agreement_chart(page.points)}
+    for result, view in zip(results, page.quantities, strict=True):
+        chart = quantity_chart(view)
+        specifications[result.key] = None if chart is None else specification(chart)
     charts = {name: Markup(as_json(chart)) for name, chart in specifications.items() if chart is not None}
     scripts = [vega_program()] if charts else []
     scripts.append(as_script((_HERE / "report.js").read_text(encoding="utf-8")))
@@ -54,6 +62,7 @@ def build_report(fit: "Fit") -> str:
     }
     html = environment.get_template("report.html.j2").render(
         page=page,
+        results=results,
         charts=charts,
         scripts=[Markup(script) for script in scripts],
         policy=_policy(scripts),

@@ -41,7 +41,7 @@ def trace_chart(trace: "list[Step]") -> dict[str, Any] | None:
             ],
         )
     )
-    return _specification(chart)
+    return specification(chart)
 
 
 def agreement_chart(points: "list[Point]") -> dict[str, Any] | None:
@@ -81,15 +81,16 @@ def agreement_chart(points: "list[Point]") -> dict[str, Any] | None:
     size = 300 if single else PANEL
     layers = alt.layer(*halves, dots, data=alt.InlineData(values=rows)).properties(width=size, height=size)
     if single:
-        return _specification(layers)
+        return specification(layers)
     order = [f"Predicate {number}" for number in numbers]
-    return _specification(layers.facet(facet=alt.Facet("p:N", sort=order, title=None), columns=min(5, len(numbers))))
+    return specification(layers.facet(facet=alt.Facet("p:N", sort=order, title=None), columns=min(5, len(numbers))))
 
 
-def _specification(chart: "altair.TopLevelMixin") -> dict[str, Any]:
-    specification = chart.to_dict()
+def specification(chart: "altair.TopLevelMixin") -> dict[str, Any]:
+    """A chart as the page carries it."""
+    drawn = chart.to_dict()
     # The style sheet colours the drawing, so that it follows the light or dark scheme of the reader and of paper.
-    specification["config"] = {
+    drawn["config"] = {
         "background": None,
         "font": "system-ui, sans-serif",
         "view": {"stroke": None},
@@ -98,8 +99,8 @@ def _specification(chart: "altair.TopLevelMixin") -> dict[str, Any]:
         "header": {"labelFontSize": 12},
     }
     # The name of the schema is an address; nothing would fetch it, but a page that works offline has no need of it.
-    specification.pop("$schema", None)
-    return specification
+    drawn.pop("$schema", None)
+    return drawn
 
 
 @functools.cache

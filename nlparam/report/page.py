@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from nlparam.report.examples import Example, choose_examples, excerpt
+from nlparam.report.quantities import Goodness, Intervals, QuantityView, goodness, view_quantities
 from nlparam.report.text import DASH
 
 if TYPE_CHECKING:
@@ -105,6 +106,8 @@ class Page:
     n_blank: int
     has_sizes: bool
     predicates: list[PredicateView]
+    quantities: list[QuantityView]
+    goodness: Goodness | None
     overlap: Overlap
     points: list[Point]
     n_points: int
@@ -116,8 +119,11 @@ class Page:
     versions: list[Row]
 
 
-def describe(fit: "Fit") -> Page:
-    """Chooses what the report of `fit` shows. The order of the fit's predicates is kept."""
+def describe(fit: "Fit", intervals: Intervals | None = None) -> Page:
+    """Chooses what the report of `fit` shows. The order of the fit's predicates is kept.
+
+    `intervals` are the credible intervals of its quantities, see `view_quantities`.
+    """
     n_texts, n_blank = len(fit.corpus), int(fit.corpus.blank.sum())
     clusters = _clusters(fit)
     predicates = _predicates(fit, clusters)
@@ -134,6 +140,8 @@ def describe(fit: "Fit") -> Page:
         n_blank=n_blank,
         has_sizes=clusters is not None,
         predicates=predicates,
+        quantities=_quantities(fit, intervals),
+        goodness=goodness(fit),
         overlap=_overlap(fit),
         points=points[::stride],
         n_points=len(points),
@@ -149,6 +157,11 @@ def describe(fit: "Fit") -> Page:
 def _clusters(fit: "Fit") -> np.ndarray | None:
     """The predicate that each text is assigned to, or `None` if the model's predictions are something else."""
     return np.asarray(fit.predictions) if fit.model.assigns_texts else None
+
+
+def _quantities(fit: "Fit", intervals: Intervals | None) -> list[QuantityView]:
+    # The shares of clusters stand in the table of predicates already.
+    return [view for view in view_quantities(fit, intervals) if not (fit.model.assigns_texts and view.name == "share")]
 
 
 def _predicates(fit: "Fit", clusters: np.ndarray | None) -> list[PredicateView]:
