@@ -31,13 +31,15 @@ class Difference(AbstractPredicateModel):
     $\frac{\delta}{K} \sum_{k<l} r_{kl}^2$ with $r_{kl}$ the correlation of two denotations: without this price of
     repetition the best predicate would be found K times, in other words.
 
-    **Arguments:** `n_predicates`; `diversity`, the $\delta$ in nats; `ridge`, the $\rho$. `data` are the groups,
-    `(n_texts,)`, of exactly two values; the second in order is what differences are counted towards.
+    **Arguments:** `n_predicates`; `diversity`, the $\delta$ in nats; `ridge`, the $\rho$; `towards`, the name of the
+    group that differences are counted towards, by default the second in order. `data` are the groups, `(n_texts,)`, of
+    exactly two values.
     """
 
     n_predicates: int
     diversity: float = 0.2
     ridge: float = 1e-3
+    towards: str | None = None
 
     def __check_init__(self):
         if self.n_predicates < 1:
@@ -55,7 +57,13 @@ class Difference(AbstractPredicateModel):
             raise CorpusError(
                 f"got {len(labels.names)} groups ({shown}), expected two: choose two of them, or fit a classification"
             )
-        return Prepared(jnp.asarray(labels.codes), {"class": labels.names})
+        codes, names = labels
+        prepared = names == ["0", "1"]
+        if self.towards is not None and self.towards not in names and not prepared:
+            raise CorpusError(f"got the groups {names[0]!r} and {names[1]!r}, expected one to be {self.towards!r}")
+        if self.towards == names[0]:
+            codes, names = 1 - codes, names[::-1]
+        return Prepared(jnp.asarray(codes), {"class": names})
 
     def loss(self, weights, denotations, data=None):
         single = jax.vmap(lambda b, a, column: self._single_loss(b, a, column, data), in_axes=(0, 0, 1))
@@ -104,10 +112,10 @@ class Difference(AbstractPredicateModel):
     def _repetition(self, denotations):
         centred = denotations - jnp.mean(denotations, axis=0)
         spread = jnp.sum(centred**2, axis=0)
-        # A constant column correlates with nothing.
-        covariance = centred.T @ centred
-        squares = covariance**2 / jnp.maximum(jnp.outer(spread, spread), jnp.finfo(denotations.dtype).tiny)
-        return self.diversity / self.n_predicates * jnp.sum(jnp.triu(squares, 1))
+        # A constant column (but for rounding) correlates with nothing, and 0/0 has no gradient.
+        varies = spread > 1e-12 * denotations.shape[0]
+        scaled = jnp.where(varies, centred / jnp.sqrt(jnp.where(varies, spread, 1.0)), 0.0)
+        return self.diversity / self.n_predicates * jnp.sum(jnp.triu((scaled.T @ scaled) ** 2, 1))
 
     def _votes(self, weights, denotations):
         return jnp.mean(denotations * weights.log_odds + weights.intercepts, axis=1)

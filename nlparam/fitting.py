@@ -19,7 +19,7 @@ import numpy as np
 from nlparam.corpus import Corpus
 from nlparam.costs import Costs
 from nlparam.denoter import Denoter
-from nlparam.errors import CorpusError, FitWarning
+from nlparam.errors import CorpusError, FitWarning, LanguageModelError
 from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder, embed_corpus
 from nlparam.language.features import NgramFeatures
 from nlparam.language.judge import AbstractJudge, LabelJudge
@@ -138,6 +138,11 @@ def fit(
             seed=seed,
         )
         found = search.run(ngrams)
+    if not found.chosen:
+        raise LanguageModelError(
+            f"none of the {len(found.pool.predicates)} candidate predicates explains anything (the loss is "
+            f"{found.loss:.4g} with or without them): try another goal, a stronger model, or allow more judgments"
+        )
     fitted = _assemble(model, corpus, data, found, the_embedder, settings, costs, coords)
     for warning in fitted.model.warnings(fitted.weights, jnp.asarray(fitted.denotations), data):
         warnings.warn(warning, FitWarning, stacklevel=2)
@@ -180,9 +185,14 @@ def _without_password(lm: str) -> str:
 
 
 def describe_model(model: AbstractPredicateModel) -> dict[str, Any]:
-    """The class of a model and its fields, as `fit.json` keeps them."""
+    """The class of a model and its fields, as `fit.json` keeps them: a function (a NumPyro program) by its name."""
+
+    def written(value: Any) -> Any:
+        return f"{value.__module__}:{value.__qualname__}" if callable(value) else value
+
     kind = type(model)
-    return {"model": f"{kind.__module__}:{kind.__qualname__}", "fields": dataclasses.asdict(model)}
+    fields = {name: written(value) for name, value in dataclasses.asdict(model).items()}
+    return {"model": f"{kind.__module__}:{kind.__qualname__}", "fields": fields}
 
 
 def corpus_digest(corpus: Corpus, data: Any) -> str:

@@ -9,6 +9,10 @@ import numpy as np
 from nlparam.errors import CorpusError
 
 _SHOWN = 5  # positions or values that an error message shows
+# Squares of numbers up to this, and of their inverse, are within the range of single precision.
+_LARGEST = 1e15
+# A spread that is smaller than this beside the numbers themselves drowns in their rounding (1e-7 of them).
+_LEAST_SPREAD = 1e-5
 
 
 class ClassLabels(NamedTuple):
@@ -18,15 +22,16 @@ class ClassLabels(NamedTuple):
     names: list[str]
 
 
-def class_labels(labels: Sequence[Any], n_texts: int) -> ClassLabels:
+def class_labels(labels: Sequence[Any] | np.ndarray, n_texts: int) -> ClassLabels:
     """Numbers the classes of the texts, in the order of their names (numbers by size).
 
     **Arguments:** `labels`, one per text: strings, whole numbers or booleans.
 
-    **Raises:** `CorpusError` if labels are missing, are fractions, or are all of one class.
+    **Raises:** `CorpusError` if labels are missing (None, NaN or blank), are fractions, are strings and numbers mixed,
+    or are all of one class.
     """
     values = _values(labels, n_texts, "class labels")
-    missing = [i for i, value in enumerate(values) if value is None or value != value or value == ""]
+    missing = [i for i, value in enumerate(values) if _is_missing(value)]
     if missing:
         raise CorpusError(f"{_places(missing, n_texts)} no class label: drop these texts or label them")
     wrong = [i for i, value in enumerate(values) if not isinstance(value, str) and not _is_whole(value)]
@@ -35,7 +40,14 @@ def class_labels(labels: Sequence[Any], n_texts: int) -> ClassLabels:
             f"got {values[wrong[0]]!r} for text {wrong[0]}, expected class labels (strings, whole numbers or "
             "booleans): for numbers, fit a regression"
         )
-    whole = all(not isinstance(value, str) for value in values)
+    strings = [isinstance(value, str) for value in values]
+    if any(strings) and not all(strings):
+        first, second = strings.index(True), strings.index(False)
+        raise CorpusError(
+            f"got the label {values[first]!r} for text {first} and {values[second]!r} for text {second}, expected all "
+            "strings or all numbers: '1' and 1 may be one class or two; convert them with str()"
+        )
+    whole = not any(strings)
     names = [_name(value) for value in values]
     distinct = sorted(set(names), key=(lambda name: int(float(name))) if whole and not _boolean(values) else str)
     if len(distinct) < 2:
@@ -44,10 +56,11 @@ def class_labels(labels: Sequence[Any], n_texts: int) -> ClassLabels:
     return ClassLabels(np.asarray([position[name] for name in names], dtype=np.int32), distinct)
 
 
-def target_numbers(values: Sequence[Any], n_texts: int) -> np.ndarray:
+def target_numbers(values: Sequence[Any] | np.ndarray, n_texts: int) -> np.ndarray:
     """`(n_texts,)` numbers to be predicted.
 
-    **Raises:** `CorpusError` if some are missing, not numbers, infinite, or all the same.
+    **Raises:** `CorpusError` if some are missing, not numbers, infinite, or all the same, or if they do not differ in
+    the 32 bits that a number has in the model.
     """
     given = _values(values, n_texts, "numbers to predict")
     numbers = np.asarray([_number(value) for value in given], dtype=np.float64)
@@ -60,13 +73,23 @@ def target_numbers(values: Sequence[Any], n_texts: int) -> np.ndarray:
         )
     if numbers.min() == numbers.max():
         raise CorpusError(f"all {n_texts} numbers to predict are {numbers[0]:g}, expected some that differ")
+    largest, spread = np.abs(numbers).max(), numbers.std()
+    if largest > _LARGEST or spread < _LEAST_SPREAD * largest or spread < 1 / _LARGEST:
+        raise CorpusError(
+            f"the numbers to predict lie between {numbers.min():g} and {numbers.max():g}, which a model in single "
+            "precision cannot work with: subtract their mean and divide by their standard deviation"
+        )
     return numbers
 
 
 def _values(values: Any, n_texts: int, what: str) -> list[Any]:
     if values is None:
         raise CorpusError(f"got no {what}, expected one per text: give them as `data`")
-    listed = [value.item() if isinstance(value, np.generic) else value for value in np.asarray(values, dtype=object)]
+    array = np.asarray(values, dtype=object)
+    if array.ndim != 1:
+        got = f"an array of shape {array.shape}" if array.ndim else f"{what} of type {type(values).__name__}"
+        raise CorpusError(f"got {got}, expected {what} in a list, an array or a column, one per text")
+    listed = [value.item() if isinstance(value, np.generic) else value for value in array]
     if len(listed) != n_texts:
         raise CorpusError(f"got {len(listed)} {what} for {n_texts} texts, expected one per text")
     return listed
@@ -75,6 +98,15 @@ def _values(values: Any, n_texts: int, what: str) -> list[Any]:
 def _places(positions: list[int], n_texts: int) -> str:
     shown = ", ".join(str(i) for i in positions[:_SHOWN]) + (", ..." if len(positions) > _SHOWN else "")
     return f"{len(positions)} of {n_texts} texts (number {shown}) have"
+
+
+def _is_missing(value: Any) -> bool:
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return True
+    try:
+        return bool(value != value)
+    except TypeError:  # pandas.NA is neither equal to itself nor not
+        return True
 
 
 def _boolean(values: list[Any]) -> bool:

@@ -1,8 +1,13 @@
 """Whether a model can be fitted at all, found out in a moment instead of after an hour of judging."""
 
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from nlparam.errors import ModelError
 from nlparam.numerics._types import Data
@@ -10,42 +15,125 @@ from nlparam.numerics.model import AbstractPredicateModel
 
 
 def check_model(model: AbstractPredicateModel, data: Data, n_texts: int) -> None:
-    """Evaluates the loss of `model` and its gradient once, on made-up denotations of the true shape.
+    """Evaluates the loss of `model` and its gradient on made-up denotations of the true shape: soft ones, relaxed ones
+    (`link` of cosines) and judged ones, where a predicate may hold for no text. What else the fit will call (weights
+    under `vmap`, predictions, quantities) is traced, not computed.
 
-    **Raises:** `ModelError` if the loss raises an error, is not a scalar, is not a real number, is not finite, has a
-    gradient that is not finite, or does not depend on the denotations.
+    **Raises:** `ModelError` if any of it raises an error, if the loss is not a scalar, is not a real number, is not
+    finite, has a gradient that is not finite, or does not depend on the denotations.
     """
     name = type(model).__name__
     rng = np.random.default_rng(0)
-    first, second = (jnp.asarray(rng.uniform(0.05, 0.95, (n_texts, model.n_predicates))) for _ in range(2))
-
-    def loss(weights, denotations):
-        return model.loss(weights, denotations, data)
-
+    shape = (n_texts, model.n_predicates)
+    soft, again = (jnp.asarray(rng.uniform(0.05, 0.95, shape)) for _ in range(2))
+    judged = jnp.asarray(rng.integers(2, size=shape), soft.dtype).at[:, 0].set(0.0)
     try:
-        weights = _moved(model.init_weights(first, data), rng)
-        shape = jax.eval_shape(loss, weights, first)
+        relaxed = model.link(jnp.asarray(rng.uniform(-1, 1, shape)))
+        weights = _moved(model.init_weights(soft, data), np.random.default_rng(1))
+        value = eqx.filter_eval_shape(_loss, soft, weights, model, data)
     except Exception as error:
         raise ModelError(
-            f"{name} cannot be evaluated on {n_texts} texts and {model.n_predicates} predicates "
-            f"({type(error).__name__}: {error}): check its `loss` and `init_weights`, and the data"
+            f"{name} cannot be evaluated on {n_texts} texts and {model.n_predicates} predicates ({_told(error)}): "
+            "check its `loss`, `init_weights` and `link`, and the data"
         ) from error
-    if not hasattr(shape, "shape") or shape.shape != () or not jnp.issubdtype(shape.dtype, jnp.floating):
-        got = f"an array of shape {shape.shape} and type {shape.dtype}" if hasattr(shape, "shape") else repr(shape)
-        raise ModelError(f"the loss of {name} is {got}, expected one real number: take the mean over the texts")
-    value, gradient = jax.jit(jax.value_and_grad(loss, argnums=1))(weights, first)
-    if not bool(jnp.isfinite(value)):
-        raise ModelError(
-            f"the loss of {name} is {float(value)} on denotations between 0.05 and 0.95, expected a finite number: "
-            "look for a logarithm or a division by zero, and for missing values in the data"
-        )
-    if not bool(jnp.all(jnp.isfinite(gradient))):
-        raise ModelError(
-            f"the gradient of the loss of {name} is not finite: look for a square root or a division at zero, or a "
-            "`jnp.where` that hides one"
-        )
-    if not bool(jnp.any(gradient != 0)) and float(value) == float(jax.jit(loss)(weights, second)):
+    _check_scalar(name, value)
+    first = _value_and_gradient(model, weights, soft, data)
+    if first.value == _value_and_gradient(model, weights, again, data).value and not np.any(first.gradient):
         raise ModelError(f"the loss of {name} does not depend on the denotations: no predicate could improve it")
+    _check_finite(name, first, "denotations between 0.05 and 0.95", "for missing values in the data")
+    for denotations, where, remedy in (
+        (relaxed, "relaxed denotations, `link` of cosines between -1 and 1", "whether `link` needs an override"),
+        (judged, "denotations of 0 and 1, with a predicate that holds nowhere", "what it does without any text"),
+    ):
+        weights = _moved(model.init_weights(denotations, data), np.random.default_rng(1))
+        _check_finite(name, _value_and_gradient(model, weights, denotations, data), where, remedy)
+    _check_the_rest(name, model, soft, data)
+
+
+class _Point(eqx.Module):
+    value: float
+    gradient: np.ndarray
+
+
+def _loss(denotations, weights, model, data):
+    return model.loss(weights, denotations, data)
+
+
+def _float_loss(denotations, weights, model, data):
+    return jnp.asarray(model.loss(weights, denotations, data))  # a Python float is a constant
+
+
+_differentiate = eqx.filter_jit(eqx.filter_value_and_grad(_float_loss))
+
+
+def _value_and_gradient(model, weights, denotations: Array, data) -> _Point:
+    try:
+        value, gradient = _differentiate(denotations, weights, model, data)
+    except Exception as error:
+        raise ModelError(
+            f"the loss of {type(model).__name__} cannot be differentiated in the denotations ({_told(error)}): write "
+            "it with jax.numpy, and loops with `jax.lax.scan`"
+        ) from error
+    return _Point(float(value), np.asarray(gradient))
+
+
+def _check_scalar(name: str, value: Any) -> None:
+    if isinstance(value, float):
+        return
+    if isinstance(value, jax.ShapeDtypeStruct):
+        got, mean = f"an array of shape {value.shape} and type {value.dtype}", "take the mean over the texts"
+        if value.shape == () and jnp.issubdtype(value.dtype, jnp.floating):
+            return
+        if value.shape == ():
+            got, mean = f"of type {value.dtype}", "compute it from the denotations without counting or rounding"
+    else:
+        got, mean = f"{value!r} of type {type(value).__name__}", "return the mean over the texts, and nothing beside it"
+    raise ModelError(f"the loss of {name} is {got}, expected one real number: {mean}")
+
+
+def _check_finite(name: str, point: _Point, where: str, remedy: str) -> None:
+    if not np.isfinite(point.value):
+        raise ModelError(
+            f"the loss of {name} is {point.value} on {where}; expected a finite number: look for a logarithm or a "
+            f"division by zero, and {remedy}"
+        )
+    if not np.all(np.isfinite(point.gradient)):
+        raise ModelError(
+            f"the gradient of the loss of {name} is not finite on {where}: look for a square root, a logarithm or a "
+            f"division at zero, a `jnp.where` that hides one, and {remedy}"
+        )
+
+
+def _check_the_rest(name: str, model: AbstractPredicateModel, denotations: Array, data: Data) -> None:
+    """What is called after the search has to work as well, or its judgments were made for nothing."""
+    n_texts = denotations.shape[0]
+
+    def trace(method: str, function: Callable, *args) -> Any:
+        try:
+            return eqx.filter_eval_shape(function, *args)
+        except Exception as error:
+            raise ModelError(
+                f"`{method}` of {name} fails ({_told(error)}), expected it to work on the weights of `fit_weights`, "
+                f"under `jit` and `vmap`: mend it, or override `{method}` if it is the default"
+            ) from error
+
+    def quantities(weights, denotations, data):
+        return {key: quantity.values for key, quantity in model.quantities(weights, denotations, data).items()}
+
+    weights = trace("fit_weights", model.fit_weights, denotations, data)
+    trace("fit_weights", lambda ds, data: jax.vmap(lambda d: model.profile_loss(d, data))(ds), denotations[None], data)
+    trace("quantities", quantities, weights, denotations, data)
+    trace("log_joint", model.log_joint, weights, denotations, data)
+    predictions = trace("predict", model.predict, weights, denotations)
+    shape = getattr(predictions, "shape", None)
+    if not shape or shape[0] != n_texts:
+        got = "no array" if shape is None else f"an array of shape {shape}"
+        raise ModelError(f"`predict` of {name} gives {got}, expected one prediction per text, {n_texts} in all")
+
+
+def _told(error: Exception) -> str:
+    # What JAX says goes on for a page; what went wrong is in its first lines.
+    return f"{type(error).__name__}: {str(error).strip()[:300]}"
 
 
 def _moved(weights, rng: np.random.Generator):
