@@ -120,15 +120,15 @@ def save(fit: Fit, folder: str | Path, *, overwrite: bool = False) -> Path:
 def load(
     folder: str | Path,
     *,
-    model: type[AbstractPredicateModel] | None = None,
+    model: type[AbstractPredicateModel] | AbstractPredicateModel | None = None,
     embedder: str | Path | AbstractEmbedder | None = None,
 ) -> Fit:
     """Loads a fit that `Fit.save` or the command line wrote.
 
     **Arguments:**
 
-    - `model`: the class of the model, needed only if it cannot be imported under its own name (a class that was
-      defined in a script or notebook).
+    - `model`: the class of the model, or the model itself, needed only if it cannot be imported under its own name (a
+      class or a NumPyro program that was defined in a script or notebook).
     - `embedder`: what embeds new texts, needed only if it was an object of your own or has moved since. It must be the
       embedder that the fit was made with; that is checked when it is used.
 
@@ -145,7 +145,7 @@ def load(
             "upgrade nlparam"
         )
     kind = _model_class(contents["model"]) if model is None else model
-    asked = kind(**contents["fields"])
+    asked = kind if isinstance(kind, AbstractPredicateModel) else kind(**contents["fields"])
     fitted = dataclasses.replace(asked, n_predicates=contents["n_predicates"])
     try:
         table = pyarrow.parquet.read_table(folder / _DENOTATIONS)

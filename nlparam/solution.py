@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import altair
+    import arviz
 
     from nlparam.denoter import Denoter
     from nlparam.language.store import Store
     from nlparam.numerics.model import AbstractPredicateModel
     from nlparam.numerics.quantities import Quantity
+    from nlparam.progress import Progress
 
 
 class RESULTS(enum.StrEnum):
@@ -129,6 +131,32 @@ class Fit:
         weights, denotations = self.weights, jnp.asarray(self.denotations)
         return self.model.quantities(weights, denotations, self.data)
 
+    def posterior(
+        self,
+        *,
+        num_samples: int = 1000,
+        num_warmup: int = 500,
+        num_chains: int = 1,
+        method: str = "nuts",
+        seed: int = 0,
+        progress: "Progress | None" = None,
+    ) -> "arviz.InferenceData":
+        """Draws from the posterior of the weights and of `quantities()`, the predicates taken as given.
+
+        See [`nlparam.posterior.posterior`][] for the arguments.
+        """
+        from nlparam.posterior import posterior
+
+        return posterior(
+            self,
+            num_samples=num_samples,
+            num_warmup=num_warmup,
+            num_chains=num_chains,
+            method=method,
+            seed=seed,
+            progress=progress,
+        )
+
     def denote(self, texts: "Sequence[str]", *, store: "Store | None" = None) -> np.ndarray:
         """Denotations of new texts, `(n_new_texts, n_predicates)`, by the embedder and the head; no language model.
 
@@ -177,9 +205,9 @@ class Fit:
         `posterior` is what `posterior()` gave: the chart then shows credible intervals. Raises `ValueError` if there
         is no such quantity, or it has no axis along which it could be drawn.
         """
-        from nlparam.report.plots import plot
+        from nlparam.report import plot_quantity
 
-        return plot(self, quantity, _intervals(posterior))
+        return plot_quantity(self, quantity, _intervals(posterior))
 
 
 def _intervals(posterior: Any) -> "dict[str, Any] | None":
@@ -187,6 +215,6 @@ def _intervals(posterior: Any) -> "dict[str, Any] | None":
     if posterior is None or isinstance(posterior, dict):
         return posterior
     from nlparam.posterior import credible_intervals
-    from nlparam.report.quantities import PROBABILITY
+    from nlparam.report import PROBABILITY
 
     return credible_intervals(posterior, probability=PROBABILITY)

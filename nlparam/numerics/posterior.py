@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import numpyro
 import numpyro.distributions as dist
 import optax
@@ -17,6 +18,7 @@ from numpyro.optim import optax_to_numpyro
 from nlparam.errors import ModelError
 from nlparam.numerics._types import Data, Denotations, Key, Weights
 from nlparam.numerics.model import AbstractPredicateModel
+from nlparam.numerics.quantities import named_leaves
 from nlparam.numerics.whiten import AbstractWhitening, whiten
 
 METHODS = ("nuts", "svi")
@@ -39,8 +41,8 @@ class Draws(NamedTuple):
     """
 
     weights: Weights
-    quantities: dict[str, Array]
-    statistics: dict[str, Array]
+    quantities: dict[str, Any]
+    statistics: dict[str, Any]
 
 
 class LogDensity(eqx.Module):
@@ -89,7 +91,7 @@ def log_density(model: AbstractPredicateModel, weights: Weights, denotations: De
 def sample_posterior(
     model: AbstractPredicateModel,
     weights: Weights,
-    denotations: Denotations,
+    denotations: Denotations | np.ndarray,
     data: Data = None,
     *,
     method: str = "nuts",
@@ -98,44 +100,49 @@ def sample_posterior(
     num_chains: int = 1,
     key: Key,
 ) -> Draws:
-    """Draws from the posterior of the weights, which starts at the fitted ones, and of the model's quantities.
+    """Draws from the posterior of the weights, which starts at the fitted ones, and of the model's quantities, as NumPy
+    arrays in double precision.
 
     Equal shapes compile once: denotations and data are arguments of the compiled functions. See
     `nlparam.posterior.posterior` for the arguments; `LogDensity` says what is sampled.
 
     **Raises:** `ModelError` as `log_density` does.
     """
-    model = model.specialise(denotations)
-    density = log_density(model, weights, denotations, data)
-    key_whiten, key_sample = jax.random.split(key)
-    whitening = whiten(density, density.like, key=key_whiten)
-    if method == "nuts":
-        vectors, statistics = _nuts(density, whitening, key_sample, num_warmup, num_samples, num_chains)
-    else:
-        vectors, statistics = _svi(density, whitening, key_sample, num_warmup, num_samples), {}
-    return Draws(jax.vmap(jax.vmap(density.restore))(vectors), _quantities(density, vectors), statistics)
+    # The log joint of many texts is a large number of which small differences count: single precision loses them.
+    with jax.enable_x64(True):
+        denotations, data = jnp.asarray(denotations, float), jax.tree.map(_double, data)
+        model = model.specialise(denotations)
+        density = log_density(model, weights, denotations, data)
+        key_whiten, key_sample = jax.random.split(key)
+        whitening = whiten(density, density.like, key=key_whiten)
+        if method == "nuts":
+            vectors, statistics = _nuts(density, whitening, key_sample, num_warmup, num_samples, num_chains)
+        else:
+            vectors, statistics = _svi(density, whitening, key_sample, num_warmup, num_samples), {}
+        found = Draws(jax.vmap(jax.vmap(density.restore))(vectors), _quantities(density, vectors), statistics)
+        return jax.tree.map(np.asarray, found)
 
 
-def _free(name: str, fitted: Weights, template: Weights) -> Weights:
+def _double(leaf):
+    leaf = jnp.asarray(leaf)
+    return leaf.astype(float) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+
+
+def _free(model: str, fitted: Weights, template: Weights) -> Weights:
     """The fitted weights in the structure of `init_weights`: what follows from others (None there) is left out."""
-    values = dict(jax.tree_util.tree_flatten_with_path(fitted)[0])
-    leaves, structure = jax.tree_util.tree_flatten_with_path(template)
-    discrete = [_name(path) for path, leaf in leaves if not jnp.issubdtype(jnp.asarray(leaf).dtype, jnp.floating)]
+    values, wanted = named_leaves(fitted), named_leaves(template)
+    discrete = [name for name, leaf in wanted.items() if not jnp.issubdtype(jnp.asarray(leaf).dtype, jnp.floating)]
     if discrete:
         raise ModelError(
-            f"the weights {', '.join(discrete)} of {name} are whole numbers, which have no posterior density here: "
+            f"the weights {', '.join(discrete)} of {model} are whole numbers, which have no posterior density here: "
             "expected weights that are real numbers, as those of Classification, Regression, TimeSeries or Difference"
         )
-    missing = [_name(path) for path, _ in leaves if path not in values]
+    missing = sorted(wanted.keys() - values.keys())
     if missing:
         raise ModelError(
-            f"the fitted weights of {name} have no {', '.join(missing)}, expected the structure that `init_weights` has"
+            f"the fitted weights of {model} have no {', '.join(missing)}, expected the structure of `init_weights`"
         )
-    return jax.tree.unflatten(structure, [jnp.asarray(values[path], float) for path, _ in leaves])
-
-
-def _name(path: Any) -> str:
-    return jax.tree_util.keystr(path, simple=True, separator="_") or "weights"
+    return jax.tree.unflatten(jax.tree.structure(template), [jnp.asarray(values[name], float) for name in wanted])
 
 
 def _precision(model: AbstractPredicateModel, leaf: Array) -> Array | float:
@@ -174,7 +181,7 @@ def _svi(density, whitening: AbstractWhitening, key, num_steps, num_samples):
     size = len(density.prior_precision)
 
     def program():
-        z = numpyro.sample("z", dist.ImproperUniform(dist.constraints.real_vector, (), (size,)))
+        z = jnp.asarray(numpyro.sample("z", dist.ImproperUniform(dist.constraints.real_vector, (), (size,))))
         numpyro.factor("log_density", density(whitening(z)))
 
     # Begins as the Gaussian approximation at the peak: a standard one in these coordinates.
@@ -183,7 +190,7 @@ def _svi(density, whitening: AbstractWhitening, key, num_steps, num_samples):
     key_run, key_draw = jax.random.split(key)
     inference = SVI(program, guide, optim, Trace_ELBO(num_particles=_PARTICLES))
     found = inference.run(key_run, num_steps, progress_bar=False)
-    draws = guide.sample_posterior(key_draw, found.params, sample_shape=(num_samples,))["z"]
+    draws = jnp.asarray(guide.sample_posterior(key_draw, found.params, sample_shape=(num_samples,))["z"])
     return jax.vmap(whitening)(draws)[None]
 
 

@@ -1,6 +1,6 @@
 """What the arrays of a model mean: how a user's data become arrays, and which results a reader wants to see."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -32,14 +32,18 @@ class Quantity(NamedTuple):
     neutral: float | None = 0.0
 
 
+def named_leaves(weights: Weights) -> dict[str, Any]:
+    """The leaves of `weights` by name: the path to each, with underscores, or "weights" where there is but one."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(weights)
+    return {jax.tree_util.keystr(path, simple=True, separator="_") or "weights": leaf for path, leaf in leaves}
+
+
 def weight_quantities(weights: Weights, n_predicates: int) -> dict[str, Quantity]:
     """The leaves of `weights` as quantities; an axis of length `n_predicates` is taken for the predicates, the last
     such axis where there are several.
     """
-    leaves, _ = jax.tree_util.tree_flatten_with_path(weights)
     quantities = {}
-    for path, leaf in leaves:
-        name = jax.tree_util.keystr(path, simple=True, separator="_") or "weights"
+    for name, leaf in named_leaves(weights).items():
         values = jnp.asarray(leaf)
         axes = [axis for axis, length in enumerate(values.shape) if length == n_predicates]
         dims = tuple("predicate" if axes and axis == axes[-1] else f"{name}_{axis}" for axis in range(values.ndim))

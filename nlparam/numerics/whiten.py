@@ -1,4 +1,4 @@
-"""Coordinates in which a log density looks like a standard Gaussian near its peak, so that a sampler can take big steps."""
+"""Coordinates in which a log density looks like a standard Gaussian near its peak: a sampler then takes large steps."""
 
 import abc
 import math
