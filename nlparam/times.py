@@ -43,9 +43,11 @@ def time_steps(stamps: Sequence[Any], *, unit: str | None = None) -> TimeSteps:
         gap, listed = np.diff(times), times.tolist()
     else:
         dates = [_date(stamp) for stamp in stamps]
-        wrong = [
-            f"{stamp!r} (text {i})" for i, (stamp, date) in enumerate(zip(stamps, dates, strict=True)) if date is None
-        ]
+        no_dates = [i for i, date in enumerate(dates) if date is None]
+        no_numbers = [i for i, number in enumerate(numbers) if number is None]
+        # Where more of the stamps are numbers than are dates, numbers were meant.
+        places = no_numbers if len(no_numbers) < len(no_dates) else no_dates
+        wrong = [f"{stamps[i]!r} (text {i})" for i in places] if no_dates else []
         if wrong:
             raise CorpusError(
                 f"{len(wrong)} of {len(stamps)} time stamps cannot be read: {', '.join(wrong[:_SHOWN])}; expected "

@@ -51,6 +51,21 @@ def write_texts(folder: Path, texts=TEXTS, *, name: str = "stories.jsonl", field
     return path
 
 
+def write_labelled(folder: Path, *, name: str = "labelled.jsonl", **fields) -> Path:
+    """A JSON Lines file of the texts with a "topic" (sport or money), a "score" (about 3 or 1), a "date" (sport before
+    2005, money after) and `fields`, each a list of values or a function of the number of the text."""
+    rows = []
+    for number, text in enumerate(TEXTS):
+        sport = text in SPORT
+        row = {"body": text, "topic": "sport" if sport else "money", "score": (3 if sport else 1) + number / 10}
+        row["date"] = f"{2004 if sport else 2005}-{1 + number % 12:02d}-15"
+        row |= {field: given(number) if callable(given) else given[number] for field, given in fields.items()}
+        rows.append({key: value for key, value in row.items() if value is not ...})
+    path = folder / name
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
 def run(*arguments: object, **options) -> Result:
     """Runs `nlparam` with these arguments in this process."""
     return CliRunner().invoke(app, [str(argument) for argument in arguments], prog_name="nlparam", **options)

@@ -1,23 +1,21 @@
 """`nlparam fit MODEL`: one command for each model."""
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from nlparam.cli.options import FitOptions, spread_options
-from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable
-from nlparam.errors import CorpusError
-
-if TYPE_CHECKING:
-    from nlparam.corpus import Corpus
-    from nlparam.numerics.model import AbstractPredicateModel
-    from nlparam.solution import Fit
-
-# A text of more characters is a file that was taken for a text, or one whose end nobody reads.
-_VERY_LONG = 100_000
+from nlparam.cli.options import (
+    FitOptions,
+    Intercept,
+    K,
+    LabelField,
+    Posterior,
+    Ridge,
+    TimeUnit,
+    spread_options,
+)
+from nlparam.cli.run_fit import run
 
 app = typer.Typer(no_args_is_help=True, help="Fit a model to texts; its parameters are predicates.")
 
@@ -35,7 +33,7 @@ def clustering(
 ) -> None:
     """Group texts into K clusters, each the texts for which one predicate holds."""
 
-    def model() -> "AbstractPredicateModel":
+    def model(_: Any):
         from nlparam.models import Clustering
 
         return Clustering(n_predicates=k)
@@ -43,148 +41,122 @@ def clustering(
     run(model, options)
 
 
-def run(make_model: Callable[[], "AbstractPredicateModel"], options: FitOptions) -> None:
-    """Fits a model as the options say, saves it and prints it.
+@app.command("time-series")
+@spread_options
+def time_series(
+    k: K,
+    time_field: Annotated[
+        str,
+        typer.Option(help="The field of the time of each text: dates or numbers.", metavar="NAME", show_default=False),
+    ],
+    options: FitOptions,
+    time_unit: Annotated[
+        TimeUnit | None, typer.Option(help="What dates are grouped by; by default days.", show_default=False)
+    ] = None,
+    smoothness: Annotated[
+        float, typer.Option(help="The larger, the smoother the curves; in units of time.", metavar="X", min=0.0)
+    ] = 1.0,
+    posterior: Posterior = None,
+) -> None:
+    """Find K predicates whose share of the texts changes over time, and its curves."""
 
-    **Arguments:** `make_model` is called once, after the options have been checked; a `ValueError` of it becomes a
-    usage error.
-    """
-    from nlparam.progress import Progress
+    def model(_: Any):
+        from nlparam.models import TimeSeries
 
-    _check(options)
-    texts = _read(options)
-    changes = _changes(options)
-    progress = Progress()
-    with progress.task("starting", None):
-        import nlparam
-        from nlparam.fitting import DEFAULT_GOAL, fit
+        unit = None if time_unit is None else time_unit.value
+        return TimeSeries(n_predicates=k, smoothness=smoothness, unit=unit)
 
-    with _usage_errors():
-        model = make_model()
-        nlparam.SearchOptions(**changes)  # says what is wrong before anything is computed
-    fitted = fit(
-        model,
-        texts,
-        goal=options.goal or DEFAULT_GOAL,
-        lm=options.lm,
-        embedder=options.embedder,
-        proposer=options.proposer,
-        predicates=_candidates(options, model.n_predicates),
-        options=changes,
-        store=options.store,
-        timeout=options.timeout,
-        seed=options.seed,
-        out=options.out,
-        overwrite=options.overwrite,
-        progress=progress,
-    )
-    if options.json:
-        from nlparam.folder import read_contents
-
-        print_json(read_contents(options.out))
-    else:
-        _show(fitted, options.out)
+    run(model, options, field=time_field, posterior=posterior)
 
 
-def corpus_warnings(corpus: "Corpus") -> list[str]:
-    """What a user should know about the texts before they are fitted: blank, repeated and very long ones."""
-    warnings = []
-    n_blank, n_repeated = int(corpus.blank.sum()), int((~corpus.blank).sum()) - len(corpus.distinct)
-    n_texts, n_long = len(corpus), sum(len(text) > _VERY_LONG for text in corpus.texts)
-    if n_blank:
-        warnings.append(f"{n_blank} of {n_texts} texts are blank: they belong to no cluster (-1)")
-    if n_repeated:
-        warnings.append(f"{n_repeated} of {n_texts} texts repeat another: equal texts are embedded and judged once")
-    if n_long:
-        warnings.append(f"{n_long} of {n_texts} texts have over {_VERY_LONG:,} characters: only the beginning is read")
-    return warnings
+@app.command()
+@spread_options
+def classification(
+    k: K,
+    options: FitOptions,
+    label_field: LabelField = "label",
+    ridge: Ridge = 1e-3,
+    intercept: Intercept = True,
+    posterior: Posterior = None,
+) -> None:
+    """Find K predicates that tell the class of a text, and what each adds to the odds of each class."""
+
+    def model(labels: Any):
+        from nlparam.errors import CorpusError
+        from nlparam.labels import class_labels
+        from nlparam.models import Classification
+
+        n_classes = len(class_labels(labels, len(labels)).names)
+        if n_classes > max(2, len(labels) // 2):
+            raise CorpusError(
+                f"got {n_classes:,} different values in {len(labels):,} texts, expected classes of several texts each: "
+                "choose another field, or fit a regression to numbers"
+            )
+        return Classification(n_predicates=k, n_classes=n_classes, ridge=ridge, intercept=intercept)
+
+    run(model, options, field=label_field, posterior=posterior)
 
 
-def _check(options: FitOptions) -> None:
-    if (options.texts is None) == (options.dataset is None):
-        got = "got neither" if options.texts is None else "got both"
-        raise typer.BadParameter(f"{got}, expected exactly one of the two", param_hint="'--texts' or '--dataset'")
-    if options.dataset is not None and options.text_field is not None:
-        raise typer.BadParameter("a data set has no fields to choose from", param_hint="'--text-field'")
-    if options.predicates is not None and options.proposer is not None:
-        raise typer.BadParameter("got --predicates too, with which nothing is proposed", param_hint="'--proposer'")
-    if options.goal is not None and not options.goal.strip():
-        raise typer.BadParameter("got nothing, expected a few words", param_hint="'--goal'")
+@app.command()
+@spread_options
+def regression(
+    k: K,
+    options: FitOptions,
+    label_field: LabelField = "label",
+    ridge: Ridge = 1e-3,
+    intercept: Intercept = True,
+    posterior: Posterior = None,
+) -> None:
+    """Find K predicates that predict a number, and what each adds to it."""
+
+    def model(_: Any):
+        from nlparam.models import Regression
+
+        return Regression(n_predicates=k, ridge=ridge, intercept=intercept)
+
+    run(model, options, field=label_field, posterior=posterior)
 
 
-def _read(options: FitOptions) -> list[str]:
-    from nlparam.corpus import Corpus
-    from nlparam.datasets import load_dataset
-    from nlparam.readers import read_texts
+@app.command()
+@spread_options
+def difference(
+    k: K,
+    options: FitOptions,
+    label_field: Annotated[
+        str | None,
+        typer.Option(
+            help="The field of the group of each text, of two values; by default `label`.",
+            metavar="NAME",
+            show_default=False,
+        ),
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(help="A second file or folder of texts, to compare the first with.", show_default=False),
+    ] = None,
+    towards: Annotated[
+        str | None,
+        typer.Option(
+            help="The group that differences are counted towards; by default that of --texts, or the last by name.",
+            metavar="NAME",
+            show_default=False,
+        ),
+    ] = None,
+    diversity: Annotated[
+        float, typer.Option(help="The price of predicates that say the same.", metavar="X", min=0.0)
+    ] = 0.2,
+    ridge: Ridge = 1e-3,
+    posterior: Posterior = None,
+) -> None:
+    """Find K predicates that hold more often in one group of texts than in another."""
+    if against is not None and label_field is not None:
+        raise typer.BadParameter("got --label-field too, expected one of the two", param_hint="'--against'")
 
-    if options.dataset is not None:
-        return load_dataset(options.dataset).texts
-    assert options.texts is not None  # checked before
-    table = read_texts(options.texts, text_field=options.text_field)
-    print_warnings([*table.warnings, *corpus_warnings(Corpus.from_texts(table.texts))])
-    return table.texts
+    def model(groups: Any):
+        from nlparam.models import Difference
 
+        # With two files, what the first has more of is what one asks about.
+        name = groups[0] if towards is None and against is not None else towards
+        return Difference(n_predicates=k, diversity=diversity, ridge=ridge, towards=name)
 
-def _changes(options: FitOptions) -> dict[str, Any]:
-    """The fields of `SearchOptions` that were given; the others keep their defaults."""
-    changes: dict[str, Any] = {}
-    if options.max_judgments is not None:
-        changes["max_judgments"] = options.max_judgments
-    if options.rounds is not None:
-        changes["n_rounds"] = options.rounds
-    if options.n_judged is not None:
-        if options.n_judged != "all" and not options.n_judged.isdecimal():
-            message = f"got {options.n_judged!r}, expected a number or `all`"
-            raise typer.BadParameter(message, param_hint="'--n-judged'")
-        changes["n_judged"] = None if options.n_judged == "all" else int(options.n_judged)
-    return changes
-
-
-def _candidates(options: FitOptions, n_predicates: int) -> Sequence[str] | None:
-    """The predicates of the user's file, or `None` if there is none."""
-    if options.predicates is None:
-        return None
-    try:
-        lines = options.predicates.read_text(encoding="utf-8-sig", errors="replace").splitlines()
-    except OSError as error:
-        raise CorpusError(f"cannot read the predicates {options.predicates}: {error.strerror or error}") from error
-    predicates = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
-    if len(predicates) < n_predicates:
-        raise CorpusError(
-            f"{options.predicates} holds {len(predicates)} distinct predicates, expected at least {n_predicates}, one "
-            "per line"
-        )
-    return predicates
-
-
-@contextlib.contextmanager
-def _usage_errors() -> Iterator[None]:
-    """The `ValueError` of a model or of options is a mistake in the command."""
-    try:
-        yield
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
-
-
-def _show(fit: "Fit", out: Path) -> None:
-    import numpy as np
-
-    from nlparam.report.text import duration
-
-    sizes = np.bincount(fit.assignments[fit.assignments >= 0], minlength=len(fit.predicates))
-    rows = [
-        (str(number), printable(predicate), f"{size:,}", f"{size / len(fit.texts):.1%}", f"{agreement.agreement:.0%}")
-        for number, (predicate, size, agreement) in enumerate(zip(fit.predicates, sizes, fit.agreement, strict=True))
-    ]
-    print_table(("", "predicate", "texts", "share", "head agrees"), rows, numbers=(0, 2, 3, 4))
-    costs = fit.costs
-    ended = f"\nended:   {fit.result.value}"
-    if len(fit.predicates) < fit.asked_model.n_predicates:
-        ended += f" ({len(fit.predicates)} of the {fit.asked_model.n_predicates} asked for are of use)"
-    print_lines(ended)
-    print_lines(
-        f"cost:    {duration(costs.total_seconds)}, {costs.judgments_asked:,} judgments asked and "
-        f"{costs.judgments_served:,} served from the store, {costs.calls:,} calls, "
-        f"{costs.prompt_tokens + costs.completion_tokens:,} tokens",
-        f"report:  {out / 'report.html'}",
-    )
+    run(model, options, field=label_field or "label", against=against, posterior=posterior)

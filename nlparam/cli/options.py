@@ -20,6 +20,22 @@ class Proposer(enum.StrEnum):
     state = "state"
 
 
+class TimeUnit(enum.StrEnum):
+    """What dates are grouped by."""
+
+    day = "day"
+    week = "week"
+    month = "month"
+    year = "year"
+
+
+class PosteriorMethod(enum.StrEnum):
+    """How the posterior of the weights is sampled."""
+
+    nuts = "nuts"
+    svi = "svi"
+
+
 Texts = Annotated[
     Path | None,
     typer.Option(
@@ -38,6 +54,23 @@ TextField = Annotated[
         help="The field that holds the text; by default `text`, else the only one that holds prose.",
         metavar="NAME",
         rich_help_panel=_TEXTS,
+        show_default=False,
+    ),
+]
+LabelField = Annotated[
+    str,
+    typer.Option(help="The field of the label of each text.", metavar="NAME", rich_help_panel=_TEXTS),
+]
+K = Annotated[int, typer.Option("--k", help="The number of predicates.", metavar="K", min=1, show_default=False)]
+Ridge = Annotated[float, typer.Option(help="The price of large weights; it keeps them finite.", metavar="X", min=0.0)]
+Intercept = Annotated[
+    bool, typer.Option("--intercept/--no-intercept", help="Whether there is a base value without any predicate.")
+]
+Posterior = Annotated[
+    PosteriorMethod | None,
+    typer.Option(
+        help="Sample the weights too, exactly (nuts) or fast (svi), and show credible intervals.",
+        rich_help_panel=_OUTPUT,
         show_default=False,
     ),
 ]

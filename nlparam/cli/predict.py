@@ -1,5 +1,6 @@
 """`nlparam predict`: what a fit predicts for new texts, without a language model."""
 
+import collections
 import csv
 import json
 from collections.abc import Callable, Sequence
@@ -33,8 +34,9 @@ def predict(
 ) -> None:
     """Say what a fit predicts for new texts: one row per text, with the probability of every predicate.
 
-    The columns are text, then for a clustering cluster and predicate (-1 and nothing for a blank text), for any other
-    model prediction, and P(predicate) for each predicate.
+    The columns are text; then for a clustering cluster and predicate (-1 and nothing for a blank text), for a
+    classification or difference class and the probability of each, for a time series the most typical time, for any
+    other model prediction; and P(predicate) for each predicate.
     """
     write = _writer(out, overwrite=overwrite)
     from nlparam.progress import Progress
@@ -61,15 +63,18 @@ def predict(
         raise NlparamError(f"{out} cannot be written ({error}): choose another --out") from error
     if fit.model.assigns_texts:
         _show_clusters(fit, predictions)
+    elif "class" in columns:
+        _show_classes(fit, columns["class"])
     print_lines(f"\nlabels:  {out}")
 
 
 def label_columns(
     fit: "Fit", texts: Sequence[str], denotations: "np.ndarray", predictions: "np.ndarray"
 ) -> dict[str, list]:
-    """The table that is written, by column: `text`, `cluster` and `predicate`, then `P(...)` for every predicate.
+    """The table that is written, by column: `text`, what the model predicts, then `P(...)` for every predicate.
 
-    A model that does not assign texts to predicates has the column `prediction` instead of the two.
+    The prediction is `cluster` and `predicate` where texts are assigned to predicates, `class` and `P(class NAME)`
+    where the model names classes, `time` where it names times, else `prediction`.
     """
     # As everywhere, lone surrogates are replaced: no file can hold them.
     columns: dict[str, list] = {"text": [text.encode("utf-8", errors="replace").decode("utf-8") for text in texts]}
@@ -77,10 +82,27 @@ def label_columns(
         columns["cluster"] = predictions.tolist()
         columns["predicate"] = [fit.predicates[cluster] if cluster >= 0 else "" for cluster in predictions]
     else:
-        columns["prediction"] = predictions.tolist()
+        columns |= _predicted(fit, denotations, predictions)
     return columns | {
         f"P({predicate})": denotations[:, number].tolist() for number, predicate in enumerate(fit.predicates)
     }
+
+
+def _predicted(fit: "Fit", denotations: "np.ndarray", predictions: "np.ndarray") -> dict[str, list]:
+    import numpy as np
+
+    classes, times = fit.coords.get("class"), fit.coords.get("step")
+    if not np.issubdtype(predictions.dtype, np.integer) or not (classes or times):
+        return {"prediction": predictions.tolist()}
+    if not classes:
+        assert times is not None
+        return {"time": [times[step] for step in predictions]}
+    columns = {"class": [classes[code] for code in predictions]}
+    probability = getattr(fit.model, "predict_proba", None)
+    if probability is not None:
+        probabilities = np.asarray(probability(fit.weights, np.asarray(denotations)))
+        columns |= {f"P(class {name})": probabilities[:, code].tolist() for code, name in enumerate(classes)}
+    return columns
 
 
 def _writer(out: Path, *, overwrite: bool) -> Callable[[Path, dict[str, list]], None]:
@@ -135,3 +157,12 @@ def _show_clusters(fit: "Fit", clusters: "np.ndarray") -> None:
     if n_blank := int((clusters < 0).sum()):
         rows.append(("-1", "(blank texts)", f"{n_blank:,}", f"{n_blank / len(clusters):.1%}"))
     print_table(("", "predicate", "texts", "share"), rows, numbers=(0, 2, 3))
+
+
+def _show_classes(fit: "Fit", predicted: list[str]) -> None:
+    counts = collections.Counter(predicted)
+    rows = [
+        (printable(name), f"{counts[name]:,}", f"{counts[name] / max(len(predicted), 1):.1%}")
+        for name in fit.coords["class"]
+    ]
+    print_table(("class", "texts", "share"), rows, numbers=(1, 2))

@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING, Any
 from nlparam.report.text import DASH
 
 if TYPE_CHECKING:
+    import altair
+
     from nlparam.report.quantities import Intervals
     from nlparam.solution import Fit
 
-__all__ = ["build_report"]
+__all__ = ["PROBABILITY", "build_report", "plot_quantity"]
+
+# How probable it is that a value lies in its interval, wherever intervals are shown.
+PROBABILITY = 0.9
 
 _HERE = Path(__file__).parent
 
@@ -70,6 +75,31 @@ def build_report(fit: "Fit", intervals: "Intervals | None" = None) -> str:
     )
     # Lone surrogates cannot be written to a file.
     return html.encode("utf-8", errors="replace").decode("utf-8")
+
+
+def plot_quantity(
+    fit: "Fit", quantity: str | None = None, intervals: "Intervals | None" = None
+) -> "altair.TopLevelMixin":
+    """The chart of one quantity of a fit, by default the first.
+
+    Raises `ValueError` if there is none of this name or it cannot be drawn.
+    """
+    from nlparam.report.plots import quantity_chart
+    from nlparam.report.quantities import view_quantities
+
+    views = {view.name: view for view in view_quantities(fit, intervals)}
+    if quantity is None and views:
+        quantity = next(iter(views))
+    if quantity not in views:
+        known = ", ".join(map(repr, views)) or "none"
+        raise ValueError(f"got the quantity {quantity!r}, expected one of {known}")
+    chart = quantity_chart(views[quantity])
+    if chart is None:
+        raise ValueError(
+            f"the quantity {quantity!r} cannot be drawn (it is a single number, has over two dimensions, or no finite "
+            "value): see quantities() for its numbers"
+        )
+    return chart
 
 
 def _policy(scripts: list[str]) -> str:

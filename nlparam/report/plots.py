@@ -5,38 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlparam.report.quantities import Intervals, QuantityView, is_dates, positions, view_quantities
+from nlparam.report.quantities import QuantityView, is_dates, positions
 from nlparam.report.text import visible
 
 if TYPE_CHECKING:
     import altair
 
-    from nlparam.solution import Fit
-
 MAX_PANELS = 12
 MAX_ITEMS = 40
 # Points of all curves of a chart together.
 MAX_CURVE_POINTS = 4000
-
-
-def plot(fit: "Fit", quantity: str | None = None, intervals: Intervals | None = None) -> "altair.TopLevelMixin":
-    """The chart of one quantity of a fit, by default the first.
-
-    Raises `ValueError` if there is none of this name or it cannot be drawn.
-    """
-    views = {view.name: view for view in view_quantities(fit, intervals)}
-    if quantity is None and views:
-        quantity = next(iter(views))
-    if quantity not in views:
-        known = ", ".join(map(repr, views)) or "none"
-        raise ValueError(f"got the quantity {quantity!r}, expected one of {known}")
-    chart = quantity_chart(views[quantity])
-    if chart is None:
-        raise ValueError(
-            f"the quantity {quantity!r} cannot be drawn (it is a single number, has over two dimensions, or no finite "
-            "value): see quantities() for its numbers"
-        )
-    return chart
 
 
 def quantity_chart(view: QuantityView) -> "altair.TopLevelMixin | None":
@@ -100,7 +78,7 @@ def _curves(view: QuantityView) -> "altair.TopLevelMixin":
         title=None,
         scale=alt.Scale(type="utc", nice=False) if dates else alt.Scale(zero=False, nice=False),
         # Years are not to be written 2,004.
-        axis=alt.Axis(tickCount=5, grid=False, labelFlush=True, **({"format": "d"} if whole else {})),
+        axis=alt.Axis(tickCount=5, grid=False, labelFlush=True, format="d" if whole else alt.Undefined),
     )
     y_axis = alt.Axis(tickCount=4, format="%") if view.is_share else alt.Axis(tickCount=4)
     title = None if len(panels) > 1 else view.label

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 # Per quantity, as the mean and the lower and upper ends of its credible intervals, in its own shape.
 Intervals = Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]
 
-# How probable it is that a value lies in its interval, wherever intervals are shown.
-PROBABILITY = 0.9
 MAX_NAME = 80
 # More points than these would make the page large and could not be told apart.
 MAX_BINS = 200

@@ -1,11 +1,13 @@
 """What the report says about each quantity of a model: its chart, its caption, and the figures as a table."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
+from nlparam.report import PROBABILITY
 from nlparam.report.plots import MAX_PANELS, shown_items
-from nlparam.report.quantities import PROBABILITY, QuantityView
+from nlparam.report.quantities import QuantityView
 
 MAX_COLUMNS = 30
 MAX_ROWS = 120
@@ -38,15 +40,7 @@ class ResultView:
 def describe_result(view: QuantityView, number: int) -> ResultView:
     """Writes the captions and tables of a quantity; `number` counts the quantities."""
     title = view.name.replace("_", " ")
-    parts = {
-        "key": f"quantity-{number}",
-        "title": title[:1].upper() + title[1:],
-        "label": view.label,
-        "caption": "",
-        "figure": None,
-        "table": None,
-        "detail": None,
-    }
+    parts: dict[str, Any] = {"caption": "", "figure": None, "table": None, "detail": None}
     if view.kind == "scalar":
         parts["figure"] = view.cell(0, 0)
     elif view.kind == "curves":
@@ -55,7 +49,7 @@ def describe_result(view: QuantityView, number: int) -> ResultView:
         parts |= {"caption": _dots_caption(view), "table": _dots(view)}
     else:
         parts["caption"] = "It has too many dimensions to be shown here; `fit.quantities()` has its numbers."
-    return ResultView(**parts)
+    return ResultView(f"quantity-{number}", title[:1].upper() + title[1:], view.label, **parts)
 
 
 def _interval_words(view: QuantityView) -> str:
@@ -78,7 +72,9 @@ def _curves_caption(view: QuantityView) -> str:
     sentences = [f"{view.label} over time, by the model{_interval_words(view)}."]
     if view.observed is not None:
         bins = "step" if len(view.observed.times) == len(view.items) else f"of {len(view.observed.times)} spans of time"
-        sentences.append(f"Each grey dot is the mean denotation of the texts of one {bins}; the larger, the more texts.")
+        sentences.append(
+            f"Each grey dot is the mean denotation of the texts of one {bins}; the larger, the more texts."
+        )
     if len(view.panels) > 1:
         sentences.append("Each panel has a scale of its own.")
     if len(view.panels) > MAX_PANELS:

@@ -1,0 +1,106 @@
+"""What `nlparam fit` prints at the end: the predicates with what the model says of each, and what it cost."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nlparam.cli.output import print_lines, print_table, printable
+
+if TYPE_CHECKING:
+    from nlparam.report.quantities import Intervals, QuantityView
+    from nlparam.solution import Fit
+
+# More columns than these do not fit into a terminal.
+_MAX_CLASSES = 6
+_MAX_HEADING = 24
+
+Columns = dict[str, list[str]]
+
+
+def show(fit: "Fit", out: Path, intervals: "Intervals | None" = None) -> None:
+    """Prints a fit that is saved in `out`, with credible intervals where there are some."""
+    from nlparam.report.quantities import goodness, view_quantities
+    from nlparam.report.text import duration
+
+    columns: Columns = {"predicate": [printable(predicate) for predicate in fit.predicates]}
+    notes = []
+    if fit.model.assigns_texts:
+        columns |= _sizes(fit)
+    else:
+        for view in view_quantities(fit, intervals):
+            columns |= _columns(view, columns)
+            notes += _notes(view)
+    columns["head agrees"] = [f"{agreement.agreement:.0%}" for agreement in fit.agreement]
+    rows = [(str(number), *row) for number, row in enumerate(zip(*columns.values(), strict=True))]
+    print_table(("", *columns), rows, numbers=(0, *range(2, len(columns) + 1)))
+    for note in dict.fromkeys(notes):
+        print_lines(note)
+    measured = goodness(fit)
+    if measured is not None:
+        print_lines(f"\nfits:    {measured.sentence}")
+    costs = fit.costs
+    ended = f"{'' if measured else chr(10)}ended:   {fit.result.value}"
+    if len(fit.predicates) < fit.asked_model.n_predicates:
+        ended += f" ({len(fit.predicates)} of the {fit.asked_model.n_predicates} asked for are of use)"
+    print_lines(ended)
+    print_lines(
+        f"cost:    {duration(costs.total_seconds)}, {costs.judgments_asked:,} judgments asked and "
+        f"{costs.judgments_served:,} served from the store, {costs.calls:,} calls, "
+        f"{costs.prompt_tokens + costs.completion_tokens:,} tokens",
+        f"report:  {out / 'report.html'}",
+    )
+
+
+def _sizes(fit: "Fit") -> Columns:
+    sizes = np.bincount(fit.assignments[fit.assignments >= 0], minlength=len(fit.predicates))
+    return {
+        "texts": [f"{size:,}" for size in sizes],
+        "share": [f"{size / len(fit.texts):.1%}" for size in sizes],
+    }
+
+
+def _columns(view: "QuantityView", before: Columns) -> Columns:
+    """The columns of a quantity, one row per predicate."""
+    name = view.name.replace("_", " ")
+    if view.kind == "curves":
+        # One table holds the course of one quantity: the log-odds say the same as the shares.
+        return {} if any(heading.startswith("first") for heading in before) else _course(view, len(before["predicate"]))
+    if view.kind != "dots" or view.item_dim != "predicate":
+        return {}
+    cells = [[view.cell(p, k) for k in range(len(view.items))] for p in range(len(view.panels))]
+    if len(view.panels) == 1:
+        return {name: cells[0]}
+    if len(view.panels) <= _MAX_CLASSES:
+        return {_heading(panel): column for panel, column in zip(view.panels, cells, strict=True)}
+    return {
+        word: [f"{_heading(view.panels[p])} {cells[p][k]}" for k, p in enumerate(chosen)]
+        for word, chosen in (("most for", view.values.argmax(axis=0)), ("most against", view.values.argmin(axis=0)))
+    }
+
+
+def _course(view: "QuantityView", n_predicates: int) -> Columns:
+    from nlparam.report.results import time_name
+
+    if view.values.shape[0] != n_predicates:
+        return {}
+    last, peaks = len(view.items) - 1, np.nan_to_num(view.values, nan=-np.inf).argmax(axis=1)
+    panels = range(n_predicates)
+    return {
+        f"first ({time_name(view, 0)})": [view.cell(p, 0) for p in panels],
+        f"last ({time_name(view, last)})": [view.cell(p, last) for p in panels],
+        "highest": [view.figure(view.values[p, peak]) for p, peak in enumerate(peaks)],
+        "when": [time_name(view, int(peak)) for peak in peaks],
+    }
+
+
+def _notes(view: "QuantityView") -> list[str]:
+    """What the columns mean."""
+    if view.kind == "scalar":
+        return [f"{view.name.replace('_', ' ')}: {view.cell(0, 0)} ({view.label[:1].lower()}{view.label[1:]})"]
+    return [view.direction] if view.kind == "dots" and view.direction else []
+
+
+def _heading(name: str) -> str:
+    name = printable(name)
+    return name if len(name) <= _MAX_HEADING else f"{name[: _MAX_HEADING - 1]}…"
