@@ -24,7 +24,8 @@ from tests.cli_corpus import MONEY, TEXTS, answer, embedded_store, fit, run, sai
 from tests.fake_server import FakeServer
 from tests.handmade_fit import Plain, make_fit
 
-HEAVY = ["jax", "torch", "sklearn", "pandas", "openai", "altair", "pyarrow", "sentence_transformers", "xllamacpp"]
+HEAVY = ["jax", "torch", "sklearn", "pandas", "openai", "altair", "pyarrow", "arviz", "numpyro"]
+HEAVY += ["sentence_transformers", "xllamacpp"]
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,8 @@ def fitted(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["fit", "clustering", "--help"], ["doctor", "--help"], ["--version"]]
+    "arguments",
+    [["--help"], ["fit", "clustering", "--help"], ["fit", "difference", "--help"], ["doctor", "--help"], ["--version"]],
 )
 def test_help_imports_nothing_heavy(arguments):
     code = (

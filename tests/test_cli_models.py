@@ -1,5 +1,6 @@
 """Every model on the command line: what is fitted, printed, predicted, and refused before a language model is asked."""
 
+import dataclasses
 import json
 
 import arviz
@@ -116,6 +117,11 @@ def test_a_posterior_is_kept_with_the_fit_and_shown_by_every_report(tmp_path, as
     (out / "report.html").unlink()
     assert run("report", out).exit_code == 0
     assert "credible intervals" in (out / "report.html").read_text(encoding="utf-8")
+    other = nlparam.load(out)
+    dataclasses.replace(other, denotations=1 - other.denotations).save(out)
+    left_out = run("report", out)
+    assert "is the posterior of another fit and is left out" in said(left_out)
+    assert "credible intervals" not in (out / "report.html").read_text(encoding="utf-8")
     (out / "posterior.nc").write_text("damaged")
     refused = run("report", out)
     assert refused.exit_code == 1

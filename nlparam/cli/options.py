@@ -69,9 +69,7 @@ Intercept = Annotated[
 Posterior = Annotated[
     PosteriorMethod | None,
     typer.Option(
-        help="Sample the weights too, exactly (nuts) or fast (svi), and show credible intervals.",
-        rich_help_panel=_OUTPUT,
-        show_default=False,
+        help="Sample the weights too, exactly (nuts) or fast (svi), and show credible intervals.", show_default=False
     ),
 ]
 Goal = Annotated[

@@ -1,9 +1,12 @@
 """`--posterior`: samples of the weights in the folder of a fit, and credible intervals in its report."""
 
+import hashlib
+import json
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nlparam.cli.output import print_warnings
 from nlparam.errors import FitFolderError
 
 if TYPE_CHECKING:
@@ -12,6 +15,7 @@ if TYPE_CHECKING:
     from nlparam.solution import Fit
 
 _SAMPLES = "posterior.nc"
+_OF = "fit"  # the attribute that says of which fit the samples are
 
 
 def sample_posterior(fit: "Fit", method: str, out: Path, *, seed: int, progress: "Progress") -> "Intervals":
@@ -20,6 +24,7 @@ def sample_posterior(fit: "Fit", method: str, out: Path, *, seed: int, progress:
     from nlparam.report import PROBABILITY
 
     samples = fit.posterior(method=method, seed=seed, progress=progress)
+    samples["posterior"].attrs[_OF] = _digest(fit)
     path = out / _SAMPLES
     partial = path.with_suffix(".partial.nc")
     try:
@@ -37,8 +42,8 @@ def forget_posterior(out: Path) -> None:
     (out / _SAMPLES).unlink(missing_ok=True)
 
 
-def kept_posterior(out: Path) -> Any:
-    """The samples in the folder of a fit, or `None` if there are none.
+def kept_posterior(fit: "Fit", out: Path) -> Any:
+    """The samples in the folder `out` of `fit`, or `None` if there are none of this fit.
 
     Raises `FitFolderError` if they cannot be read.
     """
@@ -50,8 +55,25 @@ def kept_posterior(out: Path) -> Any:
         import arviz
 
     try:
-        return arviz.from_netcdf(str(path), engine="h5netcdf")
-    except (OSError, ValueError) as error:
+        samples = arviz.from_netcdf(str(path), engine="h5netcdf")
+        of = samples["posterior"].attrs.get(_OF)
+    except (OSError, ValueError, KeyError) as error:
         raise FitFolderError(
             f"{path} cannot be read ({error}): delete it, or fit again with --posterior and --overwrite"
         ) from error
+    if of != _digest(fit):
+        print_warnings([f"{path} is the posterior of another fit and is left out: sample it anew with --posterior"])
+        return None
+    return samples
+
+
+def _digest(fit: "Fit") -> str:
+    """The content address of everything that the posterior of a fit depends on."""
+    import numpy as np
+
+    from nlparam.fitting import describe_model
+
+    described = [describe_model(fit.model), fit.predicates, fit.settings.get("corpus")]
+    digest = hashlib.sha256(json.dumps(described, sort_keys=True, default=str).encode())
+    digest.update(np.ascontiguousarray(fit.denotations, dtype=np.float32).tobytes())
+    return digest.hexdigest()

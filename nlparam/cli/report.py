@@ -20,7 +20,8 @@ def report(
     from nlparam.folder import load
 
     path = folder / "report.html"
-    fit, posterior = load(folder), kept_posterior(folder)
+    fit = load(folder)
+    posterior = kept_posterior(fit, folder)
     try:
         fit.report(path, posterior=posterior)
     except OSError as error:
