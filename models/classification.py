@@ -4,12 +4,13 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from nlparam.errors import CorpusError
 from nlparam.labels import class_labels
 from nlparam.numerics.model import AbstractPredicateModel
-from nlparam.numerics.newton import newton
+from nlparam.numerics.newton import descend
 from nlparam.numerics.quantities import Prepared, Quantity
 
 
@@ -66,8 +67,7 @@ class Classification(AbstractPredicateModel):
     def loss(self, weights, denotations, data=None):
         log_probabilities = jax.nn.log_softmax(self._scores(weights, denotations))
         fit = -jnp.mean(jnp.take_along_axis(log_probabilities, jnp.asarray(data)[:, None], axis=1))
-        ridge = 1e-5 / denotations.shape[0] if self.parity else self.ridge
-        return fit + ridge / 2 * jnp.sum(weights.coefficients**2)
+        return fit + self._ridge(denotations.shape[0]) / 2 * jnp.sum(weights.coefficients**2)
 
     def init_weights(self, denotations, data=None):
         del data
@@ -79,7 +79,29 @@ class Classification(AbstractPredicateModel):
         start = self.init_weights(denotations, data) if init is None else init
         if self.n_classes * (denotations.shape[1] + 1) > _MOST_NEWTON_WEIGHTS:
             return super().fit_weights(denotations, data, start)
-        return newton(lambda weights: self.loss(weights, denotations, data), start).weights
+        flat, restore = ravel_pytree(start)
+        n_texts, n_predicates = denotations.shape
+        shape = self.n_classes * n_predicates
+        penalised = jnp.where(jnp.arange(len(flat)) < shape, self._ridge(n_texts), 0.0)
+
+        def direction(vector, gradient):
+            # The Hessian written out, of the coefficients before the intercepts: autodiff would take it row by row.
+            weights = restore(vector)
+            probabilities = jax.nn.softmax(self._scores(weights, denotations))
+            products = probabilities[:, :, None] * denotations[:, None, :]
+            columns = jnp.concatenate([products.reshape(n_texts, shape), probabilities], axis=1)
+            if not self._has_intercept:
+                columns = columns.at[:, shape:].set(0.0)
+            same = jnp.concatenate([denotations, jnp.full((n_texts, 1), float(self._has_intercept))], axis=1)
+            blocks = jnp.einsum("nc,nk,nl->ckl", probabilities, same, same) / n_texts
+            hessian = _arrange(blocks) - columns.T @ columns / n_texts + jnp.diag(penalised)
+            damping = 1e-7 * (1 + jnp.max(jnp.diag(hessian)))
+            return -jnp.linalg.solve(hessian + damping * jnp.eye(len(vector), dtype=vector.dtype), gradient)
+
+        def value(vector):
+            return self.loss(restore(vector), denotations, data)
+
+        return restore(descend(value, direction, flat, max_steps=50, tolerance=1e-6)[0])
 
     def predict(self, weights, denotations):
         """The most likely class of each text."""
@@ -113,7 +135,24 @@ class Classification(AbstractPredicateModel):
 
     def _scores(self, weights, denotations):
         scores = denotations @ weights.coefficients.T
-        return scores if self.parity or not self.intercept else scores + weights.intercepts
+        return scores + weights.intercepts if self._has_intercept else scores
+
+    @property
+    def _has_intercept(self):
+        return self.intercept and not self.parity
+
+    def _ridge(self, n_texts):
+        return 1e-5 / n_texts if self.parity else self.ridge
+
+
+def _arrange(blocks):
+    """From one block per class, of its predicates and then its intercept, to all coefficients before all intercepts."""
+    n_classes, size, _ = blocks.shape
+    n_predicates = size - 1
+    full = jax.scipy.linalg.block_diag(*blocks)
+    within = jnp.arange(n_classes * size).reshape(n_classes, size)
+    order = jnp.concatenate([within[:, :n_predicates].ravel(), within[:, n_predicates]])
+    return full[order][:, order]
 
 
 # Above this, a step of Newton's method costs more than the L-BFGS steps it saves.

@@ -9,16 +9,15 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from nlparam.errors import CorpusError
-from nlparam.numerics.block_tridiagonal import solve_chain
+from nlparam.numerics.block_tridiagonal import solve_chain, whiten_chain
 from nlparam.numerics.model import AbstractPredicateModel
 from nlparam.numerics.newton import descend
+from nlparam.numerics.normaliser import moments, total_log_partition
 from nlparam.numerics.quantities import Prepared, Quantity
 from nlparam.times import TimeSteps, time_steps
 
 # Up to this many predicates, the rows that binary denotations can have are listed (2 to that power).
 _MOST_PATTERN_PREDICATES = 10
-# Entries of the table of steps and texts that are held at once.
-_TABLE_ENTRIES = 2**23
 
 
 class TimeSeriesData(NamedTuple):
@@ -104,7 +103,7 @@ class TimeSeries(AbstractPredicateModel):
         ridge = 1e-7 * jnp.eye(n_predicates, dtype=denotations.dtype)
 
         def direction(flat, gradient):
-            covariances = _covariances(flat.reshape(start.shape), rows, log_counts)
+            covariances = moments(flat.reshape(start.shape), rows, log_counts).covariance
             blocks = (totals.sizes / n_texts)[:, None, None] * covariances
             blocks += both[:, None, None] * jnp.eye(n_predicates) + ridge
             return -solve_chain(blocks, coupling, gradient.reshape(start.shape)).ravel()
@@ -114,7 +113,20 @@ class TimeSeries(AbstractPredicateModel):
 
         flat, *_ = descend(value, direction, start.ravel(), max_steps=50, tolerance=1e-8)
         log_odds = flat.reshape(start.shape)
-        return TimeSeriesWeights(log_odds, _log_partition(log_odds, rows, log_counts) - jnp.log(n_texts))
+        return TimeSeriesWeights(log_odds, moments(log_odds, rows, log_counts).log_partition - jnp.log(n_texts))
+
+    def preconditioner(self, denotations, data=None):
+        """Whitens the random walk: the penalty ties each step to its neighbours far more than the texts hold it."""
+        n_texts = denotations.shape[0]
+        sizes = jnp.zeros(data.gap.shape[0] + 1, denotations.dtype).at[data.step].add(1.0) / n_texts
+        held = sizes * jnp.mean(jnp.var(denotations, axis=0)) + 1e-6 / n_texts
+        apply = whiten_chain(held, self._coupling(data, n_texts))
+        return lambda weights: TimeSeriesWeights(apply(weights.log_odds))
+
+    def subsample(self, data, rows, n_texts):
+        """The penalty of the paper is a sum, and stays what it was beside the likelihood of the texts that are left."""
+        smoothness = self.smoothness if self.parity else self.smoothness * len(rows) / n_texts
+        return dataclasses.replace(self, smoothness=smoothness), TimeSeriesData(data.step[rows], data.gap)
 
     def specialise(self, denotations):
         """For 0/1 denotations of few predicates: a model that lists the rows they can have instead of the texts."""
@@ -136,7 +148,7 @@ class TimeSeries(AbstractPredicateModel):
     def prevalence(self, weights, denotations) -> jax.Array:
         """`(n_steps, n_predicates)`: the share of texts that each predicate holds for at each step, by the model."""
         rows, log_counts = self._rows(denotations)
-        return jax.lax.map(lambda w: jax.nn.softmax(rows @ w + log_counts) @ rows, weights.log_odds)
+        return moments(weights.log_odds, rows, log_counts).mean
 
     def quantities(self, weights, denotations, data=None):
         """The prevalence curves, and the log-odds that make them."""
@@ -148,7 +160,7 @@ class TimeSeries(AbstractPredicateModel):
         }
 
     def _loss(self, log_odds, rows, log_counts, totals, data, n_texts):
-        likelihood = jnp.sum(log_odds * totals.sums) - totals.sizes @ _log_partition(log_odds, rows, log_counts)
+        likelihood = jnp.sum(log_odds * totals.sums) - total_log_partition(log_odds, totals.sizes, rows, log_counts)
         differences = jnp.diff(log_odds, axis=0)
         penalty = 0.5 * jnp.sum(self._coupling(data, n_texts)[:, None] * differences**2)
         return penalty - likelihood / n_texts
@@ -182,20 +194,3 @@ class _Totals(NamedTuple):
 def _totals(denotations, data, n_steps):
     sizes = jnp.zeros(n_steps, denotations.dtype).at[data.step].add(1.0)
     return _Totals(sizes, jnp.zeros((n_steps, denotations.shape[1]), denotations.dtype).at[data.step].add(denotations))
-
-
-def _log_partition(weights, rows, log_counts):
-    """`(n_steps,)`: the log of the sum over all texts of `exp(weights[t] @ row)`."""
-    one = jax.checkpoint(lambda w: jax.scipy.special.logsumexp(rows @ w + log_counts))
-    return jax.lax.map(one, weights, batch_size=max(1, _TABLE_ENTRIES // rows.shape[0]))
-
-
-def _covariances(weights, rows, log_counts):
-    """`(n_steps, n_predicates, n_predicates)`: the covariance of the denotations under each step's distribution."""
-
-    def one(w):
-        probabilities = jax.nn.softmax(rows @ w + log_counts)
-        mean = probabilities @ rows
-        return (rows * probabilities[:, None]).T @ rows - jnp.outer(mean, mean)
-
-    return jax.lax.map(one, weights, batch_size=max(1, _TABLE_ENTRIES // rows.shape[0]))

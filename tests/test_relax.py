@@ -104,7 +104,7 @@ def test_equal_shapes_compile_once(rng):
 
 def test_seeds_are_texts_and_spread_out(rng):
     embeddings, labels = planted(rng, spread=0.01)
-    seeds = np.asarray(seed_directions(embeddings, 4, key=jax.random.key(0)))
+    seeds = np.asarray(seed_directions(embeddings, 4, n_lloyd=0, key=jax.random.key(0)))
     nearest = np.argmax(seeds @ np.asarray(embeddings).T, axis=1)
     np.testing.assert_allclose(seeds, np.asarray(embeddings)[nearest], rtol=1e-6)
     assert len(set(labels[nearest])) == 4

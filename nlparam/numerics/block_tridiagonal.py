@@ -1,5 +1,7 @@
 """Linear systems of chains: block tridiagonal, solved in time linear in the length of the chain."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -33,6 +35,37 @@ def solve_chain(
     _, (inverses, solved) = jax.lax.scan(eliminate, zero, (blocks, right, before))
     _, solution = jax.lax.scan(substitute, jnp.zeros_like(right[0]), (inverses, solved, after), reverse=True)
     return solution
+
+
+def whiten_chain(
+    diagonal: Float[Array, " n_steps"], coupling: Float[Array, " n_steps_less_1"]
+) -> Callable[[Float[Array, "n_steps n"]], Float[Array, "n_steps n"]]:
+    r"""The map $u \mapsto B^{-T} u$ with the Cholesky factor $B B^T = \mathrm{diag}(a) + L(c)$, where $L$ is the
+    Laplacian of the chain that `coupling` weights: a problem with that Hessian has the identity for Hessian in $u$.
+
+    The factor has two diagonals; the map is a linear recurrence, evaluated in parallel.
+    """
+    weights = diagonal + jnp.pad(coupling, (1, 0)) + jnp.pad(coupling, (0, 1))
+
+    def eliminate(before, step):
+        weight, c = step  # c couples the step to the one before it
+        pivot = jnp.sqrt(weight - (c / before) ** 2)
+        return pivot, pivot
+
+    first = jnp.sqrt(weights[0])
+    _, rest = jax.lax.scan(eliminate, first, (weights[1:], coupling))
+    pivots = jnp.concatenate([first[None], rest])
+    # Row t of B^T x = u reads p_t x_t - (c_t / p_t) x_{t+1} = u_t.
+    ratio = jnp.pad(coupling / pivots[:-1] ** 2, (0, 1))
+
+    def compose(later, earlier):
+        return later[0] * earlier[0], earlier[0] * later[1] + earlier[1]
+
+    def apply(values):
+        factors = jnp.broadcast_to(ratio[:, None], values.shape)
+        return jax.lax.associative_scan(compose, (factors, values / pivots[:, None]), reverse=True)[1]
+
+    return apply
 
 
 def invert(matrix: Float[Array, "n n"]) -> Float[Array, "n n"]:

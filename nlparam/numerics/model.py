@@ -1,12 +1,14 @@
 """What a model is: a loss over denotations. Everything else has a default."""
 
 import abc
+from collections.abc import Callable
 from typing import ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
+from jaxtyping import Array
 
 from nlparam.numerics._types import Data, Denotations, Scalar, Scores, Weights
 from nlparam.numerics.quantities import Prepared, Quantity, weight_quantities
@@ -70,6 +72,26 @@ class AbstractPredicateModel(eqx.Module):
         """Relaxed denotations from cosines in [-1, 1] between texts and directions; by default the cosines."""
         return scores
 
+    def preconditioner(self, denotations: Denotations, data: Data = None) -> Callable[[Weights], Weights]:
+        """A linear map to the weights from coordinates in which the loss is about equally curved in all directions.
+
+        The relaxation descends in these coordinates; by default they are the weights themselves.
+        """
+        del denotations, data
+        return lambda weights: weights
+
+    def subsample(self, data: Data, rows: Array, n_texts: int) -> tuple["AbstractPredicateModel", Data]:
+        """The model and data of some of the texts, such that their loss estimates the loss of all `n_texts`.
+
+        By default the same model, and the `rows` of every array of the data that has one entry per text.
+        """
+
+        def take(leaf):
+            leaf = jnp.asarray(leaf)
+            return leaf[rows] if leaf.ndim and leaf.shape[0] == n_texts else leaf
+
+        return self, jax.tree.map(take, data)
+
     def specialise(self, denotations: Denotations) -> "AbstractPredicateModel":
         """An equal model that is cheaper for denotations like these; asked outside of `jit`, where values are known.
 
@@ -102,9 +124,9 @@ class AbstractPredicateModel(eqx.Module):
         del weights, denotations, data
         return []
 
-    def profile_loss(self, denotations: Denotations, data: Data = None) -> Scalar:
-        """The loss at the best weights: what the selection of predicates compares."""
-        return self.loss(self.fit_weights(denotations, data), denotations, data)
+    def profile_loss(self, denotations: Denotations, data: Data = None, init: Weights | None = None) -> Scalar:
+        """The loss at the best weights, sought from `init`: what the selection of predicates compares."""
+        return self.loss(self.fit_weights(denotations, data, init), denotations, data)
 
 
 def minimise(loss, start: Weights, *, max_steps: int = 200, tolerance: float = 1e-5) -> Weights:

@@ -47,21 +47,27 @@ def newton(
 def descend(value, direction, start, *, max_steps: int, tolerance: float):
     """The damped iteration itself, for any `direction(point, gradient)` that points downhill.
 
+    It ends where the gradient is below `tolerance`, or where the decrease that the next step promises is lost in the
+    rounding of the value: that last step is taken in full, since near the minimum it is better than the value can say.
+
     **Returns:** the point, its value, its gradient, and the number of steps.
     """
     value_and_grad = jax.value_and_grad(value)
+    rounding = 32 * jnp.finfo(start.dtype).eps
 
     def unfinished(carry):
-        _, _, gradient, step, stuck = carry
-        return (step < max_steps) & (jnp.max(jnp.abs(gradient), initial=0.0) > tolerance) & ~stuck
+        _, _, gradient, step, last = carry
+        return (step < max_steps) & (jnp.max(jnp.abs(gradient), initial=0.0) > tolerance) & ~last
 
     def advance(carry):
         point, current, gradient, step, _ = carry
         move = direction(point, gradient)
+        promised = -gradient @ move / 2
+        last = promised < rounding * jnp.maximum(jnp.abs(current), 1)
 
         def too_long(search):
             _, candidate, tries = search
-            return ~(candidate <= current) & (tries < 20)
+            return ~(candidate <= current) & (tries < 20) & ~last
 
         def halve(search):
             length, _, tries = search
@@ -69,12 +75,11 @@ def descend(value, direction, start, *, max_steps: int, tolerance: float):
 
         one = jnp.ones((), point.dtype)
         length, candidate, _ = jax.lax.while_loop(too_long, halve, (one, value(point + move), jnp.asarray(0)))
-        moved = candidate <= current
+        # Where no length helps, the precision of the numbers is reached.
+        moved = (candidate <= current) | last
         point = jnp.where(moved, point + length * move, point)
-        # Where no length helps, or the value no longer changes, the precision of the numbers is reached.
-        stuck = ~moved
         current, gradient = value_and_grad(point)
-        return point, current, gradient, step + 1, stuck
+        return point, current, gradient, step + 1, last | ~moved
 
     begin = (start, *value_and_grad(start), jnp.asarray(0), jnp.asarray(False))
     point, current, gradient, step, _ = jax.lax.while_loop(unfinished, advance, begin)

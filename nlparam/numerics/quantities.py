@@ -38,6 +38,25 @@ def named_leaves(weights: Weights) -> dict[str, Any]:
     return {jax.tree_util.keystr(path, simple=True, separator="_") or "weights": leaf for path, leaf in leaves}
 
 
+def predicate_axis(shape: tuple[int, ...], n_predicates: int) -> int | None:
+    """The axis of an array of weights that is taken for the predicates: the last one of length `n_predicates`."""
+    axes = [axis for axis, length in enumerate(shape) if length == n_predicates]
+    return axes[-1] if axes else None
+
+
+def without_predicate(weights: Weights, slot: Array, n_predicates: int) -> Weights:
+    """`weights` with zeros in place of what belongs to one predicate, as if it had never been there."""
+
+    def clear(leaf):
+        axis = predicate_axis(jnp.shape(leaf), n_predicates)
+        if axis is None or not jnp.issubdtype(leaf.dtype, jnp.floating):
+            return leaf
+        shape = [n_predicates if a == axis else 1 for a in range(leaf.ndim)]
+        return jnp.where(jnp.arange(n_predicates).reshape(shape) == slot, 0, leaf)
+
+    return jax.tree.map(clear, weights)
+
+
 def weight_quantities(weights: Weights, n_predicates: int) -> dict[str, Quantity]:
     """The leaves of `weights` as quantities; an axis of length `n_predicates` is taken for the predicates, the last
     such axis where there are several.
@@ -45,7 +64,7 @@ def weight_quantities(weights: Weights, n_predicates: int) -> dict[str, Quantity
     quantities = {}
     for name, leaf in named_leaves(weights).items():
         values = jnp.asarray(leaf)
-        axes = [axis for axis, length in enumerate(values.shape) if length == n_predicates]
-        dims = tuple("predicate" if axes and axis == axes[-1] else f"{name}_{axis}" for axis in range(values.ndim))
+        which = predicate_axis(values.shape, n_predicates)
+        dims = tuple("predicate" if axis == which else f"{name}_{axis}" for axis in range(values.ndim))
         quantities[name] = Quantity(values, dims, name.replace("_", " "))
     return quantities

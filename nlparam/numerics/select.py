@@ -10,9 +10,10 @@ from jaxtyping import Array, Bool, Float, Int
 
 from nlparam.numerics._types import Data, Key, Pool
 from nlparam.numerics.model import AbstractPredicateModel
+from nlparam.numerics.quantities import without_predicate
 
-# Bytes of denotations that one batch of swaps may hold at once.
-_BATCH_BYTES = 64 * 2**20
+# Bytes of denotations that one batch of swaps holds: as much as stays in the cache of a processor.
+_BATCH_BYTES = 2**20
 # Pools are padded with empty columns to a multiple of this, so that a growing pool rarely compiles again.
 _PAD = 16
 
@@ -105,12 +106,16 @@ def _descend(model, columns, available, start, data, batch, tolerance):
     def loss_of(chosen):
         return model.profile_loss(columns[:, chosen], data)
 
-    def swapped(chosen, slot, candidate):
+    def swapped(chosen, weights, slot, candidate):
         usable = available[candidate] & ~jnp.any((chosen == candidate) & (candidate < n_columns - 1))
-        return jnp.where(usable, loss_of(chosen.at[slot].set(candidate)), jnp.inf)
+        init = without_predicate(weights, slot, n_slots)
+        loss = model.profile_loss(columns[:, chosen.at[slot].set(candidate)], data, init)
+        return jnp.where(usable, loss, jnp.inf)
 
     def swap_losses(chosen):
-        losses = jax.lax.map(lambda swap: swapped(chosen, *swap), (slots, candidates), batch_size=batch)
+        # One column of several differs: the weights of the others are a good place to begin.
+        weights = model.fit_weights(columns[:, chosen], data)
+        losses = jax.lax.map(lambda swap: swapped(chosen, weights, *swap), (slots, candidates), batch_size=batch)
         return losses.reshape(n_slots, n_columns)
 
     def improve(state):
