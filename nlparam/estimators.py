@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from nlparam import fitting
@@ -194,10 +193,11 @@ class PredicateVectorizer(TransformerMixin, _TextEstimator):
         n_predicates = _DEFAULT_PREDICATES if self.n_predicates is None else self.n_predicates
         if not self.supervised:
             return Clustering(n_predicates)
-        # Where `type_of_target` has no word for it (missing labels, say), the classification says what is wrong.
-        if type_of_target(y).startswith("continuous"):
+        numbers = np.asarray(y)
+        if numbers.dtype.kind == "f" and np.any(numbers[np.isfinite(numbers)] % 1):
             return Regression(n_predicates)
-        return Classification(n_predicates, n_classes=max(2, len(class_labels(y, len(y)).names)))
+        labels = class_labels(numbers, len(numbers))
+        return Classification(n_predicates, n_classes=len(labels.names))
 
 
 class PredicateClassifier(ClassifierMixin, _TextEstimator):
