@@ -140,7 +140,7 @@ class NumpyroModel(AbstractPredicateModel):
                 if isinstance(distribution, dist.CategoricalProbs | dist.CategoricalLogits):
                     return jnp.argmax(jnp.asarray(distribution.probs), axis=-1)
                 return distribution.mean
-        raise ModelError("it has no observed site and returns nothing")
+        raise ValueError("it observes nothing and returns nothing")
 
     def quantities(self, weights, denotations, data=None):
         """The latent and the deterministic sites, as the program has them; those with one entry per text are left out

@@ -11,6 +11,7 @@ import numpyro.distributions as dist
 import optax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
+from numpyro import handlers
 from numpyro.infer import MCMC, NUTS, SVI, Trace_ELBO, init_to_value
 from numpyro.infer.autoguide import AutoDiagonalNormal
 from numpyro.optim import optax_to_numpyro
@@ -182,7 +183,10 @@ def _svi(density, whitening: AbstractWhitening, key, num_steps, num_samples):
 
     def program():
         z = jnp.asarray(numpyro.sample("z", dist.ImproperUniform(dist.constraints.real_vector, (), (size,))))
-        numpyro.factor("log_density", density(whitening(z)))
+        # The model may be a NumPyro program itself, whose sites are none of this one's business.
+        with handlers.block():
+            value = density(whitening(z))
+        numpyro.factor("log_density", value)
 
     # Begins as the Gaussian approximation at the peak: a standard one in these coordinates.
     guide = AutoDiagonalNormal(program, init_loc_fn=init_to_value(values={"z": jnp.zeros(size)}), init_scale=1.0)
