@@ -61,7 +61,12 @@ class Corpus:
         return np.bincount(self.row[self.row >= 0], minlength=len(self.distinct))
 
     def spread(self, values: np.ndarray, *, fill: float = 0.0) -> np.ndarray:
-        """From one row per distinct text to one row per text; blank texts get `fill`."""
+        """From one row per distinct text to one row per text; blank texts get `fill`.
+
+        Where the texts are distinct as they are, that is `values` itself, not a copy.
+        """
+        if len(self.distinct) == len(self):
+            return values
         spread = np.full((len(self), *values.shape[1:]), fill, dtype=values.dtype)
         spread[~self.blank] = values[self.row[~self.blank]]
         return spread

@@ -20,6 +20,7 @@ from nlparam.denoter import TextFeatures
 from nlparam.errors import LanguageModelError
 from nlparam.language.judge import AbstractJudge
 from nlparam.language.propose import AbstractProposer
+from nlparam.numerics.device import place_texts
 from nlparam.numerics.model import AbstractPredicateModel
 from nlparam.numerics.relax import Relaxation, relax
 from nlparam.numerics.sample import judging_order
@@ -44,6 +45,7 @@ class SearchOptions:
       that a run that was interrupted ends like one that was not.
     - `correct_bias`: move the threshold of each predicate to where its yes and no answers part (small models).
     - `n_restarts`: starts of each relaxation.
+    - `n_relaxed`: on how many texts, drawn at random, the restarts of a relaxation compete; the best goes on with all.
     - `contention`: candidates that would raise the loss by less than this in place of a chosen one are judged on as
       many texts before they are passed over; a few texts cannot tell them apart.
     - `tolerance`: the least gain in loss that counts as an improvement.
@@ -56,11 +58,12 @@ class SearchOptions:
     max_judgments: int | None = None
     correct_bias: bool = True
     n_restarts: int = 8
+    n_relaxed: int = 16_384
     contention: float = 0.05
     tolerance: float = 1e-3
 
     def __post_init__(self):
-        for name, least in (("n_rounds", 0), ("n_screened", 1), ("n_restarts", 1)):
+        for name, least in (("n_rounds", 0), ("n_screened", 1), ("n_restarts", 1), ("n_relaxed", 2)):
             if getattr(self, name) < least:
                 raise ValueError(f"got {name}={getattr(self, name)}, expected at least {least}")
         for name, least in (("n_slots_refined", 1), ("n_judged", 2), ("max_judgments", 2)):
@@ -104,7 +107,8 @@ class Search:
         self.goal, self.proposer, self.judge, self.options = goal, proposer, judge, options
         self.costs, self.progress = costs, progress
         self.key, self.rng = jax.random.key(seed), np.random.default_rng(seed)
-        self.spread_embeddings = jnp.asarray(corpus.spread(embeddings))
+        # Shared with NumPy on a CPU (the matrix is aligned), spread over the devices where there are several.
+        self.spread_embeddings = place_texts(corpus.spread(embeddings))
         self.trace: list[TraceEntry] = []
         self.began = time.perf_counter()
 
@@ -155,12 +159,17 @@ class Search:
     def _relax(self, fixed: np.ndarray | None = None) -> Relaxation:
         with self.costs.stage("relaxation"), self.progress.task("relaxing", None):
             self.key, key = jax.random.split(self.key)
+            model, data, n_texts = self.model, self.data, len(self.spread_embeddings)
+            if n_texts < len(self.corpus):
+                # The few texts that do not divide evenly among the devices are left out of the relaxation.
+                model, data = model.subsample(data, jnp.arange(n_texts), len(self.corpus))
             relaxation = relax(
-                self.model,
+                model,
                 self.spread_embeddings,
-                self.data,
-                fixed=None if fixed is None else jnp.asarray(fixed, self.spread_embeddings.dtype),
+                data,
+                fixed=None if fixed is None else jnp.asarray(fixed[:n_texts], self.spread_embeddings.dtype),
                 n_restarts=self.options.n_restarts,
+                batch_size=self.options.n_relaxed,
                 key=key,
             )
             return jax.block_until_ready(relaxation)

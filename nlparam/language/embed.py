@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 SAVE_EVERY = 256
+# How many embeddings are read from the store at a time.
+_READ_EVERY = 8192
 # No tokeniser in use makes less than one token of this many characters of ordinary text (words have 4 to 5), so what
 # lies beyond cannot reach the model; without the cut, a text of a megabyte is tokenised whole and then thrown away.
 CHARACTERS_PER_TOKEN = 20
@@ -123,28 +125,53 @@ def embed_corpus(
     """Embeddings of texts, `(n_texts, embed_dim)`, from the store where it has them.
 
     What is computed is stored every 256 texts, so that a killed run repeats at most those. If the store has all, the
-    model is not even loaded. Raises `EmbedderError` and `StoreError`.
+    model is not even loaded. Only one copy of the matrix is ever held, aligned so that JAX uses it on a CPU as it is.
+    Raises `EmbedderError` and `StoreError`.
     """
     costs = Costs() if costs is None else costs
     progress = Progress() if progress is None else progress
     digests = [text_digest(text) for text in texts]
     if not digests:
         return np.zeros((0, 0), dtype=np.float32)
-    vectors = store.get_embeddings(embedder.identity, list(dict.fromkeys(digests)))
-    costs.embeddings_served += len(vectors)
-    missing = {digest: text for digest, text in zip(digests, texts, strict=True) if digest not in vectors}
+    first: dict[str, int] = {}
+    for row, digest in enumerate(digests):
+        first.setdefault(digest, row)
+    matrix: np.ndarray | None = None
+    missing: list[str] = []
+    distinct = list(first)
+    for start in range(0, len(distinct), _READ_EVERY):
+        part = distinct[start : start + _READ_EVERY]
+        stored = store.get_embeddings(embedder.identity, part)
+        costs.embeddings_served += len(stored)
+        missing += [digest for digest in part if digest not in stored]
+        for digest, vector in stored.items():
+            matrix = aligned_empty((len(texts), len(vector))) if matrix is None else matrix
+            matrix[first[digest]] = vector
     # Texts of a length side by side leave little padding to compute.
-    todo = sorted(missing, key=lambda digest: len(missing[digest]), reverse=True)
-    with progress.task("embedding", len(todo), costs=costs, unit="texts") if todo else contextlib.nullcontext() as task:
-        for start in range(0, len(todo), SAVE_EVERY):
-            part = todo[start : start + SAVE_EVERY]
-            matrix = embedder.embed([missing[digest] for digest in part])
-            store.put_embeddings(embedder.identity, part, matrix)
-            vectors.update(zip(part, matrix, strict=True))
+    missing.sort(key=lambda digest: len(texts[first[digest]]), reverse=True)
+    task = progress.task("embedding", len(missing), costs=costs, unit="texts") if missing else contextlib.nullcontext()
+    with task as shown:
+        for start in range(0, len(missing), SAVE_EVERY):
+            part = missing[start : start + SAVE_EVERY]
+            computed = embedder.embed([texts[first[digest]] for digest in part])
+            store.put_embeddings(embedder.identity, part, computed)
+            matrix = aligned_empty((len(texts), computed.shape[1])) if matrix is None else matrix
+            matrix[[first[digest] for digest in part]] = computed
             costs.embeddings_computed += len(part)
-            if task is not None:
-                task.advance(len(part))
-    return np.stack([vectors[digest] for digest in digests]).astype(np.float32, copy=False)
+            if shown is not None:
+                shown.advance(len(part))
+    assert matrix is not None  # every text was either stored or computed
+    if len(first) < len(digests):
+        matrix[:] = matrix[[first[digest] for digest in digests]]
+    return matrix
+
+
+def aligned_empty(shape: tuple[int, int]) -> np.ndarray:
+    """An uninitialised single-precision matrix that begins at a multiple of 64 bytes."""
+    n_bytes = shape[0] * shape[1] * 4
+    raw = np.empty(n_bytes + 64, dtype=np.uint8)
+    offset = -raw.ctypes.data % 64
+    return raw[offset : offset + n_bytes].view(np.float32).reshape(shape)
 
 
 class _Source(NamedTuple):

@@ -133,7 +133,7 @@ def _check_the_rest(name: str, model: AbstractPredicateModel, denotations: Array
 
 def _told(error: Exception) -> str:
     # What JAX says goes on for a page; what went wrong is in its first lines.
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
 
 def _moved(weights, rng: np.random.Generator):
