@@ -52,14 +52,16 @@ class TimeSeries(AbstractPredicateModel):
     the time between steps may differ.
 
     **Arguments:** `n_predicates`; `smoothness`, the $\lambda$, in units of time: the larger, the smoother; `unit`,
-    "day", "week", "month" or "year", which dates are grouped by (by default days); `parity` states the objective of the
-    paper's code instead (gaps of 1, and the mean, not the sum, of the squared differences,
-    $\sum_{tk} (w_{t+1,k} - w_{tk})^2 / ((T - 1) K)$ times `smoothness`). `binary` is set by `specialise`.
+    "day", "week", "month" or "year", which dates are grouped by (by default days); `max_rows`, the most texts that the
+    normaliser runs over: for a larger corpus it is estimated, without bias, from that many texts, always the same ones;
+    `parity` states the objective of the paper's code instead (gaps of 1, and the mean, not the sum, of the squared
+    differences, $\sum_{tk} (w_{t+1,k} - w_{tk})^2 / ((T - 1) K)$ times `smoothness`). `binary` is set by `specialise`.
     """
 
     n_predicates: int
     smoothness: float = 1.0
     unit: str | None = None
+    max_rows: int = 8192
     parity: bool = False
     binary: bool = False
 
@@ -68,6 +70,8 @@ class TimeSeries(AbstractPredicateModel):
             raise ValueError(f"got n_predicates={self.n_predicates}, expected at least 1")
         if not self.smoothness > 0:
             raise ValueError(f"got smoothness={self.smoothness}, expected a positive number")
+        if self.max_rows < 2:
+            raise ValueError(f"got max_rows={self.max_rows}, expected at least 2")
 
     def prepare(self, data, n_texts):
         """Groups the texts into steps of time; takes `TimeSeriesData` too, whose steps are then at 0, gap[0], ..."""
@@ -174,8 +178,12 @@ class TimeSeries(AbstractPredicateModel):
 
     def _rows(self, denotations):
         """The rows over which the normaliser runs, and the log of how often each occurs."""
+        n_texts = denotations.shape[0]
+        if not self.binary and (self.parity or n_texts <= self.max_rows):
+            return denotations, jnp.zeros(n_texts, denotations.dtype)
         if not self.binary:
-            return denotations, jnp.zeros(denotations.shape[0], denotations.dtype)
+            sample = np.sort(np.random.default_rng(0).choice(n_texts, self.max_rows, replace=False))
+            return denotations[sample], jnp.full(self.max_rows, np.log(n_texts / self.max_rows), denotations.dtype)
         n_predicates = denotations.shape[1]
         place = 2 ** jnp.arange(n_predicates)
         codes = jnp.round(denotations).astype(jnp.int32) @ place

@@ -10,6 +10,7 @@ from scipy.optimize import minimize
 
 from nlparam.models import TimeSeries, TimeSeriesData, TimeSeriesWeights
 from nlparam.numerics.block_tridiagonal import invert, solve_chain
+from nlparam.numerics.normaliser import moments, total_log_partition
 
 
 @pytest.fixture(autouse=True)
@@ -135,3 +136,63 @@ def test_inverse_of_a_positive_definite_matrix(rng, n):
     root = rng.normal(size=(n, n))
     matrix = root @ root.T + np.eye(n)
     np.testing.assert_allclose(invert(jnp.asarray(matrix)) @ matrix, np.eye(n), atol=1e-9)
+
+
+def test_a_large_corpus_is_normalised_by_a_sample(rng):
+    columns, data = problem(rng, n_texts=6000, binary=False)
+    exact = TimeSeries(2, max_rows=6000)
+    sampled = TimeSeries(2, max_rows=2000)
+    weights, estimated = exact.fit_weights(columns, data), sampled.fit_weights(columns, data)
+    # The loss is that of the whole corpus up to the error of a mean over 2000 texts, and so are the weights.
+    np.testing.assert_allclose(sampled.loss(weights, columns, data), exact.loss(weights, columns, data), atol=0.02)
+    np.testing.assert_allclose(estimated.log_odds, weights.log_odds, atol=0.15)
+    paper = TimeSeries(2, max_rows=2000, parity=True)
+    np.testing.assert_allclose(
+        paper.loss(weights, columns, data), TimeSeries(2, parity=True).loss(weights, columns, data)
+    )
+
+
+def test_a_sample_of_the_texts_keeps_the_balance_of_likelihood_and_smoothness(rng):
+    columns, data = problem(rng, n_texts=4000)
+    model = TimeSeries(2, smoothness=200.0)
+    rows = jnp.asarray(np.sort(rng.choice(4000, 1000, replace=False)))
+    part, part_data = model.subsample(data, rows, 4000)
+    assert part.smoothness == 50.0
+    whole = model.fit_weights(columns, data).log_odds
+    np.testing.assert_allclose(part.fit_weights(columns[rows], part_data).log_odds, whole, atol=0.35)
+
+
+def test_the_preconditioner_whitens_the_walk(rng):
+    columns, data = problem(rng, binary=False)
+    apply = TimeSeries(2, smoothness=50.0).preconditioner(columns, data)
+    shape = (15, 2)
+
+    def moved(flat):
+        return apply(TimeSeriesWeights(flat.reshape(shape))).log_odds.ravel()
+
+    matrix = np.asarray(jax.jacobian(moved)(jnp.zeros(30)))
+    sizes = np.bincount(np.asarray(data.step), minlength=15) / len(columns)
+    coupling = 50.0 / len(columns) / np.asarray(data.gap)
+    chain = np.diag(sizes * float(jnp.mean(jnp.var(columns, axis=0))))
+    for t, c in enumerate(coupling):
+        chain[t : t + 2, t : t + 2] += c * np.asarray([[1, -1], [-1, 1]])
+    np.testing.assert_allclose(matrix.T @ np.kron(chain, np.eye(2)) @ matrix, np.eye(30), atol=1e-4)
+
+
+@pytest.mark.parametrize("n_vectors", [1, 7, 5000])
+def test_the_normaliser_and_its_gradient_are_those_of_the_table(rng, n_vectors):
+    vectors, rows = jnp.asarray(rng.normal(size=(n_vectors, 3))), jnp.asarray(rng.random((600, 3)))
+    sizes, log_counts = jnp.asarray(rng.random(n_vectors)), jnp.asarray(np.log(rng.integers(1, 5, 600)), float)
+
+    def table(vectors, rows):
+        return sizes @ jax.scipy.special.logsumexp(vectors @ rows.T + log_counts, axis=1)
+
+    def blocks(vectors, rows):
+        return total_log_partition(vectors, sizes, rows, log_counts)
+
+    np.testing.assert_allclose(blocks(vectors, rows), table(vectors, rows), rtol=1e-12)
+    expected = jax.grad(table, argnums=(0, 1))(vectors, rows)
+    for found, truth in zip(jax.grad(blocks, argnums=(0, 1))(vectors, rows), expected, strict=True):
+        np.testing.assert_allclose(found, truth, atol=1e-12 * n_vectors)
+    found = moments(vectors, rows, log_counts)
+    np.testing.assert_allclose(found.mean[0], jax.nn.softmax(rows @ vectors[0] + log_counts) @ rows, rtol=1e-10)
