@@ -40,7 +40,7 @@ def noisy(denotations, data=None):
 def classes(denotations, data=None):
     coefficients = numpyro.sample("coefficients", dist.Normal(0, 1).expand([3, denotations.shape[1]]).to_event(2))
     intercepts = numpyro.sample("intercepts", dist.Normal(0, 10).expand([3]).to_event(1))
-    numpyro.sample("class", dist.Categorical(logits=denotations @ coefficients.T + intercepts), obs=data)
+    numpyro.sample("class", dist.CategoricalLogits(denotations @ jnp.transpose(coefficients) + intercepts), obs=data)
 
 
 @pytest.fixture
@@ -146,7 +146,7 @@ def test_quantities_are_sites_with_dimensions(rng, columns):
 def test_the_posterior_is_that_of_numpyro(rng, columns):
     data = columns @ [1.0, -1.0] + 0.7 * rng.normal(size=300)
     fit = make_fit(300, 2, model=nlparam.from_numpyro(noisy, n_predicates=2), denotations=columns, data=data)
-    samples = fit.posterior(num_samples=2000).posterior
+    samples = fit.posterior(num_samples=2000)["posterior"]
     assert set(samples.data_vars) == {"slopes", "sigma"}
     sampler = MCMC(NUTS(noisy), num_warmup=500, num_samples=2000, progress_bar=False)
     sampler.run(jax.random.key(1), jnp.asarray(columns), jnp.asarray(data))
@@ -251,7 +251,7 @@ def test_a_weight_per_text_works(rng):
     model = nlparam.from_numpyro(overdispersed, n_predicates=2)
     fit = make_fit(40, 2, model=model, denotations=columns, data=rng.poisson(3, size=40))
     assert fit.weights["extra"].shape == (40,)
-    samples = fit.posterior(num_samples=50, num_warmup=50, method="svi").posterior
+    samples = fit.posterior(num_samples=50, num_warmup=50, method="svi")["posterior"]
     assert samples["extra"].shape == (1, 50, 40)
 
 
@@ -278,7 +278,7 @@ def test_a_whole_fit(fitted):
     assert abs(fitted.quantities()["slopes"].values[0]) > 1
     assert fitted.predictions.shape == (160,)
     samples = fitted.posterior(num_samples=100, num_warmup=100)
-    assert samples.posterior["slopes"]["predicate"].to_numpy().tolist() == fitted.predicates
+    assert samples["posterior"]["slopes"]["predicate"].to_numpy().tolist() == fitted.predicates
 
 
 def test_a_fit_is_saved_and_loaded(fitted, tmp_path, monkeypatch):
