@@ -1,8 +1,9 @@
 """Time and memory of the numerics as the corpus grows: both must be linear in the number of texts.
 
-`python -m benchmarks.scaling [--sizes 10000,100000,1000000] [--k 5]`. Synthetic unit embeddings of 384 dimensions
-around planted directions. Every size runs in a process of its own, so that its peak memory is its own; each step is run
-twice and the second time counts, compilation is reported apart.
+`python -m benchmarks.scaling [--sizes 10000,100000,1000000]`. Synthetic unit embeddings of 384 dimensions around
+planted directions. Every case runs in a process of its own, so that its peak memory is its own; each step is run twice
+and the second time counts, compilation is reported apart. Cases: a clustering and a time series of each size, and at
+the middle size 32 predicates, and 10,000 time steps.
 """
 
 import argparse
@@ -11,6 +12,8 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 EMBED_DIM = 384
 N_CANDIDATES = 15
@@ -20,72 +23,119 @@ N_JUDGED = 60
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time and memory of the numerics as the corpus grows")
     parser.add_argument("--sizes", default="10000,100000,1000000")
-    parser.add_argument("--k", type=int, default=5)
-    parser.add_argument("--one", type=int, help="measure this size in this process")
+    parser.add_argument("--one", help="measure one case in this process: texts, predicates, steps")
     arguments = parser.parse_args()
     if arguments.one is not None:
-        print(json.dumps(measure(arguments.one, arguments.k)))
+        print(json.dumps(measure(*map(int, arguments.one.split(",")))))
         return
-    scaling = []
-    for size in arguments.sizes.split(","):
-        command = [sys.executable, "-m", "benchmarks.scaling", "--one", size, "--k", str(arguments.k)]
+    print(json.dumps({"embed_dim": EMBED_DIM, "scaling": scaling([int(n) for n in arguments.sizes.split(",")])}))
+
+
+def scaling(sizes: list[int]) -> list[dict[str, Any]]:
+    """Measures every case in a process of its own. Without steps it is a clustering, else a time series."""
+    middle = sorted(sizes)[len(sizes) // 2]
+    cases = [(n, 5, 0) for n in sizes] + [(n, 4, 1000) for n in sizes]
+    cases += [(middle, 32, 0), (middle, 32, 100), (middle, 4, 10_000)]
+    measured = []
+    for case in cases:
+        command = [sys.executable, "-m", "benchmarks.scaling", "--one", ",".join(map(str, case))]
         output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-        scaling.append(json.loads(output.splitlines()[-1]))
-        print(json.dumps(scaling[-1]), flush=True)
-    print(json.dumps({"k": arguments.k, "embed_dim": EMBED_DIM, "scaling": scaling}))
+        measured.append(json.loads(output.splitlines()[-1]))
+        print(json.dumps(measured[-1]), flush=True)
+    return measured
 
 
-def measure(n_texts: int, n_predicates: int) -> dict:
+def measure(n_texts: int, n_predicates: int, n_steps: int) -> dict[str, Any]:
     import jax
     import jax.numpy as jnp
     import numpy as np
 
-    from nlparam.models import Clustering
-    from nlparam.numerics.head import Judged, fit_head
+    from nlparam.models import Clustering, TimeSeries, TimeSeriesData
+    from nlparam.numerics.device import place_texts
     from nlparam.numerics.relax import relax
-    from nlparam.numerics.select import select
+    from nlparam.search import SearchOptions
 
-    rng = np.random.default_rng(0)
-    centres = np.linalg.qr(rng.normal(size=(EMBED_DIM, n_predicates)))[0].T.astype(np.float32)
-    labels = rng.integers(n_predicates, size=n_texts)
-    embeddings = rng.standard_normal((n_texts, EMBED_DIM), dtype=np.float32)
-    embeddings *= 0.05
-    embeddings += centres[labels]
-    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
-    model = Clustering(n_predicates)
-    on_device = jnp.asarray(embeddings)
+    embeddings, labels = planted(n_texts, n_predicates)
+    placed = place_texts(embeddings)
+    options = SearchOptions()
+    if n_steps:
+        model = TimeSeries(n_predicates, smoothness=10.0)
+        step = np.sort(np.random.default_rng(1).integers(n_steps, size=n_texts))
+        data = TimeSeriesData(jnp.asarray(step), jnp.ones(n_steps - 1))
+    else:
+        model, data = Clustering(n_predicates), None
 
     def relaxation():
-        return jax.block_until_ready(relax(model, on_device, key=jax.random.key(0), n_restarts=2, max_steps=60))
+        batch_size, key = options.n_relaxed, jax.random.key(0)
+        return jax.block_until_ready(relax(model, placed, data, n_restarts=2, batch_size=batch_size, key=key))
 
-    rows = rng.choice(n_texts, N_JUDGED, replace=False)
-    judged = [Judged(rows, np.where(labels[rows] == c % n_predicates, 0.9, 0.1)) for c in range(N_CANDIDATES)]
-
-    def denotation():
-        return fit_head(embeddings, judged).head.denote(embeddings)
-
-    pool = jnp.asarray(denotation(), jnp.float32)
-
-    def selection():
-        return select(model, pool, key=jax.random.key(0))
-
+    # Soft denotations, as a head gives them: nearly one where the predicate holds.
+    noise = np.random.default_rng(2).random((n_texts, n_predicates), dtype=np.float32)
+    columns = jnp.asarray(0.8 * (labels[:, None] == np.arange(n_predicates)) + 0.2 * noise, jnp.float32)
+    fit = jax.jit(lambda columns, data: model.fit_weights(columns, data))
+    stages: dict[str, Callable[[], Any]] = {
+        "relaxation": relaxation,
+        "weights": lambda: jax.block_until_ready(fit(columns, data)),
+    }
+    if not n_steps:
+        stages |= _with_head(embeddings, labels, model)
     seconds, compilation = {}, {}
-    for name, step in (("relaxation", relaxation), ("denotation", denotation), ("selection", selection)):
+    for name, stage in stages.items():
         start = time.perf_counter()
-        step()
+        stage()
         first = time.perf_counter() - start
         start = time.perf_counter()
-        step()
+        stage()
         seconds[name] = time.perf_counter() - start
         compilation[name] = first - seconds[name]
     return {
         "n": n_texts,
+        "k": n_predicates,
+        "t": n_steps,
+        "model": type(model).__name__,
         "seconds": sum(seconds.values()),
         "stages": seconds,
         "compilation": compilation,
         "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "embedding_bytes": embeddings.nbytes,
     }
+
+
+def planted(n_texts: int, n_predicates: int):
+    """Unit embeddings around one direction per predicate, made in place, and which one each is around."""
+    import numpy as np
+
+    from nlparam.language.embed import aligned_empty
+
+    rng = np.random.default_rng(0)
+    centres = np.linalg.qr(rng.normal(size=(EMBED_DIM, n_predicates)))[0].T.astype(np.float32)
+    labels = rng.integers(n_predicates, size=n_texts)
+    embeddings = aligned_empty((n_texts, EMBED_DIM))
+    for start in range(0, n_texts, 10_000):
+        part = embeddings[start : start + 10_000]
+        part[:] = 0.05 * rng.standard_normal(part.shape, dtype=np.float32) + centres[labels[start : start + 10_000]]
+        part /= np.linalg.norm(part, axis=1, keepdims=True)
+    return embeddings, labels
+
+
+def _with_head(embeddings, labels, model) -> dict[str, Callable[[], Any]]:
+    """Denotation by the head and selection among 15 candidates."""
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    from nlparam.numerics.head import Judged, fit_head
+    from nlparam.numerics.select import select
+
+    rows = np.random.default_rng(3).choice(len(labels), N_JUDGED, replace=False)
+    k = model.n_predicates
+    judged = [Judged(rows, np.where(labels[rows] == c % k, 0.9, 0.1)) for c in range(max(N_CANDIDATES, k))]
+
+    def denotation():
+        return fit_head(embeddings, judged).head.denote(embeddings)
+
+    pool = jnp.asarray(denotation(), jnp.float32)
+    return {"denotation": denotation, "selection": lambda: select(model, pool, key=jax.random.key(0))}
 
 
 if __name__ == "__main__":
