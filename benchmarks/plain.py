@@ -2,6 +2,8 @@
 than. Each returns what it reached, so that like is compared with like.
 """
 
+import contextlib
+
 import numpy as np
 import scipy.linalg
 import scipy.optimize
@@ -78,6 +80,7 @@ def series_weights(denotations: np.ndarray, *, smoothness: float, start: np.ndar
     log_counts = np.log(counts)
     products = (patterns[:, :, None] * patterns[:, None, :]).reshape(len(patterns), -1)
     weights = np.zeros_like(denotations) if start is None else start.copy()
+    gradient = np.full_like(weights, np.inf)
 
     def evaluate(weights):
         scores = weights @ patterns.T + log_counts
@@ -140,8 +143,6 @@ def _lbfgs(loss, start, tolerance, target=-np.inf):
         return value, gradient
 
     options = {"maxiter": 200, "ftol": tolerance, "gtol": 0.0}
-    try:
+    with contextlib.suppress(_Reached):
         scipy.optimize.minimize(watched, start.astype(np.float64), jac=True, method="L-BFGS-B", options=options)
-    except _Reached:
-        pass
     return best
