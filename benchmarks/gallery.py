@@ -196,8 +196,8 @@ def _section(name: str, what: Exhibit, found: dict[str, Any]) -> str:
         for k, predicate in enumerate(found["predicates"]):
             peak = int(mean[:, k].argmax())
             lines.append(
-                f"| {_plain(predicate)} | {mean[0, k]:.0%} | {mean[peak, k]:.0%} in {times[peak]:g} | {mean[-1, k]:.0%} | "
-                f"{found['agreement'][k]:.0%} |"
+                f"| {_plain(predicate)} | {mean[0, k]:.0%} | {mean[peak, k]:.0%} in {times[peak]:g} | "
+                f"{mean[-1, k]:.0%} | {found['agreement'][k]:.0%} |"
             )
     if "accuracy" in found:
         lines += [
