@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
@@ -53,9 +54,10 @@ class Classification(AbstractPredicateModel):
     def prepare(self, data, n_texts):
         """Numbers the classes. Integers in `range(n_classes)` stay as they are, even where a class has no text."""
         labels = class_labels(data, n_texts)
-        if all(name.isdecimal() and int(name) < self.n_classes for name in labels.names):
-            codes = [int(labels.names[code]) for code in labels.codes]
-            return Prepared(jnp.asarray(codes, jnp.int32), {"class": [str(c) for c in range(self.n_classes)]})
+        numbers = [str(c) for c in range(self.n_classes)]
+        if set(labels.names) <= set(numbers):
+            codes = np.asarray([int(name) for name in labels.names], np.int32)[labels.codes]
+            return Prepared(jnp.asarray(codes), {"class": numbers})
         if len(labels.names) != self.n_classes:
             shown = ", ".join(repr(name) for name in labels.names[:8]) + (", ..." if len(labels.names) > 8 else "")
             raise CorpusError(

@@ -105,6 +105,16 @@ class Difference(AbstractPredicateModel):
         # One logistic regression per predicate, each on all texts; the price of repetition does not depend on weights.
         return -denotations.shape[0] * self.n_predicates * self.loss(weights, denotations, data)
 
+    def warnings(self, weights, denotations, data=None):
+        scores = weights.intercepts + weights.log_odds * denotations
+        separates = jnp.all((scores > 0) == (jnp.asarray(data) > 0)[:, None], axis=0)
+        if bool(jnp.any(separates)):
+            return [
+                "a predicate separates the groups perfectly: its log-odds are finite only by the ridge, and their size "
+                "says nothing"
+            ]
+        return []
+
     def _single_loss(self, log_odds, intercept, column, group):
         scores = intercept + log_odds * column
         return jnp.mean(jax.nn.softplus(scores) - group * scores) + self.ridge / 2 * log_odds**2

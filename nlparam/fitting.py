@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -246,7 +247,7 @@ def _assemble(model, corpus, data, found: Found, embedder, settings, costs, coor
         model = dataclasses.replace(model, n_predicates=len(chosen))
         result = RESULTS.nothing_usable
     columns = jnp.asarray(denotations)
-    weights = model.fit_weights(columns, data)
+    weights = _fit_weights(model, columns, data)
     predictions = np.asarray(model.predict(weights, columns))
     if model.assigns_texts:
         predictions = np.where(corpus.blank, -1, predictions)
@@ -280,6 +281,12 @@ def _assemble(model, corpus, data, found: Found, embedder, settings, costs, coor
         data=jax.tree.map(np.asarray, data),
         coords=coords,
     )
+
+
+@eqx.filter_jit
+def _fit_weights(model, columns, data):
+    # Compiled once per shape; taken apart, every operation of the solver would be compiled by itself at every fit.
+    return model.fit_weights(columns, data)
 
 
 def _agreement(head, denotations: np.ndarray) -> list[Agreement]:

@@ -83,3 +83,12 @@ def test_many_fits_at_once_are_the_fits_one_by_one(rng):
 def test_nonsense_is_refused(option, value):
     with pytest.raises(ValueError, match=option):
         Classification(**{"n_predicates": 2, option: value})
+
+
+def test_labels_that_only_look_like_numbers_are_names():
+    prepared = Classification(2, n_classes=3).prepare(["0", "00", "1", "0"], 4)
+    assert prepared.coords == {"class": ["0", "00", "1"]}
+    np.testing.assert_array_equal(prepared.data, [0, 1, 2, 0])
+    absent = Classification(2, n_classes=3).prepare([0, 2, 2], 3)  # class 1 has no text
+    assert absent.coords == {"class": ["0", "1", "2"]}
+    np.testing.assert_array_equal(absent.data, [0, 2, 2])

@@ -113,6 +113,9 @@ def test_perfect_separation_has_finite_weights():
     assert np.isfinite(weights.log_odds).all()
     assert weights.log_odds[0] > 3 > -3 > weights.log_odds[1]
     np.testing.assert_array_equal(model.predict(weights, columns), group)
+    assert "separates the groups perfectly" in model.warnings(weights, columns, group)[0]
+    blurred = columns.at[0].set(0.5)
+    assert model.warnings(fit(model, blurred.at[1, 1].set(1.0).at[1, 0].set(0.0), group), blurred, 1 - group) == []
 
 
 @pytest.mark.parametrize(

@@ -108,3 +108,31 @@ def test_seeds_are_texts_and_spread_out(rng):
     nearest = np.argmax(seeds @ np.asarray(embeddings).T, axis=1)
     np.testing.assert_allclose(seeds, np.asarray(embeddings)[nearest], rtol=1e-6)
     assert len(set(labels[nearest])) == 4
+
+
+def test_a_sample_finds_what_the_whole_corpus_would(rng):
+    embeddings, labels = planted(rng, n_texts=3000)
+    sampled = relax(Clustering(4), embeddings, key=jax.random.key(0), batch_size=200)
+    whole = relax(Clustering(4), embeddings, key=jax.random.key(0))
+    assert adjusted_rand_score(labels, np.argmax(sampled.scores, axis=1)) > 0.95
+    # The best restart went on with all texts: its loss is that of the corpus, not of the sample.
+    np.testing.assert_allclose(sampled.loss, Clustering(4).profile_loss(Clustering(4).link(sampled.scores)), rtol=1e-5)
+    assert float(sampled.loss) < float(whole.loss) + 0.01
+    assert np.all(
+        np.asarray(sampled.restart_losses) < float(sampled.loss) - 1
+    )  # those of 200 texts, by log(3000 / 200)
+
+
+def test_half_precision_embeddings_are_summed_in_single_precision(rng):
+    embeddings, labels = planted(rng)
+    half = relax(Clustering(4), embeddings.astype(jnp.bfloat16), key=jax.random.key(0))
+    assert half.scores.dtype == half.directions.dtype == jnp.float32
+    assert adjusted_rand_score(labels, np.argmax(half.scores, axis=1)) > 0.95
+    single = relax(Clustering(4), embeddings, key=jax.random.key(0))
+    np.testing.assert_allclose(half.loss, single.loss, atol=0.01)
+
+
+def test_any_optimiser_may_descend(rng):
+    embeddings, labels = planted(rng)
+    found = relax(Clustering(4), embeddings, key=jax.random.key(0), optim=optax.adam(0.1), max_steps=300, patience=20)
+    assert adjusted_rand_score(labels, np.argmax(found.scores, axis=1)) > 0.95
