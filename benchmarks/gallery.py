@@ -66,7 +66,7 @@ EXHIBITS = {
     "sotu": Exhibit(
         "State of the Union, 1790 to today",
         "22,041 paragraphs of every address, by year. What do presidents speak about, and when?",
-        "what the paragraph is about",
+        "which area of policy the paragraph speaks of",
         "prevalence",
         _sotu,
         _series,
@@ -75,7 +75,7 @@ EXHIBITS = {
     "arguments": Exhibit(
         "What makes an argument convincing",
         "800 arguments from debates, each labelled convincing or unconvincing by its readers.",
-        "how the argument is made: its tone, its form, its evidence",
+        "the tone and style of the argument",
         "coefficient",
         _classes("convincing_arguments", "convincing", "unconvincing"),
         _classification,
@@ -169,7 +169,9 @@ _HEAD = """# Gallery
 
 Models fitted to real texts by the embedded 1.5B language model on two CPU cores, made by
 `python -m benchmarks.gallery`. Predicates are shown as the language model worded them; intervals are 90% credible
-intervals of the weights given the predicates (see [Posteriors](posteriors.md)), not of the choice of predicates.
+intervals of the weights given the predicates (see [Posteriors](posteriors.md)), not of the choice of predicates. Where
+they reach across zero and the held-out texts are guessed no better than by the larger class, this small model found
+nothing; that is shown as well.
 """
 
 
