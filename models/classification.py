@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from nlparam.errors import CorpusError
 from nlparam.labels import class_labels
 from nlparam.numerics.model import AbstractPredicateModel
-from nlparam.numerics.newton import descend
+from nlparam.numerics.newton import descend, newton_direction
 from nlparam.numerics.quantities import Prepared, Quantity
 
 
@@ -97,8 +97,7 @@ class Classification(AbstractPredicateModel):
             same = jnp.concatenate([denotations, jnp.full((n_texts, 1), float(self._has_intercept))], axis=1)
             blocks = jnp.einsum("nc,nk,nl->ckl", probabilities, same, same) / n_texts
             hessian = _arrange(blocks) - columns.T @ columns / n_texts + jnp.diag(penalised)
-            damping = 1e-7 * (1 + jnp.max(jnp.diag(hessian)))
-            return -jnp.linalg.solve(hessian + damping * jnp.eye(len(vector), dtype=vector.dtype), gradient)
+            return newton_direction(hessian, gradient)
 
         def value(vector):
             return self.loss(restore(vector), denotations, data)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from nlparam.errors import CorpusError
-from nlparam.numerics.block_tridiagonal import solve_chain, whiten_chain
+from nlparam.numerics.block_tridiagonal import held_by_neighbours, solve_chain, whiten_chain
 from nlparam.numerics.model import AbstractPredicateModel
 from nlparam.numerics.newton import descend
 from nlparam.numerics.normaliser import moments, total_log_partition
@@ -103,7 +103,7 @@ class TimeSeries(AbstractPredicateModel):
         rows, log_counts = self._rows(denotations)
         totals = _totals(denotations, data, n_steps)
         coupling = self._coupling(data, n_texts)
-        both = jnp.pad(coupling, (1, 0)) + jnp.pad(coupling, (0, 1))
+        both = held_by_neighbours(coupling)
         ridge = 1e-7 * jnp.eye(n_predicates, dtype=denotations.dtype)
 
         def direction(flat, gradient):
@@ -122,7 +122,7 @@ class TimeSeries(AbstractPredicateModel):
     def preconditioner(self, denotations, data=None):
         """Whitens the random walk: the penalty ties each step to its neighbours far more than the texts hold it."""
         n_texts = denotations.shape[0]
-        sizes = jnp.zeros(data.gap.shape[0] + 1, denotations.dtype).at[data.step].add(1.0) / n_texts
+        sizes = _totals(denotations, data, data.gap.shape[0] + 1).sizes / n_texts
         held = sizes * jnp.mean(jnp.var(denotations, axis=0)) + 1e-6 / n_texts
         apply = whiten_chain(held, self._coupling(data, n_texts))
         return lambda weights: TimeSeriesWeights(apply(weights.log_odds))

@@ -37,6 +37,11 @@ def solve_chain(
     return solution
 
 
+def held_by_neighbours(coupling: Float[Array, " n_steps_less_1"]) -> Float[Array, " n_steps"]:
+    """The diagonal of the Laplacian of a chain: what couples each step to the ones before and after it, together."""
+    return jnp.pad(coupling, (1, 0)) + jnp.pad(coupling, (0, 1))
+
+
 def _times(matrix, vector):
     # Written out for small systems: XLA fuses it with its surroundings, where a call for a product would cost more than
     # the product, twice per step of the chain.
@@ -51,7 +56,7 @@ def whiten_chain(
 
     The factor has two diagonals; the map is a linear recurrence, evaluated in parallel.
     """
-    weights = diagonal + jnp.pad(coupling, (1, 0)) + jnp.pad(coupling, (0, 1))
+    weights = diagonal + held_by_neighbours(coupling)
 
     def eliminate(before, step):
         weight, c = step  # c couples the step to the one before it

@@ -34,14 +34,18 @@ def newton(
         return loss(restore(vector))
 
     def direction(vector, gradient):
-        hessian = jax.hessian(value)(vector)
-        # A trace of the diagonal keeps the system solvable where a weight has no influence (an empty predicate).
-        damping = 1e-7 * (1 + jnp.max(jnp.diag(hessian)))
-        return -jnp.linalg.solve(hessian + damping * jnp.eye(len(vector), dtype=vector.dtype), gradient)
+        return newton_direction(jax.hessian(value)(vector), gradient)
 
     vector, best, gradient, steps = descend(value, direction, flat, max_steps=max_steps, tolerance=tolerance)
     steepest = jnp.max(jnp.abs(gradient), initial=0.0)
     return Minimum(restore(vector), best, steepest, steps, steepest <= tolerance)
+
+
+def newton_direction(hessian, gradient):
+    """The step to the minimum of the quadratic with this Hessian and gradient."""
+    # A trace of the diagonal keeps the system solvable where a weight has no influence (an empty predicate).
+    damping = 1e-7 * (1 + jnp.max(jnp.diag(hessian)))
+    return -jnp.linalg.solve(hessian + damping * jnp.eye(len(gradient), dtype=gradient.dtype), gradient)
 
 
 def descend(value, direction, start, *, max_steps: int, tolerance: float):
