@@ -1,6 +1,7 @@
 """The contract of a language model backend: one request in, one completion out."""
 
 import abc
+import contextlib
 import dataclasses
 import re
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ class Request:
     With `labels`, the backend generates a single token and returns the log-probability of each label as the next
     token (`Completion.label_logprobs`); `max_tokens` is then ignored. Without, it generates up to `max_tokens`.
     Everything that can change the answer is a field, because the fields are the key under which the store keeps it.
+    `group` cannot: requests of one group begin with the same long text, so they are best sent to the same server.
     """
 
     messages: tuple[Message, ...]
@@ -30,6 +32,7 @@ class Request:
     max_tokens: int = 64
     temperature: float = 0.0
     seed: int = 0
+    group: str = dataclasses.field(default="", compare=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +82,14 @@ class AbstractLanguageModel(abc.ABC):
     def where(self) -> str:
         """Names the model, and where it runs, in messages. Unlike `identity`, it never asks the backend."""
         return "the language model"
+
+    def slot(self, request: Request) -> contextlib.AbstractAsyncContextManager[None]:
+        """A place among the calls under way, held during one `complete`; waiting for it counts towards no time limit.
+
+        By default there is one for every caller. A backend that can be overloaded gives out as many as it can bear.
+        """
+        del request
+        return contextlib.nullcontext()
 
     @abc.abstractmethod
     async def complete(self, request: Request) -> Completion:

@@ -209,14 +209,17 @@ class Engine:
 
     async def _complete(self, request: Request) -> Completion:
         loop = asyncio.get_running_loop()
-        deadline = math.inf if self._timeout is None else loop.time() + self._timeout
+        deadline = math.inf
         tries = 0
         while True:
-            self.costs.calls += 1
-            tries += 1
             try:
-                async with asyncio.timeout_at(None if self._timeout is None else deadline):
-                    completion = await self.lm.complete(request)
+                async with self.lm.slot(request):
+                    if tries == 0 and self._timeout is not None:
+                        deadline = loop.time() + self._timeout
+                    self.costs.calls += 1
+                    tries += 1
+                    async with asyncio.timeout_at(None if self._timeout is None else deadline):
+                        completion = await self.lm.complete(request)
             except TimeoutError as error:
                 limit = "within its time limit" if self._timeout is None else f"within {self._timeout:g} s"
                 raise TransientError(
