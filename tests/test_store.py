@@ -188,12 +188,12 @@ def test_locked_by_another_process_for_too_long(path):
 def test_full_disk_loses_nothing_that_was_stored(path):
     with Store(path) as store:
         store.put_judgments("m", "1", [("p", "a", 0.5)])
-        pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
-        store._connection.execute(f"PRAGMA max_page_count={pages + 2}")
+        pages = store.database.connection.execute("PRAGMA page_count").fetchone()[0]
+        store.database.connection.execute(f"PRAGMA max_page_count={pages + 2}")
         with pytest.raises(StoreError, match=r"cannot grow.*free some space.*--store"):
             store.put_judgments("m", "1", [("p", str(number), 0.5) for number in range(5000)])
         assert store.counts().judgments == 1
-        store._connection.execute("PRAGMA max_page_count=100000")
+        store.database.connection.execute("PRAGMA max_page_count=100000")
         store.put_judgments("m", "1", [("p", "b", 0.5)])
     with Store(path) as store:
         assert set(store.get_judgments("m", "1", [("p", "a"), ("p", "b"), ("p", "0")])) == {("p", "a"), ("p", "b")}
@@ -202,7 +202,7 @@ def test_full_disk_loses_nothing_that_was_stored(path):
 def test_not_a_database(path):
     path.parent.mkdir()
     path.write_text("some notes\n" * 500)
-    with pytest.raises(StoreError, match=r"not a store or is damaged.*move it away"):
+    with pytest.raises(StoreError, match=r"not a store or is damaged.*nlparam store salvage"):
         Store(path)
     assert path.read_text().startswith("some notes")
 
@@ -214,7 +214,7 @@ def test_damaged_file(path):
     with path.open("r+b") as file:
         file.seek(4096)
         file.write(os.urandom(size - 4096))
-    with pytest.raises(StoreError, match="not a store or is damaged"), Store(path) as store:
+    with pytest.raises(StoreError, match="is damaged.*nlparam store salvage"), Store(path) as store:
         store.get_judgments("m", "1", [("p", str(number)) for number in range(2000)])
 
 
