@@ -1,0 +1,89 @@
+"""Ray: the cluster that is there or one on this machine, and how many workers of which size a job gets."""
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from nlparam.errors import MissingExtraError
+from nlparam.scale.worker import AbstractStep
+
+
+class Workers(NamedTuple):
+    """How a job is spread: over `fewest` to `most` workers, each with `cpus` and `gpus`."""
+
+    fewest: int
+    most: int
+    cpus: float
+    gpus: float
+
+
+@contextlib.contextmanager
+def cluster(address: str | None = None) -> Iterator[Any]:
+    """The module `ray`, connected for the `with` block.
+
+    A connection that the program has made itself is used and left alone. Otherwise Ray is started on this machine and
+    stopped afterwards, unless `address` (or the variable RAY_ADDRESS) names a cluster.
+
+    Raises `MissingExtraError` if Ray is not installed.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Ray Data starts actors in a way that Ray's core warns of on standard error, each time.
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise MissingExtraError("ray", "ray", "scale-out") from error
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    if ray.is_initialized():
+        yield ray
+        return
+    quiet: dict[str, Any] = {"logging_level": "error", "log_to_driver": False}
+    address = address or os.environ.get("RAY_ADDRESS")
+    if address in (None, "local"):
+        ray.init(address="local", include_dashboard=False, **quiet)
+    else:
+        try:
+            ray.init(address=address, **quiet)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise ConnectionError(
+                f"cannot connect to the Ray cluster {address!r} ({error}): start one with `ray start --head`"
+            ) from error
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def choose_workers(
+    ray: Any,
+    step: AbstractStep,
+    n_tasks: int,
+    *,
+    workers: int | tuple[int, int] | None,
+    cpus: float | None,
+    gpus: float | None,
+) -> Workers:
+    """The workers of a job, as asked for, else as the cluster and the step suggest.
+
+    Servers get two workers each, so that one sends while the other writes. What is computed in the workers gets one
+    for each GPU if there are any, else one for each machine or for each processor.
+    """
+    machines = [node["Resources"].get("CPU", 0.0) for node in ray.nodes() if node["Alive"]]
+    machines = [processors for processors in machines if processors >= 1] or [1.0]
+    n_gpus = int(ray.cluster_resources().get("GPU", 0))
+    on_gpus = bool(n_gpus) and not step.servers
+    per_worker = min(machines) if step.whole_machine and not on_gpus else 1.0
+    each_cpus = per_worker if cpus is None else cpus
+    each_gpus = float(on_gpus) if gpus is None else gpus
+    if workers is None:
+        room = int(sum(machines) / each_cpus) if each_cpus else n_tasks
+        most = 2 * step.servers if step.servers else n_gpus if on_gpus else room
+        count = max(1, min(most, room, n_tasks))
+        return Workers(count, count, each_cpus, each_gpus)
+    fewest, most = (workers, workers) if isinstance(workers, int) else workers
+    if not 1 <= fewest <= most:
+        raise ValueError(f"got {workers} workers, expected at least 1, or a pair (fewest, most)")
+    return Workers(fewest, most, each_cpus, each_gpus)

@@ -1,0 +1,160 @@
+"""`embed` and `denote`: embeddings, and the denotations of a saved fit, of a huge corpus; no language model."""
+
+import dataclasses
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nlparam.corpus import Corpus
+from nlparam.costs import Costs
+from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder, embed_corpus
+from nlparam.language.store import Store
+from nlparam.progress import Progress
+from nlparam.scale.job import JobResult, Options, Source, run_job
+from nlparam.scale.judging import column_name
+from nlparam.scale.worker import AbstractStep, AbstractWork
+
+if TYPE_CHECKING:
+    import pyarrow
+
+    from nlparam.denoter import Denoter
+
+
+def embed(
+    source: Source,
+    out: str | Path,
+    *,
+    embedder: str | Path | AbstractEmbedder | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> JobResult:
+    """Embeds every text of a corpus, on one machine or many, and can be killed at any moment.
+
+    The result has the column `embedding`, unit vectors of single precision, null for a blank text.
+
+    **Arguments:** `source`, `out` and `options` as in [`judge`][nlparam.scale.judge]; `embedder` as in
+    [`nlparam.fit`][], a folder or name that every worker can load.
+
+    **Raises:** `CorpusError`, `JobError` (the folder holds another job), `EmbedderError`, `MissingExtraError`.
+    """
+    if not isinstance(embedder, AbstractEmbedder):
+        embedder = SentenceTransformerEmbedder(embedder)
+    given = {"embedder": str(getattr(embedder, "name_or_path", None) or embedder.identity)}
+    return run_job(EmbedStep(embedder), source, out, Options(**options), given=given, progress=progress)
+
+
+def denote(
+    source: Source,
+    fit_folder: str | Path,
+    out: str | Path,
+    *,
+    embedder: str | Path | AbstractEmbedder | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> JobResult:
+    """Denotations of every text of a corpus for the predicates of a saved fit, as `Fit.denote` gives them.
+
+    The result has a column of probabilities `P(predicate)` for each predicate, 0 for a blank text. Only this process
+    reads the folder of the fit.
+
+    **Arguments:** as in [`embed`][nlparam.scale.embed]; `fit_folder` is the folder of the fit, `embedder` the one it
+    was made with, if that has moved or was an object of your own.
+
+    **Raises:** `CorpusError`, `FitFolderError`, `JobError` (the folder holds another job), `EmbedderError`,
+    `MissingExtraError`.
+    """
+    from nlparam.folder import load
+
+    fit = load(fit_folder, embedder=embedder)
+    step = DenoteStep(fit.denoter, tuple(fit.predicates), _digest(Path(fit_folder)))
+    given = {"fit": str(fit_folder)}
+    return run_job(step, source, out, Options(**options), given=given, progress=progress)
+
+
+@dataclasses.dataclass(frozen=True)
+class EmbedStep(AbstractStep):
+    """See [`embed`][nlparam.scale.embed]."""
+
+    embedder: AbstractEmbedder
+
+    kind = "embed"
+
+    def settings(self) -> dict[str, Any]:
+        # The precision comes last: machines with and without bfloat16 may share a job.
+        return {"embedder": self.embedder.identity.rsplit(",", 1)[0]}
+
+    def start(self, number: int) -> AbstractWork:
+        del number
+        return _EmbedWork(self.embedder)
+
+
+class _EmbedWork(AbstractWork):
+    def __init__(self, embedder: AbstractEmbedder):
+        self._embedder = embedder
+        self.costs = Costs()
+
+    def columns(self, corpus: Corpus, before: "pyarrow.Table | None") -> "dict[str, pyarrow.Array]":
+        import pyarrow
+
+        del before  # embedding does not fail for single texts
+        # The parts are the record: nothing is stored beside them.
+        with Store(":memory:") as store, self.costs.stage("embed"):
+            distinct = embed_corpus(
+                corpus.distinct, self._embedder, store, costs=self.costs, progress=Progress(enabled=False)
+            )
+        if not len(distinct):
+            # All are blank; only the model knows how long a vector is.
+            distinct = np.zeros((0, self._embedder.embed(["a"]).shape[1]), np.float32)
+        matrix = np.zeros((len(corpus), distinct.shape[1]), np.float32)
+        matrix[~corpus.blank] = distinct[corpus.row[~corpus.blank]]
+        vectors = pyarrow.FixedSizeListArray.from_arrays(
+            pyarrow.array(matrix.reshape(-1)), matrix.shape[1], mask=pyarrow.array(corpus.blank)
+        )
+        return {"embedding": vectors}
+
+
+@dataclasses.dataclass(frozen=True)
+class DenoteStep(AbstractStep):
+    """See [`denote`][nlparam.scale.denote]. `fit` is a digest of the files of the fit."""
+
+    denoter: "Denoter"
+    predicates: tuple[str, ...]
+    fit: str
+
+    kind = "denote"
+
+    def settings(self) -> dict[str, Any]:
+        return {"fit": self.fit, "predicates": list(self.predicates)}
+
+    def start(self, number: int) -> AbstractWork:
+        del number
+        return _DenoteWork(self)
+
+
+class _DenoteWork(AbstractWork):
+    def __init__(self, step: DenoteStep):
+        self._step = step
+        self.costs = Costs()
+
+    def columns(self, corpus: Corpus, before: "pyarrow.Table | None") -> "dict[str, pyarrow.Array]":
+        import pyarrow
+
+        del before
+        with self.costs.stage("denote"):
+            denotations = np.asarray(self._step.denoter.denote(corpus))
+        self.costs.embeddings_computed += len(corpus.distinct)
+        names = [column_name(predicate) for predicate in self._step.predicates]
+        return {
+            name: pyarrow.array(np.ascontiguousarray(column)) for name, column in zip(names, denotations.T, strict=True)
+        }
+
+
+def _digest(folder: Path) -> str:
+    """A digest of what decides the denotations of a fit: everything in its folder but reports and tables of texts."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.iterdir()):
+        if file.suffix in (".json", ".safetensors"):
+            digest.update(f"{file.name}\n".encode() + file.read_bytes())
+    return digest.hexdigest()

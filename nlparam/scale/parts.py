@@ -1,0 +1,103 @@
+"""The output of a job: Parquet parts that are whole or not there, each with what it cost in its footer."""
+
+import json
+import os
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nlparam.scale.errors import JobError
+
+if TYPE_CHECKING:
+    import pyarrow
+    import pyarrow.dataset
+
+FOLDER = "parts"
+_KEY = b"nlparam"
+
+
+def write_part(system: Any, path: str, table: "pyarrow.Table", info: dict[str, Any]) -> None:
+    """Writes a part with `info` in its footer. Killed at any moment, it leaves no part, or the one that was there.
+
+    Raises `JobError` if it cannot be written.
+    """
+    from pyarrow import fs, parquet
+
+    table = table.replace_schema_metadata({_KEY: json.dumps(info).encode()})
+    try:
+        if not isinstance(system, fs.LocalFileSystem):
+            # An object store shows an object when its upload is complete, and not before.
+            parquet.write_table(table, path, filesystem=system, compression="zstd")
+            return
+        folder, _, name = path.rpartition("/")
+        partial = Path(folder) / f".{name}.{uuid.uuid4().hex}.partial"
+        try:
+            with partial.open("wb") as file:
+                parquet.write_table(table, file, compression="zstd")
+                file.flush()
+                os.fsync(file.fileno())  # a power cut must not leave an empty file under the final name
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise JobError(f"{path} cannot be written ({error}): free some space and run the same command again") from error
+
+
+def read_info(system: Any, path: str) -> dict[str, Any]:
+    """What `write_part` put into the footer. Raises `JobError` if the file is no part."""
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        metadata = parquet.read_schema(path, filesystem=system).metadata or {}
+        return json.loads(metadata[_KEY])
+    except (OSError, pyarrow.ArrowException, KeyError, ValueError) as error:
+        raise JobError(
+            f"{path} is damaged or was not written by nlparam ({error}): delete it and run the same command again"
+        ) from error
+
+
+def read_part(system: Any, path: str) -> "pyarrow.Table":
+    """A part as it was written. Raises `JobError` if it cannot be read."""
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        return parquet.ParquetFile(path, filesystem=system).read()
+    except (OSError, pyarrow.ArrowException) as error:
+        raise JobError(f"{path} is damaged ({error}): delete it and run the same command again") from error
+
+
+def exists(system: Any, path: str) -> bool:
+    return system.get_file_info(path).is_file
+
+
+def list_parts(system: Any, folder: str) -> set[str]:
+    """The names of the parts that are there."""
+    from pyarrow import fs
+
+    entries = system.get_file_info(fs.FileSelector(folder, allow_not_found=True))
+    return {entry.base_name for entry in entries if entry.is_file and not entry.base_name.startswith(".")}
+
+
+def remove_partial(folder: str) -> None:
+    """Deletes what killed workers left unfinished in a local folder."""
+    for partial in Path(folder).glob(".*.partial"):
+        partial.unlink(missing_ok=True)
+
+
+def read(out: str | Path) -> "pyarrow.dataset.Dataset":
+    """The parts of a job as an Arrow dataset, ordered by file and row; nothing is loaded yet.
+
+    `read(out).to_table().to_pandas()` loads all, `.scanner(columns=[...])` and `.to_batches()` what you choose.
+    Raises `JobError` if the folder holds none.
+    """
+    from pyarrow import dataset
+
+    from nlparam.scale.sources import resolve
+
+    system, path = resolve(out)
+    names = sorted(list_parts(system, f"{path}/{FOLDER}"))
+    if not names:
+        raise JobError(f"{out} holds no parts: give the output folder of a job")
+    return dataset.dataset([f"{path}/{FOLDER}/{name}" for name in names], filesystem=system, format="parquet")
