@@ -11,7 +11,8 @@ from nlparam.costs import Costs
 from nlparam.errors import LanguageModelError
 from nlparam.language.lm import Message, Request, load_language_model
 from nlparam.language.lm.engine import Engine
-from nlparam.language.lm.server import ServerModel, _seconds
+from nlparam.language.lm.server import ServerModel
+from nlparam.language.lm.server.errors import seconds as _seconds
 from tests.fake_server import FakeServer
 
 
@@ -109,7 +110,7 @@ def test_a_server_that_hangs():
 
 
 def test_a_server_that_goes_away_midway_gets_its_retries():
-    with FakeServer() as server, _engine(ServerModel(server.url, max_in_flight=1), max_retries=2) as engine:
+    with FakeServer() as server, _engine(ServerModel(server.url, max_in_flight=1, patience=0), max_retries=2) as engine:
         assert all(engine.run(_read(3)))
         server.stop()
         with pytest.raises(LanguageModelError, match=r"answered none of 2 requests.*(connect|connection)"):

@@ -1,0 +1,373 @@
+"""One server that speaks the OpenAI chat API, as a language model."""
+
+import asyncio
+import concurrent.futures
+import json
+import os
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from nlparam.errors import LanguageModelError
+from nlparam.language.lm.base import (
+    AbstractLanguageModel,
+    Completion,
+    Request,
+    TransientError,
+)
+from nlparam.language.lm.server import address, answers, errors, probe
+from nlparam.language.lm.server.answers import AnswerReader
+from nlparam.language.lm.server.limit import AdaptiveLimit
+from nlparam.language.lm.server.outage import Outage
+from nlparam.language.lm.server.probe import Capabilities, Dialect
+
+if TYPE_CHECKING:
+    from nlparam.language.lm.server.transport import Reply, Transport
+
+_CHECK_TIMEOUT = 5.0  # seconds for the question whether a server is back
+_Result = TypeVar("_Result")
+
+
+class _Served(NamedTuple):
+    name: str
+    identity: str
+    context: int | None
+
+
+class ServerModel(AbstractLanguageModel):
+    """Asks a server; nothing is sent before the first `identity`, `capabilities` or `complete`.
+
+    `identity` is the name of the model as the server lists it, with the root and revision behind the name where the
+    server reports them; the address is not part of it, so a server may move.
+
+    The first request of each kind is sent alone and shows what the server takes: label reads ask for the exact
+    log-probabilities of the label tokens (vLLM's `logprob_token_ids`) where the server can tell their numbers
+    (`/tokenize`), else for the likeliest tokens. It costs no completion of its own; only a server that refuses a field
+    is asked again without it, at most four times in its life, which `Costs.calls` does not show.
+
+    **Arguments:**
+
+    - `base_url`, such as `http://localhost:8000/v1`; without a path, `/v1` is added. A user and a password in it
+      (`http://me:secret@host/v1`) are sent in place of the key, and shown nowhere.
+    - `model`: needed only where the server lists several.
+    - `api_key`: by default `NLPARAM_API_KEY`, else `OPENAI_API_KEY`, else none.
+    - `timeout`: the seconds one call may take.
+    - `max_in_flight`: the most requests the server gets at once; how many it does get adapts (`AdaptiveLimit`).
+    - `patience`: the seconds a server that has answered before may be away. Until then requests wait in their `slot`
+      and are not sent; 0 leaves an outage to the engine's retries.
+
+    `complete` and `identity` raise `LanguageModelError` for a server that is not there, hangs, refuses the key, has
+    not the model asked for, thinks aloud, or reports no log-probabilities. Until the server has answered once, a
+    refused connection or a time-out is final; afterwards it may pass.
+    """
+
+    strong = True
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        model: str | None = None,
+        api_key: str | None = None,
+        timeout: float = 60.0,
+        max_in_flight: int = 128,
+        patience: float = 60.0,
+    ):
+        self.base_url, headers = address.without_password(address.complete_url(base_url))
+        api_key = api_key or os.environ.get("NLPARAM_API_KEY") or os.environ.get("OPENAI_API_KEY") or "none"
+        self._headers = {"Authorization": f"Bearer {api_key}", **headers}
+        self._model = model
+        self._timeout = timeout
+        self.limit = AdaptiveLimit(max_in_flight)
+        self.outage = Outage(self._is_back, patience=patience)
+        self.seen = False  # whether it is known to be up, as if it had answered
+        self._served: _Served | None = None
+        self._dialect = Dialect()
+        self._answers = AnswerReader(lambda: self.where)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._transport: Transport | None = None
+        self._one_at_first = asyncio.Lock()
+
+    @property
+    def max_in_flight(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride] - the limit's upper end
+        return self.limit.most
+
+    @max_in_flight.setter
+    def max_in_flight(self, most: int) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        self.limit.most = most
+
+    @property
+    def identity(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - the server is asked when needed
+        if self._served is None:
+            self._served = _in_a_loop_of_its_own(lambda: self._alone(self._look_up))
+        return self._served.identity
+
+    @property
+    def _is_known(self) -> bool:
+        return self._answers.answered or self.seen
+
+    @property
+    def where(self) -> str:
+        name = self._served.name if self._served else self._model
+        return self.base_url + (f" (model {name})" if name else "")
+
+    def capabilities(self, labels: tuple[str, ...] = ("yes", "no")) -> Capabilities:
+        """What the server can do, found by trying: about four completions of a few tokens (`Capabilities.calls`).
+
+        Raises `LanguageModelError` if the server is not there or does not answer at all.
+        """
+        return _in_a_loop_of_its_own(lambda: self._alone(lambda transport: self._survey(transport, labels)))
+
+    def slot(self, request: Request) -> "_Slot":
+        del request
+        return _Slot(self)
+
+    async def complete(self, request: Request) -> Completion:
+        transport = self._open()
+        try:
+            async with asyncio.timeout(self._timeout):
+                if self._served is not None and self._dialect.knows(request):
+                    reply = await self._send(transport, self._dialect.body(self._served.name, request))
+                else:
+                    async with self._one_at_first:  # the first of many requests finds out, the others wait
+                        return await self._introduce(transport, request)
+        except TimeoutError as error:
+            raise self._hangs() from error
+        return self._answers.read(request, reply.body)[0]
+
+    async def aclose(self) -> None:
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            await transport.aclose()
+
+    def gone(self) -> LanguageModelError:
+        """The error for a server that does not come back."""
+        return LanguageModelError(
+            f"{self.where} has been away for more than {self.outage.patience:g} s ({self.outage.reason}): "
+            f"{self._how_to_start()}, then run the same command again: what was answered is kept"
+        )
+
+    def _open(self) -> "Transport":
+        # Made inside the event loop that will use it, and again after `aclose` or in another loop.
+        loop = asyncio.get_running_loop()
+        if self._transport is None or self._loop is not loop:
+            from nlparam.language.lm.server.transport import Transport
+
+            self._transport = Transport(self.base_url, self._headers)
+            self._loop = loop
+            self._one_at_first = asyncio.Lock()
+        return self._transport
+
+    async def _alone(self, work: "Callable[[Transport], Awaitable[_Result]]") -> _Result:
+        from nlparam.language.lm.server.transport import Transport
+
+        transport = Transport(self.base_url, self._headers)
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await work(transport)
+        except TimeoutError as error:
+            raise self._hangs() from error
+        finally:
+            await transport.aclose()
+
+    async def _survey(self, transport: "Transport", labels: tuple[str, ...]) -> Capabilities:
+        from nlparam.language.lm.server.survey import survey
+
+        served = self._served = await self._look_up(transport)
+
+        async def ask(body: bytes) -> tuple[int, bytes]:
+            reply = await self._reach(transport.post("chat", body))
+            if reply.status == 200:
+                return 200, reply.body
+            error = self._status_error(reply)
+            if isinstance(error, errors.RefusalError):
+                return error.status, reply.body
+            raise LanguageModelError(str(error)) from error
+
+        return await survey(served.name, labels, served.context, ask, lambda text: self._tokenize(transport, text))
+
+    async def _introduce(self, transport: "Transport", request: Request) -> Completion:
+        """The first request of its kind: what the server refuses is left out from then on."""
+        if self._served is None:
+            self._served = await self._look_up(transport)
+        dialect = self._dialect.copy()
+        if request.labels is not None and request.labels not in dialect.token_ids:
+            found = await probe.single_tokens(request.labels, lambda text: self._tokenize(transport, text))
+            # A label without a token of its own cannot be read by number.
+            whole = found is not None and all(found.values())
+            ids = [number for label in found.values() for number in label.values()] if found and whole else []
+            dialect.token_ids[request.labels] = tuple(dict.fromkeys(ids))
+            self._dialect.token_ids[request.labels] = dialect.token_ids[request.labels]
+        while True:
+            try:
+                reply = await self._send(transport, dialect.body(self._served.name, request))
+                break
+            except errors.RefusalError as refusal:
+                if not dialect.refused(refusal.said):
+                    raise errors.refused(self.where, refusal.status, refusal.said) from None
+        completion, top = self._answers.read(request, reply.body)
+        dialect.accepted(self._served.name, request, top)
+        self._dialect = dialect
+        return completion
+
+    async def _look_up(self, transport: "Transport") -> _Served:
+        reply = await self._reach(transport.get("models"))
+        if reply.status != 200:
+            error = self._status_error(reply)
+            if isinstance(error, errors.RefusalError):
+                raise errors.refused(self.where, error.status, error.said)
+            raise error
+        content = answers.parsed(reply.body)
+        if not isinstance(content, dict) or not isinstance(content.get("data") or [], list):
+            raise self._answers.not_the_api(reply.body)
+        return self._choose(content.get("data") or ())
+
+    async def _tokenize(self, transport: "Transport", text: str) -> list[int] | None:
+        from nlparam.language.lm.server.transport import ConnectionLostError, NotConnectedError
+
+        assert self._served is not None
+        # vLLM reads the first three fields, llama-server the last two.
+        asked = {"model": self._served.name, "prompt": text, "add_special_tokens": False}
+        asked |= {"content": text, "add_special": False}
+        try:
+            reply = await transport.post("tokenize", json.dumps(asked).encode())
+        except (NotConnectedError, ConnectionLostError):
+            return None
+        content = answers.parsed(reply.body) if reply.status == 200 else None
+        tokens = content.get("tokens") if isinstance(content, dict) else None
+        usable = isinstance(tokens, list) and all(isinstance(token, int) for token in tokens)
+        return tokens if usable else None
+
+    async def _send(self, transport: "Transport", body: bytes) -> "Reply":
+        reply = await self._reach(transport.post("chat", body))
+        if reply.status == 200:
+            return reply
+        error = self._status_error(reply)
+        if self._is_known and isinstance(error, (errors.AwayError, errors.OverloadError)) and reply.status != 429:
+            self.outage.begin(f"it answers {reply.status}")
+        raise error
+
+    async def _reach(self, sending: "Awaitable[Reply]") -> "Reply":
+        from nlparam.language.lm.server.transport import ConnectionLostError, NotConnectedError
+
+        try:
+            return await sending
+        except ConnectionLostError as error:
+            if self._served is None:
+                raise LanguageModelError(f"cannot talk to {self.where} ({error}): {self._how_to_start()}") from error
+            raise self._lost(str(error)) from error
+        except NotConnectedError as error:
+            if not self._is_known:
+                raise LanguageModelError(f"cannot connect to {self.where} ({error}): {self._how_to_start()}") from error
+            raise self._lost(str(error)) from error
+
+    def _lost(self, reason: str) -> TransientError:
+        if self._is_known:
+            self.outage.begin(reason)
+        return errors.AwayError(f"lost the connection to {self.where}: {reason}")
+
+    async def _is_back(self) -> bool:
+        """Whether the server can be asked again; raises `LanguageModelError` if it now serves another model."""
+        from nlparam.language.lm.server.transport import ConnectionLostError, NotConnectedError
+
+        transport = self._open()
+        try:
+            async with asyncio.timeout(min(_CHECK_TIMEOUT, self._timeout)):
+                health = await transport.get("health")  # vLLM and llama-server; others do not have the page
+                if health.status >= 500:
+                    return False
+                reply = await transport.get("models")
+        except (TimeoutError, ConnectionLostError, NotConnectedError):
+            return False
+        content = answers.parsed(reply.body) if reply.status == 200 else None
+        if reply.status >= 500:
+            return False
+        if isinstance(content, dict):
+            served = self._choose(content.get("data") or ())
+            if self._served is not None and served.identity != self._served.identity:
+                raise LanguageModelError(
+                    f"{self.base_url} went away with the model {self._served.identity} and came back with "
+                    f"{served.identity}: start it with the first again, or a new run with the second"
+                )
+        self._dialect = Dialect()  # it may be another version, started with other options
+        return True
+
+    def _choose(self, listed: Iterable[Any]) -> _Served:
+        models = {model["id"]: model for model in listed if isinstance(model, dict) and "id" in model}
+        names = ", ".join(list(models)[:10]) + (", ..." if len(models) > 10 else "")
+        if self._model is None and len(models) != 1:
+            if not models:
+                raise LanguageModelError(f"{self.where} serves no model; {self._how_to_start()}")
+            raise LanguageModelError(f"{self.where} serves several models ({names}): choose one with URL#MODEL")
+        name = self._model or next(iter(models))
+        if name not in models:
+            raise LanguageModelError(
+                f"{self.where} does not serve the model {name!r} but {names or 'none'}: choose one of these, or "
+                f"{self._how_to_start()}"
+            )
+        extra = models[name]
+        behind = [str(extra[field]) for field in ("root", "revision") if extra.get(field) and extra[field] != name]
+        # vLLM, and llama-server under "meta".
+        context = extra.get("max_model_len") or (extra.get("meta") or {}).get("n_ctx")
+        return _Served(name, "@".join([f"server:{name}", *behind]), context)
+
+    def _status_error(self, reply: "Reply") -> Exception:
+        return errors.status_error(
+            reply.status, reply.body, reply.retry_after, where=self.where, how_to_start=self._how_to_start()
+        )
+
+    def _hangs(self) -> Exception:
+        message = f"no answer from {self.where} within {self._timeout:g} s"
+        if self._is_known:
+            self.outage.begin(message)
+            return errors.HangError(message)
+        return LanguageModelError(f"{message}: restart the server, or allow a call more time")
+
+    def _how_to_start(self) -> str:
+        return address.how_to_start(self.base_url, self._model)
+
+
+class _Slot:
+    """A place at one server: waits while the server is away or has enough to do."""
+
+    __slots__ = ("_server",)
+
+    def __init__(self, server: ServerModel):
+        self._server = server
+
+    async def __aenter__(self) -> None:
+        limit, outage = self._server.limit, self._server.outage
+        while True:
+            if outage.down:
+                await outage.wait(self._server.gone)
+            await limit.acquire()
+            if not outage.down or outage.patience <= 0:
+                return
+            limit.release(answered=False)
+
+    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        leave(self._server.limit, error)
+
+
+def leave(limit: AdaptiveLimit, error: BaseException | None) -> None:
+    """Gives a place back after a request that was answered (`None`) or failed."""
+    if isinstance(error, (errors.OverloadError, errors.HangError, TimeoutError)):
+        limit.overloaded(getattr(error, "retry_after", None))
+    limit.release(answered=error is None)
+
+
+def _in_a_loop_of_its_own(make: "Callable[[], Coroutine[Any, Any, _Result]]") -> _Result:
+    """Runs a coroutine for a caller who may be in an event loop already (Jupyter): in a thread."""
+    future: concurrent.futures.Future[_Result] = concurrent.futures.Future()
+
+    def work() -> None:
+        try:
+            future.set_result(asyncio.run(make()))
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=work, name="nlparam-server", daemon=True).start()
+    # Short waits: on Windows a long one cannot be interrupted from the keyboard.
+    while not future.done():
+        concurrent.futures.wait([future], timeout=0.5)
+    return future.result()

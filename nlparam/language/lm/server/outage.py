@@ -1,0 +1,80 @@
+"""What is done while a server is away: nothing is sent but the question whether it is back."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from nlparam.errors import LanguageModelError
+
+_FIRST_WAIT = 0.1  # seconds between two checks, growing to the last
+_LAST_WAIT = 5.0
+
+
+class Outage:
+    """Notices that a server is back, and holds requests until then.
+
+    **Arguments:** `is_back`, asks the server; it raises `LanguageModelError` if what came back is another model. With
+    `patience`, the seconds an outage may last before `wait` raises, 0, nobody waits at all.
+    """
+
+    def __init__(self, is_back: Callable[[], Awaitable[bool]], *, patience: float):
+        self.patience = patience
+        self.reason = ""
+        self.fatal: LanguageModelError | None = None
+        self._is_back = is_back
+        self.since: float | None = None  # time.monotonic()
+        self._gave_up = 0.0
+        self._watch: asyncio.Task[None] | None = None
+
+    @property
+    def down(self) -> bool:
+        return self.since is not None
+
+    def begin(self, reason: str) -> None:
+        """The server was there, and is not now."""
+        if self.since is None:
+            self.since = time.monotonic()
+        self.reason = reason
+        self.watch()
+
+    def end(self) -> None:
+        """The server has answered."""
+        self.since = None
+
+    def watch(self) -> "asyncio.Task[None]":
+        """The task that asks until the server is back, begun if there is none.
+
+        Another model in its place is not asked for all the time.
+        """
+        loop = asyncio.get_running_loop()
+        recent = self.fatal is not None and time.monotonic() - self._gave_up < _LAST_WAIT
+        if self._watch is None or (self._watch.done() and not recent) or self._watch.get_loop() is not loop:
+            self._watch = loop.create_task(self._keep_asking(), name="waiting for a server")
+        return self._watch
+
+    async def wait(self, explain: Callable[[], LanguageModelError]) -> None:
+        """Until the server is back; raises `explain()` once the outage has lasted for `patience`."""
+        if self.since is None or self.patience <= 0:
+            return
+        watch = self.watch()
+        # Once at least, however long ago the outage began: a later batch may find the server back.
+        left = max(0.2, self.since + self.patience - time.monotonic())
+        await asyncio.wait([watch], timeout=left)
+        if self.fatal is not None:
+            raise self.fatal
+        if self.since is not None:
+            raise explain()
+
+    async def _keep_asking(self) -> None:
+        wait = _FIRST_WAIT
+        while True:
+            try:
+                if await self._is_back():
+                    self.fatal = None
+                    self.end()
+                    return
+            except LanguageModelError as error:
+                self.fatal, self._gave_up = error, time.monotonic()
+                return
+            await asyncio.sleep(wait)
+            wait = min(1.5 * wait, _LAST_WAIT)
