@@ -10,8 +10,8 @@ KINDS = ("judgments", "completions", "embeddings")
 
 # Keys are digests, so the tables are flat: a clustered index on 32 bytes, and the answer. Embeddings are too long for
 # one: SQLite would give each a page of its own, so they stand in rows with an index beside them, in a third of the
-# space. Which model, prompt version and predicate a row is about stands in two small tables. Ids of those are never used
-# twice, so that a row left over in a free page can never be taken for one about something else.
+# space. Which model, prompt version and predicate a row is about stands in two small tables. Ids of those are never
+# used twice, so that a row left over in a free page can never be taken for one about something else.
 _TABLES = {
     "judgments": "CREATE TABLE judgments (key BLOB PRIMARY KEY, probability REAL NOT NULL, time REAL NOT NULL, "
     "source INTEGER, predicate INTEGER) WITHOUT ROWID",
@@ -80,7 +80,7 @@ class Names:
 
     def source(self, model: str, prompt_version: str = "") -> int:
         """The id of a model under a prompt version; an embedder has none."""
-        names = (model, prompt_version)
+        names = (_encodable(model), _encodable(prompt_version))
         if names not in self._sources:
             row = self._connection.execute("SELECT id FROM sources WHERE model = ? AND prompt_version = ?", names)
             self._sources[names] = self._id_or_new(
@@ -90,6 +90,7 @@ class Names:
 
     def predicate(self, text: str) -> int:
         """The id of a predicate."""
+        text = _encodable(text)
         if text not in self._predicates:
             row = self._connection.execute("SELECT id FROM predicates WHERE text = ?", (text,))
             self._predicates[text] = self._id_or_new(row, "INSERT INTO predicates (text) VALUES (?)", (text,))
@@ -102,3 +103,8 @@ class Names:
         made = self._connection.execute(insert, names).lastrowid
         assert made is not None
         return made
+
+
+def _encodable(text: str) -> str:
+    # Half of a surrogate pair, which a language model can write in JSON, cannot be stored; the key knows it as it is.
+    return text.encode("utf-8", "backslashreplace").decode()
