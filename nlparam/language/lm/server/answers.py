@@ -1,6 +1,7 @@
 """Reading answers: completions and label reads, and what it means when something is missing in them."""
 
 import json
+import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -23,9 +24,12 @@ class AnswerReader:
         self._where = where
         self._reads_labels = False
         self._answers_as: str | None = None
+        self._listed = 0  # the longest list of tokens so far
 
-    def read(self, request: Request, body: bytes) -> tuple[Completion, Tokens]:
+    def read(self, request: Request, body: bytes, *, exact: bool = False) -> tuple[Completion, Tokens]:
         """The completion in an answer, and for a label read the tokens that were listed.
+
+        `exact` says that the tokens of the labels were asked for by number.
 
         Raises `TransientError` for an answer that is cut off or lacks what earlier ones had, `RequestError` for an
         empty one, and `LanguageModelError` where no judgment can be read from this server at all.
@@ -54,6 +58,7 @@ class AnswerReader:
         logprobs = label_logprobs(request.labels, top)
         if probe.is_thought(first) or (probe.reasons(message) and probe.mass(logprobs) < 0.01):
             raise self._thinks_aloud()
+        self._check_listing(request.labels, logprobs, top, exact)
         self.answered = self._reads_labels = True
         return Completion(text, logprobs, *tokens), top
 
@@ -65,6 +70,17 @@ class AnswerReader:
                 "aloud? Switch that off, or use an instruct model"
             )
         return text
+
+    def _check_listing(self, labels: tuple[str, ...], logprobs: tuple[float, ...], top: Tokens, exact: bool) -> None:
+        """A label that is not listed has probability 0, but not where the list is shorter than it should be."""
+        listed, self._listed = self._listed, max(self._listed, len(top))
+        if -math.inf not in logprobs:
+            return
+        tokens = {token.strip().casefold() for token, _ in top}
+        left_out = [label for label in labels if label.strip().casefold() not in tokens]
+        unlisted = 1.0 - sum(math.exp(logprob) for _, logprob in top)
+        if left_out and (exact or (len(top) < listed and unlisted > 0.05 * probe.mass(logprobs))):
+            raise TransientError(f"{self._where()} left {', '.join(left_out)} out of the log-probabilities")
 
     def _check_model(self, answers_as: str | None) -> None:
         if answers_as is None:

@@ -133,7 +133,7 @@ class ServerModel(AbstractLanguageModel):
                         return await self._introduce(transport, request)
         except TimeoutError as error:
             raise self._hangs() from error
-        return self._answers.read(request, reply.body)[0]
+        return self._answers.read(request, reply.body, exact=self._dialect.reads_exactly(request))[0]
 
     async def aclose(self) -> None:
         transport, self._transport = self._transport, None

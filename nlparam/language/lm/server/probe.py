@@ -69,6 +69,10 @@ class Dialect:
         """Whether a request like this one has been accepted as it is."""
         return self._known if request.labels is None else request.labels in self._tails
 
+    def reads_exactly(self, request: Request) -> bool:
+        """Whether the tokens of this request's labels are asked for by number."""
+        return bool(self.exact) and request.labels is not None and bool(self.token_ids.get(request.labels))
+
     def fresh(self) -> "Dialect":
         """The same knowledge, with every request still to be tried."""
         return dataclasses.replace(self, _tails={}, _known=False)

@@ -1,0 +1,130 @@
+"""What the client costs: judgments a second through judge, engine and store, against a server that answers at once.
+
+Server and client share the machine, so the figure is what is left for a real server's two cores; see `cpu_split`.
+"""
+
+import argparse
+import contextlib
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+_TEXT_WORDS = 100
+_PREDICATES = 20
+_EARLY = 100_000  # judgments after which memory should no longer grow
+
+
+def measure(n: int = 1_000_000, *, batch: int = 20_000, servers: int = 1) -> dict:
+    """Judges `n` pairs in a process of its own and reports speed, memory and processor time.
+
+    **Arguments:** `batch`, the pairs in one call of the judge; `servers`, how many instant servers share the requests.
+
+    **Returns:** `client_judgments_per_second`; `peak_mib_early`, after the first 10^5 judgments (or the first tenth),
+    and `peak_mib`, at the end; `cpu_split`, the seconds of processor time of the client and of the servers, and
+    `cpu_microseconds_per_judgment` of the client alone.
+    """
+    command = [sys.executable, "-m", "benchmarks.judging.client", "--n", str(n), "--batch", str(batch)]
+    command += ["--servers", str(servers)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _run(n: int, batch: int, n_servers: int) -> dict:
+    from nlparam.costs import Costs
+    from nlparam.language.judge import LabelJudge
+    from nlparam.language.lm.engine import Engine
+    from nlparam.language.store import Store
+    from nlparam.progress import Progress
+
+    early = min(_EARLY, max(batch, n // 10))
+    peak_early, costs = 0.0, Costs()
+    with contextlib.ExitStack() as stack:
+        urls = [stack.enter_context(_instant_server()) for _ in range(n_servers)]
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        store = stack.enter_context(Store(Path(folder) / "store.sqlite"))
+        engine = stack.enter_context(Engine(_backend([url for _, url in urls]), store=store, costs=costs))
+        judge = LabelJudge(engine, store, costs, progress=Progress(enabled=False))
+        predicates = [f"mentions number {number}" for number in range(_PREDICATES)]
+        start, cpu = time.perf_counter(), time.process_time()
+        for begin in range(0, n, batch):
+            size = min(batch, n - begin)
+            texts = _texts(begin // _PREDICATES, -(-size // _PREDICATES))
+            numbers = np.arange(size)
+            probabilities = judge.judge(texts, predicates, np.stack([numbers // _PREDICATES, numbers % _PREDICATES], 1))
+            assert np.isfinite(probabilities).all()
+            if begin + size >= early and not peak_early:
+                peak_early = _peak_mib()
+        seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+        served = sum(_cpu_seconds(process.pid) for process, _ in urls)
+        limit = [server.limit.limit for server in getattr(engine.lm, "servers", [engine.lm])]
+    assert costs.calls == costs.judgments_asked == n
+    return {
+        "judgments": n,
+        "client_judgments_per_second": round(n / seconds, 1),
+        "seconds": round(seconds, 2),
+        "peak_mib_early": round(peak_early, 1),
+        "peak_mib": round(_peak_mib(), 1),
+        "cpu_split": {"client": round(cpu, 2), "servers": round(served, 2)},
+        "cpu_microseconds_per_judgment": round(1e6 * cpu / n, 1),
+        "limits": limit,
+    }
+
+
+def _backend(urls: list[str]):
+    from nlparam.language.lm.server import ServerModel, ServerPool
+
+    return ServerModel(urls[0]) if len(urls) == 1 else ServerPool([ServerModel(url) for url in urls])
+
+
+def _texts(begin: int, n: int) -> list[str]:
+    """`n` different texts of 100 words, the same in every run."""
+    words = [f"w{number:03d}" for number in range(1000)]
+    return [
+        f"{number} " + " ".join(random.Random(number).choices(words, k=_TEXT_WORDS))
+        for number in range(begin, begin + n)
+    ]
+
+
+@contextlib.contextmanager
+def _instant_server() -> Iterator[tuple[subprocess.Popen, str]]:
+    command = [sys.executable, "-m", "benchmarks.judging.instant_server"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield process, process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+def _peak_mib() -> float:
+    """The most memory this process has held (`VmHWM`; unlike `ru_maxrss` it does not begin at the parent's)."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+def _cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    import os
+
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--n", type=int, default=1_000_000)
+    parser.add_argument("--batch", type=int, default=20_000)
+    parser.add_argument("--servers", type=int, default=1)
+    parser.add_argument("--profile", type=Path, help="write what cProfile finds in the engine's thread to this file")
+    options = parser.parse_args()
+    print(json.dumps(_run(options.n, options.batch, options.servers)))
+
+
+if __name__ == "__main__":
+    main()
