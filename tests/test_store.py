@@ -214,7 +214,7 @@ def test_damaged_file(path):
     with path.open("r+b") as file:
         file.seek(4096)
         file.write(os.urandom(size - 4096))
-    with pytest.raises(StoreError, match="is damaged.*nlparam store salvage"), Store(path) as store:
+    with pytest.raises(StoreError, match=r"is damaged.*nlparam store salvage"), Store(path) as store:
         store.get_judgments("m", "1", [("p", str(number)) for number in range(2000)])
 
 

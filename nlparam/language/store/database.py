@@ -42,6 +42,8 @@ class Database:
         self._rows_until_look = _ROWS_BETWEEN_LOOKS
         if not in_memory:
             _make_room(path)
+            if lost := lost_commits(path):
+                raise self.damaged(f"its log {beside(path, '-wal')} holds {lost} or more unreadable transactions")
         with self.explained():
             self.connection = self._connect(":memory:" if in_memory else path)
         try:
@@ -121,9 +123,6 @@ class Database:
             self.connection.execute(f"PRAGMA wal_autocheckpoint={AUTOCHECKPOINT_PAGES}")
             self.connection.execute(f"PRAGMA journal_size_limit={LOG_KEPT}")
         with self.write() as connection:
-            # Before anything is written, which would overwrite what is left of a damaged log.
-            if not self.in_memory and (lost := lost_commits(self.path)):
-                raise self.damaged(f"its log {beside(self.path, '-wal')} holds {lost} or more unreadable transactions")
             bring_up_to_date(connection, self.path)
             for kind in KINDS:
                 # The first and last row: a quick look at the root and two branches of each tree.

@@ -8,6 +8,7 @@ write. After a crash that is right, as long as nothing behind it was ever commit
 import functools
 import os
 import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -18,6 +19,7 @@ _HEADER = struct.Struct(">8I")  # magic, version, page size, checkpoint number, 
 _FRAME_HEADER = 24  # page number, pages of the file after a commit (else 0), salt 1 and 2, checksum 1 and 2
 _MAGIC = {0x377F0682: "<u4", 0x377F0683: ">u4"}  # which also says how the words of the checksums are read
 _FRAMES_AT_ONCE = 512
+_LOOKS = 5
 
 
 def beside(path: Path, ending: str) -> Path:
@@ -28,47 +30,65 @@ def beside(path: Path, ending: str) -> Path:
 def lost_commits(path: Path) -> int:
     """How many committed transactions stand in the log of a database that SQLite cannot see; 1 if all or none may.
 
-    To be called in a write transaction, when nobody else can write the log. The database and its `-shm` must not be
-    opened here: to close them again would end SQLite's locks on them, which belong to the process.
+    To be called before SQLite opens the file, because SQLite empties a damaged log like any other when it is done. Also
+    for that reason only the log is opened: to close the file itself again would end the locks that other connections
+    of this process hold on it.
     """
+    lost = _lost_commits(path)
+    # Who reads while others write may see the beginning of one log and the end of the next. That does not last.
+    for _ in range(_LOOKS - 1):
+        if not lost:
+            break
+        time.sleep(0.05)
+        lost = min(lost, _lost_commits(path))
+    return lost
+
+
+def _lost_commits(path: Path) -> int:
     try:
         with beside(path, "-wal").open("rb") as log:
             size = os.fstat(log.fileno()).st_size
             header = log.read(_HEADER.size)
             if size <= _HEADER.size:
                 return 0
-            if not header_is_whole(header):
+            # SQLite takes an empty file for a new one, and deletes the log.
+            if not header_is_whole(header) or path.stat().st_size == 0:
                 return 1
             return _lost_behind_damage(log, header)
-    except OSError:  # there is no log
+    except OSError:  # there is no log, or no file that it belongs to
         return 0
+
+
+def page_size(header: bytes) -> int | None:
+    """The page size that the first 32 bytes of a log tell, if they are whole."""
+    return _HEADER.unpack(header)[2] if header_is_whole(header) else None
 
 
 def header_is_whole(header: bytes) -> bool:
     """Whether the first 32 bytes of a log are what SQLite wrote."""
     if len(header) < _HEADER.size:
         return False
-    magic, _, page_size, *_ = _HEADER.unpack(header)
-    if magic not in _MAGIC or page_size not in {1 << power for power in range(9, 17)}:
+    magic, _, size, *_ = _HEADER.unpack(header)
+    if magic not in _MAGIC or size not in {1 << power for power in range(9, 17)}:
         return False
     sums = _checksums(np.zeros((1, 2), "u4"), np.frombuffer(header[:24], _MAGIC[magic]).reshape(1, 6))
     return tuple(sums[0].tolist()) == _HEADER.unpack(header)[6:]
 
 
-def frames(log: IO[bytes], page_size: int) -> Iterator[np.ndarray]:
-    """The frames of a log, `(n, 24 + page_size)` bytes at a time; a last one that is cut off is left out."""
+def frames(log: IO[bytes], size: int) -> Iterator[np.ndarray]:
+    """The frames of a log with pages of a size, `(n, 24 + size)` bytes at a time, without a last one cut off."""
     log.seek(_HEADER.size)
-    length = _FRAME_HEADER + page_size
+    length = _FRAME_HEADER + size
     while block := log.read(_FRAMES_AT_ONCE * length):
         n_whole = len(block) // length
         yield np.frombuffer(block, np.uint8, n_whole * length).reshape(n_whole, length)
 
 
 def _lost_behind_damage(log: IO[bytes], header: bytes) -> int:
-    magic, _, page_size, _, *salts, _, _ = _HEADER.unpack(header)
+    magic, _, size, _, *salts, _, _ = _HEADER.unpack(header)
     before = np.array([_HEADER.unpack(header)[6:]], "u4")
     whole, lost = True, 0
-    for block in frames(log, page_size):
+    for block in frames(log, size):
         # Frames of an earlier round have other salts. Those of a transaction rolled back are no commits.
         fields = np.ascontiguousarray(block[:, :_FRAME_HEADER]).view(">u4").astype("u4")
         ours = (fields[:, 2:4] == np.array(salts, "u4")).all(axis=1)

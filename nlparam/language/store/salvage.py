@@ -86,12 +86,12 @@ class _Damaged:
         if whole and struct.unpack_from(">I", header, 68)[0] not in (APPLICATION_ID, 0):
             raise StoreError(f"{path} is a database of another program: choose another file with --store")
         self._size = os.fstat(file.fileno()).st_size
-        self._page_size = self._find_page_size(header if whole else b"")
+        log_header = log.read(32) if log is not None else b""
+        self._page_size = write_ahead.page_size(log_header) or self._find_page_size(header if whole else b"")
         self.n_pages = -(-self._size // self._page_size)
         # Where the log has the last version of a page.
         self._in_log: dict[int, int] = {}
         if log is not None:
-            log_header = log.read(32)
             salts = log_header[16:24] if write_ahead.header_is_whole(log_header) else b""
             start = 32
             for block in write_ahead.frames(log, self._page_size):
