@@ -109,6 +109,7 @@ def run_job(
     """
     started = time.monotonic()
     system, files = list_files(source)
+    _check_apart(system, files, out)
     with _locked(out), cluster(options.address) as ray:
         progress = Progress() if progress is None else progress
         with progress.task("reading the texts", None):
@@ -139,6 +140,17 @@ def run_job(
             manifest.runs[-1]["seconds"] = time.monotonic() - started
             manifest.save(out)
     return _result(str(out), manifest)
+
+
+def _check_apart(system: Any, files: list[File], out: str | Path) -> None:
+    """The parts of a job must not become its texts."""
+    out_system, path = resolve(out)
+    for file in files:
+        if out_system == system and file.path.startswith(f"{path}/"):
+            raise JobError(
+                f"{file.path} lies in the output folder {out} and among the texts: choose an output folder outside of "
+                "the texts"
+            )
 
 
 def _result(out: str, manifest: Manifest) -> JobResult:

@@ -310,7 +310,9 @@ def _read_parquet(
     with system.open_input_file(file.path) as stream:
         # Unbuffered, a row group would be in memory as a whole.
         opened = parquet.ParquetFile(stream, pre_buffer=False, buffer_size=1 << 20)
-        batches = opened.iter_batches(batch_size=blocks[0].n_rows, row_groups=[wanted[0].place[0]], columns=names)
+        batches = opened.iter_batches(
+            batch_size=max(1024, blocks[0].n_rows), row_groups=[wanted[0].place[0]], columns=names
+        )
         pending, position = [], 0
         for batch in batches:
             end = position + batch.num_rows
