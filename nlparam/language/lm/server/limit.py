@@ -8,7 +8,8 @@ import time
 
 _GROWTH = 1.10  # a doubled limit must raise the throughput by this much to be kept
 _GAIN = 1.05  # a limit a quarter larger must raise it by this much
-_LOSS = 0.98  # a limit a quarter smaller must keep this much of it
+_LOSS = 0.95  # a smaller limit must keep this much of the highest throughput held
+_FADING = 0.99  # of the highest throughput, each epoch: the texts get longer, the server other guests
 _FLOOR = 4  # the smallest limit that is tried for the sake of latency alone
 _SHORTEST = 0.05  # seconds an epoch lasts at least
 _LONGEST_HOLD = 32  # epochs between two trials
@@ -37,11 +38,13 @@ class AdaptiveLimit:
         self._growing = True
         self._best: tuple[float, int] | None = None  # while growing: the highest throughput and its limit
         self._usual: float | None = None  # throughput at the limit held
+        self._highest = 0.0  # the highest of these, so that many small losses do not add up
         self._back_to: int | None = None  # during a trial: the limit before
         self._down_next = True
         self._hold = self._hold_length = 2
         self._forgiven = 0  # overloads of requests that left before the last halving
         self._begin_epoch()
+        self._to_skip = 2 * self.limit  # a first epoch that opens connections would make every other look quick
 
     @property
     def most(self) -> int:
@@ -93,7 +96,7 @@ class AdaptiveLimit:
         before, self._back_to = self._back_to, None
         # In a trial of more, what was there before the trial is known to be good.
         reduced = before if before is not None and before < self.limit else self.limit // 2
-        self._growing, self._usual, self._down_next = False, None, False
+        self._growing, self._usual, self._highest, self._down_next = False, None, 0.0, False
         self._hold = self._hold_length = 8
         self._set(reduced)
 
@@ -150,6 +153,7 @@ class AdaptiveLimit:
             self._judge_trial(rate, self._back_to)
         else:
             self._usual = rate if self._usual is None else 0.7 * self._usual + 0.3 * rate
+            self._highest = max(self._usual, _FADING * self._highest)
             self._hold -= 1
             if self._hold <= 0:
                 self._try_another()
@@ -162,6 +166,7 @@ class AdaptiveLimit:
                 return
         self._growing = False
         self._usual, limit = self._best
+        self._highest = self._usual
         self._set(limit)
 
     def _try_another(self) -> None:
@@ -179,9 +184,11 @@ class AdaptiveLimit:
     def _judge_trial(self, rate: float, before: int) -> None:
         assert self._usual is not None
         self._back_to = None
-        if rate >= (_LOSS if self.limit < before else _GAIN) * self._usual:
+        wanted = _LOSS * self._highest if self.limit < before else _GAIN * self._usual
+        if rate >= wanted:
             self._usual = rate
-            self._hold = self._hold_length = 2
+            self._highest = max(rate, self._highest)
+            self._hold = self._hold_length = 1 if self.limit < before else 2
             return
         self._down_next = self.limit > before
         self._hold_length = min(2 * self._hold_length, _LONGEST_HOLD)

@@ -73,9 +73,9 @@ class Dialect:
         """Whether the tokens of this request's labels are asked for by number."""
         return bool(self.exact) and request.labels is not None and bool(self.token_ids.get(request.labels))
 
-    def fresh(self) -> "Dialect":
-        """The same knowledge, with every request still to be tried."""
-        return dataclasses.replace(self, _tails={}, _known=False)
+    def fresh(self, *, exact: bool) -> "Dialect":
+        """The same knowledge but for `exact`, with every request still to be tried."""
+        return dataclasses.replace(self, exact=exact, _tails={}, _known=False)
 
     def copy(self) -> "Dialect":
         return dataclasses.replace(self, token_ids=dict(self.token_ids), _tails=dict(self._tails))
@@ -98,7 +98,8 @@ class Dialect:
             # Honoured, the field replaces the likeliest tokens by the chosen ones, and the sampled one comes with them.
             folded = {label.strip().casefold() for label in request.labels}
             chosen = sum(token.strip().casefold() in folded for token, _ in top)
-            self.exact = len(ids) <= chosen and len(top) <= len(ids) + 1
+            told_apart = self.top_logprobs > len(ids) + 1 or len(top) > self.top_logprobs
+            self.exact = told_apart and len(ids) <= chosen and len(top) <= len(ids) + 1
         self._tails[request.labels] = _tail({"model": model, **self._fields(request)})
 
     def refused(self, said: str) -> bool:
@@ -197,9 +198,9 @@ def schema_fields(answer: str) -> dict[str, Any]:
 def top_tokens(choice: dict) -> tuple[str, list[tuple[str, float]]] | None:
     """The token a choice begins with and the tokens listed for its place; `None` without log-probabilities."""
     content = (choice.get("logprobs") or {}).get("content")
-    if not content:
+    first = content[0] if content else None
+    if not first or not first["top_logprobs"]:
         return None
-    first = content[0]
     return first["token"], [(entry["token"], entry["logprob"]) for entry in first["top_logprobs"]]
 
 

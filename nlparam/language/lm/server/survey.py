@@ -38,8 +38,8 @@ async def survey(
     choice = await _read(model, request, dialect, counted)
     exact = bool(dialect.exact)
     if exact:  # the likeliest tokens were not listed, so they are asked for once more
-        dialect.exact = False
-        choice = await _read(model, request, dialect.fresh(), counted)
+        dialect = dialect.fresh(exact=False)
+        choice = await _read(model, request, dialect, counted)
     read = probe.top_tokens(choice)
     first, top = read if read is not None else ("", [])
     mass = probe.mass(label_logprobs(labels, top))

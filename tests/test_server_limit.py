@@ -1,0 +1,113 @@
+"""The adaptive limit: it settles near what a server can do, gives way to overload, and keeps the order."""
+
+import asyncio
+import time
+
+import pytest
+
+from nlparam.costs import Costs
+from nlparam.language.lm import Message, Request
+from nlparam.language.lm.engine import Engine
+from nlparam.language.lm.server import AdaptiveLimit, ServerModel
+from tests.faulty_server import FaultyServer
+
+
+def reads(n: int) -> list[Request]:
+    return [Request((Message("user", f"text {number}"),), labels=("yes", "no")) for number in range(n)]
+
+
+def run(lm: ServerModel, n: int) -> Costs:
+    costs = Costs()
+    with Engine(lm, store=None, costs=costs, backoff=0.01, max_retries=20) as engine:
+        assert all(engine.run(reads(n)))
+    return costs
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("capacity", [4, 24])
+def test_it_settles_near_what_a_real_server_can_work_on(capacity):
+    """More in flight than the server works on at once adds nothing, and fewer would leave it idle."""
+    with FaultyServer("--delay", "0.04", "--capacity", str(capacity)) as server:
+        lm = ServerModel(server.url, max_in_flight=64)
+        assert lm.limit.limit == 16
+        costs = run(lm, 60 * capacity + 900)
+        assert costs.retries == 0
+        assert 0.7 * capacity <= lm.limit.limit <= 2 * capacity
+        assert server.state()["most_at_once"] <= 64
+
+
+def test_it_never_goes_above_the_most():
+    with FaultyServer("--delay", "0.01") as server:
+        lm = ServerModel(server.url, max_in_flight=6)
+        run(lm, 400)
+        assert lm.limit.limit <= 6
+        assert server.state()["most_at_once"] == 6
+
+
+def test_it_gives_way_to_a_server_that_turns_requests_away():
+    """At most 5 at once, the others get 429: few are turned away, because the limit stays below."""
+    with FaultyServer("--delay", "0.01", "--queue", "5") as server:
+        lm = ServerModel(server.url, max_in_flight=64)
+        costs = run(lm, 1000)
+        assert lm.limit.limit <= 6
+        assert costs.failures == 0
+        assert costs.calls == 1000 + server.state()["seen"]["turned away"]
+        assert server.state()["seen"]["turned away"] < 100
+
+
+def test_retry_after_closes_the_gate_for_all():
+    with FaultyServer("--delay", "0.01") as server:
+        lm = ServerModel(server.url, max_in_flight=4)
+        run(lm, 4)
+        server.tell(("429:1", 1))
+        start = time.monotonic()
+        run(lm, 40)
+        # Those under way at the moment of the 429 are served; all others wait for the second it asked for.
+        assert time.monotonic() - start >= 1.0
+        assert lm.limit.limit == 2
+
+
+def test_those_who_wait_pass_in_order_and_one_that_gives_up_leaves_no_gap():
+    async def scenario() -> list[int]:
+        limit, passed = AdaptiveLimit(2), []
+
+        async def work(number: int) -> None:
+            await limit.acquire()
+            try:
+                passed.append(number)
+                await asyncio.sleep(0.01)
+            finally:
+                limit.release(answered=True)
+
+        tasks = [asyncio.create_task(work(number)) for number in range(8)]
+        await asyncio.sleep(0)
+        assert (limit.in_flight, limit.waiting) == (2, 6)
+        tasks[3].cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert (limit.in_flight, limit.waiting) == (0, 0)
+        return passed
+
+    assert asyncio.run(scenario()) == [0, 1, 2, 4, 5, 6, 7]
+
+
+def test_requests_turned_away_together_halve_it_once():
+    async def scenario() -> list[int]:
+        limit, limits = AdaptiveLimit(64), []
+        for _ in range(16):
+            await limit.acquire()
+        for _ in range(16):
+            limit.overloaded()
+            limit.release(answered=False)
+            limits.append(limit.limit)
+        await limit.acquire()
+        limit.overloaded()
+        limit.release(answered=False)
+        return [*limits, limit.limit]
+
+    assert asyncio.run(scenario()) == [8] * 16 + [4]
+
+
+def test_the_most_may_be_changed():
+    limit = AdaptiveLimit(64)
+    limit.most = 3
+    assert (limit.most, limit.limit) == (3, 3)
