@@ -19,6 +19,7 @@ from nlparam.language.store.store import Store
 
 _ROWS_AT_ONCE = 20_000
 SUFFIXES = (".parquet", ".jsonl")
+_FILES = " or ".join(SUFFIXES)
 # The columns of an export, and the field by which a file shows which kind of answer it holds.
 COLUMNS = {
     "judgments": ("key", "model", "prompt_version", "predicate", "probability", "time"),
@@ -77,12 +78,10 @@ def merge(store: Store, path: Path) -> list[Merged]:
     stored; to import the mended file is to go on.
     """
     try:
-        with path.open("rb") as file:
-            start = file.read(16)
-        if start == b"SQLite format 3\0":
-            return _merge_store(store, path)
+        # By its name, not by a look inside: to close a database that is open elsewhere in this process, other than by
+        # SQLite, ends the locks on it.
         if path.suffix not in SUFFIXES:
-            raise StoreError(f"{path} is no store, expected one or a file that ends in {' or '.join(SUFFIXES)}")
+            return _merge_store(store, path)
         kind, rows = _read_parquet(path) if path.suffix == ".parquet" else _read_jsonl(path)
         return [_merge_rows(store, kind, rows)]
     except OSError as error:
@@ -187,13 +186,18 @@ def _kind_of(path: Path, names: Iterable[str]) -> str:
 
 
 def _merge_store(store: Store, path: Path) -> list[Merged]:
+    if not path.is_file():
+        raise StoreError(f"{path} is no file: choose a store, or a name that ends in {_FILES}")
     if store.path.exists() and path.samefile(store.path):
         raise StoreError(f"{path} is the store itself: choose the other one")
     try:
         uri = f"{path.absolute().as_uri()}?mode=ro"
         with contextlib.closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as other:
             other.execute("BEGIN")
-            select = _SELECT_1 if version_of(other, path) == 1 else _SELECT
+            version = version_of(other, path)
+            if version == 0:
+                raise StoreError(f"{path} is an empty file, expected a store, or a name that ends in {_FILES}")
+            select = _SELECT_1 if version == 1 else _SELECT
             found = []
             for kind in KINDS:
                 rows = (
