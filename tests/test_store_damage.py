@@ -171,6 +171,16 @@ def test_an_unfinished_log_is_no_damage(tmp_path):
         assert store.counts() == (N, 0, 0)
 
 
+def test_a_commit_whose_writer_was_killed_is_no_damage(tmp_path):
+    # The log had been longer: behind the head of the last frame stands what was there before.
+    path = unfinished(tmp_path)
+    log = beside(path, "-wal")
+    overwrite(log, log.stat().st_size - PAGE, b"\x0a" * PAGE)
+    with Store(path) as store:
+        assert store.counts() == (N, 0, 0)
+        assert faults(store) == []
+
+
 @pytest.mark.parametrize("where", ["header", "frame", "salt", "data"])
 def test_a_damaged_log(tmp_path, where):
     path = unfinished(tmp_path)

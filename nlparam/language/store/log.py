@@ -1,8 +1,8 @@
 """Looks for damage in SQLite's write-ahead log, which SQLite itself passes over in silence.
 
 A frame with a wrong checksum ends the log for SQLite: transactions behind it are dropped, and overwritten by the next
-write. After a crash that is right, as long as nothing behind it was ever committed. The format is that of
-<https://sqlite.org/fileformat2.html#walformat>.
+write. After a crash that is right, because transactions are written one after another: nothing stands behind the one
+that was not finished. The format is that of <https://sqlite.org/fileformat2.html#walformat>.
 """
 
 import functools
@@ -98,10 +98,13 @@ def _lost_behind_damage(log: IO[bytes], header: bytes) -> int:
             chain = np.vstack([before, fields[:-1, 4:]])
             right = ours & (_checksums(chain, words) == fields[:, 4:]).all(axis=1)
             before = fields[-1:, 4:]
-        seen = int(np.argmin(right)) if whole and not right.all() else len(block) if whole else 0
-        whole = whole and seen == len(block)
-        lost += int((ours[seen:] & (fields[seen:, 1] != 0)).sum())
-    return lost
+        bad = 0
+        if whole:
+            whole = bool(right.all())
+            bad = len(block) if whole else int(np.argmin(right))
+        lost += int((ours[bad:] & (fields[bad:, 1] != 0)).sum())
+    # One alone may be the transaction that a killed process could not finish: its head, or its checksums.
+    return lost if lost > 1 else 0
 
 
 def _checksums(before: np.ndarray, words: np.ndarray) -> np.ndarray:
