@@ -270,7 +270,12 @@ class _Counter:
 
 
 def _described(ray: Any, step: AbstractStep) -> dict[str, Any]:
-    """The settings of a step, found out on a worker: the driver may have no model and reach no server."""
+    """The settings of a step, found out on a worker: the driver may have no model and reach no server.
+
+    Where driver and workers are one machine, the driver does it sooner.
+    """
+    if len(ray.nodes()) == 1 and not ray.util.client.ray.is_connected():
+        return step.settings()
 
     def describe(step: AbstractStep) -> dict[str, Any]:
         try:

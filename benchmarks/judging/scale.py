@@ -1,0 +1,172 @@
+"""Large jobs on a local Ray: how fast texts pass through, and whether memory stays flat however many they are.
+
+Judging asks a server that answers at once; embedding is done by an embedder that costs next to nothing. What is left
+is the machinery: reading, Ray, the client, the store, writing. `python -m benchmarks.judging.scale`.
+"""
+
+import argparse
+import contextlib
+import json
+import logging
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from nlparam import scale
+from nlparam.language.embed import AbstractEmbedder
+from nlparam.progress import Progress
+
+_PREDICATES = ["is about the weather", "is polite"]
+_WORDS = 20  # of a text
+_BLOCK = 2000
+
+
+class CheapEmbedder(AbstractEmbedder):
+    """Vectors from the lengths and first bytes of texts, 64 numbers each."""
+
+    @property
+    def identity(self) -> str:
+        return "cheap, float32"
+
+    def embed(self, texts):
+        raw = b"".join(text.encode()[:64].ljust(64) for text in texts)
+        matrix = np.frombuffer(raw, np.uint8).reshape(len(texts), 64).astype(np.float32) + 1.0
+        return matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
+
+
+def measure(n_judged: int = 50_000, n_embedded: int = 1_000_000) -> dict:
+    """Judges `n_judged` texts for two predicates and embeds `n_embedded`, in a process of its own.
+
+    **Returns:** for each job (`scale_judge_`, `scale_embed_`) the texts a `_second` from start to end, the workers'
+    start included; `_driver_mib` and `_worker_mib`, the most memory of their own that the driver and the largest
+    worker had; `_driver_growth_mib` and `_worker_growth_mib`, by how much that of the last quarter of the time exceeds
+    that of the second. `scale_again_seconds`: the finished job of embedding once more, which only looks.
+    """
+    command = [sys.executable, "-m", "benchmarks.judging.scale", "--judged", str(n_judged)]
+    done = subprocess.run([*command, "--embedded", str(n_embedded)], check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _run(n_judged: int, n_embedded: int) -> dict:
+    import ray
+
+    quiet = Progress(enabled=False)
+    found: dict[str, float] = {}
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        url = stack.enter_context(_instant_server())
+        ray.init(
+            address="local", num_cpus=2, include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False,
+            object_store_memory=200 << 20,
+        )  # fmt: skip
+        stack.callback(ray.shutdown)
+        small, large = _write(folder / "small.parquet", n_judged), _write(folder / "large.parquet", n_embedded)
+        store = folder / "store.sqlite"
+        with _Memory("scale_judge", found):
+            result = scale.judge(
+                small, _PREDICATES, folder / "judged", lm=url, store=store, batch_size=_BLOCK, progress=quiet
+            )
+        assert result.costs.judgments_asked == 2 * n_judged
+        found["scale_judge_texts_per_second"] = n_judged / result.seconds
+        found["scale_judgments_per_second"] = 2 * n_judged / result.seconds
+
+        def embed() -> scale.JobResult:
+            return scale.embed(
+                large, folder / "embedded", embedder=CheapEmbedder(), batch_size=_BLOCK, keep_text=False, progress=quiet
+            )
+
+        with _Memory("scale_embed", found):
+            result = embed()
+        assert result.dataset().count_rows() == n_embedded
+        found["scale_embed_texts_per_second"] = n_embedded / result.seconds
+        found["scale_again_seconds"] = embed().seconds
+    return {"scale_judged": n_judged, "scale_embedded": n_embedded} | {
+        name: round(value, 2) for name, value in sorted(found.items())
+    }
+
+
+def _write(path: Path, n_texts: int) -> Path:
+    """Distinct texts of random words, written without holding them all."""
+    import pyarrow
+    import pyarrow.parquet
+
+    rng = np.random.default_rng(0)
+    schema = pyarrow.schema([("text", pyarrow.string())])
+    with pyarrow.parquet.ParquetWriter(path, schema) as writer:
+        for start in range(0, n_texts, 50_000):
+            numbers = rng.integers(5000, size=(min(50_000, n_texts - start), _WORDS))
+            texts = [f"{start + row} " + " ".join(f"word{word}" for word in words) for row, words in enumerate(numbers)]
+            writer.write_table(pyarrow.table({"text": texts}, schema=schema))
+    return path
+
+
+@contextlib.contextmanager
+def _instant_server() -> Iterator[str]:
+    command = [sys.executable, "-m", "benchmarks.judging.instant_server"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+class _Memory:
+    """Samples the anonymous memory of this process and of Ray Data's workers (Linux)."""
+
+    def __init__(self, name: str, found: dict[str, float]):
+        self._name, self._found = name, found
+        self._samples: list[tuple[float, float]] = []
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._sample, daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._stopped.set()
+        self._thread.join()
+        # Before the first part, workers are only starting.
+        samples = [sample for sample in self._samples if sample[1] > 0]
+        for column, who in enumerate(("driver", "worker")):
+            values = np.array([sample[column] for sample in samples] or [0.0])
+            quarters = np.array_split(values, 4)
+            self._found[f"{self._name}_{who}_mib"] = float(values.max())
+            if all(len(quarter) for quarter in quarters):
+                self._found[f"{self._name}_{who}_growth_mib"] = float(quarters[3].max() - quarters[1].max())
+
+    def _sample(self) -> None:
+        while not self._stopped.wait(0.5):
+            workers = []
+            for process in Path("/proc").glob("[0-9]*"):
+                with contextlib.suppress(OSError):
+                    if b"MapBatches(Worker)" in (process / "cmdline").read_bytes():
+                        workers.append(_anonymous_mib(process))
+            self._samples.append((_anonymous_mib(Path("/proc/self")), max(workers, default=0.0)))
+
+
+def _anonymous_mib(process: Path) -> float:
+    for line in (process / "status").read_text().splitlines():
+        if line.startswith("RssAnon:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--judged", type=int, default=50_000)
+    parser.add_argument("--embedded", type=int, default=1_000_000)
+    options = parser.parse_args()
+    start = time.perf_counter()
+    found = _run(options.judged, options.embedded)
+    print(json.dumps(found | {"scale_seconds": round(time.perf_counter() - start, 1)}))
+
+
+if __name__ == "__main__":
+    main()
