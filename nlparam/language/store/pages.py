@@ -28,16 +28,7 @@ def records(page: bytes, *, first: bool, chain: Callable[[int, int], bytes | Non
     **Arguments:** `first` for the first page of the file, which begins with the header; `chain(page number, n_bytes)`
     gives the bytes on a chain of overflow pages, or `None` if there is no such chain.
     """
-    start = 100 if first else 0
-    kind = page[start]
-    if kind not in (_INTERIOR_INDEX, _LEAF_INDEX, _LEAF_TABLE):
-        return
-    pointers = start + (12 if kind == _INTERIOR_INDEX else 8)
-    (n_cells,) = struct.unpack_from(">H", page, start + 3)
-    n_cells = min(n_cells, (len(page) - pointers) // 2)
-    for at in struct.unpack_from(f">{n_cells}H", page, pointers):
-        if at < pointers:
-            continue
+    for at, kind in _cells(page, first):
         try:
             record = _record(page, at, kind, chain)
         except (IndexError, struct.error, UnicodeDecodeError, ValueError):
@@ -46,14 +37,44 @@ def records(page: bytes, *, first: bool, chain: Callable[[int, int], bytes | Non
             yield record
 
 
-def _record(page: bytes, at: int, kind: int, chain: Callable[[int, int], bytes | None]) -> Record | None:
+def overflows(page: bytes, *, first: bool) -> Iterator[int]:
+    """Where the rows of a page that do not fit into it go on: the first of their overflow pages."""
+    for at, kind in _cells(page, first):
+        try:
+            _, size, at, local = _head(page, at, kind)
+            if local < size:
+                yield struct.unpack_from(">I", page, at + local)[0]
+        except (IndexError, struct.error):
+            continue
+
+
+def _cells(page: bytes, first: bool) -> Iterator[tuple[int, int]]:
+    """Where the rows of a page begin, and the kind of the page."""
+    start = 100 if first else 0
+    kind = page[start]
+    if kind not in (_INTERIOR_INDEX, _LEAF_INDEX, _LEAF_TABLE):
+        return
+    pointers = start + (12 if kind == _INTERIOR_INDEX else 8)
+    (n_cells,) = struct.unpack_from(">H", page, start + 3)
+    n_cells = min(n_cells, (len(page) - pointers) // 2)
+    for at in struct.unpack_from(f">{n_cells}H", page, pointers):
+        if at >= pointers:
+            yield at, kind
+
+
+def _head(page: bytes, at: int, kind: int) -> tuple[int | None, int, int, int]:
+    """The number of a row, its size, where it begins, and how much of it stands in its page itself."""
     if kind == _INTERIOR_INDEX:
         at += 4
     size, at = _varint(page, at)
     rowid = None
     if kind == _LEAF_TABLE:
         rowid, at = _varint(page, at)
-    local = _local_size(size, len(page), kind)
+    return rowid, size, at, _local_size(size, len(page), kind)
+
+
+def _record(page: bytes, at: int, kind: int, chain: Callable[[int, int], bytes | None]) -> Record | None:
+    rowid, size, at, local = _head(page, at, kind)
     payload = page[at : at + local]
     if len(payload) < local or size < 2:
         return None
@@ -68,7 +89,6 @@ def _record(page: bytes, at: int, kind: int, chain: Callable[[int, int], bytes |
 
 
 def _local_size(size: int, page_size: int, kind: int) -> int:
-    """How many bytes of a row stand in its page itself."""
     most = page_size - 35 if kind == _LEAF_TABLE else (page_size - 12) * 64 // 255 - 23
     if size <= most:
         return size

@@ -16,7 +16,7 @@ import numpy as np
 from nlparam.errors import StoreError
 from nlparam.language.store import log as write_ahead
 from nlparam.language.store.log import beside
-from nlparam.language.store.pages import Record, records
+from nlparam.language.store.pages import Record, overflows, records
 from nlparam.language.store.schema import APPLICATION_ID
 from nlparam.language.store.store import Counts, Store
 
@@ -108,9 +108,9 @@ class _Damaged:
         """Every row in any page; one with overflow pages only from the last version of its page."""
         # Two rows that go on in the same page: one is left over from before, and it cannot be told which.
         for number, page in self._pages():
-            for record in records(page, first=number == 1, chain=self._chain):
-                if 0 < record.overflow < len(self._claims):
-                    self._claims[record.overflow] = min(2, self._claims[record.overflow] + 1)
+            for overflow in overflows(page, first=number == 1):
+                if overflow < len(self._claims):
+                    self._claims[overflow] = min(2, self._claims[overflow] + 1)
         for number, page in self._pages():
             for record in records(page, first=number == 1, chain=self._chain):
                 if record.overflow == 0 or self._claims[record.overflow] == 1:
