@@ -111,11 +111,10 @@ def fake(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path / "site")
     for name in [name for name in sys.modules if name.partition(".")[0] == "vllm"]:
         monkeypatch.delitem(sys.modules, name)
-    module = importlib.import_module("vllm")
-    monkeypatch.setitem(sys.modules, "vllm", module)
     monkeypatch.setenv("VLLM_LOGGING_LEVEL", "ERROR")
     monkeypatch.setenv("VLLM_WORKER_MULTIPROC_METHOD", "spawn")
-    return module
+    yield importlib.import_module("vllm")
+    del sys.modules["vllm"]
 
 
 @pytest.fixture
