@@ -138,8 +138,9 @@ def test_a_fault_that_stays_for_some_is_counted(log, store):
 def test_an_answer_that_hangs(log, store):
     with FaultyServer(log=log) as server:
         server.tell(("none", 6), ("hang", 3))
-        judged, costs = judge(server_model(server, timeout=0.5), store, 12)
-        assert len(server.calls()) == costs.calls == 36 + 3
+        judged, costs = judge(server_model(server, timeout=1.0), store, 12)
+        assert len(server.calls()) == costs.calls == 36 + costs.retries
+        assert costs.retries == 3
     assert judged == pytest.approx(undisturbed(12), abs=1e-12)
     assert (costs.failures, stored(store)) == (0, 36)
 
@@ -285,6 +286,15 @@ def test_a_server_that_does_not_come_back(log, store):
         assert costs.judgments_asked + costs.judgments_served == 180
         assert costs.judgments_served >= 50 - IN_FLIGHT
     assert judged == pytest.approx(undisturbed(60), abs=1e-12)
+
+
+def test_a_server_that_is_there_and_answers_nothing(log, store):
+    """Its health is good and every completion hangs: after a while the run ends, however many tries are left."""
+    with FaultyServer(log=log) as server:
+        server.tell(("none", 20), ("hang", 100_000))
+        with pytest.raises(LanguageModelError, match=r"has answered nothing for 1\.6 s .*no answer from"):
+            judge(server_model(server, timeout=0.3, patience=1.0), store, 60, max_retries=1000)
+        assert stored(store) == len(server.finished()) == 20
 
 
 @pytest.mark.parametrize("style", ["old", "llama"])

@@ -146,6 +146,18 @@ def test_a_server_with_a_long_queue_is_helped():
         assert len(slow.state()["prompts"]) < len(quick.state()["prompts"])
 
 
+def test_a_server_that_hangs_does_not_keep_its_texts():
+    with FaultyServer() as a, FaultyServer() as b:
+        lm = ServerPool([ServerModel(server.url, max_in_flight=4, timeout=0.5) for server in (a, b)])
+        costs = Costs()
+        with engine_of(lm, costs) as engine:
+            assert all(engine.run(reads(10)))
+            a.tell(("hang", 100_000))
+            assert all(engine.run(reads(40)))
+        assert costs.failures == 0
+        assert len(a.state()["prompts"]) < len(b.state()["prompts"])
+
+
 def test_the_same_server_twice():
     with pytest.raises(LanguageModelError, match="named twice"):
         ServerPool([ServerModel("http://localhost:1"), ServerModel("http://localhost:1/v1")])

@@ -1,11 +1,9 @@
 """One server that speaks the OpenAI chat API, as a language model."""
 
 import asyncio
-import concurrent.futures
 import json
 import os
-import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from nlparam.errors import LanguageModelError
@@ -13,10 +11,12 @@ from nlparam.language.lm.base import (
     AbstractLanguageModel,
     Completion,
     Request,
+    RequestError,
     TransientError,
 )
 from nlparam.language.lm.server import address, answers, errors, probe
 from nlparam.language.lm.server.answers import AnswerReader
+from nlparam.language.lm.server.blocking import run_in_a_loop_of_its_own
 from nlparam.language.lm.server.limit import AdaptiveLimit
 from nlparam.language.lm.server.outage import Outage
 from nlparam.language.lm.server.probe import Capabilities, Dialect
@@ -87,6 +87,7 @@ class ServerModel(AbstractLanguageModel):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._transport: Transport | None = None
         self._one_at_first = asyncio.Lock()
+        self._first: Request | None = None  # the request that holds it
 
     @property
     def max_in_flight(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride] - the limit's upper end
@@ -99,7 +100,7 @@ class ServerModel(AbstractLanguageModel):
     @property
     def identity(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - the server is asked when needed
         if self._served is None:
-            self._served = _in_a_loop_of_its_own(lambda: self._alone(self._look_up))
+            self._served = run_in_a_loop_of_its_own(lambda: self._alone(self._look_up))
         return self._served.identity
 
     @property
@@ -116,24 +117,21 @@ class ServerModel(AbstractLanguageModel):
 
         Raises `LanguageModelError` if the server is not there or does not answer at all.
         """
-        return _in_a_loop_of_its_own(lambda: self._alone(lambda transport: self._survey(transport, labels)))
+        return run_in_a_loop_of_its_own(lambda: self._alone(lambda transport: self._survey(transport, labels)))
 
     def slot(self, request: Request) -> "_Slot":
-        del request
-        return _Slot(self)
+        return _Slot(self, request)
 
     async def complete(self, request: Request) -> Completion:
-        transport = self._open()
+        transport, dialect = self._open(), self._dialect
         try:
             async with asyncio.timeout(self._timeout):
-                if self._served is not None and self._dialect.knows(request):
-                    reply = await self._send(transport, self._dialect.body(self._served.name, request))
-                else:
-                    async with self._one_at_first:  # the first of many requests finds out, the others wait
-                        return await self._introduce(transport, request)
+                if self._served is None or not dialect.knows(request):
+                    return await self._introduce(transport, request)
+                reply = await self._send(transport, dialect.body(self._served.name, request))
         except TimeoutError as error:
             raise self._hangs() from error
-        return self._answers.read(request, reply.body, exact=self._dialect.reads_exactly(request))[0]
+        return self._answers.read(request, reply.body, exact=dialect.reads_exactly(request))[0]
 
     async def aclose(self) -> None:
         transport, self._transport = self._transport, None
@@ -147,6 +145,55 @@ class ServerModel(AbstractLanguageModel):
             f"{self._how_to_start()}, then run the same command again: what was answered is kept"
         )
 
+    async def enter(self, request: Request) -> bool:
+        """Takes a place for a request; whether the server is still there then, otherwise there is no place.
+
+        Raises `LanguageModelError` if it has answered nothing for long.
+        """
+        self._check_progress()
+        if not self._dialect.knows(request):
+            self._open()
+            await self._one_at_first.acquire()  # the first of many requests finds out, the others wait
+            if self._dialect.knows(request):
+                self._one_at_first.release()
+            else:
+                self._first = request
+        try:
+            await self.limit.acquire()
+        except BaseException:
+            self._let_others_in(request)
+            raise
+        if not self.outage.down or self.outage.patience <= 0:
+            return True
+        self.limit.release(answered=False)
+        self._let_others_in(request)
+        return False
+
+    def leave(self, request: Request, error: BaseException | None) -> None:
+        """Gives a place back after a request that was answered (`None`) or failed."""
+        if isinstance(error, (errors.OverloadError, errors.HangError, TimeoutError)):
+            self.limit.overloaded(getattr(error, "retry_after", None))
+        if error is None or isinstance(error, RequestError):
+            self.outage.succeeded()
+        elif isinstance(error, (TransientError, TimeoutError)):
+            self.outage.failed(str(error) or "no answer in time")
+        self.limit.release(answered=error is None)
+        self._let_others_in(request)
+
+    def _let_others_in(self, request: Request) -> None:
+        if self._first is request:
+            self._first = None
+            self._one_at_first.release()
+
+    def _check_progress(self) -> None:
+        """Raises `LanguageModelError` if the server is there and has failed at all it was asked for a long time."""
+        limit = self.outage.patience + 2.0 * self._timeout
+        if self.outage.patience > 0 and self._is_known and self.outage.stuck(limit):
+            raise LanguageModelError(
+                f"{self.where} has answered nothing for {limit:g} s (the last failure: {self.outage.reason}): see what "
+                "it does, then run the same command again: what was answered is kept"
+            )
+
     def _open(self) -> "Transport":
         # Made inside the event loop that will use it, and again after `aclose` or in another loop.
         loop = asyncio.get_running_loop()
@@ -155,7 +202,7 @@ class ServerModel(AbstractLanguageModel):
 
             self._transport = Transport(self.base_url, self._headers)
             self._loop = loop
-            self._one_at_first = asyncio.Lock()
+            self._one_at_first, self._first = asyncio.Lock(), None
         return self._transport
 
     async def _alone(self, work: "Callable[[Transport], Awaitable[_Result]]") -> _Result:
@@ -330,44 +377,17 @@ class ServerModel(AbstractLanguageModel):
 class _Slot:
     """A place at one server: waits while the server is away or has enough to do."""
 
-    __slots__ = ("_server",)
+    __slots__ = ("_request", "_server")
 
-    def __init__(self, server: ServerModel):
-        self._server = server
+    def __init__(self, server: ServerModel, request: Request):
+        self._server, self._request = server, request
 
     async def __aenter__(self) -> None:
-        limit, outage = self._server.limit, self._server.outage
         while True:
-            if outage.down:
-                await outage.wait(self._server.gone)
-            await limit.acquire()
-            if not outage.down or outage.patience <= 0:
+            if self._server.outage.down:
+                await self._server.outage.wait(self._server.gone)
+            if await self._server.enter(self._request):
                 return
-            limit.release(answered=False)
 
     async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        leave(self._server.limit, error)
-
-
-def leave(limit: AdaptiveLimit, error: BaseException | None) -> None:
-    """Gives a place back after a request that was answered (`None`) or failed."""
-    if isinstance(error, (errors.OverloadError, errors.HangError, TimeoutError)):
-        limit.overloaded(getattr(error, "retry_after", None))
-    limit.release(answered=error is None)
-
-
-def _in_a_loop_of_its_own(make: "Callable[[], Coroutine[Any, Any, _Result]]") -> _Result:
-    """Runs a coroutine for a caller who may be in an event loop already (Jupyter): in a thread."""
-    future: concurrent.futures.Future[_Result] = concurrent.futures.Future()
-
-    def work() -> None:
-        try:
-            future.set_result(asyncio.run(make()))
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=work, name="nlparam-server", daemon=True).start()
-    # Short waits: on Windows a long one cannot be interrupted from the keyboard.
-    while not future.done():
-        concurrent.futures.wait([future], timeout=0.5)
-    return future.result()
+        self._server.leave(self._request, error)

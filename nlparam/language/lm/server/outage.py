@@ -8,6 +8,8 @@ from nlparam.errors import LanguageModelError
 
 _FIRST_WAIT = 0.1  # seconds between two checks, growing to the last
 _LAST_WAIT = 5.0
+_BATCH_ENDS = 1.0  # seconds within which the other requests of a batch have failed for the same reason
+_TRIAL_AFTER = 5.0  # seconds between two requests to a server that fails, where others can have them
 
 
 class Outage:
@@ -23,12 +25,42 @@ class Outage:
         self.fatal: LanguageModelError | None = None
         self._is_back = is_back
         self.since: float | None = None  # time.monotonic()
-        self._gave_up = 0.0
+        self.failing_since: float | None = None  # when it last answered, if all that it was asked since has failed
+        self._last_failure = self._gave_up = self._tried = self._was_stuck = 0.0
         self._watch: asyncio.Task[None] | None = None
 
     @property
     def down(self) -> bool:
         return self.since is not None
+
+    @property
+    def suspect(self) -> bool:
+        """Whether requests had better go elsewhere: nothing was answered lately, and it is too early for a trial."""
+        return self.failing_since is not None and time.monotonic() - self._tried < _TRIAL_AFTER
+
+    def trial(self) -> None:
+        """A request is sent to see whether the server works again."""
+        self._tried = time.monotonic()
+
+    def succeeded(self) -> None:
+        self.failing_since = None
+
+    def failed(self, reason: str) -> None:
+        """A request has failed, which says nothing yet about others."""
+        self.reason, self._last_failure = reason, time.monotonic()
+        if self.failing_since is None:
+            self.failing_since = self._tried = self._last_failure
+
+    def stuck(self, limit: float) -> bool:
+        """Whether all it was asked for `limit` seconds has failed. Said to all of one batch; a later one tries anew."""
+        now = time.monotonic()
+        idle = now - self._last_failure > limit  # nothing was asked, so nothing is known
+        if idle or (self._was_stuck and now - self._was_stuck > _BATCH_ENDS):
+            self.failing_since, self._was_stuck = None, 0.0
+        if self.failing_since is None or now - self.failing_since <= limit:
+            return False
+        self._was_stuck = now
+        return True
 
     def begin(self, reason: str) -> None:
         """The server was there, and is not now."""
@@ -36,10 +68,6 @@ class Outage:
             self.since = time.monotonic()
         self.reason = reason
         self.watch()
-
-    def end(self) -> None:
-        """The server has answered."""
-        self.since = None
 
     def watch(self) -> "asyncio.Task[None]":
         """The task that asks until the server is back, begun if there is none.
@@ -70,8 +98,9 @@ class Outage:
         while True:
             try:
                 if await self._is_back():
-                    self.fatal = None
-                    self.end()
+                    self.fatal, self.since = None, None
+                    if wait > _FIRST_WAIT:  # it was away, and that was why requests failed
+                        self.failing_since = None
                     return
             except LanguageModelError as error:
                 self.fatal, self._gave_up = error, time.monotonic()

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from nlparam.errors import LanguageModelError
 from nlparam.language.lm.base import AbstractLanguageModel, Completion, Request
-from nlparam.language.lm.server.model import ServerModel, leave
+from nlparam.language.lm.server.model import ServerModel
 
 _chosen: contextvars.ContextVar[ServerModel] = contextvars.ContextVar("the server that a slot belongs to")
 
@@ -80,17 +80,23 @@ class ServerPool(AbstractLanguageModel):
 
     def choose(self, request: Request) -> ServerModel | None:
         """The server for a request, `None` if all are away."""
-        up = []
+        up, suspect = [], []
         for server in self._ranking(request.group):
             if server.outage.down:
                 server.outage.watch()  # asks from time to time whether it is back
+            elif server.outage.suspect:
+                suspect.append(server)
             else:
                 up.append(server)
-        if not up:
+        if not up and not suspect:
             return None
+        up = up or suspect
         if not request.group:
-            return max(up, key=lambda server: server.limit.limit - server.limit.in_flight - server.limit.waiting)
+            up.sort(key=lambda server: server.limit.in_flight + server.limit.waiting - server.limit.limit)
         first = up[0]
+        if first.outage.failing_since is not None:
+            first.outage.trial()
+            return first
         if len(up) > 1 and first.limit.waiting >= 2 * first.limit.limit:
             second = up[1]
             if not second.limit.waiting and second.limit.in_flight < second.limit.limit:
@@ -148,17 +154,15 @@ class _PoolSlot:
             if server is None:
                 await self._pool.wait_for_any()
                 continue
-            await server.limit.acquire()
-            if not server.outage.down:
+            if await server.enter(self._request):
                 break
-            server.limit.release(answered=False)
         self._server = server
         self._token = _chosen.set(server)
 
     async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         _chosen.reset(self._token)
         assert self._server is not None
-        leave(self._server.limit, error)
+        self._server.leave(self._request, error)
 
 
 def _names(servers: Sequence[ServerModel]) -> str:
