@@ -146,11 +146,20 @@ def test_answers_that_could_not_be_had_are_null_until_they_are_asked_for_again(t
     path = write_parquet(tmp_path / "texts.parquet", texts)
     healed = threading.Event()
 
-    def answer(body):
-        unwell = "text 5" in body["messages"][-1]["content"] and not healed.is_set()
-        return {"perhaps": 1.0} if unwell else default_answer(body)
+    def unwell(body, text):
+        return text in body["messages"][-1]["content"] and not healed.is_set()
 
-    with FakeServer(answer=answer) as server:
+    class Server(FakeServer):
+        """Says neither yes nor no about one text, and refuses another."""
+
+        def complete(self, body, headers):
+            refused = 400, {"error": {"message": "the prompt is too long"}}
+            return refused if unwell(body, "text 8") else super().complete(body, headers)
+
+    def answer(body):
+        return {"perhaps": 1.0} if unwell(body, "text 5") else default_answer(body)
+
+    with Server(answer=answer) as server:
 
         def run(**options):
             return scale.judge(
@@ -159,13 +168,14 @@ def test_answers_that_could_not_be_had_are_null_until_they_are_asked_for_again(t
 
         result = run()
         _, found = judged(result)
-        assert (result.n_failures, result.costs.failures) == (2, 2)
-        assert np.flatnonzero(np.isnan(found).any(axis=1)).tolist() == [5]
-        healed.set()
+        assert (result.n_failures, result.costs.failures) == (4, 4)
+        assert np.flatnonzero(np.isnan(found).any(axis=1)).tolist() == [5, 8]
         assert run().new_parts == 0
+        assert run(retry_failures=True).n_failures == 4
+        healed.set()
         mended = run(retry_failures=True)
-        assert (mended.new_parts, mended.new_costs.calls, mended.n_failures, mended.n_texts) == (1, 2, 0, 12)
-        assert mended.costs.calls == 26
+        assert (mended.new_parts, mended.new_costs.calls, mended.n_failures, mended.n_texts) == (2, 4, 0, 12)
+        assert mended.costs.calls == 32
         _, again = judged(mended)
         np.testing.assert_array_equal(again, plain_judgments(server.url, texts))
         assert run(retry_failures=True).new_parts == 0

@@ -12,7 +12,7 @@ from nlparam.corpus import Corpus
 from nlparam.costs import Costs
 from nlparam.errors import LanguageModelError
 from nlparam.language.judge import LabelJudge
-from nlparam.language.lm import AbstractLanguageModel, load_language_model
+from nlparam.language.lm import AbstractLanguageModel, RequestError, load_language_model
 from nlparam.language.lm.engine import Engine
 from nlparam.language.store import Store
 from nlparam.progress import Progress
@@ -139,16 +139,24 @@ class _JudgeWork(AbstractWork):
                 judged[text] = np.where(np.isnan(row), judged[text], row)
         pairs = np.argwhere(np.isnan(judged))  # text-major
         with self._opened_store() as store, self.costs.stage("judge"):
-            judged[tuple(pairs.T)] = self._ask(corpus.distinct, pairs, store) if len(pairs) else 0.0
+            if len(pairs):
+                judged[tuple(pairs.T)] = self._ask(corpus.distinct, pairs, store, again=before is not None)
         spread = np.full(known.shape, np.nan)
         spread[~corpus.blank] = judged[corpus.row[~corpus.blank]]
         return {name: pyarrow.array(column, from_pandas=True) for name, column in zip(names, spread.T, strict=True)}
 
-    def _ask(self, texts: Sequence[str], pairs: np.ndarray, store: Store) -> np.ndarray:
+    def _ask(self, texts: Sequence[str], pairs: np.ndarray, store: Store, *, again: bool) -> np.ndarray:
         def ask() -> np.ndarray:
             engine = self._connect()
             judge = LabelJudge(engine, store, self.costs, progress=Progress(enabled=False))
-            return judge.judge(texts, self._step.predicates, pairs)
+            try:
+                return judge.judge(texts, self._step.predicates, pairs)
+            except LanguageModelError as error:
+                # A new engine takes it for a fault of the server if all it is asked is refused. Among questions that
+                # have failed before, that is to be expected.
+                if again and isinstance(error.__cause__, RequestError):
+                    return np.full(len(pairs), np.nan)
+                raise
 
         return self._with_another_if_it_fails(ask)
 
