@@ -141,7 +141,6 @@ def test_a_row_that_is_none_is_refused_with_its_place(tmp_path, bad, message):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.jsonl", "", "is empty"),
         ("a.jsonl", "\n[1]\n", "line 2: got list, expected an object"),
         ("a.jsonl", '{"key"', "line 1 is no JSON"),
         ("a.jsonl", b"\xff\xfe\n", "line 1 is no JSON"),
@@ -162,6 +161,17 @@ def test_a_file_of_something_else_is_refused(tmp_path, name, content, message):
         with pytest.raises(StoreError, match=message):
             merge(store, file)
         assert store.counts() == (0, 0, 0)
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".jsonl"])
+@pytest.mark.parametrize("what", ["judgments", "completions", "embeddings"])
+def test_nothing_is_exported_and_imported(tmp_path, suffix, what):
+    file = tmp_path / f"nothing{suffix}"
+    with Store(":memory:") as store:
+        assert export(store, file, what=what) == 0
+        assert merge(store, file) == ([(what, 0, 0)] if suffix == ".parquet" else [])
+        assert contents(store).groups == []
+        assert contents(store).oldest is None
 
 
 def test_a_file_that_is_not_there_or_of_another_program(tmp_path):

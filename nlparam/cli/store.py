@@ -130,8 +130,11 @@ def import_files(
 
     with OpenStore(store) as opened:
         for path in files:
-            for kind, n_read, n_new in merge(opened, path):
+            merged = merge(opened, path)
+            for kind, n_read, n_new in merged:
                 print_lines(f"{path}: {n_read:,} {kind}, {n_new:,} of them new")
+            if not merged:
+                print_lines(f"{path}: empty")
 
 
 @app.command()

@@ -72,7 +72,7 @@ def export(store: Store, out: Path, *, what: str = "judgments") -> int:
 
 
 def merge(store: Store, path: Path) -> list[Merged]:
-    """Stores what an exported file or another store holds; what is there already stays.
+    """Stores what an exported file or another store holds; what is there already stays. Nothing for an empty .jsonl.
 
     Raises `StoreError` that names the first row which is not as `export` writes it. Rows before it may have been
     stored; to import the mended file is to go on.
@@ -82,8 +82,8 @@ def merge(store: Store, path: Path) -> list[Merged]:
         # SQLite, ends the locks on it.
         if path.suffix not in SUFFIXES:
             return _merge_store(store, path)
-        kind, rows = _read_parquet(path) if path.suffix == ".parquet" else _read_jsonl(path)
-        return [_merge_rows(store, kind, rows)]
+        found = _read_parquet(path) if path.suffix == ".parquet" else _read_jsonl(path)
+        return [] if found is None else [_merge_rows(store, *found)]
     except OSError as error:
         raise StoreError(f"{path} cannot be read ({error}): choose another file") from error
 
@@ -149,11 +149,11 @@ def _read_parquet(path: Path) -> tuple[str, Iterator[Row]]:
     return kind, rows()
 
 
-def _read_jsonl(path: Path) -> tuple[str, Iterator[Row]]:
+def _read_jsonl(path: Path) -> tuple[str, Iterator[Row]] | None:
     with path.open("rb") as file:
         first = next(_objects(path, file), None)
-    if first is None:
-        raise StoreError(f"{path} is empty, expected what `nlparam store export` writes")
+    if first is None:  # an export of nothing
+        return None
     kind = _kind_of(path, first[1])
 
     def rows() -> Iterator[Row]:
