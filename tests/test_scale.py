@@ -35,13 +35,8 @@ from tests.test_scale_files import write_lines, write_parquet
 ray = pytest.importorskip("ray")
 
 pytestmark = [
-    # Ray leaves the files of its logs and its sockets to the garbage collector.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     # It sets options of its own that it has deprecated.
     pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.data.context"),
-    # It announces a change of a default of its own.
-    pytest.mark.filterwarnings("ignore:Tip. In future versions of Ray:FutureWarning"),
 ]
 on_ray = pytest.mark.usefixtures("local_ray")
 
