@@ -6,6 +6,7 @@ Server and client share the machine, so the figure is what is left for a real se
 import argparse
 import contextlib
 import json
+import os
 import random
 import subprocess
 import sys
@@ -111,8 +112,6 @@ def _peak_mib() -> float:
 
 def _cpu_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    import os
-
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
@@ -121,7 +120,6 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=1_000_000)
     parser.add_argument("--batch", type=int, default=20_000)
     parser.add_argument("--servers", type=int, default=1)
-    parser.add_argument("--profile", type=Path, help="write what cProfile finds in the engine's thread to this file")
     options = parser.parse_args()
     print(json.dumps(_run(options.n, options.batch, options.servers)))
 
