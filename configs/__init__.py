@@ -1,1 +1,1 @@
-"""Configurations of experiments, one YAML file each; only `benchmarks` reads them, the library never does."""
+"""Configurations of experiments, one YAML file each, read by `benchmarks` only; and the prices that `nlparam.budget` reads."""

@@ -4,7 +4,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nlparam.budget import Budget as Budget
+    from nlparam.budget import Price as Price
+    from nlparam.calibration import Labelled as Labelled
+    from nlparam.cascade import Cascade as Cascade
     from nlparam.corpus import Corpus as Corpus
+    from nlparam.estimation import Estimate as Estimate
+    from nlparam.estimation import estimate as estimate
     from nlparam.estimators import PredicateClassifier as PredicateClassifier
     from nlparam.estimators import PredicateRegressor as PredicateRegressor
     from nlparam.estimators import PredicateVectorizer as PredicateVectorizer
@@ -20,14 +26,20 @@ if TYPE_CHECKING:
 # JAX, torch and the like take seconds to import: each public name loads its module when it is first used.
 _MODULES = {
     "AbstractPredicateModel": "nlparam.numerics.model",
+    "Budget": "nlparam.budget",
+    "Cascade": "nlparam.cascade",
     "Corpus": "nlparam.corpus",
+    "Estimate": "nlparam.estimation",
     "Fit": "nlparam.solution",
+    "Labelled": "nlparam.calibration",
     "PredicateClassifier": "nlparam.estimators",
     "PredicateRegressor": "nlparam.estimators",
     "PredicateVectorizer": "nlparam.estimators",
+    "Price": "nlparam.budget",
     "Progress": "nlparam.progress",
     "RESULTS": "nlparam.solution",
     "SearchOptions": "nlparam.search",
+    "estimate": "nlparam.estimation",
     "fit": "nlparam.fitting",
     "from_numpyro": "nlparam.numerics.numpyro_program",
     "load": "nlparam.folder",
@@ -36,13 +48,19 @@ _MODULES = {
 __all__ = [
     "RESULTS",
     "AbstractPredicateModel",
+    "Budget",
+    "Cascade",
     "Corpus",
+    "Estimate",
     "Fit",
+    "Labelled",
     "PredicateClassifier",
     "PredicateRegressor",
     "PredicateVectorizer",
+    "Price",
     "Progress",
     "SearchOptions",
+    "estimate",
     "fit",
     "from_numpyro",
     "load",

@@ -5,13 +5,17 @@ import dataclasses
 import time
 from collections.abc import Iterator
 
+from nlparam.telemetry import span
+
 
 @dataclasses.dataclass
 class Costs:
     """Running totals of one fit, carried through every stage and written to `fit.json`.
 
     `judgments_asked` were answered by the language model in this run, `judgments_served` by the store. `calls` counts
-    requests sent to the language model (for judgments and proposals), tokens are as the backend reports them.
+    requests sent to the language model (for judgments and proposals), tokens are as the backend reports them. `money`
+    is what they cost by the price of the budget, 0 without one. `stages` has the counters of each stage, as far as they
+    are not 0, and `seconds` its wall-clock time.
     """
 
     calls: int = 0
@@ -25,16 +29,29 @@ class Costs:
     embeddings_served: int = 0
     retries: int = 0
     failures: int = 0
+    money: float = 0.0
     seconds: dict[str, float] = dataclasses.field(default_factory=dict)
+    stages: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Adds the wall-clock time spent in the `with` block to `seconds[name]`."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+        """Adds the wall-clock time and the counters of the `with` block to the stage `name`; ends it with an event."""
+        start, before = time.perf_counter(), self._counters()
+        with span(name) as fields:
+            try:
+                yield
+            finally:
+                seconds = time.perf_counter() - start
+                used = {key: value - before[key] for key, value in self._counters().items() if value > before[key]}
+                self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+                totals = self.stages.setdefault(name, {})
+                for key, value in used.items():
+                    totals[key] = totals.get(key, 0) + value
+                fields |= {"seconds": round(seconds, 6)} | used
+
+    def _counters(self) -> dict[str, int]:
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {name: value for name, value in values.items() if isinstance(value, int)}
 
     @property
     def total_seconds(self) -> float:

@@ -14,6 +14,7 @@ from nlparam.language.store import Store
 
 if TYPE_CHECKING:
     from nlparam.numerics.head import Head
+    from nlparam.numerics.joint_head import JointHead
 
 # Cosines of sentence embeddings with the directions of two slots differ by a few hundredths where a text is between
 # them; at this temperature such a text belongs to both, and one that differs by a tenth to one.
@@ -53,7 +54,7 @@ class Denoter:
 
     embedder: AbstractEmbedder
     features: TextFeatures
-    head: "Head"
+    head: "Head | JointHead"
     embedder_identity: str
 
     def denote(self, corpus: Corpus, *, store: Store | None = None) -> np.ndarray:
@@ -61,6 +62,12 @@ class Denoter:
 
         `store` keeps the embeddings. Raises `EmbedderError` if the embedder is not the one the head was trained with.
         """
+        if len(corpus.distinct) == 0:
+            return np.zeros((len(corpus), len(self.head.thresholds)))
+        return corpus.spread(self.head.denote(self.features_of(corpus, store=store)))
+
+    def features_of(self, corpus: Corpus, *, store: Store | None = None) -> np.ndarray:
+        """`(n_distinct, n_features)`, what the head sees of each distinct text. Raises as `denote` does."""
         if _model_of(self.embedder.identity) != _model_of(self.embedder_identity):
             raise EmbedderError(
                 f"the embedder here is {self.embedder.identity!r}, expected {self.embedder_identity!r}, with which the "
@@ -68,9 +75,7 @@ class Denoter:
             )
         with Store(":memory:") if store is None else contextlib.nullcontext(store) as opened:
             embeddings = embed_corpus(corpus.distinct, self.embedder, opened)
-        if len(embeddings) == 0:
-            return np.zeros((len(corpus), len(self.head.intercepts)))
-        return corpus.spread(self.head.denote(self.features.of(corpus.distinct, embeddings)))
+        return self.features.of(corpus.distinct, embeddings)
 
 
 def _model_of(identity: str) -> str:

@@ -29,6 +29,10 @@ class WeightsError(NlparamError):
     """Weights of a language model are missing, incomplete or not the expected file (SHA-256)."""
 
 
+class BudgetError(NlparamError, ValueError):
+    """A budget cannot be kept: a limit that is no positive number, a price that is missing, a table that is none."""
+
+
 class StoreError(NlparamError):
     """The store of judgments cannot be opened, read or written."""
 

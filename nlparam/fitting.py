@@ -1,14 +1,12 @@
 """`nlparam.fit`: where numerics and language meet."""
 
-import contextlib
 import dataclasses
 import datetime
-import hashlib
+import functools
 import importlib.metadata
 import platform
-import re
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +15,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nlparam.corpus import Corpus
-from nlparam.costs import Costs
+from nlparam.budget import Budget
+from nlparam.calibration import Labelled
+from nlparam.cascade import Cascade, Cascaded, denote_by_cascade
 from nlparam.denoter import Denoter
-from nlparam.errors import CorpusError, FitWarning, LanguageModelError
-from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder, embed_corpus
-from nlparam.language.features import NgramFeatures
-from nlparam.language.judge import AbstractJudge, LabelJudge
-from nlparam.language.lm import load_language_model
+from nlparam.errors import FitWarning, LanguageModelError
+from nlparam.language.embed import AbstractEmbedder
+from nlparam.language.judge import AbstractJudge
 from nlparam.language.lm.base import AbstractLanguageModel
 from nlparam.language.lm.engine import Engine
-from nlparam.language.propose import AbstractProposer, Contrast, Listed, StateThenGeneralise
+from nlparam.language.propose import AbstractProposer
 from nlparam.language.store import Store
-from nlparam.numerics.check import check_model
 from nlparam.numerics.model import AbstractPredicateModel
 from nlparam.progress import Progress
-from nlparam.search import Found, Search, SearchOptions
+from nlparam.run import DEFAULT_GOAL, Run, prepared
+from nlparam.search import Found, SearchOptions
 from nlparam.solution import RESULTS, Agreement, Fit, Judgment
-
-DEFAULT_GOAL = "what the text is about"
-
-# Words of a text that a small model on a CPU, and any other, is shown for one judgment.
-_WORDS_SMALL, _WORDS_STRONG = 60, 400
-# A strong model judges all texts of a corpus up to this size, and this many of a larger one.
-_MOST_JUDGED_IN_FULL = 4096
 
 
 def fit(
@@ -52,9 +42,12 @@ def fit(
     lm: str | Path | AbstractLanguageModel = "embedded",
     embedder: str | Path | AbstractEmbedder | None = None,
     proposer: str | AbstractProposer | Callable[[Engine], AbstractProposer] | None = None,
-    judge: AbstractJudge | None = None,
+    judge: AbstractJudge | Cascade | None = None,
+    form: str = "single",
+    calibration: str | Path | Labelled | None = None,
     predicates: Iterable[str] | None = None,
     options: SearchOptions | Mapping[str, Any] | None = None,
+    budget: Budget | None = None,
     store: str | Path | Store | None = None,
     timeout: float = 60.0,
     seed: int = 0,
@@ -75,10 +68,15 @@ def fit(
     - `embedder`: a folder, a hub name or an embedder; by default the packaged MiniLM.
     - `proposer`: `"contrast"`, `"state"`, a proposer, or what makes one from the engine that runs the language model;
       by default chosen by the strength of the language model.
-    - `judge`: a judge of your own; by default the language model's label-token probabilities.
+    - `judge`: `Cascade(...)`, which denotes all texts with a bound on the error, or a judge of your own; by default the
+      language model's label-token probabilities on some texts, and a learned head on the others.
+    - `form`: how the language model is asked, about one predicate at a time (`"single"`) or with the others listed
+      beside it (`"contrastive"`).
+    - `calibration`: labelled pairs of text and predicate, or a file of them, by which judgments are corrected.
     - `predicates`: candidates of your own; the search then selects among them and proposes nothing.
     - `options`: how much is searched and judged, see `SearchOptions`; by default chosen by the language model. A
       mapping changes some of the defaults and keeps the others: `options={"n_rounds": 3}`.
+    - `budget`: what the language model may use; a fit that meets a limit ends with the best so far.
     - `store`: where judgments, proposals and embeddings are kept; by default one file in the user's cache.
     - `timeout`: seconds that one call of the language model may take.
     - `seed`: seeds everything that is random; equal seeds on equal input give equal fits.
@@ -90,62 +88,41 @@ def fit(
     a finite number or does not use the denotations; said before anything is judged), `LanguageModelError`,
     `WeightsError`, `StoreError`, `FitFolderError`; everything judged until then is in the store and is not asked again.
     """
-    corpus = Corpus.from_texts(texts)
-    _check(corpus, model)
-    data, coords = model.prepare(data, len(corpus))
-    check_model(model, data, len(corpus))
-    progress = Progress() if progress is None else progress
-    costs = Costs()
-    language_model = load_language_model(lm, timeout=timeout)
-    the_embedder = embedder if isinstance(embedder, AbstractEmbedder) else SentenceTransformerEmbedder(embedder)
-    options = _options(options, default_options(model, corpus, language_model))
-    opened = store if isinstance(store, Store) else Store(store)
-    engine = Engine(language_model, store=opened, costs=costs, timeout=timeout, progress=progress)
-    with opened if opened is not store else contextlib.nullcontext(), engine:
-        if judge is None:
-            n_words = _WORDS_STRONG if language_model.strong else _WORDS_SMALL
-            judge = LabelJudge(engine, opened, costs, n_words=n_words, progress=progress)
-        the_proposer = _proposer(proposer, predicates, engine)
-        settings = {
-            "goal": goal,
-            "lm": _without_password(lm) if isinstance(lm, str) else str(getattr(lm, "identity", lm)),
-            "lm_identity": language_model.identity,
-            "embedder": str(getattr(the_embedder, "name_or_path", None) or "minilm"),
-            "embedder_identity": the_embedder.identity,
-            "proposer": the_proposer.identity,
-            "judge": judge.identity,
-            "corpus": corpus_digest(corpus, data),
-            "options": dataclasses.asdict(options),
-            "seed": seed,
-        }
-        if out is not None:
-            from nlparam.folder import check_folder
+    check = None
+    if out is not None:
+        from nlparam.folder import check_folder
 
-            check_folder(out, describe_model(model) | settings, overwrite=overwrite)
-        with costs.stage("embedding"):
-            embeddings = embed_corpus(corpus.distinct, the_embedder, opened, costs=costs, progress=progress)
-            ngrams = NgramFeatures.fit(corpus.distinct)
-        search = Search(
-            model,
-            corpus,
-            embeddings,
-            data,
-            goal=goal,
-            proposer=the_proposer,
-            judge=judge,
-            options=options,
-            costs=costs,
-            progress=progress,
-            seed=seed,
-        )
-        found = search.run(ngrams)
-    if not found.chosen:
-        raise LanguageModelError(
-            f"none of the {len(found.pool.predicates)} candidate predicates explains anything (the loss is "
-            f"{found.loss:.4g} with or without them): try another goal, a stronger model, or allow more judgments"
-        )
-    fitted = _assemble(model, corpus, data, found, the_embedder, settings, costs, coords)
-    for warning in fitted.model.warnings(fitted.weights, jnp.asarray(fitted.denotations), data):
+        check = functools.partial(check_folder, out, overwrite=overwrite)
+    with prepared(
+        model,
+        texts,
+        data,
+        goal=goal,
+        lm=lm,
+        embedder=embedder,
+        proposer=proposer,
+        judge=judge,
+        form=form,
+        calibration=calibration,
+        predicates=predicates,
+        options=options,
+        budget=budget,
+        store=store,
+        timeout=timeout,
+        seed=seed,
+        check=check,
+        progress=progress,
+    ) as run:
+        found = run.search.run(run.ngrams)
+        if not found.chosen:
+            raise LanguageModelError(
+                f"none of the {len(found.pool.predicates)} candidate predicates explains anything (the loss is "
+                f"{found.loss:.4g} with or without them): try another goal, a stronger model, or allow more judgments"
+            )
+        found = _by_prevalence(found)
+        cascaded = _cascade(run, found)
+    fitted = _assemble(run, found, cascaded)
+    for warning in _warnings(fitted, run):
         warnings.warn(warning, FitWarning, stacklevel=2)
     if out is not None:
         fitted.save(out, overwrite=overwrite)
@@ -153,105 +130,51 @@ def fit(
     return fitted
 
 
-def default_options(
-    model: AbstractPredicateModel, corpus: Corpus, language_model: AbstractLanguageModel
-) -> SearchOptions:
-    """A small model on a CPU judges a few texts and is corrected; a strong one judges all of a moderate corpus."""
-    if not language_model.strong:
-        return SearchOptions(max_judgments=180 * model.n_predicates)
-    few = len(corpus.distinct) <= _MOST_JUDGED_IN_FULL
-    return SearchOptions(
-        n_rounds=3,
-        n_slots_refined=None,
-        n_screened=-(-256 // model.n_predicates),
-        n_judged=None if few else _MOST_JUDGED_IN_FULL,
-        correct_bias=False,
-    )
+def _by_prevalence(found: Found) -> Found:
+    """The most prevalent predicate first: the order in which the search found them means nothing to a reader."""
+    order = np.argsort(-found.pool.denotations(found.chosen).mean(axis=0), kind="stable")
+    return dataclasses.replace(found, chosen=[found.chosen[position] for position in order])
 
 
-def _options(given: SearchOptions | Mapping[str, Any] | None, default: SearchOptions) -> SearchOptions:
-    if isinstance(given, SearchOptions):
-        return given
-    given = {} if given is None else given
-    names = [field.name for field in dataclasses.fields(SearchOptions)]
-    unknown = sorted(given.keys() - set(names))
-    if unknown:
-        raise ValueError(f"got options {', '.join(unknown)}, expected some of {', '.join(names)}")
-    return dataclasses.replace(default, **given)
-
-
-def _without_password(lm: str) -> str:
-    # What http://user:password@host has before the host does not belong into a file that is passed on.
-    return re.sub(r"(?<=://)[^/@]*@", "", lm)
-
-
-def describe_model(model: AbstractPredicateModel) -> dict[str, Any]:
-    """The class of a model and its fields, as `fit.json` keeps them: a function (a NumPyro program) by its name."""
-
-    def written(value: Any) -> Any:
-        return f"{value.__module__}:{value.__qualname__}" if callable(value) else value
-
-    kind = type(model)
-    fields = {name: written(value) for name, value in dataclasses.asdict(model).items()}
-    return {"model": f"{kind.__module__}:{kind.__qualname__}", "fields": fields}
-
-
-def corpus_digest(corpus: Corpus, data: Any) -> str:
-    """The content address of the texts in their order, and of the data."""
-    digest = hashlib.sha256()
-    for text in corpus.texts:
-        encoded = text.encode("utf-8")
-        digest.update(len(encoded).to_bytes(8, "little") + encoded)
-    for leaf in jax.tree.leaves(data):
-        digest.update(np.ascontiguousarray(leaf).tobytes())
-    return digest.hexdigest()
-
-
-def _check(corpus: Corpus, model: AbstractPredicateModel) -> None:
-    n_distinct = len(corpus.distinct)
-    if len(corpus) == 0:
-        raise CorpusError("got no texts, expected at least as many as predicates: check the file and its filter")
-    if n_distinct < max(model.n_predicates, 2):
-        raise CorpusError(
-            f"got {n_distinct} distinct texts that are not blank (of {len(corpus)}), expected at least "
-            f"{max(model.n_predicates, 2)} for {model.n_predicates} predicates: give more texts or fewer predicates"
+def _cascade(run: Run, found: Found) -> Cascaded | None:
+    """The denotations of the chosen predicates by the cascade, if there is one; its answers go into the pool."""
+    if run.cascade is None:
+        return None
+    predicates = [found.pool.predicates[column] for column in found.chosen]
+    with run.costs.stage("cascade"):
+        cascaded = denote_by_cascade(
+            run.cascade,
+            run.judge,
+            run.corpus.distinct,
+            predicates,
+            features=found.pool.features,
+            predicate_embeddings=run.embedder.embed(predicates),
+            meter=run.meter,
+            known=found.pool.answers[:, found.chosen],
+            correct_bias=found.pool.correct_bias,
+            seed=run.seed,
         )
+    found.pool.answers[:, found.chosen] = cascaded.answers
+    return cascaded
 
 
-def _proposer(
-    proposer: str | AbstractProposer | Callable[[Engine], AbstractProposer] | None,
-    predicates: Iterable[str] | None,
-    engine: Engine,
-) -> AbstractProposer:
-    if predicates is not None:
-        return Listed(tuple(predicates))
-    if isinstance(proposer, AbstractProposer):
-        return proposer
-    strategies: dict[str, Callable[[Engine], AbstractProposer]] = {"contrast": Contrast, "state": StateThenGeneralise}
-    name = ("contrast" if engine.lm.strong else "state") if proposer is None else proposer
-    if isinstance(name, str):
-        if name not in strategies:
-            raise ValueError(f"got proposer={name!r}, expected one of {sorted(strategies)} or a proposer")
-        return strategies[name](engine)
-    return name(engine)
-
-
-def _assemble(model, corpus, data, found: Found, embedder, settings, costs, coords) -> Fit:
-    denotations = found.pool.denotations(found.chosen)
-    # The most prevalent predicate first: the order in which the search found them means nothing to a reader.
-    order = np.argsort(-denotations.mean(axis=0), kind="stable")
-    chosen = [found.chosen[position] for position in order]
-    denotations = corpus.spread(denotations[:, order])
-    result, asked_model = found.result, model
+def _assemble(run: Run, found: Found, cascaded: Cascaded | None) -> Fit:
+    model, corpus, data = run.model, run.corpus, run.data
+    denotations = found.pool.denotations(found.chosen) if cascaded is None else cascaded.denotations
+    chosen, denotations = found.chosen, corpus.spread(denotations)
+    result = found.result if run.meter.spent is None else RESULTS.budget_spent
     if len(chosen) < model.n_predicates:
         model = dataclasses.replace(model, n_predicates=len(chosen))
-        result = RESULTS.nothing_usable
+        result = RESULTS.nothing_usable if run.meter.spent is None else RESULTS.budget_spent
     columns = jnp.asarray(denotations)
     weights = _fit_weights(model, columns, data)
     predictions = np.asarray(model.predict(weights, columns))
     if model.assigns_texts:
         predictions = np.where(corpus.blank, -1, predictions)
-    head = found.pool.head(chosen)
+    fitted_head = found.pool.head(chosen)
+    head = fitted_head.head
+    if cascaded is not None and cascaded.head is not None:
+        head = cascaded.head
     first_text = np.full(len(corpus.distinct), -1)
     worded = np.flatnonzero(~corpus.blank)
     first_text[corpus.row[worded[::-1]]] = worded[::-1]
@@ -260,6 +183,7 @@ def _assemble(model, corpus, data, found: Found, embedder, settings, costs, coor
         for column in chosen
         for row, probability in zip(*found.pool.judged(column), strict=True)
     ]
+    run.costs.money = run.meter.cost
     return Fit(
         model=model,
         predicates=[found.pool.predicates[column] for column in chosen],
@@ -269,18 +193,33 @@ def _assemble(model, corpus, data, found: Found, embedder, settings, costs, coor
         loss=float(model.loss(weights, columns, data)),
         result=result,
         corpus=corpus,
-        denoter=Denoter(embedder, found.features, head.head, settings["embedder_identity"]),
+        denoter=Denoter(run.embedder, found.features, head, run.settings["embedder_identity"]),
         judgments=judgments,
-        agreement=_agreement(head, denotations),
+        agreement=_agreement(fitted_head, denotations),
         candidates=list(found.pool.predicates),
         trace=found.trace,
-        settings=settings | {"date": datetime.datetime.now().astimezone().isoformat(timespec="seconds")},
+        settings=run.settings | {"date": datetime.datetime.now().astimezone().isoformat(timespec="seconds")},
         versions=_versions(),
-        costs=costs,
-        asked_model=asked_model,
+        costs=run.costs,
+        asked_model=run.model,
         data=jax.tree.map(np.asarray, data),
-        coords=coords,
+        coords=run.coords,
+        certificate=None if cascaded is None else cascaded.certificate,
+        calibration=run.calibration,
     )
+
+
+def _warnings(fitted: Fit, run: Run) -> Iterator[str]:
+    """What the user should know: what the model says of its weights, and what a spent budget left undone."""
+    yield from fitted.model.warnings(fitted.weights, jnp.asarray(fitted.denotations), fitted.data)
+    if run.meter.spent is not None:
+        undone = ""
+        if run.cascade is not None and fitted.certificate is None:
+            undone = ", without the audit that the cascade needs for its bound"
+        yield (
+            f"the budget is spent ({run.meter.spent}): this is the best fit so far{undone}; the same command with more "
+            "goes on from here"
+        )
 
 
 @eqx.filter_jit

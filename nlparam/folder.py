@@ -9,15 +9,18 @@ from typing import Any
 
 import numpy as np
 
+from nlparam.calibration import CalibrationSummary
 from nlparam.corpus import Corpus
 from nlparam.costs import Costs
 from nlparam.denoter import Denoter, TextFeatures
 from nlparam.errors import FitFolderError
-from nlparam.fitting import describe_model
 from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder
 from nlparam.language.features import NgramFeatures
+from nlparam.numerics.cascade import Certificate, Target
 from nlparam.numerics.head import Head
+from nlparam.numerics.joint_head import JointHead
 from nlparam.numerics.model import AbstractPredicateModel
+from nlparam.run import describe_model
 from nlparam.solution import RESULTS, Agreement, Fit, Judgment, TraceEntry
 from nlparam.trees import pack, unpack
 
@@ -90,6 +93,8 @@ def save(fit: Fit, folder: str | Path, *, overwrite: bool = False) -> Path:
         "settings": fit.settings,
         "costs": fit.costs.as_dict(),
         "agreement": [dataclasses.asdict(agreement) for agreement in fit.agreement],
+        "certificate": None if fit.certificate is None else dataclasses.asdict(fit.certificate),
+        "calibration": None if fit.calibration is None else fit.calibration.as_dict(),
         "trace": [dataclasses.asdict(entry) for entry in fit.trace],
         "candidates": fit.candidates,
         "versions": fit.versions,
@@ -100,7 +105,7 @@ def save(fit: Fit, folder: str | Path, *, overwrite: bool = False) -> Path:
         save_file(weights, folder / _WEIGHTS)
         save_file(data, folder / _DATA)
         save_file(
-            {name: _array(leaf) for name, leaf in zip(Head._fields, head, strict=True)}
+            _head_arrays(head)
             | {"directions": _array(features.directions), "predictions": _array(fit.predictions)}
             | {f"idf_{name}": _array(idf) for name, idf in features.ngrams.idf.items()}
             | {f"axes_{name}": _array(axes) for name, axes in features.ngrams.axes.items()},
@@ -164,7 +169,7 @@ def load(
         {name: arrays[f"idf_{name}"] for name in vocabularies},
         {name: arrays[f"axes_{name}"] for name in vocabularies},
     )
-    head = Head(arrays["coefficients"], arrays["intercepts"], arrays["slope"].item(), arrays["thresholds"])
+    head = _head(arrays)
     settings = contents["settings"]
     if not isinstance(embedder, AbstractEmbedder):
         embedder = SentenceTransformerEmbedder(embedder or settings["embedder"])
@@ -188,6 +193,8 @@ def load(
         costs=Costs.from_dict(contents["costs"]),
         data=unpack(contents.get("data"), data),
         coords=contents.get("coords", {}),
+        certificate=_certificate(contents.get("certificate")),
+        calibration=None if (kept := contents.get("calibration")) is None else CalibrationSummary.from_dict(kept),
     )
 
 
@@ -220,6 +227,27 @@ def _model_class(name: str) -> type[AbstractPredicateModel]:
     if not (isinstance(kind, type) and issubclass(kind, AbstractPredicateModel)):
         raise FitFolderError(f"{name!r} is not a model class: the file fit.json was changed")
     return kind
+
+
+def _head_arrays(head: Head | JointHead) -> dict[str, np.ndarray]:
+    if isinstance(head, JointHead):
+        return {f"joint.{name}": _array(leaf) for name, leaf in head.arrays().items()}
+    return {name: _array(leaf) for name, leaf in zip(Head._fields, head, strict=True)}
+
+
+def _head(arrays: dict[str, np.ndarray]) -> Head | JointHead:
+    joint = {name.removeprefix("joint."): leaf for name, leaf in arrays.items() if name.startswith("joint.")}
+    if joint:
+        return JointHead.from_arrays(joint)
+    return Head(arrays["coefficients"], arrays["intercepts"], arrays["slope"].item(), arrays["thresholds"])
+
+
+def _certificate(kept: dict[str, Any] | None) -> Certificate | None:
+    if kept is None:
+        return None
+    values: dict[str, Any] = kept | {"target": Target(**kept["target"])}
+    values |= {name: tuple(kept[name]) for name in ("predicate_recall", "predicate_precision")}
+    return Certificate(**values)
 
 
 def _array(leaf) -> np.ndarray:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from nlparam.budget import Meter
 from nlparam.language.judge import AbstractJudge
 from nlparam.numerics.head import HeadFit, Judged, correct, fit_head
 
@@ -15,7 +16,8 @@ class Pool:
     """Candidate predicates as columns, judged on some texts and denoted by a head on the others.
 
     **Attributes:** `predicates`, the candidates in the order they came; `answers`, `(n_distinct, n_candidates)`
-    probabilities as the judge gave them, `nan` where not judged; `spent`, true once the budget is used up.
+    probabilities as the judge gave them, `nan` where not judged; `spent`, true once the judgments or the budget are
+    used up.
     """
 
     def __init__(
@@ -26,9 +28,10 @@ class Pool:
         *,
         correct_bias: bool,
         max_judgments: int | None,
+        meter: Meter,
     ):
         self.texts, self.features, self.judge = texts, features, judge
-        self.correct_bias = correct_bias
+        self.correct_bias, self.meter = correct_bias, meter
         self.left = np.inf if max_judgments is None else max_judgments
         self.predicates: list[str] = []
         self.answers = np.zeros((len(texts), 0), dtype=np.float32)
@@ -36,7 +39,7 @@ class Pool:
 
     @property
     def spent(self) -> bool:
-        return self.left <= 0
+        return self.left <= 0 or self.meter.spent is not None
 
     def add(self, predicates: Iterable[str]) -> list[int]:
         """Adds the predicates that are new (whatever their case) and returns their columns."""

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from nlparam.budget import Meter
 from nlparam.corpus import Corpus
 from nlparam.costs import Costs
 from nlparam.denoter import TextFeatures
@@ -99,41 +100,51 @@ class Search:
         judge: AbstractJudge,
         options: SearchOptions,
         costs: Costs,
+        meter: Meter,
         progress: Progress,
         seed: int,
     ):
         self.model, self.corpus, self.data = model, corpus, data
         self.embeddings = embeddings
         self.goal, self.proposer, self.judge, self.options = goal, proposer, judge, options
-        self.costs, self.progress = costs, progress
+        self.costs, self.meter, self.progress = costs, meter, progress
         self.key, self.rng = jax.random.key(seed), np.random.default_rng(seed)
         # Shared with NumPy on a CPU (the matrix is aligned), spread over the devices where there are several.
         self.spread_embeddings = place_texts(corpus.spread(embeddings))
         self.trace: list[TraceEntry] = []
         self.began = time.perf_counter()
 
-    def run(self, ngrams) -> Found:
-        """Runs the search. Raises `LanguageModelError` if nothing usable is ever proposed."""
+    def start(self, ngrams) -> np.ndarray:
+        """Relaxes all slots and makes the pool; `(n_distinct, n_slots)` relaxed scores. No language model is asked."""
         relaxation = self._relax()
         self._record("relaxation", float(relaxation.loss), ())
         directions = np.asarray(relaxation.directions)
-        features = TextFeatures(ngrams, directions)
+        self.features = TextFeatures(ngrams, directions)
         scores = self.embeddings @ directions.T
         self.pool = Pool(
             self.corpus.distinct,
-            features.of(self.corpus.distinct, self.embeddings),
+            self.features.of(self.corpus.distinct, self.embeddings),
             self.judge,
             correct_bias=self.options.correct_bias,
             max_judgments=self.options.max_judgments,
+            meter=self.meter,
         )
         self.order = judging_order(scores, rng=self.rng)
-        self._propose(scores)
+        return scores
+
+    def run(self, ngrams) -> Found:
+        """Runs the search. Raises `LanguageModelError` if nothing usable is ever proposed."""
+        self.propose_for(self.start(ngrams))
         if not self.pool.predicates:
+            if self.meter.spent is not None:
+                raise LanguageModelError(
+                    f"the budget is spent ({self.meter.spent}) before a predicate was proposed: allow more"
+                )
             raise LanguageModelError(
                 f"the language model {self.judge.identity.split()[0]!r} proposed no usable predicate: "
                 "try a stronger model, another proposer or a plainer goal"
             )
-        self._judge(range(len(self.pool.predicates)), self.order[: self._n_screening()])
+        self._judge(range(len(self.pool.predicates)), self.order[: self.n_screening])
         chosen, selection = self._settle(None)
         self._record("selection", selection.loss, chosen)
         result = RESULTS.rounds_spent
@@ -151,9 +162,11 @@ class Search:
                 break
         if self.pool.spent:
             result = RESULTS.budget_spent
-        return Found(self.pool, [c for c in chosen if c >= 0], selection.loss, features, self.trace, result)
+        return Found(self.pool, [c for c in chosen if c >= 0], selection.loss, self.features, self.trace, result)
 
-    def _n_screening(self) -> int:
+    @property
+    def n_screening(self) -> int:
+        """On how many texts every candidate is judged."""
         return min(len(self.corpus.distinct), self.options.n_screened * self.model.n_predicates)
 
     def _relax(self, fixed: np.ndarray | None = None) -> Relaxation:
@@ -174,7 +187,7 @@ class Search:
             )
             return jax.block_until_ready(relaxation)
 
-    def _propose(self, scores: np.ndarray) -> list[int]:
+    def propose_for(self, scores: np.ndarray) -> list[int]:
         """Adds the proposals for every slot to the pool and returns the new columns."""
         with self.costs.stage("proposing"):
             proposals = self.proposer.propose(
@@ -196,7 +209,7 @@ class Search:
                 raise LanguageModelError(
                     f"none of the {len(self.pool.predicates)} candidate predicates has enough usable judgments "
                     f"({self.costs.judgments_asked + self.costs.judgments_served} in all, {self.costs.failures} calls "
-                    "failed): allow more judgments, or use a model that answers yes or no"
+                    f"failed{self._budget()}): allow more judgments, or use a model that answers yes or no"
                 )
             position = {column: number for number, column in enumerate(columns)}
             denotations = self.corpus.spread(self.pool.denotations(columns))
@@ -212,6 +225,9 @@ class Search:
             swap_losses[:, columns] = selection.swap_losses
             chosen = np.asarray([columns[c] if c >= 0 else -1 for c in selection.chosen])
             return selection._replace(chosen=chosen, swap_losses=swap_losses)
+
+    def _budget(self) -> str:
+        return f", the budget is spent: {self.meter.spent}" if self.meter.spent is not None else ""
 
     def _settle(self, start: Sequence[int] | None) -> tuple[list[int], Selection]:
         """Selects, and judges in full what was selected or came close, until nothing of it is left to be judged."""
@@ -235,11 +251,11 @@ class Search:
             np.asarray(self._relax(np.delete(denotations, slot, axis=1)).directions[-1]) for slot in least_useful
         ]
         scores = self.embeddings @ np.stack(directions).T
-        new = self._propose(scores)
+        new = self.propose_for(scores)
         if not new:
             return False, chosen, selection
         # Half of the screening texts are those that the others were screened on, half are high for the new directions.
-        n_screening = self._n_screening()
+        n_screening = self.n_screening
         high = np.argsort(-scores.max(axis=1), kind="stable")[: n_screening - n_screening // 2]
         self._judge(new, np.unique(np.concatenate([self.order[: n_screening // 2], high])))
         return True, *self._settle(chosen)

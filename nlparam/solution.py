@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     import altair
     import arviz
 
+    from nlparam.calibration import CalibrationSummary
     from nlparam.denoter import Denoter
     from nlparam.language.store import Store
+    from nlparam.numerics.cascade import Certificate
     from nlparam.numerics.model import AbstractPredicateModel
     from nlparam.numerics.quantities import Quantity
     from nlparam.progress import Progress
@@ -28,7 +30,7 @@ class RESULTS(enum.StrEnum):
 
     converged = "no candidate predicate lowers the loss further"
     rounds_spent = "the rounds of refinement asked for are done"
-    budget_spent = "the budget of judgments is spent"
+    budget_spent = "the budget is spent"
     nothing_usable = "the language model gave no further usable predicate"
 
 
@@ -84,6 +86,8 @@ class Fit:
     - `candidates`: every predicate that was considered.
     - `data`, `coords`: the data of the model as arrays, and what the entries of their dimensions are called ("class",
       "step"); see `AbstractPredicateModel.prepare`.
+    - `certificate`: what the audit of the cascade proved of the denotations, `None` without a cascade.
+    - `calibration`: how the judge was calibrated, `None` if it was not.
     - `settings`, `versions`, `costs`: how it was made and what it cost.
     - `asked_model`: the model as it was given; `model` has fewer predicates where fewer than asked for were of use.
     """
@@ -107,6 +111,8 @@ class Fit:
     asked_model: "AbstractPredicateModel"
     data: Any = None
     coords: dict[str, list] = dataclasses.field(default_factory=dict)
+    certificate: "Certificate | None" = None
+    calibration: "CalibrationSummary | None" = None
 
     @property
     def assignments(self) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from nlparam.cli import doctor, fit, lm, predict, report, store
+from nlparam.cli import doctor, fit, lm, predict, report, scale, store
 from nlparam.cli.output import print_error
 from nlparam.errors import NlparamError
 
@@ -36,7 +36,7 @@ class _Commands(typer.core.TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         """In the order in which a user meets them; Typer would put groups last."""
         del ctx
-        first = [name for name in ("fit", "predict", "report", "doctor", "lm", "store") if name in self.commands]
+        first = [name for name in ("fit", "predict", "report", "doctor", "lm", "store", "scale") if name in self.commands]
         return first + [name for name in self.commands if name not in first]
 
 
@@ -55,6 +55,7 @@ app.command()(report.report)
 app.command()(doctor.doctor)
 app.add_typer(lm.app, name="lm")
 app.add_typer(store.app, name="store")
+app.add_typer(scale.app, name="scale")
 
 
 def _show_version(wanted: bool) -> None:

@@ -108,7 +108,10 @@ def _packages() -> Iterator[Check]:
 
 
 # Those whose versions people ask for when something is odd.
-_TELLING = {"jax", "equinox", "optax", "numpy", "scikit-learn", "sentence-transformers", "torch", "openai", "xllamacpp"}
+_TELLING = {
+    "aiohttp", "equinox", "flax", "jax", "numpy", "optax", "scikit-learn", "sentence-transformers", "torch",
+    "xllamacpp",
+}  # fmt: skip
 
 
 def _devices() -> Iterator[Check]:

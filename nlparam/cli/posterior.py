@@ -71,7 +71,7 @@ def _digest(fit: "Fit") -> str:
     """The content address of everything that the posterior of a fit depends on."""
     import numpy as np
 
-    from nlparam.fitting import describe_model
+    from nlparam.run import describe_model
 
     described = [describe_model(fit.model), fit.predicates, fit.settings.get("corpus")]
     digest = hashlib.sha256(json.dumps(described, sort_keys=True, default=str).encode())

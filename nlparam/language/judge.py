@@ -2,19 +2,26 @@
 
 import abc
 import dataclasses
-from collections.abc import Sequence
+import hashlib
+import itertools
+import json
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from nlparam.corpus import text_digest
 from nlparam.costs import Costs
-from nlparam.language.lm.base import Completion, Request
+from nlparam.language.lm.base import Completion, Message, Request
 from nlparam.language.lm.engine import Engine
 from nlparam.language.prompting import cut_words, load_prompt
 from nlparam.language.store import Store
-from nlparam.progress import Progress
+from nlparam.progress import Progress, Task
 
 LABELS = ("yes", "no")
+FORMS = ("single", "contrastive")
+_LOOKED_UP = 4096  # questions looked up in the store at once, and the most that wait to be sent
 
 
 class AbstractJudge(abc.ABC):
@@ -28,7 +35,8 @@ class AbstractJudge(abc.ABC):
 
         **Arguments:** `pairs`, `(n_pairs, 2)` indices into `texts` and `predicates`.
 
-        **Returns:** `(n_pairs,)` probabilities in [0, 1], `nan` where the language model gave no usable answer.
+        **Returns:** `(n_pairs,)` probabilities in [0, 1], `nan` where the language model gave no usable answer, or was
+        not asked because the budget is spent.
         """
 
 
@@ -37,60 +45,140 @@ class LabelJudge(AbstractJudge):
     """Asks a language model and reads the probabilities of the labels yes and no, renormalised over the two.
 
     Prompts put the text before the predicate and requests are ordered by text, so that a prefix cache computes each
-    text once. Every answer is stored as soon as it is there. `n_words` is how much of a text the model is shown.
+    text once. Every answer is stored as soon as it is there. Questions are made as they are sent: a million of them
+    need no more memory than two numbers each.
+
+    **Arguments:**
+
+    - `n_words`: how much of a text the model is shown.
+    - `form`: `"single"` asks for one predicate at a time; `"contrastive"` lists up to `n_listed` of the predicates that
+      a text is judged for before it asks for each. `docs/language-models.md` has the accuracy and cost of both. A
+      contrastive answer depends on the list, so it is stored and found again only under the same list.
     """
 
     engine: Engine
     store: Store
     costs: Costs
     n_words: int = 400
+    form: str = "single"
+    n_listed: int = 8
     progress: Progress = dataclasses.field(default_factory=Progress)
 
     def __post_init__(self):
-        self.prompt = load_prompt("judge")
+        if self.form not in FORMS:
+            raise ValueError(f"got form={self.form!r}, expected one of {', '.join(FORMS)}")
+        if self.n_listed < 1:
+            raise ValueError(f"got n_listed={self.n_listed}, expected at least 1")
+        self.prompt = load_prompt("judge" if self.form == "single" else "judge_contrastive")
         self.version = f"{self.prompt.version}-w{self.n_words}"
-        self.identity = f"{self.engine.lm.identity} {self.version}"
+        listed = f" l{self.n_listed}" if self.form == "contrastive" else ""
+        self.identity = f"{self.engine.lm.identity} {self.version}{listed}"
 
-    def judge(self, texts, predicates, pairs):
+    def judge(self, texts: Sequence[str], predicates: Sequence[str], pairs: np.ndarray) -> np.ndarray:
         pairs = np.asarray(pairs, dtype=np.int64).reshape(-1, 2)
-        keys = self._keys(texts, predicates, pairs)
-        known = self._known(keys)
-        missing = [number for number, key in enumerate(keys) if key not in known]
-        # One question may occur twice (equal texts): ask it once, in text-major order.
-        first = {keys[number]: number for number in sorted(missing, key=lambda number: tuple(pairs[number]))}
-        self.costs.judgments_served += len(set(keys)) - len(first)
-        if first:
-            self._ask(texts, predicates, pairs, list(first.items()), known)
-        return np.asarray([known.get(key, np.nan) for key in keys], dtype=np.float64)
+        there: list[int] = np.unique(pairs[:, 0]).tolist()
+        digests = {text: text_digest(texts[text]) for text in there}
+        # One question may occur twice (equal texts, equal predicates): it is asked once, in text-major order.
+        of_text = _first_equal(pairs[:, 0], digests)
+        of_predicate = _first_equal(pairs[:, 1], predicates)
+        questions, position = np.unique(np.column_stack([of_text, of_predicate]), axis=0, return_inverse=True)
+        answers = np.full(len(questions), np.nan)
+        under_way: dict[int, tuple[int, str, str, str]] = {}
+        with self.progress.task("judging", len(questions), costs=self.costs, unit="judgments") as task:
 
-    def _ask(self, texts, predicates, pairs, questions, known):
-        requests = []
-        for _, number in questions:
-            text, predicate = pairs[number]
-            shown = cut_words(texts[text], self.n_words)
-            requests.append(Request(self.prompt.fill(text=shown, predicate=predicates[predicate]), labels=LABELS))
+            def requests() -> Iterator[Request]:
+                sent = 0
+                for group in self._unanswered(questions, predicates, digests, answers, task):
+                    shown = cut_words(texts[group.text], self.n_words)
+                    for number, predicate in group.questions:
+                        if np.isnan(answers[number]):
+                            digest = digests[group.text]
+                            under_way[sent] = (number, group.version, predicates[predicate], digest)
+                            messages = self._messages(shown, predicates[predicate], group.listed)
+                            yield Request(messages, labels=LABELS, group=digest)
+                            sent += 1
 
-        with self.progress.task("judging", len(requests), costs=self.costs, unit="judgments") as task:
-
-            def keep(position: int, completion: Completion) -> None:
+            def keep(sent: int, completion: Completion) -> None:
                 task.advance()
+                number, version, predicate, digest = under_way.pop(sent)
                 probability = yes_probability(completion)
                 if probability is None:
                     self.costs.failures += 1
                     return
-                key = questions[position][0]
-                known[key] = probability
+                answers[number] = probability
                 self.costs.judgments_asked += 1
-                self.store.put_judgments(self.engine.lm.identity, self.version, [(*key, probability)])
+                self.store.put_judgments(self.engine.lm.identity, version, [(predicate, digest, probability)])
 
-            self.engine.run(requests, on_result=keep)
+            self.engine.stream(requests(), on_result=keep)
+        return answers[position.reshape(-1)]
 
-    def _keys(self, texts, predicates, pairs) -> list[tuple[str, str]]:
-        digests = {int(text): text_digest(texts[text]) for text in np.unique(pairs[:, 0])}
-        return [(predicates[predicate], digests[int(text)]) for text, predicate in pairs]
+    def _unanswered(self, questions, predicates, digests, answers, task: Task) -> "Iterator[_Group]":
+        """The groups that the store cannot answer in full; what it can is filled into `answers`."""
+        model, groups = self.engine.lm.identity, self._groups(questions, predicates)
+        while block := _take(groups, _LOOKED_UP):
+            by_version: dict[str, dict[tuple[str, str], int]] = {}
+            for group in block:
+                keys = by_version.setdefault(group.version, {})
+                keys |= {(predicates[p], digests[group.text]): number for number, p in group.questions}
+            for version, keys in by_version.items():
+                known = self.store.get_judgments(model, version, list(keys))
+                for key, probability in known.items():
+                    answers[keys[key]] = probability
+                self.costs.judgments_served += len(known)
+                task.advance(len(known))
+            yield from block
 
-    def _known(self, keys) -> dict[tuple[str, str], float]:
-        return dict(self.store.get_judgments(self.engine.lm.identity, self.version, list(dict.fromkeys(keys))))
+    def _groups(self, questions: np.ndarray, predicates: Sequence[str]) -> "Iterator[_Group]":
+        """Questions about one text, at most `n_listed` of them, in text-major order."""
+        versions: dict[tuple[int, ...], tuple[tuple[str, ...], str]] = {}
+        starts = np.flatnonzero(np.diff(questions[:, 0], prepend=-1)).tolist()
+        for start, end in itertools.pairwise([*starts, len(questions)]):
+            for first in range(start, end, self.n_listed):
+                part = range(first, min(first + self.n_listed, end))
+                asked: tuple[int, ...] = tuple(questions[part.start : part.stop, 1].tolist())
+                if asked not in versions:
+                    listed = tuple(predicates[p] for p in asked) if self.form == "contrastive" else ()
+                    versions[asked] = (listed, self._version(listed))
+                listed, version = versions[asked]
+                yield _Group(int(questions[start, 0]), list(zip(part, asked, strict=True)), listed, version)
+
+    def _version(self, listed: tuple[str, ...]) -> str:
+        """The version of the prompt; with a list of predicates, its digest belongs to it."""
+        if not listed:
+            return self.version
+        return f"{self.version}-{hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:12]}"
+
+    def _messages(self, shown: str, predicate: str, listed: tuple[str, ...]) -> tuple[Message, ...]:
+        if not listed:
+            return self.prompt.fill(text=shown, predicate=predicate)
+        numbered = "\n".join(f"{number}. {other}" for number, other in enumerate(listed, 1))
+        number = str(listed.index(predicate) + 1)
+        return self.prompt.fill(text=shown, predicates=numbered, predicate=predicate, number=number)
+
+
+class _Group(NamedTuple):
+    """Questions about one text: pairs of their number and their predicate, and what the prompt lists."""
+
+    text: int
+    questions: list[tuple[int, int]]
+    listed: tuple[str, ...]
+    version: str
+
+
+def _take(groups: Iterator[_Group], n_questions: int) -> list[_Group]:
+    """The next groups, until they have so many questions."""
+    taken, n_taken = [], 0
+    while n_taken < n_questions and (group := next(groups, None)) is not None:
+        taken.append(group)
+        n_taken += len(group.questions)
+    return taken
+
+
+def _first_equal(indices: np.ndarray, values: Any) -> np.ndarray:
+    """Each index replaced by the first of those whose values (`values[index]`) are equal."""
+    distinct, position = np.unique(indices, return_inverse=True)
+    first: dict[str, int] = {}
+    return np.asarray([first.setdefault(values[index], index) for index in distinct.tolist()], np.int64)[position]
 
 
 def yes_probability(completion: Completion) -> float | None:
@@ -101,5 +189,5 @@ def yes_probability(completion: Completion) -> float | None:
     """
     if completion.label_logprobs is None:
         return None
-    yes, no = np.exp(np.asarray(completion.label_logprobs, dtype=np.float64))
-    return float(yes / (yes + no)) if yes + no > 0.01 else None
+    yes, no = (math.exp(logprob) for logprob in completion.label_logprobs)
+    return yes / (yes + no) if yes + no > 0.01 else None

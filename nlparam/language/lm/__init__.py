@@ -15,7 +15,8 @@ DEFAULT_WEIGHTS = "qwen2.5-coder-1.5b"
 
 _FORMS = (
     f'"embedded" (the weights {DEFAULT_WEIGHTS}), "embedded:NAME" (see `nlparam lm list`), the path of a .gguf file, '
-    '"http://HOST:PORT/v1" or "http://HOST:PORT/v1#MODEL" (a server that speaks the OpenAI API)'
+    '"http://HOST:PORT/v1" or "http://HOST:PORT/v1#MODEL" (a server that speaks the OpenAI API), several of them '
+    'with commas between, or "vllm:MODEL" (vLLM in this process)'
 )
 
 
@@ -26,8 +27,9 @@ def load_language_model(
 
     **Arguments:** `spec`, one of `"embedded"`, `"embedded:NAME"`, the path of a `.gguf` file (also as
     `"embedded:PATH"`), the address of an OpenAI-compatible server (`"http://localhost:8000/v1"`, with `#MODEL` behind
-    it if the server has several), or a backend, which is returned as it is; `model`, the same as `#MODEL`; `timeout`,
-    the seconds one call to a server may take.
+    it if the server has several), several addresses of the same model with commas between them, `"vllm:MODEL"` for vLLM
+    in this process, or a backend, which is returned as it is; `model`, the same as `#MODEL`; `timeout`, the seconds one
+    call to a server may take.
 
     Raises `LanguageModelError` for anything else, `WeightsError` if the weights are not there, `MissingExtraError` if
     the embedded backend is not installed.
@@ -36,12 +38,19 @@ def load_language_model(
         return spec
     name = str(spec)
     if not isinstance(spec, Path) and name.lower().startswith(("http://", "https://")):
-        from nlparam.language.lm.server import ServerModel
+        from nlparam.language.lm.server import ServerModel, ServerPool
 
-        url, _, in_url = name.partition("#")
-        return ServerModel(url, model=model or in_url or None, timeout=timeout)
+        addresses = [address.strip().partition("#") for address in name.split(",") if address.strip()]
+        # A model named behind one address is meant for those without.
+        named = model or next((in_url for _, _, in_url in addresses if in_url), None)
+        servers = [ServerModel(url, model=in_url or named, timeout=timeout) for url, _, in_url in addresses]
+        return servers[0] if len(servers) == 1 else ServerPool(servers)
     if model is not None:
         raise LanguageModelError(f"got the model {model!r} with {name!r}; a model is named for a server only: {_FORMS}")
+    if not isinstance(spec, Path) and name.startswith("vllm:"):
+        from nlparam.language.lm.vllm import VllmModel
+
+        return VllmModel(name.removeprefix("vllm:"))
     if not (isinstance(spec, Path) or name == "embedded" or name.startswith("embedded:") or name.endswith(".gguf")):
         raise LanguageModelError(f"got the language model {name!r}, expected {_FORMS}")
 

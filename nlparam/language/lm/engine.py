@@ -6,9 +6,10 @@ import dataclasses
 import math
 import random
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
+from nlparam.budget import Meter
 from nlparam.costs import Costs
 from nlparam.errors import LanguageModelError
 from nlparam.language.lm.base import (
@@ -46,6 +47,7 @@ class Engine:
     - `timeout`: seconds a request may take, its retries included; `None` leaves it to the backend's limit for a call.
     - `backoff`: seconds before the first retry; doubled each time, with jitter.
     - `progress`: shows how far `complete_stored` has come.
+    - `meter`: once it says that the budget is spent, no further call is started; by default there is no limit.
     """
 
     def __init__(
@@ -58,10 +60,12 @@ class Engine:
         timeout: float | None = None,
         backoff: float = 0.5,
         progress: Progress | None = None,
+        meter: Meter | None = None,
     ):
         self.lm = lm
         self.store = store
         self.costs = costs
+        self.meter = Meter(costs) if meter is None else meter
         self._max_retries = max_retries
         self._timeout = timeout
         self._backoff = backoff
@@ -73,23 +77,40 @@ class Engine:
         self._thread: threading.Thread | None = None
 
     def run(self, requests: Sequence[Request], *, on_result: OnResult | None = None) -> list[Completion | None]:
-        """Answers a batch; `None` stands where a request failed, after its retries.
+        """Answers a batch; `None` stands where a request failed, after its retries, or was not sent (budget).
+
+        See `stream` for the rest.
+        """
+        results: list[Completion | None] = [None] * len(requests)
+
+        def keep(index: int, completion: Completion) -> None:
+            results[index] = completion
+            if on_result is not None:
+                on_result(index, completion)
+
+        self.stream(requests, on_result=keep)
+        return results
+
+    def stream(self, requests: Iterable[Request], *, on_result: OnResult) -> None:
+        """Answers requests as they come from an iterator, which is drawn from only as fast as they can be sent.
+
+        So a million requests need the memory of those under way. The iterator runs in the engine's thread.
 
         At most `lm.max_in_flight` requests are under way at once, and they start in the order given, so that a backend
         with a prefix cache reads a long common beginning once. `on_result(index, completion)` is called as each request
         finishes, in the engine's thread, before another takes its place: when it stores the answer, a killed run has
         lost no more than what was in flight. It must not call the engine; what it raises ends the batch.
 
+        Once `meter` says that the budget is spent no further request is sent; those under way are waited for.
+
         Raises `LanguageModelError` at once if the backend says so before anything was answered, if nothing in the batch
         was answered, or if `PATIENCE` (at least `lm.max_in_flight`) requests in a row failed.
         """
         if threading.current_thread() is self._thread:
-            raise RuntimeError("Engine.run was called from on_result or from a backend: it would wait for itself")
-        if not requests:
-            return []
+            raise RuntimeError("Engine was called from on_result or from a backend: it would wait for itself")
         with self._one_batch:
             try:
-                return self._wait_for(self._run([_neutral(request) for request in requests], on_result))
+                self._wait_for(self._stream(requests, on_result))
             except _Interrupted as interrupted:
                 raise interrupted.reason from None
 
@@ -164,13 +185,15 @@ class Engine:
             future.cancel()
             raise
 
-    async def _run(self, requests: Sequence[Request], on_result: OnResult | None) -> list[Completion | None]:
-        results: list[Completion | None] = [None] * len(requests)
-        waiting = iter(enumerate(requests))
-        batch = _Batch(len(requests), patience=max(PATIENCE, self.lm.max_in_flight), answered_before=self._answered)
-        n_workers = min(max(1, self.lm.max_in_flight), len(requests))
+    async def _stream(self, requests: Iterable[Request], on_result: OnResult) -> None:
+        waiting = enumerate(requests)
+        n_requests = len(requests) if isinstance(requests, Sequence) else None
+        patience, n_workers = max(PATIENCE, self.lm.max_in_flight), max(1, self.lm.max_in_flight)
+        batch = _Batch(patience=patience, answered_before=self._answered, n_requests=n_requests)
+        if n_requests is not None:
+            n_workers = min(n_workers, n_requests)
         workers = [
-            asyncio.create_task(self._work(waiting, results, batch, on_result), name=f"request worker {number}")
+            asyncio.create_task(self._work(waiting, batch, on_result), name=f"request worker {number}")
             for number in range(n_workers)
         ]
         try:
@@ -180,46 +203,47 @@ class Engine:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
         batch.finished()
-        return results
 
-    async def _work(
-        self,
-        waiting: Iterator[tuple[int, Request]],
-        results: list[Completion | None],
-        batch: "_Batch",
-        on_result: OnResult | None,
-    ) -> None:
+    async def _work(self, waiting: Iterator[tuple[int, Request]], batch: "_Batch", on_result: OnResult) -> None:
         # All workers draw from the one iterator, so requests start in order.
-        for index, request in waiting:
+        while self.meter.spent is None and (drawn := next(waiting, None)) is not None:
+            index, request = drawn
+            batch.n_drawn += 1
             try:
                 try:
-                    completion = await self._complete(request)
+                    completion = await self._complete(_neutral(request))
                 except (LanguageModelError, TransientError) as error:
                     self.costs.failures += 1
                     batch.failed(error)
                     continue
+                if completion is None:  # the budget was spent while it waited for its turn
+                    return
                 self._answered = True
                 batch.answered()
-                results[index] = completion
-                if on_result is not None:
-                    on_result(index, completion)
+                on_result(index, completion)
             except (KeyboardInterrupt, SystemExit) as reason:
                 # Raised as it is, it would end the event loop and leave the caller waiting for ever.
                 raise _Interrupted(reason) from None
 
-    async def _complete(self, request: Request) -> Completion:
+    async def _complete(self, request: Request) -> Completion | None:
         loop = asyncio.get_running_loop()
         deadline = math.inf
         tries = 0
         while True:
             try:
                 async with self.lm.slot(request):
+                    if self.meter.spent is not None:
+                        return None
                     if tries == 0 and self._timeout is not None:
                         deadline = loop.time() + self._timeout
                     self.costs.calls += 1
                     tries += 1
-                    async with asyncio.timeout_at(None if self._timeout is None else deadline):
-                        completion = await self.lm.complete(request)
+                    self.meter.under_way += 1
+                    try:
+                        async with asyncio.timeout_at(None if self._timeout is None else deadline):
+                            completion = await self.lm.complete(request)
+                    finally:
+                        self.meter.under_way -= 1
             except TimeoutError as error:
                 limit = "within its time limit" if self._timeout is None else f"within {self._timeout:g} s"
                 raise TransientError(
@@ -260,9 +284,10 @@ class Engine:
 class _Batch:
     """Decides when failures mean that going on is useless."""
 
-    n_requests: int
     patience: int
     answered_before: bool
+    n_requests: int | None = None  # where it is known
+    n_drawn: int = 0
     n_answered: int = 0
     in_a_row: int = 0
     last: Exception | None = None
@@ -283,7 +308,7 @@ class _Batch:
         if self.in_a_row >= self.patience:
             raise LanguageModelError(
                 f"the language model failed {self.in_a_row} times in a row, with {self.n_answered} of "
-                f"{self.n_requests} requests answered; the last failure: {error}"
+                f"{self.n_requests or self.n_drawn} requests answered; the last failure: {error}"
             ) from error
 
     def finished(self) -> None:
@@ -291,7 +316,7 @@ class _Batch:
         if self.last is None or self.n_answered or (self.answered_before and not self.backend_failed):
             return
         raise LanguageModelError(
-            f"the language model answered none of {self.n_requests} requests; the last failure: {self.last}"
+            f"the language model answered none of {self.n_drawn} requests; the last failure: {self.last}"
         ) from self.last
 
 

@@ -1,0 +1,126 @@
+"""`nlparam.estimate`: what a fit will cost, before it is run."""
+
+import dataclasses
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from nlparam.costs import Costs
+from nlparam.errors import LanguageModelError
+from nlparam.numerics.model import AbstractPredicateModel
+from nlparam.run import Run, prepared
+
+# Texts on which the predicates that were tried are judged, to measure tokens and seconds of a judgment.
+_TRIED_TEXTS = 4
+# Contenders judged in full beside each selected predicate, and the share of rounds of refinement in which a proposal
+# is, as observed in fits of the sets of `docs/benchmarks.md`.
+_CONTENDERS, _KEPT = 0.1, 0.5
+# The share of pairs that a cascade asks for, where the language model is neither very noisy nor very clear.
+_CASCADED = 0.15
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """The expected cost of a fit whose store is empty.
+
+    **Attributes:** `judgments` and `proposals`, which are one call each; tokens; `seconds` of the whole fit; `cost` in
+    the currency of the price, `None` where the budget names none. The rates were measured by `n_tried` calls just now
+    (what the store knew was not asked); their answers are stored, and the fit will not ask them again.
+    """
+
+    judgments: int
+    proposals: int
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+    cost: float | None
+    n_tried: int
+
+    @property
+    def calls(self) -> int:
+        return self.judgments + self.proposals
+
+
+def estimate(model: AbstractPredicateModel, texts: Iterable[str], data: Any = None, **options: Any) -> Estimate:
+    """What `nlparam.fit` with the same arguments will cost.
+
+    The texts are embedded and relaxed as the fit would, the predicates of one slot are proposed and judged on a few
+    texts, and the rest is computed from what that took: some twenty calls of the language model.
+
+    **Arguments:** as for `nlparam.fit`, without `out` and `overwrite`.
+
+    Raises what `nlparam.fit` raises; `LanguageModelError` if the calls that were to be measured all failed.
+    """
+    with prepared(model, texts, data, **options) as run:
+        return _estimate(run)
+
+
+def _estimate(run: Run) -> Estimate:
+    search, costs = run.search, run.costs
+    scores = search.start(run.ngrams)
+    numeric_seconds = costs.total_seconds
+    # The first slot of the proposals that the fit will ask for: the same texts, so nothing is asked twice.
+    proposals, proposing = _measured(costs, lambda: search.propose_for(scores[:, :1]))
+    rows = search.order[:_TRIED_TEXTS]
+    _, judging = _measured(costs, lambda: search.pool.judge_columns(range(len(search.pool.predicates)), rows))
+    if not search.pool.predicates or judging.n == 0:
+        raise LanguageModelError("none of the calls that were to be measured was answered: see `nlparam doctor`")
+    n_slots, n_per_slot = scores.shape[1], len(proposals)
+    n_judgments = _n_judgments(run, n_slots, n_per_slot)
+    rounds = search.options.n_rounds
+    refined = min(search.options.n_slots_refined or n_slots, n_slots)
+    n_proposals = proposing.n * (n_slots + rounds * refined)
+    if run.cascade is not None:
+        n_judgments += int(_CASCADED * len(run.corpus.distinct) * n_slots)
+    prompt = n_judgments * judging.prompt_tokens + n_proposals * proposing.prompt_tokens
+    completion = n_judgments * judging.completion_tokens + n_proposals * proposing.completion_tokens
+    # The relaxation is repeated, with all slots but one fixed, for every slot that is refined.
+    seconds = n_judgments * judging.seconds + n_proposals * proposing.seconds
+    seconds += numeric_seconds + rounds * refined * costs.seconds.get("relaxation", 0.0) / max(n_slots, 1)
+    price = run.meter.budget.price
+    return Estimate(
+        judgments=n_judgments,
+        proposals=n_proposals,
+        prompt_tokens=round(prompt),
+        completion_tokens=round(completion),
+        seconds=seconds,
+        cost=None if price is None else price.of(prompt, completion, seconds),
+        n_tried=costs.calls,
+    )
+
+
+def _n_judgments(run: Run, n_slots: int, n_per_slot: int) -> int:
+    """How many judgments the search asks for: screening, judging in full, and rounds of refinement."""
+    options, n_distinct = run.search.options, len(run.corpus.distinct)
+    screened = run.search.n_screening
+    in_full = max(min(options.n_judged or n_distinct, n_distinct) - screened, 0)
+    refined = min(options.n_slots_refined or n_slots, n_slots)
+    expected = n_slots * n_per_slot * screened
+    expected += (1 + _CONTENDERS) * n_slots * in_full
+    expected += options.n_rounds * refined * (n_per_slot * screened + _KEPT * in_full)
+    return int(min(expected, options.max_judgments or np.inf))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Rates:
+    """What one answer took: `n` were measured, those of the store not among them."""
+
+    n: int
+    prompt_tokens: float
+    completion_tokens: float
+    seconds: float
+
+
+def _measured(costs: Costs, ask) -> tuple[Any, _Rates]:
+    before, start = dataclasses.replace(costs), time.perf_counter()
+    result = ask()
+    n = costs.calls - before.calls
+    served = costs.proposals_served + costs.judgments_served - before.proposals_served - before.judgments_served
+    return result, _Rates(
+        n + served,
+        (costs.prompt_tokens - before.prompt_tokens) / max(n, 1),
+        (costs.completion_tokens - before.completion_tokens) / max(n, 1),
+        (time.perf_counter() - start) / max(n, 1),
+    )

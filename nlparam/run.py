@@ -1,0 +1,247 @@
+"""Everything that a fit needs, checked and put together: corpus, language model, judge, search."""
+
+import contextlib
+import dataclasses
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from nlparam.budget import Budget, Meter
+from nlparam.calibration import CalibrationSummary, Labelled, calibrate
+from nlparam.cascade import Cascade
+from nlparam.corpus import Corpus
+from nlparam.costs import Costs
+from nlparam.errors import CorpusError
+from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder, embed_corpus
+from nlparam.language.features import NgramFeatures
+from nlparam.language.judge import AbstractJudge, LabelJudge
+from nlparam.language.lm import load_language_model
+from nlparam.language.lm.base import AbstractLanguageModel
+from nlparam.language.lm.engine import Engine
+from nlparam.language.propose import AbstractProposer, Contrast, Listed, StateThenGeneralise
+from nlparam.language.store import Store
+from nlparam.numerics.check import check_model
+from nlparam.numerics.model import AbstractPredicateModel
+from nlparam.progress import Progress
+from nlparam.search import Search, SearchOptions
+
+DEFAULT_GOAL = "what the text is about"
+
+# Words of a text that a small model on a CPU, and any other, is shown for one judgment.
+_WORDS_SMALL, _WORDS_STRONG = 60, 400
+# A strong model judges all texts of a corpus up to this size, and this many of a larger one.
+_MOST_JUDGED_IN_FULL = 4096
+# With a cascade the search needs no more judgments than its head: the cascade asks for the others that matter.
+_JUDGED_BEFORE_CASCADE = 60
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What a fit is made of. The language model is asked through `judge` and `search`, within `meter`."""
+
+    model: AbstractPredicateModel
+    corpus: Corpus
+    data: Any
+    coords: dict[str, list]
+    embedder: AbstractEmbedder
+    embeddings: np.ndarray
+    ngrams: NgramFeatures
+    judge: AbstractJudge
+    cascade: Cascade | None
+    calibration: CalibrationSummary | None
+    search: Search
+    settings: dict[str, Any]
+    costs: Costs
+    meter: Meter
+    seed: int
+
+
+@contextlib.contextmanager
+def prepared(
+    model: AbstractPredicateModel,
+    texts: Iterable[str],
+    data: Any = None,
+    *,
+    goal: str = DEFAULT_GOAL,
+    lm: str | Path | AbstractLanguageModel = "embedded",
+    embedder: str | Path | AbstractEmbedder | None = None,
+    proposer: str | AbstractProposer | Callable[[Engine], AbstractProposer] | None = None,
+    judge: AbstractJudge | Cascade | None = None,
+    form: str = "single",
+    calibration: str | Path | Labelled | None = None,
+    predicates: Iterable[str] | None = None,
+    options: SearchOptions | Mapping[str, Any] | None = None,
+    budget: Budget | None = None,
+    store: str | Path | Store | None = None,
+    timeout: float = 60.0,
+    seed: int = 0,
+    check: Callable[[dict[str, Any]], None] | None = None,
+    progress: Progress | None = None,
+) -> Iterator[Run]:
+    """A run for the `with` block, with the texts embedded; see `nlparam.fit` for the arguments and errors.
+
+    `check` is called with the settings before anything is computed.
+    """
+    corpus = Corpus.from_texts(texts)
+    _check(corpus, model)
+    data, coords = model.prepare(data, len(corpus))
+    check_model(model, data, len(corpus))
+    progress = Progress() if progress is None else progress
+    costs = Costs()
+    meter = Meter(costs, budget)
+    language_model = load_language_model(lm, timeout=timeout)
+    the_embedder = embedder if isinstance(embedder, AbstractEmbedder) else SentenceTransformerEmbedder(embedder)
+    cascade = judge if isinstance(judge, Cascade) else None
+    options = _options(options, default_options(model, corpus, language_model, cascade=cascade is not None))
+    labelled = Labelled.read(calibration) if isinstance(calibration, str | Path) else calibration
+    opened = store if isinstance(store, Store) else Store(store)
+    engine = Engine(language_model, store=opened, costs=costs, timeout=timeout, progress=progress, meter=meter)
+    with opened if opened is not store else contextlib.nullcontext(), engine:
+        if judge is None or isinstance(judge, Cascade):
+            n_words = _WORDS_STRONG if language_model.strong else _WORDS_SMALL
+            judge = LabelJudge(engine, opened, costs, n_words=n_words, form=form, progress=progress)
+        summary = None
+        if labelled is not None:
+            with costs.stage("calibration"):
+                judge, summary = calibrate(judge, labelled)
+        the_proposer = _proposer(proposer, predicates, engine)
+        settings = {
+            "goal": goal,
+            "lm": _without_password(lm) if isinstance(lm, str) else str(getattr(lm, "identity", lm)),
+            "lm_identity": language_model.identity,
+            "embedder": str(getattr(the_embedder, "name_or_path", None) or "minilm"),
+            "embedder_identity": the_embedder.identity,
+            "proposer": the_proposer.identity,
+            "judge": judge.identity,
+            "cascade": None if cascade is None else dataclasses.asdict(cascade),
+            "corpus": corpus_digest(corpus, data),
+            "options": dataclasses.asdict(options),
+            "seed": seed,
+        }
+        if check is not None:
+            check(describe_model(model) | settings)
+        with costs.stage("embedding"):
+            embeddings = embed_corpus(corpus.distinct, the_embedder, opened, costs=costs, progress=progress)
+            ngrams = NgramFeatures.fit(corpus.distinct)
+        search = Search(
+            model,
+            corpus,
+            embeddings,
+            data,
+            goal=goal,
+            proposer=the_proposer,
+            judge=judge,
+            options=options,
+            costs=costs,
+            meter=meter,
+            progress=progress,
+            seed=seed,
+        )
+        yield Run(
+            model=model,
+            corpus=corpus,
+            data=data,
+            coords=coords,
+            embedder=the_embedder,
+            embeddings=embeddings,
+            ngrams=ngrams,
+            judge=judge,
+            cascade=cascade,
+            calibration=summary,
+            search=search,
+            settings=settings,
+            costs=costs,
+            meter=meter,
+            seed=seed,
+        )
+
+
+def default_options(
+    model: AbstractPredicateModel, corpus: Corpus, language_model: AbstractLanguageModel, *, cascade: bool = False
+) -> SearchOptions:
+    """A small model on a CPU judges a few texts and is corrected; a strong one judges all of a moderate corpus.
+
+    With a cascade, which judges what must be judged at the end, the search itself judges few.
+    """
+    if not language_model.strong:
+        return SearchOptions(max_judgments=180 * model.n_predicates)
+    few = len(corpus.distinct) <= _MOST_JUDGED_IN_FULL
+    return SearchOptions(
+        n_rounds=3,
+        n_slots_refined=None,
+        n_screened=-(-256 // model.n_predicates),
+        n_judged=_JUDGED_BEFORE_CASCADE if cascade else None if few else _MOST_JUDGED_IN_FULL,
+        correct_bias=False,
+    )
+
+
+def _options(given: SearchOptions | Mapping[str, Any] | None, default: SearchOptions) -> SearchOptions:
+    if isinstance(given, SearchOptions):
+        return given
+    given = {} if given is None else given
+    names = [field.name for field in dataclasses.fields(SearchOptions)]
+    unknown = sorted(given.keys() - set(names))
+    if unknown:
+        raise ValueError(f"got options {', '.join(unknown)}, expected some of {', '.join(names)}")
+    return dataclasses.replace(default, **given)
+
+
+def _without_password(lm: str) -> str:
+    # What http://user:password@host has before the host does not belong into a file that is passed on.
+    return re.sub(r"(?<=://)[^/@]*@", "", lm)
+
+
+def describe_model(model: AbstractPredicateModel) -> dict[str, Any]:
+    """The class of a model and its fields, as `fit.json` keeps them: a function (a NumPyro program) by its name."""
+
+    def written(value: Any) -> Any:
+        return f"{value.__module__}:{value.__qualname__}" if callable(value) else value
+
+    kind = type(model)
+    fields = {name: written(value) for name, value in dataclasses.asdict(model).items()}
+    return {"model": f"{kind.__module__}:{kind.__qualname__}", "fields": fields}
+
+
+def corpus_digest(corpus: Corpus, data: Any) -> str:
+    """The content address of the texts in their order, and of the data."""
+    digest = hashlib.sha256()
+    for text in corpus.texts:
+        encoded = text.encode("utf-8")
+        digest.update(len(encoded).to_bytes(8, "little") + encoded)
+    for leaf in jax.tree.leaves(data):
+        digest.update(np.ascontiguousarray(leaf).tobytes())
+    return digest.hexdigest()
+
+
+def _check(corpus: Corpus, model: AbstractPredicateModel) -> None:
+    n_distinct = len(corpus.distinct)
+    if len(corpus) == 0:
+        raise CorpusError("got no texts, expected at least as many as predicates: check the file and its filter")
+    if n_distinct < max(model.n_predicates, 2):
+        raise CorpusError(
+            f"got {n_distinct} distinct texts that are not blank (of {len(corpus)}), expected at least "
+            f"{max(model.n_predicates, 2)} for {model.n_predicates} predicates: give more texts or fewer predicates"
+        )
+
+
+def _proposer(
+    proposer: str | AbstractProposer | Callable[[Engine], AbstractProposer] | None,
+    predicates: Iterable[str] | None,
+    engine: Engine,
+) -> AbstractProposer:
+    if predicates is not None:
+        return Listed(tuple(predicates))
+    if isinstance(proposer, AbstractProposer):
+        return proposer
+    strategies: dict[str, Callable[[Engine], AbstractProposer]] = {"contrast": Contrast, "state": StateThenGeneralise}
+    name = ("contrast" if engine.lm.strong else "state") if proposer is None else proposer
+    if isinstance(name, str):
+        if name not in strategies:
+            raise ValueError(f"got proposer={name!r}, expected one of {sorted(strategies)} or a proposer")
+        return strategies[name](engine)
+    return name(engine)
