@@ -186,16 +186,16 @@ class Server(contextlib.AbstractContextManager):
 
 
 def environment() -> dict[str, str]:
-    """The environment variables of a vLLM on the processor."""
+    """The environment variables of a vLLM on the processor; those that are set already win."""
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
-    return os.environ | {
+    return {
         "VLLM_CPU_KVCACHE_SPACE": str(CACHE_GIB),
         # vLLM keeps one core free for its scheduler, which is half of a small machine.
         "VLLM_CPU_OMP_THREADS_BIND": ",".join(map(str, cores)) if len(cores) <= 2 else "auto",
         "VLLM_SERVER_DEV_MODE": "1",  # for `reset_prefix_cache`
         "VLLM_NO_USAGE_STATS": "1",
         "HF_HUB_OFFLINE": "1",
-    }
+    } | os.environ
 
 
 def _free_port() -> int:
