@@ -23,8 +23,9 @@ from nlparam.numerics.joint_head import JointHead, fit_joint_head
 
 Stage = Literal["training", "audit", "remainder", "done"]
 
-_RANDOM_SHARE = 0.2  # of a training batch is drawn at random, which keeps the head's calibration honest
-_MOST_RANDOM = 40
+_RANDOM_SHARE = 0.3  # of a training batch is drawn at random, which keeps the head's calibration honest
+_MOST_RANDOM = 60
+_UNSURE_WEIGHT = 0.1  # of a judgment asked because the head was unsure, in the calibration of the next head
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +94,8 @@ class Cascade:
     - `growth`, `least_batch`: a round of training asks for this share of what is known, and at least for so many.
     - `seed`: of the audit and of the head.
 
-    **Attributes:** `stage`; `answers`, as the language model gave them; `head`, once trained; `certificate`, once done.
+    **Attributes:** `stage`; `answers`, as the language model gave them; `head` and the plan of the `audit`, once there is
+    a head; `certificate`, once done.
     """
 
     def __init__(
@@ -127,9 +129,11 @@ class Cascade:
         self.head: JointHead | None = None
         self.certificate: Certificate | None = None
         self._probabilities = np.full(shape, np.nan)
-        self._audit: Audit | None = None
+        self.audit: Audit | None = None
         self._outcome: Outcome | None = None
         self._n_training = 0
+        # Judged whatever the head said of them; answers from before the cascade count as such.
+        self._random = np.isfinite(self.answers)
 
     def ask(self) -> Int[np.ndarray, "n_pairs 2"]:
         """The next pairs to judge, each only once, ordered by text; none once the certificate is there."""
@@ -177,15 +181,15 @@ class Cascade:
             if batch.any():
                 return batch
             self.stage = "audit"
-            assert self._audit is not None
+            assert self.audit is not None
             self._n_training = int(self.asked.sum())
-            return self._audit.wanted.reshape(self.asked.shape)
+            return self.audit.wanted.reshape(self.asked.shape)
         if self.stage == "audit":
-            assert self._audit is not None
-            self._outcome = certify(self._audit, self._yes(), self._bounds)
+            assert self.audit is not None
+            self._outcome = certify(self.audit, self._yes(), self._bounds)
             self.stage = "remainder"
-            return (self._audit.level <= self._outcome.level).reshape(self.asked.shape)
-        if not self.asked.all() and self._audit is None:
+            return (self.audit.level <= self._outcome.level).reshape(self.asked.shape)
+        if not self.asked.all() and self.audit is None:
             return everything
         self.stage = "done"
         self.certificate = self._certificate()
@@ -208,6 +212,7 @@ class Cascade:
         for column, number in enumerate(missing):
             left = order[~self.asked[order, column]]
             wanted[left[: max(number, 0)], column] = True
+        self._random |= wanted
         return wanted
 
     def _train(self) -> Bool[np.ndarray, "n_texts n_predicates"]:
@@ -219,12 +224,18 @@ class Cascade:
             )
         pairs = np.argwhere(answered)
         fitted = fit_joint_head(
-            self.features, self.predicates, pairs, self.answers[answered], thresholds=self.thresholds, seed=self.seed
+            self.features,
+            self.predicates,
+            pairs,
+            self.answers[answered],
+            thresholds=self.thresholds,
+            typical=np.where(self._random[answered], 1.0, _UNSURE_WEIGHT),
+            seed=self.seed,
         )
         self.head = fitted.head
         self._probabilities = self.head.denote(self.features)
         plan = plan_audit(self._probabilities.ravel(), self._yes(), self.asked.ravel(), self._bounds)
-        self._audit = plan.draw(self.rng)
+        self.audit = plan.draw(self.rng)
         batch = max(self.least_batch, int(self.growth * self.asked.sum()))
         certain = np.flatnonzero(plan.level == 0)
         wanted = np.zeros(self.asked.size, dtype=bool)
@@ -234,11 +245,13 @@ class Cascade:
             unsure = -np.minimum(plan.probabilities, 1 - plan.probabilities)[certain]
             wanted[certain[np.argsort(unsure, kind="stable")[: batch - n_random]]] = True
             left = np.flatnonzero(~self.asked.ravel() & ~wanted)
-            wanted[self.rng.permutation(left)[:n_random]] = True
+            drawn = self.rng.permutation(left)[:n_random]
+            wanted[drawn] = True
+            self._random.flat[drawn] = True
         return wanted.reshape(self.asked.shape)
 
     def _certificate(self) -> Certificate:
-        audit, outcome, columns = self._audit, self._outcome, range(self.answers.shape[1])
+        audit, outcome, columns = self.audit, self._outcome, range(self.answers.shape[1])
         answered = np.isfinite(self.answers)
         exact = (1.0,) * len(columns)
         of = {"recall": exact, "precision": exact}

@@ -20,7 +20,7 @@ import optax
 from flax import nnx
 from jaxtyping import Float, Int
 from scipy.optimize import minimize
-from scipy.special import expit, logit
+from scipy.special import expit, logit, ndtr
 
 from nlparam.numerics.head import Head, Judged, correct, fit_head
 
@@ -28,12 +28,13 @@ _N_INPUTS = 7
 _N_AXES = 48  # principal axes of the features that the bilinear term sees
 _RANK = 4
 _WIDTH = 16
-# Soft answers beyond this are as good as certain: a small model's 0.999 is no better than its 0.97.
-_SUREST = 0.97
+# Soft answers beyond this are as good as certain: a small model's 0.9999 is no better than its 0.99.
+_SUREST = 0.99
 _MOST_LOG_ODDS = 6.0
 _RATE, _DECAY, _EVERY = 3e-3, 0.1, 10
 _PRIOR = 2.0  # weight of the belief that the averaged log-odds need no calibration
-_LAPSE = -4.5
+_PROBIT = 0.6  # a normal distribution function of 0.6 z and a logistic one of z have the same slope at 0
+_LAPSE = -6.0
 _CHUNK = 65_536  # pairs denoted at a time, which bounds memory
 
 
@@ -132,6 +133,7 @@ def fit_joint_head(
     probabilities: Float[np.ndarray, " n_pairs"],
     *,
     thresholds: Float[np.ndarray, " n_predicates"] | None = None,
+    typical: Float[np.ndarray, " n_pairs"] | None = None,
     n_folds: int = 5,
     n_members: int = 10,
     n_steps: int = 400,
@@ -147,6 +149,8 @@ def fit_joint_head(
     - `pairs`, `probabilities`: rows and columns that the language model judged, and its answers; every predicate needs
       at least two.
     - `thresholds`: in log-odds, where the "yes" of each predicate begins; by default `bias` of its judgments.
+    - `typical`: how much each pair counts for the calibration, by default 1. Pairs that were judged because a head was
+      unsure of them say little of pairs of which it was sure, even where the new head is sure of both.
     - `n_folds`, `n_members`: network `m` leaves out fold `m mod n_folds` of the texts, to be stopped in time.
     - `n_steps`: the most steps of each network.
     """
@@ -181,7 +185,7 @@ def fit_joint_head(
     best = int(np.argmin(losses))
     averaged = np.asarray(predicted[best], dtype=np.float64)[: len(rows)]
     answers = corrected > 0.5
-    calibration = _calibrate(averaged, answers)
+    calibration = _calibrate(averaged, answers, np.ones(len(rows)) if typical is None else typical)
     members = {"/".join(path): np.asarray(leaf[best]) for path, leaf in _flat(states).items()}
     head = dataclasses.replace(head, members=members, calibration=calibration)
     return JointHeadFit(head, _calibrated(averaged, calibration), ridge_left_out, answers)
@@ -202,10 +206,9 @@ def _untrained(ridge, features, predicates) -> JointHead:
     """What of a head is learned without judgments: the axes of the features, the scale of the cosines."""
     sample = features[:: max(1, len(features) // 4096)]
     centre = sample.mean(axis=0)
-    _, singular, right = np.linalg.svd(sample - centre, full_matrices=False)
-    n_axes = min(_N_AXES, len(right))
-    spread = np.sqrt(np.sum(singular[:n_axes] ** 2) / max(len(sample) * n_axes, 1))
-    axes = right[:n_axes].T / max(spread, 1e-6)
+    variances, directions = np.linalg.eigh(np.cov(sample, rowvar=False))
+    n_axes = min(_N_AXES, len(variances))
+    axes = directions[:, ::-1][:, :n_axes] / np.sqrt(max(np.mean(variances[::-1][:n_axes]), 1e-12))
     similar = sample[:, : predicates.shape[1]] @ predicates.T
     cosines = np.stack([similar.mean(axis=0), np.maximum(similar.std(axis=0), 1e-6)])
     single = [np.asarray(a, dtype=np.float32) for a in (centre, axes, predicates, cosines)]
@@ -320,28 +323,29 @@ def _state_of(members: Mapping[str, np.ndarray]):
     return nnx.from_flat_state({tuple(name.split("/")): nnx.Param(jnp.asarray(a)) for name, a in members.items()})
 
 
-def _calibrate(log_odds, answers) -> np.ndarray:
+def _calibrate(log_odds, answers, weights) -> np.ndarray:
     """Slope, offset and the log-odds of two lapses that make left-out log-odds the best probabilities of yes.
 
-    Platt scaling, and a rate at which the language model says no (or yes) whatever the text: without it a head that has
-    learned the texts well is surer than the language model is reliable. The prior is worth a few judgments.
+    A probit link, since the head regresses the log-odds of the answers and errs by a nearly normal amount, whose tails
+    are lighter than the logistic function's; and a rate at which the language model says no (or yes) whatever the
+    text, without which a head that has learned the texts well is surer than the language model is reliable.
     """
 
     def objective(parameters):
         q = _calibrated(log_odds, [np.exp(parameters[0]), *parameters[1:]])
-        fit = np.sum(np.where(answers, np.log(q), np.log1p(-q)))
-        prior = parameters[0] ** 2 + parameters[1] ** 2 + 0.5 * np.sum((parameters[2:] - _LAPSE) ** 2)
+        fit = weights @ np.where(answers, np.log(q), np.log1p(-q))
+        prior = parameters[0] ** 2 + parameters[1] ** 2 + 0.15 * np.sum((parameters[2:] - _LAPSE) ** 2)
         return _PRIOR * prior - fit
 
     start = np.asarray([0.0, 0.0, _LAPSE, _LAPSE])
-    found = minimize(objective, start, method="L-BFGS-B", bounds=[(-2, 2), (-2, 2), (-7, -1), (-7, -1)]).x
+    found = minimize(objective, start, method="L-BFGS-B", bounds=[(-2, 2), (-2, 2), (-9, -1), (-9, -1)]).x
     return np.asarray([np.exp(found[0]), *found[1:]])
 
 
 def _calibrated(log_odds, calibration) -> np.ndarray:
     slope, offset, lapse_yes, lapse_no = calibration
     lapse_yes, lapse_no = expit(lapse_yes), expit(lapse_no)
-    return lapse_yes + (1 - lapse_yes - lapse_no) * expit(slope * log_odds + offset)
+    return lapse_yes + (1 - lapse_yes - lapse_no) * ndtr(_PROBIT * (slope * log_odds + offset))
 
 
 def _log_odds(probabilities) -> np.ndarray:

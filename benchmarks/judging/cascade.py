@@ -1,0 +1,141 @@
+"""What the cascade costs and whether its certificate holds, on recorded judgments.
+
+`recorded/NAME.safetensors` holds `probabilities`, `(n_rows, n_predicates)` answers of a language model (`nan` where it
+gave none), `rows`, the texts of the data set that they are of (all, if it is absent), and in its metadata the
+`predicates` as a JSON list. Texts and predicates are embedded here.
+
+A training draw runs the cascade up to its audit and counts all it asked. The audit is then drawn many times for the
+same head, which is what the certificate speaks of: "with probability 0.9 over the draw of the audit".
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nlparam.numerics.cascade import Cascade, Target
+from nlparam.numerics.certify import EVERYTHING, Bounds, certify
+from nlparam.numerics.head import correct
+
+RECORDED = Path(__file__).parent / "recorded"
+
+
+class Recording(NamedTuple):
+    """Recorded judgments and what the head sees of the texts."""
+
+    features: np.ndarray
+    predicates: np.ndarray
+    probabilities: np.ndarray
+
+
+def measure(
+    names: Sequence[str] = ("agnews", "bbc"),
+    *,
+    data: Path,
+    folder: Path = RECORDED,
+    target: Target | None = None,
+    n_audits: int = 500,
+    n_draws: int = 10,
+) -> dict[str, Any]:
+    """Runs the cascade on every recorded set.
+
+    **Arguments:** `data`, the folder of the evaluation sets; `folder`, that of the recorded judgments; `n_audits`
+    simulated audits per set, shared among `n_draws` draws of the training judgments, each with a head of its own.
+
+    **Returns:** `cascade_call_fraction`, the mean share of calls of the worst set, training and audit included;
+    `cascade_bound_held`, the share of audits after which true recall and precision reached the targets, worst set;
+    `cascade_sets`, the same per set and more.
+    """
+    target = Target() if target is None else target
+    sets = {
+        name: simulate(load(name, data, folder), target, n_audits=n_audits, n_draws=n_draws)
+        for name in names
+        if (folder / f"{name}.safetensors").exists()
+    }
+    missing = [name for name in names if name not in sets]
+    if missing:
+        raise FileNotFoundError(f"no recorded judgments of {', '.join(missing)} in {folder}: record them first")
+    return {
+        "cascade_call_fraction": max(found["call_fraction"] for found in sets.values()),
+        "cascade_bound_held": min(found["bound_held"] for found in sets.values()),
+        "cascade_sets": sets,
+    }
+
+
+def simulate(recording: Recording, target: Target, *, n_audits: int, n_draws: int, seed: int = 0) -> dict[str, Any]:
+    """`n_audits` audits of one recorded set; the first audit of each draw is the one that the cascade itself draws."""
+    features, predicates, probabilities = recording
+    bounds = Bounds(target.recall, target.precision, target.failure_probability)
+    fractions, held, everything, planned = [], [], [], []
+    truths = []
+    for number in range(n_draws):
+        cascade = Cascade(features, predicates, target, seed=seed + number)
+        while len(pairs := cascade.ask()) and cascade.stage == "training":
+            cascade.tell(pairs, probabilities[pairs[:, 0], pairs[:, 1]])
+        yes = _yes(probabilities, cascade.thresholds)
+        truths.append(float(np.mean(yes == 1)))
+        audit, rng = cascade.audit, np.random.default_rng([seed, number, 1])
+        for _ in range(n_audits // n_draws + (number < n_audits % n_draws)):
+            if audit is None or cascade.stage != "audit":  # it asked everything without an audit
+                fractions.append(1.0), held.append(True), everything.append(True)
+                continue
+            drawn = audit.draw(rng)
+            level = certify(drawn, yes, bounds).level
+            asked = (audit.level <= level) | drawn.drawn
+            said = np.where(asked, yes == 1, audit.yes)
+            right = np.sum(said & (yes == 1))
+            fractions.append(float(np.mean(asked)))
+            # Pairs without an answer have no truth: they count on neither side.
+            enough = right >= target.recall * np.sum(yes == 1) and right >= target.precision * np.sum(said & (yes >= 0))
+            held.append(bool(enough))
+            everything.append(level == EVERYTHING)
+        planned.append(float(np.mean(audit.level == -1)) if audit is not None else 1.0)
+    return {
+        "n_pairs": int(probabilities.size),
+        "positive_share": float(np.mean(truths)),
+        "call_fraction": float(np.mean(fractions)),
+        "call_fraction_worst": float(np.max(fractions)),
+        "training_fraction": float(np.mean(planned)),
+        "bound_held": float(np.mean(held)),
+        "asked_everything": float(np.mean(everything)),
+        "n_audits": len(held),
+        "n_training_draws": n_draws,
+    }
+
+
+def load(name: str, data: Path, folder: Path = RECORDED) -> Recording:
+    """The recorded judgments of a set and the features of its texts, as in a fit."""
+    import safetensors
+    from sklearn.cluster import KMeans
+
+    from nlparam.datasets import load_dataset
+    from nlparam.denoter import TextFeatures
+    from nlparam.language.embed import SentenceTransformerEmbedder
+    from nlparam.language.features import NgramFeatures
+
+    with safetensors.safe_open(folder / f"{name}.safetensors", "np") as file:
+        predicates = json.loads(file.metadata()["predicates"])
+        probabilities = file.get_tensor("probabilities").astype(np.float64)
+        rows = file.get_tensor("rows") if "rows" in file.keys() else np.arange(len(probabilities))  # noqa: SIM118
+    if name == "bbc":
+        texts = load_dataset("bbc").texts
+    else:
+        lines = (data / "cluster" / name / "texts.jsonl").read_text(encoding="utf-8").splitlines()
+        texts = [json.loads(line)["text"] for line in lines]
+    texts = [texts[row] for row in rows.tolist()]
+    embedder = SentenceTransformerEmbedder()
+    embeddings = embedder.embed(texts)
+    # k-means stands for the relaxation of a clustering, whose directions are the centres of its groups.
+    centres = KMeans(len(predicates), n_init=4, random_state=0).fit(embeddings).cluster_centers_
+    directions = (centres / np.linalg.norm(centres, axis=1, keepdims=True)).astype(embeddings.dtype)
+    features = TextFeatures(NgramFeatures.fit(texts), directions).of(texts, embeddings)
+    return Recording(features, embedder.embed(predicates), probabilities)
+
+
+def _yes(probabilities, thresholds):
+    """1 yes, 0 no, -1 no answer, flat over the pairs."""
+    columns = zip(probabilities.T, thresholds, strict=True)
+    yes = np.stack([correct(column, threshold) > 0.5 for column, threshold in columns], axis=1)
+    return np.where(np.isfinite(probabilities), yes, -1).ravel()
