@@ -25,8 +25,9 @@ from nlparam.solution import RESULTS, Agreement, Fit, Judgment, TraceEntry
 from nlparam.trees import pack, unpack
 
 FORMAT = 1
-# Where a model is found may change between two runs of one fit; what it is (its identity) may not.
-_NOT_COMPARED = {"date", "lm", "embedder"}
+# Where a model is found may change between two runs of one fit; what it is (its identity) may not. The identity of the
+# judge holds its form and how much of a text it is shown.
+_NOT_COMPARED = {"date", "lm", "embedder", "form", "n_words"}
 _FIT, _WEIGHTS, _HEAD, _DATA = "fit.json", "weights.safetensors", "head.safetensors", "data.safetensors"
 _DENOTATIONS, _JUDGMENTS, _NGRAMS = "denotations.parquet", "judgments.parquet", "ngrams.json"
 

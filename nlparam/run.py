@@ -102,8 +102,8 @@ def prepared(
     opened = store if isinstance(store, Store) else Store(store)
     engine = Engine(language_model, store=opened, costs=costs, timeout=timeout, progress=progress, meter=meter)
     with opened if opened is not store else contextlib.nullcontext(), engine:
+        n_words = _WORDS_STRONG if language_model.strong else _WORDS_SMALL
         if judge is None or isinstance(judge, Cascade):
-            n_words = _WORDS_STRONG if language_model.strong else _WORDS_SMALL
             judge = LabelJudge(engine, opened, costs, n_words=n_words, form=form, progress=progress)
         summary = None
         if labelled is not None:
@@ -118,6 +118,8 @@ def prepared(
             "embedder_identity": the_embedder.identity,
             "proposer": the_proposer.identity,
             "judge": judge.identity,
+            "form": form,
+            "n_words": n_words,
             "cascade": None if cascade is None else dataclasses.asdict(cascade),
             "corpus": corpus_digest(corpus, data),
             "options": dataclasses.asdict(options),

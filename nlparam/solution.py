@@ -163,22 +163,41 @@ class Fit:
             progress=progress,
         )
 
-    def denote(self, texts: "Sequence[str]", *, store: "Store | None" = None) -> np.ndarray:
-        """Denotations of new texts, `(n_new_texts, n_predicates)`, by the embedder and the head; no language model.
+    def denote(
+        self,
+        texts: "Sequence[str]",
+        *,
+        by: str | None = None,
+        lm: Any = None,
+        store: "Store | str | Path | None" = None,
+        progress: "Progress | None" = None,
+    ) -> np.ndarray:
+        """Denotations of new texts, `(n_new_texts, n_predicates)`.
 
-        `store` keeps the embeddings.
+        **Arguments:**
+
+        - `by`: `"head"`, the learned head alone, without a language model; `"cascade"`, the head where it is sure and
+          the language model elsewhere, audited on these texts; `"exact"`, the language model for every text. By default
+          the cascade if the fit was made with one, else the head.
+        - `lm`: the language model, by default that of the fit; it must be the same model.
+        - `store`: keeps embeddings and judgments.
+
+        See [`nlparam.inference.denote`][] for the certificate and the costs of it. Raises `LanguageModelError` if the
+        language model is another, `EmbedderError` if the embedder is, `ValueError` for an unknown `by`.
         """
-        return self.denoter.denote(Corpus.from_texts(texts), store=store)
+        from nlparam.inference import denote
 
-    def predict(self, texts: "Sequence[str]", *, denotations: np.ndarray | None = None) -> np.ndarray:
+        return denote(self, texts, by=by, lm=lm, store=store, progress=progress).denotations
+
+    def predict(self, texts: "Sequence[str]", *, denotations: np.ndarray | None = None, **options: Any) -> np.ndarray:
         """The model's prediction for new texts, for a clustering the index of the predicate each belongs to.
 
-        `denotations` are those of `denote(texts)`, if you have them already.
+        `denotations` are those of `denote(texts)`, if you have them already; `options` are those of `denote`.
         """
         import jax.numpy as jnp
 
         corpus = Corpus.from_texts(texts)
-        denotations = self.denoter.denote(corpus) if denotations is None else denotations
+        denotations = self.denote(texts, **options) if denotations is None else denotations
         predicted = np.asarray(self.model.predict(self.weights, jnp.asarray(denotations)))
         return np.where(corpus.blank, -1, predicted) if self.model.assigns_texts else predicted
 

@@ -36,7 +36,9 @@ class _Commands(typer.core.TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         """In the order in which a user meets them; Typer would put groups last."""
         del ctx
-        first = [name for name in ("fit", "predict", "report", "doctor", "lm", "store", "scale") if name in self.commands]
+        first = [
+            name for name in ("fit", "predict", "report", "doctor", "lm", "store", "scale") if name in self.commands
+        ]
         return first + [name for name in self.commands if name not in first]
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-_TEXTS, _MODEL, _SEARCH, _OUTPUT = "Texts", "Models", "Search", "Output"
+_TEXTS, _MODEL, _SEARCH, _JUDGING, _BUDGET, _OUTPUT = "Texts", "Models", "Search", "Judging", "Budget", "Output"
 
 
 class Proposer(enum.StrEnum):
@@ -18,6 +18,21 @@ class Proposer(enum.StrEnum):
 
     contrast = "contrast"
     state = "state"
+
+
+class Form(enum.StrEnum):
+    """How the language model is asked whether predicates hold."""
+
+    single = "single"
+    contrastive = "contrastive"
+
+
+class Way(enum.StrEnum):
+    """How new texts are denoted."""
+
+    head = "head"
+    cascade = "cascade"
+    exact = "exact"
 
 
 class TimeUnit(enum.StrEnum):
@@ -84,7 +99,8 @@ LanguageModel = Annotated[
     str,
     typer.Option(
         "--lm",
-        help="`embedded`, `embedded:NAME` (see `nlparam lm list`), a .gguf file, or a server: http://HOST:PORT/v1#MODEL.",
+        help="`embedded`, `embedded:NAME` (see `nlparam lm list`), a .gguf file, a server (http://HOST:PORT/v1#MODEL; "
+        "several with commas between), or `vllm:MODEL`.",
         metavar="LM",
         rich_help_panel=_MODEL,
     ),
@@ -129,6 +145,107 @@ Predicates = Annotated[
     typer.Option(
         help="A file of candidate predicates of your own, one per line; nothing is then proposed.",
         rich_help_panel=_SEARCH,
+        show_default=False,
+    ),
+]
+UseCascade = Annotated[
+    bool,
+    typer.Option(
+        "--cascade",
+        help="Denote all texts with a bound on the error: the head where it is sure, the language model elsewhere.",
+        rich_help_panel=_JUDGING,
+    ),
+]
+TargetRecall = Annotated[
+    float,
+    typer.Option(
+        help="Of the texts for which the language model would say yes, the share that the cascade must find.",
+        metavar="SHARE",
+        rich_help_panel=_JUDGING,
+    ),
+]
+TargetPrecision = Annotated[
+    float,
+    typer.Option(
+        help="Of the texts that the cascade finds, the share for which the language model would say yes.",
+        metavar="SHARE",
+        rich_help_panel=_JUDGING,
+    ),
+]
+FailureProbability = Annotated[
+    float,
+    typer.Option(help="How often the audit may be wrong about it.", metavar="SHARE", rich_help_panel=_JUDGING),
+]
+PromptForm = Annotated[
+    Form,
+    typer.Option(
+        "--form",
+        help="Ask about one predicate at a time, or with the others listed beside it.",
+        rich_help_panel=_JUDGING,
+    ),
+]
+CalibrationFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="Labelled pairs (fields text, predicate, label) by which judgments are corrected.",
+        metavar="FILE",
+        rich_help_panel=_JUDGING,
+        show_default=False,
+    ),
+]
+MaxCalls = Annotated[
+    int | None,
+    typer.Option(help="The most calls.", metavar="N", min=1, rich_help_panel=_BUDGET, show_default=False),
+]
+MaxTokens = Annotated[
+    int | None,
+    typer.Option(
+        help="The most tokens, of prompts and answers.", metavar="N", min=1, rich_help_panel=_BUDGET, show_default=False
+    ),
+]
+MaxSeconds = Annotated[
+    float | None,
+    typer.Option(
+        help="Seconds after which no call is started.",
+        metavar="SECONDS",
+        min=0.001,
+        rich_help_panel=_BUDGET,
+        show_default=False,
+    ),
+]
+MaxCost = Annotated[
+    float | None,
+    typer.Option(
+        help="The most that may be spent, by the prices.",
+        metavar="X",
+        min=0.0,
+        rich_help_panel=_BUDGET,
+        show_default=False,
+    ),
+]
+Prices = Annotated[
+    Path | None,
+    typer.Option(
+        help="A table of prices in TOML: [models.NAME] with prompt, completion (per million tokens) and hour.",
+        metavar="FILE",
+        rich_help_panel=_BUDGET,
+        show_default=False,
+    ),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Only estimate what the fit will cost, from some twenty calls (which it will not repeat).",
+        rich_help_panel=_BUDGET,
+    ),
+]
+Events = Annotated[
+    Path | None,
+    typer.Option(
+        help="A file that gets a line of JSON for each stage and event.",
+        metavar="FILE",
+        rich_help_panel=_OUTPUT,
         show_default=False,
     ),
 ]
@@ -190,7 +307,20 @@ class FitOptions:
     n_judged: NJudged = None
     rounds: Rounds = None
     seed: Seed = 0
+    cascade: UseCascade = False
+    target_recall: TargetRecall = 0.95
+    target_precision: TargetPrecision = 0.95
+    failure_probability: FailureProbability = 0.1
+    form: PromptForm = Form.single
+    calibration: CalibrationFile = None
+    max_calls: MaxCalls = None
+    max_tokens: MaxTokens = None
+    max_seconds: MaxSeconds = None
+    max_cost: MaxCost = None
+    prices: Prices = None
+    dry_run: DryRun = False
     out: Out
+    events: Events = None
     overwrite: Overwrite = False
     json: Json = False
 

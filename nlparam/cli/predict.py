@@ -1,4 +1,4 @@
-"""`nlparam predict`: what a fit predicts for new texts, without a language model."""
+"""`nlparam predict`: what a fit predicts for new texts."""
 
 import collections
 import csv
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nlparam.cli.options import Folder, Overwrite, Store, TextField
+from nlparam.cli.costs import certificate_lines
+from nlparam.cli.options import Folder, MaxCalls, MaxSeconds, MaxTokens, Overwrite, Store, TextField, Timeout, Way
 from nlparam.cli.output import print_lines, print_table, print_warnings, printable
 from nlparam.errors import NlparamError
 
@@ -28,6 +29,25 @@ def predict(
     out: Annotated[
         Path, typer.Option(help="The table to write: .parquet, .csv or .jsonl.", metavar="FILE", show_default=False)
     ],
+    by: Annotated[
+        Way | None,
+        typer.Option(
+            help="`head`: without a language model; `cascade`: with a bound on the error; `exact`: the language model "
+            "for every text. By default the cascade if the fit was made with one, else the head.",
+            show_default=False,
+        ),
+    ] = None,
+    exact: Annotated[bool, typer.Option("--exact", help="The same as --by exact.")] = False,
+    lm: Annotated[
+        str | None,
+        typer.Option(
+            help="Where the language model of the fit is now, if it has moved.", metavar="LM", show_default=False
+        ),
+    ] = None,
+    timeout: Timeout = 60.0,
+    max_calls: MaxCalls = None,
+    max_tokens: MaxTokens = None,
+    max_seconds: MaxSeconds = None,
     text_field: TextField = None,
     store: Store = None,
     overwrite: Overwrite = False,
@@ -39,18 +59,34 @@ def predict(
     other model prediction; and P(predicate) for each predicate.
     """
     write = _writer(out, overwrite=overwrite)
+    if exact and by not in (None, Way.exact):
+        raise typer.BadParameter(f"got --by {by.value} too, expected one of the two", param_hint="'--exact'")
     from nlparam.progress import Progress
     from nlparam.readers import read_texts
 
     table = read_texts(texts, text_field=text_field)
     print_warnings(table.warnings)
-    with Progress().task("starting", None):
+    progress = Progress()
+    with progress.task("starting", None):
         import nlparam
+        from nlparam.budget import Budget
+        from nlparam.inference import denote
         from nlparam.language.store import Store as OpenStore
 
     fit = nlparam.load(folder)
+    way = Way.exact if exact else by
     with OpenStore(store) as opened:
-        denotations = fit.denote(table.texts, store=opened)
+        denoted = denote(
+            fit,
+            table.texts,
+            by=None if way is None else way.value,
+            lm=lm,
+            store=opened,
+            budget=Budget(max_calls=max_calls, max_tokens=max_tokens, max_seconds=max_seconds),
+            timeout=timeout,
+            progress=progress,
+        )
+    denotations = denoted.denotations
     predictions = fit.predict(table.texts, denotations=denotations)
     columns = label_columns(fit, table.texts, denotations, predictions)
     partial = out.with_name(f"{out.name}.partial")
@@ -65,6 +101,10 @@ def predict(
         _show_clusters(fit, predictions)
     elif "class" in columns:
         _show_classes(fit, columns["class"])
+    if denoted.n_failed:
+        print_warnings([f"{denoted.n_failed:,} judgments were not made or failed: the head stands in for them"])
+    if denoted.certificate is not None:
+        print_lines("", *certificate_lines(denoted.certificate))
     print_lines(f"\nlabels:  {out}")
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nlparam.cli.costs import certificate_lines
 from nlparam.cli.output import print_lines, print_table, printable
 
 if TYPE_CHECKING:
@@ -44,10 +45,13 @@ def show(fit: "Fit", out: Path, intervals: "Intervals | None" = None) -> None:
     if len(fit.predicates) < fit.asked_model.n_predicates:
         ended += f" ({len(fit.predicates)} of the {fit.asked_model.n_predicates} asked for are of use)"
     print_lines(ended)
+    if fit.certificate is not None:
+        print_lines(*certificate_lines(fit.certificate))
+    money = f", {costs.money:,.4g} in cost" if costs.money else ""
     print_lines(
         f"cost:    {duration(costs.total_seconds)}, {costs.judgments_asked:,} judgments asked and "
         f"{costs.judgments_served:,} served from the store, {costs.calls:,} calls, "
-        f"{costs.prompt_tokens + costs.completion_tokens:,} tokens",
+        f"{costs.prompt_tokens + costs.completion_tokens:,} tokens{money}",
         f"report:  {out / 'report.html'}",
     )
 

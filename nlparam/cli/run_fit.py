@@ -13,6 +13,8 @@ from nlparam.cli.output import print_json, print_warnings
 from nlparam.errors import CorpusError, FitWarning
 
 if TYPE_CHECKING:
+    from nlparam.budget import Budget
+    from nlparam.cascade import Cascade
     from nlparam.corpus import Corpus
     from nlparam.numerics.model import AbstractPredicateModel
     from nlparam.readers import Table
@@ -43,30 +45,40 @@ def run(
     progress = Progress()
     with progress.task("starting", None):
         import nlparam
-        from nlparam.fitting import DEFAULT_GOAL, fit
+        from nlparam.run import DEFAULT_GOAL
 
     with _usage_errors(), _about(field if against is None else None):
         model = make_model(data)
         nlparam.SearchOptions(**changes)  # says what is wrong before anything is computed
+        cascade = _cascade(options)
+        budget = _budget(options)
         model.prepare(data, len(texts))
-    with _shown_warnings():
-        fitted = fit(
-            model,
-            texts,
-            data,
-            goal=options.goal or DEFAULT_GOAL,
-            lm=options.lm,
-            embedder=options.embedder,
-            proposer=options.proposer,
-            predicates=_candidates(options, model.n_predicates),
-            options=changes,
-            store=options.store,
-            timeout=options.timeout,
-            seed=options.seed,
-            out=options.out,
-            overwrite=options.overwrite,
-            progress=progress,
-        )
+    settings: dict[str, Any] = {
+        "goal": options.goal or DEFAULT_GOAL,
+        "lm": options.lm,
+        "embedder": options.embedder,
+        "proposer": options.proposer,
+        "judge": cascade,
+        "form": options.form.value,
+        "calibration": options.calibration,
+        "predicates": _candidates(options, model.n_predicates),
+        "options": changes,
+        "budget": budget,
+        "store": options.store,
+        "timeout": options.timeout,
+        "seed": options.seed,
+        "progress": progress,
+    }
+    from nlparam.telemetry import write_events
+
+    if options.dry_run:
+        from nlparam.cli.costs import show_estimate
+
+        with write_events(options.events):
+            show_estimate(nlparam.estimate(model, texts, data, **settings), options)
+        return
+    with _shown_warnings(), write_events(options.events):
+        fitted = nlparam.fit(model, texts, data, out=options.out, overwrite=options.overwrite, **settings)
         intervals = None
         from nlparam.cli.posterior import forget_posterior, sample_posterior
 
@@ -165,6 +177,30 @@ def _changes(options: FitOptions) -> dict[str, Any]:
             raise typer.BadParameter(message, param_hint="'--n-judged'")
         changes["n_judged"] = None if options.n_judged == "all" else int(options.n_judged)
     return changes
+
+
+def _cascade(options: FitOptions) -> "Cascade | None":
+    from nlparam.cascade import Cascade
+
+    targets = {name: getattr(options, name) for name in ("target_recall", "target_precision", "failure_probability")}
+    if options.cascade:
+        return Cascade(**targets)
+    default = Cascade()
+    given = [name for name, value in targets.items() if value != getattr(default, name)]
+    if given:
+        raise ValueError(f"got --{given[0].replace('_', '-')} without --cascade, to which it belongs")
+    return None
+
+
+def _budget(options: FitOptions) -> "Budget":
+    from nlparam.budget import Budget, load_price
+    from nlparam.language.lm import load_language_model
+
+    limits = {name: getattr(options, name) for name in ("max_calls", "max_tokens", "max_seconds", "max_cost")}
+    price = None
+    if options.max_cost is not None or options.prices is not None:
+        price = load_price(load_language_model(options.lm, timeout=options.timeout).identity, options.prices)
+    return Budget(**limits, price=price)
 
 
 def _candidates(options: FitOptions, n_predicates: int) -> Sequence[str] | None:

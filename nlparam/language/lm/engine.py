@@ -142,7 +142,7 @@ class Engine:
 
             def keep(number: int, completion: Completion) -> None:
                 if self.store is not None:
-                    self.store.put_completion(self._key(asked[number]), completion)
+                    self.store.put_completion(self._key(asked[number]), completion, model=self.lm.identity)
                 self.costs.proposals_asked += 1
                 task.advance()
 
