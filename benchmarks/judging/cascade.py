@@ -79,7 +79,9 @@ def simulate(recording: Recording, target: Target, *, n_audits: int, n_draws: in
         audit, rng = cascade.audit, np.random.default_rng([seed, number, 1])
         for _ in range(n_audits // n_draws + (number < n_audits % n_draws)):
             if audit is None or cascade.stage != "audit":  # it asked everything without an audit
-                fractions.append(1.0), held.append(True), everything.append(True)
+                fractions.append(1.0)
+                held.append(True)
+                everything.append(True)
                 continue
             drawn = audit.draw(rng)
             level = certify(drawn, yes, bounds).level
@@ -88,7 +90,8 @@ def simulate(recording: Recording, target: Target, *, n_audits: int, n_draws: in
             right = np.sum(said & (yes == 1))
             fractions.append(float(np.mean(asked)))
             # Pairs without an answer have no truth: they count on neither side.
-            enough = right >= target.recall * np.sum(yes == 1) and right >= target.precision * np.sum(said & (yes >= 0))
+            positive, claimed = np.sum(yes == 1), np.sum(said & (yes >= 0))
+            enough = right >= target.recall * positive - 1e-9 and right >= target.precision * claimed - 1e-9
             held.append(bool(enough))
             everything.append(level == EVERYTHING)
         planned.append(float(np.mean(audit.level == -1)) if audit is not None else 1.0)
@@ -128,7 +131,8 @@ def load(name: str, data: Path, folder: Path = RECORDED) -> Recording:
     embedder = SentenceTransformerEmbedder()
     embeddings = embedder.embed(texts)
     # k-means stands for the relaxation of a clustering, whose directions are the centres of its groups.
-    centres = KMeans(len(predicates), n_init=4, random_state=0).fit(embeddings).cluster_centers_
+    means: Any = KMeans(len(predicates), random_state=0)
+    centres = means.fit(embeddings).cluster_centers_
     directions = (centres / np.linalg.norm(centres, axis=1, keepdims=True)).astype(embeddings.dtype)
     features = TextFeatures(NgramFeatures.fit(texts), directions).of(texts, embeddings)
     return Recording(features, embedder.embed(predicates), probabilities)

@@ -94,8 +94,8 @@ class Cascade:
     - `growth`, `least_batch`: a round of training asks for this share of what is known, and at least for so many.
     - `seed`: of the audit and of the head.
 
-    **Attributes:** `stage`; `answers`, as the language model gave them; `head` and the plan of the `audit`, once there is
-    a head; `certificate`, once done.
+    **Attributes:** `stage`; `answers`, as the language model gave them; `head` and the plan of the `audit`, once there
+    is a head; `certificate`, once done.
     """
 
     def __init__(

@@ -104,7 +104,12 @@ class JointHead:
         missing = [name for name in wanted if name not in arrays]
         if missing:
             raise ValueError(f"the arrays of a joint head lack {', '.join(missing)}: expected those of `arrays()`")
-        ridge = Head(*(arrays[f"ridge.{name}"] for name in Head._fields))._replace(slope=arrays["ridge.slope"].item())
+        ridge = Head(
+            arrays["ridge.coefficients"],
+            arrays["ridge.intercepts"],
+            arrays["ridge.slope"].item(),
+            arrays["ridge.thresholds"],
+        )
         members = {name.removeprefix("members."): a for name, a in arrays.items() if name.startswith("members.")}
         return cls(ridge, members=members, **{name: arrays[name] for name in _ARRAYS})
 
@@ -262,8 +267,8 @@ class _Batch(NamedTuple):
             widths = [(0, length - len(array))] + [(0, 0)] * (array.ndim - 1)
             return np.pad(array, widths, constant_values=value)
 
-        single = [pad(np.asarray(a, dtype=np.float32)) for a in (inputs, axes, targets)]
-        return cls(*single, pad(np.asarray(columns, dtype=np.int32)), pad(np.asarray(folds, dtype=np.int32), -1))
+        inputs, axes, targets = (pad(np.asarray(a, dtype=np.float32)) for a in (inputs, axes, targets))
+        return cls(inputs, axes, targets, pad(columns.astype(np.int32)), pad(folds.astype(np.int32), -1))
 
 
 @functools.partial(jax.jit, static_argnums=4)
