@@ -62,9 +62,11 @@ def test_all_is_well(tmp_path, server):
     for package in ("nlparam", "jax", "sentence-transformers"):
         assert f"{package} {importlib.metadata.version(package)}" in checks["packages"]["found"]
     assert "cpu" in checks["JAX"]["found"].lower() or "gpu" in checks["JAX"]["found"].lower()
-    assert len(server.calls) == calls + 1
+    assert "likeliest tokens" in checks["labels"]["found"]
+    per_run = len(server.calls) - calls
+    assert per_run == 4  # three to find out what the server can do, and one judgment
     diagnose("--lm", server.url, "--store", store, code=0)
-    assert len(server.calls) == calls + 2  # each judgment is asked, not looked up
+    assert len(server.calls) == calls + 2 * per_run  # each judgment is asked, not looked up
     with Store(store) as kept:
         assert kept.counts() == (1, 0, 0)  # and leaves the store as it was
 

@@ -14,6 +14,7 @@ from nlparam.errors import NlparamError
 
 if TYPE_CHECKING:
     from nlparam.language.lm.base import AbstractLanguageModel
+    from nlparam.language.lm.server import Capabilities
     from nlparam.language.store import Store as OpenStore
 
 _SENTENCE = "The striker scored twice in the second half and the home team won the match."
@@ -171,8 +172,21 @@ def _language_model(name: str, timeout: float) -> Iterator[Check]:
     model = load_language_model(name, timeout=timeout)
     where = getattr(model, "path", None) or getattr(model, "base_url", None) or name
     yield Check("language model", True, f"{model.identity} at {where}")
+    for server in getattr(model, "servers", [model]):
+        capabilities = getattr(server, "capabilities", None)
+        if capabilities is not None:
+            yield _reading(server.base_url, capabilities())
     with OpenStore(":memory:") as store:  # empty, so the answer cannot come from it
         yield from _judgment(model, store, timeout)
+
+
+def _reading(address: str, found: "Capabilities") -> Check:
+    """How a server's labels are read, and what else it can do."""
+    can = [name for name in ("structured_outputs", "response_format", "chat_template_kwargs") if getattr(found, name)]
+    context = "" if found.context is None else f", a context of {found.context:,} tokens"
+    return Check(
+        "labels", not found.thinks, f"{address}: {found.reads_labels}; {', '.join(can) or 'no extras'}{context}"
+    )
 
 
 def _judgment(model: "AbstractLanguageModel", store: "OpenStore", timeout: float) -> Iterator[Check]:

@@ -35,6 +35,7 @@ def build_report(fit: "Fit", intervals: "Intervals | None" = None) -> str:
     from markupsafe import Markup
 
     from nlparam.report.charts import agreement_chart, as_script, specification, trace_chart, vega_program
+    from nlparam.report.judging import reliability_chart
     from nlparam.report.page import describe, loss_figure
     from nlparam.report.plots import quantity_chart
     from nlparam.report.results import describe_result
@@ -43,6 +44,7 @@ def build_report(fit: "Fit", intervals: "Intervals | None" = None) -> str:
     page = describe(fit, intervals)
     results = [describe_result(view, number) for number, view in enumerate(page.quantities, start=1)]
     specifications = {"trace": trace_chart(page.trace), "agreement": agreement_chart(page.points)}
+    specifications["reliability"] = reliability_chart(page.calibration)
     for result, view in zip(results, page.quantities, strict=True):
         chart = quantity_chart(view)
         specifications[result.key] = None if chart is None else specification(chart)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from nlparam.report.examples import Example, choose_examples, excerpt
+from nlparam.report.judging import CalibrationView, CertificateView, calibration_view, certificate_view
 from nlparam.report.quantities import Goodness, Intervals, QuantityView, goodness, view_quantities
 from nlparam.report.text import DASH
 
@@ -112,6 +113,8 @@ class Page:
     points: list[Point]
     n_points: int
     n_judgments: int
+    certificate: CertificateView | None
+    calibration: CalibrationView | None
     trace: list[Step]
     costs: list[Row]
     stages: list[tuple[str, float]]
@@ -146,6 +149,8 @@ def describe(fit: "Fit", intervals: Intervals | None = None) -> Page:
         points=points[::stride],
         n_points=len(points),
         n_judgments=len(fit.judgments),
+        certificate=certificate_view(fit),
+        calibration=calibration_view(fit),
         trace=_trace(fit),
         costs=_costs(fit),
         stages=[(str(name), float(seconds)) for name, seconds in fit.costs.seconds.items()],
@@ -295,6 +300,7 @@ def _costs(fit: "Fit") -> list[Row]:
         Row("Embeddings served from the cache", f"{costs.embeddings_served:,}"),
         Row("Calls tried again", f"{costs.retries:,}"),
         Row("Calls that failed", f"{costs.failures:,}"),
+        *([Row("Cost", f"{costs.money:,.4g}")] if costs.money else []),
     ]
 
 

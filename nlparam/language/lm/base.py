@@ -71,12 +71,14 @@ class AbstractLanguageModel(abc.ABC):
 
     `identity` names the model and its revision (a file's SHA-256, a server's model name): it is part of the key of
     everything stored. `max_in_flight` is how many `complete` calls may run at the same time. `strong` says whether the
-    model can follow a long contrastive prompt, which decides the default proposer.
+    model can follow a long contrastive prompt, which decides the default proposer. `keeps_time` says that `complete`
+    has a time limit of its own for each call, so that the engine needs none.
     """
 
     identity: str
     max_in_flight: int = 1
     strong: bool = True
+    keeps_time: bool = False
 
     @property
     def where(self) -> str:

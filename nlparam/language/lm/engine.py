@@ -44,7 +44,8 @@ class Engine:
     - `store`: where `complete_stored` looks and keeps; `None` for nowhere.
     - `costs`: counts calls (each try is one), tokens, retries, failures and proposals.
     - `max_retries`: how often a request is sent again after a `TransientError`.
-    - `timeout`: seconds a request may take, its retries included; `None` leaves it to the backend's limit for a call.
+    - `timeout`: seconds a request may take, its retries included, on a backend that has no limit of its own for a
+      call; `None` for no limit.
     - `backoff`: seconds before the first retry; doubled each time, with jitter.
     - `progress`: shows how far `complete_stored` has come.
     - `meter`: once it says that the budget is spent, no further call is started; by default there is no limit.
@@ -67,7 +68,7 @@ class Engine:
         self.costs = costs
         self.meter = Meter(costs) if meter is None else meter
         self._max_retries = max_retries
-        self._timeout = timeout
+        self._timeout = None if lm.keeps_time else timeout
         self._backoff = backoff
         self._progress = Progress(enabled=False) if progress is None else progress
         self._jitter = random.Random()
@@ -303,7 +304,7 @@ class _Batch:
             return
         self.backend_failed = True
         self.in_a_row += 1
-        if isinstance(error, LanguageModelError) and self.n_answered == 0:
+        if isinstance(error, LanguageModelError):  # the backend as a whole: it is gone, or is another
             raise error
         if self.in_a_row >= self.patience:
             raise LanguageModelError(

@@ -62,6 +62,7 @@ class ServerModel(AbstractLanguageModel):
     """
 
     strong = True
+    keeps_time = True
 
     def __init__(
         self,

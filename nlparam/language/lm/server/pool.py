@@ -31,6 +31,7 @@ class ServerPool(AbstractLanguageModel):
     """
 
     strong = True
+    keeps_time = True
 
     def __init__(self, servers: Sequence[ServerModel], *, patience: float = 60.0):
         if not servers:
