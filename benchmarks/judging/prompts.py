@@ -1,0 +1,74 @@
+"""Accuracy and cost of the two prompt forms on gold predicates."""
+
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nlparam.costs import Costs
+from nlparam.datasets import load_dataset
+from nlparam.language.judge import FORMS, LabelJudge
+from nlparam.language.lm import load_language_model
+from nlparam.language.lm.engine import Engine
+from nlparam.language.store import Store
+from nlparam.numerics.head import bias
+
+
+def measure(*, data: Path, n_texts: int = 60, n_words: int = 60, lm: str = "embedded", seed: int = 0) -> dict[str, Any]:
+    """Judges random texts of each set for all its gold predicates, in both forms.
+
+    **Returns:** `prompts`, one row for each set and form: the area under the ROC curve (mean over the predicates), the
+    accuracy at even odds and with each predicate's bias removed, the share of texts whose likeliest predicate is
+    theirs, prompt tokens and seconds of a judgment.
+    """
+    language_model = load_language_model(lm)
+    rows = []
+    for name in ("agnews", "bbc", "syngoalex_topic"):
+        texts, labels, predicates = _load(name, data)
+        chosen = np.random.default_rng(seed).permutation(len(texts))[:n_texts]
+        shown = [texts[row] for row in chosen]
+        gold = labels[chosen][:, None] == np.arange(len(predicates))
+        for form in FORMS:
+            with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "store.sqlite") as store:
+                costs = Costs()
+                with Engine(language_model, store=store, costs=costs) as engine:
+                    judge = LabelJudge(engine, store, costs, n_words=n_words, form=form)
+                    start = time.perf_counter()
+                    said = judge.judge(shown, predicates, np.argwhere(np.ones_like(gold))).reshape(gold.shape)
+                    seconds = time.perf_counter() - start
+            row = {"set": name, "form": form, "lm": lm} | _scores(said, gold)
+            row |= {"prompt_tokens": costs.prompt_tokens / gold.size, "seconds": seconds / gold.size}
+            rows.append(row)
+            print(json.dumps(row), flush=True)
+    return {"prompts": rows}
+
+
+def _load(name: str, data: Path) -> tuple[list[str], np.ndarray, list[str]]:
+    if name == "bbc":
+        corpus = load_dataset("bbc")
+        names, labels = np.unique(corpus.columns["label"], return_inverse=True)
+        return corpus.texts, labels, [f"is about {label}" for label in names]
+    folder = data / "cluster" / name
+    meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+    rows = [json.loads(line) for line in (folder / "texts.jsonl").read_text(encoding="utf-8").splitlines()]
+    labels = np.asarray([meta["labels"].index(row["label"]) for row in rows])
+    predicates = [meta["label_to_predicate"][label].rstrip(".") for label in meta["labels"]]
+    return [row["text"] for row in rows], labels, predicates
+
+
+def _scores(said: np.ndarray, gold: np.ndarray) -> dict[str, float]:
+    from scipy.special import logit
+    from sklearn.metrics import roc_auc_score
+
+    said = np.where(np.isnan(said), 0.5, said)
+    log_odds = logit(np.clip(said, 1e-6, 1 - 1e-6))
+    thresholds = np.asarray([bias(column) for column in log_odds.T])
+    return {
+        "auc": float(np.mean([roc_auc_score(gold[:, k], said[:, k]) for k in range(gold.shape[1])])),
+        "accuracy": float(np.mean((said > 0.5) == gold)),
+        "accuracy_unbiased": float(np.mean((log_odds > thresholds) == gold)),
+        "right_predicate": float(np.mean((log_odds - thresholds).argmax(axis=1) == gold.argmax(axis=1))),
+    }
