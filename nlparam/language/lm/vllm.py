@@ -1,7 +1,6 @@
 """A language model through vLLM inside this process, without a server: a Hugging Face model, on a GPU or the CPU."""
 
 import asyncio
-import concurrent.futures
 import contextlib
 import functools
 import hashlib
@@ -9,14 +8,20 @@ import importlib
 import importlib.util
 import inspect
 import os
-import queue
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from nlparam.errors import LanguageModelError, MissingExtraError, WeightsError
-from nlparam.language.lm.base import AbstractLanguageModel, Completion, Request, RequestError, label_logprobs
+from nlparam.language.lm.base import (
+    AbstractLanguageModel,
+    Completion,
+    Request,
+    RequestError,
+    label_logprobs,
+    spellings,
+)
+from nlparam.language.lm.batching import BatchWorker
 from nlparam.language.lm.digest import digest_of
 
 TOP_LOGPROBS = 20  # the most that vLLM gives without an option of its own
@@ -24,7 +29,6 @@ TOP_LOGPROBS = 20  # the most that vLLM gives without an option of its own
 _CONTENT = frozenset({".safetensors", ".bin", ".pt", ".json", ".jinja", ".model", ".txt"})
 # Options of vLLM that change answers, and so belong to the identity. All others change time and memory only.
 _ANSWER_OPTIONS = ("dtype", "hf_overrides", "kv_cache_dtype", "quantization", "tokenizer", "tokenizer_revision")
-_CLOSE_LIMIT = 10.0  # seconds that closing waits for the batch under way
 
 
 class VllmModel(AbstractLanguageModel):
@@ -74,7 +78,7 @@ class VllmModel(AbstractLanguageModel):
         self._context = context
         self._batch_size = batch_size
         self._options = dict(options or {})
-        self._worker: _Worker | None = None
+        self._worker: BatchWorker | None = None
 
     @functools.cached_property
     def identity(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - computed when first needed
@@ -91,7 +95,7 @@ class VllmModel(AbstractLanguageModel):
 
     async def complete(self, request: Request) -> Completion:
         if self._worker is None:
-            self._worker = _Worker(self._load, self._batch_size, where=self.where)
+            self._worker = BatchWorker(self._load, self._batch_size, where=self.where)
         return await asyncio.wrap_future(self._worker.submit(request))
 
     async def aclose(self) -> None:
@@ -176,7 +180,7 @@ class _Loaded:
             if self._reads_ids:
                 tokenizer = self._llm.get_tokenizer()
                 for label in labels:
-                    for form in _forms(label):
+                    for form in spellings(label):
                         ids = tokenizer.encode(form, add_special_tokens=False)
                         if len(ids) == 1:
                             found[ids[0]] = label
@@ -194,75 +198,6 @@ class _Loaded:
         elif not answer.text.strip():
             return RequestError("the language model gave an empty answer")
         return Completion(answer.text, logprobs, len(output.prompt_token_ids), len(answer.token_ids))
-
-
-class _Call(NamedTuple):
-    request: Request
-    answer: concurrent.futures.Future[Completion]
-
-
-class _Worker:
-    """The thread that vLLM runs in: takes what waits, answers it as one batch, and so on."""
-
-    def __init__(self, load: Callable[[], _Loaded], batch_size: int, *, where: str):
-        self._load = load
-        self._batch_size = batch_size
-        self._where = where
-        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
-        # A daemon: a process that is told to stop does not wait for the batch under way.
-        self._thread = threading.Thread(target=self._run, name="nlparam-vllm", daemon=True)
-        self._thread.start()
-
-    def submit(self, request: Request) -> concurrent.futures.Future[Completion]:
-        call = _Call(request, concurrent.futures.Future())
-        self._calls.put(call)
-        return call.answer
-
-    def close(self) -> None:
-        """Ends the thread after the batch under way, which is waited for a little while only."""
-        self._calls.put(None)
-        self._thread.join(_CLOSE_LIMIT)
-
-    def _run(self) -> None:
-        loaded: _Loaded | None = None
-        while (batch := self._next()) is not None:
-            # A call that was given up while it waited is not begun.
-            batch = [call for call in batch if call.answer.set_running_or_notify_cancel()]
-            answers: Sequence[Completion | LanguageModelError] = []
-            try:
-                if batch:
-                    loaded = loaded or self._load()
-                    answers = loaded.answer([call.request for call in batch])
-            except LanguageModelError as error:
-                answers = [error] * len(batch)
-            except Exception as error:  # whatever a vLLM that broke down raises
-                broken = LanguageModelError(f"{self._where}: vLLM broke down ({type(error).__name__}: {error})")
-                broken.__cause__ = error
-                answers = [broken] * len(batch)
-            for call, answer in zip(batch, answers, strict=True):
-                if isinstance(answer, Completion):
-                    call.answer.set_result(answer)
-                else:
-                    call.answer.set_exception(answer)
-        if loaded is not None:
-            loaded.close()
-
-    def _next(self) -> list[_Call] | None:
-        # Waits for the first call only; then takes what is there.
-        batch: list[_Call] = []
-        with contextlib.suppress(queue.Empty):
-            while len(batch) < self._batch_size:
-                call = self._calls.get(block=not batch)
-                if call is None:
-                    self._calls.put(None)  # for the next turn, which will find nothing else
-                    return batch or None
-                batch.append(call)
-        return batch
-
-
-def _forms(label: str) -> list[str]:
-    cases = dict.fromkeys((label, label.lower(), label.capitalize(), label.upper()))
-    return [space + case for case in cases for space in ("", " ")]
 
 
 def _digest_of_folder(folder: Path) -> str:
