@@ -7,8 +7,7 @@ import numpy as np
 
 from nlparam.budget import Meter
 from nlparam.language.judge import AbstractJudge
-from nlparam.numerics.cascade import Cascade as Steps
-from nlparam.numerics.cascade import Certificate, Target
+from nlparam.numerics.cascade import CascadeSteps, Certificate, Target
 from nlparam.numerics.joint_head import JointHead
 from nlparam.telemetry import emit
 
@@ -47,10 +46,11 @@ class Cascaded:
     """What a cascade gives.
 
     `denotations` and `answers` are `(n_texts, n_predicates)`, the latter as the language model gave them, `nan` where
-    it was not asked. `certificate` is `None` if the budget was spent before the audit was complete.
+    it was not asked. If the budget was spent before the audit was complete, `certificate` is `None`; if it was spent
+    before a head could be trained, so are `denotations`.
     """
 
-    denotations: np.ndarray
+    denotations: np.ndarray | None
     answers: np.ndarray
     thresholds: np.ndarray
     head: JointHead | None
@@ -69,20 +69,23 @@ def denote_by_cascade(
     seed: int,
     known: np.ndarray | None = None,
     thresholds: np.ndarray | None = None,
+    head: JointHead | None = None,
     correct_bias: bool = True,
 ) -> Cascaded:
     """Judges what must be judged and lets a head answer the rest.
 
     **Arguments:** `features`, `(n_texts, n_features)`; `predicate_embeddings`, `(n_predicates, embed_dim)`; `known`,
     answers that are there already, `nan` elsewhere; `thresholds`, `(n_predicates,)` log-odds at which the yes of each
-    predicate begins, by default found from the judgments.
+    predicate begins, by default found from the judgments; `head`, that of an earlier cascade for the same predicates,
+    which is then audited on these texts and not trained again.
     """
-    steps = Steps(
+    steps = CascadeSteps(
         features,
         predicate_embeddings,
         cascade.target,
         known=known,
         thresholds=thresholds,
+        head=head,
         correct_bias=correct_bias,
         n_seed=cascade.n_seed,
         seed=seed,
@@ -98,4 +101,5 @@ def denote_by_cascade(
             asked=certificate.n_asked,
             pairs=certificate.n_pairs,
         )
-    return Cascaded(steps.denotations(), steps.answers, steps.thresholds, steps.head, certificate)
+    denotations = None if steps.head is None and np.isnan(steps.answers).any() else steps.denotations()
+    return Cascaded(denotations, steps.answers, steps.thresholds, steps.head, certificate)

@@ -160,7 +160,9 @@ def _cascade(run: Run, found: Found) -> Cascaded | None:
 
 def _assemble(run: Run, found: Found, cascaded: Cascaded | None) -> Fit:
     model, corpus, data = run.model, run.corpus, run.data
-    denotations = found.pool.denotations(found.chosen) if cascaded is None else cascaded.denotations
+    denotations = None if cascaded is None else cascaded.denotations
+    if denotations is None:
+        denotations = found.pool.denotations(found.chosen)
     chosen, denotations = found.chosen, corpus.spread(denotations)
     result = found.result if run.meter.spent is None else RESULTS.budget_spent
     if len(chosen) < model.n_predicates:

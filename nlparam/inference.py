@@ -116,7 +116,8 @@ def _by_cascade(fit: "Fit", judge: AbstractJudge, corpus: Corpus, features: np.n
         seed=seed,
     )
     n_failed = 0 if cascaded.certificate is None else cascaded.certificate.n_failed
-    return cascaded.denotations, cascaded.certificate, n_failed
+    denotations = head.denote(features) if cascaded.denotations is None else cascaded.denotations
+    return denotations, cascaded.certificate, n_failed
 
 
 def _exactly(fit: "Fit", judge: AbstractJudge, corpus: Corpus, features: np.ndarray, meter: Meter, seed: int):

@@ -6,7 +6,7 @@ from scipy.special import expit
 from scipy.stats import binom
 
 from nlparam.numerics.audit import least_positives, most_errors, plan_side, tail
-from nlparam.numerics.cascade import Cascade, Target
+from nlparam.numerics.cascade import CascadeSteps, Target
 from nlparam.numerics.certify import EVERYTHING, Bounds, agreement, certify, disagreement, plan_audit
 
 BOUNDS = Bounds(recall=0.95, precision=0.95, failure_probability=0.1)
@@ -194,7 +194,7 @@ def run(cascade, answers):
 
 def test_a_clear_corpus_costs_few_calls(rng):
     texts, predicates, answers = corpus(rng)
-    cascade = Cascade(texts, predicates, seed=0)
+    cascade = CascadeSteps(texts, predicates, seed=0)
     asked, stages = run(cascade, answers)
     certificate = cascade.certificate
     assert certificate is not None
@@ -213,13 +213,13 @@ def test_a_clear_corpus_costs_few_calls(rng):
 
 def test_the_same_seed_asks_the_same(rng):
     texts, predicates, answers = corpus(rng)
-    first, second = (run(Cascade(texts, predicates, seed=5), answers)[0] for _ in range(2))
+    first, second = (run(CascadeSteps(texts, predicates, seed=5), answers)[0] for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
 def test_a_tiny_corpus_is_asked_for_in_full(rng):
     texts, predicates, answers = corpus(rng, n_texts=40)
-    cascade = Cascade(texts, predicates, seed=0)
+    cascade = CascadeSteps(texts, predicates, seed=0)
     asked, _ = run(cascade, answers)
     assert asked.all()
     assert cascade.certificate is not None
@@ -231,7 +231,7 @@ def test_what_is_known_is_not_asked_and_counts(rng):
     texts, predicates, answers = corpus(rng)
     known = np.full(answers.shape, np.nan)
     known[:60] = answers[:60]
-    cascade = Cascade(texts, predicates, known=known, seed=0)
+    cascade = CascadeSteps(texts, predicates, known=known, seed=0)
     asked, _ = run(cascade, answers)
     assert not asked[:60].any()
     assert cascade.certificate is not None
@@ -241,7 +241,7 @@ def test_what_is_known_is_not_asked_and_counts(rng):
 def test_answers_that_fail_are_not_asked_again(rng):
     texts, predicates, answers = corpus(rng)
     failing = rng.random(answers.shape) < 0.1
-    cascade = Cascade(texts, predicates, seed=0)
+    cascade = CascadeSteps(texts, predicates, seed=0)
     asked, _ = run(cascade, np.where(failing, np.nan, answers))
     assert cascade.certificate is not None
     assert cascade.certificate.n_failed == (asked & failing).sum() > 0
@@ -250,7 +250,7 @@ def test_answers_that_fail_are_not_asked_again(rng):
 
 def test_a_judge_that_never_answers_is_asked_for_everything(rng):
     texts, predicates, answers = corpus(rng, n_texts=120)
-    cascade = Cascade(texts, predicates, seed=0)
+    cascade = CascadeSteps(texts, predicates, seed=0)
     asked, _ = run(cascade, np.full_like(answers, np.nan))
     assert asked.all()
     assert cascade.certificate is not None
@@ -260,7 +260,7 @@ def test_a_judge_that_never_answers_is_asked_for_everything(rng):
 def test_noise_costs_calls_not_truth(rng):
     texts, predicates, answers = corpus(rng, noise=0.5)
     flipped = np.where(rng.random(answers.shape) < 0.1, 1 - answers, answers)
-    cascade = Cascade(texts, predicates, seed=0)
+    cascade = CascadeSteps(texts, predicates, seed=0)
     asked, _ = run(cascade, flipped)
     said, truth = cascade.denotations() > 0.5, flipped > expit(cascade.thresholds)
     assert asked.mean() > 0.4
@@ -273,8 +273,8 @@ def test_bad_arguments_are_errors(rng):
     with pytest.raises(ValueError, match=r"recall=1\.5"):
         Target(recall=1.5)
     with pytest.raises(ValueError, match="n_texts, n_predicates"):
-        Cascade(texts, predicates, known=answers.T, seed=0)
+        CascadeSteps(texts, predicates, known=answers.T, seed=0)
     with pytest.raises(ValueError, match="too small"):
-        Cascade(texts, predicates, n_seed=1, seed=0)
+        CascadeSteps(texts, predicates, n_seed=1, seed=0)
     with pytest.raises(ValueError, match="without a head"):
-        Cascade(texts, predicates, seed=0).denotations()
+        CascadeSteps(texts, predicates, seed=0).denotations()

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nlparam.numerics.cascade import Cascade, Target
+from nlparam.numerics.cascade import CascadeSteps, Target
 from nlparam.numerics.certify import EVERYTHING, Bounds, certify
 from nlparam.numerics.head import correct
 
@@ -71,7 +71,7 @@ def simulate(recording: Recording, target: Target, *, n_audits: int, n_draws: in
     fractions, held, everything, planned = [], [], [], []
     truths = []
     for number in range(n_draws):
-        cascade = Cascade(features, predicates, target, seed=seed + number)
+        cascade = CascadeSteps(features, predicates, target, seed=seed + number)
         while len(pairs := cascade.ask()) and cascade.stage == "training":
             cascade.tell(pairs, probabilities[pairs[:, 0], pairs[:, 1]])
         yes = _yes(probabilities, cascade.thresholds)

@@ -71,11 +71,23 @@ def least_positives(rates: Float[np.ndarray, " n_found"], expected: float, alpha
     """
     if len(rates) == 0:
         return 0
-    surprise = np.log(1 / alpha)
-    # The mean rate is not used: it would depend on the audit.
-    tilt = min(0.5, np.sqrt(2 * surprise / max(expected, 1.0)))
+    surprise, tilt = _tilt(expected, alpha)
     bound = (np.sum(np.log1p(tilt / rates)) - surprise) / np.log1p(tilt)
     return max(len(rates), int(np.ceil(bound - _ROUNDING)))
+
+
+def expected_bound(
+    rates: Float[np.ndarray, " n_pairs"], probabilities: Float[np.ndarray, " n_pairs"], alpha: float
+) -> float:
+    """What `least_positives` gives in the mean if pair `i` is positive with `probabilities[i]`, drawn at `rates[i]`."""
+    surprise, tilt = _tilt(float(np.sum(probabilities)), alpha)
+    return max(0.0, float((probabilities * rates) @ np.log1p(tilt / rates) - surprise) / float(np.log1p(tilt)))
+
+
+def _tilt(expected: float, alpha: float) -> tuple[float, float]:
+    # The mean rate is not used: it would depend on the audit.
+    surprise = float(np.log(1 / alpha))
+    return surprise, min(0.5, float(np.sqrt(2 * surprise / max(expected, 1.0))))
 
 
 class SidePlan(NamedTuple):

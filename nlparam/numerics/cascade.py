@@ -80,7 +80,7 @@ class Certificate:
         return 1 - self.n_asked / max(self.n_pairs, 1)
 
 
-class Cascade:
+class CascadeSteps:
     """Decides what to ask; see the module's docstring.
 
     **Arguments:**
@@ -90,6 +90,7 @@ class Cascade:
     - `known`: `(n_texts, n_predicates)` answers that were asked before, `nan` elsewhere. They count as calls.
     - `thresholds`: in log-odds, where the "yes" of each predicate begins. By default, and where `correct_bias`, they
       come from the training judgments, and stay as they are from the audit on.
+    - `head`: one trained on other texts for the same predicates; it is audited on these and not trained again.
     - `n_seed`: judgments per predicate, on texts drawn at random, before the first head.
     - `growth`, `least_batch`: a round of training asks for this share of what is known, and at least for so many.
     - `seed`: of the audit and of the head.
@@ -106,6 +107,7 @@ class Cascade:
         *,
         known: Float[np.ndarray, "n_texts n_predicates"] | None = None,
         thresholds: Float[np.ndarray, " n_predicates"] | None = None,
+        head: JointHead | None = None,
         correct_bias: bool = True,
         n_seed: int = 30,
         growth: float = 0.4,
@@ -126,7 +128,7 @@ class Cascade:
         self.thresholds = np.zeros(shape[1]) if thresholds is None else np.asarray(thresholds, dtype=np.float64)
         self.rng = np.random.default_rng(seed)
         self.stage: Stage = "training"
-        self.head: JointHead | None = None
+        self.head: JointHead | None = head
         self.certificate: Certificate | None = None
         self._probabilities = np.full(shape, np.nan)
         self.audit: Audit | None = None
@@ -156,7 +158,7 @@ class Cascade:
         Raises `ValueError` before the head is trained.
         """
         answered = np.isfinite(self.answers)
-        if self.head is None and not answered.all():
+        if np.isnan(self._probabilities).all() and not answered.all():
             raise ValueError(
                 f"the cascade is at stage {self.stage!r} without a head: go on until `ask` returns nothing"
             )
@@ -166,6 +168,9 @@ class Cascade:
     def _next(self) -> Bool[np.ndarray, "n_texts n_predicates"]:
         """Goes one step on and says which pairs it wants answered."""
         everything = np.ones_like(self.asked)
+        if self.stage == "training" and self.head is not None and self.audit is None:
+            self._plan(self.head)
+            return self._start_audit()
         if self.stage == "training":
             missing = self.n_seed - np.isfinite(self.answers).sum(axis=0)
             if 2 * self.n_seed >= len(self.features):  # what a head could save is less than what its training costs
@@ -180,10 +185,8 @@ class Cascade:
             batch = self._train()
             if batch.any():
                 return batch
-            self.stage = "audit"
-            assert self.audit is not None
             self._n_training = int(self.asked.sum())
-            return self.audit.wanted.reshape(self.asked.shape)
+            return self._start_audit()
         if self.stage == "audit":
             assert self.audit is not None
             self._outcome = certify(self.audit, self._yes(), self._bounds)
@@ -233,9 +236,7 @@ class Cascade:
             seed=self.seed,
         )
         self.head = fitted.head
-        self._probabilities = self.head.denote(self.features)
-        plan = plan_audit(self._probabilities.ravel(), self._yes(), self.asked.ravel(), self._bounds)
-        self.audit = plan.draw(self.rng)
+        plan = self._plan(fitted.head)
         batch = max(self.least_batch, int(self.growth * self.asked.sum()))
         certain = np.flatnonzero(plan.level == 0)
         wanted = np.zeros(self.asked.size, dtype=bool)
@@ -249,6 +250,18 @@ class Cascade:
             wanted[drawn] = True
             self._random.flat[drawn] = True
         return wanted.reshape(self.asked.shape)
+
+    def _plan(self, head: JointHead) -> Audit:
+        """What the head says of all pairs, and the audit that this calls for, drawn."""
+        self._probabilities = head.denote(self.features)
+        plan = plan_audit(self._probabilities.ravel(), self._yes(), self.asked.ravel(), self._bounds)
+        self.audit = plan.draw(self.rng)
+        return self.audit
+
+    def _start_audit(self) -> Bool[np.ndarray, "n_texts n_predicates"]:
+        assert self.audit is not None
+        self.stage = "audit"
+        return self.audit.wanted.reshape(self.asked.shape)
 
     def _certificate(self) -> Certificate:
         audit, outcome, columns = self.audit, self._outcome, range(self.answers.shape[1])

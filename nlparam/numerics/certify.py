@@ -5,13 +5,14 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from nlparam.numerics.audit import SidePlan, least_positives, most_errors, plan_side, tail
+from nlparam.numerics.audit import SidePlan, expected_bound, least_positives, most_errors, plan_side, tail
 
 # Regions that an audit may end with, from the one planned to wider and wider ones that are asked: what is left of the
 # errors expected of the head.
 SHRINKING = (1.0, 0.8, 0.65, 0.5, 0.4, 0.3, 0.2, 0.12, 0.06, 0.02)
 EVERYTHING = len(SHRINKING)
 _POSITIVES_SHARE = 0.1  # of the failure probability goes to the number of positives in a region not asked yet
+_CAUTION = 0.8  # of the positives that an audit is expected to prove are counted on
 
 
 class Bounds(NamedTuple):
@@ -115,7 +116,7 @@ def certify(audit: Audit, answers: Int[np.ndarray, " n_pairs"], bounds: Bounds) 
     """
     alpha = (1 - _POSITIVES_SHARE) * bounds.failure_probability
     reached = EVERYTHING
-    for level in range(EVERYTHING - 1, -1, -1):
+    for level in _sequence(audit, answers, bounds, alpha):
         if not _holds(audit, answers, level, bounds.allowed(_claimed(audit, answers, level, bounds)), alpha):
             break
         reached = level
@@ -129,6 +130,37 @@ def certify(audit: Audit, answers: Int[np.ndarray, " n_pairs"], bounds: Bounds) 
                 break
             scale = float(stricter)
     return Outcome(reached, 1 - scale * (1 - bounds.recall), 1 - scale * (1 - bounds.precision))
+
+
+def _sequence(audit, answers, bounds, alpha) -> list[int]:
+    """The levels to test, from the widest to the planned one, without those that not even a spotless audit could pass.
+
+    Where the head is nearly perfect the audit is thin, and the positives that it finds in a wide region prove too few
+    of them: such a region would end the sequence before the planned one, which needs no such proof, is reached. What
+    is left out is fixed before the audit's answers are seen, as the order must be: it depends on the plan and on
+    answers asked in any case.
+    """
+    claimed = [_expected_claimed(audit, answers, level, bounds) for level in range(EVERYTHING)]
+    none = np.zeros(2, dtype=int)
+    return [
+        level
+        for level in range(EVERYTHING - 1, -1, -1)
+        if level == 0
+        or all(
+            tail(none, audit.rates[side], _found(audit, answers, audit.level > level, side)[1], n_allowed + 1) <= alpha
+            for side, n_allowed in enumerate(bounds.allowed(claimed[level]))
+        )
+    ]
+
+
+def _expected_claimed(audit, answers, level, bounds) -> int:
+    """What `_claimed` would be if the draw and its answers were as the head expects, and a little worse."""
+    extra = (audit.level > 0) & (audit.level <= level)
+    rates = audit.rates[audit.yes[extra].astype(int), audit.stratum[extra]]
+    known = int(np.sum((answers == 1) & (audit.level <= 0))) + int(np.sum(audit.yes & (audit.level > level)))
+    expected = audit.probabilities[extra]
+    alpha = _POSITIVES_SHARE * bounds.failure_probability
+    return known + int(_CAUTION * expected_bound(rates, expected, alpha)) if extra.any() else known
 
 
 def _holds(audit, answers, level, allowed, alpha) -> bool:
