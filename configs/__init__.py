@@ -1,1 +1,1 @@
-"""Configurations of experiments, one YAML file each, read by `benchmarks` only; and the prices that `nlparam.budget` reads."""
+"""Configurations of experiments, one YAML file each, that `benchmarks` reads; and the prices of `nlparam.budget`."""

@@ -140,5 +140,6 @@ def test_stages_are_spans_of_opentelemetry():
     with pytest.raises(ZeroDivisionError), costs.stage("selection"):
         _ = 1 / 0
     judging, selection = exporter.get_finished_spans()
-    assert (judging.name, judging.attributes["nlparam.calls"]) == ("nlparam.judging", 2)
+    assert judging.name == "nlparam.judging"
+    assert dict(judging.attributes or {})["nlparam.calls"] == 2
     assert not selection.status.is_ok

@@ -86,9 +86,7 @@ def test_every_prompt_sees_itself_whatever_was_shared_or_kept(batches):
         for sequence, prompt in enumerate(prompts, 1):
             assert logits[sequence] == pytest.approx(_logits(prompt))
         loaded._keep(len(prompts), prompts[-1])
-        assert loaded._llama.cells == {
-            (0, position): token for position, token in enumerate(prompts[-1])
-        }
+        assert loaded._llama.cells == {(0, position): token for position, token in enumerate(prompts[-1])}
 
 
 def test_what_prompts_share_is_computed_once():
