@@ -37,6 +37,9 @@ ray = pytest.importorskip("ray")
 pytestmark = [
     # It sets options of its own that it has deprecated.
     pytest.mark.filterwarnings("ignore::DeprecationWarning:ray.data.context"),
+    # Ray forks to run another program at once, which JAX, loaded by an earlier test, cannot know.
+    pytest.mark.filterwarnings(r"ignore:os\.fork\(\) was called:RuntimeWarning"),
+    pytest.mark.filterwarnings("ignore:Exception ignored in.*_at_fork:pytest.PytestUnraisableExceptionWarning"),
 ]
 on_ray = pytest.mark.usefixtures("local_ray")
 
