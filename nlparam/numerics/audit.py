@@ -24,7 +24,7 @@ _LOW_SHARE = 0.25  # of the expected errors lie in the stratum of few
 # The head's own error probabilities may be off by these factors, with these weights.
 _DOUBTS = np.asarray([0.7, 1.0, 1.4, 2.0])
 _DOUBT_WEIGHTS = np.asarray([0.2, 0.4, 0.25, 0.15])
-_FALLBACK = 0.35  # share of what was left to the head that a failed audit asks for after all
+_FALLBACK = 0.9  # share of what was left to the head that a failed audit asks for after all
 _MOST_FOUND = 40  # a plan that expects to find more errors than this is too dear to consider
 _MOST_SPREADS = 60  # ways to spread the errors that a plan, not a proof, looks at
 
@@ -122,22 +122,20 @@ def plan_side(errors: Float[np.ndarray, " n_pairs"], n_allowed: int, alpha: floa
         sizes = np.asarray([n_low, n_kept - n_low])
         means = np.asarray([expected[n_low - 1] if n_low else 0.0, 0.0])
         means[1] = expected[n_kept - 1] - means[0]
-        narrower = int(np.searchsorted(expected, share / 2 * n_allowed, side="right"))
-        penalty = (n_kept - narrower) + _FALLBACK * n_kept
         for scale in _SCALES:
             for ratio in _RATIOS:
                 rates = np.minimum(least * scale * np.asarray([1.0, ratio]), 1.0)
                 audited = float(sizes @ rates)
                 if n - n_kept + audited >= best.cost:
                     continue
-                passes = _chance(means, rates, sizes, n_allowed + 1, alpha)
-                cost = n - n_kept + audited + (1 - passes) * penalty
+                passes = passing_chance(means, rates, sizes, n_allowed + 1, alpha)
+                cost = n - n_kept + audited + (1 - passes) * _FALLBACK * n_kept
                 if cost < best.cost:
                     best = SidePlan(n_kept, n_low, rates, cost)
     return best
 
 
-def _chance(means, rates, sizes, n_errors, alpha) -> float:
+def passing_chance(means, rates, sizes, n_errors, alpha) -> float:
     """How likely an audit is to prove that there are fewer than `n_errors` errors where `means` are expected."""
     if n_errors > sizes.sum():
         return 1.0

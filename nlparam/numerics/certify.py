@@ -5,13 +5,22 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from nlparam.numerics.audit import SidePlan, expected_bound, least_positives, most_errors, plan_side, tail
+from nlparam.numerics.audit import (
+    SidePlan,
+    expected_bound,
+    least_positives,
+    most_errors,
+    passing_chance,
+    plan_side,
+    tail,
+)
 
 # Regions that an audit may end with, from the one planned to wider and wider ones that are asked: what is left of the
 # errors expected of the head.
 SHRINKING = (1.0, 0.8, 0.65, 0.5, 0.4, 0.3, 0.2, 0.12, 0.06, 0.02)
 EVERYTHING = len(SHRINKING)
 _POSITIVES_SHARE = 0.1  # of the failure probability goes to the number of positives in a region not asked yet
+_LIKELY = 0.9  # chance of passing from which a region wider than the planned one is tested at all
 _CAUTION = 0.8  # of the positives that an audit is expected to prove are counted on
 
 
@@ -133,24 +142,25 @@ def certify(audit: Audit, answers: Int[np.ndarray, " n_pairs"], bounds: Bounds) 
 
 
 def _sequence(audit, answers, bounds, alpha) -> list[int]:
-    """The levels to test, from the widest to the planned one, without those that not even a spotless audit could pass.
+    """The levels to test, from the widest to the planned one, without those that the audit is not likely to pass.
 
     Where the head is nearly perfect the audit is thin, and the positives that it finds in a wide region prove too few
     of them: such a region would end the sequence before the planned one, which needs no such proof, is reached. What
     is left out is fixed before the audit's answers are seen, as the order must be: it depends on the plan and on
     answers asked in any case.
     """
-    claimed = [_expected_claimed(audit, answers, level, bounds) for level in range(EVERYTHING)]
-    none = np.zeros(2, dtype=int)
-    return [
-        level
-        for level in range(EVERYTHING - 1, -1, -1)
-        if level == 0
-        or all(
-            tail(none, audit.rates[side], _found(audit, answers, audit.level > level, side)[1], n_allowed + 1) <= alpha
-            for side, n_allowed in enumerate(bounds.allowed(claimed[level]))
-        )
-    ]
+    errors = np.minimum(audit.probabilities, 1 - audit.probabilities)
+    tested = []
+    for level in range(EVERYTHING - 1, 0, -1):
+        chance = 1.0
+        for side, n_allowed in enumerate(bounds.allowed(_expected_claimed(audit, answers, level, bounds))):
+            pairs = (audit.level > level) & (audit.yes == bool(side))
+            sizes = np.bincount(audit.stratum[pairs], minlength=2)
+            means = np.bincount(audit.stratum[pairs], errors[pairs], minlength=2)
+            chance *= passing_chance(means, audit.rates[side], sizes, n_allowed + 1, alpha) if sizes.any() else 1.0
+        if chance >= _LIKELY:
+            tested.append(level)
+    return [*tested, 0]
 
 
 def _expected_claimed(audit, answers, level, bounds) -> int:
