@@ -13,7 +13,7 @@ from nlparam.numerics.model import AbstractPredicateModel
 from nlparam.run import Run, prepared
 
 # Texts on which the predicates that were tried are judged, to measure tokens and seconds of a judgment.
-_TRIED_TEXTS = 4
+_TRIED_TEXTS = 8
 # Contenders judged in full beside each selected predicate, and the share of rounds of refinement in which a proposal
 # is, as observed in fits of the sets of `docs/benchmarks.md`.
 _CONTENDERS, _KEPT = 0.1, 0.5
@@ -61,14 +61,19 @@ def _estimate(run: Run) -> Estimate:
     search, costs = run.search, run.costs
     scores = search.start(run.ngrams)
     numeric_seconds = costs.total_seconds
+    # The first call loads a model, or waits for a server to wake: it belongs to the fit, but to no rate.
+    start = time.perf_counter()
+    first = [*getattr(search.proposer, "predicates", ()), run.settings["goal"]][:1]
+    run.judge.judge([run.corpus.distinct[search.order[0]]], first, np.zeros((1, 2), dtype=int))
+    numeric_seconds += time.perf_counter() - start
     # The first slot of the proposals that the fit will ask for: the same texts, so nothing is asked twice.
     proposals, proposing = _measured(costs, lambda: search.propose_for(scores[:, :1]))
     rows = search.order[:_TRIED_TEXTS]
     _, judging = _measured(costs, lambda: search.pool.judge_columns(range(len(search.pool.predicates)), rows))
     if not search.pool.predicates or judging.n == 0:
         raise LanguageModelError("none of the calls that were to be measured was answered: see `nlparam doctor`")
-    n_slots, n_per_slot = scores.shape[1], len(proposals)
-    n_judgments = _n_judgments(run, n_slots, n_per_slot)
+    n_slots = scores.shape[1]
+    n_judgments = _n_judgments(run, n_slots, len(proposals))
     rounds = search.options.n_rounds
     refined = min(search.options.n_slots_refined or n_slots, n_slots)
     n_proposals = proposing.n * (n_slots + rounds * refined)
@@ -91,15 +96,21 @@ def _estimate(run: Run) -> Estimate:
     )
 
 
-def _n_judgments(run: Run, n_slots: int, n_per_slot: int) -> int:
-    """How many judgments the search asks for: screening, judging in full, and rounds of refinement."""
+def _n_judgments(run: Run, n_slots: int, n_tried: int) -> int:
+    """How many judgments the search asks for: screening, judging in full, and rounds of refinement.
+
+    A proposer that says how many candidates it gives per slot is believed; one that does not (a list of the user's own)
+    gives the `n_tried` candidates that it gave for the first slot to all of them together, and none later.
+    """
     options, n_distinct = run.search.options, len(run.corpus.distinct)
     screened = run.search.n_screening
     in_full = max(min(options.n_judged or n_distinct, n_distinct) - screened, 0)
     refined = min(options.n_slots_refined or n_slots, n_slots)
-    expected = n_slots * n_per_slot * screened
-    expected += (1 + _CONTENDERS) * n_slots * in_full
-    expected += options.n_rounds * refined * (n_per_slot * screened + _KEPT * in_full)
+    per_slot = getattr(run.search.proposer, "n_candidates", 0)
+    n_candidates = n_slots * per_slot or n_tried
+    expected = n_candidates * screened + (1 + _CONTENDERS) * n_slots * in_full
+    if per_slot:
+        expected += options.n_rounds * refined * (per_slot * screened + _KEPT * in_full)
     return int(min(expected, options.max_judgments or np.inf))
 
 
