@@ -1,0 +1,47 @@
+"""Judgments a second of the ways to run the embedded weights: the wheel of llama.cpp, and a build for the processor."""
+
+import importlib.util
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nlparam.costs import Costs
+from nlparam.datasets import load_dataset
+from nlparam.language.judge import LabelJudge
+from nlparam.language.lm import DEFAULT_WEIGHTS, load_language_model
+from nlparam.language.lm.engine import Engine
+from nlparam.language.store import Store
+
+PREDICATES = tuple(f"is about {topic}" for topic in ("business", "entertainment", "politics", "sports", "technology"))
+
+
+def measure(n_texts: int = 12, *, weights: str = DEFAULT_WEIGHTS, n_words: int = 60) -> dict[str, Any]:
+    """Judges BBC articles for five predicates with each way that is installed, after one judgment to load the model.
+
+    **Returns:** `embedded_judgments_per_second` and, where llama-cpp-python is installed,
+    `native_judgments_per_second`, and `native_difference`, the mean difference of their probabilities.
+    """
+    texts = load_dataset("bbc").texts[: n_texts + 1]
+    pairs = np.argwhere(np.ones((n_texts, len(PREDICATES)), dtype=bool)) + np.asarray([1, 0])  # the first text loads
+    found: dict[str, Any] = {}
+    said = {}
+    for way in ("embedded", "native"):
+        if way == "native" and importlib.util.find_spec("llama_cpp") is None:
+            continue
+        costs = Costs()
+        with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "store.sqlite") as store:
+            language_model = load_language_model(f"{way}:{weights}")
+            with Engine(language_model, store=store, costs=costs) as engine:
+                judge = LabelJudge(engine, store, costs, n_words=n_words)
+                judge.judge(texts, PREDICATES, np.zeros((1, 2), dtype=int))
+                start = time.perf_counter()
+                said[way] = judge.judge(texts, PREDICATES, pairs)
+                found[f"{way}_judgments_per_second"] = len(pairs) / (time.perf_counter() - start)
+        print(json.dumps(found), flush=True)
+    if len(said) == 2:
+        found["native_difference"] = float(np.nanmean(np.abs(said["embedded"] - said["native"])))
+    return found
