@@ -149,7 +149,7 @@ def test_a_budget_that_ends_before_the_audit_leaves_no_bound(corpus, tmp_path):
 
 
 def test_on_the_command_line(tmp_path):
-    texts, labels = topics(300, 2, n_words=12)
+    texts, _ = topics(300, 2, n_words=12)
     corpus = tmp_path / "texts.jsonl"
     corpus.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts[:240]))
     new = tmp_path / "new.jsonl"
@@ -167,7 +167,6 @@ def test_on_the_command_line(tmp_path):
         assert result.exit_code == 0, result.output
         return result.stdout
 
-    del labels
     with FakeServer(answer=answer) as server:
         common = ("--texts", corpus, "--k", 2, "--lm", server.url, "--predicates", candidates, "--n-judged", 30)
         events = tmp_path / "events.jsonl"
@@ -183,7 +182,7 @@ def test_on_the_command_line(tmp_path):
         calls = len(server.calls)
         run("predict", tmp_path / "fit", "--texts", new, "--out", tmp_path / "head.csv", "--by", "head")
         assert len(server.calls) == calls
-        shown = run("predict", tmp_path / "fit", "--texts", new, "--out", tmp_path / "exact.csv", "--exact")
+        run("predict", tmp_path / "fit", "--texts", new, "--out", tmp_path / "exact.csv", "--exact")
         assert len(server.calls) == calls + 2 * 60
         result = CliRunner().invoke(
             app, [*map(str, ("fit", "clustering", *common, "--out", tmp_path / "x", "--target-recall", 0.9))]

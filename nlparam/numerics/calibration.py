@@ -5,7 +5,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.optimize import minimize
-from scipy.special import expit, logit
+from scipy.special import expit
+
+from nlparam.numerics.head import log_odds_of
 
 # The belief, in labels, that the judge needs no correction: a handful of labels must not turn it round.
 _PRIOR = 4.0
@@ -20,7 +22,7 @@ class Calibration(NamedTuple):
 
     def apply(self, probabilities: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
         """Corrected probabilities; `nan` stays `nan`."""
-        return expit(self.slope * _log_odds(probabilities) + self.offset)
+        return expit(self.slope * log_odds_of(probabilities) + self.offset)
 
 
 class Reliability(NamedTuple):
@@ -44,7 +46,7 @@ def fit_calibration(
     Raises `ValueError` if there are no labels, or they are not of one shape.
     """
     probabilities, labels = _checked(probabilities, labels)
-    log_odds = _log_odds(probabilities)
+    log_odds = log_odds_of(probabilities)
 
     def objective(parameters):
         log_slope, offset = parameters
@@ -102,7 +104,3 @@ def _checked(probabilities, labels) -> tuple[np.ndarray, np.ndarray]:
             f"got {probabilities.shape} probabilities and {labels.shape} labels, expected as many of each, at least one"
         )
     return probabilities, labels
-
-
-def _log_odds(probabilities) -> np.ndarray:
-    return logit(np.clip(np.asarray(probabilities, dtype=np.float64), 1e-6, 1 - 1e-6))

@@ -15,10 +15,9 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.special import logit
 
 from nlparam.numerics.certify import Audit, Bounds, Outcome, agreement, certify, disagreement, plan_audit
-from nlparam.numerics.head import bias, correct
+from nlparam.numerics.head import bias, correct, log_odds_of
 from nlparam.numerics.joint_head import JointHead, fit_joint_head
 
 Stage = Literal["training", "audit", "remainder", "done"]
@@ -223,7 +222,7 @@ class CascadeSteps:
         answered = np.isfinite(self.answers)
         if self.correct_bias:
             self.thresholds = np.asarray(
-                [bias(_log_odds(column[known])) for column, known in zip(self.answers.T, answered.T, strict=True)]
+                [bias(log_odds_of(column[known])) for column, known in zip(self.answers.T, answered.T, strict=True)]
             )
         pairs = np.argwhere(answered)
         fitted = fit_joint_head(
@@ -290,7 +289,3 @@ class CascadeSteps:
             n_head=n_head,
             disagreement=wrong,
         )
-
-
-def _log_odds(probabilities):
-    return logit(np.clip(probabilities, 1e-6, 1 - 1e-6))

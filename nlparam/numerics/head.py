@@ -79,7 +79,7 @@ def fit_head(
     for number, (rows, _) in enumerate(judged):
         if len(rows) < 2:
             raise ValueError(f"predicate number {number} has {len(rows)} judgments, the head needs at least 2")
-    log_odds = [_log_odds(probabilities) for _, probabilities in judged]
+    log_odds = [log_odds_of(probabilities) for _, probabilities in judged]
     thresholds = np.asarray([bias(z) if correct_bias else 0.0 for z in log_odds])
     targets = [
         np.clip(z - b, -_MOST_LOG_ODDS, _MOST_LOG_ODDS)[:max_rows] for z, b in zip(log_odds, thresholds, strict=True)
@@ -123,7 +123,7 @@ def bias(log_odds: Float[np.ndarray, " n_judged"]) -> float:
 
 def correct(probabilities: Float[np.ndarray, " n"], threshold: float) -> Float[np.ndarray, " n"]:
     """Probabilities whose even odds lie at `threshold` log-odds of the language model's."""
-    return expit(_log_odds(probabilities) - threshold)
+    return expit(log_odds_of(probabilities) - threshold)
 
 
 class _Ridge(NamedTuple):
@@ -171,5 +171,6 @@ def _slope(predicted: np.ndarray, targets: np.ndarray) -> float:
     return float(found.x)
 
 
-def _log_odds(probabilities) -> np.ndarray:
+def log_odds_of(probabilities: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    """Log-odds of probabilities, which are kept a millionth away from 0 and 1; `nan` stays `nan`."""
     return logit(np.clip(np.asarray(probabilities, dtype=np.float64), 1e-6, 1 - 1e-6))

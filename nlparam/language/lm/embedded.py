@@ -48,7 +48,7 @@ class EmbeddedModel(AbstractLanguageModel):
             raise MissingExtraError("xllamacpp", "embedded", "the embedded language model")
         self.path = resolve(path)
         self._given_identity = identity
-        self._n_threads = n_threads or min(available_cores(), _MOST_THREADS)
+        self._n_threads = n_threads or default_threads()
         self._context = context
         self._gpu_layers = gpu_layers
         self._server: Any = None
@@ -131,8 +131,12 @@ class EmbeddedModel(AbstractLanguageModel):
             ) from error
 
 
-def available_cores() -> int:
-    """The cores that this process may use."""
+def default_threads() -> int:
+    """One thread for each core that this process may use, up to where memory is the limit."""
+    return min(_available_cores(), _MOST_THREADS)
+
+
+def _available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

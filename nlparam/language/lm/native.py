@@ -18,12 +18,11 @@ import numpy as np
 from nlparam.errors import LanguageModelError, MissingExtraError
 from nlparam.language.lm.base import AbstractLanguageModel, Completion, Request, RequestError, spellings
 from nlparam.language.lm.batching import BatchWorker
-from nlparam.language.lm.embedded import available_cores
+from nlparam.language.lm.embedded import default_threads
 from nlparam.language.lm.weights import digest_of, resolve
 
 _BATCH_SIZE = 32
 _TOKENS_PER_CALL = 2048  # of llama.cpp; more are several calls
-_MOST_THREADS = 16
 
 
 class NativeModel(AbstractLanguageModel):
@@ -55,7 +54,7 @@ class NativeModel(AbstractLanguageModel):
         self.path = resolve(path)
         self.max_in_flight = _BATCH_SIZE
         self._given_identity = identity
-        self._options = _Options(n_threads or min(available_cores(), _MOST_THREADS), context, gpu_layers)
+        self._options = _Options(n_threads or default_threads(), context, gpu_layers)
         self._worker: BatchWorker | None = None
 
     @functools.cached_property

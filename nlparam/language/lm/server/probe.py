@@ -7,7 +7,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from nlparam.language.lm.base import Request
+from nlparam.language.lm.base import Request, spellings
 
 TOP_LOGPROBS = 20  # the most that OpenAI and vLLM give by default
 _SMALLER = (10, 5, 2)  # what is asked where 20 is refused without saying how many there may be
@@ -156,25 +156,19 @@ def mass(logprobs: Sequence[float]) -> float:
     return sum(math.exp(value) for value in logprobs)
 
 
-def variants(label: str) -> list[str]:
-    """The ways a model may write a label as its first token."""
-    written = dict.fromkeys((label, label.lower(), label.capitalize(), label.upper()))
-    return [space + form for form in written for space in ("", " ")]
-
-
 async def single_tokens(
     labels: Sequence[str], tokenize: Callable[[str], Awaitable[list[int] | None]]
 ) -> dict[str, dict[str, int]] | None:
-    """For each label its variants that are one token, with the token's number; `None` if the server cannot tell."""
+    """For each label its spellings that are one token, with the token's number; `None` if the server cannot tell."""
     found: dict[str, dict[str, int]] = {}
     for label in labels:
         found[label] = {}
-        for variant in variants(label):
-            ids = await tokenize(variant)
+        for spelling in spellings(label):
+            ids = await tokenize(spelling)
             if ids is None:
                 return None
             if len(ids) == 1:
-                found[label][variant] = ids[0]
+                found[label][spelling] = ids[0]
     return found
 
 
