@@ -1,0 +1,1 @@
+"""Experiments: data sets, arms and scores, put together by `benchmarks.run` and read by `benchmarks.table`."""

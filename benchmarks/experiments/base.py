@@ -1,0 +1,91 @@
+"""What an experiment is made of: a data set, an arm that is tried on it, and what the arm comes to."""
+
+import abc
+import dataclasses
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from nlparam.costs import Costs
+from nlparam.numerics.model import AbstractPredicateModel
+from nlparam.solution import Fit
+
+Task = Literal["clustering", "time_series", "classification"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """Texts, what a model needs to know of each, and the truth where it is known.
+
+    **Attributes:**
+
+    - `data`: what `nlparam.fit` takes beside the texts: `None` for a clustering, one label per text for a
+      classification, one time per text for a series.
+    - `goal`: what the predicates are to be about.
+    - `k`: the number of predicates that the experiment asks for.
+    - `reference`: `(n_texts, n_references)` booleans, `reference[i, j]` if `reference_predicates[j]` holds for text i;
+      `None` where no truth is known. Arms never read either of the two.
+    - `source`: where the texts are from, for the tables.
+    """
+
+    name: str
+    task: Task
+    texts: list[str]
+    data: Any
+    goal: str
+    k: int
+    reference: np.ndarray | None = None
+    reference_predicates: tuple[str, ...] = ()
+    source: str = ""
+
+    @property
+    def exclusive(self) -> bool:
+        """Exactly one reference holds for every text, so that they are the classes of a partition."""
+        return self.reference is not None and bool((self.reference.sum(axis=1) == 1).all())
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """One data set, one model, and the arguments by name that `nlparam.fit` would be called with.
+
+    `settings` holds any of `lm`, `embedder`, `proposer`, `judge`, `form`, `options`, `budget`, `store`, `seed`,
+    `progress`, ...; the goal is the data set's.
+    """
+
+    dataset: Dataset
+    model: AbstractPredicateModel
+    settings: dict[str, Any]
+
+    @property
+    def seed(self) -> int:
+        return int(self.settings.get("seed", 0))
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What an arm comes to.
+
+    **Attributes:** `predicates`, in words (empty for a baseline that cannot say what its columns mean); `denotations`,
+    `(n_texts, n_columns)` in [0, 1]; `assignments`, the column of every text (-1 for none) where the model is a
+    partition, else `None`; `fit`, where the arm makes one; `notes`, figures of the arm's own.
+    """
+
+    predicates: list[str]
+    denotations: np.ndarray
+    costs: Costs
+    assignments: np.ndarray | None = None
+    fit: Fit | None = None
+    notes: dict[str, float] = dataclasses.field(default_factory=dict)
+
+
+class AbstractArm(abc.ABC):
+    """One way to solve a problem: nlparam in full, without one of its parts, a sibling or a baseline.
+
+    A subclass is a frozen dataclass; its fields are what a config may set.
+    """
+
+    uses_language_model: ClassVar[bool] = True
+
+    @abc.abstractmethod
+    def run(self, problem: Problem) -> Outcome:
+        """Solves the problem. Raises what `nlparam.fit` raises, and `ValueError` for a task it is not made for."""
