@@ -113,7 +113,6 @@ def load(name: str, data: Path, folder: Path = RECORDED) -> Recording:
     import safetensors
     from sklearn.cluster import KMeans
 
-    from nlparam.datasets import load_dataset
     from nlparam.denoter import TextFeatures
     from nlparam.language.embed import SentenceTransformerEmbedder
     from nlparam.language.features import NgramFeatures
@@ -122,11 +121,7 @@ def load(name: str, data: Path, folder: Path = RECORDED) -> Recording:
         predicates = json.loads(file.metadata()["predicates"])
         probabilities = file.get_tensor("probabilities").astype(np.float64)
         rows = file.get_tensor("rows") if "rows" in file.keys() else np.arange(len(probabilities))  # noqa: SIM118
-    if name == "bbc":
-        texts = load_dataset("bbc").texts
-    else:
-        lines = (data / "cluster" / name / "texts.jsonl").read_text(encoding="utf-8").splitlines()
-        texts = [json.loads(line)["text"] for line in lines]
+    texts = texts_of(name, data)
     texts = [texts[row] for row in rows.tolist()]
     embedder = SentenceTransformerEmbedder()
     embeddings = embedder.embed(texts)
@@ -136,6 +131,16 @@ def load(name: str, data: Path, folder: Path = RECORDED) -> Recording:
     directions = (centres / np.linalg.norm(centres, axis=1, keepdims=True)).astype(embeddings.dtype)
     features = TextFeatures(NgramFeatures.fit(texts), directions).of(texts, embeddings)
     return Recording(features, embedder.embed(predicates), probabilities)
+
+
+def texts_of(name: str, data: Path) -> list[str]:
+    """All texts of a set, in their order."""
+    from nlparam.datasets import load_dataset
+
+    if name == "bbc":
+        return load_dataset("bbc").texts
+    lines = (data / "cluster" / name / "texts.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line)["text"] for line in lines]
 
 
 def _yes(probabilities, thresholds):
