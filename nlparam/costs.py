@@ -13,12 +13,14 @@ class Costs:
     """Running totals of one fit, carried through every stage and written to `fit.json`.
 
     `judgments_asked` were answered by the language model in this run, `judgments_served` by the store. `calls` counts
-    requests sent to the language model (for judgments and proposals), tokens are as the backend reports them. `money`
+    requests sent to the language model (for judgments and proposals), `rounds` how often the run had to wait for it:
+    once for each batch of requests, which do not wait for one another. Tokens are as the backend reports them. `money`
     is what they cost by the price of the budget, 0 without one. `stages` has the counters of each stage, as far as they
     are not 0, and `seconds` its wall-clock time.
     """
 
     calls: int = 0
+    rounds: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     judgments_asked: int = 0

@@ -46,7 +46,7 @@ def test_the_contracts_hold(copy):
             "Numerics, language and models know nothing of what",
         ),
         ("models/clustering.py", "from nlparam.corpus import Corpus", "Models import the numerics, labels and times"),
-        ("search.py", "import nlparam.cli", "Nothing imports the command line"),
+        ("search/driver.py", "import nlparam.cli", "Nothing imports the command line"),
         ("report/page.py", "from nlparam.language.lm import base", "A report computes nothing"),
         ("report/page.py", "import jax", "A report computes nothing"),
         ("numerics/relax.py", "import torch", "Numerics see arrays only"),

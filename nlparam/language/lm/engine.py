@@ -42,7 +42,7 @@ class Engine:
 
     - `lm`: the backend.
     - `store`: where `complete_stored` looks and keeps; `None` for nowhere.
-    - `costs`: counts calls (each try is one), tokens, retries, failures and proposals.
+    - `costs`: counts calls (each try is one), rounds (each batch is one), tokens, retries, failures and proposals.
     - `max_retries`: how often a request is sent again after a `TransientError`.
     - `timeout`: seconds a request may take, its retries included, on a backend that has no limit of its own for a
       call; `None` for no limit.
@@ -110,10 +110,14 @@ class Engine:
         if threading.current_thread() is self._thread:
             raise RuntimeError("Engine was called from on_result or from a backend: it would wait for itself")
         with self._one_batch:
+            calls = self.costs.calls
             try:
                 self._wait_for(self._stream(requests, on_result))
             except _Interrupted as interrupted:
                 raise interrupted.reason from None
+            finally:
+                # A batch that the budget, or an empty iterator, kept from sending anything was no wait.
+                self.costs.rounds += self.costs.calls > calls
 
     def complete_stored(self, requests: Sequence[Request], *, what: str = "generating") -> list[Completion | None]:
         """Generated text for each request, from the store where it is there; new text is stored as it arrives.

@@ -28,49 +28,8 @@ from nlparam.numerics.sample import judging_order
 from nlparam.numerics.select import Selection, select
 from nlparam.pool import Pool
 from nlparam.progress import Progress
+from nlparam.search.options import SearchOptions
 from nlparam.solution import RESULTS, TraceEntry
-
-
-@dataclasses.dataclass(frozen=True)
-class SearchOptions:
-    """How much the search does.
-
-    **Arguments:**
-
-    - `n_rounds`: rounds of refinement after the first selection.
-    - `n_slots_refined`: how many of the least useful predicates a round tries to replace; None for all.
-    - `n_screened`: on how many texts per slot every candidate is judged.
-    - `n_judged`: on how many texts the chosen predicates are judged; None for all, which leaves the head nothing to
-      denote. The head denotes the texts that are not judged.
-    - `max_judgments`: the most judgments the search may use, whether the language model or the store answers them, so
-      that a run that was interrupted ends like one that was not.
-    - `correct_bias`: move the threshold of each predicate to where its yes and no answers part (small models).
-    - `n_restarts`: starts of each relaxation.
-    - `n_relaxed`: on how many texts, drawn at random, the restarts of a relaxation compete; the best goes on with all.
-    - `contention`: candidates that would raise the loss by less than this in place of a chosen one are judged on as
-      many texts before they are passed over; a few texts cannot tell them apart.
-    - `tolerance`: the least gain in loss that counts as an improvement.
-    """
-
-    n_rounds: int = 1
-    n_slots_refined: int | None = 1
-    n_screened: int = 3
-    n_judged: int | None = 60
-    max_judgments: int | None = None
-    correct_bias: bool = True
-    n_restarts: int = 8
-    n_relaxed: int = 16_384
-    contention: float = 0.05
-    tolerance: float = 1e-3
-
-    def __post_init__(self):
-        for name, least in (("n_rounds", 0), ("n_screened", 1), ("n_restarts", 1), ("n_relaxed", 2)):
-            if getattr(self, name) < least:
-                raise ValueError(f"got {name}={getattr(self, name)}, expected at least {least}")
-        for name, least in (("n_slots_refined", 1), ("n_judged", 2), ("max_judgments", 2)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ValueError(f"got {name}={value}, expected at least {least} or None")
 
 
 @dataclasses.dataclass(frozen=True)
