@@ -1,0 +1,63 @@
+"""nlparam in full, and without one of its parts (the ablations of arXiv 2409.08466, section 5, and of this project)."""
+
+import dataclasses
+
+import numpy as np
+
+from benchmarks.experiments.arms.shared import fitted, only_for, options_with
+from benchmarks.experiments.base import AbstractArm, Outcome, Problem
+
+
+@dataclasses.dataclass(frozen=True)
+class Full(AbstractArm):
+    """`nlparam.fit` as it is."""
+
+    def run(self, problem: Problem) -> Outcome:
+        return fitted(problem)
+
+
+@dataclasses.dataclass(frozen=True)
+class NoRelaxation(AbstractArm):
+    """Candidates are proposed for random directions instead of relaxed ones."""
+
+    def run(self, problem: Problem) -> Outcome:
+        return fitted(problem, options=options_with(problem, relaxation=False))
+
+
+@dataclasses.dataclass(frozen=True)
+class NoRefinement(AbstractArm):
+    """Predicates are proposed and selected once."""
+
+    def run(self, problem: Problem) -> Outcome:
+        return fitted(problem, options=options_with(problem, n_rounds=0))
+
+
+@dataclasses.dataclass(frozen=True)
+class Coordinate(AbstractArm):
+    """The refinement of the paper: one predicate at a time, every candidate judged on all texts."""
+
+    def run(self, problem: Problem) -> Outcome:
+        return fitted(problem, options=options_with(problem, refinement="coordinate"))
+
+
+@dataclasses.dataclass(frozen=True)
+class NoGoalRepresentation(AbstractArm):
+    """The relaxation sees the embeddings of the texts as they are, whatever the goal."""
+
+    def run(self, problem: Problem) -> Outcome:
+        return fitted(problem, representation="embedding")
+
+
+@dataclasses.dataclass(frozen=True)
+class Shuffled(AbstractArm):
+    """The times of the texts are permuted: what is left when a series says nothing about its texts.
+
+    The denotations are scored against the references of the texts all the same; the loss is that of permuted times.
+    """
+
+    def run(self, problem: Problem) -> Outcome:
+        only_for(problem, "shuffled", "time_series")
+        times = problem.dataset.data
+        order = np.random.default_rng(problem.seed).permutation(len(problem.dataset.texts))
+        shuffled = times[order] if isinstance(times, np.ndarray) else [times[i] for i in order.tolist()]
+        return fitted(dataclasses.replace(problem, dataset=dataclasses.replace(problem.dataset, data=shuffled)))

@@ -1,0 +1,114 @@
+"""What several arms share: a fit with other arguments, plain embeddings, clusters as an outcome."""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+import nlparam
+from benchmarks.experiments.base import Outcome, Problem
+from nlparam.budget import Meter
+from nlparam.corpus import Corpus
+from nlparam.costs import Costs
+from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder, embed_corpus
+from nlparam.language.lm import load_language_model
+from nlparam.language.lm.engine import Engine
+from nlparam.language.propose import AbstractProposer, Contrast, Listed, StateThenGeneralise
+from nlparam.language.store import Store
+from nlparam.numerics.metrics import one_hot
+from nlparam.progress import Progress
+from nlparam.search import SearchOptions
+
+_PROPOSERS: dict[str, Callable[[Engine], AbstractProposer]] = {"contrast": Contrast, "state": StateThenGeneralise}
+
+
+def fitted(problem: Problem, **changes: Any) -> Outcome:
+    """What `nlparam.fit` makes of a problem, with some of its arguments changed."""
+    dataset = problem.dataset
+    fit = nlparam.fit(
+        problem.model, dataset.texts, dataset.data, goal=dataset.goal, **{**problem.settings, **changes}
+    )
+    assignments = fit.predictions if fit.model.assigns_texts else None
+    return Outcome(fit.predicates, fit.denotations, fit.costs, assignments, fit)
+
+
+def options_with(problem: Problem, **changes: Any) -> SearchOptions | dict[str, Any]:
+    """The options of a problem with some of them changed; those it does not have stay with the defaults of a fit."""
+    given = problem.settings.get("options")
+    if isinstance(given, SearchOptions):
+        return dataclasses.replace(given, **changes)
+    if given is not None and not isinstance(given, Mapping):
+        raise ValueError(f"got options of type {type(given).__name__}, expected SearchOptions or a mapping")
+    return {**(given or {}), **changes}
+
+
+def only_for(problem: Problem, arm: str, *tasks: str) -> None:
+    """Raises `ValueError` where an arm is not made for the task of a problem."""
+    if problem.dataset.task not in tasks:
+        raise ValueError(
+            f"got the arm {arm} on {problem.dataset.name}, a {problem.dataset.task}; expected a data set for "
+            f"{' or '.join(tasks)}: choose another arm, for instance full, one_hot, prompting or goalex"
+        )
+
+
+def proposer_maker(problem: Problem) -> Callable[[Engine], AbstractProposer]:
+    """What makes the proposer of a problem from the engine that runs the language model, as a fit chooses it."""
+    settings = problem.settings
+    given = settings.get("proposer")
+    if settings.get("predicates") is not None:
+        listed = Listed(tuple(settings["predicates"]))
+        return lambda _: listed
+    if isinstance(given, AbstractProposer):
+        return lambda _: given
+    if isinstance(given, str) and given not in _PROPOSERS:
+        raise ValueError(f"got proposer={given!r}, expected one of {sorted(_PROPOSERS)} or a proposer")
+    if given is not None and not isinstance(given, str):
+        return given
+
+    def make(engine: Engine) -> AbstractProposer:
+        return _PROPOSERS[given or ("contrast" if engine.lm.strong else "state")](engine)
+
+    return make
+
+
+@contextlib.contextmanager
+def _opened(problem: Problem) -> Iterator[Store]:
+    """The store of a problem, closed after the `with` block unless the problem came with an open one."""
+    given = problem.settings.get("store")
+    if isinstance(given, Store):
+        yield given
+    else:
+        with Store(given) as store:
+            yield store
+
+
+def embedded(problem: Problem, costs: Costs) -> tuple[Corpus, np.ndarray]:
+    """The corpus of a problem, and the plain embeddings of its distinct texts."""
+    corpus = Corpus.from_texts(problem.dataset.texts)
+    given = problem.settings.get("embedder")
+    embedder = given if isinstance(given, AbstractEmbedder) else SentenceTransformerEmbedder(given)
+    with _opened(problem) as store, costs.stage("embedding"):
+        progress = problem.settings.get("progress")
+        return corpus, embed_corpus(corpus.distinct, embedder, store, costs=costs, progress=progress)
+
+
+def propose(problem: Problem, texts: Sequence[str], scores: np.ndarray, costs: Costs) -> list[list[str]]:
+    """The language model's proposals for given `(n_texts, n_slots)` scores."""
+    settings = problem.settings
+    timeout = settings.get("timeout", 60.0)
+    language_model = load_language_model(settings.get("lm", "embedded"), timeout=timeout)
+    progress = settings.get("progress") or Progress()
+    meter = Meter(costs, settings.get("budget"))
+    with _opened(problem) as store:
+        engine = Engine(language_model, store=store, costs=costs, timeout=timeout, progress=progress, meter=meter)
+        with engine, costs.stage("proposing"):
+            proposer = proposer_maker(problem)(engine)
+            rng = np.random.default_rng(problem.seed)
+            return proposer.propose(texts, scores, goal=problem.dataset.goal, rng=rng)
+
+
+def clusters(assignments: np.ndarray, predicates: list[str], n_clusters: int, costs: Costs) -> Outcome:
+    """An outcome whose columns are clusters: each text has the predicate of its cluster and no other."""
+    return Outcome(predicates, one_hot(assignments, n_clusters), costs, assignments)
