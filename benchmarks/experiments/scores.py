@@ -1,0 +1,154 @@
+"""What an outcome is worth: against the truth, on texts left out, and as a reader would compare the sentences."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from benchmarks.experiments.base import Dataset, Outcome
+from nlparam.language.similarity import SimilarityJudge
+from nlparam.numerics.metrics import (
+    best_f1,
+    coverage,
+    f1_ceiling,
+    matched_f1,
+    one_hot,
+    overlap,
+    partition_agreement,
+)
+from nlparam.solution import Fit
+
+
+def score(dataset: Dataset, outcome: Outcome) -> dict[str, float]:
+    """The figures of an outcome that make sense for it; the others are absent.
+
+    - With a reference: `f1_hungarian` (each reference with a column of its own) and `f1_best` (each with its best
+      column), macro; `f1_micro` and `f1_best_micro`; `f1_ceiling` and `f1_ceiling_hungarian`, the greatest that
+      `f1_best` and `f1_hungarian` can be with `dataset.k` exact predicates.
+    - With exclusive references and assignments: `nmi`, `ari`, and the F1 are those of the assignments.
+    - `coverage` and `overlap`: the share of texts for which some column, and more than one column holds.
+    - With a fit: `loss`, on the texts it was fitted to.
+
+    Raises `ValueError` if the outcome is not one of these texts.
+    """
+    denotations, assignments = np.asarray(outcome.denotations), outcome.assignments
+    n_texts = len(dataset.texts)
+    if denotations.ndim != 2 or len(denotations) != n_texts:
+        raise ValueError(f"got denotations of shape {denotations.shape}, expected a row for each of {n_texts} texts")
+    if assignments is not None and np.shape(assignments) != (n_texts,):
+        raise ValueError(f"got assignments of shape {np.shape(assignments)}, expected one for each of {n_texts} texts")
+    scores: dict[str, float] = {}
+    if dataset.reference is not None:
+        learned, reference = _columns(dataset, outcome), dataset.reference
+        hungarian, best = matched_f1(learned, reference), best_f1(learned, reference)
+        scores |= {
+            "f1_hungarian": hungarian.macro,
+            "f1_best": best.macro,
+            "f1_micro": hungarian.micro,
+            "f1_best_micro": best.micro,
+            "f1_ceiling": f1_ceiling(reference, dataset.k),
+            "f1_ceiling_hungarian": min(1.0, dataset.k / reference.shape[1]),
+        }
+        if assignments is not None and dataset.exclusive:
+            scores |= partition_agreement(np.asarray(assignments), reference.argmax(axis=1))
+    if denotations.shape[1]:
+        scores |= {"coverage": coverage(denotations), "overlap": overlap(denotations)}
+    if outcome.fit is not None:
+        scores["loss"] = float(outcome.fit.loss)
+    return scores
+
+
+def similarity(dataset: Dataset, outcome: Outcome, judge: SimilarityJudge) -> dict[str, float]:
+    """How alike the learned predicates and the references are in meaning, by a language model: 1, 0.5 or 0 each.
+
+    `similarity` is the mean over the references of the grade with their best column by F1 (the paper's pairs),
+    `similarity_hungarian` with the column of their own, 0 for a reference without one. Pairs for which the language
+    model gave no answer are left out. Empty without a reference or without sentences.
+    """
+    if dataset.reference is None or not outcome.predicates:
+        return {}
+    learned, scores = _columns(dataset, outcome), {}
+    for name, matched in (("similarity", best_f1), ("similarity_hungarian", matched_f1)):
+        match = matched(learned, dataset.reference).match
+        paired = np.flatnonzero(match >= 0)
+        pairs = [(dataset.reference_predicates[j], outcome.predicates[match[j]]) for j in paired.tolist()]
+        grades = np.zeros(len(match))
+        grades[paired] = judge.judge(pairs)
+        if not np.isnan(grades).all():
+            scores[name] = float(np.nanmean(grades))
+    return scores
+
+
+def heldout_loss(fit: Fit, texts: Sequence[str], data: Any = None) -> float:
+    """The mean negative log-likelihood per new text under the fitted model, in nats; lower is better.
+
+    The weights stay as they were fitted, and the head of the fit denotes the texts; no language model is asked.
+
+    - Clustering: of the densest cluster, or the background, with the volumes that the clusters have in the fit.
+    - Time series: of a text of the fitted corpus at the time of the new text; a time that the fit has not seen counts
+      as the nearest that it has.
+    - Classification: the cross-entropy of the class, without the ridge.
+    - Any other model: its `loss`.
+
+    **Arguments:** `data` is what the model needs of the new texts: the class or the time of each. Raises `ValueError`
+    if it does not fit the texts, or names a class that the fit does not know.
+    """
+    if not len(texts):
+        raise ValueError("got no texts, expected some that were left out of the fit")
+    import jax.numpy as jnp
+
+    from nlparam.models import Classification, Clustering, TimeSeries
+
+    model, denotations = fit.model, jnp.asarray(fit.denote(texts, by="head"))
+    if isinstance(model, Clustering):
+        log_volume = np.asarray(fit.weights.log_volume)
+        columns = np.maximum(np.asarray(denotations, np.float64), np.finfo(np.float64).tiny)
+        log_density = np.column_stack([np.log(columns), np.zeros(len(columns))]) - log_volume
+        return float(-np.mean(log_density.max(axis=1)))
+    if isinstance(model, TimeSeries):
+        steps = _steps(_one_each(data, texts, "times"), fit.coords["step"], model.unit)
+        odds = np.asarray(denotations) @ np.asarray(fit.weights.log_odds).T - np.asarray(fit.weights.log_partition)
+        return float(np.log(len(fit.texts)) - np.mean(odds[np.arange(len(texts)), steps]))
+    if isinstance(model, Classification):
+        classes = _classes(_one_each(data, texts, "classes"), fit.coords["class"])
+        probabilities = np.asarray(model.predict_proba(fit.weights, denotations), np.float64)
+        chosen = probabilities[np.arange(len(texts)), classes]
+        return float(-np.mean(np.log(np.maximum(chosen, np.finfo(np.float64).tiny))))
+    prepared = model.prepare(data, len(texts)).data
+    return float(model.loss(fit.weights, denotations, prepared))
+
+
+def _columns(dataset: Dataset, outcome: Outcome) -> np.ndarray:
+    """The learned 0/1 columns that are compared with the reference."""
+    if dataset.exclusive and outcome.assignments is not None:
+        return one_hot(outcome.assignments, outcome.denotations.shape[1])
+    return np.asarray(outcome.denotations) > 0.5
+
+
+def _one_each(data: Any, texts: Sequence[str], what: str) -> list[Any]:
+    values = [] if data is None else list(data)
+    if len(values) != len(texts):
+        raise ValueError(f"got {len(values)} {what} for {len(texts)} texts, expected one for each")
+    return values
+
+
+def _classes(labels: list[Any], known: list) -> list[int]:
+    names = [str(value) if isinstance(value, str | bool) else str(int(value)) for value in labels]
+    strange = sorted(set(names) - set(known))
+    if strange:
+        raise ValueError(f"got the class {strange[0]!r}, expected one of the fit's: {', '.join(known)}")
+    return [known.index(name) for name in names]
+
+
+def _steps(stamps: list[Any], times: list, unit: str | None) -> np.ndarray:
+    """For each stamp the nearest of the `times` of a fit, which are numbers or ISO dates."""
+    from nlparam.times import time_steps
+
+    # Some of the fit's own times come along, since a single stamp is no series.
+    dates = isinstance(times[0], str)
+    grouped = time_steps([*stamps, *times], unit=unit)
+    if isinstance(grouped.times[0], str) != dates:
+        raise ValueError(f"got times such as {stamps[0]!r}, expected {'dates' if dates else 'numbers'} as in the fit")
+    places = np.cumsum([0.0, *grouped.gap])
+    own = places[grouped.step[len(stamps) :]]
+    return np.abs(places[grouped.step[: len(stamps)]][:, None] - own[None, :]).argmin(axis=1)
