@@ -1,5 +1,6 @@
 """Selection: which predicates of a pool the model is best off with."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import equinox as eqx
@@ -62,8 +63,8 @@ def select(
     n_slots = model.n_predicates
     if n_candidates == 0:
         raise ValueError("the pool holds no candidate predicates")
-    padded = -(-(n_candidates + 1) // _PAD) * _PAD
-    columns = jnp.pad(pool, ((0, 0), (0, padded - n_candidates)))
+    columns = _padded(pool)
+    padded = columns.shape[1]
     # Beside the candidates, the last column may be chosen: it stands for an empty slot.
     available = (jnp.arange(padded) < n_candidates) | (jnp.arange(padded) == padded - 1)
     empty = np.full(n_slots, padded - 1)
@@ -88,6 +89,40 @@ def select(
         swap_losses[:, :n_candidates],
         swap_losses[:, -1] - float(best.loss),
     )
+
+
+def slot_losses(
+    model: AbstractPredicateModel, pool: Pool, data: Data, *, chosen: Sequence[int], slot: int
+) -> Float[np.ndarray, " n_candidates_plus_1"]:
+    """The loss with each candidate of `pool` in one slot, the others being as `chosen` (-1 for an empty slot).
+
+    The last entry is the loss with the slot empty; a candidate that is in another slot has an infinite one.
+    """
+    n_candidates = pool.shape[1]
+    columns = _padded(pool)
+    empty = columns.shape[1] - 1
+    others = jnp.asarray([empty if column < 0 else column for column in chosen]).at[slot].set(empty)
+    n_slots = model.n_predicates
+    batch = max(1, _BATCH_BYTES // max(1, pool.shape[0] * n_slots * columns.dtype.itemsize))
+    losses = np.array(_slot_losses(model.specialise(pool), columns, others, slot, data, min(batch, empty + 1)))
+    losses[[column for number, column in enumerate(chosen) if number != slot and column >= 0]] = np.inf
+    return np.append(losses[:n_candidates], losses[empty])
+
+
+@eqx.filter_jit
+def _slot_losses(model, columns, others, slot, data, batch):
+    init = without_predicate(model.fit_weights(columns[:, others], data), slot, others.shape[0])
+
+    def loss_with(candidate):
+        return model.profile_loss(columns[:, others.at[slot].set(candidate)], data, init)
+
+    return jax.lax.map(loss_with, jnp.arange(columns.shape[1]), batch_size=batch)
+
+
+def _padded(pool):
+    """The pool with empty columns at its end, at least one."""
+    n_candidates = pool.shape[1]
+    return jnp.pad(pool, ((0, 0), (0, -(-(n_candidates + 1) // _PAD) * _PAD - n_candidates)))
 
 
 class _State(NamedTuple):

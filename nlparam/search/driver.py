@@ -1,14 +1,9 @@
-"""The search for predicates: relax, propose, judge, select, and again (column generation).
-
-Relaxing asks which direction in embedding space the model is missing, a proposer turns directions into candidate
-predicates (columns), judging fills the columns, and selection keeps the best. A candidate that does not matter is
-never judged on more than the few texts of the screening.
-"""
+"""What the strategies of a search share: directions, proposals, judgments, selection, and the trace."""
 
 import dataclasses
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,13 +18,17 @@ from nlparam.language.judge import AbstractJudge
 from nlparam.language.propose import AbstractProposer
 from nlparam.numerics.device import place_texts
 from nlparam.numerics.model import AbstractPredicateModel
-from nlparam.numerics.relax import Relaxation, relax
+from nlparam.numerics.relax import relax
 from nlparam.numerics.sample import judging_order
-from nlparam.numerics.select import Selection, select
+from nlparam.numerics.select import Selection, select, slot_losses
 from nlparam.pool import Pool
 from nlparam.progress import Progress
+from nlparam.search.columns import by_columns
+from nlparam.search.coordinate import by_coordinates
 from nlparam.search.options import SearchOptions
 from nlparam.solution import RESULTS, TraceEntry
+
+_STRATEGIES = {"columns": by_columns, "coordinate": by_coordinates}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,8 +43,19 @@ class Found:
     result: RESULTS
 
 
+class Directions(NamedTuple):
+    """Unit vectors in place of predicates, `(n_slots, embed_dim)`, and the loss with them."""
+
+    vectors: np.ndarray
+    loss: float
+
+
 class Search:
-    """One run of the search. The parts it combines are given; it owns the pool and the trace."""
+    """One run of the search. The parts it combines are given; it owns the pool and the trace.
+
+    `run` leaves what is done with them to a strategy: [`by_columns`][nlparam.search.columns.by_columns] or
+    [`by_coordinates`][nlparam.search.coordinate.by_coordinates].
+    """
 
     def __init__(
         self,
@@ -75,11 +85,10 @@ class Search:
 
     def start(self, ngrams) -> np.ndarray:
         """Relaxes all slots and makes the pool; `(n_distinct, n_slots)` relaxed scores. No language model is asked."""
-        relaxation = self._relax()
-        self._record("relaxation", float(relaxation.loss), ())
-        directions = np.asarray(relaxation.directions)
-        self.features = TextFeatures(ngrams, directions)
-        scores = self.embeddings @ directions.T
+        directions = self.directions()
+        self.record("relaxation" if self.options.relaxation else "random directions", directions.loss, ())
+        self.features = TextFeatures(ngrams, directions.vectors)
+        scores = self.embeddings @ directions.vectors.T
         self.pool = Pool(
             self.corpus.distinct,
             self.features.of(self.corpus.distinct, self.embeddings),
@@ -103,48 +112,53 @@ class Search:
                 f"the language model {self.judge.identity.split()[0]!r} proposed no usable predicate: "
                 "try a stronger model, another proposer or a plainer goal"
             )
-        self._judge(range(len(self.pool.predicates)), self.order[: self.n_screening])
-        chosen, selection = self._settle(None)
-        self._record("selection", selection.loss, chosen)
-        result = RESULTS.rounds_spent
-        for number in range(1, self.options.n_rounds + 1):
-            if self.pool.spent:
-                break
-            before = selection.loss
-            any_new, chosen, selection = self._refine(chosen, selection)
-            self._record(f"refinement {number}", selection.loss, chosen)
-            if not any_new:
-                result = RESULTS.nothing_usable
-                break
-            if selection.loss > before - self.options.tolerance:
-                result = RESULTS.converged
-                break
+        chosen, loss, result = _STRATEGIES[self.options.refinement](self)
         if self.pool.spent:
             result = RESULTS.budget_spent
-        return Found(self.pool, [c for c in chosen if c >= 0], selection.loss, self.features, self.trace, result)
+        return Found(self.pool, [c for c in chosen if c >= 0], loss, self.features, self.trace, result)
 
     @property
     def n_screening(self) -> int:
         """On how many texts every candidate is judged."""
         return min(len(self.corpus.distinct), self.options.n_screened * self.model.n_predicates)
 
-    def _relax(self, fixed: np.ndarray | None = None) -> Relaxation:
+    @property
+    def rows_in_full(self) -> np.ndarray:
+        """The texts on which a chosen predicate is judged."""
+        return self.order[: self.options.n_judged or len(self.corpus.distinct)]
+
+    def directions(self, fixed: np.ndarray | None = None) -> Directions:
+        """Directions of all slots, or of those that are left beside some `fixed` denotations, `(n_texts, n_fixed)`."""
         with self.costs.stage("relaxation"), self.progress.task("relaxing", None):
             self.key, key = jax.random.split(self.key)
             model, data, n_texts = self.model, self.data, len(self.spread_embeddings)
             if n_texts < len(self.corpus):
                 # The few texts that do not divide evenly among the devices are left out of the relaxation.
                 model, data = model.subsample(data, jnp.arange(n_texts), len(self.corpus))
+            kept = None if fixed is None else jnp.asarray(fixed[:n_texts], self.spread_embeddings.dtype)
+            if not self.options.relaxation:
+                return _random_directions(model, self.spread_embeddings, data, kept, key)
             relaxation = relax(
                 model,
                 self.spread_embeddings,
                 data,
-                fixed=None if fixed is None else jnp.asarray(fixed[:n_texts], self.spread_embeddings.dtype),
+                fixed=kept,
                 n_restarts=self.options.n_restarts,
                 batch_size=self.options.n_relaxed,
                 key=key,
             )
-            return jax.block_until_ready(relaxation)
+            return Directions(np.asarray(relaxation.directions), float(relaxation.loss))
+
+    def directions_beside(self, chosen: Sequence[int], slots: Iterable[int]) -> np.ndarray:
+        """For each of some slots the direction that is missing beside the other predicates, `(n_slots, embed_dim)`."""
+        denotations = self.denotations(chosen)
+        return np.stack([self.directions(np.delete(denotations, slot, axis=1)).vectors[-1] for slot in slots])
+
+    def denotations(self, chosen: Sequence[int]) -> np.ndarray:
+        """`(n_texts, n_slots)` denotations of the chosen columns, 0 for an empty slot (-1)."""
+        denotations = self.corpus.spread(self.pool.denotations([max(column, 0) for column in chosen]))
+        denotations[:, [column < 0 for column in chosen]] = 0.0
+        return denotations
 
     def propose_for(self, scores: np.ndarray) -> list[int]:
         """Adds the proposals for every slot to the pool and returns the new columns."""
@@ -156,25 +170,32 @@ class Search:
         depth = max((len(slot) for slot in proposals), default=0)
         return self.pool.add([slot[rank] for rank in range(depth) for slot in proposals if rank < len(slot)])
 
-    def _judge(self, columns: Sequence[int], rows: np.ndarray) -> None:
+    def judge_on(self, columns: Sequence[int], rows: np.ndarray) -> None:
+        """Judges some columns on some texts, as far as the budget goes."""
         with self.costs.stage("judging"):
             self.pool.judge_columns(columns, rows)
 
-    def _select(self, start: Sequence[int] | None) -> Selection:
+    def usable_columns(self) -> list[int]:
+        """The columns that can be chosen. Raises `LanguageModelError` if there are none."""
+        columns = self.pool.usable()
+        if not columns:
+            budget = f", the budget is spent: {self.meter.spent}" if self.meter.spent is not None else ""
+            raise LanguageModelError(
+                f"none of the {len(self.pool.predicates)} candidate predicates has enough usable judgments "
+                f"({self.costs.judgments_asked + self.costs.judgments_served} in all, {self.costs.failures} calls "
+                f"failed{budget}): allow more judgments, or use a model that answers yes or no"
+            )
+        return columns
+
+    def select(self, start: Sequence[int] | None) -> Selection:
+        """The best set of columns, sought from `start` too; positions are columns of the pool."""
         with self.costs.stage("selection"), self.progress.task("selecting", None):
             self.key, key = jax.random.split(self.key)
-            columns = self.pool.usable()
-            if not columns:
-                raise LanguageModelError(
-                    f"none of the {len(self.pool.predicates)} candidate predicates has enough usable judgments "
-                    f"({self.costs.judgments_asked + self.costs.judgments_served} in all, {self.costs.failures} calls "
-                    f"failed{self._budget()}): allow more judgments, or use a model that answers yes or no"
-                )
+            columns = self.usable_columns()
             position = {column: number for number, column in enumerate(columns)}
-            denotations = self.corpus.spread(self.pool.denotations(columns))
             selection = select(
                 self.model,
-                jnp.asarray(denotations, self.spread_embeddings.dtype),
+                self._as_array(self.corpus.spread(self.pool.denotations(columns))),
                 self.data,
                 start=None if start is None else np.asarray([position.get(c, -1) for c in start]),
                 key=key,
@@ -185,43 +206,38 @@ class Search:
             chosen = np.asarray([columns[c] if c >= 0 else -1 for c in selection.chosen])
             return selection._replace(chosen=chosen, swap_losses=swap_losses)
 
-    def _budget(self) -> str:
-        return f", the budget is spent: {self.meter.spent}" if self.meter.spent is not None else ""
+    def losses_in(self, chosen: Sequence[int], slot: int) -> tuple[list[int], np.ndarray]:
+        """The columns that could be in a slot, -1 for none, and the loss with each of them there."""
+        with self.costs.stage("selection"), self.progress.task("selecting", None):
+            columns = self.usable_columns()
+            position = {column: number for number, column in enumerate(columns)}
+            losses = slot_losses(
+                self.model,
+                self._as_array(self.corpus.spread(self.pool.denotations(columns))),
+                self.data,
+                chosen=[position.get(column, -1) for column in chosen],
+                slot=slot,
+            )
+            return [*columns, -1], losses
 
-    def _settle(self, start: Sequence[int] | None) -> tuple[list[int], Selection]:
-        """Selects, and judges in full what was selected or came close, until nothing of it is left to be judged."""
-        rows = self.order[: self.options.n_judged or len(self.corpus.distinct)]
-        selection = self._select(start)
-        while True:
-            chosen = [c for c in selection.chosen.tolist() if c >= 0]
-            close = selection.contenders(self.options.contention)[: self.model.n_predicates]
-            incomplete = [c for c in chosen + close if not self.pool.is_judged(c, rows)]
-            if not incomplete or self.pool.spent:
-                return selection.chosen.tolist(), selection
-            self._judge(incomplete, rows)
-            selection = self._select(selection.chosen.tolist())
+    def _as_array(self, denotations: np.ndarray) -> jax.Array:
+        return jnp.asarray(denotations, self.spread_embeddings.dtype)
 
-    def _refine(self, chosen: list[int], selection: Selection) -> tuple[bool, list[int], Selection]:
-        """Looks for better predicates in place of the least useful ones, the others being fixed."""
-        denotations = self.corpus.spread(self.pool.denotations([max(c, 0) for c in chosen]))
-        denotations[:, [c < 0 for c in chosen]] = 0.0
-        least_useful = np.argsort(selection.costs, kind="stable")[: self.options.n_slots_refined]
-        directions = [
-            np.asarray(self._relax(np.delete(denotations, slot, axis=1)).directions[-1]) for slot in least_useful
-        ]
-        scores = self.embeddings @ np.stack(directions).T
-        new = self.propose_for(scores)
-        if not new:
-            return False, chosen, selection
-        # Half of the screening texts are those that the others were screened on, half are high for the new directions.
-        n_screening = self.n_screening
-        high = np.argsort(-scores.max(axis=1), kind="stable")[: n_screening - n_screening // 2]
-        self._judge(new, np.unique(np.concatenate([self.order[: n_screening // 2], high])))
-        return True, *self._settle(chosen)
-
-    def _record(self, step: str, loss: float, chosen: Sequence[int]) -> None:
+    def record(self, step: str, loss: float, chosen: Sequence[int]) -> None:
+        """Adds an entry to the trace."""
         predicates = tuple(self.pool.predicates[c] for c in chosen if c >= 0)
         n_candidates = len(self.pool.predicates) if chosen else 0
         judgments = self.costs.judgments_asked + self.costs.judgments_served
         seconds = time.perf_counter() - self.began
         self.trace.append(TraceEntry(step, loss, predicates, n_candidates, judgments, seconds))
+
+
+def _random_directions(model, embeddings, data, fixed, key) -> Directions:
+    """Directions drawn at random from the sphere in place of relaxed ones."""
+    n_fixed = 0 if fixed is None else fixed.shape[1]
+    vectors = jax.random.normal(key, (model.n_predicates - n_fixed, embeddings.shape[1]), embeddings.dtype)
+    vectors /= jnp.linalg.norm(vectors, axis=1, keepdims=True)
+    denotations = model.link(embeddings @ vectors.T)
+    if fixed is not None:
+        denotations = jnp.concatenate([fixed, denotations], axis=1)
+    return Directions(np.asarray(vectors), float(model.profile_loss(denotations, data)))

@@ -1,0 +1,56 @@
+"""The cover of GoalEx: the integer programme is as good as trying everything, and keeps to its bounds."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from nlparam.numerics.cover import select_cover
+
+
+def price(holds, chosen, uncovered=1.0, overlap=0.5):
+    times = holds[:, list(chosen)].sum(axis=1)
+    return np.sum(uncovered * np.maximum(1 - times, 0) + overlap * np.maximum(times - 1, 0))
+
+
+@pytest.mark.parametrize("overlap", [0.0, 0.2, 2.0])
+def test_no_other_choice_is_better(rng, overlap):
+    for _ in range(5):
+        holds = rng.random((40, 8)) < rng.uniform(0.1, 0.6, 8)
+        best = min(price(holds, c, overlap=overlap) for c in itertools.combinations(range(8), 3))
+        found = select_cover(holds, 3, overlap=overlap)
+        assert len(found) == 3
+        assert price(holds, found, overlap=overlap) == pytest.approx(best)
+        fewer = select_cover(holds, 3, overlap=overlap, exactly=False)
+        every = [c for n in range(4) for c in itertools.combinations(range(8), n)]
+        assert price(holds, fewer, overlap=overlap) == pytest.approx(
+            min(price(holds, c, overlap=overlap) for c in every)
+        )
+
+
+def test_planted_clusters_are_found_among_unions_and_parts(rng):
+    clusters = np.eye(5, dtype=bool)[rng.integers(5, size=300)]
+    parts = clusters & (rng.random((300, 5)) < 0.6)
+    unions = clusters | np.roll(clusters, 1, axis=1)
+    assert select_cover(np.concatenate([unions, parts, clusters], axis=1), 5).tolist() == [10, 11, 12, 13, 14]
+
+
+def test_clusters_keep_to_their_bounds(rng):
+    holds = rng.random((100, 6)) < np.asarray([0.9, 0.8, 0.3, 0.3, 0.3, 0.01])
+    shares = holds[:, select_cover(holds, 2, least_share=0.1, most_share=0.5)].mean(axis=0)
+    assert ((shares > 0.1) & (shares < 0.5)).all()
+    assert len(select_cover(holds, 5, most_share=0.5, exactly=False)) <= 4
+    with pytest.raises(ValueError, match="widen the bounds"):
+        select_cover(holds, 5, most_share=0.5)
+
+
+def test_more_than_are_there_is_an_error():
+    with pytest.raises(ValueError, match="choose fewer"):
+        select_cover(np.eye(3, dtype=bool), 4)
+    assert select_cover(np.eye(3, dtype=bool), 4, exactly=False).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("options", [{"n_selected": 0}, {"overlap": -1.0}, {"uncovered": -1.0}])
+def test_nonsense_is_refused(options):
+    with pytest.raises(ValueError, match="expected"):
+        select_cover(np.eye(3, dtype=bool), **{"n_selected": 2} | options)
