@@ -34,10 +34,21 @@ class NoRefinement(AbstractArm):
 
 @dataclasses.dataclass(frozen=True)
 class Coordinate(AbstractArm):
-    """The refinement of the paper: one predicate at a time, every candidate judged on all texts."""
+    """The refinement of the paper: one predicate at a time, every candidate judged on as many texts as the chosen.
+
+    A limit on the judgments (`options.max_judgments`, or the default of a small language model) holds as for the full
+    arm, so that the two are compared at the same number of judgments.
+
+    **Arguments:** `n_rounds`, where the problem does not say how many; the paper has 10.
+    """
+
+    n_rounds: int = 10
 
     def run(self, problem: Problem) -> Outcome:
-        return fitted(problem, options=options_with(problem, refinement="coordinate"))
+        options = options_with(problem, refinement="coordinate")
+        if isinstance(options, dict):
+            options = {"n_rounds": self.n_rounds, **options}
+        return fitted(problem, options=options)
 
 
 @dataclasses.dataclass(frozen=True)

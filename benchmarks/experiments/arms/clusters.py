@@ -1,7 +1,7 @@
 """Baselines that cluster texts without a language model, or with one that describes what came out."""
 
 import dataclasses
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -23,7 +23,6 @@ class KMeans(AbstractArm):
         corpus, embeddings = embedded(problem, costs)
         with costs.stage("clustering"):
             labels, centres = _kmeans(embeddings, corpus, n_clusters, self.n_init, problem.seed)
-        # A text counts for the cluster that it is in; -inf would keep a small cluster from being described at all.
         scores = embeddings @ (centres / np.linalg.norm(centres, axis=1, keepdims=True)).T
         proposals = propose(problem, corpus.distinct, scores, costs)
         predicates: list[str] = []
@@ -55,7 +54,7 @@ class TfidfKMeans(AbstractArm):
             weights = vectoriser.fit_transform(corpus.distinct)
             n_dimensions = min(self.n_dimensions, min(weights.shape) - 1)
             reduced = TruncatedSVD(n_dimensions, random_state=problem.seed).fit_transform(weights)
-            labels, _ = _kmeans(normalize(reduced), corpus, n_clusters, self.n_init, problem.seed)
+            labels, _ = _kmeans(np.asarray(normalize(reduced)), corpus, n_clusters, self.n_init, problem.seed)
             words = vectoriser.get_feature_names_out()
             means = np.stack([np.asarray(weights[labels == c].mean(axis=0)).ravel() for c in range(n_clusters)])
         predicates = [_described(words[np.argsort(-mean)[: self.n_words]]) for mean in means]
@@ -96,12 +95,10 @@ class Bertopic(AbstractArm):
     n_words: int = 5
 
     def run(self, problem: Problem) -> Outcome:
-        from sklearn.cluster import KMeans as SklearnKMeans
-
         only_for(problem, "bertopic", "clustering")
         try:
-            from bertopic import BERTopic
-            from umap import UMAP
+            from bertopic import BERTopic  # pyright: ignore[reportMissingImports]
+            from umap import UMAP  # pyright: ignore[reportMissingImports]
         except ImportError as error:
             raise ValueError(f"the arm bertopic needs a package ({error}): pip install bertopic") from error
         costs, n_clusters = Costs(), problem.model.n_predicates
@@ -112,7 +109,7 @@ class Bertopic(AbstractArm):
                 umap_model=UMAP(
                     n_neighbors=15, n_components=5, min_dist=0.0, metric="cosine", random_state=problem.seed
                 ),
-                hdbscan_model=SklearnKMeans(n_clusters, n_init=10, random_state=problem.seed),
+                hdbscan_model=_sklearn_kmeans(n_clusters, 10, problem.seed),
             )
             topics, _ = model.fit_transform(list(corpus.distinct), embeddings=embeddings)
         found = [model.get_topic(number) for number in range(n_clusters)]
@@ -124,11 +121,15 @@ def _kmeans(
     vectors: np.ndarray, corpus: Corpus, n_clusters: int, n_init: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """The cluster of every distinct text, and the centres."""
-    from sklearn.cluster import KMeans as SklearnKMeans
-
-    model = SklearnKMeans(n_clusters, n_init=n_init, random_state=seed)
+    model = _sklearn_kmeans(n_clusters, n_init, seed)
     labels = model.fit_predict(vectors, sample_weight=corpus.multiplicity.astype(np.float64))
     return labels.astype(np.int64), model.cluster_centers_
+
+
+def _sklearn_kmeans(n_clusters: int, n_init: int, seed: int) -> Any:
+    from sklearn.cluster import KMeans as SklearnKMeans
+
+    return SklearnKMeans(n_clusters, n_init=n_init, random_state=seed)  # pyright: ignore[reportArgumentType]
 
 
 def _described(words) -> str:

@@ -8,6 +8,7 @@ from benchmarks.experiments.arms.prompting import RandomTexts
 from benchmarks.experiments.base import AbstractArm, Outcome, Problem
 from nlparam.denoter import TextFeatures
 from nlparam.errors import LanguageModelError
+from nlparam.numerics.cover import select_cover
 from nlparam.numerics.model import AbstractPredicateModel
 from nlparam.pool import Pool
 from nlparam.run import Run, prepared
@@ -49,7 +50,11 @@ class Goalex(AbstractArm):
         """The proposals, judged, and those of them that can be denoted."""
         rng = np.random.default_rng(run.seed)
         n_wanted = self.n_proposals or max(3 * run.model.n_predicates, 8)
-        proposer, distinct, options = RandomTexts(run.search.proposer, n_wanted), run.corpus.distinct, run.search.options
+        proposer, distinct, options = (
+            RandomTexts(run.search.proposer, n_wanted),
+            run.corpus.distinct,
+            run.search.options,
+        )
         with run.costs.stage("proposing"):
             (proposals,) = proposer.propose(distinct, np.zeros((len(distinct), 1)), goal=run.search.goal, rng=rng)
         embeddings = run.search.embeddings
@@ -75,16 +80,9 @@ class Goalex(AbstractArm):
         return pool, usable
 
     def _selected(self, run: Run, denotations: np.ndarray) -> list[int]:
-        from nlparam.numerics.cover import select_cover
-
         n_selected = min(run.model.n_predicates, denotations.shape[1])
-        chosen = select_cover(
-            denotations > 0.5,
-            n_selected,
-            uncovered=self.uncovered,
-            overlap=self.overlap,
-        )
-        return np.asarray(chosen).tolist()
+        holds = denotations > 0.5
+        return select_cover(holds, n_selected, uncovered=self.uncovered, overlap=self.overlap).tolist()
 
 
 def _partition(model: AbstractPredicateModel, denotations: np.ndarray, data, blank: np.ndarray) -> np.ndarray | None:

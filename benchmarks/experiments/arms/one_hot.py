@@ -47,9 +47,13 @@ class OneHotEmbedder(AbstractEmbedder):
 
 @dataclasses.dataclass(frozen=True)
 class OneHot(AbstractArm):
-    """A fit whose embeddings are one-hot: the relaxation can learn nothing from one text about another."""
+    """A fit whose embeddings are one-hot: the relaxation can learn nothing from one text about another.
+
+    It has no goal representation, which would be a good embedding in disguise: it learns from n-grams, too.
+    """
 
     n_dimensions: int = 4096
 
     def run(self, problem: Problem) -> Outcome:
-        return fitted(problem, embedder=OneHotEmbedder(problem.dataset.texts, n_dimensions=self.n_dimensions))
+        embedder = OneHotEmbedder(problem.dataset.texts, n_dimensions=self.n_dimensions)
+        return fitted(problem, embedder=embedder, representation="embedding")

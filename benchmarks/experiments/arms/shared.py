@@ -27,9 +27,7 @@ _PROPOSERS: dict[str, Callable[[Engine], AbstractProposer]] = {"contrast": Contr
 def fitted(problem: Problem, **changes: Any) -> Outcome:
     """What `nlparam.fit` makes of a problem, with some of its arguments changed."""
     dataset = problem.dataset
-    fit = nlparam.fit(
-        problem.model, dataset.texts, dataset.data, goal=dataset.goal, **{**problem.settings, **changes}
-    )
+    fit = nlparam.fit(problem.model, dataset.texts, dataset.data, goal=dataset.goal, **{**problem.settings, **changes})
     assignments = fit.predictions if fit.model.assigns_texts else None
     return Outcome(fit.predicates, fit.denotations, fit.costs, assignments, fit)
 

@@ -41,7 +41,7 @@ class Hypothesaes(AbstractArm):
 
     def run(self, problem: Problem) -> Outcome:
         try:
-            from hypothesaes.quickstart import train_sae
+            from hypothesaes.quickstart import train_sae  # pyright: ignore[reportMissingImports]
         except ImportError as error:
             raise ValueError(f"the arm hypothesaes needs a package ({error}): pip install hypothesaes") from error
         import torch
