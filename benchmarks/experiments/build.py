@@ -1,0 +1,187 @@
+"""From a checked configuration to what it describes: a problem and an arm."""
+
+import dataclasses
+import inspect
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from benchmarks.experiments.base import AbstractArm, Dataset, Problem
+from benchmarks.experiments.data import load
+from benchmarks.experiments.schema import Config, ConfigError, ModelSection
+
+if TYPE_CHECKING:
+    from nlparam.budget import Budget
+    from nlparam.cascade import Cascade
+    from nlparam.language.embed import AbstractEmbedder
+    from nlparam.language.lm.base import AbstractLanguageModel
+    from nlparam.numerics.model import AbstractPredicateModel
+
+
+class Built(NamedTuple):
+    """A problem and the arm that is to solve it."""
+
+    problem: Problem
+    arm: AbstractArm
+
+
+def build(config: Config, *, arms: Mapping[str, type[AbstractArm]] | None = None) -> Built:
+    """Reads the data set and makes the model, the settings and the arm. No language model is loaded.
+
+    **Arguments:** `arms`, by name; by default all there are.
+
+    **Raises:** `ConfigError` for an unknown arm, a field that an arm or a model does not have, or a model that does not
+    fit the data set; `DataError` if the data set cannot be read.
+    """
+    arm = build_arm(config, arms=arms)
+    dataset = build_dataset(config)
+    problem = Problem(dataset, build_model(config.model, dataset), build_settings(config))
+    return Built(problem, arm)
+
+
+def build_dataset(config: Config) -> Dataset:
+    """The data set, changed as the configuration says. What it does not say is left to the set."""
+    section = config.dataset
+    options = {
+        name: value
+        for name, value in section.model_dump(exclude={"name", "label"}).items()
+        if value is not None and value is not False
+    }
+    dataset = load(section.name, folder=config.data_folder, **options)
+    return dataset if section.label is None else dataclasses.replace(dataset, name=section.label)
+
+
+def build_model(section: ModelSection, dataset: Dataset) -> "AbstractPredicateModel":
+    """The model for a data set, with K of the set unless the configuration says another.
+
+    Raises `ConfigError` for a model of another task, and for a field that the model does not have.
+    """
+    from nlparam import models
+
+    kinds = {
+        "clustering": models.Clustering,
+        "time_series": models.TimeSeries,
+        "classification": models.Classification,
+        "difference": models.Difference,
+    }
+    name = dataset.task if section.name == "auto" else section.name
+    # Two groups of texts are a classification of two classes, as far as the data go.
+    task = "classification" if name == "difference" else name
+    if task != dataset.task:
+        series = "; dataset.series=true makes a time series of a labelled set" if task == "time_series" else ""
+        raise ConfigError(
+            f"got model={section.name} for the data set {dataset.name!r}, which is a {_words(dataset.task)}: "
+            f"expected model=auto or model={dataset.task}{series}"
+        )
+    given = {key: value for key, value in section.model_dump(exclude={"name"}).items() if value is not None}
+    given.setdefault("n_predicates", dataset.k)
+    if name == "classification":
+        from nlparam.labels import class_labels
+
+        given["n_classes"] = len(class_labels(dataset.data, len(dataset.texts)).names)
+    fields = [field.name for field in dataclasses.fields(kinds[name])]
+    unknown = sorted(given.keys() - set(fields))
+    if unknown:
+        settable = ", ".join(field for field in fields if field in ModelSection.model_fields)
+        raise ConfigError(f"a {_words(name)} has no {', '.join(unknown)}, expected some of {settable}")
+    return kinds[name](**given)
+
+
+def build_arm(config: Config, *, arms: Mapping[str, type[AbstractArm]] | None = None) -> AbstractArm:
+    """The arm, with its fields as the configuration says."""
+    if arms is None:
+        from benchmarks.experiments.arms import ARMS as arms
+    name, options = config.arm.name, config.arm.options
+    if name not in arms:
+        raise ConfigError(f"there is no arm {name!r}, expected one of {', '.join(sorted(arms))}")
+    kind = arms[name]
+    fields = list(inspect.signature(kind).parameters)
+    unknown = sorted(options.keys() - set(fields))
+    if unknown:
+        raise ConfigError(
+            f"the arm {name} has no {', '.join(unknown)}, expected "
+            f"{'some of ' + ', '.join(fields) if fields else 'no key beside name'}"
+        )
+    try:
+        return kind(**options)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"the arm {name} cannot be made of {options}: {error}") from error
+
+
+def build_settings(config: Config) -> dict[str, Any]:
+    """The arguments of `nlparam.fit` by name; what is left to `fit` is not among them."""
+    from nlparam.progress import Progress
+
+    settings: dict[str, Any] = {
+        "lm": _language_model(config),
+        "embedder": _embedder(config.embedder.name),
+        "form": config.judge.form,
+        "options": search_options(config),
+        "timeout": config.lm.timeout,
+        "seed": config.seed,
+        "progress": Progress(config.progress),
+    }
+    optional = {
+        "judge": _cascade(config),
+        "calibration": config.judge.calibration,
+        "budget": _budget(config),
+        "store": config.store,
+        "proposer": config.proposer,
+        "representation": None if config.representation == "auto" else config.representation,
+    }
+    return settings | {name: value for name, value in optional.items() if value is not None}
+
+
+def search_options(config: Config) -> dict[str, Any]:
+    """The fields of `SearchOptions` that the configuration sets; the others are chosen by the language model."""
+    given = config.refinement.model_dump() | config.optim.model_dump()
+    given["max_judgments"] = config.budget.max_judgments
+    return {name: None if value == "all" else value for name, value in given.items() if value is not None}
+
+
+def _language_model(config: Config) -> "str | AbstractLanguageModel":
+    if config.lm.name == "scripted":
+        from benchmarks.experiments.scripted import scripted_model
+
+        return scripted_model()
+    return config.lm.name if config.lm.model is None else f"{config.lm.name}#{config.lm.model}"
+
+
+def _embedder(name: str) -> "str | AbstractEmbedder":
+    if name == "hashed":
+        from benchmarks.experiments.scripted import HashedEmbedder
+
+        return HashedEmbedder()
+    return name
+
+
+def _cascade(config: Config) -> "Cascade | None":
+    from nlparam.cascade import Cascade
+
+    section = config.judge
+    if not section.cascade:
+        return None
+    return Cascade(
+        target_recall=section.target_recall,
+        target_precision=section.target_precision,
+        failure_probability=section.failure_probability,
+        n_seed=section.n_seed,
+    )
+
+
+def _budget(config: Config) -> "Budget | None":
+    from nlparam.budget import Budget, load_price
+
+    section = config.budget
+    limits = section.model_dump(exclude={"max_judgments", "prices"})
+    if all(value is None for value in limits.values()):
+        return None
+    price = None
+    if section.max_cost is not None:
+        from nlparam.language.lm import load_language_model
+
+        price = load_price(load_language_model(_language_model(config)).identity, section.prices)
+    return Budget(**limits, price=price)
+
+
+def _words(task: str) -> str:
+    return task.replace("_", " ")

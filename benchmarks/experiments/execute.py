@@ -1,0 +1,190 @@
+"""One run: build it, claim its folder, solve it, score it, write it down."""
+
+import dataclasses
+import datetime
+import hashlib
+import importlib.metadata
+import json
+import platform
+import subprocess
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from benchmarks.experiments.base import AbstractArm, Dataset, Outcome, Problem
+from benchmarks.experiments.build import build
+from benchmarks.experiments.runs import FIT, Run, RunFolderError, claimed, run_folder, write_run
+from benchmarks.experiments.schema import Config
+from nlparam.errors import NlparamError
+
+_ROOT = Path(__file__).resolve().parents[2]
+_PACKAGES = ("nlparam", "jax", "numpy", "scikit-learn", "scipy", "sentence-transformers", "torch", "xllamacpp")
+
+
+class Executed(NamedTuple):
+    """A finished run, and whether it is `new` or was there already."""
+
+    run: Run
+    new: bool
+
+
+def execute(config: Config) -> Executed:
+    """Runs what a configuration describes, unless its folder holds the finished run.
+
+    **Raises:** `ConfigError` and `DataError` before anything is written; `RunFolderError` for a folder that cannot take
+    the run; what the arm raises, which is then in `failed.json` too.
+    """
+    problem, arm = build(config)
+    whole = problem.dataset
+    digest = dataset_digest(whole)
+    folder = run_folder(config)
+    problem, left_out = _split(problem, config.metrics.heldout, config.seed)
+    with claimed(folder, config) as there:
+        if there is not None:
+            if there.identities.get("dataset") != digest:
+                raise RunFolderError(
+                    f"the data set {whole.name!r} has changed since {folder} was run on it: move the folder away, or "
+                    "choose another with out=FOLDER"
+                )
+            return Executed(there, new=False)
+        began = time.perf_counter()
+        outcome = arm.run(problem)
+        seconds = time.perf_counter() - began
+        metrics = _metrics(config, problem, outcome, left_out)
+        if outcome.fit is not None:
+            outcome.fit.save(folder / FIT, overwrite=True)  # what a run that was interrupted has left there
+        run = Run(
+            folder=folder,
+            experiment=config.name,
+            task=whole.task,
+            dataset=whole.name,
+            arm=config.arm.name,
+            seed=config.seed,
+            model=type(problem.model).__name__,
+            lm=_name_of_lm(config) if arm.uses_language_model else None,
+            embedder=config.embedder.name,
+            identities={"dataset": digest} | _identities(problem, arm, outcome),
+            config_digest=config.digest(),
+            date=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+            seconds=seconds,
+            metrics=metrics,
+            costs=outcome.costs.as_dict(),
+            notes={name: float(value) for name, value in outcome.notes.items()},
+            predicates=list(outcome.predicates),
+            reference_predicates=list(whole.reference_predicates),
+            versions=_versions(),
+            **_commit(),
+        )
+        write_run(run)
+    return Executed(run, new=True)
+
+
+def dataset_digest(dataset: Dataset) -> str:
+    """The content address of a data set: texts, data and truth."""
+    digest = hashlib.sha256()
+    data = np.asarray(dataset.data).tolist() if dataset.data is not None else None
+    digest.update(json.dumps([dataset.texts, data, dataset.goal, dataset.k], default=str).encode("utf-8"))
+    if dataset.reference is not None:
+        digest.update(np.ascontiguousarray(dataset.reference, dtype=bool).tobytes())
+    return digest.hexdigest()
+
+
+def _split(problem: Problem, share: float, seed: int) -> tuple[Problem, Dataset | None]:
+    """The problem without some of its texts, and those as a data set; all of them and `None` for no share."""
+    dataset = problem.dataset
+    n_texts = len(dataset.texts)
+    n_left_out = round(share * n_texts)
+    if n_left_out == 0:
+        return problem, None
+    left_out = np.sort(np.random.default_rng(seed).choice(n_texts, n_left_out, replace=False))
+    kept = np.setdiff1d(np.arange(n_texts), left_out)
+    return dataclasses.replace(problem, dataset=_take(dataset, kept)), _take(dataset, left_out)
+
+
+def _take(dataset: Dataset, rows: np.ndarray) -> Dataset:
+    return dataclasses.replace(
+        dataset,
+        texts=[dataset.texts[row] for row in rows],
+        data=None if dataset.data is None else [dataset.data[row] for row in rows],
+        reference=None if dataset.reference is None else dataset.reference[rows],
+    )
+
+
+def _metrics(config: Config, problem: Problem, outcome: Outcome, left_out: Dataset | None) -> dict[str, float]:
+    from benchmarks.experiments.scores import heldout_loss, score
+
+    metrics = score(problem.dataset, outcome)
+    if left_out is not None and outcome.fit is not None:
+        metrics["heldout_loss"] = heldout_loss(outcome.fit, left_out.texts, left_out.data)
+    if config.metrics.similarity:
+        metrics |= _similarity(problem, outcome)
+    return {name: float(value) for name, value in metrics.items()}
+
+
+def _similarity(problem: Problem, outcome: Outcome) -> dict[str, float]:
+    """How alike found and reference predicates are to the language model. What that costs is no cost of the arm."""
+    from benchmarks.experiments.scores import similarity
+    from nlparam.costs import Costs
+    from nlparam.language.lm import load_language_model
+    from nlparam.language.lm.engine import Engine
+    from nlparam.language.similarity import SimilarityJudge
+    from nlparam.language.store import Store
+
+    settings = problem.settings
+    timeout = settings["timeout"]
+    lm = load_language_model(settings["lm"], timeout=timeout)
+    costs, progress = Costs(), settings["progress"]
+    with (
+        Store(settings.get("store")) as store,
+        Engine(lm, store=store, costs=costs, timeout=timeout, progress=progress) as engine,
+    ):
+        return similarity(problem.dataset, outcome, SimilarityJudge(engine))
+
+
+def _name_of_lm(config: Config) -> str:
+    name = config.kept()["lm"]["name"]
+    return name if config.lm.model is None else f"{name}#{config.lm.model}"
+
+
+def _identities(problem: Problem, arm: AbstractArm, outcome: Outcome) -> dict[str, Any]:
+    """Which models gave the answers, to the digest of their weights and the version of the prompts."""
+    if outcome.fit is not None:
+        settings = outcome.fit.settings
+        names = {"lm": "lm_identity", "embedder": "embedder_identity", "judge": "judge", "proposer": "proposer"}
+        return {name: settings.get(key) for name, key in names.items()}
+    from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder
+    from nlparam.language.lm import load_language_model
+
+    given = problem.settings.get("embedder")
+    embedder = given if isinstance(given, AbstractEmbedder) else SentenceTransformerEmbedder(given)
+    try:
+        lm = load_language_model(problem.settings["lm"]).identity if arm.uses_language_model else None
+        return {"lm": lm, "embedder": embedder.identity}
+    except NlparamError as error:
+        # What a finished run came to is not thrown away because a server has gone since.
+        return {"lm": f"unknown ({error})", "embedder": None}
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue  # an optional one
+    return versions
+
+
+def _commit() -> dict[str, Any]:
+    """The commit of the code, and whether files that it has were changed; `None` outside a repository."""
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", "-C", str(_ROOT), *arguments], capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    try:
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "-uno"))}
+    except (OSError, subprocess.CalledProcessError):
+        return {"commit": None, "dirty": False}

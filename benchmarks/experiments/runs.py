@@ -1,0 +1,269 @@
+"""The folder of a run: claimed before it starts, complete when `run.json` is there, and read by `benchmarks.table`.
+
+| file | holds |
+| --- | --- |
+| `config.yaml` | the whole configuration, written first |
+| `run.json` | what came out and where from, written last |
+| `fit/` | the fit, where the arm makes one |
+| `failed.json` | why the run ended without a result |
+"""
+
+import contextlib
+import dataclasses
+import json
+import math
+import os
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.experiments.schema import Config, ConfigError, slug, validate
+
+FORMAT = 1
+CONFIG, RUN, FAILED, FIT, LOCK = "config.yaml", "run.json", "failed.json", "fit", ".lock"
+# How much of the digest the name of a folder has.
+_N_DIGITS = 10
+# The figures that the line about a run has; all are in its folder.
+_SHOWN = ("f1_hungarian", "f1_best", "nmi", "loss", "heldout_loss", "similarity")
+_AGAIN = "choose another folder with out=FOLDER, or move this one away"
+
+
+class RunFolderError(ValueError):
+    """A folder holds no run, another run or one of another format, or is being written by another process."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A finished run, as its folder has it. `costs` is `Costs.as_dict()`; `metrics` that are no number are `nan`."""
+
+    folder: Path
+    experiment: str
+    task: str
+    dataset: str
+    arm: str
+    seed: int
+    model: str
+    lm: str | None
+    embedder: str
+    commit: str | None
+    dirty: bool
+    identities: dict[str, Any]
+    config_digest: str
+    date: str
+    seconds: float
+    metrics: dict[str, float]
+    costs: dict[str, Any]
+    notes: dict[str, float]
+    predicates: list[str]
+    reference_predicates: list[str]
+    versions: dict[str, str]
+
+    def summary(self) -> str:
+        """One line: what it was, what came out, what it took."""
+        shown = ", ".join(f"{name} {value:.3f}" for name, value in self.metrics.items() if name in _SHOWN)
+        costs = self.costs
+        judgments = costs.get("judgments_asked", 0) + costs.get("judgments_served", 0)
+        return (
+            f"{self.experiment} {self.dataset} {self.arm} {self.lm or '-'} seed {self.seed}: "
+            f"{shown or 'no metrics'}; {judgments:,} judgments, {costs.get('calls', 0):,} calls, {self.seconds:,.0f} s"
+            f"; {self.folder}"
+        )
+
+
+def run_folder(config: Config) -> Path:
+    """Where a run belongs: `OUT/EXPERIMENT/DATASET/ARM/LM/SEED-DIGEST`."""
+    section = config.dataset
+    dataset = slug(section.label or (Path(section.name).stem if os.sep in section.name else section.name))
+    lm = slug(config.kept()["lm"]["name"].rpartition("//")[2])
+    name = f"{config.seed}-{config.digest()[:_N_DIGITS]}"
+    return config.out.expanduser().joinpath(*config.name.split("/"), dataset, slug(config.arm.name), lm, name)
+
+
+@contextlib.contextmanager
+def claimed(folder: Path, config: Config) -> Iterator[Run | None]:
+    """Holds a run's folder for the `with` block; the finished run if it is there already, else `None`.
+
+    An unfinished run of the same configuration is begun again: what its language model answered is in the store. An
+    exception in the block is written to `failed.json` and goes on.
+
+    **Raises:** `RunFolderError` if another process holds the folder, or if it holds something else. Then nothing in it
+    is changed.
+    """
+    from filelock import FileLock, Timeout
+
+    _check_foreign(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / LOCK).acquire(timeout=0)
+    except Timeout:
+        raise RunFolderError(
+            f"{folder} is being written by another process: wait for it, or give this sweep a folder of its own with "
+            "out=FOLDER"
+        ) from None
+    except OSError as error:
+        raise RunFolderError(f"{folder} cannot be written ({error}): {_AGAIN}") from error
+    with lock:
+        there = _there(folder, config)
+        if there is not None:
+            yield there
+            return
+        _write_config(folder, config)
+        (folder / FAILED).unlink(missing_ok=True)
+        try:
+            yield None
+        except Exception as error:
+            write_json(folder / FAILED, _failure(error, config))
+            raise
+
+
+def write_run(run: Run) -> None:
+    """Writes `run.json`, which makes a run complete."""
+    values = {"format": FORMAT} | dataclasses.asdict(run)
+    del values["folder"]
+    write_json(run.folder / RUN, values)
+
+
+def read_run(folder: str | Path) -> Run:
+    """Reads one finished run.
+
+    Raises `RunFolderError` if there is none (and says what there is instead), or if it has another format.
+    """
+    folder = Path(folder)
+    path = folder / RUN
+    if not path.exists():
+        raise RunFolderError(f"{folder} holds no finished run: {_unfinished(folder)}")
+    values = _read_json(path)
+    if values.get("format") != FORMAT:
+        raise RunFolderError(
+            f"{path} has the format {values.get('format')!r}, expected {FORMAT}: read it with the version of nlparam "
+            "that wrote it, or run it again into another folder"
+        )
+    fields = [field.name for field in dataclasses.fields(Run) if field.name != "folder"]
+    missing = [name for name in fields if name not in values]
+    if missing:
+        raise RunFolderError(f"{path} lacks {', '.join(missing)}: it was changed; run it again into another folder")
+    kept = {name: values[name] for name in fields}
+    for name in ("metrics", "notes"):
+        kept[name] = {key: math.nan if value is None else float(value) for key, value in kept[name].items()}
+    return Run(folder=folder, **kept)
+
+
+def read_runs(folders: Iterable[str | Path]) -> list[Run]:
+    """All finished runs in or below folders, each once, in the order of their names; unfinished ones are passed over.
+
+    Raises `RunFolderError` for a folder that is not there or has no finished run in it, and for another format.
+    """
+    found: dict[Path, Run] = {}
+    for given in map(Path, folders):
+        if not given.is_dir():
+            raise RunFolderError(f"there is no folder {given}: expected the folder of a run, or one above several")
+        files = sorted(file for file in given.rglob(RUN) if FIT not in file.relative_to(given).parts[:-1])
+        if not files:
+            raise RunFolderError(f"{given} holds no finished run: {_unfinished(given)}")
+        for file in files:
+            found.setdefault(file.parent.resolve(), read_run(file.parent))
+    return list(found.values())
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Writes JSON so that the file is either whole or not there; numbers that are not finite become null."""
+    _write(path, json.dumps(_finite(values), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def _write_config(folder: Path, config: Config) -> None:
+    from omegaconf import OmegaConf
+
+    _write(folder / CONFIG, OmegaConf.to_yaml(OmegaConf.create(config.kept())))
+
+
+def _check_foreign(folder: Path) -> None:
+    """A folder with files but without a configuration is not a run's."""
+    if folder.exists() and not folder.is_dir():
+        raise RunFolderError(f"{folder} is a file, expected a folder or nothing yet: {_AGAIN}")
+    ours = {CONFIG, f"{CONFIG}.partial", LOCK}
+    if folder.is_dir() and not (folder / CONFIG).exists() and {file.name for file in folder.iterdir()} - ours:
+        raise RunFolderError(f"{folder} has files in it that are no run's (there is no {CONFIG}): {_AGAIN}")
+
+
+def _there(folder: Path, config: Config) -> Run | None:
+    """The finished run in a folder; `None` where nothing is yet, or an unfinished run of this configuration."""
+    if not (folder / CONFIG).exists():
+        return None
+    _check_same(folder / CONFIG, config)
+    if not (folder / RUN).exists():
+        return None
+    run = read_run(folder)
+    if run.config_digest != config.digest():
+        raise RunFolderError(f"{folder / RUN} is of another configuration than {CONFIG} beside it: {_AGAIN}")
+    return run
+
+
+def _check_same(path: Path, config: Config) -> None:
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    try:
+        values = OmegaConf.to_container(OmegaConf.load(path))
+        kept = validate(values if isinstance(values, dict) else {})  # pyright: ignore[reportArgumentType]
+    except (OSError, YAMLError, OmegaConfBaseException, ConfigError) as error:
+        raise RunFolderError(f"{path} cannot be read by this version ({error}): {_AGAIN}") from error
+    different = sorted(_differences(kept.identity(), config.identity()))
+    if different:
+        raise RunFolderError(
+            f"{path.parent} holds a run of another configuration (it differs in {', '.join(different)}): {_AGAIN}"
+        )
+
+
+def _differences(first: Any, second: Any, prefix: str = "") -> Iterator[str]:
+    if isinstance(first, dict) and isinstance(second, dict):
+        for key in first.keys() | second.keys():
+            yield from _differences(first.get(key), second.get(key), f"{prefix}.{key}" if prefix else str(key))
+    elif first != second:
+        yield prefix
+
+
+def _failure(error: Exception, config: Config) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "config_digest": config.digest(),
+        "error": type(error).__name__,
+        "message": str(error),
+        "traceback": "".join(traceback.format_exception(error)),
+    }
+
+
+def _unfinished(folder: Path) -> str:
+    for path in sorted(folder.rglob(FAILED)):
+        failure = _read_json(path)
+        return f"{path} says {failure.get('error')}: {failure.get('message')}"
+    if any(folder.rglob(CONFIG)):
+        return "the run in it did not end; start it again with the same command"
+    return f"there is no {RUN} in it; runs are made by python -m benchmarks.run"
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunFolderError(f"{path} cannot be read as JSON ({error}): move it away and run it again") from error
+    if not isinstance(values, dict):
+        raise RunFolderError(f"{path} holds a JSON {type(values).__name__}, expected an object: move it away")
+    return values
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,312 @@
+"""What may stand in the configuration of a run, and what is said of one that is wrong.
+
+The groups of `configs/` only say what they change; the defaults and the types are here, so that Hydra's overrides, the
+files and a configuration that was kept beside a run are all read by the same rules. Names, not `_target_`s: a
+configuration stays data, and an unknown name can be answered with those there are.
+"""
+
+import difflib
+import hashlib
+import json
+import re
+import typing
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pydantic
+
+Count = Annotated[int, pydantic.Field(ge=1)]
+Seed = Annotated[int, pydantic.Field(ge=0, lt=2**32)]
+Share = Annotated[float, pydantic.Field(gt=0, lt=1)]
+Positive = Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)]
+ModelName = Literal["auto", "clustering", "time_series", "classification", "difference"]
+
+
+class ConfigError(ValueError):
+    """A configuration has a key that does not exist or a value that does not fit; the message lists what would."""
+
+
+class Section(pydantic.BaseModel):
+    """A part of a configuration: unknown keys are errors, and nothing changes after it was checked."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class DatasetSection(Section):
+    """Which texts, as `benchmarks.experiments.data.load` takes them; what is null is left to the set.
+
+    `name` is a set of `data_folder`, `bbc`, `sotu`, or the path of a file or folder; `label`, what the tables call it;
+    `series` and `conjunctions` are true, or mappings of their options (`dataset.series={n_times: 50}`).
+    """
+
+    name: str
+    label: str | None = None
+    goal: str | None = None
+    goal_of: str | None = None
+    k: Count | None = None
+    n_texts: Count | None = None
+    seed: Seed = 0
+    series: bool | dict[str, Any] = False
+    conjunctions: bool | dict[str, Any] = False
+    task: Literal["clustering", "time_series", "classification"] | None = None
+    text_field: str | None = None
+    label_field: str | list[str] | None = None
+    time_field: str | None = None
+    class_field: str | None = None
+
+
+class ModelSection(Section):
+    """Which model; `auto` takes the one that the data set is made for. What is null stays as the model has it."""
+
+    name: ModelName = "auto"
+    n_predicates: Count | None = None
+    temperature: Positive | None = None
+    smoothness: Positive | None = None
+    unit: Literal["day", "week", "month", "year"] | None = None
+    max_rows: Count | None = None
+    ridge: Positive | None = None
+    intercept: bool | None = None
+    parity: bool | None = None
+    diversity: float | None = None
+    towards: str | None = None
+
+
+class LanguageModelSection(Section):
+    """`name` as `nlparam.fit(lm=...)` takes it, or `scripted`; `model` where a server has several."""
+
+    name: str = "embedded"
+    model: str | None = None
+    timeout: Positive = 60.0
+
+
+class EmbedderSection(Section):
+    """`minilm`, `hashed` (needs no weights), or the folder or hub name of a sentence-transformers model."""
+
+    name: str = "minilm"
+
+
+class JudgeSection(Section):
+    """How judgments are made: the form of the question, whether a cascade denotes all texts, labelled pairs."""
+
+    form: Literal["single", "contrastive"] = "single"
+    cascade: bool = False
+    target_recall: Share = 0.95
+    target_precision: Share = 0.95
+    failure_probability: Share = 0.1
+    n_seed: Count = 30
+    calibration: Path | None = None
+
+
+class RefinementSection(Section):
+    """How predicates are refined, as in `SearchOptions`; what is null is chosen by the language model."""
+
+    refinement: Literal["columns", "coordinate"] | None = None
+    n_rounds: Annotated[int, pydantic.Field(ge=0)] | None = None
+    n_slots_refined: Count | Literal["all"] | None = None
+    n_screened: Count | None = None
+    n_judged: Annotated[int, pydantic.Field(ge=2)] | Literal["all"] | None = None
+    correct_bias: bool | None = None
+    contention: Annotated[float, pydantic.Field(ge=0)] | None = None
+    tolerance: Annotated[float, pydantic.Field(ge=0)] | None = None
+
+
+class OptimSection(Section):
+    """The relaxation, as in `SearchOptions`; what is null stays as it is there."""
+
+    relaxation: bool | None = None
+    n_restarts: Count | None = None
+    n_relaxed: Annotated[int, pydantic.Field(ge=2)] | None = None
+
+
+class BudgetSection(Section):
+    """What a run may use; null is no limit. `prices` is a table in TOML, needed for `max_cost`."""
+
+    max_judgments: Annotated[int, pydantic.Field(ge=2)] | None = None
+    max_calls: Count | None = None
+    max_tokens: Count | None = None
+    max_seconds: Positive | None = None
+    max_cost: Positive | None = None
+    prices: Path | None = None
+
+
+class ArmSection(pydantic.BaseModel):
+    """Which arm, and the fields of its class; which these are is checked when the arm is built."""
+
+    model_config = pydantic.ConfigDict(extra="allow", frozen=True)
+
+    name: str = "full"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class MetricsSection(Section):
+    """What is measured beside the scores that cost nothing.
+
+    `similarity` asks the language model how alike found and reference predicates are; `heldout` is the share of texts
+    that a fit does not see and on which its loss is measured.
+    """
+
+    similarity: bool = False
+    heldout: Annotated[float, pydantic.Field(ge=0, le=0.5)] = 0.0
+
+
+class Config(Section):
+    """One run. `name` is the experiment's; `out`, `store`, `data_folder` and `progress` do not change what comes out.
+
+    The groups `dataset`, ..., `arm` are chosen by name (`dataset=agnews`) and changed by key (`dataset.n_texts=200`).
+    """
+
+    name: Annotated[str, pydantic.Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_/-]*$")] = "custom"
+    dataset: DatasetSection
+    model: ModelSection = ModelSection()
+    lm: LanguageModelSection = LanguageModelSection()
+    embedder: EmbedderSection = EmbedderSection()
+    judge: JudgeSection = JudgeSection()
+    refinement: RefinementSection = RefinementSection()
+    optim: OptimSection = OptimSection()
+    budget: BudgetSection = BudgetSection()
+    arm: ArmSection = ArmSection()
+    metrics: MetricsSection = MetricsSection()
+    representation: Literal["auto", "goal", "embedding"] = "auto"
+    proposer: Literal["contrast", "state"] | None = None
+    seed: Seed = 0
+    out: Path = Path("outputs")
+    store: Path | None = None
+    data_folder: Path = Path("../shared/data")
+    progress: bool | None = None
+
+    def kept(self) -> dict[str, Any]:
+        """The configuration as it is written beside a run: plain values, no password."""
+        values = self.model_dump(mode="json")
+        values["lm"]["name"] = without_password(self.lm.name)
+        return values
+
+    def identity(self) -> dict[str, Any]:
+        """All that can change what a run comes to. Two runs with the same are the same run."""
+        values = self.kept()
+        for name in _NO_MATTER:
+            del values[name]
+        del values["lm"]["timeout"]
+        # Where the shared sets are does not matter either.
+        values["dataset"]["name"] = self.dataset.name.removeprefix(f"{self.data_folder}/")
+        return values
+
+    def digest(self) -> str:
+        """Names the run. What is at its default counts for nothing, so that a new key leaves old runs findable."""
+        text = json.dumps(_changes(self.identity(), defaults()), sort_keys=True)
+        return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+_NO_MATTER = ("out", "store", "data_folder", "progress")
+# The required name is given only so that there is a configuration to take the defaults from.
+_ANY_DATASET = {"name": ""}
+
+
+def defaults() -> dict[str, Any]:
+    """The whole tree of keys with their defaults; the name of the data set is missing."""
+    values = Config.model_validate({"dataset": _ANY_DATASET}).model_dump(mode="json")
+    del values["dataset"]["name"]
+    return values
+
+
+def validate(values: Mapping[str, Any]) -> Config:
+    """A checked configuration. Raises `ConfigError`, which names every wrong key and value and what would be right."""
+    try:
+        return Config.model_validate(values)
+    except pydantic.ValidationError as error:
+        raise ConfigError("\n".join(_explained(error))) from None
+
+
+def known_keys(path: Iterable[str]) -> list[str] | None:
+    """The keys of the section at `path` (the empty path is the whole); `None` where any key may stand, or none."""
+    section: type[pydantic.BaseModel] | None = Config
+    for key in path:
+        section = _section(section, key)
+        if section is None:
+            return None
+    if section is None or section.model_config.get("extra") == "allow":
+        return None
+    return list(section.model_fields)
+
+
+def unknown_key(path: Iterable[str], keys: Iterable[str]) -> str:
+    """Says that the last key of a path is not among those there are."""
+    *above, key = path
+    keys = list(keys)
+    where = f"{'.'.join(above)} has" if above else "there is"
+    near = difflib.get_close_matches(key, keys, n=1)
+    meant = f" (did you mean {near[0]!r}?)" if near else ""
+    return f"{where} no key {key!r}{meant}, expected one of {', '.join(keys)}"
+
+
+def without_password(lm: str) -> str:
+    """The address of a server without what stands before its host."""
+    return re.sub(r"(?<=://)[^/@]*@", "", lm)
+
+
+def slug(name: str) -> str:
+    """A name as the name of one folder."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._") or "_"
+
+
+def _section(section: type[pydantic.BaseModel] | None, key: str) -> type[pydantic.BaseModel] | None:
+    field = None if section is None else section.model_fields.get(key)
+    kind = None if field is None else field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, pydantic.BaseModel) else None
+
+
+def _changes(values: Any, standard: Any) -> Any:
+    """What differs from the defaults."""
+    if not (isinstance(values, dict) and isinstance(standard, dict)):
+        return values
+    changed = {}
+    for key, value in values.items():
+        if key not in standard:
+            changed[key] = value
+        elif value != standard[key]:
+            changed[key] = _changes(value, standard[key])
+    return changed
+
+
+def _explained(error: pydantic.ValidationError) -> list[str]:
+    # The branches of a union are errors of their own: they are gathered under the key that they are about.
+    found: dict[tuple[str, ...], list[Any]] = {}
+    for detail in error.errors():
+        path: list[str] = []
+        section: type[pydantic.BaseModel] | None = Config
+        for part in map(str, detail["loc"]):
+            path.append(part)
+            section = _section(section, part)
+            if section is None:
+                break
+        found.setdefault(tuple(path), []).append(detail)
+    return [_line(path, details) for path, details in found.items()]
+
+
+def _line(path: tuple[str, ...], details: list[Any]) -> str:
+    key = ".".join(path)
+    kind = details[0]["type"]
+    if kind == "extra_forbidden":
+        return unknown_key(path, known_keys(path[:-1]) or ())
+    if kind == "missing":
+        return f"{key} is missing: choose one with {path[0]}=NAME" if len(path) > 1 else f"{key} is missing"
+    wanted = " or ".join(dict.fromkeys(_wanted(detail) for detail in details))
+    return f"got {key}={details[0]['input']!r}, expected {wanted}{_or_none(path)}"
+
+
+def _wanted(detail: Any) -> str:
+    if detail["type"] == "literal_error":
+        return detail["ctx"]["expected"]
+    message = str(detail["msg"])
+    return message.removeprefix("Input should be ").removeprefix("a valid ")
+
+
+def _or_none(path: tuple[str, ...]) -> str:
+    section: type[pydantic.BaseModel] | None = Config
+    for key in path[:-1]:
+        section = _section(section, key)
+    field = None if section is None else section.model_fields.get(path[-1])
+    return " or null" if field is not None and type(None) in typing.get_args(field.annotation) else ""
