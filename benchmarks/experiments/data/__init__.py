@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.experiments.base import Dataset, Task
+from benchmarks.experiments.base import Dataset
 from benchmarks.experiments.data import files, jsonl, planted, reference
 from benchmarks.experiments.data.errors import DataError as DataError
 from benchmarks.experiments.data.goals import goal_of_attributes
@@ -30,7 +30,7 @@ def load(
     seed: int = 0,
     series: bool | Mapping[str, Any] = False,
     conjunctions: bool | Mapping[str, Any] = False,
-    task: Task | None = None,
+    task: str | None = None,
     text_field: str | None = None,
     label_field: str | Sequence[str] | None = None,
     time_field: str | None = None,
@@ -117,6 +117,7 @@ def _read_path(path: Path, fields: files.Fields) -> Source:
         fields.expect_none(str(path))
         return other_labellings(jsonl.read_set(folder, folder.name))
     if path.suffix.lower() == ".json" and reference.is_reference(path):
+        dataclasses.replace(fields, task=None).expect_none(str(path))
         return reference.read_reference(path, task=fields.task)
     return files.read_file(path, fields)
 

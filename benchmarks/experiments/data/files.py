@@ -3,14 +3,11 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 
-from benchmarks.experiments.base import Task
 from benchmarks.experiments.data.errors import DataError
-from benchmarks.experiments.data.rows import shown
-from benchmarks.experiments.data.truth import Attribute, Source
+from benchmarks.experiments.data.truth import Attribute, Source, known_task
 from nlparam.datasets import load_dataset
 from nlparam.errors import CorpusError
 from nlparam.readers import read_texts
@@ -20,7 +17,7 @@ from nlparam.readers import read_texts
 class Fields:
     """Which fields of a file hold what; `label` may name several."""
 
-    task: Task | None = None
+    task: str | None = None
     text: str | None = None
     label: str | Sequence[str] | None = None
     time: str | None = None
@@ -49,9 +46,8 @@ def read_file(path: Path, fields: Fields) -> Source:
         table = read_texts(path, text_field=fields.text, fields=[*fields.labels, *other])
     except CorpusError as error:
         raise DataError(str(error)) from error
-    task = fields.task or ("time_series" if fields.time else "classification" if fields.class_ else "clustering")
-    if task not in get_args(Task):
-        raise DataError(f"got task={task!r}, expected one of {shown(get_args(Task))}")
+    told = "time_series" if fields.time else "classification" if fields.class_ else "clustering"
+    task = known_task(fields.task or told)
     field = {"clustering": None, "time_series": fields.time, "classification": fields.class_}[task]
     if task != "clustering" and field is None:
         option = "time_field" if task == "time_series" else "class_field"

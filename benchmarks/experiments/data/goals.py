@@ -9,10 +9,9 @@ read nothing else, so a goal never says more than its author said.
 import re
 
 _FORM = re.compile(r"'has an? ([\w/ ]+) of <\w+>'")
-_WANTED = (
-    re.compile(r"\bbased on (?:the )?([^.;]+)"),
-    re.compile(r"\bI (?:want|would like|am trying) to (?:understand|know|learn|find out|see|describe) ([^.;]+)"),
-)
+_BASIS = re.compile(r"\bbased on ([^.;]+)")
+_WANTED = re.compile(r"\bI (?:want|would like|am trying) to (?:understand|know|learn|find out|see|describe) ([^.;]+)")
+_COMPLETE = re.compile(r"(?:the|an?|its|their|whether|what|which|who|whose|where|when|why|how)\b")
 _REMARK = re.compile(r"^\s*\([^)]*\)\s*")
 
 
@@ -32,10 +31,12 @@ def plain_goal(stated: str) -> str:
     form = _FORM.search(stated)
     if form is not None:
         return goal_of_attributes(form[1].split("/"))
-    for number, pattern in enumerate(_WANTED):
-        wanted = pattern.search(stated)
-        if wanted is not None:
-            return ("the " if number == 0 else "") + wanted[1].strip()
+    basis = _BASIS.search(stated)
+    if basis is not None:
+        return basis[1].strip() if _COMPLETE.match(basis[1]) else f"the {basis[1].strip()}"
+    wanted = _WANTED.search(stated)
+    if wanted is not None:
+        return wanted[1].strip()
     return _REMARK.sub("", stated).strip().rstrip(".")
 
 

@@ -1,14 +1,22 @@
 """Texts and what is known of them, whatever file they came from; a `Dataset` is made of it at the end."""
 
 import dataclasses
-from typing import Any
+from typing import Any, cast, get_args
 
 import numpy as np
 
 from benchmarks.experiments.base import Task
+from benchmarks.experiments.data.errors import DataError
 
 # Asked for where neither the file nor the truth says how many predicates there are.
 DEFAULT_K = 5
+
+
+def known_task(task: str) -> Task:
+    """Raises `DataError` if there is no such task."""
+    if task not in get_args(Task):
+        raise DataError(f"got task={task!r}, expected one of {', '.join(get_args(Task))}")
+    return cast(Task, task)
 
 
 @dataclasses.dataclass(frozen=True)
