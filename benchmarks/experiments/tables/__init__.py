@@ -1,0 +1,1 @@
+"""From run folders to tables, tests, figures and the few numbers that say where nlparam stands."""

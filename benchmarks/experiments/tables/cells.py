@@ -1,0 +1,217 @@
+"""Runs as the cells of tables: one table per setting, a row per arm, a column per data set, the mean over the seeds."""
+
+import dataclasses
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from benchmarks.experiments.runs import CONFIG, Run, RunFolderError
+from benchmarks.experiments.schema import defaults
+
+# The experiment that separates the search from the language model; it has tables of its own.
+ORACLE = "oracle"
+# The arms in the order in which tables have them; any other comes after them.
+ORDER = (
+    *("full", "coordinate", "no_relaxation", "no_refinement", "no_goal_representation", "one_hot", "prompting"),
+    *("shuffled", "goalex", "kmeans", "tfidf_kmeans", "topic_model", "bertopic", "hypothesaes"),
+)
+TASKS = ("clustering", "time_series", "classification")
+# What the paper's code compares: one to one for a clustering, elsewhere every reference with its best predicate.
+PRIMARY = {"clustering": "f1_hungarian", "time_series": "f1_best", "classification": "f1_best"}
+# Sections of a configuration that rows, columns and headings show, or that change nothing of a run.
+_SHOWN_ELSEWHERE = {"name", "dataset", "arm", "lm", "embedder", "seed", "out", "store", "data_folder", "progress"}
+
+
+class Setting(NamedTuple):
+    """What all runs of one table share. `changes` are the keys of the configuration that are not at their defaults."""
+
+    task: str
+    model: str
+    lm: str
+    embedder: str
+    changes: str
+
+    @property
+    def apart_from_task(self) -> tuple[str, str, str]:
+        return self.lm, self.embedder, self.changes
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """The runs of one arm on one data set, one per seed."""
+
+    runs: tuple[Run, ...]
+
+    def by_seed(self, metric: str) -> dict[int, float]:
+        """The metric by seed, where a run has it."""
+        values = {run.seed: run.metrics.get(metric, math.nan) for run in self.runs}
+        return {seed: value for seed, value in values.items() if math.isfinite(value)}
+
+    def mean(self, metric: str) -> float:
+        """The mean over the seeds, `nan` without any."""
+        values = list(self.by_seed(metric).values())
+        return statistics.fmean(values) if values else math.nan
+
+    def standard_error(self, metric: str) -> float:
+        """The standard error of the mean over the seeds, `nan` for fewer than two."""
+        values = list(self.by_seed(metric).values())
+        return statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+
+    def cost(self, *names: str) -> float:
+        """The mean over the runs of the sum of some of their costs."""
+        return statistics.fmean(sum(run.costs.get(name, 0) for name in names) for run in self.runs)
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """The cells of one setting, by arm and data set. `passed_over` are runs of which there is a newer one."""
+
+    setting: Setting
+    arms: list[str]
+    datasets: list[str]
+    cells: dict[tuple[str, str], Cell]
+    passed_over: list[Run]
+
+    def has(self, metric: str) -> bool:
+        return any(cell.by_seed(metric) for cell in self.cells.values())
+
+
+class _Entry(NamedTuple):
+    run: Run
+    config: dict[str, Any]
+    setting: Setting
+
+
+def tabulate(runs: Iterable[Run]) -> list[Table]:
+    """One table for every task, model, language model, embedder and configuration that there are runs of.
+
+    Runs of arms that ask no language model stand in the tables of all language models. Runs of the experiment
+    `oracle` are left out. Where there are several runs of one arm, data set and seed (of two experiments), the newest
+    counts.
+    """
+    entries = [_entry(run) for run in runs if run.experiment != ORACLE]
+    by_setting: dict[Setting, list[_Entry]] = defaultdict(list)
+    for entry in entries:
+        if entry.run.lm is not None:
+            by_setting[entry.setting].append(entry)
+    for entry in entries:
+        if entry.run.lm is None:
+            fitting = [setting for setting in by_setting if setting.lm and _fits(entry.setting, setting)]
+            for setting in fitting or [entry.setting._replace(changes="")]:
+                by_setting[setting].append(entry)
+    return [_table(setting, by_setting[setting]) for setting in sorted(by_setting, key=_order)]
+
+
+def _fits(free: Setting, setting: Setting) -> bool:
+    return free[:2] == setting[:2] and free.embedder == setting.embedder
+
+
+def _order(setting: Setting) -> tuple:
+    return (TASKS.index(setting.task) if setting.task in TASKS else len(TASKS), *setting)
+
+
+def _table(setting: Setting, entries: list[_Entry]) -> Table:
+    arms = _named([(entry.run.arm, flatten(entry.config.get("arm", {}))) for entry in entries])
+    # The same name may stand for other texts: a random part of them, or another file.
+    datasets = _named([(entry.run.dataset, _of_dataset(entry)) for entry in entries])
+    newest: dict[tuple[str, str, int], Run] = {}
+    passed_over = []
+    for arm, dataset, entry in zip(arms, datasets, entries, strict=True):
+        key = (arm, dataset, entry.run.seed)
+        older, newer = sorted((newest.get(key, entry.run), entry.run), key=lambda run: run.date)
+        newest[key] = newer
+        if older is not newer:
+            passed_over.append(older)
+    cells: dict[tuple[str, str], list[Run]] = defaultdict(list)
+    for (arm, dataset, _), run in sorted(newest.items(), key=lambda item: item[0]):
+        cells[arm, dataset].append(run)
+    return Table(
+        setting,
+        sorted(set(arms), key=lambda arm: (_rank(arm), arm)),
+        sorted(set(datasets)),
+        {key: Cell(tuple(there)) for key, there in cells.items()},
+        passed_over,
+    )
+
+
+def _rank(arm: str) -> int:
+    name = arm.partition(" ")[0]
+    return ORDER.index(name) if name in ORDER else len(ORDER)
+
+
+def _entry(run: Run) -> _Entry:
+    config = _config(run.folder)
+    setting = Setting(run.task, run.model, run.lm or "", run.embedder, _changes(config))
+    return _Entry(run, config, setting)
+
+
+def _of_dataset(entry: _Entry) -> dict[str, Any]:
+    digest = entry.run.identities.get("dataset")
+    options = flatten(entry.config.get("dataset", {}))
+    options.pop("label", None)
+    # The digest tells apart what the options do not; it is shown only if it must be.
+    return options | ({"digest": str(digest)[:8]} if digest else {})
+
+
+def _named(given: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
+    """Names, followed by those of their options that differ among equal names."""
+    options: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for name, of in given:
+        options[name].append(of)
+    differing = {name: _differing(of) for name, of in options.items()}
+    labels = []
+    for name, of in given:
+        shown = ", ".join(f"{key}={of.get(key)}" for key in differing[name])
+        labels.append(f"{name} ({shown})" if shown else name)
+    return labels
+
+
+def _differing(options: list[Mapping[str, Any]]) -> list[str]:
+    if all(of.get("digest") is not None and of["digest"] == options[0].get("digest") for of in options):
+        return []
+    keys = sorted({key for of in options for key in of})
+    differing = [key for key in keys if len({str(of.get(key)) for of in options}) > 1]
+    return [key for key in differing if key != "digest"] or differing
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    """The configuration beside a run; empty where there is none."""
+    path = folder / CONFIG
+    if not path.is_file():
+        return {}
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise RunFolderError(f"{path} cannot be read ({error}): move the folder away and run it again") from error
+    if not isinstance(values, dict):
+        raise RunFolderError(f"{path} holds no configuration: move the folder away and run it again")
+    return values
+
+
+def _changes(config: Mapping[str, Any]) -> str:
+    standard = flatten(defaults())
+    changed = {
+        key: value
+        for key, value in flatten(config).items()
+        if key.partition(".")[0] not in _SHOWN_ELSEWHERE
+        # Measuring more afterwards changes no run; leaving texts out does.
+        and key != "metrics.similarity"
+        and value != standard.get(key)
+    }
+    return ", ".join(f"{key}={value}" for key, value in sorted(changed.items()))
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, its keys joined by dots."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

@@ -1,0 +1,87 @@
+"""The full arm against every other: paired tests over data sets, and the relations that the paper reports."""
+
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from benchmarks.experiments.tables.cells import PRIMARY, Cell, Table
+
+BASELINE = "full"
+# Relations of the paper (arXiv 2409.08466, section 5.3 and appendix D): the arm that is worse, and what is said of it.
+RELATIONS = {
+    "no_relaxation": "better in all cells, p = 5e-4",
+    "no_refinement": "better in all cells, p = 2e-4",
+    "shuffled": "better in all cells, p = 6e-3",
+    "prompting": "better in all cells",
+    "one_hot": "better in all cells",
+}
+
+
+class Pair(NamedTuple):
+    """The mean F1 of the full and of another arm on one data set, over the seeds that both have."""
+
+    dataset: str
+    full: float
+    other: float
+    n_seeds: int
+    runs: tuple
+
+
+class Comparison(NamedTuple):
+    """The full arm against `other`. `p` is one-sided (full is greater), `nan` where the pairs allow no test."""
+
+    setting: tuple[str, str, str]
+    other: str
+    pairs: list[Pair]
+    difference: float
+    t: float
+    p: float
+
+    @property
+    def holds(self) -> bool:
+        return self.difference > 0
+
+    @property
+    def exceptions(self) -> list[str]:
+        """The data sets on which the full arm is not better."""
+        return [pair.dataset for pair in self.pairs if pair.full <= pair.other]
+
+
+def compare(tables: Sequence[Table]) -> list[Comparison]:
+    """Compares by the metric of the task, over all data sets of all tasks that have one setting, as the paper does."""
+    pairs: dict[tuple[tuple[str, str, str], str], list[Pair]] = defaultdict(list)
+    for table in tables:
+        metric = PRIMARY.get(table.setting.task, "f1_best")
+        for arm in table.arms:
+            if arm == BASELINE:
+                continue
+            key = (table.setting.apart_from_task, arm)
+            for dataset in table.datasets:
+                full, other = table.cells.get((BASELINE, dataset)), table.cells.get((arm, dataset))
+                pair = None if full is None or other is None else _pair(dataset, full, other, metric)
+                if pair is not None:
+                    pairs[key].append(pair)
+    return [_comparison(setting, arm, there) for (setting, arm), there in pairs.items()]
+
+
+def _pair(dataset: str, full: Cell, other: Cell, metric: str) -> Pair | None:
+    ours, theirs = full.by_seed(metric), other.by_seed(metric)
+    seeds = sorted(ours.keys() & theirs.keys())
+    if not seeds:
+        return None
+    runs = tuple(run for cell in (full, other) for run in cell.runs if run.seed in seeds)
+    means = [statistics.fmean(values[seed] for seed in seeds) for values in (ours, theirs)]
+    return Pair(dataset, means[0], means[1], len(seeds), runs)
+
+
+def _comparison(setting: tuple[str, str, str], other: str, pairs: list[Pair]) -> Comparison:
+    differences = [pair.full - pair.other for pair in pairs]
+    t = p = math.nan
+    # Equal differences have no variance to test them against.
+    if len(pairs) > 1 and max(differences) - min(differences) > 1e-12:
+        from scipy.stats import ttest_rel
+
+        t, p = ttest_rel([pair.full for pair in pairs], [pair.other for pair in pairs], alternative="greater")
+    return Comparison(setting, other, pairs, statistics.fmean(differences), float(t), float(p))

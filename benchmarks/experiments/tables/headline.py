@@ -1,0 +1,130 @@
+"""The few figures that say where nlparam stands, each with the run folders that it rests on."""
+
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from benchmarks.experiments.runs import Run
+from benchmarks.experiments.tables.cells import ORACLE, Cell, Table
+from benchmarks.experiments.tables.comparisons import BASELINE, RELATIONS, compare
+
+# The language model of the figures on real text: the embedded weights, by either backend.
+_LANGUAGE_MODELS = ("embedded", "native")
+_WEIGHTS = "1.5b"
+_NO_ORACLE = "no runs of the experiment oracle: python -m benchmarks.experiments.oracle --out FOLDER"
+
+
+class Figure(NamedTuple):
+    """A value, or `None` and the reason; and the runs it is made of."""
+
+    value: float | None
+    runs: tuple[Run, ...] = ()
+    missing: str | None = None
+
+
+class OraclePair(NamedTuple):
+    """Both refinements on one data set with an oracle, runs of equal seeds side by side."""
+
+    dataset: str
+    full: Cell
+    coordinate: Cell
+
+    def ratios(self, metric: str) -> list[float]:
+        """What column generation used, relative to coordinate refinement, seed by seed."""
+        full, coordinate = self.full.by_seed(metric), self.coordinate.by_seed(metric)
+        return [full[seed] / coordinate[seed] for seed in sorted(full.keys() & coordinate.keys()) if coordinate[seed]]
+
+
+def headline(runs: Sequence[Run], tables: Sequence[Table]) -> dict[str, Figure]:
+    """The figures by name.
+
+    - `agnews_f1`, `syngoalex_topic_f1`: the mean over the seeds of `f1_hungarian` of the full arm, with the embedded
+      language model of 1.5B; of several settings, the one with the most seeds.
+    - `oracle_recovered`: the share of gold predicates that the search finds, the mean over all sets and seeds, so that
+      1 means every one.
+    - `oracle_judgment_ratio`, `oracle_round_ratio`: what column generation uses relative to coordinate refinement, the
+      mean over the seeds on the set where that is greatest.
+    """
+    figures = {f"{name}_f1": _f1(tables, name) for name in ("agnews", "syngoalex_topic")}
+    searched = tuple(run for run in runs if run.experiment == ORACLE and run.arm == BASELINE)
+    recovered = [run for run in searched if math.isfinite(run.metrics.get("recovered", math.nan))]
+    figures["oracle_recovered"] = (
+        Figure(statistics.fmean(run.metrics["recovered"] for run in recovered), tuple(recovered))
+        if recovered
+        else Figure(None, missing=_NO_ORACLE)
+    )
+    pairs = oracle_pairs(runs)
+    figures["oracle_judgment_ratio"] = _greatest_ratio(pairs, "judgments")
+    figures["oracle_round_ratio"] = _greatest_ratio(pairs, "rounds")
+    return figures
+
+
+def oracle_pairs(runs: Sequence[Run]) -> list[OraclePair]:
+    """The oracle runs of both refinements on every data set that has both; the newest run of a seed counts."""
+    found: dict[tuple[str, str], dict[int, Run]] = defaultdict(dict)
+    for run in sorted(runs, key=lambda run: run.date):
+        if run.experiment == ORACLE:
+            found[run.dataset, run.arm][run.seed] = run
+    cells = {key: Cell(tuple(by_seed[seed] for seed in sorted(by_seed))) for key, by_seed in found.items()}
+    datasets = sorted({dataset for dataset, _ in cells})
+    return [
+        OraclePair(dataset, cells[dataset, BASELINE], cells[dataset, "coordinate"])
+        for dataset in datasets
+        if (dataset, BASELINE) in cells and (dataset, "coordinate") in cells
+    ]
+
+
+def as_json(figures: dict[str, Figure], tables: Sequence[Table]) -> dict[str, Any]:
+    """The figures as one object: each value under its name, the folders of each under `runs`, reasons under `missing`.
+
+    `relations` has those of the paper for every setting: what the full arm is better by, and the test.
+    """
+    relations = [
+        {
+            "full_better_than": comparison.other,
+            "setting": dict(zip(("lm", "embedder", "changes"), comparison.setting, strict=True)),
+            "holds": comparison.holds,
+            "difference": comparison.difference,
+            "p": comparison.p if math.isfinite(comparison.p) else None,
+            "n_datasets": len(comparison.pairs),
+            "not_on": comparison.exceptions,
+        }
+        for comparison in compare(tables)
+        if comparison.other in RELATIONS
+    ]
+    values: dict[str, Any] = {name: figure.value for name, figure in figures.items()}
+    runs = {name: [str(run.folder) for run in figure.runs] for name, figure in figures.items()}
+    missing = {name: figure.missing for name, figure in figures.items() if figure.missing is not None}
+    return {**values, "runs": runs, "missing": missing, "relations": relations}
+
+
+def _f1(tables: Sequence[Table], dataset: str) -> Figure:
+    cells = [
+        table.cells[BASELINE, dataset]
+        for table in tables
+        if table.setting.task == "clustering"
+        and (BASELINE, dataset) in table.cells
+        and table.cells[BASELINE, dataset].by_seed("f1_hungarian")
+        and _is_embedded(table.cells[BASELINE, dataset].runs[0])
+    ]
+    if not cells:
+        wanted = "embedded or native language model of 1.5B"
+        return Figure(None, missing=f"no run of the arm {BASELINE} on {dataset} with the {wanted}")
+    best = max(cells, key=lambda cell: (len(cell.by_seed("f1_hungarian")), max(run.date for run in cell.runs)))
+    return Figure(best.mean("f1_hungarian"), best.runs)
+
+
+def _is_embedded(run: Run) -> bool:
+    name = run.lm or ""
+    return name in _LANGUAGE_MODELS or (name.partition(":")[0] in _LANGUAGE_MODELS and _WEIGHTS in name)
+
+
+def _greatest_ratio(pairs: list[OraclePair], metric: str) -> Figure:
+    ratios = {pair.dataset: pair.ratios(metric) for pair in pairs}
+    measured = {dataset: statistics.fmean(there) for dataset, there in ratios.items() if there}
+    if not measured:
+        return Figure(None, missing=f"{_NO_ORACLE} (arms {BASELINE} and coordinate)")
+    runs = tuple(run for pair in pairs if pair.dataset in measured for run in pair.full.runs + pair.coordinate.runs)
+    return Figure(max(measured.values()), runs)

@@ -1,0 +1,308 @@
+"""The tables as Markdown, and the page they are written into."""
+
+import math
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from benchmarks.experiments.runs import Run
+from benchmarks.experiments.tables.cells import PRIMARY, Cell, Setting, Table
+from benchmarks.experiments.tables.comparisons import BASELINE, RELATIONS, Comparison, compare
+from benchmarks.experiments.tables.figures import figure_names
+from benchmarks.experiments.tables.headline import Figure, OraclePair, headline, oracle_pairs
+
+BEGIN = "<!-- benchmarks.table: begin (what stands between this line and the next such line is written anew) -->"
+END = "<!-- benchmarks.table: end -->"
+_F1 = {
+    "f1_hungarian": ("each reference matched with a predicate of its own", "f1_ceiling_hungarian"),
+    "f1_best": ("each reference with the predicate that fits it best", "f1_ceiling"),
+}
+_OTHER_METRICS = {
+    "f1_micro": "F1, micro",
+    "f1_best_micro": "F1, best, micro",
+    "nmi": "NMI",
+    "ari": "ARI",
+    "similarity": "similarity",
+    "similarity_hungarian": "similarity, one to one",
+    "coverage": "covered",
+    "overlap": "covered twice",
+    "loss": "loss",
+    "heldout_loss": "loss, held out",
+}
+_NOTHING = "–"
+
+
+class PageError(ValueError):
+    """A page exists and does not say where the tables belong."""
+
+
+def markdown(runs: Sequence[Run], tables: Sequence[Table], *, figures: Iterable[str] = ()) -> str:
+    """All tables. `figures` are the names of those that are drawn (`images/benchmarks/NAME.svg` beside the page)."""
+    drawn = set(figures)
+    parts = [_headline(headline(runs, tables)), _relations(tables), _oracle(oracle_pairs(runs))]
+    for table, name in zip(tables, figure_names(tables), strict=True):
+        parts.append(_section(table, name if name in drawn else None))
+    parts += [_tests(compare(tables)), _appendix(runs, tables)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def write_page(path: Path, body: str) -> None:
+    """Puts the tables between the two marker lines of a page, or begins a page with nothing else on it.
+
+    Raises `PageError` for a page without the marker lines; nothing is changed then.
+    """
+    block = f"{BEGIN}\n\n{body.strip()}\n\n{END}"
+    if path.exists():
+        text = path.read_text(encoding="utf-8")
+        begin, end = text.find(BEGIN), text.find(END)
+        if begin < 0 or end < begin or text.count(BEGIN) > 1 or text.count(END) > 1:
+            raise PageError(
+                f"{path} is a page that does not say where the tables belong: add these two lines to it, once and in "
+                f"this order, or choose another file\n{BEGIN}\n{END}"
+            )
+        text = text[:begin] + block + text[end + len(END) :]
+    else:
+        text = f"# Experiments\n\n{block}\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def _headline(figures: dict[str, Figure]) -> str:
+    rows = [
+        [f"`{name}`", _number(figure.value), str(len(figure.runs)), figure.missing or ""]
+        for name, figure in figures.items()
+    ]
+    return "### At a glance\n\n" + _grid(["figure", "value", "runs", "missing"], rows)
+
+
+def _relations(tables: Sequence[Table]) -> str:
+    there = {comparison.setting for comparison in compare(tables)}
+    if not there:
+        return ""
+    lines = [
+        "### Relations of the paper",
+        "",
+        "Whether the full arm is better than another in the mean F1 over the data sets, as arXiv 2409.08466 reports.",
+    ]
+    for setting in sorted(there):
+        found = {comparison.other: comparison for comparison in compare(tables) if comparison.setting == setting}
+        rows = [_relation(name, said, found.get(name)) for name, said in RELATIONS.items()]
+        header = ["full better than", "paper", "here", "difference", "p", "data sets", "not on"]
+        lines += ["", f"{_words(*setting)}:", "", _grid(header, rows)]
+    return "\n".join(lines)
+
+
+def _relation(name: str, said: str, comparison: Comparison | None) -> list[str]:
+    if comparison is None:
+        return [name, said, "not measured", _NOTHING, _NOTHING, "0", ""]
+    held = "yes" if comparison.holds else "no"
+    exceptions = ", ".join(comparison.exceptions)
+    return [
+        name,
+        said,
+        held,
+        f"{comparison.difference:+.3f}",
+        _p(comparison.p),
+        str(len(comparison.pairs)),
+        exceptions,
+    ]
+
+
+def _oracle(pairs: list[OraclePair]) -> str:
+    if not pairs:
+        return ""
+    rows = []
+    for pair in pairs:
+        row = [pair.dataset, str(len(pair.full.runs)), _number(pair.full.mean("recovered"))]
+        row.append(_number(pair.coordinate.mean("recovered")))
+        for metric in ("judgments", "rounds"):
+            ratios = pair.ratios(metric)
+            row += [_count(pair.full.mean(metric)), _count(pair.coordinate.mean(metric))]
+            row.append(_number(sum(ratios) / len(ratios) if ratios else math.nan))
+        rows.append(row)
+    header = ["data set", "seeds", "found", "found, coordinate", "judgments", "coordinate", "ratio"]
+    header += ["rounds", "coordinate", "ratio"]
+    return (
+        "### The search alone\n\nGold predicates among distractors, where an oracle proposes and judges: the share of "
+        "the gold that is found, and what column generation and coordinate refinement use for it.\n\n"
+    ) + _grid(header, rows)
+
+
+def _section(table: Table, figure: str | None) -> str:
+    task = table.setting.task
+    first = PRIMARY.get(task, "f1_best")
+    parts = [f"### {_title(table.setting)}"]
+    if figure is not None:
+        alt = f"F1 and judgments of every arm, {_title(table.setting)}"
+        parts.append(f"![{alt}](images/benchmarks/{figure}.svg)")
+    for metric in sorted(_F1, key=lambda name: name != first):
+        if table.has(metric):
+            parts.append(_f1_table(table, metric))
+    parts += [_other_metrics(table), _costs(table)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _f1_table(table: Table, metric: str) -> str:
+    how, ceiling = _F1[metric]
+    rows = [
+        [arm, *(_mean(table.cells.get((arm, dataset)), metric) for dataset in table.datasets)] for arm in table.arms
+    ]
+    limits = [_ceiling(table, dataset, ceiling) for dataset in table.datasets]
+    if any(limit < 1 for limit in limits):
+        rows.append(["*the greatest possible*", *(_number(limit) for limit in limits)])
+    return f"Macro F1, {how}; mean ± standard error over seeds (number of seeds):\n\n" + _grid(
+        ["arm", *table.datasets], rows
+    )
+
+
+def _ceiling(table: Table, dataset: str, metric: str) -> float:
+    found = [cell.mean(metric) for (_, name), cell in table.cells.items() if name == dataset]
+    return max((value for value in found if math.isfinite(value)), default=math.nan)
+
+
+def _other_metrics(table: Table) -> str:
+    shown = [metric for metric in _OTHER_METRICS if table.has(metric)]
+    rows = [
+        [dataset, arm, *(_number(table.cells[arm, dataset].mean(metric)) for metric in shown)]
+        for dataset in table.datasets
+        for arm in table.arms
+        if (arm, dataset) in table.cells
+    ]
+    if not shown:
+        return ""
+    return "Other metrics, means over seeds:\n\n" + _grid(
+        ["data set", "arm", *(_OTHER_METRICS[name] for name in shown)], rows
+    )
+
+
+def _costs(table: Table) -> str:
+    rows = []
+    for dataset in table.datasets:
+        for arm in table.arms:
+            cell = table.cells.get((arm, dataset))
+            if cell is not None:
+                seconds = sum(run.seconds for run in cell.runs) / len(cell.runs)
+                counted = [
+                    cell.cost("calls"),
+                    cell.cost("judgments_asked", "judgments_served"),
+                    cell.cost("prompt_tokens", "completion_tokens"),
+                    cell.cost("rounds"),
+                    seconds,
+                ]
+                rows.append([dataset, arm, *map(_count, counted)])
+    return (
+        "Costs, means over seeds. Judgments are counted whether the language model or the store answered them; calls, "
+        "tokens and seconds only as they were used, so a run that found answers in the store has fewer.\n\n"
+    ) + _grid(["data set", "arm", "calls", "judgments", "tokens", "rounds", "seconds"], rows)
+
+
+def _tests(comparisons: list[Comparison]) -> str:
+    if not comparisons:
+        return ""
+    header = ["setting", "full against", "data sets", "seeds", "difference", "t", "p"]
+    rows = [
+        [
+            _words(*comparison.setting),
+            comparison.other,
+            str(len(comparison.pairs)),
+            _range([pair.n_seeds for pair in comparison.pairs]),
+            f"{comparison.difference:+.3f}",
+            _number(comparison.t, 2),
+            _p(comparison.p),
+        ]
+        for comparison in comparisons
+    ]
+    return (
+        "### Tests\n\nOne-sided paired t-tests over the data sets of all tasks: is the mean F1 of the full arm "
+        "greater, over the seeds that both arms have? F1 is one to one for a clustering, elsewhere that of the best match.\n\n"
+    ) + _grid(header, rows)
+
+
+def _appendix(runs: Sequence[Run], tables: Sequence[Table]) -> str:
+    """For every cell the folders of its runs."""
+    common = Path(os.path.commonpath([run.folder.absolute().parent for run in runs]))
+    here = Path.cwd()
+    # Elsewhere the last name says enough: a page is no place for the folders of somebody's machine.
+    shown = common.relative_to(here) if common.is_relative_to(here) else Path(common.name)
+    lines = ["### Where the numbers are from", ""]
+    lines += [f"Folders below `{shown.as_posix()}`; those in braces begin with the seed."]
+    for table in tables:
+        rows = [
+            [dataset, arm, _folders(table.cells[arm, dataset].runs, common)]
+            for dataset in table.datasets
+            for arm in table.arms
+            if (arm, dataset) in table.cells
+        ]
+        lines += ["", f"{_title(table.setting)}:", "", _grid(["data set", "arm", "runs"], rows)]
+        if table.passed_over:
+            lines += ["", f"Passed over, as there is a newer run: {_folders(table.passed_over, common)}."]
+    oracle = [
+        [pair.dataset, name, _folders(cell.runs, common)]
+        for pair in oracle_pairs(runs)
+        for name, cell in ((BASELINE, pair.full), ("coordinate", pair.coordinate))
+    ]
+    if oracle:
+        lines += ["", "The search alone:", "", _grid(["data set", "arm", "runs"], oracle)]
+    commits = sorted({f"{run.commit[:10]}{' with changes' if run.dirty else ''}" for run in runs if run.commit})
+    if commits:
+        lines += ["", f"Made with the commits {', '.join(commits)}."]
+    return "\n".join(lines)
+
+
+def _folders(runs: Sequence[Run], common: Path) -> str:
+    """Run folders relative to `common`, those of one parent together."""
+    by_parent: dict[Path, list[str]] = defaultdict(list)
+    for run in runs:
+        folder = run.folder.absolute().relative_to(common)
+        by_parent[folder.parent].append(folder.name)
+    together = []
+    for parent, names in by_parent.items():
+        last = names[0] if len(names) == 1 else f"{{{', '.join(names)}}}"
+        together.append(f"`{(parent / last).as_posix()}`")
+    return "; ".join(together)
+
+
+def _title(setting: Setting) -> str:
+    return f"{setting.task.replace('_', ' ').capitalize()}, {_words(*setting[2:])}"
+
+
+def _words(lm: str, embedder: str, changes: str) -> str:
+    words = [lm or "no language model", embedder]
+    return ", ".join([*words, changes] if changes else words)
+
+
+def _mean(cell: Cell | None, metric: str) -> str:
+    values = {} if cell is None else cell.by_seed(metric)
+    if cell is None or not values:
+        return _NOTHING
+    error = cell.standard_error(metric)
+    return f"{_number(cell.mean(metric))}{f' ± {error:.3f}' if math.isfinite(error) else ''} ({len(values)})"
+
+
+def _number(value: float | None, digits: int = 3) -> str:
+    return _NOTHING if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}" if math.isfinite(value) else _NOTHING
+
+
+def _p(value: float) -> str:
+    return f"{value:.2g}" if math.isfinite(value) else _NOTHING
+
+
+def _range(values: Sequence[int]) -> str:
+    return str(values[0]) if len(set(values)) == 1 else f"{min(values)} to {max(values)}"
+
+
+def _grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown; what is no name is set to the right."""
+    numeric = ["---:" if number and name not in _WORDY else "---" for number, name in enumerate(header)]
+    lines = [header, numeric, *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+_WORDY = {"arm", "runs", "paper", "here", "not on", "full against", "missing"}

@@ -1,0 +1,58 @@
+"""Tables of the experiments: `python -m benchmarks.table outputs --out docs/experiments.md`.
+
+Reads the folders of finished runs (RUNS, or folders above them) and nothing else. With `--out` the tables are written
+into a page, between two marker lines if the page is there already, and the figures beside it under `images/`; without,
+the tables are printed. `--json` prints the few figures that say where nlparam stands, each with its run folders.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.table", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUNS", help="folders of runs, or folders above them")
+    parser.add_argument("--out", type=Path, help="the page to write the tables into")
+    parser.add_argument("--json", action="store_true", help="print the headline figures as one JSON object")
+    given = parser.parse_args(arguments)
+    from benchmarks.experiments.runs import RunFolderError
+    from benchmarks.experiments.tables.page import PageError
+
+    try:
+        _tables(given.runs, given.out, as_json=given.json)
+    except (RunFolderError, PageError, OSError) as error:
+        sys.exit(str(error))
+
+
+def _tables(folders: Sequence[Path], out: Path | None, *, as_json: bool) -> None:
+    from benchmarks.experiments.runs import read_runs
+    from benchmarks.experiments.tables import headline
+    from benchmarks.experiments.tables.cells import tabulate
+    from benchmarks.experiments.tables.figures import draw
+    from benchmarks.experiments.tables.page import markdown, write_page
+
+    runs = read_runs(folders)
+    tables = tabulate(runs)
+    if out is not None:
+        figures = draw(tables)
+        # The page first: where it cannot be written, no figure is left behind.
+        write_page(out, markdown(runs, tables, figures=figures))
+        images = out.parent / "images" / "benchmarks"
+        if figures:
+            images.mkdir(parents=True, exist_ok=True)
+        for name, svg in figures.items():
+            (images / f"{name}.svg").write_text(svg, encoding="utf-8")
+    if as_json:
+        figures = headline.headline(runs, tables)
+        print(json.dumps(headline.as_json(figures, tables), indent=1))
+    elif out is None:
+        print(markdown(runs, tables))
+
+
+if __name__ == "__main__":
+    main()
