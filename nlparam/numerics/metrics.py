@@ -69,7 +69,7 @@ def f1_ceiling(reference: Float[np.ndarray, "n_texts n_references"], n_learned: 
         return n_references / reference.shape[1] if reference.shape[1] else 0.0
     # Unions of references of about one size serve each of them about equally well.
     by_size = np.argsort(-held.sum(axis=0), kind="stable").tolist()
-    unions = {tuple(by_size[first:end]) for first, end in itertools.combinations(range(n_references + 1), 2)}
+    unions = {tuple(sorted(by_size[first:end])) for first, end in itertools.combinations(range(n_references + 1), 2)}
     # If every column is of use, none serves more references than the others leave to it.
     for size in range(1, n_references - n_learned + 2):
         if size > 1 and len(unions) + math.comb(n_references, size) > _MOST_UNIONS:

@@ -21,8 +21,8 @@ _SYNGOALEX = "syngoalex_topic"
 def other_labellings(source: Source) -> Source:
     """Adds what the texts of SynGoalEx tell beside their topic: each is in one of four languages and of four styles.
 
-    The language is read off the words (in a corpus of 4 x 4 x 4 x 16 texts, this puts one of the 1024 where it does not
-    belong). The style is a goal without a truth: the files do not say it.
+    The language is read off the words: the corpus was written with 64 texts for each topic in each language, and that
+    is what comes out, but for one of the 1024 texts. The style is a goal without a truth: the files do not say it.
     """
     if source.name != _SYNGOALEX:
         return source
