@@ -10,6 +10,7 @@ import pytest
 
 import nlparam
 from benchmarks.experiments.arms import ARMS
+from benchmarks.experiments.arms.goalex import Goalex
 from benchmarks.experiments.arms.one_hot import OneHotEmbedder
 from benchmarks.experiments.arms.prompting import RandomTexts
 from benchmarks.experiments.base import Dataset, Problem, Task
@@ -235,6 +236,13 @@ def test_goalex_for_other_tasks(planted, task):
     outcome = ARMS["goalex"]().run(problem(planted, task))
     assert outcome.assignments is None
     assert f1(outcome, planted[3]) > 0.95
+
+
+def test_goalex_spends_what_the_others_may(planted):
+    options = {"n_judged": 10, "max_judgments": 240, "correct_bias": False}
+    assert ARMS["goalex"]().run(problem(planted, options=options)).costs.judgments_asked == 240
+    again = Goalex(n_assigned=20).run(problem(planted, options=options))
+    assert (again.costs.judgments_asked, again.costs.judgments_served) == (0, 60)
 
 
 def test_goalex_without_usable_judgments(planted):

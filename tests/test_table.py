@@ -98,7 +98,8 @@ def test_settings_have_tables_of_their_own(tmp_path):
     make(tmp_path, config={})
     make(tmp_path, lm="http://host/v1", config={})
     make(tmp_path, seed=1, config={"budget": {"max_judgments": 300}})
-    make(tmp_path, seed=2, config={"metrics": {"similarity": True}})  # measured beside the run: no other setting
+    # What is measured beside a run, and a model that is named where it would be found, make no other setting.
+    make(tmp_path, seed=2, config={"metrics": {"similarity": True}, "model": {"name": "clustering"}})
     make(tmp_path, task="time_series", model="TimeSeries", dataset="topics", config={})
     make(tmp_path, arm="tfidf_kmeans", lm=None, config={"budget": {"max_judgments": 300}})
     tables = tabulate(read_runs([tmp_path]))

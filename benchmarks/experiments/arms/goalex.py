@@ -22,9 +22,9 @@ class Goalex(AbstractArm):
     hold for it, and those are selected that leave the fewest texts without a cluster, or in several.
 
     **Arguments:** `n_proposals`, in all, by default three per cluster but at least 8 (the paper has 30 to 50);
-    `n_assigned`, on how many random texts each proposal is judged, by default as many as a fit judges, the learned head
-    denoting the others (a strong model judges all); `uncovered` and `overlap`, the price of a text without a cluster
-    and of each cluster beyond the first (the paper's mu and lambda).
+    `n_assigned`, on how many random texts each proposal is judged, by default as many as a fit judges for a predicate,
+    or more where the limit on the judgments allows it, the learned head denoting the others; `uncovered` and `overlap`,
+    the price of a text without a cluster and of each cluster beyond the first (the paper's mu and lambda).
     """
 
     n_proposals: int | None = None
@@ -68,9 +68,13 @@ class Goalex(AbstractArm):
             max_judgments=options.max_judgments,
             meter=run.meter,
         )
-        rows = rng.permutation(len(distinct))[: self.n_assigned or options.n_judged or len(distinct)]
+        columns = pool.add(proposals)
+        n_assigned = self.n_assigned or options.n_judged or len(distinct)
+        if self.n_assigned is None and options.max_judgments is not None:
+            # The arms are compared at the same number of judgments; what a fit spends on its search is spent here.
+            n_assigned = max(n_assigned, options.max_judgments // max(len(columns), 1))
         with run.costs.stage("judging"):
-            pool.judge_columns(pool.add(proposals), rows)
+            pool.judge_columns(columns, rng.permutation(len(distinct))[:n_assigned])
         usable = pool.usable()
         if not usable:
             raise LanguageModelError(

@@ -25,6 +25,8 @@ TASKS = ("clustering", "time_series", "classification")
 PRIMARY = {"clustering": "f1_hungarian", "time_series": "f1_best", "classification": "f1_best"}
 # Sections of a configuration that rows, columns and headings show, or that change nothing of a run.
 _SHOWN_ELSEWHERE = {"name", "dataset", "arm", "lm", "embedder", "seed", "out", "store", "data_folder", "progress"}
+# A setting has the class of the model, whether it was named or found by the task; measuring more changes no run.
+_NO_CHANGE = {"model.name", "metrics.similarity"}
 
 
 class Setting(NamedTuple):
@@ -198,10 +200,7 @@ def _changes(config: Mapping[str, Any]) -> str:
     changed = {
         key: value
         for key, value in flatten(config).items()
-        if key.partition(".")[0] not in _SHOWN_ELSEWHERE
-        # Measuring more afterwards changes no run; leaving texts out does.
-        and key != "metrics.similarity"
-        and value != standard.get(key)
+        if key.partition(".")[0] not in _SHOWN_ELSEWHERE and key not in _NO_CHANGE and value != standard.get(key)
     }
     return ", ".join(f"{key}={value}" for key, value in sorted(changed.items()))
 

@@ -217,7 +217,7 @@ def _tests(comparisons: list[Comparison]) -> str:
     ]
     return (
         "### Tests\n\nOne-sided paired t-tests over the data sets of all tasks: is the mean F1 of the full arm "
-        "greater, over the seeds that both arms have? F1 is one to one for a clustering, elsewhere that of the best match.\n\n"
+        "greater, over the seeds that both have? F1 is one to one for a clustering, elsewhere of the best match.\n\n"
     ) + _grid(header, rows)
 
 
