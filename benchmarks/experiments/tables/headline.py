@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from benchmarks.experiments.runs import Run
 from benchmarks.experiments.tables.cells import ORACLE, Cell, Table
 from benchmarks.experiments.tables.comparisons import BASELINE, RELATIONS, compare
@@ -13,7 +15,7 @@ from benchmarks.experiments.tables.comparisons import BASELINE, RELATIONS, compa
 # The language model of the figures on real text: the embedded weights, by either backend.
 _LANGUAGE_MODELS = ("embedded", "native")
 _WEIGHTS = "1.5b"
-_NO_ORACLE = "no runs of the experiment oracle: python -m benchmarks.experiments.oracle --out FOLDER"
+_NO_ORACLE = "no runs of both arms of the oracle: python -m benchmarks.experiments.oracle --out FOLDER"
 
 
 class Figure(NamedTuple):
@@ -31,10 +33,16 @@ class OraclePair(NamedTuple):
     full: Cell
     coordinate: Cell
 
-    def ratios(self, metric: str) -> list[float]:
-        """What column generation used, relative to coordinate refinement, seed by seed."""
+    def totals(self, metric: str) -> tuple[float, float]:
+        """What column generation and what coordinate refinement used, over the seeds that both have."""
         full, coordinate = self.full.by_seed(metric), self.coordinate.by_seed(metric)
-        return [full[seed] / coordinate[seed] for seed in sorted(full.keys() & coordinate.keys()) if coordinate[seed]]
+        seeds = full.keys() & coordinate.keys()
+        return sum(full[seed] for seed in seeds), sum(coordinate[seed] for seed in seeds)
+
+    def ratio(self, metric: str) -> float | None:
+        """The one relative to the other; `None` where there is nothing to compare with."""
+        full, coordinate = self.totals(metric)
+        return full / coordinate if coordinate else None
 
 
 def headline(runs: Sequence[Run], tables: Sequence[Table]) -> dict[str, Figure]:
@@ -43,21 +51,25 @@ def headline(runs: Sequence[Run], tables: Sequence[Table]) -> dict[str, Figure]:
     - `agnews_f1`, `syngoalex_topic_f1`: the mean over the seeds of `f1_hungarian` of the full arm, with the embedded
       language model of 1.5B; of several settings, the one with the most seeds.
     - `oracle_recovered`: the share of gold predicates that the search finds, the mean over all sets and seeds, so that
-      1 means every one.
-    - `oracle_judgment_ratio`, `oracle_round_ratio`: what column generation uses relative to coordinate refinement, the
-      mean over the seeds on the set where that is greatest.
+      1 means every one; `oracle_recovered_least`, of the worst run.
+    - `oracle_judgment_ratio`, `oracle_round_ratio`: what column generation uses in all, relative to coordinate
+      refinement on the same sets and seeds; `oracle_judgment_ratio_greatest`, `oracle_round_ratio_greatest`, on the set
+      where that is most.
     """
     figures = {f"{name}_f1": _f1(tables, name) for name in ("agnews", "syngoalex_topic")}
     searched = tuple(run for run in runs if run.experiment == ORACLE and run.arm == BASELINE)
     recovered = [run for run in searched if math.isfinite(run.metrics.get("recovered", math.nan))]
-    figures["oracle_recovered"] = (
-        Figure(statistics.fmean(run.metrics["recovered"] for run in recovered), tuple(recovered))
-        if recovered
-        else Figure(None, missing=_NO_ORACLE)
-    )
+    shares = [run.metrics["recovered"] for run in recovered]
+    figures["oracle_recovered"] = _figure(statistics.fmean(shares) if shares else None, recovered)
+    figures["oracle_recovered_least"] = _figure(min(shares, default=None), recovered)
     pairs = oracle_pairs(runs)
-    figures["oracle_judgment_ratio"] = _greatest_ratio(pairs, "judgments")
-    figures["oracle_round_ratio"] = _greatest_ratio(pairs, "rounds")
+    for name, metric in (("oracle_judgment_ratio", "judgments"), ("oracle_round_ratio", "rounds")):
+        measured = [pair for pair in pairs if pair.ratio(metric) is not None]
+        ratios = [ratio for pair in measured if (ratio := pair.ratio(metric)) is not None]
+        both = [run for pair in measured for run in pair.full.runs + pair.coordinate.runs]
+        full, coordinate = np.sum([pair.totals(metric) for pair in measured], axis=0) if measured else (0.0, 0.0)
+        figures[name] = _figure(float(full / coordinate) if measured else None, both)
+        figures[f"{name}_greatest"] = _figure(max(ratios, default=None), both)
     return figures
 
 
@@ -121,10 +133,5 @@ def _is_embedded(run: Run) -> bool:
     return name in _LANGUAGE_MODELS or (name.partition(":")[0] in _LANGUAGE_MODELS and _WEIGHTS in name)
 
 
-def _greatest_ratio(pairs: list[OraclePair], metric: str) -> Figure:
-    ratios = {pair.dataset: pair.ratios(metric) for pair in pairs}
-    measured = {dataset: statistics.fmean(there) for dataset, there in ratios.items() if there}
-    if not measured:
-        return Figure(None, missing=f"{_NO_ORACLE} (arms {BASELINE} and coordinate)")
-    runs = tuple(run for pair in pairs if pair.dataset in measured for run in pair.full.runs + pair.coordinate.runs)
-    return Figure(max(measured.values()), runs)
+def _figure(value: float | None, runs: Sequence[Run]) -> Figure:
+    return Figure(None, missing=_NO_ORACLE) if value is None else Figure(value, tuple(runs))

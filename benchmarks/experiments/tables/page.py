@@ -119,9 +119,8 @@ def _oracle(pairs: list[OraclePair]) -> str:
         row = [pair.dataset, str(len(pair.full.runs)), _number(pair.full.mean("recovered"))]
         row.append(_number(pair.coordinate.mean("recovered")))
         for metric in ("judgments", "rounds"):
-            ratios = pair.ratios(metric)
             row += [_count(pair.full.mean(metric)), _count(pair.coordinate.mean(metric))]
-            row.append(_number(sum(ratios) / len(ratios) if ratios else math.nan))
+            row.append(_number(pair.ratio(metric)))
         rows.append(row)
     header = ["data set", "seeds", "found", "found, coordinate", "judgments", "coordinate", "ratio"]
     header += ["rounds", "coordinate", "ratio"]
