@@ -11,6 +11,8 @@ from nlparam.errors import EmbedderError
 from nlparam.language.embed import AbstractEmbedder, embed_corpus
 from nlparam.language.features import NgramFeatures
 from nlparam.language.store import Store
+from nlparam.numerics.goal_map import GoalMap
+from nlparam.representation import represent
 
 if TYPE_CHECKING:
     from nlparam.numerics.head import Head
@@ -23,24 +25,24 @@ _MEMBERSHIP_TEMPERATURE = 0.05
 
 @dataclasses.dataclass(frozen=True)
 class TextFeatures:
-    """What the head sees of a text: its embedding, its n-grams, and how it belongs to the slots of the relaxation.
+    """What the head sees of a text: its representation, its n-grams, how it belongs to the slots of the relaxation.
 
-    `directions` is `(n_slots, embed_dim)`. The memberships (a softmax over the slots of the relaxed scores) let a few
-    judgments speak for a whole slot; measured in `docs/design.md`.
+    `directions` is `(n_slots, represented_dim)`. The memberships (a softmax over the slots of the relaxed scores) let a
+    few judgments speak for a whole slot; measured in `docs/design.md`.
     """
 
     ngrams: NgramFeatures
     directions: np.ndarray
 
-    def of(self, texts, embeddings: np.ndarray) -> np.ndarray:
-        """`(n_texts, n_features)` features of texts and their `(n_texts, embed_dim)` embeddings."""
-        return np.concatenate([embeddings, self.ngrams.transform(texts), self.memberships(embeddings)], axis=1)
+    def of(self, texts, represented: np.ndarray) -> np.ndarray:
+        """`(n_texts, n_features)` features of texts and their `(n_texts, represented_dim)` representation."""
+        return np.concatenate([represented, self.ngrams.transform(texts), self.memberships(represented)], axis=1)
 
-    def memberships(self, embeddings: np.ndarray) -> np.ndarray:
+    def memberships(self, represented: np.ndarray) -> np.ndarray:
         """`(n_texts, n_slots)`, rows sum to one; without columns for a single slot, which everything belongs to."""
         if len(self.directions) < 2:
-            return np.zeros((len(embeddings), 0), embeddings.dtype)
-        scores = embeddings @ self.directions.T
+            return np.zeros((len(represented), 0), represented.dtype)
+        scores = represented @ self.directions.T
         exponentials = np.exp((scores - scores.max(axis=1, keepdims=True)) / _MEMBERSHIP_TEMPERATURE)
         return exponentials / exponentials.sum(axis=1, keepdims=True)
 
@@ -49,13 +51,15 @@ class TextFeatures:
 class Denoter:
     """Denotes new texts for the predicates of one fit.
 
-    `embedder_identity` is that of the embedder the head was trained with.
+    `embedder_identity` is that of the embedder the head was trained with; `goal_map` makes the goal representation, if
+    the fit has one.
     """
 
     embedder: AbstractEmbedder
     features: TextFeatures
     head: "Head | JointHead"
     embedder_identity: str
+    goal_map: GoalMap | None = None
 
     def denote(self, corpus: Corpus, *, store: Store | None = None) -> np.ndarray:
         """`(n_texts, n_predicates)` probabilities that each predicate holds for each text; 0 for a blank text.
@@ -75,7 +79,8 @@ class Denoter:
             )
         with Store(":memory:") if store is None else contextlib.nullcontext(store) as opened:
             embeddings = embed_corpus(corpus.distinct, self.embedder, opened)
-        return self.features.of(corpus.distinct, embeddings)
+        represented = represent(self.goal_map, corpus.distinct, embeddings, self.features.ngrams)
+        return self.features.of(corpus.distinct, represented)
 
 
 def _model_of(identity: str) -> str:

@@ -53,7 +53,7 @@ def estimate(model: AbstractPredicateModel, texts: Iterable[str], data: Any = No
 
     Raises what `nlparam.fit` raises; `LanguageModelError` if the calls that were to be measured all failed.
     """
-    with prepared(model, texts, data, **options) as run:
+    with prepared(model, texts, data, only_estimate=True, **options) as run:
         return _estimate(run)
 
 
@@ -77,6 +77,8 @@ def _estimate(run: Run) -> Estimate:
     rounds = search.options.n_rounds
     refined = min(search.options.n_slots_refined or n_slots, n_slots)
     n_proposals = proposing.n * (n_slots + rounds * refined)
+    if run.goal_representation is not None:
+        n_proposals += min(run.goal_representation.n_stated, len(run.corpus.distinct))
     if run.cascade is not None:
         n_judgments += int(_CASCADED * len(run.corpus.distinct) * n_slots)
     prompt = n_judgments * judging.prompt_tokens + n_proposals * proposing.prompt_tokens

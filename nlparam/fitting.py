@@ -28,6 +28,7 @@ from nlparam.language.propose import AbstractProposer
 from nlparam.language.store import Store
 from nlparam.numerics.model import AbstractPredicateModel
 from nlparam.progress import Progress
+from nlparam.representation import GoalRepresentation
 from nlparam.run import DEFAULT_GOAL, Run, prepared
 from nlparam.search import Found, SearchOptions
 from nlparam.solution import RESULTS, Agreement, Fit, Judgment
@@ -47,6 +48,7 @@ def fit(
     calibration: str | Path | Labelled | None = None,
     predicates: Iterable[str] | None = None,
     options: SearchOptions | Mapping[str, Any] | None = None,
+    representation: str | GoalRepresentation = "auto",
     budget: Budget | None = None,
     store: str | Path | Store | None = None,
     timeout: float = 60.0,
@@ -76,6 +78,9 @@ def fit(
     - `predicates`: candidates of your own; the search then selects among them and proposes nothing.
     - `options`: how much is searched and judged, see `SearchOptions`; by default chosen by the language model. A
       mapping changes some of the defaults and keeps the others: `options={"n_rounds": 3}`.
+    - `representation`: what is relaxed. `"embedding"`: the embeddings of the texts as they are. `"goal"` (or a
+      `GoalRepresentation`): as far as that helps, where their statements under the goal would lie; this costs one short
+      call for each of 128 texts. `"auto"`: the latter if a goal is given and predicates are to be proposed.
     - `budget`: what the language model may use; a fit that meets a limit ends with the best so far.
     - `store`: where judgments, proposals and embeddings are kept; by default one file in the user's cache.
     - `timeout`: seconds that one call of the language model may take.
@@ -106,6 +111,7 @@ def fit(
         calibration=calibration,
         predicates=predicates,
         options=options,
+        representation=representation,
         budget=budget,
         store=store,
         timeout=timeout,
@@ -195,7 +201,7 @@ def _assemble(run: Run, found: Found, cascaded: Cascaded | None) -> Fit:
         loss=float(model.loss(weights, columns, data)),
         result=result,
         corpus=corpus,
-        denoter=Denoter(run.embedder, found.features, head, run.settings["embedder_identity"]),
+        denoter=Denoter(run.embedder, found.features, head, run.settings["embedder_identity"], run.goal_map),
         judgments=judgments,
         agreement=_agreement(fitted_head, denotations),
         candidates=list(found.pool.predicates),

@@ -17,6 +17,7 @@ from nlparam.errors import FitFolderError
 from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder
 from nlparam.language.features import NgramFeatures
 from nlparam.numerics.cascade import Certificate, Target
+from nlparam.numerics.goal_map import GoalMap
 from nlparam.numerics.head import Head
 from nlparam.numerics.joint_head import JointHead
 from nlparam.numerics.model import AbstractPredicateModel
@@ -107,6 +108,7 @@ def save(fit: Fit, folder: str | Path, *, overwrite: bool = False) -> Path:
         save_file(data, folder / _DATA)
         save_file(
             _head_arrays(head)
+            | _goal_arrays(fit.denoter.goal_map)
             | {"directions": _array(features.directions), "predictions": _array(fit.predictions)}
             | {f"idf_{name}": _array(idf) for name, idf in features.ngrams.idf.items()}
             | {f"axes_{name}": _array(axes) for name, axes in features.ngrams.axes.items()},
@@ -184,7 +186,13 @@ def load(
         loss=contents["loss"],
         result=RESULTS[contents["result"]],
         corpus=Corpus.from_texts(table["text"].to_pylist()),
-        denoter=Denoter(embedder, TextFeatures(ngrams, arrays["directions"]), head, settings["embedder_identity"]),
+        denoter=Denoter(
+            embedder,
+            TextFeatures(ngrams, arrays["directions"]),
+            head,
+            settings["embedder_identity"],
+            _goal_map(arrays),
+        ),
         judgments=[Judgment(**judgment) for judgment in judgments],
         agreement=[Agreement(**agreement) for agreement in contents["agreement"]],
         candidates=contents["candidates"],
@@ -241,6 +249,18 @@ def _head(arrays: dict[str, np.ndarray]) -> Head | JointHead:
     if joint:
         return JointHead.from_arrays(joint)
     return Head(arrays["coefficients"], arrays["intercepts"], arrays["slope"].item(), arrays["thresholds"])
+
+
+def _goal_arrays(goal_map: GoalMap | None) -> dict[str, np.ndarray]:
+    if goal_map is None:
+        return {}
+    return {f"goal.{name}": _array(leaf) for name, leaf in zip(GoalMap._fields, goal_map, strict=True)}
+
+
+def _goal_map(arrays: dict[str, np.ndarray]) -> GoalMap | None:
+    if "goal.share" not in arrays:
+        return None
+    return GoalMap(arrays["goal.coefficients"], arrays["goal.intercept"], arrays["goal.share"].item())
 
 
 def _certificate(kept: dict[str, Any] | None) -> Certificate | None:

@@ -24,10 +24,13 @@ from nlparam.language.lm import load_language_model
 from nlparam.language.lm.base import AbstractLanguageModel
 from nlparam.language.lm.engine import Engine
 from nlparam.language.propose import AbstractProposer, Contrast, Listed, StateThenGeneralise
+from nlparam.language.statements import Stater
 from nlparam.language.store import Store
 from nlparam.numerics.check import check_model
+from nlparam.numerics.goal_map import GoalMap
 from nlparam.numerics.model import AbstractPredicateModel
 from nlparam.progress import Progress
+from nlparam.representation import KINDS, GoalRepresentation, represent
 from nlparam.search import Search, SearchOptions
 
 DEFAULT_GOAL = "what the text is about"
@@ -49,8 +52,9 @@ class Run:
     data: Any
     coords: dict[str, list]
     embedder: AbstractEmbedder
-    embeddings: np.ndarray
     ngrams: NgramFeatures
+    goal_representation: GoalRepresentation | None
+    goal_map: GoalMap | None
     judge: AbstractJudge
     cascade: Cascade | None
     calibration: CalibrationSummary | None
@@ -76,16 +80,19 @@ def prepared(
     calibration: str | Path | Labelled | None = None,
     predicates: Iterable[str] | None = None,
     options: SearchOptions | Mapping[str, Any] | None = None,
+    representation: str | GoalRepresentation = "auto",
     budget: Budget | None = None,
     store: str | Path | Store | None = None,
     timeout: float = 60.0,
     seed: int = 0,
+    only_estimate: bool = False,
     check: Callable[[dict[str, Any]], None] | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Run]:
     """A run for the `with` block, with the texts embedded; see `nlparam.fit` for the arguments and errors.
 
-    `check` is called with the settings before anything is computed.
+    `check` is called with the settings before anything is computed; with `only_estimate` the language model states no
+    texts for the goal representation.
     """
     corpus = Corpus.from_texts(texts)
     _check(corpus, model)
@@ -97,6 +104,7 @@ def prepared(
     language_model = load_language_model(lm, timeout=timeout)
     the_embedder = embedder if isinstance(embedder, AbstractEmbedder) else SentenceTransformerEmbedder(embedder)
     cascade = judge if isinstance(judge, Cascade) else None
+    goal_representation = _representation(representation, goal=goal, listed=predicates is not None)
     options = _options(options, default_options(model, corpus, language_model, cascade=cascade is not None))
     labelled = Labelled.read(calibration) if isinstance(calibration, str | Path) else calibration
     opened = store if isinstance(store, Store) else Store(store)
@@ -120,6 +128,7 @@ def prepared(
             "judge": judge.identity,
             "form": form,
             "n_words": n_words,
+            "representation": None if goal_representation is None else dataclasses.asdict(goal_representation),
             "cascade": None if cascade is None else dataclasses.asdict(cascade),
             "corpus": corpus_digest(corpus, data),
             "options": dataclasses.asdict(options),
@@ -130,10 +139,23 @@ def prepared(
         with costs.stage("embedding"):
             embeddings = embed_corpus(corpus.distinct, the_embedder, opened, costs=costs, progress=progress)
             ngrams = NgramFeatures.fit(corpus.distinct)
+        goal_map = None
+        if goal_representation is not None and not only_estimate:
+            with costs.stage("goal representation"):
+                goal_map = goal_representation.learn(
+                    corpus,
+                    embeddings,
+                    ngrams,
+                    goal=goal,
+                    stater=Stater(engine, n_words=n_words),
+                    embedder=the_embedder,
+                    n_clusters=model.n_predicates,
+                    seed=seed,
+                )
         search = Search(
             model,
             corpus,
-            embeddings,
+            represent(goal_map, corpus.distinct, embeddings, ngrams),
             data,
             goal=goal,
             proposer=the_proposer,
@@ -150,8 +172,9 @@ def prepared(
             data=data,
             coords=coords,
             embedder=the_embedder,
-            embeddings=embeddings,
             ngrams=ngrams,
+            goal_representation=goal_representation,
+            goal_map=goal_map,
             judge=judge,
             cascade=cascade,
             calibration=summary,
@@ -180,6 +203,19 @@ def default_options(
         n_judged=_JUDGED_BEFORE_CASCADE if cascade else None if few else _MOST_JUDGED_IN_FULL,
         correct_bias=False,
     )
+
+
+def _representation(given: str | GoalRepresentation, *, goal: str, listed: bool) -> GoalRepresentation | None:
+    """The goal representation, or `None` for the embeddings as they are.
+
+    "auto" is the goal representation if there is a goal to follow, and proposals for it to improve.
+    """
+    if isinstance(given, GoalRepresentation):
+        return given
+    if given not in KINDS:
+        raise ValueError(f"got representation={given!r}, expected one of {', '.join(KINDS)} or a GoalRepresentation")
+    follow = given == "goal" or (given == "auto" and goal != DEFAULT_GOAL and not listed)
+    return GoalRepresentation() if follow else None
 
 
 def _options(given: SearchOptions | Mapping[str, Any] | None, default: SearchOptions) -> SearchOptions:

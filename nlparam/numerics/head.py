@@ -13,6 +13,8 @@ from jaxtyping import Float, Int
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, logit
 
+from nlparam.numerics.ridge import Ridge
+
 # Log-odds beyond this carry no further evidence: a label token of probability 0.99999 is no surer than one of 0.98.
 _MOST_LOG_ODDS = 4.0
 # How far a threshold may move from even odds. Beyond, a predicate that holds nowhere would be made to hold somewhere.
@@ -84,7 +86,7 @@ def fit_head(
     targets = [
         np.clip(z - b, -_MOST_LOG_ODDS, _MOST_LOG_ODDS)[:max_rows] for z, b in zip(log_odds, thresholds, strict=True)
     ]
-    ridges = [_Ridge.of(features[rows[:max_rows]], target) for (rows, _), target in zip(judged, targets, strict=True)]
+    ridges = [Ridge.of(features[rows[:max_rows]], target) for (rows, _), target in zip(judged, targets, strict=True)]
     # One penalty for all predicates: a single predicate has too few judgments to choose its own.
     errors = [
         np.mean([np.mean((ridge.left_out(penalty) - t) ** 2) for ridge, t in zip(ridges, targets, strict=True)])
@@ -124,39 +126,6 @@ def bias(log_odds: Float[np.ndarray, " n_judged"]) -> float:
 def correct(probabilities: Float[np.ndarray, " n"], threshold: float) -> Float[np.ndarray, " n"]:
     """Probabilities whose even odds lie at `threshold` log-odds of the language model's."""
     return expit(log_odds_of(probabilities) - threshold)
-
-
-class _Ridge(NamedTuple):
-    """A ridge regression with intercept, decomposed once so that every penalty is cheap."""
-
-    left: np.ndarray
-    singular: np.ndarray
-    right: np.ndarray
-    centre: np.ndarray
-    targets: np.ndarray
-
-    @classmethod
-    def of(cls, features, targets):
-        centre = features.mean(axis=0)
-        left, singular, right = np.linalg.svd(features - centre, full_matrices=False)
-        return cls(left, singular, right, centre, targets)
-
-    def _shrinkage(self, penalty):
-        return self.singular**2 / (self.singular**2 + penalty)
-
-    def left_out(self, penalty):
-        """Predictions of each target without itself: residual / (1 - leverage), exact for ridge regression."""
-        mean = self.targets.mean()
-        shrunk = self.left * self._shrinkage(penalty)
-        residual = self.targets - mean - shrunk @ (self.left.T @ (self.targets - mean))
-        leverage = np.sum(shrunk * self.left, axis=1) + 1 / len(self.targets)
-        return self.targets - residual / np.maximum(1 - leverage, 1e-3)
-
-    def solution(self, penalty):
-        mean = self.targets.mean()
-        inverse = self.singular / (self.singular**2 + penalty)
-        coefficients = self.right.T @ (inverse * (self.left.T @ (self.targets - mean)))
-        return coefficients, mean - self.centre @ coefficients
 
 
 def _slope(predicted: np.ndarray, targets: np.ndarray) -> float:

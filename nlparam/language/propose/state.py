@@ -5,9 +5,10 @@ import dataclasses
 
 from nlparam.language.lm.base import Request
 from nlparam.language.lm.engine import Engine
-from nlparam.language.parse import parse_category, parse_predicate
-from nlparam.language.prompting import cut_words, load_prompt
+from nlparam.language.parse import parse_predicate
+from nlparam.language.prompting import load_prompt
 from nlparam.language.propose.base import AbstractProposer, high_texts
+from nlparam.language.statements import Stater, category_of
 
 
 @dataclasses.dataclass
@@ -44,14 +45,9 @@ class StateThenGeneralise(AbstractProposer):
 
     def _state(self, texts, shown, goal) -> list[list[str]]:
         """For each slot the categories of its shown texts."""
-        prompt = self.prompts["state"]
-        requests = [
-            Request(prompt.fill(text=cut_words(texts[number], self.n_words), goal=goal), max_tokens=10)
-            for slot in shown
-            for number in slot
-        ]
-        answers = iter(self.engine.complete_stored(requests, what="stating"))
-        return [_categories(next(answers) for _ in slot) for slot in shown]
+        stater = Stater(self.engine, n_words=self.n_words)
+        stated = iter(stater.state([texts[number] for slot in shown for number in slot], goal=goal))
+        return [[category for category in (next(stated) for _ in slot) if category is not None] for slot in shown]
 
     def _generalise(self, statements, goal) -> list[list[str]]:
         """For each slot the general category followed by its statements, the frequent ones first."""
@@ -64,9 +60,11 @@ class StateThenGeneralise(AbstractProposer):
         answers = iter(self.engine.complete_stored(requests, what="generalising"))
         categories = []
         for slot in statements:
-            general = _categories([next(answers)]) if slot else []
+            answer = next(answers) if slot else None
+            general = [] if answer is None else [category_of(answer.text)]
             frequent = [statement for statement, _ in collections.Counter(slot).most_common()]
-            categories.append(list(dict.fromkeys(general + frequent))[: self.n_candidates])
+            named = [category for category in general + frequent if category is not None]
+            categories.append(list(dict.fromkeys(named))[: self.n_candidates])
         return categories
 
     def _phrase(self, categories, goal) -> dict[str, str]:
@@ -84,14 +82,3 @@ class StateThenGeneralise(AbstractProposer):
                 predicate = f"is about {category}"
             phrased[category] = predicate
         return phrased
-
-
-def _categories(answers) -> list[str]:
-    """The usable categories among some answers, in one spelling ("Sports", "sports." and "SPORTS" are one)."""
-    parsed = (parse_category(answer.text) for answer in answers if answer is not None)
-    return [_spelling(category) for category in parsed if category is not None]
-
-
-def _spelling(category: str) -> str:
-    # All-capital words are acronyms ("UK", "AI") and stay.
-    return " ".join(word if word.isupper() and len(word) <= 4 else word.lower() for word in category.split())
