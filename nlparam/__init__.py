@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nlparam.numerics.model import AbstractPredicateModel as AbstractPredicateModel
     from nlparam.numerics.numpyro_program import from_numpyro as from_numpyro
     from nlparam.progress import Progress as Progress
+    from nlparam.representation import GoalRepresentation as GoalRepresentation
     from nlparam.search import SearchOptions as SearchOptions
     from nlparam.solution import RESULTS as RESULTS
     from nlparam.solution import Fit as Fit
@@ -31,6 +32,7 @@ _MODULES = {
     "Corpus": "nlparam.corpus",
     "Estimate": "nlparam.estimation",
     "Fit": "nlparam.solution",
+    "GoalRepresentation": "nlparam.representation",
     "Labelled": "nlparam.calibration",
     "PredicateClassifier": "nlparam.estimators",
     "PredicateRegressor": "nlparam.estimators",
@@ -53,6 +55,7 @@ __all__ = [
     "Corpus",
     "Estimate",
     "Fit",
+    "GoalRepresentation",
     "Labelled",
     "PredicateClassifier",
     "PredicateRegressor",

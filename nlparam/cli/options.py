@@ -27,6 +27,14 @@ class Form(enum.StrEnum):
     contrastive = "contrastive"
 
 
+class Represented(enum.StrEnum):
+    """What the relaxation sees of a text."""
+
+    auto = "auto"
+    goal = "goal"
+    embedding = "embedding"
+
+
 class Way(enum.StrEnum):
     """How new texts are denoted."""
 
@@ -146,6 +154,14 @@ Predicates = Annotated[
         help="A file of candidate predicates of your own, one per line; nothing is then proposed.",
         rich_help_panel=_SEARCH,
         show_default=False,
+    ),
+]
+Representation = Annotated[
+    Represented,
+    typer.Option(
+        help="Relax the embeddings of the texts, or where their statements under the goal would lie (128 short calls); "
+        "by default the latter if there is a --goal.",
+        rich_help_panel=_SEARCH,
     ),
 ]
 UseCascade = Annotated[
@@ -303,6 +319,7 @@ class FitOptions:
     store: Store = None
     proposer: ProposerName = None
     predicates: Predicates = None
+    representation: Representation = Represented.auto
     max_judgments: MaxJudgments = None
     n_judged: NJudged = None
     rounds: Rounds = None

@@ -63,6 +63,7 @@ def run(
         "calibration": options.calibration,
         "predicates": _candidates(options, model.n_predicates),
         "options": changes,
+        "representation": options.representation.value,
         "budget": budget,
         "store": options.store,
         "timeout": options.timeout,

@@ -279,11 +279,22 @@ def _facts(fit: "Fit", model: str) -> list[Row]:
     facts += [Row(label, _value(fit.settings[key])) for key, label in _NAMED_SETTINGS.items() if fit.settings.get(key)]
     return [
         *facts,
+        *([Row("Representation", represented)] if (represented := _representation(fit)) else []),
         Row("Judgments", f"{len(fit.judgments):,}"),
         Row("Loss", loss_figure(fit.loss)),
         Row("Date", excerpt(str(date), 40)),
         Row("Ended because", str(getattr(fit.result, "value", fit.result))),
     ]
+
+
+def _representation(fit: "Fit") -> str | None:
+    """How far the goal entered what was relaxed; nothing for embeddings as they are because nothing else was asked."""
+    goal_map = fit.denoter.goal_map
+    if goal_map is None:
+        return None
+    if goal_map.share == 0:
+        return "embeddings (statements under the goal would not have improved them)"
+    return f"embeddings and statements under the goal, the latter with a share of {goal_map.share:.0%}"
 
 
 def _costs(fit: "Fit") -> list[Row]:

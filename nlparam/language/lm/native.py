@@ -21,7 +21,7 @@ from nlparam.language.lm.batching import BatchWorker
 from nlparam.language.lm.embedded import default_threads
 from nlparam.language.lm.weights import digest_of, resolve
 
-_BATCH_SIZE = 32
+_BATCH_SIZE = 16  # more wait longer for an answer on a slow processor, and are not faster
 _TOKENS_PER_CALL = 2048  # of llama.cpp; more are several calls
 
 
