@@ -226,3 +226,15 @@ def test_what_is_no_model_is_said(tmp_path):
         SentenceTransformerEmbedder(folder_of_a_model(tmp_path / "broken")).embed(["a"])
     with pytest.raises(ValueError, match="batch_size=0"):
         SentenceTransformerEmbedder(batch_size=0)
+
+
+@needs_minilm
+def test_an_instruction_is_put_before_every_text_and_is_part_of_the_identity():
+    plain = SentenceTransformerEmbedder()
+    instructed = SentenceTransformerEmbedder(instruction="Represent the text by its style: ")
+    np.testing.assert_allclose(
+        instructed.embed(["a late goal"]), plain.embed(["Represent the text by its style: a late goal"]), atol=1e-6
+    )
+    assert instructed.identity != plain.identity
+    # The precision comes last: a fit that was made on another kind of processor is the same but for it.
+    assert instructed.identity.rsplit(",", 1)[1] == plain.identity.rsplit(",", 1)[1]
