@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.experiments.arms import ARMS
 from benchmarks.experiments.build import build, build_arm, build_settings
-from benchmarks.experiments.composing import CONFIGS, ENTRY, choices, compose, launchers, register
+from benchmarks.experiments.composing import CONFIGS, ENTRY, check_overrides, choices, compose, launchers, register
 from benchmarks.experiments.execute import execute
 from benchmarks.experiments.schema import Config, ConfigError, validate
 from nlparam.search import SearchOptions
@@ -243,3 +243,20 @@ def test_unknown_names_of_sets_are_answered_with_those_there_are(data_folder, tm
 
     with pytest.raises(DataError, match=r"unknown data set 'nowhere'.*agnews"):
         build(_small(data_folder, tmp_path, "dataset=file", "dataset.name=nowhere"))
+
+
+def test_the_commands_of_the_documentation_are_right():
+    page = CONFIGS.parent / "docs" / "experiments.md"
+    commands = [line for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("python -m ben")]
+    shown = [line.split()[3:] for line in commands if line.split()[2] == "benchmarks.run"]
+    assert len(shown) > 5
+    for arguments in shown:
+        check_overrides(arguments)
+
+
+@pytest.mark.parametrize("dataset", [name for name in choices("dataset") if name != "file"])
+def test_the_shared_sets_are_as_the_configuration_says(dataset, shared_data):
+    problem, _ = build(compose([f"dataset={dataset}", "dataset.n_texts=150", f"data_folder={shared_data}"]))
+    assert problem.dataset.k > 1
+    assert problem.dataset.goal
+    assert problem.dataset.name in (dataset, dataset.removesuffix("_dummy") + "/dummy")
