@@ -159,6 +159,13 @@ def test_settings_are_what_a_fit_takes():
     assert settings["budget"].max_calls == 5
 
 
+def test_an_instruction_reaches_the_embedder():
+    embedder = build_settings(compose(["embedder.instruction=by its style"]))["embedder"]
+    assert embedder.instruction == "by its style"
+    with pytest.raises(ConfigError, match="hashed follows no instruction"):
+        build_settings(compose(["embedder=hashed", "embedder.instruction=by its style"]))
+
+
 def test_overrides_change_the_data_set(data_folder, tmp_path):
     config = _small(
         data_folder, tmp_path, "dataset=agnews", "dataset.series={n_times: 7}", "dataset.goal=the sport", "dataset.k=2"

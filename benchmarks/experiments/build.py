@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks.experiments.base import AbstractArm, Dataset, Problem
 from benchmarks.experiments.data import load
-from benchmarks.experiments.schema import Config, ConfigError, ModelSection
+from benchmarks.experiments.schema import Config, ConfigError, EmbedderSection, ModelSection
 
 if TYPE_CHECKING:
     from nlparam.budget import Budget
@@ -113,7 +113,7 @@ def build_settings(config: Config) -> dict[str, Any]:
 
     settings: dict[str, Any] = {
         "lm": _language_model(config),
-        "embedder": _embedder(config.embedder.name),
+        "embedder": _embedder(config.embedder),
         "form": config.judge.form,
         "options": search_options(config),
         "timeout": config.lm.timeout,
@@ -146,12 +146,18 @@ def _language_model(config: Config) -> "str | AbstractLanguageModel":
     return config.lm.name if config.lm.model is None else f"{config.lm.name}#{config.lm.model}"
 
 
-def _embedder(name: str) -> "str | AbstractEmbedder":
-    if name == "hashed":
+def _embedder(section: EmbedderSection) -> "str | AbstractEmbedder":
+    if section.name == "hashed":
+        if section.instruction is not None:
+            raise ConfigError("the embedder hashed follows no instruction, expected embedder.instruction=null")
         from benchmarks.experiments.scripted import HashedEmbedder
 
         return HashedEmbedder()
-    return name
+    if section.instruction is not None:
+        from nlparam.language.embed import SentenceTransformerEmbedder
+
+        return SentenceTransformerEmbedder(section.name, instruction=section.instruction)
+    return section.name
 
 
 def _cascade(config: Config) -> "Cascade | None":

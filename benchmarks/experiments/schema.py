@@ -81,9 +81,13 @@ class LanguageModelSection(Section):
 
 
 class EmbedderSection(Section):
-    """`minilm`, `hashed` (needs no weights), or the folder or hub name of a sentence-transformers model."""
+    """`minilm`, `hashed` (needs no weights), or the folder or hub name of a sentence-transformers model.
+
+    `instruction` stands before every text, for a model that was trained to follow one.
+    """
 
     name: str = "minilm"
+    instruction: str | None = None
 
 
 class JudgeSection(Section):
