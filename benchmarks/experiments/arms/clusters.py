@@ -56,7 +56,7 @@ class TfidfKMeans(AbstractArm):
             reduced = TruncatedSVD(n_dimensions, random_state=problem.seed).fit_transform(weights)
             labels, _ = _kmeans(np.asarray(normalize(reduced)), corpus, n_clusters, self.n_init, problem.seed)
             words = vectoriser.get_feature_names_out()
-            means = np.stack([np.asarray(weights[labels == c].mean(axis=0)).ravel() for c in range(n_clusters)])
+            means = np.stack([np.asarray(weights[labels == c].sum(axis=0)).ravel() for c in range(n_clusters)])
         predicates = [_described(words[np.argsort(-mean)[: self.n_words]]) for mean in means]
         return clusters(corpus.spread(labels, fill=-1), predicates, n_clusters, costs)
 
