@@ -1,22 +1,34 @@
-"""Tables of the experiments: `python -m benchmarks.table outputs --out docs/experiments.md`.
+"""Tables of the experiments: `python -m benchmarks.table outputs --out docs/benchmarks.md`.
 
-Reads the folders of finished runs (RUNS, or folders above them) and nothing else. With `--out` the tables are written
+Reads the folders of finished runs (RUNS, or folders above them) and nothing else; without RUNS those in
+`benchmarks/runs`, which the published tables are made from (without their fits, which hold the texts). With `--out` the tables are written
 into a page, between two marker lines if the page is there already, and the figures beside it under `images/`; without,
 the tables are printed. `--json` prints the few figures that say where nlparam stands, each with its run folders.
 """
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+# Relative to where the command is run: what is printed names no folder of this machine.
+RECORDED = Path(os.path.relpath(Path(__file__).parent / "runs"))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.table", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUNS", help="folders of runs, or folders above them")
+    parser.add_argument(
+        "runs",
+        nargs="*",
+        type=Path,
+        default=[RECORDED],
+        metavar="RUNS",
+        help="folders of runs, or folders above them; by default the published ones",
+    )
     parser.add_argument("--out", type=Path, help="the page to write the tables into")
     parser.add_argument("--json", action="store_true", help="print the headline figures as one JSON object")
     given = parser.parse_args(arguments)
