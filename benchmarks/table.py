@@ -1,9 +1,10 @@
 """Tables of the experiments: `python -m benchmarks.table outputs --out docs/benchmarks.md`.
 
 Reads the folders of finished runs (RUNS, or folders above them) and nothing else; without RUNS those in
-`benchmarks/runs`, which the published tables are made from (without their fits, which hold the texts). With `--out` the tables are written
-into a page, between two marker lines if the page is there already, and the figures beside it under `images/`; without,
-the tables are printed. `--json` prints the few figures that say where nlparam stands, each with its run folders.
+`benchmarks/runs`, which the published tables are made from (without their fits, which hold the texts). With `--out` the
+tables are written into a page, between two marker lines if the page is there already, and the figures beside it under
+`images/`; without, the tables are printed. `--json` prints the few figures that say where nlparam stands, each with its
+run folders.
 """
 
 import argparse
