@@ -30,6 +30,9 @@ from nlparam.solution import RESULTS, TraceEntry
 
 _STRATEGIES = {"columns": by_columns, "coordinate": by_coordinates}
 
+# The shares of the texts that half-spaces are tried with.
+_SHARES = (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+
 
 @dataclasses.dataclass(frozen=True)
 class Found:
@@ -153,6 +156,16 @@ class Search:
         """For each of some slots the direction that is missing beside the other predicates, `(n_slots, embed_dim)`."""
         denotations = self.denotations(chosen)
         return np.stack([self.directions(np.delete(denotations, slot, axis=1)).vectors[-1] for slot in slots])
+
+    def price(self, chosen: Sequence[int], slot: int, direction: np.ndarray) -> float:
+        """The loss with the half-space of a direction in a slot that does best there: all texts above some score."""
+        with self.costs.stage("selection"), self.progress.task("selecting", None):
+            scores = self.embeddings @ direction
+            halves = scores[:, None] >= np.quantile(scores, 1 - np.asarray(_SHARES))
+            columns = np.concatenate([self.denotations(chosen), self.corpus.spread(halves.astype(float))], axis=1)
+            own = range(len(chosen))
+            losses = slot_losses(self.model, self._as_array(columns), self.data, chosen=own, slot=slot)
+            return float(losses[len(chosen) : -1].min())
 
     def denotations(self, chosen: Sequence[int]) -> np.ndarray:
         """`(n_texts, n_slots)` denotations of the chosen columns, 0 for an empty slot (-1)."""

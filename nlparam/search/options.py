@@ -29,6 +29,7 @@ class SearchOptions:
       section 4), which refines one slot after another and judges every candidate on all `n_judged` texts. Its rounds
       go through `n_slots_refined` slots, one at a time; with 1 slot and 10 rounds it does what the paper reports.
     - `relaxation`: False puts directions drawn at random in the place of relaxed ones (an ablation).
+    - `pricing`: only slots in which a relaxed direction promises a lower loss are refined; False for all slots.
     """
 
     n_rounds: int = 1
@@ -43,6 +44,7 @@ class SearchOptions:
     tolerance: float = 1e-3
     refinement: Refinement = "columns"
     relaxation: bool = True
+    pricing: bool = True
 
     def __post_init__(self):
         for name, least in (("n_rounds", 0), ("n_screened", 1), ("n_restarts", 1), ("n_relaxed", 2)):
