@@ -3,8 +3,6 @@
 import dataclasses
 import datetime
 import functools
-import importlib.metadata
-import platform
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -32,6 +30,7 @@ from nlparam.representation import GoalRepresentation
 from nlparam.run import DEFAULT_GOAL, Run, prepared
 from nlparam.search import Found, SearchOptions
 from nlparam.solution import RESULTS, Agreement, Fit, Judgment
+from nlparam.versions import installed_versions
 
 
 def fit(
@@ -207,7 +206,7 @@ def _assemble(run: Run, found: Found, cascaded: Cascaded | None) -> Fit:
         candidates=list(found.pool.predicates),
         trace=found.trace,
         settings=run.settings | {"date": datetime.datetime.now().astimezone().isoformat(timespec="seconds")},
-        versions=_versions(),
+        versions=installed_versions(),
         costs=run.costs,
         asked_model=run.model,
         data=jax.tree.map(np.asarray, data),
@@ -250,14 +249,3 @@ def _agreement(head, denotations: np.ndarray) -> list[Agreement]:
             )
         )
     return agreements
-
-
-def _versions() -> dict[str, str]:
-    packages = ("nlparam", "jax", "equinox", "optax", "numpy", "scikit-learn", "sentence-transformers", "xllamacpp")
-    versions = {"python": platform.python_version()}
-    for package in packages:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue  # an optional one
-    return versions

@@ -3,9 +3,7 @@
 import dataclasses
 import datetime
 import hashlib
-import importlib.metadata
 import json
-import platform
 import subprocess
 import time
 from pathlib import Path
@@ -18,9 +16,9 @@ from benchmarks.experiments.build import build
 from benchmarks.experiments.runs import FIT, Run, RunFolderError, claimed, run_folder, write_run
 from benchmarks.experiments.schema import Config
 from nlparam.errors import NlparamError
+from nlparam.versions import installed_versions
 
 _ROOT = Path(__file__).resolve().parents[2]
-_PACKAGES = ("nlparam", "jax", "numpy", "scikit-learn", "scipy", "sentence-transformers", "torch", "xllamacpp")
 
 
 class Executed(NamedTuple):
@@ -74,7 +72,7 @@ def execute(config: Config) -> Executed:
             notes={name: float(value) for name, value in outcome.notes.items()},
             predicates=list(outcome.predicates),
             reference_predicates=list(whole.reference_predicates),
-            versions=_versions(),
+            versions=installed_versions(),
             **_commit(),
         )
         write_run(run)
@@ -165,16 +163,6 @@ def _identities(problem: Problem, arm: AbstractArm, outcome: Outcome) -> dict[st
     except NlparamError as error:
         # What a finished run came to is not thrown away because a server has gone since.
         return {"lm": f"unknown ({error})", "embedder": None}
-
-
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue  # an optional one
-    return versions
 
 
 def _commit() -> dict[str, Any]:
