@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.judging.least import least_fraction
 from nlparam.numerics.cascade import CascadeSteps, Target
 from nlparam.numerics.certify import EVERYTHING, Bounds, certify
 from nlparam.numerics.head import correct
@@ -45,6 +46,7 @@ def measure(
     simulated audits per set, shared among `n_draws` draws of the training judgments, each with a head of its own.
 
     **Returns:** `cascade_call_fraction`, the mean share of calls of the worst set, training and audit included;
+    `cascade_least_fraction`, what a cascade that knows all answers would ask with such a head, worst set;
     `cascade_bound_held`, the share of audits after which true recall and precision reached the targets, worst set;
     `cascade_sets`, the same per set and more.
     """
@@ -59,6 +61,7 @@ def measure(
         raise FileNotFoundError(f"no recorded judgments of {', '.join(missing)} in {folder}: record them first")
     return {
         "cascade_call_fraction": max(found["call_fraction"] for found in sets.values()),
+        "cascade_least_fraction": max(found["least_fraction"] for found in sets.values()),
         "cascade_bound_held": min(found["bound_held"] for found in sets.values()),
         "cascade_sets": sets,
     }
@@ -101,6 +104,7 @@ def simulate(recording: Recording, target: Target, *, n_audits: int, n_draws: in
         "call_fraction": float(np.mean(fractions)),
         "call_fraction_worst": float(np.max(fractions)),
         "training_fraction": float(np.mean(planned)),
+        "least_fraction": least_fraction(features, predicates, probabilities, target),
         "bound_held": float(np.mean(held)),
         "asked_everything": float(np.mean(everything)),
         "n_audits": len(held),
