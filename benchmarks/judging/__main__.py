@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("--only", default=DEFAULT, help=f"comma-separated: {', '.join(PARTS)}")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="the folder of evaluation sets")
     parser.add_argument("--n", type=int, help="the size of the parts client and store, instead of their own")
+    parser.add_argument("--lm", help="the language model of the parts estimate and prompts, instead of their own")
     arguments = parser.parse_args()
     parts = [part for part in arguments.only.split(",") if part]
     unknown = sorted(set(parts) - set(PARTS))
@@ -40,6 +41,8 @@ def main() -> None:
         options: dict = {"data": arguments.data} if part in ("cascade", "prompts") else {}
         if arguments.n is not None and part in ("client", "store"):
             options["n"] = arguments.n
+        if arguments.lm is not None and part in ("estimate", "prompts"):
+            options["lm"] = arguments.lm
         start = time.perf_counter()
         figures = importlib.import_module(f"benchmarks.judging.{part}").measure(**options)
         print(json.dumps({"part": part, "seconds": time.perf_counter() - start} | figures), flush=True)
