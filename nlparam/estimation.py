@@ -17,8 +17,8 @@ _TRIED_TEXTS = 8
 # Contenders judged in full beside each selected predicate, and the share of rounds of refinement in which a proposal
 # is, as observed in fits of the sets of `docs/benchmarks.md`.
 _CONTENDERS, _KEPT = 0.1, 0.5
-# The share of pairs that a cascade asks for, where the language model is neither very noisy nor very clear.
-_CASCADED = 0.15
+# The share of pairs that a cascade asks for: that of a small model on 2,000 texts, see `docs/cascade.md`.
+_CASCADED = 0.4
 
 
 @dataclasses.dataclass(frozen=True)
