@@ -57,8 +57,12 @@ class Pool:
 
     def judge_columns(self, columns: Sequence[int], rows: np.ndarray) -> None:
         """Judges some predicates on some texts, text by text, as far as the budget goes."""
-        pairs = np.asarray([(row, column) for row in rows for column in columns if not self.asked[row, column]])
-        pairs = pairs.reshape(-1, 2)[: int(min(self.left, len(rows) * max(len(columns), 1)))]
+        self.judge_pairs(np.asarray([(row, column) for row in rows for column in columns]))
+
+    def judge_pairs(self, pairs: np.ndarray) -> None:
+        """Judges pairs of text and column, `(n_pairs, 2)`, in their order as far as the budget goes."""
+        pairs = np.asarray(pairs, dtype=int).reshape(-1, 2)
+        pairs = pairs[~self.asked[pairs[:, 0], pairs[:, 1]]][: int(min(self.left, len(pairs)))]
         if len(pairs) == 0:
             return
         self.left -= len(pairs)
@@ -98,3 +102,26 @@ class Pool:
         for number in np.flatnonzero(complete):
             denoted[:, number] = correct(answers[:, number], fitted.head.thresholds[number])
         return denoted
+
+    def cautious_denotations(self, columns: Sequence[int]) -> np.ndarray:
+        """`(n_distinct, n_columns)` denotations to compare candidates by, of which some are judged in full.
+
+        The head smooths away what a predicate has of its own, and makes of two that are nearly the same the same. Where
+        the judge is believed, what it said stands, and elsewhere the head is taken to be wrong as often as it is on
+        judgments left out; else a candidate would look best that was judged on too few texts to be known.
+        """
+        if self.correct_bias:
+            return self.denotations(columns)
+        answers = self.answers[:, list(columns)]
+        incomplete: list[int] = np.flatnonzero(~np.isfinite(answers).all(axis=0)).tolist()
+        cautious = answers.astype(np.float64)
+        if not incomplete:
+            return cautious
+        fitted = self.head([columns[number] for number in incomplete])
+        denoted = fitted.head.denote(self.features)
+        for place, number in enumerate(incomplete):
+            wrong = np.mean((fitted.left_out[place] > 0.5) != (fitted.corrected[place] > 0.5))
+            blurred = denoted[:, place] * (1 - wrong) + (1 - denoted[:, place]) * wrong
+            known = np.isfinite(answers[:, number])
+            cautious[:, number] = np.where(known, answers[:, number], blurred)
+        return cautious

@@ -104,7 +104,9 @@ def slot_losses(
     others = jnp.asarray([empty if column < 0 else column for column in chosen]).at[slot].set(empty)
     n_slots = model.n_predicates
     batch = max(1, _BATCH_BYTES // max(1, pool.shape[0] * n_slots * columns.dtype.itemsize))
-    losses = np.array(_slot_losses(model.specialise(pool), columns, others, slot, data, min(batch, empty + 1)))
+    losses = np.array(
+        _slot_losses(model.specialise(pool), columns, others, jnp.asarray(slot), data, min(batch, empty + 1))
+    )
     losses[[column for number, column in enumerate(chosen) if number != slot and column >= 0]] = np.inf
     return np.append(losses[:n_candidates], losses[empty])
 

@@ -28,7 +28,7 @@ def by_coordinates(search: "Search") -> tuple[list[int], float, RESULTS]:
     gained less than `tolerance`; a round through fewer says nothing about the others.
     """
     options, n_slots = search.options, search.model.n_predicates
-    search.judge_on(range(len(search.pool.predicates)), search.rows_in_full)
+    search.judge_on((range(len(search.pool.predicates)), search.rows_in_full))
     chosen = [-1] * n_slots
     loss = np.inf
     for slot in range(n_slots):
@@ -44,7 +44,7 @@ def by_coordinates(search: "Search") -> tuple[list[int], float, RESULTS]:
             new = search.propose_for(search.embeddings @ direction.T)
             if new:
                 any_new = True
-                search.judge_on(new, search.rows_in_full)
+                search.judge_on((new, search.rows_in_full))
                 chosen, loss = _fill(search, chosen, slot)
         search.record(f"refinement {number}", loss, chosen)
         if n_refined == n_slots and loss > before - options.tolerance:

@@ -105,7 +105,10 @@ class Search:
 
     def run(self, ngrams) -> Found:
         """Runs the search. Raises `LanguageModelError` if nothing usable is ever proposed."""
-        self.propose_for(self.start(ngrams))
+        scores = self.start(ngrams)
+        if self.options.n_ahead > 1:
+            scores = np.concatenate([scores, self.embeddings @ self._directions_ahead().T], axis=1)
+        self.propose_for(scores)
         if not self.pool.predicates:
             if self.meter.spent is not None:
                 raise LanguageModelError(
@@ -130,11 +133,17 @@ class Search:
         """The texts on which a chosen predicate is judged."""
         return self.order[: self.options.n_judged or len(self.corpus.distinct)]
 
-    def directions(self, fixed: np.ndarray | None = None) -> Directions:
+    def _directions_ahead(self) -> np.ndarray:
+        """The directions of a model with more predicates: what else there is to be found beside the best of them."""
+        n_predicates = self.options.n_ahead * self.model.n_predicates
+        return self.directions(model=dataclasses.replace(self.model, n_predicates=n_predicates)).vectors
+
+    def directions(self, fixed: np.ndarray | None = None, model: AbstractPredicateModel | None = None) -> Directions:
         """Directions of all slots, or of those that are left beside some `fixed` denotations, `(n_texts, n_fixed)`."""
         with self.costs.stage("relaxation"), self.progress.task("relaxing", None):
             self.key, key = jax.random.split(self.key)
-            model, data, n_texts = self.model, self.data, len(self.spread_embeddings)
+            model = self.model if model is None else model
+            data, n_texts = self.data, len(self.spread_embeddings)
             if n_texts < len(self.corpus):
                 # The few texts that do not divide evenly among the devices are left out of the relaxation.
                 model, data = model.subsample(data, jnp.arange(n_texts), len(self.corpus))
@@ -183,10 +192,13 @@ class Search:
         depth = max((len(slot) for slot in proposals), default=0)
         return self.pool.add([slot[rank] for rank in range(depth) for slot in proposals if rank < len(slot)])
 
-    def judge_on(self, columns: Sequence[int], rows: np.ndarray) -> None:
-        """Judges some columns on some texts, as far as the budget goes."""
+    def judge_on(self, *parts: tuple[Sequence[int], np.ndarray]) -> None:
+        """Judges columns on texts, for each part some columns on some texts, together and as far as the budget goes."""
         with self.costs.stage("judging"):
-            self.pool.judge_columns(columns, rows)
+            pairs = {(int(row), column): None for columns, rows in parts for row in rows for column in columns}
+            # Text by text, so that a budget that ends early has seen every column.
+            rank = {int(row): number for number, row in enumerate(self.order)}
+            self.pool.judge_pairs(np.asarray(sorted(pairs, key=lambda pair: (rank[pair[0]], pair[1]))))
 
     def usable_columns(self) -> list[int]:
         """The columns that can be chosen. Raises `LanguageModelError` if there are none."""
@@ -208,7 +220,7 @@ class Search:
             position = {column: number for number, column in enumerate(columns)}
             selection = select(
                 self.model,
-                self._as_array(self.corpus.spread(self.pool.denotations(columns))),
+                self._as_array(self.corpus.spread(self.pool.cautious_denotations(columns))),
                 self.data,
                 start=None if start is None else np.asarray([position.get(c, -1) for c in start]),
                 key=key,
@@ -226,7 +238,7 @@ class Search:
             position = {column: number for number, column in enumerate(columns)}
             losses = slot_losses(
                 self.model,
-                self._as_array(self.corpus.spread(self.pool.denotations(columns))),
+                self._as_array(self.corpus.spread(self.pool.cautious_denotations(columns))),
                 self.data,
                 chosen=[position.get(column, -1) for column in chosen],
                 slot=slot,

@@ -29,7 +29,9 @@ class SearchOptions:
       section 4), which refines one slot after another and judges every candidate on all `n_judged` texts. Its rounds
       go through `n_slots_refined` slots, one at a time; with 1 slot and 10 rounds it does what the paper reports.
     - `relaxation`: False puts directions drawn at random in the place of relaxed ones (an ablation).
-    - `pricing`: only slots in which a relaxed direction promises a lower loss are refined; False for all slots.
+    - `n_ahead`: how many times as many slots are relaxed as well before the first proposals, so that there are more
+      candidates to select from at once; 1 for none. It saves rounds where a wait costs more than a judgment.
+    - `pricing`: refine only slots in which a relaxed direction promises a lower loss, and end where none does.
     """
 
     n_rounds: int = 1
@@ -44,10 +46,11 @@ class SearchOptions:
     tolerance: float = 1e-3
     refinement: Refinement = "columns"
     relaxation: bool = True
-    pricing: bool = True
+    n_ahead: int = 1
+    pricing: bool = False
 
     def __post_init__(self):
-        for name, least in (("n_rounds", 0), ("n_screened", 1), ("n_restarts", 1), ("n_relaxed", 2)):
+        for name, least in (("n_rounds", 0), ("n_screened", 1), ("n_restarts", 1), ("n_ahead", 1), ("n_relaxed", 2)):
             if getattr(self, name) < least:
                 raise ValueError(f"got {name}={getattr(self, name)}, expected at least {least}")
         for name, least in (("n_slots_refined", 1), ("n_judged", 2), ("max_judgments", 2)):
