@@ -7,30 +7,14 @@ import pytest
 import nlparam
 from nlparam.language.lm.engine import Engine
 from nlparam.language.lm.scripted import ScriptedModel
-from nlparam.language.propose import AbstractProposer
 from nlparam.models import Clustering
 from nlparam.numerics.select import slot_losses
 from nlparam.search import SearchOptions
 from nlparam.solution import RESULTS
 from tests.oracle import LexicalEmbedder, Oracle, topics
+from tests.test_search import InBatches
 
 IN_FULL = {"n_judged": None, "correct_bias": False, "n_restarts": 2}
-
-
-class FewAtATime(AbstractProposer):
-    """Gives the next `n` predicates of a list to every slot, whatever the scores, and asks the language model once."""
-
-    identity = "few-at-a-time"
-
-    def __init__(self, predicates, n):
-        self.predicates, self.n = list(predicates), n
-        self.scores: list[np.ndarray] = []
-
-    def propose(self, texts, scores, *, goal, avoid=(), rng):
-        del texts, goal, rng
-        self.scores.append(scores)
-        fresh = [predicate for predicate in self.predicates if predicate not in avoid]
-        return [fresh[slot * self.n : (slot + 1) * self.n] for slot in range(scores.shape[1])]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +32,7 @@ def fit(corpus, proposer, lm=None, n_predicates=3, **options):
 
 def test_every_candidate_is_judged_on_every_text_and_the_gold_ones_are_found(corpus):
     oracle = Oracle(*corpus)
-    proposer = FewAtATime(oracle.predicates, 3)
+    proposer = InBatches(oracle.predicates, 3)
     found = fit(corpus, proposer, oracle.model(), refinement="coordinate", n_rounds=9, n_slots_refined=None, **IN_FULL)
     assert set(found.predicates) == set(oracle.gold)
     n_texts = len(corpus[0])
@@ -65,7 +49,7 @@ def test_the_number_of_judgments_can_be_set(corpus):
     oracle = Oracle(*corpus)
     found = fit(
         corpus,
-        FewAtATime(oracle.predicates, 3),
+        InBatches(oracle.predicates, 3),
         oracle.model(),
         refinement="coordinate",
         n_rounds=9,
@@ -79,14 +63,14 @@ def test_the_number_of_judgments_can_be_set(corpus):
 
 def test_one_slot_and_some_rounds_are_the_algorithm_of_the_paper(corpus):
     oracle = Oracle(*corpus)
-    proposer = FewAtATime(oracle.predicates, 2)
+    proposer = InBatches(oracle.predicates, 2)
     found = fit(corpus, proposer, oracle.model(), refinement="coordinate", n_rounds=4, n_slots_refined=1, **IN_FULL)
     assert len(proposer.scores) == 1 + 4
     assert found.result == RESULTS.rounds_spent
 
 
 def test_no_refinement(corpus):
-    proposer = FewAtATime(Oracle(*corpus).predicates, 3)
+    proposer = InBatches(Oracle(*corpus).predicates, 3)
     for refinement in ("columns", "coordinate"):
         found = fit(corpus, proposer, refinement=refinement, n_rounds=0, **IN_FULL)
         assert len(found.candidates) == 9
@@ -95,11 +79,11 @@ def test_no_refinement(corpus):
 
 @pytest.mark.parametrize("refinement", ["columns", "coordinate"])
 def test_no_relaxation(corpus, refinement):
-    proposer = FewAtATime(Oracle(*corpus).predicates, 3)
+    proposer = InBatches(Oracle(*corpus).predicates, 3)
     found = fit(corpus, proposer, refinement=refinement, relaxation=False, **IN_FULL)
     assert found.trace[0].step == "random directions"
     assert np.isfinite(found.trace[0].loss)
-    again = FewAtATime(proposer.predicates, 3)
+    again = InBatches(proposer.predicates, 3)
     fit(corpus, again, refinement=refinement, relaxation=True, **IN_FULL)
     assert again.scores[0].std() > 1.5 * proposer.scores[0].std(), "a random direction parts the texts less"
     assert np.linalg.norm(found.denoter.features.directions, axis=1) == pytest.approx(1)

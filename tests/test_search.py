@@ -7,7 +7,12 @@ import pytest
 
 import nlparam
 import nlparam.errors
+from nlparam.budget import Meter
+from nlparam.costs import Costs
+from nlparam.language.judge import AbstractJudge
+from nlparam.language.propose import AbstractProposer
 from nlparam.models import Clustering
+from nlparam.pool import Pool
 from nlparam.search import SearchOptions
 from nlparam.solution import RESULTS
 from tests.oracle import LexicalEmbedder, Oracle, topics
@@ -97,8 +102,108 @@ def test_nothing_proposed_is_an_error():
         nlparam.fit(Clustering(2), texts, lm=oracle.model(), predicates=[], embedder=LexicalEmbedder(texts))
 
 
+class InBatches(AbstractProposer):
+    """Gives every slot the next few predicates of a list; `scores` keeps what it was asked for."""
+
+    identity = "in-batches"
+
+    def __init__(self, predicates, per_slot):
+        self.predicates, self.per_slot = list(predicates), per_slot
+        self.scores: list[np.ndarray] = []
+
+    def propose(self, texts, scores, *, goal, avoid=(), rng):
+        del texts, goal, rng
+        self.scores.append(scores)
+        fresh = [predicate for predicate in self.predicates if predicate not in avoid]
+        return [fresh[slot * self.per_slot : (slot + 1) * self.per_slot] for slot in range(scores.shape[1])]
+
+
+@pytest.mark.parametrize("pricing", [True, False])
+def test_a_direction_that_promises_nothing_is_not_asked_for(pricing):
+    texts, labels = topics(200, 3)
+    oracle = Oracle(texts, labels, distractors=3)
+    proposer = InBatches(oracle.predicates, 4)
+    found = propose_with(proposer, oracle, texts, pricing=pricing)
+    assert set(found.predicates) == set(oracle.gold)
+    assert len(proposer.scores) == (1 if pricing else 2)
+    assert found.result == (RESULTS.converged if pricing else RESULTS.nothing_usable)
+    assert found.costs.rounds <= 3
+
+
+def test_a_direction_that_promises_more_is_asked_for():
+    texts, labels = topics(200, 3)
+    oracle = Oracle(texts, labels, distractors=3)
+    distractors = [predicate for predicate in oracle.predicates if predicate not in oracle.gold]
+    proposer = InBatches([*distractors[:9], *oracle.gold], 3)
+    found = propose_with(proposer, oracle, texts, pricing=True)
+    assert set(found.predicates) == set(oracle.gold)
+    assert len(proposer.scores) == 2
+
+
+def test_slots_ahead_are_proposed_for_at_once():
+    texts, labels = topics(200, 3)
+    oracle = Oracle(texts, labels, distractors=3)
+    proposer = InBatches(oracle.predicates, 1)
+    found = propose_with(proposer, oracle, texts, n_ahead=3, n_rounds=0)
+    assert [scores.shape for scores in proposer.scores] == [(200, 3 + 9)]
+    assert set(found.predicates) == set(oracle.gold)
+    directions = found.denoter.features.directions
+    assert directions.shape[0] == 3, "the head sees the slots of the model"
+
+
+def propose_with(proposer, oracle, texts, **options) -> nlparam.Fit:
+    given = {"n_rounds": 3, "n_slots_refined": None, "n_screened": 20, "n_judged": None, "correct_bias": False}
+    return nlparam.fit(
+        Clustering(3),
+        texts,
+        lm=oracle.model(max_in_flight=64),
+        proposer=proposer,
+        embedder=LexicalEmbedder(texts),
+        options={"n_restarts": 2} | given | options,
+    )
+
+
+class Looked(AbstractJudge):
+    """Looks the answers up in a matrix."""
+
+    identity = "looked"
+
+    def __init__(self, answers):
+        self.answers = answers
+
+    def judge(self, texts, predicates, pairs):
+        del texts, predicates
+        return self.answers[pairs[:, 0], pairs[:, 1]]
+
+
+def test_what_few_judgments_say_is_taken_with_caution(rng):
+    features = rng.normal(size=(400, 5))
+    truth = (features[:, :1] > 0) ^ (rng.random((400, 2)) < [0.0, 0.2])
+    pool = Pool(
+        [str(number) for number in range(400)],
+        features,
+        Looked(truth.astype(float)),
+        correct_bias=False,
+        max_judgments=None,
+        meter=Meter(Costs()),
+    )
+    pool.add(["exact", "noisy"])
+    pool.judge_pairs(np.asarray([(row, column) for row in range(60) for column in (0, 1)]))
+    pool.judge_columns([0], np.arange(400))
+    assert not pool.judge_pairs(np.zeros((0, 2)))
+    cautious = pool.cautious_denotations([0, 1])
+    assert (cautious[:, 0] == truth[:, 0]).all()
+    assert (cautious[:60, 1] == truth[:60, 1]).all()
+    # It is wrong for a fifth of the texts, and says so.
+    assert 0.05 < cautious[60:, 1].min() < cautious[60:, 1].max() < 0.95
+    by_head = pool.denotations([0, 1])
+    assert by_head[60:, 1].min() < cautious[60:, 1].min()
+    pool.correct_bias = True
+    assert (pool.cautious_denotations([0, 1]) == pool.denotations([0, 1])).all()
+
+
 @pytest.mark.parametrize(
-    ("option", "value"), [("n_rounds", -1), ("n_screened", 0), ("n_judged", 1), ("max_judgments", 0)]
+    ("option", "value"), [("n_ahead", 0), ("n_rounds", -1), ("n_screened", 0), ("n_judged", 1), ("max_judgments", 0)]
 )
 def test_nonsense_options_are_refused(option, value):
     with pytest.raises(ValueError, match=option):

@@ -73,8 +73,9 @@ class OracleJudge(AbstractJudge):
         self.asked = np.zeros(self.holds.shape, dtype=bool)
 
     def judge(self, texts, predicates, pairs):
-        rows = np.asarray([self.row[texts[row]] for row in pairs[:, 0].tolist()], dtype=int)
-        columns = np.asarray([self.column[predicates[column]] for column in pairs[:, 1].tolist()], dtype=int)
+        asked: list[list[int]] = pairs.tolist()
+        rows = np.asarray([self.row[texts[row]] for row, _ in asked], dtype=int)
+        columns = np.asarray([self.column[predicates[column]] for _, column in asked], dtype=int)
         distinct = np.unique(np.stack([rows, columns], axis=1), axis=0)
         n_new = int((~self.asked[distinct[:, 0], distinct[:, 1]]).sum())
         self.asked[rows, columns] = True

@@ -5,7 +5,7 @@ predicates (columns), judging fills the columns, and selection keeps the best. A
 never judged on more than the few texts of the screening.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,10 +32,12 @@ def by_columns(search: "Search") -> tuple[list[int], float, RESULTS]:
     for number in range(1, options.n_rounds + 1):
         if search.pool.spent:
             break
-        directions = _promising(search, selection)
-        new = _propose_and_screen(search, directions) if directions else []
-        if not new:
-            result = RESULTS.nothing_usable if directions else RESULTS.converged
+        promising = _promising(search, selection)
+        if not promising:
+            result = RESULTS.converged
+            break
+        if not _propose_and_screen(search, promising, selection):
+            result = RESULTS.nothing_usable
             break
         before, selection = selection.loss, _settle(search, selection.chosen.tolist())
         search.record(f"refinement {number}", selection.loss, selection.chosen.tolist())
@@ -49,39 +51,55 @@ def _settle(search: "Search", start: Sequence[int] | None) -> Selection:
     """Selects, judges in full what was selected, and further what came close, until all that is selected is.
 
     What came close is judged on a few times the texts of the screening, which tells most of it from what was selected.
-    That it is judged in full as well would cost more than the little that is between them. It is judged beside what was
-    selected; for its sake alone there is no further round. (Where these texts are nearly all, it is judged in full.)
+    That it is judged in full as well would cost more than the little that is between them. It is judged at once, beside
+    what was selected; after that, for its sake alone, there is no further round. (Where these texts are nearly all, it
+    is judged in full.)
     """
     in_full, n_slots = search.rows_in_full, search.model.n_predicates
     contested, n_close = search.order[: _CONTESTED * search.n_screening], _CONTENDERS * n_slots
     few = len(contested) >= _NEARLY * len(in_full)
     if few:
         contested, n_close = in_full, n_slots
-    selection = search.select(start)
+    selection, first = search.select(start), True
     while not search.pool.spent:
         chosen = [c for c in selection.chosen.tolist() if c >= 0 and not search.pool.is_judged(c, in_full)]
         close = selection.contenders(search.options.contention)[:n_close]
         close = [c for c in close if not search.pool.is_judged(c, contested)]
-        if not chosen and not (few and close):
+        if not chosen and not (close and (first or few)):
             break
         search.judge_on((chosen, in_full), (close, contested))
-        selection = search.select(selection.chosen.tolist())
+        selection, first = search.select(selection.chosen.tolist()), False
     return selection
 
 
-def _propose_and_screen(search: "Search", directions: list[np.ndarray]) -> list[int]:
-    """The new candidates for some directions, judged on a few texts."""
-    scores = search.embeddings @ np.stack(directions).T
+def _propose_and_screen(search: "Search", promising: dict[int, np.ndarray], selection: Selection) -> bool:
+    """Judges new candidates for some slots on a few texts; False if there are none."""
+    scores = search.embeddings @ np.stack(list(promising.values())).T
     new = search.propose_for(scores)
     # Half of the screening texts are those that the others were screened on, half are high for the new directions.
     n_screening = search.n_screening
     high = np.argsort(-scores.max(axis=1), kind="stable")[: n_screening - n_screening // 2]
-    search.judge_on((new, np.unique(np.concatenate([search.order[: n_screening // 2], high]))))
-    return new
+    rows = np.unique(np.concatenate([search.order[: n_screening // 2], high]))
+    # If a slot can be bettered, perhaps by a candidate that is there and was misjudged on too few texts.
+    passed_over = _next_best(search, selection, promising) if search.options.pricing else []
+    search.judge_on((new, rows), (passed_over, search.rows_in_full))
+    return bool(new or passed_over)
 
 
-def _promising(search: "Search", selection: Selection) -> list[np.ndarray]:
-    """The directions that would lower the loss in place of the least useful predicates, the others being fixed.
+def _next_best(search: "Search", selection: Selection, slots: Iterable[int]) -> list[int]:
+    """For each of some slots the best candidate, as far as is known, that was not judged in full."""
+    n_known = selection.swap_losses.shape[1]
+    open_ones = [c for c in range(n_known) if not search.pool.is_judged(c, search.rows_in_full)]
+    best: dict[int, None] = {}
+    for slot in slots:
+        losses = selection.swap_losses[slot, open_ones]
+        if len(losses) and np.isfinite(losses.min()):
+            best[open_ones[int(np.argmin(losses))]] = None
+    return list(best)
+
+
+def _promising(search: "Search", selection: Selection) -> dict[int, np.ndarray]:
+    """The least useful slots in which a direction would lower the loss, the others being fixed, and these directions.
 
     What a predicate in a direction could do is not known before there is one; the half-space that does best, all texts
     above some score, stands for it. A direction whose half-space is no better than the predicate that is there has a
@@ -90,11 +108,11 @@ def _promising(search: "Search", selection: Selection) -> list[np.ndarray]:
     # A direction drawn at random promises nothing, and is tried all the same.
     options, chosen = search.options, selection.chosen.tolist()
     priced = options.pricing and options.relaxation
-    directions: list[np.ndarray] = []
+    promising: dict[int, np.ndarray] = {}
     for slot in np.argsort(selection.costs, kind="stable").tolist():
-        if len(directions) == options.n_slots_refined:
+        if len(promising) == options.n_slots_refined:
             break
         direction = search.directions_beside(chosen, [slot])[0]
         if not priced or search.price(chosen, slot, direction) < selection.loss - options.tolerance:
-            directions.append(direction)
-    return directions
+            promising[slot] = direction
+    return promising

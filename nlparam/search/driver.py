@@ -167,13 +167,18 @@ class Search:
         return np.stack([self.directions(np.delete(denotations, slot, axis=1)).vectors[-1] for slot in slots])
 
     def price(self, chosen: Sequence[int], slot: int, direction: np.ndarray) -> float:
-        """The loss with the half-space of a direction in a slot that does best there: all texts above some score."""
+        """The loss with the half-space of a direction in a slot that does best there: all texts above some score.
+
+        Its denotations are as far from 0 and 1 as those of the predicate that is there: a language model that is never
+        quite sure would not be surer of another.
+        """
         with self.costs.stage("selection"), self.progress.task("selecting", None):
-            scores = self.embeddings @ direction
-            halves = scores[:, None] >= np.quantile(scores, 1 - np.asarray(_SHARES))
-            columns = np.concatenate([self.denotations(chosen), self.corpus.spread(halves.astype(float))], axis=1)
-            own = range(len(chosen))
-            losses = slot_losses(self.model, self._as_array(columns), self.data, chosen=own, slot=slot)
+            there, scores = self.denotations(chosen), self.embeddings @ direction
+            sure = there[:, slot][there[:, slot] > 0.5], there[:, slot][there[:, slot] <= 0.5]
+            yes, no = sure[0].mean() if len(sure[0]) else 1.0, sure[1].mean() if len(sure[1]) else 0.0
+            halves = np.where(scores[:, None] >= np.quantile(scores, 1 - np.asarray(_SHARES)), yes, no)
+            columns = self._as_array(np.concatenate([there, self.corpus.spread(halves)], axis=1))
+            losses = slot_losses(self.model, columns, self.data, chosen=range(len(chosen)), slot=slot)
             return float(losses[len(chosen) : -1].min())
 
     def denotations(self, chosen: Sequence[int]) -> np.ndarray:
