@@ -24,13 +24,16 @@ class Goalex(AbstractArm):
     **Arguments:** `n_proposals`, in all, by default three per cluster but at least 8 (the paper has 30 to 50);
     `n_assigned`, on how many random texts each proposal is judged, by default as many as a fit judges for a predicate,
     or more where the limit on the judgments allows it, the learned head denoting the others; `uncovered` and `overlap`,
-    the price of a text without a cluster and of each cluster beyond the first (the paper's mu and lambda).
+    the price of a text without a cluster and of each cluster beyond the first (the paper's mu and lambda);
+    `most_share`, of the texts that one cluster may have (0.4 in the paper's code), more only where too few proposals
+    have less.
     """
 
     n_proposals: int | None = None
     n_assigned: int | None = None
     uncovered: float = 1.0
     overlap: float = 0.5
+    most_share: float = 0.4
 
     def run(self, problem: Problem) -> Outcome:
         # No part of GoalEx looks at embeddings: the goal representation would be paid for and not used.
@@ -86,7 +89,9 @@ class Goalex(AbstractArm):
     def _selected(self, run: Run, denotations: np.ndarray) -> list[int]:
         n_selected = min(run.model.n_predicates, denotations.shape[1])
         holds = denotations > 0.5
-        return select_cover(holds, n_selected, uncovered=self.uncovered, overlap=self.overlap).tolist()
+        most_share = max(self.most_share, float(np.sort(holds.mean(axis=0))[n_selected - 1]))
+        chosen = select_cover(holds, n_selected, uncovered=self.uncovered, overlap=self.overlap, most_share=most_share)
+        return chosen.tolist()
 
 
 def _partition(model: AbstractPredicateModel, denotations: np.ndarray, data, blank: np.ndarray) -> np.ndarray | None:
