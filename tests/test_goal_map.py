@@ -57,6 +57,11 @@ def test_statements_at_random_leave_the_embeddings_as_they_are(rng):
     assert learn(embeddings, rng.integers(3, size=len(values))).share == 0.0
 
 
+def test_statements_that_are_all_alike_leave_the_embeddings_as_they_are(rng):
+    embeddings, values = planted(rng)
+    assert learn(embeddings, np.zeros(len(values), dtype=int)).share == 0.0
+
+
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
 def test_inner_products_are_the_mix_of_those_of_the_two_spaces(rng, share):
     first, second = unit(rng.normal(size=(7, 4))), unit(rng.normal(size=(7, 5)))

@@ -6,6 +6,7 @@ of the texts to the embeddings of these statements maps every text to where its 
 enters the representation is chosen on statements left out: the space whose clusters predict them best.
 """
 
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -119,9 +120,13 @@ def _gains(embeddings, features, rows, statements, penalty, *, n_clusters, seed)
 
 def _clusters(space, n_clusters, seed) -> np.ndarray:
     from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
 
     kind: Any = KMeans  # its annotations, guessed from its defaults, know a string for n_init only
-    return kind(n_clusters, n_init=3, random_state=seed).fit_predict(space)
+    with warnings.catch_warnings():
+        # Where all statements are alike, so are all mapped texts: one cluster, which then explains nothing.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return kind(n_clusters, n_init=3, random_state=seed).fit_predict(space)
 
 
 def _explained(labels, kept, fold, statements) -> np.ndarray:
