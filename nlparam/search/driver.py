@@ -56,8 +56,7 @@ class Directions(NamedTuple):
 class Search:
     """One run of the search. The parts it combines are given; it owns the pool and the trace.
 
-    `run` leaves what is done with them to a strategy: [`by_columns`][nlparam.search.columns.by_columns] or
-    [`by_coordinates`][nlparam.search.coordinate.by_coordinates].
+    `run` leaves what is done with them to a strategy, `by_columns` or `by_coordinates`.
     """
 
     def __init__(
