@@ -289,7 +289,8 @@ def _facts(fit: "Fit", model: str) -> list[Row]:
 
 def _representation(fit: "Fit") -> str | None:
     """How far the goal entered what was relaxed; nothing for embeddings as they are because nothing else was asked."""
-    goal_map = fit.denoter.goal_map
+    # A fit that was put together by hand may have nothing to denote with.
+    goal_map = fit.denoter.goal_map if fit.denoter else None
     if goal_map is None:
         return None
     if goal_map.share == 0:
