@@ -1,10 +1,14 @@
 """Fixtures that every test may use; nothing a test does touches the user's own cache."""
 
+import gc
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+_MANY_MAPS = 20_000
 
 
 def pytest_collection_modifyitems(items):
@@ -21,6 +25,20 @@ def _private_store(tmp_path, monkeypatch):
     """A store of its own for every test. Weights and digests stay in the user's cache: they are checked by content."""
     monkeypatch.setenv("NLPARAM_STORE", str(tmp_path / "store.sqlite"))
     monkeypatch.delenv("NLPARAM_DEBUG", raising=False)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _few_memory_maps():
+    """Frees compiled functions once they hold many memory maps.
+
+    Linux lets a process have 65,530 of them, and every function that JAX compiles takes some: at the end of the suite
+    compilations failed and threads no longer started.
+    """
+    yield
+    maps = Path("/proc/self/maps")
+    if "jax" in sys.modules and maps.exists() and maps.read_bytes().count(b"\n") > _MANY_MAPS:
+        sys.modules["jax"].clear_caches()
+        gc.collect()
 
 
 @pytest.fixture
