@@ -5,6 +5,7 @@ import collections
 import contextlib
 import math
 import time
+from collections.abc import Callable
 
 _GROWTH = 1.10  # a doubled limit must raise the throughput by this much to be kept
 _GAIN = 1.05  # a limit a quarter larger must raise it by this much
@@ -26,10 +27,12 @@ class AdaptiveLimit:
 
     For use in one event loop at a time.
 
-    **Arguments:** `most`, the limit's upper end, which may be changed at any time; `start`, its first value.
+    **Arguments:** `most`, the limit's upper end, which may be changed at any time; `start`, its first value; `clock`,
+    the time in seconds.
     """
 
-    def __init__(self, most: int, *, start: int = 16):
+    def __init__(self, most: int, *, start: int = 16, clock: Callable[[], float] = time.monotonic):
+        self._clock = clock
         self._most = max(1, most)
         self.limit = min(start, self._most)
         self.in_flight = 0
@@ -101,14 +104,14 @@ class AdaptiveLimit:
         self._set(reduced)
 
     def _close_for(self, pause: float) -> None:
-        until = time.monotonic() + pause
+        until = self._clock() + pause
         if until > self._closed_until:
             self._closed_until = until
             asyncio.get_running_loop().call_later(pause, self._admit)
 
     def _admit(self) -> None:
         if self._closed_until:
-            if time.monotonic() < self._closed_until - 0.001:
+            if self._clock() < self._closed_until - 0.001:
                 return
             self._closed_until = 0.0
         while self._waiting and self.in_flight < self.limit:
@@ -125,26 +128,26 @@ class AdaptiveLimit:
         self._to_skip = self.in_flight  # these still tell of the limit before
         self._n = 0
         self._full = True
-        self._began = time.monotonic()
+        self._began = self._clock()
 
     def _count(self) -> None:
         self._forgiven = max(0, self._forgiven - 1)
         if self._to_skip > 0:
             self._to_skip -= 1
             if self._to_skip == 0:
-                self._began = time.monotonic()
+                self._began = self._clock()
             return
         self._n += 1
         # Where nobody waits, it is not the limit that decides the throughput, and nothing is learnt about it.
         self._full = self._full and (bool(self._waiting) or self.limit == self._most)
         if self._n < max(4 * self.limit, 64):
             return
-        elapsed = time.monotonic() - self._began
+        elapsed = self._clock() - self._began
         if elapsed < _SHORTEST:
             return
         if self._full:
             self._decide(self._n / elapsed)
-        self._n, self._full, self._began = 0, True, time.monotonic()
+        self._n, self._full, self._began = 0, True, self._clock()
 
     def _decide(self, rate: float) -> None:
         if self._growing:
