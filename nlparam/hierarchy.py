@@ -1,0 +1,342 @@
+"""What `nlparam.taxonomy` returns: a tree whose nodes are predicates, the children explaining their parent's texts."""
+
+import dataclasses
+import enum
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nlparam.corpus import Corpus
+from nlparam.costs import Costs
+from nlparam.solution import Judgment
+
+if TYPE_CHECKING:
+    from nlparam.denoter import Denoter
+
+ROOT = "root"
+NONE_OF_THESE = "none of these"
+# From this denotation on a text is under a node.
+HOLDS = 0.5
+
+
+class OUTCOMES(enum.StrEnum):
+    """Why the growing of a taxonomy ended."""
+
+    complete = "every node that can be divided is"
+    budget_spent = "the budget is spent"
+
+
+class STOPS(enum.StrEnum):
+    """Why a node has no children."""
+
+    depth = "the depth asked for is reached"
+    few_texts = "too few texts to divide"
+    nothing_usable = "no candidate predicates divide its texts"
+    budget_spent = "the budget was spent before it was divided"
+    none_of_these = "its texts are those that no sibling explains"
+
+
+class STATUS(enum.StrEnum):
+    """Whether a refit may replace a node."""
+
+    open = "open"
+    locked = "locked"
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """A predicate that was considered as a child of a node, with all that a later selection needs.
+
+    **Attributes:**
+
+    - `predicate`: as it was judged.
+    - `denotations`: `(n_members,)`, probabilities over the texts of the node (`Node.members`); empty where there were
+      too few answers to denote it.
+    - `judged`, `answers`: the numbers of the texts it was judged on, and the language model's probabilities as they
+      were.
+    - `child`: the id of the child it became, `None` if it was not chosen.
+    - `same_as`: the candidate that it was merged into as a near-duplicate, `None` if it was not.
+    """
+
+    predicate: str
+    denotations: np.ndarray
+    judged: np.ndarray
+    answers: np.ndarray
+    child: str | None = None
+    same_as: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Division:
+    """What a number of children would explain: the mean log-likelihood of texts held out, and its standard error.
+
+    In nats per text, against no division at all; see `nlparam.numerics.divide`.
+    """
+
+    n_children: int
+    gain: float
+    standard_error: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Node:
+    """One predicate of a taxonomy and the texts under it.
+
+    **Attributes:**
+
+    - `id`: "root", then "1", "2", ... in order of size, "2.1" the first child of "2"; "2.0" is the child of "2" that
+      holds the texts that none of the others explains.
+    - `predicate`: the sentence; `None` for the root and for "none of these".
+    - `judged_as`: the wording that the language model judged, where siblings were rephrased to one form since; else
+      `None`.
+    - `parent`: the id of the parent, `None` for the root; `children`: ids, "none of these" last.
+    - `members`: `(n_members,)` the numbers of the texts under it, ascending.
+    - `denotations`: the probability that the predicate holds for each text of the parent (aligned with the parent's
+      `members`); for "none of these" one minus the highest of its siblings, for the root 1 for each of its own.
+    - `status`: locked nodes survive a refit.
+    - `residual`: true for "none of these".
+    - `stopped`: why it has no children, `None` if it has some. `partial`: true if the budget was spent while it was
+      divided, so that its children rest on fewer judgments than asked for.
+    - `candidates`: what was considered for its children.
+    - `divisions`: what each number of children that was considered would explain, empty if the number was given.
+    - `agreement`: the share of judgments left out in which the head agrees with the language model on the predicate;
+      `nan` where it has none.
+    - `costs`: what dividing it took.
+    """
+
+    id: str
+    predicate: str | None
+    parent: str | None
+    members: np.ndarray
+    denotations: np.ndarray
+    children: tuple[str, ...] = ()
+    judged_as: str | None = None
+    status: STATUS = STATUS.open
+    residual: bool = False
+    stopped: STOPS | None = None
+    partial: bool = False
+    candidates: tuple[Candidate, ...] = ()
+    divisions: tuple[Division, ...] = ()
+    agreement: float = float("nan")
+    costs: Costs = dataclasses.field(default_factory=Costs)
+
+    @property
+    def depth(self) -> int:
+        """0 for the root, 1 for its children."""
+        return 0 if self.id == ROOT else self.id.count(".") + 1
+
+    @property
+    def name(self) -> str:
+        """The predicate, or what stands for it."""
+        return self.predicate or (NONE_OF_THESE if self.residual else "all texts")
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+
+@dataclasses.dataclass(frozen=True)
+class Taxonomy:
+    """A tree of predicates over a corpus.
+
+    **Attributes:**
+
+    - `nodes`: every node by its id, depth first, "none of these" after its siblings.
+    - `corpus`: the texts.
+    - `denoter`: denotes new texts for the predicates of `predicate_ids`, in that order; `None` for a tree without any.
+    - `judgments`: every answer of the language model that the denotations of the nodes rest on.
+    - `result`: why growing ended.
+    - `settings`, `versions`, `costs`: how it was made and what it cost.
+    """
+
+    nodes: Mapping[str, Node]
+    corpus: Corpus
+    denoter: "Denoter | None"
+    judgments: list[Judgment]
+    result: OUTCOMES
+    settings: dict[str, Any]
+    versions: dict[str, str]
+    costs: Costs
+
+    @property
+    def texts(self) -> Sequence[str]:
+        return self.corpus.texts
+
+    @property
+    def root(self) -> Node:
+        return self.nodes[ROOT]
+
+    @property
+    def depth(self) -> int:
+        """Levels of predicates below the root."""
+        return max(node.depth for node in self.nodes.values())
+
+    @property
+    def predicate_ids(self) -> list[str]:
+        """The ids of the nodes that have a predicate, in the order of the columns of `denoter`."""
+        return [node.id for node in self.nodes.values() if node.predicate is not None]
+
+    def children(self, node: str = ROOT, *, residual: bool = False) -> list[Node]:
+        """The children of a node; with `residual` "none of these" too."""
+        children = [self.nodes[child] for child in self.nodes[node].children]
+        return [child for child in children if residual or not child.residual]
+
+    def divided(self) -> Iterator[Node]:
+        """The nodes that have children."""
+        return (node for node in self.nodes.values() if node.children)
+
+    def share(self, node: str) -> float:
+        """The share of all texts that are under a node."""
+        return len(self.nodes[node]) / max(len(self.corpus), 1)
+
+    def denotations(self, node: str = ROOT) -> np.ndarray:
+        """`(n_members, n_children)`: the denotations of the children of a node over its texts."""
+        children = self.children(node)
+        if not children:
+            return np.zeros((len(self.nodes[node]), 0))
+        return np.stack([child.denotations for child in children], axis=1)
+
+    def coverage(self, node: str | None = None) -> float:
+        """The share of the texts of a node that are under at least one child; of the tree, over all divided nodes.
+
+        "None of these" covers nothing. 1 for a node without texts, 0 for one without children.
+        """
+        return self._over_nodes(node, lambda holds: holds.any(axis=1))
+
+    def overlap(self, node: str | None = None) -> float:
+        """The share of the texts of a node that are under more than one child; of the tree, over all divided nodes."""
+        return self._over_nodes(node, lambda holds: holds.sum(axis=1) > 1)
+
+    def balance(self, node: str | None = None) -> float:
+        """How evenly the texts are spread over the children, from 0 (all under one) to 1; of the tree, the mean.
+
+        The entropy of the sizes, divided by the log of their number.
+        """
+        if node is None:
+            divided = list(self.divided())
+            weights = [len(one) for one in divided]
+            values = [self.balance(one.id) for one in divided]
+            return float(np.average(values, weights=weights)) if sum(weights) else 1.0
+        sizes = np.asarray([len(child) for child in self.children(node)], dtype=float)
+        if len(sizes) < 2 or sizes.sum() == 0:
+            return 1.0
+        shares = sizes[sizes > 0] / sizes.sum()
+        return float(-np.sum(shares * np.log(shares)) / np.log(len(sizes)))
+
+    def correlation(self, node: str | None = None) -> float:
+        """The highest correlation of the denotations of two siblings, under a node or in the tree; -1 if there are
+        none."""
+        if node is None:
+            return max((self.correlation(one.id) for one in self.divided()), default=-1.0)
+        denotations = self.denotations(node)
+        varying = denotations[:, denotations.std(axis=0) > 0] if len(denotations) else denotations
+        if varying.shape[1] < 2:
+            return -1.0
+        correlations = np.corrcoef(varying.T)
+        return float(correlations[~np.eye(len(correlations), dtype=bool)].max())
+
+    def assignments(self, depth: int | None = None) -> list[str | None]:
+        """The id of the one node that each text is assigned to, at most `depth` levels below the root.
+
+        From the root down a text goes to the child of the highest denotation that holds for it, to "none of these" if
+        none does. `None` for a blank text.
+        """
+        assigned: list[str | None] = [None] * len(self.corpus)
+        stack = [(self.root, self.root.members)]
+        while stack:
+            node, rows = stack.pop()
+            if not node.children or (depth is not None and node.depth >= depth):
+                for row in rows.tolist():
+                    assigned[row] = node.id
+                continue
+            children = self.children(node.id)
+            within = self.denotations(node.id)[np.searchsorted(node.members, rows)]
+            best = np.where(within.max(axis=1) >= HOLDS, within.argmax(axis=1), len(children))
+            for number, child in enumerate(self.children(node.id, residual=True)):
+                stack.append((child, rows[best == number]))
+        return assigned
+
+    def path(self, node: str) -> list[Node]:
+        """The nodes from the first level down to a node."""
+        if node == ROOT:
+            return []
+        return [*self.path(self.nodes[node].parent or ROOT), self.nodes[node]]
+
+    def measures(self, node: str | None = None) -> dict[str, float]:
+        """Coverage, overlap, balance and the highest correlation of siblings, of a node or of the tree."""
+        return {
+            "coverage": self.coverage(node),
+            "overlap": self.overlap(node),
+            "balance": self.balance(node),
+            "correlation": self.correlation(node),
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """The tree without its texts and arrays, for JSON."""
+        return {
+            "result": self.result.name,
+            "n_texts": len(self.corpus),
+            "measures": self.measures(),
+            "nodes": [self._written(node) for node in self.nodes.values()],
+            "settings": self.settings,
+            "versions": self.versions,
+            "costs": self.costs.as_dict(),
+        }
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Writes the taxonomy to a folder (`taxonomy.json`, `taxonomy.yaml`, Parquet, safetensors).
+
+        Raises `FitFolderError` if the folder holds something else and `overwrite` is not set.
+        """
+        from nlparam.taxonomies.folder import save
+
+        return save(self, folder, overwrite=overwrite)
+
+    def __str__(self) -> str:
+        """The tree as indented lines."""
+        lines = [f"{len(self.corpus):,} texts"]
+        for node in self.nodes.values():
+            if node.id != ROOT and not (node.residual and len(node) == 0):
+                number = "" if node.residual else f"{node.id}  "
+                partial = "  (partial: the budget was spent)" if node.partial else ""
+                lines.append(
+                    f"{'  ' * node.depth}{number}{node.name}  {len(node):,} ({self.share(node.id):.1%}){partial}"
+                )
+        return "\n".join(lines)
+
+    def _over_nodes(self, node: str | None, counted) -> float:
+        divided = [one.id for one in self.divided()] if node is None else [node]
+        holds = [self.denotations(one) >= HOLDS for one in divided]
+        n_texts = sum(len(rows) for rows in holds)
+        return float(sum(counted(rows).sum() for rows in holds) / n_texts) if n_texts else float(not divided)
+
+    def _written(self, node: Node) -> dict[str, Any]:
+        written: dict[str, Any] = {
+            "id": node.id,
+            "predicate": node.predicate,
+            "judged_as": node.judged_as,
+            "parent": node.parent,
+            "children": list(node.children),
+            "residual": node.residual,
+            "status": node.status.value,
+            "n_texts": len(node),
+            "share": self.share(node.id),
+            "stopped": None if node.stopped is None else node.stopped.name,
+            "partial": node.partial,
+            "agreement": None if np.isnan(node.agreement) else node.agreement,
+            "divisions": [dataclasses.asdict(division) for division in node.divisions],
+            "candidates": [
+                {
+                    "predicate": candidate.predicate,
+                    "child": candidate.child,
+                    "same_as": candidate.same_as,
+                    "n_judged": len(candidate.judged),
+                }
+                for candidate in node.candidates
+            ],
+            "costs": node.costs.as_dict(),
+        }
+        if node.children:
+            written["measures"] = self.measures(node.id)
+        return written

@@ -1,0 +1,1 @@
+"""Taxonomies: growing a tree of predicates, keeping it on disk."""

@@ -1,0 +1,1 @@
+"""A taxonomy on disk: JSON, YAML, safetensors and Parquet in one folder. Loading one needs no language model."""
