@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nlparam.search import SearchOptions as SearchOptions
     from nlparam.solution import RESULTS as RESULTS
     from nlparam.solution import Fit as Fit
+    from nlparam.stability import consensus as consensus
 
 # JAX, torch and the like take seconds to import: each public name loads its module when it is first used.
 _MODULES = {
@@ -41,6 +42,7 @@ _MODULES = {
     "Progress": "nlparam.progress",
     "RESULTS": "nlparam.solution",
     "SearchOptions": "nlparam.search",
+    "consensus": "nlparam.stability",
     "estimate": "nlparam.estimation",
     "fit": "nlparam.fitting",
     "from_numpyro": "nlparam.numerics.numpyro_program",
@@ -63,6 +65,7 @@ __all__ = [
     "Price",
     "Progress",
     "SearchOptions",
+    "consensus",
     "estimate",
     "fit",
     "from_numpyro",

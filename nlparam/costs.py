@@ -65,6 +65,10 @@ class Costs:
         served = self.judgments_served + self.proposals_served
         return f"{self.calls} calls, {tokens:,} tokens, {served} served from the store"
 
+    def __add__(self, other: "Costs") -> "Costs":
+        """The costs of both, stage by stage."""
+        return Costs.from_dict(_added(dataclasses.asdict(self), dataclasses.asdict(other)))
+
     def as_dict(self) -> dict:
         return dataclasses.asdict(self) | {"total_seconds": self.total_seconds}
 
@@ -72,3 +76,11 @@ class Costs:
     def from_dict(cls, values: dict) -> "Costs":
         names = {field.name for field in dataclasses.fields(cls)}
         return cls(**{name: value for name, value in values.items() if name in names})
+
+
+def _added(first: dict, second: dict) -> dict:
+    both = dict(first)
+    for name, value in second.items():
+        before = both.get(name, {} if isinstance(value, dict) else 0)
+        both[name] = _added(before, value) if isinstance(value, dict) else before + value
+    return both

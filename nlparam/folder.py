@@ -21,6 +21,7 @@ from nlparam.numerics.goal_map import GoalMap
 from nlparam.numerics.head import Head
 from nlparam.numerics.joint_head import JointHead
 from nlparam.numerics.model import AbstractPredicateModel
+from nlparam.recurrence import Stability
 from nlparam.run import describe_model
 from nlparam.solution import RESULTS, Agreement, Fit, Judgment, TraceEntry
 from nlparam.trees import pack, unpack
@@ -97,6 +98,7 @@ def save(fit: Fit, folder: str | Path, *, overwrite: bool = False) -> Path:
         "agreement": [dataclasses.asdict(agreement) for agreement in fit.agreement],
         "certificate": None if fit.certificate is None else dataclasses.asdict(fit.certificate),
         "calibration": None if fit.calibration is None else fit.calibration.as_dict(),
+        "stability": None if fit.stability is None else fit.stability.as_dict(),
         "trace": [dataclasses.asdict(entry) for entry in fit.trace],
         "candidates": fit.candidates,
         "versions": fit.versions,
@@ -204,6 +206,7 @@ def load(
         coords=contents.get("coords", {}),
         certificate=_certificate(contents.get("certificate")),
         calibration=None if (kept := contents.get("calibration")) is None else CalibrationSummary.from_dict(kept),
+        stability=None if (of_seeds := contents.get("stability")) is None else Stability.from_dict(of_seeds),
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from nlparam.corpus import Corpus
 from nlparam.costs import Costs
+from nlparam.recurrence import Stability
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,6 +89,7 @@ class Fit:
       "step"); see `AbstractPredicateModel.prepare`.
     - `certificate`: what the audit of the cascade proved of the denotations, `None` without a cascade.
     - `calibration`: how the judge was calibrated, `None` if it was not.
+    - `stability`: how often its predicates come back from other seeds, `None` unless made by `nlparam.consensus`.
     - `settings`, `versions`, `costs`: how it was made and what it cost.
     - `asked_model`: the model as it was given; `model` has fewer predicates where fewer than asked for were of use.
     """
@@ -113,6 +115,7 @@ class Fit:
     coords: dict[str, list] = dataclasses.field(default_factory=dict)
     certificate: "Certificate | None" = None
     calibration: "CalibrationSummary | None" = None
+    stability: Stability | None = None
 
     @property
     def assignments(self) -> np.ndarray:

@@ -1,0 +1,95 @@
+"""Which columns of several denotation matrices over the same texts are the same predicate, whatever its wording."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import squareform
+
+# Two predicates of different runs whose denotations correlate less are different ones.
+SAME = 0.5
+_NEVER = 2.0  # the distance of columns that correlate with -1: never joined
+
+
+class Column(NamedTuple):
+    """Column number `column` of the matrix of run number `run`."""
+
+    run: int
+    column: int
+
+
+class Recurring(NamedTuple):
+    """Columns that are one predicate, at most one of each run.
+
+    `medoid` is the one that correlates most with the others, `correlation` the mean over their pairs, 1 for a single
+    column.
+    """
+
+    members: tuple[Column, ...]
+    medoid: Column
+    correlation: float
+
+
+def recurring(runs: Sequence[Float[np.ndarray, "n_texts n_predicates"]], *, same: float = SAME) -> list[Recurring]:
+    """Groups the columns of several runs over the same texts by what they hold for.
+
+    Complete linkage on the correlation: every pair in a group correlates with at least `same`, and two columns of one
+    run are never in one group.
+
+    **Arguments:** `runs`, one denotation matrix for each run; they may differ in their number of columns.
+
+    **Returns:** the groups, those that come back in most runs first, then those whose members agree most.
+    """
+    columns = [Column(run, column) for run, matrix in enumerate(runs) for column in range(matrix.shape[1])]
+    if not columns:
+        return []
+    correlations = correlate(np.concatenate(runs, axis=1))
+    origin = np.array([column.run for column in columns])
+    distances = np.where(origin[:, None] == origin[None, :], _NEVER, 1 - correlations)
+    np.fill_diagonal(distances, 0)
+    labels = np.ones(1, dtype=int)
+    if len(columns) > 1:
+        tree = linkage(squareform(distances, checks=False), "complete")
+        labels = fcluster(tree, 1 - same, "distance")
+    groups = [_group(np.flatnonzero(labels == label), columns, correlations) for label in np.unique(labels)]
+    return sorted(groups, key=lambda group: (-len(group.members), -group.correlation, group.members))
+
+
+def alignment(runs: Sequence[Float[np.ndarray, "n_texts n_predicates"]]) -> float:
+    """How alike the runs are: the mean correlation of columns matched one to one, over all pairs of runs.
+
+    1 if all found predicates that hold for the same texts; a column without a partner counts as 0 (Greene, O'Callaghan
+    and Cunningham 2014, "How many topics? Stability analysis for topic models", with denotations for ranked terms).
+    Raises `ValueError` for fewer than two runs.
+    """
+    if len(runs) < 2:
+        raise ValueError(f"got {len(runs)} runs, expected at least 2 to compare")
+    scores = []
+    for number, first in enumerate(runs):
+        for second in runs[number + 1 :]:
+            between = correlate(np.concatenate([first, second], axis=1))[: first.shape[1], first.shape[1] :]
+            rows, columns = linear_sum_assignment(-between)
+            scores.append(between[rows, columns].sum() / max(between.shape))
+    return float(np.mean(scores))
+
+
+def correlate(denotations: Float[np.ndarray, "n_texts n_columns"]) -> Float[np.ndarray, "n_columns n_columns"]:
+    """Correlations of the columns; 0 with a column that is the same for all texts, and 1 on the diagonal."""
+    centred = denotations - denotations.mean(axis=0)
+    norms = np.linalg.norm(centred, axis=0)
+    varies = norms > 1e-9 * np.sqrt(len(denotations))
+    units = np.where(varies, centred / np.where(varies, norms, 1), 0)
+    correlations = np.clip(units.T @ units, -1, 1)
+    np.fill_diagonal(correlations, 1)
+    return correlations
+
+
+def _group(members: np.ndarray, columns: list[Column], correlations: np.ndarray) -> Recurring:
+    among = correlations[np.ix_(members, members)]
+    n = len(members)
+    mean = float((among.sum() - n) / (n * (n - 1))) if n > 1 else 1.0
+    medoid = columns[members[int(among.sum(axis=1).argmax())]]
+    return Recurring(tuple(columns[member] for member in members), medoid, mean)

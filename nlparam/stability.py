@@ -1,0 +1,167 @@
+"""`nlparam.consensus`: fits from several seeds, what they have in common, and one fit of it."""
+
+import dataclasses
+import time
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from nlparam.budget import Budget
+from nlparam.costs import Costs
+from nlparam.errors import FitFolderError, FitWarning
+from nlparam.fitting import fit
+from nlparam.folder import read_contents
+from nlparam.numerics.model import AbstractPredicateModel
+from nlparam.numerics.recurrence import alignment, recurring
+from nlparam.progress import Progress
+from nlparam.recurrence import Recurrence, Stability
+from nlparam.solution import RESULTS, Fit
+
+# What comes back in this share of the seeds may enter the consensus.
+_OFTEN = 0.5
+
+
+def consensus(
+    model: AbstractPredicateModel,
+    texts: Iterable[str],
+    data: Any = None,
+    *,
+    seeds: int | Iterable[int] = 5,
+    budget: Budget | None = None,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Fit:
+    """Fits a model from several seeds and then once more, to the predicates that come back.
+
+    Candidates of the last fit are the predicates that at least half of the seeds found (by denotation, not by wording;
+    if these are fewer than the model needs, the next most frequent too); the model chooses among them by its loss. So a
+    predicate that only one lucky seed found does not enter, and none that all found is missed.
+
+    **Arguments:** `seeds`, a number of seeds (0, 1, ...) or the seeds, at least two; the others are those of
+    `nlparam.fit`, of which `budget` is for all fits together. With `out`, the fit of each seed is saved in
+    `out/seeds/N`.
+
+    **Returns:** the last fit, with `stability`, and with the costs of all. If the budget is spent before, the fit with
+    the least loss so far.
+
+    **Raises:** `ValueError` for fewer than two seeds, and what `nlparam.fit` raises.
+    """
+    seeds = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
+    if len(set(seeds)) < 2 or len(set(seeds)) < len(seeds):
+        raise ValueError(f"got the seeds {', '.join(map(str, seeds)) or 'none'}, expected at least two different ones")
+    if out is not None and not overwrite:
+        _check_folder(Path(out), seeds)
+    texts = list(texts)
+    progress = Progress() if progress is None else progress
+    purse = _Purse(budget)
+    shared = options | {"overwrite": overwrite, "progress": progress}
+    fits: list[Fit] = []
+    with progress.task("seeds", len(seeds), unit="fits") as task:
+        for seed in seeds:
+            if purse.empty:
+                break
+            folder = None if out is None else Path(out) / "seeds" / str(seed)
+            fits.append(fit(model, texts, data, seed=seed, budget=purse.left, out=folder, **shared))
+            purse.pay(fits[-1].costs)
+            task.advance()
+    stability = _stability(seeds[: len(fits)], fits)
+    if purse.empty or fits[-1].result is RESULTS.budget_spent:
+        warnings.warn(
+            f"the budget is spent after {len(fits)} of {len(seeds)} seeds: this is the fit with the least loss so far, "
+            "no consensus; the same command with more goes on from here",
+            FitWarning,
+            stacklevel=2,
+        )
+        best = min(fits, key=lambda fitted: fitted.loss)
+        best = dataclasses.replace(best, result=RESULTS.budget_spent)
+    else:
+        predicates = _candidates(stability, model.n_predicates)
+        last = options | {"predicates": predicates, "seed": seeds[0], "budget": purse.left}
+        best = fit(model, texts, data, progress=progress, **last)
+        purse.pay(best.costs)
+    best = dataclasses.replace(best, stability=_chosen(stability, best.predicates), costs=purse.paid)
+    if out is not None:
+        best.save(out, overwrite=True)  # what was there is of the same seeds, and their fits were compared
+        best.report(Path(out) / "report.html")
+    return best
+
+
+def _check_folder(folder: Path, seeds: tuple[int, ...]) -> None:
+    """Raises `FitFolderError` if the folder holds a fit from other seeds: what else differs, the first seed finds."""
+    if not (folder / "fit.json").exists():
+        return
+    contents = read_contents(folder)
+    there = contents.get("stability")
+    before = tuple(there["seeds"]) if there else ()
+    met_budget = contents.get("result") == RESULTS.budget_spent.name  # and has only the first of its seeds
+    if not before or before != (seeds[: len(before)] if met_budget else seeds):
+        of = f"the seeds {', '.join(map(str, before))}" if before else "one seed"
+        raise FitFolderError(f"{folder} holds a fit from {of}: choose another --out, or replace it with --overwrite")
+
+
+def _stability(seeds: Sequence[int], fits: Sequence[Fit]) -> Stability:
+    matrices = [fitted.denotations for fitted in fits]
+
+    def wording(run: int, column: int) -> str:
+        return fits[run].predicates[column]
+
+    recurrences = tuple(
+        Recurrence(
+            predicate=wording(*group.medoid),
+            seeds=tuple(seeds[member.run] for member in group.members),
+            wordings=tuple(wording(*member) for member in group.members),
+            correlation=group.correlation,
+            prevalence=float(matrices[group.medoid.run][:, group.medoid.column].mean()),
+        )
+        for group in recurring(matrices)
+    )
+    losses = tuple(fitted.loss for fitted in fits)
+    return Stability(tuple(seeds), losses, alignment(matrices) if len(fits) > 1 else 1.0, recurrences)
+
+
+def _candidates(stability: Stability, n_predicates: int) -> list[str]:
+    often = [r for r in stability.recurrences if len(r.seeds) >= _OFTEN * len(stability.seeds)]
+    # They are in order of how often they come back.
+    enough = stability.recurrences[: max(len(often), n_predicates)]
+    return list({recurrence.predicate.casefold(): recurrence.predicate for recurrence in enough}.values())
+
+
+def _chosen(stability: Stability, predicates: Sequence[str]) -> Stability:
+    chosen = {predicate.casefold() for predicate in predicates}
+    marked = [dataclasses.replace(r, in_consensus=r.predicate.casefold() in chosen) for r in stability.recurrences]
+    return dataclasses.replace(stability, recurrences=tuple(marked))
+
+
+class _Purse:
+    """One budget for several fits, one after another."""
+
+    def __init__(self, budget: Budget | None):
+        self._budget = Budget() if budget is None else budget
+        self._began = time.perf_counter()
+        self.paid = Costs()
+
+    def pay(self, costs: Costs) -> None:
+        self.paid = self.paid + costs
+
+    @property
+    def _limits(self) -> dict[str, float]:
+        used = {
+            "max_calls": self.paid.calls,
+            "max_tokens": self.paid.prompt_tokens + self.paid.completion_tokens,
+            "max_seconds": time.perf_counter() - self._began,
+            "max_cost": self.paid.money,
+        }
+        limits = {name: getattr(self._budget, name) for name in used}
+        return {name: limit - used[name] for name, limit in limits.items() if limit is not None}
+
+    @property
+    def empty(self) -> bool:
+        return any(limit <= 0 for limit in self._limits.values())
+
+    @property
+    def left(self) -> Budget:
+        """What is left of the budget; to be asked only while it is not empty."""
+        return dataclasses.replace(self._budget, **self._limits)
