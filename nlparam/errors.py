@@ -41,6 +41,10 @@ class FitFolderError(NlparamError):
     """A folder holds no fit, holds another fit, or cannot be written."""
 
 
+class SandboxError(NlparamError):
+    """Code that nobody vouches for cannot be run: the sandbox does not start, or cannot confine it enough here."""
+
+
 class MissingExtraError(NlparamError, ImportError):
     """An optional dependency is needed; the message names the extra that brings it."""
 

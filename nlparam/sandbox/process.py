@@ -1,0 +1,142 @@
+"""The parent's side of a worker: starting it, asking it with a time limit, and making sure that it is gone."""
+
+import contextlib
+import functools
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nlparam.errors import SandboxError
+from nlparam.sandbox.limits import Limits
+
+_WORKER = Path(__file__).with_name("worker.py")
+# The least of an environment: nothing of ours reaches the worker, and Windows starts no process without its root.
+_ENVIRONMENT = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
+
+
+class Died(Exception):
+    """The worker is gone: it took too long, answered too much or nothing that can be read, or ended. `why` says which."""
+
+    def __init__(self, why: str):
+        super().__init__(why)
+        self.why = why
+
+
+class Worker:
+    """One worker process; use it in a `with` block. After `Died` it is gone, and another has to be made.
+
+    `enforced` names what confines it: some of "limits", "namespaces", "landlock", "seccomp", "audit".
+
+    Raises `SandboxError` if no worker can be started.
+    """
+
+    def __init__(self, limits: Limits):
+        self.limits = limits
+        self._answers: queue.Queue[bytes | None] = queue.Queue()
+        self._folder = tempfile.TemporaryDirectory(prefix="nlparam-", ignore_cleanup_errors=True)
+        private = self._folder.name if limits.profile == "libraries" else None
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-B", str(_WORKER)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=dict(_ENVIRONMENT),
+                cwd=self._folder.name,
+                close_fds=True,
+                start_new_session=os.name == "posix",
+            )
+        except OSError as error:
+            self._folder.cleanup()
+            raise SandboxError(f"no process can be started for the sandbox ({error})") from error
+        threading.Thread(target=self._read, name="nlparam-sandbox", daemon=True).start()
+        try:
+            self.enforced = frozenset(self.ask(limits.settings(private), seconds=limits.start_seconds)["ready"])
+        except (Died, KeyError, TypeError) as error:
+            self.close()
+            raise SandboxError(f"the sandbox does not start ({error}): is {sys.executable} a usable Python?") from error
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def ask(self, request: Mapping[str, Any], *, seconds: float) -> dict[str, Any]:
+        """The answer to one request. Raises `Died` if there is none within its time."""
+        # A writer of its own: a worker that does not read must not hold the parent.
+        threading.Thread(target=self._write, args=(json.dumps(request).encode() + b"\n",), daemon=True).start()
+        try:
+            line = self._answers.get(timeout=seconds)
+        except queue.Empty:
+            self.close()
+            raise Died(f"it took more than {seconds:.3g} s") from None
+        if line is None:
+            code = self._process.wait(timeout=5)
+            self.close()
+            raise Died(f"its process ended ({_said(code)})")
+        try:
+            answer = json.loads(line) if len(line) <= self.limits.answer else None
+        except (ValueError, RecursionError):
+            answer = None
+        if not isinstance(answer, dict):
+            self.close()
+            raise Died("its answer is too long or cannot be read")
+        return answer
+
+    def close(self) -> None:
+        """Kills the worker, whatever it is doing, with all that it started, and deletes its folder."""
+        if self._process.poll() is None:
+            with contextlib.suppress(OSError):
+                if os.name == "posix":
+                    os.killpg(self._process.pid, signal.SIGKILL)
+                else:
+                    self._process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=5)
+        for pipe in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(OSError, ValueError):
+                if pipe is not None:
+                    pipe.close()
+        self._folder.cleanup()
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def _write(self, line: bytes) -> None:
+        with contextlib.suppress(OSError, ValueError):  # it is gone, which the reader notices
+            assert self._process.stdin is not None
+            self._process.stdin.write(line)
+            self._process.stdin.flush()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with contextlib.suppress(OSError, ValueError):
+            while line := self._process.stdout.readline(self.limits.answer + 1):
+                self._answers.put(line)
+                if len(line) > self.limits.answer:
+                    return
+        self._answers.put(None)
+
+
+@functools.cache
+def enforced(limits: Limits) -> frozenset[str]:
+    """What would confine a worker on this machine, by starting one."""
+    with Worker(limits) as worker:
+        return worker.enforced
+
+
+def _said(code: int) -> str:
+    if code < 0:
+        with contextlib.suppress(ValueError):
+            return signal.Signals(-code).name
+    return f"exit status {code}"

@@ -1,0 +1,160 @@
+"""Predicates on texts, and solutions against tests: what the sandbox is asked for."""
+
+import concurrent.futures
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from nlparam.sandbox.limits import LIBRARIES, PREDICATES, Limits
+from nlparam.sandbox.process import Died, Worker
+
+# Characters of texts that a worker holds at a time.
+_CHUNK = 8_000_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Ran:
+    """What a predicate said: `values` are 1, 0 or `nan` (it raised, or returned no truth value), `(n_texts,)` float32.
+
+    `seconds` is the wall-clock time of the calls; `error` the last failure in words, `None` if there was none.
+    """
+
+    values: np.ndarray
+    seconds: float
+    error: str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """A solution and the tests it is to pass: `context` defines `test_execution` and may define `test_string`."""
+
+    context: str
+    solution: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """Whether a solution does what it should (`functional`) in the form that was asked for (`surface`).
+
+    `surface` is `None` where a problem asks for no form. `error` says in words why it did not pass. `broken` is true if
+    the tests themselves do not run.
+    """
+
+    functional: bool
+    surface: bool | None
+    error: str | None
+    broken: bool = False
+
+    @property
+    def passed(self) -> bool:
+        return self.functional and self.surface is not False
+
+
+def run_predicates(
+    sources: Sequence[str], texts: Sequence[str], *, limits: Limits = PREDICATES, reverse: bool = False
+) -> list[Ran]:
+    """Runs functions `predicate(text) -> bool`, given by their source, on all texts.
+
+    The sources share a process as long as none of them ends it; give one source at a time to keep them apart. With
+    `reverse` the texts are taken from the last to the first. A source that fails on a part of the texts is not run on
+    the next.
+    """
+    values = np.full((len(sources), len(texts)), np.nan, np.float32)
+    seconds, errors = np.zeros(len(sources)), [None] * len(sources)
+    stopped: set[int] = set()
+    worker: Worker | None = None
+    try:
+        for start, chunk in _chunks(texts):
+            held = None  # the worker that holds this chunk
+            for number, source in enumerate(sources):
+                if number in stopped:
+                    continue
+                if worker is None:
+                    worker = Worker(limits)
+                allowed = limits.allowed(len(chunk))
+                try:
+                    if held is not worker:
+                        worker.ask({"do": "texts", "texts": chunk}, seconds=limits.start_seconds + allowed)
+                        held = worker
+                    request = {"do": "predicate", "source": source, "reverse": reverse}
+                    answer = worker.ask(request, seconds=allowed)
+                except Died as died:
+                    worker, errors[number] = None, died.why
+                    stopped.add(number)
+                    continue
+                said = _values(answer, len(chunk))
+                if said is None:
+                    errors[number] = str(answer.get("error", "its answer cannot be read"))[:300]
+                    stopped.add(number)
+                    continue
+                values[number, start : start + len(chunk)] = said
+                seconds[number] += _number(answer.get("seconds"))
+                errors[number] = errors[number] or answer.get("last")
+    finally:
+        if worker is not None:
+            worker.close()
+    return [Ran(*row) for row in zip(values, seconds.tolist(), errors, strict=True)]
+
+
+def run_problems(
+    problems: Sequence[Problem],
+    *,
+    limits: Limits = LIBRARIES,
+    n_workers: int = 2,
+    on_result: Callable[[int, Verdict], None] | None = None,
+) -> list[Verdict]:
+    """Runs every solution against its tests, each in a process of its own, `n_workers` at a time.
+
+    `on_result(index, verdict)` is called in this thread as verdicts come.
+    """
+    verdicts: list[Verdict | None] = [None] * len(problems)
+    with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, n_workers)) as pool:
+        asked = {pool.submit(_verdict, problem, limits): index for index, problem in enumerate(problems)}
+        try:
+            for done in concurrent.futures.as_completed(asked):
+                verdicts[asked[done]] = verdict = done.result()
+                if on_result is not None:
+                    on_result(asked[done], verdict)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [verdict for verdict in verdicts if verdict is not None]
+
+
+def _verdict(problem: Problem, limits: Limits) -> Verdict:
+    with Worker(limits) as worker:
+        try:
+            request = {"do": "problem", "context": problem.context, "solution": problem.solution}
+            answer = worker.ask(request, seconds=limits.seconds)
+        except Died as died:
+            return Verdict(False, None, died.why)
+    if "functional" not in answer:
+        return Verdict(False, None, str(answer.get("error"))[:300], broken=True)
+    functional, surface = answer["functional"] is True, answer.get("surface")
+    error = answer.get("error") or (f"form: {answer.get('surface_error')}" if surface is False else None)
+    return Verdict(functional, surface if surface is None else surface is True, None if error is None else str(error))
+
+
+def _chunks(texts: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
+    start, size = 0, 0
+    for index, text in enumerate(texts):
+        if index > start and size + len(text) > _CHUNK:
+            yield start, list(texts[start:index])
+            start, size = index, 0
+        size += len(text)
+    if start < len(texts):
+        yield start, list(texts[start:])
+
+
+def _values(answer: dict[str, Any], n_texts: int) -> list[float] | None:
+    """The values of an answer, which is not believed to have the right shape."""
+    said = answer.get("values")
+    if not isinstance(said, list) or len(said) != n_texts:
+        return None
+    return [float(value) if type(value) is int and value in (0, 1) else np.nan for value in said]
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0

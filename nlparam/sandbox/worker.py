@@ -1,0 +1,146 @@
+"""The worker process: started as `python -I -S -B worker.py`, it reads requests and writes answers, one line of JSON each.
+
+The first line holds its settings. It then confines itself (`confine.py`), says what took effect, and serves:
+
+- `{"do": "texts", "texts": [...]}` keeps texts;
+- `{"do": "predicate", "source": ..., "reverse": false}` calls the function `predicate` of the source on each of them;
+- `{"do": "problem", "context": ..., "solution": ...}` runs a solution against the tests of a problem (DS-1000's format).
+
+Standard input, output and error of the code that runs are `/dev/null`.
+"""
+
+import json
+import os
+import sys
+import time
+
+
+def main():
+    requests = os.fdopen(os.dup(0), "rb")
+    answers = os.fdopen(os.dup(1), "wb")
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(nowhere, number)
+    os.close(nowhere)
+
+    def answer(value):
+        answers.write(json.dumps(value).encode() + b"\n")
+        answers.flush()
+
+    settings = json.loads(requests.readline())
+    if settings["folder"] is not None:
+        os.chdir(settings["folder"])
+        os.environ |= {name: settings["folder"] for name in ("HOME", "TMPDIR", "MPLCONFIGDIR", "XDG_CACHE_HOME")}
+        # One thread each: a hundred problems at once would start a thousand.
+        os.environ |= {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")}
+        os.environ |= {"MPLBACKEND": "Agg", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+        sys.path += settings["path"]
+    builtins = _builtins()
+    _warm()
+    answer({"ready": _load("confine.py")["confine"](settings)})
+    texts = []
+    for line in requests:
+        request = json.loads(line)
+        try:
+            if request["do"] == "texts":
+                texts = request["texts"]
+                answer({})
+            elif request["do"] == "predicate":
+                answer(_predicate(request["source"], texts, builtins, reverse=request["reverse"]))
+            else:
+                answer(_problem(request["context"], request["solution"]))
+        except MemoryError:
+            answer({"error": "MemoryError: too much memory"})
+        except BaseException as error:
+            answer({"error": _described(error)})
+
+
+def _load(name):
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
+    with open(path, encoding="utf-8") as file:
+        scope = {"__name__": "confine"}
+        exec(compile(file.read(), path, "exec"), scope)
+    return scope
+
+
+def _warm():
+    """Brings in what can no longer be opened afterwards."""
+    import collections  # noqa: F401
+    import encodings.ascii
+    import encodings.latin_1  # noqa: F401
+    import re
+    import unicodedata  # noqa: F401
+
+    re.compile(r"(?i)\bwarm\w+ä", re.UNICODE).search("warm")
+
+
+def _builtins():
+    """What a predicate may call. `re` is a copy of the functions, so that nothing can be reached through the module."""
+    import builtins
+    import re
+    import types
+
+    names = (
+        "abs all any bool chr dict divmod enumerate filter float frozenset int isinstance len list map max min ord "
+        "range reversed round set sorted str sum tuple zip True False None"
+    )
+    allowed = {name: getattr(builtins, name) for name in names.split()}
+    functions = "search match fullmatch findall finditer split sub compile escape".split()
+    flags = "I IGNORECASE M MULTILINE S DOTALL U UNICODE A ASCII X VERBOSE".split()
+    allowed["re"] = types.SimpleNamespace(**{name: getattr(re, name) for name in functions + flags})
+    return allowed
+
+
+def _predicate(source, texts, builtins, *, reverse):
+    scope = {"__builtins__": dict(builtins), "__name__": "predicate"}
+    exec(compile(source, "<predicate>", "exec"), scope)
+    function = scope["predicate"]
+    values, failed, last = [None] * len(texts), 0, None
+    started = time.perf_counter()
+    for index in reversed(range(len(texts))) if reverse else range(len(texts)):
+        try:
+            value = function(texts[index])
+        except Exception as error:
+            failed, last = failed + 1, _described(error)
+            continue
+        if value is True or value is False:
+            values[index] = int(value)
+        else:
+            failed, last = failed + 1, f"TypeError: got {type(value).__name__}, expected True or False"
+    return {"values": values, "failed": failed, "last": last, "seconds": time.perf_counter() - started}
+
+
+def _problem(context, solution):
+    """The tests of a problem: `test_execution` and, where there is one, `test_string`, each with its own verdict."""
+    import warnings
+
+    warnings.simplefilter("ignore")
+    scope = {"__name__": "problem"}
+    exec(compile(context, "<tests>", "exec"), scope)
+    if "test_execution" not in scope:
+        return {"error": "NoTests: the tests define no test_execution"}
+    verdict = {"surface": None, "error": None}
+    if "test_string" in scope:
+        try:
+            scope["test_string"](solution)
+            verdict["surface"] = True
+        except Exception as error:
+            verdict |= {"surface": False, "surface_error": _described(error)}
+    try:
+        scope["test_execution"](solution)
+        verdict["functional"] = True
+    except (Exception, SystemExit) as error:
+        verdict |= {"functional": False, "error": _described(error)}
+    return verdict
+
+
+def _described(error):
+    try:
+        return f"{type(error).__name__}: {error}"[:300]
+    except BaseException:
+        return "an error that cannot be described"
+
+
+if __name__ == "__main__":
+    main()
+    os._exit(0)
