@@ -72,15 +72,55 @@ class Denoter:
 
     def features_of(self, corpus: Corpus, *, store: Store | None = None) -> np.ndarray:
         """`(n_distinct, n_features)`, what the head sees of each distinct text. Raises as `denote` does."""
-        if _model_of(self.embedder.identity) != _model_of(self.embedder_identity):
-            raise EmbedderError(
-                f"the embedder here is {self.embedder.identity!r}, expected {self.embedder_identity!r}, with which the "
-                "fit was made: install that one, or fit again"
-            )
+        _check_embedder(self.embedder, self.embedder_identity)
         with Store(":memory:") if store is None else contextlib.nullcontext(store) as opened:
             embeddings = embed_corpus(corpus.distinct, self.embedder, opened)
         represented = represent(self.goal_map, corpus.distinct, embeddings, self.features.ngrams)
         return self.features.of(corpus.distinct, represented)
+
+
+@dataclasses.dataclass(frozen=True)
+class TreeDenoter:
+    """Denotes new texts for all predicates of a taxonomy.
+
+    One embedder, one set of n-grams and one goal representation serve all nodes; every divided node has directions of
+    its own, `(n_slots, represented_dim)`, and a head for its children. `columns` lists which nodes the predicates of
+    the heads belong to: for each divided node the ids of its children in the order of the columns of its head.
+    """
+
+    embedder: AbstractEmbedder
+    ngrams: NgramFeatures
+    directions: dict[str, np.ndarray]
+    heads: dict[str, "Head"]
+    columns: dict[str, tuple[str, ...]]
+    embedder_identity: str
+    goal_map: GoalMap | None = None
+
+    def denote(self, corpus: Corpus, *, store: Store | None = None) -> dict[str, np.ndarray]:
+        """For every node with a predicate `(n_texts,)` probabilities that it holds; 0 for a blank text.
+
+        They say nothing of the predicates above it: a text is under a node if it is under the parent, too. Raises
+        `EmbedderError` if the embedder is not the one the heads were trained with.
+        """
+        _check_embedder(self.embedder, self.embedder_identity)
+        with Store(":memory:") if store is None else contextlib.nullcontext(store) as opened:
+            embeddings = embed_corpus(corpus.distinct, self.embedder, opened)
+        represented = represent(self.goal_map, corpus.distinct, embeddings, self.ngrams)
+        shared = np.concatenate([represented, self.ngrams.transform(corpus.distinct)], axis=1)
+        denotations = {}
+        for node, head in self.heads.items():
+            memberships = TextFeatures(self.ngrams, self.directions[node]).memberships(represented)
+            columns = corpus.spread(head.denote(np.concatenate([shared, memberships], axis=1)))
+            denotations |= dict(zip(self.columns[node], columns.T, strict=True))
+        return denotations
+
+
+def _check_embedder(embedder: AbstractEmbedder, identity: str) -> None:
+    if _model_of(embedder.identity) != _model_of(identity):
+        raise EmbedderError(
+            f"the embedder here is {embedder.identity!r}, expected {identity!r}, with which the fit was made: install "
+            "that one, or fit again"
+        )
 
 
 def _model_of(identity: str) -> str:

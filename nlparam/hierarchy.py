@@ -13,7 +13,7 @@ from nlparam.costs import Costs
 from nlparam.solution import Judgment
 
 if TYPE_CHECKING:
-    from nlparam.denoter import Denoter
+    from nlparam.denoter import TreeDenoter
 
 ROOT = "root"
 NONE_OF_THESE = "none of these"
@@ -144,7 +144,7 @@ class Taxonomy:
 
     - `nodes`: every node by its id, depth first, "none of these" after its siblings.
     - `corpus`: the texts.
-    - `denoter`: denotes new texts for the predicates of `predicate_ids`, in that order; `None` for a tree without any.
+    - `denoter`: denotes new texts for the predicates of all nodes.
     - `judgments`: every answer of the language model that the denotations of the nodes rest on.
     - `result`: why growing ended.
     - `settings`, `versions`, `costs`: how it was made and what it cost.
@@ -152,7 +152,7 @@ class Taxonomy:
 
     nodes: Mapping[str, Node]
     corpus: Corpus
-    denoter: "Denoter | None"
+    denoter: "TreeDenoter"
     judgments: list[Judgment]
     result: OUTCOMES
     settings: dict[str, Any]
@@ -174,7 +174,7 @@ class Taxonomy:
 
     @property
     def predicate_ids(self) -> list[str]:
-        """The ids of the nodes that have a predicate, in the order of the columns of `denoter`."""
+        """The ids of the nodes that have a predicate, depth first."""
         return [node.id for node in self.nodes.values() if node.predicate is not None]
 
     def children(self, node: str = ROOT, *, residual: bool = False) -> list[Node]:
@@ -256,6 +256,23 @@ class Taxonomy:
             for number, child in enumerate(self.children(node.id, residual=True)):
                 stack.append((child, rows[best == number]))
         return assigned
+
+    def place(self, denotations: Mapping[str, np.ndarray], n_texts: int, depth: int | None = None) -> list[str]:
+        """The id of the node that each of some new texts is assigned to, as `assignments` does it.
+
+        `denotations` are those of `denoter.denote`: for each node that has a predicate `(n_texts,)`.
+        """
+        placed = np.full(n_texts, ROOT, dtype=object)
+        for node in self.nodes.values():  # parents come before their children
+            children = self.children(node.id)
+            if not children or (depth is not None and node.depth >= depth):
+                continue
+            rows = np.flatnonzero(placed == node.id)
+            within = np.stack([denotations[child.id][rows] for child in children], axis=1)
+            best = np.where(within.max(axis=1, initial=0) >= HOLDS, within.argmax(axis=1), len(children))
+            ids = np.asarray(node.children, dtype=object)
+            placed[rows] = ids[best]
+        return placed.tolist()
 
     def path(self, node: str) -> list[Node]:
         """The nodes from the first level down to a node."""
