@@ -50,6 +50,18 @@ def read_texts(path: str | Path, *, text_field: str | None = None, fields: Seque
     """
     path = Path(path).expanduser()
     warnings: list[str] = []
+    rows = _read(path, warnings)
+    text_field = _text_field(path, rows, text_field)
+    columns = {field: rows.column(_known_field(path, rows, field)) for field in fields}
+    return Table(_strings(path, rows, text_field), columns, warnings)
+
+
+def field_names(path: str | Path) -> list[str]:
+    """The names of the fields of a file or folder that `read_texts` reads; it raises the same errors."""
+    return _read(Path(path).expanduser(), []).names
+
+
+def _read(path: Path, warnings: list[str]) -> _Rows:
     if path.is_dir():
         rows = _read_folder(path, warnings)
     elif not path.exists():
@@ -63,9 +75,7 @@ def read_texts(path: str | Path, *, text_field: str | None = None, fields: Seque
         rows = reader(path, warnings)
     if rows.n_rows == 0:
         raise CorpusError(f"{path} holds no texts: it is empty")
-    text_field = _text_field(path, rows, text_field)
-    columns = {field: rows.column(_known_field(path, rows, field)) for field in fields}
-    return Table(_strings(path, rows, text_field), columns, warnings)
+    return rows
 
 
 def _text_field(path: Path, rows: _Rows, asked: str | None) -> str:

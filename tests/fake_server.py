@@ -53,6 +53,7 @@ class FakeServer:
         self.answer, self.statuses, self.always = answer, list(statuses), always
         self.headers, self.delay, self.strict = headers or {}, delay, strict
         self.logprobs, self.key, self.log = logprobs, key, log
+        self.ignores_images = False  # set, it takes images and answers as if they were not there
         self.calls: list[dict] = []
         self.times: list[float] = []
         self.headers_seen: list[dict[str, str]] = []
@@ -87,6 +88,8 @@ class FakeServer:
         self.released.wait(self.delay)
         with self.lock:
             self._at_once -= 1
+        if any(isinstance(message["content"], list) for message in body["messages"]) and not self.ignores_images:
+            return 400, _error("this server reads text only: messages.0.content: Input should be a valid string")
         if self.strict and "chat_template_kwargs" in body:
             return 400, _error("unknown field chat_template_kwargs")
         if body["model"] not in [model["id"] for model in self.models]:
@@ -96,7 +99,7 @@ class FakeServer:
     def finished(self, body: dict) -> None:
         if self.log is not None:
             with self.lock, self.log.open("a") as file:
-                file.write(body["messages"][-1]["content"].replace("\n", " ") + "\n")
+                file.write(str(body["messages"][-1]["content"]).replace("\n", " ") + "\n")
 
     def _completion(self, body: dict) -> dict:
         answer = self.answer(body)
@@ -108,7 +111,7 @@ class FakeServer:
                 choice["logprobs"] = {"content": [{**top[0], "top_logprobs": top}]}
             answer = top[0]["token"]
         choice["message"] = {"role": "assistant", "content": answer}
-        words = sum(len(message["content"].split()) for message in body["messages"])
+        words = sum(len(str(message["content"]).split()) for message in body["messages"])
         usage = {"prompt_tokens": words, "completion_tokens": 1, "total_tokens": words + 1}
         return {
             "id": "fake", "object": "chat.completion", "created": 0, "model": body["model"],

@@ -48,6 +48,13 @@ _TOO_LONG = {
         }
     },
 }
+# What servers of text-only models say to an image.
+_NO_IMAGES = {
+    "vllm": (400, "faulty-model is not a multimodal model"),
+    "old": (400, "At most 0 image(s) may be provided in one request."),
+    "llama": (500, "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj"),
+    "openai": (400, "Invalid content type. image_url is only supported by certain models."),
+}
 
 
 def likely(body: dict) -> dict[str, float]:
@@ -85,6 +92,8 @@ class Faulty:
     async def complete(self, body: dict, writer: asyncio.StreamWriter) -> bool:
         """Answers a completion; whether the connection stays open."""
         prompt = body["messages"][-1]["content"]
+        if isinstance(prompt, list):  # content parts
+            prompt = prompt[-1]["text"]
         self._log("+", prompt)
         self.prompts.append(prompt)
         self.bodies.append(body)
@@ -134,6 +143,9 @@ class Faulty:
         return await _reply(writer, 200, data)
 
     def _refusal(self, body: dict) -> tuple[int, dict] | None:
+        if any(isinstance(message["content"], list) for message in body["messages"]):
+            status, said = _NO_IMAGES[self.style]
+            return status, _error(said)
         words = sum(len(message["content"].split()) for message in body["messages"])
         if words > self.max_words:
             return 400, _TOO_LONG["llama" if self.style == "llama" else "vllm"]

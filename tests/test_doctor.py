@@ -64,7 +64,7 @@ def test_all_is_well(tmp_path, server):
     assert "cpu" in checks["JAX"]["found"].lower() or "gpu" in checks["JAX"]["found"].lower()
     assert "likeliest tokens" in checks["labels"]["found"]
     per_run = len(server.calls) - calls
-    assert per_run == 4  # three to find out what the server can do, and one judgment
+    assert per_run == 5  # four to find out what the server can do, and one judgment
     diagnose("--lm", server.url, "--store", store, code=0)
     assert len(server.calls) == calls + 2 * per_run  # each judgment is asked, not looked up
     with Store(store) as kept:

@@ -30,7 +30,7 @@ def run(lm: ServerModel, requests: list[Request]) -> tuple[list, Costs]:
 def test_capabilities_of_a_current_vllm():
     with FaultyServer("--style", "vllm") as server:
         found = ServerModel(server.url).capabilities()
-        assert len(server.state()["prompts"]) == found.calls == 4
+        assert len(server.state()["prompts"]) == found.calls == 5
     assert found.label_tokens == {"yes": ("yes", " yes", "Yes"), "no": ("no", " no", "No")}
     assert (found.model, found.context, found.top_logprobs) == ("faulty-model", 64, 20)
     assert found.logprob_token_ids
@@ -38,6 +38,7 @@ def test_capabilities_of_a_current_vllm():
     assert found.response_format
     assert found.chat_template_kwargs
     assert not found.thinks
+    assert not found.images
     assert found.label_probability == pytest.approx(0.96)
     assert found.reads_labels == "exact log-probabilities of the label tokens"
 
@@ -45,9 +46,9 @@ def test_capabilities_of_a_current_vllm():
 @pytest.mark.parametrize(
     ("style", "template", "structured", "schema", "calls", "tokens"),
     [
-        ("old", True, True, False, 3, True),
-        ("llama", True, False, True, 3, True),
-        ("openai", False, False, True, 4, False),
+        ("old", True, True, False, 4, True),
+        ("llama", True, False, True, 4, True),
+        ("openai", False, False, True, 5, False),
     ],
 )
 def test_capabilities_of_others(style, template, structured, schema, calls, tokens):
@@ -61,6 +62,7 @@ def test_capabilities_of_others(style, template, structured, schema, calls, toke
     )
     assert (found.label_tokens is not None) == tokens
     assert not found.logprob_token_ids
+    assert not found.images
     assert found.reads_labels == "the 20 likeliest tokens"
 
 
@@ -91,7 +93,7 @@ def test_capabilities_may_be_asked_inside_a_loop():
         return ServerModel(url).capabilities().calls
 
     with FaultyServer() as server:
-        assert asyncio.run(ask(server.url)) == 3
+        assert asyncio.run(ask(server.url)) == 4
 
 
 def test_labels_are_read_by_number_where_the_server_can():

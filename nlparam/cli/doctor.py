@@ -199,6 +199,7 @@ def _faster(name: str) -> Check:
 def _reading(address: str, found: "Capabilities") -> Check:
     """How a server's labels are read, and what else it can do."""
     can = [name for name in ("structured_outputs", "response_format", "chat_template_kwargs") if getattr(found, name)]
+    can += ["images"] if found.images else []
     context = "" if found.context is None else f", a context of {found.context:,} tokens"
     return Check(
         "labels", not found.thinks, f"{address}: {found.reads_labels}; {', '.join(can) or 'no extras'}{context}"

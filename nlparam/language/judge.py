@@ -6,14 +6,14 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from nlparam.corpus import text_digest
 from nlparam.costs import Costs
-from nlparam.language.lm.base import Completion, Message, Request
+from nlparam.language.lm.base import Completion, Image, Message, Request
 from nlparam.language.lm.engine import Engine
 from nlparam.language.prompting import cut_words, load_prompt
 from nlparam.language.store import Store
@@ -39,6 +39,11 @@ class AbstractJudge(abc.ABC):
         not asked because the budget is spent.
         """
 
+    def computes(self, predicate: str) -> bool:
+        """Whether a predicate is computed, exactly and at no cost, so that all texts are judged at once."""
+        del predicate
+        return False
+
 
 @dataclasses.dataclass
 class LabelJudge(AbstractJudge):
@@ -51,6 +56,8 @@ class LabelJudge(AbstractJudge):
     **Arguments:**
 
     - `n_words`: how much of a text the model is shown.
+    - `images`: where texts stand for images, the image of each text. Then the image is shown instead of the text, by a
+      prompt of its own (form "single"), and its content is the key of the answer.
     - `form`: `"single"` asks for one predicate at a time; `"contrastive"` lists up to `n_listed` of the predicates that
       a text is judged for before it asks for each. `docs/language-models.md` has the accuracy and cost of both. A
       contrastive answer depends on the list, so it is stored and found again only under the same list.
@@ -63,21 +70,28 @@ class LabelJudge(AbstractJudge):
     form: str = "single"
     n_listed: int = 8
     progress: Progress = dataclasses.field(default_factory=Progress)
+    images: Mapping[str, Image] | None = None
 
     def __post_init__(self):
         if self.form not in FORMS:
             raise ValueError(f"got form={self.form!r}, expected one of {', '.join(FORMS)}")
         if self.n_listed < 1:
             raise ValueError(f"got n_listed={self.n_listed}, expected at least 1")
-        self.prompt = load_prompt("judge" if self.form == "single" else "judge_contrastive")
-        self.version = f"{self.prompt.version}-w{self.n_words}"
+        if self.images is not None and self.form != "single":
+            raise ValueError(f"got form={self.form!r} for images, expected 'single'")
+        if self.images is not None:
+            self.prompt = load_prompt("judge_image")
+            self.version = self.prompt.version
+        else:
+            self.prompt = load_prompt("judge" if self.form == "single" else "judge_contrastive")
+            self.version = f"{self.prompt.version}-w{self.n_words}"
         listed = f" l{self.n_listed}" if self.form == "contrastive" else ""
         self.identity = f"{self.engine.lm.identity} {self.version}{listed}"
 
     def judge(self, texts: Sequence[str], predicates: Sequence[str], pairs: np.ndarray) -> np.ndarray:
         pairs = np.asarray(pairs, dtype=np.int64).reshape(-1, 2)
         there: list[int] = np.unique(pairs[:, 0]).tolist()
-        digests = {text: text_digest(texts[text]) for text in there}
+        digests = {text: self._digest(texts[text]) for text in there}
         # One question may occur twice (equal texts, equal predicates): it is asked once, in text-major order.
         of_text = _first_equal(pairs[:, 0], digests)
         of_predicate = _first_equal(pairs[:, 1], predicates)
@@ -89,7 +103,8 @@ class LabelJudge(AbstractJudge):
             def requests() -> Iterator[Request]:
                 sent = 0
                 for group in self._unanswered(questions, predicates, digests, answers, task):
-                    shown = cut_words(texts[group.text], self.n_words)
+                    text = texts[group.text]
+                    shown = text if self.images is not None else cut_words(text, self.n_words)
                     for number, predicate in group.questions:
                         if np.isnan(answers[number]):
                             digest = digests[group.text]
@@ -148,7 +163,19 @@ class LabelJudge(AbstractJudge):
             return self.version
         return f"{self.version}-{hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:12]}"
 
+    def _digest(self, text: str) -> str:
+        """The address of what is judged."""
+        return text_digest(text) if self.images is None else self._image(text).key
+
+    def _image(self, text: str) -> Image:
+        assert self.images is not None
+        if text not in self.images:
+            raise ValueError(f"got the text {text[:60]!r}, expected one that stands for an image of this judge")
+        return self.images[text]
+
     def _messages(self, shown: str, predicate: str, listed: tuple[str, ...]) -> tuple[Message, ...]:
+        if self.images is not None:
+            return self.prompt.fill(predicate=predicate, images=(self._image(shown),))
         if not listed:
             return self.prompt.fill(text=shown, predicate=predicate)
         numbered = "\n".join(f"{number}. {other}" for number, other in enumerate(listed, 1))

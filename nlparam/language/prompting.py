@@ -8,7 +8,7 @@ import string
 from importlib import resources
 from pathlib import Path
 
-from nlparam.language.lm.base import Message
+from nlparam.language.lm.base import Image, Message
 
 _SECTION = re.compile(r"^\[(system|user|assistant)\]$", re.MULTILINE)
 
@@ -25,12 +25,18 @@ class Prompt:
     version: str
     sections: tuple[tuple[str, str], ...]
 
-    def fill(self, **fields: str) -> tuple[Message, ...]:
+    def fill(self, *, images: tuple[Image, ...] = (), **fields: str) -> tuple[Message, ...]:
         """The messages with every `$field` replaced once: a value that itself contains `$field` stays as it is.
+
+        `images` go with the user's last message, before its text.
 
         Raises `KeyError` for a field of the template that is not given.
         """
-        return tuple(Message(role, string.Template(template).substitute(fields)) for role, template in self.sections)
+        messages = [Message(role, string.Template(template).substitute(fields)) for role, template in self.sections]
+        if images:
+            last = max(number for number, message in enumerate(messages) if message.role == "user")
+            messages[last] = dataclasses.replace(messages[last], images=images)
+        return tuple(messages)
 
 
 @functools.cache

@@ -5,6 +5,7 @@ from pathlib import Path
 from nlparam.errors import LanguageModelError
 from nlparam.language.lm.base import AbstractLanguageModel as AbstractLanguageModel
 from nlparam.language.lm.base import Completion as Completion
+from nlparam.language.lm.base import Image as Image
 from nlparam.language.lm.base import Message as Message
 from nlparam.language.lm.base import Request as Request
 from nlparam.language.lm.base import RequestError as RequestError

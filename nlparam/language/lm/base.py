@@ -4,17 +4,41 @@ import abc
 import contextlib
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from nlparam.errors import LanguageModelError
 
 
 @dataclasses.dataclass(frozen=True)
+class Image:
+    """An image as a part of a message, by content: where it lies is no part of it, and of no key.
+
+    `digest` is the address of the bytes that are sent: SHA-256 of the file they are made from, and how they are made.
+    `media_type` is theirs. `detail` is how closely a server is to look, where it heeds that ("low", "high", "auto").
+    `read` gives the bytes when they are sent, not before; it raises `RequestError` if they cannot be had any more.
+    """
+
+    digest: str
+    read: Callable[[], bytes] = dataclasses.field(compare=False, repr=False)
+    media_type: str = "image/jpeg"
+    detail: str = "auto"
+
+    @property
+    def key(self) -> str:
+        """Its address in the store: all that can change an answer about it."""
+        return f"image {self.digest} {self.media_type} {self.detail}"
+
+
+@dataclasses.dataclass(frozen=True)
 class Message:
-    """One turn of a chat; `role` is "system", "user" or "assistant"."""
+    """One turn of a chat; `role` is "system", "user" or "assistant".
+
+    `images` stand before the text, so that questions about one image begin alike.
+    """
 
     role: str
     content: str
+    images: tuple[Image, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +57,11 @@ class Request:
     temperature: float = 0.0
     seed: int = 0
     group: str = dataclasses.field(default="", compare=False)
+
+    @property
+    def has_images(self) -> bool:
+        """Whether some message has an image, which only a vision-language model can read."""
+        return any(message.images for message in self.messages)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,13 +101,15 @@ class AbstractLanguageModel(abc.ABC):
     `identity` names the model and its revision (a file's SHA-256, a server's model name): it is part of the key of
     everything stored. `max_in_flight` is how many `complete` calls may run at the same time. `strong` says whether the
     model can follow a long contrastive prompt, which decides the default proposer. `keeps_time` says that `complete`
-    has a time limit of its own for each call, so that the engine needs none.
+    has a time limit of its own for each call, so that the engine needs none. `takes_images` says that it sends images
+    on to its model; the engine refuses them for any other backend.
     """
 
     identity: str
     max_in_flight: int = 1
     strong: bool = True
     keeps_time: bool = False
+    takes_images: bool = False
 
     @property
     def where(self) -> str:
@@ -104,6 +135,14 @@ class AbstractLanguageModel(abc.ABC):
 
     async def aclose(self) -> None:  # noqa: B027 - optional hook
         """Frees what the backend holds (connections, memory)."""
+
+
+def reads_no_images(where: str) -> LanguageModelError:
+    """The error for an image that a language model cannot be shown."""
+    return LanguageModelError(
+        f"{where} reads text only, and was to be shown an image: use a server with a vision-language model "
+        "(`vllm serve Qwen/Qwen2.5-VL-3B-Instruct`, `llama-server -m MODEL --mmproj PROJECTOR`), or give captions"
+    )
 
 
 def label_logprobs(labels: Sequence[str], top: Sequence[tuple[str, float]]) -> tuple[float, ...]:

@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from nlparam.errors import LanguageModelError, MissingExtraError
-from nlparam.language.lm.base import AbstractLanguageModel, Completion, Request, RequestError, label_logprobs
+from nlparam.language.lm.base import (
+    AbstractLanguageModel,
+    Completion,
+    Request,
+    RequestError,
+    label_logprobs,
+    reads_no_images,
+)
 from nlparam.language.lm.weights import digest_of, resolve
 
 TOP_LOGPROBS = 20  # how many of the likeliest first tokens a label is looked for in, as with a server
@@ -63,6 +70,8 @@ class EmbeddedModel(AbstractLanguageModel):
         return f"the language model {self.path.name}"
 
     async def complete(self, request: Request) -> Completion:
+        if request.has_images:
+            raise reads_no_images(self.where)
         return await asyncio.to_thread(self._complete, request)
 
     async def aclose(self) -> None:

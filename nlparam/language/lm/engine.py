@@ -15,11 +15,11 @@ from nlparam.errors import LanguageModelError
 from nlparam.language.lm.base import (
     AbstractLanguageModel,
     Completion,
-    Message,
     Request,
     RequestError,
     TransientError,
     neutralise,
+    reads_no_images,
 )
 from nlparam.language.store import Store, completion_key
 from nlparam.progress import Progress
@@ -231,6 +231,8 @@ class Engine:
                 raise _Interrupted(reason) from None
 
     async def _complete(self, request: Request) -> Completion | None:
+        if request.has_images and not self.lm.takes_images:
+            raise reads_no_images(self.lm.where)
         loop = asyncio.get_running_loop()
         deadline = math.inf
         tries = 0
@@ -340,7 +342,7 @@ def _turn(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def _neutral(request: Request) -> Request:
-    messages = tuple(Message(message.role, neutralise(message.content)) for message in request.messages)
+    messages = tuple(dataclasses.replace(message, content=neutralise(message.content)) for message in request.messages)
     return dataclasses.replace(request, messages=messages)
 
 

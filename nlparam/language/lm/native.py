@@ -16,7 +16,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nlparam.errors import LanguageModelError, MissingExtraError
-from nlparam.language.lm.base import AbstractLanguageModel, Completion, Request, RequestError, spellings
+from nlparam.language.lm.base import (
+    AbstractLanguageModel,
+    Completion,
+    Request,
+    RequestError,
+    reads_no_images,
+    spellings,
+)
 from nlparam.language.lm.batching import BatchWorker
 from nlparam.language.lm.embedded import default_threads
 from nlparam.language.lm.weights import digest_of, resolve
@@ -66,6 +73,8 @@ class NativeModel(AbstractLanguageModel):
         return f"the language model {self.path.name}"
 
     async def complete(self, request: Request) -> Completion:
+        if request.has_images:
+            raise reads_no_images(self.where)
         if self._worker is None:
             load = functools.partial(_Loaded, self.path, self._options)
             self._worker = BatchWorker(load, _BATCH_SIZE, where=self.where)

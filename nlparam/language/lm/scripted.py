@@ -20,7 +20,8 @@ class ScriptedModel(AbstractLanguageModel):
     - `identity`: the name under which its answers are stored.
     - `max_in_flight`, `strong`: as for every backend.
 
-    Raises `LanguageModelError` when a sequence is used up. Tokens are counted as words.
+    Raises `LanguageModelError` when a sequence is used up. Tokens are counted as words. Images come
+    with the request that the function gets.
 
     ```pycon
     >>> import asyncio
@@ -31,6 +32,8 @@ class ScriptedModel(AbstractLanguageModel):
 
     ```
     """
+
+    takes_images = True
 
     def __init__(
         self,

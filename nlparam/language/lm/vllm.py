@@ -19,6 +19,7 @@ from nlparam.language.lm.base import (
     Request,
     RequestError,
     label_logprobs,
+    reads_no_images,
     spellings,
 )
 from nlparam.language.lm.batching import BatchWorker
@@ -94,6 +95,8 @@ class VllmModel(AbstractLanguageModel):
         return f"the language model {Path(self.model).name}"
 
     async def complete(self, request: Request) -> Completion:
+        if request.has_images:
+            raise reads_no_images(self.where)
         if self._worker is None:
             self._worker = BatchWorker(self._load, self._batch_size, where=self.where)
         return await asyncio.wrap_future(self._worker.submit(request))

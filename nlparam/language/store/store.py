@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nlparam.cache_dir import cache_dir
-from nlparam.language.lm.base import Completion, Request
+from nlparam.language.lm.base import Completion, Message, Request
 from nlparam.language.store.database import Database
 from nlparam.language.store.schema import Names
 
@@ -41,7 +41,7 @@ def completion_key(identity: str, request: Request) -> str:
     """The address of a completion: SHA-256 of the model's identity and every field of the request."""
     fields = {
         "identity": identity,
-        "messages": [[message.role, message.content] for message in request.messages],
+        "messages": [_parts(message) for message in request.messages],
         "labels": request.labels,
         "max_tokens": request.max_tokens,
         "temperature": request.temperature,
@@ -185,6 +185,12 @@ class Store:
             with self.database.read() as connection:
                 rows += connection.execute(f"{select} WHERE key IN ({marks})", part).fetchall()
         return rows
+
+
+def _parts(message: Message) -> list:
+    # Without images as it always was: what older versions have stored is found.
+    images = [[image.key for image in message.images]] if message.images else []
+    return [message.role, message.content, *images]
 
 
 def _key(*parts: str) -> bytes:

@@ -6,7 +6,7 @@ import re
 import time
 
 from nlparam.errors import LanguageModelError
-from nlparam.language.lm.base import RequestError, TransientError
+from nlparam.language.lm.base import RequestError, TransientError, reads_no_images
 
 _TRANSIENT = frozenset({408, 409, 425, 429})  # and everything from 500
 _AWAY = frozenset({502, 503, 504})  # a proxy without its server, or a server that still loads its model
@@ -16,6 +16,17 @@ _TOO_LONG = re.compile(
     r"|too large to process|(?:prompt|input) is too long|maximum model length",
     re.IGNORECASE,
 )
+# vLLM; llama-server, new and old; OpenAI; servers whose messages are strings (llama-cpp-python and others).
+_NO_IMAGES = re.compile(
+    r"not a multimodal model|at most 0 image|image input is not supported|not compiled for multimodal"
+    r"|unsupported content part type|image_url is only supported by|does not support image|no vision support"
+    r"|content.{0,80}input should be a valid string|can only concatenate str",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+class NoImagesError(LanguageModelError):
+    """The server refused a request because of its image: the model behind it reads text only."""
 
 
 class OverloadError(TransientError):
@@ -46,6 +57,8 @@ def status_error(status: int, body: bytes, retry_after: str | None, *, where: st
             f"a prompt is longer than {where} can read ({status}: {said}): show the model fewer words of a text "
             "(n_words), or give the server a longer context (`vllm serve --max-model-len N`, `llama-server -c N`)"
         )
+    if _NO_IMAGES.search(said):  # some servers answer 500 then: trying again would be no use
+        return NoImagesError(f"{reads_no_images(where)} (it answered {status}: {said})")
     if status in _TRANSIENT or status >= 500:
         kind = OverloadError if status in (429, 503) else AwayError if status in _AWAY else TransientError
         return kind(f"{where} answered {status}: {said}", retry_after=seconds(retry_after))

@@ -63,6 +63,7 @@ class ServerModel(AbstractLanguageModel):
 
     strong = True
     keeps_time = True
+    takes_images = True
 
     def __init__(
         self,
@@ -114,7 +115,7 @@ class ServerModel(AbstractLanguageModel):
         return self.base_url + (f" (model {name})" if name else "")
 
     def capabilities(self, labels: tuple[str, ...] = ("yes", "no")) -> Capabilities:
-        """What the server can do, found by trying: about four completions of a few tokens (`Capabilities.calls`).
+        """What the server can do, found by trying: about five completions of a few tokens (`Capabilities.calls`).
 
         Raises `LanguageModelError` if the server is not there or does not answer at all.
         """
@@ -129,9 +130,11 @@ class ServerModel(AbstractLanguageModel):
             async with asyncio.timeout(self._timeout):
                 if self._served is None or not dialect.knows(request):
                     return await self._introduce(transport, request)
-                reply = await self._send(transport, dialect.body(self._served.name, request))
+                reply = await self._send(transport, await _body(dialect, self._served.name, request))
         except TimeoutError as error:
             raise self._hangs() from error
+        except errors.RefusalError as refusal:
+            raise errors.refused(self.where, refusal.status, refusal.said) from None
         return self._answers.read(request, reply.body, exact=dialect.reads_exactly(request))[0]
 
     async def aclose(self) -> None:
@@ -230,6 +233,8 @@ class ServerModel(AbstractLanguageModel):
             error = self._status_error(reply)
             if isinstance(error, errors.RefusalError):
                 return error.status, reply.body
+            if isinstance(error, errors.NoImagesError):
+                return reply.status, reply.body
             raise LanguageModelError(str(error)) from error
 
         return await survey(served.name, labels, served.context, ask, lambda text: self._tokenize(transport, text))
@@ -248,7 +253,7 @@ class ServerModel(AbstractLanguageModel):
             self._dialect.token_ids[request.labels] = dialect.token_ids[request.labels]
         while True:
             try:
-                reply = await self._send(transport, dialect.body(self._served.name, request))
+                reply = await self._send(transport, await _body(dialect, self._served.name, request))
                 break
             except errors.RefusalError as refusal:
                 if not dialect.refused(refusal.said):
@@ -373,6 +378,13 @@ class ServerModel(AbstractLanguageModel):
 
     def _how_to_start(self) -> str:
         return address.how_to_start(self.base_url, self._model)
+
+
+async def _body(dialect: Dialect, model: str, request: Request) -> bytes:
+    # Images are decoded and scaled when they are sent: not in the loop, which all other requests wait for.
+    if request.has_images:
+        return await asyncio.to_thread(dialect.body, model, request)
+    return dialect.body(model, request)
 
 
 class _Slot:

@@ -32,6 +32,7 @@ class ServerPool(AbstractLanguageModel):
 
     strong = True
     keeps_time = True
+    takes_images = True
 
     def __init__(self, servers: Sequence[ServerModel], *, patience: float = 60.0):
         if not servers:

@@ -1,5 +1,6 @@
 """What a server can do, learnt from its first answers; and the one way labels are best read from it."""
 
+import base64
 import dataclasses
 import json
 import math
@@ -7,7 +8,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from nlparam.language.lm.base import Request, spellings
+from nlparam.language.lm.base import Message, Request, spellings
 
 TOP_LOGPROBS = 20  # the most that OpenAI and vLLM give by default
 _SMALLER = (10, 5, 2)  # what is asked where 20 is refused without saying how many there may be
@@ -23,9 +24,9 @@ class Capabilities:
     `label_tokens` are the ways to write each label that are one token of the model, `None` where the server cannot
     tell. `top_logprobs` is how many of the likeliest tokens it lists (0: none); with `logprob_token_ids` it gives the
     exact log-probability of chosen tokens instead. `thinks` says that the model thinks aloud although it was asked not
-    to, and `label_probability` how likely it begins its answer to a plain yes-or-no question with a label. `context`
-    is the longest prompt in tokens, where the server says so. `calls` is how many completions of a few tokens it took
-    to find out.
+    to, and `label_probability` how likely it begins its answer to a plain yes-or-no question with a label. `images`
+    says that it sees the images it is sent (it could name their colours). `context` is the longest prompt in tokens,
+    where the server says so. `calls` is how many completions of a few tokens it took to find out.
     """
 
     model: str
@@ -37,6 +38,7 @@ class Capabilities:
     chat_template_kwargs: bool
     thinks: bool
     label_probability: float
+    images: bool
     context: int | None
     calls: int
 
@@ -81,8 +83,8 @@ class Dialect:
         return dataclasses.replace(self, token_ids=dict(self.token_ids), _tails=dict(self._tails))
 
     def body(self, model: str, request: Request) -> bytes:
-        """The request as JSON. What is the same in all label reads is written once."""
-        messages = json.dumps([{"role": message.role, "content": message.content} for message in request.messages])
+        """The request as JSON. What is the same in all label reads is written once; images are read from the disk."""
+        messages = json.dumps([{"role": message.role, "content": _content(message)} for message in request.messages])
         tail = None if request.labels is None else self._tails.get(request.labels)
         if tail is None:
             tail = _tail({"model": model, **self._fields(request)})
@@ -196,6 +198,20 @@ def top_tokens(choice: dict) -> tuple[str, list[tuple[str, float]]] | None:
     if not first or not first["top_logprobs"]:
         return None
     return first["token"], [(entry["token"], entry["logprob"]) for entry in first["top_logprobs"]]
+
+
+def _content(message: Message) -> str | list[dict[str, Any]]:
+    """Content parts where there are images; else a string, which every server takes."""
+    if not message.images:
+        return message.content
+    parts: list[dict[str, Any]] = []
+    for image in message.images:
+        encoded = base64.b64encode(image.read()).decode()
+        where: dict[str, str] = {"url": f"data:{image.media_type};base64,{encoded}"}
+        if image.detail != "auto":
+            where["detail"] = image.detail
+        parts.append({"type": "image_url", "image_url": where})
+    return [*parts, {"type": "text", "text": message.content}]
 
 
 def _tail(fields: dict[str, Any]) -> bytes:

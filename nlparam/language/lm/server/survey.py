@@ -1,15 +1,20 @@
 """Finds out what a server can do, for people (`nlparam doctor`); a judgment needs less, and learns it on the way."""
 
+import hashlib
 import json
+import struct
+import zlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from nlparam.language.lm.base import Message, Request, label_logprobs
+from nlparam.errors import LanguageModelError
+from nlparam.language.lm.base import Image, Message, Request, label_logprobs
 from nlparam.language.lm.server import probe
 from nlparam.language.lm.server.errors import message_of
 from nlparam.language.lm.server.probe import Capabilities, Dialect
 
 _QUESTION = Message("user", "Is two plus two equal to four? Answer yes or no.")
+_COLOURS = {"red": b"\xff\x00\x00", "blue": b"\x00\x00\xff"}
 _WORD = "nlparam"  # no model says this by itself
 
 Ask = Callable[[bytes], Awaitable[tuple[int, bytes]]]
@@ -54,6 +59,7 @@ async def survey(
         chat_template_kwargs=dialect.template_kwargs,
         thinks=probe.is_thought(first) or (probe.reasons(message) and mass < 0.01),
         label_probability=min(1.0, mass),
+        images=await _sees(model, dialect, counted),
         context=context,
         calls=calls,
     )
@@ -78,6 +84,33 @@ async def _obeys(model: str, fields: dict[str, Any], ask: Ask) -> bool:
     status, body = await ask(json.dumps(asked | fields).encode())
     said = (_choice(body).get("message") or {}).get("content") if status == 200 else None
     return isinstance(said, str) and _WORD in said
+
+
+async def _sees(model: str, dialect: Dialect, ask: Ask) -> bool:
+    """Whether the model names the colours of two images. Some servers take images and pass over them in silence."""
+    for colour, pixel in _COLOURS.items():
+        data = _plain_png(pixel)
+        image = Image(hashlib.sha256(data).hexdigest(), lambda data=data: data, "image/png")
+        question = Message("user", f"Is this image {' or '.join(_COLOURS)}? Answer with one word.", (image,))
+        try:
+            status, body = await ask(dialect.body(model, Request((question,), max_tokens=8)))
+        except LanguageModelError:
+            return False
+        said = (_choice(body).get("message") or {}).get("content") if status == 200 else None
+        if not isinstance(said, str) or [name for name in _COLOURS if name in said.casefold()] != [colour]:
+            return False
+    return True
+
+
+def _plain_png(pixel: bytes, side: int = 64) -> bytes:
+    """A square of one colour; smaller ones are refused by some vision-language models."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    rows = zlib.compress((b"\x00" + pixel * side) * side)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
 def _choice(body: bytes) -> dict:
