@@ -110,7 +110,8 @@ def test_hostile_text_adds_no_element_and_no_attribute(hostile, ordinary):
     known = {name for element in plain.elements for name in element.attributes}
     assert {name for element in page.elements for name in element.attributes} <= known
     assert not any(name.startswith("on") for name in known)
-    assert len(page.all("script")) == len(plain.all("script")) == 4
+    # Theme, Vega, page, tables, texts; two charts, and the data of the texts.
+    assert len(page.all("script")) == len(plain.all("script")) == 8
 
 
 def test_only_the_scripts_named_by_the_policy_are_in_the_page(hostile):
@@ -142,10 +143,10 @@ def test_template_syntax_in_a_text_is_only_text(hostile):
 def test_charts_stay_json_whatever_the_step_is_called(hostile):
     _, page = hostile
     charts = [e for e in page.all("script") if e.attributes.get("type") == "application/json"]
-    assert len(charts) == 2
+    assert len(charts) == 3
     for chart in charts:
         assert not set(chart.text) & set("<>&")
-        assert "data" in json.dumps(json.loads(chart.text))
+        assert {"data", "texts"} & json.loads(chart.text).keys()
 
 
 def test_lone_surrogates_do_not_prevent_writing():
@@ -261,8 +262,9 @@ def test_a_model_without_clusters_has_no_sizes(predictions):
     ],
 )
 def test_gaps_in_a_fit_leave_a_whole_page(changes):
-    page = Page(build_report(make_fit(**changes)))
-    assert len(page.all("h2")) == 7
+    fit = make_fit(**changes)
+    page = Page(build_report(fit))
+    assert len(page.all("h2")) == (8 if len(fit.corpus.distinct) else 7)
     assert not re.search(r"\b(nan|inf)\b", page.all("header")[0].text + page.all("main")[0].text)
 
 

@@ -1,12 +1,6 @@
-"""The report of a fit: one HTML file that needs nothing else, works offline and trusts no text it shows."""
+"""Reports: one HTML file that needs nothing else, works offline and trusts no text it shows."""
 
-import base64
-import hashlib
-import math
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from nlparam.report.text import DASH
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import altair
@@ -19,64 +13,51 @@ __all__ = ["PROBABILITY", "build_report", "plot_quantity"]
 # How probable it is that a value lies in its interval, wherever intervals are shown.
 PROBABILITY = 0.9
 
-_HERE = Path(__file__).parent
-
 
 def build_report(fit: "Fit", intervals: "Intervals | None" = None) -> str:
     """The report of a fit as one self-contained HTML page.
 
     Every text, predicate, goal and setting is treated as untrusted: it is escaped, control characters are made
-    visible, and the page's own policy lets no script run but the two it carries, and nothing be loaded from anywhere.
+    visible, and the page's own policy lets no script run but those it carries, and nothing be loaded from anywhere.
 
     **Arguments:** `fit`, any fit; one whose predictions are not clusters is shown without sizes. `intervals`, the
     credible intervals of its quantities by name, as `nlparam.posterior.credible_intervals` gives them.
     """
-    import jinja2
-    from markupsafe import Markup
-
-    from nlparam.report.charts import agreement_chart, as_script, specification, trace_chart, vega_program
+    from nlparam.report.charts import agreement_chart, specification, trace_chart
     from nlparam.report.judging import reliability_chart
-    from nlparam.report.page import describe, loss_figure
+    from nlparam.report.page import describe
     from nlparam.report.plots import quantity_chart
+    from nlparam.report.render import render
     from nlparam.report.results import describe_result
-    from nlparam.report.text import as_json, duration, visible
+    from nlparam.report.stability import stability_view
+    from nlparam.report.texts import browse
 
-    page = describe(fit, intervals)
+    page, texts = describe(fit, intervals), browse(fit)
+    stability = stability_view(getattr(fit, "stability", None))
     results = [describe_result(view, number) for number, view in enumerate(page.quantities, start=1)]
-    specifications = {"trace": trace_chart(page.trace), "agreement": agreement_chart(page.points)}
-    specifications["reliability"] = reliability_chart(page.calibration)
+    charts = {"trace": trace_chart(page.trace), "agreement": agreement_chart(page.points)}
+    charts["reliability"] = reliability_chart(page.calibration)
     for result, view in zip(results, page.quantities, strict=True):
         chart = quantity_chart(view)
-        specifications[result.key] = None if chart is None else specification(chart)
-    charts = {name: Markup(as_json(chart)) for name, chart in specifications.items() if chart is not None}
-    scripts = [vega_program()] if charts else []
-    scripts.append(as_script((_HERE / "report.js").read_text(encoding="utf-8")))
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        # Applied to everything the template prints, so no string can be forgotten.
-        finalize=lambda value: visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
-    )
-    environment.filters |= {
-        "count": _count,
-        "percent": _percent,
-        "probability": _probability,
-        "loss": loss_figure,
-        "duration": duration,
-    }
-    html = environment.get_template("report.html.j2").render(
+        charts[result.key] = None if chart is None else specification(chart)
+    sections = [("predicates", "Predicates")]
+    sections += [("results", "Results")] if results or page.goodness else []
+    sections += [("examples", "Examples")]
+    sections += [("texts", "All texts")] if texts else []
+    sections += [("overlap", "Overlap"), ("agreement", "Agreement")]
+    sections += [("certificate", "Audit")] if page.certificate else []
+    sections += [("calibration", "Calibration")] if page.calibration else []
+    sections += [("stability", "Stability")] if stability else []
+    sections += [("trace", "Trace"), ("cost", "Cost"), ("settings", "Settings")]
+    return render(
+        "fit.html.j2",
+        charts=charts,
         page=page,
         results=results,
-        charts=charts,
-        scripts=[Markup(script) for script in scripts],
-        policy=_policy(scripts),
-        style=Markup((_HERE / "report.css").read_text(encoding="utf-8")),
+        sections=sections,
+        stability=stability,
+        texts=texts,
     )
-    # Lone surrogates cannot be written to a file.
-    return html.encode("utf-8", errors="replace").decode("utf-8")
 
 
 def plot_quantity(
@@ -102,25 +83,3 @@ def plot_quantity(
             "value): see quantities() for its numbers"
         )
     return chart
-
-
-def _policy(scripts: list[str]) -> str:
-    """A content security policy that allows these scripts only (by hash), and no request to anywhere."""
-    hashes = [base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode() for script in scripts]
-    allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)
-    return (
-        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-def _count(value: int | None) -> str:
-    return DASH if value is None else f"{value:,}"
-
-
-def _percent(value: float | None) -> str:
-    return DASH if value is None or math.isnan(value) else f"{value:.1%}"
-
-
-def _probability(value: Any) -> str:
-    return DASH if value is None or math.isnan(value) else f"{value:.2f}"

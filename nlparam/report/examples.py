@@ -75,8 +75,9 @@ def choose_examples(
     Each side mixes the texts that are most confident, those nearest to the boundary, and those where the language
     model's answer lies furthest on the other side; `Example.reason` is empty where a text is none of these.
 
-    **Arguments:** `answers[k]` maps text numbers to the language model's probabilities for predicate `k`; `clusters`
-    gives the predicate that each text is assigned to, if the model assigns texts.
+    **Arguments:** `denotations`, `(n_texts, n_predicates)`, not a number where a text is not to be quoted; `answers[k]`
+    maps text numbers to the language model's probabilities for predicate `k`; `clusters` gives the predicate that each
+    text is assigned to, if the model assigns texts.
     """
     n_predicates = denotations.shape[1]
     if n_predicates == 0:
@@ -113,7 +114,7 @@ def choose_examples(
 
 def _choose_side(column: np.ndarray, answered: np.ndarray, side: bool, n: int) -> list[tuple[int, str]]:
     """Positions and reasons, ordered from most to least certain."""
-    members = np.flatnonzero((column > 0.5) == side)
+    members = np.flatnonzero(((column > 0.5) == side) & np.isfinite(column))
     sureness = np.abs(column[members] - 0.5)
     sure = members[np.argsort(-sureness, kind="stable")]
     near = members[np.argsort(sureness, kind="stable")]

@@ -3,18 +3,20 @@
 import dataclasses
 import datetime
 import json
-import math
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from nlparam.report.disagreements import DisagreementView, disagreements
 from nlparam.report.examples import Example, choose_examples, excerpt
 from nlparam.report.judging import CalibrationView, CertificateView, calibration_view, certificate_view
 from nlparam.report.quantities import Goodness, Intervals, QuantityView, goodness, view_quantities
-from nlparam.report.text import DASH
+from nlparam.report.text import loss_figure
 
 if TYPE_CHECKING:
+    from nlparam.costs import Costs
     from nlparam.solution import Agreement, Fit
 
 # Bounds that keep the page small and legible, whatever the size of the fit.
@@ -23,7 +25,7 @@ MAX_POINTS = 1500
 MAX_SENTENCE = 300
 MAX_VALUE = 1000
 
-_NAMED_SETTINGS = {"lm": "Language model", "embedder": "Embedder"}
+NAMED_SETTINGS = {"lm": "Language model", "embedder": "Embedder"}
 
 
 class Row(NamedTuple):
@@ -112,6 +114,7 @@ class Page:
     overlap: Overlap
     points: list[Point]
     n_points: int
+    disagreements: DisagreementView
     n_judgments: int
     certificate: CertificateView | None
     calibration: CalibrationView | None
@@ -130,7 +133,7 @@ def describe(fit: "Fit", intervals: Intervals | None = None) -> Page:
     n_texts, n_blank = len(fit.corpus), int(fit.corpus.blank.sum())
     clusters = _clusters(fit)
     predicates = _predicates(fit, clusters)
-    points = _points(fit)
+    points, answers = _points(fit), _answers(fit)
     stride = max(1, -(-len(points) // MAX_POINTS))
     model = type(fit.model).__name__
     goal = str(fit.settings.get("goal") or "").strip()
@@ -148,14 +151,20 @@ def describe(fit: "Fit", intervals: Intervals | None = None) -> Page:
         overlap=_overlap(fit),
         points=points[::stride],
         n_points=len(points),
+        disagreements=disagreements(
+            fit.corpus,
+            fit.predicates,
+            np.asarray(fit.denotations, dtype=float),
+            [answers.get(sentence, {}) for sentence in fit.predicates],
+        ),
         n_judgments=len(fit.judgments),
         certificate=certificate_view(fit),
         calibration=calibration_view(fit),
         trace=_trace(fit),
-        costs=_costs(fit),
-        stages=[(str(name), float(seconds)) for name, seconds in fit.costs.seconds.items()],
-        settings=_rows(fit.settings),
-        versions=_rows(fit.versions),
+        costs=cost_rows(fit.costs),
+        stages=stage_rows(fit.costs),
+        settings=value_rows(fit.settings),
+        versions=value_rows(fit.versions),
     )
 
 
@@ -276,7 +285,9 @@ def _facts(fit: "Fit", model: str) -> list[Row]:
         Row("Texts", f"{n_texts:,}" + (f" ({', '.join(notes)})" if notes else "")),
         Row("Predicates", f"{len(fit.predicates):,}, from {len(fit.candidates):,} considered"),
     ]
-    facts += [Row(label, _value(fit.settings[key])) for key, label in _NAMED_SETTINGS.items() if fit.settings.get(key)]
+    facts += [
+        Row(label, value_text(fit.settings[key])) for key, label in NAMED_SETTINGS.items() if fit.settings.get(key)
+    ]
     return [
         *facts,
         *([Row("Representation", represented)] if (represented := _representation(fit)) else []),
@@ -298,8 +309,8 @@ def _representation(fit: "Fit") -> str | None:
     return f"embeddings and statements under the goal, the latter with a share of {goal_map.share:.0%}"
 
 
-def _costs(fit: "Fit") -> list[Row]:
-    costs = fit.costs
+def cost_rows(costs: "Costs") -> list[Row]:
+    """What something cost, as lines of a table."""
     return [
         Row("Calls of the language model", f"{costs.calls:,}"),
         Row("Prompt tokens", f"{costs.prompt_tokens:,}"),
@@ -316,15 +327,17 @@ def _costs(fit: "Fit") -> list[Row]:
     ]
 
 
-def loss_figure(loss: float) -> str:
-    """A loss as text; a dash for one that is not finite."""
-    return f"{loss:.6g}" if math.isfinite(loss) else DASH
+def stage_rows(costs: "Costs") -> list[tuple[str, float]]:
+    """The stages of a run and the seconds that each took."""
+    return [(str(name), float(seconds)) for name, seconds in costs.seconds.items()]
 
 
-def _rows(values: dict[str, Any]) -> list[Row]:
-    return [Row(str(name), _value(value)) for name, value in values.items()]
+def value_rows(values: Mapping[str, Any]) -> list[Row]:
+    """Settings or versions as lines of a table."""
+    return [Row(str(name), value_text(value)) for name, value in values.items()]
 
 
-def _value(value: Any) -> str:
+def value_text(value: Any) -> str:
+    """A setting of any type as text."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return excerpt(text, MAX_VALUE)

@@ -1,6 +1,7 @@
 """Untrusted text made visible: nothing in it can act on the page, and nothing in it stays hidden."""
 
 import json
+import math
 from typing import Any
 
 # Stands where a figure is missing.
@@ -11,6 +12,7 @@ DASH = "\u2013"
 _BIDIRECTIONAL = [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]
 _CONTROL = [code for code in [*range(0x20), *range(0x7F, 0xA0)] if chr(code) not in "\t\n"]
 _SHOWN = {code: f"[U+{code:04X}]" for code in [*_CONTROL, *_BIDIRECTIONAL, 0xFFFE, 0xFFFF]}
+_ESCAPED = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 _SHOWN |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
 
 
@@ -25,9 +27,12 @@ def visible(text: str) -> str:
 
 
 def as_json(value: Any) -> str:
-    """JSON that can stand in an HTML `script` element: no `<`, `>` or `&`, no line separator, ASCII only."""
-    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    """JSON that can stand in an HTML `script` element: no `<`, `>` or `&`, and no line separator.
+
+    Letters of other alphabets stay as they are, which takes a third of the bytes of their escapes.
+    """
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.translate(_ESCAPED)
 
 
 def duration(seconds: float) -> str:
@@ -37,3 +42,8 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def loss_figure(loss: float) -> str:
+    """A loss as text; a dash for one that is not finite."""
+    return f"{loss:.6g}" if math.isfinite(loss) else DASH
