@@ -3,7 +3,8 @@ r"""How many parts a set of texts falls into: what a division tells of texts hel
 A division into $K$ predicates is worth what it tells about a text beyond its being one of all: about where its
 statement under the goal lies (or its embedding), $t_i$. With $w_{ik}$ the probability that text $i$ belongs to part $k$
 (part 0 for none), the log-likelihood is $\log \sum_k w_{ik} N(t_i; \mu_k, \sigma^2 I)$, whose means are estimated on
-other texts. A part that few texts speak for is estimated badly, so that the gain ends where the data end.
+other texts. A part that few texts speak for is estimated badly, so that the gain ends where the data end. Part 0 is no
+part: its texts have the mean and the variance of all.
 """
 
 from collections.abc import Sequence
@@ -45,22 +46,21 @@ def held_out_gain(
     n_texts = len(targets)
     memberships = membership(denotations)
     coordinates = _principal(targets)
+    dim = coordinates.shape[1]
     gains = np.zeros(n_texts)
     for fold in np.array_split(np.random.default_rng(seed).permutation(n_texts), min(_N_FOLDS, n_texts)):
         kept = np.setdiff1d(np.arange(n_texts), fold)
         mean = coordinates[kept].mean(axis=0)
-        weights = memberships[kept]
+        parts = memberships[kept, :-1]
         # Shrunk to the mean of all, as if one more text spoke for it.
-        means = (weights.T @ coordinates[kept] + mean) / (weights.sum(axis=0)[:, None] + 1)
-        distances = _squared(coordinates[kept], means)
-        dim = coordinates.shape[1]
-        variance = max(np.sum(weights * distances) / (len(kept) * dim), 1e-9)
+        means = (parts.T @ coordinates[kept] + mean) / (parts.sum(axis=0)[:, None] + 1)
+        spread = np.sum(parts * _squared(coordinates[kept], means))
+        variance = max(spread / (max(parts.sum(), 1e-9) * dim), 1e-9)
         variance_of_all = max(np.mean(_squared(coordinates[kept], mean[None])) / dim, 1e-9)
-        with np.errstate(divide="ignore"):
-            log_weights = np.log(memberships[fold])
-        inside = logsumexp(log_weights - _squared(coordinates[fold], means) / (2 * variance), axis=1)
-        outside = -_squared(coordinates[fold], mean[None])[:, 0] / (2 * variance_of_all)
-        gains[fold] = inside - outside - dim / 2 * np.log(variance / variance_of_all)
+        variances = np.append(np.full(parts.shape[1], variance), variance_of_all)
+        distances = _squared(coordinates[fold], np.concatenate([means, mean[None]]))
+        log_densities = -distances / (2 * variances) - dim / 2 * np.log(variances)
+        gains[fold] = logsumexp(log_densities, axis=1, b=memberships[fold]) - log_densities[:, -1]
     return Gain(gains)
 
 

@@ -1,0 +1,369 @@
+"""Dividing one node: slots, candidates, judgments, and the children that are chosen."""
+
+import dataclasses
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from nlparam.costs import Costs
+from nlparam.denoter import TextFeatures
+from nlparam.hierarchy import HOLDS, STOPS, Division
+from nlparam.language.phrasing import ParallelForm
+from nlparam.models import Clustering
+from nlparam.numerics.cover import correlations, select_cover
+from nlparam.numerics.divide import Gain, best_division, held_out_gain, matched, shifted
+from nlparam.numerics.head import Head
+from nlparam.numerics.relax import relax
+from nlparam.numerics.sample import judging_order
+from nlparam.pool import Pool
+from nlparam.run import Run
+from nlparam.taxonomies.options import TaxonomyOptions
+from nlparam.taxonomies.proposing import LEAST_STATED, NodeProposer, Statements
+
+# The slots of a node are relaxed on so many of its texts, or on so many draws from them: with two sizes alone, two
+# functions are compiled for the whole tree.
+_RELAXED = (2048, 256)
+_N_RESTARTS = 4
+# The cover of a node is chosen on at most so many of its texts.
+_MOST_COVERED = 4096
+# Rounds of selecting and judging in full what was selected.
+_MOST_ROUNDS = 4
+# Fewer statements than these say nothing of the number of children: the texts themselves are asked instead.
+_LEAST_TARGETS = 16
+_MOST_TARGETS = 512
+# Divisions that cover fewer of the texts are passed over where one of the next sizes, as likely, covers so many.
+_WELL_COVERED = 0.9
+
+
+@dataclasses.dataclass(frozen=True)
+class Known:
+    """A predicate whose judgments on some texts are known, `{text: probability}`: what a refit starts from."""
+
+    predicate: str
+    answers: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Considered:
+    """A candidate over the distinct texts of a node; see `nlparam.hierarchy.Candidate`."""
+
+    predicate: str
+    denotations: np.ndarray
+    judged: np.ndarray
+    answers: np.ndarray
+    same_as: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Divided:
+    """What dividing a node ended with.
+
+    `predicates` are the children's, `judged_as` as the language model judged them, `denotations` `(n_rows, n_children)`
+    over the node's distinct texts. Without children `stopped` says why.
+    """
+
+    predicates: list[str]
+    judged_as: list[str]
+    denotations: np.ndarray
+    agreement: list[float]
+    considered: list[Considered]
+    divisions: list[Division]
+    directions: np.ndarray
+    head: Head | None
+    stopped: STOPS | None
+    partial: bool
+    costs: Costs
+
+
+class _Choice(NamedTuple):
+    columns: list[int]
+    divisions: list[Division]
+
+
+@dataclasses.dataclass
+class Divider:
+    """Divides nodes of one tree. `represented` and `shared` are of all distinct texts: what is relaxed, and what all
+    heads see (`nlparam.denoter.TreeDenoter`)."""
+
+    run: Run
+    proposer: NodeProposer
+    parallel: ParallelForm
+    statements: Statements
+    represented: np.ndarray
+    shared: np.ndarray
+    options: TaxonomyOptions
+    children: tuple[int, int]
+
+    def divide(
+        self,
+        rows: np.ndarray,
+        path: Sequence[str] = (),
+        *,
+        locked: Sequence[str | Known] = (),
+        excluded: Sequence[str] = (),
+        pool: Sequence[str | Known] | None = None,
+    ) -> Divided:
+        """Finds the children of a node.
+
+        **Arguments:**
+
+        - `rows`: the distinct texts of the node; `path`, the predicates from the first level down to it.
+        - `locked`: predicates that are children, whatever else is.
+        - `excluded`: predicates that are not.
+        - `pool`: candidates besides those that are locked; nothing is then proposed.
+
+        What is known of a predicate (`Known`) is not judged again.
+        """
+        before = dataclasses.replace(self.run.costs, seconds={}, stages={})
+        began = self.run.meter.seconds
+        divided = self._divide(np.asarray(rows), list(path), locked, excluded, pool)
+        costs = _difference(self.run.costs, before)
+        costs.seconds["dividing"] = self.run.meter.seconds - began
+        return dataclasses.replace(divided, costs=costs)
+
+    def _divide(self, rows, path, locked, excluded, given) -> Divided:
+        run, options = self.run, self.options
+        rng = np.random.default_rng([run.seed, zlib.crc32("\n".join(path).encode())])
+        effort = (len(rows) / len(self.represented)) ** 0.5
+        n_candidates = max(8, round(options.n_candidates * effort))
+        n_screened = min(len(rows), max(12, round(options.n_screened * effort)))
+        n_judged = len(rows) if options.n_judged is None else max(2 * n_screened, round(options.n_judged * effort))
+        directions = self._directions(rows, rng)
+        scores = self.represented[rows] @ directions.T
+        features = TextFeatures(run.ngrams, directions)
+        pool = Pool(
+            [run.corpus.distinct[row] for row in rows.tolist()],
+            np.concatenate([self.shared[rows], features.memberships(self.represented[rows])], axis=1),
+            run.judge,
+            correct_bias=options.correct_bias,
+            max_judgments=None,
+            meter=run.meter,
+        )
+        fixed = self._add(pool, locked)
+        same_as: dict[str, str] = {}
+        if given is not None:
+            barred = {predicate.casefold() for predicate in excluded}
+            self._add(pool, [one for one in given if _predicate(one).casefold() not in barred])
+        elif run.meter.spent is None:
+            with run.costs.stage("proposing"):
+                self._state_more(rows, rng)
+                taken = [*excluded, *(pool.predicates[column] for column in fixed)]
+                proposed = self.proposer.propose(
+                    rows, scores, level=len(path), path=path, excluded=taken, n_candidates=n_candidates, rng=rng
+                )
+            pool.add(proposed.predicates)
+            same_as = proposed.same_as
+        order = judging_order(scores, rng=rng)
+        self._judge(pool, range(len(pool.predicates)), order[:n_screened])
+        choice, partial = self._settle(pool, rows, order[:n_judged], len(path), fixed)
+        return self._ended(pool, rows, directions, choice, fixed, partial, same_as)
+
+    def _add(self, pool: Pool, predicates: Iterable[str | Known]) -> list[int]:
+        """Adds predicates and what is known of them to the pool; their columns."""
+        position = {text: number for number, text in enumerate(pool.texts)}
+        columns = []
+        for one in predicates:
+            predicate = _predicate(one)
+            pool.add([predicate])
+            column = [p.casefold() for p in pool.predicates].index(predicate.casefold())
+            columns.append(column)
+            for text, probability in one.answers.items() if isinstance(one, Known) else ():
+                if text in position:
+                    pool.answers[position[text], column] = probability
+                    pool.asked[position[text], column] = True
+        return list(dict.fromkeys(columns))
+
+    def _directions(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """The slots of a node: as many as it may have children."""
+        n_sample = next((size for size in _RELAXED if size <= len(rows)), _RELAXED[-1])
+        n_slots = min(self.children[1], len(rows) // 2)
+        sample = rng.choice(rows, n_sample, replace=n_sample > len(rows))
+        with self.run.costs.stage("relaxation"), self.run.search.progress.task("relaxing", None):
+            key = jax.random.key(int(rng.integers(2**31)))
+            embeddings = jnp.asarray(self.represented[sample])
+            found = relax(Clustering(n_predicates=n_slots), embeddings, n_restarts=_N_RESTARTS, key=key)
+            return np.asarray(found.directions)
+
+    def _state_more(self, rows: np.ndarray, rng: np.random.Generator) -> None:
+        n_missing = min(LEAST_STATED, len(rows)) - sum(row in self.statements.paths for row in rows.tolist())
+        if n_missing > 0:
+            unstated = [row for row in rng.permutation(rows).tolist() if row not in self.statements.paths]
+            self.statements.state(np.asarray(unstated[:n_missing], dtype=int))
+
+    def _judge(self, pool: Pool, columns: Iterable[int], rows: np.ndarray) -> None:
+        with self.run.costs.stage("judging"):
+            pool.judge_columns(list(columns), rows)
+
+    def _settle(self, pool: Pool, rows, order, level: int, fixed: list[int]) -> tuple[_Choice, bool]:
+        """Selects, judges in full what was selected, and selects again, until all that is selected is judged in full.
+
+        The choice, and whether the budget kept something from being judged.
+        """
+        choice = self._select(pool, rows, level, fixed)
+        for _ in range(_MOST_ROUNDS):
+            open_ones = [column for column in choice.columns if not pool.is_judged(column, order)]
+            if not open_ones or pool.spent:
+                break
+            self._judge(pool, open_ones, order)
+            choice = self._select(pool, rows, level, fixed)
+        open_ones = [column for column in choice.columns if not pool.is_judged(column, order)]
+        if open_ones and not pool.spent:
+            # Still not settled: what is chosen now is judged, and stays.
+            self._judge(pool, open_ones, order)
+        return choice, any(not pool.is_judged(column, order) for column in choice.columns)
+
+    def denotations(self, pool: Pool, columns: Sequence[int]) -> np.ndarray:
+        """`(n_rows, n_columns)` denotations, by which a predicate holds for as many texts as they sum up to."""
+        denotations = pool.denotations(columns)
+        return shifted(denotations, matched(denotations)) if self.options.correct_bias else denotations
+
+    def _select(self, pool: Pool, rows: np.ndarray, level: int, fixed: list[int]) -> _Choice:
+        """The best cover by each number of children, and of these the one that held-out texts are likeliest under."""
+        usable = pool.usable()
+        missing = [column for column in fixed if column not in usable]
+        if len(usable) < 2:
+            return _Choice(missing + usable if fixed else [], [])
+        with self.run.costs.stage("selection"):
+            denotations = self.denotations(pool, usable)
+            covers = self._covers(denotations, rows, [usable.index(c) for c in fixed if c in usable])
+            if not covers:
+                return _Choice(fixed, [])
+            if len(covers) == 1:
+                return _Choice([*missing, *(usable[c] for c in covers[0])], [])
+            positions, targets = self._targets(rows, level)
+            gains = [held_out_gain(denotations[positions][:, cover], targets, seed=self.run.seed) for cover in covers]
+            divisions = [
+                Division(len(cover), gain.mean, gain.standard_error) for cover, gain in zip(covers, gains, strict=True)
+            ]
+            best = _well_covered(denotations, covers, gains)
+        return _Choice([*missing, *(usable[c] for c in covers[best])], divisions)
+
+    def _covers(self, denotations: np.ndarray, rows: np.ndarray, locked: list[int]) -> list[list[int]]:
+        """The best choice of each number of children; where none is possible, the best of at most so many."""
+        options, (least, most) = self.options, self.children
+        weights = self.run.corpus.multiplicity[rows].astype(float)
+        correlation = correlations(denotations, weights)
+        sample = np.arange(len(rows))
+        if len(rows) > _MOST_COVERED:
+            sample = np.random.default_rng(self.run.seed).choice(len(rows), _MOST_COVERED, replace=False)
+        holds = denotations[sample] >= HOLDS
+
+        def cover(n_children: int, *, exactly: bool) -> list[int]:
+            return select_cover(
+                holds,
+                n_children,
+                uncovered=options.uncovered,
+                overlap=options.overlap,
+                exactly=exactly,
+                least_share=options.least_share,
+                most_share=options.most_share,
+                weights=weights[sample],
+                locked=locked,
+                max_correlation=options.max_correlation,
+                correlation=correlation,
+            ).tolist()
+
+        covers = []
+        for n_children in range(max(least, len(locked)), max(most, len(locked)) + 1):
+            try:
+                covers.append(cover(n_children, exactly=True))
+            except ValueError:  # no choice of so many fulfils the bounds, so none of more does
+                break
+        if not covers:
+            at_most = cover(max(least, len(locked)), exactly=False)
+            return [at_most] if len(at_most) > 1 or locked else []
+        return covers
+
+    def _targets(self, rows: np.ndarray, level: int) -> tuple[np.ndarray, np.ndarray]:
+        """What a division is to explain: positions in `rows`, and where the statements of these texts lie."""
+        stated = self.statements.usable(rows)
+        if len(stated) >= _LEAST_TARGETS:
+            phrases = [self.statements.below(int(rows[position]), level) for position in stated]
+            distinct = list(dict.fromkeys(phrases))
+            embedded = dict(zip(distinct, self.run.embedder.embed(distinct), strict=True))
+            return np.asarray(stated), np.stack([embedded[phrase] for phrase in phrases])
+        positions = np.random.default_rng(self.run.seed).permutation(len(rows))[:_MOST_TARGETS]
+        return positions, self.represented[rows[positions]]
+
+    def _ended(self, pool: Pool, rows, directions, choice: _Choice, fixed, partial: bool, same_as) -> Divided:
+        usable = pool.usable()
+        chosen = [column for column in choice.columns if column in usable]
+        everything = self.denotations(pool, usable) if usable else np.zeros((len(rows), 0))
+        head, agreement, denotations = None, [], np.zeros((len(rows), 0))
+        if chosen:
+            fitted = pool.head(chosen)
+            denotations = self.denotations(pool, chosen)
+            shifts = matched(pool.denotations(chosen)) if self.options.correct_bias else np.zeros(len(chosen))
+            head = Head(
+                fitted.head.coefficients * fitted.head.slope,
+                fitted.head.intercepts * fitted.head.slope - shifts,
+                1.0,
+                fitted.head.thresholds,
+            )
+            agreement = [
+                float(np.mean((left_out > 0.5) == (corrected > 0.5)))
+                for left_out, corrected in zip(fitted.left_out, fitted.corrected, strict=True)
+            ]
+        judged_as = [pool.predicates[column] for column in chosen]
+        predicates = judged_as
+        if len(chosen) > 1 and self.run.meter.spent is None:
+            with self.run.costs.stage("phrasing"):
+                predicates = self.parallel.rephrase(judged_as, fixed=[column in fixed for column in chosen])
+        stopped = None
+        if not chosen:
+            stopped = STOPS.budget_spent if self.run.meter.spent is not None else STOPS.nothing_usable
+        return Divided(
+            predicates=list(predicates),
+            judged_as=judged_as,
+            denotations=denotations,
+            agreement=agreement,
+            considered=self._considered(pool, usable, everything, chosen, same_as),
+            divisions=choice.divisions,
+            directions=directions,
+            head=head,
+            stopped=stopped,
+            partial=partial and bool(chosen),
+            costs=Costs(),
+        )
+
+    def _considered(self, pool: Pool, usable, denotations, chosen, same_as) -> list[Considered]:
+        correlation = correlations(denotations) if len(usable) else np.zeros((0, 0))
+        considered = []
+        for column, predicate in enumerate(pool.predicates):
+            judged = pool.judged(column)
+            twin, values = None, np.zeros(0, np.float32)
+            if column in usable:
+                position = usable.index(column)
+                values = denotations[:, position].astype(np.float32)
+                if column not in chosen:
+                    alike = [c for c in chosen if correlation[position, usable.index(c)] > self.options.max_correlation]
+                    twin = pool.predicates[alike[0]] if alike else None
+            considered.append(Considered(predicate, values, judged.rows, judged.probabilities, twin))
+        nothing = np.zeros(0, int), np.zeros(0, np.float32)
+        considered += [Considered(merged, np.zeros(0, np.float32), *nothing, kept) for merged, kept in same_as.items()]
+        return considered
+
+
+def _well_covered(denotations: np.ndarray, covers: list[list[int]], gains: list[Gain]) -> int:
+    """The smallest division that is not clearly worse than the best; of those that follow and are not either, the
+    first that covers the texts well, if it does not."""
+    first = best_division(gains)
+    best = int(np.argmax([gain.mean for gain in gains]))
+    coverage = [float((denotations[:, cover] >= HOLDS).any(axis=1).mean()) for cover in covers]
+    for number in range(first, best + 1):
+        if coverage[number] >= _WELL_COVERED:
+            return number
+    return max(range(first, best + 1), key=lambda number: coverage[number])
+
+
+def _predicate(one: str | Known) -> str:
+    return one.predicate if isinstance(one, Known) else one
+
+
+def _difference(after: Costs, before: Costs) -> Costs:
+    names = [field.name for field in dataclasses.fields(Costs) if field.name not in ("seconds", "stages")]
+    return Costs(**{name: getattr(after, name) - getattr(before, name) for name in names})

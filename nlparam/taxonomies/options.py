@@ -1,0 +1,75 @@
+"""How much the growing of a taxonomy does, and what its children must fulfil."""
+
+import dataclasses
+import re
+
+DEFAULT_DEPTH = 2
+_AUTO = (2, 8)
+
+
+@dataclasses.dataclass(frozen=True)
+class TaxonomyOptions:
+    """How much is asked, and what the children of a node must fulfil.
+
+    **Arguments:**
+
+    - `n_stated`: how many texts of the corpus the language model states, once for all nodes.
+    - `n_candidates`, `n_screened`, `n_judged`: how many predicates are considered for the root, on how many texts each
+      of them is judged, and on how many those that are chosen; a node with a share s of the texts gets sqrt(s) of it.
+      `n_judged=None` judges what is chosen on all texts of the node.
+    - `least_texts`: a node with fewer texts is not divided.
+    - `least_share`, `most_share`: between which a child's share of its parent's texts must lie.
+    - `uncovered`, `overlap`: the price of a text under no child, and of every child beyond the first that it is under.
+    - `max_correlation`: above which the denotations of two siblings may not be correlated.
+    - `correct_bias`: move the threshold of each predicate to where its yes and no answers part (small models).
+    - `n_compared`: how many pairs of candidates of a node the language model compares to find near-duplicates.
+    """
+
+    n_stated: int = 160
+    n_candidates: int = 16
+    n_screened: int = 24
+    n_judged: int | None = 100
+    least_texts: int = 40
+    least_share: float = 0.04
+    most_share: float = 0.7
+    uncovered: float = 1.0
+    overlap: float = 0.5
+    max_correlation: float = 0.7
+    correct_bias: bool = True
+    n_compared: int = 6
+
+    def __post_init__(self):
+        for name, least in (("n_stated", 8), ("n_candidates", 2), ("n_screened", 6), ("least_texts", 4)):
+            if getattr(self, name) < least:
+                raise ValueError(f"got {name}={getattr(self, name)}, expected at least {least}")
+        if self.n_judged is not None and self.n_judged < self.n_screened:
+            raise ValueError(f"got n_judged={self.n_judged}, expected at least n_screened={self.n_screened} or None")
+        if not 0 <= self.least_share < self.most_share <= 1:
+            raise ValueError(
+                f"got shares from {self.least_share} to {self.most_share}, expected 0 <= least_share < most_share <= 1"
+            )
+        if min(self.uncovered, self.overlap, self.n_compared) < 0:
+            raise ValueError("got a price or a number of comparisons below 0, expected none")
+        if not 0 < self.max_correlation <= 1:
+            raise ValueError(f"got max_correlation={self.max_correlation}, expected above 0 and at most 1")
+
+
+def children_range(children: int | str | tuple[int, int] | None) -> tuple[int, int]:
+    """The least and the most children of a node: from `"auto"` (or `None`), a number, `"MIN-MAX"` or a pair.
+
+    Raises `ValueError` for anything else.
+    """
+    if children is None or children == "auto":
+        return _AUTO
+    if isinstance(children, str):
+        found = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", children)
+        if found is None:
+            raise ValueError(f"got children={children!r}, expected auto, a number, or MIN-MAX (for instance 3-6)")
+        least, most = int(found[1]), int(found[2] or found[1])
+    elif isinstance(children, int):
+        least = most = children
+    else:
+        least, most = children
+    if not 2 <= least <= most:
+        raise ValueError(f"got {least} to {most} children, expected at least 2, and no more at least than at most")
+    return least, most
