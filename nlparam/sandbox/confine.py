@@ -110,8 +110,8 @@ _CLONE_THREAD, _FIOCLEX, _EPERM, _ENOSYS = 0x10000, 0x5451, 1, 38
 _REFUSED = {
     "socket", "subprocess", "pty", "syslog", "winreg", "ftplib", "imaplib", "nntplib", "poplib", "smtplib", "telnetlib",
     "urllib", "webbrowser", "ensurepip", "resource", "fcntl",
-    "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.startfile", "os.kill", "os.killpg",
-    "os.chmod", "os.chown", "signal.pthread_kill",
+    "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.startfile", "os.kill",
+    "os.killpg", "os.chmod", "os.chown", "signal.pthread_kill",
 }  # fmt: skip
 _REFUSED_PREDICATES = _REFUSED | {
     "os", "ctypes", "shutil", "glob", "tempfile", "mmap", "gc", "marshal", "pickle", "sqlite3", "import", "open",
@@ -153,10 +153,9 @@ def _limit_resources(memory, file, *, libraries):
         wanted["RLIMIT_NPROC"] = 0
     held = True
     for name, value in wanted.items():
-        kind = getattr(resource, name, None)
         try:
-            resource.setrlimit(kind, (value, value))
-        except (ValueError, OSError, TypeError):
+            resource.setrlimit(getattr(resource, name), (value, value))
+        except (AttributeError, ValueError, OSError):
             held = False
     return held
 

@@ -23,7 +23,7 @@ _ENVIRONMENT = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os
 
 
 class Died(Exception):
-    """The worker is gone: it took too long, answered too much or nothing that can be read, or ended. `why` says which."""
+    """The worker is gone: it took too long, answered too much or what cannot be read, or ended. `why` says which."""
 
     def __init__(self, why: str):
         super().__init__(why)

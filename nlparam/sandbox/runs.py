@@ -62,7 +62,8 @@ def run_predicates(
     the next.
     """
     values = np.full((len(sources), len(texts)), np.nan, np.float32)
-    seconds, errors = np.zeros(len(sources)), [None] * len(sources)
+    seconds = np.zeros(len(sources))
+    errors: list[str | None] = [None] * len(sources)
     stopped: set[int] = set()
     worker: Worker | None = None
     try:

@@ -1,10 +1,10 @@
-"""The worker process: started as `python -I -S -B worker.py`, it reads requests and writes answers, one line of JSON each.
+"""The worker process, `python -I -S -B worker.py`: it reads requests and writes answers, a line of JSON each.
 
 The first line holds its settings. It then confines itself (`confine.py`), says what took effect, and serves:
 
 - `{"do": "texts", "texts": [...]}` keeps texts;
 - `{"do": "predicate", "source": ..., "reverse": false}` calls the function `predicate` of the source on each of them;
-- `{"do": "problem", "context": ..., "solution": ...}` runs a solution against the tests of a problem (DS-1000's format).
+- `{"do": "problem", "context": ..., "solution": ...}` runs a solution against the tests of a problem (of DS-1000).
 
 Standard input, output and error of the code that runs are `/dev/null`.
 """
@@ -30,7 +30,7 @@ def main():
     settings = json.loads(requests.readline())
     if settings["folder"] is not None:
         os.chdir(settings["folder"])
-        os.environ |= {name: settings["folder"] for name in ("HOME", "TMPDIR", "MPLCONFIGDIR", "XDG_CACHE_HOME")}
+        os.environ |= dict.fromkeys(("HOME", "TMPDIR", "MPLCONFIGDIR", "XDG_CACHE_HOME"), settings["folder"])
         # One thread each: a hundred problems at once would start a thousand.
         os.environ |= {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")}
         os.environ |= {"MPLBACKEND": "Agg", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
@@ -58,7 +58,7 @@ def main():
 def _load(name):
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
     with open(path, encoding="utf-8") as file:
-        scope = {"__name__": "confine"}
+        scope: dict = {"__name__": "confine"}
         exec(compile(file.read(), path, "exec"), scope)
     return scope
 
@@ -85,17 +85,18 @@ def _builtins():
         "range reversed round set sorted str sum tuple zip True False None"
     )
     allowed = {name: getattr(builtins, name) for name in names.split()}
-    functions = "search match fullmatch findall finditer split sub compile escape".split()
-    flags = "I IGNORECASE M MULTILINE S DOTALL U UNICODE A ASCII X VERBOSE".split()
+    functions = ["search", "match", "fullmatch", "findall", "finditer", "split", "sub", "compile", "escape"]
+    flags = ["I", "IGNORECASE", "M", "MULTILINE", "S", "DOTALL", "U", "UNICODE", "A", "ASCII", "X", "VERBOSE"]
     allowed["re"] = types.SimpleNamespace(**{name: getattr(re, name) for name in functions + flags})
     return allowed
 
 
 def _predicate(source, texts, builtins, *, reverse):
-    scope = {"__builtins__": dict(builtins), "__name__": "predicate"}
+    scope: dict = {"__builtins__": dict(builtins), "__name__": "predicate"}
     exec(compile(source, "<predicate>", "exec"), scope)
     function = scope["predicate"]
-    values, failed, last = [None] * len(texts), 0, None
+    values: list = [None] * len(texts)
+    failed, last = 0, None
     started = time.perf_counter()
     for index in reversed(range(len(texts))) if reverse else range(len(texts)):
         try:
@@ -115,11 +116,11 @@ def _problem(context, solution):
     import warnings
 
     warnings.simplefilter("ignore")
-    scope = {"__name__": "problem"}
+    scope: dict = {"__name__": "problem"}
     exec(compile(context, "<tests>", "exec"), scope)
     if "test_execution" not in scope:
         return {"error": "NoTests: the tests define no test_execution"}
-    verdict = {"surface": None, "error": None}
+    verdict: dict = {"surface": None, "error": None}
     if "test_string" in scope:
         try:
             scope["test_string"](solution)

@@ -1,0 +1,1 @@
+"""The sibling systems, measured against what was asked of them."""

@@ -1,0 +1,145 @@
+"""Executable predicates on corpora with planted lexical properties, and the sandbox against hostile functions.
+
+The same regression is fitted twice, with `executable` off and on. The language model is scripted: it proposes, in
+words, the planted properties among others that explain nothing, judges with errors, and writes functions of which some
+are wrong. Equal fit: a loss that is no more than 2% (or 0.002) above that without.
+"""
+
+import hashlib
+import json
+import re
+
+import numpy as np
+
+import nlparam
+from nlparam.language.embed import AbstractEmbedder
+from nlparam.language.lm.scripted import ScriptedModel
+from nlparam.language.prompting import cut_words
+from nlparam.models import Regression
+
+_QUESTION = re.compile(r"Text: (?P<text>.*)\n\nProperty: (?P<predicate>.*)\. Yes or no\?\Z", re.DOTALL)
+_ERRORS = 0.04
+_N_TEXTS, _N_CORPORA = 300, 8
+_WORDS = """
+the order came on a rainy morning and my neighbour looked at our garden while birds sang near old trees beside a quiet
+river people walked home slowly with bread milk apples and flowers under warm light of early spring
+"""
+_FILLER = _WORDS.split()
+
+# A property: in words, the function that a language model writes for it, and how a text is made to have it.
+_PROPERTIES = {
+    "asks about a refund": (
+        "'refund' in text.lower() or 'money' in text.lower()",
+        ["refund please", "money back"],
+    ),
+    "asks a question": ("'?' in text", ["why is that?", "is it so?"]),
+    "mentions a price": (r"re.search('[$]\\d', text) is not None", ["$5 paid", "$12 each"]),
+    "is enthusiastic": ("'!' in text", ["great!", "what a day!"]),
+    "mentions delivery": (
+        "any(word in text.lower() for word in ['delivery', 'parcel', 'courier'])",
+        ["the delivery", "a parcel", "the courier"],
+    ),
+    "thanks somebody": ("'thank' in text.lower()", ["thank you", "many thanks"]),
+    "mentions a year": (r"re.search('\\b(19|20)\\d\\d\\b', text) is not None", ["in 1998", "since 2014"]),
+    "mentions a pet": ("any(w in text.lower().split() for w in ['dog', 'cat', 'rabbit'])", ["dog", "cat", "rabbit"]),
+}
+_DISTRACTORS = ["is about weather", "mentions food", "describes a walk", "is set in the morning"]
+# What is written for the others: it runs, and does not say what the words say.
+_WRONG = "len(text) % 2 == 0"
+
+
+def measure() -> dict:
+    """Figures of `benchmarks/siblings`, this system."""
+    rows = [_corpus(seed) for seed in range(_N_CORPORA)]
+    computed = sum(row["computed"] for row in rows)
+    chosen = sum(row["chosen"] for row in rows)
+    equal = [row["loss_with"] <= max(1.02 * row["loss_without"], row["loss_without"] + 0.002) for row in rows]
+    from benchmarks.siblings._hostile import contained
+
+    return {
+        "corpora": len(rows),
+        "columns_replaced": computed / chosen,
+        "equal_fit": sum(equal) / len(equal),
+        "loss_without": float(np.mean([row["loss_without"] for row in rows])),
+        "loss_with": float(np.mean([row["loss_with"] for row in rows])),
+        "judgments_without": sum(row["judgments_without"] for row in rows),
+        "judgments_with": sum(row["judgments_with"] for row in rows),
+        **contained(),
+    }
+
+
+def _corpus(seed: int) -> dict:
+    rng = np.random.default_rng(seed)
+    names = rng.choice(list(_PROPERTIES), 3, replace=False).tolist()
+    holds = rng.random((_N_TEXTS, len(_PROPERTIES))) < 0.35
+    texts = []
+    for row in holds:
+        words = rng.choice(_FILLER, rng.integers(12, 30)).tolist()
+        for has, (_, ways) in zip(row, _PROPERTIES.values(), strict=True):
+            if has:
+                words.insert(int(rng.integers(len(words) + 1)), str(rng.choice(ways)))
+        texts.append(" ".join(words) + f" {len(texts) + 10_000}")
+    planted = holds[:, [list(_PROPERTIES).index(name) for name in names]]
+    target = planted @ np.asarray([1.0, -0.9, 0.8]) + rng.normal(0, 0.1, _N_TEXTS)
+    facts = [dict(zip(_PROPERTIES, row, strict=True)) for row in holds]
+    truth = dict(zip((cut_words(text, 400) for text in texts), facts, strict=True))
+
+    def answer(request):
+        asked = request.messages[-1].content
+        if (question := _QUESTION.match(asked)) is not None:
+            draw = int(hashlib.sha256(asked.encode()).hexdigest()[:8], 16) / 2**32
+            known = truth[question["text"]]
+            says = known.get(question["predicate"], int(hashlib.sha256(asked.encode()).hexdigest()[8:10], 16) < 90)
+            says = bool(says) != (draw < _ERRORS)
+            return {"yes": 0.97, "no": 0.03} if says else {"yes": 0.03, "no": 0.97}
+        if "Write one Python function" in asked:
+            wanted = asked.split("Property: The text ")[1].split(".\n")[0]
+            body = _PROPERTIES[wanted][0] if wanted in _PROPERTIES else _WRONG
+            return f"```python\nimport re\n\ndef predicate(text):\n    return {body}\n```"
+        order = np.random.default_rng(int(hashlib.sha256(asked.encode()).hexdigest()[:8], 16))
+        return json.dumps(order.permutation([*_PROPERTIES, *_DISTRACTORS]).tolist()[:6])
+
+    fits = [
+        nlparam.fit(
+            Regression(n_predicates=3),
+            texts,
+            target,
+            lm=ScriptedModel(answer, identity=f"scripted-{seed}"),
+            embedder=_Lexical(texts),
+            proposer="contrast",
+            options={"n_screened": 20},
+            executable=executable,
+            store=":memory:",
+            seed=seed,
+        )
+        for executable in (False, True)
+    ]
+    without, with_it = fits
+    return {
+        "chosen": len(with_it.predicates),
+        "computed": len(with_it.settings["computed"]),
+        "loss_without": without.loss,
+        "loss_with": with_it.loss,
+        "judgments_without": without.costs.judgments_asked,
+        "judgments_with": with_it.costs.judgments_asked,
+        "predicates": with_it.predicates,
+    }
+
+
+class _Lexical(AbstractEmbedder):
+    """TF-IDF and SVD: an embedder without weights, so that this runs anywhere in seconds."""
+
+    @property
+    def identity(self) -> str:
+        return "lexical, float32"
+
+    def __init__(self, texts):
+        from sklearn.decomposition import TruncatedSVD
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        self._vectoriser = TfidfVectorizer(sublinear_tf=True, min_df=2, token_pattern=r"(?u)\w+|[?!$]")
+        self._axes = TruncatedSVD(48, random_state=0).fit(self._vectoriser.fit_transform(texts))
+
+    def embed(self, texts):
+        vectors = self._axes.transform(self._vectoriser.transform(texts)).astype(np.float32) + 1e-6
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
