@@ -18,6 +18,7 @@ from nlparam.calibration import Labelled
 from nlparam.cascade import Cascade, Cascaded, denote_by_cascade
 from nlparam.denoter import Denoter
 from nlparam.errors import FitWarning, LanguageModelError
+from nlparam.executable import ComputedJudge, Executable
 from nlparam.language.embed import AbstractEmbedder
 from nlparam.language.judge import AbstractJudge
 from nlparam.language.lm.base import AbstractLanguageModel
@@ -48,6 +49,7 @@ def fit(
     predicates: Iterable[str] | None = None,
     options: SearchOptions | Mapping[str, Any] | None = None,
     representation: str | GoalRepresentation = "auto",
+    executable: bool | Executable = False,
     budget: Budget | None = None,
     store: str | Path | Store | None = None,
     timeout: float = 60.0,
@@ -80,6 +82,8 @@ def fit(
     - `representation`: what is relaxed. `"embedding"`: the embeddings of the texts as they are. `"goal"` (or a
       `GoalRepresentation`): as far as that helps, where their statements under the goal would lie; this costs one short
       call for each of 128 texts. `"auto"`: the latter if a goal is given and predicates are to be proposed.
+    - `executable`: let predicates be computed where a small function, a word or a pattern says as much as the language
+      model would; they cost no judgments (`True`, or an `Executable` with its criteria).
     - `budget`: what the language model may use; a fit that meets a limit ends with the best so far.
     - `store`: where judgments, proposals and embeddings are kept; by default one file in the user's cache.
     - `timeout`: seconds that one call of the language model may take.
@@ -111,6 +115,7 @@ def fit(
         predicates=predicates,
         options=options,
         representation=representation,
+        executable=executable,
         budget=budget,
         store=store,
         timeout=timeout,
@@ -174,6 +179,7 @@ def _assemble(run: Run, found: Found, cascaded: Cascaded | None) -> Fit:
         model = dataclasses.replace(model, n_predicates=len(chosen))
         result = RESULTS.nothing_usable if run.meter.spent is None else RESULTS.budget_spent
     columns = jnp.asarray(denotations)
+    predicates = [found.pool.predicates[column] for column in chosen]
     weights = _fit_weights(model, columns, data)
     predictions = np.asarray(model.predict(weights, columns))
     if model.assigns_texts:
@@ -188,12 +194,13 @@ def _assemble(run: Run, found: Found, cascaded: Cascaded | None) -> Fit:
     judgments = [
         Judgment(int(first_text[row]), found.pool.predicates[column], float(probability))
         for column in chosen
+        if column not in found.pool.computed
         for row, probability in zip(*found.pool.judged(column), strict=True)
     ]
     run.costs.money = run.meter.cost
     return Fit(
         model=model,
-        predicates=[found.pool.predicates[column] for column in chosen],
+        predicates=predicates,
         weights=jax.tree.map(np.asarray, weights),
         denotations=denotations,
         predictions=predictions,
@@ -205,7 +212,9 @@ def _assemble(run: Run, found: Found, cascaded: Cascaded | None) -> Fit:
         agreement=_agreement(fitted_head, denotations),
         candidates=list(found.pool.predicates),
         trace=found.trace,
-        settings=run.settings | {"date": datetime.datetime.now().astimezone().isoformat(timespec="seconds")},
+        settings=run.settings
+        | ({"computed": run.judge.computed.as_dict(predicates)} if isinstance(run.judge, ComputedJudge) else {})
+        | {"date": datetime.datetime.now().astimezone().isoformat(timespec="seconds")},
         versions=installed_versions(),
         costs=run.costs,
         asked_model=run.model,

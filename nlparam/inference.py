@@ -14,6 +14,7 @@ from nlparam.cascade import Cascade, denote_by_cascade
 from nlparam.corpus import Corpus
 from nlparam.costs import Costs
 from nlparam.errors import LanguageModelError
+from nlparam.executable import Computed, ComputedJudge
 from nlparam.language.judge import AbstractJudge, LabelJudge
 from nlparam.language.lm import load_language_model
 from nlparam.language.lm.engine import Engine
@@ -74,7 +75,7 @@ def denote(
     with opened if opened is not store else contextlib.nullcontext():
         if by == "head" or not corpus.distinct:
             with costs.stage("head"):
-                return Denoted(fit.denoter.denote(corpus, store=opened), by, costs)
+                return Denoted(_with_computed(fit, corpus, fit.denoter.denote(corpus, store=opened)), by, costs)
         meter = Meter(costs, budget)
         with costs.stage("embedding"):
             features = fit.denoter.features_of(corpus, store=opened)
@@ -89,7 +90,16 @@ def denote(
             judge = _judge(fit, engine, opened, costs, progress)
             ask = _by_cascade if by == "cascade" else _exactly
             denotations, certificate, n_failed = ask(fit, judge, corpus, features, meter, seed)
-    return Denoted(corpus.spread(denotations), by, costs, certificate, n_failed)
+    return Denoted(_with_computed(fit, corpus, corpus.spread(denotations)), by, costs, certificate, n_failed)
+
+
+def _with_computed(fit: "Fit", corpus: Corpus, denotations: np.ndarray) -> np.ndarray:
+    """The denotations with those of computed predicates as they are computed, not as the head has learned them."""
+    computed = Computed.from_dict(fit.settings.get("computed"))
+    if not len(computed) or not corpus.distinct:
+        return denotations
+    values = corpus.spread(computed.values(fit.predicates, corpus.distinct))
+    return np.where(np.isnan(values), denotations, values)
 
 
 def _judge(fit: "Fit", engine: Engine, store: Store, costs: Costs, progress: Progress) -> AbstractJudge:
@@ -98,7 +108,9 @@ def _judge(fit: "Fit", engine: Engine, store: Store, costs: Costs, progress: Pro
     judge = LabelJudge(
         engine, store, costs, n_words=settings["n_words"], form=settings.get("form", "single"), progress=progress
     )
-    return judge if fit.calibration is None else CalibratedJudge(judge, fit.calibration.calibration)
+    asked = judge if fit.calibration is None else CalibratedJudge(judge, fit.calibration.calibration)
+    computed = fit.settings.get("computed")
+    return ComputedJudge(asked, Computed.from_dict(computed)) if computed else asked
 
 
 def _by_cascade(fit: "Fit", judge: AbstractJudge, corpus: Corpus, features: np.ndarray, meter: Meter, seed: int):

@@ -36,13 +36,17 @@ class Pool:
         self.predicates: list[str] = []
         self.answers = np.zeros((len(texts), 0), dtype=np.float32)
         self.asked = np.zeros((len(texts), 0), dtype=bool)
+        self.computed: set[int] = set()
 
     @property
     def spent(self) -> bool:
         return self.left <= 0 or self.meter.spent is not None
 
     def add(self, predicates: Iterable[str]) -> list[int]:
-        """Adds the predicates that are new (whatever their case) and returns their columns."""
+        """Adds the predicates that are new (whatever their case) and returns their columns.
+
+        Those that the judge computes are answered at once, on all texts and at no cost.
+        """
         known = {predicate.casefold() for predicate in self.predicates}
         new = []
         for predicate in predicates:
@@ -53,6 +57,12 @@ class Pool:
         fresh = (len(self.texts), len(new))
         self.answers = np.concatenate([self.answers, np.full(fresh, np.nan, np.float32)], axis=1)
         self.asked = np.concatenate([self.asked, np.zeros(fresh, dtype=bool)], axis=1)
+        computed = [column for column in new if self.judge.computes(self.predicates[column])]
+        if computed:
+            pairs = np.stack(np.meshgrid(np.arange(len(self.texts)), computed, indexing="ij"), axis=-1).reshape(-1, 2)
+            self.answers[:, computed] = self.judge.judge(self.texts, self.predicates, pairs).reshape(-1, len(computed))
+            self.asked[:, computed] = True
+            self.computed |= set(computed)
         return new
 
     def judge_columns(self, columns: Sequence[int], rows: np.ndarray) -> None:
@@ -99,8 +109,10 @@ class Pool:
             return answers.astype(np.float64)
         fitted = self.head(columns)
         denoted = fitted.head.denote(self.features)
-        for number in np.flatnonzero(complete):
-            denoted[:, number] = correct(answers[:, number], fitted.head.thresholds[number])
+        for number in np.flatnonzero(complete).tolist():
+            exact = columns[number] in self.computed
+            threshold = fitted.head.thresholds[number]
+            denoted[:, number] = answers[:, number] if exact else correct(answers[:, number], threshold)
         return denoted
 
     def cautious_denotations(self, columns: Sequence[int]) -> np.ndarray:

@@ -17,6 +17,7 @@ from nlparam.cascade import Cascade
 from nlparam.corpus import Corpus
 from nlparam.costs import Costs
 from nlparam.errors import CorpusError
+from nlparam.executable import Executable
 from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder, embed_corpus
 from nlparam.language.features import NgramFeatures
 from nlparam.language.judge import AbstractJudge, LabelJudge
@@ -81,6 +82,7 @@ def prepared(
     predicates: Iterable[str] | None = None,
     options: SearchOptions | Mapping[str, Any] | None = None,
     representation: str | GoalRepresentation = "auto",
+    executable: bool | Executable = False,
     budget: Budget | None = None,
     store: str | Path | Store | None = None,
     timeout: float = 60.0,
@@ -118,6 +120,9 @@ def prepared(
             with costs.stage("calibration"):
                 judge, summary = calibrate(judge, labelled)
         the_proposer = _proposer(proposer, predicates, engine)
+        computing = executable if isinstance(executable, Executable) else Executable() if executable else None
+        if computing is not None:
+            judge, the_proposer = computing.around(judge, the_proposer, engine, correct_bias=options.correct_bias)
         settings = {
             "goal": goal,
             "lm": _without_password(lm) if isinstance(lm, str) else str(getattr(lm, "identity", lm)),
@@ -130,6 +135,7 @@ def prepared(
             "n_words": n_words,
             "representation": None if goal_representation is None else dataclasses.asdict(goal_representation),
             "cascade": None if cascade is None else dataclasses.asdict(cascade),
+            "executable": None if computing is None else dataclasses.asdict(computing),
             "corpus": corpus_digest(corpus, data),
             "options": dataclasses.asdict(options),
             "seed": seed,
