@@ -42,6 +42,12 @@ class Estimate:
     def calls(self) -> int:
         return self.judgments + self.proposals
 
+    def times(self, n_fits: int) -> "Estimate":
+        """The expected cost of so many fits, from different seeds."""
+        costs = ("judgments", "proposals", "prompt_tokens", "completion_tokens", "seconds", "cost")
+        values = {name: getattr(self, name) for name in costs}
+        return dataclasses.replace(self, **{name: v if v is None else v * n_fits for name, v in values.items()})
+
 
 def estimate(model: AbstractPredicateModel, texts: Iterable[str], data: Any = None, **options: Any) -> Estimate:
     """What `nlparam.fit` with the same arguments will cost.

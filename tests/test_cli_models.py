@@ -228,3 +228,29 @@ def test_what_is_printed_of_three_classes_and_of_many(tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[0].split() == [
         *("predicate", "most", "for", "most", "against", "head", "agrees")
     ]
+
+
+def test_several_seeds_say_how_often_each_predicate_comes_back(tmp_path, ask):
+    texts, out = write_labelled(tmp_path), tmp_path / "out"
+    result = ask("clustering", "--texts", texts, "--seed", 3, "--seeds", 2, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert table(result)["is about sport"][1:5] == ["50.0%", "2", "of", "2"]
+    assert "stable:  predicates of 2 seeds correlate by 1.00" in result.stdout
+    assert sorted(path.name for path in (out / "seeds").iterdir()) == ["3", "4"]
+    assert (out / "seeds" / "4" / "report.html").exists()
+    stability = nlparam.load(out).stability
+    assert stability is not None
+    assert stability.seeds == (3, 4)
+    result = ask("clustering", "--texts", texts, "--seed", 3, "--seeds", 1, "--out", out)
+    assert result.exit_code == 2
+
+
+def test_an_estimate_counts_every_seed(tmp_path, ask):
+    texts = write_labelled(tmp_path)
+
+    def expected(*arguments):
+        result = ask("clustering", "--texts", texts, "--out", tmp_path / "none", "--dry-run", "--json", *arguments)
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)["judgments"]
+
+    assert expected("--seeds", 4) == 5 * expected()

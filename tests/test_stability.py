@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nlparam
@@ -55,6 +55,7 @@ def test_alignment_is_one_for_equal_runs_in_any_order_and_counts_what_has_no_par
         alignment([A[:, None]])
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.integers(0, 2**32 - 1), st.lists(st.integers(0, 4), min_size=1, max_size=4))
 def test_every_column_is_in_one_group_and_all_pairs_of_a_group_correlate(seed, sizes):
     columns = np.random.default_rng(seed).random((12, sum(sizes)))

@@ -294,6 +294,16 @@ Seed = Annotated[
     int,
     typer.Option(help="Seeds everything that is random.", min=0, max=2**32 - 1, metavar="N", rich_help_panel=_SEARCH),
 ]
+Seeds = Annotated[
+    int | None,
+    typer.Option(
+        help="Fit from this many seeds, say how often each predicate comes back, and fit once more to those that do.",
+        min=2,
+        metavar="N",
+        rich_help_panel=_SEARCH,
+        show_default=False,
+    ),
+]
 Out = Annotated[
     Path, typer.Option(help="The folder for the fit and its report.", rich_help_panel=_OUTPUT, show_default=False)
 ]
@@ -324,6 +334,7 @@ class FitOptions:
     n_judged: NJudged = None
     rounds: Rounds = None
     seed: Seed = 0
+    seeds: Seeds = None
     cascade: UseCascade = False
     target_recall: TargetRecall = 0.95
     target_precision: TargetPrecision = 0.95

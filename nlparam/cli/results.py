@@ -9,6 +9,7 @@ from nlparam.cli.costs import certificate_lines
 from nlparam.cli.output import print_lines, print_table, printable
 
 if TYPE_CHECKING:
+    from nlparam.recurrence import Stability
     from nlparam.report.quantities import Intervals, QuantityView
     from nlparam.solution import Fit
 
@@ -32,6 +33,8 @@ def show(fit: "Fit", out: Path, intervals: "Intervals | None" = None) -> None:
         for view in view_quantities(fit, intervals):
             columns |= _columns(view, columns)
             notes += _notes(view)
+    if fit.stability is not None:
+        columns["seeds"] = _found_by(fit.stability, fit.predicates)
     columns["head agrees"] = [f"{agreement.agreement:.0%}" for agreement in fit.agreement]
     rows = [(str(number), *row) for number, row in enumerate(zip(*columns.values(), strict=True))]
     print_table(("", *columns), rows, numbers=(0, *range(2, len(columns) + 1)))
@@ -45,6 +48,11 @@ def show(fit: "Fit", out: Path, intervals: "Intervals | None" = None) -> None:
     if len(fit.predicates) < fit.asked_model.n_predicates:
         ended += f" ({len(fit.predicates)} of the {fit.asked_model.n_predicates} asked for are of use)"
     print_lines(ended)
+    if fit.stability is not None:
+        print_lines(
+            f"stable:  predicates of {len(fit.stability.seeds)} seeds correlate by {fit.stability.alignment:.2f} on "
+            "average, matched one to one"
+        )
     if fit.certificate is not None:
         print_lines(*certificate_lines(fit.certificate))
     money = f", {costs.money:,.4g} in cost" if costs.money else ""
@@ -54,6 +62,12 @@ def show(fit: "Fit", out: Path, intervals: "Intervals | None" = None) -> None:
         f"{costs.prompt_tokens + costs.completion_tokens:,} tokens{money}",
         f"report:  {out / 'report.html'}",
     )
+
+
+def _found_by(stability: "Stability", predicates: list[str]) -> list[str]:
+    """By how many of the seeds each predicate was found."""
+    found = {recurrence.predicate.casefold(): len(recurrence.seeds) for recurrence in stability.recurrences}
+    return [f"{found.get(predicate.casefold(), 0)} of {len(stability.seeds)}" for predicate in predicates]
 
 
 def _sizes(fit: "Fit") -> Columns:

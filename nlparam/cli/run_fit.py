@@ -76,10 +76,17 @@ def run(
         from nlparam.cli.costs import show_estimate
 
         with write_events(options.events):
-            show_estimate(nlparam.estimate(model, texts, data, **settings), options)
+            expected = nlparam.estimate(model, texts, data, **settings)
+            # The last fit, to what the seeds found, costs less than one of them.
+            show_estimate(expected if options.seeds is None else expected.times(options.seeds + 1), options)
         return
+    settings |= {"out": options.out, "overwrite": options.overwrite}
     with _shown_warnings(), write_events(options.events):
-        fitted = nlparam.fit(model, texts, data, out=options.out, overwrite=options.overwrite, **settings)
+        if options.seeds is None:
+            fitted = nlparam.fit(model, texts, data, **settings)
+        else:
+            first = settings.pop("seed")
+            fitted = nlparam.consensus(model, texts, data, seeds=range(first, first + options.seeds), **settings)
         intervals = None
         from nlparam.cli.posterior import forget_posterior, sample_posterior
 
