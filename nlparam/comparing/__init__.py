@@ -1,0 +1,1 @@
+"""Comparing groups of texts: proposing, screening, testing. `nlparam.compare` is in `driver`."""

@@ -1,0 +1,188 @@
+"""Groups of texts as observations, split into a half to look at and a half to test on."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from nlparam.comparison import Group, Units
+from nlparam.corpus import Corpus
+from nlparam.errors import CorpusError
+
+REPEATS = ("once", "count")
+# Fewer distinct texts of a group in either split say nothing.
+_LEAST = 5
+# With fewer to test on, only differences of a quarter and more can be shown.
+_FEW = 50
+
+Grouped = Mapping[str, Sequence[Any]] | Sequence[Sequence[Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Observations:
+    """The groups, checked and split. `columns` has the values of each covariate, one per unit."""
+
+    groups: list[Group]
+    corpus: Corpus
+    units: Units
+    columns: dict[str, list]
+    warnings: list[str]
+
+    @property
+    def n_groups(self) -> int:
+        return len(self.groups)
+
+
+def by_name(groups: Grouped) -> dict[str, list]:
+    """Groups by name; those without names are called A, B, C, ...
+
+    Raises `CorpusError` if there are fewer than two, or more than the letters.
+    """
+    if isinstance(groups, str) or (isinstance(groups, Sequence) and any(isinstance(group, str) for group in groups)):
+        raise CorpusError("got texts that are in no groups, expected a list of texts for each group")
+    if isinstance(groups, Mapping):
+        named = {str(name): list(values) for name, values in groups.items()}
+        if len(named) != len(groups):
+            raise CorpusError(f"got groups of which two have the same name: {', '.join(map(str, groups))}")
+    else:
+        named = {_letter(number): list(values) for number, values in enumerate(groups)}
+    if len(named) < 2:
+        raise CorpusError(f"got {len(named)} group{'s' if not named else ''}, expected at least two to compare")
+    return named
+
+
+def observe(
+    groups: Grouped,
+    adjust: Mapping[str, Grouped] | None,
+    *,
+    research: float,
+    n_validated: int,
+    repeats: str,
+    rng: np.random.Generator,
+) -> Observations:
+    """Cleans, counts and splits the texts of some groups.
+
+    Each distinct text is of one split, whichever groups it is in. Of the validation split `n_validated` observations of
+    each group are drawn at random. With `repeats="once"` each distinct text of a group is one observation; with
+    "count" each text is, which is right only if they came about independently of one another.
+
+    **Arguments:** `adjust`, for each covariate its values, in the shape of `groups`.
+
+    Raises `CorpusError` for a group without enough distinct texts, groups of the same texts, and covariates of another
+    shape.
+    """
+    if repeats not in REPEATS:
+        raise ValueError(f"got repeats={repeats!r}, expected one of {', '.join(REPEATS)}")
+    named = by_name(groups)
+    names, warnings = list(named), []
+    corpus = Corpus.from_texts([text for texts in named.values() for text in texts])
+    sizes = [len(texts) for texts in named.values()]
+    group_of = np.repeat(np.arange(len(names)), sizes)
+    columns = {name: _column(name, values, named) for name, values in (adjust or {}).items()}
+    there = np.flatnonzero(~corpus.blank)
+    if n_blank := int(corpus.blank.sum()):
+        warnings.append(f"{n_blank} of {len(corpus)} texts are blank and were left out")
+    keys = np.stack([group_of[there], corpus.row[there]])
+    _, first = np.unique(keys, axis=1, return_index=True)
+    if n_repeated := len(there) - len(first):
+        counted = "counted once" if repeats == "once" else "counted as often as they occur"
+        warnings.append(f"{n_repeated} of {len(corpus)} texts repeat another of their group: equal texts are {counted}")
+    kept = there[np.sort(first)] if repeats == "once" else there
+    text, group = corpus.row[kept], group_of[kept]
+    present = np.zeros((len(corpus.distinct), len(names)), dtype=bool)
+    present[text, group] = True
+    _check(names, sizes, present, research)
+    warnings += _overlap(present)
+    in_research = _split(present, research, rng)
+    units = Units(text, group, in_research[text], np.zeros(len(text), dtype=bool))
+    described = []
+    for number, name in enumerate(names):
+        candidates = np.flatnonzero((group == number) & ~units.research)
+        chosen = candidates if len(candidates) <= n_validated else rng.choice(candidates, n_validated, replace=False)
+        units.validated[chosen] = True
+        members = present[:, number]
+        n_validation = int((members & ~in_research).sum())
+        described.append(
+            Group(
+                name,
+                n_texts=sizes[number],
+                n_distinct=int(members.sum()),
+                n_research=int((members & in_research).sum()),
+                n_validation=n_validation,
+                n_validated=len(chosen),
+            )
+        )
+        if n_validation < _FEW:
+            warnings.append(
+                f"group {name!r} has {n_validation} distinct texts to test on: only large differences can be shown"
+            )
+    return Observations(
+        described, corpus, units, {name: [values[i] for i in kept] for name, values in columns.items()}, warnings
+    )
+
+
+def _check(names: list[str], sizes: list[int], present: np.ndarray, research: float) -> None:
+    least = max(2 * _LEAST, int(np.ceil(_LEAST / min(research, 1 - research))))
+    for name, size, n_distinct in zip(names, sizes, present.sum(axis=0).tolist(), strict=True):
+        if n_distinct == 0:
+            raise CorpusError(f"group {name!r} has no texts{' that are not blank' if size else ''}: nothing to compare")
+        if n_distinct < least:
+            raise CorpusError(
+                f"group {name!r} has {n_distinct} distinct texts, expected at least {least}: some to find differences "
+                f"in, and others to test them on (the share {research:g} is for finding)"
+            )
+    if present.all():
+        raise CorpusError(
+            f"the groups {', '.join(map(repr, names))} hold the same {len(present)} distinct texts: "
+            "there is nothing to compare; is it the same file?"
+        )
+
+
+def _overlap(present: np.ndarray) -> list[str]:
+    shared = int((present.sum(axis=1) > 1).sum())
+    if shared == 0:
+        return []
+    share = shared / min(present.sum(axis=0))
+    message = (
+        f"{shared:,} distinct texts are in more than one of the groups ({share:.0%} of the smallest): they count in "
+        "each, and tell nothing apart"
+    )
+    if share > 0.5:
+        message += "; the groups may be two versions of one file"
+    return [message]
+
+
+def _split(present: np.ndarray, research: float, rng: np.random.Generator) -> np.ndarray:
+    """`(n_distinct,)`, true for the research split, so that each group, and each overlap of groups, is split alike."""
+    _, kinds = np.unique(present, axis=0, return_inverse=True)
+    in_research = np.zeros(len(present), dtype=bool)
+    for kind in range(int(kinds.max()) + 1):
+        rows = rng.permutation(np.flatnonzero(kinds.reshape(-1) == kind))
+        # A single text of a kind goes to either split, by chance.
+        n = int(np.floor(research * len(rows) + rng.random()))
+        in_research[rows[:n]] = True
+    return in_research
+
+
+def _column(name: str, values: Grouped, named: dict[str, list]) -> list:
+    """The values of a covariate, group by group."""
+    parts = list(values.values()) if isinstance(values, Mapping) else list(values)
+    if isinstance(values, Mapping):
+        if {str(key) for key in values} != set(named):
+            raise CorpusError(f"the covariate {name!r} has values for the groups {', '.join(map(str, values))}, "
+                              f"expected {', '.join(named)}")  # fmt: skip
+        by_group = {str(key): part for key, part in values.items()}
+        parts = [by_group[group] for group in named]
+    sizes, wanted = [len(part) for part in parts], [len(texts) for texts in named.values()]
+    if sizes != wanted:
+        raise CorpusError(
+            f"the covariate {name!r} has {sizes} values, expected {wanted}: one for each text of each group"
+        )
+    return [value for part in parts for value in part]
+
+
+def _letter(number: int) -> str:
+    if number > 25:
+        raise CorpusError("got more than 26 groups without names, expected a mapping of names to texts")
+    return chr(ord("A") + number)

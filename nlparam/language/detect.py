@@ -1,0 +1,80 @@
+"""In which language texts are written, as far as that can be told."""
+
+import functools
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+# How many texts are looked at, and how much of each.
+_N_TEXTS, _CHARACTERS = 60, 400
+# A language is the texts' if it is that of so many of them, and a goal's if it is so probable.
+_MOST, _SURE, _RULED_OUT = 0.7, 0.8, 0.05
+# Their texts pass for one another's, which no user should be warned of.
+_CLOSE = ({"en", "pcm"}, {"no", "nb", "nn", "da"}, {"sr", "hr", "bs"}, {"id", "ms"}, {"zh", "wuu", "yue"}, {"es", "gl"})
+
+
+class Mismatch(NamedTuple):
+    """The languages, as ISO 639 codes, of a goal and of the texts, which differ."""
+
+    goal: str
+    texts: str
+
+
+def language_mismatch(goal: str, texts: Sequence[str]) -> Mismatch | None:
+    """The two languages if a goal is clearly written in another language than most texts, else `None`.
+
+    Short goals ("topic") belong to many languages, and are never called different.
+    """
+    probable = _rank(goal)
+    language, probability = max(probable.items(), key=lambda item: item[1])
+    if probability < _SURE:
+        return None
+    step = max(len(texts) // _N_TEXTS, 1)
+    shown = [text[:_CHARACTERS] for text in texts[::step][:_N_TEXTS] if text.strip()]
+    if not shown:
+        return None
+    found = Counter(max(ranked, key=ranked.__getitem__) for ranked in map(_rank, shown))
+    common, n = found.most_common(1)[0]
+    if n < _MOST * len(shown) or probable.get(common, 0.0) > _RULED_OUT:
+        return None
+    if any({language, common} <= alike for alike in _CLOSE) or language == common:
+        return None
+    return Mismatch(language, common)
+
+
+def _rank(text: str) -> dict[str, float]:
+    # What is not a letter tells nothing, and a link is in no language.
+    words = " ".join(word for word in text.split() if "://" not in word and any(map(str.isalpha, word)))
+    return {language: float(probability) for language, probability in _identifier().rank(words)}
+
+
+@functools.cache
+def _identifier() -> Any:
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+
+
+def language_name(code: str) -> str:
+    """The name of a language in English where it is a frequent one, else its code."""
+    return _NAMES.get(code, code)
+
+
+_NAMES = {
+    "ar": "Arabic",
+    "de": "German",
+    "en": "English",
+    "es": "Spanish",
+    "fr": "French",
+    "hi": "Hindi",
+    "it": "Italian",
+    "ja": "Japanese",
+    "ko": "Korean",
+    "nl": "Dutch",
+    "pl": "Polish",
+    "pt": "Portuguese",
+    "ru": "Russian",
+    "tr": "Turkish",
+    "uk": "Ukrainian",
+    "zh": "Chinese",
+}

@@ -1,0 +1,181 @@
+r"""Effects: by how much more often a predicate holds in one group than in the others, and how sure that is.
+
+Judged probabilities of texts drawn at random from each group are all that is used, so the inference is design-based: no
+model of the judge is needed, and the effect is that of the predicate *as this judge sees it*.
+
+For group $g$ of $G$ the effect is the contrast $V_g = \bar D_g - \frac{1}{G - 1} \sum_{h \ne g} \bar D_h$, with two
+groups the difference of means $V$ of D5 (arXiv 2302.14233). Its standard error and degrees of freedom are those of
+Welch and Satterthwaite, after one imagined 0 and one imagined 1 were added to each group (Agresti and Caffo, 2000, for
+two proportions). Without these, a predicate that holds for 0 of 100 texts against 4 of 100 would be called significant,
+and one that never holds would have no standard error at all.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.stats
+
+CORRECTIONS = {"bh": "fdr_bh", "by": "fdr_by", "holm": "holm"}
+
+# How many imagined answers of 0, and as many of 1, each group gets for its standard error.
+PRIOR = 1.0
+
+
+class Effect(NamedTuple):
+    """`effect` with its `standard_error`, confidence interval from `low` to `high`, and two-sided `p_value`."""
+
+    effect: float
+    standard_error: float
+    low: float
+    high: float
+    p_value: float
+
+
+class Moments(NamedTuple):
+    """Mean, variance of the mean, and degrees of freedom of it, each `(n_groups,)`."""
+
+    mean: np.ndarray
+    variance: np.ndarray
+    freedom: np.ndarray
+
+
+def moments(values: np.ndarray, groups: np.ndarray, n_groups: int, *, prior: float = PRIOR) -> Moments:
+    """The moments of values in [0, 1], `(n,)`, in each of the groups, `(n,)` integers; `nan` values are left out.
+
+    The variance is infinite for a group with fewer than two values.
+    """
+    known = np.isfinite(values)
+    values, groups = np.asarray(values, np.float64)[known], groups[known]
+    n = np.bincount(groups, minlength=n_groups).astype(np.float64)
+    total = np.bincount(groups, weights=values, minlength=n_groups)
+    squares = np.bincount(groups, weights=values**2, minlength=n_groups)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = total / n
+        n_with, mean_with = n + 2 * prior, (total + prior) / (n + 2 * prior)
+        spread = np.maximum(squares + prior - n_with * mean_with**2, 0.0) / (n_with - 1)
+        variance = np.where(n > 1, spread / n_with, np.inf)
+    return Moments(mean, variance, np.maximum(n_with - 1, 1.0))
+
+
+def contrast(
+    values: np.ndarray,
+    groups: np.ndarray,
+    n_groups: int,
+    towards: int,
+    *,
+    confidence: float = 0.95,
+    prior: float = PRIOR,
+) -> Effect:
+    """The effect for the group `towards`: its mean minus the mean of the means of the others.
+
+    **Arguments:** `values`, `(n,)` probabilities, `nan` for those unknown; `groups`, `(n,)` integers in
+    `range(n_groups)`; `confidence`, the level of the interval; `prior`, see the module (0 gives Welch's test as it is).
+
+    With fewer than two values in a group nothing is known: the interval is [-1, 1] and the p-value 1.
+    """
+    mean, variance, freedom = moments(values, groups, n_groups, prior=prior)
+    share = np.full(n_groups, -1.0 / (n_groups - 1))
+    share[towards] = 1.0
+    parts = share**2 * variance
+    if not np.isfinite(parts).all():
+        effect = float(share @ mean) if np.isfinite(mean).all() else math.nan
+        return Effect(effect, math.inf, -1.0, 1.0, 1.0)
+    total = float(parts.sum())
+    effect = float(share @ mean)
+    if total == 0.0:  # only without the imagined answers
+        return Effect(effect, 0.0, effect, effect, float(effect == 0.0))
+    return _effect(effect, math.sqrt(total), total**2 / float((parts**2 / freedom).sum()), confidence)
+
+
+def contrasts(values: np.ndarray, groups: np.ndarray, n_groups: int, *, confidence: float) -> list[Effect]:
+    """The effect for every group; with two groups they are one another's negatives."""
+    return [contrast(values, groups, n_groups, g, confidence=confidence) for g in range(n_groups)]
+
+
+def share(values: np.ndarray, *, confidence: float = 0.95, prior: float = PRIOR) -> tuple[float, float, float]:
+    """The mean of values in [0, 1] and its confidence interval; `nan` values are left out."""
+    mean, variance, freedom = (float(part[0]) for part in moments(values, np.zeros(len(values), int), 1, prior=prior))
+    if not math.isfinite(variance):
+        return mean, 0.0, 1.0
+    half = float(scipy.stats.t.ppf((1 + confidence) / 2, freedom)) * math.sqrt(variance)
+    return mean, max(mean - half, 0.0), min(mean + half, 1.0)
+
+
+def adjusted_contrast(
+    values: np.ndarray,
+    groups: np.ndarray,
+    n_groups: int,
+    towards: int,
+    covariates: np.ndarray,
+    *,
+    confidence: float = 0.95,
+) -> Effect:
+    """The effect for the group `towards` among texts with equal covariates.
+
+    The denotation is regressed on the groups and the covariates by least squares (a linear probability model: its
+    coefficients are differences of shares), and the same contrast of the coefficients of the groups is taken. The
+    standard error is HC3, which assumes neither equal variances nor that the line is right; the imagined answers of
+    `contrast` are added to it.
+
+    **Arguments:** `covariates`, `(n, n_covariates)`, without a constant. The rest as for `contrast`.
+    """
+    from statsmodels.regression.linear_model import OLS
+
+    known = np.isfinite(values)
+    values, groups, covariates = np.asarray(values, np.float64)[known], groups[known], covariates[known]
+    crude = contrast(values, groups, n_groups, towards, confidence=confidence)
+    design = np.column_stack([np.eye(n_groups)[groups], covariates - covariates.mean(axis=0)])
+    # Fewer texts than twice the coefficients fit themselves.
+    if not math.isfinite(crude.standard_error) or len(values) < 2 * design.shape[1]:
+        return Effect(math.nan, math.inf, -1.0, 1.0, 1.0)
+    weights = np.zeros(design.shape[1])
+    weights[:n_groups] = -1.0 / (n_groups - 1)
+    weights[towards] = 1.0
+    fitted = OLS(values, design).fit()
+    # A text that alone decides a coefficient has leverage 1, and HC3 divides by zero.
+    leverage = fitted.get_influence().hat_matrix_diag
+    covariance = fitted.cov_HC3 if leverage.max() < 1 - 1e-8 else fitted.cov_HC1
+    variance = float(weights @ covariance @ weights)
+    bare = contrast(values, groups, n_groups, towards, prior=0.0).standard_error
+    variance += max(crude.standard_error**2 - bare**2, 0.0)
+    effect = float(weights @ np.asarray(fitted.params))
+    return _effect(effect, math.sqrt(variance), float(fitted.df_resid), confidence)
+
+
+def _effect(effect: float, standard_error: float, freedom: float, confidence: float) -> Effect:
+    half = float(scipy.stats.t.ppf((1 + confidence) / 2, freedom)) * standard_error
+    p_value = 2 * float(scipy.stats.t.sf(abs(effect) / standard_error, freedom))
+    return Effect(effect, standard_error, max(effect - half, -1.0), min(effect + half, 1.0), min(p_value, 1.0))
+
+
+def correct_p_values(p_values: Sequence[float], correction: str) -> np.ndarray:
+    """P-values adjusted for how many there are: "bh" and "by" bound the false discovery rate (Benjamini-Hochberg, which
+    assumes tests that are independent or depend positively, and Benjamini-Yekutieli, which assumes nothing), "holm" the
+    probability of a single false claim.
+    """
+    if correction not in CORRECTIONS:
+        raise ValueError(f"got correction={correction!r}, expected one of {', '.join(CORRECTIONS)}")
+    if len(p_values) == 0:
+        return np.zeros(0)
+    from statsmodels.stats.multitest import multipletests
+
+    return np.asarray(multipletests(p_values, method=CORRECTIONS[correction])[1])
+
+
+def auroc(scores: np.ndarray, members: np.ndarray) -> float:
+    """The probability that a member's score is above a non-member's (ties count half); 0.5 where one side is empty."""
+    first, second = scores[members], scores[~members]
+    if len(first) == 0 or len(second) == 0:
+        return 0.5
+    return float(scipy.stats.mannwhitneyu(first, second).statistic) / (len(first) * len(second))
+
+
+def welch_p_value(scores: np.ndarray, members: np.ndarray) -> float:
+    """The two-sided p-value of Welch's test of any scores, of members against the others; 1 where it is undefined."""
+    first, second = scores[members], scores[~members]
+    if min(len(first), len(second)) < 2 or (np.ptp(first) == 0 and np.ptp(second) == 0):
+        return float(len(first) == 0 or len(second) == 0 or first[0] == second[0])
+    tested: Any = scipy.stats.ttest_ind(first, second, equal_var=False)
+    return float(tested.pvalue)
