@@ -24,7 +24,8 @@ def pytest_collection_modifyitems(items):
 def _private_store(tmp_path, monkeypatch):
     """A store of its own for every test. Weights and digests stay in the user's cache: they are checked by content."""
     monkeypatch.setenv("NLPARAM_STORE", str(tmp_path / "store.sqlite"))
-    monkeypatch.delenv("NLPARAM_DEBUG", raising=False)
+    for name in ("NLPARAM_DEBUG", "NLPARAM_LM"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -110,6 +110,7 @@ LanguageModel = Annotated[
         help="`embedded`, `embedded:NAME` (see `nlparam lm list`), a .gguf file, a server (http://HOST:PORT/v1#MODEL; "
         "several with commas between), or `vllm:MODEL`.",
         metavar="LM",
+        envvar="NLPARAM_LM",
         rich_help_panel=_MODEL,
     ),
 ]
