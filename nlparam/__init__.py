@@ -8,6 +8,9 @@ if TYPE_CHECKING:
     from nlparam.budget import Price as Price
     from nlparam.calibration import Labelled as Labelled
     from nlparam.cascade import Cascade as Cascade
+    from nlparam.comparing.driver import compare as compare
+    from nlparam.comparing.options import CompareOptions as CompareOptions
+    from nlparam.comparison import Comparison as Comparison
     from nlparam.corpus import Corpus as Corpus
     from nlparam.estimation import Estimate as Estimate
     from nlparam.estimation import estimate as estimate
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from nlparam.progress import Progress as Progress
     from nlparam.representation import GoalRepresentation as GoalRepresentation
     from nlparam.search import SearchOptions as SearchOptions
+    from nlparam.simulatability import Explanation as Explanation
+    from nlparam.simulatability import simulate as simulate
     from nlparam.solution import RESULTS as RESULTS
     from nlparam.solution import Fit as Fit
     from nlparam.stability import consensus as consensus
@@ -30,8 +35,11 @@ _MODULES = {
     "AbstractPredicateModel": "nlparam.numerics.model",
     "Budget": "nlparam.budget",
     "Cascade": "nlparam.cascade",
+    "CompareOptions": "nlparam.comparing.options",
+    "Comparison": "nlparam.comparison",
     "Corpus": "nlparam.corpus",
     "Estimate": "nlparam.estimation",
+    "Explanation": "nlparam.simulatability",
     "Fit": "nlparam.solution",
     "GoalRepresentation": "nlparam.representation",
     "Labelled": "nlparam.calibration",
@@ -43,10 +51,12 @@ _MODULES = {
     "RESULTS": "nlparam.solution",
     "SearchOptions": "nlparam.search",
     "consensus": "nlparam.stability",
+    "compare": "nlparam.comparing.driver",
     "estimate": "nlparam.estimation",
     "fit": "nlparam.fitting",
     "from_numpyro": "nlparam.numerics.numpyro_program",
     "load": "nlparam.folder",
+    "simulate": "nlparam.simulatability",
 }
 
 __all__ = [
@@ -54,8 +64,11 @@ __all__ = [
     "AbstractPredicateModel",
     "Budget",
     "Cascade",
+    "CompareOptions",
+    "Comparison",
     "Corpus",
     "Estimate",
+    "Explanation",
     "Fit",
     "GoalRepresentation",
     "Labelled",
@@ -65,11 +78,13 @@ __all__ = [
     "Price",
     "Progress",
     "SearchOptions",
+    "compare",
     "consensus",
     "estimate",
     "fit",
     "from_numpyro",
     "load",
+    "simulate",
 ]
 
 

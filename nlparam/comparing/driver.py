@@ -20,6 +20,7 @@ from nlparam.comparing.race import race
 from nlparam.comparing.setup import GroupProposer, Setup, set_up
 from nlparam.comparing.validation import findings, judge_finalists
 from nlparam.comparison import Comparison, Finding, Ranking, Ratings
+from nlparam.costs import Costs
 from nlparam.errors import FitWarning, LanguageModelError
 from nlparam.language.embed import AbstractEmbedder, embed_corpus
 from nlparam.language.judge import AbstractJudge
@@ -63,6 +64,9 @@ def compare(
     out: str | Path | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
+    costs: Costs | None = None,
+    notes: Iterable[str] = (),
+    made_from: Mapping[str, Any] | None = None,
 ) -> Comparison:
     """Finds predicates that hold more often in one group of texts than in the others, and tests them.
 
@@ -91,6 +95,8 @@ def compare(
       `"by"` under any dependence), or the probability of any (`"holm"`).
     - `seed`: the split, what is shown and what is judged.
     - `out`, `overwrite`: a folder for the comparison and its report.
+    - `costs`, `notes`, `made_from`: for those who prepare the texts themselves (captions of images): what that has cost
+      already, what a reader should know of it, and what to keep of it among the settings.
 
     **Raises:** `CorpusError` for groups that cannot be compared (empty, too small, the same) and covariates that cannot
     be adjusted for; `LanguageModelError` if nothing usable is proposed or answered; `ValueError` for wrong arguments;
@@ -120,6 +126,9 @@ def compare(
         seed=seed,
         check=check,
         progress=progress,
+        costs=costs,
+        notes=notes,
+        made_from=made_from,
     ) as setup:
         comparison = _compare(setup)
     for message in comparison.warnings:

@@ -83,6 +83,9 @@ def set_up(
     seed: int = 0,
     check: Callable[[dict[str, Any]], None] | None = None,
     progress: Progress | None = None,
+    costs: Costs | None = None,
+    notes: Iterable[str] = (),
+    made_from: Mapping[str, Any] | None = None,
 ) -> Iterator[Setup]:
     """What a comparison is made of, for the `with` block; see `nlparam.compare` for the arguments and errors.
 
@@ -106,13 +109,14 @@ def set_up(
         rng=np.random.default_rng([seed, 0]),
     )
     covariates = _covariates(seen) if seen.columns else None
+    seen.warnings[:0] = notes
     # What is compared need not be text: a judge of the user's own may be given references to something else.
     if judge is None and (mismatch := language_mismatch(goal, seen.corpus.distinct)) is not None:
         seen.warnings.append(
             f"the goal seems to be {language_name(mismatch.goal)} and the texts {language_name(mismatch.texts)}: "
             "small language models follow a goal better in the language of the texts"
         )
-    costs = Costs()
+    costs = Costs() if costs is None else costs
     meter = Meter(costs, budget)
     opened = store if isinstance(store, Store) else Store(store)
     engine = Engine(language_model, store=opened, costs=costs, timeout=timeout, progress=progress, meter=meter)
@@ -139,7 +143,7 @@ def set_up(
             "corpus": corpus_digest(seen.corpus, seen.units.group),
             "options": dataclasses.asdict(options),
             "seed": seed,
-        }
+        } | dict(made_from or {})
         if check is not None:
             check(settings)
         yield Setup(
