@@ -110,10 +110,9 @@ def save(fit: Fit, folder: str | Path, *, overwrite: bool = False) -> Path:
         save_file(data, folder / _DATA)
         save_file(
             _head_arrays(head)
-            | _goal_arrays(fit.denoter.goal_map)
+            | goal_arrays(fit.denoter.goal_map)
             | {"directions": _array(features.directions), "predictions": _array(fit.predictions)}
-            | {f"idf_{name}": _array(idf) for name, idf in features.ngrams.idf.items()}
-            | {f"axes_{name}": _array(axes) for name, axes in features.ngrams.axes.items()},
+            | ngram_arrays(features.ngrams),
             folder / _HEAD,
         )
         (folder / _NGRAMS).write_text(json.dumps(features.ngrams.vocabularies, ensure_ascii=False), encoding="utf-8")
@@ -169,11 +168,7 @@ def load(
         raise FitFolderError(f"{folder} holds an incomplete fit ({error}): fit again with --overwrite") from error
     names = [name for name in table.column_names if name.startswith("denotation_")]
     denotations = np.stack([table[name].to_numpy() for name in names], axis=1)
-    ngrams = NgramFeatures(
-        vocabularies,
-        {name: arrays[f"idf_{name}"] for name in vocabularies},
-        {name: arrays[f"axes_{name}"] for name in vocabularies},
-    )
+    ngrams = ngrams_of(vocabularies, arrays)
     head = _head(arrays)
     settings = contents["settings"]
     if not isinstance(embedder, AbstractEmbedder):
@@ -193,7 +188,7 @@ def load(
             TextFeatures(ngrams, arrays["directions"]),
             head,
             settings["embedder_identity"],
-            _goal_map(arrays),
+            goal_map_of(arrays),
         ),
         judgments=[Judgment(**judgment) for judgment in judgments],
         agreement=[Agreement(**agreement) for agreement in contents["agreement"]],
@@ -254,13 +249,30 @@ def _head(arrays: dict[str, np.ndarray]) -> Head | JointHead:
     return Head(arrays["coefficients"], arrays["intercepts"], arrays["slope"].item(), arrays["thresholds"])
 
 
-def _goal_arrays(goal_map: GoalMap | None) -> dict[str, np.ndarray]:
+def ngram_arrays(ngrams: NgramFeatures) -> dict[str, np.ndarray]:
+    """What the n-grams are weighted by, and their axes, as named arrays; their vocabularies are JSON."""
+    idf = {f"idf_{name}": _array(values) for name, values in ngrams.idf.items()}
+    return idf | {f"axes_{name}": _array(axes) for name, axes in ngrams.axes.items()}
+
+
+def ngrams_of(vocabularies: dict[str, list[str]], arrays: dict[str, np.ndarray]) -> NgramFeatures:
+    """The n-grams from their vocabularies and the arrays of `ngram_arrays`."""
+    return NgramFeatures(
+        vocabularies,
+        {name: arrays[f"idf_{name}"] for name in vocabularies},
+        {name: arrays[f"axes_{name}"] for name in vocabularies},
+    )
+
+
+def goal_arrays(goal_map: GoalMap | None) -> dict[str, np.ndarray]:
+    """The goal representation as named arrays, none of them if there is none."""
     if goal_map is None:
         return {}
     return {f"goal.{name}": _array(leaf) for name, leaf in zip(GoalMap._fields, goal_map, strict=True)}
 
 
-def _goal_map(arrays: dict[str, np.ndarray]) -> GoalMap | None:
+def goal_map_of(arrays: dict[str, np.ndarray]) -> GoalMap | None:
+    """The goal representation from the arrays of `goal_arrays`."""
     if "goal.share" not in arrays:
         return None
     return GoalMap(arrays["goal.coefficients"], arrays["goal.intercept"], arrays["goal.share"].item())

@@ -319,7 +319,7 @@ class Divider:
         return Divided(
             predicates=list(predicates),
             judged_as=judged_as,
-            denotations=denotations,
+            denotations=denotations.astype(np.float32),  # as they are kept, so that who is under a child is, too
             agreement=agreement,
             considered=self._considered(pool, usable, everything, chosen, same_as),
             divisions=choice.divisions,

@@ -1,1 +1,295 @@
 """A taxonomy on disk: JSON, YAML, safetensors and Parquet in one folder. Loading one needs no language model."""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nlparam.corpus import Corpus
+from nlparam.costs import Costs
+from nlparam.denoter import TreeDenoter
+from nlparam.errors import FitFolderError
+from nlparam.folder import goal_arrays, goal_map_of, ngram_arrays, ngrams_of
+from nlparam.hierarchy import HOLDS, OUTCOMES, ROOT, STATUS, STOPS, Candidate, Division, Node, Taxonomy
+from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder
+from nlparam.numerics.head import Head
+from nlparam.solution import Judgment
+from nlparam.taxonomies.entries import FILE as EDITED
+from nlparam.taxonomies.entries import written
+
+FORMAT = 1
+# Where a model is found may change between two runs of one tree; what it is (its identity) may not.
+_NOT_COMPARED = {"date", "lm", "embedder", "form", "n_words"}
+_TREE, _HEADS, _NGRAMS, _TEXTS = "taxonomy.json", "head.safetensors", "ngrams.json", "texts.parquet"
+_DENOTATIONS, _CANDIDATES, _JUDGMENTS = "denotations.parquet", "candidates.parquet", "judgments.parquet"
+
+
+def holds_taxonomy(folder: str | Path) -> bool:
+    """Whether there is a taxonomy in a folder."""
+    return (Path(folder) / _TREE).exists()
+
+
+def check_folder(folder: str | Path, settings: dict[str, Any], *, overwrite: bool = False) -> None:
+    """Raises `FitFolderError` if the folder cannot take this taxonomy: it holds something else, or is no folder.
+
+    The same taxonomy (equal texts and settings) may be written again: a repeated command is not an accident.
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise FitFolderError(f"{folder} is a file, expected a folder (or nothing yet): choose another --out")
+    nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    if not os.access(nearest, os.W_OK):
+        raise FitFolderError(f"{nearest} is not writable: choose another --out or change its permissions")
+    if overwrite:
+        return
+    if (folder / "fit.json").exists():
+        raise FitFolderError(f"{folder} holds a fit: choose another --out, or replace it with --overwrite")
+    if not holds_taxonomy(folder):
+        return
+    try:
+        there = read_contents(folder)["settings"]
+    except (FitFolderError, KeyError):
+        there = {}
+    wanted = json.loads(json.dumps(settings))
+    different = sorted(name for name in wanted.keys() - _NOT_COMPARED if there.get(name) != wanted[name])
+    if different:
+        raise FitFolderError(
+            f"{folder} holds another taxonomy (it differs in {', '.join(different)}): "
+            "choose another --out, or replace it with --overwrite"
+        )
+
+
+def save(taxonomy: Taxonomy, folder: str | Path, *, overwrite: bool = False) -> Path:
+    """Writes a taxonomy to a folder; `taxonomy.json` comes last, so that a folder with one is complete.
+
+    Raises `FitFolderError` if the folder holds something else and `overwrite` is not set, or if it cannot be written.
+    """
+    import pyarrow
+    import pyarrow.parquet
+    from safetensors.numpy import save_file
+
+    folder = Path(folder)
+    check_folder(folder, taxonomy.settings, overwrite=overwrite)
+    denoter = taxonomy.denoter
+    judgments = [dataclasses.asdict(judgment) for judgment in taxonomy.judgments]
+    schema = pyarrow.schema(
+        [("text", pyarrow.int64()), ("predicate", pyarrow.string()), ("probability", pyarrow.float64())]
+    )
+    contents = {"format": FORMAT} | taxonomy.to_dict() | {"columns": {k: list(v) for k, v in denoter.columns.items()}}
+    tables = {
+        _TEXTS: pyarrow.table({"text": list(taxonomy.texts), "node": taxonomy.assignments()}),
+        _DENOTATIONS: _denotations(taxonomy),
+        _CANDIDATES: _candidates(taxonomy),
+        _JUDGMENTS: pyarrow.Table.from_pylist(judgments, schema=schema),
+    }
+    arrays = ngram_arrays(denoter.ngrams) | goal_arrays(denoter.goal_map)
+    for node, head in denoter.heads.items():
+        arrays[f"directions/{node}"] = np.ascontiguousarray(denoter.directions[node])
+        for name, leaf in zip(Head._fields, head, strict=True):
+            arrays[f"head/{node}/{name}"] = np.ascontiguousarray(leaf)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / _TREE).unlink(missing_ok=True)
+        save_file(arrays, folder / _HEADS)
+        (folder / _NGRAMS).write_text(json.dumps(denoter.ngrams.vocabularies, ensure_ascii=False), encoding="utf-8")
+        for name, table in tables.items():
+            pyarrow.parquet.write_table(table, folder / name)
+        (folder / EDITED).write_text(written(taxonomy, folder=folder), encoding="utf-8")
+        partial = folder / f"{_TREE}.partial"
+        partial.write_text(json.dumps(contents, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        partial.replace(folder / _TREE)
+    except OSError as error:
+        raise FitFolderError(f"{folder} cannot be written ({error}): choose another --out") from error
+    return folder
+
+
+def _denotations(taxonomy: Taxonomy):
+    """A row for each node below the root and each text of its parent."""
+    import pyarrow
+
+    nodes = [node for node in taxonomy.nodes.values() if node.parent is not None]
+    texts = [taxonomy.nodes[node.parent or ROOT].members for node in nodes]
+    return pyarrow.table(
+        {
+            "node": pyarrow.array(np.repeat([node.id for node in nodes], [len(rows) for rows in texts]).astype(object)),
+            "text": np.concatenate([*texts, np.zeros(0, np.int64)]),
+            "denotation": np.concatenate([*(node.denotations for node in nodes), np.zeros(0)]).astype(np.float32),
+        },
+        schema=pyarrow.schema(
+            [("node", pyarrow.string()), ("text", pyarrow.int64()), ("denotation", pyarrow.float32())]
+        ),
+    )
+
+
+def _candidates(taxonomy: Taxonomy):
+    """A row for each candidate of a node and each text it was denoted for or judged on; the node's children too."""
+    import pyarrow
+
+    columns: dict[str, list[np.ndarray]] = {"node": [], "candidate": [], "text": [], "denotation": [], "answer": []}
+    for node in taxonomy.nodes.values():
+        for number, candidate in enumerate(node.candidates):
+            answers = dict(zip(candidate.judged.tolist(), candidate.answers.tolist(), strict=True))
+            denoted = len(candidate.denotations) > 0
+            texts = node.members if denoted else candidate.judged
+            columns["node"].append(np.full(len(texts), node.id, dtype=object))
+            columns["candidate"].append(np.full(len(texts), number))
+            columns["text"].append(texts)
+            columns["denotation"].append(candidate.denotations if denoted else np.full(len(texts), np.nan))
+            columns["answer"].append(np.asarray([answers.get(text, np.nan) for text in texts.tolist()], float))
+    schema = pyarrow.schema(
+        [
+            ("node", pyarrow.string()),
+            ("candidate", pyarrow.int64()),
+            ("text", pyarrow.int64()),
+            ("denotation", pyarrow.float32()),
+            ("answer", pyarrow.float64()),
+        ]
+    )
+    whole = {name: np.concatenate(parts) if parts else np.zeros(0) for name, parts in columns.items()}
+    return pyarrow.table(
+        [pyarrow.array(whole[field.name], type=field.type, from_pandas=True) for field in schema], schema=schema
+    )
+
+
+def load(folder: str | Path, *, embedder: str | Path | AbstractEmbedder | None = None) -> Taxonomy:
+    """Loads a taxonomy that `Taxonomy.save` or the command line wrote.
+
+    `embedder` is what embeds new texts, needed only if it was an object of your own or has moved since.
+
+    Raises `FitFolderError` if the folder holds no taxonomy, an incomplete one, or one of a newer format.
+    """
+    import pyarrow.parquet
+    from safetensors.numpy import load_file
+
+    folder = Path(folder)
+    contents = read_contents(folder)
+    if contents["format"] > FORMAT:
+        raise FitFolderError(
+            f"{folder} was written by a newer nlparam (format {contents['format']}, this one reads {FORMAT}): "
+            "upgrade nlparam"
+        )
+    try:
+        arrays = load_file(folder / _HEADS)
+        vocabularies = json.loads((folder / _NGRAMS).read_text(encoding="utf-8"))
+        names = (_TEXTS, _DENOTATIONS, _CANDIDATES, _JUDGMENTS)
+        texts, denoted, considered, judged = (pyarrow.parquet.read_table(folder / name) for name in names)
+    except (OSError, ValueError) as error:
+        raise FitFolderError(
+            f"{folder} holds an incomplete taxonomy ({error}): grow it again with --overwrite"
+        ) from error
+    settings = contents["settings"]
+    if not isinstance(embedder, AbstractEmbedder):
+        embedder = SentenceTransformerEmbedder(embedder or settings["embedder"])
+    corpus = Corpus.from_texts(texts["text"].to_pylist())
+    columns = contents["columns"]
+    return Taxonomy(
+        nodes=_nodes(contents["nodes"], corpus, denoted, considered),
+        corpus=corpus,
+        denoter=TreeDenoter(
+            embedder=embedder,
+            ngrams=ngrams_of(vocabularies, arrays),
+            directions={node: arrays[f"directions/{node}"] for node in columns},
+            heads={node: _head(arrays, node) for node in columns},
+            columns={node: tuple(ids) for node, ids in columns.items()},
+            embedder_identity=settings["embedder_identity"],
+            goal_map=goal_map_of(arrays),
+        ),
+        judgments=[Judgment(**judgment) for judgment in judged.to_pylist()],
+        result=OUTCOMES[contents["result"]],
+        settings=settings,
+        versions=contents["versions"],
+        costs=Costs.from_dict(contents["costs"]),
+    )
+
+
+def read_contents(folder: str | Path) -> dict[str, Any]:
+    """What `taxonomy.json` in a folder says: nodes, settings, versions, costs.
+
+    Raises `FitFolderError` if there is none or it is damaged.
+    """
+    path = Path(folder) / _TREE
+    if not path.exists():
+        raise FitFolderError(f"{folder} holds no taxonomy (there is no {_TREE} in it): give the --out folder of one")
+    try:
+        contents = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise FitFolderError(f"{path} is not readable as JSON ({error}): grow it again with --overwrite") from error
+    if not isinstance(contents, dict) or "format" not in contents:
+        raise FitFolderError(f"{path} was not written by nlparam: give the --out folder of a taxonomy")
+    return contents
+
+
+def _head(arrays: dict[str, np.ndarray], node: str) -> Head:
+    leaves = {name: arrays[f"head/{node}/{name}"] for name in Head._fields}
+    return Head(leaves["coefficients"], leaves["intercepts"], leaves["slope"].item(), leaves["thresholds"])
+
+
+def _nodes(kept: list[dict[str, Any]], corpus: Corpus, denoted, considered) -> dict[str, Node]:
+    denotations = _grouped(denoted, ["node"], ["denotation"])
+    candidates = _grouped(considered, ["node", "candidate"], ["text", "denotation", "answer"])
+    nodes: dict[str, Node] = {}
+    for one in kept:
+        if one["id"] == ROOT:
+            members = np.flatnonzero(~corpus.blank)
+            values = np.ones(len(members), np.float32)
+        else:
+            parent = nodes[one["parent"]].members
+            (values,) = denotations.get((one["id"],), (np.zeros(0, np.float32),))
+            members = parent[values >= HOLDS]
+            if one["residual"]:  # its siblings come before it
+                siblings = [nodes[child].members for child in nodes[one["parent"]].children[:-1]]
+                members = np.setdiff1d(parent, np.concatenate(siblings))
+        nodes[one["id"]] = Node(
+            id=one["id"],
+            predicate=one["predicate"],
+            judged_as=one["judged_as"],
+            parent=one["parent"],
+            children=tuple(one["children"]),
+            members=members,
+            denotations=values,
+            status=STATUS(one["status"]),
+            residual=one["residual"],
+            stopped=None if one["stopped"] is None else STOPS[one["stopped"]],
+            partial=one["partial"],
+            candidates=tuple(
+                _candidate(candidate, candidates.get((one["id"], number)), len(members))
+                for number, candidate in enumerate(one["candidates"])
+            ),
+            divisions=tuple(Division(**division) for division in one["divisions"]),
+            agreement=float("nan") if one["agreement"] is None else one["agreement"],
+            costs=Costs.from_dict(one["costs"]),
+        )
+    return nodes
+
+
+def _candidate(kept: dict[str, Any], columns: tuple[np.ndarray, ...] | None, n_members: int) -> Candidate:
+    nothing = np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros(0)
+    texts, denotations, answers = nothing if columns is None else columns
+    judged = np.isfinite(answers)
+    denoted = len(denotations) == n_members and bool(np.isfinite(denotations).all())
+    return Candidate(
+        predicate=kept["predicate"],
+        denotations=denotations if denoted else nothing[1],
+        judged=texts[judged],
+        answers=answers[judged].astype(np.float32),
+        child=kept["child"],
+        same_as=kept["same_as"],
+    )
+
+
+def _grouped(table, keys: list[str], values: list[str]) -> dict[tuple, tuple[np.ndarray, ...]]:
+    """The values of a table by its keys; the rows of a key are in one piece."""
+    if table.num_rows == 0:
+        return {}
+    columns = [table[key].to_numpy(zero_copy_only=False) for key in keys]
+    arrays = [table[name].to_numpy(zero_copy_only=False) for name in values]
+    changes = np.any([column[1:] != column[:-1] for column in columns], axis=0)
+    ends = [*(np.flatnonzero(changes) + 1).tolist(), table.num_rows]
+    grouped, begin = {}, 0
+    for end in ends:
+        grouped[tuple(column[begin] for column in columns)] = tuple(array[begin:end] for array in arrays)
+        begin = end
+    return grouped

@@ -106,14 +106,15 @@ def taxonomy(
 
     def settings_of(settings: dict[str, Any]) -> dict[str, Any]:
         """Those of the tree, from those of the fit that was prepared."""
-        kept = {name: value for name, value in settings.items() if name != "cascade"}
-        given = {"locked": lockings, "excluded": exclusions | {("*",): everywhere}, "pool": pools}
+        kept = {name: value for name, value in settings.items() if name not in ("cascade", "model", "fields")}
+        given = {"locked": lockings, "excluded_under": exclusions, "pool": pools}
         return kept | {
             "depth": depth,
             "children": list(limits),
             "representation": representation,
             "proposer": _proposer_identity(engines[0], depth),
             "options": dataclasses.asdict(_options(options, strong=engines[0].lm.strong)),
+            "excluded": everywhere,
             **{name: _written(predicates) for name, predicates in given.items()},
         }
 
