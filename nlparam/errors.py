@@ -41,6 +41,10 @@ class FitFolderError(NlparamError):
     """A folder holds no fit, holds another fit, or cannot be written."""
 
 
+class EditError(NlparamError, ValueError):
+    """An edited taxonomy is impossible; the message names the lines. Nothing was changed."""
+
+
 class SandboxError(NlparamError):
     """Code that nobody vouches for cannot be run: the sandbox does not start, or cannot confine it enough here."""
 

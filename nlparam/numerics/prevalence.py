@@ -1,0 +1,131 @@
+r"""Prevalence: for what share of a population a predicate holds, from a head's denotations and a few judgments.
+
+The head denotes all $N$ texts ($f_i$, 1 where the predicate holds), the language model judged $n$ of them, drawn at
+random ($y_i$). The share of texts for which the language model would say yes is estimated by
+
+$$\hat\theta = \lambda \frac1N \sum_{i=1}^N f_i + \frac1n \sum_{i \in S} (y_i - \lambda f_i),$$
+
+the difference estimator of survey sampling, today called prediction-powered inference (Angelopoulos et al., 2023). It
+is right whatever the head does: where the head is wrong, the second term takes it back. With $\lambda$ the regression
+of $y$ on $f$ it is never less precise than the judged sample alone (PPI++, arXiv 2311.01453). Its variance, over the
+texts as a sample of a population and the judged ones as a sample of the texts, is
+$\sigma_y^2 / N + (1/n - 1/N) \sigma_{y - \lambda f}^2$. With nothing judged, the share is the head's own
+($y = f$, $n = N$).
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.stats
+from jaxtyping import Bool, Int
+
+# Fewer judgments than this say too little to correct a head by.
+LEAST_JUDGED = 10
+
+
+class Prevalence(NamedTuple):
+    """A `share`, its confidence interval from `low` to `high`, and its `standard_error`.
+
+    `corrected` says whether it is the language model's (estimated) or the head's own. `n_judged` texts were judged.
+    """
+
+    share: float
+    low: float
+    high: float
+    standard_error: float
+    corrected: bool
+    n_judged: int
+
+
+class Drift(NamedTuple):
+    """The `difference` of two prevalences (later minus earlier), its interval, and a two-sided `p_value`."""
+
+    difference: float
+    low: float
+    high: float
+    p_value: float
+
+
+def prevalence(
+    denoted: Bool[np.ndarray, " n_texts"],
+    judged: Int[np.ndarray, " n_judged"] | None = None,
+    answers: Bool[np.ndarray, " n_judged"] | None = None,
+    *,
+    confidence: float = 0.95,
+) -> Prevalence:
+    """The share of texts for which a predicate holds.
+
+    The interval is Wilson's, with the number of texts that would give the variance above ("effective"). Two imagined
+    texts, one where only the language model says yes and one where only the head does, enter the variance (without the
+    head they are the imagined 0 and 1 of Agresti and Caffo, 2000): a head that agrees in all of 30 judgments is not
+    thereby known to be perfect.
+
+    **Arguments:** `denoted`, for which texts the head says it holds; `judged`, indices of a random sample of them, and
+    `answers`, whether the language model says it holds for these. With fewer than `LEAST_JUDGED` (and not all judged)
+    the share is the head's own.
+
+    Raises `ValueError` if there are no texts.
+    """
+    from statsmodels.stats.proportion import proportion_confint
+
+    f = np.asarray(denoted, dtype=np.float64)
+    if len(f) == 0:
+        raise ValueError("got no texts, expected at least one")
+    n_judged = 0 if judged is None else len(judged)
+    corrected = judged is not None and answers is not None and n_judged >= min(LEAST_JUDGED, len(f))
+    if corrected:
+        share, variance = _difference_estimate(f, f[judged], np.asarray(answers, dtype=np.float64))
+    else:
+        share, variance = float(f.mean()), _spread(np.append(f, [0.0, 1.0])) / (len(f) + 2)
+    # As the variance has the imagined texts, the share that it is compared with has them too.
+    n_used = n_judged if corrected else len(f)
+    shrunk = (share * n_used + 1) / (n_used + 2)
+    effective = shrunk * (1 - shrunk) / variance
+    interval: Any = proportion_confint(share * effective, effective, alpha=1 - confidence, method="wilson")
+    low, high = (float(np.clip(end, 0.0, 1.0)) for end in interval)
+    return Prevalence(share, min(low, share), max(high, share), variance**0.5, corrected, n_judged)
+
+
+def _difference_estimate(f: np.ndarray, f_judged: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    n_texts, n = len(f), len(y)
+    imagined_y, imagined_f = np.append(y, [1.0, 0.0]), np.append(f_judged, [0.0, 1.0])
+    variance_f = _spread(imagined_f)
+    covariance = float(np.mean((imagined_y - imagined_y.mean()) * (imagined_f - imagined_f.mean())))
+    power = float(np.clip(covariance / variance_f, 0.0, 1.0))
+    share = float(np.clip(power * f.mean() + np.mean(y - power * f_judged), 0.0, 1.0))
+    remaining = _spread(imagined_y - power * imagined_f)
+    # All judged: only the population is uncertain.
+    variance = _spread(imagined_y) / (n_texts + 2) + max(1 / (n + 2) - 1 / (n_texts + 2), 0.0) * remaining
+    return share, variance
+
+
+def _spread(values: np.ndarray) -> float:
+    return float(np.mean((values - values.mean()) ** 2))
+
+
+def drift(before: Prevalence, after: Prevalence) -> Drift:
+    """How a prevalence changed between two independent samples.
+
+    The interval is Newcombe's (1998, method 10): the distances of both intervals from their shares, added in squares.
+    """
+    difference = after.share - before.share
+    low = difference - float(np.hypot(after.share - after.low, before.high - before.share))
+    high = difference + float(np.hypot(after.high - after.share, before.share - before.low))
+    error = float(np.hypot(before.standard_error, after.standard_error))
+    p_value = float(2 * scipy.stats.norm.sf(abs(difference) / error))
+    return Drift(difference, max(low, -1.0), min(high, 1.0), min(p_value, 1.0))
+
+
+def random_sample(n_texts: int, n_judged: int | None, *, seed: int) -> Int[np.ndarray, " n_judged"]:
+    """Texts to judge, drawn without replacement: indices in ascending order; all of them for `None`.
+
+    A larger sample of the same texts under the same seed holds the smaller one, so that what was judged is of use.
+    """
+    order = np.random.default_rng([seed, n_texts]).permutation(n_texts)
+    return np.sort(order[: n_texts if n_judged is None else n_judged])
+
+
+def holding(path_denotations: Sequence[np.ndarray], threshold: float = 0.5) -> Bool[np.ndarray, " n_texts"]:
+    """Where every predicate of a path holds; `nan` does not."""
+    return np.logical_and.reduce([np.asarray(column) >= threshold for column in path_denotations])
