@@ -73,9 +73,9 @@ def _estimate(run: Run) -> Estimate:
     run.judge.judge([run.corpus.distinct[search.order[0]]], first, np.zeros((1, 2), dtype=int))
     numeric_seconds += time.perf_counter() - start
     # The first slot of the proposals that the fit will ask for: the same texts, so nothing is asked twice.
-    proposals, proposing = _measured(costs, lambda: search.propose_for(scores[:, :1]))
+    proposals, proposing = measured(costs, lambda: search.propose_for(scores[:, :1]))
     rows = search.order[:_TRIED_TEXTS]
-    _, judging = _measured(costs, lambda: search.pool.judge_columns(range(len(search.pool.predicates)), rows))
+    _, judging = measured(costs, lambda: search.pool.judge_columns(range(len(search.pool.predicates)), rows))
     if not search.pool.predicates or judging.n == 0:
         raise LanguageModelError("none of the calls that were to be measured was answered: see `nlparam doctor`")
     n_slots = scores.shape[1]
@@ -123,7 +123,7 @@ def _n_judgments(run: Run, n_slots: int, n_tried: int) -> int:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Rates:
+class Rates:
     """What one answer took: `n` were measured, those of the store not among them."""
 
     n: int
@@ -132,12 +132,13 @@ class _Rates:
     seconds: float
 
 
-def _measured(costs: Costs, ask) -> tuple[Any, _Rates]:
+def measured(costs: Costs, ask) -> tuple[Any, Rates]:
+    """What `ask()` returned, and what each of the answers it waited for took."""
     before, start = dataclasses.replace(costs), time.perf_counter()
     result = ask()
     n = costs.calls - before.calls
     served = costs.proposals_served + costs.judgments_served - before.proposals_served - before.judgments_served
-    return result, _Rates(
+    return result, Rates(
         n + served,
         (costs.prompt_tokens - before.prompt_tokens) / max(n, 1),
         (costs.completion_tokens - before.completion_tokens) / max(n, 1),

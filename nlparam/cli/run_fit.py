@@ -47,11 +47,11 @@ def run(
         import nlparam
         from nlparam.run import DEFAULT_GOAL
 
-    with _usage_errors(), _about(field if against is None else None):
+    with usage_errors(), _about(field if against is None else None):
         model = make_model(data)
         nlparam.SearchOptions(**changes)  # says what is wrong before anything is computed
         cascade = _cascade(options)
-        budget = _budget(options)
+        budget = budget_of(options)
         model.prepare(data, len(texts))
     settings: dict[str, Any] = {
         "goal": options.goal or DEFAULT_GOAL,
@@ -81,7 +81,7 @@ def run(
             show_estimate(expected if options.seeds is None else expected.times(options.seeds + 1), options)
         return
     settings |= {"out": options.out, "overwrite": options.overwrite}
-    with _shown_warnings(), write_events(options.events):
+    with shown_warnings(), write_events(options.events):
         if options.seeds is None:
             fitted = nlparam.fit(model, texts, data, **settings)
         else:
@@ -136,7 +136,7 @@ def _read(options: FitOptions, field: str | None, against: Path | None) -> tuple
     from nlparam.readers import read_texts
 
     fields = () if field is None else (field,)
-    table = _dataset(options.dataset, fields) if options.dataset is not None else None
+    table = read_dataset(options.dataset, fields) if options.dataset is not None else None
     if table is None:
         assert options.texts is not None  # checked before
         table = read_texts(options.texts, text_field=options.text_field, fields=fields)
@@ -152,7 +152,8 @@ def _read(options: FitOptions, field: str | None, against: Path | None) -> tuple
     return texts, data
 
 
-def _dataset(name: str, fields: Sequence[str]) -> "Table":
+def read_dataset(name: str, fields: Sequence[str] = ()) -> "Table":
+    """A corpus by name; raises `CorpusError` if it lacks one of the fields."""
     from nlparam.datasets import load_dataset
 
     table = load_dataset(name)
@@ -200,7 +201,8 @@ def _cascade(options: FitOptions) -> "Cascade | None":
     return None
 
 
-def _budget(options: FitOptions) -> "Budget":
+def budget_of(options: Any) -> "Budget":
+    """The budget that the options of a command name."""
     from nlparam.budget import Budget, load_price
     from nlparam.language.lm import load_language_model
 
@@ -229,7 +231,7 @@ def _candidates(options: FitOptions, n_predicates: int) -> Sequence[str] | None:
 
 
 @contextlib.contextmanager
-def _usage_errors() -> Iterator[None]:
+def usage_errors() -> Iterator[None]:
     """The `ValueError` of a model or of options is a mistake in the command; one about the texts is not."""
     try:
         yield
@@ -251,7 +253,7 @@ def _about(field: str | None) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _shown_warnings() -> Iterator[None]:
+def shown_warnings() -> Iterator[None]:
     """What a user should know about the fit is printed like every other warning of a command."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", FitWarning)

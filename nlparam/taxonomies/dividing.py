@@ -30,6 +30,8 @@ _RELAXED = (2048, 256)
 _N_RESTARTS = 4
 # The cover of a node is chosen on at most so many of its texts.
 _MOST_COVERED = 4096
+# What a small node gets at least.
+_LEAST_CANDIDATES, _LEAST_SCREENED = 8, 12
 # Rounds of selecting and judging in full what was selected.
 _MOST_ROUNDS = 4
 # Fewer statements than these say nothing of the number of children: the texts themselves are asked instead.
@@ -77,6 +79,23 @@ class Divided:
     stopped: STOPS | None
     partial: bool
     costs: Costs
+
+
+class Effort(NamedTuple):
+    """How many candidates a node has, on how many texts they are judged, and those that are chosen."""
+
+    n_candidates: int
+    n_screened: int
+    n_judged: int
+
+
+def efforts(n_rows: int, n_all: int, options: TaxonomyOptions) -> Effort:
+    """What a node of `n_rows` of `n_all` texts gets; see `TaxonomyOptions`."""
+    share = (n_rows / n_all) ** 0.5
+    n_screened = min(n_rows, max(_LEAST_SCREENED, round(options.n_screened * share)))
+    n_judged = n_rows if options.n_judged is None else max(2 * n_screened, round(options.n_judged * share))
+    n_candidates = max(min(_LEAST_CANDIDATES, options.n_candidates), round(options.n_candidates * share))
+    return Effort(n_candidates, n_screened, min(n_judged, n_rows))
 
 
 class _Choice(NamedTuple):
@@ -128,10 +147,7 @@ class Divider:
     def _divide(self, rows, path, locked, excluded, given) -> Divided:
         run, options = self.run, self.options
         rng = np.random.default_rng([run.seed, zlib.crc32("\n".join(path).encode())])
-        effort = (len(rows) / len(self.represented)) ** 0.5
-        n_candidates = max(8, round(options.n_candidates * effort))
-        n_screened = min(len(rows), max(12, round(options.n_screened * effort)))
-        n_judged = len(rows) if options.n_judged is None else max(2 * n_screened, round(options.n_judged * effort))
+        effort = efforts(len(rows), len(self.represented), options)
         directions = self._directions(rows, rng)
         scores = self.represented[rows] @ directions.T
         features = TextFeatures(run.ngrams, directions)
@@ -153,13 +169,13 @@ class Divider:
                 self._state_more(rows, rng)
                 taken = [*excluded, *(pool.predicates[column] for column in fixed)]
                 proposed = self.proposer.propose(
-                    rows, scores, level=len(path), path=path, excluded=taken, n_candidates=n_candidates, rng=rng
+                    rows, scores, level=len(path), path=path, excluded=taken, n_candidates=effort.n_candidates, rng=rng
                 )
             pool.add(proposed.predicates)
             same_as = proposed.same_as
         order = judging_order(scores, rng=rng)
-        self._judge(pool, range(len(pool.predicates)), order[:n_screened])
-        choice, partial = self._settle(pool, rows, order[:n_judged], len(path), fixed)
+        self._judge(pool, range(len(pool.predicates)), order[: effort.n_screened])
+        choice, partial = self._settle(pool, rows, order[: effort.n_judged], len(path), fixed)
         return self._ended(pool, rows, directions, choice, fixed, partial, same_as)
 
     def _add(self, pool: Pool, predicates: Iterable[str | Known]) -> list[int]:

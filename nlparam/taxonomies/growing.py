@@ -1,8 +1,9 @@
 """`nlparam.taxonomy`: recursive fits, in which children explain their parent's texts."""
 
+import contextlib
 import dataclasses
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from nlparam.budget import Budget
 from nlparam.calibration import Labelled
 from nlparam.corpus import Corpus
 from nlparam.errors import FitWarning
+from nlparam.estimation import Estimate
 from nlparam.hierarchy import OUTCOMES, Taxonomy
 from nlparam.language.embed import AbstractEmbedder
 from nlparam.language.lm.base import AbstractLanguageModel
@@ -27,6 +29,7 @@ from nlparam.representation import KINDS, map_features, represent
 from nlparam.run import DEFAULT_GOAL, Run, prepared
 from nlparam.taxonomies.corpus_checks import check_sizes, warn_of_texts
 from nlparam.taxonomies.dividing import Divider, Known
+from nlparam.taxonomies.estimating import estimate_growth
 from nlparam.taxonomies.options import DEFAULT_DEPTH, TaxonomyOptions, children_range
 from nlparam.taxonomies.proposing import NodeProposer, Statements
 from nlparam.taxonomies.tree import Growing, NodePath, Predicates, assemble, undone
@@ -88,6 +91,76 @@ def taxonomy(
     **Raises:** `CorpusError` (the texts do not allow such a depth or so many children), `BudgetError` (the budget ends
     before the root is divided), and what `nlparam.fit` raises; everything judged until then is in the store.
     """
+    with prepared_growth(
+        texts,
+        goal=goal,
+        depth=depth,
+        children=children,
+        lm=lm,
+        embedder=embedder,
+        form=form,
+        calibration=calibration,
+        locked=locked,
+        excluded=excluded,
+        pool=pool,
+        options=options,
+        representation=representation,
+        budget=budget,
+        store=store,
+        timeout=timeout,
+        seed=seed,
+        out=out,
+        overwrite=overwrite,
+        progress=progress,
+    ) as (growing, goal_map, settings):
+        grown = growing.grow()
+        spent = growing.divider.run.meter.spent
+        tree = assemble(growing.divider, goal_map, grown, settings)
+    if tree.result is OUTCOMES.budget_spent:
+        warnings.warn(
+            f"the budget is spent ({spent}): this is the best tree so far, {undone(tree)}; the same command with more "
+            "goes on from here",
+            FitWarning,
+            stacklevel=2,
+        )
+    if out is not None:
+        tree.save(out, overwrite=overwrite)
+    return tree
+
+
+def estimate_taxonomy(texts: Iterable[str], *, depth: int = DEFAULT_DEPTH, **options: Any) -> Estimate:
+    """What `nlparam.taxonomy` with the same arguments will cost, from some twenty calls (which it will not repeat).
+
+    **Arguments:** as for `nlparam.taxonomy`. Raises what it raises; `LanguageModelError` if no call was answered.
+    """
+    with prepared_growth(texts, depth=depth, only_estimate=True, **options) as (growing, _, _):
+        return estimate_growth(growing.divider, depth)
+
+
+@contextlib.contextmanager
+def prepared_growth(
+    texts: Iterable[str],
+    *,
+    goal: str = DEFAULT_GOAL,
+    depth: int = DEFAULT_DEPTH,
+    children: int | str | tuple[int, int] = "auto",
+    lm: str | Path | AbstractLanguageModel = "embedded",
+    locked: Mapping[NodePath, Predicates] | Predicates | None = None,
+    excluded: Mapping[NodePath, Sequence[str]] | Sequence[str] | None = None,
+    pool: Mapping[NodePath, Predicates] | Predicates | None = None,
+    options: TaxonomyOptions | Mapping[str, Any] | None = None,
+    representation: str = "auto",
+    seed: int = 0,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    only_estimate: bool = False,
+    **fit_options: Any,
+) -> Iterator[tuple[Growing, GoalMap | None, dict[str, Any]]]:
+    """What grows a tree, the goal representation and the settings, for the `with` block; see `taxonomy`.
+
+    `fit_options` are those that `nlparam.fit` has too. With `only_estimate` no texts are stated.
+    """
     limits = children_range(children)
     corpus = Corpus.from_texts(texts)
     lockings, exclusions, pools = (_by_path(given) for given in (locked, excluded, pool))
@@ -130,34 +203,20 @@ def taxonomy(
         corpus.texts,
         goal=goal,
         lm=lm,
-        embedder=embedder,
         proposer=listed,
-        form=form,
-        calibration=calibration,
         representation="embedding",
-        budget=budget,
-        store=store,
-        timeout=timeout,
         seed=seed,
         check=check,
         progress=progress,
+        **fit_options,
     ) as run:
         the_options = _options(options, strong=engines[0].lm.strong)
+        if only_estimate:
+            the_options = dataclasses.replace(the_options, n_stated=8)
         divider, goal_map = _divider(run, engines[0], the_options, limits, depth=depth, kind=representation)
+        divider = dataclasses.replace(divider, options=_options(options, strong=engines[0].lm.strong))
         growing = Growing(divider, depth, lockings, exclusions, everywhere, pools, progress)
-        grown = growing.grow()
-        spent = run.meter.spent
-        tree = assemble(divider, goal_map, grown, settings_of(run.settings))
-    if tree.result is OUTCOMES.budget_spent:
-        warnings.warn(
-            f"the budget is spent ({spent}): this is the best tree so far, {undone(tree)}; the same command with more "
-            "goes on from here",
-            FitWarning,
-            stacklevel=2,
-        )
-    if out is not None:
-        tree.save(out, overwrite=overwrite)
-    return tree
+        yield growing, goal_map, settings_of(run.settings)
 
 
 def _options(given: TaxonomyOptions | Mapping[str, Any] | None, *, strong: bool) -> TaxonomyOptions:

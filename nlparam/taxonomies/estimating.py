@@ -1,0 +1,62 @@
+"""What a taxonomy will cost, before it is grown."""
+
+import time
+
+import numpy as np
+
+from nlparam.errors import LanguageModelError
+from nlparam.estimation import Estimate, measured
+from nlparam.numerics.sample import judging_order
+from nlparam.taxonomies.dividing import Divider, efforts
+
+# Texts that are stated and judged to measure what one call takes.
+_TRIED = 8
+# Calls for phrasing in the whole tree, about.
+_PHRASED = 6
+
+
+def estimate_growth(divider: Divider, depth: int) -> Estimate:
+    """What growing the tree will cost, from a few calls that are measured; their answers are stored.
+
+    Raises `LanguageModelError` if none of them is answered.
+    """
+    run, options = divider.run, divider.options
+    n_texts = len(divider.represented)
+    began = time.perf_counter()
+    rows = np.random.default_rng([run.seed, options.n_stated]).permutation(n_texts)[: min(_TRIED, n_texts)]
+    # The first call loads a model, or waits for a server to wake: it belongs to the tree, but to no rate.
+    run.judge.judge(run.corpus.distinct, [run.settings["goal"]], np.asarray([[rows[0], 0]]))
+    numeric = time.perf_counter() - began + run.costs.seconds.get("embedding", 0.0)
+    _, stating = measured(run.costs, lambda: divider.statements.state(rows))
+    names = [divider.statements.name(int(rows[position]), 0) for position in divider.statements.usable(rows)]
+    predicates = [f"is about {name}" for name in dict.fromkeys(names)][:4] or [run.settings["goal"]]
+    order = judging_order(divider.represented @ divider.represented[rows[:2]].T, rng=np.random.default_rng(run.seed))
+    pairs = np.asarray([(row, column) for row in order[:_TRIED] for column in range(len(predicates))])
+    _, judging = measured(run.costs, lambda: run.judge.judge(run.corpus.distinct, predicates, pairs))
+    if stating.n == 0 or judging.n == 0:
+        raise LanguageModelError("none of the calls that were to be measured was answered: see `nlparam doctor`")
+    least, most = divider.children
+    n_children = (least + min(most, 2 * least + 2)) / 2
+    n_judgments, n_proposals = 0.0, min(options.n_stated, n_texts) + _PHRASED
+    for level in range(depth):
+        n_nodes = n_children**level
+        size = n_texts / n_nodes
+        if size < options.least_texts:
+            break
+        effort = efforts(round(size), n_texts, options)
+        per_node = effort.n_candidates * effort.n_screened + n_children * (effort.n_judged - effort.n_screened)
+        n_judgments += n_nodes * per_node
+        n_proposals += n_nodes * (most + options.n_compared)
+    prompt = n_judgments * judging.prompt_tokens + n_proposals * stating.prompt_tokens
+    completion = n_judgments * judging.completion_tokens + n_proposals * stating.completion_tokens
+    seconds = numeric + n_judgments * judging.seconds + n_proposals * stating.seconds
+    price = run.meter.budget.price
+    return Estimate(
+        judgments=round(n_judgments),
+        proposals=round(n_proposals),
+        prompt_tokens=round(prompt),
+        completion_tokens=round(completion),
+        seconds=seconds,
+        cost=None if price is None else price.of(prompt, completion, seconds),
+        n_tried=run.costs.calls,
+    )
