@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nlparam.numerics.model import AbstractPredicateModel
     from nlparam.numerics.quantities import Quantity
     from nlparam.progress import Progress
+    from nlparam.simulatability import Simulatability
 
 
 class RESULTS(enum.StrEnum):
@@ -203,6 +204,15 @@ class Fit:
         denotations = self.denote(texts, **options) if denotations is None else denotations
         predicted = np.asarray(self.model.predict(self.weights, jnp.asarray(denotations)))
         return np.where(corpus.blank, -1, predicted) if self.model.assigns_texts else predicted
+
+    def simulatability(self, *, n_inputs: int = 8, **options: Any) -> "Simulatability":
+        """How well its predictions can be told from its predicates and weights in words; for models of classes.
+
+        See [`nlparam.simulatability.simulate_fit`][] for the arguments.
+        """
+        from nlparam.simulatability import simulate_fit
+
+        return simulate_fit(self, n_inputs=n_inputs, **options)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Writes the fit to a folder (`fit.json`, `weights.safetensors`, `denotations.parquet`, ...).

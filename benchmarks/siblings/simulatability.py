@@ -1,0 +1,378 @@
+"""Explanations with planted flaws, put to the test: does the measure order them, and do its intervals cover?
+
+Fifty pairs of a true explanation and a flawed one, over five worlds in which a rule decides: too broad (it leaves out
+a condition), wrong (another rule), vacuous (nothing follows from it). A pair is in order if the flawed explanation has
+less precision, a vacuous one less generality by each of the three similarities, compared by their lower limits: an
+oracle that errs makes something of a vacuous explanation now and then. It misreads a tenth of the inputs, and the model
+that is explained breaks its rule for one input in twenty.
+
+`python -m benchmarks.siblings.simulatability --lm native --pairs 12` has a language model write and read instead, while
+the rule still answers.
+"""
+
+import argparse
+import dataclasses
+import hashlib
+import itertools
+import json
+import re
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import nlparam
+from nlparam.language.embed import AbstractEmbedder
+from nlparam.language.lm.base import Request
+from nlparam.language.lm.scripted import ScriptedModel
+from nlparam.numerics.simulation import Measured, generality, mean, precision
+from nlparam.simulatability import Explanation, Simulated
+
+_MISREAD, _BROKEN = 0.10, 0.05
+_CANNOT = "this cannot be inferred from the explanation"
+
+
+@dataclasses.dataclass(frozen=True)
+class World:
+    """Inputs about a subject, with three properties that hold or not, of which two decide."""
+
+    task: str
+    frame: str
+    subjects: tuple[str, ...]
+    # For each property: how the input says that it holds, and that it does not; how an explanation says so.
+    properties: tuple[tuple[str, str, str], ...]
+    verdict: str
+    vacuous: str
+
+    def text(self, subject: str, held: Sequence[bool]) -> str:
+        said = (yes if holds else no for (yes, no, _), holds in zip(self.properties, held, strict=True))
+        return self.frame.format(subject, *said)
+
+    def read(self, text: str) -> tuple[bool, ...] | None:
+        """The properties as a text states them, `None` if it does not state each."""
+        held = []
+        for yes, no, _ in self.properties:
+            found = [phrase in text for phrase in (yes, no)]
+            if found[0] == found[1]:
+                return None
+            held.append(found[0])
+        return tuple(held)
+
+
+WORLDS = (
+    World(
+        "A shop says whether it takes an item back.",
+        "Somebody brings back a {}, which {}; {}; {}.",
+        ("kettle", "lamp", "chair", "radio", "bicycle", "blanket", "teapot", "ladder", "mirror", "tent"),
+        (
+            ("comes with its receipt", "comes without a receipt", "it comes with its receipt"),
+            ("its box is still sealed", "its box has been torn open", "its box is still sealed"),
+            ("it was on sale", "it was sold at full price", "it was on sale"),
+        ),
+        "An item is taken back exactly if",
+        "Each case is looked at with care and a fair decision is made.",
+    ),
+    World(
+        "A gardener says whether a plant is watered today.",
+        "The {} {}; {}; {}.",
+        ("fern", "rose", "basil", "fig tree", "lavender", "tomato", "ivy", "lemon tree", "orchid", "cactus"),
+        (
+            ("stands in dry soil", "stands in moist soil", "it stands in dry soil"),
+            ("its leaves hang down", "its leaves stand upright", "its leaves hang down"),
+            ("it is in flower", "it has no flowers", "it is in flower"),
+        ),
+        "A plant is watered exactly if",
+        "Every plant gets what it needs, as experience teaches.",
+    ),
+    World(
+        "A library says whether a loan is extended.",
+        "A reader asks to keep a {} that {}; {}; {}.",
+        ("novel", "atlas", "cookbook", "biography", "dictionary", "comic", "travel guide", "play", "score", "almanac"),
+        (
+            ("nobody else has reserved", "another reader has reserved", "nobody else has reserved it"),
+            ("the reader has no fees open", "the reader owes a fee", "the reader has no fees open"),
+            ("the book is new", "the book is old", "the book is new"),
+        ),
+        "A loan is extended exactly if",
+        "Loans are handled as the library sees fit.",
+    ),
+    World(
+        "A bakery says whether a cake can be delivered.",
+        "A customer orders a {} that {}; {}; {}.",
+        (
+            "plum cake",
+            "cheesecake",
+            "nut tart",
+            "sponge",
+            "apple pie",
+            "strudel",
+            "gateau",
+            "carrot cake",
+            "trifle",
+            "bun",
+        ),
+        (
+            ("was ordered two days ahead", "was ordered this morning", "it was ordered two days ahead"),
+            ("the address is in town", "the address is far away", "the address is in town"),
+            ("it has icing", "it has a plain crust", "it has icing"),
+        ),
+        "A cake is delivered exactly if",
+        "Deliveries depend on the circumstances of the day.",
+    ),
+    World(
+        "A club says whether a walk takes place.",
+        "The walk to the {} {}; {}; {}.",
+        ("lake", "castle", "forest", "mill", "hilltop", "chapel", "bridge", "waterfall", "old harbour", "meadow"),
+        (
+            ("has dry weather ahead", "has rain ahead", "dry weather lies ahead"),
+            ("five or more people signed up", "only two people signed up", "five or more people signed up"),
+            ("it ends at a cafe", "it ends at a bus stop", "it ends at a cafe"),
+        ),
+        "A walk takes place exactly if",
+        "Walks are planned so that everybody enjoys them.",
+    ),
+)
+FLAWS = ("broad", "wrong", "vacuous")
+Rule = Callable[[tuple[bool, ...]], bool]
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """A true explanation of the rule "both of two properties" and a flawed one, of the same input."""
+
+    world: World
+    flaw: str
+    true: Explanation
+    flawed: Explanation
+    decides: tuple[int, int]
+
+    def answer(self, text: str) -> str | None:
+        held = self.world.read(text)
+        return None if held is None else ("yes" if all(held[k] for k in self.decides) else "no")
+
+
+def planted_pairs(n_pairs: int) -> list[Pair]:
+    """Pairs in turn over the flaws, the worlds, and which two of the three properties decide."""
+    pairs = []
+    rng = np.random.default_rng(0)
+    turns = itertools.product(itertools.combinations(range(3), 2), WORLDS, FLAWS)
+    for number, (decides, world, flaw) in zip(range(n_pairs), itertools.cycle(turns), strict=False):
+        said = [world.properties[k][2] for k in decides]
+        left_out = next(k for k in range(3) if k not in decides)
+        flawed = {
+            "broad": f"{world.verdict} {said[number % 2]}.",
+            "wrong": f"{world.verdict} {_not(world, left_out)}.",
+            "vacuous": world.vacuous,
+        }[flaw]
+        text = world.text(str(rng.choice(world.subjects)), [True, True, True])
+        rows = [Explanation(text, "yes", e, ("yes", "no")) for e in (f"{world.verdict} {' and '.join(said)}.", flawed)]
+        pairs.append(Pair(world, flaw, rows[0], rows[1], decides))
+    return pairs
+
+
+def _not(world: World, number: int) -> str:
+    return f"it is not so that {world.properties[number][2]}"
+
+
+def _followed(explanation: str, world: World) -> Rule | None:
+    """What a reader takes the explanation to say, `None` if nothing follows from it."""
+    if explanation == world.vacuous:
+        return None
+    named = [k for k, (_, _, said) in enumerate(world.properties) if said in explanation]
+    wanted = "it is not so that" not in explanation
+    return lambda held: all(held[k] == wanted for k in named)
+
+
+class Oracle:
+    """Writes counterfactuals that vary what an explanation names, and reads explanations, with errors."""
+
+    def __call__(self, request: Request) -> Any:
+        prompt = request.messages[-1].content
+        world = next(world for world in WORLDS if prompt.startswith(world.task))
+        if request.labels is None:
+            return self._write(prompt, world, request.seed)
+        explanation = _between(prompt, "how it answers:\n", "\n")
+        text = _between(prompt, "New input:\n", "\n")
+        options = dict(re.findall(r"^([A-T])\. (.*)$", prompt, re.MULTILINE))
+        followed, held = _followed(explanation, world), world.read(text)
+        said = _CANNOT if followed is None or held is None else ("yes" if followed(held) else "no")
+        if _share("read", explanation, text) < _MISREAD:
+            said = _one_of([option for option in options.values() if option != said], explanation, text)
+        right = next(letter for letter, option in options.items() if option == said)
+        return {letter: 0.9 if letter == right else 0.1 / (len(options) - 1) for letter in options}
+
+    def _write(self, prompt: str, world: World, seed: int) -> str:
+        n_asked = int(_between(prompt, "Write ", " new inputs"))
+        explanation, other = _between(prompt, "It explained: ", "\n"), "expect another answer" in prompt
+        followed = _followed(explanation, world)
+        digest = hashlib.sha256(f"{prompt} {seed}".encode()).digest()
+        rng = np.random.default_rng(int.from_bytes(digest[:8], "big"))
+        every = list(itertools.product((True, False), repeat=3))
+        fitting = [held for held in every if followed is None or followed(held) != other]
+        drawn = [fitting[rng.integers(len(fitting))] for _ in range(n_asked)]
+        return json.dumps([world.text(str(rng.choice(world.subjects)), held) for held in drawn])
+
+
+def ordered(flaw: str, true: Simulated, flawed: Simulated) -> bool:
+    """Whether the measure that the flaw concerns puts the flawed explanation below the true one."""
+    if flaw == "vacuous":
+        return all(flawed.generality[name].sure < true.generality[name].sure for name in true.generality)
+    return flawed.precision.sure < true.precision.sure
+
+
+def order_pairs(
+    pairs: Sequence[Pair], *, lm: Any, n_counterfactuals: int, out: Path | None = None, **options: Any
+) -> dict[str, Any]:
+    """Puts both explanations of each pair to the test and counts the pairs in order."""
+    in_order: dict[str, list[bool]] = {flaw: [] for flaw in FLAWS}
+    means: dict[str, list[Simulated]] = {"true": []} | {flaw: [] for flaw in FLAWS}
+    n_failed = 0
+    for number, pair in enumerate(pairs):
+        found = nlparam.simulate(
+            [pair.true, pair.flawed],
+            model=lambda texts, pair=pair: [_noisy(pair, text) for text in texts],
+            lm=lm,
+            task=pair.world.task,
+            n_counterfactuals=n_counterfactuals,
+            **options,
+        )
+        if out is not None:
+            found.save(out / f"{number}-{pair.flaw}.json")
+        true, flawed = found.simulated
+        n_failed += true.n_failed + flawed.n_failed
+        in_order[pair.flaw].append(ordered(pair.flaw, true, flawed))
+        means["true"].append(true)
+        means[pair.flaw].append(flawed)
+    return {
+        "pairs": len(pairs),
+        "in_order": float(np.mean([one for listed in in_order.values() for one in listed])),
+        "in_order_by_flaw": {flaw: float(np.mean(listed)) for flaw, listed in in_order.items() if listed},
+        "precision": {name: _mean(one.precision for one in listed) for name, listed in means.items()},
+        "generality_cosine": {
+            name: _mean(one.generality["cosine"] for one in listed) for name, listed in means.items()
+        },
+        "simulatable": {name: _mean(one.simulatable for one in listed) for name, listed in means.items()},
+        "counterfactuals_failed": n_failed,
+    }
+
+
+def coverage(n_simulations: int = 1000, n_explanations: int = 30, n_counterfactuals: int = 10) -> dict[str, float]:
+    """How often 95% intervals hold the truth: of one explanation, and of the mean over explanations drawn from many.
+
+    Each explanation has a share of simulatable counterfactuals, a precision (both from beta distributions) and a
+    diversity: its counterfactuals are points around a centre, and alike by the normal kernel of their distance. The
+    truth of the mean is over 200,000 explanations.
+    """
+    rng = np.random.default_rng(0)
+
+    def draw(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return rng.beta(6, 2, n), rng.beta(8, 2, n), rng.gamma(4, 0.2, n)
+
+    def mean_likeness(spread: np.ndarray) -> np.ndarray:
+        # E exp(-|a - b|^2 / 2) of two normal points in the plane whose coordinates have variance s^2: 1 / (1 + 2 s^2).
+        return 1 / (1 + 2 * spread**2)
+
+    def measure(simulatable: float, right: float, spread: float) -> tuple[Measured, Measured, int]:
+        n = int(rng.binomial(n_counterfactuals, simulatable))
+        inferred = np.where(np.arange(n_counterfactuals) < n, 0, -1)
+        answered = (rng.random(n_counterfactuals) >= right).astype(int)
+        points = rng.normal(0, spread, (n, 2))
+        likeness = np.exp(-((points[:, None] - points[None]) ** 2).sum(-1) / 2)
+        return precision(inferred, answered), generality(likeness), n
+
+    # The mean counts an explanation's precision only if something is simulatable, generality as 0 below two.
+    n_many = 200_000
+    simulatable, right, spread = draw(n_many)
+    counts = rng.binomial(n_counterfactuals, simulatable)
+    true_precision = right[counts > 0].mean()
+    true_generality = np.where(counts > 1, 1 - mean_likeness(spread), 0.0).mean()
+    held: dict[str, list[bool]] = {}
+    for number in range(n_simulations):
+        drawn = list(zip(*draw(n_explanations), strict=True))
+        measured = [measure(*one) for one in drawn]
+        means = {
+            "precision": (true_precision, [p.value for p, _, _ in measured]),
+            "generality": (true_generality, [g.value for _, g, _ in measured]),
+        }
+        for name, (truth, values) in means.items():
+            found = mean(np.asarray(values), seed=number)
+            held.setdefault(f"mean_{name}", []).append(found.low <= truth <= found.high)
+        for (_, share, spread_of_one), (p, g, n) in zip(drawn[:3], measured, strict=False):
+            if n > 0:
+                held.setdefault("one_precision", []).append(p.low <= share <= p.high)
+            if n > 2:
+                truth = 1 - mean_likeness(np.asarray(spread_of_one))
+                held.setdefault("one_generality", []).append(bool(g.low <= truth <= g.high))
+    return {name: round(float(np.mean(hits)), 4) for name, hits in held.items()}
+
+
+def measure() -> dict[str, Any]:
+    """The section `simulatability` of `python -m benchmarks.siblings`."""
+    options = {"store": ":memory:", "embedder": _WordEmbedder()}
+    lm = ScriptedModel(Oracle(), identity="oracle of rules")
+    results = order_pairs(planted_pairs(50), lm=lm, n_counterfactuals=30, **options)
+    return results | {"coverage_of_95": coverage(), "lm": "oracle with errors"}
+
+
+class _WordEmbedder(AbstractEmbedder):
+    """Hashed words: embeddings that need no weights and differ with the words of a text."""
+
+    @property
+    def identity(self) -> str:
+        return "hashed words, float32"
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        from sklearn.feature_extraction.text import HashingVectorizer
+
+        vectors: Any = HashingVectorizer(n_features=256, alternate_sign=False).transform(texts)
+        return vectors.toarray().astype(np.float32)
+
+
+def _noisy(pair: Pair, text: str) -> str | None:
+    answer = pair.answer(text)
+    if answer is not None and _share("answer", str(pair.decides), text) < _BROKEN:
+        return {"yes": "no", "no": "yes"}[answer]
+    return answer
+
+
+def _mean(measured) -> float | None:
+    values = [one.value for one in measured if np.isfinite(one.value)]
+    return round(float(np.mean(values)), 3) if values else None
+
+
+def _between(text: str, start: str, end: str) -> str:
+    return text.partition(start)[2].partition(end)[0]
+
+
+def _share(*parts: str) -> float:
+    return int.from_bytes(hashlib.sha256("\0".join(parts).encode()).digest()[:4], "big") / 2**32
+
+
+def _one_of(options: Sequence[str], *parts: str) -> str:
+    return options[int(_share("one", *parts) * len(options))]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Planted flaws, written about and read by a language model")
+    parser.add_argument("--lm", help="by default an oracle with errors")
+    parser.add_argument("--pairs", type=int, default=12)
+    parser.add_argument("--counterfactuals", type=int, default=8)
+    parser.add_argument("--store")
+    parser.add_argument("--out", type=Path, help="a folder for every counterfactual of each pair")
+    arguments = parser.parse_args()
+    if arguments.lm is None:
+        print(json.dumps(measure()))
+        return
+    start = time.perf_counter()
+    options = {"store": arguments.store, "timeout": 600.0}
+    pairs = planted_pairs(arguments.pairs)
+    results = order_pairs(
+        pairs, lm=arguments.lm, n_counterfactuals=arguments.counterfactuals, out=arguments.out, **options
+    )
+    print(json.dumps(results | {"lm": arguments.lm, "seconds": round(time.perf_counter() - start, 1)}))
+
+
+if __name__ == "__main__":
+    main()

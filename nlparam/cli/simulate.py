@@ -1,0 +1,185 @@
+"""`nlparam simulate`: explanations put to the test by counterfactuals."""
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nlparam.cli.options import (
+    Embedder,
+    Json,
+    LanguageModel,
+    MaxCalls,
+    MaxSeconds,
+    MaxTokens,
+    Overwrite,
+    Seed,
+    Store,
+    Timeout,
+)
+from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable
+from nlparam.errors import NlparamError
+
+if TYPE_CHECKING:
+    from nlparam.numerics.simulation import Measured
+    from nlparam.simulatability import Simulatability
+
+_SHOWN = 20  # explanations in the table
+
+
+def simulate(
+    explanations: Annotated[
+        Path,
+        typer.Argument(
+            help="A .jsonl, .json, .csv, .tsv or .parquet file with the fields input, answer, explanation and, if the "
+            "rows differ in them, answers; or the --out folder of a fitted classification.",
+            show_default=False,
+        ),
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="The language model that is explained, as for --lm; needed for a file, a fit answers for itself.",
+            metavar="LM",
+            show_default=False,
+        ),
+    ] = None,
+    lm: LanguageModel = "embedded",
+    answers: Annotated[
+        str | None,
+        typer.Option(
+            help="The possible answers, with commas between; by default those that occur.",
+            metavar="A,B",
+            show_default=False,
+        ),
+    ] = None,
+    task: Annotated[
+        str, typer.Option(help="A sentence that says what the inputs are and what is answered.", show_default=False)
+    ] = "",
+    n_counterfactuals: Annotated[
+        int, typer.Option("--counterfactuals", help="How many are written for each explanation.", metavar="N", min=2)
+    ] = 10,
+    n_inputs: Annotated[
+        int,
+        typer.Option("--inputs", help="From how many texts the explanation of a fit is tested.", metavar="N", min=1),
+    ] = 8,
+    with_case: Annotated[
+        bool, typer.Option("--with-case", help="Show the reader the explained input and its answer too.")
+    ] = False,
+    similarities: Annotated[
+        str, typer.Option(help="How alike counterfactuals are: some of cosine, bleu, jaccard.", metavar="A,B")
+    ] = "cosine,bleu,jaccard",
+    embedder: Embedder = None,
+    timeout: Timeout = 60.0,
+    max_calls: MaxCalls = None,
+    max_tokens: MaxTokens = None,
+    max_seconds: MaxSeconds = None,
+    seed: Seed = 0,
+    store: Store = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="A .json file for every counterfactual.", metavar="FILE", show_default=False),
+    ] = None,
+    overwrite: Overwrite = False,
+    json: Json = False,
+) -> None:
+    """Say how well what a model answers can be told from its explanations (arXiv 2307.08678).
+
+    The language model writes counterfactuals, infers from the explanation what will be answered, and the model answers.
+    Precision is the share of right inferences; generality is how diverse the inputs are from which one can be made.
+    """
+    is_fit = explanations.is_dir()
+    if not is_fit and model is None:
+        raise typer.BadParameter("a file of explanations needs the model that answers", param_hint="'--model'")
+    if is_fit and model is not None:
+        raise typer.BadParameter("a fit answers for itself, leave --model out", param_hint="'--model'")
+    if out is not None and out.exists() and not overwrite:
+        raise NlparamError(f"{out} exists already: choose another --out, or replace it with --overwrite")
+    from nlparam.progress import Progress
+
+    progress = Progress()
+    with progress.task("starting", None):
+        import nlparam
+        from nlparam.budget import Budget
+        from nlparam.errors import FitWarning
+        from nlparam.simulatability import read_explanations, simulate, simulate_fit
+
+    options: dict[str, Any] = {
+        "lm": lm,
+        "task": task,
+        "n_counterfactuals": n_counterfactuals,
+        "with_case": with_case,
+        "similarities": _similarities(similarities),
+        "embedder": embedder,
+        "budget": Budget(max_calls=max_calls, max_tokens=max_tokens, max_seconds=max_seconds),
+        "store": store,
+        "timeout": timeout,
+        "seed": seed,
+        "progress": progress,
+    }
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", FitWarning)
+        if is_fit:
+            found = simulate_fit(nlparam.load(explanations), n_inputs=n_inputs, **options)
+        else:
+            assert model is not None
+            possible = None if answers is None else [answer.strip() for answer in answers.split(",")]
+            rows = read_explanations(explanations)
+            found = simulate(rows, model=model, answers=possible, **options)
+    print_warnings(str(warning.message) for warning in caught if issubclass(warning.category, FitWarning))
+    if out is not None:
+        found.save(out)
+    if json:
+        print_json(found.as_dict())
+    else:
+        _show(found, out)
+
+
+def _similarities(given: str) -> list[str]:
+    from nlparam.simulatability.measure import SIMILARITIES
+
+    names = [name.strip() for name in given.split(",") if name.strip()]
+    if not names or not set(names) <= set(SIMILARITIES):
+        message = f"got {given!r}, expected some of {','.join(SIMILARITIES)}"
+        raise typer.BadParameter(message, param_hint="'--similarities'")
+    return names
+
+
+def _show(found: "Simulatability", out: Path | None) -> None:
+    rows = [("precision", _interval(found.precision))]
+    rows += [(f"generality ({name})", _interval(value)) for name, value in found.generality.items()]
+    rows.append(("simulatable", _interval(found.simulatable)))
+    print_table((f"{len(found.simulated)} explanations", "mean and 95% interval"), rows)
+    names = list(found.generality)
+    table = [
+        (
+            printable(one.explanation.explanation)[:60],
+            str(len(one.counterfactuals)),
+            _value(one.simulatable.value),
+            _value(one.precision.value),
+            *(_value(one.generality[name].value) for name in names),
+        )
+        for one in found.simulated[:_SHOWN]
+    ]
+    print_lines("")
+    headings = ("explanation", "inputs", "simulatable", "precision", *names)
+    print_table(headings, table, numbers=range(1, len(headings)))
+    if len(found.simulated) > _SHOWN:
+        print_lines(f"and {len(found.simulated) - _SHOWN} more")
+    n_failed = sum(one.n_failed for one in found.simulated)
+    if n_failed:
+        print_warnings([f"{n_failed} counterfactuals had no usable inference or answer and are left out"])
+    if out is not None:
+        print_lines(f"\nresults: {out}")
+
+
+def _interval(measured: "Measured") -> str:
+    value, low, high = measured
+    if value != value:
+        return "-"
+    return f"{value:.2f}" if low != low else f"{value:.2f} ({low:.2f} to {high:.2f})"
+
+
+def _value(value: float) -> str:
+    return "-" if value != value else f"{value:.2f}"

@@ -1,0 +1,44 @@
+"""How alike texts are: by their words, their n-grams, and their embeddings."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from nlparam.errors import MissingExtraError
+
+
+def jaccard(texts: Sequence[str]) -> np.ndarray:
+    """`(n_texts, n_texts)`: of the distinct words of two texts, the share that both have; 1 where neither has any."""
+    words = [set(re.findall(r"\w+", text.casefold())) for text in texts]
+    likeness = np.eye(len(texts))
+    for i, first in enumerate(words):
+        for j in range(i):
+            union = first | words[j]
+            likeness[i, j] = likeness[j, i] = len(first & words[j]) / len(union) if union else 1.0
+    return likeness
+
+
+def bleu(texts: Sequence[str]) -> np.ndarray:
+    """`(n_texts, n_texts)`: the sentence BLEU of two texts in [0, 1], the mean of both directions.
+
+    Up to 4-grams, with sacrebleu's exponential smoothing, and only as long n-grams as the text has. Raises
+    `MissingExtraError` without sacrebleu.
+    """
+    try:
+        from sacrebleu.metrics.bleu import BLEU
+    except ImportError:
+        raise MissingExtraError("sacrebleu", "simulatability", "the similarity of counterfactuals by BLEU") from None
+    metric = BLEU(effective_order=True)
+    likeness = np.eye(len(texts))
+    for i, first in enumerate(texts):
+        for j, second in enumerate(texts[:i]):
+            both = metric.sentence_score(first, [second]).score + metric.sentence_score(second, [first]).score
+            likeness[i, j] = likeness[j, i] = min(both / 200, 1.0)
+    return likeness
+
+
+def cosines(vectors: np.ndarray) -> np.ndarray:
+    """`(n_texts, n_texts)`: the inner products of unit vectors, `(n_texts, embed_dim)`; negative ones count as 0."""
+    vectors = np.asarray(vectors, dtype=np.float64)
+    return np.clip(vectors @ vectors.T, 0.0, 1.0)

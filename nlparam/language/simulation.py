@@ -1,0 +1,76 @@
+"""A simulated reader of explanations, and a language model that is asked for its answers."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from nlparam.language.choice import Chooser
+from nlparam.language.counterfactuals import Case
+from nlparam.language.lm.engine import Engine
+from nlparam.language.prompting import cut_words, load_prompt
+from nlparam.progress import Progress
+
+CANNOT_TELL = "this cannot be inferred from the explanation"
+
+
+def orders_for(engine: Engine, n_options: int) -> int:
+    """One order of the options for a strong model, all for a small one, which leans towards a letter."""
+    return 1 if engine.lm.strong else n_options
+
+
+@dataclasses.dataclass
+class SimulatedReader:
+    """Infers from an explanation what a model will answer to a new input, or that nothing can be inferred.
+
+    **Arguments:** `with_case`, whether the reader also sees the input that was explained and its answer; `n_words`, how
+    much of each text it is shown.
+    """
+
+    engine: Engine
+    with_case: bool = False
+    n_words: int = 200
+    progress: Progress = dataclasses.field(default_factory=lambda: Progress(enabled=False))
+
+    def __post_init__(self):
+        self.prompt = load_prompt("infer_case" if self.with_case else "infer")
+
+    def infer(
+        self, cases: Sequence[Case], inputs: Sequence[str], options: Sequence[Sequence[str]], *, task: str = ""
+    ) -> list[np.ndarray]:
+        """For each new input, given the case whose explanation is read, the probabilities of the options.
+
+        The last entry, one more than there are options, is that nothing can be inferred; all `nan` if the language
+        model gave no usable answer.
+        """
+        questions = [self._question(case, text, task) for case, text in zip(cases, inputs, strict=True)]
+        choices = [[*answers, CANNOT_TELL] for answers in options]
+        n_orders = orders_for(self.engine, max(map(len, choices), default=1))
+        chooser = Chooser(self.engine, self.prompt, n_orders, "reading explanations", self.progress)
+        return chooser.choose(questions, choices)
+
+    def _question(self, case: Case, text: str, task: str) -> dict[str, str]:
+        question = {
+            "task": task,
+            "explanation": cut_words(case.explanation, self.n_words),
+            "input": cut_words(text, self.n_words),
+        }
+        if self.with_case:
+            question |= {"case": cut_words(case.input, self.n_words), "answer": case.answer}
+        return question
+
+
+@dataclasses.dataclass
+class AnsweringModel:
+    """Has a language model answer inputs with one of the possible answers."""
+
+    engine: Engine
+    n_words: int = 200
+    progress: Progress = dataclasses.field(default_factory=lambda: Progress(enabled=False))
+
+    def answer(self, inputs: Sequence[str], options: Sequence[Sequence[str]], *, task: str = "") -> list[np.ndarray]:
+        """The probabilities of the options for each input, all `nan` where there is no usable answer."""
+        n_orders = orders_for(self.engine, max(map(len, options), default=1))
+        chooser = Chooser(self.engine, load_prompt("answer"), n_orders, "answering", self.progress)
+        questions = [{"task": task, "input": cut_words(text, self.n_words)} for text in inputs]
+        return chooser.choose(questions, options)

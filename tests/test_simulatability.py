@@ -1,0 +1,359 @@
+"""Explanations put to the test: counterfactuals, inferences, answers, precision and generality; bad input; a fit."""
+
+import dataclasses
+import json
+import re
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import nlparam
+from nlparam import Budget, Explanation
+from nlparam.cli import app
+from nlparam.costs import Costs
+from nlparam.errors import CorpusError, FitWarning, LanguageModelError, MissingExtraError, ModelError
+from nlparam.language.choice import Chooser
+from nlparam.language.counterfactuals import Case, CounterfactualWriter, parse_inputs
+from nlparam.language.likeness import bleu, jaccard
+from nlparam.language.lm.base import Message, Request, RequestError
+from nlparam.language.lm.engine import Engine
+from nlparam.language.lm.scripted import ScriptedModel
+from nlparam.language.prompting import load_prompt
+from nlparam.language.store import Store
+from nlparam.models.classification import ClassificationWeights
+from nlparam.simulatability import explain, read_explanations
+from tests.cli_corpus import said
+from tests.fake_server import FakeServer, default_answer
+from tests.handmade_fit import make_fit
+from tests.planted_explanations import BROAD, TASK, TRUE, VACUOUS, WRONG, Oracle, request_text, scripted, shop
+
+INPUT = request_text("clock", True, False)
+WORDS = ("bleu", "jaccard")
+
+
+def rows(*explanations):
+    return [Explanation(INPUT, "yes", explanation) for explanation in explanations]
+
+
+def simulate(explanations, **options):
+    settings = {"model": shop, "lm": scripted(), "answers": ("yes", "no"), "task": TASK, "similarities": WORDS}
+    return nlparam.simulate(explanations, **(settings | options))
+
+
+def test_a_true_explanation_is_precise_a_broad_and_a_wrong_one_less_and_a_vacuous_one_says_nothing():
+    true, broad, wrong, vacuous = simulate(rows(TRUE, BROAD, WRONG, VACUOUS)).simulated
+    assert true.precision.value == 1
+    assert true.precision.low < 1
+    assert wrong.precision.value < broad.precision.value < true.precision.value
+    assert np.isnan(vacuous.precision.value)
+    assert vacuous.simulatable.value == 0
+    assert vacuous.generality["jaccard"].value == 0 < true.generality["jaccard"].low
+    assert len(true.counterfactuals) == 10
+    assert {c.answered for c in true.counterfactuals} == {"yes", "no"}
+    assert all(c.inferred is None for c in vacuous.counterfactuals)
+
+
+def test_the_whole_is_the_mean_over_explanations_with_an_interval():
+    found = simulate(rows(TRUE, BROAD, WRONG, VACUOUS))
+    precisions = [one.precision.value for one in found.simulated[:3]]
+    assert found.precision.value == pytest.approx(np.mean(precisions))
+    assert found.precision.low < found.precision.value < found.precision.high
+    assert found.generality["bleu"].value == pytest.approx(
+        np.mean([s.generality["bleu"].value for s in found.simulated])
+    )
+    written = json.loads(json.dumps(found.as_dict(), allow_nan=False))
+    assert written["explanations"][3]["precision"] == {"value": None, "low": None, "high": None}
+    assert written["n_counterfactuals"] == 40
+
+
+def test_a_language_model_answers_too_and_nothing_is_asked_twice(tmp_path):
+    oracle = Oracle()
+    lm = scripted(oracle, strong=False)
+    with Store(tmp_path / "s.sqlite") as store:
+        first = simulate(rows(TRUE, BROAD), model=lm, lm=lm, store=store)
+        n_requests = len(oracle.requests)
+        again = simulate(rows(TRUE, BROAD), model=lm, lm=lm, store=store)
+        assert len(oracle.requests) == n_requests
+    assert again.precision == first.precision == simulate(rows(TRUE, BROAD)).precision
+    assert (again.costs.calls, again.settings["model"]) == (0, "scripted")
+    # A small model is asked in all orders of the options.
+    label_reads = [r for r in oracle.requests if r.labels is not None and len(r.labels) == 3]
+    assert len(label_reads) == 3 * 20
+
+
+def test_the_reader_sees_the_case_only_if_asked():
+    for with_case in (False, True):
+        oracle = Oracle()
+        simulate(rows(TRUE), lm=scripted(oracle), with_case=with_case, n_counterfactuals=4)
+        prompts = [r.messages[-1].content for r in oracle.requests if r.labels is not None]
+        assert prompts
+        assert all((INPUT in prompt) == with_case for prompt in prompts)
+        assert all(prompt.startswith(TASK) for prompt in prompts)
+
+
+def test_the_budget_ends_it_with_what_there_is_and_a_warning():
+    with pytest.warns(FitWarning, match="the budget is spent"):
+        found = simulate(rows(TRUE, WRONG), budget=Budget(max_calls=4 + 13), lm=scripted(max_in_flight=1))
+    first, second = found.simulated
+    assert (len(first.counterfactuals), len(second.counterfactuals), second.n_failed) == (10, 3, 7)
+    with pytest.raises(LanguageModelError, match="before any counterfactual"):
+        simulate(rows(TRUE), budget=Budget(max_calls=1), store=":memory:")
+
+
+def test_failures_are_left_out_and_counted():
+    oracle = Oracle()
+
+    def sometimes(request):
+        prompt = request.messages[-1].content
+        if request.labels is not None and ", opened, without" in prompt:
+            raise RequestError("refused")
+        return oracle(request)
+
+    found = simulate(rows(TRUE), lm=ScriptedModel(sometimes))
+    (one,) = found.simulated
+    assert one.n_failed > 0
+    assert one.n_failed + len(one.counterfactuals) == 10
+    with pytest.raises(LanguageModelError, match="no usable counterfactual"):
+        simulate(rows(TRUE), lm=ScriptedModel(lambda _: "I would rather not."), store=":memory:")
+
+
+@pytest.mark.parametrize(
+    ("explanations", "options", "message"),
+    [
+        ([], {}, "no explanations"),
+        (rows(TRUE, " "), {}, r"1 of 2 rows have no explanation \(number 2\)"),
+        ([Explanation("", "yes", TRUE)], {}, "no input"),
+        ([{"input": INPUT, "answer": "yes"}], {}, "no string explanation"),
+        (rows(TRUE, WRONG), {"answers": None}, "all 2 explanations are of the answer 'yes'"),
+        (rows(TRUE), {"answers": ("no", "maybe")}, "row 1 has the answer 'yes', expected one of no, maybe"),
+        (rows(TRUE), {"answers": [str(n) for n in range(30)]}, "got 30 different answers"),
+        (rows(TRUE), {"model": lambda texts: ["later"] * len(texts)}, "the model answered 'later'"),
+        (rows(TRUE), {"model": lambda _: ["yes"]}, "gave 1 answers to 10 inputs"),
+    ],
+)
+def test_bad_input_is_said_before_or_when_it_is_met(explanations, options, message):
+    with pytest.raises(CorpusError, match=message):
+        simulate(explanations, **options)
+
+
+def test_bad_options():
+    with pytest.raises(ValueError, match="expected some of cosine, bleu, jaccard"):
+        simulate(rows(TRUE), similarities=("rouge",))
+    with pytest.raises(ValueError, match="at least 2"):
+        simulate(rows(TRUE), n_counterfactuals=1)
+
+
+def test_answers_differ_in_more_than_case_and_each_row_may_have_its_own(tmp_path):
+    path = tmp_path / "e.jsonl"
+    lines = [
+        {"input": "a", "answer": True, "explanation": "x", "labels": [True, False]},
+        {"input": "b", "answer": 2, "explanation": "y", "labels": [1, 2, 3]},
+    ]
+    path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    first, second = read_explanations(path)
+    assert (first.answer, first.answers) == ("true", ("true", "false"))
+    assert (second.answer, second.answers) == ("2", ("1", "2", "3"))
+    path.write_text(json.dumps({"input": "a", "answer": "x"}), encoding="utf-8")
+    with pytest.raises(CorpusError, match="no field 'explanation'"):
+        read_explanations(path)
+    asked = nlparam.simulate(
+        [Explanation(INPUT, "YES", TRUE, ("yes", "Yes", "no"))], model=shop, lm=scripted(), similarities=WORDS
+    )
+    assert asked.simulated[0].explanation.answers == ("yes", "no")
+    assert asked.simulated[0].explanation.answer == "yes"
+
+
+# The parts.
+
+
+def test_the_writer_drops_repetitions_and_asks_again():
+    answers = [
+        '["A lamp.", "a lamp!", "The input."]',
+        '["A chair.", "A tent."]',
+        '["A radio.", "A lamp."]',
+    ]
+    oracle = iter(answers)
+    seen = []
+
+    def answer(request):
+        seen.append(request.messages[-1].content)
+        return next(oracle)
+
+    lm = ScriptedModel(answer, max_in_flight=1)
+    writer = CounterfactualWriter(Engine(lm, store=None, costs=Costs()), n_counterfactuals=4)
+    (texts,) = writer.write([Case("the input", "yes", "because")])
+    assert texts == ["A lamp.", "A chair.", "A radio.", "A tent."]
+    assert "Do not repeat these:\n- A lamp." in seen[2]
+    assert "A chair" not in seen[2]
+
+
+def test_inputs_are_read_from_what_models_write():
+    assert parse_inputs('Sure:\n["One cat, we cannot say.", "Two\\ncats"]') == ["One cat, we cannot say.", "Two\ncats"]
+    assert parse_inputs('["One cat", "Two cats", "Thr') == ["One cat", "Two cats"]
+    assert parse_inputs('1. "One cat",\n2) Two cats\n\nInput 3: Three cats') == ["One cat", "Two cats", "Three cats"]
+    assert parse_inputs("I do not know.") == []
+    assert parse_inputs('["' + "a" * 5000 + '", "..."]') == []
+
+
+def _chooser(answer, **options):
+    return Chooser(Engine(ScriptedModel(answer), store=None, costs=Costs()), load_prompt("answer"), **options)
+
+
+def test_all_orders_undo_a_preference_for_a_letter():
+    question = {"task": "", "input": "x"}
+    (leaning,) = _chooser(lambda _: {"A": 0.7, "B": 0.3}).choose([question], [["yes", "no"]])
+    np.testing.assert_allclose(leaning, [0.7, 0.3])
+    (even,) = _chooser(lambda _: {"A": 0.7, "B": 0.3}, n_orders=2).choose([question], [["yes", "no"]])
+    np.testing.assert_allclose(even, [0.5, 0.5])
+
+    def knows(request):
+        letter = re.findall(r"([A-C])\. maybe", request.messages[-1].content)[0]
+        return {label: 0.8 if label == letter else 0.1 for label in "ABC"}
+
+    (chosen,) = _chooser(knows, n_orders=3).choose([question], [["yes", "no", "maybe"]])
+    np.testing.assert_allclose(chosen, [0.1, 0.1, 0.8])
+
+
+def test_an_answer_beside_the_question_is_none():
+    question = {"task": "", "input": "x"}
+    (chosen,) = _chooser(lambda _: {"A": 0.001, "B": 0.001}).choose([question], [["yes", "no"]])
+    assert np.isnan(chosen).all()
+    with pytest.raises(ValueError, match="different"):
+        _chooser(lambda _: "A").choose([question], [["yes", "yes"]])
+
+
+def test_likeness_is_1_for_the_same_and_0_for_other_words():
+    texts = ["A red kite in the sky.", "a red kite in the sky", "Trains run late today"]
+    for measure in (jaccard, bleu):
+        likeness = measure(texts)
+        np.testing.assert_allclose(likeness, likeness.T)
+        np.testing.assert_allclose(np.diag(likeness), 1)
+        assert likeness[0, 1] > 0.6 > 0.1 > likeness[0, 2]
+    assert jaccard(texts)[0, 1] == 1
+    assert bleu([]).shape == jaccard([]).shape == (0, 0)
+
+
+def test_bleu_says_which_extra_it_needs(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "sacrebleu.metrics.bleu", None)
+    with pytest.raises(MissingExtraError, match=r"nlparam\[simulatability\]"):
+        bleu(["a", "b"])
+
+
+# A fit.
+
+
+@pytest.fixture(scope="module")
+def classification():
+    texts = [request_text(f"item{n}", n % 2 == 0, n % 3 == 0) for n in range(60)]
+    held = np.asarray([["with a receipt" in text, ", unopened" in text, n % 5 == 0] for n, text in enumerate(texts)])
+    predicates = ["mentions a receipt", "is about something unopened", "is long"]
+    model = nlparam.models.Classification(3, n_classes=2)
+    settings = {"lm": "scripted", "seed": 0}
+    return make_fit(
+        texts=texts,
+        predicates=predicates,
+        model=model,
+        data=shop(texts),
+        denotations=held.astype(float),
+        settings=settings,
+    )
+
+
+class Denoter:
+    def denote(self, corpus, *, store=None):
+        del store
+        return corpus.spread(
+            np.asarray([["with a receipt" in t, ", unopened" in t, 0.0] for t in corpus.distinct], dtype=float)
+        )
+
+
+def test_the_explanation_of_a_fit_names_predicates_by_strength_and_the_base(classification):
+    said = explain(classification)
+    assert 'much more likely to be called "yes" if it' in said
+    assert "mentions a receipt" in said
+    assert "is about something unopened" in said
+    assert 'Without any of these it is called "no"' in said
+    assert "is long" not in said  # its weight is next to nothing
+
+
+def test_the_explanation_of_three_classes_has_a_sentence_for_each_that_has_a_predicate(classification):
+    coefficients = np.asarray([[3.0, 0.1, 0.0], [0.0, 1.5, 0.0], [0.0, 0.0, 0.05]])
+    weights = ClassificationWeights(jnp.asarray(coefficients), jnp.asarray([0.0, 0.1, 0.3]))
+    fit = dataclasses.replace(classification, weights=weights, coords={"class": ["sport", "money", "art"]})
+    assert explain(fit) == (
+        'A text is much more likely to be called "sport" if it mentions a receipt. A text is more likely to be called '
+        '"money" if it is about something unopened. Without any of these it is called "art". If several hold, they are '
+        "weighed against each other."
+    )
+
+
+def test_a_fit_is_put_to_the_test_with_its_own_predictions(classification):
+    fit = dataclasses.replace(classification, denoter=Denoter())
+    oracle = Oracle()
+
+    def reader(request):
+        # The explanation of the fit says what the true one says.
+        prompt = request.messages[-1].content
+        said = re.sub(r"A text is much more likely.*weighed against each other\.", TRUE, prompt)
+        message = dataclasses.replace(request.messages[-1], content=said)
+        return oracle(dataclasses.replace(request, messages=(*request.messages[:-1], message)))
+
+    found = fit.simulatability(n_inputs=3, lm=ScriptedModel(reader), similarities=WORDS)
+    assert len(found.simulated) == 3
+    assert found.precision.value == 1
+    assert {one.explanation.answer for one in found.simulated} == {"yes", "no"}
+    assert "these classes: no, yes" in oracle.requests[0].messages[-1].content
+
+
+def test_only_a_fit_that_predicts_classes_can_be_explained(classification):
+    with pytest.raises(ModelError, match="got a fit of Clustering"):
+        make_fit().simulatability()
+    with pytest.raises(ValueError, match="n_inputs=0"):
+        classification.simulatability(n_inputs=0)
+
+
+# The command.
+
+
+def as_server(oracle):
+    """The oracle as the rule of a server, which has its own questions when it is tried out."""
+
+    def answer(body):
+        content = body["messages"][-1]["content"]
+        if not re.search(r"Write \d+ new inputs|^A\. ", content, re.MULTILINE):
+            return default_answer(body)
+        labels = tuple(letter for letter in "ABC" if f"\n{letter}. " in content) if body.get("logprobs") else None
+        return oracle(Request((Message("user", content),), labels=labels, seed=body.get("seed", 0)))
+
+    return answer
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["simulate", *map(str, arguments)])
+
+
+def test_the_command_prints_and_writes_what_was_found(tmp_path):
+    path, out = tmp_path / "explanations.jsonl", tmp_path / "out.json"
+    lines = [{"input": INPUT, "answer": "yes", "explanation": e} for e in (TRUE, WRONG)]
+    path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    with FakeServer(answer=as_server(Oracle())) as server:
+        options = ("--model", server.url, "--lm", server.url, "--answers", "yes,no", "--out", out)
+        options += ("--similarities", "bleu,jaccard")
+        result = run(path, *options)
+        assert result.exit_code == 0, result.output
+    assert "2 explanations" in result.stdout
+    assert "generality (jaccard)" in result.stdout
+    assert json.loads(out.read_text())["n_counterfactuals"] == 20
+    assert run(path, *options).exit_code == 1
+    assert "exists already" in run(path, *options).output
+
+
+def test_the_command_says_what_is_missing(tmp_path):
+    path = tmp_path / "explanations.jsonl"
+    path.write_text(json.dumps({"input": "a", "answer": "yes", "explanation": ""}), encoding="utf-8")
+    assert "needs the model that answers" in said(run(path))
+    result = run(path, "--model", "embedded")
+    assert result.exit_code == 1
+    assert "no explanation" in said(result)
