@@ -96,9 +96,8 @@ class ComputedJudge(AbstractJudge):
         run = np.isin(pairs[:, 1], computed)
         if run.any():
             rows, row = np.unique(pairs[run, 0], return_inverse=True)
-            values = self.computed.values(
-                [predicates[column] for column in computed], [texts[r] for r in rows.tolist()]
-            )
+            shown = [texts[number] for number in map(int, rows)]
+            values = self.computed.values([predicates[column] for column in computed], shown)
             answers[run] = values[row.reshape(-1), np.searchsorted(computed, pairs[run, 1])]
         if not run.all():
             answers[~run] = self.judge_of_others.judge(texts, predicates, pairs[~run])

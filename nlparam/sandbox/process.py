@@ -5,6 +5,7 @@ import functools
 import json
 import os
 import queue
+import secrets
 import signal
 import subprocess
 import sys
@@ -70,22 +71,25 @@ class Worker:
 
     def ask(self, request: Mapping[str, Any], *, seconds: float) -> dict[str, Any]:
         """The answer to one request. Raises `Died` if there is none within its time."""
+        # A number that code in the worker cannot guess: a line that it writes itself is no answer.
+        to = secrets.token_hex(8)
         # A writer of its own: a worker that does not read must not hold the parent.
-        threading.Thread(target=self._write, args=(json.dumps(request).encode() + b"\n",), daemon=True).start()
+        line = json.dumps({**request, "to": to}).encode() + b"\n"
+        threading.Thread(target=self._write, args=(line,), daemon=True).start()
         try:
-            line = self._answers.get(timeout=seconds)
+            said = self._answers.get(timeout=seconds)
         except queue.Empty:
             self.close()
             raise Died(f"it took more than {seconds:.3g} s") from None
-        if line is None:
+        if said is None:
             code = self._process.wait(timeout=5)
             self.close()
             raise Died(f"its process ended ({_said(code)})")
         try:
-            answer = json.loads(line) if len(line) <= self.limits.answer else None
+            answer = json.loads(said) if len(said) <= self.limits.answer else None
         except (ValueError, RecursionError):
             answer = None
-        if not isinstance(answer, dict):
+        if not isinstance(answer, dict) or answer.get("to") != to:
             self.close()
             raise Died("its answer is too long or cannot be read")
         return answer

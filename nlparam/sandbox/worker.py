@@ -6,7 +6,7 @@ The first line holds its settings. It then confines itself (`confine.py`), says 
 - `{"do": "predicate", "source": ..., "reverse": false}` calls the function `predicate` of the source on each of them;
 - `{"do": "problem", "context": ..., "solution": ...}` runs a solution against the tests of a problem (of DS-1000).
 
-Standard input, output and error of the code that runs are `/dev/null`.
+An answer repeats `to` of its request. Standard input, output and error of the code that runs are `/dev/null`.
 """
 
 import json
@@ -23,8 +23,8 @@ def main():
         os.dup2(nowhere, number)
     os.close(nowhere)
 
-    def answer(value):
-        answers.write(json.dumps(value).encode() + b"\n")
+    def answer(value, to):
+        answers.write(json.dumps({"to": to} | value).encode() + b"\n")
         answers.flush()
 
     settings = json.loads(requests.readline())
@@ -37,22 +37,22 @@ def main():
         sys.path += settings["path"]
     builtins = _builtins()
     _warm()
-    answer({"ready": _load("confine.py")["confine"](settings)})
+    answer({"ready": _load("confine.py")["confine"](settings)}, settings["to"])
     texts = []
     for line in requests:
         request = json.loads(line)
         try:
             if request["do"] == "texts":
-                texts = request["texts"]
-                answer({})
+                texts, said = request["texts"], {}
             elif request["do"] == "predicate":
-                answer(_predicate(request["source"], texts, builtins, reverse=request["reverse"]))
+                said = _predicate(request["source"], texts, builtins, reverse=request["reverse"])
             else:
-                answer(_problem(request["context"], request["solution"]))
+                said = _problem(request["context"], request["solution"])
         except MemoryError:
-            answer({"error": "MemoryError: too much memory"})
+            said = {"error": "MemoryError: too much memory"}
         except BaseException as error:
-            answer({"error": _described(error)})
+            said = {"error": _described(error)}
+        answer(said, request["to"])
 
 
 def _load(name):

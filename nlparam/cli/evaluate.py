@@ -1,0 +1,211 @@
+"""`nlparam evaluate`: answers that can be executed."""
+
+import contextlib
+import json as json_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nlparam.cli.options import (
+    Embedder,
+    Json,
+    LanguageModel,
+    MaxCalls,
+    MaxSeconds,
+    MaxTokens,
+    Overwrite,
+    Seed,
+    Store,
+    Timeout,
+)
+from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable
+from nlparam.errors import CorpusError, NlparamError
+
+if TYPE_CHECKING:
+    from nlparam.execution import Evaluation, Explanation, Probe
+    from nlparam.numerics.rates import Rate
+
+app = typer.Typer(no_args_is_help=True, help="Evaluate what can be executed.")
+
+
+@app.callback()
+def _evaluate() -> None:
+    """A group with one command for now."""
+
+
+@app.command()
+def code(
+    problems: Annotated[
+        Path, typer.Argument(help="Problems in the format of DS-1000, one JSON object per line.", show_default=False)
+    ],
+    solutions: Annotated[
+        Path | None,
+        typer.Option(
+            help="Solutions, one JSON object per line: problem_id and code. By default the language model solves.",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
+    reference: Annotated[
+        bool, typer.Option("--reference", help="Run the reference solutions: all should pass here.")
+    ] = False,
+    lm: LanguageModel = "embedded",
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Compare original with perturbed problems (memorisation).")
+    ] = False,
+    explain: Annotated[
+        int,
+        typer.Option(
+            help="With --probe: describe the problems that are lost by this many predicates.", metavar="K", min=0
+        ),
+    ] = 0,
+    seconds: Annotated[float, typer.Option(help="Seconds that one solution may take.", metavar="N", min=0.1)] = 60.0,
+    memory: Annotated[
+        int, typer.Option(help="MiB of memory that one solution may take.", metavar="MIB", min=64)
+    ] = 4096,
+    n_workers: Annotated[
+        int | None,
+        typer.Option("--workers", help="How many run at a time; by default one per core.", min=1, show_default=False),
+    ] = None,
+    allow_weaker: Annotated[
+        bool,
+        typer.Option(
+            "--allow-weaker", help="Run where the system cannot keep code from files and network. Isolate it."
+        ),
+    ] = False,
+    embedder: Embedder = None,
+    timeout: Timeout = 60.0,
+    max_calls: MaxCalls = None,
+    max_tokens: MaxTokens = None,
+    max_seconds: MaxSeconds = None,
+    seed: Seed = 0,
+    store: Store = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A .json file for every verdict.", metavar="FILE", show_default=False)
+    ] = None,
+    overwrite: Overwrite = False,
+    json: Json = False,
+) -> None:
+    """Run solutions of programming problems against their tests, in a sandbox (DS-1000, arXiv 2211.11501).
+
+    A solution passes if it does what it should, and in the form that is asked for. The table has pass rates with 95%
+    Wilson intervals, by library and by perturbation.
+    """
+    if solutions is not None and reference:
+        raise typer.BadParameter("got --solutions too, expected one of the two", param_hint="'--reference'")
+    if explain and not probe:
+        raise typer.BadParameter("it explains what --probe finds: give both", param_hint="'--explain'")
+    if out is not None and out.exists() and not overwrite:
+        raise NlparamError(f"{out} exists already: choose another --out, or replace it with --overwrite")
+    from nlparam.execution.problems import read_problems, read_solutions
+    from nlparam.progress import Progress
+
+    read = read_problems(problems)
+    given = read_solutions(solutions, read) if solutions is not None else None
+    progress = Progress()
+    with progress.task("starting", None):
+        from nlparam.budget import Budget
+        from nlparam.execution import evaluate_code, explain_drop
+        from nlparam.execution import probe as probe_memory
+        from nlparam.language.store import Store as OpenStore
+        from nlparam.sandbox import Limits
+
+    limits = Limits(profile="libraries", seconds=seconds, memory=memory << 20)
+    budget = Budget(max_calls=max_calls, max_tokens=max_tokens, max_seconds=max_seconds)
+    with contextlib.ExitStack() as opened:
+        kept = opened.enter_context(OpenStore(store)) if explain or not (given or reference) else None
+        if given is None and not reference:
+            given = _written(read, lm, kept, budget, timeout, progress)
+        found = evaluate_code(
+            read, given, limits=limits, n_workers=n_workers, allow_weaker=allow_weaker, progress=progress
+        )
+        contents = found.as_dict()
+        probed = probe_memory(found, seed=seed) if probe else None
+        if probed is not None:
+            contents["probe"] = probed.as_dict()
+        # What has been found stands, whatever comes of the explanation.
+        _save(out, contents)
+        explained = None
+        if probed is not None and explain:
+            options = {"lm": lm, "embedder": embedder, "timeout": timeout, "budget": budget}
+            try:
+                explained = explain_drop(
+                    found, probed, n_predicates=explain, store=kept, seed=seed, progress=progress, **options
+                )
+                contents["explanation"] = explained.as_dict()
+                _save(out, contents)
+            except CorpusError as error:
+                print_warnings([str(error)])
+    if json:
+        print_json(contents)
+    else:
+        _show(found, probed, explained, out)
+
+
+def _written(problems, lm: str, store, budget, timeout: float, progress) -> dict[str, str]:
+    from nlparam.budget import Meter
+    from nlparam.costs import Costs
+    from nlparam.execution import write_solutions
+    from nlparam.language.lm import load_language_model
+    from nlparam.language.lm.engine import Engine
+
+    costs = Costs()
+    model = load_language_model(lm, timeout=timeout)
+    with Engine(
+        model, store=store, costs=costs, timeout=timeout, progress=progress, meter=Meter(costs, budget)
+    ) as engine:
+        return write_solutions(engine, problems)
+
+
+def _save(out: Path | None, contents: dict[str, Any]) -> None:
+    if out is None:
+        return
+    partial = out.with_name(f"{out.name}.partial")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json_module.dumps(contents, indent=1) + "\n", encoding="utf-8")
+        partial.replace(out)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise NlparamError(f"{out} cannot be written ({error}): choose another --out") from error
+
+
+def _show(found: "Evaluation", probed: "Probe | None", explained: "Explanation | None", out: Path | None) -> None:
+    rows = [_row("all", found.overall)]
+    rows += [_row(f"library {name}", found) for name, found in found.by_library.items()]
+    rows += [_row(f"perturbation {name}", found) for name, found in found.by_perturbation.items()]
+    print_table(("problems", "passed", "of", "rate", "95% interval"), rows, numbers=(1, 2, 3))
+    if found.n_wrong_form:
+        print_lines(f"\n{found.n_wrong_form} more do what they should, in a form that was ruled out.")
+    if found.n_broken:
+        reasons = sorted({str(verdict.error) for verdict in found.verdicts if verdict.broken})
+        print_warnings([f"the tests of {found.n_broken} problems do not run here: {'; '.join(reasons[:3])}"])
+    if probed is not None:
+        print_lines("")
+        rows = [
+            (
+                printable(kind),
+                str(len(probed.pairs[kind])),
+                f"{drop.difference:+.1%}",
+                f"{drop.low:+.1%} to {drop.high:+.1%}",
+                f"{drop.p_value:.3g}",
+                f"{probed.p_adjusted[kind]:.3g}",
+            )
+            for kind, drop in probed.drops.items()
+        ]
+        headings = ("original minus", "pairs", "difference", "95% interval", "p (McNemar)", "p (Holm)")
+        print_table(headings, rows, numbers=(1, 2, 3, 4, 5))
+        if probed.n_unpaired:
+            print_warnings([f"{probed.n_unpaired} perturbed problems have no original here: they are left out"])
+    if explained is not None:
+        print_lines(f"\nWhat {explained.n_lost} lost problems have that {explained.n_kept} kept ones have less often:")
+        for line in explained.as_dict()["predicates"]:
+            print_lines(f"  {line['difference']:+.2f}  {printable(line['predicate'])}")
+    if out is not None:
+        print_lines(f"\nverdicts:  {out}")
+
+
+def _row(name: str, found: "Rate") -> tuple[str, ...]:
+    interval = f"{found.low:.1%} to {found.high:.1%}"
+    return printable(name), str(found.hits), str(found.n), f"{found.rate:.1%}", interval

@@ -1,0 +1,133 @@
+"""Solutions run against their tests in the sandbox: verdicts, and pass rates by library and by perturbation."""
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nlparam.errors import CorpusError, SandboxError
+from nlparam.execution.problems import CodeProblem, bare_code
+from nlparam.language.lm.base import Request
+from nlparam.language.lm.engine import Engine
+from nlparam.language.prompting import load_prompt
+from nlparam.numerics.rates import Rate, rate
+from nlparam.progress import Progress
+from nlparam.sandbox import LIBRARIES, Limits, Problem, Verdict, enforced, run_problems
+
+# Without these two the kernel would not stop a solution that wants to read or write elsewhere.
+_NEEDED = {"landlock", "seccomp"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """Which solutions pass.
+
+    **Attributes:** `problems`, `solutions` and `verdicts`, aligned; `enforced`, what confined the solutions; `overall`,
+    `by_library`, `by_perturbation`: pass rates with Wilson intervals. `n_wrong_form` counts solutions that do what they
+    should in a form that was ruled out (they do not pass); `n_broken` problems whose tests do not run here, which are
+    in no rate.
+    """
+
+    problems: Sequence[CodeProblem]
+    solutions: Sequence[str]
+    verdicts: Sequence[Verdict]
+    enforced: frozenset[str]
+    confidence: float = 0.95
+
+    @property
+    def overall(self) -> Rate:
+        return self._rate(range(len(self.problems)))
+
+    @property
+    def by_library(self) -> dict[str, Rate]:
+        return self._by([problem.library for problem in self.problems])
+
+    @property
+    def by_perturbation(self) -> dict[str, Rate]:
+        return self._by([problem.perturbation for problem in self.problems])
+
+    @property
+    def n_wrong_form(self) -> int:
+        return sum(verdict.functional and verdict.surface is False for verdict in self.verdicts)
+
+    @property
+    def n_broken(self) -> int:
+        return sum(verdict.broken for verdict in self.verdicts)
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it as JSON can hold it, without the problems' own texts."""
+        return {
+            "overall": self.overall._asdict(),
+            "by_library": {name: found._asdict() for name, found in self.by_library.items()},
+            "by_perturbation": {name: found._asdict() for name, found in self.by_perturbation.items()},
+            "wrong_form": self.n_wrong_form,
+            "broken_tests": self.n_broken,
+            "enforced": sorted(self.enforced),
+            "problems": [
+                {"problem_id": problem.identifier, "library": problem.library, "perturbation": problem.perturbation}
+                | {"passed": verdict.passed, **dataclasses.asdict(verdict), "code": solution}
+                for problem, solution, verdict in zip(self.problems, self.solutions, self.verdicts, strict=True)
+            ],
+        }
+
+    def _by(self, names: list[str]) -> dict[str, Rate]:
+        return {name: self._rate([i for i, other in enumerate(names) if other == name]) for name in sorted(set(names))}
+
+    def _rate(self, rows) -> Rate:
+        run = [self.verdicts[row] for row in rows if not self.verdicts[row].broken]
+        return rate(sum(verdict.passed for verdict in run), len(run), confidence=self.confidence)
+
+
+def evaluate_code(
+    problems: Sequence[CodeProblem],
+    solutions: Mapping[str, str] | None = None,
+    *,
+    limits: Limits = LIBRARIES,
+    n_workers: int | None = None,
+    allow_weaker: bool = False,
+    confidence: float = 0.95,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Runs a solution of each problem against its tests.
+
+    **Arguments:** `solutions`, code by the identifier of its problem; by default the references, which checks the
+    problems; `n_workers`, how many run at a time; `allow_weaker`, also run where the system lacks what keeps code away
+    from files and the network.
+
+    Raises `CorpusError` if a solution is missing, `SandboxError` if code cannot be confined here.
+    """
+    if solutions is None:
+        solutions = {problem.identifier: problem.reference for problem in problems if problem.reference is not None}
+    missing = [problem.identifier for problem in problems if problem.identifier not in solutions]
+    if missing:
+        raise CorpusError(
+            f"{len(missing)} of {len(problems)} problems have no solution ({', '.join(missing[:5])}): give one each"
+        )
+    holding = enforced(limits)
+    if not holding >= _NEEDED and not allow_weaker:
+        lacking = ", ".join(sorted(_NEEDED - holding))
+        raise SandboxError(
+            f"this system confines code by {', '.join(sorted(holding))} only, without {lacking}: "
+            "use Linux 5.13 or later, a container or a virtual machine with --allow-weaker"
+        )
+    progress = Progress() if progress is None else progress
+    code = [solutions[problem.identifier] for problem in problems]
+    tests = [Problem(problem.context, solution) for problem, solution in zip(problems, code, strict=True)]
+    with progress.task("running solutions", len(tests), unit="problems") as task:
+        n_workers = (os.cpu_count() or 1) if n_workers is None else n_workers
+        verdicts = run_problems(tests, limits=limits, n_workers=n_workers, on_result=lambda *_: task.advance())
+    return Evaluation(list(problems), code, verdicts, holding, confidence)
+
+
+def write_solutions(engine: Engine, problems: Sequence[CodeProblem], *, max_tokens: int = 512) -> dict[str, str]:
+    """Has a language model solve the problems; what it writes is kept in the engine's store.
+
+    A problem that is not answered has the empty solution, which does not pass.
+    """
+    prompt = load_prompt("solve_code")
+    requests = [Request(prompt.fill(problem=problem.prompt), max_tokens=max_tokens) for problem in problems]
+    answers = engine.complete_stored(requests, what="solving")
+    return {
+        problem.identifier: "" if answer is None else bare_code(answer.text)
+        for problem, answer in zip(problems, answers, strict=True)
+    }
