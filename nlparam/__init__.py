@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from nlparam.calibration import Labelled as Labelled
     from nlparam.cascade import Cascade as Cascade
     from nlparam.comparing.driver import compare as compare
+    from nlparam.comparing.images import compare_images as compare_images
     from nlparam.comparing.options import CompareOptions as CompareOptions
     from nlparam.comparison import Comparison as Comparison
     from nlparam.corpus import Corpus as Corpus
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from nlparam.estimators import PredicateVectorizer as PredicateVectorizer
     from nlparam.fitting import fit as fit
     from nlparam.folder import load as load
+    from nlparam.hierarchy import Taxonomy as Taxonomy
     from nlparam.numerics.model import AbstractPredicateModel as AbstractPredicateModel
     from nlparam.numerics.numpyro_program import from_numpyro as from_numpyro
     from nlparam.progress import Progress as Progress
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from nlparam.solution import RESULTS as RESULTS
     from nlparam.solution import Fit as Fit
     from nlparam.stability import consensus as consensus
+    from nlparam.taxonomies.growing import estimate_taxonomy as estimate_taxonomy
+    from nlparam.taxonomies.growing import taxonomy as taxonomy
+    from nlparam.taxonomies.options import TaxonomyOptions as TaxonomyOptions
 
 # JAX, torch and the like take seconds to import: each public name loads its module when it is first used.
 _MODULES = {
@@ -50,13 +55,18 @@ _MODULES = {
     "Progress": "nlparam.progress",
     "RESULTS": "nlparam.solution",
     "SearchOptions": "nlparam.search",
-    "consensus": "nlparam.stability",
+    "Taxonomy": "nlparam.hierarchy",
+    "TaxonomyOptions": "nlparam.taxonomies.options",
     "compare": "nlparam.comparing.driver",
+    "compare_images": "nlparam.comparing.images",
+    "consensus": "nlparam.stability",
     "estimate": "nlparam.estimation",
+    "estimate_taxonomy": "nlparam.taxonomies.growing",
     "fit": "nlparam.fitting",
     "from_numpyro": "nlparam.numerics.numpyro_program",
     "load": "nlparam.folder",
     "simulate": "nlparam.simulatability",
+    "taxonomy": "nlparam.taxonomies.growing",
 }
 
 __all__ = [
@@ -78,13 +88,18 @@ __all__ = [
     "Price",
     "Progress",
     "SearchOptions",
+    "Taxonomy",
+    "TaxonomyOptions",
     "compare",
+    "compare_images",
     "consensus",
     "estimate",
+    "estimate_taxonomy",
     "fit",
     "from_numpyro",
     "load",
     "simulate",
+    "taxonomy",
 ]
 
 

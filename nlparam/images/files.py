@@ -239,4 +239,4 @@ def _orientation(image: "Pillow.Image") -> "Pillow.Transpose | None":
         6: Transpose.ROTATE_270,
         7: Transpose.TRANSVERSE,
         8: Transpose.ROTATE_90,
-    }.get(orientation)
+    }.get(orientation or 1)

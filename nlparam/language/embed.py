@@ -5,6 +5,7 @@ import contextlib
 import functools
 import hashlib
 import importlib.util
+import io
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from nlparam.corpus import text_digest
 from nlparam.costs import Costs
 from nlparam.errors import EmbedderError
 from nlparam.language import hub
+from nlparam.language.lm.base import Image
 from nlparam.language.lm.digest import digest_of
 from nlparam.progress import Progress
 
@@ -102,6 +104,33 @@ class SentenceTransformerEmbedder(AbstractEmbedder):
         matrix = np.asarray(matrix, dtype=np.float32)
         norms = np.linalg.norm(matrix, axis=1, keepdims=True)
         return matrix / np.maximum(norms, np.finfo(np.float32).tiny)
+
+    @property
+    def sees(self) -> bool:
+        """Whether the model embeds images beside texts, as CLIP does. Loads it; `EmbedderError` if that fails."""
+        return "image" in getattr(self._model, "modalities", ())
+
+    def embed_images(self, images: Sequence[Image]) -> np.ndarray:
+        """One unit vector per image, `(n_images, embed_dim)` float32, in the space of the texts.
+
+        Raises `EmbedderError` if the model cannot be loaded or reads text only.
+        """
+        if not self.sees:
+            raise EmbedderError(
+                f"{self._source.revision} embeds text only, expected a model that embeds images too: for instance "
+                "sentence-transformers/clip-ViT-B-32"
+            )
+        if not images:
+            return np.zeros((0, 0), dtype=np.float32)
+        from PIL import Image as Pillow
+
+        pictures = [Pillow.open(io.BytesIO(image.read())) for image in images]
+        with _quiet():
+            matrix = self._model.encode(
+                pictures, batch_size=self.batch_size, show_progress_bar=False, convert_to_numpy=True
+            )
+        matrix = np.asarray(matrix, dtype=np.float32)
+        return matrix / np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), np.finfo(np.float32).tiny)
 
     @functools.cached_property
     def _source(self) -> "_Source":

@@ -7,6 +7,7 @@ from nlparam.language.lm.base import AbstractLanguageModel as AbstractLanguageMo
 from nlparam.language.lm.base import Completion as Completion
 from nlparam.language.lm.base import Image as Image
 from nlparam.language.lm.base import Message as Message
+from nlparam.language.lm.base import NoImagesError as NoImagesError
 from nlparam.language.lm.base import Request as Request
 from nlparam.language.lm.base import RequestError as RequestError
 from nlparam.language.lm.base import TransientError as TransientError

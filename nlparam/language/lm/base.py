@@ -95,6 +95,10 @@ class RequestError(LanguageModelError):
     """
 
 
+class NoImagesError(LanguageModelError):
+    """The language model reads text only, and was to be shown an image."""
+
+
 class AbstractLanguageModel(abc.ABC):
     """A backend. Subclasses implement `complete`; retries, concurrency, caching and counting are the engine's.
 
@@ -137,10 +141,11 @@ class AbstractLanguageModel(abc.ABC):
         """Frees what the backend holds (connections, memory)."""
 
 
-def reads_no_images(where: str) -> LanguageModelError:
-    """The error for an image that a language model cannot be shown."""
-    return LanguageModelError(
-        f"{where} reads text only, and was to be shown an image: use a server with a vision-language model "
+def reads_no_images(where: str, said: str = "") -> NoImagesError:
+    """The error for an image that a language model cannot be shown; `said` is how it refused one."""
+    refused = f" (it answered {said})" if said else ""
+    return NoImagesError(
+        f"{where} reads text only, and was to be shown an image{refused}: use a server with a vision-language model "
         "(`vllm serve Qwen/Qwen2.5-VL-3B-Instruct`, `llama-server -m MODEL --mmproj PROJECTOR`), or give captions"
     )
 

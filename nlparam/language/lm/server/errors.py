@@ -25,10 +25,6 @@ _NO_IMAGES = re.compile(
 )
 
 
-class NoImagesError(LanguageModelError):
-    """The server refused a request because of its image: the model behind it reads text only."""
-
-
 class OverloadError(TransientError):
     """The server has more to do than it can (429, 503): ask again later, and less at once."""
 
@@ -58,7 +54,7 @@ def status_error(status: int, body: bytes, retry_after: str | None, *, where: st
             "(n_words), or give the server a longer context (`vllm serve --max-model-len N`, `llama-server -c N`)"
         )
     if _NO_IMAGES.search(said):  # some servers answer 500 then: trying again would be no use
-        return NoImagesError(f"{reads_no_images(where)} (it answered {status}: {said})")
+        return reads_no_images(where, f"{status}: {said}")
     if status in _TRANSIENT or status >= 500:
         kind = OverloadError if status in (429, 503) else AwayError if status in _AWAY else TransientError
         return kind(f"{where} answered {status}: {said}", retry_after=seconds(retry_after))

@@ -10,6 +10,7 @@ from nlparam.errors import LanguageModelError
 from nlparam.language.lm.base import (
     AbstractLanguageModel,
     Completion,
+    NoImagesError,
     Request,
     RequestError,
     TransientError,
@@ -233,7 +234,7 @@ class ServerModel(AbstractLanguageModel):
             error = self._status_error(reply)
             if isinstance(error, errors.RefusalError):
                 return error.status, reply.body
-            if isinstance(error, errors.NoImagesError):
+            if isinstance(error, NoImagesError):
                 return reply.status, reply.body
             raise LanguageModelError(str(error)) from error
 

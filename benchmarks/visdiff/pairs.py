@@ -1,0 +1,59 @@
+"""Pairs of image sets: what is said of them, and where their images or captions lie."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from nlparam.images import holds_images
+
+# What the ImageNet sets are compared with has the name of a data set instead of a description.
+_PLAIN = {"imagenet": "ordinary photographs", "base": "ordinary photographs"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """A pair: `source` is the part of the benchmark (easy, medium, hard, imagenetr, imagenetstar)."""
+
+    id: str
+    source: str
+    set_a: str
+    set_b: str
+
+
+def read_pairs(path: Path, *, sources: Sequence[str] = (), most: int | None = None) -> list[Pair]:
+    """The pairs of a JSON Lines file with the fields id, difficulty_path, set_a and set_b.
+
+    **Arguments:** `sources` to keep, by default all; `most`, how many of each source.
+    """
+    pairs: list[Pair] = []
+    counts: dict[str, int] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        source = row["difficulty_path"]
+        if (sources and source not in sources) or (most is not None and counts.get(source, 0) >= most):
+            continue
+        counts[source] = counts.get(source, 0) + 1
+        pairs.append(Pair(row["id"], source, row["set_a"], _PLAIN.get(row["set_b"]) or row["set_b"]))
+    return pairs
+
+
+@dataclasses.dataclass(frozen=True)
+class Sets:
+    """Where the two sets of a pair lie: folders of images, or files of captions."""
+
+    a: Path
+    b: Path
+    images: bool
+
+
+def find_sets(folder: Path, pair: Pair) -> Sets | None:
+    """The folders `FOLDER/ID/a` and `/b` with images, or the files `a.jsonl`, `a.txt`, ... of captions; else `None`."""
+    a, b = folder / pair.id / "a", folder / pair.id / "b"
+    if holds_images(a) and holds_images(b):
+        return Sets(a, b, images=True)
+    for suffix in (".jsonl", ".csv", ".txt"):
+        files = a.with_suffix(suffix), b.with_suffix(suffix)
+        if all(file.is_file() for file in files):
+            return Sets(*files, images=False)
+    return None
