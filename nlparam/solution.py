@@ -237,6 +237,12 @@ class Fit:
             path.write_text(html, encoding="utf-8")
         return html
 
+    def _repr_html_(self) -> str:
+        """In a notebook: the predicates with their figures."""
+        from nlparam.report.notebook import fit_card
+
+        return fit_card(self)
+
     def plot(self, quantity: str | None = None, *, posterior: Any = None) -> "altair.TopLevelMixin":
         """An Altair chart of one of `quantities()`, by default the first, as the report draws it.
 

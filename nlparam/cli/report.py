@@ -1,33 +1,92 @@
-"""`nlparam report`: the report of a fit, made again."""
+"""`nlparam report`: the report of a fit, a taxonomy or a comparison, made again, and its figures as files."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from nlparam.cli.options import Folder
-from nlparam.cli.posterior import kept_posterior
 from nlparam.errors import FitFolderError
+
+_FORMATS = {"svg": ("svg",), "png": ("png",), "both": ("svg", "png")}
 
 
 def report(
-    folder: Folder,
+    folder: Annotated[
+        Path, typer.Argument(help="The --out folder of a fit, a taxonomy or a comparison.", show_default=False)
+    ],
+    figures: Annotated[
+        Path | None, typer.Option("--figures", help="Write every figure into this folder, too.", show_default=False)
+    ] = None,
+    form: Annotated[str, typer.Option("--format", help="Of the figures: svg, png or both.")] = "both",
     open_it: Annotated[bool, typer.Option("--open", help="Show it in the web browser.")] = False,
 ) -> None:
-    """Build report.html in the folder of a fit anew and print its path.
+    """Build report.html in the folder of a result anew and print its path.
 
-    Samples of a posterior in the folder are shown as credible intervals.
+    Samples of a posterior in the folder of a fit are shown as credible intervals.
     """
-    from nlparam.folder import load
-
+    if form not in _FORMATS:
+        raise typer.BadParameter(f"got {form!r}, expected one of {', '.join(_FORMATS)}", param_hint="--format")
     path = folder / "report.html"
-    fit = load(folder)
-    posterior = kept_posterior(fit, folder)
+    result, intervals = _read(folder)
     try:
-        fit.report(path, posterior=posterior)
+        _write(result, path, intervals)
+        drawn = _draw(result, figures, intervals, _FORMATS[form]) if figures else []
     except OSError as error:
-        raise FitFolderError(f"{path} cannot be written ({error}): change the permissions of the folder") from error
+        raise FitFolderError(f"{error.filename or path} cannot be written ({error}): change its permissions") from error
     typer.echo(path)
+    for figure in drawn:
+        typer.echo(figure)
     if open_it:
         import webbrowser
 
         webbrowser.open(path.resolve().as_uri())
+
+
+def _read(folder: Path) -> tuple[Any, Any]:
+    """The result in a folder, and the credible intervals of a fit.
+
+    Raises `FitFolderError` if there is none.
+    """
+    if (folder / "taxonomy.json").exists():
+        from nlparam.taxonomies.folder import load as load_taxonomy
+
+        return load_taxonomy(folder), None
+    if (folder / "comparison.json").exists():
+        from nlparam.comparison import Comparison
+
+        return Comparison.load(folder), None
+    if not (folder / "fit.json").exists():
+        raise FitFolderError(
+            f"{folder} holds no fit, no taxonomy and no comparison (there is no fit.json, taxonomy.json or "
+            "comparison.json in it): give the --out folder of one"
+        )
+    from nlparam.cli.posterior import kept_posterior
+    from nlparam.folder import load
+    from nlparam.posterior import credible_intervals
+    from nlparam.report import PROBABILITY
+
+    fit = load(folder)
+    posterior = kept_posterior(fit, folder)
+    return fit, None if posterior is None else credible_intervals(posterior, probability=PROBABILITY)
+
+
+def _write(result: Any, path: Path, intervals: Any) -> None:
+    from nlparam.comparison import Comparison
+    from nlparam.hierarchy import Taxonomy
+
+    if isinstance(result, Taxonomy):
+        from nlparam.report.tree import write_taxonomy_report
+
+        write_taxonomy_report(result, path)
+    elif isinstance(result, Comparison):
+        from nlparam.report.comparison import write_comparison_report
+
+        write_comparison_report(result, path)
+    else:
+        result.report(path, posterior=intervals)
+
+
+def _draw(result: Any, folder: Path, intervals: Any, formats: tuple[str, ...]) -> list[Path]:
+    from nlparam.report.figures import write_figures
+
+    return write_figures(result, folder, intervals=intervals, formats=formats)

@@ -1,10 +1,11 @@
 """Reports: one HTML file that needs nothing else, works offline and trusts no text it shows."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import altair
 
+    from nlparam.report.page import Page
     from nlparam.report.quantities import Intervals
     from nlparam.solution import Fit
 
@@ -23,23 +24,15 @@ def build_report(fit: "Fit", intervals: "Intervals | None" = None) -> str:
     **Arguments:** `fit`, any fit; one whose predictions are not clusters is shown without sizes. `intervals`, the
     credible intervals of its quantities by name, as `nlparam.posterior.credible_intervals` gives them.
     """
-    from nlparam.report.charts import agreement_chart, specification, trace_chart
-    from nlparam.report.judging import reliability_chart
     from nlparam.report.page import describe
-    from nlparam.report.plots import quantity_chart
     from nlparam.report.render import render
     from nlparam.report.results import describe_result
     from nlparam.report.stability import stability_view
     from nlparam.report.texts import browse
 
     page, texts = describe(fit, intervals), browse(fit)
-    stability = stability_view(getattr(fit, "stability", None))
+    stability = stability_view(fit.stability)
     results = [describe_result(view, number) for number, view in enumerate(page.quantities, start=1)]
-    charts = {"trace": trace_chart(page.trace), "agreement": agreement_chart(page.points)}
-    charts["reliability"] = reliability_chart(page.calibration)
-    for result, view in zip(results, page.quantities, strict=True):
-        chart = quantity_chart(view)
-        charts[result.key] = None if chart is None else specification(chart)
     sections = [("predicates", "Predicates")]
     sections += [("results", "Results")] if results or page.goodness else []
     sections += [("examples", "Examples")]
@@ -51,13 +44,27 @@ def build_report(fit: "Fit", intervals: "Intervals | None" = None) -> str:
     sections += [("trace", "Trace"), ("cost", "Cost"), ("settings", "Settings")]
     return render(
         "fit.html.j2",
-        charts=charts,
+        charts=fit_charts(page),
         page=page,
         results=results,
         sections=sections,
         stability=stability,
         texts=texts,
     )
+
+
+def fit_charts(page: "Page") -> "dict[str, dict[str, Any] | None]":
+    """The charts of the report of a fit by name, `None` where there is nothing to be drawn."""
+    from nlparam.report.charts import agreement_chart, specification, trace_chart
+    from nlparam.report.judging import reliability_chart
+    from nlparam.report.plots import quantity_chart
+
+    charts: dict[str, dict[str, Any] | None] = {}
+    for number, view in enumerate(page.quantities, start=1):
+        chart = quantity_chart(view)
+        charts[f"quantity-{number}"] = None if chart is None else specification(chart)
+    charts |= {"trace": trace_chart(page.trace), "agreement": agreement_chart(page.points)}
+    return charts | {"reliability": reliability_chart(page.calibration)}
 
 
 def plot_quantity(

@@ -106,12 +106,17 @@ def specification(chart: "altair.TopLevelMixin") -> dict[str, Any]:
 @functools.cache
 def vega_program() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script (about 900 kB) that defines `vegaEmbed` and loads nothing."""
-    import altair as alt
     import vl_convert
 
-    version = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
-    program = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=version)
+    program = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=vega_lite_version())
     return as_script(program)
+
+
+def vega_lite_version() -> str:
+    """The version of Vega-Lite that Altair writes for, as vl-convert names it."""
+    import altair as alt
+
+    return ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
 
 
 def as_script(program: str) -> str:

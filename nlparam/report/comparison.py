@@ -100,19 +100,15 @@ class ComparisonPage:
 
 def build_comparison_report(comparison: "Comparison") -> str:
     """The report of a comparison as one self-contained HTML page, see `nlparam.report.build_report`."""
-    from nlparam.report.charts import specification
-    from nlparam.report.plots import quantity_chart
     from nlparam.report.render import render
 
     page, texts = describe_comparison(comparison), browse_judgments(comparison)
-    effects = effects_view(comparison)
-    chart = None if effects is None else quantity_chart(effects)
     sections = [("findings", "Findings"), ("examples", "Examples")]
     sections += [("texts", "All texts")] if texts else []
     sections += [("given-up", "Given up"), ("splits", "Splits"), ("cost", "Cost"), ("settings", "Settings")]
     return render(
         "comparison.html.j2",
-        charts={"effects": None if chart is None else specification(chart)},
+        charts={"effects": effects_chart(comparison)},
         page=page,
         sections=sections,
         texts=texts,
@@ -179,11 +175,13 @@ def effects_view(comparison: "Comparison") -> QuantityView | None:
         return None
     signed.sort(key=lambda entry: -entry[1] * entry[2].effect)
     numbers = {id(finding): number for number, finding in enumerate(comparison.findings, start=1)}
-    ends = np.asarray([(sign * estimate.low, sign * estimate.high) for _, sign, estimate in signed])
+    # In percentage points, as the tables have them.
+    values = np.asarray([100 * sign * estimate.effect for _, sign, estimate in signed])
+    ends = np.asarray([(100 * sign * estimate.low, 100 * sign * estimate.high) for _, sign, estimate in signed])
     two = len(comparison.groups) == 2
     return QuantityView(
         name="effects",
-        label="Difference of the shares of texts",
+        label="Difference of the shares, percentage points",
         kind="dots",
         panels=[""],
         items=[
@@ -191,13 +189,23 @@ def effects_view(comparison: "Comparison") -> QuantityView | None:
             + ("" if two or finding.more is None else f" ({excerpt(finding.more, 30)})")
             for finding, _, _ in signed
         ],
-        values=np.asarray([[sign * estimate.effect for _, sign, estimate in signed]]),
+        values=values[None, :],
         lower=ends.min(axis=1)[None, :],
         upper=ends.max(axis=1)[None, :],
         neutral=0.0,
         direction=_direction(comparison),
         item_dim="predicate",
     )
+
+
+def effects_chart(comparison: "Comparison") -> dict[str, Any] | None:
+    """The effects as a chart for the page, `None` if nothing was tested."""
+    from nlparam.report.charts import specification
+    from nlparam.report.plots import quantity_chart
+
+    effects = effects_view(comparison)
+    chart = None if effects is None else quantity_chart(effects)
+    return None if chart is None else specification(chart)
 
 
 def browse_judgments(comparison: "Comparison") -> Browser | None:
@@ -229,11 +237,11 @@ def _finding(comparison: "Comparison", number: int, finding: "Finding", max_byte
         more=excerpt(finding.more, 100) if finding.more else DASH,
         outcome=finding.outcome.name.replace("_", " "),
         reason=excerpt(finding.reason, 500),
-        effect=_interval(estimate),
+        effect=interval_text(estimate),
         effect_value=None if estimate is None else estimate.effect,
-        crude=_interval(crude),
+        crude=interval_text(crude),
         crude_value=None if crude is None else crude.effect,
-        screening=_interval(screening),
+        screening=interval_text(screening),
         screening_value=None if screening is None else screening.effect,
         n_screened=finding.n_screened,
         p_value=None if estimate is None else estimate.p_value,
@@ -272,7 +280,8 @@ def _quote(text: str, probability: float, max_bytes: int) -> Quoted:
     return Quoted(short, whole if longer else None, len(text), len(text) - len(whole) if longer else 0, probability)
 
 
-def _interval(estimate: "Estimate | None") -> str:
+def interval_text(estimate: "Estimate | None") -> str:
+    """An effect with its interval, in percentage points."""
     if estimate is None:
         return DASH
     return f"{100 * estimate.effect:+.1f} [{100 * estimate.low:+.1f}, {100 * estimate.high:+.1f}]"

@@ -15,7 +15,7 @@ MAX_WHOLE = 20_000
 # Quotations of all predicates together stay within these bounds, so that the page stays small with many predicates
 # and with very long texts.
 MAX_EXAMPLES = 800
-MAX_BYTES = 1_500_000
+MAX_BYTES = 1_200_000
 
 # Two probabilities just above and just below one half are no disagreement worth reading about.
 MIN_GAP = 0.2

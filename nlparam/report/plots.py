@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import altair
 
 MAX_PANELS = 12
+# For figures that stand alone; a page gives its own colours to everything.
+ACCENT = "#1f6f8b"
 MAX_ITEMS = 40
 # Points of all curves of a chart together.
 MAX_CURVE_POINTS = 4000
@@ -55,7 +57,7 @@ def _dots(view: QuantityView) -> "altair.TopLevelMixin":
     if view.neutral is not None:
         layers.append(alt.Chart().mark_rule(strokeDash=[3, 3]).encode(x=alt.datum(view.neutral)))
     if view.lower is not None:
-        interval = alt.Chart(name="interval").mark_rule(strokeWidth=2)
+        interval = alt.Chart(name="interval").mark_rule(strokeWidth=2, color=ACCENT)
         layers.append(interval.encode(y=y, x=alt.X("lo:Q"), x2=alt.X2("hi:Q"), tooltip=tooltip))
     layers.append(alt.Chart().mark_circle(size=70, opacity=1).encode(y=y, x=x, tooltip=tooltip))
     columns = min(4, len(panels))

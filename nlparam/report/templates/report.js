@@ -20,7 +20,11 @@
     const specification = JSON.parse(document.getElementById(figure.dataset.chart).textContent);
     const options = { mode: "vega-lite", renderer: "svg", actions: false, ast: true };
     return vegaEmbed(figure, specification, options).then(
-      () => (figure.dataset.drawn = "yes"),
+      () => {
+        // The element around a drawing names it, and a table beside it has its figures.
+        figure.querySelector("svg").setAttribute("aria-hidden", "true");
+        figure.dataset.drawn = "yes";
+      },
       (error) => (figure.textContent = "This chart could not be drawn: " + error.message),
     );
   }

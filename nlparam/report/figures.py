@@ -1,0 +1,97 @@
+"""The figures of a result as files, SVG and PNG, without a browser."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nlparam.comparison import Comparison
+    from nlparam.hierarchy import Taxonomy
+    from nlparam.report.quantities import Intervals
+    from nlparam.solution import Fit
+
+FORMATS = ("svg", "png")
+# Pixels of a PNG for one of the drawing.
+SCALE = 2.0
+MUTED, LINE = "#565c66", "#dcdfe4"
+
+
+def write_figures(
+    result: "Fit | Taxonomy | Comparison",
+    folder: str | Path,
+    *,
+    intervals: "Intervals | None" = None,
+    formats: Iterable[str] = FORMATS,
+) -> list[Path]:
+    """Writes every figure of the report of a result into a folder, and returns the paths.
+
+    **Arguments:** `intervals`, the credible intervals of the quantities of a fit; `formats`, "svg", "png" or both.
+
+    Raises `ValueError` for another format, `OSError` if the folder cannot be written.
+    """
+    formats = tuple(formats)
+    if unknown := [form for form in formats if form not in FORMATS]:
+        raise ValueError(f"got the format {unknown[0]!r}, expected one of {', '.join(FORMATS)}")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, figure in figures(result, intervals).items():
+        for form in formats:
+            path = folder / f"{name}.{form}"
+            path.write_bytes(_drawn(figure, form))
+            paths.append(path)
+    return paths
+
+
+def figures(
+    result: "Fit | Taxonomy | Comparison", intervals: "Intervals | None" = None
+) -> "dict[str, dict[str, Any] | str]":
+    """The figures of a result by name: Vega-Lite specifications, and for a taxonomy an SVG."""
+    from nlparam.comparison import Comparison
+    from nlparam.hierarchy import Taxonomy
+
+    if isinstance(result, Taxonomy):
+        from nlparam.report.icicle import draw_icicle, icicle
+
+        return {"tree": draw_icicle(icicle(result), alone=True)}
+    if isinstance(result, Comparison):
+        from nlparam.report.comparison import effects_chart
+
+        drawn = {"effects": effects_chart(result)}
+    else:
+        from nlparam.report import fit_charts
+        from nlparam.report.page import describe
+
+        page = describe(result, intervals)
+        names = {f"quantity-{at}": view.name for at, view in enumerate(page.quantities, start=1)}
+        drawn = {names.get(name, name): chart for name, chart in fit_charts(page).items()}
+    # Quantities are named by whoever wrote the model.
+    return {re.sub(r"[^\w-]+", "-", name): _coloured(chart) for name, chart in drawn.items() if chart is not None}
+
+
+def _coloured(chart: dict[str, Any]) -> dict[str, Any]:
+    """A chart of a page, which takes its colours from the style sheet there, with colours of its own."""
+    from nlparam.report.plots import ACCENT
+
+    config = chart["config"] | {
+        "background": "#ffffff",
+        "mark": {"color": ACCENT},
+        "rule": {"color": MUTED},
+        "axis": chart["config"]["axis"] | {"gridColor": LINE, "labelColor": MUTED, "titleColor": MUTED},
+        "header": chart["config"]["header"] | {"labelColor": MUTED},
+    }
+    return chart | {"config": config} | ({"width": 700} if chart.get("width") == "container" else {})
+
+
+def _drawn(figure: dict[str, Any] | str, form: str) -> bytes:
+    import vl_convert
+
+    from nlparam.report.charts import vega_lite_version
+
+    if isinstance(figure, str):
+        return figure.encode("utf-8") if form == "svg" else vl_convert.svg_to_png(figure, scale=SCALE)
+    version = vega_lite_version()
+    if form == "svg":
+        return vl_convert.vegalite_to_svg(figure, vl_version=version).encode("utf-8")
+    return vl_convert.vegalite_to_png(figure, vl_version=version, scale=SCALE)

@@ -1,0 +1,77 @@
+"""A headless Chromium for tests of pages: Debian's, or the one that NLPARAM_CHROMIUM names."""
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Nothing that the browser itself would ask of a network, and no sandbox of its own where it runs as root.
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-dev-shm-usage",
+]
+
+
+def chromium() -> str | None:
+    """The path of a Chromium on this machine."""
+    named = os.environ.get("NLPARAM_CHROMIUM")
+    return named or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@contextlib.contextmanager
+def launched() -> Iterator[Any]:
+    """A browser; skips the test, with the reason, where there is none."""
+    path = chromium()
+    if path is None:
+        pytest.skip("there is no Chromium: apt-get install chromium, or name one in NLPARAM_CHROMIUM")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install -e .[dev]")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+class Visit:
+    """One page open in the browser, and everything that went wrong or left it."""
+
+    def __init__(self, browser: Any, path: Path, **context: Any):
+        self.problems: list[str] = []
+        self.requests: list[str] = []
+        self._context = browser.new_context(**{"viewport": {"width": 1100, "height": 900}} | context)
+        self.page = self._context.new_page()
+        self.page.set_default_timeout(15_000)
+        self.page.on("console", lambda message: self.problems.append(f"{message.type}: {message.text}"))
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.problems.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(path.absolute().as_uri())
+
+    def __enter__(self) -> "Visit":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._context.close()
+
+    def wait_until(self, holds: Callable[[], bool], seconds: float = 15.0) -> None:
+        """Waits from outside: the policy of a page forbids Playwright's own way, which evaluates strings."""
+        end = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < end, f"waited {seconds} s in vain"
+            self.page.wait_for_timeout(30)
+
+    def wait_for_charts(self) -> int:
+        """Waits until every chart is drawn, and counts them."""
+        self.page.locator("[data-chart]:not([data-drawn])").first.wait_for(state="detached")
+        return self.page.locator("[data-chart]").count()
