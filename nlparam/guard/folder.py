@@ -1,0 +1,205 @@
+"""A guard, and its folder: JSON, safetensors and Parquet. Loading one needs no language model and runs no code."""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nlparam.costs import Costs
+from nlparam.guard.constitution import ROLES, Constitution
+from nlparam.guard.errors import GuardError
+from nlparam.guard.plan import Plan
+from nlparam.guard.screen import Features, LinearHead, Screen
+from nlparam.guard.synthesis import Example
+from nlparam.guard.thresholds import Threshold
+from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder
+from nlparam.language.features import NgramFeatures
+
+FORMAT = 1
+_GUARD, _HEADS, _NGRAMS, _EXAMPLES = "guard.json", "heads.safetensors", "ngrams.json", "synthetic.parquet"
+
+
+@dataclasses.dataclass(frozen=True)
+class Guard:
+    """A trained guard.
+
+    **Attributes:** `screen`, which scores texts; `threshold`, with what it guarantees; `examples`, all synthetic texts
+    (held out and dropped ones too); `counts`, what became of those that were planned; `seen`, the digests of the benign
+    texts it was trained and set on; `settings`, `costs`, `versions`, `warnings`.
+    """
+
+    constitution: Constitution
+    plan: Plan
+    screen: Screen
+    threshold: Threshold
+    examples: tuple[Example, ...]
+    counts: dict[str, int]
+    seen: frozenset[str]
+    settings: dict[str, Any]
+    costs: Costs
+    versions: dict[str, Any]
+    warnings: tuple[str, ...] = ()
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Writes the guard to a folder; `guard.json` comes last, so that a folder with one is complete.
+
+        Raises `GuardError` if the folder holds another guard and `overwrite` is not set, or cannot be written.
+        """
+        import pyarrow
+        import pyarrow.parquet
+        from safetensors.numpy import save_file
+
+        folder = Path(folder)
+        check_folder(folder, self.constitution, self.plan, self.settings, overwrite=overwrite)
+        ngrams, heads = self.screen.features.ngrams, self.screen.heads
+        arrays = {
+            f"{role}.{name}": leaf
+            for role, head in heads.items()
+            for name, leaf in zip(head._fields, head, strict=True)
+        }
+        arrays |= {f"idf.{name}": idf for name, idf in ngrams.idf.items()}
+        arrays |= {f"axes.{name}": axes for name, axes in ngrams.axes.items()}
+        contents = {
+            "format": FORMAT,
+            "constitution": self.constitution.as_dict(),
+            "plan": self.plan.as_dict(),
+            "threshold": self.threshold._asdict(),
+            "counts": self.counts,
+            "settings": self.settings,
+            "costs": self.costs.as_dict(),
+            "versions": self.versions,
+            "warnings": list(self.warnings),
+            "seen": sorted(self.seen),
+        }
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / _GUARD).unlink(missing_ok=True)
+            save_file({name: np.ascontiguousarray(leaf) for name, leaf in arrays.items()}, folder / _HEADS)
+            vocabularies = json.dumps(ngrams.vocabularies, ensure_ascii=False)
+            (folder / _NGRAMS).write_text(vocabularies, encoding="utf-8")
+            rows = [_as_row(example) for example in self.examples]
+            pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows, schema=_schema()), folder / _EXAMPLES)
+            partial = folder / f"{_GUARD}.partial"
+            partial.write_text(json.dumps(contents, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            partial.replace(folder / _GUARD)
+        except OSError as error:
+            raise GuardError(f"{folder} cannot be written ({error}): choose another --out") from error
+        return folder
+
+
+def load(folder: str | Path, *, embedder: str | Path | AbstractEmbedder | None = None) -> Guard:
+    """Loads a guard that `Guard.save` or the command line wrote.
+
+    `embedder` is needed only if it was an object of one's own or has moved since; that it is the same one is checked.
+    Raises `GuardError` if the folder holds no guard, an incomplete one, or one of a newer format, and `EmbedderError`
+    for another embedder.
+    """
+    import pyarrow
+    import pyarrow.parquet
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    folder = Path(folder)
+    contents = _read_contents(folder)
+    if contents["format"] > FORMAT:
+        raise GuardError(
+            f"{folder} was written by a newer nlparam (format {contents['format']}, this one reads {FORMAT}): upgrade"
+        )
+    try:
+        arrays = load_file(folder / _HEADS)
+        vocabularies = json.loads((folder / _NGRAMS).read_text(encoding="utf-8"))
+        rows = pyarrow.parquet.read_table(folder / _EXAMPLES).to_pylist()
+        ngrams = NgramFeatures(
+            vocabularies,
+            {name: arrays[f"idf.{name}"] for name in vocabularies},
+            {name: arrays[f"axes.{name}"] for name in vocabularies},
+        )
+        heads = {role: LinearHead(*(arrays[f"{role}.{name}"] for name in LinearHead._fields)) for role in ROLES}
+        constitution = Constitution.from_dict(contents["constitution"], where=str(folder / _GUARD))
+        threshold, settings = Threshold(**contents["threshold"]), contents["settings"]
+        plan, costs = Plan.from_dict(contents["plan"]), Costs.from_dict(contents["costs"])
+        examples = tuple(_from_row(row) for row in rows)
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError, pyarrow.ArrowException) as error:
+        raise GuardError(f"{folder} holds an incomplete guard ({error}): train it again with --overwrite") from error
+    if not isinstance(embedder, AbstractEmbedder):
+        embedder = SentenceTransformerEmbedder(embedder or settings["embedder"])
+    screen = Screen(constitution, Features(embedder, ngrams), heads, threshold.value, settings["embedder_identity"])
+    screen.check_embedder()
+    return Guard(
+        constitution=constitution,
+        plan=plan,
+        screen=screen,
+        threshold=threshold,
+        examples=examples,
+        counts=contents["counts"],
+        seen=frozenset(contents["seen"]),
+        settings=settings,
+        costs=costs,
+        versions=contents["versions"],
+        warnings=tuple(contents["warnings"]),
+    )
+
+
+def check_folder(
+    folder: str | Path, constitution: Constitution, plan: Plan, settings: dict[str, Any], *, overwrite: bool = False
+) -> None:
+    """Raises `GuardError` if the folder cannot take this guard: it holds another one, or is no folder.
+
+    The same guard may be trained again: a repeated command is not an accident.
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise GuardError(f"{folder} is a file, expected a folder (or nothing yet): choose another --out")
+    nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    if not os.access(nearest, os.W_OK):
+        raise GuardError(f"{nearest} is not writable: choose another --out or change its permissions")
+    if overwrite or not (folder / _GUARD).exists():
+        return
+    there = _read_contents(folder)
+    wanted = {"constitution": constitution.as_dict(), "plan": plan.as_dict(), "lm": settings["lm_identity"]}
+    found = {name: there.get(name) for name in ("constitution", "plan")}
+    found["lm"] = there.get("settings", {}).get("lm_identity")
+    different = [name for name in wanted if wanted[name] != found[name]]
+    if different:
+        raise GuardError(
+            f"{folder} holds another guard (it differs in {', '.join(different)}): choose another --out, or replace it "
+            "with --overwrite (what both have in common is in the store, and is not asked for again)"
+        )
+
+
+def _read_contents(folder: Path) -> dict[str, Any]:
+    path = folder / _GUARD
+    if not path.exists():
+        raise GuardError(f"{folder} holds no guard (there is no {_GUARD} in it): give the --out folder of a guard")
+    try:
+        contents = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise GuardError(f"{path} is not readable as JSON ({error}): train it again with --overwrite") from error
+    if not isinstance(contents, dict) or not isinstance(contents.get("format"), int):
+        raise GuardError(f"{path} was not written by nlparam: give the --out folder of a guard")
+    return contents
+
+
+def _schema():
+    import pyarrow
+
+    kinds = {"str": pyarrow.string(), "bool": pyarrow.bool_()}
+    lists = {"probabilities": pyarrow.list_(pyarrow.float64()), "labels": pyarrow.list_(pyarrow.bool_())}
+    fields = dataclasses.fields(Example)
+    return pyarrow.schema([(field.name, lists.get(field.name) or kinds[_named(field.type)]) for field in fields])
+
+
+def _named(kind: Any) -> str:
+    return kind if isinstance(kind, str) else kind.__name__
+
+
+def _as_row(example: Example) -> dict[str, Any]:
+    return dataclasses.asdict(example)
+
+
+def _from_row(row: dict[str, Any]) -> Example:
+    values: dict[str, Any] = row | {name: tuple(row[name]) for name in ("probabilities", "labels")}
+    return Example(**values)
