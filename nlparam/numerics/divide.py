@@ -95,9 +95,13 @@ def matched(denotations: Float[np.ndarray, "n_texts n_predicates"]) -> Float[np.
     for column, values in enumerate(denotations.T):
         n_holding = round(float(values.sum()))
         if 0 < n_holding < n_texts:
-            ordered = np.sort(values)[::-1]
-            between = logit(np.clip(ordered[n_holding - 1 : n_holding + 1], 1e-9, 1 - 1e-9))
-            shifts[column] = between.mean()
+            ordered = logit(np.clip(np.sort(values)[::-1], 1e-9, 1 - 1e-9))
+            last, following = ordered[n_holding - 1 : n_holding + 1]
+            if last == following:
+                # Equal values hold together or not at all; those of a predicate that holds nowhere are all equal.
+                above = ordered[ordered > following]
+                last = above[-1] if len(above) else following + 1e-3
+            shifts[column] = (last + following) / 2
     return shifts
 
 

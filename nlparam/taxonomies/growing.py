@@ -124,7 +124,10 @@ def taxonomy(
             stacklevel=2,
         )
     if out is not None:
+        from nlparam.report.tree import write_taxonomy_report
+
         tree.save(out, overwrite=overwrite)
+        write_taxonomy_report(tree, Path(out) / "report.html")
     return tree
 
 
@@ -290,7 +293,24 @@ def _divider(
                 n_clusters=limits[1],
                 seed=run.seed,
             )
-    represented = represent(goal_map, corpus.distinct, embeddings, run.ngrams)
+    divider = make_divider(run, engine, options, limits, depth=depth, goal_map=goal_map, statements=statements)
+    return divider, goal_map
+
+
+def make_divider(
+    run: Run,
+    engine: Engine,
+    options: TaxonomyOptions,
+    limits: tuple[int, int],
+    *,
+    depth: int,
+    goal_map: GoalMap | None,
+    statements: Statements | None = None,
+) -> Divider:
+    """What divides the nodes of a tree; without `statements`, texts are stated when something is to be proposed."""
+    corpus, goal = run.corpus, run.settings["goal"]
+    statements = Statements(_stater(engine, depth), goal, corpus.distinct) if statements is None else statements
+    represented = represent(goal_map, corpus.distinct, run.search.embeddings, run.ngrams)
     proposer = NodeProposer(
         engine=engine,
         embedder=run.embedder,
@@ -300,16 +320,13 @@ def _divider(
         n_compared=options.n_compared,
         contrast=Contrast(engine) if engine.lm.strong else None,
     )
-    return (
-        Divider(
-            run=run,
-            proposer=proposer,
-            parallel=ParallelForm(engine, run.embedder.embed),
-            statements=statements,
-            represented=represented,
-            shared=np.concatenate([represented, run.ngrams.transform(corpus.distinct)], axis=1),
-            options=options,
-            children=limits,
-        ),
-        goal_map,
+    return Divider(
+        run=run,
+        proposer=proposer,
+        parallel=ParallelForm(engine, run.embedder.embed),
+        statements=statements,
+        represented=represented,
+        shared=np.concatenate([represented, run.ngrams.transform(corpus.distinct)], axis=1),
+        options=options,
+        children=limits,
     )
