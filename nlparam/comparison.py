@@ -2,6 +2,7 @@
 
 import dataclasses
 import enum
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -189,6 +190,7 @@ class Comparison:
       "holm").
     - `warnings`: what a reader should know about the texts and groups.
     - `settings`, `versions`, `costs`: how it was made and what it cost.
+    - `pictures`: where texts stand for images, small pictures of those that are quoted, by text, as data URLs.
     """
 
     groups: list[Group]
@@ -205,6 +207,7 @@ class Comparison:
     settings: dict[str, Any]
     versions: dict[str, str]
     costs: Costs
+    pictures: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def claims(self) -> list[Finding]:

@@ -61,7 +61,10 @@ def test_red_and_blue_folders_are_told_apart_by_what_the_server_sees(server, tmp
     assert comparison.settings["images"] == {"max_side": 512, "detail": "auto"}
     assert comparison.costs.stages["captions"]["calls"] == 40
     assert comparison.costs.calls == sum(asked.values())
-    assert (out / "report.html").exists()
+    quoted = {example.text for finding in comparison.tested for example in finding.examples}
+    assert quoted == set(comparison.pictures) == set(nlparam.Comparison.load(out).pictures)
+    report = (out / "report.html").read_text()
+    assert report.count('<img class="picture" src="data:image/jpeg;base64,') >= len(quoted)
     files = json.loads((out / "images.json").read_text())
     assert sorted(name for names in files.values() for name in names) == sorted(
         f"{path.parent.name}/{path.name}" for folder in sets for path in folder.iterdir()

@@ -26,6 +26,7 @@ from nlparam.errors import FitFolderError
 
 FORMAT = 1
 _COMPARISON, _TEXTS, _UNITS, _JUDGMENTS = "comparison.json", "texts.parquet", "units.parquet", "judgments.parquet"
+_PICTURES = "pictures.json"  # only where texts stand for images
 # Where a model is found may change between two runs of one comparison; what it is (its identity) may not.
 _NOT_COMPARED = {"date", "lm", "embedder"}
 
@@ -99,6 +100,9 @@ def save(comparison: Comparison, folder: str | Path, *, overwrite: bool = False)
         of_units = {field.name: getattr(units, field.name) for field in dataclasses.fields(Units)}
         pyarrow.parquet.write_table(pyarrow.table(of_units), folder / _UNITS)
         pyarrow.parquet.write_table(pyarrow.table(judgments), folder / _JUDGMENTS)
+        (folder / _PICTURES).unlink(missing_ok=True)
+        if comparison.pictures:
+            (folder / _PICTURES).write_text(json.dumps(dict(comparison.pictures)), encoding="utf-8")
         partial = folder / f"{_COMPARISON}.partial"
         partial.write_text(json.dumps(contents, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         partial.replace(folder / _COMPARISON)
@@ -128,6 +132,8 @@ def load(folder: str | Path) -> Comparison:
         judged = pyarrow.parquet.read_table(folder / _JUDGMENTS)
         findings = [_read(written) for written in contents["findings"]]
         groups = [Group(**group) for group in contents["groups"]]
+        pictures = folder / _PICTURES
+        pictures = json.loads(pictures.read_text(encoding="utf-8")) if pictures.exists() else {}
     except (OSError, KeyError, TypeError, ValueError, pyarrow.ArrowException) as error:
         raise FitFolderError(f"{folder} holds an incomplete comparison ({error}): compare again") from error
     corpus = Corpus.from_texts(texts)
@@ -150,6 +156,7 @@ def load(folder: str | Path) -> Comparison:
         settings=contents["settings"],
         versions=contents["versions"],
         costs=Costs.from_dict(contents["costs"]),
+        pictures=pictures,
     )
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,21 +22,24 @@ from nlparam.images import (
     holds_images,
     read_captions,
     read_images,
+    thumbnail,
 )
 from nlparam.images.files import MAX_SIDE
 from nlparam.language.embed import SentenceTransformerEmbedder
 from nlparam.language.judge import LabelJudge
 from nlparam.language.lm import load_language_model
-from nlparam.language.lm.base import AbstractLanguageModel, Image, NoImagesError, reads_no_images
+from nlparam.language.lm.base import AbstractLanguageModel, Image, NoImagesError, RequestError, reads_no_images
 from nlparam.language.lm.engine import Engine
 from nlparam.language.ranker import AbstractRanker, EmbeddingRanker
 from nlparam.language.store import Store
 from nlparam.progress import Progress
+from nlparam.report.comparison import write_comparison_report
 
 DEFAULT_IMAGE_GOAL = "what is visible in the image"
 JUDGED = ("auto", "images", "captions")
 # Beside the files of the comparison: which images stand behind a text.
 IMAGES = "images.json"
+_MOST_PICTURES = 400  # about ten kilobytes each
 
 
 def compare_images(
@@ -129,10 +133,24 @@ def compare_images(
             },
             **arguments,
         )
+    comparison = dataclasses.replace(comparison, pictures=_quoted(comparison, pictures))
     if out is not None:
+        comparison.save(out, overwrite=True)  # the folder was checked, and is this comparison's by now
+        write_comparison_report(comparison, Path(out) / "report.html")
         content = json.dumps(described.files, indent=1, ensure_ascii=False)
         (Path(out) / IMAGES).write_text(content + "\n", encoding="utf-8")
     return comparison
+
+
+def _quoted(comparison: Comparison, pictures: Mapping[str, Image]) -> dict[str, str]:
+    """Small pictures of the images that stand as examples, the first of each finding first, up to a few megabytes."""
+    texts = dict.fromkeys(example.text for finding in comparison.tested for example in finding.examples)
+    small = {}
+    for text in itertools.islice(texts, _MOST_PICTURES):
+        # A file that is gone by now is no reason to lose a comparison that has been paid for.
+        with contextlib.suppress(RequestError):
+            small[text] = thumbnail(pictures[text])
+    return small
 
 
 @dataclasses.dataclass(frozen=True)

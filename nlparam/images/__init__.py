@@ -8,4 +8,5 @@ from nlparam.images.captions import read_captions as read_captions
 from nlparam.images.files import ImageFolder as ImageFolder
 from nlparam.images.files import holds_images as holds_images
 from nlparam.images.files import read_images as read_images
+from nlparam.images.files import thumbnail as thumbnail
 from nlparam.images.rank import ImageRanker as ImageRanker

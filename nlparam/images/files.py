@@ -1,5 +1,6 @@
 """Images from a folder: found, checked, and made into what a language model is sent."""
 
+import base64
 import concurrent.futures
 import dataclasses
 import functools
@@ -121,6 +122,12 @@ def listing(items: Sequence[str], *, at_most: int = 8) -> str:
     """The first few of a list in words, and how many more there are."""
     more = f", and {len(items) - at_most} more" if len(items) > at_most else ""
     return ", ".join(items[:at_most]) + more
+
+
+def thumbnail(image: Image, *, side: int = 224) -> str:
+    """A small picture as a data URL, for a report. Raises `RequestError` if the file is not what it was."""
+    small = base64.b64encode(_jpeg(image.read(), side)).decode()
+    return f"data:image/jpeg;base64,{small}"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -28,13 +28,17 @@ _CORRECTIONS = {
 
 
 class Quoted(NamedTuple):
-    """One text of a group with the judged probability; `whole` is a longer quotation if `text` is not all."""
+    """One text of a group with the judged probability; `whole` is a longer quotation if `text` is not all.
+
+    `picture` is a data URL of the image that the text stands for, if it does.
+    """
 
     text: str
     whole: str | None
     n_characters: int
     left_out: int
     probability: float
+    picture: str | None = None
 
 
 class GroupTexts(NamedTuple):
@@ -261,7 +265,12 @@ def _texts(comparison: "Comparison", finding: "Finding", max_bytes: int) -> list
     quoted = []
     for group in comparison.groups:
         texts = [
-            (example.probability, _quote(example.text, example.probability, max_bytes))
+            (
+                example.probability,
+                _quote(example.text, example.probability, max_bytes)._replace(
+                    picture=_picture(comparison, example.text)
+                ),
+            )
             for example in finding.examples
             if example.group == group.name
         ]
@@ -278,6 +287,11 @@ def _quote(text: str, probability: float, max_bytes: int) -> Quoted:
     whole = text[:max_bytes].encode("utf-8", errors="replace")[:max_bytes].decode("utf-8", errors="ignore")
     longer = len(text) > MAX_EXCERPT and len(whole) > len(short)
     return Quoted(short, whole if longer else None, len(text), len(text) - len(whole) if longer else 0, probability)
+
+
+def _picture(comparison: "Comparison", text: str) -> str | None:
+    picture = comparison.pictures.get(text, "")
+    return picture if picture.startswith("data:image/jpeg;base64,") else None
 
 
 def interval_text(estimate: "Estimate | None") -> str:
