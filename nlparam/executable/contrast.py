@@ -109,10 +109,16 @@ class Contrasts:
         counts = np.asarray([[len(count(text)) for count in counters] for text in shown], np.float32)
         return cls(rows, ngrams, present, patterns, counts)
 
-    def best(self, scores: np.ndarray, *, n_ngrams: int, n_patterns: int) -> list[ComputedPredicate]:
-        """The predicates that tell the high from the low texts of one slot best, `scores` being `(n_texts,)`."""
+    def best(
+        self, scores: np.ndarray, *, n_ngrams: int, n_patterns: int, shares: Sequence[float] = _SHARES
+    ) -> list[ComputedPredicate]:
+        """The predicates that tell the high from the low texts of one slot best.
+
+        **Arguments:** `scores`, `(n_texts,)`; `n_ngrams` and `n_patterns`, how many; `shares`, how many texts are high,
+        whichever separates best.
+        """
         scores = scores[self.rows]
-        sides = [_sides(scores, share) for share in _SHARES]
+        sides = [_sides(scores, share) for share in shares]
         sides = [(kept, high) for kept, high in sides if 0 < high.sum() < len(high)]
         if not sides:
             return []
@@ -204,7 +210,8 @@ def _sides(scores: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
     """The texts that are compared, and which of them are high: the texts between are on neither side."""
     order = np.argsort(-scores, kind="stable")
     n_high = max(1, round(share * len(order)))
-    n_between = min(n_high // 2, max(0, len(order) - 2 * n_high))
+    # None where the scores have two values only, as those of groups.
+    n_between = min(n_high // 2, max(0, len(order) - 2 * n_high)) if len(np.unique(scores)) > 2 else 0
     kept = np.concatenate([order[:n_high], order[n_high + n_between :]])
     return kept, np.arange(len(kept)) < n_high
 

@@ -1,0 +1,225 @@
+"""`nlparam audit`: an evaluator put to the test."""
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nlparam.cli.options import (
+    Embedder,
+    Json,
+    LanguageModel,
+    MaxCalls,
+    MaxSeconds,
+    MaxTokens,
+    Overwrite,
+    Predicates,
+    Seed,
+    Store,
+    Timeout,
+)
+from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable
+
+if TYPE_CHECKING:
+    from nlparam.evaluators import Audit
+    from nlparam.numerics.rates import Rate
+
+
+def audit(
+    evaluations: Annotated[
+        Path,
+        typer.Argument(
+            help="A .jsonl, .json, .csv, .tsv or .parquet file with the fields task, output, verdict, correct and, if "
+            "there are several, system.",
+            show_default=False,
+        ),
+    ],
+    system_field: Annotated[
+        str | None,
+        typer.Option(
+            help="Another field that tells systems apart: a time, an evaluator.", metavar="NAME", show_default=False
+        ),
+    ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            help="The system that the others are compared with; by default each with each.",
+            metavar="SYSTEM",
+            show_default=False,
+        ),
+    ] = None,
+    covariates: Annotated[
+        str | None,
+        typer.Option(help="Fields that may go with mistakes, with commas between.", metavar="A,B", show_default=False),
+    ] = None,
+    adjust: Annotated[
+        bool, typer.Option("--adjust", help="Adjust the effects of predicates for the covariates.")
+    ] = False,
+    rejected: Annotated[
+        bool,
+        typer.Option(
+            "--rejected", help="Look at right outputs that were rejected, not at wrong ones that were accepted."
+        ),
+    ] = False,
+    no_predicates: Annotated[
+        bool, typer.Option("--no-predicates", help="Only the rates: needs no language model.")
+    ] = False,
+    only_judged: Annotated[
+        bool, typer.Option("--only-judged", help="No words, phrases and patterns among the candidates.")
+    ] = False,
+    goal: Annotated[
+        str | None, typer.Option(help="What the predicates are to be about, in plain words.", show_default=False)
+    ] = None,
+    predicates: Predicates = None,
+    level: Annotated[
+        float, typer.Option(help="The share of claimed predicates that may be false.", min=0.0001, max=0.9999)
+    ] = 0.05,
+    lm: LanguageModel = "embedded",
+    embedder: Embedder = None,
+    timeout: Timeout = 60.0,
+    max_calls: MaxCalls = None,
+    max_tokens: MaxTokens = None,
+    max_seconds: MaxSeconds = None,
+    seed: Seed = 0,
+    store: Store = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder for the audit and the report of its predicates.", metavar="FOLDER", show_default=False
+        ),
+    ] = None,
+    overwrite: Overwrite = False,
+    json: Json = False,
+) -> None:
+    """Say how often an evaluator is wrong, how that differs between systems, and what fools it (arXiv 2409.12822).
+
+    False positives are wrong outputs that were accepted, false negatives right ones that were rejected. Predicates are
+    proposed on one half of the mistakes and tested on the other.
+    """
+    from nlparam.progress import Progress
+
+    progress = Progress()
+    with progress.task("starting", None):
+        from nlparam.budget import Budget
+        from nlparam.errors import FitWarning, NlparamError
+        from nlparam.evaluators import audit as audit_evaluator
+        from nlparam.evaluators import read_evaluations
+        from nlparam.evaluators.audit import GOAL
+
+    names = [name.strip() for name in (covariates or "").split(",") if name.strip()]
+    read = read_evaluations(evaluations, system_field=system_field, covariates=names)
+    measuring: dict[str, Any] = {
+        "baseline": baseline,
+        "side": "false negatives" if rejected else "false positives",
+        "seed": seed,
+        "out": out,
+        "overwrite": overwrite,
+    }
+    if baseline is not None and baseline not in read.systems:
+        shown = ", ".join(read.systems[:8])
+        raise typer.BadParameter(f"got {baseline!r}, expected one of {shown}", param_hint="'--baseline'")
+    hypotheses = True if predicates is None else _lines(predicates)
+    if no_predicates:
+        found = audit_evaluator(read, predicates=False, **measuring)
+    else:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FitWarning)  # they are among the notes
+            try:
+                found = audit_evaluator(
+                    read,
+                    predicates=hypotheses,
+                    computed=not only_judged,
+                    adjust=adjust,
+                    goal=goal or GOAL,
+                    lm=lm,
+                    embedder=embedder,
+                    level=level,
+                    budget=Budget(max_calls=max_calls, max_tokens=max_tokens, max_seconds=max_seconds),
+                    store=store,
+                    timeout=timeout,
+                    progress=progress,
+                    **measuring,
+                )
+            except NlparamError:
+                # What needs no language model is said before the error that ended the search for predicates.
+                if not json:
+                    quietly: dict[str, Any] = {**measuring, "out": None}
+                    _show(audit_evaluator(read, predicates=False, **quietly), None)
+                    print_lines("")
+                raise
+    if json:
+        print_json(found.as_dict())
+    else:
+        _show(found, out)
+
+
+def _lines(path: Path) -> list[str]:
+    from nlparam.readers import read_texts
+
+    return [line for line in read_texts(path).texts if line.strip()]
+
+
+def _show(found: "Audit", out: Path | None) -> None:
+    rows = [
+        (
+            printable(rates.system),
+            *(_rate(of) for of in (rates.false_positives, rates.false_negatives, rates.approval, rates.correctness)),
+        )
+        for rates in found.rates
+    ]
+    print_table(("system", "false positives", "false negatives", "accepted", "right"), rows)
+    if found.changes:
+        print_lines("")
+        rows = [
+            (
+                change.kind,
+                printable(f"{change.to} minus {change.since}"),
+                f"{change.difference:+.1%}",
+                f"{change.low:+.1%} to {change.high:+.1%}",
+                f"{change.p_value:.2g}",
+                f"{change.p_adjusted:.2g}",
+                change.test,
+            )
+            for change in found.changes
+        ]
+        headings = ("rate", "systems", "difference", "95% interval", "p", "p (Holm)", "test")
+        print_table(headings, rows, numbers=(2, 4, 5))
+    if found.effects:
+        print_lines("")
+        rows = [
+            (
+                effect.kind,
+                printable(effect.covariate),
+                printable(effect.value),
+                f"{effect.odds_ratio:.2f}",
+                f"{effect.low:.2f} to {effect.high:.2f}",
+                f"{effect.p_value:.2g}",
+            )
+            for effect in found.effects
+        ]
+        print_table(("mistakes", "covariate", "", "odds ratio", "95% interval", "p"), rows, numbers=(3, 5))
+    if found.comparison is not None:
+        print_lines("", f"What tells the {found.side} apart, tested on outputs that were not looked at before:")
+        rows = [
+            (
+                "claimed" if finding.claimed else "",
+                printable(finding.predicate),
+                printable(finding.more or ""),
+                f"{finding.estimate.effect:+.2f}",
+                f"{finding.estimate.low:+.2f} to {finding.estimate.high:+.2f}",
+                f"{finding.p_adjusted:.2g}",
+            )
+            for finding in found.comparison.tested
+            if finding.estimate is not None
+        ]
+        print_table(("", "predicate", "more often", "difference", "95% interval", "p (adjusted)"), rows, numbers=(3, 5))
+    print_warnings(found.notes)
+    if out is not None:
+        print_lines(f"\naudit:  {out}")
+
+
+def _rate(found: "Rate") -> str:
+    if found.n == 0:
+        return "unknown (of none)"
+    return f"{found.rate:.1%} of {found.n} ({found.low:.1%} to {found.high:.1%})"

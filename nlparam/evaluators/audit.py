@@ -1,0 +1,239 @@
+"""`audit`: the mistakes of an evaluator, what they go with, and predicates of the outputs that fool it."""
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nlparam.errors import CorpusError, FitFolderError
+from nlparam.evaluators.covariates import CovariateEffect, covariate_effects
+from nlparam.evaluators.mistakes import Change, SystemRates, changes, system_rates
+from nlparam.evaluators.records import Evaluations
+
+if TYPE_CHECKING:
+    from nlparam.comparison import Comparison, Finding
+
+GOAL = "how the answer is written, argued and presented"
+# What is compared with what: the mistakes of a kind with the evaluations of the same outputs that are right.
+SIDES = {
+    "false positives": ("wrong, and accepted", "wrong, and rejected"),
+    "false negatives": ("right, but rejected", "right, and accepted"),
+}
+_FILE, _PREDICATES = "audit.json", "predicates"
+
+
+@dataclasses.dataclass(frozen=True)
+class Audit:
+    """What an audit found.
+
+    **Attributes:** `n_evaluations` and `n_tasks`; `rates` of every system, `changes` between systems, `effects` of the
+    covariates; `side`, the kind of mistake that predicates are sought for, and `comparison`, what `nlparam.compare`
+    found of it (`None` if nothing was sought or could be); `notes`, what a reader should know; `complete`, false while
+    predicates are still to be sought.
+    """
+
+    n_evaluations: int
+    n_tasks: int
+    rates: list[SystemRates]
+    changes: list[Change]
+    effects: list[CovariateEffect]
+    notes: list[str]
+    side: str = "false positives"
+    comparison: "Comparison | None" = None
+    complete: bool = True
+
+    @property
+    def fooling(self) -> "list[Finding]":
+        """The predicates that are claimed to hold more often for the evaluator's mistakes, the largest effect first."""
+        if self.comparison is None:
+            return []
+        return [finding for finding in self.comparison.claims if finding.more == SIDES[self.side][0]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it as JSON can hold it; of the predicates those that were tested."""
+
+        def plain(values: Mapping[str, Any]) -> dict[str, Any]:
+            return {name: value._asdict() if hasattr(value, "_asdict") else value for name, value in values.items()}
+
+        tested = [] if self.comparison is None else self.comparison.tested
+        return {
+            "evaluations": self.n_evaluations,
+            "tasks": self.n_tasks,
+            "systems": [plain(found._asdict()) for found in self.rates],
+            "changes": [change._asdict() for change in self.changes],
+            "covariates": [effect._asdict() for effect in self.effects],
+            "notes": self.notes,
+            "side": self.side,
+            "complete": self.complete,
+            "predicates": [
+                {
+                    "predicate": finding.predicate,
+                    "claimed": finding.claimed,
+                    "more": finding.more,
+                    "effect": None if finding.estimate is None else dataclasses.asdict(finding.estimate),
+                    "p_adjusted": finding.p_adjusted,
+                }
+                for finding in tested
+            ],
+        }
+
+    def save(self, folder: str | Path) -> Path:
+        """Writes `audit.json` into a folder. Raises `FitFolderError` if it cannot be written."""
+        folder = Path(folder)
+        partial = folder / f"{_FILE}.partial"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            partial.write_text(json.dumps(self.as_dict(), indent=1, default=_jsonable) + "\n", encoding="utf-8")
+            partial.replace(folder / _FILE)
+        except OSError as error:
+            raise FitFolderError(f"{folder} cannot be written ({error}): choose another --out") from error
+        return folder
+
+
+def audit(
+    evaluations: Evaluations,
+    *,
+    baseline: str | None = None,
+    side: str = "false positives",
+    predicates: bool | Iterable[str] = True,
+    computed: bool = True,
+    adjust: bool = False,
+    confidence: float = 0.95,
+    seed: int = 0,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    **options: Any,
+) -> Audit:
+    """Audits an evaluator (U-Sophistry, arXiv 2409.12822).
+
+    The rates of its mistakes, per system, and how they differ between systems; what covariates do to the odds of a
+    mistake; and what holds more often for the outputs that fool it: predicates proposed on one half of its mistakes
+    (and of what it got right on outputs of the same kind), tested on the other half, with p-values adjusted for how
+    many were tested.
+
+    **Arguments:**
+
+    - `baseline`: the system that the others are compared with; by default each with each.
+    - `side`: `"false positives"`, wrong outputs that were accepted against those that were rejected, or
+      `"false negatives"`, right outputs that were rejected against those that were accepted.
+    - `predicates`: hypotheses of your own, or `False` for none at all, which needs no language model.
+    - `computed`: whether words, phrases and patterns (length, digits, hedges, ...) are candidates too, at no cost.
+    - `adjust`: whether the effects of predicates are adjusted for the covariates.
+    - `confidence`, of the intervals; `seed`.
+    - `out`, `overwrite`: a folder for `audit.json` and the comparison with its report. What needs no language model is
+      written before one is asked.
+    - `options`: the others of `nlparam.compare` (`lm`, `goal`, `budget`, `store`, `level`, ...).
+
+    **Raises:** `ValueError` for a system or side that is not there, `CorpusError` for covariates that cannot be used,
+    and what `nlparam.compare` raises; if there are too few mistakes for it, a note says so instead.
+    """
+    if side not in SIDES:
+        raise ValueError(f"got side={side!r}, expected one of {', '.join(SIDES)}")
+    if baseline is not None and baseline not in evaluations.systems:
+        raise ValueError(f"got baseline={baseline!r}, expected one of {', '.join(evaluations.systems)}")
+    found = dataclasses.replace(_measure(evaluations, baseline, side, confidence, seed), complete=predicates is False)
+    if out is not None:
+        _check_folder(Path(out), overwrite=overwrite)
+        found.save(out)
+    if predicates is False:
+        return found
+    options = {"goal": GOAL, **options}
+    if predicates is not True:
+        options["predicates"] = list(predicates)
+    elif computed:
+        options = {**_computing(), **options}
+    if out is not None:
+        options |= {"out": Path(out) / _PREDICATES, "overwrite": overwrite}
+    try:
+        comparison = _compare(evaluations, side, adjust=adjust, confidence=confidence, seed=seed, **options)
+    except CorpusError as error:
+        found = dataclasses.replace(found, notes=[*found.notes, f"no predicates were sought: {error}"])
+    else:
+        found = dataclasses.replace(found, comparison=comparison, notes=[*found.notes, *comparison.warnings])
+    found = dataclasses.replace(found, complete=True)
+    if out is not None:
+        found.save(out)
+    return found
+
+
+def _measure(evaluations: Evaluations, baseline: str | None, side: str, confidence: float, seed: int) -> Audit:
+    """Everything that needs no language model."""
+    effects, notes = covariate_effects(evaluations, confidence=confidence)
+    n_tasks = int(evaluations.by_task.max()) + 1
+    rates = system_rates(evaluations, confidence=confidence)
+    pairs = np.unique(np.stack([evaluations.by_system, evaluations.by_task], axis=1), axis=0)
+    if len(pairs) < len(evaluations):
+        notes.append(
+            f"{len(evaluations) - len(pairs)} evaluations repeat a task for the same system: the intervals take them "
+            "for independent and are too narrow if they are alike"
+        )
+    for found in rates:
+        for name, measured in (("wrong", found.false_positives), ("right", found.false_negatives)):
+            if measured.n == 0:
+                notes.append(f"system {found.system!r} has no output that is {name}: one of its rates is unknown")
+    return Audit(
+        n_evaluations=len(evaluations),
+        n_tasks=n_tasks,
+        rates=rates,
+        changes=changes(evaluations, baseline=baseline, confidence=confidence, seed=seed),
+        effects=effects,
+        notes=notes,
+        side=side,
+    )
+
+
+def _compare(evaluations: Evaluations, side: str, *, adjust: bool, **options: Any) -> "Comparison":
+    from nlparam.comparing.driver import compare
+
+    among = ~evaluations.correct if side == "false positives" else evaluations.correct
+    mistaken = evaluations.false_positive if side == "false positives" else evaluations.false_negative
+    rows = dict(zip(SIDES[side], (np.flatnonzero(mistaken), np.flatnonzero(among & ~mistaken)), strict=True))
+
+    def grouped(values) -> dict[str, list]:
+        return {name: [values[row] for row in chosen.tolist()] for name, chosen in rows.items()}
+
+    if adjust and evaluations.covariates:
+        options["adjust"] = {name: grouped(values) for name, values in evaluations.covariates.items()}
+    return compare(grouped(evaluations.output), **options)
+
+
+def _computing() -> dict[str, Any]:
+    """The judge and the proposer of a comparison whose candidates may be computed."""
+    from nlparam.executable import Computed, ComputedJudge
+    from nlparam.executable.groups import ExecutableGroups
+    from nlparam.language.judge import LabelJudge
+    from nlparam.language.propose.groups import ContrastGroups, StateGroups
+
+    computed = Computed()
+
+    def judge(engine):
+        n_words = 400 if engine.lm.strong else 60
+        return ComputedJudge(LabelJudge(engine, engine.store, engine.costs, n_words=n_words), computed)
+
+    def proposer(engine):
+        base = ContrastGroups(engine) if engine.lm.strong else StateGroups(engine)
+        return ExecutableGroups(base, ComputedJudge(judge(engine), computed))
+
+    return {"judge": judge, "proposer": proposer}
+
+
+def _check_folder(folder: Path, *, overwrite: bool) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise FitFolderError(f"{folder} is a file, expected a folder (or nothing yet): choose another --out")
+    if (folder / _FILE).exists() and not overwrite and _is_complete(folder / _FILE):
+        raise FitFolderError(f"{folder} holds an audit already: choose another --out, or replace it with --overwrite")
+
+
+def _is_complete(file: Path) -> bool:
+    """Whether an audit there had ended; one that was interrupted may be gone on with."""
+    try:
+        return bool(json.loads(file.read_text(encoding="utf-8")).get("complete", True))
+    except (OSError, ValueError, AttributeError):
+        return True
+
+
+def _jsonable(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else str(value)
