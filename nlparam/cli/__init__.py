@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from nlparam.cli import doctor, evaluate, fit, guard, lm, predict, report, scale, simulate, store
+from nlparam.cli import audit, doctor, evaluate, fit, guard, lm, predict, report, scale, simulate, store
 from nlparam.cli.output import print_error
 from nlparam.errors import NlparamError
 
@@ -60,6 +60,7 @@ app.add_typer(store.app, name="store")
 app.add_typer(scale.app, name="scale")
 app.add_typer(guard.app, name="guard")
 app.add_typer(evaluate.app, name="evaluate")
+app.command()(audit.audit)
 app.command()(simulate.simulate)
 
 
