@@ -15,19 +15,20 @@ class CompareOptions:
     - `n_first`, `n_screened`: on how many texts of each group (of the research split) every candidate is judged, and
       those that are still in the race at most.
     - `n_validated`: on how many texts of each group a predicate is tested.
-    - `failure_probability`: that a candidate that is among the best is dropped early all the same, about.
+    - `failure_probability`: how often, at a look, a candidate may be taken for worse than an equal one. It is dropped
+      only if it seems worse than each of `n_kept` others.
     - `least_alike`: candidates whose answers correlate so highly are taken to say the same; only the better is tested.
     - `n_raced`: how many candidates a ranker lets through to the judge, if there is one.
     - `n_examples`: how many texts of each group are kept for a finding, for and against.
     """
 
-    research: float = 0.5
+    research: float = 0.4
     n_directions: int = 4
     n_kept: int = 8
     n_first: int = 16
     n_screened: int = 128
     n_validated: int = 500
-    failure_probability: float = 0.1
+    failure_probability: float = 0.05
     least_alike: float = 0.9
     n_raced: int = 24
     n_examples: int = 4

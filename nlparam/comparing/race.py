@@ -1,6 +1,7 @@
 """Screening: candidates compete on the research split, and few judgments are spent on those that cannot win."""
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from nlparam.comparing.grouping import Observations
 from nlparam.comparing.options import CompareOptions
 from nlparam.comparison import OUTCOMES
 from nlparam.numerics.effects import Effect
-from nlparam.numerics.racing import Standing, alike, bound_level, laps, standing, still_racing
+from nlparam.numerics.racing import Standing, alike, laps, least_gap, standing, still_racing
 
 
 @dataclasses.dataclass
@@ -39,10 +40,8 @@ def race(
 ) -> list[Entrant]:
     """Judges the candidates on more and more texts of the research split.
 
-    The entrants without an outcome are the finalists. After each lap a candidate is dropped whose upper bound is below
-    the lower bounds of `n_kept` others that are not alike. The bounds hold for all candidates and laps together with
-    probability `1 - failure_probability`, about: they are Welch's, which is exact for many texts only. A wrong decision
-    here loses a candidate; it makes no false claim.
+    The entrants without an outcome are the finalists. After each lap a candidate is dropped that is behind `n_kept`
+    others, each by a confidence bound (`nlparam.numerics.racing`). A wrong decision here loses a candidate; it makes no false claim.
 
     **Arguments:** `confidence`, of the intervals that are reported; `out_already`, columns that do not start, and why.
     """
@@ -54,48 +53,45 @@ def race(
         rng.permutation(np.flatnonzero(units.research & (units.group == group))) for group in range(seen.n_groups)
     ]
     stops = laps(min(options.n_screened, max(len(order) for order in orders)), options.n_first)
-    level = bound_level(options.failure_probability, len(entrants) - len(out_already), len(stops))
+    gap = least_gap(options.failure_probability)
     for stop in stops:
         racing = [entrant for entrant in entrants if entrant.outcome is None]
         rows = interleaved([order[:stop] for order in orders])
         answers.ask([entrant.column for entrant in racing], units.text[rows], stage="screening")
-        bounds = [_look(entrant, answers, units, rows, seen.n_groups, level) for entrant in racing]
-        _drop(racing, bounds, answers, units.text[rows], options, stop)
         for entrant in racing:
-            # What is reported is the interval of one candidate by itself.
-            _look(entrant, answers, units, rows, seen.n_groups, confidence)
+            values = answers.matrix[units.text[rows], entrant.column]
+            entrant.standing = standing(values, units.group[rows], seen.n_groups, confidence=confidence)
+            entrant.n_screened = int(np.isfinite(values).sum())
+        _drop(racing, answers, units.text[rows], options, gap, stop)
         if answers.meter.spent is not None:
             break
     _keep_best([entrant for entrant in entrants if entrant.outcome is None], options)
     return entrants
 
 
-def _look(entrant: Entrant, answers: Answers, units, rows: np.ndarray, n_groups: int, confidence: float) -> Standing:
-    values = answers.matrix[units.text[rows], entrant.column]
-    entrant.standing = standing(values, units.group[rows], n_groups, confidence=confidence)
-    entrant.n_screened = int(np.isfinite(values).sum())
-    return entrant.standing
-
-
-def _drop(racing: list[Entrant], bounds: list[Standing], answers: Answers, texts, options, stop: int) -> None:
-    order = sorted(range(len(racing)), key=lambda i: -bounds[i].effect.effect)
-    columns = [racing[i].column for i in order]
-    predecessors = alike(answers.matrix[np.ix_(texts, columns)], options.least_alike)
+def _drop(
+    racing: list[Entrant], answers: Answers, texts: np.ndarray, options: CompareOptions, gap: float, stop: int
+) -> None:
+    """Ends the race for those that say the same as a better one, and for those that are beaten."""
+    racing = sorted(racing, key=lambda entrant: -_effect(entrant))
+    columns = [entrant.column for entrant in racing]
+    predecessors = alike(answers.matrix[texts][:, columns], options.least_alike)
     different = []
-    for place, i in enumerate(order):
-        if predecessors[place] < 0:
-            different.append(i)
+    for entrant, predecessor in zip(racing, predecessors.tolist(), strict=True):
+        if predecessor < 0:
+            different.append(entrant)
             continue
-        entrant, like = racing[i], columns[int(predecessors[place])]
+        like = columns[predecessor]
         entrant.outcome, entrant.like = OUTCOMES.repeats, like
         entrant.reason = f"holds for the same texts as {answers.predicates[like]!r}, which differs more"
-    lows, highs = (np.asarray([getattr(bounds[i].effect, name) for i in different]) for name in ("low", "high"))
-    for i, stays in zip(different, still_racing(lows, highs, options.n_kept), strict=True):
+    effects = np.asarray([_effect(entrant) for entrant in different])
+    errors = np.asarray([math.inf if e.effect is None else e.effect.standard_error for e in different])
+    for entrant, stays in zip(different, still_racing(effects, errors, options.n_kept, gap), strict=True):
         if not stays:
-            racing[i].outcome = OUTCOMES.dropped
-            racing[i].reason = (
-                f"after {stop} texts of each group the effect was at most {bounds[i].effect.high:+.2f}, and that of "
-                f"{options.n_kept} others above"
+            entrant.outcome = OUTCOMES.dropped
+            entrant.reason = (
+                f"after {stop} texts of each group its difference of {_effect(entrant):+.2f} was smaller than each of "
+                f"{options.n_kept} others, by more than their errors explain"
             )
 
 

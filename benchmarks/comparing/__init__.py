@@ -1,0 +1,1 @@
+"""Comparisons, measured; see `benchmarks.compare`."""
