@@ -120,8 +120,8 @@ def test_captions_that_are_given_are_not_written_and_images_are_judged_all_the_s
     (sets[1] / "03.txt").unlink()
     before = server.seen()["calls"].get("captions", 0)
     comparison = nlparam.compare_images(sets, lm=server.url, **PLAIN)
-    # One to see whether the server sees, and the missing one.
-    assert server.seen()["calls"]["captions"] - before == 2
+    # The missing one, by which it is seen that the server sees.
+    assert server.seen()["calls"]["captions"] - before == 1
     assert comparison.settings["judged"] == "images"
     assert "A picture number 3, red above green." in comparison.corpus.texts
     assert "A picture that is blue above and green below." in comparison.corpus.texts
@@ -138,6 +138,17 @@ def test_images_that_cannot_be_read_or_described_are_named_and_the_rest_is_compa
     assert "the language model did not describe 1 of 21 images: dark.png; the comparison goes on" in said
     assert [group.n_texts for group in comparison.groups] == [20, 20]
     assert sum("bad.jpg" in note or "dark.png" in note for note in comparison.warnings) == 2
+
+
+def test_a_budget_that_ends_among_the_captions_loses_none_of_them(server, tmp_path):
+    sets, store = write_sets(tmp_path), tmp_path / "s.sqlite"
+    budget = nlparam.Budget(max_calls=15)
+    with pytest.raises(LanguageModelError, match=r"15 of 15 calls.*before all of 20 images were described"):
+        nlparam.compare_images(sets, lm=server.url, store=store, budget=budget, **PLAIN)
+    before = server.seen()["calls"]["captions"]
+    comparison = nlparam.compare_images(sets, lm=server.url, store=store, **PLAIN)
+    assert server.seen()["calls"]["captions"] - before == 25
+    assert len(comparison.claims) == 2
 
 
 def test_without_eyes_and_captions_it_says_what_to_give(tmp_path):

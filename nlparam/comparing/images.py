@@ -173,9 +173,10 @@ def _describe(
     read: dict[str, ImageFolder], tables: Mapping[str, str | Path], engine: Engine, judged: str
 ) -> _Described:
     found = {name: read_captions(folder, tables.get(name)) for name, folder in read.items()}
-    missing = any(captions.missing for captions in found.values())
+    missing = [read[name].images[number] for name, captions in found.items() for number in captions.missing]
     captioner = Captioner(engine)
-    sees = (missing or judged != "captions") and _sees(captioner, next(iter(read.values())).images[0])
+    first = (missing or next(iter(read.values())).images)[0]
+    sees = bool(missing or judged != "captions") and _sees(captioner, first)
     if judged == "images" and not sees:
         raise reads_no_images(engine.lm.where)
     notes = [note for folder in read.values() for note in folder.warnings]

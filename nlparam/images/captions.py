@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from nlparam.errors import CorpusError
+from nlparam.errors import CorpusError, LanguageModelError
 from nlparam.images.files import ImageFolder, listing
 from nlparam.language.lm.base import Completion, Image, Request
 from nlparam.language.lm.engine import Engine
@@ -120,13 +120,18 @@ class Captioner:
     def caption(self, images: Sequence[Image]) -> list[str | None]:
         """The caption of each image on one line; `None` where the model gave none, or refused (a failure each).
 
-        Raises `LanguageModelError` and `StoreError` as `Engine.complete_stored` does; a model that reads text only is
-        found out by the first image.
+        Raises `LanguageModelError` and `StoreError` as `Engine.complete_stored` does (`NoImagesError` by the first
+        image if the model reads text only), and if the budget ends before all images are described.
         """
         requests = [
             Request(self.prompt.fill(images=(image,)), max_tokens=self.n_tokens, group=image.digest) for image in images
         ]
         answers = self.engine.complete_stored(requests, what="describing images")
+        if None in answers and (spent := self.engine.meter.spent) is not None:
+            raise LanguageModelError(
+                f"the budget is spent ({spent}) before all of {len(images)} images were described: allow more; what "
+                "was described is kept"
+            )
         return [self._text(answer) for answer in answers]
 
     def _text(self, answer: Completion | None) -> str | None:
