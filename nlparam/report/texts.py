@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from nlparam.report.examples import excerpt
+from nlparam.report.examples import excerpt, folded
 from nlparam.report.text import visible
 
 if TYPE_CHECKING:
@@ -158,11 +158,9 @@ def _choose(corpus: "Corpus", first: np.ndarray, asked: set[int], limit: int) ->
 def _cut(corpus: "Corpus", chosen: np.ndarray) -> tuple[list[str], int, bool]:
     """The texts, all cut to a length at which they fit into the page together."""
     # Long lines are shortened before anything is counted, so that one of a megabyte costs no more than any other.
-    texts = [corpus.texts[number][: 4 * MAX_LENGTH] for number in chosen.tolist()]
+    texts = [folded(corpus.texts[number][: 4 * MAX_LENGTH]) for number in chosen.tolist()]
     length = MAX_LENGTH
-    while True:
-        short = [visible(excerpt(text, length)) for text in texts]
-        if length <= MIN_LENGTH or sum(len(text.encode("utf-8", errors="replace")) for text in short) <= MAX_BYTES:
-            break
+    while length > MIN_LENGTH and sum(len(text[:length].encode("utf-8")) for text in texts) > MAX_BYTES:
         length = max(MIN_LENGTH, int(length * 0.7))
-    return short, length, any(len(corpus.texts[number]) > length for number in chosen.tolist())
+    cut = any(len(text) > length for text in texts)
+    return [visible(excerpt(text, length)) for text in texts], length, cut

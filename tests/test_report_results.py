@@ -1,0 +1,372 @@
+"""Reports of taxonomies and comparisons, the table of texts, disagreements, figures as files, cards in notebooks."""
+
+import dataclasses
+import itertools
+import json
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+
+from nlparam.comparison import OUTCOMES
+from nlparam.corpus import Corpus
+from nlparam.recurrence import Recurrence, Stability
+from nlparam.report import build_report
+from nlparam.report.comparison import build_comparison_report, describe_comparison, effects_view
+from nlparam.report.disagreements import PER_PREDICATE, disagreements
+from nlparam.report.examples import MIN_GAP
+from nlparam.report.figures import write_figures
+from nlparam.report.icicle import LETTER_WIDTH, ROOT_WIDTH, WIDTH, icicle
+from nlparam.report.text import visible
+from nlparam.report.texts import MAX_BYTES, MAX_TEXTS, Groups, browse_texts
+from nlparam.report.tree import build_taxonomy_report
+from tests.cli_corpus import run, said
+from tests.handmade_fit import fit_of, make_fit
+from tests.handmade_results import make_comparison, make_taxonomy
+from tests.test_report import HOSTILE, Page
+
+
+@pytest.fixture(scope="module")
+def taxonomy():
+    return make_taxonomy(depth=3, n_texts=600)
+
+
+@pytest.fixture(scope="module")
+def comparison():
+    return make_comparison()
+
+
+def data_of(page):
+    """The data of the table of texts."""
+    (script,) = [e for e in page.all("script") if e.attributes.get("id") == "texts-data"]
+    return json.loads(script.text)
+
+
+# The table of texts
+
+
+def browse(n_texts, n_predicates=3, *, texts=None, judged=40, **options):
+    rng = np.random.default_rng(0)
+    corpus = Corpus.from_texts([f"text {i}" for i in range(n_texts)] if texts is None else texts)
+    denotations = corpus.spread(rng.uniform(size=(len(corpus.distinct), n_predicates)))
+    answers = [{int(t): float(rng.uniform()) for t in rng.choice(len(corpus), judged)} for _ in range(n_predicates)]
+    view = browse_texts(corpus, [f"is {k}" for k in range(n_predicates)], denotations, answers, **options)
+    return view, corpus, denotations, answers
+
+
+def test_the_table_of_texts_says_what_the_fit_says():
+    view, _, denotations, answers = browse(50)
+    assert not view.sampled
+    assert not view.cut
+    assert view.data["texts"] == [f"text {i}" for i in range(50)]
+    assert np.abs(np.asarray(view.data["denotations"]).T / 100 - denotations).max() <= 0.005
+    for column, (places, values) in zip(answers, view.data["answers"], strict=True):
+        assert dict(zip(places, values, strict=True)) == {t: round(100 * p) for t, p in column.items()}
+
+
+def test_a_text_that_occurs_twice_is_shown_once_with_its_answer():
+    view, *_ = browse(0, texts=["a", "b", "a", " ", "b"], judged=0)
+    assert view.data["numbers"] == [0, 1]
+    corpus = Corpus.from_texts(["a", "b", "a"])
+    view = browse_texts(corpus, ["is"], np.zeros((3, 1)), [{2: 0.75}])
+    assert view.data["answers"] == [[[0], [75]]]
+
+
+def test_a_large_corpus_is_sampled_from_judged_and_other_texts_alike():
+    view, corpus, _, answers = browse(20_000, judged=3000)
+    numbers = view.data["numbers"]
+    assert view.sampled
+    assert len(numbers) == len(set(numbers)) == MAX_TEXTS
+    assert numbers == sorted(numbers)
+    judged = {number for column in answers for number in column}
+    shown = sum(number in judged for number in numbers)
+    assert shown == MAX_TEXTS // 2
+    again, *_ = browse(20_000, judged=3000)
+    assert again.data == view.data
+    # Few judged texts are shown all.
+    view, corpus, _, answers = browse(20_000, judged=10)
+    assert {number for column in answers for number in column} <= set(view.data["numbers"])
+    assert len(corpus) == view.n_distinct
+
+
+@pytest.mark.parametrize("text", ["x" * 1_000_000, "слово " * 3000, "word " * 3000, "\x1b[31m" * 900])
+def test_long_texts_are_cut_alike_and_stay_small(text):
+    view, *_ = browse(0, texts=[f"{i} {text}" for i in range(2000 if len(text) < 20_000 else 20)], judged=5)
+    assert view.cut
+    assert all(len(shown) <= 9 * view.length for shown in view.data["texts"])
+    assert sum(len(shown.encode()) for shown in view.data["texts"]) <= 9 * MAX_BYTES
+    if text.isprintable():
+        assert sum(len(shown.encode()) for shown in view.data["texts"]) <= 1.05 * MAX_BYTES
+
+
+def test_a_text_without_a_denotation_has_none_in_the_table():
+    corpus = Corpus.from_texts(["a", "b", "c"])
+    view = browse_texts(
+        corpus, ["is"], np.array([[np.nan], [0.2], [1.0]]), [], groups=Groups(["x", "y"], np.array([0, 1, 1]))
+    )
+    assert view.data["denotations"] == [[-1, 20, 100]]
+    assert view.data["groups"] == [0, 1, 1]
+    assert not view.judged
+
+
+def test_nothing_to_show_is_no_table():
+    assert browse_texts(Corpus.from_texts([" "]), ["is"], np.zeros((1, 1)), [{}]) is None
+    assert browse_texts(Corpus.from_texts(["a"]), [], np.zeros((1, 0)), []) is None
+
+
+# Disagreements
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_disagreements_are_counted_and_the_widest_come_first(seed):
+    rng = np.random.default_rng(seed)
+    corpus = Corpus.from_texts([f"text {i % 150}" for i in range(200)])
+    denotations = corpus.spread(rng.uniform(size=(150, 2)))
+    answers = [{int(t): float(rng.uniform()) for t in rng.choice(200, 90, replace=False)} for _ in range(2)]
+    answers[1][0] = float("nan")
+    view = disagreements(corpus, ["first", "second"], denotations, answers)
+    for k, line in enumerate(view.crossed):
+        known = {t: p for t, p in answers[k].items() if p == p}
+        assert line.both + line.neither + line.model_only + line.denotation_only == len(known)
+        assert line.model_only == sum(p > 0.5 and denotations[t, k] <= 0.5 for t, p in known.items())
+    gaps = [abs(line.denoted - line.answered) for line in view.widest]
+    assert gaps == sorted(gaps, reverse=True)
+    assert min(gaps) > MIN_GAP
+    for k in range(2):
+        lines = [line for line in view.widest if line.number == k + 1]
+        assert 0 < len(lines) <= PER_PREDICATE
+        assert len({corpus.row[line.text] for line in lines}) == len(lines)
+        widest = max(
+            abs(p - denotations[t, k]) for t, p in answers[k].items() if (p > 0.5) != (denotations[t, k] > 0.5)
+        )
+        assert abs(lines[0].denoted - lines[0].answered) == pytest.approx(widest)
+
+
+# Stability
+
+
+def test_stability_over_seeds_is_told_of_each_predicate():
+    found = (
+        Recurrence("is about a", (0, 1, 2), ("is about a", "concerns a", "is about a"), 0.9, 0.4, True),
+        Recurrence("is about b", (1,), ("is about b",), 1.0, 0.1),
+    )
+    fit = dataclasses.replace(make_fit(), stability=Stability((0, 1, 2), (4.0, 4.1, 4.2), 0.8, found))
+    page = Page(build_report(fit))
+    rows = page.table("table-stability")
+    assert [(row[0], row[1], row[3], row[5], row[6]) for row in rows[1:]] == [
+        ("is about a", "3 of 3", "0.90", "yes", "concerns a"),
+        ("is about b", "1 of 3", "1.00", "no", ""),
+    ]
+    assert "#stability" in [e.attributes["href"] for e in page.all("a")]
+    assert "stability" not in [e.attributes.get("id") for e in Page(build_report(make_fit())).elements]
+
+
+# Taxonomies
+
+
+def test_the_blocks_of_an_icicle_fill_their_parents_in_proportion(taxonomy):
+    picture = icicle(taxonomy)
+    blocks = {block.identity.removeprefix("node-"): block for block in picture.blocks}
+    blocks["root"] = blocks.pop("tree")
+    for node in taxonomy.divided():
+        children = [child for child in taxonomy.children(node.id, residual=True) if len(child)]
+        below, above = [blocks[child.id] for child in children], blocks[node.id]
+        assert sum(block.height for block in below) == pytest.approx(above.height, abs=0.1)
+        assert below[0].y == pytest.approx(above.y, abs=0.02)
+        for first, second in itertools.pairwise(below):
+            assert second.y == pytest.approx(first.y + first.height, abs=0.02)
+        total = sum(map(len, children))
+        for block, child in zip(below, children, strict=True):
+            assert block.height == pytest.approx(above.height * len(child) / total, abs=0.05)
+            assert block.x == pytest.approx(ROOT_WIDTH if node.parent is None else above.x + above.width, abs=0.02)
+            assert all(len(line) * LETTER_WIDTH <= block.width for line in block.lines)
+            assert len(block.lines) * 15 <= block.height
+    assert max(block.x + block.width for block in picture.blocks) == pytest.approx(WIDTH, abs=0.1)
+
+
+def test_every_node_stands_in_the_tree_and_in_the_table_with_its_figures(taxonomy):
+    page = Page(build_taxonomy_report(taxonomy))
+    header, *rows = page.table("table-nodes")
+    shown = [node for node in taxonomy.nodes.values() if node.parent and (len(node) or not node.residual)]
+    assert [row[0] for row in rows] == [node.id for node in shown]
+    for node, row in zip(shown, rows, strict=True):
+        figures = dict(zip(header, row, strict=True))
+        assert figures["Predicate"] == node.name
+        assert figures["Texts"] == f"{len(node):,}"
+        assert figures["Of all"] == f"{taxonomy.share(node.id):.1%}"
+        assert figures["Of its parent"] == f"{len(node) / len(taxonomy.nodes[node.parent]):.1%}"
+        assert figures["Coverage"] == (f"{taxonomy.coverage(node.id):.1%}" if node.children else "–")
+    (tree,) = [e for e in page.all("ul") if e.attributes.get("class") == "tree" and not e.inside("li")]
+    links = [e.attributes["href"] for e in page.all("a") if tree in e.parents]
+    assert links == [f"#node-{node.id}" for node in shown]
+    identities = {e.attributes["id"] for e in page.elements if "id" in e.attributes}
+    assert {link[1:] for link in links} <= identities
+
+
+def test_texts_of_a_node_are_quoted_from_its_parent_only(taxonomy):
+    data = data_of(Page(build_taxonomy_report(taxonomy)))
+    names = [name.split(" ", 1)[0] for name in data["predicates"]]
+    for name, column in zip(names, data["denotations"], strict=True):
+        parent = taxonomy.nodes[taxonomy.nodes[name].parent]
+        under = {number for number, value in zip(data["numbers"], column, strict=True) if value >= 0}
+        assert under == set(parent.members.tolist())
+
+
+def test_a_tree_of_nothing_but_its_root_is_a_whole_page():
+    taxonomy = make_taxonomy(n_texts=4, depth=1)
+    assert list(taxonomy.nodes) == ["root"]
+    page = Page(build_taxonomy_report(taxonomy))
+    assert "4 texts as a tree of 0 predicates" in page.all("header")[0].text
+
+
+# Comparisons
+
+
+def test_each_finding_stands_where_its_outcome_puts_it(comparison):
+    page = Page(build_comparison_report(comparison))
+    header, *rows = page.table("table-findings")
+    assert [row[1] for row in rows] == [finding.predicate for finding in comparison.tested]
+    for finding, row in zip(comparison.tested, rows, strict=True):
+        figures = dict(zip(header, row, strict=True))
+        assert figures["Claimed"] == ("yes" if finding.outcome is OUTCOMES.claimed else "no")
+        assert figures["More often in"] == finding.more
+        assert figures["Effect"].startswith(f"{100 * finding.crude.effect:+.1f} [")
+        assert figures["Relevance"] == "2.0"
+        assert figures["Significance"] == "–"
+    given_up = page.table("table-given-up")[1:]
+    assert [row[1] for row in given_up] == [f.predicate for f in comparison.findings if not f.tested]
+    assert all("first" in row[3] or "early" in row[3] or "same texts" in row[3] for row in given_up)
+    text = page.all("main")[0].text
+    assert "3 texts occur in both groups" in text
+    for group in comparison.groups:
+        assert group.name in text
+
+
+def test_effects_point_to_the_group_in_which_a_predicate_holds_more_often(comparison):
+    view = effects_view(comparison)
+    numbers = [int(item.split(".")[0]) for item in view.items]
+    for number, value, low, high in zip(numbers, view.values[0], view.lower[0], view.upper[0], strict=True):
+        finding = comparison.findings[number - 1]
+        sign = -1 if finding.more == "before" else 1
+        assert value == pytest.approx(100 * sign * finding.crude.effect)
+        assert low <= value <= high
+    assert list(view.values[0]) == sorted(view.values[0], reverse=True)
+    three = effects_view(make_comparison(groups=("a", "b", "c"), covariates=("age",)))
+    for item, value in zip(three.items, three.values[0], strict=True):
+        finding = make_comparison(groups=("a", "b", "c"), covariates=("age",)).findings[int(item.split(".")[0]) - 1]
+        assert item.endswith(f"({finding.more})")
+        assert value == pytest.approx(100 * finding.given_covariates.effect)
+
+
+def test_texts_are_quoted_under_their_group_and_side(comparison):
+    for view, finding in zip(describe_comparison(comparison).tested, comparison.tested, strict=True):
+        for group in view.groups:
+            for side, holds in ((group.examples_for, True), (group.examples_against, False)):
+                known = {e.text: e for e in finding.examples if e.group == group.group}
+                assert all(known[quoted.text].probability == quoted.probability for quoted in side)
+                assert all((quoted.probability > 0.5) == holds for quoted in side)
+
+
+def test_a_comparison_without_a_test_is_a_whole_page():
+    comparison = make_comparison(n_tested=0)
+    page = Page(build_comparison_report(comparison))
+    assert "Nothing was tested" in page.all("main")[0].text
+    assert effects_view(comparison) is None
+
+
+# Every kind
+
+
+def pages(hostile):
+    names = HOSTILE if hostile else [f"mentions {k}" for k in range(len(HOSTILE))]
+    texts = [*HOSTILE, *(f"text {i}" for i in range(90))] if hostile else [f"text {i}" for i in range(101)]
+    settings = {text: [text] for text in names} | {"goal": names[0], "lm": names[1]}
+    taxonomy = make_taxonomy(texts=texts, names=names, depth=1, settings=settings)
+    comparison = make_comparison(texts=texts, groups=tuple(names[:2]), predicates=names[:10], settings=settings)
+    return build_taxonomy_report(taxonomy), build_comparison_report(comparison)
+
+
+def test_hostile_text_adds_no_element_and_no_attribute():
+    for html, ordinary in zip(pages(True), pages(False), strict=True):
+        page, plain = Page(html), Page(ordinary)
+        # One quotation is long and can be opened, the other page has none.
+        assert {e.tag for e in page.elements} <= {e.tag for e in plain.elements} | {"blockquote", "details", "summary"}
+        known = {name for element in plain.elements for name in element.attributes}
+        assert {name for element in page.elements for name in element.attributes} <= known
+        assert not any(name.startswith("on") for name in known)
+        assert len(page.all("script")) == len(plain.all("script"))
+        # All of them are in the page, as the browser would print them.
+        shown = "".join(e.text for e in page.all("main", "header")) + " ".join(data_of(page)["texts"])
+        assert all(visible(text) in shown for text in HOSTILE)
+        levels = [int(element.tag[1]) for element in page.all("h1", "h2", "h3", "h4")]
+        assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+        for element in page.elements:
+            assert "src" not in element.attributes
+            assert (element.attributes.get("href") or "#").startswith("#")
+
+
+@pytest.mark.parametrize("make", [lambda: fit_of("dates"), lambda: make_taxonomy(names=HOSTILE), make_comparison])
+def test_figures_are_files_that_need_nothing_else(tmp_path, make):
+    paths = write_figures(make(), tmp_path / "new" / "figures")
+    assert {path.suffix for path in paths} == {".svg", ".png"}
+    for path in paths:
+        if path.suffix == ".png":
+            assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+            continue
+        drawing = ElementTree.parse(path)
+        assert drawing.getroot().tag.endswith("}svg")
+        tags = {element.tag.rsplit("}", 1)[-1] for element in drawing.iter()}
+        assert not tags & {"script", "image", "foreignObject"}
+        assert len([element for element in drawing.iter() if element.tag.endswith("}text")]) > 2
+
+
+def test_a_format_that_cannot_be_drawn_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="got the format 'pdf', expected one of svg, png"):
+        write_figures(make_fit(), tmp_path, formats=["pdf"])
+
+
+def test_a_notebook_shows_a_card_in_which_no_text_can_act():
+    cards = [
+        make_fit(predicates=HOSTILE[:3], settings={"goal": HOSTILE[0]})._repr_html_(),
+        make_taxonomy(names=HOSTILE, settings={"goal": HOSTILE[0]})._repr_html_(),
+        make_comparison(groups=(HOSTILE[0], HOSTILE[1]), predicates=HOSTILE[:10])._repr_html_(),
+    ]
+    for card in cards:
+        page = Page(card)
+        assert {e.tag for e in page.elements} <= {
+            "div", "p", "strong", "span", "table", "thead", "tbody", "tr", "th", "td"
+        }  # fmt: skip
+        assert {name for e in page.elements for name in e.attributes} <= {"style", "scope", "dir"}
+        assert HOSTILE[2] in page.all("tbody")[0].text
+    rows = [e.text.split() for e in Page(cards[0]).all("tr")]
+    assert len(rows) == 4
+
+
+# The command
+
+
+def test_the_command_knows_the_three_kinds_of_folders(tmp_path, monkeypatch, comparison):
+    comparison.save(tmp_path / "ab")
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "taxonomy.json").write_text("{}")
+    (tmp_path / "fit").mkdir()
+    (tmp_path / "fit" / "fit.json").write_text("{}")
+    monkeypatch.setattr("nlparam.taxonomies.folder.load", lambda _: make_taxonomy())
+    monkeypatch.setattr("nlparam.folder.load", lambda _: make_fit())
+    for name, figures in (("ab", ["effects"]), ("tree", ["tree"]), ("fit", ["trace", "agreement"])):
+        folder = tmp_path / name
+        result = run("report", folder, "--figures", folder / "figures", "--format", "svg")
+        assert result.exit_code == 0, result.output
+        assert result.stdout.split() == [
+            str(folder / "report.html"),
+            *(str(folder / "figures" / f"{figure}.svg") for figure in figures),
+        ]
+        assert "<html" in (folder / "report.html").read_text(encoding="utf-8")
+    assert "what customers complain about" in (tmp_path / "ab" / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_command_says_what_it_cannot_do(tmp_path):
+    assert "expected one of svg, png, both" in said(run("report", tmp_path, "--format", "gif"))
+    nothing = run("report", tmp_path / "nowhere")
+    assert nothing.exit_code == 1
+    assert "holds no fit, no taxonomy and no comparison" in said(nothing)
