@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nlparam.comparing.options import CompareOptions as CompareOptions
     from nlparam.comparison import Comparison as Comparison
     from nlparam.corpus import Corpus as Corpus
+    from nlparam.decomposition import decompose as decompose
     from nlparam.estimation import Estimate as Estimate
     from nlparam.estimation import estimate as estimate
     from nlparam.estimators import PredicateClassifier as PredicateClassifier
@@ -60,6 +61,7 @@ _MODULES = {
     "compare": "nlparam.comparing.driver",
     "compare_images": "nlparam.comparing.images",
     "consensus": "nlparam.stability",
+    "decompose": "nlparam.decomposition",
     "estimate": "nlparam.estimation",
     "estimate_taxonomy": "nlparam.taxonomies.growing",
     "fit": "nlparam.fitting",
@@ -93,6 +95,7 @@ __all__ = [
     "compare",
     "compare_images",
     "consensus",
+    "decompose",
     "estimate",
     "estimate_taxonomy",
     "fit",

@@ -13,6 +13,10 @@ class ModelError(NlparamError, ValueError):
     """A model of the user's own cannot be fitted: its loss is no finite number, or does not use the denotations."""
 
 
+class ExpressionError(NlparamError, ValueError):
+    """Predicates joined by and, or, not cannot be read, or have a part that was not judged."""
+
+
 class FitWarning(UserWarning):
     """Something about a fit that a user should know, for instance that its weights are not determined by the data."""
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from nlparam.cli import audit, doctor, evaluate, fit, guard, lm, predict, report, scale, simulate, store
+from nlparam.cli import audit, decompose, doctor, evaluate, fit, guard, lm, predict, report, scale, simulate, store
 from nlparam.cli.output import print_error
 from nlparam.errors import NlparamError
 
@@ -62,6 +62,7 @@ app.add_typer(guard.app, name="guard")
 app.add_typer(evaluate.app, name="evaluate")
 app.command()(audit.audit)
 app.command()(simulate.simulate)
+app.command()(decompose.decompose)
 
 
 def _show_version(wanted: bool) -> None:

@@ -6,6 +6,7 @@ import json
 import math
 import string
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -64,7 +65,7 @@ class Chooser:
                 sums[number] += np.roll(read[one], turn)
         return [total / min(self.n_orders, len(total)) for total in sums]
 
-    def _fill(self, fields: Mapping[str, str], listed: str) -> tuple[Message, ...]:
+    def _fill(self, fields: Mapping[str, Any], listed: str) -> tuple[Message, ...]:
         return self.prompt.fill(**fields, options=listed)
 
     def _read(self, asked: "list[_Asked]") -> "dict[_Asked, np.ndarray]":

@@ -1,0 +1,286 @@
+"""`nlparam.decompose`: decompositions proposed, criticised, refined, judged once, and ranked by execution."""
+
+import contextlib
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nlparam.budget import Budget, Meter
+from nlparam.corpus import Corpus
+from nlparam.costs import Costs
+from nlparam.decomposition.execution import Execution
+from nlparam.decomposition.expression import Expression, Part, parse
+from nlparam.decomposition.log import RepairRecord, examples, read_repairs
+from nlparam.decomposition.repair import Repair, assistance, repair
+from nlparam.decomposition.result import Decomposed, Decomposition
+from nlparam.errors import CorpusError, ExpressionError, FitWarning, LanguageModelError
+from nlparam.language.decompositions import DecompositionWriter, Draft
+from nlparam.language.judge import AbstractJudge, LabelJudge
+from nlparam.language.lm import load_language_model
+from nlparam.language.lm.base import AbstractLanguageModel
+from nlparam.language.lm.engine import Engine
+from nlparam.language.store import Store
+from nlparam.progress import Progress
+
+JUDGED = "judged"
+_WORDS_STRONG, _WORDS_SMALL = 400, 60
+_LEAST_TEXTS = 8
+_TRUE, _FALSE = {"1", "1.0", "true", "yes", "y", "t"}, {"0", "0.0", "false", "no", "n", "f"}
+
+
+def decompose(
+    predicate: str,
+    texts: Iterable[str],
+    labels: Sequence[Any] | np.ndarray | str | None = None,
+    *,
+    kind: str = "predicate",
+    lm: str | Path | AbstractLanguageModel = "embedded",
+    n_proposals: int = 4,
+    n_alternatives: int = 3,
+    expressions: Iterable[str | Expression] = (),
+    repairs: str | Path | Sequence[RepairRecord] = (),
+    target: float = 0.9,
+    max_edits: int = 2,
+    judge: AbstractJudge | None = None,
+    budget: Budget | None = None,
+    store: str | Path | Store | None = None,
+    timeout: float = 60.0,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Decomposed:
+    """Takes a complex predicate apart into simple ones joined by and, or, not, such that it can be repaired.
+
+    The language model proposes decompositions, finds fault with each, mends it, and says what else each part might
+    mean. All parts and alternatives are judged on the texts once. Then everything is done by execution: a decomposition
+    is right for a text if the whole, in hard logic, is what the label says, and every change of one part is tried out
+    (see `nlparam.decomposition.assistance`). Half of the texts rank the decompositions; the other half says how often
+    the chosen one is right. Of those as good as the best, within its standard error, the one that can be repaired best
+    comes first, then the one with fewer parts (arXiv 2406.04604).
+
+    **Arguments:**
+
+    - `predicate`: what to take apart ("is about sport and negative"); with `kind="task"` a task, of which `texts` are
+      solutions and the parts are what can be checked in one.
+    - `labels`: for each text whether the whole holds (booleans, 0 and 1, "yes" and "no"), or `"judged"`: as the
+      language model judges the whole.
+    - `n_proposals`: how often it is asked for a decomposition; `n_alternatives`, for how many other readings of a part.
+    - `expressions`: decompositions of your own, ranked with the others.
+    - `repairs`: a log of earlier repairs, or its records: the most similar are shown to the language model as examples.
+    - `target`: the agreement at which a decomposition counts as right when repairs are tried; `max_edits`, by how many.
+    - `judge`: a judge of your own, by default the language model's label-token probabilities.
+    - `lm`, `budget`, `store`, `timeout`, `seed`, `progress`: as for `nlparam.fit`.
+
+    **Returns:** a `Decomposed`.
+
+    **Raises:** `CorpusError` for missing or useless labels, `ExpressionError` for an expression of yours that cannot be
+    read, `LanguageModelError` if the language model cannot be asked or writes no decomposition that can be read; what
+    was answered until then is in the store and is not asked again.
+    """
+    predicate = " ".join(predicate.split())
+    if not predicate:
+        raise CorpusError("got an empty predicate, expected what is to be taken apart")
+    if min(n_proposals, n_alternatives) < 0:
+        raise ValueError(f"got n_proposals={n_proposals} and n_alternatives={n_alternatives}, expected no less than 0")
+    own = [(parse(e) if isinstance(e, str) else e) for e in expressions]
+    corpus = Corpus.from_texts(texts)
+    known = _checked_labels(labels, corpus)
+    records = read_repairs(repairs) if isinstance(repairs, str | Path) else list(repairs)
+    progress = Progress() if progress is None else progress
+    costs = Costs()
+    meter = Meter(costs, budget)
+    language_model = load_language_model(lm, timeout=timeout)
+    with contextlib.ExitStack() as stack:
+        opened = store if isinstance(store, Store) else stack.enter_context(Store(store))
+        engine = stack.enter_context(
+            Engine(language_model, store=opened, costs=costs, timeout=timeout, progress=progress, meter=meter)
+        )
+        learned = examples(records, predicate)
+        writer = DecompositionWriter(engine, kind=kind, examples=learned, seed=seed)
+        drafts, unreadable = _write(writer, predicate, n_proposals, costs)
+        found = dict.fromkeys(own) | drafts
+        if not found:
+            raise LanguageModelError(
+                f"the language model wrote no decomposition of {predicate!r} that can be read"
+                + (f" ({unreadable[0]})" if unreadable else "")
+                + ": try a stronger --lm, more proposals, or give expressions of your own"
+            )
+        parts = list(dict.fromkeys(part for expression in found for part in expression.parts))
+        with costs.stage("rewording"):
+            others = dict(zip(parts, writer.alternatives(predicate, parts, n_alternatives), strict=True))
+        candidates = list(dict.fromkeys([*parts, *(other for listed in others.values() for other in listed)]))
+        if judge is None:
+            n_words = _WORDS_STRONG if language_model.strong else _WORDS_SMALL
+            judge = LabelJudge(engine, opened, costs, n_words=n_words, progress=progress)
+        with costs.stage("judging"):
+            execution, rows = _judged(judge, corpus, predicate, candidates, known, meter)
+    costs.money = meter.cost
+    ranked, suggestion = _ranked(found, execution, others, target=target, max_edits=max_edits, seed=seed)
+    settings = {
+        "kind": kind,
+        "lm": language_model.identity,
+        "judge": judge.identity,
+        "prompts": writer.identity,
+        "labels": JUDGED if known is None else "given",
+        "examples": learned,
+        "n_proposals": n_proposals,
+        "n_alternatives": n_alternatives,
+        "target": target,
+        "max_edits": max_edits,
+        "seed": seed,
+    }
+    return Decomposed(predicate, tuple(ranked), suggestion, execution, rows, tuple(unreadable), settings, costs)
+
+
+def _write(
+    writer: DecompositionWriter, predicate: str, n_proposals: int, costs: Costs
+) -> tuple[dict[Expression, str | None], list[str]]:
+    """The decompositions that can be read, with the fault each was refined from, and why others cannot."""
+    with costs.stage("proposing"):
+        proposed = writer.propose(predicate, n_proposals)
+    with costs.stage("criticising"):
+        faults = writer.criticise(predicate, proposed)
+    with costs.stage("refining"):
+        refined = writer.refine(predicate, proposed, faults)
+    found: dict[Expression, str | None] = {}
+    unreadable: list[str] = []
+    for draft, fault in [*((draft, None) for draft in proposed), *zip(refined, faults, strict=True)]:
+        if draft is None:
+            continue
+        try:
+            found.setdefault(_read(draft), fault)
+        except ExpressionError as error:
+            costs.failures += 1
+            unreadable.append(str(error))
+    return found, unreadable
+
+
+def _read(draft: Draft) -> Expression:
+    return parse(draft.formula, dict(draft.parts))
+
+
+def _judged(
+    judge: AbstractJudge,
+    corpus: Corpus,
+    predicate: str,
+    candidates: list[str],
+    labels: np.ndarray | None,
+    meter: Meter,
+) -> tuple[Execution, np.ndarray]:
+    """The candidates judged on every text that has words, and the numbers of the texts for which all was answered."""
+    asked = [*candidates, predicate] if labels is None else candidates
+    shape = (len(corpus.distinct), len(asked))
+    answers = judge.judge(corpus.distinct, asked, np.argwhere(np.ones(shape, dtype=bool))).reshape(shape)
+    rows = np.flatnonzero(~corpus.blank)
+    answers = answers[corpus.row[rows]]
+    complete = np.isfinite(answers).all(axis=1)
+    if complete.sum() < _LEAST_TEXTS:
+        why = f"the budget is spent ({meter.spent}): allow more" if meter.spent is not None else "try a stronger --lm"
+        raise LanguageModelError(
+            f"all {len(asked)} predicates were judged for {complete.sum()} of {len(rows)} texts only, expected at "
+            f"least {_LEAST_TEXTS}: {why}; what was judged is stored"
+        )
+    if meter.spent is not None or not complete.all():
+        spent = f"the budget is spent ({meter.spent})" if meter.spent is not None else "judgments failed"
+        warnings.warn(
+            f"{spent}: this is of the {complete.sum()} of {len(rows)} texts for which everything was judged",
+            FitWarning,
+            stacklevel=3,
+        )
+    rows, answers = rows[complete], answers[complete]
+    # The whole itself is no part that a repair may put in.
+    whole = answers[:, -1] >= 0.5 if labels is None else labels[rows]
+    return Execution(tuple(candidates), answers[:, : len(candidates)], whole), rows
+
+
+def _ranked(
+    found: dict[Expression, str | None],
+    execution: Execution,
+    alternatives: dict[str, list[str]],
+    *,
+    target: float,
+    max_edits: int,
+    seed: int,
+) -> tuple[list[Decomposition], Repair | None]:
+    """The decompositions, the best first, and a repair of the best that both halves of the texts confirm."""
+    ranking, held_out = _halves(execution, seed)
+    # A predicate that was not taken apart is no decomposition, unless there is no other.
+    composed = {expression: fault for expression, fault in found.items() if not isinstance(expression, Part)} or found
+    measured = [
+        Decomposition(
+            expression=expression,
+            balanced_agreement=ranking.balanced_agreement(expression),
+            agreement=held_out.agreement(expression),
+            assistance=assistance(expression, ranking, alternatives, target=target, max_edits=max_edits),
+            fault=fault,
+        )
+        for expression, fault in composed.items()
+    ]
+    best = max(one.balanced_agreement for one in measured)
+    n_least = min(int(ranking.labels.sum()), int((~ranking.labels).sum()))
+    error = np.sqrt(max(best * (1 - best), 0.25 / len(ranking.labels)) / (2 * n_least))
+    measured.sort(
+        key=lambda one: (
+            # One standard error, as in choosing the size of a tree (Breiman et al. 1984).
+            one.balanced_agreement < best - error,
+            -one.assistance.value if one.balanced_agreement >= best - error else 0,
+            len(one.expression.parts) if one.balanced_agreement >= best - error else 0,
+            -one.balanced_agreement,
+        )
+    )
+    chosen = measured[0].expression
+    suggestion = next(iter(repair(chosen, ranking)), None)
+    if suggestion is not None:
+        gained = held_out.balanced_agreement(suggestion.expression) - held_out.balanced_agreement(chosen)
+        suggestion = suggestion if gained > 0 else None
+    return measured, suggestion
+
+
+def _halves(execution: Execution, seed: int) -> tuple[Execution, Execution]:
+    """Two halves with as many texts of either label as can be. Raises `CorpusError` if a label occurs once only."""
+    rng = np.random.default_rng(seed)
+    parts: tuple[list[int], list[int]] = ([], [])
+    for label in (True, False):
+        rows = rng.permutation(np.flatnonzero(execution.labels == label)).tolist()
+        if len(rows) < 2:
+            raise CorpusError(
+                f"the whole {'holds' if label else 'fails'} for {len(rows)} of {len(execution.labels)} texts, expected "
+                "at least 2, one for each half: label more texts"
+            )
+        parts[0].extend(rows[::2])
+        parts[1].extend(rows[1::2])
+    return execution.on(np.asarray(parts[0])), execution.on(np.asarray(parts[1]))
+
+
+def _checked_labels(labels: Sequence[Any] | np.ndarray | str | None, corpus: Corpus) -> np.ndarray | None:
+    """The labels as booleans, `None` if the language model is to judge the whole."""
+    if labels is None:
+        raise CorpusError(
+            "got no labels, expected for each text whether the whole holds: give them (--label-field), or have the "
+            "language model judge the whole (labels='judged', --judged)"
+        )
+    if len(corpus.distinct) < _LEAST_TEXTS:
+        raise CorpusError(f"got {len(corpus.distinct)} distinct texts, expected at least {_LEAST_TEXTS}")
+    if isinstance(labels, str):
+        if labels != JUDGED:
+            raise CorpusError(f"got labels={labels!r}, expected one for each text, or 'judged'")
+        return None
+    if len(labels) != len(corpus):
+        raise CorpusError(f"got {len(labels)} labels for {len(corpus)} texts, expected one for each")
+    read = np.asarray([_label(label, number) for number, label in enumerate(labels, start=1)], dtype=bool)
+    worded = read[~corpus.blank]
+    if worded.all() or not worded.any():
+        raise CorpusError(
+            f"all {len(worded)} labels are {bool(worded[0])}, expected texts for which the whole holds and others for "
+            "which it does not: nothing can be learned from one kind"
+        )
+    return read
+
+
+def _label(label: Any, number: int) -> bool:
+    written = str(label).strip().casefold()
+    if written in _TRUE or written in _FALSE:
+        return written in _TRUE
+    raise CorpusError(f"label number {number} is {str(label)[:40]!r}, expected true or false, 1 or 0, yes or no")

@@ -1,0 +1,138 @@
+"""Decompositions in words: written, criticised and refined by a language model, and read from what it wrote."""
+
+import dataclasses
+import re
+from collections.abc import Sequence
+
+from nlparam.language.lm.base import Completion, Request
+from nlparam.language.lm.engine import Engine
+from nlparam.language.parse import parse_predicate, parse_predicates
+from nlparam.language.prompting import load_prompt
+
+KINDS = {"predicate": "decompose", "task": "decompose_task"}
+_PART = re.compile(r"^\W*([A-Z])\W*[:.)]\W*\s(.+)$")
+_FORMULA = re.compile(r"^\W*formula\W*:\s*(.+)$", re.IGNORECASE)
+_NO_FAULT = re.compile(r"^\W*(none|no fault|no\b)\W*$", re.IGNORECASE)
+
+
+@dataclasses.dataclass(frozen=True)
+class Draft:
+    """Parts by their letters, and a formula over the letters."""
+
+    parts: tuple[tuple[str, str], ...]
+    formula: str
+
+    def __str__(self) -> str:
+        """As a language model is shown it, and as it writes one itself."""
+        return "\n".join([*(f"{letter}: {part}" for letter, part in self.parts), f"Formula: {self.formula}"])
+
+
+@dataclasses.dataclass
+class DecompositionWriter:
+    """Has a language model take a predicate (or a task) apart, find fault with the result, mend it, and reword parts.
+
+    **Arguments:** `kind`, `"predicate"` or `"task"`; `examples`, past repairs in words, one for each line, shown before
+    every question; `temperature` and `seed`, of what it writes.
+    """
+
+    engine: Engine
+    kind: str = "predicate"
+    examples: Sequence[str] = ()
+    temperature: float = 0.7
+    seed: int = 0
+
+    def __post_init__(self):
+        if self.kind not in KINDS:
+            raise ValueError(f"got kind={self.kind!r}, expected one of {', '.join(KINDS)}")
+        names = (KINDS[self.kind], "critique", "refine", "alternatives")
+        self._propose, self._critique, self._refine, self._alternatives = map(load_prompt, names)
+        self.identity = " ".join(load_prompt(name).version for name in names)
+        listed = "".join(f"\n- {example}" for example in self.examples)
+        self._examples = f"\nRepairs of earlier decompositions, to learn from:{listed}\n" if listed else ""
+
+    def propose(self, predicate: str, n_proposals: int) -> list[Draft]:
+        """Distinct drafts from `n_proposals` questions; fewer where an answer was unusable, which is counted."""
+        messages = self._propose.fill(predicate=predicate, examples=self._examples)
+        # The first is the likeliest one, the others vary.
+        requests = [
+            Request(messages, max_tokens=160, temperature=self.temperature if number else 0.0, seed=self.seed + number)
+            for number in range(n_proposals)
+        ]
+        drafts = self._drafts(self.engine.complete_stored(requests, what="decomposing"))
+        return list(dict.fromkeys(draft for draft in drafts if draft is not None))
+
+    def criticise(self, predicate: str, drafts: Sequence[Draft]) -> list[str | None]:
+        """The worst fault of each draft, `None` where there is none."""
+        requests = [
+            Request(
+                self._critique.fill(predicate=predicate, decomposition=str(draft), examples=self._examples),
+                max_tokens=60,
+            )
+            for draft in drafts
+        ]
+        answers = self.engine.complete_stored(requests, what="criticising")
+        faults = (None if answer is None else " ".join(answer.text.split()) for answer in answers)
+        return [None if not fault or _NO_FAULT.match(fault) else fault for fault in faults]
+
+    def refine(self, predicate: str, drafts: Sequence[Draft], faults: Sequence[str | None]) -> list[Draft | None]:
+        """Each draft mended, `None` where it has no fault or the answer was unusable."""
+        faulty = [number for number, fault in enumerate(faults) if fault is not None]
+        requests = [
+            Request(
+                self._refine.fill(
+                    predicate=predicate,
+                    decomposition=str(drafts[number]),
+                    critique=faults[number] or "",
+                    examples=self._examples,
+                ),
+                max_tokens=160,
+            )
+            for number in faulty
+        ]
+        refined: list[Draft | None] = [None] * len(drafts)
+        answers = self._drafts(self.engine.complete_stored(requests, what="refining"))
+        for number, draft in zip(faulty, answers, strict=True):
+            refined[number] = draft
+        return refined
+
+    def alternatives(self, predicate: str, parts: Sequence[str], n_alternatives: int) -> list[list[str]]:
+        """For each part, other properties that might be meant by it, `n_alternatives` at most."""
+        if n_alternatives == 0:
+            return [[] for _ in parts]
+        requests = [
+            Request(
+                self._alternatives.fill(predicate=predicate, part=part, n_alternatives=str(n_alternatives)),
+                max_tokens=20 * n_alternatives,
+                temperature=self.temperature,
+                seed=self.seed,
+            )
+            for part in parts
+        ]
+        answers = self.engine.complete_stored(requests, what="rewording")
+        return [
+            [other for other in parse_predicates(answer.text) if other.casefold() != part.casefold()][:n_alternatives]
+            if answer is not None
+            else []
+            for part, answer in zip(parts, answers, strict=True)
+        ]
+
+    def _drafts(self, answers: Sequence[Completion | None]) -> list[Draft | None]:
+        drafts = [None if answer is None else parse_draft(answer.text) for answer in answers]
+        self.engine.costs.failures += sum(
+            draft is None and answer is not None for draft, answer in zip(drafts, answers, strict=True)
+        )
+        return drafts
+
+
+def parse_draft(output: str) -> Draft | None:
+    """Parts and formula from what a model wrote, `None` if a part or the formula is missing.
+
+    What follows the first formula is another decomposition, of which nobody asked.
+    """
+    parts: dict[str, str] = {}
+    for line in output.splitlines():
+        if (formula := _FORMULA.match(line)) is not None:
+            return Draft(tuple(parts.items()), formula[1].strip(" `*.")) if parts else None
+        if (part := _PART.match(line)) is not None and (predicate := parse_predicate(part[2])) is not None:
+            parts.setdefault(part[1], predicate)
+    return None

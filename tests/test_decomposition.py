@@ -1,0 +1,318 @@
+"""Decompositions: written, criticised, refined, judged once, ranked by execution, repaired; the log; bad input."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import nlparam
+from nlparam.budget import Budget
+from nlparam.cli import app
+from nlparam.costs import Costs
+from nlparam.decomposition import Execution, RepairRecord, append_repair, assistance, parse, read_repairs
+from nlparam.decomposition.log import examples
+from nlparam.errors import CorpusError, ExpressionError, FitWarning, LanguageModelError
+from nlparam.language.decompositions import DecompositionWriter, Draft, parse_draft
+from nlparam.language.lm.base import Request
+from nlparam.language.lm.engine import Engine
+from nlparam.language.lm.scripted import ScriptedModel
+from tests.cli_corpus import said
+from tests.fake_server import FakeServer, default_answer
+
+COMPOUND = "is about sport and negative"
+WORDS = {
+    "is about sport": "match",
+    "is about a game": "match",
+    "is about money": "bank",
+    "is negative": "sadly",
+    "is disappointed": "sadly",
+    "is positive": "gladly",
+    "is long": "long",
+}
+TEXTS = [
+    f"{mood.capitalize()}, the {subject} of {place} {what}."
+    for mood in ("sadly", "gladly", "calmly")
+    for subject in ("match", "bank")
+    for place in ("Ulm", "Jena", "Bonn", "Kiel")
+    for what in ("was long", "is near")
+]
+LABELS = ["match" in text and "Sadly" in text for text in TEXTS]
+GOOD = "A: is about sport\nB: is negative\nFormula: A and B"
+WRONG = "A: is about sport\nB: is long\nFormula: A and B"
+ALTERNATIVES = {
+    "is about sport": ["is about a game", "is about money"],
+    "is negative": ["is disappointed", "is positive"],
+    "is long": ["is negative", "is positive"],
+}
+
+
+class Oracle:
+    """Proposes what it is given, finds fault with the wrong one, mends it, and judges by words."""
+
+    def __init__(self, *proposals, mends=True):
+        self.proposals, self.mends = proposals or (WRONG,), mends
+        self.requests: list[Request] = []
+
+    def __call__(self, request: Request):
+        self.requests.append(request)
+        prompt = request.messages[-1].content
+        if request.labels is not None:
+            text, _, question = prompt.rpartition("Property: ")
+            predicate = question.removesuffix(". Yes or no?")
+            if predicate == COMPOUND:
+                yes = "match" in text and "sadly" in text.casefold()
+            else:
+                yes = WORDS[predicate] in text.casefold()
+            return {"yes": 0.9, "no": 0.1} if yes else {"yes": 0.1, "no": 0.9}
+        if "one of its parts is:" in prompt:
+            return json.dumps(ALTERNATIVES[re.findall(r"one of its parts is: (.*)", prompt)[0]])
+        if "Criticism:" in prompt:
+            return GOOD if self.mends else "I am not sure."
+        if "Name the worst fault" in prompt:
+            return "Part B is not about mood." if "is long" in prompt.rpartition("Property:")[2] else "None."
+        return self.proposals[request.seed % len(self.proposals)]
+
+
+def decompose(oracle=None, predicate=COMPOUND, texts=TEXTS, labels=LABELS, **options):
+    settings = {"lm": ScriptedModel(oracle or Oracle()), "n_proposals": 2}
+    return nlparam.decompose(predicate, texts, labels, **(settings | options))
+
+
+def test_what_is_proposed_is_criticised_mended_and_ranked_by_execution():
+    oracle = Oracle(WRONG)
+    found = decompose(oracle)
+    assert [str(one.expression) for one in found.ranked] == [
+        '"is about sport" and "is negative"',
+        '"is about sport" and "is long"',
+    ]
+    assert found.chosen.agreement == found.chosen.balanced_agreement == 1
+    assert found.chosen.fault == "Part B is not about mood."
+    assert found.ranked[1].agreement < 1
+    assert found.suggestion is None
+    np.testing.assert_array_equal(found.denotation >= 0.5, LABELS)
+    assert json.loads(json.dumps(found.as_dict(), allow_nan=False))["ranked"][0]["agreement"] == 1
+
+
+def test_a_wrong_part_is_repaired_alone_without_a_further_judgment():
+    oracle = Oracle(WRONG, mends=False)
+    found = decompose(oracle)
+    assert str(found.chosen.expression) == '"is about sport" and "is long"'
+    n_requests = len(oracle.requests)
+    (made,) = found.repair(found.chosen.expression)
+    assert (made.part, made.predicate, str(made.expression)) == (1, "is long", '"is about sport" and "is negative"')
+    assert made.after == 1 > made.before
+    assert found.suggestion is not None
+    assert str(found.suggestion.expression) == str(made.expression)
+    assert found.repair('"is about sport" and "is positive"')[0].part == 1
+    assert found.repair('"is about sport" and "is negative"') == []
+    assert len(oracle.requests) == n_requests
+    with pytest.raises(ExpressionError, match="'is red' has no denotation"):
+        found.repair('"is red" and "is long"')
+
+
+def test_two_wrong_parts_need_two_edits():
+    found = decompose(Oracle(GOOD))
+    edits = found.repair('"is about money" and "is positive"', n_edits=2)
+    assert [edit.part for edit in edits] in ([0, 1], [1, 0])
+    assert edits[-1].after == 1
+
+
+def test_assistance_counts_errors_repairs_and_edits():
+    names = ("sport", "game", "money", "sad", "sorry", "glad")
+    rng = np.random.default_rng(0)
+    subject, mood = rng.integers(2, size=200), rng.integers(3, size=200)
+    columns = np.stack([subject, subject, 1 - subject, mood == 0, mood == 0, mood == 1], axis=1).astype(float)
+    execution = Execution(names, columns, (subject == 1) & (mood == 0))
+    others = {"sport": ["game", "money"], "sad": ["glad", "unjudged"]}
+    helped = assistance(parse('"sport" and "sad"'), execution, others)
+    # "game" is no error; "money" and "glad" are, and another wording mends each.
+    assert (helped.n_errors, helped.repaired, helped.localised, helped.edits, helped.value) == (2, 1, 1, 1, 1)
+    # Without another wording the opposite of "money" mends one, and nothing the other.
+    alone = Execution(("sport", "money", "sad", "glad"), columns[:, [0, 2, 3, 5]], execution.labels)
+    helped = assistance(parse('"sport" and "sad"'), alone, others)
+    assert (helped.n_errors, helped.repaired) == (2, 0.5)
+    assert helped.value == pytest.approx((1 + 1 + 0) / 3)
+    # A decomposition that is wrong as it stands needs an edit of its own.
+    assert assistance(parse('"sport" and "glad"'), execution, {}).value == 0.5
+    assert np.isnan(assistance(parse('"sport" and "sad"'), execution, {}).repaired)
+
+
+def test_the_language_model_judges_the_whole_if_there_are_no_labels():
+    found = decompose(Oracle(GOOD), labels="judged")
+    np.testing.assert_array_equal(found.execution.labels, LABELS)
+    assert COMPOUND not in found.execution.predicates  # no part may be replaced by the whole
+    assert found.chosen.agreement == 1
+
+
+def test_a_task_is_taken_apart_into_checks():
+    oracle = Oracle(GOOD)
+    found = decompose(oracle, "Write about a lost match.", kind="task")
+    prompt = oracle.requests[0].messages[-1].content
+    assert prompt.endswith("Task: Write about a lost match.")
+    assert "checks" in prompt
+    assert found.settings["kind"] == "task"
+
+
+def test_own_expressions_take_part_and_need_no_proposals():
+    found = decompose(n_proposals=0, expressions=['"is about sport" and not "is positive"'], n_alternatives=0)
+    assert len(found.ranked) == 1
+    assert found.chosen.balanced_agreement < 1
+    with pytest.raises(ExpressionError, match="bare word"):
+        decompose(expressions=["sport and sad"])
+
+
+def test_nothing_is_asked_twice():
+    oracle = Oracle()
+    first = decompose(oracle)
+    n_requests = len(oracle.requests)
+    again = decompose(oracle)
+    assert len(oracle.requests) == n_requests
+    assert again.costs.calls == 0 < first.costs.calls
+    assert [str(one.expression) for one in again.ranked] == [str(one.expression) for one in first.ranked]
+
+
+def test_repairs_of_the_log_are_shown_and_the_most_similar_first(tmp_path):
+    log = tmp_path / "repairs.jsonl"
+    for predicate, after in (("is about rain", 0.9), ("is about sport and glad", 0.95), ("is about sport", 0.2)):
+        append_repair(
+            log,
+            RepairRecord(
+                predicate=predicate, expression='"x" and "y"', part="y", replacement='"z"', before=0.5, after=after
+            ),
+        )
+    assert [record.predicate for record in read_repairs(log)][2] == "is about sport"
+    shown = examples(read_repairs(log), COMPOUND, n_examples=5)
+    assert len(shown) == 2  # what did not help is no example
+    assert shown[0].startswith("is about sport and glad")
+    assert 'the part "y" was replaced by "z"; right for 50% before, 95% after.' in shown[0]
+    oracle = Oracle()
+    found = decompose(oracle, repairs=log)
+    prompts = [request.messages[-1].content for request in oracle.requests if request.labels is None]
+    assert (
+        sum("is about sport and glad: in" in prompt for prompt in prompts) == 4
+    )  # two proposals, a criticism, a refinement
+    assert found.settings["examples"] == shown
+
+
+def test_a_log_that_cannot_be_read_is_said(tmp_path):
+    with pytest.raises(CorpusError, match="there is no log"):
+        read_repairs(tmp_path / "none.jsonl")
+    path = tmp_path / "log.jsonl"
+    path.write_text('\n{"predicate": "a", "expression": "b", "part": "c"}\n', encoding="utf-8")
+    with pytest.raises(CorpusError, match="line 2: replacement"):
+        read_repairs(path)
+    path.write_text("not json\n", encoding="utf-8")
+    with pytest.raises(CorpusError, match="line 1"):
+        read_repairs(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"labels": None}, "got no labels"),
+        ({"labels": "guessed"}, "labels='guessed'"),
+        ({"labels": [True] * len(TEXTS)}, r"all \d+ labels are True"),
+        ({"labels": LABELS[:-1]}, "expected one for each"),
+        ({"labels": ["maybe", *LABELS[1:]]}, "label number 1 is 'maybe'"),
+        ({"labels": [True] + [False] * (len(TEXTS) - 1)}, "holds for 1 of"),
+        ({"texts": TEXTS[:5], "labels": LABELS[:5]}, "5 distinct texts, expected at least 8"),
+        ({"predicate": "  "}, "empty predicate"),
+    ],
+)
+def test_bad_input_is_said(changes, message):
+    with pytest.raises(CorpusError, match=message):
+        decompose(**changes)
+
+
+def test_bad_options():
+    with pytest.raises(ValueError, match="expected one of predicate, task"):
+        decompose(kind="poem")
+    with pytest.raises(ValueError, match="no less than 0"):
+        decompose(n_proposals=-1)
+
+
+def test_what_cannot_be_read_is_counted_and_said():
+    found = decompose(Oracle("A: is long\nFormula: A and C", GOOD))
+    assert len(found.unreadable) == 1
+    assert "bare word 'C'" in found.unreadable[0]
+    assert found.costs.failures == 1
+    with pytest.raises(LanguageModelError, match="wrote no decomposition"):
+        decompose(Oracle("It is what it is."), store=":memory:")
+
+
+def test_a_spent_budget_leaves_the_texts_for_which_all_was_judged():
+    lm = ScriptedModel(Oracle(GOOD), max_in_flight=1)
+    # One proposal, one criticism (nothing to mend), two rewordings; then text after text, six predicates each.
+    with pytest.warns(FitWarning, match="the budget is spent"):
+        found = decompose(lm=lm, budget=Budget(max_calls=5 + 6 * 40 + 3), store=":memory:", n_proposals=1)
+    assert 8 <= len(found.rows) <= 41
+    with pytest.raises(LanguageModelError, match="the budget is spent"):
+        decompose(lm=lm, budget=Budget(max_calls=20), store=":memory:")
+
+
+def test_drafts_are_read_from_what_models_write():
+    draft = parse_draft("Sure.\n- **A**: is a complaint.\n B) is about trains\n**Formula**: `A and not B`.\nC: more")
+    assert draft == Draft((("A", "is a complaint"), ("B", "is about trains")), "A and not B")
+    assert parse_draft("A: is long") is None
+    assert parse_draft("Formula: A and B") is None
+
+
+def test_the_writer_says_no_fault_in_several_ways():
+    for answer, fault in (
+        ("None.", None),
+        ("none", None),
+        ("", None),
+        ("No part names the mood.", "No part names the mood."),
+    ):
+        lm = ScriptedModel(lambda _, answer=answer: answer)
+        writer = DecompositionWriter(Engine(lm, store=None, costs=Costs()))
+        draft = Draft((("A", "x"),), "A")
+        try:
+            assert writer.criticise("p", [draft]) == [fault]
+        except LanguageModelError:
+            assert answer == ""
+
+
+# The command.
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["decompose", *map(str, arguments)])
+
+
+def as_server(oracle):
+    def answer(body):
+        content = body["messages"][-1]["content"]
+        labels = ("yes", "no") if body.get("logprobs") else None
+        if labels is not None and not any(f"Property: {predicate}." in content for predicate in WORDS):
+            return default_answer(body)
+        return oracle(Request((_message(content),), labels=labels, seed=body.get("seed", 0)))
+
+    return answer
+
+
+def _message(content):
+    from nlparam.language.lm.base import Message
+
+    return Message("user", content)
+
+
+def test_the_command_prints_writes_and_records(tmp_path):
+    texts, log, out = tmp_path / "t.jsonl", tmp_path / "repairs.jsonl", tmp_path / "out.json"
+    rows = [{"text": text, "holds": label} for text, label in zip(TEXTS, LABELS, strict=True)]
+    texts.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    with FakeServer(answer=as_server(Oracle(WRONG, mends=False))) as server:
+        options = ("--texts", texts, "--label-field", "holds", "--lm", server.url, "--proposals", 1)
+        result = run(COMPOUND, *options, "--out", out, "--repairs", log, "--record")
+        assert result.exit_code == 0, result.output
+    assert '"is about sport" and "is negative"' in result.stdout
+    assert json.loads(out.read_text())["suggestion"]["part"] == 1
+    (record,) = read_repairs(log)
+    assert (record.part, record.replacement) == ("is long", '"is negative"')
+    result = run(COMPOUND, "--texts", texts)
+    assert result.exit_code == 1
+    assert "got no labels" in said(result)
+    assert "expected one of the two" in said(run(COMPOUND, "--texts", texts, "--judged", "--label-field", "holds"))
+    assert "needs a log" in said(run(COMPOUND, "--texts", texts, "--judged", "--record"))
