@@ -20,7 +20,7 @@ class OUTCOMES(enum.StrEnum):
     claimed = "holds more often in one group, beyond what chance explains"
     unproven = "was tested, and chance may explain the difference"
     contradicted = "was tested, and the difference points the other way than where it was proposed"
-    dropped = "was dropped early: others differ more, beyond doubt"
+    dropped = "was dropped early: others differ more"
     passed_over = "was not among the candidates that differ most on the research split"
     repeats = "holds for the same texts as another candidate that differs more"
     unanswered = "got too few usable judgments to be tested"

@@ -54,18 +54,30 @@ def planted_problem(folder: Path, number: int, *, seed: int = 0) -> Problem:
     properties = [p for p in truth if p not in _FORMS and not p.startswith("other: ")]
     planted = properties[(number // len(_SETS)) % len(properties)]
     first, second = [(0.5, 0.25), (0.45, 0.15), (0.6, 0.3), (0.35, 0.1)][int(rng.integers(4))]
-    n_first, n_second = int(rng.integers(300, 500)), int(rng.integers(300, 500))
+    sizes = int(rng.integers(300, 500)), int(rng.integers(300, 500))
+    return _mixed(name, planted, (first, second), sizes, texts, truth, rng)
+
+
+def planted_in(
+    folder: Path, name: str, word: str, shares: tuple[float, float], *, sizes: tuple[int, int], seed: int
+) -> Problem:
+    """A problem of a given set, in which the property that has a word in it is planted."""
+    texts, truth = _gold(folder, name)
+    planted = next(p for p in truth if word in p)
+    return _mixed(name, planted, shares, sizes, texts, truth, np.random.default_rng([3, seed]))
+
+
+def _mixed(name: str, planted: str, shares, sizes, texts: list[str], truth, rng: np.random.Generator) -> Problem:
     holders = rng.permutation([text for text in texts if truth[planted][text]]).tolist()
     others = rng.permutation([text for text in texts if not truth[planted][text]]).tolist()
     # Small sets do not hold that many texts with the property, or without it.
-    n_all = n_first + n_second
-    wanted = first * n_first + second * n_second
-    scale = min(1.0, len(holders) / wanted, len(others) / (n_all - wanted))
+    wanted = sum(share * size for share, size in zip(shares, sizes, strict=True))
+    scale = min(1.0, len(holders) / wanted, len(others) / (sum(sizes) - wanted))
     groups = {}
-    for group, share, n in (("first", first, n_first), ("second", second, n_second)):
+    for group, share, n in zip(("first", "second"), shares, sizes, strict=True):
         n_holders, n_others = int(share * n * scale), int((1 - share) * n * scale)
         groups[group] = [holders.pop() for _ in range(n_holders)] + [others.pop() for _ in range(n_others)]
-    return Problem(f"{name}: {planted}", groups, planted, (first, second), truth)
+    return Problem(f"{name}: {planted}", groups, planted, shares, truth)
 
 
 def many_problem(folder: Path, number: int, *, seed: int = 2) -> tuple[Problem, list[str]]:

@@ -41,7 +41,8 @@ def race(
     """Judges the candidates on more and more texts of the research split.
 
     The entrants without an outcome are the finalists. After each lap a candidate is dropped that is behind `n_kept`
-    others, each by a confidence bound (`nlparam.numerics.racing`). A wrong decision here loses a candidate; it makes no false claim.
+    others, each by a confidence bound (`nlparam.numerics.racing`). A wrong decision here loses a candidate; it makes no
+    false claim.
 
     **Arguments:** `confidence`, of the intervals that are reported; `out_already`, columns that do not start, and why.
     """

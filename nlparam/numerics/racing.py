@@ -40,7 +40,7 @@ def standing(values: np.ndarray, groups: np.ndarray, n_groups: int, *, confidenc
 
 
 def least_gap(failure_probability: float) -> float:
-    """How many standard errors a candidate must be behind an equal one to be taken for worse, wrongly, no more often."""
+    """How many standard errors behind another a candidate counts as worse, if it may do so wrongly that often."""
     return float(scipy.stats.norm.isf(failure_probability))
 
 

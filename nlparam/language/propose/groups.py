@@ -50,7 +50,7 @@ class ContrastGroups(AbstractGroupProposer):
     For strong language models: small ones copy phrases from the texts.
 
     **Arguments:** `n_candidates`, how many predicates to ask for per panel; `n_shown`, how many texts of each side;
-    `n_words`, how much of each.
+    `n_words`, how much of each; `captions`, whether the texts are captions of images, which the predicates are about.
     """
 
     engine: Engine
@@ -58,9 +58,10 @@ class ContrastGroups(AbstractGroupProposer):
     n_shown: int = 25
     n_words: int = 60
     temperature: float = 0.7
+    captions: bool = False
 
     def __post_init__(self):
-        self.prompt = load_prompt("contrast_groups")
+        self.prompt = load_prompt("contrast_images" if self.captions else "contrast_groups")
         self.identity = self.prompt.version
 
     def propose(self, panels, *, goal, rng):
