@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import itertools
 import json
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,7 @@ from nlparam.language.judge import LabelJudge
 from nlparam.language.lm import load_language_model
 from nlparam.language.lm.base import AbstractLanguageModel, Image, NoImagesError, RequestError, reads_no_images
 from nlparam.language.lm.engine import Engine
+from nlparam.language.propose.groups import ContrastGroups
 from nlparam.language.ranker import AbstractRanker, EmbeddingRanker
 from nlparam.language.store import Store
 from nlparam.progress import Progress
@@ -85,7 +87,7 @@ def compare_images(
     if judged not in JUDGED:
         raise ValueError(f"got judged={judged!r}, expected one of {', '.join(JUDGED)}")
     progress = Progress() if progress is None else progress
-    named = _named(folders)
+    named = named_folders(folders)
     strange = sorted(set(captions or {}) - set(named))
     if strange:
         raise ValueError(f"got captions of {', '.join(strange)}, expected some of {', '.join(named)}")
@@ -114,6 +116,9 @@ def compare_images(
 
         if described.judged == "images":
             arguments["judge"] = image_judge
+        contrasts = arguments.get("proposer") == "contrast" or language_model.strong
+        if contrasts and arguments.get("proposer") in (None, "contrast") and arguments.get("predicates") is None:
+            arguments["proposer"] = functools.partial(ContrastGroups, captions=True)
         comparison = compare(
             described.texts,
             goal=goal,
@@ -215,7 +220,7 @@ def _sees(captioner: Captioner, image: Image) -> bool:
     return True
 
 
-def _named(folders: Mapping[str, str | Path] | Sequence[str | Path]) -> dict[str, Path]:
+def named_folders(folders: Mapping[str, str | Path] | Sequence[str | Path]) -> dict[str, Path]:
     """Folders by name: the given one, else their own, with as much of the path as tells them apart.
 
     Raises `CorpusError` for fewer than two, for one that is named twice, and for one without images.
