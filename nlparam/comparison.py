@@ -226,6 +226,14 @@ class Comparison:
                 return finding
         raise KeyError(predicate)
 
+    def report(self, path: str | Path | None = None) -> str:
+        """The report as one self-contained HTML page; written to `path` if one is given."""
+        from nlparam.report.comparison import build_comparison_report, write_comparison_report
+
+        if path is None:
+            return build_comparison_report(self)
+        return write_comparison_report(self, path).read_text(encoding="utf-8")
+
     def _repr_html_(self) -> str:
         """In a notebook: the tested predicates with their effects."""
         from nlparam.report.notebook import comparison_card

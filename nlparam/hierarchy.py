@@ -311,6 +311,14 @@ class Taxonomy:
 
         return save(self, folder, overwrite=overwrite)
 
+    def report(self, path: str | Path | None = None) -> str:
+        """The report as one self-contained HTML page; written to `path` if one is given."""
+        from nlparam.report.tree import build_taxonomy_report, write_taxonomy_report
+
+        if path is None:
+            return build_taxonomy_report(self)
+        return write_taxonomy_report(self, path).read_text(encoding="utf-8")
+
     def _repr_html_(self) -> str:
         """In a notebook: the tree with the sizes of its nodes."""
         from nlparam.report.notebook import taxonomy_card
