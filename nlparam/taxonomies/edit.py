@@ -305,7 +305,7 @@ class _Planner:
         children = tuple(self._node(group, ids) for group in ordered)
         came = any(not child.ids or self._came(child, ids) for child in children)
         refilled = sum(entry.id is not None for entry in out)
-        solved = bool(split or refilled or came or len(ids) > 1)
+        solved = bool(split or refilled or came or (children and len(ids) > 1))
         changed = solved or bool(out or gone) or any(len(child.ids) > 1 for child in children)
         n_children: int | None = len(children) + refilled
         if split:

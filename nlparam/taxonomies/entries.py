@@ -99,7 +99,7 @@ def judged(node: Node) -> str:
 
 def forbidden_in(taxonomy: Taxonomy) -> tuple[str, ...]:
     """The predicates that may not be anywhere in a taxonomy."""
-    return tuple((taxonomy.settings.get("excluded") or {}).get("", ()))
+    return tuple(taxonomy.settings.get("excluded") or ())
 
 
 def entries_of(taxonomy: Taxonomy) -> Edited:

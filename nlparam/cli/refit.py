@@ -1,0 +1,158 @@
+"""`nlparam refit`: a taxonomy after its `taxonomy.yaml` was edited."""
+
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nlparam.cli.options import (
+    CalibrationFile,
+    Json,
+    MaxCalls,
+    MaxSeconds,
+    MaxTokens,
+    Overwrite,
+    Store,
+    Timeout,
+)
+from nlparam.cli.output import print_json, print_lines, print_warnings
+from nlparam.errors import FitWarning
+
+if TYPE_CHECKING:
+    from nlparam.hierarchy import Taxonomy
+
+TaxonomyFolder = Annotated[Path, typer.Argument(help="The --out folder of a taxonomy.", show_default=False)]
+MovedModel = Annotated[
+    str | None,
+    typer.Option(
+        "--lm",
+        help="Where the language model of the taxonomy is now, if it has moved.",
+        metavar="LM",
+        show_default=False,
+    ),
+]
+
+
+def refit(
+    folder: TaxonomyFolder,
+    edited: Annotated[
+        Path | None,
+        typer.Option(
+            help="The edited file; by default taxonomy.yaml in the folder.", metavar="FILE", show_default=False
+        ),
+    ] = None,
+    lock: Annotated[
+        list[str] | None,
+        typer.Option(help="Lock the node with this id or predicate too (can be repeated).", show_default=False),
+    ] = None,
+    forbid: Annotated[
+        list[str] | None,
+        typer.Option(help="Forbid this id or predicate too (can be repeated).", show_default=False),
+    ] = None,
+    candidate: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A predicate that competes for a place on the first level, or under a node: `2: mentions a price` "
+            "(can be repeated).",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Another folder for the result; by default the same, and what was there goes to its history/.",
+            show_default=False,
+        ),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only check the edit, and say what it would do; nothing is asked.")
+    ] = False,
+    lm: MovedModel = None,
+    calibration: CalibrationFile = None,
+    timeout: Timeout = 60.0,
+    max_calls: MaxCalls = None,
+    max_tokens: MaxTokens = None,
+    max_seconds: MaxSeconds = None,
+    store: Store = None,
+    overwrite: Overwrite = False,
+    json: Json = False,
+) -> None:
+    """Fit a taxonomy again after its taxonomy.yaml was edited; every judgment is used again.
+
+    Locked nodes stay. Renaming, locking, deleting and merging ask the language model nothing.
+    """
+    from nlparam.progress import Progress
+    from nlparam.taxonomies.entries import FILE, read
+
+    progress = Progress()
+    with progress.task("starting", None):
+        from nlparam.budget import Budget
+        from nlparam.taxonomies.folder import check_folder, load
+        from nlparam.taxonomies.history import keep
+        from nlparam.taxonomies.refit import changes_of, last_edit
+        from nlparam.taxonomies.refit import refit as fit_again
+
+    taxonomy = load(folder)
+    file = read(folder / FILE if edited is None else edited)
+    given = {"locked": lock or (), "excluded": forbid or (), "pool": _candidates(candidate or ())}
+    if check:
+        changes, said = changes_of(taxonomy, file, **given)
+        print_warnings(said)
+        print_lines(*(changes or ["nothing was edited"]))
+        return
+    target = folder if out is None else out
+    if out is not None:
+        check_folder(out, taxonomy.settings, overwrite=overwrite)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", FitWarning)
+        new = fit_again(
+            taxonomy,
+            file,
+            **given,
+            lm=lm,
+            calibration=calibration,
+            budget=Budget(max_calls=max_calls, max_tokens=max_tokens, max_seconds=max_seconds),
+            store=store,
+            timeout=timeout,
+            progress=progress,
+        )
+    print_warnings(str(one.message) for one in caught if issubclass(one.category, FitWarning))
+    if new is taxonomy and out is None:
+        print_lines("nothing was edited: the taxonomy stays as it is")
+        return
+    kept = keep(taxonomy, folder) if target.resolve() == folder.resolve() else None
+    save_with_report(new, target)
+    if json:
+        print_json(last_edit(new) | {"taxonomy": new.to_dict()})
+        return
+    edit = last_edit(new)
+    print_lines(*edit["changes"])
+    for said, paths in (("gone", edit["gone"]), ("new", edit["new"])):
+        print_lines(*(f"{said}: {path}" for path in paths))
+    print_lines("", *str(new).splitlines(), "")
+    print_lines(f"asked:     {edit['calls']:,} calls, {edit['judgments_asked']:,} judgments, {edit['seconds']:.0f} s")
+    if kept is not None:
+        print_lines(f"before:    {kept}")
+    print_lines(f"taxonomy:  {target}")
+
+
+def save_with_report(taxonomy: "Taxonomy", folder: Path) -> None:
+    """Writes a taxonomy and its report."""
+    from nlparam.report.tree import write_taxonomy_report
+
+    taxonomy.save(folder, overwrite=True)
+    write_taxonomy_report(taxonomy, folder / "report.html")
+
+
+def _candidates(given: Iterable[str]) -> dict[str, list[str]]:
+    """`2: mentions a price` is for node 2; without a number it is for the first level."""
+    from nlparam.hierarchy import ROOT
+
+    pools: dict[str, list[str]] = {}
+    for one in given:
+        node, colon, predicate = one.partition(":")
+        is_id = colon and node.strip() and all(part.isdigit() for part in node.strip().split("."))
+        pools.setdefault(node.strip() if is_id else ROOT, []).append(predicate if is_id else one)
+    return pools

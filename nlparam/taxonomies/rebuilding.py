@@ -1,0 +1,393 @@
+"""Rebuilding a tree after an edit: what stays is carried over with its judgments, and the rest is divided again."""
+
+import collections
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from nlparam.costs import Costs
+from nlparam.denoter import TextFeatures
+from nlparam.errors import BudgetError, LanguageModelError
+from nlparam.hierarchy import HOLDS, ROOT, STOPS, Candidate, Node, Taxonomy
+from nlparam.numerics.head import Head, Judged, fit_head
+from nlparam.taxonomies.dividing import Considered, Divided, Divider, Known
+from nlparam.taxonomies.edit import PlannedDivision, PlannedNode
+from nlparam.taxonomies.entries import judged
+from nlparam.taxonomies.tree import Branch
+
+# A division that nobody edited stays as it is while at least this share of its node's texts were under it before.
+_MOSTLY_THE_SAME = 0.5
+# A head of merged predicates is trained on texts that all of them were judged on, if there are so many.
+_LEAST_JUDGED = 12
+
+
+class Rebuilding:
+    """Builds the branches of the edited tree of a taxonomy.
+
+    **Arguments:** `forbidden`, predicates that may be nowhere; `pools`, candidates of the user's own, by the id of the
+    node they are for; `depth`, how deep new nodes are divided.
+
+    `locked` gets, for each path, the predicates that are locked there, as they were judged; `warnings` what the user
+    should know of them.
+    """
+
+    def __init__(
+        self,
+        taxonomy: Taxonomy,
+        divider: Divider,
+        *,
+        forbidden: Sequence[str] = (),
+        pools: Mapping[str, Sequence[str]] | None = None,
+        depth: int,
+    ):
+        self.taxonomy, self.divider, self.depth = taxonomy, divider, depth
+        self.corpus = divider.run.corpus
+        self.forbidden = {predicate.casefold() for predicate in forbidden}
+        self.pools = pools or {}
+        self.locked: dict[str, list[str]] = {}
+        self.warnings: list[str] = []
+        self.known = _known(taxonomy)
+
+    def root(self, division: PlannedDivision) -> Branch:
+        """The whole tree."""
+        return self._branch(division, (ROOT,), np.arange(len(self.corpus.distinct)), ())
+
+    def rows_of(self, node: str) -> np.ndarray:
+        """The distinct texts under a node of the tree before."""
+        return np.unique(self.taxonomy.corpus.row[self.taxonomy.nodes[node].members])
+
+    def _branch(self, division: PlannedDivision, ids: Sequence[str], rows: np.ndarray, path: tuple[str, ...]) -> Branch:
+        """A node that is made of the nodes `ids` of the tree before, none for a new one."""
+        branch = Branch(path, rows)
+        pool = [predicate for one in ids for predicate in self.pools.get(one, ())]
+        solved = bool(division.solved or pool or division.n_children is None)
+        if not division.children and division.n_children == 0 and not pool:
+            self._end(branch, ids)
+            return branch
+        if not solved and len(ids) == 1:
+            before = self.rows_of(ids[0])
+            solved = len(np.intersect1d(before, rows)) < _MOSTLY_THE_SAME * len(rows)
+        if solved:
+            branch.divided = self._solved(division, ids, rows, path, pool)
+        else:
+            carried = self.carried(ids[0], rows)
+            branch.divided = self._regrouped(carried, division.children, rows, ids[0])
+        branch.stopped = branch.divided.stopped
+        self._children(branch, division)
+        return branch
+
+    def _end(self, branch: Branch, ids: Sequence[str]) -> None:
+        """A node without children: as it was, or as it is wanted; a new one is divided as deep as the others are."""
+        nodes = [self.taxonomy.nodes[one] for one in ids]
+        if nodes:
+            had_children = any(node.children for node in nodes)
+            branch.stopped = STOPS.by_hand if had_children else next(node.stopped for node in nodes)
+            considered = self._others((), ids, branch.rows)
+            if considered:
+                branch.divided = _undivided(branch, considered)
+        elif len(branch.path) >= self.depth:
+            branch.stopped = STOPS.depth
+        elif len(branch.rows) < self.divider.options.least_texts:
+            branch.stopped = STOPS.few_texts
+        elif self.divider.run.meter.spent is not None:
+            branch.stopped = STOPS.budget_spent
+        else:
+            branch.divided = self._ordered(self.divider.divide(branch.rows, branch.path, excluded=self._barred()))
+            branch.stopped = branch.divided.stopped
+            self._children(branch, PlannedDivision())
+
+    def _children(self, branch: Branch, division: PlannedDivision) -> None:
+        assert branch.divided is not None
+        planned = {child.predicate.casefold(): child for child in division.children}
+        holds = branch.divided.denotations >= HOLDS
+        for column, predicate in enumerate(branch.divided.judged_as):
+            child = planned.get(predicate.casefold(), _NEW)
+            if child.locked:
+                self.locked.setdefault(" > ".join(branch.path), []).append(predicate)
+            path = (*branch.path, branch.divided.predicates[column])
+            branch.children.append(self._branch(child.division, child.ids, branch.rows[holds[:, column]], path))
+
+    def carried(self, node_id: str, rows: np.ndarray) -> Divided:
+        """The division of a node as it was; texts that were not under it before are denoted by its head."""
+        taxonomy, denoter = self.taxonomy, self.taxonomy.denoter
+        assert denoter is not None
+        node, before = taxonomy.nodes[node_id], self.rows_of(node_id)
+        children, head = taxonomy.children(node_id), denoter.heads[node_id]
+        directions = denoter.directions[node_id]
+        same = np.array_equal(before, rows)
+        # The first text that is equal to each distinct one.
+        _, first = np.unique(taxonomy.corpus.row[node.members], return_index=True)
+        denotations = taxonomy.denotations(node_id)[first].astype(np.float64)
+        if not same:
+            there = np.isin(rows, before)
+            fresh = np.zeros((len(rows), len(children)))
+            fresh[there] = denotations[np.searchsorted(before, rows[there])]
+            if not there.all():
+                fresh[~there] = head.denote(self.features(rows[~there], directions))
+            denotations = fresh
+        considered = [self._moved(candidate, rows) for candidate in node.candidates]
+        if same:
+            considered = [
+                dataclasses.replace(one, denotations=candidate.denotations[first])
+                if len(candidate.denotations)
+                else one
+                for one, candidate in zip(considered, node.candidates, strict=True)
+            ]
+        return Divided(
+            predicates=[child.name for child in children],
+            judged_as=[judged(child) for child in children],
+            denotations=denotations,
+            agreement=[child.agreement for child in children],
+            considered=considered,
+            divisions=list(node.divisions),
+            directions=directions,
+            head=head,
+            stopped=None,
+            partial=node.partial,
+            costs=node.costs,
+        )
+
+    def features(self, rows: np.ndarray, directions: np.ndarray) -> np.ndarray:
+        """What the head of a node with these directions sees of some texts."""
+        memberships = TextFeatures(self.divider.run.ngrams, directions).memberships(self.divider.represented[rows])
+        return np.concatenate([self.divider.shared[rows], memberships], axis=1)
+
+    def _regrouped(self, carried: Divided, children: Sequence[PlannedNode], rows: np.ndarray, node: str) -> Divided:
+        """A division of which children were renamed, taken out or merged: nothing needs to be judged for that."""
+        assert carried.head is not None
+        before = [child.id for child in self.taxonomy.children(node)]
+        groups = [[before.index(one) for one in child.ids] for child in children]
+        if [group[:1] for group in groups] == [[k] for k in range(len(before))]:
+            return dataclasses.replace(carried, predicates=[child.name for child in children])
+        heads, considered, agreement = [], list(carried.considered), []
+        union = np.stack([carried.denotations[:, group].max(axis=1) for group in groups], axis=1)
+        for number, (child, group) in enumerate(zip(children, groups, strict=True)):
+            if len(group) == 1:
+                heads.append(carried.head.take(group))
+                agreement.append(carried.agreement[group[0]])
+                continue
+            answers = self._answers(child.predicates)
+            position = {text: n for n, text in enumerate(self.corpus.distinct[row] for row in rows.tolist())}
+            at = np.asarray(sorted(position[text] for text in answers if text in position), dtype=int)
+            said = np.asarray([answers[self.corpus.distinct[row]] for row in rows[at].tolist()], np.float32)
+            head, agrees = self._head_of(rows, union[:, number], Judged(at, said), carried.directions)
+            heads.append(head)
+            agreement.append(agrees)
+            considered.append(Considered(child.predicate, union[:, number].astype(np.float32), at, said))
+        return dataclasses.replace(
+            carried,
+            predicates=[child.name for child in children],
+            judged_as=[child.predicate for child in children],
+            denotations=union,
+            agreement=agreement,
+            considered=considered,
+            head=_joined(heads),
+        )
+
+    def _head_of(self, rows, denotations: np.ndarray, answers: Judged, directions: np.ndarray) -> tuple[Head, float]:
+        """A head of one predicate from its answers, that holds for as many texts as its denotations do."""
+        features = self.features(rows, directions)
+        if len(answers.rows) < 2:
+            raise LanguageModelError(
+                "too few judgments are known of nodes that are to be merged: reword one of them to say both, which has "
+                "it judged"
+            )
+        fitted = fit_head(features, [answers], correct_bias=self.divider.options.correct_bias)
+        head = fitted.head
+        log_odds = head.slope * (features @ head.coefficients[:, 0] + head.intercepts[0])
+        n_holding = int((denotations >= HOLDS).sum())
+        shift = 0.0
+        if 0 < n_holding < len(log_odds):
+            ordered = np.sort(log_odds)[::-1]
+            shift = float(ordered[n_holding - 1 : n_holding + 1].mean())
+        left_out, corrected = fitted.left_out[0], fitted.corrected[0]
+        coefficients = head.coefficients * head.slope
+        found = Head(coefficients, head.intercepts * head.slope - shift, 1.0, head.thresholds)
+        return found, float(np.mean((left_out > 0.5) == (corrected > 0.5)))
+
+    def _solved(self, division: PlannedDivision, ids, rows, path, pool: Sequence[str]) -> Divided:
+        """A division whose open children and other candidates compete again, beside those that are locked."""
+        locked = [child for child in division.children if child.locked]
+        least, most = self.divider.children
+        # Candidates for a node without children divide it.
+        n_children = None if pool and not division.children else division.n_children
+        limits = (max(least, len(locked)), max(most, len(locked)))
+        if n_children is not None:
+            # In the place of what is forbidden there is another only if the texts bear it out.
+            limits = (max(len(locked), min(len(division.children), n_children), 1), n_children)
+            if division.anew:
+                limits = (n_children, n_children)
+        divider = dataclasses.replace(self.divider, children=limits)
+        barred = self._barred(ids, division.excluded)
+        fixed = [self._known(child.predicates) for child in locked]
+        offered = [self._known(child.predicates) for child in division.children if not child.locked]
+        offered += [Known(predicate, self.known.get(predicate.casefold(), {})) for predicate in pool]
+        if not division.anew and (n_children is None or n_children > len(locked)):
+            offered += self._candidates(ids, {one.casefold() for one in barred})
+        if len(rows) < 2:
+            raise LanguageModelError(
+                f"{self._where(path)}, {len(rows)} texts are left, which cannot be divided: take out its children"
+            )
+        divided = None
+        if not division.anew or pool:
+            divided = divider.divide(rows, path, locked=fixed, excluded=barred, pool=offered)
+        wanted = limits[0] if n_children is None else n_children
+        if divided is None or (len(divided.judged_as) < wanted > len(locked) and not pool):
+            # What is known is not enough: more is proposed, and competes with it.
+            proposed = divider.divide(rows, path, locked=fixed, excluded=[*barred, *map(_predicate, offered)])
+            offered += [self._considered(one, rows) for one in proposed.considered]
+            divided = divider.divide(rows, path, locked=fixed, excluded=barred, pool=offered)
+        self._check_locked(divided, locked, path)
+        names = {child.predicate.casefold(): child.name for child in division.children}
+        divided = dataclasses.replace(
+            divided,
+            predicates=[
+                names.get(said.casefold(), shown)
+                for said, shown in zip(divided.judged_as, divided.predicates, strict=True)
+            ],
+            considered=[*divided.considered, *self._others(divided.considered, ids, rows)],
+        )
+        return self._ordered(divided)
+
+    def _check_locked(self, divided: Divided, locked: Sequence[PlannedNode], path) -> None:
+        """Raises if a locked predicate has too few answers to be denoted: it must not be lost.
+
+        Warns of one that holds for no text.
+        """
+        there = {predicate.casefold() for predicate in divided.judged_as}
+        answers = {one.predicate.casefold(): one.answers for one in divided.considered}
+        for child in locked:
+            said = answers.get(child.predicate.casefold(), np.zeros(0))
+            if len(said) and said.max() < HOLDS:
+                self.warnings.append(
+                    f"{self._where(path)}, {child.predicate!r} is locked, and the language model says that it holds "
+                    f"for none of the {len(said)} texts it was judged on"
+                )
+            if child.predicate.casefold() not in there:
+                meter = self.divider.run.meter
+                line = f" (line {child.line})" if child.line else ""
+                if meter.spent is not None:
+                    raise BudgetError(
+                        f"the budget is spent ({meter.spent}) before {child.predicate!r}{line} was judged: allow more; "
+                        "nothing was changed, and what was judged until now costs nothing again"
+                    )
+                raise LanguageModelError(
+                    f"{self._where(path)}, {child.predicate!r}{line} has too few usable judgments to be a node: give "
+                    "it a wording that the language model answers with yes or no; nothing was changed"
+                )
+
+    def _others(self, there: Sequence[Considered], ids: Sequence[str], rows: np.ndarray) -> list[Considered]:
+        """What was considered before and is not any more: its judgments are kept."""
+        seen = {one.predicate.casefold() for one in there}
+        kept = []
+        for candidate in (candidate for one in ids for candidate in self.taxonomy.nodes[one].candidates):
+            if candidate.predicate.casefold() not in seen:
+                seen.add(candidate.predicate.casefold())
+                kept.append(self._moved(candidate, rows))
+        return kept
+
+    def _moved(self, candidate: Candidate, rows: np.ndarray) -> Considered:
+        """What is known of a candidate on some texts, but for its denotations."""
+        at = self.taxonomy.corpus.row[candidate.judged]
+        here = np.isin(at, rows)
+        nothing = np.zeros(0, np.float32)
+        positions = np.searchsorted(rows, at[here])
+        return Considered(candidate.predicate, nothing, positions, candidate.answers[here], candidate.same_as)
+
+    def _candidates(self, ids: Sequence[str], barred: set[str]) -> list[Known]:
+        """What was considered before for the children of a node, without what is barred or the same as that."""
+        offered: dict[str, Known] = {}
+        for node in (self.taxonomy.nodes[one] for one in ids):
+            for candidate in node.candidates:
+                said = candidate.predicate.casefold()
+                alike = candidate.same_as is not None and candidate.same_as.casefold() in barred
+                if said not in barred and not alike and len(candidate.judged):
+                    offered.setdefault(said, Known(candidate.predicate, self.known[said]))
+        return list(offered.values())
+
+    def _barred(self, ids: Sequence[str] = (), excluded: Sequence[str] = ()) -> list[str]:
+        """Predicates that may not be children of a node."""
+        under = self.taxonomy.settings.get("excluded_under") or {}
+        paths = [" > ".join(node.name for node in self.taxonomy.path(one)) for one in ids]
+        return list(
+            dict.fromkeys([*self.forbidden, *excluded, *(said for path in paths for said in under.get(path, ()))])
+        )
+
+    def _known(self, predicates: Sequence[str]) -> Known:
+        if len(predicates) == 1:
+            return Known(predicates[0], self.known.get(predicates[0].casefold(), {}))
+        return Known(", or ".join(predicates), self._answers(predicates))
+
+    def _answers(self, predicates: Sequence[str]) -> dict[str, float]:
+        """Whether any of some predicates holds: the highest of the answers, for texts that all were judged on."""
+        answers = [self.known.get(predicate.casefold(), {}) for predicate in predicates]
+        common = set.intersection(*map(set, answers))
+        if len(common) < _LEAST_JUDGED:
+            # Where one of them holds, it does whatever the others do.
+            common |= {text for one in answers for text, p in one.items() if p >= HOLDS}
+        return {text: max(one.get(text, 0.0) for one in answers) for text in sorted(common)}
+
+    def _considered(self, one: Considered, rows: np.ndarray) -> Known:
+        texts = (self.corpus.distinct[row] for row in rows[one.judged].tolist())
+        return Known(one.predicate, dict(zip(texts, one.answers.tolist(), strict=True)))
+
+    def _ordered(self, divided: Divided) -> Divided:
+        """The largest first: that is how they are numbered."""
+        order = np.argsort(-(divided.denotations >= HOLDS).sum(axis=0), kind="stable").tolist()
+        return dataclasses.replace(
+            divided,
+            predicates=[divided.predicates[k] for k in order],
+            judged_as=[divided.judged_as[k] for k in order],
+            denotations=divided.denotations[:, order],
+            agreement=[divided.agreement[k] for k in order],
+            head=None if divided.head is None else divided.head.take(order),
+        )
+
+    def _where(self, path: Sequence[str]) -> str:
+        return f"under {path[-1]!r}" if path else "at the top"
+
+
+# A child that the edited file does not have.
+_NEW = PlannedNode((), (), "", False, PlannedDivision())
+
+
+def _predicate(one: Known) -> str:
+    return one.predicate
+
+
+def _undivided(branch: Branch, considered: list[Considered]) -> Divided:
+    """A node without children for which candidates were considered."""
+    return Divided(
+        predicates=[],
+        judged_as=[],
+        denotations=np.zeros((len(branch.rows), 0)),
+        agreement=[],
+        considered=considered,
+        divisions=[],
+        directions=np.zeros((0, 0)),
+        head=None,
+        stopped=branch.stopped,
+        partial=False,
+        costs=Costs(),
+    )
+
+
+def _known(taxonomy: Taxonomy) -> dict[str, dict[str, float]]:
+    """Every answer there is, by predicate (whatever its case) and text: they do not depend on the node."""
+    known: dict[str, dict[str, float]] = collections.defaultdict(dict)
+    nodes: Sequence[Node] = list(taxonomy.nodes.values())
+    for candidate in (candidate for node in nodes for candidate in node.candidates):
+        texts = (taxonomy.corpus.texts[text] for text in candidate.judged.tolist())
+        known[candidate.predicate.casefold()] |= dict(zip(texts, candidate.answers.tolist(), strict=True))
+    return dict(known)
+
+
+def _joined(heads: Sequence[Head]) -> Head:
+    """One head of several, with slopes of one."""
+    return Head(
+        np.concatenate([head.coefficients * head.slope for head in heads], axis=1),
+        np.concatenate([head.intercepts * head.slope for head in heads]),
+        1.0,
+        np.concatenate([head.thresholds for head in heads]),
+    )

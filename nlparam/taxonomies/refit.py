@@ -1,0 +1,350 @@
+"""`nlparam.refit`: an edited taxonomy becomes a taxonomy again, reusing every judgment."""
+
+import dataclasses
+import datetime
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from nlparam.budget import Budget
+from nlparam.calibration import Labelled
+from nlparam.errors import EditError, FitWarning, LanguageModelError
+from nlparam.hierarchy import ROOT, STATUS, Node, Taxonomy
+from nlparam.language.lm import load_language_model
+from nlparam.language.lm.base import AbstractLanguageModel, Completion, Request
+from nlparam.language.lm.engine import Engine
+from nlparam.language.propose import Listed
+from nlparam.language.store import Store
+from nlparam.models import Clustering
+from nlparam.progress import Progress
+from nlparam.run import prepared
+from nlparam.taxonomies.dividing import Divider
+from nlparam.taxonomies.edit import Plan, PlannedDivision, plan
+from nlparam.taxonomies.entries import Edited, Entry, entries_of, judged, one_line, read
+from nlparam.taxonomies.growing import WORDS_SMALL, make_divider
+from nlparam.taxonomies.options import TaxonomyOptions
+from nlparam.taxonomies.rebuilding import Rebuilding
+from nlparam.taxonomies.tree import assemble
+
+
+def refit(
+    taxonomy: Taxonomy,
+    edited: Edited | str | Path | None = None,
+    *,
+    locked: Mapping[str, Sequence[str]] | Sequence[str] = (),
+    excluded: Sequence[str] = (),
+    pool: Mapping[str, Sequence[str]] | Sequence[str] = (),
+    lm: str | Path | AbstractLanguageModel | None = None,
+    calibration: str | Path | Labelled | None = None,
+    budget: Budget | None = None,
+    store: str | Path | Store | None = None,
+    timeout: float = 60.0,
+    progress: Progress | None = None,
+) -> Taxonomy:
+    """Fits a taxonomy again after an edit: what is locked stays, and what the edit touches is solved anew.
+
+    Nothing that was judged is judged again: the candidates of every node (`Node.candidates`) are kept with their
+    answers. Renaming, locking, deleting and merging ask nothing at all. Where something is forbidden, added, moved
+    there or reworded, or a node is split, the open nodes beside it compete again with all that was considered before;
+    only what is missing is judged or proposed. Everything else stays as it is, and without an edit the result is the
+    taxonomy itself.
+
+    **Arguments:**
+
+    - `taxonomy`: the tree before the edit.
+    - `edited`: the edited `taxonomy.yaml`, or what `entries_of` gives, changed; by default the tree as it is.
+    - `locked`: ids or predicates of nodes to lock; or a mapping from the id of a parent (`"root"` for the first level)
+      to predicates, which are locked, and added where they are not there yet.
+    - `excluded`: ids or predicates that may be nowhere.
+    - `pool`: candidates that compete too, for the first level, or by the id of the parent; that division is solved.
+    - `lm`, `calibration`, `budget`, `store`, `timeout`: as for `nlparam.taxonomy`; by default the language model of the
+      tree, which it must be.
+
+    **Returns:** a new `Taxonomy`; `settings["edits"]` says what was done to it so far.
+
+    **Raises:** `EditError` if the edit is impossible, `LanguageModelError` if the language model is another or cannot
+    be asked, `BudgetError` if the budget ends before what is locked is judged. The taxonomy that was given is not
+    changed.
+    """
+    planned, pools, changes = _planned(taxonomy, edited, locked, excluded, pool)
+    for warning in planned.warnings:
+        warnings.warn(warning, FitWarning, stacklevel=2)
+    if not changes:
+        return taxonomy
+    divisions = [planned.division, *(node.division for node in planned.division.walk())]
+    if not pools and not any(division.changed for division in divisions):
+        return _relabelled(taxonomy, planned, changes)
+    asks = bool(pools) or any(division.solved for division in divisions)
+    the_lm = taxonomy.settings["lm"] if lm is None else lm
+    if not asks:
+        the_lm = _NotBefore(the_lm, taxonomy, timeout=timeout)
+    with dividing(
+        taxonomy, taxonomy.texts, lm=the_lm, calibration=calibration, budget=budget, store=store, timeout=timeout,
+        progress=progress,
+    ) as divider:  # fmt: skip
+        depth = int(taxonomy.settings["depth"])
+        rebuilding = Rebuilding(taxonomy, divider, forbidden=planned.forbidden, pools=pools, depth=depth)
+        root = rebuilding.root(planned.division)
+        for warning in rebuilding.warnings:
+            warnings.warn(warning, FitWarning, stacklevel=2)
+        if not root.children and planned.division.n_children != 0:
+            raise LanguageModelError(
+                "no candidate predicates are left that divide the texts: forbid less, or add nodes of your own; "
+                "nothing was changed"
+            )
+        settings = taxonomy.settings | {"locked": rebuilding.locked, "excluded": list(planned.forbidden)}
+        costs = divider.run.costs
+        tree = assemble(divider, taxonomy.denoter and taxonomy.denoter.goal_map, root, settings)
+        asked = {"calls": costs.calls, "judgments_asked": costs.judgments_asked, "seconds": costs.total_seconds}
+    gone, new = _differences(taxonomy, tree)
+    return dataclasses.replace(
+        tree,
+        settings=tree.settings | {"edits": _edits(taxonomy, changes, gone=gone, new=new, **asked)},
+        costs=taxonomy.costs + costs,
+    )
+
+
+def changes_of(
+    taxonomy: Taxonomy,
+    edited: Edited | str | Path | None = None,
+    *,
+    locked: Mapping[str, Sequence[str]] | Sequence[str] = (),
+    excluded: Sequence[str] = (),
+    pool: Mapping[str, Sequence[str]] | Sequence[str] = (),
+) -> tuple[list[str], list[str]]:
+    """What a refit with these arguments would do, and what the user should know before, in words. Nothing is asked.
+
+    Raises `EditError` as `refit` does.
+    """
+    planned, _, changes = _planned(taxonomy, edited, locked, excluded, pool)
+    return changes, list(planned.warnings)
+
+
+def _planned(taxonomy, edited, locked, excluded, pool) -> tuple[Plan, dict[str, list[str]], list[str]]:
+    """The plan, further candidates by node, and the changes in words."""
+    if not isinstance(edited, Edited):
+        edited = entries_of(taxonomy) if edited is None else read(edited)
+    planned, pools = plan(_with(edited, taxonomy, locked, excluded), taxonomy), _pools(pool, taxonomy)
+    return planned, pools, [*planned.changes, *(f"candidates for {one}: {', '.join(of)}" for one, of in pools.items())]
+
+
+def last_edit(taxonomy: Taxonomy) -> dict[str, Any]:
+    """What the last refit of a taxonomy did: `date`; `changes`, what was asked for, in words; `gone` and `new`, the
+    paths of nodes that are not there any more, and of those that were not there before; `calls`, `judgments_asked` and
+    `seconds`.
+    """
+    return (taxonomy.settings.get("edits") or [{}])[-1]
+
+
+@contextmanager
+def dividing(
+    taxonomy: Taxonomy,
+    texts: Sequence[str],
+    *,
+    lm: str | Path | AbstractLanguageModel,
+    calibration: str | Path | Labelled | None,
+    budget: Budget | None,
+    store: str | Path | Store | None,
+    timeout: float,
+    progress: Progress | None,
+) -> Iterator[Divider]:
+    """What divides nodes of a taxonomy that is there, over its texts or more: its embedder, n-grams, goal
+    representation and judge; no text is stated before something is to be proposed.
+
+    Raises `LanguageModelError` if the language model is not that of the taxonomy, or judges otherwise.
+    """
+    settings, denoter = taxonomy.settings, taxonomy.denoter
+    assert denoter is not None  # only of a tree without any predicate
+    engines: list[Engine] = []
+
+    def listed(engine: Engine) -> Listed:
+        engines.append(engine)
+        return Listed(())
+
+    def check(there: dict[str, Any]) -> None:
+        if there["lm_identity"] != settings["lm_identity"]:
+            raise LanguageModelError(
+                f"the language model here is {there['lm_identity']!r}, expected {settings['lm_identity']!r}, which "
+                "the taxonomy was made with: give that one (lm=, --lm)"
+            )
+        if there["judge"] != settings["judge"]:
+            raise LanguageModelError(
+                f"the judge here is {there['judge']!r}, expected {settings['judge']!r}: give the calibration that the "
+                "taxonomy was made with, or use the same version of nlparam"
+            )
+
+    with prepared(
+        Clustering(n_predicates=2),
+        texts,
+        goal=settings["goal"],
+        lm=lm,
+        embedder=denoter.embedder,
+        proposer=listed,
+        form=settings.get("form", "single"),
+        calibration=calibration,
+        representation="embedding",
+        budget=budget,
+        store=store,
+        timeout=timeout,
+        seed=int(settings["seed"]),
+        check=check,
+        progress=progress,
+    ) as run:
+        yield make_divider(
+            dataclasses.replace(run, ngrams=denoter.ngrams),
+            engines[0],
+            TaxonomyOptions(**settings["options"]),
+            (int(settings["children"][0]), int(settings["children"][1])),
+            depth=int(settings["depth"]),
+            goal_map=denoter.goal_map,
+        )
+
+
+class _NotBefore(AbstractLanguageModel):
+    """The language model of a tree where nothing should have to be asked: looked for when something is after all."""
+
+    def __init__(self, spec: str | Path | AbstractLanguageModel, taxonomy: Taxonomy, *, timeout: float):
+        self.identity = taxonomy.settings["lm_identity"]
+        self.strong = int(taxonomy.settings["n_words"]) > WORDS_SMALL
+        self._spec, self._timeout = spec, timeout
+        self._found: AbstractLanguageModel | None = None
+
+    async def complete(self, request: Request) -> Completion:
+        if self._found is None:
+            self._found = load_language_model(self._spec, timeout=self._timeout)
+            if self._found.identity != self.identity:
+                raise LanguageModelError(
+                    f"the language model here is {self._found.identity!r}, expected {self.identity!r}: give that one"
+                )
+        return await self._found.complete(request)
+
+    async def aclose(self) -> None:
+        if self._found is not None:
+            await self._found.aclose()
+
+
+def _relabelled(taxonomy: Taxonomy, planned: Plan, changes: Sequence[str]) -> Taxonomy:
+    """The taxonomy with other names and locks, everything else as it is."""
+    nodes: dict[str, Node] = dict(taxonomy.nodes)
+    locked: dict[str, list[str]] = {}
+
+    def visit(division: PlannedDivision, path: tuple[str, ...]) -> None:
+        for child in division.children:
+            node, said = nodes[child.ids[0]], child.predicate
+            nodes[node.id] = dataclasses.replace(
+                node,
+                predicate=child.name,
+                judged_as=said if said != child.name else None,
+                status=STATUS.locked if child.locked else STATUS.open,
+            )
+            if child.locked:
+                locked.setdefault(" > ".join(path), []).append(said)
+            visit(child.division, (*path, child.name))
+
+    visit(planned.division, ())
+    settings = taxonomy.settings | {"locked": locked, "excluded": list(planned.forbidden)}
+    nothing = {"gone": [], "new": [], "calls": 0, "judgments_asked": 0, "seconds": 0.0}
+    return dataclasses.replace(
+        taxonomy, nodes=nodes, settings=settings | {"edits": _edits(taxonomy, changes, **nothing)}
+    )
+
+
+def _differences(before: Taxonomy, after: Taxonomy) -> tuple[list[str], list[str]]:
+    """The paths of nodes that are gone, and of those that are new, by what is judged."""
+
+    def paths(tree: Taxonomy) -> dict[tuple[str, ...], str]:
+        nodes = [node for node in tree.nodes.values() if node.predicate is not None]
+        return {
+            tuple(judged(one).casefold() for one in tree.path(node.id)): " > ".join(
+                one.name for one in tree.path(node.id)
+            )
+            for node in nodes
+        }
+
+    old, new = paths(before), paths(after)
+    return [name for path, name in old.items() if path not in new], [n for path, n in new.items() if path not in old]
+
+
+def _edits(taxonomy: Taxonomy, changes: Sequence[str], **asked: Any) -> list[dict[str, Any]]:
+    date = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+    return [*(taxonomy.settings.get("edits") or ()), {"date": date, "changes": list(changes)} | asked]
+
+
+def _with(
+    edited: Edited, taxonomy: Taxonomy, locked: Mapping[str, Sequence[str]] | Sequence[str], excluded: Sequence[str]
+) -> Edited:
+    """The edited tree with the locks and exclusions that were given in Python."""
+    for name, given in (("locked", locked), ("excluded", excluded)):
+        if isinstance(given, str):
+            raise EditError(f"got {name}={given!r}, expected a list of ids or predicates: put it into a list")
+    out = [_entry_of(one, edited) for one in excluded]
+    barred = [one_line(said) if entry is None else entry.predicate for said, entry in zip(excluded, out, strict=True)]
+    added: dict[str, list[str]] = {}
+    chosen: list[Entry] = []
+    if isinstance(locked, Mapping):
+        for parent, predicates in locked.items():
+            _check_parent(parent, taxonomy)
+            there = edited.tree if parent == ROOT else _required(parent, edited).children
+            for predicate in map(one_line, predicates):
+                same = [entry for entry in there if predicate.casefold() in _said(entry)]
+                chosen += same
+                if not same:
+                    added.setdefault(parent, []).append(predicate)
+    else:
+        chosen = [_required(one, edited) for one in locked]
+
+    def changed(entry: Entry) -> Entry:
+        children = tuple(changed(child) for child in entry.children)
+        children += tuple(Entry(predicate) for predicate in added.get(entry.id or "", ()))
+        lock = entry.locked or any(entry is one for one in chosen)
+        return dataclasses.replace(entry, locked=lock, children=children)
+
+    tree = tuple(changed(entry) for entry in edited.tree) + tuple(Entry(one) for one in added.get(ROOT, ()))
+    new = [one for one in dict.fromkeys(barred) if one not in edited.forbid]
+    return dataclasses.replace(
+        edited,
+        tree=tree,
+        forbid=(*edited.forbid, *new),
+        forbid_lines=(*edited.forbid_lines, *(None for _ in new)),
+    )
+
+
+def _said(entry: Entry) -> set[str]:
+    return {entry.predicate.casefold(), entry.shown.casefold()}
+
+
+def _entry_of(one: str, edited: Edited) -> Entry | None:
+    """The entry with an id, or else with a predicate or name."""
+    entries = list(edited.walk())
+    by_id = [entry for entry in entries if entry.id == one]
+    return next(iter(by_id or [entry for entry in entries if one_line(one).casefold() in _said(entry)]), None)
+
+
+def _required(one: str, edited: Edited) -> Entry:
+    entry = _entry_of(one, edited)
+    if entry is None:
+        raise EditError(f"the tree has no node with the id or predicate {one!r}: its ids are in taxonomy.yaml")
+    return entry
+
+
+def _check_parent(node: str, taxonomy: Taxonomy) -> None:
+    if not isinstance(node, str) or node not in taxonomy.nodes or taxonomy.nodes[node].residual:
+        raise EditError(f"got the parent {node!r}, expected {ROOT!r} or the id of a node, for instance '2'")
+
+
+def _pools(pool: Mapping[str, Sequence[str]] | Sequence[str], taxonomy: Taxonomy) -> dict[str, list[str]]:
+    """New candidates by the id of the node they are for."""
+    if isinstance(pool, str):
+        raise EditError(f"got pool={pool!r}, expected a list of predicates: put it into a list")
+    given = pool if isinstance(pool, Mapping) else {ROOT: pool}
+    pools: dict[str, list[str]] = {}
+    for node, predicates in given.items():
+        _check_parent(node, taxonomy)
+        there = {judged(child).casefold() for child in taxonomy.children(node)}
+        there |= {candidate.predicate.casefold() for candidate in taxonomy.nodes[node].candidates}
+        fresh = [said for said in map(one_line, predicates) if said and said.casefold() not in there]
+        if fresh:
+            pools[node] = fresh
+    return pools
