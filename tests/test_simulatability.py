@@ -16,6 +16,7 @@ from nlparam.costs import Costs
 from nlparam.errors import CorpusError, FitWarning, LanguageModelError, MissingExtraError, ModelError
 from nlparam.language.choice import Chooser
 from nlparam.language.counterfactuals import Case, CounterfactualWriter, parse_inputs
+from nlparam.language.embed import AbstractEmbedder
 from nlparam.language.likeness import bleu, jaccard
 from nlparam.language.lm.base import Message, Request, RequestError
 from nlparam.language.lm.engine import Engine
@@ -165,6 +166,25 @@ def test_answers_differ_in_more_than_case_and_each_row_may_have_its_own(tmp_path
     assert asked.simulated[0].explanation.answer == "yes"
 
 
+class Initials(AbstractEmbedder):
+    """Texts that begin with the same letter are the same."""
+
+    @property
+    def identity(self) -> str:
+        return "initials"
+
+    def embed(self, texts):
+        return np.asarray([np.eye(26)["abcdefghijklmnopqrstuvwxyz".index(t.lower()[0])] for t in texts], np.float32)
+
+
+def test_embeddings_say_how_alike_counterfactuals_are():
+    found = simulate(rows(TRUE), similarities=("cosine", "jaccard"), embedder=Initials())
+    (one,) = found.simulated
+    assert one.generality["cosine"].value == 0  # they all begin with "A"
+    assert one.generality["jaccard"].value > 0.3
+    assert found.costs.embeddings_computed == 10
+
+
 # The parts.
 
 
@@ -289,17 +309,22 @@ def test_the_explanation_of_three_classes_has_a_sentence_for_each_that_has_a_pre
     )
 
 
-def test_a_fit_is_put_to_the_test_with_its_own_predictions(classification):
-    fit = dataclasses.replace(classification, denoter=Denoter())
-    oracle = Oracle()
+def reads_the_fit(oracle):
+    """The oracle, to which the explanation of the fit says what the true one says."""
 
     def reader(request):
-        # The explanation of the fit says what the true one says.
         prompt = request.messages[-1].content
         said = re.sub(r"A text is much more likely.*weighed against each other\.", TRUE, prompt)
         message = dataclasses.replace(request.messages[-1], content=said)
         return oracle(dataclasses.replace(request, messages=(*request.messages[:-1], message)))
 
+    return reader
+
+
+def test_a_fit_is_put_to_the_test_with_its_own_predictions(classification):
+    fit = dataclasses.replace(classification, denoter=Denoter())
+    oracle = Oracle()
+    reader = reads_the_fit(oracle)
     found = fit.simulatability(n_inputs=3, lm=ScriptedModel(reader), similarities=WORDS)
     assert len(found.simulated) == 3
     assert found.precision.value == 1
@@ -357,3 +382,15 @@ def test_the_command_says_what_is_missing(tmp_path):
     result = run(path, "--model", "embedded")
     assert result.exit_code == 1
     assert "no explanation" in said(result)
+
+
+def test_the_command_takes_the_folder_of_a_fit(tmp_path, classification, monkeypatch):
+    fit = dataclasses.replace(classification, denoter=Denoter())
+    monkeypatch.setattr(nlparam, "load", lambda folder: fit if folder == tmp_path else None, raising=False)
+    with FakeServer(answer=as_server(reads_the_fit(Oracle()))) as server:
+        options = ("--inputs", 2, "--similarities", "jaccard", "--lm", server.url)
+        result = run(tmp_path, *options)
+        assert result.exit_code == 0, result.output
+        assert "leave --model out" in said(run(tmp_path, "--model", server.url))
+    assert "2 explanations" in result.stdout
+    assert re.search(r"precision +1\.00", result.stdout)
