@@ -162,7 +162,7 @@ def make_comparison(
     ]
     return Comparison(
         groups=sizes,
-        goal="what customers complain about",
+        goal=(settings or {}).get("goal", "what customers complain about"),
         findings=findings,
         corpus=corpus,
         units=units,

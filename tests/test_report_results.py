@@ -235,7 +235,7 @@ def test_each_finding_stands_where_its_outcome_puts_it(comparison):
     for finding, row in zip(comparison.tested, rows, strict=True):
         figures = dict(zip(header, row, strict=True))
         assert figures["Claimed"] == ("yes" if finding.outcome is OUTCOMES.claimed else "no")
-        assert figures["More often in"] == finding.more
+        assert figures["Proposed for"] == finding.more
         assert figures["Effect"].startswith(f"{100 * finding.crude.effect:+.1f} [")
         assert figures["Relevance"] == "2.0"
         assert figures["Significance"] == "–"

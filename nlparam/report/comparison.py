@@ -309,7 +309,7 @@ def _direction(comparison: "Comparison") -> str:
     if len(comparison.groups) == 2:
         first, second = (excerpt(group.name, 80) for group in comparison.groups)
         return f"To the right a predicate holds more often in “{second}”, to the left in “{first}”."
-    return "To the right a predicate holds more often in the group that is named than in the others."
+    return "To the right a predicate holds more often in the group that it names than in the others, to the left less."
 
 
 def _outcomes(comparison: "Comparison") -> list[tuple[str, int]]:

@@ -86,7 +86,7 @@ def comparison_card(comparison: "Comparison") -> str:
     return _card(
         "Comparison of " + ", ".join(f"{group.name} ({group.n_texts:,})" for group in comparison.groups),
         comparison.goal,
-        ["More often in", "Effect, points", "Adjusted p", "Claimed"],
+        ["Proposed for", "Effect, points", "Adjusted p", "Claimed"],
         rows,
         f"{len(comparison.claims):,} of {len(comparison.findings):,} candidates are claimed to differ, errors kept to "
         f"{comparison.level:g}.",
