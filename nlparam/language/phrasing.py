@@ -144,7 +144,7 @@ class ParallelForm:
             first = answer.text.strip().splitlines()[:1] if answer is not None else []
             new = parse_predicate(first[0]) if first else None
             if new is None or not self._usable(new, predicates[number], common, reworded):
-                new = f"{common} {_what(predicates[number])}" if common.endswith("about") else None
+                new = f"{common} {what_it_says(predicates[number])}" if common.endswith("about") else None
             if new is not None and new.casefold() not in {p.casefold() for p in reworded}:
                 reworded[number] = new
         if is_parallel([p for p, keep in zip(reworded, kept, strict=True) if not keep]):
@@ -160,11 +160,11 @@ class ParallelForm:
 
 def _deterministic(predicates: Sequence[str], kept: Sequence[bool]) -> list[str]:
     """Every predicate as "is about" and what it says, unless two of them became one."""
-    new = [p if keep else f"{_FALLBACK} {_what(p)}" for p, keep in zip(predicates, kept, strict=True)]
+    new = [p if keep else f"{_FALLBACK} {what_it_says(p)}" for p, keep in zip(predicates, kept, strict=True)]
     return new if len({p.casefold() for p in new}) == len(new) else list(predicates)
 
 
-def _what(predicate: str) -> str:
+def what_it_says(predicate: str) -> str:
     """What a predicate says, without the words it begins with."""
     rest = predicate[len(lead(predicate)) :].strip() if lead(predicate) else predicate
     return re.sub(r"^(?:an?|the)\s+", "", rest or predicate)

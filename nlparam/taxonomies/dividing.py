@@ -169,13 +169,13 @@ class Divider:
                 self._state_more(rows, rng)
                 taken = [*excluded, *(pool.predicates[column] for column in fixed)]
                 proposed = self.proposer.propose(
-                    rows, scores, level=len(path), path=path, excluded=taken, n_candidates=effort.n_candidates, rng=rng
+                    rows, scores, path=path, excluded=taken, n_candidates=effort.n_candidates, rng=rng
                 )
             pool.add(proposed.predicates)
             same_as = proposed.same_as
         order = judging_order(scores, rng=rng)
         self._judge(pool, range(len(pool.predicates)), order[: effort.n_screened])
-        choice, partial = self._settle(pool, rows, order[: effort.n_judged], len(path), fixed)
+        choice, partial = self._settle(pool, rows, order[: effort.n_judged], path, fixed)
         return self._ended(pool, rows, directions, choice, fixed, partial, same_as)
 
     def _add(self, pool: Pool, predicates: Iterable[str | Known]) -> list[int]:
@@ -214,18 +214,18 @@ class Divider:
         with self.run.costs.stage("judging"):
             pool.judge_columns(list(columns), rows)
 
-    def _settle(self, pool: Pool, rows, order, level: int, fixed: list[int]) -> tuple[_Choice, bool]:
+    def _settle(self, pool: Pool, rows, order, path: Sequence[str], fixed: list[int]) -> tuple[_Choice, bool]:
         """Selects, judges in full what was selected, and selects again, until all that is selected is judged in full.
 
         The choice, and whether the budget kept something from being judged.
         """
-        choice = self._select(pool, rows, level, fixed)
+        choice = self._select(pool, rows, path, fixed)
         for _ in range(_MOST_ROUNDS):
             open_ones = [column for column in choice.columns if not pool.is_judged(column, order)]
             if not open_ones or pool.spent:
                 break
             self._judge(pool, open_ones, order)
-            choice = self._select(pool, rows, level, fixed)
+            choice = self._select(pool, rows, path, fixed)
         open_ones = [column for column in choice.columns if not pool.is_judged(column, order)]
         if open_ones and not pool.spent:
             # Still not settled: what is chosen now is judged, and stays.
@@ -237,7 +237,7 @@ class Divider:
         denotations = pool.denotations(columns)
         return shifted(denotations, matched(denotations)) if self.options.correct_bias else denotations
 
-    def _select(self, pool: Pool, rows: np.ndarray, level: int, fixed: list[int]) -> _Choice:
+    def _select(self, pool: Pool, rows: np.ndarray, path: Sequence[str], fixed: list[int]) -> _Choice:
         """The best cover by each number of children, and of these the one that held-out texts are likeliest under."""
         usable = pool.usable()
         missing = [column for column in fixed if column not in usable]
@@ -250,7 +250,7 @@ class Divider:
                 return _Choice(fixed, [])
             if len(covers) == 1:
                 return _Choice([*missing, *(usable[c] for c in covers[0])], [])
-            positions, targets = self._targets(rows, level)
+            positions, targets = self._targets(rows, path)
             gains = [held_out_gain(denotations[positions][:, cover], targets, seed=self.run.seed) for cover in covers]
             divisions = [
                 Division(len(cover), gain.mean, gain.standard_error) for cover, gain in zip(covers, gains, strict=True)
@@ -294,14 +294,16 @@ class Divider:
             return [at_most] if len(at_most) > 1 or locked else []
         return covers
 
-    def _targets(self, rows: np.ndarray, level: int) -> tuple[np.ndarray, np.ndarray]:
+    def _targets(self, rows: np.ndarray, path: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """What a division is to explain: positions in `rows`, and where the statements of these texts lie."""
-        stated = self.statements.usable(rows)
-        if len(stated) >= _LEAST_TARGETS:
-            phrases = [self.statements.below(int(rows[position]), level) for position in stated]
+        stated = np.asarray(self.statements.usable(rows), dtype=int)
+        named = self.proposer.named(rows[stated], path) if len(stated) else []
+        kept = [number for number, names in enumerate(named) if names]
+        if len(kept) >= _LEAST_TARGETS:
+            phrases = [", ".join(named[number]) for number in kept]
             distinct = list(dict.fromkeys(phrases))
             embedded = dict(zip(distinct, self.run.embedder.embed(distinct), strict=True))
-            return np.asarray(stated), np.stack([embedded[phrase] for phrase in phrases])
+            return stated[kept], np.stack([embedded[phrase] for phrase in phrases])
         positions = np.random.default_rng(self.run.seed).permutation(len(rows))[:_MOST_TARGETS]
         return positions, self.represented[rows[positions]]
 

@@ -28,7 +28,7 @@ def estimate_growth(divider: Divider, depth: int) -> Estimate:
     run.judge.judge(run.corpus.distinct, [run.settings["goal"]], np.asarray([[rows[0], 0]]))
     numeric = time.perf_counter() - began + run.costs.seconds.get("embedding", 0.0)
     _, stating = measured(run.costs, lambda: divider.statements.state(rows))
-    names = [divider.statements.name(int(rows[position]), 0) for position in divider.statements.usable(rows)]
+    names = [divider.statements.paths[rows[position]][0] for position in divider.statements.usable(rows)]
     predicates = [f"is about {name}" for name in dict.fromkeys(names)][:4] or [run.settings["goal"]]
     order = judging_order(divider.represented @ divider.represented[rows[:2]].T, rng=np.random.default_rng(run.seed))
     pairs = np.asarray([(row, column) for row in order[:_TRIED] for column in range(len(predicates))])

@@ -261,8 +261,9 @@ def _written(given: Mapping[NodePath, Predicates]) -> dict[str, list[str]]:
 
 
 def _stater(engine: Engine, depth: int) -> PathStater:
+    # One level more than the tree has: the first name often says no more than the goal does ("news").
     n_words = WORDS_STRONG if engine.lm.strong else WORDS_SMALL
-    return PathStater(engine, n_levels=min(depth, MOST_LEVELS), n_words=n_words)
+    return PathStater(engine, n_levels=min(depth + 1, MOST_LEVELS), n_words=n_words)
 
 
 def _proposer_identity(engine: Engine, depth: int) -> str:
@@ -284,7 +285,7 @@ def _divider(
     stated = rows[statements.usable(rows)]
     if (kind == "goal" or (kind == "auto" and goal != DEFAULT_GOAL)) and len(stated) >= LEAST_STATEMENTS:
         with run.costs.stage("goal representation"):
-            phrases = [statements.below(int(row), 0) for row in stated]
+            phrases = [", ".join(statements.paths[row]) for row in stated.tolist()]
             goal_map = fit_goal_map(
                 embeddings,
                 map_features(corpus.distinct, embeddings, run.ngrams),

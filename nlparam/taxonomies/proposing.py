@@ -2,7 +2,7 @@
 
 import collections
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from nlparam.language.embed import AbstractEmbedder
 from nlparam.language.lm.base import Request
 from nlparam.language.lm.engine import Engine
 from nlparam.language.paths import PathStater
-from nlparam.language.phrasing import Phraser
+from nlparam.language.phrasing import Phraser, what_it_says
 from nlparam.language.prompting import load_prompt
 from nlparam.language.propose import AbstractProposer
 from nlparam.language.similarity import SimilarityJudge
@@ -18,6 +18,11 @@ from nlparam.language.statements import category_of
 
 # Stated texts that a slot is named by.
 _N_NAMED_BY = 10
+_LEAST_NAMES = 3
+# What a more specific name counts, against the one above it.
+_RANK_WEIGHT = 0.5
+# Cosine of a name with what a predicate above says, from which on it says the same ("sport", "is about sports").
+_SAYS_THE_SAME = 0.7
 # A node with fewer stated texts has more of its texts stated.
 LEAST_STATED = 24
 # Cosines of embedded predicates from which on they are the same without asking, and from which on they are compared.
@@ -46,15 +51,15 @@ class Statements:
         """Which of some rows have a name, as positions in `rows`."""
         return [position for position, row in enumerate(rows.tolist()) if self.paths.get(row)]
 
-    def name(self, row: int, level: int) -> str:
-        """What a text is on a level (0 for the children of the root), or on its last one if that comes before."""
-        path = self.paths[row]
-        return path[min(level, len(path) - 1)]
+    def names(self, row: int, level: int, ancestors: Container[str] = ()) -> tuple[str, ...]:
+        """What a text is below a node on `level` (0 for the root), from general to specific.
 
-    def below(self, row: int, level: int) -> str:
-        """What a text is from a level on, as one phrase."""
+        Of its path that is what comes after the last name that says the same as a predicate above (`ancestors`), else
+        what comes after as many names as there are levels above. Empty if there is nothing more specific.
+        """
         path = self.paths[row]
-        return ", ".join(path[min(level, len(path) - 1) :])
+        start = max((number + 1 for number, name in enumerate(path) if name in ancestors), default=level)
+        return path[start:]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,9 +74,9 @@ class Proposed:
 class NodeProposer:
     """Proposes the children of a node.
 
-    The texts of the node that were stated speak for the slots they score highly in. For each slot there is the category
-    that their names have in common, and the names themselves, the frequent ones first. A strong language model is also
-    shown the texts of each slot (`contrast`).
+    The texts of the node that were stated have names below it: those that are frequent are candidates, the more general
+    ones before the more specific. The texts that score highly in a slot add the category that their names have in
+    common. A strong language model is also shown the texts of each slot (`contrast`).
     """
 
     engine: Engine
@@ -96,7 +101,6 @@ class NodeProposer:
         rows: np.ndarray,
         scores: np.ndarray,
         *,
-        level: int,
         path: Sequence[str],
         excluded: Sequence[str],
         n_candidates: int,
@@ -107,7 +111,7 @@ class NodeProposer:
         `path` are the predicates from the first level down to the node; they and those `excluded` are not proposed.
         """
         goal = self.goal if not path else f"{self.goal}, of texts for which this holds: {path[-1]}"
-        categories = self._categories(rows, scores, level, goal)
+        categories = self._categories(rows, scores, path, goal)
         known = {predicate.casefold() for predicate in (*path, *excluded)}
         predicates = self.phraser.phrase(categories)
         if self.contrast is not None:
@@ -118,31 +122,47 @@ class NodeProposer:
         fresh = list({p.casefold(): p for p in predicates if p.casefold() not in known}.values())
         return self._merged(fresh, [*path, *excluded], n_candidates)
 
-    def _categories(self, rows: np.ndarray, scores: np.ndarray, level: int, goal: str) -> list[str]:
-        """For each slot in turn what its names have in common, then the names, and those frequent in the whole node."""
+    def _categories(self, rows: np.ndarray, scores: np.ndarray, path: Sequence[str], goal: str) -> list[str]:
+        """The names that are frequent among the texts, and between them what the names of each slot have in common."""
         stated = self.statements.usable(rows)
         if not stated:
             return []
-        of_stated = scores[stated]
-        best = of_stated.argmax(axis=1)
+        named = self.named(rows[stated], path)
+        weights: dict[str, float] = collections.defaultdict(float)
+        for names in named:
+            for rank, name in enumerate(names):
+                weights[name] += _RANK_WEIGHT**rank
+        best = scores[stated].argmax(axis=1)
         slots: list[list[str]] = []
         for slot in range(scores.shape[1]):
             members = np.flatnonzero(best == slot)
-            members = members[np.argsort(-of_stated[members, slot], kind="stable")][:_N_NAMED_BY]
-            slots.append([self.statements.name(int(rows[stated[member]]), level) for member in members])
-        named = [names for names in slots if names]
+            members = members[np.argsort(-scores[stated][members, slot], kind="stable")][:_N_NAMED_BY]
+            slots.append([named[member][0] for member in members if named[member]])
+        # What one or two texts are says nothing of a slot that their names would not.
+        shown = [names for names in slots if len(names) >= _LEAST_NAMES]
         requests = [
             Request(self.generalise.fill(goal=goal, statements="\n".join(f"- {n}" for n in names)), max_tokens=12)
-            for names in named
+            for names in shown
         ]
         answers = self.engine.complete_stored(requests, what="generalising")
-        general = [None if answer is None else category_of(answer.text) for answer in answers]
-        overall = collections.Counter(self.statements.name(int(rows[position]), level) for position in stated)
-        lists = [
-            [*([category] if category is not None else []), *_frequent(collections.Counter(names))]
-            for category, names in zip(general, named, strict=True)
-        ]
-        return _round_robin([*lists, [name for name, n in overall.most_common() if n > 1]])
+        general = [category_of(answer.text) for answer in answers if answer is not None]
+        frequent = sorted(weights, key=lambda name: -weights[name])
+        # Two frequent names for each general one.
+        return _round_robin([frequent[::2], frequent[1::2], [name for name in general if name is not None]])
+
+    def named(self, rows: np.ndarray, path: Sequence[str]) -> list[tuple[str, ...]]:
+        """What stated texts are below the node that `path` leads to; `()` where nothing more specific was said."""
+        ancestors = self._saying(path, {name for row in rows.tolist() for name in self.statements.paths[row]})
+        return [self.statements.names(row, len(path), ancestors) for row in rows.tolist()]
+
+    def _saying(self, path: Sequence[str], names: Iterable[str]) -> set[str]:
+        """Which names say the same as a predicate above."""
+        names = sorted(names)
+        if not path or not names:
+            return set()
+        vectors = self.embedder.embed([*(what_it_says(predicate) for predicate in path), *names])
+        cosines = vectors[len(path) :] @ vectors[: len(path)].T
+        return {name for name, row in zip(names, cosines, strict=True) if row.max() >= _SAYS_THE_SAME}
 
     def _merged(self, predicates: list[str], taken: Sequence[str], n_candidates: int) -> Proposed:
         """Without those that mean the same as an earlier one, or as one of those `taken`."""
@@ -169,10 +189,6 @@ class NodeProposer:
             elif twin >= n_taken:
                 same_as[predicates[number - n_taken]] = predicates[twin - n_taken]
         return Proposed([predicates[number - n_taken] for number in kept], same_as)
-
-
-def _frequent(counts: collections.Counter[str]) -> list[str]:
-    return [name for name, _ in counts.most_common()]
 
 
 def _round_robin(lists: Sequence[Sequence[str]]) -> list[str]:

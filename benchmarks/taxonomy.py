@@ -1,0 +1,187 @@
+"""Taxonomies of three corpora: what they cover, how much siblings overlap, and what they cost.
+
+`python -m benchmarks.taxonomy [--only bbc] [--lm embedded] [--store FILE] [--out out/taxonomies]` grows a tree of depth
+2 for BBC news articles, headlines of The Guardian and AG News, and saves each with its report under `--out`. A tree that
+is there already is not grown again unless `--again` is given. `--gallery docs/taxonomy-gallery.md` writes the page of
+the documentation from the trees that are there. The last line is one JSON object: for each corpus coverage, overlap, the
+highest correlation of siblings, seconds, calls and what the store knew (time is told by a run for which it knew
+nothing), and how well the first level agrees with the labels, where there are some (they are used for nothing else).
+"""
+
+import argparse
+import dataclasses
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class CorpusOf:
+    """A corpus: `load(data)` gives its texts and, where there are some, their labels."""
+
+    title: str
+    about: str
+    goal: str
+    load: Callable[[Path], tuple[list[str], list[str] | None]]
+
+
+def _bbc(data: Path):
+    del data
+    from nlparam.datasets import load_dataset
+
+    table = load_dataset("bbc")
+    return list(table.texts), list(table.columns["label"])
+
+
+def _guardian(data: Path):
+    del data
+    from nlparam.datasets import load_dataset
+
+    return list(load_dataset("guardian").texts), None
+
+
+def _agnews(data: Path):
+    with (data / "cluster" / "agnews" / "texts.jsonl").open(encoding="utf-8") as file:
+        rows = [json.loads(line) for line in file]
+    return [row["text"] for row in rows], [str(row["label"]) for row in rows]
+
+
+CORPORA = {
+    "bbc": CorpusOf("BBC News", "2,225 articles of 2004 and 2005, in five sections.", "the topic of the news", _bbc),
+    "guardian": CorpusOf(
+        "Headlines of The Guardian",
+        "4,080 headlines of the business pages, January to July 2020.",
+        "what the news is about",
+        _guardian,
+    ),
+    "agnews": CorpusOf("AG News", "2,048 short news of four sections.", "the topic of the news", _agnews),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
+    parser.add_argument("--out", type=Path, default=Path("out/taxonomies"))
+    parser.add_argument("--lm", default="embedded")
+    parser.add_argument("--store", type=Path)
+    parser.add_argument("--timeout", type=float, default=900.0)
+    parser.add_argument("--depth", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", choices=list(CORPORA), action="append")
+    parser.add_argument("--again", action="store_true", help="grow what is there already")
+    parser.add_argument("--gallery", type=Path, help="the page to write")
+    arguments = parser.parse_args()
+    for name in arguments.only or CORPORA:
+        if arguments.again or not (arguments.out / name / "result.json").exists():
+            print(json.dumps({name: grow(name, arguments)}), flush=True)
+    results = {
+        name: json.loads((arguments.out / name / "result.json").read_text(encoding="utf-8"))
+        for name in CORPORA
+        if (arguments.out / name / "result.json").exists()
+    }
+    if arguments.gallery is not None:
+        arguments.gallery.write_text(page(results, arguments.out), encoding="utf-8")
+    print(json.dumps(results))
+
+
+def grow(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Grows, saves and measures one tree."""
+    import nlparam
+
+    corpus = CORPORA[name]
+    texts, labels = corpus.load(arguments.data)
+    began = time.perf_counter()
+    tree = nlparam.taxonomy(
+        texts,
+        goal=corpus.goal,
+        depth=arguments.depth,
+        lm=arguments.lm,
+        store=arguments.store,
+        timeout=arguments.timeout,
+        seed=arguments.seed,
+        out=arguments.out / name,
+        overwrite=True,
+    )
+    seconds = time.perf_counter() - began
+    measures = tree.measures()
+    result = {
+        "n_texts": len(texts),
+        "lm": tree.settings["lm_identity"],
+        "coverage": round(measures["coverage"], 4),
+        "overlap": round(measures["overlap"], 4),
+        "balance": round(measures["balance"], 4),
+        "highest_correlation": round(measures["correlation"], 4),
+        "least_coverage_of_a_node": round(min(tree.coverage(node.id) for node in tree.divided()), 4),
+        "most_overlap_of_a_node": round(max(tree.overlap(node.id) for node in tree.divided()), 4),
+        "n_divided": len(list(tree.divided())),
+        "n_nodes": len(tree.predicate_ids),
+        "seconds": round(seconds, 1),
+        "calls": tree.costs.calls,
+        "served": tree.costs.judgments_served + tree.costs.proposals_served,
+        "result": tree.result.name,
+    }
+    if labels is not None:
+        result |= {
+            f"level_{depth}_{key}": value for depth in (1, 2) for key, value in agree(tree, labels, depth).items()
+        }
+    (arguments.out / name / "result.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    return result
+
+
+def agree(tree: Any, labels: list[str], depth: int) -> dict[str, float]:
+    """Purity (every node named by its most frequent label) and adjusted mutual information of a level with labels."""
+    from sklearn.metrics import adjusted_mutual_info_score
+
+    assigned = np.asarray([node or "" for node in tree.assignments(depth)])
+    told = np.asarray(labels)
+    right = sum(Counter(told[assigned == node].tolist()).most_common(1)[0][1] for node in np.unique(assigned))
+    return {
+        "purity": round(right / len(told), 4),
+        "adjusted_mutual_information": round(float(adjusted_mutual_info_score(told, assigned)), 4),
+    }
+
+
+def page(results: dict[str, dict[str, Any]], out: Path) -> str:
+    """The page of the documentation: a table of all trees, then each tree as the command prints it."""
+    head = [
+        "# Gallery of taxonomies",
+        "",
+        "Trees of depth 2 that one command each grew, with the 1.5B language model on a CPU; made by",
+        "`python -m benchmarks.taxonomy --gallery docs/taxonomy-gallery.md`. Nothing was edited. Covered are the texts of",
+        "a divided node that are under at least one of its children; overlap is the share that is under more than one.",
+        "",
+        "| corpus | texts | covered | overlap | highest correlation of siblings | nodes | minutes | calls |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name, result in results.items():
+        head.append(
+            f"| {CORPORA[name].title} | {result['n_texts']:,} | {result['coverage']:.1%} | {result['overlap']:.1%} | "
+            f"{result['highest_correlation']:.2f} | {result['n_nodes']} | {result['seconds'] / 60:.0f} | "
+            f"{result['calls']:,} |"
+        )
+    return "\n".join([*head, *(line for name in results for line in _section(name, results[name], out))]) + "\n"
+
+
+def _section(name: str, result: dict[str, Any], out: Path) -> list[str]:
+    from nlparam.cli.taxonomy import tree_lines
+    from nlparam.taxonomies.folder import load
+
+    corpus, tree = CORPORA[name], load(out / name)
+    lines = ["", f"## {corpus.title}", "", f'{corpus.about} The goal: "{corpus.goal}".', ""]
+    if "level_1_purity" in result:
+        lines += [
+            "The sections that the texts are from were used for nothing else: named by its most frequent section, a node",
+            f"of the first level is right for {result['level_1_purity']:.0%} of the texts (adjusted mutual information",
+            f"{result['level_1_adjusted_mutual_information']:.2f}).",
+            "",
+        ]
+    return [*lines, "```text", *tree_lines(tree), "```"]
+
+
+if __name__ == "__main__":
+    main()
