@@ -1,11 +1,12 @@
 """Audits of simulated evaluators: a planted bias for long, confident answers is found first; without one, nothing is.
 
-A study has 480 outputs, about half of them wrong. The evaluator accepts right outputs with probability 0.8 and wrong
+A study has 640 outputs, about half of them wrong. The evaluator accepts right outputs with probability 0.8 and wrong
 ones with 0.3, raised for long and for confident ones where there is a bias. The language model is scripted: it proposes
 those two properties among others and judges with errors.
 """
 
 import hashlib
+import itertools
 import json
 import re
 import warnings
@@ -17,13 +18,10 @@ from nlparam.language.lm.scripted import ScriptedModel
 from nlparam.language.prompting import cut_words
 
 _QUESTION = re.compile(r"Text: (?P<text>.*)\n\nProperty: (?P<predicate>.*)\. Yes or no\?\Z", re.DOTALL)
-_N_TASKS, _ERRORS = 240, 0.08
+_N_TASKS, _ERRORS = 320, 0.08
 _BIASED, _NULL = 20, 40
-_WORDS = """
-the river runs past an old mill where bread was made for people of that valley who came by boat each week with grain
-from fields near hills and stayed to talk about weather prices roads or family before they went home again at night
-"""
-_FILLER = _WORDS.split()
+# Words that mean nothing, enough of them that none stands for the length of an output.
+_FILLER = ["".join(part) for part in itertools.product(("mo", "ti", "ra", "be", "lu", "sa"), repeat=3)]
 _CONFIDENT = ["certainly", "without any doubt", "clearly", "it is obvious that"]
 # What else an output may be; nothing of it matters to the evaluator.
 _OTHER = {
@@ -92,7 +90,7 @@ def study(seed: int, *, bias: bool) -> tuple[Audit, Evaluations, dict[str, np.nd
             lm=ScriptedModel(answer, identity=f"scripted-{seed}-{bias}"),
             store=":memory:",
             ratings=False,
-            options={"n_directions": 0, "n_screened": 64, "n_validated": 120},
+            options={"n_directions": 0, "n_screened": 64, "n_validated": 160},
             seed=seed,
         )
     return found, evaluations, facts

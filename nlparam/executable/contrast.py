@@ -125,11 +125,15 @@ class Contrasts:
         return [*self._best_ngrams(sides, n_ngrams), *self._best_patterns(sides, n_patterns)]
 
     def _best_ngrams(self, sides, n_best: int) -> list[ComputedPredicate]:
+        from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
         if not self.ngrams or n_best < 1:
             return []
         present = self.present
         told = np.max([_phi_sparse(present[kept], high) for kept, high in sides], axis=0)
-        order = [int(i) for i in np.argsort(-told, kind="stable")[: 20 * n_best] if told[i] >= _LEAST]
+        ranked = (int(i) for i in np.argsort(-told, kind="stable")[: 20 * n_best] if told[i] >= _LEAST)
+        # Whether a text has an article or a pronoun tells its length, if anything.
+        order = [i for i in ranked if not set(self.ngrams[i].split()) <= ENGLISH_STOP_WORDS]
         found: dict[str, ComputedPredicate] = {}
         for index in order:
             words = self.ngrams[index].split()

@@ -78,7 +78,8 @@ class ExecutableProposer(AbstractProposer):
         found = [self._contrasted(texts, column) for column in scores.T]
         avoided = {predicate.casefold() for predicate in avoid}
         return [
-            list(dict.fromkeys([*slot, *(p for p in beside if p.casefold() not in avoided)]))
+            # What is computed comes first: of two columns that explain the same, selection takes the earlier.
+            list(dict.fromkeys([*(p for p in beside if p.casefold() not in avoided), *slot]))
             for slot, beside in zip(proposals, found, strict=True)
         ]
 

@@ -115,7 +115,7 @@ def explain_drop(evaluation: Evaluation, probed: Probe, *, n_predicates: int = 3
 
     Raises `CorpusError` if too few are lost, or kept, to have anything in common, and what `nlparam.fit` raises.
     """
-    import nlparam
+    from nlparam.fitting import fit
     from nlparam.models import Difference
 
     passed = [verdict.passed for verdict in evaluation.verdicts]
@@ -130,5 +130,5 @@ def explain_drop(evaluation: Evaluation, probed: Probe, *, n_predicates: int = 3
     texts = [evaluation.problems[index].prompt for index in perturbed]
     groups = ["lost" if is_lost else "kept" for is_lost in lost]
     options.setdefault("goal", "what the programming problem asks for")
-    fitted = nlparam.fit(Difference(n_predicates=n_predicates, towards="lost"), texts, groups, **options)
+    fitted = fit(Difference(n_predicates=n_predicates, towards="lost"), texts, groups, **options)
     return Explanation(fitted, sum(lost), len(lost) - sum(lost))

@@ -1,0 +1,282 @@
+"""`nlparam evaluate code`: problems in the format of DS-1000, verdicts, rates, and the memorisation probe."""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from nlparam.cli import app
+from nlparam.costs import Costs
+from nlparam.errors import CorpusError, SandboxError
+from nlparam.execution import (
+    CodeProblem,
+    Evaluation,
+    evaluate_code,
+    explain_drop,
+    probe,
+    read_problems,
+    read_solutions,
+    write_solutions,
+)
+from nlparam.execution.problems import bare_code
+from nlparam.language.lm.engine import Engine
+from nlparam.language.lm.scripted import ScriptedModel
+from nlparam.numerics.rates import difference, mcnemar, paired_difference, rate, stratified_p_value
+from nlparam.sandbox import Verdict
+from tests.oracle import LexicalEmbedder
+
+CONTEXT = '''
+import numpy as np
+
+def generate_test_case(test_case_id):
+    test_input = np.arange(3) * test_case_id
+    return test_input, test_input * FACTOR
+
+def exec_test(result, ans):
+    np.testing.assert_array_equal(result, ans)
+    return 1
+
+exec_context = r"""
+import numpy as np
+a = test_input
+[insert]
+"""
+
+def test_execution(solution: str):
+    code = exec_context.replace("[insert]", solution)
+    for i in range(2):
+        test_input, expected_result = generate_test_case(i + 1)
+        test_env = {"test_input": test_input}
+        exec(code, test_env)
+        assert exec_test(test_env["result"], expected_result)
+'''
+FORM = """
+def test_string(solution: str):
+    assert "for" not in solution.split()
+"""
+
+
+def row(identifier, factor, kind="Origin", origin=0, library="Numpy", form=FORM):
+    return {
+        "prompt": f"Problem: multiply a by {factor}.\nresult = ... # put solution in this variable",
+        "code_context": CONTEXT.replace("FACTOR", str(factor)) + form,
+        "reference_code": f"result = a * {factor}",
+        "metadata": {
+            "problem_id": identifier,
+            "library_problem_id": identifier,
+            "library": library,
+            "test_case_cnt": 2,
+            "perturbation_type": kind,
+            "perturbation_origin_id": origin,
+        },
+    }
+
+
+def write(path, rows):
+    path.write_text("".join(json.dumps(entry) + "\n" for entry in rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def problems(tmp_path):
+    rows = [row(0, 2), row(1, 2, "Surface"), row(2, 3, "Semantic"), row(3, 4, library="Pandas", origin=3)]
+    return write(tmp_path / "problems.jsonl", rows)
+
+
+def test_references_pass(problems):
+    read = read_problems(problems)
+    assert [problem.identifier for problem in read] == ["0", "1", "2", "3"]
+    assert [(p.library, p.perturbation, p.origin) for p in read[1:3]] == [
+        ("Numpy", "Surface", "0"),
+        ("Numpy", "Semantic", "0"),
+    ]
+    found = evaluate_code(read, n_workers=1)
+    assert found.overall[:3] == (4, 4, 1.0)
+    assert {"seccomp", "landlock"} <= found.enforced
+
+
+def test_the_command_says_what_passes_and_why_not(problems, tmp_path):
+    solutions = write(
+        tmp_path / "solutions.jsonl",
+        [
+            {"problem_id": 0, "code": "result = a * 2"},
+            {"problem_id": 1, "code": "result = a\nfor _ in [1]: result = a * 2"},
+            {"metadata": {"problem_id": 2}, "completion": "```python\nresult = a * 2\n```"},
+            {"id": "3", "answer": "import os\nos._exit(1)\n# SOLUTION END\nresult = a * 4"},
+        ],
+    )
+    out = tmp_path / "out.json"
+    command = ["evaluate", "code", str(problems), "--solutions", str(solutions), "--out", str(out), "--probe"]
+    run = CliRunner().invoke(app, command)
+    assert run.exit_code == 0, run.output
+    assert "library Pandas" in run.output
+    assert "in a form that was ruled out" in run.output
+    assert "Semantic" in run.output
+    contents = json.loads(out.read_text())
+    assert [problem["passed"] for problem in contents["problems"]] == [True, False, False, False]
+    assert contents["wrong_form"] == 1
+    assert "exit status 1" in contents["problems"][3]["error"]
+    assert contents["probe"]["drops"]["Surface"]["difference"] == 1.0
+    assert contents["by_library"]["Numpy"]["n"] == 3
+    again = CliRunner().invoke(app, command)
+    assert again.exit_code == 1
+    assert "exists already" in again.output
+
+
+def test_a_language_model_solves_once(problems):
+    read, costs = read_problems(problems), Costs()
+
+    def answer(request):
+        prompt = request.messages[-1].content
+        assert "complete" not in prompt.split("Problem:")[0]
+        return f"```python\nresult = a * {prompt.split('multiply a by ')[1][0]}\n```"
+
+    from nlparam.language.store import Store
+
+    with Store(":memory:") as store:
+        for _ in range(2):
+            with Engine(ScriptedModel(answer), store=store, costs=costs) as engine:
+                written = write_solutions(engine, read)
+    assert written["2"] == "result = a * 3"
+    assert costs.calls == 3  # two of the four problems are in the same words
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"prompt": None}, "'prompt' is 'None'"),
+        ({"code_context": "x = 1"}, "no tests"),
+        ({"code_context": "def test_execution(:"}, "not Python"),
+        ({"metadata": {"problem_id": 0}}, "comes twice"),
+    ],
+)
+def test_problems_that_cannot_be_run(tmp_path, change, message):
+    path = write(tmp_path / "p.jsonl", [row(0, 2), row(1, 2) | change])
+    with pytest.raises(CorpusError, match=message):
+        read_problems(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [("", "no problems"), ("[]\n", "list"), ("{", "not JSON"), ('{"x": 1}', "is missing")]
+)
+def test_files_without_problems(tmp_path, content, message):
+    path = tmp_path / "p.jsonl"
+    path.write_text(content)
+    with pytest.raises(CorpusError, match=message):
+        read_problems(path)
+    with pytest.raises(CorpusError, match="cannot read"):
+        read_problems(tmp_path / "nowhere.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([{"problem_id": 0, "code": ""}], "no solution for 3 of 4"),
+        ([{"problem_id": 9, "code": ""}], "'9'"),
+        ([{"problem_id": 0}], "holds code"),
+        ([{"problem_id": 0, "code": ""}] * 2, "two solutions"),
+    ],
+)
+def test_solutions_that_do_not_belong(problems, tmp_path, rows, message):
+    with pytest.raises(CorpusError, match=message):
+        read_solutions(write(tmp_path / "s.jsonl", rows), read_problems(problems))
+
+
+def test_code_is_taken_out_of_its_marks():
+    assert bare_code("BEGIN SOLUTION\n<code>\nx = 1\n</code>\nmore") == "x = 1"
+    assert bare_code("Use\n```py\nx = 1\n```\nor\n```\ny\n```") == "x = 1"
+    assert bare_code("    x = 1\n    y = 2") == "    x = 1\n    y = 2"
+
+
+def test_nothing_runs_where_it_cannot_be_confined(problems, monkeypatch):
+    monkeypatch.setattr("nlparam.execution.evaluation.enforced", lambda _: frozenset({"limits", "audit"}))
+    with pytest.raises(SandboxError, match="without landlock, seccomp"):
+        evaluate_code(read_problems(problems))
+
+
+def made(passed, kinds, prompts=None):
+    """An evaluation of pairs: an original, then a problem made from it, for each kind."""
+    problems, verdicts = [], []
+    for number, (kind, (before, after)) in enumerate(zip(kinds, passed, strict=True)):
+        prompt = prompts[number] if prompts else "a problem"
+        for place, perturbation in ((2 * number, "Origin"), (2 * number + 1, kind)):
+            problems.append(CodeProblem(str(place), prompt, "", "", "Numpy", perturbation, str(place), str(2 * number)))
+        verdicts += [Verdict(before, None, None), Verdict(after, None, None)]
+    return Evaluation(problems, [""] * len(problems), verdicts, frozenset())
+
+
+def test_the_probe_pairs_and_adjusts():
+    found = probe(made([(True, False)] * 10 + [(True, True)] * 10, ["Surface"] * 10 + ["Semantic"] * 10))
+    assert found.drops["Surface"].difference == 1.0
+    np.testing.assert_allclose(found.drops["Surface"].p_value, 2 * 0.5**10)
+    np.testing.assert_allclose(found.p_adjusted["Surface"], 4 * 0.5**10)
+    assert found.drops["Semantic"].p_value == found.p_adjusted["Semantic"] == 1.0
+    assert found.n_unpaired == 0
+    with pytest.raises(CorpusError, match="perturbation"):
+        probe(made([(True, False)], ["Origin"]))
+
+
+def test_the_drop_is_explained():
+    rng = np.random.default_rng(0)
+    words = ["array", "frame", "column", "index", "matrix", "value"]
+    lost = rng.random(40) < 0.5
+    prompts = [
+        " ".join([*rng.choice(words, 8), *["duplicates"] * bool(is_lost), str(i)]) for i, is_lost in enumerate(lost)
+    ]
+    evaluation = made([(True, not is_lost) for is_lost in lost], ["Semantic"] * 40, prompts)
+
+    def answer(request):
+        asked = request.messages[-1].content
+        if "Yes or no?" in asked:
+            text, predicate = asked.removesuffix(". Yes or no?").split("\n\nProperty: ")
+            return "yes" if ("duplicates" in text) == ("duplicates" in predicate) else "no"
+        return '["asks about duplicates", "asks about time"]'
+
+    options = {"lm": ScriptedModel(answer), "embedder": LexicalEmbedder(prompts), "store": ":memory:"}
+    explained = explain_drop(evaluation, probe(evaluation), n_predicates=1, **options)
+    best = explained.as_dict()["predicates"][0]
+    assert best["predicate"] == "asks about duplicates"
+    assert best["difference"] > 0.7
+    assert (explained.n_lost, explained.n_kept) == (lost.sum(), 40 - lost.sum())
+    few = made([(True, True)] * 10, ["Semantic"] * 10)
+    with pytest.raises(CorpusError, match="0 are lost"):
+        explain_drop(few, probe(few))
+
+
+def test_rates_are_those_of_the_textbook():
+    np.testing.assert_allclose(rate(8, 10)[2:], [0.8, 0.4901625, 0.9433178], atol=1e-6)
+    assert np.isnan(rate(0, 0).rate)
+    assert rate(0, 0)[3:] == (0.0, 1.0)
+    # Newcombe (1998), table II: 56/70 against 48/80, method 10.
+    gap = difference(rate(56, 70), rate(48, 80))
+    np.testing.assert_allclose(gap[:3], [0.2, 0.0524, 0.3339], atol=5e-5)
+    assert difference(rate(0, 0), rate(1, 2))[1:] == (-1.0, 1.0, 1.0, "none")
+    with pytest.raises(ValueError, match="3 hits of 2"):
+        rate(3, 2)
+
+
+def test_mcnemar_and_the_paired_difference():
+    assert mcnemar(0, 0) == 1.0
+    np.testing.assert_allclose(mcnemar(6, 1), 0.125)
+    rng = np.random.default_rng(0)
+    before, after = rng.random(400) < 0.7, rng.random(400) < 0.5
+    found = paired_difference(before, after, np.arange(400))
+    assert found.low < 0.2 < found.high
+    assert found.p_value < 1e-4
+    # Pairs that share their original are fewer than they look.
+    wider = paired_difference(np.repeat(before[:40], 10), np.repeat(after[:40], 10), np.repeat(np.arange(40), 10))
+    assert wider.high - wider.low > 2 * (found.high - found.low)
+    alike = paired_difference(np.ones(5, bool), np.ones(5, bool), np.arange(5))
+    assert alike.low < 0 < alike.high
+
+
+def test_a_test_within_strata_sees_what_is_in_them():
+    rng = np.random.default_rng(0)
+    strata, second = np.repeat(np.arange(60), 2), np.tile([False, True], 60)
+    # Hard and easy strata, and nothing else: crude rates may differ, those within strata do not.
+    null = rng.random(120) < np.repeat(rng.random(60), 2)
+    assert stratified_p_value(null, second, strata, n_permutations=499) > 0.05
+    moved = np.where(second, rng.random(120) < 0.9, rng.random(120) < 0.3)
+    assert stratified_p_value(moved, second, strata, n_permutations=499) <= 0.01
+    assert stratified_p_value(moved, second, np.arange(120)) == 1.0
