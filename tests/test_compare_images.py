@@ -14,6 +14,7 @@ from benchmarks.visdiff.pairs import Pair, find_sets, read_pairs
 from nlparam.errors import CorpusError, EmbedderError, FitWarning, LanguageModelError
 from nlparam.language.lm import ScriptedModel
 from nlparam.language.ranker import AbstractRanker
+from tests.cli_corpus import run, said
 from tests.fake_server import FakeServer
 from tests.tiny_clip import write_tiny_clip
 from tests.vision_server import VisionServer, write_image
@@ -210,6 +211,53 @@ def _made(folder: Path) -> Path:
 def test_options_that_make_no_sense(tmp_path, options):
     with pytest.raises(ValueError, match="expected"):
         nlparam.compare_images(write_sets(tmp_path, n=1), lm=ScriptedModel([]), **options)
+
+
+def test_the_command_takes_two_folders(server, tmp_path):
+    sets, out = write_sets(tmp_path), tmp_path / "out"
+    (sets[0] / "\x1b[31mbad.png").write_text("no image")
+    options = ("--lm", server.url, "--store", tmp_path / "s.sqlite", "--no-ratings", "--out", out)
+    result = run("compare", *sets, *options, "--max-side", 64, "--detail", "low")
+    assert result.exit_code == 0, result.output
+    assert "is mostly red" in result.stdout
+    assert "claimed: 2 of" in result.stdout
+    assert "bad.png (no readable image" in said(result)
+    assert "\x1b" not in result.stderr
+    assert {"report.html", "images.json", "pictures.json"} <= {path.name for path in out.iterdir()}
+    again = run("compare", *sets, *options, "--max-side", 64, "--detail", "low", "--json")
+    contents = json.loads(again.stdout)
+    assert contents["settings"]["images"] == {"max_side": 64, "detail": "low"}
+    assert contents["costs"]["calls"] == 0
+
+
+def test_the_command_takes_a_table_of_captions_for_each_folder(server, tmp_path):
+    sets, tables = write_sets(tmp_path), []
+    for folder in sets:
+        rows = [{"file_name": path.name, "caption": f"{path.stem} of {folder.name}"} for path in folder.iterdir()]
+        tables.append(tmp_path / f"{folder.name}.jsonl")
+        tables[-1].write_text("".join(json.dumps(row) + "\n" for row in rows))
+    shared = ("compare", *sets, "--lm", server.url, "--no-ratings", "--out", tmp_path / "out")
+    one = run(*shared, "--captions", tables[0])
+    assert one.exit_code == 2
+    assert "got 1 files for 2 folders" in said(one)
+    before = server.seen()["calls"]
+    predicates = tmp_path / "predicates.txt"
+    predicates.write_text("is mostly red\n")
+    result = run(*shared, "--captions", tables[0], "--captions", tables[1], "--predicates", predicates)
+    assert result.exit_code == 0, result.output
+    # The first image is shown once, to see whether the server sees; nothing else is described or proposed.
+    after = server.seen()["calls"]
+    assert after["captions"] - before.get("captions", 0) == 1
+    assert after.get("texts") == before.get("texts")
+
+
+def test_the_command_says_that_images_and_texts_do_not_mix(tmp_path):
+    sets = write_sets(tmp_path, n=2)
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text("a text")
+    result = run("compare", sets[0], tmp_path / "texts", "--lm", "http://127.0.0.1:9/v1", "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "images are compared with images" in said(result)
 
 
 class ByGroup(AbstractRanker):
