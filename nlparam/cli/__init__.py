@@ -11,7 +11,21 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from nlparam.cli import audit, decompose, doctor, evaluate, fit, guard, lm, predict, report, scale, simulate, store
+from nlparam.cli import (
+    audit,
+    compare,
+    decompose,
+    doctor,
+    evaluate,
+    fit,
+    guard,
+    lm,
+    predict,
+    report,
+    scale,
+    simulate,
+    store,
+)
 from nlparam.cli.output import print_error
 from nlparam.errors import NlparamError
 
@@ -37,7 +51,9 @@ class _Commands(typer.core.TyperGroup):
         """In the order in which a user meets them; Typer would put groups last."""
         del ctx
         first = [
-            name for name in ("fit", "predict", "report", "doctor", "lm", "store", "scale") if name in self.commands
+            name
+            for name in ("fit", "compare", "predict", "report", "doctor", "lm", "store", "scale")
+            if name in self.commands
         ]
         return first + [name for name in self.commands if name not in first]
 
@@ -52,6 +68,7 @@ app = typer.Typer(
     "NLPARAM_DEBUG=1 shows the traceback of an error.",
 )
 app.add_typer(fit.app, name="fit")
+app.command()(compare.compare)
 app.command()(predict.predict)
 app.command()(report.report)
 app.command()(doctor.doctor)

@@ -91,7 +91,7 @@ def set_up(
 
     `check` is called with the settings before anything is computed.
     """
-    _check_numbers(confidence, level, correction)
+    check_numbers(confidence, level, correction)
     if not goal.strip():
         raise ValueError("got an empty goal, expected what the predicates are to be about, in a few words")
     if predicates is not None and proposer is not None:
@@ -168,7 +168,8 @@ def set_up(
         )
 
 
-def _check_numbers(confidence: float, level: float, correction: str) -> None:
+def check_numbers(confidence: float, level: float, correction: str) -> None:
+    """Raises `ValueError` for levels outside (0, 1) and an unknown correction."""
     for name, value in (("confidence", confidence), ("level", level)):
         if not 0 < value < 1:
             raise ValueError(f"got {name}={value}, expected a number between 0 and 1")

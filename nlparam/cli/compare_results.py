@@ -1,0 +1,75 @@
+"""What `nlparam compare` prints at the end: what was tested, what became of the rest, and what it cost."""
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nlparam.cli.output import print_lines, print_table, printable
+
+if TYPE_CHECKING:
+    from nlparam.comparison import Comparison, Finding
+
+# More columns do not fit into a terminal.
+_MOST_COLUMNS = 4
+
+
+def show(comparison: "Comparison", out: Path) -> None:
+    """Prints a comparison that is saved in `out`: what was tested, what became of the rest, and what it cost."""
+    from nlparam.report.text import duration
+
+    tested = comparison.tested
+    names = [group.name for group in comparison.groups]
+    columns: dict[str, list[str]] = {
+        "": ["*" if finding.claimed else "" for finding in tested],
+        "predicate": [printable(finding.predicate) for finding in tested],
+        "more in": [printable(finding.more) for finding in tested],
+    }
+    if len(names) <= _MOST_COLUMNS:
+        columns |= {
+            printable(name): [f"{finding.shares[number].mean:.0%}" for finding in tested]
+            for number, name in enumerate(names)
+        }
+    columns["adjusted difference" if comparison.covariates else "difference"] = [_interval(f) for f in tested]
+    columns["p"] = [f"{finding.p_adjusted:.2g}" for finding in tested]
+    if any(finding.ratings is not None for finding in tested):
+        columns["rel nov sig"] = [_rated(finding) for finding in tested]
+    if any(finding.ranking is not None for finding in tested):
+        columns["AUROC"] = ["" if f.ranking is None else f"{f.ranking.auroc:.2f}" for f in tested]
+    print_table(tuple(columns), list(zip(*columns.values(), strict=True)), numbers=tuple(range(3, len(columns))))
+    n_claims, costs = len(comparison.claims), comparison.costs
+    kept_to = "probability of any false claim" if comparison.correction == "holm" else "false discovery rate"
+    texts = ", ".join(
+        f"{group.n_validated:,} of {group.n_validation:,} texts of {printable(group.name)}"
+        for group in comparison.groups
+    )
+    print_lines(
+        "",
+        f"claimed: {n_claims} of {len(tested)} tested ({kept_to} {comparison.level:g}); p adjusted for their number, "
+        f"intervals of {comparison.confidence:.0%}",
+        f"tested:  on {texts}, not looked at before",
+        f"others:  {_others(comparison)}",
+    )
+    money = f", {costs.money:,.4g} in cost" if costs.money else ""
+    print_lines(
+        f"cost:    {duration(costs.total_seconds)}, {costs.judgments_asked:,} judgments asked and "
+        f"{costs.judgments_served:,} served from the store, {costs.calls:,} calls, "
+        f"{costs.prompt_tokens + costs.completion_tokens:,} tokens{money}",
+    )
+    if (out / "report.html").exists():
+        print_lines(f"report:  {out / 'report.html'}")
+
+
+def _interval(finding: "Finding") -> str:
+    effect: Any = finding.estimate
+    return f"{effect.effect:+.2f} ({effect.low:+.2f} to {effect.high:+.2f})"
+
+
+def _rated(finding: "Finding") -> str:
+    ratings = finding.ratings
+    grades = (None,) * 3 if ratings is None else (ratings.relevance, ratings.novelty, ratings.significance)
+    return " ".join("-" if grade is None else f"{grade:.1f}" for grade in grades)
+
+
+def _others(comparison: "Comparison") -> str:
+    rest = Counter(finding.outcome for finding in comparison.findings if not finding.tested)
+    return "; ".join(f"{n} {outcome.value}" for outcome, n in rest.items()) or "no further candidate"
