@@ -266,6 +266,14 @@ Events = Annotated[
         show_default=False,
     ),
 ]
+UseExecutable = Annotated[
+    bool,
+    typer.Option(
+        "--executable",
+        help="Compute predicates where a small function, a word or a pattern says as much as the language model would.",
+        rich_help_panel=_JUDGING,
+    ),
+]
 MaxJudgments = Annotated[
     int | None,
     typer.Option(
@@ -336,6 +344,7 @@ class FitOptions:
     rounds: Rounds = None
     seed: Seed = 0
     seeds: Seeds = None
+    executable: UseExecutable = False
     cascade: UseCascade = False
     target_recall: TargetRecall = 0.95
     target_precision: TargetPrecision = 0.95

@@ -64,6 +64,7 @@ def run(
         "predicates": _candidates(options, model.n_predicates),
         "options": changes,
         "representation": options.representation.value,
+        "executable": options.executable,
         "budget": budget,
         "store": options.store,
         "timeout": options.timeout,
