@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import socket
 
 import numpy as np
 import pyarrow.parquet
@@ -13,7 +14,7 @@ from nlparam.budget import Budget
 from nlparam.costs import Costs
 from nlparam.errors import CorpusError, EmbedderError
 from nlparam.guard import Benign, Constitution, GuardError, train
-from nlparam.guard.evaluate import Attack, evaluate, held_out_attacks, read_attacks
+from nlparam.guard.evaluation import Attack, evaluate, held_out_attacks, read_attacks
 from nlparam.guard.synthesis import read_example
 from nlparam.language.judge import LabelJudge
 from nlparam.language.lm.engine import Engine
@@ -294,3 +295,8 @@ def test_the_command_line_trains_and_evaluates(tmp_path):
     assert json.loads(evaluated.stdout)["rules"].keys() == {"dosage", "rival"}
     table = run("guard", "evaluate", out)
     assert "AUROC" in table.stdout
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        served_at = run("guard", "serve", out, "--upstream", "http://127.0.0.1:9", "--port", port)
+    assert served_at.exit_code == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in said(served_at)

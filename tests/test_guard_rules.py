@@ -81,7 +81,9 @@ def test_a_constitution_that_is_not_there_is_named(tmp_path):
 class Angles(AbstractEmbedder):
     """Embeds a predicate by the angle that stands in its last word."""
 
-    identity = "angles"
+    @property
+    def identity(self):
+        return "angles"
 
     def embed(self, texts):
         angles = np.radians([float(text.split()[-1]) for text in texts])

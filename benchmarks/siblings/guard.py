@@ -1,10 +1,175 @@
-"""A guard from three harmless rules, with the real 1.5B model."""
+"""A guard from three harmless rules (`guard.yaml`), with the real 1.5B model; about half an hour on one core.
 
-from nlparam.guard import Plan
+Its texts and judgments are stored, so that another run asks for nothing. `NLPARAM_GUARD_LM` names another language
+model than `native`.
+"""
 
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from nlparam.costs import Costs
+from nlparam.datasets import load_dataset
+from nlparam.guard import Benign, Guard, Plan, load, read_constitution, train
+from nlparam.guard.evaluation import evaluate, read_attacks
+from nlparam.guard.proxy import Proxy
+from nlparam.guard.streams import events_of
+from nlparam.guard.windows import looks_of
+from nlparam.language.judge import LabelJudge
+from nlparam.language.lm import load_language_model
+from nlparam.language.lm.engine import Engine
+from nlparam.language.store import Store
+
+_HERE = Path(__file__).parent
+# English mostly: the German and the French of so small a model can hardly be read.
 PLAN = Plan(
     n_per_rule=16,
     n_held_out=8,
     languages=("English", "English", "English", "English", "Spanish"),
     held_out_languages=("English", "English", "English", "English", "French"),
+    held_out_obfuscations=("homoglyphs", "base64", "typos"),
 )
+MAX_REFUSALS = 0.005
+_N_WORDS = 100  # of a BBC article: as long as a message and a short answer
+_N_TEST = 1000
+_N_CLIENTS = 50
+
+
+def measure() -> dict[str, Any]:
+    """Trains, evaluates on held-out styles, on texts written by hand, and on BBC news, and serves 50 clients.
+
+    **Returns:** `auroc` on held-out styles with `auroc_knn` and `auroc_zero_shot` of the same texts (the judge chose
+    these texts: what it disagreed with was dropped, so the zero-shot figure is flattered); `written` the same on texts
+    that were written by hand, whose labels no model has touched; `refusals` on 1,000 BBC articles that the guard has
+    not seen, with the target; `overhead` as a share of generating 100 tokens; `proxy`.
+    """
+    texts = [" ".join(text.split()[:_N_WORDS]) for text in load_dataset("bbc").texts]
+    _, benign = Benign.from_texts(texts).split(0, seed=0)
+    test, training = benign.take(range(_N_TEST)), benign.take(range(_N_TEST, len(benign)))
+    lm = load_language_model(os.environ.get("NLPARAM_GUARD_LM", "native"), timeout=900)
+    costs = Costs()
+    with tempfile.TemporaryDirectory() as folder, Store() as store:
+        start = time.perf_counter()
+        train(
+            read_constitution(_HERE / "guard.yaml"),
+            training,
+            plan=PLAN,
+            lm=lm,
+            max_refusals=MAX_REFUSALS,
+            store=store,
+            timeout=900,
+            out=folder,
+        )
+        guard = load(folder)
+        seconds = time.perf_counter() - start
+        print(json.dumps({"training_seconds": round(seconds), "counts": guard.counts}), flush=True)
+        with Engine(lm, store=store, costs=costs, timeout=900) as engine:
+            judge = LabelJudge(engine, store, costs, n_words=80)
+            held_out = evaluate(guard, test, judge=judge, engine=engine, store=store)
+            print(json.dumps(held_out.as_dict()), flush=True)
+            attacks = read_attacks(_HERE / "guard_written.jsonl")
+            written = evaluate(guard, attacks=attacks, judge=judge, store=store)
+    refusals = held_out.refusals
+    assert refusals is not None
+    found: dict[str, Any] = {
+        "training_seconds": seconds,
+        "counts": guard.counts,
+        **{name: getattr(held_out, name) for name in ("auroc", "auroc_knn", "auroc_zero_shot", "released")},
+        "rules": held_out.as_dict()["rules"],
+        "styles": held_out.as_dict()["styles"],
+        "permitted": held_out.permitted.as_dict(),
+        "written": {
+            name: written.as_dict()[name] for name in ("auroc", "auroc_knn", "auroc_zero_shot", "rules", "permitted")
+        },
+        "refusals": refusals.as_dict() | {"target": MAX_REFUSALS, "points_off": 100 * (refusals.share - MAX_REFUSALS)},
+        "overhead": held_out.overhead,
+        "proxy": asyncio.run(serve_clients(guard, list(test.outputs))),
+    }
+    return found
+
+
+async def serve_clients(guard: Guard, benign: list[str], *, n_clients: int = _N_CLIENTS) -> dict[str, Any]:
+    """Streams to many clients at once, through the proxy and past it, from a scripted upstream in a process.
+
+    Every other answer has a restricted text in its middle. A stream is correct if it has all chunks whose text the
+    screen has passed and none after, and ends as it should; what should pass is computed by the screen alone.
+    """
+    import aiohttp
+    from aiohttp import web
+
+    restricted = [
+        e.text for e in guard.examples if e.restricted and e.role == "output" and not (e.dropped or e.obfuscation)
+    ]
+    answers = []
+    for number in range(n_clients):
+        before, after = benign[2 * number], benign[2 * number + 1]
+        answers.append(f"{before} {restricted[number % len(restricted)]} {after}" if number % 2 else before)
+    command = [sys.executable, "-m", "benchmarks.siblings._upstream"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            upstream = process.stdout.readline().strip()
+            proxy = Proxy(guard, upstream)
+            runner = web.AppRunner(proxy.app(), access_log=None, handler_cancellation=True)
+            await runner.setup()
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            guarded = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+
+                async def ask(url: str, say: str) -> tuple[str, str | None, float]:
+                    """The text, why it ended, and the seconds."""
+                    script = {"role": "system", "content": json.dumps({"say": " ".join(say.split()), "delay": 0.01})}
+                    question = {"role": "user", "content": "Please summarise what happened yesterday."}
+                    body = {"model": "scripted", "stream": True, "messages": [question, script]}
+                    start, text, reason = time.perf_counter(), "", None
+                    async with session.post(f"{url}/v1/chat/completions", json=body) as response:
+                        async for data in events_of(response.content.iter_any()):
+                            if data is None or data == "[DONE]":
+                                continue
+                            for choice in json.loads(data).get("choices", ()):
+                                text += choice["delta"].get("content") or ""
+                                reason = choice["finish_reason"] or reason
+                    return text, reason, time.perf_counter() - start
+
+                plain = await asyncio.gather(*(ask(upstream, answer) for answer in answers))
+                screened = await asyncio.gather(*(ask(guarded, answer) for answer in answers))
+            await runner.cleanup()
+        finally:
+            process.kill()
+    right = [
+        (text, reason) == expected(guard, " ".join(answer.split()))
+        for answer, (text, reason, _) in zip(answers, screened, strict=True)
+    ]
+    whole = [
+        (with_guard[2], without[2])
+        for with_guard, without in zip(screened, plain, strict=True)
+        if with_guard[1] == "stop"
+    ]
+    return {
+        "clients": n_clients,
+        "correct": sum(right),
+        "cut": sum(reason == "content_filter" for _, reason, _ in screened),
+        "seconds_unguarded": statistics.median(without for _, without in whole),
+        "seconds_guarded": statistics.median(with_guard for with_guard, _ in whole),
+    } | proxy.counts
+
+
+def expected(guard: Guard, answer: str) -> tuple[str, str]:
+    """What a client should get of an answer that comes word by word, and why it should end."""
+    passed = 0
+    looks = looks_of(answer)
+    scores = guard.screen.window_scores([look.window for look in looks], "output").max(axis=1)
+    for look, score in zip(looks, scores, strict=True):
+        if score > guard.threshold.value:
+            words = answer.split(" ")
+            kept = [n for n in range(len(words) + 1) if len(" ".join(words[:n])) <= passed]
+            return " ".join(words[: kept[-1]]), "content_filter"
+        passed = look.n_characters
+    return answer, "stop"

@@ -21,7 +21,7 @@ from nlparam.cli.options import (
 from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable
 
 if TYPE_CHECKING:
-    from nlparam.guard.evaluate import Evaluation, Rate
+    from nlparam.guard.evaluation import Evaluation, Rate
 
 app = typer.Typer(no_args_is_help=True, help="Guards: from rules to a screen for inputs and outputs.")
 
@@ -153,7 +153,7 @@ def evaluate(
 
     progress = Progress()
     with progress.task("starting", None):
-        import nlparam.guard.evaluate as evaluation
+        import nlparam.guard.evaluation as evaluation
         from nlparam.costs import Costs
         from nlparam.guard.benign import read_benign
         from nlparam.guard.folder import load

@@ -7,6 +7,10 @@ from nlparam.guard.constitution import Rule as Rule
 from nlparam.guard.constitution import read_constitution as read_constitution
 from nlparam.guard.errors import ConstitutionError as ConstitutionError
 from nlparam.guard.errors import GuardError as GuardError
+from nlparam.guard.evaluation import Attack as Attack
+from nlparam.guard.evaluation import Evaluation as Evaluation
+from nlparam.guard.evaluation import evaluate as evaluate
+from nlparam.guard.evaluation import read_attacks as read_attacks
 from nlparam.guard.folder import Guard as Guard
 from nlparam.guard.folder import load as load
 from nlparam.guard.plan import Plan as Plan

@@ -7,7 +7,7 @@ guard does on attacks that nobody foresaw.
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -81,7 +81,7 @@ class Plan:
                     f"got {both[0]!r} in {kind} and in held_out_{kind}: what is held out is never trained on"
                 )
 
-    def items(self, constitution: Constitution, topics: dict[str, Sequence[str]]) -> "list[Item]":
+    def items(self, constitution: Constitution, topics: Mapping[str, Sequence[str]]) -> "list[Item]":
         """All items, rule by rule; `topics` has those of each rule by its id.
 
         An item depends on its own rule, its number and the plan alone: another rule, or more items, change none.

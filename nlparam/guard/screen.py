@@ -17,6 +17,7 @@ from nlparam.language.store import Store
 
 # A text without words breaks no rule.
 _NOTHING = -np.inf
+_BLOCK = 4096
 
 
 class LinearHead(NamedTuple):
@@ -94,9 +95,12 @@ class Screen:
     def window_scores(
         self, windows: Sequence[str], role: str, *, store: Store | None = None
     ) -> Float[np.ndarray, "n_windows n_rules"]:
-        if not windows:
-            return np.zeros((0, len(self.constitution.restricted)))
-        return self.heads[role].scores(self.features.of(windows, store=store)).astype(np.float64)
+        """`(n_windows, n_rules)`; the memory is that of the scores, and of the features of some thousands at a time."""
+        scores = np.zeros((len(windows), len(self.constitution.restricted)))
+        for start in range(0, len(windows), _BLOCK):
+            part = slice(start, start + _BLOCK)
+            scores[part] = self.heads[role].scores(self.features.of(windows[part], store=store))
+        return scores
 
     def verdict(self, scores: Float[np.ndarray, " n_rules"]) -> Verdict:
         """The verdict on a text by its scores."""

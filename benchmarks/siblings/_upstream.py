@@ -1,4 +1,4 @@
-"""A scripted OpenAI-compatible server as a process of its own: `python -m tests.guard_upstream`.
+"""A scripted OpenAI-compatible server as a process of its own: `python -m benchmarks.siblings._upstream`.
 
 It prints its address. The last message says what it does: a JSON object with `say` (the text), and optionally `chunks`
 (words of each chunk), `delay` (seconds before each), `die_after` (chunks after which the connection breaks),

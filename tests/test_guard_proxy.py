@@ -1,0 +1,456 @@
+"""The proxy screens requests, stops streams in their middle, and survives its upstream and its clients."""
+
+import asyncio
+import contextlib
+import dataclasses
+import io
+import json
+import subprocess
+import sys
+import time
+from typing import Any
+
+import aiohttp
+import numpy as np
+import pytest
+from aiohttp import web
+
+from nlparam.guard import Guard
+from nlparam.guard.proxy import REFUSAL, Proxy
+from nlparam.guard.scoring import Scorer
+from nlparam.guard.streams import HeldStream, UpstreamError, events_of, strings_in
+from nlparam.guard.windows import GrowingText
+from tests.guard_parts import sentence, trained
+
+_RNG = np.random.default_rng(11)
+BENIGN = " ".join(sentence("benign", _RNG, 60) for _ in range(2))
+SECRET = sentence("dosage", _RNG, 60)
+LEAKING = f"{BENIGN} {SECRET} {BENIGN}"
+
+
+@pytest.fixture(scope="module")
+def upstream():
+    """The address of a scripted upstream in a process of its own."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.siblings._upstream"], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    yield process.stdout.readline().strip()
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def guard() -> Guard:
+    """A guard with its threshold between what is benign and what is not: here it is the proxy that is tested."""
+    return dataclasses.replace(trained(), screen=dataclasses.replace(trained().screen, threshold=3.0))
+
+
+class Client:
+    """A client of one proxy, which runs in the same loop."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, proxy: Proxy):
+        self.session, self.url, self.proxy = session, url, proxy
+
+    async def post(self, body: Any) -> tuple[int, Any]:
+        data = io.BytesIO(json.dumps(body).encode())
+        async with self.session.post(f"{self.url}/v1/chat/completions", data=data) as response:
+            return response.status, await response.json()
+
+    async def ask(self, *, before: str = "", n: int = 1, **script) -> tuple[int, Any]:
+        return await self.post({"model": "m", "n": n, "messages": _messages(before, script)})
+
+    async def stream(self, *, before: str = "", n: int = 1, **script) -> list[str]:
+        """The data of all events of a streamed answer."""
+        body = {"model": "m", "n": n, "stream": True, "messages": _messages(before, script)}
+        async with self.session.post(f"{self.url}/v1/chat/completions", json=body) as response:
+            assert response.status == 200
+            assert response.content_type == "text/event-stream"
+            return [data async for data in events_of(response.content.iter_any()) if data is not None]
+
+
+def _messages(before: str, script: dict) -> list[dict[str, str]]:
+    # The script itself is a message of the application: it would be screened as one of the user.
+    said = [{"role": "user", "content": before or "a report of the match please"}]
+    return [*said, {"role": "system", "content": json.dumps(script)}]
+
+
+def text_of(events: list[str], index: int = 0) -> str:
+    chunks = [json.loads(event) for event in events if event != "[DONE]"]
+    choices = [choice for chunk in chunks for choice in chunk.get("choices", ()) if choice["index"] == index]
+    return "".join(choice["delta"].get("content") or "" for choice in choices)
+
+
+def reasons_of(events: list[str]) -> list[str | None]:
+    chunks = [json.loads(event) for event in events if event != "[DONE]"]
+    return [c["finish_reason"] for chunk in chunks for c in chunk.get("choices", ()) if c["finish_reason"] is not None]
+
+
+def with_proxy(upstream: str, test) -> Any:
+    """Runs a coroutine function of a `Client` against a proxy in front of `upstream`."""
+
+    async def run() -> Any:
+        proxy = Proxy(guard(), upstream)
+        runner = web.AppRunner(proxy.app(), access_log=None, handler_cancellation=True)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        try:
+            connector = aiohttp.TCPConnector(limit=0)
+            async with aiohttp.ClientSession(connector=connector) as session:
+                return await test(Client(session, f"http://127.0.0.1:{runner.addresses[0][1]}", proxy))
+        finally:
+            await runner.cleanup()
+
+    return asyncio.run(run())
+
+
+async def _counts(client: Client, upstream: str) -> dict[str, int]:
+    async with client.session.get(f"{upstream}/counts") as response:
+        return await response.json()
+
+
+def test_what_is_benign_passes_as_it_is(upstream):
+    async def test(client: Client):
+        status, answer = await client.ask(say=BENIGN)
+        assert (status, answer["choices"][0]["message"]["content"]) == (200, BENIGN)
+        assert answer["choices"][0]["finish_reason"] == "stop"
+        assert answer["usage"] == {"total_tokens": 7}
+        events = await client.stream(say=BENIGN, chunks=3)
+        assert text_of(events) == BENIGN
+        assert (reasons_of(events), events[-1]) == (["stop"], "[DONE]")
+        assert json.loads(events[-2])["usage"] == {"total_tokens": 7}
+        assert json.loads(events[0])["choices"][0]["delta"]["role"] == "assistant"
+        async with client.session.get(f"{client.url}/v1/models") as response:
+            assert (await response.json())["data"][0]["id"] == "scripted"
+
+    with_proxy(upstream, test)
+
+
+def test_a_restricted_request_never_reaches_the_upstream(upstream):
+    async def test(client: Client):
+        before = await _counts(client, upstream)
+        status, answer = await client.ask(before=SECRET, say=BENIGN, n=2)
+        assert status == 200
+        assert [choice["finish_reason"] for choice in answer["choices"]] == ["content_filter"] * 2
+        assert answer["choices"][0]["message"] == {"role": "assistant", "content": REFUSAL}
+        events = await client.stream(before=f"{BENIGN} {SECRET}", say=BENIGN)
+        assert (text_of(events), reasons_of(events), events[-1]) == (REFUSAL, ["content_filter"], "[DONE]")
+        earlier = [{"role": "user", "content": SECRET}, {"role": "assistant", "content": "no"}]
+        _, answer = await client.post({"model": "m", "messages": [*earlier, *_messages("", {"say": BENIGN})]})
+        assert answer["choices"][0]["finish_reason"] == "content_filter"
+        parts = [{"type": "text", "text": SECRET}]
+        _, answer = await client.post({"model": "m", "messages": [{"role": "user", "content": parts}]})
+        assert answer["choices"][0]["finish_reason"] == "content_filter"
+        assert (await _counts(client, upstream))["requests"] == before["requests"]
+        assert client.proxy.counts["refused_inputs"] == 4
+
+    with_proxy(upstream, test)
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_a_stream_is_cut_in_its_middle(upstream, n):
+    async def test(client: Client):
+        before = await _counts(client, upstream)
+        events = await client.stream(say=LEAKING, chunks=2, delay=0.002, n=n)
+        for index in range(n):
+            text = text_of(events, index)
+            assert LEAKING.startswith(text)
+            assert len(text) >= 0.5 * len(BENIGN)  # what is benign had passed
+            # Of what is restricted, less than the pieces between two looks.
+            assert len(text) < len(BENIGN) + 0.6 * len(SECRET)
+        assert reasons_of(events) == ["content_filter"] * n
+        final = json.loads(events[-2])
+        assert events[-1] == "[DONE]"
+        assert (final["object"], final["id"], final["model"]) == ("chat.completion.chunk", "chatcmpl-1", "m")
+        assert [choice["delta"] for choice in final["choices"]] == [{}] * n
+        for _ in range(100):  # the upstream is told to stop, and soon notices
+            if (await _counts(client, upstream))["broken_off"] > before["broken_off"]:
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError("the upstream went on")
+
+    with_proxy(upstream, test)
+
+
+def test_a_whole_answer_is_replaced(upstream):
+    async def test(client: Client):
+        status, answer = await client.ask(say=LEAKING)
+        assert (status, answer["choices"][0]["finish_reason"]) == (200, "content_filter")
+        assert answer["choices"][0]["message"] == {"role": "assistant", "content": REFUSAL}
+
+    with_proxy(upstream, test)
+
+
+def test_text_arrives_while_the_upstream_still_speaks(upstream):
+    async def test(client: Client):
+        script = {"say": BENIGN, "delay": 0.01}
+        body = {"model": "m", "stream": True, "messages": _messages("", script)}
+        start = time.perf_counter()
+        first = None
+        async with client.session.post(f"{client.url}/v1/chat/completions", json=body) as response:
+            async for data in events_of(response.content.iter_any()):
+                if first is None and data and text_of([data]).strip():
+                    first = time.perf_counter() - start
+        assert first is not None
+        assert first < 0.5 * (time.perf_counter() - start)
+
+    with_proxy(upstream, test)
+
+
+@pytest.mark.parametrize("way", [{"die_after": 70}, {"end_after": 70}, {"raw": ["not json"]}, {"raw": ['{"a": 1}']}])
+def test_an_upstream_that_dies_in_mid_stream_is_reported(upstream, way):
+    async def test(client: Client):
+        events = await client.stream(say=BENIGN, **way)
+        text = text_of(events)
+        assert BENIGN.startswith(text)
+        if "die_after" not in way:  # a broken connection may lose what was under way
+            assert len(text.split()) >= 48  # what it had said, as far as it was looked at
+        error = json.loads(events[-1])["error"]
+        assert error["type"] == "upstream_error"
+        assert "upstream" in error["message"] or "stream" in error["message"]
+        assert client.proxy.counts["upstream_failures"] == 1
+        # And the next client is served.
+        assert text_of(await client.stream(say=BENIGN)) == BENIGN
+
+    with_proxy(upstream, test)
+
+
+def test_what_is_restricted_is_not_let_out_by_an_upstream_that_dies(upstream):
+    async def test(client: Client):
+        events = await client.stream(say=SECRET, end_after=16)  # of the look after 8 words, more came
+        assert len(text_of(events).split()) <= 8
+        assert reasons_of(events) == ["content_filter"]
+
+    with_proxy(upstream, test)
+
+
+def test_an_upstream_that_is_not_there_or_refuses_is_reported(upstream):
+    async def refuses(client: Client):
+        assert await client.ask(error=429) == (429, {"error": {"message": "as told", "type": "scripted"}})
+
+    async def absent(client: Client):
+        status, answer = await client.ask(say=BENIGN)
+        assert (status, answer["error"]["type"]) == (502, "upstream_error")
+        assert "cannot be reached" in answer["error"]["message"]
+        assert "secret" not in answer["error"]["message"]
+        async with client.session.get(f"{client.url}/v1/models") as response:
+            assert response.status == 502
+
+    with_proxy(upstream, refuses)
+    with_proxy("http://user:secret@127.0.0.1:9", absent)
+
+
+def test_fifty_clients_at_once_each_get_their_own(upstream):
+    async def test(client: Client):
+        async def one(number: int) -> None:
+            own = f"client {number} {BENIGN}"
+            if number % 5 == 0:
+                events = await client.stream(before=f"{SECRET} {number}", say=own)
+                assert text_of(events) == REFUSAL
+            elif number % 5 == 1:
+                events = await client.stream(say=f"{own} {SECRET} {own}", delay=0.001)
+                assert text_of(events).startswith(f"client {number} ")
+                assert reasons_of(events) == ["content_filter"]
+            elif number % 5 == 2:
+                status, answer = await client.ask(say=own)
+                assert (status, answer["choices"][0]["message"]["content"]) == (200, own)
+            elif number % 5 == 3:
+                events = await client.stream(say=own, die_after=60)
+                assert own.startswith(text_of(events))
+                assert "error" in json.loads(events[-1])
+            else:
+                events = await client.stream(say=own, delay=0.001)
+                assert (text_of(events), reasons_of(events), events[-1]) == (own, ["stop"], "[DONE]")
+
+        await asyncio.gather(*(one(number) for number in range(50)))
+        assert client.proxy.counts == {
+            "requests": 50, "refused_inputs": 10, "refused_outputs": 10, "upstream_failures": 10,
+        }  # fmt: skip
+
+    with_proxy(upstream, test)
+
+
+def test_a_client_that_goes_away_ends_the_answer(upstream):
+    async def test(client: Client):
+        before = await _counts(client, upstream)
+        body = {"model": "m", "stream": True, "messages": _messages("", {"say": BENIGN, "delay": 0.02})}
+        async with client.session.post(f"{client.url}/v1/chat/completions", json=body) as response:
+            await response.content.readany()
+            response.close()
+        for _ in range(100):
+            if (await _counts(client, upstream))["broken_off"] > before["broken_off"]:
+                break
+            await asyncio.sleep(0.05)
+        else:
+            raise AssertionError("the upstream went on for a client that had gone")
+        assert text_of(await client.stream(say=BENIGN)) == BENIGN
+        assert client.proxy.counts["upstream_failures"] == 0
+
+    with_proxy(upstream, test)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        ([], 400, "expected 'messages'"),
+        ({"messages": []}, 400, "expected 'messages'"),
+        ({"messages": ["hello"]}, 400, "expected 'messages'"),
+        ({"messages": [{"role": "wizard", "content": "hello"}]}, 400, "the role 'wizard'"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, 400, "reads text only"),
+        ({"messages": [{"role": "user", "content": "word " * 100_000}]}, 413, "too long"),
+        ({"messages": [{"role": "user", "content": "x" * (5 * 2**20)}]}, 413, "more than 4 MiB"),
+    ],
+)
+def test_a_request_that_cannot_be_screened_is_refused(upstream, body, status, message):
+    async def test(client: Client):
+        got, answer = await client.post(body)
+        assert (got, answer["error"]["type"]) == (status, "invalid_request_error")
+        assert message in answer["error"]["message"]
+
+    with_proxy(upstream, test)
+
+
+def test_nothing_passes_around_the_screen(upstream):
+    async def test(client: Client):
+        before = await _counts(client, upstream)
+        for path in ("/v1/completions", "/v1/embeddings", "/v1/responses", "/counts", "/v1/models/../completions"):
+            async with client.session.post(f"{client.url}{path}", json={"prompt": "x"}) as response:
+                assert response.status in (404, 405)
+        async with client.session.post(f"{client.url}/v1/chat/completions", data=b"{") as response:
+            assert (response.status, (await response.json())["error"]["message"]) == (400, "the request is not JSON")
+        assert (await _counts(client, upstream))["requests"] == before["requests"]
+
+    with_proxy(upstream, test)
+
+
+def test_a_screen_that_fails_lets_nothing_pass(upstream):
+    async def test(client: Client):
+        async def broken(windows, role):
+            del windows, role
+            raise RuntimeError("out of memory")
+
+        client.proxy._scorer.windows = broken
+        events = await client.stream(before="", say=BENIGN)
+        assert text_of(events) == ""
+        assert json.loads(events[-1])["error"]["message"] == "the screen failed"
+
+    async def remembered(client: Client):
+        await client.stream(say=BENIGN)  # so that the request passes
+        await test(client)
+
+    with_proxy(upstream, remembered)
+
+
+def _chunk(text: str, index: int = 0, reason: str | None = None) -> str:
+    return json.dumps({"id": "a", "choices": [{"index": index, "delta": {"content": text}, "finish_reason": reason}]})
+
+
+def test_a_held_stream_is_bounded_and_keeps_the_order():
+    held = HeldStream()
+    sent, passed = [], []
+    for number in range(2000):
+        # Text of one choice, then nothing but empty chunks: they wait for a look, but not for ever.
+        chunk = _chunk("word" if number == 0 else "", index=number % 3)
+        sent.append(chunk)
+        for index, look in held.add(chunk):
+            held.clear(index, look)
+        passed += held.ready()
+        assert held.n_held <= 257
+    for index, look in held.rest():
+        held.clear(index, look)
+    assert passed + held.ready() == sent
+    assert not held.finished
+
+
+def test_no_chunk_goes_before_all_its_text_was_looked_at():
+    held = HeldStream()
+    looks = held.add(_chunk("one two three four five six seven eight nine "))
+    ((index, look),) = looks
+    assert held.ready() == []
+    held.clear(index, look)
+    assert held.ready() == []  # the look has seen eight words, the chunk has nine
+    ((index, last),) = held.add(_chunk("", reason="stop"))
+    assert last.window.endswith("nine")
+    held.clear(index, last)
+    assert len(held.ready()) == 2
+    assert held.finished
+
+
+def test_every_text_of_a_chunk_is_screened():
+    delta = {
+        "role": "assistant", "content": "a", "reasoning_content": "b", "refusal": None,
+        "tool_calls": [{"index": 0, "id": "call_1", "type": "function", "function": {"name": "c", "arguments": "d"}}],
+    }  # fmt: skip
+    assert strings_in(delta) == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize(
+    "data", ["[1]", "{", '{"choices": 3}', '{"choices": ["x"]}', '{"error": "gone"}', '{"choices": [{"index": "x"}]}']
+)
+def test_an_event_that_is_no_chunk_is_an_error_of_the_upstream(data):
+    with pytest.raises(UpstreamError):
+        HeldStream().add(data)
+
+
+def test_events_are_read_however_they_are_parted():
+    raw = b': hi\n\nevent: x\ndata: {"a":\ndata: 1}\r\n\r\ndata: last'
+
+    async def read(size: int) -> list[str | None]:
+        async def parts():
+            for start in range(0, len(raw), size):
+                yield raw[start : start + size]
+
+        return [data async for data in events_of(parts())]
+
+    for size in (1, 2, 5, 100):
+        assert asyncio.run(read(size)) == [None, '{"a":\n1}']
+
+    async def flood() -> None:
+        async def parts():
+            while True:
+                yield b"data: " + b"x" * 2**16
+
+        async for _ in events_of(parts()):
+            pass
+
+    with pytest.raises(UpstreamError, match="more than 1 MiB"):
+        asyncio.run(flood())
+
+
+def test_the_scorer_batches_and_remembers():
+    sizes = []
+    screen = guard().screen
+
+    class Counting:
+        def window_scores(self, windows, role):
+            sizes.append(len(windows))
+            time.sleep(0.01)
+            return screen.window_scores(windows, role)
+
+        def verdict(self, scores):
+            return screen.verdict(scores)
+
+    async def test() -> None:
+        scorer: Any = Scorer(Counting())  # pyright: ignore[reportArgumentType] - as much of a screen as is used
+        await scorer.start()
+        verdicts = await asyncio.gather(*(scorer.message(f"{SECRET} {number}", "input") for number in range(50)))
+        assert all(verdict.refused for verdict in verdicts)
+        assert sum(sizes) == 51
+        assert len(sizes) < 15
+        again = await scorer.message(f"{SECRET} 7", "input")
+        assert again == verdicts[7]
+        assert sum(sizes) == 51
+        assert await scorer.message("  ", "input") is None
+        await scorer.close()
+
+    asyncio.run(test())
+
+
+def test_a_stream_of_pieces_is_as_long_as_its_text():
+    growing = GrowingText()
+    with contextlib.suppress(StopIteration):
+        growing.feed(BENIGN)
+    last = growing.look()
+    assert last is not None
+    assert last.n_characters == len(BENIGN)
