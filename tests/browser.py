@@ -51,11 +51,12 @@ class Visit:
         self.requests: list[str] = []
         self._context = browser.new_context(**{"viewport": {"width": 1100, "height": 900}} | context)
         self.page = self._context.new_page()
-        self.page.set_default_timeout(15_000)
+        self.page.set_default_timeout(60_000)
         self.page.on("console", lambda message: self.problems.append(f"{message.type}: {message.text}"))
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
         self.page.on("dialog", lambda dialog: (self.problems.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.set_default_navigation_timeout(60_000)
         self.page.goto(path.absolute().as_uri())
 
     def __enter__(self) -> "Visit":
@@ -64,7 +65,7 @@ class Visit:
     def __exit__(self, *_: object) -> None:
         self._context.close()
 
-    def wait_until(self, holds: Callable[[], bool], seconds: float = 15.0) -> None:
+    def wait_until(self, holds: Callable[[], bool], seconds: float = 60.0) -> None:
         """Waits from outside: the policy of a page forbids Playwright's own way, which evaluates strings."""
         end = time.monotonic() + seconds
         while not holds():

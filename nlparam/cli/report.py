@@ -55,17 +55,20 @@ def _read(folder: Path) -> tuple[Any, Any]:
         from nlparam.comparison import Comparison
 
         return Comparison.load(folder), None
-    if not (folder / "fit.json").exists():
-        raise FitFolderError(
-            f"{folder} holds no fit, no taxonomy and no comparison (there is no fit.json, taxonomy.json or "
-            "comparison.json in it): give the --out folder of one"
-        )
     from nlparam.cli.posterior import kept_posterior
     from nlparam.folder import load
     from nlparam.posterior import credible_intervals
     from nlparam.report import PROBABILITY
 
-    fit = load(folder)
+    try:
+        fit = load(folder)
+    except FitFolderError:
+        if (folder / "fit.json").exists():
+            raise
+        raise FitFolderError(
+            f"{folder} holds no fit, no taxonomy and no comparison (there is no fit.json, taxonomy.json or "
+            "comparison.json in it): give the --out folder of one"
+        ) from None
     posterior = kept_posterior(fit, folder)
     return fit, None if posterior is None else credible_intervals(posterior, probability=PROBABILITY)
 
