@@ -52,11 +52,13 @@ def predict(
     store: Store = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Say what a fit predicts for new texts: one row per text, with the probability of every predicate.
+    """Say what a fit or taxonomy predicts for new texts: one row per text, with the probability of every predicate.
 
-    The columns are text; then for a clustering cluster and predicate (-1 and nothing for a blank text), for a
-    classification or difference class and the probability of each, for a time series the most typical time, for any
-    other model prediction; and P(predicate) for each predicate.
+    Of a taxonomy the columns are text, node (its id), name, path and probability, "none of these" among the nodes, and
+    P(id name) for each node: that its predicate holds, given those above it. Of a fit they are text; then for a
+    clustering cluster and predicate (-1 and nothing for a blank text), for a classification or difference class and the
+    probability of each, for a time series the most typical time, for any other model prediction; and P(predicate) for
+    each predicate.
     """
     write = _writer(out, overwrite=overwrite)
     if exact and by not in (None, Way.exact):
@@ -67,6 +69,18 @@ def predict(
     table = read_texts(texts, text_field=text_field)
     print_warnings(table.warnings)
     progress = Progress()
+    way = Way.exact if exact else by
+    if (folder / "taxonomy.json").exists():
+        from nlparam.cli.assign import assign_texts
+
+        limits = {"max_calls": max_calls, "max_tokens": max_tokens, "max_seconds": max_seconds}
+        how = None if way is None else way.value
+        columns = assign_texts(
+            folder, table.texts, by=how, lm=lm, limits=limits, store=store, timeout=timeout, progress=progress
+        )
+        _write(write, out, columns)
+        print_lines(f"\nlabels:  {out}")
+        return
     with progress.task("starting", None):
         import nlparam
         from nlparam.budget import Budget
@@ -74,7 +88,6 @@ def predict(
         from nlparam.language.store import Store as OpenStore
 
     fit = nlparam.load(folder)
-    way = Way.exact if exact else by
     with OpenStore(store) as opened:
         denoted = denote(
             fit,
@@ -89,14 +102,7 @@ def predict(
     denotations = denoted.denotations
     predictions = fit.predict(table.texts, denotations=denotations)
     columns = label_columns(fit, table.texts, denotations, predictions)
-    partial = out.with_name(f"{out.name}.partial")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write(partial, columns)
-        partial.replace(out)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise NlparamError(f"{out} cannot be written ({error}): choose another --out") from error
+    _write(write, out, columns)
     if fit.model.assigns_texts:
         _show_clusters(fit, predictions)
     elif "class" in columns:
@@ -155,6 +161,17 @@ def _writer(out: Path, *, overwrite: bool) -> Callable[[Path, dict[str, list]], 
     if out.exists() and not overwrite:
         raise NlparamError(f"{out} exists already: choose another --out, or replace it with --overwrite")
     return write
+
+
+def _write(write: Callable[[Path, dict[str, list]], None], out: Path, columns: dict[str, list]) -> None:
+    partial = out.with_name(f"{out.name}.partial")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write(partial, columns)
+        partial.replace(out)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise NlparamError(f"{out} cannot be written ({error}): choose another --out") from error
 
 
 def _write_parquet(path: Path, columns: dict[str, list]) -> None:

@@ -29,17 +29,26 @@ def language_mismatch(goal: str, texts: Sequence[str]) -> Mismatch | None:
     language, probability = max(probable.items(), key=lambda item: item[1])
     if probability < _SURE:
         return None
+    common = main_language(texts)
+    if common is None or probable.get(common, 0.0) > _RULED_OUT or alike(language, common):
+        return None
+    return Mismatch(language, common)
+
+
+def main_language(texts: Sequence[str]) -> str | None:
+    """The language that most texts are in, `None` if there is no such."""
     step = max(len(texts) // _N_TEXTS, 1)
     shown = [text[:_CHARACTERS] for text in texts[::step][:_N_TEXTS] if text.strip()]
     if not shown:
         return None
     found = Counter(max(ranked, key=ranked.__getitem__) for ranked in map(_rank, shown))
     common, n = found.most_common(1)[0]
-    if n < _MOST * len(shown) or probable.get(common, 0.0) > _RULED_OUT:
-        return None
-    if any({language, common} <= alike for alike in _CLOSE) or language == common:
-        return None
-    return Mismatch(language, common)
+    return common if n >= _MOST * len(shown) else None
+
+
+def alike(first: str, second: str) -> bool:
+    """Whether texts in one language pass for texts in the other."""
+    return first == second or any({first, second} <= close for close in _CLOSE)
 
 
 def _rank(text: str) -> dict[str, float]:

@@ -16,7 +16,7 @@ from nlparam.taxonomies.edit import PlannedDivision, PlannedNode
 from nlparam.taxonomies.entries import judged
 from nlparam.taxonomies.tree import Branch
 
-# A division that nobody edited stays as it is while at least this share of its node's texts were under it before.
+# For an edit: below, the node has become another.
 _MOSTLY_THE_SAME = 0.5
 # A head of merged predicates is trained on texts that all of them were judged on, if there are so many.
 _LEAST_JUDGED = 12
@@ -26,7 +26,8 @@ class Rebuilding:
     """Builds the branches of the edited tree of a taxonomy.
 
     **Arguments:** `forbidden`, predicates that may be nowhere; `pools`, candidates of the user's own, by the id of the
-    node they are for; `depth`, how deep new nodes are divided.
+    node they are for; `depth`, how deep new nodes are divided; `mostly_the_same`, the share of a node's texts that must
+    have been under it before for its division to stay as it is, where nobody edited that.
 
     `locked` gets, for each path, the predicates that are locked there, as they were judged; `warnings` what the user
     should know of them.
@@ -40,14 +41,16 @@ class Rebuilding:
         forbidden: Sequence[str] = (),
         pools: Mapping[str, Sequence[str]] | None = None,
         depth: int,
+        mostly_the_same: float = _MOSTLY_THE_SAME,
     ):
         self.taxonomy, self.divider, self.depth = taxonomy, divider, depth
+        self.mostly_the_same = mostly_the_same
         self.corpus = divider.run.corpus
         self.forbidden = {predicate.casefold() for predicate in forbidden}
         self.pools = pools or {}
         self.locked: dict[str, list[str]] = {}
         self.warnings: list[str] = []
-        self.known = _known(taxonomy)
+        self.known = answers_of(taxonomy)
 
     def root(self, division: PlannedDivision) -> Branch:
         """The whole tree."""
@@ -63,11 +66,11 @@ class Rebuilding:
         pool = [predicate for one in ids for predicate in self.pools.get(one, ())]
         solved = bool(division.solved or pool or division.n_children is None)
         if not division.children and division.n_children == 0 and not pool:
-            self._end(branch, ids)
+            self.end(branch, ids)
             return branch
         if not solved and len(ids) == 1:
             before = self.rows_of(ids[0])
-            solved = len(np.intersect1d(before, rows)) < _MOSTLY_THE_SAME * len(rows)
+            solved = len(np.intersect1d(before, rows)) < self.mostly_the_same * len(rows)
         if solved:
             branch.divided = self._solved(division, ids, rows, path, pool)
         else:
@@ -77,7 +80,7 @@ class Rebuilding:
         self._children(branch, division)
         return branch
 
-    def _end(self, branch: Branch, ids: Sequence[str]) -> None:
+    def end(self, branch: Branch, ids: Sequence[str]) -> None:
         """A node without children: as it was, or as it is wanted; a new one is divided as deep as the others are."""
         nodes = [self.taxonomy.nodes[one] for one in ids]
         if nodes:
@@ -182,7 +185,7 @@ class Rebuilding:
             denotations=union,
             agreement=agreement,
             considered=considered,
-            head=_joined(heads),
+            head=joined(heads),
         )
 
     def _head_of(self, rows, denotations: np.ndarray, answers: Judged, directions: np.ndarray) -> tuple[Head, float]:
@@ -373,7 +376,7 @@ def _undivided(branch: Branch, considered: list[Considered]) -> Divided:
     )
 
 
-def _known(taxonomy: Taxonomy) -> dict[str, dict[str, float]]:
+def answers_of(taxonomy: Taxonomy) -> dict[str, dict[str, float]]:
     """Every answer there is, by predicate (whatever its case) and text: they do not depend on the node."""
     known: dict[str, dict[str, float]] = collections.defaultdict(dict)
     nodes: Sequence[Node] = list(taxonomy.nodes.values())
@@ -383,7 +386,7 @@ def _known(taxonomy: Taxonomy) -> dict[str, dict[str, float]]:
     return dict(known)
 
 
-def _joined(heads: Sequence[Head]) -> Head:
+def joined(heads: Sequence[Head]) -> Head:
     """One head of several, with slopes of one."""
     return Head(
         np.concatenate([head.coefficients * head.slope for head in heads], axis=1),

@@ -20,6 +20,7 @@ from nlparam.language.store import Store
 from nlparam.models import Clustering
 from nlparam.progress import Progress
 from nlparam.run import prepared
+from nlparam.taxonomies.assign import check_same_judge, check_same_model
 from nlparam.taxonomies.dividing import Divider
 from nlparam.taxonomies.edit import Plan, PlannedDivision, plan
 from nlparam.taxonomies.entries import Edited, Entry, entries_of, judged, one_line, read
@@ -164,16 +165,8 @@ def dividing(
         return Listed(())
 
     def check(there: dict[str, Any]) -> None:
-        if there["lm_identity"] != settings["lm_identity"]:
-            raise LanguageModelError(
-                f"the language model here is {there['lm_identity']!r}, expected {settings['lm_identity']!r}, which "
-                "the taxonomy was made with: give that one (lm=, --lm)"
-            )
-        if there["judge"] != settings["judge"]:
-            raise LanguageModelError(
-                f"the judge here is {there['judge']!r}, expected {settings['judge']!r}: give the calibration that the "
-                "taxonomy was made with, or use the same version of nlparam"
-            )
+        check_same_model(taxonomy, there["lm_identity"])
+        check_same_judge(taxonomy, there["judge"])
 
     with prepared(
         Clustering(n_predicates=2),
@@ -208,16 +201,13 @@ class _NotBefore(AbstractLanguageModel):
     def __init__(self, spec: str | Path | AbstractLanguageModel, taxonomy: Taxonomy, *, timeout: float):
         self.identity = taxonomy.settings["lm_identity"]
         self.strong = int(taxonomy.settings["n_words"]) > WORDS_SMALL
-        self._spec, self._timeout = spec, timeout
+        self._spec, self._taxonomy, self._timeout = spec, taxonomy, timeout
         self._found: AbstractLanguageModel | None = None
 
     async def complete(self, request: Request) -> Completion:
         if self._found is None:
             self._found = load_language_model(self._spec, timeout=self._timeout)
-            if self._found.identity != self.identity:
-                raise LanguageModelError(
-                    f"the language model here is {self._found.identity!r}, expected {self.identity!r}: give that one"
-                )
+            check_same_model(self._taxonomy, self._found.identity)
         return await self._found.complete(request)
 
     async def aclose(self) -> None:

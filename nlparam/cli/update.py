@@ -1,0 +1,171 @@
+"""`nlparam update`: new texts in a taxonomy."""
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nlparam.cli.options import (
+    CalibrationFile,
+    Json,
+    MaxCalls,
+    MaxSeconds,
+    MaxTokens,
+    Overwrite,
+    Seed,
+    Store,
+    TextField,
+    Timeout,
+)
+from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable
+from nlparam.cli.refit import MovedModel, TaxonomyFolder, save_with_report
+from nlparam.errors import FitWarning
+
+if TYPE_CHECKING:
+    from nlparam.numerics.prevalence import Prevalence
+    from nlparam.taxonomies.drift import Update
+
+
+def update(
+    folder: TaxonomyFolder,
+    texts: Annotated[
+        Path,
+        typer.Option(help="The new texts: a file or folder of the kinds `nlparam taxonomy` reads.", show_default=False),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Another folder for the result; by default the same, and what was there goes to its history/.",
+            show_default=False,
+        ),
+    ] = None,
+    n_judged: Annotated[
+        str,
+        typer.Option(
+            help="On how many texts before, and of the new ones, the language model judges the nodes to correct the "
+            "head: a number, `all`, or `auto` (60 for a small language model, else 250). 0 asks nothing for that.",
+            metavar="N|all|auto",
+        ),
+    ] = "auto",
+    propose: Annotated[
+        str,
+        typer.Option(
+            help="Where to propose children: `auto`, where more texts than before are unexplained, `always`, `never`.",
+            metavar="auto|always|never",
+        ),
+    ] = "auto",
+    level: Annotated[
+        float, typer.Option(help="The false discovery rate of the changes that are claimed.", metavar="SHARE")
+    ] = 0.05,
+    confidence: Annotated[float, typer.Option(help="Of the intervals, one node at a time.", metavar="SHARE")] = 0.95,
+    text_field: TextField = None,
+    lm: MovedModel = None,
+    calibration: CalibrationFile = None,
+    timeout: Timeout = 60.0,
+    max_calls: MaxCalls = None,
+    max_tokens: MaxTokens = None,
+    max_seconds: MaxSeconds = None,
+    store: Store = None,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+    json: Json = False,
+) -> None:
+    """Bring new texts into a taxonomy: where they belong, what none of its nodes explains, and what has changed.
+
+    The predicates stay. Children are added only for new texts that nothing explains. The folder gets update.json and
+    assignments.parquet.
+    """
+    from nlparam.progress import Progress
+    from nlparam.readers import read_texts
+
+    table = read_texts(texts, text_field=text_field)
+    print_warnings(table.warnings)
+    progress = Progress()
+    with progress.task("starting", None):
+        from nlparam.budget import Budget
+        from nlparam.taxonomies.folder import check_folder, load
+        from nlparam.taxonomies.history import keep
+        from nlparam.taxonomies.refit import changes_of
+        from nlparam.taxonomies.update import update as bring_in
+
+    taxonomy = load(folder)
+    edits, _ = changes_of(taxonomy, folder / "taxonomy.yaml") if (folder / "taxonomy.yaml").exists() else ([], [])
+    if edits:
+        message = f"taxonomy.yaml was edited ({edits[0]}): run `nlparam refit {folder}` first, or undo the edit"
+        raise typer.BadParameter(message, param_hint="'FOLDER'")
+    target = folder if out is None else out
+    if out is not None:
+        check_folder(out, taxonomy.settings, overwrite=overwrite)
+    try:
+        judged = None if n_judged == "all" else n_judged if n_judged == "auto" else int(n_judged)
+    except ValueError:
+        raise typer.BadParameter(
+            f"got {n_judged!r}, expected a number, all or auto", param_hint="'--n-judged'"
+        ) from None
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", FitWarning)
+        updated = bring_in(
+            taxonomy,
+            table.texts,
+            n_judged=judged,
+            propose=propose,
+            confidence=confidence,
+            level=level,
+            lm=lm,
+            calibration=calibration,
+            budget=Budget(max_calls=max_calls, max_tokens=max_tokens, max_seconds=max_seconds),
+            store=store,
+            timeout=timeout,
+            seed=seed,
+            progress=progress,
+        )
+    print_warnings(str(one.message) for one in caught if issubclass(one.category, FitWarning))
+    kept = keep(taxonomy, folder) if target.resolve() == folder.resolve() else None
+    save_with_report(updated.taxonomy, target)
+    updated.save(target, overwrite=True)
+    if json:
+        print_json(updated.to_dict())
+        return
+    show(updated)
+    if kept is not None:
+        print_lines(f"before:    {kept}")
+    print_lines(f"taxonomy:  {target}")
+
+
+def show(updated: "Update") -> None:
+    """Prints the drift of every node, what is unexplained, and what was added."""
+    rows = []
+    for one in updated.drift:
+        name = "  " * (one.depth - 1) + printable(one.name) + ("  (new)" if one.added else "")
+        change = f"{100 * one.drift.difference:+.1f} [{100 * one.drift.low:+.1f}, {100 * one.drift.high:+.1f}]"
+        mark = ("up" if one.drift.difference > 0 else "down") if one.changed else ""
+        rows.append((one.id, name, _share(one.before), _share(one.now), change, f"{one.p_adjusted:.3g}", mark))
+    headings = ("", "node", f"before ({updated.n_before:,})", f"now ({len(updated.assigned.corpus):,})")
+    print_table((*headings, "change, points", "p adjusted", ""), rows, numbers=(2, 3, 4, 5))
+    of = "the head's own: nothing was judged to correct it"
+    if updated.corrected:
+        of = "those the language model would give, estimated from {:,} and {:,} texts that it judged".format(
+            *updated.n_judged
+        )
+    print_lines(
+        "",
+        f"shares of all texts are {of}; {updated.confidence:.0%} intervals, and changes are claimed (up, down) at a "
+        f"false discovery rate of {updated.level:g}",
+    )
+    for one in updated.unexplained:
+        where = "at the top" if one.node == "root" else f"under {one.node} {printable(one.name)}"
+        print_lines(f"unexplained {where}: {one.n_unexplained:,} of {one.n_texts:,} new texts; {one.outcome}")
+    for one in updated.added:
+        print_lines(
+            f"added {one.id} {printable(one.predicate)}: holds for {one.share_unexplained:.0%} of the unexplained "
+            f"texts, {one.share_elsewhere:.0%} of the others"
+        )
+    costs = updated.costs
+    print_lines(
+        "", f"asked:     {costs.calls:,} calls, {costs.judgments_asked:,} judgments, {costs.total_seconds:.0f} s"
+    )
+
+
+def _share(one: "Prevalence") -> str:
+    return f"{one.share:.1%} [{100 * one.low:.1f}, {100 * one.high:.1f}]"

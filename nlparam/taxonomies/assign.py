@@ -1,0 +1,272 @@
+"""New texts under the nodes of a taxonomy: by its heads, or by the language model from the top down."""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nlparam.budget import Budget, Meter
+from nlparam.calibration import Labelled, calibrate
+from nlparam.corpus import Corpus
+from nlparam.costs import Costs
+from nlparam.errors import LanguageModelError
+from nlparam.hierarchy import HOLDS, ROOT, Taxonomy
+from nlparam.language.judge import AbstractJudge, LabelJudge
+from nlparam.language.lm import load_language_model
+from nlparam.language.lm.base import AbstractLanguageModel
+from nlparam.language.lm.engine import Engine
+from nlparam.language.store import Store
+from nlparam.numerics.head import correct
+from nlparam.progress import Progress
+from nlparam.taxonomies.entries import judged
+
+WAYS = ("head", "exact")
+
+
+@dataclasses.dataclass(frozen=True)
+class Assigned:
+    """Where texts are in a taxonomy.
+
+    **Attributes:**
+
+    - `corpus`: the texts.
+    - `denotations`: for each node `(n_texts,)` the probability that its predicate holds for a text that is under its
+      parent; for "none of these" one minus the highest of its siblings.
+    - `under`: for each node `(n_texts,)` whether a text is under it and all nodes above it.
+    - `nodes`: the id of the one node that each text is assigned to, `None` for a blank text.
+    - `probabilities`: `(n_texts,)` the probability that all predicates down to this node hold.
+    - `costs`: of the language model; `n_failed`, for how many pairs its answer was not usable (the head stood in).
+    """
+
+    corpus: Corpus
+    denotations: Mapping[str, np.ndarray]
+    under: Mapping[str, np.ndarray]
+    nodes: list[str | None]
+    probabilities: np.ndarray
+    costs: Costs
+    n_failed: int = 0
+
+
+def assign(
+    taxonomy: Taxonomy,
+    texts: Sequence[str],
+    *,
+    by: str = "head",
+    lm: str | Path | AbstractLanguageModel | None = None,
+    calibration: str | Path | Labelled | None = None,
+    budget: Budget | None = None,
+    store: str | Path | Store | None = None,
+    timeout: float = 60.0,
+    progress: Progress | None = None,
+) -> Assigned:
+    """Assigns new texts to the nodes of a taxonomy.
+
+    **Arguments:** `by`, `"head"` (no language model is asked) or `"exact"` (it is asked about the children of the root
+    for every text, and about the children of every node that a text is under); `lm`, `calibration`, `budget`, `store`,
+    `timeout`: as for `nlparam.taxonomy`.
+
+    Raises `ValueError` for an unknown `by`, `EmbedderError` if the embedder is not that of the taxonomy, and what
+    `nlparam.refit` raises of its language model.
+    """
+    if by not in WAYS:
+        raise ValueError(f"got by={by!r}, expected one of {', '.join(WAYS)}")
+    corpus, costs = Corpus.from_texts(texts), Costs()
+    if taxonomy.denoter is None:
+        return placed(taxonomy, corpus, {}, costs)
+    if by == "head" or not corpus.distinct:
+        opened = store if isinstance(store, Store) else Store(":memory:" if store is None else store)
+        with opened if opened is not store else contextlib.nullcontext(), costs.stage("head"):
+            return placed(taxonomy, corpus, taxonomy.denoter.denote(corpus, store=opened), costs)
+    with judging(
+        taxonomy, costs, lm=lm, calibration=calibration, budget=budget, store=store, timeout=timeout, progress=progress
+    ) as (judge, opened):
+        denotations = taxonomy.denoter.denote(corpus, store=opened)
+        with costs.stage("judging"):
+            said = judge_down(taxonomy, judge, corpus.distinct)
+    for node, answers in said.items():
+        spread = corpus.spread(answers.probabilities, fill=np.nan)
+        denotations[node] = np.where(np.isfinite(spread), spread, denotations[node])
+    n_failed = sum(int(answers.failed.sum()) for answers in said.values())
+    return placed(taxonomy, corpus, denotations, costs, n_failed)
+
+
+@contextlib.contextmanager
+def judging(
+    taxonomy: Taxonomy,
+    costs: Costs,
+    *,
+    lm: str | Path | AbstractLanguageModel | None,
+    calibration: str | Path | Labelled | None,
+    budget: Budget | None,
+    store: str | Path | Store | None,
+    timeout: float,
+    progress: Progress | None,
+) -> Iterator[tuple[AbstractJudge, Store]]:
+    """The judge of a taxonomy (the same language model, prompt, part of a text, calibration), and the store.
+
+    Raises `LanguageModelError` if the language model or the calibration is another.
+    """
+    settings = taxonomy.settings
+    progress = Progress() if progress is None else progress
+    opened = store if isinstance(store, Store) else Store(store)
+    with opened if opened is not store else contextlib.nullcontext():
+        found = load_language_model(settings["lm"] if lm is None else lm, timeout=timeout)
+        check_same_model(taxonomy, found.identity)
+        meter = Meter(costs, budget)
+        engine = Engine(found, store=opened, costs=costs, timeout=timeout, progress=progress, meter=meter)
+        with engine:
+            judge: AbstractJudge = LabelJudge(
+                engine, opened, costs, n_words=settings["n_words"], form=settings["form"], progress=progress
+            )
+            if calibration is not None:
+                labelled = Labelled.read(calibration) if isinstance(calibration, str | Path) else calibration
+                judge, _ = calibrate(judge, labelled)
+            check_same_judge(taxonomy, judge.identity)
+            yield judge, opened
+
+
+def check_same_model(taxonomy: Taxonomy, identity: str) -> None:
+    """Raises `LanguageModelError` if a language model is not the one that a taxonomy was made with."""
+    expected = taxonomy.settings["lm_identity"]
+    if identity != expected:
+        raise LanguageModelError(
+            f"the language model here is {identity!r}, expected {expected!r}, which the taxonomy was made with: give "
+            "that one (lm=, --lm)"
+        )
+
+
+def check_same_judge(taxonomy: Taxonomy, identity: str) -> None:
+    """The same of a judge: its prompt, and its calibration."""
+    expected = taxonomy.settings["judge"]
+    if identity != expected:
+        raise LanguageModelError(
+            f"the judge here is {identity!r}, expected {expected!r}: give the calibration that the taxonomy was made "
+            "with (calibration=, --calibration), or use the same version of nlparam"
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Answers:
+    """What the language model says of one node: `(n_texts,)` corrected `probabilities`, `nan` where it was not asked or
+    failed (`failed`)."""
+
+    probabilities: np.ndarray
+    failed: np.ndarray
+
+
+def judge_down(
+    taxonomy: Taxonomy,
+    judge: AbstractJudge,
+    texts: Sequence[str],
+    *,
+    known: Callable[[str, str], float | None] | None = None,
+) -> dict[str, Answers]:
+    """Judges texts from the root down: the children of a node for the texts for which it holds.
+
+    **Arguments:** `texts`, distinct ones; `known`, answers that there are already, by predicate and text.
+
+    **Returns:** the answers for every node with a predicate. Where a text is not under the parent there is none.
+    """
+    assert taxonomy.denoter is not None
+    thresholds = {
+        child: float(taxonomy.denoter.heads[node].thresholds[column])
+        for node, children in taxonomy.denoter.columns.items()
+        for column, child in enumerate(children)
+    }
+    found: dict[str, Answers] = {}
+    level = {ROOT: np.arange(len(texts))}
+    while level:
+        asked = [
+            (child.id, judged(child), rows)
+            for node, rows in level.items()
+            if len(rows)
+            for child in taxonomy.children(node)
+        ]
+        predicates = list(dict.fromkeys(predicate for _, predicate, _ in asked))
+        said = _judged(judge, texts, predicates, asked, known)
+        following: dict[str, np.ndarray] = {}
+        for child, predicate, rows in asked:
+            answers = said[rows, predicates.index(predicate)]
+            probabilities = np.full(len(texts), np.nan)
+            probabilities[rows] = correct(answers, thresholds[child])
+            failed = np.zeros(len(texts), dtype=bool)
+            failed[rows] = np.isnan(answers)
+            found[child] = Answers(probabilities, failed)
+            if taxonomy.nodes[child].children:
+                following[child] = rows[probabilities[rows] >= HOLDS]
+        level = following
+    return found
+
+
+def _judged(judge: AbstractJudge, texts, predicates, asked, known) -> np.ndarray:
+    """`(n_texts, n_predicates)` answers for the pairs that are asked, `nan` elsewhere."""
+    answers = np.full((len(texts), len(predicates)), np.nan)
+    pairs = []
+    for _, predicate, rows in asked:
+        column = predicates.index(predicate)
+        for row in rows.tolist():
+            there = None if known is None else known(predicate, texts[row])
+            if there is None:
+                pairs.append((row, column))
+            else:
+                answers[row, column] = there
+    if pairs:
+        # Text by text, so that a server computes each text once.
+        ordered = np.asarray(sorted(set(pairs)))
+        answers[ordered[:, 0], ordered[:, 1]] = judge.judge(texts, predicates, ordered)
+    return answers
+
+
+def placed(
+    taxonomy: Taxonomy, corpus: Corpus, denotations: Mapping[str, np.ndarray], costs: Costs, n_failed: int = 0
+) -> Assigned:
+    """Texts where the denotations of the predicates put them."""
+    n_texts = len(corpus)
+    everywhere = ~corpus.blank
+    values: dict[str, np.ndarray] = dict(denotations)
+    under: dict[str, np.ndarray] = {ROOT: everywhere}
+    nodes: list[str | None] = [None if blank else ROOT for blank in corpus.blank]
+    probabilities = np.where(everywhere, 1.0, np.nan)
+    at = np.where(everywhere, 0, -1)  # where each text is: the number of a node
+    order = list(taxonomy.nodes)
+    for node in taxonomy.divided():
+        children = taxonomy.children(node.id, residual=True)
+        columns = [values[child.id] for child in children if not child.residual]
+        highest = np.max(columns, axis=0) if columns else np.zeros(n_texts)
+        best = np.argmax(columns, axis=0) if columns else np.zeros(n_texts, dtype=int)
+        holds = highest >= HOLDS
+        here = at == order.index(node.id)
+        for number, child in enumerate(children):
+            if child.residual:
+                values[child.id] = np.where(everywhere, 1 - highest, 0.0)
+                chosen, under[child.id] = here & ~holds, under[node.id] & ~holds
+            else:
+                chosen = here & holds & (best == number)
+                under[child.id] = under[node.id] & (values[child.id] >= HOLDS)
+            at[chosen] = order.index(child.id)
+            probabilities[chosen] *= values[child.id][chosen]
+    nodes = [None if number < 0 else order[number] for number in at.tolist()]
+    return Assigned(corpus, values, under, nodes, probabilities, costs, n_failed)
+
+
+def columns_of(taxonomy: Taxonomy, assigned: Assigned) -> dict[str, list[Any]]:
+    """A table of the texts: `text`, `node` (its id), `name`, `path`, `probability`, then one for every node.
+
+    These say with which probability the predicate of the node holds, given that the text is under its parent.
+    """
+    names = {node.id: node.name for node in taxonomy.nodes.values()}
+    paths = {node.id: " > ".join(one.name for one in taxonomy.path(node.id)) for node in taxonomy.nodes.values()}
+    columns: dict[str, list[Any]] = {
+        "text": list(assigned.corpus.texts),
+        "node": [node or "" for node in assigned.nodes],
+        "name": [names[node] if node else "" for node in assigned.nodes],
+        "path": [paths[node] if node else "" for node in assigned.nodes],
+        "probability": [None if np.isnan(p) else float(p) for p in assigned.probabilities],
+    }
+    for node in taxonomy.nodes.values():
+        if node.id in assigned.denotations:
+            columns[f"P({node.id} {node.name})"] = [float(p) for p in assigned.denotations[node.id]]
+    return columns

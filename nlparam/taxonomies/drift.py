@@ -1,0 +1,158 @@
+"""What `nlparam.update` returns: new texts in a taxonomy, what none of its nodes explains, and what has changed."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from nlparam.costs import Costs
+from nlparam.errors import FitFolderError
+from nlparam.hierarchy import Taxonomy
+from nlparam.numerics.prevalence import Drift, Prevalence
+from nlparam.taxonomies.assign import Assigned, columns_of
+
+FILE, ASSIGNMENTS = "update.json", "assignments.parquet"
+
+
+@dataclasses.dataclass(frozen=True)
+class NodeDrift:
+    """How often a node is met, before and now: shares of all texts, not only of those under its parent.
+
+    `drift` is now minus before; `p_adjusted` its p-value, adjusted for the number of nodes; `changed` whether a change
+    is claimed at the level of the update. `added`: the node is new.
+    """
+
+    id: str
+    name: str
+    depth: int
+    added: bool
+    before: Prevalence
+    now: Prevalence
+    drift: Drift
+    p_adjusted: float
+    changed: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Unexplained:
+    """New texts under a node that none of its children explains.
+
+    `before` and `now` are their shares of the texts under the node; `p_value` is one-sided, for a rise. `outcome` says
+    what was done about them.
+    """
+
+    node: str
+    name: str
+    n_texts: int
+    n_unexplained: int
+    before: Prevalence
+    now: Prevalence
+    p_value: float
+    outcome: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Addition:
+    """A child that was missing: it holds for a `share_unexplained` of the texts that nothing else explained, and for a
+    `share_elsewhere` of the others of its parent, as the language model says."""
+
+    id: str
+    parent: str
+    predicate: str
+    share_unexplained: float
+    share_elsewhere: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Update:
+    """A taxonomy and new texts.
+
+    **Attributes:**
+
+    - `taxonomy`: over the texts before and the new ones. Its nodes are those before, with those `added` after them.
+    - `assigned`: where the new texts are.
+    - `drift`: for every node, how often it is met before and now.
+    - `unexplained`: for every node with children, the new texts that none of these explains.
+    - `added`: children that were missing.
+    - `n_judged`: how many texts of each kind (before, now) the language model judged to correct the head; 0 if
+      prevalences are the head's own.
+    - `confidence` of the intervals, one node at a time; `level`, the false discovery rate of changes that are claimed.
+    - `warnings`: what a reader should know of the new texts.
+    - `costs`: what the update cost.
+    """
+
+    taxonomy: Taxonomy
+    assigned: Assigned
+    drift: list[NodeDrift]
+    unexplained: list[Unexplained]
+    added: list[Addition]
+    n_before: int
+    n_judged: tuple[int, int]
+    confidence: float
+    level: float
+    warnings: list[str]
+    costs: Costs
+
+    @property
+    def corrected(self) -> bool:
+        """Whether prevalences are the language model's, estimated, and not the head's own."""
+        return min(self.n_judged) > 0
+
+    @property
+    def changes(self) -> list[NodeDrift]:
+        """The nodes for which a change is claimed, the largest first."""
+        return sorted((one for one in self.drift if one.changed), key=lambda one: -abs(one.drift.difference))
+
+    def to_dict(self) -> dict[str, Any]:
+        """All but texts and assignments, for JSON."""
+
+        def prevalence(one: Prevalence) -> dict[str, Any]:
+            return one._asdict()
+
+        return {
+            "n_before": self.n_before,
+            "n_new": len(self.assigned.corpus),
+            "n_judged": list(self.n_judged),
+            "prevalence_of": "language model, estimated" if self.corrected else "head",
+            "confidence": self.confidence,
+            "level": self.level,
+            "correction": "bh",
+            "drift": [
+                {
+                    "id": one.id,
+                    "name": one.name,
+                    "added": one.added,
+                    "before": prevalence(one.before),
+                    "now": prevalence(one.now),
+                    "drift": one.drift._asdict(),
+                    "p_adjusted": one.p_adjusted,
+                    "changed": one.changed,
+                }
+                for one in self.drift
+            ],
+            "unexplained": [
+                dataclasses.asdict(one) | {"before": prevalence(one.before), "now": prevalence(one.now)}
+                for one in self.unexplained
+            ],
+            "added": [dataclasses.asdict(one) for one in self.added],
+            "warnings": self.warnings,
+            "costs": self.costs.as_dict(),
+        }
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Writes the taxonomy and the update (`update.json`, and `assignments.parquet` for the new texts) to a folder.
+
+        Raises `FitFolderError` if the folder holds something else and `overwrite` is not set.
+        """
+        import pyarrow
+        import pyarrow.parquet
+
+        folder = self.taxonomy.save(folder, overwrite=overwrite)
+        try:
+            pyarrow.parquet.write_table(pyarrow.table(columns_of(self.taxonomy, self.assigned)), folder / ASSIGNMENTS)
+            partial = folder / f"{FILE}.partial"
+            partial.write_text(json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            partial.replace(folder / FILE)
+        except OSError as error:
+            raise FitFolderError(f"{folder} cannot be written ({error}): choose another --out") from error
+        return folder
