@@ -17,6 +17,8 @@ from scipy.special import expit, logit, logsumexp
 # Coordinates of the targets beyond these are noise, which only makes the likelihood sharper than it should be.
 _MOST_COORDINATES = 16
 _N_FOLDS = 5
+# How far, in log-odds, thresholds of siblings are moved at most, in how many steps each way, and how often all of them.
+MOST_SHIFT, _N_SHIFTS, _N_ROUNDS = 1.0, 20, 10
 
 
 class Gain(NamedTuple):
@@ -64,14 +66,11 @@ def held_out_gain(
     return Gain(gains)
 
 
-def best_division(gains: Sequence[Gain]) -> int:
-    """The first (smallest) of several divisions that is not clearly worse than the best: by one standard error."""
-    best = int(np.argmax([gain.mean for gain in gains]))
-    for number, gain in enumerate(gains[:best]):
-        behind = gains[best].per_text - gain.per_text
-        if behind.mean() <= behind.std(ddof=1) / len(behind) ** 0.5:
-            return number
-    return best
+def near_the_best(gains: Sequence[Gain]) -> list[int]:
+    """Which of several divisions are not clearly worse than the best: by one standard error of the difference."""
+    best = max(gains, key=lambda gain: gain.mean)
+    behind = [best.per_text - gain.per_text for gain in gains]
+    return [n for n, less in enumerate(behind) if less.mean() <= less.std(ddof=1) / len(less) ** 0.5]
 
 
 def membership(
@@ -102,6 +101,41 @@ def matched(denotations: Float[np.ndarray, "n_texts n_predicates"]) -> Float[np.
                 above = ordered[ordered > following]
                 last = above[-1] if len(above) else following + 1e-3
             shifts[column] = (last + following) / 2
+    return shifts
+
+
+def jointly(
+    denotations: Float[np.ndarray, "n_texts n_predicates"],
+    weights: Float[np.ndarray, " n_texts"],
+    *,
+    uncovered: float,
+    overlap: float,
+    most: float = MOST_SHIFT,
+) -> Float[np.ndarray, " n_predicates"]:
+    r"""Log-odds to subtract from each column so that about one of them holds for every text.
+
+    Where a small language model begins to say yes differs from predicate to predicate, and its answers about one alone
+    do not tell where that is. Siblings that were chosen to hold for every text about once tell more: the thresholds are
+    moved, by at most `most`, to where the price of the cover (see `nlparam.numerics.cover`) is least, one after another
+    until none helps. A text that is far from all of them stays under none.
+    """
+    log_odds = logit(np.clip(denotations, 1e-9, 1 - 1e-9))
+    steps = np.linspace(-most, most, 2 * _N_SHIFTS + 1)
+    steps = steps[np.argsort(np.abs(steps), kind="stable")]  # of equally good ones the least
+    shifts = np.zeros(denotations.shape[1])
+
+    def price(n_holding: np.ndarray) -> float:
+        each = uncovered * np.maximum(1 - n_holding, 0) + overlap * np.maximum(n_holding - 1, 0)
+        return float(weights @ each)
+
+    for _ in range(_N_ROUNDS):
+        before = shifts.copy()
+        for column in range(denotations.shape[1]):
+            others = np.delete(log_odds - shifts >= 0, column, axis=1).sum(axis=1)
+            prices = [price(others + (log_odds[:, column] >= step)) for step in steps]
+            shifts[column] = steps[int(np.argmin(prices))]
+        if np.array_equal(before, shifts):
+            break
     return shifts
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy.special import expit
 
 from nlparam.costs import Costs
 from nlparam.denoter import TextFeatures
@@ -15,7 +16,7 @@ from nlparam.hierarchy import HOLDS, STOPS, Division
 from nlparam.language.phrasing import ParallelForm
 from nlparam.models import Clustering
 from nlparam.numerics.cover import correlations, select_cover
-from nlparam.numerics.divide import Gain, best_division, held_out_gain, matched, shifted
+from nlparam.numerics.divide import Gain, held_out_gain, jointly, matched, near_the_best, shifted
 from nlparam.numerics.head import Head
 from nlparam.numerics.relax import relax
 from nlparam.numerics.sample import judging_order
@@ -37,7 +38,7 @@ _MOST_ROUNDS = 4
 # Fewer statements than these say nothing of the number of children: the texts themselves are asked instead.
 _LEAST_TARGETS = 16
 _MOST_TARGETS = 512
-# Divisions that cover fewer of the texts are passed over where one of the next sizes, as likely, covers so many.
+# Divisions that cover fewer of the texts are passed over where another, as likely, covers so many.
 _WELL_COVERED = 0.9
 
 
@@ -237,6 +238,16 @@ class Divider:
         denotations = pool.denotations(columns)
         return shifted(denotations, matched(denotations)) if self.options.correct_bias else denotations
 
+    def shifts(self, pool: Pool, columns: Sequence[int], rows: np.ndarray) -> np.ndarray:
+        """What is subtracted from the log-odds of siblings: their bias, looked at together."""
+        if not self.options.correct_bias:
+            return np.zeros(len(columns))
+        denotations = pool.denotations(columns)
+        first = matched(denotations)
+        weights = self.run.corpus.multiplicity[rows].astype(float)
+        prices = self.options.uncovered, self.options.overlap
+        return first + jointly(shifted(denotations, first), weights, uncovered=prices[0], overlap=prices[1])
+
     def _select(self, pool: Pool, rows: np.ndarray, path: Sequence[str], fixed: list[int]) -> _Choice:
         """The best cover by each number of children, and of these the one that held-out texts are likeliest under."""
         usable = pool.usable()
@@ -309,13 +320,14 @@ class Divider:
 
     def _ended(self, pool: Pool, rows, directions, choice: _Choice, fixed, partial: bool, same_as) -> Divided:
         usable = pool.usable()
-        chosen = [column for column in choice.columns if column in usable]
+        chosen = self._holding(pool, [column for column in choice.columns if column in usable], rows, fixed)
         everything = self.denotations(pool, usable) if usable else np.zeros((len(rows), 0))
         head, agreement, denotations = None, [], np.zeros((len(rows), 0))
         if chosen:
             fitted = pool.head(chosen)
-            denotations = self.denotations(pool, chosen)
-            shifts = matched(pool.denotations(chosen)) if self.options.correct_bias else np.zeros(len(chosen))
+            shifts = self.shifts(pool, chosen, rows)
+            denotations = pool.denotations(chosen)
+            denotations = shifted(denotations, shifts) if self.options.correct_bias else denotations
             head = Head(
                 fitted.head.coefficients * fitted.head.slope,
                 fitted.head.intercepts * fitted.head.slope - shifts,
@@ -323,8 +335,8 @@ class Divider:
                 fitted.head.thresholds,
             )
             agreement = [
-                float(np.mean((left_out > 0.5) == (corrected > 0.5)))
-                for left_out, corrected in zip(fitted.left_out, fitted.corrected, strict=True)
+                float(np.mean((left_out > expit(shift)) == (corrected > 0.5)))
+                for left_out, corrected, shift in zip(fitted.left_out, fitted.corrected, shifts, strict=True)
             ]
         judged_as = [pool.predicates[column] for column in chosen]
         predicates = judged_as
@@ -348,6 +360,14 @@ class Divider:
             costs=Costs(),
         )
 
+    def _holding(self, pool: Pool, columns: list[int], rows: np.ndarray, fixed: list[int]) -> list[int]:
+        """Those of some siblings that hold for a text at least, and those that are fixed."""
+        if not columns:
+            return []
+        holds = shifted(pool.denotations(columns), self.shifts(pool, columns, rows)) >= HOLDS
+        kept = [c for c, any_text in zip(columns, holds.any(axis=0), strict=True) if any_text or c in fixed]
+        return kept if len(kept) > 1 or fixed else []
+
     def _considered(self, pool: Pool, usable, denotations, chosen, same_as) -> list[Considered]:
         correlation = correlations(denotations) if len(usable) else np.zeros((0, 0))
         considered = []
@@ -367,15 +387,11 @@ class Divider:
 
 
 def _well_covered(denotations: np.ndarray, covers: list[list[int]], gains: list[Gain]) -> int:
-    """The smallest division that is not clearly worse than the best; of those that follow and are not either, the
-    first that covers the texts well, if it does not."""
-    first = best_division(gains)
-    best = int(np.argmax([gain.mean for gain in gains]))
+    """Of the divisions that are not clearly worse than the likeliest: the smallest that covers the texts well, else the
+    one that covers most of them."""
     coverage = [float((denotations[:, cover] >= HOLDS).any(axis=1).mean()) for cover in covers]
-    for number in range(first, best + 1):
-        if coverage[number] >= _WELL_COVERED:
-            return number
-    return max(range(first, best + 1), key=lambda number: coverage[number])
+    eligible = near_the_best(gains)
+    return next((n for n in eligible if coverage[n] >= _WELL_COVERED), max(eligible, key=lambda n: coverage[n]))
 
 
 def _predicate(one: str | Known) -> str:

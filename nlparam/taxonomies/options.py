@@ -25,10 +25,10 @@ class TaxonomyOptions:
     - `n_compared`: how many pairs of candidates of a node the language model compares to find near-duplicates.
     """
 
-    n_stated: int = 160
+    n_stated: int = 120
     n_candidates: int = 16
-    n_screened: int = 24
-    n_judged: int | None = 100
+    n_screened: int = 20
+    n_judged: int | None = 80
     least_texts: int = 40
     least_share: float = 0.04
     most_share: float = 0.7

@@ -2,7 +2,8 @@
 
 import collections
 import dataclasses
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -16,15 +17,14 @@ from nlparam.language.propose import AbstractProposer
 from nlparam.language.similarity import SimilarityJudge
 from nlparam.language.statements import category_of
 
-# Stated texts that a slot is named by.
-_N_NAMED_BY = 10
-_LEAST_NAMES = 3
+# So many names of a group are shown at most, and there are so many names for each group at least.
+_N_NAMED_BY, _LEAST_NAMES = 10, 3
 # What a more specific name counts, against the one above it.
 _RANK_WEIGHT = 0.5
 # Cosine of a name with what a predicate above says, from which on it says the same ("sport", "is about sports").
-_SAYS_THE_SAME = 0.7
+_SAYS_THE_SAME = 0.85
 # A node with fewer stated texts has more of its texts stated.
-LEAST_STATED = 24
+LEAST_STATED = 16
 # Cosines of embedded predicates from which on they are the same without asking, and from which on they are compared.
 _SAME, _PERHAPS = 0.92, 0.6
 
@@ -75,8 +75,8 @@ class NodeProposer:
     """Proposes the children of a node.
 
     The texts of the node that were stated have names below it: those that are frequent are candidates, the more general
-    ones before the more specific. The texts that score highly in a slot add the category that their names have in
-    common. A strong language model is also shown the texts of each slot (`contrast`).
+    ones before the more specific. Names that lie near one another add the category that they have in common. A strong
+    language model is also shown the texts of each slot (`contrast`).
     """
 
     engine: Engine
@@ -123,7 +123,7 @@ class NodeProposer:
         return self._merged(fresh, [*path, *excluded], n_candidates)
 
     def _categories(self, rows: np.ndarray, scores: np.ndarray, path: Sequence[str], goal: str) -> list[str]:
-        """The names that are frequent among the texts, and between them what the names of each slot have in common."""
+        """The names that are frequent among the texts, and between them what names that are alike have in common."""
         stated = self.statements.usable(rows)
         if not stated:
             return []
@@ -132,23 +132,35 @@ class NodeProposer:
         for names in named:
             for rank, name in enumerate(names):
                 weights[name] += _RANK_WEIGHT**rank
-        best = scores[stated].argmax(axis=1)
-        slots: list[list[str]] = []
-        for slot in range(scores.shape[1]):
-            members = np.flatnonzero(best == slot)
-            members = members[np.argsort(-scores[stated][members, slot], kind="stable")][:_N_NAMED_BY]
-            slots.append([named[member][0] for member in members if named[member]])
-        # What one or two texts are says nothing of a slot that their names would not.
-        shown = [names for names in slots if len(names) >= _LEAST_NAMES]
+        groups = self._groups(weights, scores.shape[1])
         requests = [
             Request(self.generalise.fill(goal=goal, statements="\n".join(f"- {n}" for n in names)), max_tokens=12)
-            for names in shown
+            for names in groups
         ]
         answers = self.engine.complete_stored(requests, what="generalising")
         general = [category_of(answer.text) for answer in answers if answer is not None]
         frequent = sorted(weights, key=lambda name: -weights[name])
         # Two frequent names for each general one.
         return _round_robin([frequent[::2], frequent[1::2], [name for name in general if name is not None]])
+
+    def _groups(self, weights: Mapping[str, float], n_groups: int) -> list[list[str]]:
+        """Names that lie near one another, the frequent ones first; of several names each, the heaviest first."""
+        names = list(weights)
+        if len(names) < 2 * _LEAST_NAMES:
+            return [names] if len(names) > 1 else []
+        from sklearn.cluster import KMeans
+
+        counts = np.asarray([weights[name] for name in names])
+        kind: Any = KMeans
+        means = kind(min(n_groups, len(names) // _LEAST_NAMES), n_init=3, random_state=0)
+        labels = means.fit_predict(self.embedder.embed(names), sample_weight=counts)
+        groups = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+        groups.sort(key=lambda members: -counts[members].sum())
+        return [
+            [names[n] for n in members[np.argsort(-counts[members], kind="stable")][:_N_NAMED_BY]]
+            for members in groups
+            if len(members) > 1
+        ]
 
     def named(self, rows: np.ndarray, path: Sequence[str]) -> list[tuple[str, ...]]:
         """What stated texts are below the node that `path` leads to; `()` where nothing more specific was said."""

@@ -24,11 +24,13 @@ Predicates = Sequence[str | Known]
 class Branch:
     """A node while the tree grows: its distinct texts, and what it was divided into.
 
+    `beside` are the predicates of its siblings and of those of the nodes above: what holds for them is not below it.
     `children[k]` belongs to `divided.predicates[k]`. `stopped` is why it was not divided.
     """
 
     path: NodePath
     rows: np.ndarray
+    beside: tuple[str, ...] = ()
     divided: Divided | None = None
     children: "list[Branch]" = dataclasses.field(default_factory=list)
     stopped: STOPS | None = None
@@ -87,7 +89,7 @@ class Growing:
             branch.rows,
             path,
             locked=self.locked.get(path, ()),
-            excluded=[*self.everywhere, *self.excluded.get(path, ())],
+            excluded=[*self.everywhere, *self.excluded.get(path, ()), *branch.beside],
             pool=self.pool.get(path),
         )
         branch.divided, branch.stopped = divided, divided.stopped
@@ -95,7 +97,14 @@ class Growing:
         holds = divided.denotations >= HOLDS
         order = np.argsort(-holds.sum(axis=0), kind="stable").tolist()
         branch.divided = _reordered(divided, order)
-        branch.children = [Branch((*path, divided.predicates[k]), branch.rows[holds[:, k]]) for k in order]
+        branch.children = [
+            Branch(
+                (*path, divided.predicates[k]),
+                branch.rows[holds[:, k]],
+                (*branch.beside, *(p for n, p in enumerate(divided.predicates) if n != k)),
+            )
+            for k in order
+        ]
 
     def _nothing(self, root: Branch) -> None:
         run = self.divider.run
