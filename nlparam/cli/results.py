@@ -35,7 +35,11 @@ def show(fit: "Fit", out: Path, intervals: "Intervals | None" = None) -> None:
             notes += _notes(view)
     if fit.stability is not None:
         columns["seeds"] = _found_by(fit.stability, fit.predicates)
-    columns["head agrees"] = [f"{agreement.agreement:.0%}" for agreement in fit.agreement]
+    computed = fit.settings.get("computed") or {}
+    columns["head agrees"] = [
+        "computed" if predicate in computed else f"{agreement.agreement:.0%}"
+        for predicate, agreement in zip(fit.predicates, fit.agreement, strict=True)
+    ]
     rows = [(str(number), *row) for number, row in enumerate(zip(*columns.values(), strict=True))]
     print_table(("", *columns), rows, numbers=(0, *range(2, len(columns) + 1)))
     for note in dict.fromkeys(notes):
