@@ -188,3 +188,5 @@ def test_what_holds_for_the_same_texts_is_alike_to_the_first():
     first, other = rng.random(40), rng.random(40)
     values = np.column_stack([first, first + 0.01 * rng.random(40), other, np.ones(40), first])
     assert alike(values, 0.9).tolist() == [-1, 0, -1, -1, 0]
+    once = np.eye(40)[:, :1].repeat(2, axis=1)
+    assert alike(once, 0.9).tolist() == [-1, -1]

@@ -14,6 +14,9 @@ import scipy.stats
 
 from nlparam.numerics.effects import Effect, contrasts
 
+# How many texts a predicate must hold for, and for how many it must not, to be compared with another.
+_LEAST_SIDE = 5
+
 
 class Standing(NamedTuple):
     """Where a candidate stands: the group for which its effect is largest, and that effect."""
@@ -63,7 +66,8 @@ def alike(values: np.ndarray, least: float) -> np.ndarray:
 
     **Arguments:** `values`, `(n_texts, n_candidates)`, the best candidate first, `nan` where there is no answer.
 
-    -1 for a candidate without such a predecessor. One that is itself alike to another is nobody's predecessor.
+    -1 for a candidate without such a predecessor, or with too few texts for or against to tell. One that is itself
+    alike to another is nobody's predecessor.
     """
     n_candidates = values.shape[1]
     found = np.full(n_candidates, -1)
@@ -77,6 +81,15 @@ def alike(values: np.ndarray, least: float) -> np.ndarray:
 
 def _correlation(first: np.ndarray, second: np.ndarray) -> float:
     known = np.isfinite(first) & np.isfinite(second)
-    if known.sum() < 3 or np.ptp(first[known]) == 0 or np.ptp(second[known]) == 0:
+    first, second = first[known], second[known]
+    if not (_tells(first) and _tells(second)):
         return 0.0
-    return float(np.corrcoef(first[known], second[known])[0, 1])
+    return float(np.corrcoef(first, second)[0, 1])
+
+
+def _tells(values: np.ndarray) -> bool:
+    """Whether enough texts are on either side: two rare predicates that hold for the same one text are not the same."""
+    if len(values) == 0:
+        return False
+    n_high = int((values > (values.min() + values.max()) / 2).sum())
+    return min(n_high, len(values) - n_high) >= _LEAST_SIDE
