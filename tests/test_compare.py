@@ -128,6 +128,24 @@ def test_what_is_tested_was_neither_shown_nor_screened():
     assert len(judge.asked) == len(set(judge.asked))
 
 
+def test_a_difference_that_turns_round_is_not_claimed():
+    first = compare(judge=WordJudge(), ratings=False)
+    validated = {first.corpus.distinct[text] for text in first.units.text[first.units.validated]}
+
+    class Turning(WordJudge):
+        def judge(self, texts, predicates, pairs):
+            turned = np.asarray([texts[text] in validated for text in pairs[:, 0]])
+            return np.where(
+                turned, 1 - super().judge(texts, predicates, pairs), super().judge(texts, predicates, pairs)
+            )
+
+    rain = compare(judge=Turning(), ratings=False).finding("mentions rain")
+    assert (rain.more, rain.outcome) == ("north", OUTCOMES.contradicted)
+    assert rain.crude is not None
+    assert rain.crude.high < 0
+    assert "the research split showed the reverse" in rain.reason
+
+
 def test_the_same_seed_is_the_same_comparison():
     first, second = (compare(seed=3, judge=WordJudge(), ratings=False) for _ in range(2))
     assert first.findings == second.findings
