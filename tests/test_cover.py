@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from nlparam.numerics.cover import select_cover
+from nlparam.numerics.cover import correlations, select_cover
 
 
 def price(holds, chosen, uncovered=1.0, overlap=0.5):
@@ -54,3 +54,37 @@ def test_more_than_are_there_is_an_error():
 def test_nonsense_is_refused(options):
     with pytest.raises(ValueError, match="expected"):
         select_cover(np.eye(3, dtype=bool), **{"n_selected": 2} | options)
+
+
+def test_locked_columns_are_chosen_whatever_they_cost():
+    holds = np.asarray([[1, 0, 1, 0], [1, 0, 1, 0], [0, 1, 1, 0], [0, 1, 0, 0]], dtype=bool)
+    assert select_cover(holds, 2).tolist() == [0, 1]
+    assert 3 in select_cover(holds, 2, locked=[3])
+    assert select_cover(holds, 2, locked=[3], least_share=0.25, exactly=False).tolist()[-1] == 3
+    with pytest.raises(ValueError, match="at least 2"):
+        select_cover(holds, 1, locked=[0, 3])
+
+
+def test_weights_count_a_text_as_often_as_it_occurs():
+    holds = np.asarray([[1, 0], [0, 1], [0, 1]], dtype=bool)
+    assert select_cover(holds, 1).tolist() == [1]
+    assert select_cover(holds, 1, weights=np.asarray([5.0, 1.0, 1.0])).tolist() == [0]
+    repeated = np.repeat(holds, [5, 1, 1], axis=0)
+    assert select_cover(repeated, 1).tolist() == [0]
+
+
+def test_columns_that_are_too_alike_are_not_chosen_together():
+    holds = np.asarray([[1, 1, 0], [1, 1, 0], [1, 0, 0], [0, 0, 1], [0, 0, 0], [0, 0, 0]], dtype=bool)
+    prices = {"uncovered": 1.0, "overlap": 0.0}
+    assert select_cover(holds, 2, max_correlation=0.5, **prices).tolist() == [0, 2]
+    with pytest.raises(ValueError, match="differ enough"):
+        select_cover(holds[:, :2], 2, max_correlation=0.5, **prices)
+    assert select_cover(holds[:, :2], 2, max_correlation=0.5, locked=[0, 1], **prices).tolist() == [0, 1]
+
+
+def test_soft_denotations_share_a_text():
+    holds = np.asarray([[0.5, 0.5, 1.0], [0.5, 0.5, 0.0], [0.5, 0.5, 0.0]])
+    assert select_cover(holds, 2).tolist() == [0, 1]
+    np.testing.assert_allclose(correlations(holds)[0, 2], 0)
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        select_cover(holds * 3, 2)

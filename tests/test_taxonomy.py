@@ -9,6 +9,7 @@ import pytest
 import nlparam
 from nlparam.errors import BudgetError, CorpusError, FitFolderError, FitWarning, LanguageModelError
 from nlparam.hierarchy import OUTCOMES, ROOT, STATUS, STOPS
+from nlparam.language.lm.scripted import ScriptedModel
 from nlparam.taxonomies.dividing import Known
 from nlparam.taxonomies.folder import load
 from tests.taxonomy_corpus import TOPICS, WORDS, answer, make_texts, scripted, topic_of
@@ -152,8 +153,6 @@ def test_what_is_known_of_a_predicate_is_not_asked(corpus):
             asked.append(request)
         return answer(request)
 
-    from nlparam.language.lm.scripted import ScriptedModel
-
     lm = ScriptedModel(refuse, strong=False, identity="another")
     tree = _grow(texts, ":memory:", depth=1, lm=lm, pool={(): known})
     assert not asked
@@ -161,25 +160,25 @@ def test_what_is_known_of_a_predicate_is_not_asked(corpus):
 
 
 def test_siblings_get_one_grammatical_form_and_keep_what_was_judged(corpus):
-    forms = {"sports": "covers sports", "business": "is about business", "science": "is about science"}
-
-    def other_forms(request):
+    def by_any_word(request):
         content = request.messages[-1].content
-        if content.startswith("Turn a category"):
-            category = content.rpartition("Category: ")[2].split(".")[0]
-            return forms.get(category, f"has {category} in it")
-        if request.labels is not None:
-            question = content.rpartition("Property: ")[2].removesuffix(". Yes or no?")
-            yes = 0.95 if any(word in topic_of(content.split("\n")[0]) for word in question.split()) else 0.05
-            return {"yes": yes, "no": 1 - yes}
-        return answer(request)
+        if request.labels is None:
+            return answer(request)
+        question = content.rpartition("Property: ")[2].removesuffix(". Yes or no?")
+        yes = 0.95 if any(word in topic_of(content.split("\n")[0]) for word in question.split()) else 0.05
+        return {"yes": yes, "no": 1 - yes}
 
-    from nlparam.language.lm.scripted import ScriptedModel
-
-    tree = _grow(corpus[0], ":memory:", depth=1, lm=ScriptedModel(other_forms, strong=False, identity="forms"))
-    assert {child.predicate for child in tree.children()} == {f"is about {topic}" for topic in forms}
+    lm = ScriptedModel(by_any_word, strong=False, identity="forms")
+    pool = ["covers sports", "is about business", "is about science", "is about energy"]
+    tree = _grow(corpus[0], ":memory:", depth=1, lm=lm, pool=pool)
+    assert {child.predicate for child in tree.children()} == {
+        "is about sports",
+        "is about business",
+        "is about science",
+    }
     reworded = [child for child in tree.children() if child.judged_as is not None]
     assert [(child.predicate, child.judged_as) for child in reworded] == [("is about sports", "covers sports")]
+    assert tree.root.candidates[0].child == reworded[0].id
 
 
 def test_a_budget_ends_with_the_best_tree_so_far(corpus):
@@ -240,11 +239,9 @@ def test_a_strong_language_model_is_believed_as_it_judges(corpus):
             return json.dumps([f"is about {topic}" for topic in TOPICS])
         return answer(request)
 
-    from nlparam.language.lm.scripted import ScriptedModel
-
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        tree = _grow(corpus[0], ":memory:", depth=1, lm=ScriptedModel(contrast, identity="strong"))
+        tree = _grow(corpus[0], ":memory:", depth=1, children=3, lm=ScriptedModel(contrast, identity="strong"))
     assert {child.predicate for child in tree.children()} == {f"is about {g}" for g, _ in WORDS}
     for child in tree.children():
         assert set(np.round(child.denotations, 2).tolist()) <= {0.05, 0.95}
