@@ -147,6 +147,11 @@ def screenshots(folders: list[Path], out: Path) -> list[str]:
                 page.evaluate("document.querySelector('main h2').scrollIntoView()")
                 keep(f"{folder.name}-{scheme}", page.screenshot())
                 if scheme == "light":
+                    # The texts that are most worth reading, where there are such.
+                    sides = page.locator("#texts-side")
+                    if sides.locator("option[value=disagree]").count():
+                        sides.select_option("disagree")
+                        page.locator("#texts-table th[data-by=gap] button").click()
                     page.evaluate("document.getElementById('texts').scrollIntoView()")
                     keep(f"{folder.name}-texts", page.screenshot())
                 page.close()
