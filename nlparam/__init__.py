@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from nlparam.taxonomies.growing import estimate_taxonomy as estimate_taxonomy
     from nlparam.taxonomies.growing import taxonomy as taxonomy
     from nlparam.taxonomies.options import TaxonomyOptions as TaxonomyOptions
+    from nlparam.taxonomies.refit import refit as refit
+    from nlparam.taxonomies.update import update as update
 
 # JAX, torch and the like take seconds to import: each public name loads its module when it is first used.
 _MODULES = {
@@ -68,7 +70,9 @@ _MODULES = {
     "from_numpyro": "nlparam.numerics.numpyro_program",
     "load": "nlparam.folder",
     "simulate": "nlparam.simulatability",
+    "refit": "nlparam.taxonomies.refit",
     "taxonomy": "nlparam.taxonomies.growing",
+    "update": "nlparam.taxonomies.update",
 }
 
 __all__ = [
@@ -101,8 +105,10 @@ __all__ = [
     "fit",
     "from_numpyro",
     "load",
+    "refit",
     "simulate",
     "taxonomy",
+    "update",
 ]
 
 

@@ -1,5 +1,7 @@
 """Prevalence from a head and a few judgments: right whatever the head does, and as sure as it says."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
@@ -36,7 +38,8 @@ def test_intervals_hold_whatever_the_head_is_worth(share, false_yes, false_no):
             holds, says = population(rng, 1500, share, false_yes=false_yes, false_no=false_no)
             judged = rng.choice(1500, 60, replace=False)
             both.append(prevalence(says, judged, holds[judged]))
-            alone.append(np.diff(proportion_confint(holds[judged].sum(), 60, method="wilson"))[0])
+            interval: Any = proportion_confint(holds[judged].sum(), 60, method="wilson")
+            alone.append(interval[1] - interval[0])
         covered += both[0].low <= share <= both[0].high
         false_alarms += drift(*both).p_value < 0.05
         estimates.append(both[0].share)

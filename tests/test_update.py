@@ -3,6 +3,7 @@
 import csv
 import json
 import warnings
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet
@@ -50,10 +51,10 @@ def tree(folder):
     return load(folder)
 
 
-def quiet(tree, texts, **options):
+def quiet(tree, texts, **options: Any):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FitWarning)
-        return update(tree, texts, **({"lm": scripted()} | options))
+        return update(tree, texts, lm=scripted(), **options)
 
 
 @pytest.fixture(scope="module")

@@ -21,10 +21,13 @@ from nlparam.cli import (
     guard,
     lm,
     predict,
+    refit,
     report,
     scale,
     simulate,
     store,
+    taxonomy,
+    update,
 )
 from nlparam.cli.output import print_error
 from nlparam.errors import NlparamError
@@ -52,7 +55,19 @@ class _Commands(typer.core.TyperGroup):
         del ctx
         first = [
             name
-            for name in ("fit", "compare", "predict", "report", "doctor", "lm", "store", "scale")
+            for name in (
+                "fit",
+                "compare",
+                "taxonomy",
+                "refit",
+                "update",
+                "predict",
+                "report",
+                "doctor",
+                "lm",
+                "store",
+                "scale",
+            )
             if name in self.commands
         ]
         return first + [name for name in self.commands if name not in first]
@@ -64,11 +79,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Statistical models whose parameters are natural-language predicates.",
-    epilog="Environment: NLPARAM_CACHE is the folder of weights and caches, NLPARAM_STORE the file of judgments; "
-    "NLPARAM_DEBUG=1 shows the traceback of an error.",
+    epilog="Environment: NLPARAM_LM is the language model where no --lm is given, NLPARAM_CACHE the folder of weights and "
+    "caches, NLPARAM_STORE the file of judgments; NLPARAM_DEBUG=1 shows the traceback of an error.",
 )
 app.add_typer(fit.app, name="fit")
 app.command()(compare.compare)
+app.command()(taxonomy.taxonomy)
+app.command()(refit.refit)
+app.command()(update.update)
 app.command()(predict.predict)
 app.command()(report.report)
 app.command()(doctor.doctor)

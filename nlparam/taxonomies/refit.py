@@ -80,7 +80,7 @@ def refit(
     asks = bool(pools) or any(division.solved for division in divisions)
     the_lm = taxonomy.settings["lm"] if lm is None else lm
     if not asks:
-        the_lm = _NotBefore(the_lm, taxonomy, timeout=timeout)
+        the_lm = NotBefore(the_lm, taxonomy, timeout=timeout)
     with dividing(
         taxonomy, taxonomy.texts, lm=the_lm, calibration=calibration, budget=budget, store=store, timeout=timeout,
         progress=progress,
@@ -195,7 +195,7 @@ def dividing(
         )
 
 
-class _NotBefore(AbstractLanguageModel):
+class NotBefore(AbstractLanguageModel):
     """The language model of a tree where nothing should have to be asked: looked for when something is after all."""
 
     def __init__(self, spec: str | Path | AbstractLanguageModel, taxonomy: Taxonomy, *, timeout: float):

@@ -26,7 +26,7 @@ from nlparam.taxonomies.edit import plan
 from nlparam.taxonomies.entries import entries_of, judged
 from nlparam.taxonomies.missing import Missing, add_missing
 from nlparam.taxonomies.rebuilding import Rebuilding
-from nlparam.taxonomies.refit import dividing
+from nlparam.taxonomies.refit import NotBefore, dividing
 from nlparam.taxonomies.tree import Branch, assemble
 
 PROPOSE = ("auto", "always", "never")
@@ -78,10 +78,13 @@ def update(
     notes = _notes(taxonomy, new)
     for note in notes:
         warnings.warn(note, FitWarning, stacklevel=2)
+    the_lm = taxonomy.settings["lm"] if lm is None else lm
+    if n_judged == 0 and propose == "never":
+        the_lm = NotBefore(the_lm, taxonomy, timeout=timeout)
     with dividing(
         taxonomy,
         [*taxonomy.texts, *new.texts],
-        lm=taxonomy.settings["lm"] if lm is None else lm,
+        lm=the_lm,
         calibration=calibration,
         budget=budget,
         store=store,
@@ -209,7 +212,8 @@ class _Updating:
             p_value = drift(before, now).p_value / 2
             p_value = p_value if now.share > before.share else 1 - p_value
             unexplained = self.kinds[1][left[self.kinds[1]]]
-            by_model = self.samples[1][self.said[residual.id][self.samples[1]]]
+            sample = self.samples[1]
+            by_model = sample[self.said[residual.id][sample]] if residual.id in self.said else sample[:0]
             found.append((node, np.union1d(unexplained, by_model), before, now, p_value))
         tested = [len(texts) >= self.least_unexplained for _, texts, *_ in found]
         adjusted = np.ones(len(found))
@@ -302,7 +306,8 @@ class _Updating:
         """The share of some texts that are under a node, corrected by those of the sample that are among them."""
         if len(texts) == 0:
             return None
-        usable = np.intersect1d(sample[self.known[node][sample]], texts)
+        known = self.known.get(node)  # none where nothing was judged
+        usable = np.zeros(0, dtype=int) if known is None else np.intersect1d(sample[known[sample]], texts)
         if len(usable) == 0:
             return prevalence(mask[texts], confidence=self.confidence)
         at = np.searchsorted(texts, usable)
