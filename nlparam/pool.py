@@ -98,21 +98,26 @@ class Pool:
         return Judged(rows, self.answers[rows, column])
 
     def denotations(self, columns: Sequence[int]) -> np.ndarray:
-        """`(n_distinct, n_columns)`: the judge's own answers for predicates judged on all texts, else the head's.
+        """`(n_distinct, n_columns)`: the judge's answers for predicates judged in full or computed, else the head's.
 
         A head rather than the answers even on the texts that were judged: it is trained on them all, and on real news
         closer to the truth than the small model that taught it.
         """
         answers = self.answers[:, list(columns)]
+        judged = [place for place, column in enumerate(columns) if column not in self.computed]
+        if len(judged) < len(columns):
+            # What is computed is exact and needs no head; where a function failed, its predicate does not hold.
+            exact = np.nan_to_num(answers.astype(np.float64))
+            if judged:
+                exact[:, judged] = self.denotations([columns[place] for place in judged])
+            return exact
         complete = np.isfinite(answers).all(axis=0)
         if complete.all() and not self.correct_bias:
             return answers.astype(np.float64)
         fitted = self.head(columns)
         denoted = fitted.head.denote(self.features)
-        for number in np.flatnonzero(complete).tolist():
-            exact = columns[number] in self.computed
-            threshold = fitted.head.thresholds[number]
-            denoted[:, number] = answers[:, number] if exact else correct(answers[:, number], threshold)
+        for number in np.flatnonzero(complete):
+            denoted[:, number] = correct(answers[:, number], fitted.head.thresholds[number])
         return denoted
 
     def cautious_denotations(self, columns: Sequence[int]) -> np.ndarray:
