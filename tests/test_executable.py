@@ -191,7 +191,7 @@ def test_a_function_that_agrees_is_accepted(texts):
         (function("list({'a', text})[0] == 'a'"), "second time"),
         (function("'river' in text"), "agrees with"),
         (function("'refund' not in text"), "agrees with"),
-        (function("all(a + b > -1 for a in range(99) for b in range(299)) and 'river' in text"), "slow"),
+        (function("all(a + b > -1 for a in range(99) for b in range(1999)) and 'river' in text"), "slow"),
     ],
 )
 def test_a_function_is_refused_for_one_reason(texts, source, why):

@@ -221,16 +221,16 @@ def test_the_drop_is_explained():
     rng = np.random.default_rng(0)
     words = ["array", "frame", "column", "index", "matrix", "value"]
     lost = rng.random(40) < 0.5
-    prompts = [
-        " ".join([*rng.choice(words, 8), *["duplicates"] * bool(is_lost), str(i)]) for i, is_lost in enumerate(lost)
-    ]
+    # The word is not always there, so that it does not tell the groups apart without exception.
+    named = lost ^ (np.arange(40) % 13 == 5)
+    prompts = [" ".join([*rng.choice(words, 8), *["duplicates"] * bool(n), str(i)]) for i, n in enumerate(named)]
     evaluation = made([(True, not is_lost) for is_lost in lost], ["Semantic"] * 40, prompts)
 
     def answer(request):
         asked = request.messages[-1].content
         if "Yes or no?" in asked:
             text, predicate = asked.removesuffix(". Yes or no?").split("\n\nProperty: ")
-            return "yes" if ("duplicates" in text) == ("duplicates" in predicate) else "no"
+            return "yes" if ("duplicates" if "duplicates" in predicate else "array index") in text else "no"
         return '["asks about duplicates", "asks about time"]'
 
     options = {"lm": ScriptedModel(answer), "embedder": LexicalEmbedder(prompts), "store": ":memory:"}
