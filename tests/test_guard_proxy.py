@@ -173,6 +173,16 @@ def test_a_stream_is_cut_in_its_middle(upstream, n):
     with_proxy(upstream, test)
 
 
+@pytest.mark.parametrize("n", [1, 2])
+def test_a_stream_that_is_refused_at_its_end_has_an_end(upstream, n):
+    async def test(client: Client):
+        short = " ".join(SECRET.split()[:7])  # fewer words than the first look needs: it comes with the last chunk
+        events = await client.stream(say=short, n=n)
+        assert (text_of(events), reasons_of(events), events[-1]) == ("", ["content_filter"] * n, "[DONE]")
+
+    with_proxy(upstream, test)
+
+
 def test_a_whole_answer_is_replaced(upstream):
     async def test(client: Client):
         status, answer = await client.ask(say=LEAKING)
@@ -233,7 +243,7 @@ def test_an_upstream_that_is_not_there_or_refuses_is_reported(upstream):
         status, answer = await client.ask(say=BENIGN)
         assert (status, answer["error"]["type"]) == (502, "upstream_error")
         assert "cannot be reached" in answer["error"]["message"]
-        assert "secret" not in answer["error"]["message"]
+        assert "127.0.0.1" not in answer["error"]["message"]  # where the upstream is, is no client's business
         async with client.session.get(f"{client.url}/v1/models") as response:
             assert response.status == 502
 

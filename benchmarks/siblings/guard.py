@@ -30,8 +30,8 @@ from nlparam.language.store import Store
 _HERE = Path(__file__).parent
 # English mostly: the German and the French of so small a model can hardly be read.
 PLAN = Plan(
-    n_per_rule=16,
-    n_held_out=8,
+    n_per_rule=8,
+    n_held_out=6,
     languages=("English", "English", "English", "English", "Spanish"),
     held_out_languages=("English", "English", "English", "English", "French"),
     held_out_obfuscations=("homoglyphs", "base64", "typos"),

@@ -201,12 +201,21 @@ def serve(
     from nlparam.progress import Progress
 
     with Progress().task("starting", None):
+        import logging
+
         from nlparam.guard.folder import load
         from nlparam.guard.proxy import serve as serve_guard
 
         guard = load(folder, embedder=embedder)
+    log = logging.getLogger("nlparam.guard")  # what was refused, by which rule; never the text
+    log.setLevel(logging.INFO)
+    log.addHandler(handler := logging.StreamHandler())
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     print_lines(f"guarding {printable(upstream)} at http://{host}:{port}/v1 (stop with Ctrl+C)")
-    serve_guard(guard, upstream, host=host, port=port, refusal=refusal)
+    try:
+        serve_guard(guard, upstream, host=host, port=port, refusal=refusal)
+    finally:
+        log.removeHandler(handler)
 
 
 def _show(found: "Evaluation") -> None:

@@ -26,7 +26,7 @@ logger.addHandler(logging.NullHandler())
 
 REFUSAL = "I cannot help with that."
 _MOST_BODY, _MOST_ANSWER = 4 * 2**20, 16 * 2**20  # bytes
-_CONNECT_SECONDS, _SILENT_SECONDS = 10.0, 600.0
+_CONNECT_SECONDS, _SILENT_SECONDS, _SHUTDOWN_SECONDS = 10.0, 600.0, 5.0
 _PASSED_ON = ("Authorization", "OpenAI-Organization", "OpenAI-Project", "X-Request-Id")
 # Roles of the user's side, and of the assistant's. Messages of the application itself (system, developer) are trusted.
 _INPUT_ROLES, _OUTPUT_ROLES, _TRUSTED_ROLES = {"user", "tool", "function"}, {"assistant"}, {"system", "developer"}
@@ -249,7 +249,8 @@ class Proxy:
 
     def _failed(self, error: Exception) -> web.Response:
         self.counts["upstream_failures"] += 1
-        return _error(502, f"{_in_words(error)} (upstream {self._upstream})", "upstream_error")
+        logger.warning("%s failed: %r", self._upstream, error)
+        return _error(502, _in_words(error), "upstream_error")
 
 
 def serve(guard: Guard, upstream: str, *, host: str = "127.0.0.1", port: int = 8001, refusal: str = REFUSAL) -> None:
@@ -258,7 +259,15 @@ def serve(guard: Guard, upstream: str, *, host: str = "127.0.0.1", port: int = 8
     guard.screen.check_embedder()
     proxy = Proxy(guard, upstream, refusal=refusal)
     try:
-        web.run_app(proxy.app(), host=host, port=port, print=None, access_log=None, handler_cancellation=True)
+        web.run_app(
+            proxy.app(),
+            host=host,
+            port=port,
+            print=None,
+            access_log=None,
+            handler_cancellation=True,
+            shutdown_timeout=_SHUTDOWN_SECONDS,
+        )
     except OSError as error:
         raise GuardError(
             f"cannot listen on {host}:{port} ({error.strerror or error}): choose another --port"

@@ -3,7 +3,7 @@
 import collections
 import json
 from collections.abc import AsyncIterable, AsyncIterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from nlparam.guard.windows import GrowingText, Look
 
@@ -55,6 +55,14 @@ def strings_in(value: Any) -> list[str]:
     return []
 
 
+class _Held(NamedTuple):
+    """A chunk: its data, the ends of all texts once it is there, and the choices that it ends."""
+
+    data: str
+    ends: dict[int, int]
+    ended: list[int]
+
+
 class HeldStream:
     """The chunks of one answer in their order, each held until all text up to its end was looked at.
 
@@ -66,8 +74,9 @@ class HeldStream:
         self.first: dict[str, Any] = {}  # the fields of the first chunk, to make a last one by
         self._texts: dict[int, GrowingText] = {}
         self._cleared: dict[int, int] = {}
-        self._finished: set[int] = set()
-        self._held: collections.deque[tuple[str, dict[int, int]]] = collections.deque()
+        self._finished: set[int] = set()  # choices that the upstream has ended
+        self._told: set[int] = set()  # those whose end was passed on
+        self._held: collections.deque[_Held] = collections.deque()
 
     @property
     def n_held(self) -> int:
@@ -75,13 +84,13 @@ class HeldStream:
 
     @property
     def finished(self) -> bool:
-        """Whether every choice has its finish reason."""
+        """Whether the upstream has ended every choice."""
         return bool(self._texts) and len(self._finished) == len(self._texts)
 
     @property
     def unfinished(self) -> list[int]:
-        """The choices without a finish reason; the first if there are none at all."""
-        return sorted(self._texts.keys() - self._finished) or ([] if self._texts else [0])
+        """The choices whose end was not passed on; the first if there are none at all."""
+        return sorted(self._texts.keys() - self._told) if self._texts else [0]
 
     def add(self, data: str) -> list[tuple[int, Look]]:
         """Holds a chunk, and returns the looks that are due, each with its choice. Raises `UpstreamError`."""
@@ -89,6 +98,7 @@ class HeldStream:
         if not self.first:
             self.first = {name: chunk.get(name) for name in ("id", "created", "model", "system_fingerprint")}
         looks: list[tuple[int, Look]] = []
+        ended = []
         for choice in chunk["choices"]:
             index = choice.get("index", 0)
             if not isinstance(index, int) or not (index in self._texts or len(self._texts) < _MOST_CHOICES):
@@ -97,9 +107,10 @@ class HeldStream:
             for part in strings_in(choice.get("delta")) + strings_in(choice.get("text")):
                 looks += [(index, look) for look in text.feed(part)]
             if choice.get("finish_reason") is not None:
-                self._finished.add(index)
+                ended.append(index)
                 looks += self._rest([index])
-        self._held.append((data, {index: text.n_fed for index, text in self._texts.items()}))
+        self._finished.update(ended)
+        self._held.append(_Held(data, {index: text.n_fed for index, text in self._texts.items()}, ended))
         return looks if len(self._held) <= _MOST_HELD else looks + self.rest()
 
     def rest(self) -> list[tuple[int, Look]]:
@@ -113,8 +124,10 @@ class HeldStream:
     def ready(self) -> list[str]:
         """The chunks that may go; they are held no longer."""
         ready = []
-        while self._held and all(end <= self._cleared.get(index, 0) for index, end in self._held[0][1].items()):
-            ready.append(self._held.popleft()[0])
+        while self._held and all(end <= self._cleared.get(index, 0) for index, end in self._held[0].ends.items()):
+            chunk = self._held.popleft()
+            self._told.update(chunk.ended)
+            ready.append(chunk.data)
         return ready
 
     def _rest(self, indices: list[int]) -> list[tuple[int, Look]]:
