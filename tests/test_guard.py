@@ -236,6 +236,13 @@ def test_an_evaluation_needs_texts_that_the_guard_has_not_seen():
         evaluate(trained(), attacks=[Attack("hello there", "input", "weather", "plain")])
 
 
+def test_exchanges_may_lack_an_input_or_an_output():
+    benign = Benign.from_pairs(["", "a vote for the minister"], ["the season of the coach", ""])
+    found = evaluate(trained(), benign, baselines=False)
+    assert found.refusals is not None
+    assert found.refusals.n == 2
+
+
 def test_a_random_screen_has_an_auroc_of_a_half(rng):
     guard = trained()
     attacks = held_out_attacks(guard)

@@ -295,11 +295,11 @@ def _overhead(guard: Guard, benign: Benign, engine: Engine | None) -> dict[str, 
     """Median seconds of screening one request: its input, and its output as far as 100 tokens reach."""
     n_words = int(_TOKENS_TIMED * _WORDS_PER_TOKEN)
     screen = guard.screen
-    inputs = list(benign.inputs[:_N_TIMED])
+    inputs = [text for text in benign.inputs if text.strip()][:_N_TIMED]
     # Answers of 100 tokens: texts one after another, as they come.
     words = " ".join(benign.outputs[: _N_TIMED * 4]).split()
     outputs = [" ".join(words[start : start + n_words]) for start in range(0, len(words), n_words)][:_N_TIMED]
-    screen.scores(inputs[:1], "input")  # loads the embedder
+    screen.window_scores(["a first text"], "input")  # loads the embedder
     of_inputs = [_seconds(lambda text=text: screen.scores([text], "input")) for text in inputs]
     of_outputs = []
     for text in outputs:
@@ -307,7 +307,7 @@ def _overhead(guard: Guard, benign: Benign, engine: Engine | None) -> dict[str, 
         of_outputs.append(
             sum(_seconds(lambda look=look: screen.window_scores([look.window], "output")) for look in looks)
         )
-    found = {"input_seconds": statistics.median(of_inputs), "output_seconds": statistics.median(of_outputs)}
+    found = {"input_seconds": _median(of_inputs), "output_seconds": _median(of_outputs)}
     found["request_seconds"] = found["input_seconds"] + found["output_seconds"]
     if engine is not None:
         found |= _unguarded(engine, inputs)
@@ -330,6 +330,10 @@ def _unguarded(engine: Engine, inputs: Sequence[str]) -> dict[str, float]:
     if not tokens:
         raise GuardError("the language model generated nothing to compare the time of screening with")
     return {"generation_seconds": seconds / tokens * _TOKENS_TIMED}
+
+
+def _median(seconds: Sequence[float]) -> float:
+    return statistics.median(seconds) if seconds else 0.0
 
 
 def _seconds(work) -> float:

@@ -278,4 +278,4 @@ def _left_out(x: np.ndarray, y: np.ndarray, w: np.ndarray, groups: np.ndarray, i
 def _logistic(inverse_penalty: float) -> Any:
     from sklearn.linear_model import LogisticRegression
 
-    return LogisticRegression(C=inverse_penalty, max_iter=500)
+    return LogisticRegression(C=inverse_penalty, max_iter=2000)
