@@ -17,8 +17,9 @@ from scipy.special import expit, logit, logsumexp
 # Coordinates of the targets beyond these are noise, which only makes the likelihood sharper than it should be.
 _MOST_COORDINATES = 16
 _N_FOLDS = 5
-# How far, in log-odds, thresholds of siblings are moved at most, in how many steps each way, and how often all of them.
-MOST_SHIFT, _N_SHIFTS, _N_ROUNDS = 1.0, 20, 10
+# How far, in log-odds and in standard deviations of them, thresholds of siblings are moved at most; in how many steps
+# each way, and how often all of them.
+MOST_SHIFT, _MOST_OF_SPREAD, _N_SHIFTS, _N_ROUNDS = 1.0, 1.0, 20, 10
 
 
 class Gain(NamedTuple):
@@ -110,17 +111,21 @@ def jointly(
     *,
     uncovered: float,
     overlap: float,
+    most_share: float = 1.0,
     most: float = MOST_SHIFT,
 ) -> Float[np.ndarray, " n_predicates"]:
     r"""Log-odds to subtract from each column so that about one of them holds for every text.
 
     Where a small language model begins to say yes differs from predicate to predicate, and its answers about one alone
     do not tell where that is. Siblings that were chosen to hold for every text about once tell more: the thresholds are
-    moved, by at most `most`, to where the price of the cover (see `nlparam.numerics.cover`) is least, one after another
-    until none helps. A text that is far from all of them stays under none.
+    moved to where the price of the cover (see `nlparam.numerics.cover`) is least, one after another until none helps.
+    Each is moved by at most `most`, by no more than a standard deviation of its log-odds, and not so far that it holds
+    for more than `most_share` of the texts: those that are far from all of them stay under none.
     """
     log_odds = logit(np.clip(denotations, 1e-9, 1 - 1e-9))
-    steps = np.linspace(-most, most, 2 * _N_SHIFTS + 1)
+    # A predicate of which little is known has log-odds that hardly differ: a large shift would make it hold for all.
+    limits = np.minimum(most, _MOST_OF_SPREAD * log_odds.std(axis=0))
+    steps = np.linspace(-1, 1, 2 * _N_SHIFTS + 1)
     steps = steps[np.argsort(np.abs(steps), kind="stable")]  # of equally good ones the least
     shifts = np.zeros(denotations.shape[1])
 
@@ -130,10 +135,12 @@ def jointly(
 
     for _ in range(_N_ROUNDS):
         before = shifts.copy()
-        for column in range(denotations.shape[1]):
+        for column, limit in enumerate(limits):
             others = np.delete(log_odds - shifts >= 0, column, axis=1).sum(axis=1)
-            prices = [price(others + (log_odds[:, column] >= step)) for step in steps]
-            shifts[column] = steps[int(np.argmin(prices))]
+            holding = [log_odds[:, column] >= limit * step for step in steps]
+            allowed = [n == 0 or weights @ holds <= most_share * weights.sum() for n, holds in enumerate(holding)]
+            prices = [price(others + holds) if fits else np.inf for holds, fits in zip(holding, allowed, strict=True)]
+            shifts[column] = limit * steps[int(np.argmin(prices))]
         if np.array_equal(before, shifts):
             break
     return shifts

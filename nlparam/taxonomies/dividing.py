@@ -245,8 +245,14 @@ class Divider:
         denotations = pool.denotations(columns)
         first = matched(denotations)
         weights = self.run.corpus.multiplicity[rows].astype(float)
-        prices = self.options.uncovered, self.options.overlap
-        return first + jointly(shifted(denotations, first), weights, uncovered=prices[0], overlap=prices[1])
+        options = self.options
+        return first + jointly(
+            shifted(denotations, first),
+            weights,
+            uncovered=options.uncovered,
+            overlap=options.overlap,
+            most_share=options.most_share,
+        )
 
     def _select(self, pool: Pool, rows: np.ndarray, path: Sequence[str], fixed: list[int]) -> _Choice:
         """The best cover by each number of children, and of these the one that held-out texts are likeliest under."""
