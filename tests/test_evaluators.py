@@ -35,8 +35,8 @@ def test_rates_count_what_they_say():
     evaluations = Evaluations(
         task=["t"] * 20,
         output=[str(i) for i in range(20)],
-        verdict=[True] * 3 + [False] * 5 + [True] * 10 + [False] * 2,
-        correct=[False] * 8 + [True] * 12,
+        verdict=np.repeat([True, False, True, False], [3, 5, 10, 2]),
+        correct=np.repeat([False, True], [8, 12]),
     )
     (found,) = system_rates(evaluations)
     assert found.system == "(all)"
@@ -118,10 +118,10 @@ def test_covariates_of_no_use(values, message):
 def test_evaluations_that_say_nothing():
     n = 20
     task, output, system = ["t"] * n, ["o"] * n, ["a"] * n
-    mixed = [True, False] * (n // 2)
+    mixed, always, never = np.arange(n) % 2 == 0, np.ones(n, bool), np.zeros(n, bool)
     for verdict, correct, message in (
-        ([True] * n, mixed, "verdict True: the evaluator never says anything else"),
-        (mixed, [False] * n, "correct False: it takes both"),
+        (always, mixed, "verdict True: the evaluator never says anything else"),
+        (mixed, never, "correct False: it takes both"),
     ):
         with pytest.raises(CorpusError, match=message):
             Evaluations(task, output, verdict, correct, system)
@@ -130,7 +130,7 @@ def test_evaluations_that_say_nothing():
     with pytest.raises(CorpusError, match="as many"):
         Evaluations(task, output, mixed[:5], mixed, system)
     with pytest.raises(CorpusError, match="no evaluations"):
-        Evaluations([], [], [], [])
+        Evaluations([], [], never[:0], never[:0])
 
 
 def rows(n=40, **extra):
@@ -179,9 +179,10 @@ def test_fields_that_are_not_there(tmp_path):
     with pytest.raises(CorpusError, match="no field 'correct'"):
         read_evaluations(path)
     path = write(tmp_path / "e.jsonl", rows())
-    for options in ({"covariates": ["seconds"]}, {"system_field": "month"}):
-        with pytest.raises(CorpusError, match="no field"):
-            read_evaluations(path, **options)
+    with pytest.raises(CorpusError, match="no field 'seconds'"):
+        read_evaluations(path, covariates=["seconds"])
+    with pytest.raises(CorpusError, match="no field 'month'"):
+        read_evaluations(path, system_field="month")
 
 
 @pytest.fixture

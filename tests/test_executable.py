@@ -175,6 +175,7 @@ def test_a_function_that_agrees_is_accepted(texts):
     assert tried.refused is None
     assert tried.accepted is not None
     assert tried.accepted.agreement == 1.0
+    assert tried.accepted.lower is not None
     assert 0.9 < tried.accepted.lower < 1.0
     assert tried.accepted.n_audited == judge.asked == 30
 
@@ -209,9 +210,12 @@ def test_a_rare_property_is_audited_on_both_sides(texts):
     assert tried.accepted is None
 
 
-def test_a_biased_judge_is_corrected(texts):
+def test_a_biased_judge_is_corrected(texts, monkeypatch):
+    def answered(texts, _, pairs):
+        return np.asarray([0.97 if "refund" in texts[t] else 0.6 for t, _ in pairs])
+
     judge = Truth({})
-    judge.judge = lambda texts, _, pairs: np.asarray([0.97 if "refund" in texts[t] else 0.6 for t, _ in pairs])
+    monkeypatch.setattr(judge, "judge", answered)
     assert attempt(texts, function("'refund' in text"), judge).accepted is None
     assert attempt(texts, function("'refund' in text"), judge, correct_bias=True).accepted is not None
 

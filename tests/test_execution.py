@@ -1,5 +1,6 @@
 """`nlparam evaluate code`: problems in the format of DS-1000, verdicts, rates, and the memorisation probe."""
 
+import gzip
 import json
 
 import numpy as np
@@ -87,6 +88,9 @@ def problems(tmp_path):
 def test_references_pass(problems):
     read = read_problems(problems)
     assert [problem.identifier for problem in read] == ["0", "1", "2", "3"]
+    packed = problems.with_suffix(".jsonl.gz")
+    packed.write_bytes(gzip.compress(problems.read_bytes()))
+    assert read_problems(packed) == read
     assert [(p.library, p.perturbation, p.origin) for p in read[1:3]] == [
         ("Numpy", "Surface", "0"),
         ("Numpy", "Semantic", "0"),
@@ -134,6 +138,7 @@ def test_a_language_model_solves_once(problems):
 
     from nlparam.language.store import Store
 
+    written = {}
     with Store(":memory:") as store:
         for _ in range(2):
             with Engine(ScriptedModel(answer), store=store, costs=costs) as engine:

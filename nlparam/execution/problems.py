@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import gzip
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -35,7 +36,7 @@ class CodeProblem:
 
 
 def read_problems(path: str | Path) -> list[CodeProblem]:
-    """Reads a file with one problem a line: `prompt`, `code_context`, `reference_code` and `metadata`.
+    """Reads a file (.jsonl or .jsonl.gz), a problem a line: `prompt`, `code_context`, `reference_code` and `metadata`.
 
     `metadata` (or the fields themselves, without it) has `problem_id`, `library`, `perturbation_type`,
     `library_problem_id` and `perturbation_origin_id`; only the first is needed where no perturbations are compared.
@@ -125,9 +126,12 @@ def _has_tests(context: str, where: str) -> bool:
 
 
 def _rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
+    path = path.expanduser()
     try:
-        lines = path.expanduser().read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
+        opening: Any = gzip.open if path.suffix == ".gz" else open
+        with opening(path, "rt", encoding="utf-8-sig") as file:
+            lines = file.read().split("\n")
+    except (OSError, EOFError, UnicodeDecodeError) as error:
         raise CorpusError(f"cannot read {path} ({error}): expected a file of JSON, one object per line") from error
     rows = []
     for number, line in enumerate(lines, start=1):
