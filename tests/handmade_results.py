@@ -85,6 +85,50 @@ def make_taxonomy(n_texts=400, *, seed=0, texts=None, depth=2, n_children=3, nam
     )
 
 
+def make_update(taxonomy: Taxonomy, *, warnings=()) -> dict:
+    """What an update of a taxonomy found: every second node is met more often, the others less."""
+
+    def share(value: float) -> dict:
+        return {"share": value, "low": max(0.0, value - 0.05), "high": min(1.0, value + 0.05)}
+
+    nodes = [node for node in taxonomy.nodes.values() if node.parent is not None]
+    moved = [0.1 + 0.01 * k if k % 2 else -0.02 for k in range(len(nodes))]
+    return {
+        "n_before": len(taxonomy.corpus) - 50,
+        "n_new": 50,
+        "n_judged": [30, 30],
+        "confidence": 0.95,
+        "level": 0.05,
+        "drift": [
+            {
+                "id": node.id,
+                "name": node.name,
+                "added": node.id == "2",
+                "before": share(0.3),
+                "now": share(0.3 + change),
+                "drift": {"difference": change, "low": change - 0.04, "high": change + 0.04, "p_value": 0.01},
+                "p_adjusted": 0.02 if change > 0 else 0.9,
+                "changed": change > 0,
+            }
+            for node, change in zip(nodes, moved, strict=True)
+        ],
+        "unexplained": [
+            {
+                "node": "root",
+                "name": "all texts",
+                "n_texts": 50,
+                "n_unexplained": 20,
+                "before": share(0.1),
+                "now": share(0.4),
+                "p_value": 0.001,
+                "outcome": "children were added",
+            }
+        ],
+        "added": [{"id": "2", "parent": "root", "predicate": nodes[1].name, "share_unexplained": 0.9}],
+        "warnings": list(warnings),
+    }
+
+
 def make_comparison(
     n_texts=300,
     *,

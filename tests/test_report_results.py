@@ -14,6 +14,7 @@ from nlparam.recurrence import Recurrence, Stability
 from nlparam.report import build_report
 from nlparam.report.comparison import build_comparison_report, describe_comparison, effects_view
 from nlparam.report.disagreements import PER_PREDICATE, disagreements
+from nlparam.report.drift import kept_update
 from nlparam.report.examples import MIN_GAP
 from nlparam.report.figures import write_figures
 from nlparam.report.icicle import LETTER_WIDTH, ROOT_WIDTH, WIDTH, icicle
@@ -22,7 +23,7 @@ from nlparam.report.texts import MAX_BYTES, MAX_TEXTS, Groups, browse_texts
 from nlparam.report.tree import build_taxonomy_report
 from tests.cli_corpus import run, said
 from tests.handmade_fit import fit_of, make_fit
-from tests.handmade_results import make_comparison, make_taxonomy
+from tests.handmade_results import make_comparison, make_taxonomy, make_update
 from tests.test_report import HOSTILE, Page
 
 
@@ -223,6 +224,40 @@ def test_a_tree_of_nothing_but_its_root_is_a_whole_page():
     assert list(taxonomy.nodes) == ["root"]
     page = Page(build_taxonomy_report(taxonomy))
     assert "4 texts as a tree of 0 predicates" in page.all("header")[0].text
+
+
+def test_the_last_update_is_told_of_each_node(taxonomy, tmp_path):
+    update = make_update(taxonomy, warnings=["the new texts are shorter"])
+    page = Page(build_taxonomy_report(taxonomy, update=update))
+    header, *rows = page.table("table-drift")
+    assert len(rows) == len(update["drift"])
+    for one, row in zip(update["drift"], rows, strict=True):
+        figures = dict(zip(header, row, strict=True))
+        assert figures["Now"].startswith(f"{one['now']['share']:.1%} [")
+        assert figures["Change"].startswith(f"{100 * one['drift']['difference']:+.1f} [")
+        assert figures["Claimed"] == ("more" if one["changed"] else "no")
+    text = page.all("main")[0].text
+    assert "brought 50 new texts to the 550 before" in text
+    assert "the new texts are shorter" in text
+    assert "children were added" in text
+    names = [path.name for path in write_figures(taxonomy, tmp_path, update=update, formats=["svg"])]
+    assert names == ["tree.svg", "drift.svg"]
+
+
+@pytest.mark.parametrize("change", [{"n_new": 49}, {"drift": [{"id": "9.9.9"}]}])
+def test_an_update_of_another_state_of_the_taxonomy_is_left_out(taxonomy, change):
+    html = build_taxonomy_report(taxonomy, update=make_update(taxonomy) | change)
+    assert html == build_taxonomy_report(taxonomy)
+
+
+def test_a_damaged_update_is_no_update(tmp_path):
+    assert kept_update(tmp_path) is None
+    for text in ("", "[]", "{}", '{"n_before": 1}'):
+        (tmp_path / "update.json").write_text(text)
+        assert kept_update(tmp_path) is None
+    update = make_update(make_taxonomy())
+    (tmp_path / "update.json").write_text(json.dumps(update))
+    assert kept_update(tmp_path) == update
 
 
 # Comparisons

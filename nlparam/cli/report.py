@@ -26,11 +26,13 @@ def report(
     """
     if form not in _FORMATS:
         raise typer.BadParameter(f"got {form!r}, expected one of {', '.join(_FORMATS)}", param_hint="--format")
+    from nlparam.report.figures import write_figures
+
     path = folder / "report.html"
-    result, intervals = _read(folder)
+    result, more = _read(folder)
     try:
-        _write(result, path, intervals)
-        drawn = _draw(result, figures, intervals, _FORMATS[form]) if figures else []
+        _write(result, path, more)
+        drawn = write_figures(result, figures, formats=_FORMATS[form], **more) if figures else []
     except OSError as error:
         raise FitFolderError(f"{error.filename or path} cannot be written ({error}): change its permissions") from error
     typer.echo(path)
@@ -42,23 +44,22 @@ def report(
         webbrowser.open(path.resolve().as_uri())
 
 
-def _read(folder: Path) -> tuple[Any, Any]:
-    """The result in a folder, and the credible intervals of a fit.
+def _read(folder: Path) -> tuple[Any, dict[str, Any]]:
+    """The result in a folder, and what is shown with it: the intervals of a fit, the last update of a taxonomy.
 
     Raises `FitFolderError` if there is none.
     """
     if (folder / "taxonomy.json").exists():
+        from nlparam.report.drift import kept_update
         from nlparam.taxonomies.folder import load as load_taxonomy
 
-        return load_taxonomy(folder), None
+        return load_taxonomy(folder), {"update": kept_update(folder)}
     if (folder / "comparison.json").exists():
         from nlparam.comparison import Comparison
 
-        return Comparison.load(folder), None
+        return Comparison.load(folder), {}
     from nlparam.cli.posterior import kept_posterior
     from nlparam.folder import load
-    from nlparam.posterior import credible_intervals
-    from nlparam.report import PROBABILITY
 
     try:
         fit = load(folder)
@@ -70,26 +71,25 @@ def _read(folder: Path) -> tuple[Any, Any]:
             "comparison.json in it): give the --out folder of one"
         ) from None
     posterior = kept_posterior(fit, folder)
-    return fit, None if posterior is None else credible_intervals(posterior, probability=PROBABILITY)
+    if posterior is None:
+        return fit, {"intervals": None}
+    from nlparam.posterior import credible_intervals
+    from nlparam.report import PROBABILITY
+
+    return fit, {"intervals": credible_intervals(posterior, probability=PROBABILITY)}
 
 
-def _write(result: Any, path: Path, intervals: Any) -> None:
+def _write(result: Any, path: Path, more: dict[str, Any]) -> None:
     from nlparam.comparison import Comparison
     from nlparam.hierarchy import Taxonomy
 
     if isinstance(result, Taxonomy):
         from nlparam.report.tree import write_taxonomy_report
 
-        write_taxonomy_report(result, path)
+        write_taxonomy_report(result, path, **more)
     elif isinstance(result, Comparison):
         from nlparam.report.comparison import write_comparison_report
 
         write_comparison_report(result, path)
     else:
-        result.report(path, posterior=intervals)
-
-
-def _draw(result: Any, folder: Path, intervals: Any, formats: tuple[str, ...]) -> list[Path]:
-    from nlparam.report.figures import write_figures
-
-    return write_figures(result, folder, intervals=intervals, formats=formats)
+        result.report(path, posterior=more["intervals"])

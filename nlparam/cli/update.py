@@ -19,7 +19,7 @@ from nlparam.cli.options import (
     Timeout,
 )
 from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable
-from nlparam.cli.refit import MovedModel, TaxonomyFolder, save_with_report
+from nlparam.cli.refit import MovedModel, TaxonomyFolder
 from nlparam.errors import FitWarning
 
 if TYPE_CHECKING:
@@ -84,12 +84,13 @@ def update(
     progress = Progress()
     with progress.task("starting", None):
         from nlparam.budget import Budget
-        from nlparam.taxonomies.folder import check_folder, load
-        from nlparam.taxonomies.history import keep
+        from nlparam.report.tree import write_taxonomy_report
+        from nlparam.taxonomies.folder import check_folder
+        from nlparam.taxonomies.history import keep, load_or_hint
         from nlparam.taxonomies.refit import changes_of
         from nlparam.taxonomies.update import update as bring_in
 
-    taxonomy = load(folder)
+    taxonomy = load_or_hint(folder)
     edits, _ = changes_of(taxonomy, folder / "taxonomy.yaml") if (folder / "taxonomy.yaml").exists() else ([], [])
     if edits:
         message = f"taxonomy.yaml was edited ({edits[0]}): run `nlparam refit {folder}` first, or undo the edit"
@@ -122,8 +123,8 @@ def update(
         )
     print_warnings(str(one.message) for one in caught if issubclass(one.category, FitWarning))
     kept = keep(taxonomy, folder) if target.resolve() == folder.resolve() else None
-    save_with_report(updated.taxonomy, target)
     updated.save(target, overwrite=True)
+    write_taxonomy_report(updated.taxonomy, target / "report.html", update=updated.to_dict())
     if json:
         print_json(updated.to_dict())
         return

@@ -1,7 +1,7 @@
 """The figures of a result as files, SVG and PNG, without a browser."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +22,13 @@ def write_figures(
     folder: str | Path,
     *,
     intervals: "Intervals | None" = None,
+    update: Mapping[str, Any] | None = None,
     formats: Iterable[str] = FORMATS,
 ) -> list[Path]:
     """Writes every figure of the report of a result into a folder, and returns the paths.
 
-    **Arguments:** `intervals`, the credible intervals of the quantities of a fit; `formats`, "svg", "png" or both.
+    **Arguments:** `intervals`, the credible intervals of the quantities of a fit; `update`, the last update of a
+    taxonomy (`Update.to_dict()`); `formats`, "svg", "png" or both.
 
     Raises `ValueError` for another format, `OSError` if the folder cannot be written.
     """
@@ -36,7 +38,7 @@ def write_figures(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for name, figure in figures(result, intervals).items():
+    for name, figure in figures(result, intervals, update).items():
         for form in formats:
             path = folder / f"{name}.{form}"
             path.write_bytes(_drawn(figure, form))
@@ -45,16 +47,21 @@ def write_figures(
 
 
 def figures(
-    result: "Fit | Taxonomy | Comparison", intervals: "Intervals | None" = None
+    result: "Fit | Taxonomy | Comparison",
+    intervals: "Intervals | None" = None,
+    update: Mapping[str, Any] | None = None,
 ) -> "dict[str, dict[str, Any] | str]":
     """The figures of a result by name: Vega-Lite specifications, and for a taxonomy an SVG."""
     from nlparam.comparison import Comparison
     from nlparam.hierarchy import Taxonomy
 
     if isinstance(result, Taxonomy):
+        from nlparam.report.drift import drift_chart, drift_view
         from nlparam.report.icicle import draw_icicle, icicle
 
-        return {"tree": draw_icicle(icicle(result), alone=True)}
+        drift = drift_chart(drift_view(result, update))
+        tree: dict[str, dict[str, Any] | str] = {"tree": draw_icicle(icicle(result), alone=True)}
+        return tree if drift is None else tree | {"drift": _coloured(drift)}
     if isinstance(result, Comparison):
         from nlparam.report.comparison import effects_chart
 

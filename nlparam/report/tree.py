@@ -3,11 +3,13 @@
 import dataclasses
 import datetime
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nlparam.report.drift import drift_chart, drift_view
 from nlparam.report.examples import Example, choose_examples, excerpt
 from nlparam.report.icicle import Icicle, draw_icicle, icicle
 from nlparam.report.page import MAX_SENTENCE, NAMED_SETTINGS, Row, cost_rows, stage_rows, value_rows, value_text
@@ -81,27 +83,38 @@ class TreePage:
     versions: list[Row]
 
 
-def build_taxonomy_report(taxonomy: "Taxonomy") -> str:
-    """The report of a taxonomy as one self-contained HTML page, see `nlparam.report.build_report`."""
+def build_taxonomy_report(taxonomy: "Taxonomy", *, update: Mapping[str, Any] | None = None) -> str:
+    """The report of a taxonomy as one self-contained HTML page, see `nlparam.report.build_report`.
+
+    `update` is what the last update found, as `Update.to_dict` gives it: the page then shows what has changed.
+    """
     from markupsafe import Markup
 
     from nlparam.report.render import render
 
-    page, texts = describe_taxonomy(taxonomy), browse_nodes(taxonomy)
-    sections = [("tree", "Tree"), ("nodes", "Nodes"), ("examples", "Examples")]
+    page, texts, drift = describe_taxonomy(taxonomy), browse_nodes(taxonomy), drift_view(taxonomy, update)
+    sections = [("tree", "Tree"), ("nodes", "Nodes")]
+    sections += [("drift", "Changes")] if drift else []
+    sections += [("examples", "Examples")]
     sections += [("texts", "All texts")] if texts else []
     sections += [("divisions", "Divisions")] if page.divisions else []
     sections += [("cost", "Cost"), ("settings", "Settings")]
     # What was escaped in one template is not to be escaped again in another.
     picture = Markup(draw_icicle(page.picture, alone=False))
-    return render("tree.html.j2", page=page, sections=sections, texts=texts, picture=picture)
+    charts = {"drift": drift_chart(drift)}
+    return render(
+        "tree.html.j2", charts=charts, page=page, sections=sections, texts=texts, picture=picture, drift=drift
+    )
 
 
-def write_taxonomy_report(taxonomy: "Taxonomy", path: str | Path) -> Path:
-    """Writes the report of a taxonomy, one HTML file that needs nothing else, and returns its path."""
+def write_taxonomy_report(taxonomy: "Taxonomy", path: str | Path, *, update: Mapping[str, Any] | None = None) -> Path:
+    """Writes the report of a taxonomy, one HTML file that needs nothing else, and returns its path.
+
+    `update` is what the last update found, see `build_taxonomy_report`.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(build_taxonomy_report(taxonomy), encoding="utf-8")
+    path.write_text(build_taxonomy_report(taxonomy, update=update), encoding="utf-8")
     return path
 
 
