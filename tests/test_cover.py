@@ -1,6 +1,7 @@
 """The cover of GoalEx: the integer programme is as good as trying everything, and keeps to its bounds."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,7 +76,7 @@ def test_weights_count_a_text_as_often_as_it_occurs():
 
 def test_columns_that_are_too_alike_are_not_chosen_together():
     holds = np.asarray([[1, 1, 0], [1, 1, 0], [1, 0, 0], [0, 0, 1], [0, 0, 0], [0, 0, 0]], dtype=bool)
-    prices = {"uncovered": 1.0, "overlap": 0.0}
+    prices: dict[str, Any] = {"uncovered": 1.0, "overlap": 0.0}
     assert select_cover(holds, 2, max_correlation=0.5, **prices).tolist() == [0, 2]
     with pytest.raises(ValueError, match="differ enough"):
         select_cover(holds[:, :2], 2, max_correlation=0.5, **prices)
