@@ -57,9 +57,9 @@ def answer(request) -> str | dict[str, float]:
     raise AssertionError(f"nobody asked the script before: {content}")
 
 
-def scripted(**options) -> ScriptedModel:
-    """The language model, weak by default as the packaged one is."""
-    return ScriptedModel(answer, **({"strong": False} | options))
+def scripted() -> ScriptedModel:
+    """The language model, weak as the packaged one is."""
+    return ScriptedModel(answer, strong=False)
 
 
 TOPICS = list(dict.fromkeys(itertools.chain(*WORDS)))
