@@ -89,12 +89,12 @@ def refit(
     progress = Progress()
     with progress.task("starting", None):
         from nlparam.budget import Budget
-        from nlparam.taxonomies.folder import check_folder, load
-        from nlparam.taxonomies.history import keep
+        from nlparam.taxonomies.folder import check_folder
+        from nlparam.taxonomies.history import forget_update, keep, load_or_hint
         from nlparam.taxonomies.refit import changes_of, last_edit
         from nlparam.taxonomies.refit import refit as fit_again
 
-    taxonomy = load(folder)
+    taxonomy = load_or_hint(folder)
     file = read(folder / FILE if edited is None else edited)
     given = {"locked": lock or (), "excluded": forbid or (), "pool": _candidates(candidate or ())}
     if check:
@@ -124,6 +124,8 @@ def refit(
         return
     kept = keep(taxonomy, folder) if target.resolve() == folder.resolve() else None
     save_with_report(new, target)
+    if kept is not None:
+        forget_update(target)
     if json:
         print_json(last_edit(new) | {"taxonomy": new.to_dict()})
         return

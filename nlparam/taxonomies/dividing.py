@@ -107,7 +107,8 @@ class _Choice(NamedTuple):
 @dataclasses.dataclass
 class Divider:
     """Divides nodes of one tree. `represented` and `shared` are of all distinct texts: what is relaxed, and what all
-    heads see (`nlparam.denoter.TreeDenoter`)."""
+    heads see (`nlparam.denoter.TreeDenoter`). `n_slots` are relaxed for a node, by default as many as it may have
+    children."""
 
     run: Run
     proposer: NodeProposer
@@ -117,6 +118,7 @@ class Divider:
     shared: np.ndarray
     options: TaxonomyOptions
     children: tuple[int, int]
+    n_slots: int | None = None
 
     def divide(
         self,
@@ -175,6 +177,8 @@ class Divider:
             pool.add(proposed.predicates)
             same_as = proposed.same_as
         order = judging_order(scores, rng=rng)
+        # What is judged is to be of the texts that answers are known of.
+        order = order[np.argsort(-np.isfinite(pool.answers[order]).sum(axis=1), kind="stable")]
         self._judge(pool, range(len(pool.predicates)), order[: effort.n_screened])
         choice, partial = self._settle(pool, rows, order[: effort.n_judged], path, fixed)
         return self._ended(pool, rows, directions, choice, fixed, partial, same_as)
@@ -195,9 +199,9 @@ class Divider:
         return list(dict.fromkeys(columns))
 
     def _directions(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """The slots of a node: as many as it may have children."""
+        """The slots of a node."""
         n_sample = next((size for size in _RELAXED if size <= len(rows)), _RELAXED[-1])
-        n_slots = min(self.children[1], len(rows) // 2)
+        n_slots = min(self.n_slots or self.children[1], len(rows) // 2)
         sample = rng.choice(rows, n_sample, replace=n_sample > len(rows))
         with self.run.costs.stage("relaxation"), self.run.search.progress.task("relaxing", None):
             key = jax.random.key(int(rng.integers(2**31)))

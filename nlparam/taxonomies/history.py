@@ -5,7 +5,10 @@ from pathlib import Path
 
 from nlparam.errors import FitFolderError
 from nlparam.hierarchy import Taxonomy
+from nlparam.taxonomies.drift import ASSIGNMENTS
+from nlparam.taxonomies.drift import FILE as UPDATE
 from nlparam.taxonomies.entries import FILE, written
+from nlparam.taxonomies.folder import load
 
 FOLDER = "history"
 EDITED = "taxonomy.edited.yaml"
@@ -18,8 +21,7 @@ def keep(taxonomy: Taxonomy, folder: str | Path) -> Path:
     edited it. Raises `FitFolderError` if it cannot be written.
     """
     folder = Path(folder)
-    there = [int(path.name) for path in (folder / FOLDER).glob("*") if path.name.isdigit()]
-    kept = folder / FOLDER / str(max(there, default=0) + 1)
+    kept = folder / FOLDER / str(_last(folder) + 1)
     try:
         kept.mkdir(parents=True)
         for path in folder.iterdir():
@@ -29,3 +31,27 @@ def keep(taxonomy: Taxonomy, folder: str | Path) -> Path:
     except OSError as error:
         raise FitFolderError(f"{kept} cannot be written ({error}): nothing was changed") from error
     return kept
+
+
+def load_or_hint(folder: str | Path) -> Taxonomy:
+    """Loads a taxonomy; where a change to the folder was broken off, the message says where the tree before is."""
+    folder = Path(folder)
+    try:
+        return load(folder)
+    except FitFolderError as error:
+        last = _last(folder)
+        if last == 0:
+            raise
+        raise FitFolderError(
+            f"{error}; the taxonomy before the last change is in {folder / FOLDER / str(last)}: copy its files here"
+        ) from error
+
+
+def forget_update(folder: str | Path) -> None:
+    """Removes what an update wrote beside a taxonomy that has changed since; the history has it."""
+    for name in (UPDATE, ASSIGNMENTS):
+        (Path(folder) / name).unlink(missing_ok=True)
+
+
+def _last(folder: Path) -> int:
+    return max((int(path.name) for path in (folder / FOLDER).glob("*") if path.name.isdigit()), default=0)

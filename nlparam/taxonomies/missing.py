@@ -39,7 +39,7 @@ def add_missing(rebuilding: Rebuilding, branch: Branch, unexplained: np.ndarray)
     assert branch.divided is not None
     divider = rebuilding.divider
     options = dataclasses.replace(divider.options, least_share=_LEAST_SHARE, most_share=1.0)
-    seeking = dataclasses.replace(divider, options=options, children=(1, _MOST_ADDED))
+    seeking = dataclasses.replace(divider, options=options, children=(1, _MOST_ADDED), n_slots=divider.children[1])
     there = [*branch.divided.judged_as, *branch.divided.predicates, *rebuilding.forbidden]
     found = seeking.divide(unexplained, branch.path, excluded=list(dict.fromkeys(there)))
     explained = np.setdiff1d(branch.rows, unexplained)

@@ -221,7 +221,7 @@ class Rebuilding:
             limits = (max(len(locked), min(len(division.children), n_children), 1), n_children)
             if division.anew:
                 limits = (n_children, n_children)
-        divider = dataclasses.replace(self.divider, children=limits)
+        divider = dataclasses.replace(self.divider, children=limits, n_slots=most)
         barred = self._barred(ids, division.excluded)
         fixed = [self._known(child.predicates) for child in locked]
         offered = [self._known(child.predicates) for child in division.children if not child.locked]
