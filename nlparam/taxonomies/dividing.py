@@ -32,7 +32,7 @@ _N_RESTARTS = 4
 # The cover of a node is chosen on at most so many of its texts.
 _MOST_COVERED = 4096
 # What a small node gets at least.
-_LEAST_CANDIDATES, _LEAST_SCREENED = 8, 12
+_LEAST_CANDIDATES, _LEAST_SCREENED, _LEAST_JUDGED = 8, 12, 48
 # Rounds of selecting and judging in full what was selected.
 _MOST_ROUNDS = 4
 # Fewer statements than these say nothing of the number of children: the texts themselves are asked instead.
@@ -94,7 +94,9 @@ def efforts(n_rows: int, n_all: int, options: TaxonomyOptions) -> Effort:
     """What a node of `n_rows` of `n_all` texts gets; see `TaxonomyOptions`."""
     share = (n_rows / n_all) ** 0.5
     n_screened = min(n_rows, max(_LEAST_SCREENED, round(options.n_screened * share)))
-    n_judged = n_rows if options.n_judged is None else max(2 * n_screened, round(options.n_judged * share))
+    n_judged = n_rows
+    if options.n_judged is not None:
+        n_judged = max(min(_LEAST_JUDGED, options.n_judged), round(options.n_judged * share))
     n_candidates = max(min(_LEAST_CANDIDATES, options.n_candidates), round(options.n_candidates * share))
     return Effort(n_candidates, n_screened, min(n_judged, n_rows))
 
