@@ -13,10 +13,11 @@ from nlparam.comparing.estimation import estimate_comparison
 from nlparam.comparing.grouping import observe
 from nlparam.comparison import OUTCOMES, Comparison
 from nlparam.errors import CorpusError, FitFolderError, FitWarning, LanguageModelError
+from nlparam.language.embed import AbstractEmbedder
 from nlparam.language.judge import AbstractJudge
 from nlparam.language.lm import ScriptedModel
 from nlparam.language.propose.groups import AbstractGroupProposer, ContrastGroups, Panel, StateGroups
-from nlparam.language.ranker import AbstractRanker
+from nlparam.language.ranker import AbstractRanker, EmbeddingRanker
 
 WORDS = ("sun", "rain", "bank", "goal", "song")
 PREDICATES = [f"mentions {word}" for word in WORDS]
@@ -439,6 +440,47 @@ def test_panels_show_what_is_typical_of_a_direction_and_varied_across_it():
         assert len(set(panel.more.tolist())) == len(panel.more)
     of_groups = panels[-2:]
     assert [np.mean(kind[panel.more]) for panel in of_groups] == [0.0, 1.0]
+
+
+class WordEmbedder(AbstractEmbedder):
+    """The words of a text as a unit vector; keeps what it was asked for."""
+
+    def __init__(self):
+        self.embedded: list[str] = []
+
+    @property
+    def identity(self) -> str:
+        return "words"
+
+    def embed(self, texts):
+        self.embedded += texts
+        counts = np.asarray([[1.0, *(word in text.split() for word in WORDS)] for text in texts], np.float32)
+        return counts / np.linalg.norm(counts, axis=1, keepdims=True)
+
+
+def test_only_the_research_split_is_embedded_and_panels_show_the_difference():
+    embedder, proposer = WordEmbedder(), Given()
+    compared = compare(
+        judge=WordJudge(), proposer=proposer, embedder=embedder, ratings=False, options=OPTIONS | {"n_directions": 1}
+    )
+    units, distinct = compared.units, compared.corpus.distinct
+    assert set(embedder.embedded) == {distinct[text] for text in units.text[units.research]}
+    directed = proposer.panels[:3]  # one of the direction, one of each group; then those at random
+    for panel in directed:
+        rainy = [np.mean(["rain" in text for text in side]) for side in (panel.more, panel.fewer)]
+        assert (rainy[0] > rainy[1]) == (panel.group == "north")
+    assert len(proposer.panels) == 5
+
+
+def test_a_ranker_of_embeddings_embeds_the_items_once(tmp_path):
+    ranking = EmbeddingRanker(WordEmbedder(), template="text {}")
+    settings = {"judge": WordJudge(), "proposer": Given(), "ratings": False, "store": tmp_path / "store.sqlite"}
+    first, embedder = compare(ranker=ranking, **settings), WordEmbedder()
+    again = compare(ranker=EmbeddingRanker(embedder, template="text {}"), **settings)
+    assert first.findings == again.findings
+    assert embedder.embedded == [f"text {predicate}" for predicate in PREDICATES]
+    assert first.findings[0].ranking is not None
+    assert first.findings[0].ranking.auroc > 0.7
 
 
 def test_typical_texts_are_not_copies_of_one():

@@ -21,7 +21,7 @@ from nlparam.language.lm import load_language_model
 from nlparam.language.lm.base import AbstractLanguageModel
 from nlparam.language.lm.engine import Engine
 from nlparam.language.propose.groups import AbstractGroupProposer, ContrastGroups, ListedForGroups, StateGroups
-from nlparam.language.ranker import AbstractRanker
+from nlparam.language.ranker import AbstractRanker, EmbeddingRanker
 from nlparam.language.ratings import Rater
 from nlparam.language.store import Store
 from nlparam.numerics.effects import CORRECTIONS
@@ -125,6 +125,8 @@ def set_up(
         the_proposer = ListedForGroups(listed) if listed is not None else _proposer(proposer, engine)
         the_embedder = embedder if isinstance(embedder, AbstractEmbedder) else SentenceTransformerEmbedder(embedder)
         rater = Rater(engine) if ratings else None
+        if isinstance(ranker, EmbeddingRanker) and ranker.store is None:
+            ranker = dataclasses.replace(ranker, store=opened)
         settings = {
             "goal": goal,
             "lm": _without_password(lm) if isinstance(lm, str) else str(getattr(lm, "identity", lm)),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nlparam.language.embed import AbstractEmbedder
+from nlparam.language.embed import AbstractEmbedder, EmbeddingStore, embed_corpus
 
 
 class AbstractRanker(abc.ABC):
@@ -30,10 +30,15 @@ class EmbeddingRanker(AbstractRanker):
     embedder: AbstractEmbedder
     predicate_embedder: AbstractEmbedder | None = None
     template: str = "{}"
+    store: EmbeddingStore | None = None
 
     def __post_init__(self):
         self.identity = f"cosine {self.embedder.identity} {self.template}"
 
     def score(self, items, predicates):
         words = self.embedder if self.predicate_embedder is None else self.predicate_embedder
-        return self.embedder.embed(items) @ words.embed([self.template.format(p) for p in predicates]).T
+        if self.store is None:
+            embedded = self.embedder.embed(items)
+        else:
+            embedded = embed_corpus(items, self.embedder, self.store)
+        return embedded @ words.embed([self.template.format(p) for p in predicates]).T
