@@ -37,8 +37,5 @@ class EmbeddingRanker(AbstractRanker):
 
     def score(self, items, predicates):
         words = self.embedder if self.predicate_embedder is None else self.predicate_embedder
-        if self.store is None:
-            embedded = self.embedder.embed(items)
-        else:
-            embedded = embed_corpus(items, self.embedder, self.store)
+        embedded = self.embedder.embed(items) if self.store is None else embed_corpus(items, self.embedder, self.store)
         return embedded @ words.embed([self.template.format(p) for p in predicates]).T
