@@ -189,7 +189,7 @@ def test_a_function_that_agrees_is_accepted(texts):
         (function("len(text) > 4000"), "0 of 120"),
         (function("text[len(text) - len(text) % 2] > 'a'"), "it fails: IndexError"),
         (function("text.find('refund')"), "expected True or False"),
-        (function("list({'a', text})[0] == 'a'"), "second time"),
+        (function("list({text, text + text})[0] == text"), "second time"),
         (function("'river' in text"), "agrees with"),
         (function("'refund' not in text"), "agrees with"),
         (function("all(a + b > -1 for a in range(99) for b in range(1999)) and 'river' in text"), "slow"),

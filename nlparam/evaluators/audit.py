@@ -134,7 +134,7 @@ def audit(
         raise ValueError(f"got side={side!r}, expected one of {', '.join(SIDES)}")
     if baseline is not None and baseline not in evaluations.systems:
         raise ValueError(f"got baseline={baseline!r}, expected one of {', '.join(evaluations.systems)}")
-    found = dataclasses.replace(_measure(evaluations, baseline, side, confidence, seed), complete=predicates is False)
+    found = dataclasses.replace(_measure(evaluations, baseline, side, confidence), complete=predicates is False)
     if out is not None:
         _check_folder(Path(out), overwrite=overwrite)
         found.save(out)
@@ -159,7 +159,7 @@ def audit(
     return found
 
 
-def _measure(evaluations: Evaluations, baseline: str | None, side: str, confidence: float, seed: int) -> Audit:
+def _measure(evaluations: Evaluations, baseline: str | None, side: str, confidence: float) -> Audit:
     """Everything that needs no language model."""
     effects, notes = covariate_effects(evaluations, confidence=confidence)
     n_tasks = int(evaluations.by_task.max()) + 1
@@ -178,7 +178,7 @@ def _measure(evaluations: Evaluations, baseline: str | None, side: str, confiden
         n_evaluations=len(evaluations),
         n_tasks=n_tasks,
         rates=rates,
-        changes=changes(evaluations, baseline=baseline, confidence=confidence, seed=seed),
+        changes=changes(evaluations, baseline=baseline, confidence=confidence),
         effects=effects,
         notes=notes,
         side=side,

@@ -31,8 +31,8 @@ class SystemRates(NamedTuple):
 class Change(NamedTuple):
     """A rate of the system `to` minus that of the system `since`, with its interval.
 
-    `kind` is one of `KINDS`. `p_value` is that of `test`: "within tasks" permutes the systems within each task that
-    both did, "Fisher" takes all outputs for independent. `p_adjusted` is Holm's, for all changes of the audit.
+    `kind` is one of `KINDS`. `p_value` is that of `test`: "within tasks" (exact) compares the systems within each task
+    that both did, "Fisher" takes all outputs for independent. `p_adjusted` is Holm's, for all changes of the audit.
     """
 
     kind: str
@@ -57,9 +57,7 @@ def system_rates(evaluations: Evaluations, *, confidence: float = 0.95) -> list[
     return found
 
 
-def changes(
-    evaluations: Evaluations, *, baseline: str | None = None, confidence: float = 0.95, seed: int = 0
-) -> list[Change]:
+def changes(evaluations: Evaluations, *, baseline: str | None = None, confidence: float = 0.95) -> list[Change]:
     """Every rate compared between systems: each with the `baseline`, by default each with each before it."""
     systems, codes, tasks = evaluations.systems, evaluations.by_system, evaluations.by_task
     pairs = list(itertools.combinations(range(len(systems)), 2))
@@ -75,7 +73,7 @@ def changes(
         p_value, test = gap.p_value, gap.test
         both = first | second
         if _in_shared_tasks(tasks, first, second) >= _SHARED:
-            p_value = stratified_p_value(hits[both], (codes == to)[both], tasks[both], seed=seed)
+            p_value = stratified_p_value(hits[both], (codes == to)[both], tasks[both])
             test = "within tasks"
         found.append(Change(kind, systems[since], systems[to], gap.difference, gap.low, gap.high, p_value, test, 1.0))
     adjusted = correct_p_values([change.p_value for change in found], "holm").tolist()

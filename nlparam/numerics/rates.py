@@ -1,7 +1,7 @@
 r"""Rates: how often something holds, how two rates differ, and how sure that is.
 
 Intervals of one rate are Wilson's, those of a difference of two Newcombe's (1998, method 10), which is made of the
-former. Tests are exact or by permutation: a rate of an evaluation often rests on a few dozen outputs.
+former. Tests are exact: a rate of an evaluation often rests on a few dozen outputs.
 """
 
 from typing import Any, NamedTuple
@@ -9,8 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.stats
 from jaxtyping import Bool, Int
-
-N_PERMUTATIONS = 9_999
 
 
 class Rate(NamedTuple):
@@ -72,36 +70,29 @@ def difference(first: Rate, second: Rate, *, confidence: float = 0.95) -> RateDi
 
 
 def stratified_p_value(
-    hits: Bool[np.ndarray, " n"],
-    second: Bool[np.ndarray, " n"],
-    strata: Int[np.ndarray, " n"],
-    *,
-    n_permutations: int = N_PERMUTATIONS,
-    seed: int = 0,
+    hits: Bool[np.ndarray, " n"], second: Bool[np.ndarray, " n"], strata: Int[np.ndarray, " n"]
 ) -> float:
-    """The two-sided p-value of no difference between two groups within strata, by permuting groups within strata.
+    """The exact two-sided p-value of no difference between two groups within strata.
 
-    The statistic is the number of hits in the second group beyond what its strata lead to expect (Mantel and Haenszel).
-    Strata with one group only say nothing; if all are such, it is 1.
+    Given how many hits and how many of either group a stratum has, the hits of the second group are hypergeometric if
+    the groups do not matter. Their sum over the strata is the statistic (Mantel and Haenszel), and its distribution the
+    convolution of theirs: what permuting the groups within each stratum in all ways would give. Strata with one group
+    only say nothing; if all are such, it is 1.
     """
     codes = np.unique(strata, return_inverse=True)[1].reshape(-1)
-    n = np.bincount(codes)
-    in_second = np.bincount(codes, weights=second)
-    mixed = ((in_second > 0) & (in_second < n))[codes]
-    if not mixed.any():
-        return 1.0
-    hits, second, codes = hits[mixed], second[mixed], np.unique(codes[mixed], return_inverse=True)[1].reshape(-1)
-    expected = float((np.bincount(codes, weights=hits) * np.bincount(codes, weights=second) / np.bincount(codes)).sum())
-    observed = abs(float(hits[second].sum()) - expected)
-    rng = np.random.default_rng(seed)
-    # Within a stratum the hits are put in a random order: sort by stratum, then by chance.
-    order = np.argsort(codes, kind="stable")
-    hits, second, codes = hits[order], second[order], codes[order]
-    extreme = 0
-    for _ in range(n_permutations):
-        shuffled = np.lexsort((rng.random(len(codes)), codes))
-        extreme += abs(float(hits[shuffled][second].sum()) - expected) >= observed - 1e-9
-    return (1 + extreme) / (1 + n_permutations)
+    n, n_hits, n_second, both = (
+        np.bincount(codes, weights=weights).astype(int)
+        for weights in (np.ones(len(codes)), hits, second, hits & second)
+    )
+    mixed = (n_second > 0) & (n_second < n) & (n_hits > 0) & (n_hits < n)
+    lowest, chances = 0, np.ones(1)
+    for total, hit, drawn in zip(n[mixed], n_hits[mixed], n_second[mixed], strict=True):
+        least, most = max(0, drawn - (total - hit)), min(hit, drawn)
+        lowest += least
+        chances = np.convolve(chances, scipy.stats.hypergeom.pmf(np.arange(least, most + 1), total, hit, drawn))
+    away = np.abs(lowest + np.arange(len(chances)) - float((n_hits * n_second / n)[mixed].sum()))
+    observed = abs(float(both[mixed].sum()) - float((n_hits * n_second / n)[mixed].sum()))
+    return min(float(chances[away >= observed - 1e-9].sum()), 1.0)
 
 
 def mcnemar(lost: int, gained: int) -> float:
