@@ -10,6 +10,12 @@ import pytest
 
 _MANY_MAPS = 20_000
 
+# What one test compiles, another need not, in whichever process it runs.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "compiled"))
+os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(1 << 30))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
 
 def pytest_collection_modifyitems(items):
     """Tests with a real language model take minutes, so they run only where they are asked for."""

@@ -29,6 +29,7 @@ from nlparam.cli import (
     taxonomy,
     update,
 )
+from nlparam.cli.compiled import keep_compiled
 from nlparam.cli.output import print_error
 from nlparam.errors import NlparamError
 
@@ -123,4 +124,5 @@ def main() -> None:
         # A terminal or pipe of another encoding shows what it cannot encode as \u escapes instead of ending the run.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    keep_compiled()
     app(prog_name="nlparam")

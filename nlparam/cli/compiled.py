@@ -1,0 +1,45 @@
+"""Compiled functions are kept between commands, so that nothing compiles twice."""
+
+import hashlib
+import os
+import platform
+import warnings
+from pathlib import Path
+
+# Bytes of compiled functions that are kept; those not used for longest go first.
+_MOST = 512 << 20
+
+
+def keep_compiled() -> None:
+    """Has JAX keep what it compiles in the cache directory. To be called before JAX is imported.
+
+    `JAX_COMPILATION_CACHE_DIR` names another folder, and `JAX_ENABLE_COMPILATION_CACHE=0` switches it off. A folder
+    that cannot be written to is no error: functions are then compiled in every command.
+    """
+    from nlparam.cache_dir import cache_dir
+
+    folder = cache_dir() / "compiled" / _machine()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return
+    if not os.access(folder, os.W_OK):
+        return
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder))
+    os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(_MOST))
+    # Our functions are small and many: most compile in less than JAX's least second.
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+    # What a killed command left half-written is compiled again; the user can do nothing about it.
+    warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache")
+
+
+def _machine() -> str:
+    """What compiled code depends on beyond what JAX compares: the processor. A home folder may be many machines'."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    told = {line for line in lines if line.startswith(("model name", "flags", "Features", "CPU part"))}
+    described = "\n".join([platform.machine(), platform.processor(), *sorted(told)])
+    return hashlib.sha256(described.encode()).hexdigest()[:16]

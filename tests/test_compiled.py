@@ -1,0 +1,51 @@
+"""What a command has compiled, the next one need not compile."""
+
+import os
+import stat
+import subprocess
+import sys
+
+import pytest
+
+
+def compiled(cache, **environment) -> tuple[int, str]:
+    """How many functions a process compiled itself, and what it wrote to standard error."""
+    code = (
+        "from nlparam.cli.compiled import keep_compiled; keep_compiled()\n"
+        "import jax, jax.numpy as jnp\n"
+        "hits = []\n"
+        "jax.monitoring.register_event_listener(lambda event, **_: hits.append(event))\n"
+        "jax.jit(lambda x: jnp.sin(x) @ x)(jnp.ones((3, 3)))\n"
+        "print(sum(event == '/jax/compilation_cache/cache_misses' for event in hits))"
+    )
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=kept | {"NLPARAM_CACHE": str(cache)} | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return int(done.stdout), done.stderr
+
+
+def test_the_second_command_compiles_nothing(tmp_path):
+    first, _ = compiled(tmp_path)
+    assert first > 0
+    assert compiled(tmp_path) == (0, "")
+
+
+def test_a_file_that_was_left_half_written_is_passed_over_in_silence(tmp_path):
+    compiled(tmp_path)
+    files = list((tmp_path / "compiled").rglob("*-cache"))
+    assert files
+    for file in files:
+        file.write_bytes(file.read_bytes()[:10])
+    assert compiled(tmp_path)[1] == ""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of folders are those of POSIX")
+def test_a_folder_that_cannot_be_written_is_no_error(tmp_path):
+    (tmp_path / "compiled").write_text("a file where the folder would be")
+    (tmp_path / "compiled").chmod(stat.S_IRUSR)
+    assert compiled(tmp_path)[1] == ""
