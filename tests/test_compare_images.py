@@ -258,6 +258,9 @@ def test_the_command_says_that_images_and_texts_do_not_mix(tmp_path):
     result = run("compare", sets[0], tmp_path / "texts", "--lm", "http://127.0.0.1:9/v1", "--out", tmp_path / "out")
     assert result.exit_code == 1
     assert "images are compared with images" in said(result)
+    texts = run("compare", tmp_path / "texts", tmp_path / "texts", "--captions", "x.jsonl", "--out", tmp_path / "out")
+    assert texts.exit_code == 2
+    assert "got no folder of images that they could describe" in said(texts)
 
 
 class ByGroup(AbstractRanker):

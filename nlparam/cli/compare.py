@@ -41,6 +41,8 @@ def compare(
 
     _check(files, options)
     pictures = options.group_field is None and of_images.are_images(files)
+    if options.captions and not pictures:
+        raise typer.BadParameter("got no folder of images that they could describe", param_hint="'--captions'")
     progress = Progress()
     with progress.task("starting", None):
         from nlparam.comparing.options import CompareOptions

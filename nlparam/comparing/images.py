@@ -108,7 +108,7 @@ def compare_images(
         scorer = ranker if isinstance(ranker, AbstractRanker) else None
         if embedder is not None:
             in_one_space = ImageRanker(embedder, opened, pictures, costs, progress)
-            scorer = in_one_space if scores_images else EmbeddingRanker(embedder)
+            scorer = in_one_space if scores_images else EmbeddingRanker(embedder, store=opened)
 
         def image_judge(engine: Engine) -> LabelJudge:
             assert engine.store is not None
