@@ -1,0 +1,107 @@
+"""Drift of a taxonomy's nodes, measured on recorded judgments of the 1.5B: `python -m benchmarks.drift --data DATA`.
+
+Texts before and new ones are drawn from a recorded set, at random or with half of the texts of one predicate left out.
+A head is trained on judgments of some texts before, and 60 texts of each kind are "judged" (their recorded answers are
+looked up), as `nlparam.update` does. What the language model says of all texts is known, so that it can be seen whether
+the intervals hold it, how often a change is claimed where there is none, and how often one that is there is found; the
+same with the shares of the heads as they are. The last line is one JSON object.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.judging.cascade import Recording, load
+from nlparam.numerics.effects import correct_p_values
+from nlparam.numerics.head import Judged, bias, correct, fit_head, log_odds_of
+from nlparam.numerics.prevalence import Prevalence, drift, prevalence
+
+_N_BEFORE, _N_NEW, _N_TRAINED = 700, 500, 80
+_LEVEL, _KEPT = 0.05, 0.5
+
+
+def measure(data: Path, *, n_draws: int = 200, n_judged: int = 60, seed: int = 0) -> dict[str, Any]:
+    """The figures, of the worst set; `drift_sets` has them for each."""
+    sets = {name: simulate(load(name, data), n_draws, n_judged, seed) for name in ("agnews", "bbc")}
+
+    def worst(key: str, choose) -> float:
+        return choose(figures[key] for figures in sets.values())
+
+    return {
+        "drift_interval_coverage": worst("coverage", min),
+        "drift_false_claims": worst("false_claims", max),
+        "drift_found": worst("found", min),
+        "drift_head_coverage": worst("head_coverage", min),
+        "drift_head_false_claims": worst("head_false_claims", max),
+        "drift_sets": sets,
+    }
+
+
+def simulate(recorded: Recording, n_draws: int, n_judged: int, seed: int) -> dict[str, float]:
+    """One set: the shares of draws, or of draws and predicates."""
+    usable = np.flatnonzero(np.isfinite(recorded.probabilities).all(axis=1))
+    features, probabilities = recorded.features[usable], recorded.probabilities[usable]
+    n_texts, n_predicates = probabilities.shape
+    thresholds = [bias(log_odds_of(column)) for column in probabilities.T]
+    # What the language model says, its threshold corrected; this is what is to be estimated.
+    said = np.stack([correct(c, b) >= 0.5 for c, b in zip(probabilities.T, thresholds, strict=True)], axis=1)
+    rng = np.random.default_rng(seed)
+    kinds = ("corrected", "head")
+    covered = {kind: [] for kind in kinds}
+    claimed = {kind: [] for kind in kinds}
+    found, widths = [], {kind: [] for kind in kinds}
+    for draw in range(2 * n_draws):
+        shifted, dropped = draw % 2 == 1, int(rng.integers(n_predicates))
+        order = rng.permutation(n_texts)
+        before, rest = order[:_N_BEFORE], order[_N_BEFORE:]
+        weights = np.where(said[:, dropped], _KEPT if shifted else 1.0, 1.0)
+        new = rest[rng.random(len(rest)) < weights[rest]][:_N_NEW]
+        trained = before[:_N_TRAINED]
+        judged = [Judged(trained, probabilities[trained, k]) for k in range(n_predicates)]
+        heads = fit_head(features, judged, correct_bias=True).head.denote(features) >= 0.5
+        truths = [said.mean(axis=0), weights @ said / weights.sum()]
+        p_values: dict[str, list[float]] = {kind: [] for kind in kinds}
+        for k in range(n_predicates):
+            for kind in kinds:
+                shares: list[Prevalence] = []
+                for texts, truth in zip((before, new), truths, strict=True):
+                    sample = rng.choice(len(texts), n_judged, replace=False)
+                    answers = (sample, said[texts[sample], k]) if kind == "corrected" else (None, None)
+                    share = prevalence(heads[texts, k], *answers)
+                    covered[kind].append(share.low <= truth[k] <= share.high)
+                    widths[kind].append(share.high - share.low)
+                    shares.append(share)
+                p_values[kind].append(drift(*shares).p_value)
+        claims = {kind: correct_p_values(p_values[kind], "bh") <= _LEVEL for kind in kinds}
+        if shifted:
+            found.append(claims["corrected"][dropped])
+        else:
+            for kind in kinds:
+                claimed[kind].append(claims[kind].any())
+    return {
+        "coverage": float(np.mean(covered["corrected"])),
+        "width": float(np.mean(widths["corrected"])),
+        "false_claims": float(np.mean(claimed["corrected"])),
+        "found": float(np.mean(found)),
+        "head_coverage": float(np.mean(covered["head"])),
+        "head_width": float(np.mean(widths["head"])),
+        "head_false_claims": float(np.mean(claimed["head"])),
+        "n_draws": n_draws,
+        "n_judged": n_judged,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Drift, measured")
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="the folder of evaluation sets")
+    parser.add_argument("--draws", type=int, default=200, help="draws with, and as many without a change")
+    parser.add_argument("--judged", type=int, default=60, help="texts of each kind that are judged")
+    arguments = parser.parse_args()
+    print(json.dumps(measure(arguments.data, n_draws=arguments.draws, n_judged=arguments.judged)))
+
+
+if __name__ == "__main__":
+    main()
