@@ -149,8 +149,8 @@ def screenshots(folders: list[Path], out: Path) -> list[str]:
                 if scheme == "light":
                     # The texts that are most worth reading, where there are such.
                     sides = page.locator("#texts-side")
-                    if sides.locator("option[value=disagree]").count():
-                        sides.select_option("disagree")
+                    if sides.locator("option[value=judged]").count():
+                        sides.select_option("judged")
                         page.locator("#texts-table th[data-by=gap] button").click()
                     page.evaluate("document.getElementById('texts').scrollIntoView()")
                     keep(f"{folder.name}-texts", page.screenshot())
