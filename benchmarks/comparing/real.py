@@ -32,8 +32,8 @@ PROBLEMS = (
     ("agnews", "technology", (0.6, 0.15)),
 )
 # A small model on one core answers two to three questions a second.
-OPTIONS: dict[str, Any] = {"n_directions": 2, "n_kept": 4, "n_first": 8, "n_screened": 16, "n_validated": 40}
-HEADLINES = OPTIONS | {"n_directions": 3, "n_kept": 5, "n_first": 12, "n_screened": 48, "n_validated": 120}
+OPTIONS: dict[str, Any] = {"n_directions": 2, "n_kept": 4, "n_first": 8, "n_screened": 12, "n_validated": 36}
+HEADLINES = OPTIONS | {"n_directions": 3, "n_kept": 5, "n_first": 12, "n_screened": 36, "n_validated": 100}
 # How well the answers for a predicate must tell the texts with the planted property from the others to count as found.
 _FOUND = 0.8
 
@@ -53,7 +53,7 @@ def measure_model(data: Path, lm: str, store: Path | None, numbers: list[int] | 
             seed=number,
             ratings=False,
             options=OPTIONS,
-            proposer=functools.partial(StateGroups, n_shown=4, n_candidates=2),
+            proposer=functools.partial(StateGroups, n_shown=3, n_candidates=2),
         )
         place = _place(comparison, problem)
         results.append(
