@@ -74,7 +74,7 @@ def audit(
     predicates: Predicates = None,
     level: Annotated[
         float, typer.Option(help="The share of claimed predicates that may be false.", min=0.0001, max=0.9999)
-    ] = 0.05,
+    ] = 0.02,
     lm: LanguageModel = "embedded",
     embedder: Embedder = None,
     timeout: Timeout = 60.0,

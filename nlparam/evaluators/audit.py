@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from nlparam.comparison import Comparison, Finding
 
 GOAL = "how the answer is written, argued and presented"
+# Stricter than a comparison: what is claimed here is held against somebody.
+LEVEL = 0.02
 # What is compared with what: the mistakes of a kind with the evaluations of the same outputs that are right.
 SIDES = {
     "false positives": ("wrong, and accepted", "wrong, and rejected"),
@@ -125,7 +127,8 @@ def audit(
     - `confidence`, of the intervals; `seed`.
     - `out`, `overwrite`: a folder for `audit.json` and the comparison with its report. What needs no language model is
       written before one is asked.
-    - `options`: the others of `nlparam.compare` (`lm`, `goal`, `budget`, `store`, `level`, ...).
+    - `options`: the others of `nlparam.compare` (`lm`, `goal`, `budget`, `store`, ...); `level`, the share of false
+      claims, is 0.02 by default.
 
     **Raises:** `ValueError` for a system or side that is not there, `CorpusError` for covariates that cannot be used,
     and what `nlparam.compare` raises; if there are too few mistakes for it, a note says so instead.
@@ -140,7 +143,7 @@ def audit(
         found.save(out)
     if predicates is False:
         return found
-    options = {"goal": GOAL, **options}
+    options = {"goal": GOAL, "level": LEVEL, **options}
     if predicates is not True:
         options["predicates"] = list(predicates)
     elif computed:
