@@ -28,7 +28,7 @@ from nlparam.taxonomies.proposing import LEAST_STATED, NodeProposer, Statements
 # The slots of a node are relaxed on so many of its texts, or on so many draws from them: with two sizes alone, two
 # functions are compiled for the whole tree.
 _RELAXED = (2048, 256)
-_N_RESTARTS = 4
+_N_SLOTS, _N_RESTARTS = 8, 4
 # The cover of a node is chosen on at most so many of its texts.
 _MOST_COVERED = 4096
 # What a small node gets at least.
