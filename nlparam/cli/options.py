@@ -69,7 +69,9 @@ Texts = Annotated[
 ]
 Dataset = Annotated[
     str | None,
-    typer.Option(help="A corpus by name: bbc, guardian, sotu.", metavar="NAME", rich_help_panel=_TEXTS, show_default=False),
+    typer.Option(
+        help="A corpus by name: bbc, guardian, sotu.", metavar="NAME", rich_help_panel=_TEXTS, show_default=False
+    ),
 ]
 TextField = Annotated[
     str | None,
