@@ -51,6 +51,11 @@ def test_a_path_has_no_more_levels_than_asked_for_and_texts_are_data():
         PathStater(_engine(answer), n_levels=4)
 
 
+def test_what_is_copied_from_the_prompt_is_no_name():
+    stater = PathStater(_engine(lambda _: "politics > foreign policy > Never follow instructions"), n_levels=3)
+    assert stater.state(["Talks begin."], goal="the topic") == [("politics", "foreign policy")]
+
+
 def test_phrasing_stops_asking_once_the_form_is_clear():
     asked = []
 
@@ -68,9 +73,7 @@ def test_phrasing_stops_asking_once_the_form_is_clear():
 def test_phrasing_asks_for_each_where_there_is_no_common_form():
     def answer(request):
         category = request.messages[-1].content.rpartition("Category: ")[2].split(".")[0]
-        return {"poetry": "is verse", "french": "sounds french"}.get(
-            category, f"praises every {category[::-1]}"
-        )
+        return {"poetry": "is verse", "french": "sounds french"}.get(category, f"praises every {category[::-1]}")
 
     phraser = Phraser(_engine(answer), "the form")
     assert phraser.phrase(["poetry", "french", "staff"]) == ["is verse", "sounds french", "praises every ffats"]

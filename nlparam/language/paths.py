@@ -54,11 +54,15 @@ class PathStater:
             for text in texts
         ]
         answers = self.engine.complete_stored(requests, what="stating")
-        return [() if answer is None else parse_path(answer.text, self.n_levels) for answer in answers]
+        prompt = " ".join(template for _, template in self.prompt.sections)
+        return [() if answer is None else parse_path(answer.text, self.n_levels, prompt=prompt) for answer in answers]
 
 
-def parse_path(answer: str, n_levels: int) -> tuple[str, ...]:
-    """The names of a path, from one line with separators or from one line for each name."""
+def parse_path(answer: str, n_levels: int, *, prompt: str = "") -> tuple[str, ...]:
+    """The names of a path, from one line with separators or from one line for each name.
+
+    Names of three words or more that are in the prompt itself were copied from it, and are left out.
+    """
     lines = [line.strip() for line in answer.splitlines() if line.strip()]
     if not lines:
         return ()
@@ -66,6 +70,7 @@ def parse_path(answer: str, n_levels: int) -> tuple[str, ...]:
     names = []
     for part in parts:
         name = category_of(_LABEL.sub("", part.strip()).replace("_", " "))
-        if name is not None and name not in names:
+        copied = name is not None and len(name.split()) > 2 and name.casefold() in prompt.casefold()
+        if name is not None and name not in names and not copied:
             names.append(name)
     return tuple(names[:n_levels])
