@@ -10,6 +10,7 @@ import yaml
 
 from nlparam.errors import BudgetError, EditError, FitWarning, LanguageModelError
 from nlparam.hierarchy import ROOT, STATUS, STOPS
+from nlparam.language.lm.scripted import ScriptedModel
 from nlparam.taxonomies.entries import entries_of, judged, parse, written
 from nlparam.taxonomies.folder import load
 from nlparam.taxonomies.growing import taxonomy
@@ -131,6 +132,8 @@ def test_what_is_forbidden_is_replaced_from_what_was_considered(tree, embedded):
     assert "is about tennis" not in ids(new)
     assert new.settings["excluded"] == ["is about tennis"]
     assert set(shape(new)) == GENERAL
+    # Nothing else divides the node as well: what is left of it stays.
+    assert "is about football" in shape(new)["is about sports"]
     for predicate in ("is about banking", "is about space"):
         assert same(new.nodes[ids(new)[predicate]], tree.nodes[at[predicate]])
     # What was judged of it is kept, and may be allowed again without a call.
@@ -285,7 +288,9 @@ def test_a_budget_that_ends_before_what_is_locked_is_judged_changes_nothing(tree
 
 def test_another_language_model_is_refused(tree, embedded):
     with pytest.raises(LanguageModelError, match=r"the language model here is 'other', expected 'scripted'"):
-        refit(tree, excluded=["is about tennis"], lm=scripted(identity="other"), store=embedded)
+        refit(
+            tree, excluded=["is about tennis"], lm=ScriptedModel(answer, identity="other", strong=False), store=embedded
+        )
 
 
 @pytest.mark.parametrize(

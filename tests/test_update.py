@@ -11,6 +11,7 @@ import pytest
 
 from nlparam.errors import CorpusError, FitWarning, LanguageModelError
 from nlparam.hierarchy import HOLDS, ROOT
+from nlparam.language.lm.scripted import ScriptedModel
 from nlparam.taxonomies.assign import assign
 from nlparam.taxonomies.entries import judged
 from nlparam.taxonomies.folder import load
@@ -18,7 +19,7 @@ from nlparam.taxonomies.growing import taxonomy
 from nlparam.taxonomies.refit import refit
 from nlparam.taxonomies.update import update
 from tests.cli_corpus import run, said
-from tests.taxonomy_corpus import make_texts, scripted
+from tests.taxonomy_corpus import answer, make_texts, scripted
 
 NOWHERE = "http://127.0.0.1:1/v1"
 
@@ -167,7 +168,7 @@ def test_new_texts_are_assigned_by_the_head_and_by_the_language_model(tree, corp
     with pytest.raises(ValueError, match="expected one of head, exact"):
         assign(tree, fresh, by="cascade")
     with pytest.raises(LanguageModelError, match="expected 'scripted'"):
-        assign(tree, fresh, by="exact", lm=scripted(identity="other"), store=store)
+        assign(tree, fresh, by="exact", lm=ScriptedModel(answer, identity="other", strong=False), store=store)
 
 
 @pytest.mark.parametrize(

@@ -241,6 +241,10 @@ class Rebuilding:
             proposed = divider.divide(rows, path, locked=fixed, excluded=[*barred, *map(_predicate, offered)])
             offered += [self._considered(one, rows) for one in proposed.considered]
             divided = divider.divide(rows, path, locked=fixed, excluded=barred, pool=offered)
+        if len(divided.judged_as) < len(division.children):
+            # Nothing better was found: what is there stays.
+            there = [self._known(child.predicates) for child in division.children]
+            divided = divider.divide(rows, path, locked=there, excluded=barred, pool=())
         self._check_locked(divided, locked, path)
         names = {child.predicate.casefold(): child.name for child in division.children}
         divided = dataclasses.replace(
