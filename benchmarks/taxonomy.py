@@ -1,11 +1,11 @@
 """Taxonomies of three corpora: what they cover, how much siblings overlap, and what they cost.
 
-`python -m benchmarks.taxonomy [--only bbc] [--lm embedded] [--store FILE] [--out out/taxonomies]` grows a tree of depth
-2 for BBC news articles, headlines of The Guardian and AG News, and saves each with its report under `--out`. A tree that
-is there already is not grown again unless `--again` is given. `--gallery docs/taxonomy-gallery.md` writes the page of
-the documentation from the trees that are there. The last line is one JSON object: for each corpus coverage, overlap, the
-highest correlation of siblings, seconds, calls and what the store knew (time is told by a run for which it knew
-nothing), and how well the first level agrees with the labels, where there are some (they are used for nothing else).
+`python -m benchmarks.taxonomy [--only bbc] [--lm embedded] [--store FILE] [--out out/taxonomies]` grows a tree of
+depth 2 for BBC news articles, headlines of The Guardian and AG News, and saves each with its report under `--out`. A
+tree that is there already is not grown again unless `--again` is given. `--gallery docs/taxonomy-gallery.md` writes the
+page of the documentation from the trees that are there. The last line is one JSON object: for each corpus coverage,
+overlap, the highest correlation of siblings, seconds, calls and what the store knew (time is told by a run for which it
+knew nothing), and how well the levels agree with the labels, where there are some (they are used for nothing else).
 """
 
 import argparse
@@ -121,6 +121,7 @@ def grow(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
         "n_divided": len(list(tree.divided())),
         "n_nodes": len(tree.predicate_ids),
         "seconds": round(seconds, 1),
+        "agreement": [round(value, 4) for value in agreement(tree)],
         "calls": tree.costs.calls,
         "served": tree.costs.judgments_served + tree.costs.proposals_served,
         "result": tree.result.name,
@@ -146,22 +147,35 @@ def agree(tree: Any, labels: list[str], depth: int) -> dict[str, float]:
     }
 
 
+def agreement(tree: Any) -> list[float]:
+    """For each level the mean agreement of its nodes with the language model, on judgments left out."""
+    nodes = [node for node in tree.nodes.values() if node.predicate is not None]
+    levels = sorted({node.depth for node in nodes})
+    return [float(np.nanmean([node.agreement for node in nodes if node.depth == level])) for level in levels]
+
+
 def page(results: dict[str, dict[str, Any]], out: Path) -> str:
     """The page of the documentation: a table of all trees, then each tree as the command prints it."""
+    from nlparam.taxonomies.folder import load
+
     head = [
         "# Gallery of taxonomies",
         "",
         "Trees of depth 2 that one command each grew, with the 1.5B language model on a CPU; made by",
-        "`python -m benchmarks.taxonomy --gallery docs/taxonomy-gallery.md`. Nothing was edited. Covered are the texts of",
-        "a divided node that are under at least one of its children; overlap is the share that is under more than one.",
+        "`python -m benchmarks.taxonomy --gallery docs/taxonomy-gallery.md`. Nothing was edited. Covered are the texts",
+        "of a divided node that are under at least one of its children; overlap is the share that is under more than",
+        "one. Agreement is how often the denotations of a node agree with the language model on judgments left out (the",
+        "mean of the nodes of a level): a node that agrees on few is a vague one, whatever it covers.",
         "",
-        "| corpus | texts | covered | overlap | highest correlation of siblings | nodes | minutes | calls |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| corpus | texts | covered | overlap | highest correlation of siblings | agreement, level 1 and 2 | nodes | "
+        "minutes | calls |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for name, result in results.items():
+        agreed = " and ".join(f"{value:.0%}" for value in agreement(load(out / name)))
         head.append(
             f"| {CORPORA[name].title} | {result['n_texts']:,} | {result['coverage']:.1%} | {result['overlap']:.1%} | "
-            f"{result['highest_correlation']:.2f} | {result['n_nodes']} | {result['seconds'] / 60:.0f} | "
+            f"{result['highest_correlation']:.2f} | {agreed} | {result['n_nodes']} | {result['seconds'] / 60:.0f} | "
             f"{result['calls']:,} |"
         )
     return "\n".join([*head, *(line for name in results for line in _section(name, results[name], out))]) + "\n"
@@ -175,9 +189,9 @@ def _section(name: str, result: dict[str, Any], out: Path) -> list[str]:
     lines = ["", f"## {corpus.title}", "", f'{corpus.about} The goal: "{corpus.goal}".', ""]
     if "level_1_purity" in result:
         lines += [
-            "The sections that the texts are from were used for nothing else: named by its most frequent section, a node",
-            f"of the first level is right for {result['level_1_purity']:.0%} of the texts (adjusted mutual information",
-            f"{result['level_1_adjusted_mutual_information']:.2f}).",
+            "The sections that the texts are from were used for nothing else: named by its most frequent section, a",
+            f"node of the first level is right for {result['level_1_purity']:.0%} of the texts (adjusted mutual",
+            f"information {result['level_1_adjusted_mutual_information']:.2f}).",
             "",
         ]
     return [*lines, "```text", *tree_lines(tree), "```"]
