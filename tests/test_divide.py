@@ -52,10 +52,19 @@ def test_a_matched_predicate_holds_for_as_many_texts_as_its_denotations_sum_to(r
 def test_thresholds_that_are_biased_are_moved_back(rng):
     labels = np.repeat([0, 1], 50)
     log_odds = np.where(np.eye(2)[labels] > 0, 0.6, -0.6) + rng.normal(size=(100, 2)) * 0.05
-    biased = 1 / (1 + np.exp(-(log_odds - [1.0, -0.2])))
-    assert np.mean(biased >= 0.5, axis=0).tolist() == [0.0, 0.5]
+    log_odds[:10, 0] = 0.1  # of which the language model is not sure
+    biased = 1 / (1 + np.exp(-(log_odds - [0.3, -0.2])))
+    assert np.mean(biased >= 0.5, axis=0).tolist() == [0.4, 0.5]
     moved = shifted(biased, jointly(biased, np.ones(100), uncovered=1.0, overlap=0.5))
     assert ((moved >= 0.5) == (np.eye(2)[labels] > 0)).mean() > 0.95
+
+
+def test_a_predicate_of_which_nothing_is_known_does_not_take_what_is_left(rng):
+    log_odds = np.column_stack([np.where(np.arange(100) < 40, 2.0, -2.0), rng.normal(size=100) * 0.1 - 0.13])
+    denotations = 1 / (1 + np.exp(-log_odds))
+    before = (log_odds >= 0).sum(axis=0)
+    moved = shifted(denotations, jointly(denotations, np.ones(100), uncovered=1.0, overlap=0.5))
+    assert (moved >= 0.5).sum(axis=0)[1] <= before[1] * 4 / 3
 
 
 def test_thresholds_that_are_right_stay_and_far_texts_stay_uncovered():

@@ -35,6 +35,7 @@ _JOINING = frozenset(
         "written",
     )
 )
+_SUBJECT = re.compile(r"^(?:the|this) [\w-]+ (?=(?:is|are|was|has)\b)", re.IGNORECASE)
 # Below this cosine of their embeddings a rewording says something else.
 _SAME_MEANING = 0.5
 
@@ -74,6 +75,8 @@ class Phraser:
         for category, answer in zip(categories, answers, strict=True):
             first = answer.text.strip().splitlines()[:1] if answer is not None else []
             predicate = parse_predicate(first[0]) if first else None
+            # "The news is about sports" is what one text is, too: "is about sports".
+            predicate = None if predicate is None else _SUBJECT.sub("", predicate)
             # A very small model repeats an example of the prompt instead of following it.
             if predicate is None or f"Property: {predicate}" in self.prompt.sections[-1][1]:
                 predicate = f"{_FALLBACK} {category}"

@@ -32,7 +32,7 @@ class TaxonomyOptions:
     n_judged: int | None = 80
     least_texts: int = 40
     least_share: float = 0.04
-    most_share: float = 0.7
+    most_share: float = 0.6
     uncovered: float = 1.0
     overlap: float = 0.5
     max_correlation: float = 0.7

@@ -26,7 +26,7 @@ _SAYS_THE_SAME = 0.85
 # A node with fewer stated texts has more of its texts stated.
 LEAST_STATED = 16
 # Cosines of embedded predicates from which on they are the same without asking, and from which on they are compared.
-_SAME, _PERHAPS = 0.92, 0.6
+_SAME, _PERHAPS = 0.92, 0.75
 
 
 @dataclasses.dataclass
@@ -191,11 +191,12 @@ class NodeProposer:
             others = [*range(n_taken), *kept]
             alike = sorted((o for o in others if cosines[number, o] >= _PERHAPS), key=lambda o: -cosines[number, o])
             twin = next((o for o in alike if cosines[number, o] >= _SAME), None)
-            if twin is None and alike and n_compared < self.n_compared:
+            # What is near to a predicate above is below it more often than not: only candidates are compared.
+            near = next((o for o in alike if o >= n_taken), None)
+            if twin is None and near is not None and n_compared < self.n_compared:
                 n_compared += 1
-                pair = (predicates[number - n_taken], [*taken, *predicates][alike[0]])
-                if self.similarity.judge([pair])[0] == 1.0:
-                    twin = alike[0]
+                if self.similarity.judge([(predicates[number - n_taken], predicates[near - n_taken])])[0] == 1.0:
+                    twin = near
             if twin is None:
                 kept.append(number)
             elif twin >= n_taken:
