@@ -44,11 +44,6 @@ class AbstractJudge(abc.ABC):
         del predicate
         return False
 
-    def computes(self, predicate: str) -> bool:
-        """Whether a predicate is computed, exactly and at no cost, so that all texts are judged at once."""
-        del predicate
-        return False
-
 
 @dataclasses.dataclass
 class LabelJudge(AbstractJudge):
