@@ -1,4 +1,4 @@
-"""The command line: `nlparam fit`, `predict`, `report`, `doctor`, `lm` and `store`.
+"""The command line: one command for each thing to do, in the order in which a user meets them.
 
 Nothing heavy is imported before a command runs, so that help appears at once.
 """
@@ -6,6 +6,7 @@ Nothing heavy is imported before a command runs, so that help appears at once.
 import io
 import os
 import sys
+from types import ModuleType
 from typing import Annotated, Any
 
 import typer
@@ -52,26 +53,21 @@ class _Commands(typer.core.TyperGroup):
             raise typer.Exit(130) from None
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """In the order in which a user meets them; Typer would put groups last."""
+        """In the order below; Typer would put groups last."""
         del ctx
-        first = [
-            name
-            for name in (
-                "fit",
-                "compare",
-                "taxonomy",
-                "refit",
-                "update",
-                "predict",
-                "report",
-                "doctor",
-                "lm",
-                "store",
-                "scale",
-            )
-            if name in self.commands
-        ]
-        return first + [name for name in self.commands if name not in first]
+        return [_name(module) for modules in _PANELS.values() for module in modules]
+
+
+# A module of several commands has an `app`, one of a single command a function of its own name.
+_PANELS = {
+    "Analyse texts": (fit, taxonomy, refit, update, compare, predict, report),
+    "Put systems to the test": (guard, audit, simulate, decompose, evaluate),
+    "Set up and look after": (doctor, lm, store, scale),
+}
+
+
+def _name(module: ModuleType) -> str:
+    return module.__name__.rpartition(".")[2]
 
 
 app = typer.Typer(
@@ -80,25 +76,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Statistical models whose parameters are natural-language predicates.",
-    epilog="Environment: NLPARAM_LM is the language model where no --lm is given, NLPARAM_CACHE the folder of weights and "
-    "caches, NLPARAM_STORE the file of judgments; NLPARAM_DEBUG=1 shows the traceback of an error.",
+    epilog="Environment: NLPARAM_LM is the language model where no --lm is given, NLPARAM_CACHE the folder of weights "
+    "and caches, NLPARAM_STORE the file of judgments; NLPARAM_DEBUG=1 shows the traceback of an error.",
 )
-app.add_typer(fit.app, name="fit")
-app.command()(compare.compare)
-app.command()(taxonomy.taxonomy)
-app.command()(refit.refit)
-app.command()(update.update)
-app.command()(predict.predict)
-app.command()(report.report)
-app.command()(doctor.doctor)
-app.add_typer(lm.app, name="lm")
-app.add_typer(store.app, name="store")
-app.add_typer(scale.app, name="scale")
-app.add_typer(guard.app, name="guard")
-app.add_typer(evaluate.app, name="evaluate")
-app.command()(audit.audit)
-app.command()(simulate.simulate)
-app.command()(decompose.decompose)
+for _panel, _modules in _PANELS.items():
+    for _module in _modules:
+        if hasattr(_module, "app"):
+            app.add_typer(_module.app, name=_name(_module), rich_help_panel=_panel)
+        else:
+            app.command(rich_help_panel=_panel)(getattr(_module, _name(_module)))
 
 
 def _show_version(wanted: bool) -> None:
