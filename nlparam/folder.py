@@ -3,7 +3,6 @@
 import dataclasses
 import importlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from nlparam.numerics.head import Head
 from nlparam.numerics.joint_head import JointHead
 from nlparam.numerics.model import AbstractPredicateModel
 from nlparam.recurrence import Stability
+from nlparam.result_folder import check_result_folder, read_json, write_json
 from nlparam.run import describe_model
 from nlparam.solution import RESULTS, Agreement, Fit, Judgment, TraceEntry
 from nlparam.trees import pack, unpack
@@ -39,26 +39,12 @@ def check_folder(folder: str | Path, settings: dict[str, Any], *, overwrite: boo
 
     The same fit (equal model, texts and settings) may be written again: a repeated command is not an accident.
     """
-    folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise FitFolderError(f"{folder} is a file, expected a folder (or nothing yet): choose another --out")
-    nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    if not os.access(nearest, os.W_OK):
-        raise FitFolderError(f"{nearest} is not writable: choose another --out or change its permissions")
-    if overwrite or not (folder / _FIT).exists():
-        return
-    try:
-        there = read_contents(folder)
-        there = {"model": there["model"], "fields": there["fields"]} | there["settings"]
-    except (FitFolderError, KeyError):
-        there = {}
-    wanted = json.loads(json.dumps(settings))
-    different = sorted(name for name in wanted.keys() - _NOT_COMPARED if there.get(name) != wanted[name])
-    if different:
-        raise FitFolderError(
-            f"{folder} holds another fit (it differs in {', '.join(different)}): "
-            "choose another --out, or replace it with --overwrite"
-        )
+
+    def there() -> dict[str, Any]:
+        contents = read_contents(folder)
+        return {"model": contents["model"], "fields": contents["fields"]} | contents["settings"]
+
+    check_result_folder(folder, _FIT, settings, there, overwrite=overwrite, ignored=_NOT_COMPARED)
 
 
 def save(fit: Fit, folder: str | Path, *, overwrite: bool = False) -> Path:
@@ -118,9 +104,7 @@ def save(fit: Fit, folder: str | Path, *, overwrite: bool = False) -> Path:
         (folder / _NGRAMS).write_text(json.dumps(features.ngrams.vocabularies, ensure_ascii=False), encoding="utf-8")
         pyarrow.parquet.write_table(pyarrow.table(columns), folder / _DENOTATIONS)
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(judgments, schema=schema), folder / _JUDGMENTS)
-        partial = folder / f"{_FIT}.partial"
-        partial.write_text(json.dumps(contents, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        partial.replace(folder / _FIT)
+        write_json(folder / _FIT, contents)
     except OSError as error:
         raise FitFolderError(f"{folder} cannot be written ({error}): choose another --out") from error
     return folder
@@ -210,17 +194,7 @@ def read_contents(folder: str | Path) -> dict[str, Any]:
 
     Raises `FitFolderError` if there is none or it is damaged.
     """
-    folder = Path(folder)
-    path = folder / _FIT
-    if not path.exists():
-        raise FitFolderError(f"{folder} holds no fit (there is no {_FIT} in it): give the --out folder of a fit")
-    try:
-        contents = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise FitFolderError(f"{path} is not readable as JSON ({error}): fit again with --overwrite") from error
-    if not isinstance(contents, dict) or "format" not in contents:
-        raise FitFolderError(f"{path} was not written by nlparam: give the --out folder of a fit")
-    return contents
+    return read_json(Path(folder) / _FIT, again="fit again with --overwrite")
 
 
 def _model_class(name: str) -> type[AbstractPredicateModel]:

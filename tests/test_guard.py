@@ -12,7 +12,7 @@ import nlparam.guard as guards
 from benchmarks.experiments.scripted import HashedEmbedder
 from nlparam.budget import Budget
 from nlparam.costs import Costs
-from nlparam.errors import CorpusError, EmbedderError
+from nlparam.errors import CorpusError, EmbedderError, FitFolderError
 from nlparam.guard import Benign, Constitution, GuardError, train
 from nlparam.guard.evaluation import Attack, evaluate, held_out_attacks, read_attacks
 from nlparam.guard.synthesis import read_example
@@ -77,14 +77,14 @@ def test_a_saved_guard_is_the_same_guard(tmp_path, rng):
     assert loaded.examples == guard.examples
     guard.save(tmp_path / "guard")  # the same guard may be written again
     other = dataclasses.replace(guard, plan=dataclasses.replace(PLAN, seed=1))
-    with pytest.raises(GuardError, match=r"another guard .*plan"):
+    with pytest.raises(FitFolderError, match=r"another guard .*plan"):
         other.save(tmp_path / "guard")
     with pytest.raises(EmbedderError, match="with which the guard was trained"):
         guards.load(tmp_path / "guard", embedder=HashedEmbedder(7))
 
 
 def test_a_folder_without_a_whole_guard_is_refused(tmp_path):
-    with pytest.raises(GuardError, match="holds no guard"):
+    with pytest.raises(FitFolderError, match="holds no guard"):
         guards.load(tmp_path)
     folder = trained().save(tmp_path / "guard")
     (folder / "heads.safetensors").write_bytes(b"not tensors")

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from nlparam.comparison import (
 from nlparam.corpus import Corpus
 from nlparam.costs import Costs
 from nlparam.errors import FitFolderError
+from nlparam.result_folder import check_result_folder, read_json, write_json
 
 FORMAT = 1
 _COMPARISON, _TEXTS, _UNITS, _JUDGMENTS = "comparison.json", "texts.parquet", "units.parquet", "judgments.parquet"
@@ -36,29 +36,14 @@ def check_folder(folder: str | Path, settings: dict[str, Any], *, overwrite: boo
 
     The same comparison may be written again: a repeated command is not an accident.
     """
-    folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise FitFolderError(f"{folder} is a file, expected a folder (or nothing yet): choose another --out")
-    nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    if not os.access(nearest, os.W_OK):
-        raise FitFolderError(f"{nearest} is not writable: choose another --out or change its permissions")
-    if overwrite or not folder.exists():
-        return
-    if (folder / "fit.json").exists():
-        raise FitFolderError(f"{folder} holds a fit: choose another --out, or add to it with --overwrite")
-    if not (folder / _COMPARISON).exists():
-        return
-    try:
-        there = read_contents(folder)["settings"]
-    except (FitFolderError, KeyError):
-        there = {}
-    wanted = json.loads(json.dumps(settings))
-    different = sorted(name for name in wanted.keys() - _NOT_COMPARED if there.get(name) != wanted[name])
-    if different:
-        raise FitFolderError(
-            f"{folder} holds another comparison (it differs in {', '.join(different)}): "
-            "choose another --out, or replace it with --overwrite"
-        )
+    check_result_folder(
+        folder,
+        _COMPARISON,
+        settings,
+        lambda: read_contents(folder)["settings"],
+        overwrite=overwrite,
+        ignored=_NOT_COMPARED,
+    )
 
 
 def save(comparison: Comparison, folder: str | Path, *, overwrite: bool = False) -> Path:
@@ -103,9 +88,7 @@ def save(comparison: Comparison, folder: str | Path, *, overwrite: bool = False)
         (folder / _PICTURES).unlink(missing_ok=True)
         if comparison.pictures:
             (folder / _PICTURES).write_text(json.dumps(dict(comparison.pictures)), encoding="utf-8")
-        partial = folder / f"{_COMPARISON}.partial"
-        partial.write_text(json.dumps(contents, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        partial.replace(folder / _COMPARISON)
+        write_json(folder / _COMPARISON, contents)
     except OSError as error:
         raise FitFolderError(f"{folder} cannot be written ({error}): choose another --out") from error
     return folder
@@ -162,16 +145,7 @@ def load(folder: str | Path) -> Comparison:
 
 def read_contents(folder: str | Path) -> dict[str, Any]:
     """What `comparison.json` holds. Raises `FitFolderError` if there is none, or it cannot be read."""
-    path = Path(folder) / _COMPARISON
-    try:
-        contents = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise FitFolderError(f"{folder} holds no comparison: {_COMPARISON} is not there") from error
-    except (OSError, ValueError) as error:
-        raise FitFolderError(f"cannot read {path}: {error}") from error
-    if not isinstance(contents, dict) or not isinstance(contents.get("format"), int):
-        raise FitFolderError(f"{path} was not written by nlparam: it states no format")
-    return contents
+    return read_json(Path(folder) / _COMPARISON, again="compare again with --overwrite")
 
 
 def _written(finding: Finding) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """What `nlparam.decompose` gives: decompositions in order, and all that was judged for them."""
 
 import dataclasses
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from nlparam.decomposition.execution import Execution
 from nlparam.decomposition.expression import Expression, parse
 from nlparam.decomposition.repair import Assistance, Repair, repair
 from nlparam.errors import NlparamError
+from nlparam.result_folder import write_json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,13 +96,9 @@ class Decomposed:
     def save(self, path: str | Path) -> Path:
         """Writes it all to a JSON file. Raises `NlparamError` if that cannot be written."""
         path = Path(path)
-        partial = path.with_name(f"{path.name}.partial")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_text(json.dumps(self.as_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-            partial.replace(path)
+            write_json(path, self.as_dict())
         except OSError as error:
-            partial.unlink(missing_ok=True)
             raise NlparamError(f"{path} cannot be written ({error}): choose another --out") from error
         return path
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from nlparam.guard.synthesis import Example
 from nlparam.guard.thresholds import Threshold
 from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder
 from nlparam.language.features import NgramFeatures
+from nlparam.result_folder import check_result_folder, read_json, write_json
 
 FORMAT = 1
 _GUARD, _HEADS, _NGRAMS, _EXAMPLES = "guard.json", "heads.safetensors", "ngrams.json", "synthetic.parquet"
@@ -82,9 +82,7 @@ class Guard:
             (folder / _NGRAMS).write_text(vocabularies, encoding="utf-8")
             rows = [_as_row(example) for example in self.examples]
             pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows, schema=_schema()), folder / _EXAMPLES)
-            partial = folder / f"{_GUARD}.partial"
-            partial.write_text(json.dumps(contents, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-            partial.replace(folder / _GUARD)
+            write_json(folder / _GUARD, contents)
         except OSError as error:
             raise GuardError(f"{folder} cannot be written ({error}): choose another --out") from error
         return folder
@@ -146,41 +144,21 @@ def load(folder: str | Path, *, embedder: str | Path | AbstractEmbedder | None =
 def check_folder(
     folder: str | Path, constitution: Constitution, plan: Plan, settings: dict[str, Any], *, overwrite: bool = False
 ) -> None:
-    """Raises `GuardError` if the folder cannot take this guard: it holds another one, or is no folder.
+    """Raises `FitFolderError` if the folder cannot take this guard: it holds another one, or is no folder.
 
     The same guard may be trained again: a repeated command is not an accident.
     """
-    folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise GuardError(f"{folder} is a file, expected a folder (or nothing yet): choose another --out")
-    nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    if not os.access(nearest, os.W_OK):
-        raise GuardError(f"{nearest} is not writable: choose another --out or change its permissions")
-    if overwrite or not (folder / _GUARD).exists():
-        return
-    there = _read_contents(folder)
     wanted = {"constitution": constitution.as_dict(), "plan": plan.as_dict(), "lm": settings["lm_identity"]}
-    found = {name: there.get(name) for name in ("constitution", "plan")}
-    found["lm"] = there.get("settings", {}).get("lm_identity")
-    different = [name for name in wanted if wanted[name] != found[name]]
-    if different:
-        raise GuardError(
-            f"{folder} holds another guard (it differs in {', '.join(different)}): choose another --out, or replace it "
-            "with --overwrite (what both have in common is in the store, and is not asked for again)"
-        )
+
+    def there() -> dict[str, Any]:
+        contents = _read_contents(Path(folder))
+        return {name: contents[name] for name in ("constitution", "plan")} | {"lm": contents["settings"]["lm_identity"]}
+
+    check_result_folder(folder, _GUARD, wanted, there, overwrite=overwrite)
 
 
 def _read_contents(folder: Path) -> dict[str, Any]:
-    path = folder / _GUARD
-    if not path.exists():
-        raise GuardError(f"{folder} holds no guard (there is no {_GUARD} in it): give the --out folder of a guard")
-    try:
-        contents = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise GuardError(f"{path} is not readable as JSON ({error}): train it again with --overwrite") from error
-    if not isinstance(contents, dict) or not isinstance(contents.get("format"), int):
-        raise GuardError(f"{path} was not written by nlparam: give the --out folder of a guard")
-    return contents
+    return read_json(folder / _GUARD, again="train it again with --overwrite")
 
 
 def _schema():

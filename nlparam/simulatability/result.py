@@ -1,7 +1,6 @@
 """What a test of explanations gives: every counterfactual, precision and generality."""
 
 import dataclasses
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from nlparam.costs import Costs
 from nlparam.errors import NlparamError
 from nlparam.numerics.simulation import Measured
+from nlparam.result_folder import write_json
 from nlparam.simulatability.explanations import Explanation
 
 
@@ -85,13 +85,9 @@ class Simulatability:
     def save(self, path: str | Path) -> Path:
         """Writes it all to a JSON file. Raises `NlparamError` if that cannot be written."""
         path = Path(path)
-        partial = path.with_name(f"{path.name}.partial")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_text(json.dumps(self.as_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-            partial.replace(path)
+            write_json(path, self.as_dict())
         except OSError as error:
-            partial.unlink(missing_ok=True)
             raise NlparamError(f"{path} cannot be written ({error}): choose another --out") from error
         return path
 

@@ -1,7 +1,6 @@
 """What `nlparam.update` returns: new texts in a taxonomy, what none of its nodes explains, and what has changed."""
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ from nlparam.costs import Costs
 from nlparam.errors import FitFolderError
 from nlparam.hierarchy import Taxonomy
 from nlparam.numerics.prevalence import Drift, Prevalence
+from nlparam.result_folder import write_json
 from nlparam.taxonomies.assign import Assigned, columns_of
 
 FILE, ASSIGNMENTS = "update.json", "assignments.parquet"
@@ -150,9 +150,7 @@ class Update:
         folder = self.taxonomy.save(folder, overwrite=overwrite)
         try:
             pyarrow.parquet.write_table(pyarrow.table(columns_of(self.taxonomy, self.assigned)), folder / ASSIGNMENTS)
-            partial = folder / f"{FILE}.partial"
-            partial.write_text(json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-            partial.replace(folder / FILE)
+            write_json(folder / FILE, self.to_dict())
         except OSError as error:
             raise FitFolderError(f"{folder} cannot be written ({error}): choose another --out") from error
         return folder

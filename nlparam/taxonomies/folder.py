@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from nlparam.folder import goal_arrays, goal_map_of, ngram_arrays, ngrams_of
 from nlparam.hierarchy import HOLDS, OUTCOMES, ROOT, STATUS, STOPS, Candidate, Division, Node, Taxonomy
 from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder
 from nlparam.numerics.head import Head
+from nlparam.result_folder import check_result_folder, read_json, write_json
 from nlparam.solution import Judgment
 from nlparam.taxonomies.entries import FILE as EDITED
 from nlparam.taxonomies.entries import written
@@ -37,29 +37,9 @@ def check_folder(folder: str | Path, settings: dict[str, Any], *, overwrite: boo
 
     The same taxonomy (equal texts and settings) may be written again: a repeated command is not an accident.
     """
-    folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise FitFolderError(f"{folder} is a file, expected a folder (or nothing yet): choose another --out")
-    nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    if not os.access(nearest, os.W_OK):
-        raise FitFolderError(f"{nearest} is not writable: choose another --out or change its permissions")
-    if overwrite:
-        return
-    if (folder / "fit.json").exists():
-        raise FitFolderError(f"{folder} holds a fit: choose another --out, or replace it with --overwrite")
-    if not holds_taxonomy(folder):
-        return
-    try:
-        there = read_contents(folder)["settings"]
-    except (FitFolderError, KeyError):
-        there = {}
-    wanted = json.loads(json.dumps(settings))
-    different = sorted(name for name in wanted.keys() - _NOT_COMPARED if there.get(name) != wanted[name])
-    if different:
-        raise FitFolderError(
-            f"{folder} holds another taxonomy (it differs in {', '.join(different)}): "
-            "choose another --out, or replace it with --overwrite"
-        )
+    check_result_folder(
+        folder, _TREE, settings, lambda: read_contents(folder)["settings"], overwrite=overwrite, ignored=_NOT_COMPARED
+    )
 
 
 def save(taxonomy: Taxonomy, folder: str | Path, *, overwrite: bool = False) -> Path:
@@ -98,9 +78,7 @@ def save(taxonomy: Taxonomy, folder: str | Path, *, overwrite: bool = False) -> 
         for name, table in tables.items():
             pyarrow.parquet.write_table(table, folder / name)
         (folder / EDITED).write_text(written(taxonomy, folder=folder), encoding="utf-8")
-        partial = folder / f"{_TREE}.partial"
-        partial.write_text(json.dumps(contents, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        partial.replace(folder / _TREE)
+        write_json(folder / _TREE, contents)
     except OSError as error:
         raise FitFolderError(f"{folder} cannot be written ({error}): choose another --out") from error
     return folder
@@ -210,16 +188,7 @@ def read_contents(folder: str | Path) -> dict[str, Any]:
 
     Raises `FitFolderError` if there is none or it is damaged.
     """
-    path = Path(folder) / _TREE
-    if not path.exists():
-        raise FitFolderError(f"{folder} holds no taxonomy (there is no {_TREE} in it): give the --out folder of one")
-    try:
-        contents = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise FitFolderError(f"{path} is not readable as JSON ({error}): grow it again with --overwrite") from error
-    if not isinstance(contents, dict) or "format" not in contents:
-        raise FitFolderError(f"{path} was not written by nlparam: give the --out folder of a taxonomy")
-    return contents
+    return read_json(Path(folder) / _TREE, again="grow it again with --overwrite")
 
 
 def _head(arrays: dict[str, np.ndarray], node: str) -> Head:
