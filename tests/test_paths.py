@@ -122,3 +122,17 @@ def test_what_a_user_fixed_stays():
     assert form.rephrase(["is about sport", "is about art", "discusses money"], fixed=[False, False, True])[2] == (
         "discusses money"
     )
+
+
+@pytest.mark.parametrize(
+    ("answer", "predicate"),
+    [
+        ("The category of health dominated the headlines from year to year", "is about health"),
+        ("Health dominated the headlines", "Health dominated the headlines"),
+        ("The news is about health.", "is about health"),
+        ("names a hospital", "names a hospital"),
+    ],
+)
+def test_a_predicate_that_writes_the_goal_off_is_replaced(answer, predicate):
+    goal = "which categories of news dominated the headlines from year to year"
+    assert Phraser(_engine(lambda _: answer), goal).phrase(["health"]) == [predicate]

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from nlparam.language.lm.base import Request
+from nlparam.language.lm.base import Completion, Request
 from nlparam.language.lm.engine import Engine
 from nlparam.language.parse import parse_predicate
-from nlparam.language.prompting import load_prompt
+from nlparam.language.prompting import Prompt, load_prompt
 
 # After so many categories it is clear whether predicates are a category behind the same words.
 _TRIED = 4
@@ -36,6 +36,8 @@ _JOINING = frozenset(
     )
 )
 _SUBJECT = re.compile(r"^(?:the|this) [\w-]+ (?=(?:is|are|was|has)\b)", re.IGNORECASE)
+# So many words of the goal in a row are no predicate's own.
+_ECHO = 4
 # Below this cosine of their embeddings a rewording says something else.
 _SAME_MEANING = 0.5
 
@@ -73,14 +75,27 @@ class Phraser:
         requests = [Request(self.prompt.fill(goal=self.goal, category=c), max_tokens=16) for c in categories]
         answers = self.engine.complete_stored(requests, what="phrasing")
         for category, answer in zip(categories, answers, strict=True):
-            first = answer.text.strip().splitlines()[:1] if answer is not None else []
-            predicate = parse_predicate(first[0]) if first else None
-            # "The news is about sports" is what one text is, too: "is about sports".
-            predicate = None if predicate is None else _SUBJECT.sub("", predicate)
-            # A very small model repeats an example of the prompt instead of following it.
-            if predicate is None or f"Property: {predicate}" in self.prompt.sections[-1][1]:
-                predicate = f"{_FALLBACK} {category}"
-            self._tried[category] = predicate
+            self._tried[category] = phrased(answer, category, goal=self.goal, prompt=self.prompt)
+
+
+def phrased(answer: Completion | None, category: str, *, goal: str, prompt: Prompt) -> str:
+    """The predicate that the language model made of a category; "is about CATEGORY" where it made none."""
+    first = answer.text.strip().splitlines()[:1] if answer is not None else []
+    predicate = parse_predicate(first[0]) if first else None
+    # "The news is about sports" is what one text is, too: "is about sports".
+    predicate = None if predicate is None else _SUBJECT.sub("", predicate)
+    # A small model repeats an example of the prompt instead of following it, or writes the goal off.
+    if predicate is None or f"Property: {predicate}" in prompt.sections[-1][1] or _echoes(predicate, goal):
+        return f"{_FALLBACK} {category}"
+    return predicate
+
+
+def _echoes(predicate: str, goal: str) -> bool:
+    """Whether some words of the goal stand in the predicate as they do there."""
+    said, asked = (f" {' '.join(text.casefold().split())} " for text in (predicate, goal))
+    words = asked.split()
+    runs = (words[start : start + _ECHO] for start in range(len(words) - _ECHO + 1))
+    return any(f" {' '.join(run)} " in said for run in runs)
 
 
 def _common_template(phrased: dict[str, str]) -> str | None:

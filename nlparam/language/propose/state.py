@@ -5,7 +5,7 @@ import dataclasses
 
 from nlparam.language.lm.base import Request
 from nlparam.language.lm.engine import Engine
-from nlparam.language.parse import parse_predicate
+from nlparam.language.phrasing import phrased
 from nlparam.language.prompting import load_prompt
 from nlparam.language.propose.base import AbstractProposer, high_texts
 from nlparam.language.statements import Stater, category_of
@@ -73,12 +73,7 @@ class StateThenGeneralise(AbstractProposer):
         prompt = self.prompts["phrase"]
         requests = [Request(prompt.fill(goal=goal, category=category), max_tokens=16) for category in distinct]
         answers = self.engine.complete_stored(requests, what="phrasing")
-        phrased = {}
-        for category, answer in zip(distinct, answers, strict=True):
-            first = answer.text.strip().splitlines()[:1] if answer is not None else []
-            predicate = parse_predicate(first[0]) if first else None
-            # A very small model repeats an example of the prompt instead of following it.
-            if predicate is None or f"Property: {predicate}" in prompt.sections[-1][1]:
-                predicate = f"is about {category}"
-            phrased[category] = predicate
-        return phrased
+        return {
+            category: phrased(answer, category, goal=goal, prompt=prompt)
+            for category, answer in zip(distinct, answers, strict=True)
+        }
