@@ -71,7 +71,7 @@ class _Page(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         names = {"script": "src", "img": "src", "link": "href", "iframe": "src"}
-        self.loads += [value for name, value in attrs if name == names.get(tag) and not str(value).startswith("data:")]
+        self.loads += [str(value) for name, value in attrs if name == names.get(tag) and "data:" not in str(value)[:5]]
 
     def handle_data(self, data):
         self.words.append(data)

@@ -377,7 +377,7 @@ class Divider:
         if not columns:
             return []
         holds = shifted(pool.denotations(columns), self.shifts(pool, columns, rows)) >= HOLDS
-        kept = [c for c, any_text in zip(columns, holds.any(axis=0), strict=True) if any_text or c in fixed]
+        kept = [c for n, c in enumerate(columns) if holds[:, n].any() or c in fixed]
         return kept if len(kept) > 1 or fixed else []
 
     def _considered(self, pool: Pool, usable, denotations, chosen, same_as) -> list[Considered]:
