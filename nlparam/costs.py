@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Iterator
+from typing import Any
 
 from nlparam.telemetry import span
 
@@ -67,7 +68,7 @@ class Costs:
 
     def __add__(self, other: "Costs") -> "Costs":
         """The costs of both, stage by stage."""
-        return Costs.from_dict(_added(dataclasses.asdict(self), dataclasses.asdict(other)))
+        return Costs.from_dict(add_counts(dataclasses.asdict(self), dataclasses.asdict(other)))
 
     def as_dict(self) -> dict:
         return dataclasses.asdict(self) | {"total_seconds": self.total_seconds}
@@ -78,9 +79,12 @@ class Costs:
         return cls(**{name: value for name, value in values.items() if name in names})
 
 
-def _added(first: dict, second: dict) -> dict:
-    both = dict(first)
-    for name, value in second.items():
-        before = both.get(name, {} if isinstance(value, dict) else 0)
-        both[name] = _added(before, value) if isinstance(value, dict) else before + value
-    return both
+def add_counts(total: dict[str, Any], part: dict[str, Any], sign: int = 1) -> dict[str, Any]:
+    """Adds numbers name by name, also those in nested dictionaries."""
+    merged = dict(total)
+    for name, value in part.items():
+        if isinstance(value, dict):
+            merged[name] = add_counts(merged.get(name, {}), value, sign)
+        else:
+            merged[name] = merged.get(name, 0) + sign * value
+    return merged

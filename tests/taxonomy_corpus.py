@@ -34,14 +34,8 @@ def topic_of(text: str) -> tuple[str, str]:
     return max(WORDS, key=lambda topic: sum(word in text for word in WORDS[topic]))
 
 
-def answer(request) -> str | dict[str, float]:
-    """States, generalises, phrases and judges by the words of a text; predicates are "is about TOPIC"."""
-    content = request.messages[-1].content
-    if request.labels is not None:
-        text, _, question = content.rpartition("Property: ")
-        topic = question.removesuffix(". Yes or no?").removeprefix("is about ")
-        yes = 0.95 if topic in topic_of(text) else 0.05
-        return {"yes": yes, "no": 1 - yes}
+def write(content: str) -> str | None:
+    """What the script answers to a prompt that is no judgment, `None` to one that it does not know."""
     if "as 2 short names" in content or "as 3 short names" in content or "as 1 short names" in content:
         return " > ".join(topic_of(content.split("\n")[0]))
     if "broad category" in content:
@@ -54,7 +48,21 @@ def answer(request) -> str | dict[str, float]:
     if content.startswith("Reword"):
         lead = content.rpartition("Begins with: ")[2].split("\n")[0]
         return f"{lead} {content.rpartition('Property: ')[2].split(chr(10))[0].split()[-1]}"
-    raise AssertionError(f"nobody asked the script before: {content}")
+    return None
+
+
+def answer(request) -> str | dict[str, float]:
+    """States, generalises, phrases and judges by the words of a text; predicates are "is about TOPIC"."""
+    content = request.messages[-1].content
+    if request.labels is not None:
+        text, _, question = content.rpartition("Property: ")
+        topic = question.removesuffix(". Yes or no?").removeprefix("is about ")
+        yes = 0.95 if topic in topic_of(text) else 0.05
+        return {"yes": yes, "no": 1 - yes}
+    written = write(content)
+    if written is None:
+        raise AssertionError(f"nobody asked the script before: {content}")
+    return written
 
 
 def scripted() -> ScriptedModel:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import taxonomy_corpus
 from tests.fake_server import FakeServer
 from tests.taxonomy_corpus import WORDS, make_texts, topic_of
 
@@ -38,19 +39,9 @@ def answer(body: dict) -> str | dict[str, float]:
         text, _, question = content.rpartition("Property: ")
         holds = question.removesuffix(". Yes or no?").rpartition(" about ")[2] in topic_of(text)
         return {"yes": 0.95, "no": 0.05} if holds else {"yes": 0.05, "no": 0.95}
-    if " short names" in content:
-        return " > ".join(topic_of(content.split("\n")[0]))
-    if "broad category" in content:
-        names = [line.removeprefix("- ") for line in content.splitlines() if line.startswith("- ")]
-        return max(names, key=names.count)
-    if content.startswith("Turn a category"):
-        return f"is about {content.rpartition('Category: ')[2].split('.')[0]}"
-    if content.startswith("Do the two descriptions"):
-        return "no"
-    if content.startswith("Reword"):
-        lead = content.rpartition("Begins with: ")[2].split("\n")[0]
-        return f"{lead} {content.rpartition('Property: ')[2].split(chr(10))[0].split()[-1]}"
-    return json.dumps(_PREDICATES)  # a request for properties, of texts in order or of two groups
+    written = taxonomy_corpus.write(content)
+    # A request that no taxonomy makes is for properties, of texts in order or of two groups.
+    return json.dumps(_PREDICATES) if written is None else written
 
 
 def write(path: Path, texts: list[str]) -> None:

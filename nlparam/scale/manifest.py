@@ -8,6 +8,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from nlparam.costs import add_counts
 from nlparam.scale.errors import JobError
 from nlparam.scale.sources import Plan, resolve
 
@@ -16,17 +17,6 @@ FILE = "job.json"
 
 
 _COUNTED = ("texts", "blank", "failures", "costs")
-
-
-def add(total: dict[str, Any], part: dict[str, Any], sign: int = 1) -> dict[str, Any]:
-    """Adds numbers name by name, also those in nested dictionaries."""
-    merged = dict(total)
-    for name, value in part.items():
-        if isinstance(value, dict):
-            merged[name] = add(merged.get(name, {}), value, sign)
-        else:
-            merged[name] = merged.get(name, 0) + sign * value
-    return merged
 
 
 @dataclasses.dataclass
@@ -51,15 +41,15 @@ class Manifest:
     def count(self, name: str, info: dict[str, Any], *, replaced: dict[str, Any] | None = None) -> None:
         """Counts a part that this run has finished, in place of the one that it `replaced`."""
         if replaced is not None:
-            self.done = add(self.done, {key: replaced[key] for key in _COUNTED}, -1)
+            self.done = add_counts(self.done, {key: replaced[key] for key in _COUNTED}, -1)
             self.done["parts"] -= 1
         self.recount(name, info)
-        costs = add(info["costs"], replaced["costs"], -1) if replaced is not None else info["costs"]
-        self.runs[-1] = add(self.runs[-1], {"parts": 1, "texts": info["texts"], "costs": costs})
+        costs = add_counts(info["costs"], replaced["costs"], -1) if replaced is not None else info["costs"]
+        self.runs[-1] = add_counts(self.runs[-1], {"parts": 1, "texts": info["texts"], "costs": costs})
 
     def recount(self, name: str, info: dict[str, Any]) -> None:
         """Counts a part that an earlier run has finished."""
-        self.done = add(self.done, {key: info[key] for key in _COUNTED} | {"parts": 1})
+        self.done = add_counts(self.done, {key: info[key] for key in _COUNTED} | {"parts": 1})
         self.failed_parts.pop(name, None)
         if info["failures"]:
             self.failed_parts[name] = info["failures"]

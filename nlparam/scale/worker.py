@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nlparam.corpus import Corpus
-from nlparam.costs import Costs
+from nlparam.costs import Costs, add_counts
 from nlparam.errors import NlparamError
 from nlparam.scale.errors import JobError
-from nlparam.scale.manifest import add
 from nlparam.scale.parts import exists, read_info, read_part, write_part
 from nlparam.scale.sources import Block, File, Rows, read_blocks
 
@@ -142,7 +141,7 @@ class Worker:
             "texts": n_texts,
             "blank": int(blank.sum()),
             "failures": failures,
-            "costs": add(add(work.costs.as_dict(), costs, -1), (replaced or {}).get("costs", {})),
+            "costs": add_counts(add_counts(work.costs.as_dict(), costs, -1), (replaced or {}).get("costs", {})),
             "seconds": time.perf_counter() - started,
             "worker": f"{platform.node()}:{os.getpid()}",
         }
