@@ -221,9 +221,11 @@ def test_texts_with_quotes_newlines_and_other_scripts_arrive_as_they_are():
 
 
 def test_the_same_backend_serves_one_engine_after_another():
+    before = set(threading.enumerate())  # other tests leave threads behind
     with FakeServer() as server:
         lm = ServerModel(server.url)
         for _ in range(2):
             with _engine(lm) as engine:
                 assert all(engine.run(_read(2)))
-        assert not [thread for thread in threading.enumerate() if thread.name == "nlparam-engine"]
+        started = set(threading.enumerate()) - before
+        assert not [thread for thread in started if thread.name == "nlparam-engine"]
