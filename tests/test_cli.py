@@ -17,8 +17,8 @@ import typer
 from typer.testing import CliRunner
 
 import nlparam
-from nlparam.cli.options import FitOptions, spread_options
 from nlparam.cli.predict import label_columns
+from nlparam.cli.run_options import FitOptions, spread_options
 from nlparam.language.store import Store
 from tests.cli_corpus import MONEY, TEXTS, answer, embedded_store, fit, run, said, write_texts
 from tests.fake_server import FakeServer
@@ -62,7 +62,7 @@ def test_the_module_is_the_command():
 def test_every_shared_option_is_in_the_help_of_a_model():
     shown = run("fit", "clustering", "--help", env={"COLUMNS": "200"}).stdout
     names = {"json": "--json", "lm": "--lm"} | {
-        name: f"--{name.replace('_', '-')}" for name in FitOptions.__annotations__
+        name: f"--{name.replace('_', '-')}" for name in FitOptions.__dataclass_fields__
     }
     assert [option for option in [*names.values(), "--k"] if option not in shown] == []
 

@@ -3,11 +3,14 @@
 import collections
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from nlparam.cli.output import print_table, print_warnings, printable
 from nlparam.errors import NlparamError
 from nlparam.progress import Progress
+
+if TYPE_CHECKING:
+    from nlparam.budget import Budget
 
 
 def assign_texts(
@@ -16,14 +19,13 @@ def assign_texts(
     *,
     by: str | None,
     lm: str | None,
-    limits: dict[str, Any],
+    budget: "Budget",
     store: Path | None,
     timeout: float,
     progress: Progress,
 ) -> dict[str, list]:
     """The table of texts and their nodes, by column; prints how many texts each node has."""
     with progress.task("starting", None):
-        from nlparam.budget import Budget
         from nlparam.language.store import Store
         from nlparam.taxonomies.assign import WAYS, assign, columns_of
         from nlparam.taxonomies.folder import load
@@ -37,7 +39,7 @@ def assign_texts(
             texts,
             by=by or "head",
             lm=lm,
-            budget=Budget(**limits),
+            budget=budget,
             store=opened,
             timeout=timeout,
             progress=progress,

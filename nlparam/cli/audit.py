@@ -6,26 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nlparam.cli.options import (
-    Embedder,
-    Json,
-    LanguageModel,
-    MaxCalls,
-    MaxSeconds,
-    MaxTokens,
-    Overwrite,
-    Predicates,
-    Seed,
-    Store,
-    Timeout,
-)
+from nlparam.cli.options import Predicates
 from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable
+from nlparam.cli.run_options import EmbeddingOptions, spread_options
 
 if TYPE_CHECKING:
     from nlparam.evaluators import Audit
     from nlparam.numerics.rates import Rate
 
 
+@spread_options
 def audit(
     evaluations: Annotated[
         Path,
@@ -35,6 +25,7 @@ def audit(
             show_default=False,
         ),
     ],
+    options: EmbeddingOptions,
     system_field: Annotated[
         str | None,
         typer.Option(
@@ -75,22 +66,12 @@ def audit(
     level: Annotated[
         float, typer.Option(help="The share of claimed predicates that may be false.", min=0.0001, max=0.9999)
     ] = 0.02,
-    lm: LanguageModel = "embedded",
-    embedder: Embedder = None,
-    timeout: Timeout = 60.0,
-    max_calls: MaxCalls = None,
-    max_tokens: MaxTokens = None,
-    max_seconds: MaxSeconds = None,
-    seed: Seed = 0,
-    store: Store = None,
     out: Annotated[
         Path | None,
         typer.Option(
             help="A folder for the audit and the report of its predicates.", metavar="FOLDER", show_default=False
         ),
     ] = None,
-    overwrite: Overwrite = False,
-    json: Json = False,
 ) -> None:
     """Say how often an evaluator is wrong, how that differs between systems, and what fools it (arXiv 2409.12822).
 
@@ -101,7 +82,6 @@ def audit(
 
     progress = Progress()
     with progress.task("starting", None):
-        from nlparam.budget import Budget
         from nlparam.errors import FitWarning, NlparamError
         from nlparam.evaluators import audit as audit_evaluator
         from nlparam.evaluators import read_evaluations
@@ -112,9 +92,9 @@ def audit(
     measuring: dict[str, Any] = {
         "baseline": baseline,
         "side": "false negatives" if rejected else "false positives",
-        "seed": seed,
+        "seed": options.seed,
         "out": out,
-        "overwrite": overwrite,
+        "overwrite": options.overwrite,
     }
     if baseline is not None and baseline not in read.systems:
         shown = ", ".join(read.systems[:8])
@@ -132,23 +112,18 @@ def audit(
                     computed=not only_judged,
                     adjust=adjust,
                     goal=goal or GOAL,
-                    lm=lm,
-                    embedder=embedder,
                     level=level,
-                    budget=Budget(max_calls=max_calls, max_tokens=max_tokens, max_seconds=max_seconds),
-                    store=store,
-                    timeout=timeout,
                     progress=progress,
-                    **measuring,
+                    **measuring | options.settings(),
                 )
             except NlparamError:
                 # What needs no language model is said before the error that ended the search for predicates.
-                if not json:
+                if not options.json:
                     quietly: dict[str, Any] = {**measuring, "out": None}
                     _show(audit_evaluator(read, predicates=False, **quietly), None)
                     print_lines("")
                 raise
-    if json:
+    if options.json:
         print_json(found.as_dict())
     else:
         _show(found, out)

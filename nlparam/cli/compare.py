@@ -9,9 +9,9 @@ import typer
 from nlparam.cli import images as of_images
 from nlparam.cli.compare_options import CompareCommand
 from nlparam.cli.compare_results import show
-from nlparam.cli.options import spread_options
 from nlparam.cli.output import print_json, print_warnings
-from nlparam.cli.run_fit import budget_of, corpus_warnings, shown_warnings, usage_errors
+from nlparam.cli.run_fit import corpus_warnings, shown_warnings, usage_errors
+from nlparam.cli.run_options import spread_options
 from nlparam.errors import CorpusError
 
 if TYPE_CHECKING:
@@ -55,10 +55,8 @@ def compare(
     with usage_errors():
         CompareOptions(**changes)  # says what is wrong before anything is computed
         check_numbers(options.confidence, options.level, options.correction.value)
-        budget = budget_of(options)
+        running = options.settings()
     settings: dict[str, Any] = {
-        "lm": options.lm,
-        "embedder": options.embedder,
         "proposer": None if options.proposer is None else options.proposer.value,
         "predicates": _hypotheses(options.predicates),
         "form": options.form.value,
@@ -68,12 +66,8 @@ def compare(
         "confidence": options.confidence,
         "level": options.level,
         "correction": options.correction.value,
-        "budget": budget,
-        "store": options.store,
-        "timeout": options.timeout,
-        "seed": options.seed,
         "progress": progress,
-    }
+    } | running
     run = _compare_images if pictures else _compare_texts
     with shown_warnings(), write_events(options.events):
         comparison = run(files, options, settings)

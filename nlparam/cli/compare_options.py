@@ -9,6 +9,7 @@ import typer
 
 from nlparam.cli import images as of_images
 from nlparam.cli import options as shared
+from nlparam.cli.run_options import AnalysisOptions
 
 _GROUPS, _TEST = "Groups", "Testing"
 
@@ -29,7 +30,7 @@ class Repeats(enum.StrEnum):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CompareCommand:
+class CompareCommand(AnalysisOptions):
     """What `nlparam compare` takes beside its files."""
 
     group_field: Annotated[
@@ -124,10 +125,6 @@ class CompareCommand:
         ),
     ] = None
     goal: shared.Goal = None
-    lm: shared.LanguageModel = "embedded"
-    embedder: shared.Embedder = None
-    timeout: shared.Timeout = 60.0
-    store: shared.Store = None
     proposer: shared.ProposerName = None
     predicates: shared.Predicates = None
     ranker: Annotated[
@@ -139,7 +136,6 @@ class CompareCommand:
             show_default=False,
         ),
     ] = None
-    seed: shared.Seed = 0
     form: shared.PromptForm = shared.Form.single
     ratings: Annotated[
         bool,
@@ -153,18 +149,9 @@ class CompareCommand:
     judged: of_images.JudgedOption = of_images.Judged.auto
     max_side: of_images.MaxSide = 512
     detail: of_images.DetailOption = of_images.Detail.auto
-    max_calls: shared.MaxCalls = None
-    max_tokens: shared.MaxTokens = None
-    max_seconds: shared.MaxSeconds = None
-    max_cost: shared.MaxCost = None
-    prices: shared.Prices = None
-    dry_run: shared.DryRun = False
     out: Annotated[
         Path,
         typer.Option(
             help="The folder for the comparison and its report.", rich_help_panel="Output", show_default=False
         ),
     ]
-    events: shared.Events = None
-    overwrite: shared.Overwrite = False
-    json: shared.Json = False

@@ -6,25 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nlparam.cli.options import (
-    Json,
-    LanguageModel,
-    MaxCalls,
-    MaxSeconds,
-    MaxTokens,
-    Overwrite,
-    Seed,
-    Store,
-    TextField,
-    Timeout,
-)
+from nlparam.cli.options import TextField
 from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable
+from nlparam.cli.run_options import RunOptions, spread_options
 from nlparam.errors import NlparamError
 
 if TYPE_CHECKING:
     from nlparam.decomposition import Decomposed
 
 
+@spread_options
 def decompose(
     predicate: Annotated[
         str, typer.Argument(help="What to take apart: `is about sport and negative`, or a task.", show_default=False)
@@ -33,6 +24,7 @@ def decompose(
         Path,
         typer.Option(help="Texts (or solutions) of the kinds `nlparam fit` reads.", show_default=False),
     ],
+    options: RunOptions,
     text_field: TextField = None,
     label_field: Annotated[
         str | None,
@@ -48,7 +40,6 @@ def decompose(
     task: Annotated[
         bool, typer.Option("--task", help="It is a task, and the texts are solutions: the parts are checks.")
     ] = False,
-    lm: LanguageModel = "embedded",
     n_proposals: Annotated[
         int, typer.Option("--proposals", help="How often a decomposition is asked for.", metavar="N", min=0)
     ] = 4,
@@ -70,17 +61,9 @@ def decompose(
     record: Annotated[
         bool, typer.Option("--record", help="Add the repair that is suggested to the log --repairs.")
     ] = False,
-    timeout: Timeout = 60.0,
-    max_calls: MaxCalls = None,
-    max_tokens: MaxTokens = None,
-    max_seconds: MaxSeconds = None,
-    seed: Seed = 0,
-    store: Store = None,
     out: Annotated[
         Path | None, typer.Option(help="A .json file for all of it.", metavar="FILE", show_default=False)
     ] = None,
-    overwrite: Overwrite = False,
-    json: Json = False,
 ) -> None:
     """Take a complex predicate apart into simple ones joined by and, or, not, such that it can be repaired.
 
@@ -91,7 +74,7 @@ def decompose(
         raise typer.BadParameter("got --label-field too, expected one of the two", param_hint="'--judged'")
     if record and repairs is None:
         raise typer.BadParameter("it needs a log, --repairs FILE", param_hint="'--record'")
-    if out is not None and out.exists() and not overwrite:
+    if out is not None and out.exists() and not options.overwrite:
         raise NlparamError(f"{out} exists already: choose another --out, or replace it with --overwrite")
     from nlparam.progress import Progress
     from nlparam.readers import read_texts
@@ -100,7 +83,6 @@ def decompose(
     print_warnings(table.warnings)
     progress = Progress()
     with progress.task("starting", None):
-        from nlparam.budget import Budget
         from nlparam.decomposition import RepairRecord, append_repair, decompose
         from nlparam.errors import FitWarning
 
@@ -112,17 +94,13 @@ def decompose(
             table.texts,
             labels,
             kind="task" if task else "predicate",
-            lm=lm,
             n_proposals=n_proposals,
             n_alternatives=n_alternatives,
             expressions=expression or (),
             # A log that is yet to be begun is one without repairs.
             repairs=() if repairs is None or (record and not repairs.exists()) else repairs,
-            budget=Budget(max_calls=max_calls, max_tokens=max_tokens, max_seconds=max_seconds),
-            store=store,
-            timeout=timeout,
-            seed=seed,
             progress=progress,
+            **options.settings(),
         )
     print_warnings(str(warning.message) for warning in caught if issubclass(warning.category, FitWarning))
     if out is not None:
@@ -139,7 +117,7 @@ def decompose(
                 after=made.after,
             ),
         )
-    if json:
+    if options.json:
         print_json(found.as_dict())
     else:
         _show(found, out)

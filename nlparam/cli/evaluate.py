@@ -7,19 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nlparam.cli.options import (
-    Embedder,
-    Json,
-    LanguageModel,
-    MaxCalls,
-    MaxSeconds,
-    MaxTokens,
-    Overwrite,
-    Seed,
-    Store,
-    Timeout,
-)
 from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable
+from nlparam.cli.run_options import EmbeddingOptions, spread_options
 from nlparam.errors import CorpusError, NlparamError
 
 if TYPE_CHECKING:
@@ -35,10 +24,12 @@ def _evaluate() -> None:
 
 
 @app.command()
+@spread_options
 def code(
     problems: Annotated[
         Path, typer.Argument(help="Problems in the format of DS-1000, one JSON object per line.", show_default=False)
     ],
+    options: EmbeddingOptions,
     solutions: Annotated[
         Path | None,
         typer.Option(
@@ -50,7 +41,6 @@ def code(
     reference: Annotated[
         bool, typer.Option("--reference", help="Run the reference solutions: all should pass here.")
     ] = False,
-    lm: LanguageModel = "embedded",
     probe: Annotated[
         bool, typer.Option("--probe", help="Compare original with perturbed problems (memorisation).")
     ] = False,
@@ -74,18 +64,9 @@ def code(
             "--allow-weaker", help="Run where the system cannot keep code from files and network. Isolate it."
         ),
     ] = False,
-    embedder: Embedder = None,
-    timeout: Timeout = 60.0,
-    max_calls: MaxCalls = None,
-    max_tokens: MaxTokens = None,
-    max_seconds: MaxSeconds = None,
-    seed: Seed = 0,
-    store: Store = None,
     out: Annotated[
         Path | None, typer.Option(help="A .json file for every verdict.", metavar="FILE", show_default=False)
     ] = None,
-    overwrite: Overwrite = False,
-    json: Json = False,
 ) -> None:
     """Run solutions of programming problems against their tests, in a sandbox (DS-1000, arXiv 2211.11501).
 
@@ -96,7 +77,7 @@ def code(
         raise typer.BadParameter("got --solutions too, expected one of the two", param_hint="'--reference'")
     if explain and not probe:
         raise typer.BadParameter("it explains what --probe finds: give both", param_hint="'--explain'")
-    if out is not None and out.exists() and not overwrite:
+    if out is not None and out.exists() and not options.overwrite:
         raise NlparamError(f"{out} exists already: choose another --out, or replace it with --overwrite")
     from nlparam.execution.problems import read_problems, read_solutions
     from nlparam.progress import Progress
@@ -105,45 +86,44 @@ def code(
     given = read_solutions(solutions, read) if solutions is not None else None
     progress = Progress()
     with progress.task("starting", None):
-        from nlparam.budget import Budget
         from nlparam.execution import evaluate_code, explain_drop
         from nlparam.execution import probe as probe_memory
         from nlparam.language.store import Store as OpenStore
         from nlparam.sandbox import Limits
 
     limits = Limits(profile="libraries", seconds=seconds, memory=memory << 20)
-    budget = Budget(max_calls=max_calls, max_tokens=max_tokens, max_seconds=max_seconds)
+    running = options.settings()
     with contextlib.ExitStack() as opened:
-        kept = opened.enter_context(OpenStore(store)) if explain or not (given or reference) else None
+        kept = opened.enter_context(OpenStore(options.store)) if explain or not (given or reference) else None
         if given is None and not reference:
-            given = _written(read, lm, kept, budget, timeout, progress)
+            given = _written(read, options, kept, running["budget"], progress)
         found = evaluate_code(
             read, given, limits=limits, n_workers=n_workers, allow_weaker=allow_weaker, progress=progress
         )
         contents = found.as_dict()
-        probed = probe_memory(found, seed=seed) if probe else None
+        probed = probe_memory(found, seed=options.seed) if probe else None
         if probed is not None:
             contents["probe"] = probed.as_dict()
         # What has been found stands, whatever comes of the explanation.
         _save(out, contents)
         explained = None
         if probed is not None and explain:
-            options = {"lm": lm, "embedder": embedder, "timeout": timeout, "budget": budget}
             try:
+                # Both share the open store and what is left of the budget.
                 explained = explain_drop(
-                    found, probed, n_predicates=explain, store=kept, seed=seed, progress=progress, **options
+                    found, probed, n_predicates=explain, progress=progress, **running | {"store": kept}
                 )
                 contents["explanation"] = explained.as_dict()
                 _save(out, contents)
             except CorpusError as error:
                 print_warnings([str(error)])
-    if json:
+    if options.json:
         print_json(contents)
     else:
         _show(found, probed, explained, out)
 
 
-def _written(problems, lm: str, store, budget, timeout: float, progress) -> dict[str, str]:
+def _written(problems, options: EmbeddingOptions, store, budget, progress) -> dict[str, str]:
     from nlparam.budget import Meter
     from nlparam.costs import Costs
     from nlparam.execution import write_solutions
@@ -151,9 +131,9 @@ def _written(problems, lm: str, store, budget, timeout: float, progress) -> dict
     from nlparam.language.lm.engine import Engine
 
     costs = Costs()
-    model = load_language_model(lm, timeout=timeout)
+    model = load_language_model(options.lm, timeout=options.timeout)
     with Engine(
-        model, store=store, costs=costs, timeout=timeout, progress=progress, meter=Meter(costs, budget)
+        model, store=store, costs=costs, timeout=options.timeout, progress=progress, meter=Meter(costs, budget)
     ) as engine:
         return write_solutions(engine, problems)
 

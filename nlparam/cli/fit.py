@@ -5,17 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from nlparam.cli.options import (
-    FitOptions,
-    Intercept,
-    K,
-    LabelField,
-    Posterior,
-    Ridge,
-    TimeUnit,
-    spread_options,
-)
+from nlparam.cli.options import Intercept, K, LabelField, Posterior, Ridge, TimeUnit
 from nlparam.cli.run_fit import run
+from nlparam.cli.run_options import FitOptions, spread_options
 
 app = typer.Typer(no_args_is_help=True, help="Fit a model to texts; its parameters are predicates.")
 

@@ -5,20 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nlparam.cli.options import (
-    Embedder,
-    Json,
-    LanguageModel,
-    MaxCalls,
-    MaxSeconds,
-    MaxTokens,
-    Out,
-    Overwrite,
-    Store,
-    TextField,
-    Timeout,
-)
+from nlparam.cli.options import Embedder, Json, Out, Store, TextField, Timeout
 from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable
+from nlparam.cli.run_options import EmbeddingOptions, spread_options
 
 if TYPE_CHECKING:
     from nlparam.guard.evaluation import Evaluation, Rate
@@ -29,6 +18,7 @@ GuardFolder = Annotated[Path, typer.Argument(help="The --out folder of a guard."
 
 
 @app.command()
+@spread_options
 def train(
     constitution: Annotated[
         Path,
@@ -42,6 +32,7 @@ def train(
         ),
     ],
     out: Out,
+    options: EmbeddingOptions,
     max_refusals: Annotated[
         float, typer.Option(help="The share of benign exchanges that may be refused.", metavar="SHARE")
     ] = 0.005,
@@ -55,16 +46,6 @@ def train(
         int, typer.Option(help="The same in styles that only `evaluate` sees.", min=0, metavar="N")
     ] = 8,
     text_field: TextField = None,
-    lm: LanguageModel = "embedded",
-    embedder: Embedder = None,
-    timeout: Timeout = 60.0,
-    store: Store = None,
-    seed: Annotated[int, typer.Option(help="Seeds everything that is random.", min=0, metavar="N")] = 0,
-    max_calls: MaxCalls = None,
-    max_tokens: MaxTokens = None,
-    max_seconds: MaxSeconds = None,
-    overwrite: Overwrite = False,
-    json: Json = False,
 ) -> None:
     """Train a guard: the language model writes texts for each rule, judges them, and two small heads learn from them.
 
@@ -81,26 +62,22 @@ def train(
 
     progress = Progress()
     with progress.task("starting", None):
-        from nlparam.budget import Budget
         from nlparam.guard.training import train as train_guard
 
+    settings = options.settings()
     guard = train_guard(
         rules,
         traffic,
-        plan=Plan(n_per_rule=n_per_rule, n_held_out=n_held_out, seed=seed),
-        lm=lm,
-        embedder=embedder,
+        plan=Plan(n_per_rule=n_per_rule, n_held_out=n_held_out, seed=settings.pop("seed")),
         max_refusals=max_refusals,
         confidence=confidence,
-        budget=Budget(max_calls=max_calls, max_tokens=max_tokens, max_seconds=max_seconds),
-        store=store,
-        timeout=timeout,
         out=out,
-        overwrite=overwrite,
+        overwrite=options.overwrite,
         progress=progress,
+        **settings,
     )
     print_warnings(guard.warnings)
-    if json:
+    if options.json:
         print_json({"counts": guard.counts, "threshold": guard.threshold._asdict(), "costs": guard.costs.as_dict()})
         return
     rows = []

@@ -1,12 +1,8 @@
-"""Options that several commands share, written once."""
+"""Options that several commands share, written once; `nlparam.cli.run_options` has groups of them."""
 
-import dataclasses
 import enum
-import functools
-import inspect
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -324,83 +320,3 @@ Json = Annotated[
     typer.Option("--json", help="Print JSON on standard output, and nothing else there.", rich_help_panel=_OUTPUT),
 ]
 Folder = Annotated[Path, typer.Argument(help="The --out folder of a fit.", show_default=False)]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class FitOptions:
-    """What every `nlparam fit MODEL` takes beside the options of the model."""
-
-    texts: Texts = None
-    dataset: Dataset = None
-    text_field: TextField = None
-    goal: Goal = None
-    lm: LanguageModel = "embedded"
-    embedder: Embedder = None
-    timeout: Timeout = 60.0
-    store: Store = None
-    proposer: ProposerName = None
-    predicates: Predicates = None
-    representation: Representation = Represented.auto
-    max_judgments: MaxJudgments = None
-    n_judged: NJudged = None
-    rounds: Rounds = None
-    seed: Seed = 0
-    seeds: Seeds = None
-    executable: UseExecutable = False
-    cascade: UseCascade = False
-    target_recall: TargetRecall = 0.95
-    target_precision: TargetPrecision = 0.95
-    failure_probability: FailureProbability = 0.1
-    form: PromptForm = Form.single
-    calibration: CalibrationFile = None
-    max_calls: MaxCalls = None
-    max_tokens: MaxTokens = None
-    max_seconds: MaxSeconds = None
-    max_cost: MaxCost = None
-    prices: Prices = None
-    dry_run: DryRun = False
-    out: Out
-    events: Events = None
-    overwrite: Overwrite = False
-    json: Json = False
-
-
-def spread_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Gives a command one option for each field of the dataclass that its parameter `options` is annotated with.
-
-    ```python
-    @app.command()
-    @spread_options
-    def clustering(k: Annotated[int, typer.Option()], options: FitOptions) -> None: ...
-    ```
-    """
-    own = inspect.signature(command).parameters
-    kind = own["options"].annotation
-    fields = dataclasses.fields(kind)
-    shared = [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            annotation=field.type,
-            default=inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default,
-        )
-        for field in fields
-    ]
-    parameters = [
-        *(
-            parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-            for name, parameter in own.items()
-            if name != "options"
-        ),
-        *shared,
-    ]
-
-    @functools.wraps(command)
-    def with_options(**values: Any) -> None:
-        options = kind(**{field.name: values.pop(field.name) for field in fields})
-        command(**values, options=options)
-
-    # Typer reads both.
-    with_options.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportAttributeAccessIssue]
-    with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return with_options

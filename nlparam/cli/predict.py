@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nlparam.cli.costs import certificate_lines
-from nlparam.cli.options import Folder, MaxCalls, MaxSeconds, MaxTokens, Overwrite, Store, TextField, Timeout, Way
+from nlparam.cli.options import Folder, TextField, Way
 from nlparam.cli.output import print_lines, print_table, print_warnings, printable
+from nlparam.cli.run_options import CallOptions, spread_options
 from nlparam.errors import NlparamError
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from nlparam.solution import Fit
 
 
+@spread_options
 def predict(
     folder: Folder,
     texts: Annotated[
@@ -29,6 +31,7 @@ def predict(
     out: Annotated[
         Path, typer.Option(help="The table to write: .parquet, .csv or .jsonl.", metavar="FILE", show_default=False)
     ],
+    options: CallOptions,
     by: Annotated[
         Way | None,
         typer.Option(
@@ -44,13 +47,7 @@ def predict(
             help="Where the language model of the fit is now, if it has moved.", metavar="LM", show_default=False
         ),
     ] = None,
-    timeout: Timeout = 60.0,
-    max_calls: MaxCalls = None,
-    max_tokens: MaxTokens = None,
-    max_seconds: MaxSeconds = None,
     text_field: TextField = None,
-    store: Store = None,
-    overwrite: Overwrite = False,
 ) -> None:
     """Say what a fit or taxonomy predicts for new texts: one row per text, with the probability of every predicate.
 
@@ -60,7 +57,7 @@ def predict(
     probability of each, for a time series the most typical time, for any other model prediction; and P(predicate) for
     each predicate.
     """
-    write = _writer(out, overwrite=overwrite)
+    write = _writer(out, overwrite=options.overwrite)
     if exact and by not in (None, Way.exact):
         raise typer.BadParameter(f"got --by {by.value} too, expected one of the two", param_hint="'--exact'")
     from nlparam.progress import Progress
@@ -73,31 +70,25 @@ def predict(
     if (folder / "taxonomy.json").exists():
         from nlparam.cli.assign import assign_texts
 
-        limits = {"max_calls": max_calls, "max_tokens": max_tokens, "max_seconds": max_seconds}
         how = None if way is None else way.value
-        columns = assign_texts(
-            folder, table.texts, by=how, lm=lm, limits=limits, store=store, timeout=timeout, progress=progress
-        )
+        columns = assign_texts(folder, table.texts, by=how, lm=lm, progress=progress, **options.settings())
         _write(write, out, columns)
         print_lines(f"\nlabels:  {out}")
         return
     with progress.task("starting", None):
         import nlparam
-        from nlparam.budget import Budget
         from nlparam.inference import denote
         from nlparam.language.store import Store as OpenStore
 
     fit = nlparam.load(folder)
-    with OpenStore(store) as opened:
+    with OpenStore(options.store) as opened:
         denoted = denote(
             fit,
             table.texts,
             by=None if way is None else way.value,
             lm=lm,
-            store=opened,
-            budget=Budget(max_calls=max_calls, max_tokens=max_tokens, max_seconds=max_seconds),
-            timeout=timeout,
             progress=progress,
+            **options.settings() | {"store": opened},
         )
     denotations = denoted.denotations
     predictions = fit.predict(table.texts, denotations=denotations)

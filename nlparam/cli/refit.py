@@ -7,17 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nlparam.cli.options import (
-    CalibrationFile,
-    Json,
-    MaxCalls,
-    MaxSeconds,
-    MaxTokens,
-    Overwrite,
-    Store,
-    Timeout,
-)
+from nlparam.cli.options import CalibrationFile, Json
 from nlparam.cli.output import print_json, print_lines, print_warnings
+from nlparam.cli.run_options import CallOptions, spread_options
 from nlparam.errors import FitWarning
 
 if TYPE_CHECKING:
@@ -35,8 +27,10 @@ MovedModel = Annotated[
 ]
 
 
+@spread_options
 def refit(
     folder: TaxonomyFolder,
+    options: CallOptions,
     edited: Annotated[
         Path | None,
         typer.Option(
@@ -71,12 +65,6 @@ def refit(
     ] = False,
     lm: MovedModel = None,
     calibration: CalibrationFile = None,
-    timeout: Timeout = 60.0,
-    max_calls: MaxCalls = None,
-    max_tokens: MaxTokens = None,
-    max_seconds: MaxSeconds = None,
-    store: Store = None,
-    overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
     """Fit a taxonomy again after its taxonomy.yaml was edited; every judgment is used again.
@@ -88,7 +76,6 @@ def refit(
 
     progress = Progress()
     with progress.task("starting", None):
-        from nlparam.budget import Budget
         from nlparam.taxonomies.folder import check_folder
         from nlparam.taxonomies.history import forget_update, keep, load_or_hint
         from nlparam.taxonomies.refit import changes_of, last_edit
@@ -104,7 +91,7 @@ def refit(
         return
     target = folder if out is None else out
     if out is not None:
-        check_folder(out, taxonomy.settings, overwrite=overwrite)
+        check_folder(out, taxonomy.settings, overwrite=options.overwrite)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", FitWarning)
         new = fit_again(
@@ -113,10 +100,8 @@ def refit(
             **given,
             lm=lm,
             calibration=calibration,
-            budget=Budget(max_calls=max_calls, max_tokens=max_tokens, max_seconds=max_seconds),
-            store=store,
-            timeout=timeout,
             progress=progress,
+            **options.settings(),
         )
     print_warnings(str(one.message) for one in caught if issubclass(one.category, FitWarning))
     if new is taxonomy and out is None:

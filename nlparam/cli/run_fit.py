@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from nlparam.cli.options import FitOptions, PosteriorMethod
+from nlparam.cli.options import PosteriorMethod
 from nlparam.cli.output import print_json, print_warnings
+from nlparam.cli.run_options import FitOptions
 from nlparam.errors import CorpusError, FitWarning
 
 if TYPE_CHECKING:
-    from nlparam.budget import Budget
     from nlparam.cascade import Cascade
     from nlparam.corpus import Corpus
     from nlparam.numerics.model import AbstractPredicateModel
@@ -51,12 +51,10 @@ def run(
         model = make_model(data)
         nlparam.SearchOptions(**changes)  # says what is wrong before anything is computed
         cascade = _cascade(options)
-        budget = budget_of(options)
+        running = options.settings()
         model.prepare(data, len(texts))
     settings: dict[str, Any] = {
         "goal": options.goal or DEFAULT_GOAL,
-        "lm": options.lm,
-        "embedder": options.embedder,
         "proposer": options.proposer,
         "judge": cascade,
         "form": options.form.value,
@@ -65,12 +63,8 @@ def run(
         "options": changes,
         "representation": options.representation.value,
         "executable": options.executable,
-        "budget": budget,
-        "store": options.store,
-        "timeout": options.timeout,
-        "seed": options.seed,
         "progress": progress,
-    }
+    } | running
     from nlparam.telemetry import write_events
 
     if options.dry_run:
@@ -200,18 +194,6 @@ def _cascade(options: FitOptions) -> "Cascade | None":
     if given:
         raise ValueError(f"got --{given[0].replace('_', '-')} without --cascade, to which it belongs")
     return None
-
-
-def budget_of(options: Any) -> "Budget":
-    """The budget that the options of a command name."""
-    from nlparam.budget import Budget, load_price
-    from nlparam.language.lm import load_language_model
-
-    limits = {name: getattr(options, name) for name in ("max_calls", "max_tokens", "max_seconds", "max_cost")}
-    price = None
-    if options.max_cost is not None or options.prices is not None:
-        price = load_price(load_language_model(options.lm, timeout=options.timeout).identity, options.prices)
-    return Budget(**limits, price=price)
 
 
 def _candidates(options: FitOptions, n_predicates: int) -> Sequence[str] | None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nlparam.cli.options import Embedder, Json, spread_options
+from nlparam.cli.options import Embedder, Json
 from nlparam.cli.output import print_json, print_lines
+from nlparam.cli.run_options import spread_options
 
 if TYPE_CHECKING:
     from nlparam.scale import JobResult

@@ -6,19 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nlparam.cli.options import (
-    Embedder,
-    Json,
-    LanguageModel,
-    MaxCalls,
-    MaxSeconds,
-    MaxTokens,
-    Overwrite,
-    Seed,
-    Store,
-    Timeout,
-)
 from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable
+from nlparam.cli.run_options import EmbeddingOptions, spread_options
 from nlparam.errors import NlparamError
 
 if TYPE_CHECKING:
@@ -28,6 +17,7 @@ if TYPE_CHECKING:
 _SHOWN = 20  # explanations in the table
 
 
+@spread_options
 def simulate(
     explanations: Annotated[
         Path,
@@ -37,6 +27,7 @@ def simulate(
             show_default=False,
         ),
     ],
+    options: EmbeddingOptions,
     model: Annotated[
         str | None,
         typer.Option(
@@ -45,7 +36,6 @@ def simulate(
             show_default=False,
         ),
     ] = None,
-    lm: LanguageModel = "embedded",
     answers: Annotated[
         str | None,
         typer.Option(
@@ -70,19 +60,10 @@ def simulate(
     similarities: Annotated[
         str, typer.Option(help="How alike counterfactuals are: some of cosine, bleu, jaccard.", metavar="A,B")
     ] = "cosine,bleu,jaccard",
-    embedder: Embedder = None,
-    timeout: Timeout = 60.0,
-    max_calls: MaxCalls = None,
-    max_tokens: MaxTokens = None,
-    max_seconds: MaxSeconds = None,
-    seed: Seed = 0,
-    store: Store = None,
     out: Annotated[
         Path | None,
         typer.Option(help="A .json file for every counterfactual.", metavar="FILE", show_default=False),
     ] = None,
-    overwrite: Overwrite = False,
-    json: Json = False,
 ) -> None:
     """Say how well what a model answers can be told from its explanations (arXiv 2307.08678).
 
@@ -94,43 +75,36 @@ def simulate(
         raise typer.BadParameter("a file of explanations needs the model that answers", param_hint="'--model'")
     if is_fit and model is not None:
         raise typer.BadParameter("a fit answers for itself, leave --model out", param_hint="'--model'")
-    if out is not None and out.exists() and not overwrite:
+    if out is not None and out.exists() and not options.overwrite:
         raise NlparamError(f"{out} exists already: choose another --out, or replace it with --overwrite")
     from nlparam.progress import Progress
 
     progress = Progress()
     with progress.task("starting", None):
         import nlparam
-        from nlparam.budget import Budget
         from nlparam.errors import FitWarning
         from nlparam.simulatability import read_explanations, simulate, simulate_fit
 
-    options: dict[str, Any] = {
-        "lm": lm,
+    settings: dict[str, Any] = {
         "task": task,
         "n_counterfactuals": n_counterfactuals,
         "with_case": with_case,
         "similarities": _similarities(similarities),
-        "embedder": embedder,
-        "budget": Budget(max_calls=max_calls, max_tokens=max_tokens, max_seconds=max_seconds),
-        "store": store,
-        "timeout": timeout,
-        "seed": seed,
         "progress": progress,
-    }
+    } | options.settings()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", FitWarning)
         if is_fit:
-            found = simulate_fit(nlparam.load(explanations), n_inputs=n_inputs, **options)
+            found = simulate_fit(nlparam.load(explanations), n_inputs=n_inputs, **settings)
         else:
             assert model is not None
             possible = None if answers is None else [answer.strip() for answer in answers.split(",")]
             rows = read_explanations(explanations)
-            found = simulate(rows, model=model, answers=possible, **options)
+            found = simulate(rows, model=model, answers=possible, **settings)
     print_warnings(str(warning.message) for warning in caught if issubclass(warning.category, FitWarning))
     if out is not None:
         found.save(out)
-    if json:
+    if options.json:
         print_json(found.as_dict())
     else:
         _show(found, out)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nlparam.cli import options as shared
-from nlparam.cli.options import spread_options
 from nlparam.cli.output import print_json, print_lines, print_warnings, printable
-from nlparam.cli.run_fit import budget_of, read_dataset, shown_warnings, usage_errors
+from nlparam.cli.run_fit import read_dataset, shown_warnings, usage_errors
+from nlparam.cli.run_options import AnalysisOptions, spread_options
 from nlparam.errors import CorpusError
 
 if TYPE_CHECKING:
@@ -60,34 +60,20 @@ Out = Annotated[
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TaxonomyCommand:
+class TaxonomyCommand(AnalysisOptions):
     """What `nlparam taxonomy` takes beside its texts, depth and children."""
 
     dataset: shared.Dataset = None
     text_field: shared.TextField = None
     goal: shared.Goal = None
-    lm: shared.LanguageModel = "embedded"
-    embedder: shared.Embedder = None
-    timeout: shared.Timeout = 60.0
-    store: shared.Store = None
     predicates: Pool = None
     representation: shared.Representation = shared.Represented.auto
     n_stated: NStated = None
     n_judged: NJudged = None
     least_texts: LeastTexts = None
-    seed: shared.Seed = 0
     form: shared.PromptForm = shared.Form.single
     calibration: shared.CalibrationFile = None
-    max_calls: shared.MaxCalls = None
-    max_tokens: shared.MaxTokens = None
-    max_seconds: shared.MaxSeconds = None
-    max_cost: shared.MaxCost = None
-    prices: shared.Prices = None
-    dry_run: shared.DryRun = False
     out: Out
-    events: shared.Events = None
-    overwrite: shared.Overwrite = False
-    json: shared.Json = False
 
 
 @spread_options
@@ -129,24 +115,18 @@ def taxonomy(
     with usage_errors():
         TaxonomyOptions(**changes)
         children_range(children)
-        budget = budget_of(options)
+        running = options.settings()
     settings: dict[str, Any] = {
         "goal": options.goal or DEFAULT_GOAL,
         "depth": depth,
         "children": children,
-        "lm": options.lm,
-        "embedder": options.embedder,
         "form": options.form.value,
         "calibration": options.calibration,
         "pool": _candidates(options.predicates),
         "options": changes,
         "representation": options.representation.value,
-        "budget": budget,
-        "store": options.store,
-        "timeout": options.timeout,
-        "seed": options.seed,
         "progress": progress,
-    }
+    } | running
     from nlparam.telemetry import write_events
 
     if options.dry_run:

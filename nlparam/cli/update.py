@@ -6,20 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nlparam.cli.options import (
-    CalibrationFile,
-    Json,
-    MaxCalls,
-    MaxSeconds,
-    MaxTokens,
-    Overwrite,
-    Seed,
-    Store,
-    TextField,
-    Timeout,
-)
+from nlparam.cli.options import CalibrationFile, Json, Seed, TextField
 from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable
 from nlparam.cli.refit import MovedModel, TaxonomyFolder
+from nlparam.cli.run_options import CallOptions, spread_options
 from nlparam.errors import FitWarning
 
 if TYPE_CHECKING:
@@ -27,12 +17,14 @@ if TYPE_CHECKING:
     from nlparam.taxonomies.drift import Update
 
 
+@spread_options
 def update(
     folder: TaxonomyFolder,
     texts: Annotated[
         Path,
         typer.Option(help="The new texts: a file or folder of the kinds `nlparam taxonomy` reads.", show_default=False),
     ],
+    options: CallOptions,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -62,13 +54,7 @@ def update(
     text_field: TextField = None,
     lm: MovedModel = None,
     calibration: CalibrationFile = None,
-    timeout: Timeout = 60.0,
-    max_calls: MaxCalls = None,
-    max_tokens: MaxTokens = None,
-    max_seconds: MaxSeconds = None,
-    store: Store = None,
     seed: Seed = 0,
-    overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
     """Bring new texts into a taxonomy: where they belong, what none of its nodes explains, and what has changed.
@@ -83,7 +69,6 @@ def update(
     print_warnings(table.warnings)
     progress = Progress()
     with progress.task("starting", None):
-        from nlparam.budget import Budget
         from nlparam.report.tree import write_taxonomy_report
         from nlparam.taxonomies.folder import check_folder
         from nlparam.taxonomies.history import keep, load_or_hint
@@ -97,7 +82,7 @@ def update(
         raise typer.BadParameter(message, param_hint="'FOLDER'")
     target = folder if out is None else out
     if out is not None:
-        check_folder(out, taxonomy.settings, overwrite=overwrite)
+        check_folder(out, taxonomy.settings, overwrite=options.overwrite)
     try:
         judged = None if n_judged == "all" else n_judged if n_judged == "auto" else int(n_judged)
     except ValueError:
@@ -115,11 +100,9 @@ def update(
             level=level,
             lm=lm,
             calibration=calibration,
-            budget=Budget(max_calls=max_calls, max_tokens=max_tokens, max_seconds=max_seconds),
-            store=store,
-            timeout=timeout,
             seed=seed,
             progress=progress,
+            **options.settings(),
         )
     print_warnings(str(one.message) for one in caught if issubclass(one.category, FitWarning))
     kept = keep(taxonomy, folder) if target.resolve() == folder.resolve() else None
