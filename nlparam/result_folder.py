@@ -1,4 +1,4 @@
-"""The folder of a result: whether it may be written to, and the JSON file in it that is written last."""
+"""The folder or file of a result: whether it may be written to, and the JSON file that is written last."""
 
 import json
 import os
@@ -9,7 +9,14 @@ from typing import Any
 from nlparam.errors import FitFolderError
 
 # The file that makes a folder complete, and what the folder then holds.
-KINDS = {"fit.json": "fit", "taxonomy.json": "taxonomy", "comparison.json": "comparison", "guard.json": "guard"}
+KINDS = {
+    "fit.json": "fit",
+    "taxonomy.json": "taxonomy",
+    "comparison.json": "comparison",
+    "guard.json": "guard",
+    "evaluation.json": "guard's evaluation",
+    "audit.json": "report of an audit",
+}
 
 
 def check_result_folder(
@@ -60,11 +67,26 @@ def write_json(path: str | Path, contents: Any) -> None:
     partial = path.with_name(f"{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(contents, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        text = json.dumps(contents, indent=1, ensure_ascii=False) + "\n"
+        # Half a surrogate pair has no UTF-8; with a backslash it is what JSON calls it.
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
         partial.replace(path)
     except OSError:
         partial.unlink(missing_ok=True)
         raise
+
+
+def report_beside(file: str | Path) -> Path:
+    """Where the report of a result stands that is one JSON file: `out/mine.html` for `out/mine.json`."""
+    file = Path(file)
+    return file.with_name(f"{file.name.removesuffix('.json')}.html")
+
+
+def check_result_file(file: str | Path | None, *, overwrite: bool = False) -> None:
+    """Raises `FitFolderError` if there is such a file, or such a report, and `overwrite` is not set."""
+    for path in () if file is None or overwrite else (Path(file), report_beside(file)):
+        if path.exists():
+            raise FitFolderError(f"{path} exists already: choose another --out, or replace it with --overwrite")
 
 
 def read_json(path: str | Path, *, again: str) -> dict[str, Any]:

@@ -42,6 +42,17 @@ class Expression:
         assert isinstance(self, And | Or)
         return (self.word, *(operand.tree(columns) for operand in self.of))
 
+    def outline(self) -> list[tuple[int, str]]:
+        """In lines to be read, each with its depth: what is joined stands below "all of" or "any of"."""
+        if isinstance(self, Part):
+            return [(0, self.predicate)]
+        if isinstance(self, Not):
+            (_, first), *rest = self.of.outline()
+            return [(0, f"not: {first}"), *rest]
+        assert isinstance(self, And | Or)
+        lines = [(depth + 1, words) for operand in self.of for depth, words in operand.outline()]
+        return [(0, "all of" if isinstance(self, And) else "any of"), *lines]
+
     def replace(self, number: int, by: "Expression") -> "Expression":
         """With part `number` (counted as in `parts`) replaced."""
         replaced = _changed(self, number, by)

@@ -115,7 +115,7 @@ def decompose(
             n_words = _WORDS_STRONG if language_model.strong else _WORDS_SMALL
             judge = LabelJudge(engine, opened, costs, n_words=n_words, progress=progress)
         with costs.stage("judging"):
-            execution, rows = _judged(judge, corpus, predicate, candidates, known, meter)
+            execution, rows, notes = _judged(judge, corpus, predicate, candidates, known, meter)
     costs.money = meter.cost
     ranked, suggestion = _ranked(found, execution, others, target=target, max_edits=max_edits, seed=seed)
     settings = {
@@ -131,7 +131,10 @@ def decompose(
         "max_edits": max_edits,
         "seed": seed,
     }
-    return Decomposed(predicate, tuple(ranked), suggestion, execution, rows, tuple(unreadable), settings, costs)
+    kept = tuple(corpus.texts[row] for row in rows.tolist())
+    return Decomposed(
+        predicate, tuple(ranked), suggestion, execution, rows, tuple(unreadable), settings, costs, kept, notes
+    )
 
 
 def _write(
@@ -168,8 +171,8 @@ def _judged(
     candidates: list[str],
     labels: np.ndarray | None,
     meter: Meter,
-) -> tuple[Execution, np.ndarray]:
-    """The candidates judged on every text that has words, and the numbers of the texts for which all was answered."""
+) -> tuple[Execution, np.ndarray, tuple[str, ...]]:
+    """The candidates judged on every text with words, the numbers of those for which all was answered, and notes."""
     asked = [*candidates, predicate] if labels is None else candidates
     shape = (len(corpus.distinct), len(asked))
     answers = judge.judge(corpus.distinct, asked, np.argwhere(np.ones(shape, dtype=bool))).reshape(shape)
@@ -182,17 +185,15 @@ def _judged(
             f"all {len(asked)} predicates were judged for {complete.sum()} of {len(rows)} texts only, expected at "
             f"least {_LEAST_TEXTS}: {why}; what was judged is stored"
         )
+    notes: tuple[str, ...] = ()
     if meter.spent is not None or not complete.all():
         spent = f"the budget is spent ({meter.spent})" if meter.spent is not None else "judgments failed"
-        warnings.warn(
-            f"{spent}: this is of the {complete.sum()} of {len(rows)} texts for which everything was judged",
-            FitWarning,
-            stacklevel=3,
-        )
+        notes = (f"{spent}: this is of the {complete.sum()} of {len(rows)} texts for which everything was judged",)
+        warnings.warn(notes[0], FitWarning, stacklevel=3)
     rows, answers = rows[complete], answers[complete]
     # The whole itself is no part that a repair may put in.
     whole = answers[:, -1] >= 0.5 if labels is None else labels[rows]
-    return Execution(tuple(candidates), answers[:, : len(candidates)], whole), rows
+    return Execution(tuple(candidates), answers[:, : len(candidates)], whole), rows, notes
 
 
 def _ranked(
@@ -215,6 +216,7 @@ def _ranked(
             agreement=held_out.agreement(expression),
             assistance=assistance(expression, ranking, alternatives, target=target, max_edits=max_edits),
             fault=fault,
+            n_held_out=len(held_out.labels),
         )
         for expression, fault in composed.items()
     ]

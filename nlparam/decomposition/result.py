@@ -12,6 +12,7 @@ from nlparam.decomposition.execution import Execution
 from nlparam.decomposition.expression import Expression, parse
 from nlparam.decomposition.repair import Assistance, Repair, repair
 from nlparam.errors import NlparamError
+from nlparam.numerics.rates import Rate, rate
 from nlparam.result_folder import write_json
 
 
@@ -20,8 +21,8 @@ class Decomposition:
     """One decomposition.
 
     **Attributes:** `balanced_agreement`, with the labels of the texts by which it was ranked, either label counting
-    half; `agreement`, the share of the texts held out for which it is right; `assistance`, how well it can be repaired;
-    `fault`, what the language model said is wrong with what it was refined from (`None` if it was not refined).
+    half; `agreement`, the share of the `n_held_out` texts held out for which it is right; `assistance`, how well it can
+    be repaired; `fault`, what the language model said is wrong with what it was refined from (`None` if it was not).
     """
 
     expression: Expression
@@ -29,6 +30,12 @@ class Decomposition:
     agreement: float
     assistance: Assistance
     fault: str | None = None
+    n_held_out: int = 0
+
+    @property
+    def held_out(self) -> Rate:
+        """The agreement with Wilson's 95% interval."""
+        return rate(round(self.agreement * self.n_held_out), self.n_held_out)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +45,8 @@ class Decomposed:
     **Attributes:** `predicate`, what was taken apart; `ranked`, its decompositions, the best first; `suggestion`, the
     one change of the best that would bring it closer to the labels, on both halves of the texts (`None` if there is
     none); `execution`, all predicates that were judged, for every text with a label; `rows`, their numbers among the
-    texts given; `unreadable`, what could not be read as a decomposition.
+    texts given, and `texts`, these; `unreadable`, what could not be read as a decomposition; `notes`, what a reader
+    should know.
     """
 
     predicate: str
@@ -49,6 +57,8 @@ class Decomposed:
     unreadable: tuple[str, ...]
     settings: dict[str, Any]
     costs: Costs
+    texts: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def chosen(self) -> Decomposition:
@@ -69,29 +79,58 @@ class Decomposed:
         return repair(expression, self.execution, n_edits=n_edits)
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON can hold it."""
+        """As JSON can hold it. The repair of each decomposition is by all texts, those held out among them."""
+        parts = list(dict.fromkeys(self.chosen.expression.parts))
+        columns = [self.execution.columns[part] for part in parts]
+        hard = self.execution.denotation(self.chosen.expression, hard=True) >= 0.5
         return {
             "predicate": self.predicate,
             "ranked": [
                 {
                     "expression": str(one.expression),
+                    "outline": one.expression.outline(),
                     "agreement": one.agreement,
+                    "held_out": {n: _finite(v) for n, v in dict(one.held_out._asdict(), value=one.agreement).items()},
                     "balanced_agreement": one.balanced_agreement,
                     "assistance": {n: _finite(v) for n, v in dataclasses.asdict(one.assistance).items()},
                     "fault": one.fault,
+                    "repair": next((made.as_dict() for made in repair(one.expression, self.execution)), None),
                 }
                 for one in self.ranked
             ],
             "suggestion": None if self.suggestion is None else self.suggestion.as_dict(),
             "unreadable": list(self.unreadable),
             "judged": list(self.execution.predicates),
+            "parts": parts,
             "texts": [
-                {"text": int(row), "label": bool(label), "probability": float(probability)}
-                for row, label, probability in zip(self.rows, self.execution.labels, self.denotation, strict=True)
+                {
+                    "text": int(self.rows[at]),
+                    "label": bool(label),
+                    "probability": float(probability),
+                    "right": bool(hard[at] == label),
+                    "parts": self.execution.denotations[at, columns].tolist(),
+                    "words": self.texts[at],
+                }
+                for at, (label, probability) in enumerate(zip(self.execution.labels, self.denotation, strict=True))
             ],
+            "notes": list(self.notes),
             "settings": self.settings,
             "costs": self.costs.as_dict(),
         }
+
+    def report(self, path: str | Path | None = None) -> str:
+        """The report as one self-contained HTML page; written to `path` if one is given."""
+        from nlparam.report.sections import section_report
+        from nlparam.report.siblings.decomposition import describe_decomposed
+
+        return section_report(describe_decomposed(self.as_dict()), path)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from nlparam.report.sections import section_card
+        from nlparam.report.siblings.decomposition import describe_decomposed
+
+        return section_card(describe_decomposed(self.as_dict()))
 
     def save(self, path: str | Path) -> Path:
         """Writes it all to a JSON file. Raises `NlparamError` if that cannot be written."""

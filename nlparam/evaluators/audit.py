@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from nlparam.errors import CorpusError, FitFolderError
 from nlparam.evaluators.covariates import CovariateEffect, covariate_effects
 from nlparam.evaluators.mistakes import Change, SystemRates, changes, system_rates
 from nlparam.evaluators.records import Evaluations
+from nlparam.result_folder import check_result_folder, write_json
 
 if TYPE_CHECKING:
     from nlparam.comparison import Comparison, Finding
@@ -24,7 +26,7 @@ SIDES = {
     "false positives": ("wrong, and accepted", "wrong, and rejected"),
     "false negatives": ("right, but rejected", "right, and accepted"),
 }
-_FILE, _PREDICATES = "audit.json", "predicates"
+_FILE, _REPORT, _PREDICATES = "audit.json", "report.html", "predicates"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Audit:
     **Attributes:** `n_evaluations` and `n_tasks`; `rates` of every system, `changes` between systems, `effects` of the
     covariates; `side`, the kind of mistake that predicates are sought for, and `comparison`, what `nlparam.compare`
     found of it (`None` if nothing was sought or could be); `notes`, what a reader should know; `complete`, false while
-    predicates are still to be sought.
+    predicates are still to be sought; `settings`, how it was measured.
     """
 
     n_evaluations: int
@@ -46,6 +48,7 @@ class Audit:
     side: str = "false positives"
     comparison: "Comparison | None" = None
     complete: bool = True
+    settings: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def fooling(self) -> "list[Finding]":
@@ -57,19 +60,20 @@ class Audit:
     def as_dict(self) -> dict[str, Any]:
         """All of it as JSON can hold it; of the predicates those that were tested."""
 
-        def plain(values: Mapping[str, Any]) -> dict[str, Any]:
-            return {name: value._asdict() if hasattr(value, "_asdict") else value for name, value in values.items()}
-
         tested = [] if self.comparison is None else self.comparison.tested
-        return {
+        sought = {} if self.comparison is None else self.comparison.settings
+        contents = {
             "evaluations": self.n_evaluations,
             "tasks": self.n_tasks,
-            "systems": [plain(found._asdict()) for found in self.rates],
-            "changes": [change._asdict() for change in self.changes],
-            "covariates": [effect._asdict() for effect in self.effects],
+            "systems": self.rates,
+            "changes": self.changes,
+            "covariates": self.effects,
             "notes": self.notes,
             "side": self.side,
+            "sides": SIDES[self.side],
             "complete": self.complete,
+            "settings": self.settings | sought,
+            "costs": None if self.comparison is None else self.comparison.costs.as_dict(),
             "predicates": [
                 {
                     "predicate": finding.predicate,
@@ -77,19 +81,37 @@ class Audit:
                     "more": finding.more,
                     "effect": None if finding.estimate is None else dataclasses.asdict(finding.estimate),
                     "p_adjusted": finding.p_adjusted,
+                    "shares": [dataclasses.asdict(share) for share in finding.shares],
                 }
                 for finding in tested
             ],
         }
+        return {name: _jsonable(value) for name, value in contents.items()}
+
+    def report(self, path: str | Path | None = None) -> str:
+        """The report as one self-contained HTML page; written to `path` if one is given."""
+        from nlparam.report.sections import section_report
+        from nlparam.report.siblings.audit import describe_audit
+
+        contents = self.as_dict()
+        # The comparison has a report of its own, in the folder beside this one.
+        if self.comparison is not None and path is not None and (Path(path).parent / _PREDICATES / _REPORT).exists():
+            contents["predicates_report"] = f"{_PREDICATES}/{_REPORT}"
+        return section_report(describe_audit(contents), path)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from nlparam.report.sections import section_card
+        from nlparam.report.siblings.audit import describe_audit
+
+        return section_card(describe_audit(self.as_dict()))
 
     def save(self, folder: str | Path) -> Path:
-        """Writes `audit.json` into a folder. Raises `FitFolderError` if it cannot be written."""
+        """Writes `audit.json` and the report into a folder. Raises `FitFolderError` if it cannot be written."""
         folder = Path(folder)
-        partial = folder / f"{_FILE}.partial"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            partial.write_text(json.dumps(self.as_dict(), indent=1, default=_jsonable) + "\n", encoding="utf-8")
-            partial.replace(folder / _FILE)
+            self.report(folder / _REPORT)
+            write_json(folder / _FILE, self.as_dict())
         except OSError as error:
             raise FitFolderError(f"{folder} cannot be written ({error}): choose another --out") from error
         return folder
@@ -125,8 +147,8 @@ def audit(
     - `computed`: whether words, phrases and patterns (length, digits, hedges, ...) are candidates too, at no cost.
     - `adjust`: whether the effects of predicates are adjusted for the covariates.
     - `confidence`, of the intervals; `seed`.
-    - `out`, `overwrite`: a folder for `audit.json` and the comparison with its report. What needs no language model is
-      written before one is asked.
+    - `out`, `overwrite`: a folder for `audit.json`, its report, and the comparison with its own. What needs no language
+      model is written before one is asked.
     - `options`: the others of `nlparam.compare` (`lm`, `goal`, `budget`, `store`, ...); `level`, the share of false
       claims, is 0.02 by default.
 
@@ -185,6 +207,7 @@ def _measure(evaluations: Evaluations, baseline: str | None, side: str, confiden
         effects=effects,
         notes=notes,
         side=side,
+        settings={"baseline": baseline, "confidence": confidence},
     )
 
 
@@ -224,8 +247,7 @@ def _computing() -> dict[str, Any]:
 
 
 def _check_folder(folder: Path, *, overwrite: bool) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise FitFolderError(f"{folder} is a file, expected a folder (or nothing yet): choose another --out")
+    check_result_folder(folder, _FILE, {}, dict, overwrite=overwrite)
     if (folder / _FILE).exists() and not overwrite and _is_complete(folder / _FILE):
         raise FitFolderError(f"{folder} holds an audit already: choose another --out, or replace it with --overwrite")
 
@@ -239,4 +261,15 @@ def _is_complete(file: Path) -> bool:
 
 
 def _jsonable(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else str(value)
+    """As JSON can hold it: named tuples as objects, what is not finite as `None`."""
+    if hasattr(value, "_asdict"):
+        value = value._asdict()
+    if isinstance(value, Mapping):
+        return {str(name): _jsonable(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(item) for item in value]
+    if isinstance(value, np.generic | np.ndarray):
+        return _jsonable(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, str | int) else str(value)

@@ -3,7 +3,8 @@
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from nlparam.errors import CorpusError, SandboxError
 from nlparam.execution.problems import CodeProblem, bare_code
@@ -13,6 +14,9 @@ from nlparam.language.prompting import load_prompt
 from nlparam.numerics.rates import Rate, rate
 from nlparam.progress import Progress
 from nlparam.sandbox import LIBRARIES, Limits, Problem, Verdict, enforced, run_problems
+
+if TYPE_CHECKING:
+    from nlparam.execution.memorisation import Explanation, Probe
 
 # Without these two the kernel would not stop a solution that wants to read or write elsewhere.
 _NEEDED = {"landlock", "seccomp"}
@@ -57,9 +61,9 @@ class Evaluation:
     def as_dict(self) -> dict[str, Any]:
         """All of it as JSON can hold it, without the problems' own texts."""
         return {
-            "overall": self.overall._asdict(),
-            "by_library": {name: found._asdict() for name, found in self.by_library.items()},
-            "by_perturbation": {name: found._asdict() for name, found in self.by_perturbation.items()},
+            "overall": _written(self.overall),
+            "by_library": {name: _written(found) for name, found in self.by_library.items()},
+            "by_perturbation": {name: _written(found) for name, found in self.by_perturbation.items()},
             "wrong_form": self.n_wrong_form,
             "broken_tests": self.n_broken,
             "enforced": sorted(self.enforced),
@@ -70,12 +74,44 @@ class Evaluation:
             ],
         }
 
+    def report(
+        self, path: str | Path | None = None, *, probe: "Probe | None" = None, explanation: "Explanation | None" = None
+    ) -> str:
+        """The report as one self-contained HTML page; written to `path` if one is given."""
+        return execution_report(
+            self.as_dict()
+            | {
+                "probe": None if probe is None else probe.as_dict(),
+                "explanation": None if explanation is None else explanation.as_dict(),
+            },
+            path,
+        )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from nlparam.report.sections import section_card
+        from nlparam.report.siblings.execution import describe_execution
+
+        return section_card(describe_execution(self.as_dict()))
+
     def _by(self, names: list[str]) -> dict[str, Rate]:
         return {name: self._rate([i for i, other in enumerate(names) if other == name]) for name in sorted(set(names))}
 
     def _rate(self, rows) -> Rate:
         run = [self.verdicts[row] for row in rows if not self.verdicts[row].broken]
         return rate(sum(verdict.passed for verdict in run), len(run), confidence=self.confidence)
+
+
+def execution_report(contents: Mapping[str, Any], path: str | Path | None = None) -> str:
+    """The report of what `Evaluation.as_dict()` says, with "probe", "explanation", "settings" and "costs" if given."""
+    from nlparam.report.sections import section_report
+    from nlparam.report.siblings.execution import describe_execution
+
+    return section_report(describe_execution(contents), path)
+
+
+def _written(found: Rate) -> dict[str, Any]:
+    return found._asdict() | {"rate": found.rate if found.n else None}
 
 
 def evaluate_code(

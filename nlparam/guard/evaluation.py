@@ -13,6 +13,7 @@ from nlparam.guard.benign import Benign
 from nlparam.guard.constitution import ROLES
 from nlparam.guard.errors import GuardError
 from nlparam.guard.folder import Guard
+from nlparam.guard.result import Evaluation, Mistake, Rate
 from nlparam.guard.training import exchange_scores
 from nlparam.guard.windows import looks_of
 from nlparam.language.embed import AbstractEmbedder
@@ -25,6 +26,8 @@ from nlparam.readers import read_texts
 _NEIGHBOURS = 10
 _N_TIMED, _TOKENS_TIMED, _N_GENERATED = 20, 100, 3
 _WORDS_PER_TOKEN = 0.75
+_MOST_MISTAKES = 200  # of each kind: the rates count the others
+HELD_OUT = "held-out styles"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,65 +38,6 @@ class Attack:
     role: str
     rule: str
     style: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Rate:
-    """`n_true` of `n`, with an interval that covers the share in 95 of 100 cases.
-
-    The interval is Wilson's, or, where a guarantee is checked, that of Clopper and Pearson.
-    """
-
-    n_true: int
-    n: int
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, n_true: int, n: int, *, method: str = "wilson") -> "Rate":
-        from scipy.stats import binomtest
-
-        if n == 0:
-            return cls(0, 0, 0.0, 1.0)
-        interval = binomtest(int(n_true), int(n)).proportion_ci(0.95, method=method)
-        return cls(int(n_true), int(n), float(interval.low), float(interval.high))
-
-    @property
-    def share(self) -> float:
-        return self.n_true / self.n if self.n else float("nan")
-
-    def as_dict(self) -> dict[str, Any]:
-        return dataclasses.asdict(self) | {"share": self.share if self.n else None}
-
-
-@dataclasses.dataclass(frozen=True)
-class Evaluation:
-    """What was measured.
-
-    **Attributes:**
-
-    - `rules`: for each restricted rule `detection` (a `Rate` at the threshold), `auroc` of its score against permitted
-      texts in the same held-out styles, and those of the baselines, `auroc_knn` and `auroc_zero_shot`.
-    - `styles`: the detection in each attack style.
-    - `auroc`: mean over the rules; `auroc_knn` and `auroc_zero_shot` likewise.
-    - `permitted`: how many of the permitted held-out texts are refused, which are made to lie near the rules.
-    - `refusals`: of benign exchanges that the guard has never seen; `None` without any.
-    - `released`: of restricted outputs that are stopped, the mean share that the client got before.
-    - `overhead`: seconds of screening, and of unguarded generation if there was a language model.
-    """
-
-    rules: dict[str, dict[str, Any]]
-    styles: dict[str, Rate]
-    auroc: float | None
-    auroc_knn: float | None
-    auroc_zero_shot: float | None
-    permitted: Rate
-    refusals: Rate | None
-    released: float | None
-    overhead: dict[str, float]
-
-    def as_dict(self) -> dict[str, Any]:
-        return _plain(self)
 
 
 def read_attacks(path: str | Path) -> list[Attack]:
@@ -144,6 +88,7 @@ def evaluate(
 
     Raises `GuardError` if there is nothing to evaluate on, and what the language model and the embedder do.
     """
+    settings = {"attacks": HELD_OUT if attacks is None else "given", "judge": None if judge is None else judge.identity}
     attacks = held_out_attacks(guard) if attacks is None else list(attacks)
     _check(guard, attacks)
     by_role = {role: [a for a in attacks if a.role == role] for role in ROLES}
@@ -175,9 +120,11 @@ def evaluate(
     }
     fresh = None if benign is None else _fresh(guard, benign)
     refusals = None
+    mistakes = _mistakes(guard, by_role, scores)
     if fresh is not None and len(fresh):
         over = exchange_scores(guard.screen, fresh, store=store) > guard.threshold.value
         refusals = Rate.of(int(over.sum()), len(over), method="exact")
+        mistakes += _refused(guard, fresh.take(np.flatnonzero(over).tolist()), store)
     return Evaluation(
         rules=rules,
         styles=styles,
@@ -188,7 +135,41 @@ def evaluate(
         refusals=refusals,
         released=_released(guard, [a.text for a in by_role["output"] if a.rule], store),
         overhead=_overhead(guard, fresh if fresh else Benign.from_texts([a.text for a in attacks]), engine),
+        mistakes=tuple(mistakes),
+        guard=guard.described(),
+        settings=settings,
+        costs=None if engine is None else engine.costs,
     )
+
+
+def _mistakes(guard: Guard, by_role: dict[str, list[Attack]], scores: dict[str, np.ndarray]) -> list[Mistake]:
+    """The attacks on the wrong side of the threshold, of either kind those that are furthest from it."""
+    missed, refused = [], []
+    for role, attacks in by_role.items():
+        for attack, row in zip(attacks, scores[role], strict=True):
+            margin = float(row.max() - guard.threshold.value)
+            if attack.rule and margin <= 0:
+                missed.append(Mistake("missed", attack.text, role, attack.rule, attack.style, margin))
+            elif not attack.rule and margin > 0:
+                rule = guard.constitution.restricted[int(row.argmax())].id
+                refused.append(Mistake("permitted, refused", attack.text, role, rule, attack.style, margin))
+    return [*_furthest(missed), *_furthest(refused)]
+
+
+def _refused(guard: Guard, refused: Benign, store: Store | None) -> list[Mistake]:
+    """Of benign exchanges that are refused, the side that is."""
+    found = []
+    for role, texts in zip(ROLES, (refused.inputs, refused.outputs), strict=True):
+        for text, row in zip(texts, guard.screen.scores(texts, role, store=store) if texts else (), strict=True):
+            margin = float(row.max() - guard.threshold.value)
+            if margin > 0:
+                rule = guard.constitution.restricted[int(row.argmax())].id
+                found.append(Mistake("benign, refused", text, role, rule, "", margin))
+    return _furthest(found)
+
+
+def _furthest(mistakes: list[Mistake]) -> list[Mistake]:
+    return sorted(mistakes, key=lambda one: -abs(one.margin))[:_MOST_MISTAKES]
 
 
 def _check(guard: Guard, attacks: Sequence[Attack]) -> None:
@@ -350,11 +331,3 @@ def _count(hits: Iterable[bool]) -> tuple[int, int]:
 def _mean(rules: dict[str, dict[str, Any]], name: str) -> float | None:
     found = [rule[name] for rule in rules.values() if rule.get(name) is not None]
     return statistics.fmean(found) if found else None
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Rate):
-        return value.as_dict()
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    return {name: _plain(item) for name, item in value.items()} if isinstance(value, dict) else value

@@ -43,6 +43,15 @@ class Guard:
     versions: dict[str, Any]
     warnings: tuple[str, ...] = ()
 
+    def described(self) -> dict[str, Any]:
+        """What it was made of, as JSON can hold it, without texts."""
+        return {
+            "constitution": self.constitution.as_dict(),
+            "threshold": self.threshold._asdict(),
+            "counts": self.counts,
+            "settings": self.settings,
+        }
+
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Writes the guard to a folder; `guard.json` comes last, so that a folder with one is complete.
 
@@ -64,11 +73,8 @@ class Guard:
         arrays |= {f"axes.{name}": axes for name, axes in ngrams.axes.items()}
         contents = {
             "format": FORMAT,
-            "constitution": self.constitution.as_dict(),
+            **self.described(),
             "plan": self.plan.as_dict(),
-            "threshold": self.threshold._asdict(),
-            "counts": self.counts,
-            "settings": self.settings,
             "costs": self.costs.as_dict(),
             "versions": self.versions,
             "warnings": list(self.warnings),

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nlparam.comparison import Comparison
     from nlparam.hierarchy import Taxonomy
+    from nlparam.report.sections import SectionPage
     from nlparam.solution import Fit
 
 MAX_ROWS = 40
@@ -93,13 +94,34 @@ def comparison_card(comparison: "Comparison") -> str:
     )
 
 
+def table_card(page: "SectionPage") -> str:
+    """The first table of a page in sections, as HTML."""
+    table = page.card
+    head = next(at for at, column in enumerate(table.columns) if column.kind == "head")
+    others = [at for at, column in enumerate(table.columns) if at != head and column.name != "No."]
+    rows = [
+        _row(str(number), row[head].text, *(row[at].text for at in others))
+        for number, row in enumerate(table.rows, start=1)
+    ]
+    return _card(
+        page.title,
+        page.summary,
+        [table.columns[at].name for at in others],
+        rows,
+        "report(path) writes the whole report.",
+        named=table.columns[head].name,
+    )
+
+
 def _row(number: str, sentence: str, *cells: str, bar: float | None = None, indent: int = 0) -> dict[str, Any]:
     from nlparam.report.examples import excerpt
 
     return {"number": number, "sentence": excerpt(sentence, 200), "cells": cells, "bar": bar, "indent": indent}
 
 
-def _card(title: str, goal: str, headings: list[str], rows: list[dict[str, Any]], note: str) -> str:
+def _card(
+    title: str, goal: str, headings: list[str], rows: list[dict[str, Any]], note: str, named: str = "Predicate"
+) -> str:
     from nlparam.report.examples import excerpt
     from nlparam.report.render import environment
 
@@ -109,6 +131,7 @@ def _card(title: str, goal: str, headings: list[str], rows: list[dict[str, Any]]
         .render(
             title=excerpt(title, 300),
             goal=excerpt(goal, 300),
+            named=named,
             headings=headings,
             rows=rows[:MAX_ROWS],
             omitted=max(0, len(rows) - MAX_ROWS),

@@ -52,7 +52,8 @@ def _dots(view: QuantityView) -> "altair.TopLevelMixin":
         tooltip.insert(1, alt.Tooltip("p:N", title="Of"))
     y = alt.Y("i:N", sort=order, title=None, axis=alt.Axis(labelLimit=320, domain=False, ticks=False, grid=True))
     x_axis = alt.Axis(format="%") if view.is_share else alt.Axis(tickCount=5)
-    x = alt.X("v:Q", title=view.label, scale=alt.Scale(zero=view.is_share), axis=x_axis)
+    scale = alt.Scale(type="log") if view.log else alt.Scale(zero=view.is_share)
+    x = alt.X("v:Q", title=view.label, scale=scale, axis=x_axis)
     layers: list[Any] = []
     if view.neutral is not None:
         layers.append(alt.Chart().mark_rule(strokeDash=[3, 3]).encode(x=alt.datum(view.neutral)))

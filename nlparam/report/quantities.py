@@ -40,7 +40,7 @@ class QuantityView:
     `values[p, i]` is that of item i in panel p, with credible interval from `lower` to `upper` where there is one.
     In `"curves"` the items are times and the panels mostly predicates; in `"dots"` the panels are mostly classes and
     the items mostly predicates; a `"scalar"` has one of each; `"other"` has more dimensions than can be shown.
-    `direction` says in words what values on either side of `neutral` mean, and may be empty.
+    `direction` says in words what values on either side of `neutral` mean, and may be empty. `log` is for ratios.
     """
 
     name: str
@@ -55,11 +55,13 @@ class QuantityView:
     direction: str = ""
     observed: Observed | None = None
     item_dim: str = ""
+    log: bool = False
 
     @property
     def is_share(self) -> bool:
         """Whether the values are shares, to be written in per cent."""
-        inside = self.values.size > 0 and bool(np.all((self.values >= 0) & (self.values <= 1)))
+        known = self.values[np.isfinite(self.values)]
+        inside = known.size > 0 and bool(np.all((known >= 0) & (known <= 1)))
         return self.neutral is None and self.kind in ("curves", "dots") and inside
 
     def figure(self, value: float) -> str:
@@ -78,7 +80,7 @@ class QuantityView:
     def cell(self, panel: int, item: int) -> str:
         """The value with its interval, as text."""
         text = self.figure(float(self.values[panel, item]))
-        if self.lower is None or self.upper is None:
+        if self.lower is None or self.upper is None or not np.isfinite(self.lower[panel, item]):
             return text
         return f"{text} [{self.figure(float(self.lower[panel, item]))}, {self.figure(float(self.upper[panel, item]))}]"
 

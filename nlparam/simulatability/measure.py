@@ -1,6 +1,7 @@
 """`nlparam.simulate`: explanations are put to the test by counterfactuals."""
 
 import contextlib
+import dataclasses
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -189,13 +190,13 @@ def _simulate(
         answered = _answered(opened, texts, options, task_line)
     if not np.any((inferred != _FAILED) & (answered != _FAILED)):
         raise LanguageModelError(_nothing(opened, len(rows), len(places)))
+    notes: tuple[str, ...] = ()
     if opened.meter.spent is not None:
-        warnings.warn(
+        notes = (
             f"the budget is spent ({opened.meter.spent}): this is of what was answered until then; the same command "
             "with more goes on from here",
-            FitWarning,
-            stacklevel=3,
         )
+        warnings.warn(notes[0], FitWarning, stacklevel=3)
     likeness = _likeness(similarities, texts, embedder, opened)
     sure = [float(np.max(p)) for p in read]
     owners = np.asarray([number for number, _ in places], dtype=int)
@@ -223,7 +224,8 @@ def _simulate(
                 n_failed=len(own) - len(usable),
             )
         )
-    return _summary(simulated, similarities, seed, opened, task, n_counterfactuals, with_case, writer, reader)
+    found = _summary(simulated, similarities, seed, opened, task, n_counterfactuals, with_case, writer, reader)
+    return dataclasses.replace(found, notes=notes)
 
 
 def _summary(simulated, similarities, seed, opened, task, n_counterfactuals, with_case, writer, reader):

@@ -48,7 +48,7 @@ class Simulatability:
 
     **Attributes:** `simulated`, each explanation; `simulatable`, `precision` and `generality`, the means over
     explanations (of precision, over those with a simulatable counterfactual) with bootstrap intervals over them;
-    `settings` and `costs`, how they were found.
+    `settings` and `costs`, how they were found; `notes`, what a reader should know.
     """
 
     simulated: tuple[Simulated, ...]
@@ -57,6 +57,7 @@ class Simulatability:
     generality: dict[str, Measured]
     settings: dict[str, Any]
     costs: Costs
+    notes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON can hold it: what is not known is `None`."""
@@ -78,9 +79,24 @@ class Simulatability:
                 }
                 for one in self.simulated
             ],
+            "notes": list(self.notes),
             "settings": self.settings,
             "costs": self.costs.as_dict(),
         }
+
+    def report(self, path: str | Path | None = None) -> str:
+        """The report as one self-contained HTML page; written to `path` if one is given."""
+        from nlparam.report.sections import section_report
+        from nlparam.report.siblings.simulatability import describe_simulatability
+
+        return section_report(describe_simulatability(self.as_dict()), path)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from nlparam.report.sections import section_card
+        from nlparam.report.siblings.simulatability import describe_simulatability
+
+        return section_card(describe_simulatability(self.as_dict()))
 
     def save(self, path: str | Path) -> Path:
         """Writes it all to a JSON file. Raises `NlparamError` if that cannot be written."""

@@ -40,4 +40,40 @@
       button.addEventListener("click", () => sort(table, heading, column));
     });
   }
+
+  // Tables that can be searched: by words, and by what stands in some columns. Each fills the lists of its own values.
+  const count = new Intl.NumberFormat("en");
+  for (const controls of document.querySelectorAll("[data-searches]")) {
+    const table = document.getElementById(controls.dataset.searches);
+    const rows = [...table.tBodies[0].rows].map((row) => ({ row, text: row.textContent.toLowerCase() }));
+    const input = controls.querySelector("input");
+    const lists = [...controls.querySelectorAll("select")];
+    const status = document.getElementById(controls.dataset.searches.replace("table-", "status-"));
+    const inColumn = (row, list) => row.cells[list.dataset.column].textContent.trim();
+    for (const list of lists) {
+      const values = [...new Set(rows.map(({ row }) => inColumn(row, list)))].sort(collator.compare);
+      list.append(...values.map((value) => new Option(value, value)));
+      if (values.length < 2) list.parentElement.hidden = true;
+      list.addEventListener("change", choose);
+    }
+    function choose() {
+      const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+      const chosen = lists.filter((list) => list.selectedIndex > 0);
+      let found = 0;
+      for (const { row, text } of rows) {
+        const fits = words.every((word) => text.includes(word)) && chosen.every((l) => inColumn(row, l) === l.value);
+        row.hidden = !fits;
+        found += fits;
+      }
+      const all = found === rows.length ? "" : ` of ${count.format(rows.length)}`;
+      status.textContent = found ? `${count.format(found)}${all} rows` : "No row fits.";
+    }
+    let waiting = 0;
+    input.addEventListener("input", () => {
+      clearTimeout(waiting);
+      waiting = setTimeout(choose, 120);
+    });
+    controls.hidden = status.hidden = false;
+    choose();
+  }
 })();

@@ -1,0 +1,313 @@
+"""Pages of sections: tables, charts with intervals and lists of texts, for results that have no page of their own kind.
+
+Whoever has such a result describes it as a `SectionPage`; the template `sections.html.j2` shows any of them.
+"""
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from nlparam.report.examples import excerpt
+from nlparam.report.page import Row, cost_rows, stage_rows, value_rows
+from nlparam.report.quantities import QuantityView
+from nlparam.report.text import DASH
+
+# Rows of one table, and characters of a text in it, so that a page stays small.
+MAX_ROWS = 2000
+MAX_WORDS = 600
+MAX_NAME = 80
+# Items that a chart has room for.
+MAX_DRAWN = 40
+
+
+class Cell(NamedTuple):
+    """What a cell shows, and what it is sorted by if that is something else. `link` is a place, on this page or not."""
+
+    text: str
+    value: float | None = None
+    link: str | None = None
+
+
+class Column(NamedTuple):
+    """A column of a table.
+
+    `kind` is "" for words, "number" for figures, "head" for what names the row, "text" for a text somebody wrote, and
+    "choice" for words that occur often: a table that can be searched can be filtered by them.
+    """
+
+    name: str
+    kind: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table that can be sorted, and searched with `search`. `omitted` rows are left out to keep the page small."""
+
+    key: str
+    caption: str
+    columns: list[Column]
+    rows: list[list[Cell]]
+    note: str = ""
+    search: bool = False
+    omitted: int = 0
+    block: ClassVar[str] = "table"
+
+
+@dataclasses.dataclass(frozen=True)
+class Chart:
+    """Values with intervals, drawn; a table beside it has the figures."""
+
+    key: str
+    title: str
+    caption: str
+    view: QuantityView
+    block: ClassVar[str] = "chart"
+
+
+@dataclasses.dataclass(frozen=True)
+class Words:
+    """A paragraph; a `muted` one is a remark."""
+
+    text: str
+    muted: bool = False
+    block: ClassVar[str] = "words"
+
+
+@dataclasses.dataclass(frozen=True)
+class Counts:
+    """The figures that are read first, with their names."""
+
+    rows: list[Row]
+    block: ClassVar[str] = "counts"
+
+
+class Quotation(NamedTuple):
+    """A text, or an expression in lines of (depth, words), under a heading."""
+
+    heading: str
+    text: str = ""
+    lines: Sequence[tuple[int, str]] = ()
+    code: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Folded:
+    """Things that are opened to be read, each with a title, a remark and quotations."""
+
+    items: list[tuple[str, str, list[Quotation]]]
+    omitted: int = 0
+    block: ClassVar[str] = "folded"
+
+
+@dataclasses.dataclass(frozen=True)
+class Link:
+    """A way to another file beside the page."""
+
+    words: str
+    address: str
+    block: ClassVar[str] = "link"
+
+
+Block = Table | Chart | Words | Counts | Folded | Link
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """A part of a page, which `identity` links to."""
+
+    identity: str
+    title: str
+    blocks: list[Block]
+
+
+@dataclasses.dataclass(frozen=True)
+class SectionPage:
+    """A page in sections. `card` is the table that a notebook shows; costs and settings are shown if there are some."""
+
+    title: str
+    model: str
+    summary: str
+    facts: list[Row]
+    warnings: list[str]
+    sections: list[Section]
+    card: Table
+    costs: list[Row] = dataclasses.field(default_factory=list)
+    stages: list[tuple[str, float]] = dataclasses.field(default_factory=list)
+    settings: list[Row] = dataclasses.field(default_factory=list)
+
+    @property
+    def charts(self) -> list[Chart]:
+        """All charts of the page, in order."""
+        return [block for section in self.sections for block in section.blocks if isinstance(block, Chart)]
+
+
+def build_section_report(page: SectionPage) -> str:
+    """The page as one self-contained HTML file, see `nlparam.report.build_report`."""
+    from nlparam.report.charts import specification
+    from nlparam.report.plots import quantity_chart
+    from nlparam.report.render import render
+
+    drawn = {chart.key: quantity_chart(chart.view) for chart in page.charts}
+    sections = [(section.identity, section.title) for section in page.sections]
+    sections += [("cost", "Cost")] if page.costs else []
+    sections += [("settings", "Settings")] if page.settings else []
+    charts = {key: None if chart is None else specification(chart) for key, chart in drawn.items()}
+    return render("sections.html.j2", charts=charts, page=page, sections=sections)
+
+
+def section_report(page: SectionPage, path: str | Path | None) -> str:
+    """The page as HTML; written to `path` if one is given. Raises `OSError` if that cannot be written."""
+    html = build_section_report(page)
+    if path is not None:
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(html, encoding="utf-8")
+    return html
+
+
+def section_card(page: SectionPage) -> str:
+    """What a notebook shows of a result: the first table, without scripts."""
+    from nlparam.report.notebook import table_card
+
+    return table_card(page)
+
+
+def used(costs: Mapping[str, Any] | None) -> tuple[list[Row], list[tuple[str, float]]]:
+    """The costs of a result and the time of its stages, from `Costs.as_dict()`; nothing for nothing."""
+    from nlparam.costs import Costs
+
+    if not costs:
+        return [], []
+    read = Costs.from_dict(dict(costs))
+    return cost_rows(read), stage_rows(read)
+
+
+def set_by(settings: Mapping[str, Any] | None) -> list[Row]:
+    """Settings as lines of a table; those that are not set are left out."""
+    return value_rows({name: value for name, value in (settings or {}).items() if value not in (None, "", [])})
+
+
+def named(text: str, length: int = MAX_NAME) -> str:
+    """A name as it stands in a chart or a short cell."""
+    return excerpt(str(text), length)
+
+
+def quoted(text: str) -> Cell:
+    """A text as a cell, cut if it is long."""
+    return Cell(excerpt(str(text), MAX_WORDS))
+
+
+def number(value: float | None, form: str = ".2f", unknown: str = DASH) -> Cell:
+    """A figure as a cell, sorted by its value; a dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return Cell(unknown)
+    return Cell(format(value, form), float(value))
+
+
+def whole(value: int) -> Cell:
+    """A count as a cell."""
+    return Cell(f"{value:,}", float(value))
+
+
+def p_value(value: float | None) -> Cell:
+    """A p-value as a cell."""
+    if value is None or not math.isfinite(value):
+        return Cell(DASH)
+    return Cell("< 0.0001" if value < 0.0001 else f"{value:.4f}", float(value))
+
+
+class Interval(NamedTuple):
+    """A value and the ends of its interval; not a number where there is none."""
+
+    value: float
+    low: float
+    high: float
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any], name: str = "value", scale: float = 1.0) -> "Interval":
+        """From a mapping with `name`, "low" and "high", `None` where something is not known."""
+        found = (math.nan if values.get(key) is None else scale * float(values[key]) for key in (name, "low", "high"))
+        return cls(*found)
+
+    def cell(self, form: str = ".1%", of: int | None = None) -> Cell:
+        """As a cell: the value, its interval, and of how many it is."""
+        if not math.isfinite(self.value):
+            return Cell(DASH)
+        text = format(self.value, form)
+        if math.isfinite(self.low) and math.isfinite(self.high):
+            text += f" [{self.low:{form}}, {self.high:{form}}]"
+        return Cell(text if of is None else f"{text} of {of:,}", self.value)
+
+
+def rate_of(values: Mapping[str, Any]) -> Interval:
+    """A rate of `nlparam.numerics.rates` or of a guard; unknown where it is of none."""
+    if not values["n"]:
+        return Interval(math.nan, math.nan, math.nan)
+    return Interval.read(values, "rate" if "rate" in values else "share")
+
+
+def interval_chart(
+    key: str,
+    title: str,
+    items: Sequence[str],
+    panels: Mapping[str, Sequence[Interval]],
+    *,
+    label: str,
+    caption: str = "",
+    neutral: float | None = None,
+    log: bool = False,
+) -> list[Block]:
+    """A chart of values with intervals, one panel beside another; empty if nothing is known.
+
+    **Arguments:** `panels`, by name an interval for each item; `neutral`, a value that means nothing, drawn as a line;
+    `log`, for ratios.
+    """
+    names = list(panels)
+    values, low, high = (
+        np.asarray([[one[end] for one in panels[name]] for name in names], dtype=float).reshape(len(names), -1)
+        for end in range(3)
+    )
+    known = np.isfinite(values).any(axis=0)
+    drawn = _spread(np.flatnonzero(known))
+    if not len(drawn):
+        return []
+    view = QuantityView(
+        name=key,
+        label=label,
+        kind="dots",
+        panels=names,
+        items=[items[at] for at in drawn],
+        values=values[:, drawn],
+        lower=low[:, drawn],
+        upper=high[:, drawn],
+        neutral=neutral,
+        item_dim="",
+        log=log,
+    )
+    more = f" Drawn are {len(drawn)} of {int(known.sum())}, from both ends; the table has the others."
+    return [Chart(key, title, caption + (more if len(drawn) < known.sum() else ""), view)]
+
+
+def _spread(places: np.ndarray) -> list[int]:
+    """The first and the last, as many as a chart has room for."""
+    if len(places) <= MAX_DRAWN:
+        return places.tolist()
+    return [*places[: MAX_DRAWN // 2].tolist(), *places[-(MAX_DRAWN // 2) :].tolist()]
+
+
+def table(
+    key: str,
+    caption: str,
+    columns: Sequence[Column],
+    rows: Iterable[Sequence[Cell]],
+    *,
+    note: str = "",
+    search: bool = False,
+) -> Table:
+    """A table of as many rows as a page has room for."""
+    listed = [list(row) for row in rows]
+    return Table(key, caption, list(columns), listed[:MAX_ROWS], note, search, max(0, len(listed) - MAX_ROWS))
