@@ -45,8 +45,8 @@ def compare(
         raise typer.BadParameter("got no folder of images that they could describe", param_hint="'--captions'")
     progress = Progress()
     with progress.task("starting", None):
+        from nlparam.comparing.arguments import check_numbers
         from nlparam.comparing.options import CompareOptions
-        from nlparam.comparing.setup import check_numbers
         from nlparam.telemetry import write_events
 
     given: dict[str, Any] = {"n_kept": options.n_tested, "research": options.research}

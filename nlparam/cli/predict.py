@@ -82,13 +82,14 @@ def predict(
 
     fit = nlparam.load(folder)
     with OpenStore(options.store) as opened:
+        settings: dict[str, Any] = options.settings() | {"store": opened}
         denoted = denote(
             fit,
             table.texts,
             by=None if way is None else way.value,
             lm=lm,
             progress=progress,
-            **options.settings() | {"store": opened},
+            **settings,
         )
     denotations = denoted.denotations
     predictions = fit.predict(table.texts, denotations=denotations)

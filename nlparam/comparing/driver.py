@@ -12,12 +12,13 @@ import numpy as np
 
 from nlparam.budget import Budget
 from nlparam.comparing.answers import Answers
+from nlparam.comparing.arguments import Arguments, GroupProposer
 from nlparam.comparing.folder import check_folder
 from nlparam.comparing.grouping import Grouped
 from nlparam.comparing.options import CompareOptions
 from nlparam.comparing.panels import PanelRows, directed_panels, random_panels
 from nlparam.comparing.race import race
-from nlparam.comparing.setup import GroupProposer, Setup, set_up
+from nlparam.comparing.setup import Setup, set_up
 from nlparam.comparing.validation import findings, judge_finalists
 from nlparam.comparison import Comparison, Finding, Ranking, Ratings
 from nlparam.costs import Costs
@@ -102,9 +103,7 @@ def compare(
     be adjusted for; `LanguageModelError` if nothing usable is proposed or answered; `ValueError` for wrong arguments;
     `FitFolderError` for a folder that holds something else. Warns (`FitWarning`) of what a reader should know.
     """
-    check = None if out is None else functools.partial(check_folder, out, overwrite=overwrite)
-    with set_up(
-        groups,
+    asked = Arguments(
         goal=goal,
         lm=lm,
         embedder=embedder,
@@ -124,12 +123,13 @@ def compare(
         store=store,
         timeout=timeout,
         seed=seed,
-        check=check,
         progress=progress,
         costs=costs,
         notes=notes,
         made_from=made_from,
-    ) as setup:
+    )
+    check = None if out is None else functools.partial(check_folder, out, overwrite=overwrite)
+    with set_up(groups, asked, check=check) as setup:
         comparison = _compare(setup)
     for message in comparison.warnings:
         warnings.warn(message, FitWarning, stacklevel=2)
@@ -140,7 +140,7 @@ def compare(
 
 
 def _compare(setup: Setup) -> Comparison:
-    seen, costs, options = setup.seen, setup.costs, setup.options
+    seen, costs, options, asked = setup.seen, setup.costs, setup.options, setup.asked
     notes = list(seen.warnings)
     candidates = propose(setup, choose_panels(setup))
     if not candidates:
@@ -151,11 +151,11 @@ def _compare(setup: Setup) -> Comparison:
         answers,
         seen,
         options,
-        confidence=setup.confidence,
-        rng=np.random.default_rng([setup.seed, 3]),
+        confidence=asked.confidence,
+        rng=setup.rng(3),
         out_already={} if scores is None else _not_raced(setup, scores),
     )
-    judge_finalists(answers, entrants, seen, np.random.default_rng([setup.seed, 4]))
+    judge_finalists(answers, entrants, seen, setup.rng(4))
     if setup.meter.spent is not None:
         notes.append(f"the budget was spent ({setup.meter.spent}): what follows rests on what had been judged by then")
     rankings = {} if scores is None else _rankings(setup, scores, entrants)
@@ -165,9 +165,9 @@ def _compare(setup: Setup) -> Comparison:
         seen,
         setup.covariates,
         rankings,
-        confidence=setup.confidence,
-        level=setup.level,
-        correction=setup.correction,
+        confidence=asked.confidence,
+        level=asked.level,
+        correction=asked.correction,
         n_examples=options.n_examples,
     )
     if not answers.asked.any() or not np.isfinite(answers.matrix).any():
@@ -178,15 +178,15 @@ def _compare(setup: Setup) -> Comparison:
     costs.money = setup.meter.cost
     return Comparison(
         groups=seen.groups,
-        goal=setup.goal,
+        goal=asked.goal,
         findings=found,
         corpus=seen.corpus,
         units=seen.units,
         judgments=answers.matrix[:, columns],
         covariates=() if setup.covariates is None else setup.covariates.names,
-        confidence=setup.confidence,
-        level=setup.level,
-        correction=setup.correction,
+        confidence=asked.confidence,
+        level=asked.level,
+        correction=asked.correction,
         warnings=notes,
         settings=setup.settings | {"date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")},
         versions=installed_versions(),
@@ -197,7 +197,7 @@ def _compare(setup: Setup) -> Comparison:
 def choose_panels(setup: Setup) -> list[Panel]:
     """What the proposer is shown. Texts are embedded only where directions are relaxed."""
     seen, options, n_shown = setup.seen, setup.options, setup.proposer.n_shown
-    rng = np.random.default_rng([setup.seed, 1])
+    rng = setup.rng(1)
     rows = np.flatnonzero(seen.units.research)
     if n_shown == 0:
         return [Panel(group.name, (), ()) for group in seen.groups[:1]]
@@ -220,7 +220,7 @@ def choose_panels(setup: Setup) -> list[Panel]:
                 n_shown,
                 n_directions=options.n_directions,
                 rng=rng,
-                seed=setup.seed,
+                seed=setup.asked.seed,
             )
     panels += random_panels(groups, seen.n_groups, n_shown, rng=rng)
 
@@ -233,7 +233,7 @@ def choose_panels(setup: Setup) -> list[Panel]:
 def propose(setup: Setup, panels: Sequence[Panel]) -> list[str]:
     """The candidates, the best of every panel before the second best, each once, whatever its case."""
     with setup.costs.stage("proposing"):
-        proposals = setup.proposer.propose(panels, goal=setup.goal, rng=np.random.default_rng([setup.seed, 2]))
+        proposals = setup.proposer.propose(panels, goal=setup.asked.goal, rng=setup.rng(2))
     depth = max((len(panel) for panel in proposals), default=0)
     in_turn = [panel[rank] for rank in range(depth) for panel in proposals if rank < len(panel)]
     by_case: dict[str, str] = {}
@@ -248,7 +248,7 @@ def rate(setup: Setup, found: list[Finding]) -> list[Finding]:
     if setup.rater is None or not tested or setup.meter.spent is not None:
         return found
     with setup.costs.stage("rating"), setup.progress.task("rating", None):
-        rated = dict(zip(tested, setup.rater.rate(tested, goal=setup.goal).tolist(), strict=True))
+        rated = dict(zip(tested, setup.rater.rate(tested, goal=setup.asked.goal).tolist(), strict=True))
     return [
         dataclasses.replace(
             finding, ratings=Ratings(*(None if np.isnan(grade) else grade for grade in rated[finding.predicate]))

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from nlparam.comparing.arguments import Arguments
 from nlparam.comparing.driver import choose_panels, propose
 from nlparam.comparing.grouping import Grouped
 from nlparam.comparing.setup import Setup, set_up
@@ -25,7 +26,7 @@ def estimate_comparison(groups: Grouped, **arguments: Any) -> Estimate:
     The predicates of one panel are proposed and judged on a few texts, and the rest is computed from what that took:
     some twenty calls, whose answers are stored and not asked again. Raises what `nlparam.compare` raises.
     """
-    with set_up(groups, **arguments) as setup:
+    with set_up(groups, Arguments(**arguments)) as setup:
         return _estimate(setup)
 
 

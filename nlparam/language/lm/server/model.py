@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nlparam.errors import LanguageModelError
 from nlparam.language.lm.base import (
@@ -21,18 +21,13 @@ from nlparam.language.lm.server.blocking import run_in_a_loop_of_its_own
 from nlparam.language.lm.server.limit import AdaptiveLimit
 from nlparam.language.lm.server.outage import Outage
 from nlparam.language.lm.server.probe import Capabilities, Dialect
+from nlparam.language.lm.server.served import Served, choose
 
 if TYPE_CHECKING:
     from nlparam.language.lm.server.transport import Reply, Transport
 
 _CHECK_TIMEOUT = 5.0  # seconds for the question whether a server is back
 _Result = TypeVar("_Result")
-
-
-class _Served(NamedTuple):
-    name: str
-    identity: str
-    context: int | None
 
 
 class ServerModel(AbstractLanguageModel):
@@ -84,7 +79,7 @@ class ServerModel(AbstractLanguageModel):
         self.limit = AdaptiveLimit(max_in_flight)
         self.outage = Outage(self._is_back, patience=patience)
         self.seen = False  # whether it is known to be up, as if it had answered
-        self._served: _Served | None = None
+        self._served: Served | None = None
         self._dialect = Dialect()
         self._answers = AnswerReader(lambda: self.where)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -264,7 +259,7 @@ class ServerModel(AbstractLanguageModel):
         self._dialect = dialect
         return completion
 
-    async def _look_up(self, transport: "Transport") -> _Served:
+    async def _look_up(self, transport: "Transport") -> Served:
         reply = await self._reach(transport.get("models"))
         if reply.status != 200:
             error = self._status_error(reply)
@@ -346,24 +341,8 @@ class ServerModel(AbstractLanguageModel):
         self._dialect = Dialect()  # it may be another version, started with other options
         return True
 
-    def _choose(self, listed: Iterable[Any]) -> _Served:
-        models = {model["id"]: model for model in listed if isinstance(model, dict) and "id" in model}
-        names = ", ".join(list(models)[:10]) + (", ..." if len(models) > 10 else "")
-        if self._model is None and len(models) != 1:
-            if not models:
-                raise LanguageModelError(f"{self.where} serves no model; {self._how_to_start()}")
-            raise LanguageModelError(f"{self.where} serves several models ({names}): choose one with URL#MODEL")
-        name = self._model or next(iter(models))
-        if name not in models:
-            raise LanguageModelError(
-                f"{self.where} does not serve the model {name!r} but {names or 'none'}: choose one of these, or "
-                f"{self._how_to_start()}"
-            )
-        extra = models[name]
-        behind = [str(extra[field]) for field in ("root", "revision") if extra.get(field) and extra[field] != name]
-        # vLLM, and llama-server under "meta".
-        context = extra.get("max_model_len") or (extra.get("meta") or {}).get("n_ctx")
-        return _Served(name, "@".join([f"server:{name}", *behind]), context)
+    def _choose(self, listed: Iterable[Any]) -> Served:
+        return choose(listed, self._model, where=self.where, how_to_start=self._how_to_start())
 
     def _status_error(self, reply: "Reply") -> Exception:
         return errors.status_error(
