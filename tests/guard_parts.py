@@ -1,5 +1,6 @@
 """What the tests of guards share: rules, a scripted language model that follows the prompts, benign texts, a guard."""
 
+import dataclasses
 import functools
 import re
 
@@ -83,3 +84,8 @@ def trained() -> Guard:
         max_refusals=0.02,
         store=":memory:",
     )
+
+
+def between() -> Guard:
+    """A guard with its threshold between what is benign and what is not, where it is not the guard that is tested."""
+    return dataclasses.replace(trained(), screen=dataclasses.replace(trained().screen, threshold=3.0))

@@ -21,7 +21,8 @@ from nlparam.language.lm.engine import Engine
 from nlparam.language.lm.server import ServerModel
 from nlparam.language.store import Store
 from nlparam.progress import Progress
-from tests.faulty_server import FaultyServer, likely
+from tests.faulty_rules import likely
+from tests.faulty_server import FaultyServer
 
 IN_FLIGHT = 4
 PREDICATES = ("is about goals", "is polite", "mentions rain")
@@ -358,7 +359,8 @@ def test_two_runs_share_one_store(log, store):
 def test_a_run_that_is_ended_goes_on_where_it_was(how, log, store):
     if not hasattr(signal, how):
         pytest.skip(f"sends {how}")
-    with FaultyServer("--delay", "0.02", log=log) as server:
+    # Slow enough that a machine which is busy with other things does not miss the middle of the run.
+    with FaultyServer("--delay", "0.1", log=log) as server:
         process = judging(server, store, 60)
         server.wait_for(50)
         os.kill(process.pid, getattr(signal, how))
@@ -368,6 +370,7 @@ def test_a_run_that_is_ended_goes_on_where_it_was(how, log, store):
         time.sleep(0.3)
         finished = len(server.finished())
         assert finished - IN_FLIGHT <= stored(store) <= finished < 180
+        server.tell(delay=0.0)
         result = finish(judging(server, store, 60))
         assert result["judged"] == pytest.approx(undisturbed(60), abs=1e-12)
         assert result["served"] + result["calls"] == 180

@@ -1,8 +1,6 @@
 """The proxy screens requests, stops streams in their middle, and survives its upstream and its clients."""
 
 import asyncio
-import contextlib
-import dataclasses
 import io
 import json
 import subprocess
@@ -15,12 +13,9 @@ import numpy as np
 import pytest
 from aiohttp import web
 
-from nlparam.guard import Guard
 from nlparam.guard.proxy import REFUSAL, Proxy
-from nlparam.guard.scoring import Scorer
-from nlparam.guard.streams import HeldStream, UpstreamError, events_of, strings_in
-from nlparam.guard.windows import GrowingText
-from tests.guard_parts import sentence, trained
+from nlparam.guard.streams import events_of
+from tests.guard_parts import between, sentence
 
 _RNG = np.random.default_rng(11)
 BENIGN = " ".join(sentence("benign", _RNG, 60) for _ in range(2))
@@ -39,11 +34,6 @@ def upstream():
     process.kill()
     process.wait()
     process.stdout.close()
-
-
-def guard() -> Guard:
-    """A guard with its threshold between what is benign and what is not: here it is the proxy that is tested."""
-    return dataclasses.replace(trained(), screen=dataclasses.replace(trained().screen, threshold=3.0))
 
 
 class Client:
@@ -90,7 +80,7 @@ def with_proxy(upstream: str, test) -> Any:
     """Runs a coroutine function of a `Client` against a proxy in front of `upstream`."""
 
     async def run() -> Any:
-        proxy = Proxy(guard(), upstream)
+        proxy = Proxy(between(), upstream)
         runner = web.AppRunner(proxy.app(), access_log=None, handler_cancellation=True)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -350,117 +340,3 @@ def test_a_screen_that_fails_lets_nothing_pass(upstream):
         await test(client)
 
     with_proxy(upstream, remembered)
-
-
-def _chunk(text: str, index: int = 0, reason: str | None = None) -> str:
-    return json.dumps({"id": "a", "choices": [{"index": index, "delta": {"content": text}, "finish_reason": reason}]})
-
-
-def test_a_held_stream_is_bounded_and_keeps_the_order():
-    held = HeldStream()
-    sent, passed = [], []
-    for number in range(2000):
-        # Text of one choice, then nothing but empty chunks: they wait for a look, but not for ever.
-        chunk = _chunk("word" if number == 0 else "", index=number % 3)
-        sent.append(chunk)
-        for index, look in held.add(chunk):
-            held.clear(index, look)
-        passed += held.ready()
-        assert held.n_held <= 257
-    for index, look in held.rest():
-        held.clear(index, look)
-    assert passed + held.ready() == sent
-    assert not held.finished
-
-
-def test_no_chunk_goes_before_all_its_text_was_looked_at():
-    held = HeldStream()
-    looks = held.add(_chunk("one two three four five six seven eight nine "))
-    ((index, look),) = looks
-    assert held.ready() == []
-    held.clear(index, look)
-    assert held.ready() == []  # the look has seen eight words, the chunk has nine
-    ((index, last),) = held.add(_chunk("", reason="stop"))
-    assert last.window.endswith("nine")
-    held.clear(index, last)
-    assert len(held.ready()) == 2
-    assert held.finished
-
-
-def test_every_text_of_a_chunk_is_screened():
-    delta = {
-        "role": "assistant", "content": "a", "reasoning_content": "b", "refusal": None,
-        "tool_calls": [{"index": 0, "id": "call_1", "type": "function", "function": {"name": "c", "arguments": "d"}}],
-    }  # fmt: skip
-    assert strings_in(delta) == ["a", "b", "c", "d"]
-
-
-@pytest.mark.parametrize(
-    "data", ["[1]", "{", '{"choices": 3}', '{"choices": ["x"]}', '{"error": "gone"}', '{"choices": [{"index": "x"}]}']
-)
-def test_an_event_that_is_no_chunk_is_an_error_of_the_upstream(data):
-    with pytest.raises(UpstreamError):
-        HeldStream().add(data)
-
-
-def test_events_are_read_however_they_are_parted():
-    raw = b': hi\n\nevent: x\ndata: {"a":\ndata: 1}\r\n\r\ndata: last'
-
-    async def read(size: int) -> list[str | None]:
-        async def parts():
-            for start in range(0, len(raw), size):
-                yield raw[start : start + size]
-
-        return [data async for data in events_of(parts())]
-
-    for size in (1, 2, 5, 100):
-        assert asyncio.run(read(size)) == [None, '{"a":\n1}']
-
-    async def flood() -> None:
-        async def parts():
-            while True:
-                yield b"data: " + b"x" * 2**16
-
-        async for _ in events_of(parts()):
-            pass
-
-    with pytest.raises(UpstreamError, match="more than 1 MiB"):
-        asyncio.run(flood())
-
-
-def test_the_scorer_batches_and_remembers():
-    sizes = []
-    screen = guard().screen
-
-    class Counting:
-        def window_scores(self, windows, role):
-            sizes.append(len(windows))
-            time.sleep(0.01)
-            return screen.window_scores(windows, role)
-
-        def verdict(self, scores):
-            return screen.verdict(scores)
-
-    async def test() -> None:
-        scorer: Any = Scorer(Counting())  # pyright: ignore[reportArgumentType] - as much of a screen as is used
-        await scorer.start()
-        verdicts = await asyncio.gather(*(scorer.message(f"{SECRET} {number}", "input") for number in range(50)))
-        assert all(verdict.refused for verdict in verdicts)
-        assert sum(sizes) == 51
-        assert len(sizes) < 15
-        again = await scorer.message(f"{SECRET} 7", "input")
-        assert again == verdicts[7]
-        assert sum(sizes) == 51
-        assert await scorer.message("  ", "input") is None
-        await scorer.close()
-
-    asyncio.run(test())
-
-
-def test_a_stream_of_pieces_is_as_long_as_its_text():
-    growing = GrowingText()
-    with contextlib.suppress(StopIteration):
-        growing.feed(BENIGN)
-    last = growing.look()
-    assert last is not None
-    assert last.n_characters == len(BENIGN)

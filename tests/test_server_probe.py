@@ -10,7 +10,8 @@ from nlparam.errors import LanguageModelError
 from nlparam.language.lm import Message, Request
 from nlparam.language.lm.engine import Engine
 from nlparam.language.lm.server import ServerModel
-from tests.faulty_server import VOCABULARY, FaultyServer, likely
+from tests.faulty_rules import VOCABULARY, likely
+from tests.faulty_server import FaultyServer
 
 
 def reads(n: int, labels: tuple[str, ...] = ("yes", "no")) -> list[Request]:
