@@ -89,6 +89,20 @@ def check_result_file(file: str | Path | None, *, overwrite: bool = False) -> No
             raise FitFolderError(f"{path} exists already: choose another --out, or replace it with --overwrite")
 
 
+def write_result_file(file: str | Path, contents: Any, report: Callable[[Path], Any]) -> Path:
+    """Writes a result that is one JSON file, then its report beside it, by `report(path)`; returns the file's path.
+
+    Raises `FitFolderError` if either cannot be written.
+    """
+    file = Path(file)
+    try:
+        write_json(file, contents)
+        report(report_beside(file))
+    except OSError as error:
+        raise FitFolderError(f"{file} cannot be written ({error}): choose another --out") from error
+    return file
+
+
 def read_json(path: str | Path, *, again: str) -> dict[str, Any]:
     """What the JSON file of a result says.
 

@@ -25,7 +25,7 @@ from nlparam.sandbox import Verdict
 from nlparam.simulatability import Simulatability
 from tests.guard_parts import benign_texts, scripted, trained
 from tests.handmade_results import make_comparison
-from tests.planted_explanations import BROAD, TRUE, VACUOUS, WRONG, request_text
+from tests.planted_explanations import BROAD, TRUE, VACUOUS, WRONG, request_text, shop
 from tests.planted_explanations import Oracle as Reader
 
 
@@ -44,7 +44,7 @@ def simulated(texts: Sequence[str] = ()) -> Simulatability:
     rows = [Explanation(request_text("clock", True, False), "yes", one) for one in given]
     return nlparam.simulate(
         rows,
-        model=lambda inputs: ["yes" if "with a receipt, unopened" in text else "no" for text in inputs],
+        model=shop,
         lm=ScriptedModel(answer),
         answers=("yes", "no"),
         task="A shop says whether it takes an item back.",
@@ -117,12 +117,13 @@ def audited(texts: Sequence[str] = ()) -> Audit:
 
 
 def guarded(texts: Sequence[str] = ()) -> GuardEvaluation:
-    """A trained guard evaluated on its held-out styles, on benign traffic, and on labelled `texts`, which it misses."""
+    """A trained guard evaluated on its held-out styles, on benign traffic, and on hard texts, also the `texts`."""
     guard = trained()
     attacks = [Attack(e.text, e.role, e.rule if e.restricted else "", e.attack) for e in guard.examples if e.held_out]
-    missed = [*texts, "Nobody would see what this asks for.", "An onion is no match for a telephone."]
-    attacks += [Attack(text, "input", "dosage", texts[0] if texts else "disguised") for text in missed]
-    attacks += [Attack("Zephyr Telecom has new offers for customers who switched", "output", "", "near")]
+    hard = [*texts, "match minister shares market film season", "Zephyr Telecom has offers for customers who switched"]
+    style = texts[0] if texts else "disguised"
+    # Whatever the guard says of a text, it is wrong about one of the two.
+    attacks += [Attack(text, "input", rule, style) for text in hard for rule in ("dosage", "")]
     costs = Costs()
     with Store(":memory:") as store, Engine(scripted()[0], store=store, costs=costs) as engine:
         judge = LabelJudge(engine, store, costs)

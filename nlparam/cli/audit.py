@@ -69,7 +69,7 @@ def audit(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="A folder for the audit and the report of its predicates.", metavar="FOLDER", show_default=False
+            help="A folder for the audit, its report, and that of its predicates.", metavar="FOLDER", show_default=False
         ),
     ] = None,
 ) -> None:
@@ -191,7 +191,7 @@ def _show(found: "Audit", out: Path | None) -> None:
         print_table(("", "predicate", "more often", "difference", "95% interval", "p (adjusted)"), rows, numbers=(3, 5))
     print_warnings(found.notes)
     if out is not None:
-        print_lines(f"\naudit:  {out}")
+        print_lines(f"\naudit:  {out}", f"report: {out / 'report.html'}")
 
 
 def _rate(found: "Rate") -> str:

@@ -9,7 +9,7 @@ import typer
 from nlparam.cli.options import TextField
 from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable
 from nlparam.cli.run_options import RunOptions, spread_options
-from nlparam.errors import NlparamError
+from nlparam.result_folder import check_result_file, report_beside
 
 if TYPE_CHECKING:
     from nlparam.decomposition import Decomposed
@@ -62,7 +62,12 @@ def decompose(
         bool, typer.Option("--record", help="Add the repair that is suggested to the log --repairs.")
     ] = False,
     out: Annotated[
-        Path | None, typer.Option(help="A .json file for all of it.", metavar="FILE", show_default=False)
+        Path | None,
+        typer.Option(
+            help="A .json file for all of it; its report is beside it.",
+            metavar="FILE",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
     """Take a complex predicate apart into simple ones joined by and, or, not, such that it can be repaired.
@@ -74,8 +79,7 @@ def decompose(
         raise typer.BadParameter("got --label-field too, expected one of the two", param_hint="'--judged'")
     if record and repairs is None:
         raise typer.BadParameter("it needs a log, --repairs FILE", param_hint="'--record'")
-    if out is not None and out.exists() and not options.overwrite:
-        raise NlparamError(f"{out} exists already: choose another --out, or replace it with --overwrite")
+    check_result_file(out, overwrite=options.overwrite)
     from nlparam.progress import Progress
     from nlparam.readers import read_texts
 
@@ -142,4 +146,4 @@ def _show(found: "Decomposed", out: Path | None) -> None:
     if found.unreadable:
         print_warnings([f"{len(found.unreadable)} decompositions could not be read; the first: {found.unreadable[0]}"])
     if out is not None:
-        print_lines(f"\nresults: {out}")
+        print_lines(f"\nresults: {out}", f"report:  {report_beside(out)}")

@@ -1,15 +1,15 @@
 """`nlparam evaluate`: answers that can be executed."""
 
 import contextlib
-import json as json_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable
 from nlparam.cli.run_options import EmbeddingOptions, spread_options
-from nlparam.errors import CorpusError, NlparamError
+from nlparam.errors import CorpusError
+from nlparam.result_folder import check_result_file, report_beside, write_result_file
 
 if TYPE_CHECKING:
     from nlparam.execution import Evaluation, Explanation, Probe
@@ -65,7 +65,10 @@ def code(
         ),
     ] = False,
     out: Annotated[
-        Path | None, typer.Option(help="A .json file for every verdict.", metavar="FILE", show_default=False)
+        Path | None,
+        typer.Option(
+            help="A .json file for every verdict; its report is beside it.", metavar="FILE", show_default=False
+        ),
     ] = None,
 ) -> None:
     """Run solutions of programming problems against their tests, in a sandbox (DS-1000, arXiv 2211.11501).
@@ -77,8 +80,7 @@ def code(
         raise typer.BadParameter("got --solutions too, expected one of the two", param_hint="'--reference'")
     if explain and not probe:
         raise typer.BadParameter("it explains what --probe finds: give both", param_hint="'--explain'")
-    if out is not None and out.exists() and not options.overwrite:
-        raise NlparamError(f"{out} exists already: choose another --out, or replace it with --overwrite")
+    check_result_file(out, overwrite=options.overwrite)
     from nlparam.execution.problems import read_problems, read_solutions
     from nlparam.progress import Progress
 
@@ -86,26 +88,40 @@ def code(
     given = read_solutions(solutions, read) if solutions is not None else None
     progress = Progress()
     with progress.task("starting", None):
-        from nlparam.execution import evaluate_code, explain_drop
+        from nlparam.costs import Costs
+        from nlparam.execution import evaluate_code, execution_report, explain_drop
         from nlparam.execution import probe as probe_memory
         from nlparam.language.store import Store as OpenStore
         from nlparam.sandbox import Limits
 
     limits = Limits(profile="libraries", seconds=seconds, memory=memory << 20)
-    running = options.settings()
+    running, costs = options.settings(), Costs()
     with contextlib.ExitStack() as opened:
         kept = opened.enter_context(OpenStore(options.store)) if explain or not (given or reference) else None
         if given is None and not reference:
-            given = _written(read, options, kept, running["budget"], progress)
+            given = _written(read, options, kept, running["budget"], progress, costs)
         found = evaluate_code(
             read, given, limits=limits, n_workers=n_workers, allow_weaker=allow_weaker, progress=progress
         )
         contents = found.as_dict()
+        contents["settings"] = {
+            "solutions": "the references" if reference else options.lm if solutions is None else solutions.name,
+            "seconds": seconds,
+            "memory (MiB)": memory,
+            "seed": options.seed,
+        }
+        if costs.seconds:
+            contents["costs"] = costs.as_dict()
+
+        def save() -> None:
+            if out is not None:
+                write_result_file(out, contents, lambda path: execution_report(contents, path))
+
         probed = probe_memory(found, seed=options.seed) if probe else None
         if probed is not None:
             contents["probe"] = probed.as_dict()
         # What has been found stands, whatever comes of the explanation.
-        _save(out, contents)
+        save()
         explained = None
         if probed is not None and explain:
             try:
@@ -114,7 +130,8 @@ def code(
                     found, probed, n_predicates=explain, progress=progress, **running | {"store": kept}
                 )
                 contents["explanation"] = explained.as_dict()
-                _save(out, contents)
+                contents["costs"] = (costs + explained.fit.costs).as_dict()
+                save()
             except CorpusError as error:
                 print_warnings([str(error)])
     if options.json:
@@ -123,32 +140,20 @@ def code(
         _show(found, probed, explained, out)
 
 
-def _written(problems, options: EmbeddingOptions, store, budget, progress) -> dict[str, str]:
+def _written(problems, options: EmbeddingOptions, store, budget, progress, costs) -> dict[str, str]:
     from nlparam.budget import Meter
-    from nlparam.costs import Costs
     from nlparam.execution import write_solutions
     from nlparam.language.lm import load_language_model
     from nlparam.language.lm.engine import Engine
 
-    costs = Costs()
     model = load_language_model(options.lm, timeout=options.timeout)
-    with Engine(
-        model, store=store, costs=costs, timeout=options.timeout, progress=progress, meter=Meter(costs, budget)
-    ) as engine:
+    with (
+        Engine(
+            model, store=store, costs=costs, timeout=options.timeout, progress=progress, meter=Meter(costs, budget)
+        ) as engine,
+        costs.stage("solving"),
+    ):
         return write_solutions(engine, problems)
-
-
-def _save(out: Path | None, contents: dict[str, Any]) -> None:
-    if out is None:
-        return
-    partial = out.with_name(f"{out.name}.partial")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json_module.dumps(contents, indent=1) + "\n", encoding="utf-8")
-        partial.replace(out)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise NlparamError(f"{out} cannot be written ({error}): choose another --out") from error
 
 
 def _show(found: "Evaluation", probed: "Probe | None", explained: "Explanation | None", out: Path | None) -> None:
@@ -183,7 +188,7 @@ def _show(found: "Evaluation", probed: "Probe | None", explained: "Explanation |
         for line in explained.as_dict()["predicates"]:
             print_lines(f"  {line['difference']:+.2f}  {printable(line['predicate'])}")
     if out is not None:
-        print_lines(f"\nverdicts:  {out}")
+        print_lines(f"\nverdicts:  {out}", f"report:    {report_beside(out)}")
 
 
 def _row(name: str, found: "Rate") -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nlparam.cli.options import Embedder, Json, Out, Store, TextField, Timeout
+from nlparam.cli.options import Embedder, Json, Out, Overwrite, Store, TextField, Timeout
 from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable
 from nlparam.cli.run_options import EmbeddingOptions, spread_options
 
@@ -121,10 +121,20 @@ def evaluate(
     embedder: Embedder = None,
     timeout: Timeout = 60.0,
     store: Store = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder for the evaluation and its report; they quote texts, also benign ones that were refused.",
+            metavar="FOLDER",
+            show_default=False,
+        ),
+    ] = None,
+    overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
     """Evaluate a guard on attack styles that training never saw, on benign traffic, and by its time."""
     import contextlib
+    import dataclasses
 
     from nlparam.progress import Progress
 
@@ -134,11 +144,20 @@ def evaluate(
         from nlparam.costs import Costs
         from nlparam.guard.benign import read_benign
         from nlparam.guard.folder import load
+        from nlparam.guard.result import check_evaluation_folder
         from nlparam.language.judge import LabelJudge
         from nlparam.language.lm import load_language_model
         from nlparam.language.lm.engine import Engine
         from nlparam.language.store import Store as OpenStore
 
+    settings = {
+        "guard": str(folder),
+        "benign": None if benign is None else str(benign),
+        "attacks": evaluation.HELD_OUT if attacks is None else str(attacks),
+        "lm": lm,
+    }
+    if out is not None:
+        check_evaluation_folder(out, settings, overwrite=overwrite)
     guard = load(folder, embedder=embedder)
     given = None if attacks is None else evaluation.read_attacks(attacks)
     traffic = None
@@ -155,10 +174,15 @@ def evaluate(
             judge = LabelJudge(engine, opened, costs, progress=progress)
         with contextlib.nullcontext() if lm is not None else progress.task("evaluating", None):
             found = evaluation.evaluate(guard, traffic, attacks=given, judge=judge, engine=engine, store=opened)
+    if out is not None:
+        found = dataclasses.replace(found, settings=found.settings | settings)
+        found.save(out, overwrite=overwrite)
     if json:
         print_json(found.as_dict())
     else:
         _show(found)
+        if out is not None:
+            print_lines("", f"evaluation: {out}", f"report:     {out / 'report.html'}")
 
 
 @app.command()

@@ -8,7 +8,7 @@ import typer
 
 from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable
 from nlparam.cli.run_options import EmbeddingOptions, spread_options
-from nlparam.errors import NlparamError
+from nlparam.result_folder import check_result_file, report_beside
 
 if TYPE_CHECKING:
     from nlparam.numerics.simulation import Measured
@@ -62,7 +62,11 @@ def simulate(
     ] = "cosine,bleu,jaccard",
     out: Annotated[
         Path | None,
-        typer.Option(help="A .json file for every counterfactual.", metavar="FILE", show_default=False),
+        typer.Option(
+            help="A .json file for every counterfactual; its report is beside it.",
+            metavar="FILE",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
     """Say how well what a model answers can be told from its explanations (arXiv 2307.08678).
@@ -75,8 +79,7 @@ def simulate(
         raise typer.BadParameter("a file of explanations needs the model that answers", param_hint="'--model'")
     if is_fit and model is not None:
         raise typer.BadParameter("a fit answers for itself, leave --model out", param_hint="'--model'")
-    if out is not None and out.exists() and not options.overwrite:
-        raise NlparamError(f"{out} exists already: choose another --out, or replace it with --overwrite")
+    check_result_file(out, overwrite=options.overwrite)
     from nlparam.progress import Progress
 
     progress = Progress()
@@ -145,7 +148,7 @@ def _show(found: "Simulatability", out: Path | None) -> None:
     if n_failed:
         print_warnings([f"{n_failed} counterfactuals had no usable inference or answer and are left out"])
     if out is not None:
-        print_lines(f"\nresults: {out}")
+        print_lines(f"\nresults: {out}", f"report:  {report_beside(out)}")
 
 
 def _interval(measured: "Measured") -> str:

@@ -11,9 +11,8 @@ from nlparam.costs import Costs
 from nlparam.decomposition.execution import Execution
 from nlparam.decomposition.expression import Expression, parse
 from nlparam.decomposition.repair import Assistance, Repair, repair
-from nlparam.errors import NlparamError
 from nlparam.numerics.rates import Rate, rate
-from nlparam.result_folder import write_json
+from nlparam.result_folder import write_result_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,13 +132,8 @@ class Decomposed:
         return section_card(describe_decomposed(self.as_dict()))
 
     def save(self, path: str | Path) -> Path:
-        """Writes it all to a JSON file. Raises `NlparamError` if that cannot be written."""
-        path = Path(path)
-        try:
-            write_json(path, self.as_dict())
-        except OSError as error:
-            raise NlparamError(f"{path} cannot be written ({error}): choose another --out") from error
-        return path
+        """Writes it all to a JSON file, and the report beside it (`.html`). Raises `FitFolderError` if it cannot."""
+        return write_result_file(path, self.as_dict(), self.report)
 
 
 def _finite(value: float) -> float | None:

@@ -159,7 +159,7 @@ def audit(
         raise ValueError(f"got side={side!r}, expected one of {', '.join(SIDES)}")
     if baseline is not None and baseline not in evaluations.systems:
         raise ValueError(f"got baseline={baseline!r}, expected one of {', '.join(evaluations.systems)}")
-    found = dataclasses.replace(_measure(evaluations, baseline, side, confidence), complete=predicates is False)
+    found = dataclasses.replace(_measure(evaluations, baseline, side, confidence, seed), complete=predicates is False)
     if out is not None:
         _check_folder(Path(out), overwrite=overwrite)
         found.save(out)
@@ -184,7 +184,7 @@ def audit(
     return found
 
 
-def _measure(evaluations: Evaluations, baseline: str | None, side: str, confidence: float) -> Audit:
+def _measure(evaluations: Evaluations, baseline: str | None, side: str, confidence: float, seed: int) -> Audit:
     """Everything that needs no language model."""
     effects, notes = covariate_effects(evaluations, confidence=confidence)
     n_tasks = int(evaluations.by_task.max()) + 1
@@ -192,8 +192,9 @@ def _measure(evaluations: Evaluations, baseline: str | None, side: str, confiden
     pairs = np.unique(np.stack([evaluations.by_system, evaluations.by_task], axis=1), axis=0)
     if len(pairs) < len(evaluations):
         notes.append(
-            f"{len(evaluations) - len(pairs)} evaluations repeat a task for the same system: the intervals take them "
-            "for independent and are too narrow if they are alike"
+            f"{len(evaluations) - len(pairs)} evaluations repeat a task for the same system: the rates and their "
+            "changes count them for less where they are alike"
+            + (", the effects of covariates take them for independent" if evaluations.covariates else "")
         )
     for found in rates:
         for name, measured in (("wrong", found.false_positives), ("right", found.false_negatives)):
@@ -203,7 +204,7 @@ def _measure(evaluations: Evaluations, baseline: str | None, side: str, confiden
         n_evaluations=len(evaluations),
         n_tasks=n_tasks,
         rates=rates,
-        changes=changes(evaluations, baseline=baseline, confidence=confidence),
+        changes=changes(evaluations, baseline=baseline, confidence=confidence, seed=seed),
         effects=effects,
         notes=notes,
         side=side,

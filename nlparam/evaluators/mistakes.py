@@ -7,7 +7,15 @@ import numpy as np
 
 from nlparam.evaluators.records import Evaluations
 from nlparam.numerics.effects import correct_p_values
-from nlparam.numerics.rates import Rate, difference, rate, stratified_p_value
+from nlparam.numerics.rates import (
+    Rate,
+    design_effect,
+    difference,
+    rate,
+    shuffled_p_value,
+    stratified_p_value,
+    swapped_p_value,
+)
 
 # A test within tasks uses only tasks that both systems did; with fewer of their outputs it is not made.
 _SHARED = 0.5
@@ -31,8 +39,10 @@ class SystemRates(NamedTuple):
 class Change(NamedTuple):
     """A rate of the system `to` minus that of the system `since`, with its interval.
 
-    `kind` is one of `KINDS`. `p_value` is that of `test`: "within tasks" (exact) compares the systems within each task
-    that both did, "Fisher" takes all outputs for independent. `p_adjusted` is Holm's, for all changes of the audit.
+    `kind` is one of `KINDS`. `p_value` is that of `test`. Where both systems did the same tasks, "within tasks" (exact)
+    compares them within each; else "Fisher" takes all outputs for independent. If a system has several outputs of a
+    task, which may be alike, these stay together: "tasks swapped" and "tasks shuffled" are tests by permutation of
+    whole tasks, and the interval gets a design effect. `p_adjusted` is Holm's, for all changes of the audit.
     """
 
     kind: str
@@ -47,18 +57,27 @@ class Change(NamedTuple):
 
 
 def system_rates(evaluations: Evaluations, *, confidence: float = 0.95) -> list[SystemRates]:
-    """The rates of every system, with Wilson intervals."""
-    codes = evaluations.by_system
-    found = []
-    for number, name in enumerate(evaluations.systems):
-        kinds = (_of_kind(evaluations, kind) for kind in KINDS)
-        counted = [(int(hits[codes == number].sum()), int(among[codes == number].sum())) for hits, among in kinds]
-        found.append(SystemRates(name, *(rate(hits, n, confidence=confidence) for hits, n in counted)))
-    return found
+    """The rates of every system, with Wilson intervals, wider where several outputs of a task are alike."""
+    codes, tasks = evaluations.by_system, evaluations.by_task
+    return [
+        SystemRates(
+            name,
+            *(
+                _rate(hits, among & (codes == number), tasks, confidence)[0]
+                for hits, among in (_of_kind(evaluations, kind) for kind in KINDS)
+            ),
+        )
+        for number, name in enumerate(evaluations.systems)
+    ]
 
 
-def changes(evaluations: Evaluations, *, baseline: str | None = None, confidence: float = 0.95) -> list[Change]:
-    """Every rate compared between systems: each with the `baseline`, by default each with each before it."""
+def changes(
+    evaluations: Evaluations, *, baseline: str | None = None, confidence: float = 0.95, seed: int = 0
+) -> list[Change]:
+    """Every rate compared between systems: each with the `baseline`, by default each with each before it.
+
+    `seed` is for the tests by permutation.
+    """
     systems, codes, tasks = evaluations.systems, evaluations.by_system, evaluations.by_task
     pairs = list(itertools.combinations(range(len(systems)), 2))
     if baseline is not None:
@@ -68,16 +87,28 @@ def changes(evaluations: Evaluations, *, baseline: str | None = None, confidence
     for (since, to), kind in itertools.product(pairs, KINDS):
         hits, among = _of_kind(evaluations, kind)
         first, second = among & (codes == since), among & (codes == to)
-        rates = [rate(int(hits[side].sum()), int(side.sum()), confidence=confidence) for side in (second, first)]
-        gap = difference(*rates, confidence=confidence)
+        measured = [_rate(hits, side, tasks, confidence) for side in (second, first)]
+        gap = difference(
+            *(one for one, _ in measured), confidence=confidence, design_effects=tuple(effect for _, effect in measured)
+        )
         p_value, test = gap.p_value, gap.test
         both = first | second
+        given = hits[both], (codes == to)[both], tasks[both]
+        alike = any(len(np.unique(tasks[side])) < side.sum() for side in (first, second))
         if _in_shared_tasks(tasks, first, second) >= _SHARED:
-            p_value = stratified_p_value(hits[both], (codes == to)[both], tasks[both])
-            test = "within tasks"
+            p_value = swapped_p_value(*given, seed=seed) if alike else stratified_p_value(*given)
+            test = "tasks swapped" if alike else "within tasks"
+        elif alike and test != "none":
+            p_value, test = shuffled_p_value(*given, seed=seed), "tasks shuffled"
         found.append(Change(kind, systems[since], systems[to], gap.difference, gap.low, gap.high, p_value, test, 1.0))
     adjusted = correct_p_values([change.p_value for change in found], "holm").tolist()
     return [change._replace(p_adjusted=p) for change, p in zip(found, adjusted, strict=True)]
+
+
+def _rate(hits: np.ndarray, among: np.ndarray, tasks: np.ndarray, confidence: float) -> tuple[Rate, float]:
+    """A rate among some evaluations, and its design effect."""
+    effect = design_effect(hits[among], tasks[among])
+    return rate(int(hits[among].sum()), int(among.sum()), confidence=confidence, design_effect=effect), effect
 
 
 def _of_kind(evaluations: Evaluations, kind: str) -> tuple[np.ndarray, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from nlparam.execution.evaluation import Evaluation as Evaluation
 from nlparam.execution.evaluation import evaluate_code as evaluate_code
+from nlparam.execution.evaluation import execution_report as execution_report
 from nlparam.execution.evaluation import write_solutions as write_solutions
 from nlparam.execution.memorisation import Explanation as Explanation
 from nlparam.execution.memorisation import Probe as Probe

@@ -48,6 +48,8 @@ class Plan:
 
     - `n_per_rule`: texts for training, of each rule and each role (input and output).
     - `n_held_out`: texts in held-out styles, likewise; only `evaluate` sees them.
+    - `n_draws`: how often a text is written, at most, until the judge agrees with what it was written for. Each draw
+      has the style of the first, and another topic, language and wording.
     - `styles`, `languages`, `wordings`: an item draws one of each; one that is listed twice is drawn twice as often.
     - `obfuscations`: each text for training has a copy under one of these, made without a language model.
     - `held_out_styles`, `held_out_languages`, `held_out_obfuscations`: those of held-out texts and of their copies.
@@ -56,6 +58,7 @@ class Plan:
 
     n_per_rule: int = 20
     n_held_out: int = 8
+    n_draws: int = 4
     styles: tuple[str, ...] = _STYLES
     languages: tuple[str, ...] = _LANGUAGES
     wordings: tuple[str, ...] = _WORDINGS
@@ -66,7 +69,7 @@ class Plan:
     seed: int = 0
 
     def __post_init__(self):
-        for name, least in (("n_per_rule", 4), ("n_held_out", 0)):
+        for name, least in (("n_per_rule", 4), ("n_held_out", 0), ("n_draws", 1)):
             if getattr(self, name) < least:
                 raise GuardError(f"got {name}={getattr(self, name)}, expected at least {least}")
         for name in ("styles", "languages", "wordings", "held_out_styles", "held_out_languages"):
@@ -81,26 +84,30 @@ class Plan:
                     f"got {both[0]!r} in {kind} and in held_out_{kind}: what is held out is never trained on"
                 )
 
-    def items(self, constitution: Constitution, topics: Mapping[str, Sequence[str]]) -> "list[Item]":
+    def items(self, constitution: Constitution, topics: Mapping[str, Sequence[str]], *, draw: int = 0) -> "list[Item]":
         """All items, rule by rule; `topics` has those of each rule by its id.
 
-        An item depends on its own rule, its number and the plan alone: another rule, or more items, change none.
+        Each draw has as many, in the same order: what replaces an item of one draw stands at its place in the next. An
+        item depends on its own rule, its number, the draw and the plan alone: another rule, or more items, change none.
         """
         return [
-            self._item(rule, role, number, held_out, topics[rule.id])
+            self._item(rule, role, number, held_out, topics[rule.id], draw)
             for rule in constitution.rules
             for role in ROLES
             for held_out, n in ((False, self.n_per_rule), (True, self.n_held_out))
             for number in range(n)
         ]
 
-    def _item(self, rule: Rule, role: str, number: int, held_out: bool, topics: Sequence[str]) -> "Item":
+    def _item(self, rule: Rule, role: str, number: int, held_out: bool, topics: Sequence[str], draw: int) -> "Item":
         identity: list[Any] = [self.seed, rule.of(role), rule.restricted, role, held_out, number]
+        if draw:
+            identity.append(draw)
         rng = np.random.default_rng(list(hashlib.sha256(json.dumps(identity).encode()).digest()))
         styles = self.held_out_styles if held_out else self.styles
         languages = self.held_out_languages if held_out else self.languages
         axes = {
-            "topic": topics[number % len(topics)],
+            # Topics in turn, from another one in each turn and draw: so they do not go with one style.
+            "topic": topics[(number + number // len(topics) + draw) % len(topics)],
             # Styles in turn, so that each has its share; the others by chance.
             "style": styles[number % len(styles)],
             "language": languages[int(rng.integers(len(languages)))],

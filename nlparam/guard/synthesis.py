@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nlparam.guard.agreement import yes_begins
 from nlparam.guard.constitution import ROLES, Constitution, Rule
 from nlparam.guard.obfuscation import obfuscate
 from nlparam.guard.plan import TOPICS, Item, Plan
@@ -15,7 +16,7 @@ from nlparam.language.lm.base import Request
 from nlparam.language.lm.engine import Engine
 from nlparam.language.parse import parse_predicates
 from nlparam.language.prompting import load_prompt
-from nlparam.numerics.head import bias, correct, log_odds_of
+from nlparam.numerics.head import log_odds_of
 
 _TRIES = 3  # how often an item is asked for, with another seed each time
 _MAX_TOKENS = 72
@@ -82,36 +83,75 @@ class Synthesis:
 def synthesise(constitution: Constitution, plan: Plan, *, engine: Engine, judge: AbstractJudge) -> Synthesis:
     """Has the texts of a plan written and judged.
 
-    Everything goes through the store of `engine` and of `judge` under what it depends on: after a change of one rule
-    only its own texts are written, and only judgments about it or its texts are made.
-
     A text is dropped if the judge does not agree with what it was written for: that its restricted rule holds, or, for
-    a permitted one, that no restricted rule does. Raises `LanguageModelError` and `StoreError` as the engine does.
+    a permitted one, that no restricted rule does. What was dropped is written again, up to `plan.n_draws` times.
+
+    Everything goes through the store of `engine` and of `judge` under what it depends on: after a change of one rule
+    only its own texts are written, and only judgments about it or its texts are made (and, with a small model, what
+    changes because the texts written for one rule tell where the "yes" of another begins).
+
+    Raises `LanguageModelError` and `StoreError` as the engine does.
     """
     counts: collections.Counter[str] = collections.Counter()
     topics = _topics(constitution, engine)
-    items = plan.items(constitution, topics)
-    counts["planned"] = len(items)
     rules = {rule.id: rule for rule in constitution.rules}
-    texts = _write(items, rules, engine, counts)
-    written: list[Item] = []
+    drafts: list[_Draft] = []
     known: set[tuple[str, str]] = set()
-    for item in items:
-        text = texts.get(item.key)
-        if text is None:
-            continue
-        if (item.role, text.casefold()) in known:
-            counts["repeated"] += 1
-            continue
-        known.add((item.role, text.casefold()))
-        written.append(item)
-    counts["written"] = len(written)
-    examples: list[Example] = []
-    for role in ROLES:
-        of_role = [item for item in written if item.role == role]
-        examples += _judged(of_role, texts, role, constitution, engine, judge, counts)
+    due: list[int] = []
+    for draw in range(plan.n_draws):
+        items = plan.items(constitution, topics, draw=draw)
+        if draw == 0:
+            counts["planned"] = len(items)
+            due = list(range(len(items)))
+        texts = _write([items[place] for place in due], rules, engine, counts, again=draw > 0)
+        fresh = []
+        for place in due:
+            item = items[place]
+            if (text := texts.get(item.key)) is None:
+                continue
+            if (item.role, text.casefold()) in known:
+                counts["repeated"] += 1
+                continue
+            known.add((item.role, text.casefold()))
+            fresh.append(_Draft(place, item, text))
+        _judge(fresh, constitution, judge)
+        drafts += fresh
+        # Where a yes begins is told by all texts so far, so that one that was kept may be dropped, and the reverse.
+        _agree(drafts, constitution, strong=engine.lm.strong)
+        kept = {draft.place for draft in drafts if not draft.dropped}
+        due = [place for place in range(len(items)) if place not in kept]
+        if not due or engine.meter.spent is not None:
+            break
+    counts["given up"] = len(due)
+    counts["written"] = len(drafts)
+    drafts.sort(key=lambda draft: draft.place)  # the draws of an item one after another
+    counts.update(draft.dropped or "kept" for draft in drafts)
+    examples = [draft.example(rules[draft.item.rule]) for role in ROLES for draft in drafts if draft.item.role == role]
     examples += [copy for example in examples if not example.dropped for copy in _copies(example, plan)]
     return Synthesis(tuple(examples), dict(counts))
+
+
+@dataclasses.dataclass
+class _Draft:
+    """A text that was written for an item, the place of the item in the plan, and what the judge said of it."""
+
+    place: int
+    item: Item
+    text: str
+    answers: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0))  # (n_restricted,)
+    labels: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, bool))  # (n_restricted,)
+    dropped: str = ""
+
+    def example(self, rule: Rule) -> Example:
+        return Example(
+            text=self.text,
+            restricted=rule.restricted,
+            obfuscation="",
+            probabilities=tuple(map(float, self.answers)),
+            labels=tuple(map(bool, self.labels)),
+            dropped=self.dropped,
+            **dataclasses.asdict(self.item),
+        )
 
 
 def _topics(constitution: Constitution, engine: Engine) -> dict[str, Sequence[str]]:
@@ -128,7 +168,7 @@ def _topics(constitution: Constitution, engine: Engine) -> dict[str, Sequence[st
 
 
 def _write(
-    items: Sequence[Item], rules: dict[str, Rule], engine: Engine, counts: collections.Counter[str]
+    items: Sequence[Item], rules: dict[str, Rule], engine: Engine, counts: collections.Counter[str], *, again: bool
 ) -> dict[str, str]:
     """Texts by the keys of their items; an unusable answer is counted and asked for again, within a bound."""
     prompts = {role: load_prompt(f"guard_{role}") for role in ROLES}
@@ -152,17 +192,16 @@ def _write(
         ]
         if engine.meter.spent is not None:
             break
-        answers = engine.complete_stored(requests, what="writing" if attempt == 0 else "writing again")
-        again = []
+        answers = engine.complete_stored(requests, what="writing again" if again or attempt else "writing")
+        unusable = []
         for item, answer in zip(left, answers, strict=True):
             text, why = ("", "not answered") if answer is None else read_example(answer.text)
             if why:
                 counts[why] += 1
-                again.append(item)
+                unusable.append(item)
             else:
                 texts[item.key] = text
-        left = again
-    counts["given up"] += len(left)
+        left = unusable
     return texts
 
 
@@ -182,54 +221,52 @@ def read_example(answer: str) -> tuple[str, str]:
     return text, ""
 
 
-def _judged(
-    items: Sequence[Item],
-    texts: dict[str, str],
-    role: str,
-    constitution: Constitution,
-    engine: Engine,
-    judge: AbstractJudge,
-    counts: collections.Counter[str],
-) -> list[Example]:
+def _judge(drafts: Sequence[_Draft], constitution: Constitution, judge: AbstractJudge) -> None:
+    """Asks of each text whether it breaks each of the restricted rules."""
     restricted = constitution.restricted
-    own = {rule.id: number for number, rule in enumerate(restricted)}
-    shown = [texts[item.key] for item in items]
-    pairs = np.argwhere(np.ones((len(shown), len(restricted)), dtype=bool))
-    answers = judge.judge(shown, [rule.of(role) for rule in restricted], pairs).reshape(len(shown), len(restricted))
-    probabilities = answers
-    if not engine.lm.strong:
-        probabilities = np.stack([_unbiased(column) for column in answers.T], axis=1)
-    examples = []
-    for item, text, raw, corrected in zip(items, shown, answers, probabilities, strict=True):
-        holds = corrected > 0.5
-        number = own.get(item.rule)
-        relevant = raw if number is None else raw[[number]]
-        dropped = ""
-        if np.isnan(relevant).any():
-            dropped = "not judged"
-        elif number is not None and not holds[number]:
-            dropped = "restricted, judged permitted"
-        elif number is None and holds.any():
-            dropped = "permitted, judged restricted"
-        counts[dropped or "kept"] += 1
-        examples.append(
-            Example(
-                text=text,
-                restricted=number is not None,
-                obfuscation="",
-                probabilities=tuple(raw.tolist()),
-                labels=tuple(bool(value) for value in holds),
-                dropped=dropped,
-                **dataclasses.asdict(item),
-            )
+    for role in ROLES:
+        own = [draft for draft in drafts if draft.item.role == role]
+        if not own:
+            continue
+        pairs = np.argwhere(np.ones((len(own), len(restricted)), dtype=bool))
+        answers = judge.judge([draft.text for draft in own], [rule.of(role) for rule in restricted], pairs)
+        for draft, row in zip(own, answers.reshape(len(own), len(restricted)), strict=True):
+            draft.answers = row
+
+
+def _agree(drafts: Sequence[_Draft], constitution: Constitution, *, strong: bool) -> None:
+    """Says of each text which rules it breaks, and drops it where this is not what it was written for."""
+    restricted = [rule.id for rule in constitution.restricted]
+    for role in ROLES:
+        own = [draft for draft in drafts if draft.item.role == role]
+        if not own:
+            continue
+        log_odds = log_odds_of(np.stack([draft.answers for draft in own]))
+        written_for = [draft.item.rule for draft in own]
+        begins = (
+            0.0 if strong else np.asarray([_begins(log_odds, written_for, restricted, rule) for rule in restricted])
         )
-    return examples
+        for draft, row, holds in zip(own, log_odds, log_odds > np.asarray(begins), strict=True):
+            draft.labels = holds
+            draft.dropped = ""
+            number = restricted.index(draft.item.rule) if draft.item.rule in restricted else None
+            if np.isnan(row if number is None else row[number]).any():
+                draft.dropped = "not judged"
+            elif number is not None and not holds[number]:
+                draft.dropped = "restricted, judged permitted"
+            elif number is None and holds.any():
+                draft.dropped = "permitted, judged restricted"
 
 
-def _unbiased(probabilities: np.ndarray) -> np.ndarray:
-    """A small model's answers about one rule, with the valley between its yes and no as even odds."""
-    finite = np.isfinite(probabilities)
-    return correct(probabilities, bias(log_odds_of(probabilities[finite])) if finite.any() else 0.0)
+def _begins(log_odds: np.ndarray, written_for: Sequence[str], restricted: Sequence[str], rule: str) -> float:
+    """Where the yes of a rule begins, by all texts of a role."""
+    column = log_odds[:, restricted.index(rule)]
+    own = np.asarray([other == rule for other in written_for])
+    permitted = np.asarray([other not in restricted for other in written_for])
+    # Without permitted rules, what was written for the others; some of it may break this one, too.
+    others = permitted if permitted.any() else ~own
+    there = np.isfinite(column)
+    return yes_begins(column[own & there], column[others & there])
 
 
 def _copies(example: Example, plan: Plan) -> list[Example]:

@@ -156,7 +156,7 @@ def _check_examples(constitution: Constitution, synthesis: Synthesis, spent: str
             kept = [e for e in own if not e.dropped and not e.obfuscation]
             if len(kept) >= _LEAST_EXAMPLES:
                 continue
-            written = len([e for e in own if not e.obfuscation])
+            written = sum(not e.obfuscation for e in own)
             because = (
                 f"the budget is spent ({spent})" if spent else "the judge says that its predicate holds for no more"
             )

@@ -51,7 +51,8 @@ def _dots(view: QuantityView) -> "altair.TopLevelMixin":
     if len(panels) > 1:
         tooltip.insert(1, alt.Tooltip("p:N", title="Of"))
     y = alt.Y("i:N", sort=order, title=None, axis=alt.Axis(labelLimit=320, domain=False, ticks=False, grid=True))
-    x_axis = alt.Axis(format="%") if view.is_share else alt.Axis(tickCount=5)
+    few = alt.Undefined if len(panels) < 3 else 2
+    x_axis = alt.Axis(format="%", tickCount=few) if view.is_share else alt.Axis(tickCount=5)
     scale = alt.Scale(type="log") if view.log else alt.Scale(zero=view.is_share)
     x = alt.X("v:Q", title=view.label, scale=scale, axis=x_axis)
     layers: list[Any] = []

@@ -191,6 +191,11 @@ def set_by(settings: Mapping[str, Any] | None) -> list[Row]:
     return value_rows({name: value for name, value in (settings or {}).items() if value not in (None, "", [])})
 
 
+def counted(n: int, what: str) -> str:
+    """So many of something: "1 text", "1,200 texts"."""
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
+
+
 def named(text: str, length: int = MAX_NAME) -> str:
     """A name as it stands in a chart or a short cell."""
     return excerpt(str(text), length)

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from nlparam.costs import Costs
-from nlparam.errors import NlparamError
 from nlparam.numerics.simulation import Measured
-from nlparam.result_folder import write_json
+from nlparam.result_folder import write_result_file
 from nlparam.simulatability.explanations import Explanation
 
 
@@ -99,13 +98,8 @@ class Simulatability:
         return section_card(describe_simulatability(self.as_dict()))
 
     def save(self, path: str | Path) -> Path:
-        """Writes it all to a JSON file. Raises `NlparamError` if that cannot be written."""
-        path = Path(path)
-        try:
-            write_json(path, self.as_dict())
-        except OSError as error:
-            raise NlparamError(f"{path} cannot be written ({error}): choose another --out") from error
-        return path
+        """Writes it all to a JSON file, and the report beside it (`.html`). Raises `FitFolderError` if it cannot."""
+        return write_result_file(path, self.as_dict(), self.report)
 
 
 def _written(measured: Measured) -> dict[str, float | None]:

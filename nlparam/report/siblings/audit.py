@@ -17,6 +17,7 @@ from nlparam.report.sections import (
     Words,
     interval_chart,
     named,
+    number,
     p_value,
     quoted,
     rate_of,
@@ -97,7 +98,7 @@ def _rates(systems: list[Mapping[str, Any]], confidence: str) -> Table:
         f"Rates of each system, with Wilson's {confidence} intervals",
         [Column("System", "head"), *(Column(name, "number") for name in _RATES.values())],
         [
-            [Cell(named(one["system"], 200)), *(rate_of(one[kind]).cell(of=one[kind]["n"]) for kind in _RATES)]
+            [Cell(named(one["system"], 200)), *(rate_of(one[kind]).cell(".0%", of=one[kind]["n"]) for kind in _RATES)]
             for one in systems
         ],
     )
@@ -202,7 +203,7 @@ def _predicates(contents: Mapping[str, Any]) -> list[Block]:
     if not tested:
         why = "None was sought." if not contents["predicates"] else "None could be tested."
         return [Words(why, muted=True)]
-    mistaken = contents.get("sides", ["the mistakes", "the others"])[0]
+    mistaken = contents["sides"][0]
     signs = [1.0 if one["more"] == mistaken else -1.0 for one in tested]
     effects = [_toward(one["effect"], sign) for one, sign in zip(tested, signs, strict=True)]
     order = sorted(range(len(tested)), key=lambda at: -effects[at].value)
@@ -232,6 +233,8 @@ def _predicates(contents: Mapping[str, Any]) -> list[Block]:
                 Column("Predicate", "head"),
                 Column("Claimed", "choice"),
                 Column("More often", "choice"),
+                Column("Of the mistakes", "number"),
+                Column("Of the others", "number"),
                 Column("Effect", "number"),
                 Column("Adjusted p", "number"),
             ],
@@ -241,6 +244,7 @@ def _predicates(contents: Mapping[str, Any]) -> list[Block]:
                     quoted(one["predicate"]),
                     Cell("yes" if one["claimed"] else "no"),
                     Cell(named(one["more"] or DASH, 100)),
+                    *(_share(one, side) for side in contents["sides"]),
                     effect.cell("+.1f"),
                     p_value(one["p_adjusted"]),
                 ]
@@ -253,6 +257,12 @@ def _predicates(contents: Mapping[str, Any]) -> list[Block]:
             else []
         ),
     ]
+
+
+def _share(finding: Mapping[str, Any], side: str) -> Cell:
+    """How often a predicate holds on one side."""
+    found = next((share for share in finding["shares"] if share["group"] == side), None)
+    return number(None if found is None else found["mean"], ".0%")
 
 
 def _points(change: Mapping[str, Any]) -> Interval:

@@ -15,6 +15,7 @@ from nlparam.report.sections import (
     SectionPage,
     Table,
     Words,
+    counted,
     interval_chart,
     named,
     number,
@@ -53,7 +54,7 @@ def describe_decomposed(contents: Mapping[str, Any]) -> SectionPage:
         ],
         warnings=[
             *contents.get("notes", ()),
-            *([f"{n_unreadable:,} decompositions could not be read."] if n_unreadable else []),
+            *([f"{counted(n_unreadable, 'decomposition')} could not be read."] if n_unreadable else []),
         ],
         sections=[
             Section("ranking", "Decompositions", [*_agreement(ranked), listed, _READ, _expressions(ranked)]),

@@ -16,6 +16,7 @@ from nlparam.report.sections import (
     SectionPage,
     Table,
     Words,
+    counted,
     interval_chart,
     named,
     number,
@@ -29,7 +30,7 @@ from nlparam.report.sections import (
 )
 from nlparam.report.text import DASH
 
-_MOST_QUOTED = 60
+_MOST_QUOTED, _OF_A_REASON = 30, 5
 _MOST_CODE = 4000
 
 
@@ -44,19 +45,17 @@ def describe_execution(contents: Mapping[str, Any]) -> SectionPage:
     settings = contents.get("settings", {})
     listed = _rates(contents)
     failures = [one for one in problems if not one["passed"]]
-    sections = [
-        Section("rates", "Pass rates", [*_rate_charts(contents), listed]),
-        Section("failures", "What did not pass, and why", _failures(failures)),
-    ]
+    sections = [Section("rates", "Pass rates", [*_rate_charts(contents), listed])]
     if contents.get("probe"):
         sections.append(Section("probe", "Memorisation", _probe(contents["probe"])))
     if contents.get("explanation"):
-        sections.append(
-            Section("explanation", "What lost problems have in common", _explained(contents["explanation"]))
-        )
+        sections.append(Section("explanation", "What is lost", _explained(contents["explanation"])))
+    sections.append(Section("failures", "What did not pass, and why", _failures(failures)))
     notes = []
     if contents["broken_tests"]:
-        notes.append(f"The tests of {contents['broken_tests']:,} problems do not run here: they are in no rate.")
+        notes.append(
+            f"The tests of {counted(contents['broken_tests'], 'problem')} do not run here, which is in no rate."
+        )
     return SectionPage(
         title=f"Solutions of {len(problems):,} programming problems",
         model="Execution",
@@ -68,7 +67,7 @@ def describe_execution(contents: Mapping[str, Any]) -> SectionPage:
             Row("Problems", f"{len(problems):,}"),
             Row("Passed", rate_of(overall).cell().text),
             Row("Right, but in a form that was ruled out", f"{contents['wrong_form']:,}"),
-            Row("Solutions", named(settings.get("solutions", DASH), 200)),
+            *([Row("Solutions", named(settings["solutions"], 200))] if settings.get("solutions") else []),
             Row("Confined by", ", ".join(contents["enforced"]) or DASH),
         ],
         warnings=notes,
@@ -133,12 +132,13 @@ def reason(problem: Mapping[str, Any]) -> str:
 def _failures(failures: list[Mapping[str, Any]]) -> list[Block]:
     if not failures:
         return [Words("All solutions passed.")]
-    counted: dict[str, int] = {}
+    by_reason: dict[str, list[Mapping[str, Any]]] = {}
     for one in failures:
-        counted[reason(one)] = counted.get(reason(one), 0) + 1
-    most = sorted(counted.items(), key=lambda pair: -pair[1])[:6]
+        by_reason.setdefault(reason(one), []).append(one)
+    by_reason = dict(sorted(by_reason.items(), key=lambda pair: -len(pair[1])))
+    shown = [one for found in by_reason.values() for one in found[:_OF_A_REASON]][:_MOST_QUOTED]
     return [
-        Counts([Row(name, f"{count:,}") for name, count in most]),
+        Counts([Row(name, f"{len(found):,}") for name, found in by_reason.items()][:6]),
         table(
             "failures",
             "Solutions that did not pass",
@@ -171,9 +171,9 @@ def _failures(failures: list[Mapping[str, Any]]) -> list[Block]:
                         Quotation("What was said", str(one["error"] or DASH)[:_MOST_CODE], code=True),
                     ],
                 )
-                for one in failures[:_MOST_QUOTED]
+                for one in shown
             ],
-            omitted=max(0, len(failures) - _MOST_QUOTED),
+            omitted=len(failures) - len(shown),
         ),
     ]
 

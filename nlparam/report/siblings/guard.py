@@ -53,7 +53,7 @@ def describe_guard(contents: Mapping[str, Any]) -> SectionPage:
             ),
             Row("Threshold", f"{threshold['value']:.3f}, set on {threshold['n_texts']:,} benign exchanges"),
             Row("Attacks", named(contents["settings"]["attacks"], 200)),
-            Row("Language model of the training", named(guard["settings"].get("lm", DASH), 200)),
+            Row("Language model of the training", named(guard["settings"].get("lm_identity", DASH), 200)),
         ],
         warnings=[],
         sections=[
@@ -163,7 +163,7 @@ def _refusals(contents: Mapping[str, Any]) -> list[Block]:
                 Column("Refused", "number"),
                 Column("Number", "number"),
                 Column("Aim", "number"),
-                Column("Kept"),
+                Column("Promise kept"),
             ],
             [
                 [Cell(name), rate_of(rate).cell(".2%"), whole(rate["n"]), Cell(target), Cell(verdict)]

@@ -17,6 +17,7 @@ from nlparam.report.sections import (
     Section,
     SectionPage,
     Words,
+    counted,
     interval_chart,
     named,
     number,
@@ -41,14 +42,16 @@ def describe_simulatability(contents: Mapping[str, Any]) -> SectionPage:
     n, n_inputs = len(explanations), contents["n_counterfactuals"]
     notes = list(contents.get("notes", ()))
     if contents["n_failed"]:
-        notes.append(f"{contents['n_failed']:,} counterfactuals had no usable inference or answer and are left out.")
+        notes.append(
+            f"{counted(contents['n_failed'], 'counterfactual')} without a usable inference or answer: left out."
+        )
     listed = _explanations(explanations, list(contents["generality"]))
     return SectionPage(
         title=named(settings.get("task") or "Explanations put to the test", 300),
         model="Simulatability",
         summary=(
-            f"This page shows how well the model's answers to new inputs can be told from {n:,} "
-            f"{'explanation' if n == 1 else 'explanations'}: what a reader inferred from each for {n_inputs:,} "
+            f"This page shows how well the model's answers to new inputs can be told from "
+            f"{counted(n, 'explanation')}: what a reader inferred from each for {n_inputs:,} "
             "counterfactuals, and what the model answered."
         ),
         facts=[
@@ -141,8 +144,8 @@ def _explanations(explanations: list[Mapping[str, Any]], similarities: list[str]
                 whole(place),
                 quoted(one["explanation"]),
                 whole(len(one["counterfactuals"])),
-                Interval.read(one["simulatable"]).cell(),
-                Interval.read(one["precision"]).cell(),
+                Interval.read(one["simulatable"]).cell(".0%"),
+                Interval.read(one["precision"]).cell(".0%"),
                 *(Interval.read(one["generality"][name]).cell(".2f") for name in similarities),
                 whole(one["n_failed"]),
             ]

@@ -27,6 +27,7 @@
       return sign * less || a.index - b.index;
     });
     body.append(...rows.map((each) => each.row));
+    table.dispatchEvent(new Event("sorted"));
   }
 
   for (const table of document.querySelectorAll("table.sortable")) {
@@ -41,39 +42,61 @@
     });
   }
 
-  // Tables that can be searched: by words, and by what stands in some columns. Each fills the lists of its own values.
+  // Tables that can be searched: by words, and by what stands in some columns; shown a page at a time. Each fills the
+  // lists with its own values.
+  const PER_PAGE = 25;
   const count = new Intl.NumberFormat("en");
   for (const controls of document.querySelectorAll("[data-searches]")) {
-    const table = document.getElementById(controls.dataset.searches);
-    const rows = [...table.tBodies[0].rows].map((row) => ({ row, text: row.textContent.toLowerCase() }));
-    const input = controls.querySelector("input");
+    const key = controls.dataset.searches;
+    const part = (name) => document.getElementById(`${name}-${key}`);
+    const table = part("table");
+    const texts = new Map([...table.tBodies[0].rows].map((row) => [row, row.textContent.toLowerCase()]));
     const lists = [...controls.querySelectorAll("select")];
-    const status = document.getElementById(controls.dataset.searches.replace("table-", "status-"));
     const inColumn = (row, list) => row.cells[list.dataset.column].textContent.trim();
+    let found = [];
+    let page = 0;
+
+    function show() {
+      const from = page * PER_PAGE;
+      const shown = new Set(found.slice(from, from + PER_PAGE));
+      for (const row of texts.keys()) row.hidden = !shown.has(row);
+      const all = found.length === texts.size ? "" : ` of ${count.format(texts.size)}`;
+      part("status").textContent = found.length
+        ? `${count.format(found.length)}${all} rows, ${count.format(from + 1)} to ${count.format(from + shown.size)} shown`
+        : "No row fits.";
+      const pages = Math.max(1, Math.ceil(found.length / PER_PAGE));
+      part("page").textContent = `Page ${count.format(page + 1)} of ${count.format(pages)}`;
+      part("previous").disabled = page === 0;
+      part("next").disabled = page + 1 >= pages;
+      part("pages").hidden = pages === 1;
+    }
+    function choose() {
+      const words = part("search").value.toLowerCase().split(/\s+/).filter(Boolean);
+      const chosen = lists.filter((list) => list.selectedIndex > 0);
+      // In the order in which they stand, which sorting changes.
+      found = [...table.tBodies[0].rows].filter(
+        (row) =>
+          words.every((word) => texts.get(row).includes(word)) &&
+          chosen.every((list) => inColumn(row, list) === list.value),
+      );
+      page = 0;
+      show();
+    }
     for (const list of lists) {
-      const values = [...new Set(rows.map(({ row }) => inColumn(row, list)))].sort(collator.compare);
+      const values = [...new Set([...texts.keys()].map((row) => inColumn(row, list)))].sort(collator.compare);
       list.append(...values.map((value) => new Option(value, value)));
       if (values.length < 2) list.parentElement.hidden = true;
       list.addEventListener("change", choose);
     }
-    function choose() {
-      const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
-      const chosen = lists.filter((list) => list.selectedIndex > 0);
-      let found = 0;
-      for (const { row, text } of rows) {
-        const fits = words.every((word) => text.includes(word)) && chosen.every((l) => inColumn(row, l) === l.value);
-        row.hidden = !fits;
-        found += fits;
-      }
-      const all = found === rows.length ? "" : ` of ${count.format(rows.length)}`;
-      status.textContent = found ? `${count.format(found)}${all} rows` : "No row fits.";
-    }
     let waiting = 0;
-    input.addEventListener("input", () => {
+    part("search").addEventListener("input", () => {
       clearTimeout(waiting);
       waiting = setTimeout(choose, 120);
     });
-    controls.hidden = status.hidden = false;
+    part("previous").addEventListener("click", () => (page--, show()));
+    part("next").addEventListener("click", () => (page++, show()));
+    table.addEventListener("sorted", choose);
+    controls.hidden = part("status").hidden = false;
     choose();
   }
 })();
