@@ -1,6 +1,6 @@
 """The pool of candidate predicates and what is known of their denotations."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -18,6 +18,8 @@ class Pool:
     **Attributes:** `predicates`, the candidates in the order they came; `answers`, `(n_distinct, n_candidates)`
     probabilities as the judge gave them, `nan` where not judged; `spent`, true once the judgments or the budget are
     used up.
+
+    `guess` maps predicates to what their heads may lean on, `(n_features, n_predicates)`; see `fit_head`.
     """
 
     def __init__(
@@ -29,6 +31,7 @@ class Pool:
         correct_bias: bool,
         max_judgments: int | None,
         meter: Meter,
+        guess: Callable[[Sequence[str]], np.ndarray] | None = None,
     ):
         self.texts, self.features, self.judge = texts, features, judge
         self.correct_bias, self.meter = correct_bias, meter
@@ -37,6 +40,8 @@ class Pool:
         self.answers = np.zeros((len(texts), 0), dtype=np.float32)
         self.asked = np.zeros((len(texts), 0), dtype=bool)
         self.computed: set[int] = set()
+        self.guess = guess
+        self.guesses = np.zeros((features.shape[1], 0), dtype=np.float32)
 
     @property
     def spent(self) -> bool:
@@ -57,6 +62,9 @@ class Pool:
         fresh = (len(self.texts), len(new))
         self.answers = np.concatenate([self.answers, np.full(fresh, np.nan, np.float32)], axis=1)
         self.asked = np.concatenate([self.asked, np.zeros(fresh, dtype=bool)], axis=1)
+        if self.guess is not None and new:
+            guessed = self.guess([self.predicates[column] for column in new])
+            self.guesses = np.concatenate([self.guesses, guessed], axis=1)
         computed = [column for column in new if self.judge.computes(self.predicates[column])]
         if computed:
             pairs = np.stack(np.meshgrid(np.arange(len(self.texts)), computed, indexing="ij"), axis=-1).reshape(-1, 2)
@@ -90,7 +98,9 @@ class Pool:
 
     def head(self, columns: Sequence[int]) -> HeadFit:
         """A head for some of the predicates, trained on all their judgments."""
-        return fit_head(self.features, [self.judged(c) for c in columns], correct_bias=self.correct_bias)
+        guesses = None if self.guess is None else self.guesses[:, list(columns)]
+        judged = [self.judged(column) for column in columns]
+        return fit_head(self.features, judged, correct_bias=self.correct_bias, guesses=guesses)
 
     def judged(self, column: int) -> Judged:
         """The answers there are for one predicate."""

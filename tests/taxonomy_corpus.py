@@ -41,6 +41,9 @@ def write(content: str) -> str | None:
     if "broad category" in content:
         names = [line.removeprefix("- ") for line in content.splitlines() if line.startswith("- ")]
         return max(names, key=names.count)
+    if "typical subcategories" in content:
+        category = content.partition('subcategories of "')[2].partition('"')[0]
+        return "\n".join(specific for general, specific in WORDS if general == category)
     if content.startswith("Turn a category"):
         return f"is about {content.rpartition('Category: ')[2].split('.')[0]}"
     if content.startswith("Do the two descriptions"):

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nlparam.numerics.cover import correlations, select_cover
+from nlparam.numerics.cover import correlations, facility_location, select_cover
 
 
 def price(holds, chosen, uncovered=1.0, overlap=0.5):
@@ -89,3 +89,15 @@ def test_soft_denotations_share_a_text():
     np.testing.assert_allclose(correlations(holds)[0, 2], 0)
     with pytest.raises(ValueError, match="between 0 and 1"):
         select_cover(holds * 3, 2)
+
+
+def test_columns_near_to_different_rows_are_chosen_before_ones_that_are_alike():
+    scores = np.asarray([[0.9, 0.85, 0.1, 0.2], [0.9, 0.88, 0.2, 0.2], [0.1, 0.1, 0.8, 0.2], [0.2, 0.1, 0.7, 0.3]])
+    assert facility_location(scores, 2).tolist() == [0, 2]
+    assert sorted(facility_location(scores, 9).tolist()) == [0, 1, 2, 3]
+
+
+def test_the_greedy_choice_is_near_to_the_best(rng):
+    scores = rng.random((40, 9))
+    best = max(scores[:, list(columns)].max(axis=1).sum() for columns in itertools.combinations(range(9), 3))
+    assert scores[:, facility_location(scores, 3)].max(axis=1).sum() > 0.95 * best

@@ -69,3 +69,26 @@ def test_bias_lies_between_the_two_groups_and_is_bounded(rng):
 def test_too_few_judgments_are_an_error():
     with pytest.raises(ValueError, match="at least 2"):
         fit_head(np.ones((3, 2)), [Judged(np.asarray([0]), np.asarray([0.5]))])
+
+
+def test_a_guess_helps_where_few_texts_are_judged_and_is_no_part_of_the_features(rng):
+    features, truth, log_odds = corpus(rng)
+    guess = np.zeros((20, 1))
+    guess[0] = 1 / features[:, 0].std()
+    rows = rng.choice(400, 12, replace=False)
+    judged = [Judged(rows, expit(log_odds[rows]))]
+    alone = fit_head(features, judged).head.denote(features)[:, 0]
+    fitted = fit_head(features, judged, guesses=guess)
+    assert fitted.head.coefficients.shape == (20, 1)
+    guided = fitted.head.denote(features)[:, 0]
+    assert np.mean((guided > 0.5) == truth) > np.mean((alone > 0.5) == truth) + 0.05
+
+
+def test_a_wrong_guess_is_overruled_by_the_judgments(rng):
+    features, truth, log_odds = corpus(rng)
+    guess = np.zeros((20, 1))
+    guess[0] = -1 / features[:, 0].std()
+    rows = rng.choice(400, 150, replace=False)
+    fitted = fit_head(features, [Judged(rows, expit(log_odds[rows]))], guesses=guess)
+    others = np.setdiff1d(np.arange(400), rows)
+    assert np.mean((fitted.head.denote(features)[others, 0] > 0.5) == truth[others]) > 0.85

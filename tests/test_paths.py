@@ -9,6 +9,7 @@ from nlparam.language.lm.scripted import ScriptedModel
 from nlparam.language.paths import PathStater, parse_path
 from nlparam.language.phrasing import ParallelForm, Phraser, is_parallel, lead, what_it_says
 from nlparam.language.store import Store
+from nlparam.language.subcategories import Subcategories, parse_names
 
 
 def _engine(answer):
@@ -136,3 +137,31 @@ def test_what_a_user_fixed_stays():
 def test_a_predicate_that_writes_the_goal_off_is_replaced(answer, predicate):
     goal = "which categories of news dominated the headlines from year to year"
     assert Phraser(_engine(lambda _: answer), goal).phrase(["health"]) == [predicate]
+
+
+@pytest.mark.parametrize(
+    ("answer", "names"),
+    [
+        ("soccer\nTennis\nTENNIS", ["soccer", "tennis"]),
+        ("1. Stocks\n2) Bonds\n- Real Estate", ["stocks", "bonds", "real estate"]),
+        ("Meat, Dairy; Sweets", ["meat", "dairy", "sweets"]),
+        ("", []),
+    ],
+)
+def test_lists_of_subcategories_are_read_from_what_models_write(answer, names):
+    assert parse_names(answer) == names
+
+
+def test_no_more_subcategories_than_asked_for():
+    asked = []
+
+    def answer(request):
+        asked.append(request.messages[-1].content)
+        return "soccer\ntennis\nrugby"
+
+    with _engine(answer) as engine:
+        named = Subcategories(engine, number=2)
+        assert named.name("sports", goal="the topic") == ["soccer", "tennis"]
+        assert named.name("sports", goal="the topic") == ["soccer", "tennis"]
+    assert len(asked) == 1
+    assert '2 typical subcategories of "sports"' in asked[0]

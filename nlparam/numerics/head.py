@@ -20,6 +20,8 @@ _MOST_LOG_ODDS = 4.0
 # How far a threshold may move from even odds. Beyond, a predicate that holds nowhere would be made to hold somewhere.
 _MOST_BIAS = 2.0
 _PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+# What a guess counts against features that are unit vectors. Measured on recorded judgments, see `docs/design.md`.
+_GUESS_WEIGHT = 0.5
 
 
 class Judged(NamedTuple):
@@ -67,6 +69,7 @@ def fit_head(
     judged: Sequence[Judged],
     *,
     correct_bias: bool = True,
+    guesses: Float[np.ndarray, "n_features n_predicates"] | None = None,
     max_rows: int = 20_000,
 ) -> HeadFit:
     """Trains the head of several predicates.
@@ -76,6 +79,9 @@ def fit_head(
     - `features`: of all texts; only judged rows are read.
     - `judged`: for each predicate its judgments, at least two.
     - `correct_bias`: move each predicate's threshold to the valley between its yes and no answers.
+    - `guesses`: for each predicate a direction in which its log-odds are guessed to grow, of unit standard deviation
+      over the texts (up to an offset). A coefficient along it is nearly free, so that a few judgments only have to say
+      how far to trust the guess. It is worth most where there are few: see `docs/design.md`.
     - `max_rows`: no predicate is trained on more judgments than this, which bounds time and memory.
     """
     for number, (rows, _) in enumerate(judged):
@@ -86,7 +92,11 @@ def fit_head(
     targets = [
         np.clip(z - b, -_MOST_LOG_ODDS, _MOST_LOG_ODDS)[:max_rows] for z, b in zip(log_odds, thresholds, strict=True)
     ]
-    ridges = [Ridge.of(features[rows[:max_rows]], target) for (rows, _), target in zip(judged, targets, strict=True)]
+    seen = [
+        _with_guess(features[rows[:max_rows]], None if guesses is None else guesses[:, number])
+        for number, (rows, _) in enumerate(judged)
+    ]
+    ridges = [Ridge.of(rows, target) for rows, target in zip(seen, targets, strict=True)]
     # One penalty for all predicates: a single predicate has too few judgments to choose its own.
     errors = [
         np.mean([np.mean((ridge.left_out(penalty) - t) ** 2) for ridge, t in zip(ridges, targets, strict=True)])
@@ -96,13 +106,23 @@ def fit_head(
     left_out = [ridge.left_out(penalty) for ridge in ridges]
     slope = _slope(np.concatenate(left_out), np.concatenate(targets))
     solutions = [ridge.solution(penalty) for ridge in ridges]
+    coefficients = np.stack([solved for solved, _ in solutions], axis=1)
+    if guesses is not None:
+        # The guess is itself linear in the features, so the head needs no column for it.
+        coefficients = coefficients[:-1] + _GUESS_WEIGHT * guesses * coefficients[-1]
     head = Head(
-        np.stack([coefficients for coefficients, _ in solutions], axis=1),
+        coefficients,
         np.asarray([intercept for _, intercept in solutions]),
         slope,
         thresholds,
     )
     return HeadFit(head, [expit(slope * z) for z in left_out], [expit(t) for t in targets], penalty)
+
+
+def _with_guess(features: np.ndarray, guess: np.ndarray | None) -> np.ndarray:
+    if guess is None:
+        return features
+    return np.concatenate([features, _GUESS_WEIGHT * (features @ guess)[:, None]], axis=1)
 
 
 def bias(log_odds: Float[np.ndarray, " n_judged"]) -> float:

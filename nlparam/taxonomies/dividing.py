@@ -22,6 +22,7 @@ from nlparam.numerics.relax import relax
 from nlparam.numerics.sample import judging_order
 from nlparam.pool import Pool
 from nlparam.run import Run
+from nlparam.taxonomies.affinity import Affinity
 from nlparam.taxonomies.options import TaxonomyOptions
 from nlparam.taxonomies.proposing import LEAST_STATED, NodeProposer, Statements
 
@@ -32,7 +33,7 @@ _N_SLOTS, _N_RESTARTS = 8, 4
 # The cover of a node is chosen on at most so many of its texts.
 _MOST_COVERED = 4096
 # What a small node gets at least.
-_LEAST_CANDIDATES, _LEAST_SCREENED, _LEAST_JUDGED = 8, 12, 48
+_LEAST_CANDIDATES, _LEAST_SCREENED, _LEAST_JUDGED = 12, 16, 64
 # Rounds of selecting and judging in full what was selected.
 _MOST_ROUNDS = 4
 # Fewer statements than these say nothing of the number of children: the texts themselves are asked instead.
@@ -116,6 +117,7 @@ class Divider:
     proposer: NodeProposer
     parallel: ParallelForm
     statements: Statements
+    affinity: Affinity
     represented: np.ndarray
     shared: np.ndarray
     options: TaxonomyOptions
@@ -156,13 +158,16 @@ class Divider:
         directions = self._directions(rows, rng)
         scores = self.represented[rows] @ directions.T
         features = TextFeatures(run.ngrams, directions)
+        seen = np.concatenate([self.shared[rows], features.memberships(self.represented[rows])], axis=1)
+        n_features = seen.shape[1]
         pool = Pool(
             [run.corpus.distinct[row] for row in rows.tolist()],
-            np.concatenate([self.shared[rows], features.memberships(self.represented[rows])], axis=1),
+            seen,
             run.judge,
             correct_bias=options.correct_bias,
             max_judgments=None,
             meter=run.meter,
+            guess=lambda predicates: self.affinity.guesses(rows, predicates, n_features),
         )
         fixed = self._add(pool, locked)
         same_as: dict[str, str] = {}

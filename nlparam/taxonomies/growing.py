@@ -27,6 +27,7 @@ from nlparam.numerics.goal_map import LEAST_STATEMENTS, GoalMap, fit_goal_map
 from nlparam.progress import Progress
 from nlparam.representation import KINDS, map_features, represent
 from nlparam.run import DEFAULT_GOAL, Run, prepared
+from nlparam.taxonomies.affinity import Affinity
 from nlparam.taxonomies.corpus_checks import check_sizes, warn_of_texts
 from nlparam.taxonomies.dividing import Divider, Known
 from nlparam.taxonomies.estimating import estimate_growth
@@ -312,11 +313,13 @@ def make_divider(
     corpus, goal = run.corpus, run.settings["goal"]
     statements = Statements(_stater(engine, depth), goal, corpus.distinct) if statements is None else statements
     represented = represent(goal_map, corpus.distinct, run.search.embeddings, run.ngrams)
+    affinity = Affinity(run.embedder, represented)
     proposer = NodeProposer(
         engine=engine,
         embedder=run.embedder,
         phraser=Phraser(engine, goal),
         statements=statements,
+        affinity=affinity,
         goal=goal,
         n_compared=options.n_compared,
         contrast=Contrast(engine) if engine.lm.strong else None,
@@ -326,6 +329,7 @@ def make_divider(
         proposer=proposer,
         parallel=ParallelForm(engine, run.embedder.embed),
         statements=statements,
+        affinity=affinity,
         represented=represented,
         shared=np.concatenate([represented, run.ngrams.transform(corpus.distinct)], axis=1),
         options=options,

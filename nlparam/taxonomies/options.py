@@ -16,7 +16,7 @@ class TaxonomyOptions:
     - `n_stated`: how many texts of the corpus the language model states, once for all nodes.
     - `n_candidates`, `n_screened`, `n_judged`: how many predicates are considered for the root, on how many texts each
       of them is judged, and on how many those that are chosen; a node with a share s of the texts gets sqrt(s) of it,
-      but no fewer than 8, 12 and 48 where these are fewer.
+      but no fewer than 12, 16 and 64 where these are fewer.
       `n_judged=None` judges what is chosen on all texts of the node.
     - `least_texts`: a node with fewer texts is not divided.
     - `least_share`, `most_share`: between which a child's share of its parent's texts must lie.

@@ -16,6 +16,9 @@ from nlparam.language.prompting import load_prompt
 from nlparam.language.propose import AbstractProposer
 from nlparam.language.similarity import SimilarityJudge
 from nlparam.language.statements import category_of
+from nlparam.language.subcategories import Subcategories
+from nlparam.numerics.cover import facility_location
+from nlparam.taxonomies.affinity import Affinity
 
 # So many names of a group are shown at most, and there are so many names for each group at least.
 _N_NAMED_BY, _LEAST_NAMES = 10, 3
@@ -24,7 +27,9 @@ _RANK_WEIGHT = 0.5
 # Cosine of a name with what a predicate above says, from which on it says the same ("sport", "is about sports").
 _SAYS_THE_SAME = 0.85
 # A node with fewer stated texts has more of its texts stated.
-LEAST_STATED = 16
+LEAST_STATED = 24
+# So many times the candidates that are judged are looked for; those that lie best among the texts are kept.
+_PROPOSED = 2
 # Cosines of embedded predicates from which on they are the same without asking, and from which on they are compared.
 _SAME, _PERHAPS = 0.92, 0.75
 
@@ -75,14 +80,17 @@ class NodeProposer:
     """Proposes the children of a node.
 
     The texts of the node that were stated have names below it: those that are frequent are candidates, the more general
-    ones before the more specific. Names that lie near one another add the category that they have in common. A strong
-    language model is also shown the texts of each slot (`contrast`).
+    ones before the more specific. Names that lie near one another add the category that they have in common, and the
+    language model names the usual subcategories of what the node says. A strong language model is also shown the texts
+    of each slot (`contrast`). Of all these, those are kept that lie near to the texts, and near to different ones
+    (`affinity`).
     """
 
     engine: Engine
     embedder: AbstractEmbedder
     phraser: Phraser
     statements: Statements
+    affinity: Affinity
     goal: str
     n_compared: int
     contrast: AbstractProposer | None = None
@@ -90,10 +98,12 @@ class NodeProposer:
     def __post_init__(self):
         self.generalise = load_prompt("generalise")
         self.similarity = SimilarityJudge(self.engine)
+        self.subcategories = Subcategories(self.engine)
 
     @property
     def identity(self) -> str:
         parts = [self.statements.stater.identity, self.generalise.version, self.phraser.identity]
+        parts.append(self.subcategories.identity)
         return " ".join(parts if self.contrast is None else [*parts, self.contrast.identity])
 
     def propose(
@@ -120,13 +130,20 @@ class NodeProposer:
             proposals = self.contrast.propose(texts, scores, goal=goal, avoid=list(path), rng=rng)
             predicates = _round_robin([*proposals, predicates])
         fresh = list({p.casefold(): p for p in predicates if p.casefold() not in known}.values())
-        return self._merged(fresh, [*path, *excluded], n_candidates)
+        merged = self._merged(fresh, [*path, *excluded], _PROPOSED * n_candidates)
+        if len(merged.predicates) <= n_candidates:
+            return merged
+        nearest = facility_location(self.affinity.scores(rows, merged.predicates), n_candidates)
+        kept = [merged.predicates[number] for number in sorted(nearest.tolist())]
+        same_as = {predicate: twin for predicate, twin in merged.same_as.items() if twin in kept}
+        return Proposed(kept, same_as)
 
     def _categories(self, rows: np.ndarray, scores: np.ndarray, path: Sequence[str], goal: str) -> list[str]:
         """The names that are frequent among the texts, and between them what names that are alike have in common."""
+        usual = self.subcategories.name(what_it_says(path[-1]), goal=self.goal) if path else []
         stated = self.statements.usable(rows)
         if not stated:
-            return []
+            return usual
         named = self.named(rows[stated], path)
         weights: dict[str, float] = collections.defaultdict(float)
         for names in named:
@@ -141,7 +158,8 @@ class NodeProposer:
         general = [category_of(answer.text) for answer in answers if answer is not None]
         frequent = sorted(weights, key=lambda name: -weights[name])
         # Two frequent names for each general one.
-        return _round_robin([frequent[::2], frequent[1::2], [name for name in general if name is not None]])
+        named_general = [name for name in general if name is not None]
+        return _round_robin([frequent[::2], frequent[1::2], usual, named_general])
 
     def _groups(self, weights: Mapping[str, float], n_groups: int) -> list[list[str]]:
         """Names that lie near one another, the frequent ones first; of several names each, the heaviest first."""

@@ -1,0 +1,37 @@
+"""Subcategories of a category, from what a language model knows of the world."""
+
+import dataclasses
+import re
+
+from nlparam.language.lm.base import Request
+from nlparam.language.lm.engine import Engine
+from nlparam.language.prompting import load_prompt
+from nlparam.language.statements import category_of
+
+_BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s*")
+
+
+@dataclasses.dataclass
+class Subcategories:
+    """Asks for the subcategories of a category under a goal: one call, whose answer is stored."""
+
+    engine: Engine
+    number: int = 8
+
+    def __post_init__(self):
+        self.prompt = load_prompt("subcategories")
+        self.identity = f"{self.prompt.version}-n{self.number}"
+
+    def name(self, category: str, *, goal: str) -> list[str]:
+        """At most `number` names, each in one spelling; none if there is no usable answer."""
+        filled = self.prompt.fill(goal=goal, category=category, number=str(self.number))
+        (answer,) = self.engine.complete_stored([Request(filled, max_tokens=8 * self.number)], what="subcategories")
+        return [] if answer is None else parse_names(answer.text)[: self.number]
+
+
+def parse_names(answer: str) -> list[str]:
+    """The names of a list, one per line, or of one line with commas or semicolons; each once."""
+    lines = [_BULLET.sub("", line).strip() for line in answer.splitlines() if line.strip()]
+    if len(lines) == 1:
+        lines = re.split(r"\s*[,;]\s*", lines[0])
+    return [name for name in dict.fromkeys(category_of(line) for line in lines) if name is not None]
