@@ -1,14 +1,23 @@
 r"""Rates: how often something holds, how two rates differ, and how sure that is.
 
 Intervals of one rate are Wilson's, those of a difference of two Newcombe's (1998, method 10), which is made of the
-former. Tests are exact: a rate of an evaluation often rests on a few dozen outputs.
+former. Tests are exact: a rate of an evaluation often rests on a few dozen outputs. What comes in clusters, such as
+several outputs of one task, is less than as many that are independent: intervals then get a design effect (Kish), and
+tests leave clusters whole.
 """
 
+import functools
+import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.stats
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
+
+# Of a test by chance: its least p-value is 1 in 10,000.
+_DRAWS, _ENOUGH = 9_999, 100
+_MOST_AT_ONCE = 1 << 20  # random numbers in memory
 
 
 class Rate(NamedTuple):
@@ -34,8 +43,8 @@ class RateDifference(NamedTuple):
     test: str
 
 
-def rate(hits: int, n: int, *, confidence: float = 0.95) -> Rate:
-    """A rate with Wilson's interval.
+def rate(hits: int, n: int, *, confidence: float = 0.95, design_effect: float = 1.0) -> Rate:
+    """A rate with Wilson's interval; with a design effect, that of a sample which is so many times smaller.
 
     ```pycon
     >>> "{0.rate:.2f} [{0.low:.3f}, {0.high:.3f}]".format(rate(8, 10))
@@ -49,18 +58,46 @@ def rate(hits: int, n: int, *, confidence: float = 0.95) -> Rate:
         raise ValueError(f"got {hits} hits of {n}, expected between 0 and {n}")
     if n == 0:
         return Rate(0, 0, float("nan"), 0.0, 1.0)
-    interval = scipy.stats.binomtest(hits, n).proportion_ci(confidence, method="wilson")
-    return Rate(hits, n, hits / n, float(interval.low), float(interval.high))
+    share, n_effective = hits / n, n / design_effect
+    z = float(scipy.stats.norm.ppf(0.5 + confidence / 2))
+    scale = 1 + z * z / n_effective
+    centre = (share + z * z / (2 * n_effective)) / scale
+    half = z * math.sqrt(share * (1 - share) / n_effective + (z / (2 * n_effective)) ** 2) / scale
+    # At the ends rounding would leave the rate outside of its interval.
+    return Rate(hits, n, share, max(min(centre - half, share), 0.0), min(max(centre + half, share), 1.0))
 
 
-def difference(first: Rate, second: Rate, *, confidence: float = 0.95) -> RateDifference:
+def design_effect(hits: Bool[np.ndarray, " n"], clusters: Int[np.ndarray, " n"]) -> float:
+    """How many times larger the variance of a rate is because of clusters, at least 1 (Kish; Rao and Scott 1992).
+
+    Estimated from the residuals of the clusters. Where they say nothing, since all hits are alike or there is one
+    cluster, each cluster counts as one.
+    """
+    totals, sizes = _sums(hits, clusters)
+    n, n_clusters = int(sizes.sum()), len(sizes)
+    if n == 0 or n == n_clusters:
+        return 1.0
+    share = totals.sum() / n
+    if n_clusters == 1 or share in (0.0, 1.0):
+        return n / n_clusters
+    variance = n_clusters / (n_clusters - 1) * float(np.sum((totals - share * sizes) ** 2)) / n**2
+    return max(variance / (share * (1 - share) / n), 1.0)
+
+
+def difference(
+    first: Rate, second: Rate, *, confidence: float = 0.95, design_effects: tuple[float, float] = (1.0, 1.0)
+) -> RateDifference:
     """`first` minus `second`, for independent samples: Newcombe's interval, Fisher's exact test.
 
-    Where a sample is empty nothing is known: the interval is [-1, 1] and the p-value 1.
+    The design effects of the two are for the interval only. Where a sample is empty nothing is known: the interval is
+    [-1, 1] and the p-value 1.
     """
     if min(first.n, second.n) == 0:
         return RateDifference(float("nan"), -1.0, 1.0, 1.0, "none")
-    a, b = rate(first.hits, first.n, confidence=confidence), rate(second.hits, second.n, confidence=confidence)
+    a, b = (
+        rate(one.hits, one.n, confidence=confidence, design_effect=effect)
+        for one, effect in zip((first, second), design_effects, strict=True)
+    )
     down = np.hypot(a.rate - a.low, b.high - b.rate)
     up = np.hypot(a.high - a.rate, b.rate - b.low)
     gap = a.rate - b.rate
@@ -87,12 +124,111 @@ def stratified_p_value(
     mixed = (n_second > 0) & (n_second < n) & (n_hits > 0) & (n_hits < n)
     lowest, chances = 0, np.ones(1)
     for total, hit, drawn in zip(n[mixed], n_hits[mixed], n_second[mixed], strict=True):
-        least, most = max(0, drawn - (total - hit)), min(hit, drawn)
-        lowest += least
-        chances = np.convolve(chances, scipy.stats.hypergeom.pmf(np.arange(least, most + 1), total, hit, drawn))
+        lowest += max(0, drawn - (total - hit))
+        chances = np.convolve(chances, _hypergeometric(int(total), int(hit), int(drawn)))
     away = np.abs(lowest + np.arange(len(chances)) - float((n_hits * n_second / n)[mixed].sum()))
     observed = abs(float(both[mixed].sum()) - float((n_hits * n_second / n)[mixed].sum()))
     return min(float(chances[away >= observed - 1e-9].sum()), 1.0)
+
+
+@functools.lru_cache(maxsize=4096)  # most strata are alike
+def _hypergeometric(total: int, hit: int, drawn: int) -> np.ndarray:
+    least, most = max(0, drawn - (total - hit)), min(hit, drawn)
+    return scipy.stats.hypergeom.pmf(np.arange(least, most + 1), total, hit, drawn)
+
+
+def swapped_p_value(
+    hits: Bool[np.ndarray, " n"], second: Bool[np.ndarray, " n"], strata: Int[np.ndarray, " n"], *, seed: int = 0
+) -> float:
+    """The two-sided p-value of no difference between two groups whose members within a stratum may be alike.
+
+    As `stratified_p_value`, but the groups change places in whole strata: what one group has in a stratum, such as
+    several outputs of one system for a task, stays together. The statistic is that of Mantel and Haenszel, which a
+    swap turns around; its distribution is that of up to 9,999 random swaps.
+    """
+    codes = np.unique(strata, return_inverse=True)[1].reshape(-1)
+    n, n_hits, n_second, both = (
+        np.bincount(codes, weights=weights) for weights in (np.ones(len(codes)), hits, second, hits & second)
+    )
+    parts = both - n_hits * n_second / n
+    parts = parts[np.abs(parts) > 1e-12]
+
+    def draw(rng: np.random.Generator, n_draws: int) -> np.ndarray:
+        return np.abs((2.0 * rng.integers(2, size=(n_draws, len(parts))) - 1.0) @ parts)
+
+    return _by_chance(abs(float(parts.sum())), draw, len(parts), seed)
+
+
+def shuffled_p_value(
+    hits: Bool[np.ndarray, " n"], second: Bool[np.ndarray, " n"], clusters: Int[np.ndarray, " n"], *, seed: int = 0
+) -> float:
+    """The two-sided p-value of equal rates of two groups of clusters, such as systems that did different tasks.
+
+    Clusters are given to the groups anew, up to 9,999 times, as many as each has. The statistic is the difference of
+    the rates in units of its standard error from the residuals of the clusters, so that it holds for groups whose
+    clusters differ in size too (Chung and Romano 2013). A cluster in both groups counts as one in each. With fewer than
+    two clusters in a group it is 1.
+    """
+    codes = np.unique(np.stack([clusters, second]), axis=1, return_inverse=True)[1].reshape(-1)
+    totals, sizes = _sums(hits, codes)
+    of_second = np.bincount(codes, weights=second) > 0
+    n_second = int(of_second.sum())
+    if min(n_second, len(sizes) - n_second) < 2:
+        return 1.0
+
+    def draw(rng: np.random.Generator, n_draws: int) -> np.ndarray:
+        places = np.argpartition(rng.random((n_draws, len(sizes))), n_second - 1, axis=1)[:, :n_second]
+        chosen = np.zeros((n_draws, len(sizes)))
+        np.put_along_axis(chosen, places, 1.0, axis=1)
+        return _studentised(chosen, totals, sizes)
+
+    observed = float(_studentised(of_second[None].astype(float), totals, sizes)[0])
+    return _by_chance(observed, draw, len(sizes), seed)
+
+
+def _studentised(
+    chosen: Float[np.ndarray, "n_draws n_clusters"],
+    totals: Float[np.ndarray, " n_clusters"],
+    sizes: Float[np.ndarray, " n_clusters"],
+) -> Float[np.ndarray, " n_draws"]:
+    """The difference of two rates in standard errors, without its sign; 0 where there is no difference."""
+    shares, variances = [], []
+    products = np.stack([totals * totals, totals * sizes, sizes * sizes, totals, sizes], axis=1)
+    for members in (chosen, 1.0 - chosen):
+        squares, mixed, of_sizes, hits, n = (members @ products).T
+        count = members.sum(axis=1)
+        share = hits / n
+        residuals = squares - 2 * share * mixed + share**2 * of_sizes
+        shares.append(share)
+        variances.append(count / (count - 1) * np.maximum(residuals, 0.0) / n**2)
+    gap = np.abs(shares[0] - shares[1])
+    # Where neither group varies within itself, any difference is beyond all that vary.
+    return gap / np.sqrt(np.maximum(variances[0] + variances[1], 1e-18))
+
+
+def _by_chance(observed: float, draw: Callable[[np.random.Generator, int], np.ndarray], width: int, seed: int) -> float:
+    """The share of random statistics that are as large as the observed one, which counts among them.
+
+    Draws end with the hundredth that is as large: a p-value above 0.01 needs no more (Besag and Clifford 1991).
+    """
+    rng = np.random.default_rng(seed)
+    n = n_as_large = 0
+    at_once = 256
+    while n < _DRAWS:
+        size = min(at_once, max(_MOST_AT_ONCE // max(width, 1), 1), _DRAWS - n)
+        as_large = n_as_large + np.cumsum(draw(rng, size) >= observed - 1e-9 * max(observed, 1.0))
+        if as_large[-1] >= _ENOUGH:
+            return _ENOUGH / (n + 1 + int(np.searchsorted(as_large, _ENOUGH)))
+        n, n_as_large, at_once = n + size, int(as_large[-1]), 4 * at_once
+    return (1 + n_as_large) / (1 + _DRAWS)
+
+
+def _sums(
+    hits: Bool[np.ndarray, " n"], clusters: Int[np.ndarray, " n"]
+) -> tuple[Float[np.ndarray, " n_clusters"], Float[np.ndarray, " n_clusters"]]:
+    """The hits and the size of every cluster."""
+    codes = np.unique(clusters, return_inverse=True)[1].reshape(-1)
+    return np.bincount(codes, weights=hits), np.bincount(codes).astype(float)
 
 
 def mcnemar(lost: int, gained: int) -> float:
