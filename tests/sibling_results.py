@@ -1,6 +1,7 @@
 """One small real result of each sibling system, of texts of any kind: scripted models, no sandbox, no weights."""
 
 import dataclasses
+import itertools
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -34,11 +35,13 @@ def simulated(texts: Sequence[str] = ()) -> Simulatability:
 
     The counterfactuals end with one of the texts.
     """
-    reader = Reader()
+    reader, endings = Reader(), itertools.cycle(texts)
 
     def answer(request):
         said = reader(request)
-        return said if request.labels is not None else json.dumps(_with(json.loads(str(said)), texts))
+        if request.labels is not None or not texts:
+            return said
+        return json.dumps([f"{item} {next(endings)}" for item in json.loads(str(said))])
 
     given = [TRUE, BROAD, WRONG, VACUOUS, *texts]
     rows = [Explanation(request_text("clock", True, False), "yes", one) for one in given]
