@@ -22,6 +22,7 @@ from tests.cli_corpus import said
 from tests.fake_server import FakeServer, default_answer
 
 COMPOUND = "is about sport and negative"
+LAMENT = "laments sport"  # the same in words of its own
 WORDS = {
     "is about sport": "match",
     "is about a game": "match",
@@ -61,7 +62,7 @@ class Oracle:
         if request.labels is not None:
             text, _, question = prompt.rpartition("Property: ")
             predicate = question.removesuffix(". Yes or no?")
-            if predicate == COMPOUND:
+            if predicate in (COMPOUND, LAMENT):
                 yes = "match" in text and "sadly" in text.casefold()
             else:
                 yes = WORDS[predicate] in text.casefold()
@@ -97,7 +98,7 @@ def test_what_is_proposed_is_criticised_mended_and_ranked_by_execution():
 
 def test_a_wrong_part_is_repaired_alone_without_a_further_judgment():
     oracle = Oracle(WRONG, mends=False)
-    found = decompose(oracle)
+    found = decompose(oracle, LAMENT)
     assert str(found.chosen.expression) == '"is about sport" and "is long"'
     n_requests = len(oracle.requests)
     (made,) = found.repair(found.chosen.expression)
@@ -144,6 +145,61 @@ def test_the_language_model_judges_the_whole_if_there_are_no_labels():
     np.testing.assert_array_equal(found.execution.labels, LABELS)
     assert COMPOUND not in found.execution.predicates  # no part may be replaced by the whole
     assert found.chosen.agreement == 1
+
+
+def test_what_the_predicate_says_by_and_or_not_takes_part():
+    found = decompose(Oracle("It is what it is."), n_alternatives=0)
+    assert [str(one.expression) for one in found.ranked] == ['"is about sport" and "is negative"']
+    assert found.chosen.agreement == 1
+
+
+def test_parts_that_are_compounds_are_taken_apart_and_those_that_say_the_whole_again_are_refused():
+    again = f"A: {COMPOUND} and long\nB: is long\nFormula: A or not B"
+    compound = "A: is about sport\nB: is negative and not positive\nFormula: A and B"
+    again_in_other_words = "A: is sport that is negative\nB: is long\nFormula: A and B"
+    found = decompose(Oracle(again, compound, again_in_other_words), n_proposals=3, n_alternatives=0)
+    expressions = [str(one.expression) for one in found.ranked]
+    assert '"is about sport" and "is negative" and not "is positive"' in expressions
+    assert found.unreadable == ("the part 'is sport that is negative' says the whole again",)
+    assert not any(COMPOUND in one.expression.parts for one in found.ranked)
+
+
+def test_alternatives_are_simple_and_not_the_whole():
+    oracle = Oracle(GOOD)
+    with pytest.MonkeyPatch.context() as patch:
+        others = ["is negative and long", "negative sport", "is positive", "is not positive"]
+        patch.setitem(ALTERNATIVES, "is negative", others)
+        found = decompose(oracle, n_alternatives=4)
+    assert "is positive" in found.execution.predicates
+    assert not set(others[:2] + others[3:]) & set(found.execution.predicates)
+
+
+def test_a_judge_that_says_yes_too_readily_is_corrected():
+    class Yes(Oracle):
+        def __call__(self, request: Request):
+            answer = super().__call__(request)
+            # Log-odds of 2.2 and -2.2 become 3.7 and 0.7: all are a yes.
+            if not isinstance(answer, dict):
+                return answer
+            return {"yes": 0.976, "no": 0.024} if answer["yes"] > 0.5 else {"yes": 0.668, "no": 0.332}
+
+    found = decompose(Yes(GOOD))
+    assert found.chosen.agreement == 1 == found.agreement_of_whole
+    assert decompose(Yes(GOOD), correct_bias=False, store=":memory:").chosen.agreement < 0.5
+
+
+def test_the_judged_whole_is_compared_with_labels_and_decomposition():
+    class Confused(Oracle):
+        def __call__(self, request: Request):
+            if request.labels and COMPOUND in request.messages[-1].content:
+                return "yes" if "match" in request.messages[-1].content else "no"
+            return super().__call__(request)
+
+    found = decompose(Confused(GOOD))
+    # It takes every text about sport for a negative one: a third of those, which are half of all.
+    assert found.agreement_of_whole == found.agreement_with_whole == pytest.approx(2 / 3)
+    assert found.as_dict()["agreement_of_whole"] == found.agreement_of_whole
+    assert decompose(Oracle(GOOD), "Write about a lost match.", kind="task").agreement_of_whole is None
 
 
 def test_a_task_is_taken_apart_into_checks():
@@ -239,7 +295,7 @@ def test_what_cannot_be_read_is_counted_and_said():
     assert "bare word 'C'" in found.unreadable[0]
     assert found.costs.failures == 1
     with pytest.raises(LanguageModelError, match="wrote no decomposition"):
-        decompose(Oracle("It is what it is."), store=":memory:")
+        decompose(Oracle("It is what it is."), LAMENT, store=":memory:")
 
 
 def test_a_spent_budget_leaves_the_texts_for_which_all_was_judged():
@@ -305,7 +361,7 @@ def test_the_command_prints_writes_and_records(tmp_path):
     texts.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     with FakeServer(answer=as_server(Oracle(WRONG, mends=False))) as server:
         options = ("--texts", texts, "--label-field", "holds", "--lm", server.url, "--proposals", 1)
-        result = run(COMPOUND, *options, "--out", out, "--repairs", log, "--record")
+        result = run(LAMENT, *options, "--out", out, "--repairs", log, "--record")
         assert result.exit_code == 0, result.output
     assert '"is about sport" and "is negative"' in result.stdout
     assert json.loads(out.read_text())["suggestion"]["part"] == 1

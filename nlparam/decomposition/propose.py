@@ -4,7 +4,7 @@ import contextlib
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from nlparam.decomposition.expression import Expression, Part, parse
 from nlparam.decomposition.log import RepairRecord, examples, read_repairs
 from nlparam.decomposition.repair import Repair, assistance, repair
 from nlparam.decomposition.result import Decomposed, Decomposition
+from nlparam.decomposition.wording import readings, repeats, simplified
 from nlparam.errors import CorpusError, ExpressionError, FitWarning, LanguageModelError
 from nlparam.language.decompositions import DecompositionWriter, Draft
 from nlparam.language.judge import AbstractJudge, LabelJudge
@@ -23,6 +24,7 @@ from nlparam.language.lm import load_language_model
 from nlparam.language.lm.base import AbstractLanguageModel
 from nlparam.language.lm.engine import Engine
 from nlparam.language.store import Store
+from nlparam.numerics.head import bias, correct, log_odds_of
 from nlparam.progress import Progress
 
 JUDGED = "judged"
@@ -45,6 +47,7 @@ def decompose(
     target: float = 0.9,
     max_edits: int = 2,
     judge: AbstractJudge | None = None,
+    correct_bias: bool = True,
     budget: Budget | None = None,
     store: str | Path | Store | None = None,
     timeout: float = 60.0,
@@ -53,8 +56,10 @@ def decompose(
 ) -> Decomposed:
     """Takes a complex predicate apart into simple ones joined by and, or, not, such that it can be repaired.
 
-    The language model proposes decompositions, finds fault with each, mends it, and says what else each part might
-    mean. All parts and alternatives are judged on the texts once. Then everything is done by execution: a decomposition
+    What the predicate itself says by and, or, not is one decomposition. The language model proposes others, finds fault
+    with each, mends it, and says what else each part might mean; a part that is a compound is taken apart by its own
+    words, and a decomposition with a part that says the whole again is refused. All parts, alternatives and the whole
+    are judged on the texts once. Then everything is done by execution: a decomposition
     is right for a text if the whole, in hard logic, is what the label says, and every change of one part is tried out
     (see `nlparam.decomposition.assistance`). Half of the texts rank the decompositions; the other half says how often
     the chosen one is right. Of those as good as the best, within its standard error, the one that can be repaired best
@@ -66,11 +71,13 @@ def decompose(
       solutions and the parts are what can be checked in one.
     - `labels`: for each text whether the whole holds (booleans, 0 and 1, "yes" and "no"), or `"judged"`: as the
       language model judges the whole.
-    - `n_proposals`: how often it is asked for a decomposition; `n_alternatives`, for how many other readings of a part.
+    - `n_proposals`: how often it is asked for a decomposition (with 0 there are none but yours); `n_alternatives`, for
+      how many other readings of a part.
     - `expressions`: decompositions of your own, ranked with the others.
     - `repairs`: a log of earlier repairs, or its records: the most similar are shown to the language model as examples.
     - `target`: the agreement at which a decomposition counts as right when repairs are tried; `max_edits`, by how many.
     - `judge`: a judge of your own, by default the language model's label-token probabilities.
+    - `correct_bias`: move the threshold of each predicate to the valley between its yes and no answers, as fits do.
     - `lm`, `budget`, `store`, `timeout`, `seed`, `progress`: as for `nlparam.fit`.
 
     **Returns:** a `Decomposed`.
@@ -100,7 +107,8 @@ def decompose(
         learned = examples(records, predicate)
         writer = DecompositionWriter(engine, kind=kind, examples=learned, seed=seed)
         drafts, unreadable = _write(writer, predicate, n_proposals, costs)
-        found = dict.fromkeys(own) | drafts
+        worded = readings(predicate) if kind == "predicate" and n_proposals > 0 else []
+        found = dict.fromkeys([*own, *worded]) | drafts
         if not found:
             raise LanguageModelError(
                 f"the language model wrote no decomposition of {predicate!r} that can be read"
@@ -109,13 +117,19 @@ def decompose(
             )
         parts = list(dict.fromkeys(part for expression in found for part in expression.parts))
         with costs.stage("rewording"):
-            others = dict(zip(parts, writer.alternatives(predicate, parts, n_alternatives), strict=True))
+            others = {
+                part: [other for other in listed if not readings(other) and not repeats(other, predicate)]
+                for part, listed in zip(parts, writer.alternatives(predicate, parts, n_alternatives), strict=True)
+            }
         candidates = list(dict.fromkeys([*parts, *(other for listed in others.values() for other in listed)]))
         if judge is None:
             n_words = _WORDS_STRONG if language_model.strong else _WORDS_SMALL
             judge = LabelJudge(engine, opened, costs, n_words=n_words, progress=progress)
         with costs.stage("judging"):
-            execution, rows, notes = _judged(judge, corpus, predicate, candidates, known, meter)
+            # A task is no predicate; it is judged as one only where there are no labels.
+            compound = predicate if kind == "predicate" or known is None else None
+            judged = _judged(judge, corpus, compound, candidates, known, meter, correct_bias)
+    execution, rows, whole, notes = judged
     costs.money = meter.cost
     ranked, suggestion = _ranked(found, execution, others, target=target, max_edits=max_edits, seed=seed)
     settings = {
@@ -127,13 +141,14 @@ def decompose(
         "examples": learned,
         "n_proposals": n_proposals,
         "n_alternatives": n_alternatives,
+        "correct_bias": correct_bias,
         "target": target,
         "max_edits": max_edits,
         "seed": seed,
     }
     kept = tuple(corpus.texts[row] for row in rows.tolist())
     return Decomposed(
-        predicate, tuple(ranked), suggestion, execution, rows, tuple(unreadable), settings, costs, kept, notes
+        predicate, tuple(ranked), suggestion, execution, rows, tuple(unreadable), settings, costs, kept, notes, whole
     )
 
 
@@ -153,8 +168,8 @@ def _write(
         if draft is None:
             continue
         try:
-            found.setdefault(_read(draft), fault)
-        except ExpressionError as error:
+            found.setdefault(simplified(_read(draft), predicate), fault)
+        except (ExpressionError, ValueError) as error:
             costs.failures += 1
             unreadable.append(str(error))
     return found, unreadable
@@ -164,16 +179,24 @@ def _read(draft: Draft) -> Expression:
     return parse(draft.formula, dict(draft.parts))
 
 
+class _Judged(NamedTuple):
+    execution: Execution
+    rows: np.ndarray
+    whole: np.ndarray | None
+    notes: tuple[str, ...]
+
+
 def _judged(
     judge: AbstractJudge,
     corpus: Corpus,
-    predicate: str,
+    compound: str | None,
     candidates: list[str],
     labels: np.ndarray | None,
     meter: Meter,
-) -> tuple[Execution, np.ndarray, tuple[str, ...]]:
-    """The candidates judged on every text with words, the numbers of those for which all was answered, and notes."""
-    asked = [*candidates, predicate] if labels is None else candidates
+    correct_bias: bool,
+) -> _Judged:
+    """The candidates and the whole judged on every text with words; the texts are those for which all was answered."""
+    asked = candidates if compound is None else [*candidates, compound]
     shape = (len(corpus.distinct), len(asked))
     answers = judge.judge(corpus.distinct, asked, np.argwhere(np.ones(shape, dtype=bool))).reshape(shape)
     rows = np.flatnonzero(~corpus.blank)
@@ -191,9 +214,13 @@ def _judged(
         notes = (f"{spent}: this is of the {complete.sum()} of {len(rows)} texts for which everything was judged",)
         warnings.warn(notes[0], FitWarning, stacklevel=3)
     rows, answers = rows[complete], answers[complete]
+    if correct_bias:
+        answers = np.stack([correct(column, bias(log_odds_of(column))) for column in answers.T], axis=1)
     # The whole itself is no part that a repair may put in.
-    whole = answers[:, -1] >= 0.5 if labels is None else labels[rows]
-    return Execution(tuple(candidates), answers[:, : len(candidates)], whole), rows, notes
+    answers, whole = answers[:, : len(candidates)], None if compound is None else answers[:, -1]
+    holds = labels[rows] if labels is not None else whole
+    assert holds is not None  # without labels the whole was judged
+    return _Judged(Execution(tuple(candidates), answers, holds >= 0.5), rows, whole, notes)
 
 
 def _ranked(

@@ -44,8 +44,8 @@ class Decomposed:
     **Attributes:** `predicate`, what was taken apart; `ranked`, its decompositions, the best first; `suggestion`, the
     one change of the best that would bring it closer to the labels, on both halves of the texts (`None` if there is
     none); `execution`, all predicates that were judged, for every text with a label; `rows`, their numbers among the
-    texts given, and `texts`, these; `unreadable`, what could not be read as a decomposition; `notes`, what a reader
-    should know.
+    texts given, and `texts`, these; `unreadable`, what could not be read as a decomposition, or was refused; `notes`,
+    what a reader should know; `whole`, `(n_rows,)`, how probably the predicate itself holds, as it was judged.
     """
 
     predicate: str
@@ -58,6 +58,7 @@ class Decomposed:
     costs: Costs
     texts: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    whole: np.ndarray | None = None
 
     @property
     def chosen(self) -> Decomposition:
@@ -68,6 +69,24 @@ class Decomposed:
     def denotation(self) -> np.ndarray:
         """`(n_rows,)`: the probability that the chosen decomposition holds, for the texts `rows`."""
         return self.execution.denotation(self.chosen.expression)
+
+    @property
+    def agreement_with_whole(self) -> float | None:
+        """The share of texts for which the chosen decomposition is what the predicate itself was judged to be."""
+        if self.whole is None:
+            return None
+        return float(np.mean((self.execution.denotation(self.chosen.expression, hard=True) >= 0.5) == self._whole))
+
+    @property
+    def agreement_of_whole(self) -> float | None:
+        """The share of texts for which the predicate itself was judged as the label says: what a decomposition is up
+        against."""
+        return None if self.whole is None else float(np.mean(self._whole == self.execution.labels))
+
+    @property
+    def _whole(self) -> np.ndarray:
+        assert self.whole is not None
+        return self.whole >= 0.5
 
     def repair(self, expression: Expression | str, *, n_edits: int = 1) -> list[Repair]:
         """The best changes of single parts of any expression over what was judged, without a further judgment.
@@ -97,6 +116,8 @@ class Decomposed:
                 }
                 for one in self.ranked
             ],
+            "agreement_with_whole": self.agreement_with_whole,
+            "agreement_of_whole": self.agreement_of_whole,
             "suggestion": None if self.suggestion is None else self.suggestion.as_dict(),
             "unreadable": list(self.unreadable),
             "judged": list(self.execution.predicates),
