@@ -118,6 +118,16 @@ def test_failures_are_left_out_and_counted():
     assert one.n_failed + len(one.counterfactuals) == 10
     with pytest.raises(LanguageModelError, match="no usable counterfactual"):
         simulate(rows(TRUE), lm=ScriptedModel(lambda _: "I would rather not."), store=":memory:")
+    with pytest.raises(
+        LanguageModelError, match="wrote 10 counterfactuals, and the model that is explained answered none"
+    ):
+        simulate(rows(TRUE), model=lambda texts: [None] * len(texts))
+
+    def mumbles(request):
+        return oracle(request) if request.labels is None else {"A": 0.001, "B": 0.001}
+
+    with pytest.raises(LanguageModelError, match="could be read for 0, the model answered 10"):
+        simulate(rows(TRUE), lm=ScriptedModel(mumbles, identity="mumbles"))
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ criticism overlooks four in ten faults, and three in ten are mended wrongly; it 
 part does not hold, and no of 3% for which it does, and errs in other places about another wording. A planted error is
 mended if one change, of the spoiled part, makes the whole right for 90% of the texts that the change was not chosen by.
 
-`python -m benchmarks.siblings.decomposition --lm native --texts 40` takes apart compounds of the topics of AG News with
-a language model instead.
+With `--lm` a language model does it all: `python -m benchmarks.siblings.decomposition --lm native --texts 40` takes
+apart compounds of the topics of AG News, with `--planted` those of short texts with planted topics and moods.
 """
 
 import argparse
@@ -15,7 +15,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,9 +22,11 @@ from typing import Any
 import numpy as np
 
 import nlparam
+from benchmarks.siblings._compounds import news, planted
 from nlparam.decomposition import Decomposed, Execution, Expression, Not, Part, parse, repair
 from nlparam.language.lm.base import Request
 from nlparam.language.lm.scripted import ScriptedModel
+from nlparam.numerics.logic import evaluate
 
 _N_TEXTS = 240
 _SAYS_YES, _SAYS_NO = 0.05, 0.03
@@ -114,8 +115,7 @@ def truth(expression: Expression, corpus: list[str]) -> np.ndarray:
     """`(n_texts,)`: whether the compound holds."""
     names = tuple(dict.fromkeys(expression.parts))
     columns = np.asarray([[holds(name, text) for name in names] for text in corpus], dtype=float)
-    every = Execution(names, columns, np.arange(len(corpus)) % 2 == 0)
-    return every.denotation(expression, hard=True) >= 0.5
+    return evaluate(expression.tree({name: column for column, name in enumerate(names)}), columns) >= 0.5
 
 
 @dataclasses.dataclass
@@ -148,8 +148,11 @@ class Oracle:
         return _letters(self._slip(right, seed) if _share("propose", seed) < _SLIPS else right)
 
     def _judge(self, predicate: str, text: str) -> dict[str, float]:
-        name = _WORDINGS.get(predicate)
-        held = name is not None and holds(name, text)
+        if predicate in self.compounds:
+            held = bool(truth(self.compounds[predicate], [text])[0])
+        else:
+            name = _WORDINGS.get(predicate)
+            held = name is not None and holds(name, text)
         if _share("judge", predicate, text) < (_SAYS_NO if held else _SAYS_YES):
             held = not held
         return {"yes": 0.9, "no": 0.1} if held else {"yes": 0.1, "no": 0.9}
@@ -174,7 +177,8 @@ class Oracle:
 def measure() -> dict[str, Any]:
     """The section `decomposition` of `python -m benchmarks.siblings`."""
     corpus = texts()
-    compounds = {written.replace('"', ""): parse(written) for written in _EXPRESSIONS}
+    # Named so that nothing can be read from the name, and everything is what the language model proposes.
+    compounds = {f"is of kind {number}": parse(written) for number, written in enumerate(_EXPRESSIONS, start=1)}
     lm = ScriptedModel(Oracle(compounds), identity="oracle of compounds")
     right, unranked, mended, alone, reworded, values = [], [], [], [], [], []
     for name, expression in compounds.items():
@@ -241,48 +245,12 @@ def _share(*parts: str) -> float:
     return int.from_bytes(hashlib.sha256("\0".join(parts).encode()).digest()[:4], "big") / 2**32
 
 
-# With a language model: compounds of the topics of AG News, whose labels are given.
-_NEWS = {
-    "is about sports or about technology, but nothing else": ("sports", "technology"),
-    "is about business or politics, not about sports": ("business", "politics"),
-}
-
-
-def with_language_model(lm: str, data: Path, n_texts: int, store: str | None) -> list[dict[str, Any]]:
-    """Takes compounds of news topics apart and repairs a planted error, with a language model throughout."""
-    rows = [json.loads(line) for line in next((data / "cluster" / "agnews").glob("*.jsonl")).open(encoding="utf-8")]
-    drawn = np.random.default_rng(0).permutation(len(rows))[:n_texts]
-    corpus = [rows[row]["text"] for row in drawn]
-    topics = [str(rows[row]["label"]).casefold() for row in drawn]
-    results = []
-    for predicate, held in _NEWS.items():
-        labels = [topic in held for topic in topics]
-        start = time.perf_counter()
-        found = nlparam.decompose(
-            predicate, corpus, labels, lm=lm, n_proposals=3, n_alternatives=2, store=store, timeout=600.0
-        )
-        results.append(
-            {
-                "predicate": predicate,
-                "share_that_holds": float(np.mean(labels)),
-                "chosen": str(found.chosen.expression),
-                "agreement": found.execution.agreement(found.chosen.expression),
-                "agreement_held_out": found.chosen.agreement,
-                "ranked": {str(one.expression): round(one.balanced_agreement, 3) for one in found.ranked},
-                "suggestion": None if found.suggestion is None else str(found.suggestion.expression),
-                "unreadable": list(found.unreadable),
-                "judgments": found.costs.judgments_asked + found.costs.judgments_served,
-                "seconds": round(time.perf_counter() - start, 1),
-            }
-        )
-        print(json.dumps(results[-1]), flush=True)
-    return results
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="Planted compounds, taken apart and repaired")
     parser.add_argument("--lm", help="by default an oracle with errors")
     parser.add_argument("--texts", type=int, default=40)
+    parser.add_argument("--planted", action="store_true", help="short texts with planted properties, not AG News")
+    parser.add_argument("--compounds", type=int, help="the first few of the planted compounds")
     parser.add_argument("--store")
     beside = Path(__file__).resolve().parents[3] / "shared" / "data"
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("NLPARAM_SHARED_DATA", beside)))
@@ -290,7 +258,10 @@ def main() -> None:
     if arguments.lm is None:
         print(json.dumps(measure()))
         return
-    print(json.dumps(with_language_model(arguments.lm, arguments.data, arguments.texts, arguments.store)))
+    if arguments.planted:
+        print(json.dumps(planted(arguments.lm, arguments.texts, arguments.store, arguments.compounds)))
+    else:
+        print(json.dumps(news(arguments.lm, arguments.data, arguments.texts, arguments.store)))
 
 
 if __name__ == "__main__":

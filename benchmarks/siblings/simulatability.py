@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 import nlparam
+from benchmarks.siblings._worlds import WORLDS, World
 from nlparam.language.embed import AbstractEmbedder
 from nlparam.language.lm.base import Request
 from nlparam.language.lm.scripted import ScriptedModel
@@ -34,108 +35,8 @@ _MISREAD, _BROKEN = 0.10, 0.05
 _CANNOT = "this cannot be inferred from the explanation"
 
 
-@dataclasses.dataclass(frozen=True)
-class World:
-    """Inputs about a subject, with three properties that hold or not, of which two decide."""
-
-    task: str
-    frame: str
-    subjects: tuple[str, ...]
-    # For each property: how the input says that it holds, and that it does not; how an explanation says so.
-    properties: tuple[tuple[str, str, str], ...]
-    verdict: str
-    vacuous: str
-
-    def text(self, subject: str, held: Sequence[bool]) -> str:
-        said = (yes if holds else no for (yes, no, _), holds in zip(self.properties, held, strict=True))
-        return self.frame.format(subject, *said)
-
-    def read(self, text: str) -> tuple[bool, ...] | None:
-        """The properties as a text states them, `None` if it does not state each."""
-        held = []
-        for yes, no, _ in self.properties:
-            found = [phrase in text for phrase in (yes, no)]
-            if found[0] == found[1]:
-                return None
-            held.append(found[0])
-        return tuple(held)
-
-
-WORLDS = (
-    World(
-        "A shop says whether it takes an item back.",
-        "Somebody brings back a {}, which {}; {}; {}.",
-        ("kettle", "lamp", "chair", "radio", "bicycle", "blanket", "teapot", "ladder", "mirror", "tent"),
-        (
-            ("comes with its receipt", "comes without a receipt", "it comes with its receipt"),
-            ("its box is still sealed", "its box has been torn open", "its box is still sealed"),
-            ("it was on sale", "it was sold at full price", "it was on sale"),
-        ),
-        "An item is taken back exactly if",
-        "Each case is looked at with care and a fair decision is made.",
-    ),
-    World(
-        "A gardener says whether a plant is watered today.",
-        "The {} {}; {}; {}.",
-        ("fern", "rose", "basil", "fig tree", "lavender", "tomato", "ivy", "lemon tree", "orchid", "cactus"),
-        (
-            ("stands in dry soil", "stands in moist soil", "it stands in dry soil"),
-            ("its leaves hang down", "its leaves stand upright", "its leaves hang down"),
-            ("it is in flower", "it has no flowers", "it is in flower"),
-        ),
-        "A plant is watered exactly if",
-        "Every plant gets what it needs, as experience teaches.",
-    ),
-    World(
-        "A library says whether a loan is extended.",
-        "A reader asks to keep a {} that {}; {}; {}.",
-        ("novel", "atlas", "cookbook", "biography", "dictionary", "comic", "travel guide", "play", "score", "almanac"),
-        (
-            ("nobody else has reserved", "another reader has reserved", "nobody else has reserved it"),
-            ("the reader has no fees open", "the reader owes a fee", "the reader has no fees open"),
-            ("the book is new", "the book is old", "the book is new"),
-        ),
-        "A loan is extended exactly if",
-        "Loans are handled as the library sees fit.",
-    ),
-    World(
-        "A bakery says whether a cake can be delivered.",
-        "A customer orders a {} that {}; {}; {}.",
-        (
-            "plum cake",
-            "cheesecake",
-            "nut tart",
-            "sponge",
-            "apple pie",
-            "strudel",
-            "gateau",
-            "carrot cake",
-            "trifle",
-            "bun",
-        ),
-        (
-            ("was ordered two days ahead", "was ordered this morning", "it was ordered two days ahead"),
-            ("the address is in town", "the address is far away", "the address is in town"),
-            ("it has icing", "it has a plain crust", "it has icing"),
-        ),
-        "A cake is delivered exactly if",
-        "Deliveries depend on the circumstances of the day.",
-    ),
-    World(
-        "A club says whether a walk takes place.",
-        "The walk to the {} {}; {}; {}.",
-        ("lake", "castle", "forest", "mill", "hilltop", "chapel", "bridge", "waterfall", "old harbour", "meadow"),
-        (
-            ("has dry weather ahead", "has rain ahead", "dry weather lies ahead"),
-            ("five or more people signed up", "only two people signed up", "five or more people signed up"),
-            ("it ends at a cafe", "it ends at a bus stop", "it ends at a cafe"),
-        ),
-        "A walk takes place exactly if",
-        "Walks are planned so that everybody enjoys them.",
-    ),
-)
 FLAWS = ("broad", "wrong", "vacuous")
-Rule = Callable[[tuple[bool, ...]], bool]
+Rule = Callable[[tuple[bool | None, ...]], bool]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,8 +50,9 @@ class Pair:
     decides: tuple[int, int]
 
     def answer(self, text: str) -> str | None:
-        held = self.world.read(text)
-        return None if held is None else ("yes" if all(held[k] for k in self.decides) else "no")
+        """What the rule answers, `None` for an input that does not say enough for it."""
+        decided = self.world.decided(text, self.decides)
+        return None if decided is None else ("yes" if decided else "no")
 
 
 def planted_pairs(n_pairs: int) -> list[Pair]:
@@ -159,7 +61,7 @@ def planted_pairs(n_pairs: int) -> list[Pair]:
     rng = np.random.default_rng(0)
     turns = itertools.product(itertools.combinations(range(3), 2), WORLDS, FLAWS)
     for number, (decides, world, flaw) in zip(range(n_pairs), itertools.cycle(turns), strict=False):
-        said = [world.properties[k][2] for k in decides]
+        said = [world.properties[k].said for k in decides]
         left_out = next(k for k in range(3) if k not in decides)
         flawed = {
             "broad": f"{world.verdict} {said[number % 2]}.",
@@ -173,14 +75,14 @@ def planted_pairs(n_pairs: int) -> list[Pair]:
 
 
 def _not(world: World, number: int) -> str:
-    return f"it is not so that {world.properties[number][2]}"
+    return f"it is not so that {world.properties[number].said}"
 
 
 def _followed(explanation: str, world: World) -> Rule | None:
     """What a reader takes the explanation to say, `None` if nothing follows from it."""
     if explanation == world.vacuous:
         return None
-    named = [k for k, (_, _, said) in enumerate(world.properties) if said in explanation]
+    named = [k for k, one in enumerate(world.properties) if one.said in explanation]
     wanted = "it is not so that" not in explanation
     return lambda held: all(held[k] == wanted for k in named)
 
@@ -197,7 +99,7 @@ class Oracle:
         text = _between(prompt, "New input:\n", "\n")
         options = dict(re.findall(r"^([A-T])\. (.*)$", prompt, re.MULTILINE))
         followed, held = _followed(explanation, world), world.read(text)
-        said = _CANNOT if followed is None or held is None else ("yes" if followed(held) else "no")
+        said = _CANNOT if followed is None or None in held else ("yes" if followed(held) else "no")
         if _share("read", explanation, text) < _MISREAD:
             said = _one_of([option for option in options.values() if option != said], explanation, text)
         right = next(letter for letter, option in options.items() if option == said)

@@ -189,7 +189,8 @@ def _simulate(
     with costs.stage("answering"):
         answered = _answered(opened, texts, options, task_line)
     if not np.any((inferred != _FAILED) & (answered != _FAILED)):
-        raise LanguageModelError(_nothing(opened, len(rows), len(places)))
+        n_read, n_answered = int(np.sum(inferred != _FAILED)), int(np.sum(answered != _FAILED))
+        raise LanguageModelError(_nothing(opened, len(rows), len(places), n_read, n_answered))
     notes: tuple[str, ...] = ()
     if opened.meter.spent is not None:
         notes = (
@@ -306,17 +307,25 @@ def _likeness(
     return {name: known[name] for name in similarities}
 
 
-def _nothing(opened: _Opened, n_explanations: int, n_written: int) -> str:
+def _nothing(opened: _Opened, n_explanations: int, n_written: int, n_read: int, n_answered: int) -> str:
     if opened.meter.spent is not None:
         return (
             f"the budget is spent ({opened.meter.spent}) before any counterfactual was answered: allow more; what was "
             "written is stored"
         )
-    what = f"{n_written} counterfactuals, and answered none of them" if n_written else "no usable counterfactual"
-    return (
-        f"for {n_explanations} explanations the language models wrote {what}: try a stronger --lm, or say what the "
-        "inputs are with --task"
-    )
+    if n_written == 0:
+        what, try_this = "the language model wrote no usable counterfactual", "try a stronger --lm, or say what the "
+    elif n_answered == 0:
+        # A function may be given inputs that it was not made for: then the language models are not at fault.
+        what = f"the language model wrote {n_written} counterfactuals, and the model that is explained answered none"
+        try_this = "see whether it answers inputs in other words (None is no answer), or say what the "
+    else:
+        what = (
+            f"the language model wrote {n_written} counterfactuals, the reader's inference could be read for {n_read}, "
+            f"the model answered {n_answered}, and for none there is both"
+        )
+        try_this = "try a stronger --lm, or say what the "
+    return f"for {n_explanations} explanations {what}: {try_this}inputs are with --task"
 
 
 def _explanation(row: Explanation | Mapping[str, Any]) -> Explanation:

@@ -1,0 +1,223 @@
+"""Compounds taken apart by a language model: of the topics of AG News, and of texts with planted topics and moods."""
+
+import itertools
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import nlparam
+from nlparam.decomposition import Decomposed, Execution, Expression, Part, parse, repair
+
+# Labels are given; which topics make the compound true.
+_NEWS = {
+    "is about sports or about technology, but nothing else": ("sports", "technology"),
+    "is about business or politics, not about sports": ("business", "politics"),
+}
+_OPENINGS = {
+    "sport": (
+        "On Saturday we watched the football match at the stadium.",
+        "The relay race of the athletics club was on Sunday.",
+        "We had seats right at the net for the tennis final.",
+        "Our hockey team played its last game of the season.",
+    ),
+    "food": (
+        "We ordered the mushroom soup and the roast with dumplings.",
+        "The baker on our street has a new kind of rye bread.",
+        "For lunch there was a curry of lentils and spinach.",
+        "My neighbour served her cheesecake with stewed plums.",
+    ),
+    "music": (
+        "The string quartet played Haydn in the town hall.",
+        "The new album of the jazz trio came out in May.",
+        "At the opera they sang Carmen with the old sets.",
+        "The choir of the school sang carols in the square.",
+    ),
+}
+_CLOSINGS = {
+    "negative": (
+        "It was a bitter disappointment, and I regret every minute of it.",
+        "Everything about it was awful, and I am still angry.",
+        "I have rarely been so annoyed; what a waste of money.",
+    ),
+    "positive": (
+        "It was wonderful, and I was happy for days.",
+        "I loved everything about it and would gladly do it again.",
+        "What a delight; I recommend it to everybody.",
+    ),
+}
+_QUESTIONS = ("Does anybody know when the next one is?", "Who else was there?", "Could you tell me what it costs now?")
+_TOPICS, _MOODS, _ASKS = tuple(_OPENINGS), ("negative", "positive"), "asks a question"
+# Each compound, and what it means in the words of the plan.
+_PLANTED = {
+    "is about sport and negative": '"is about sport" and "is negative"',
+    "is about food and positive": '"is about food" and "is positive"',
+    "is about music, but not negative": '"is about music" and not "is negative"',
+    "is about sport or music": '"is about sport" or "is about music"',
+    "is about music or food and is positive": '("is about music" or "is about food") and "is positive"',
+    "is about food and asks a question": '"is about food" and "asks a question"',
+    "is positive but does not ask a question": '"is positive" and not "asks a question"',
+    "is a complaint about a concert or a record": '"is about music" and "is negative"',
+    "praises a sports event": '"is about sport" and "is positive"',
+    "is neither about food nor positive": 'not "is about food" and not "is positive"',
+}
+
+
+class Note(NamedTuple):
+    """A text, and the simple predicates that were planted in it."""
+
+    text: str
+    holds: frozenset[str]
+
+
+def notes(n_texts: int) -> list[Note]:
+    """Notes with one of three topics, one of two moods, and a question in every other; up to 48 different ones."""
+    rng = np.random.default_rng(0)
+    made = []
+    cells = list(itertools.product(_OPENINGS, _CLOSINGS))
+    for number in range(n_texts):
+        turn, cell = divmod(number, len(cells))
+        topic, mood = cells[cell]
+        said = [_OPENINGS[topic][turn % 4], _CLOSINGS[mood][int(rng.integers(3))]]
+        held = {f"is about {topic}", f"is {mood}"}
+        if (turn + turn // 4 + cell) % 2 == 0:
+            said.append(_QUESTIONS[int(rng.integers(3))])
+            held.add(_ASKS)
+        made.append(Note(" ".join(said), frozenset(held)))
+    return made
+
+
+def planted(lm: Any, n_texts: int, store: str | None, n_compounds: int | None = None, **options: Any) -> dict[str, Any]:
+    """Takes planted compounds apart; spoils one part of each in every way, and repairs it by one change."""
+    corpus = notes(n_texts)
+    texts = [note.text for note in corpus]
+    settings = {"lm": lm, "store": store, "timeout": 600.0, "n_proposals": 2, "n_alternatives": 2} | options
+    # The words of the plan, judged once for all compounds: what a part may be confused with, and what mends it.
+    words = [*(f"is about {topic}" for topic in _TOPICS), *(f"is {mood}" for mood in _MOODS), _ASKS]
+    labels = [words[0] in note.holds for note in corpus]
+    every = " and ".join(f'"{word}"' for word in words)
+    judged = nlparam.decompose(
+        words[0], texts, labels, **(settings | {"expressions": [every], "n_proposals": 0, "n_alternatives": 0})
+    ).execution
+    rows, errors = [], []
+    for predicate, meaning in itertools.islice(_PLANTED.items(), n_compounds):
+        truth = _truth(parse(meaning), corpus)
+        found = nlparam.decompose(predicate, texts, truth, **settings)
+        rows.append(_row(found) | {"meaning_judged": _joint(found, judged, truth).agreement(parse(meaning))})
+        errors += _spoiled(parse(meaning), _joint(found, judged, truth))
+        print(json.dumps(rows[-1]), flush=True)
+    return _summary(rows, errors) | {
+        "texts": n_texts,
+        "right_by_predicate": {
+            word: round(float(np.mean((judged.denotations[:, column] >= 0.5) == [word in n.holds for n in corpus])), 3)
+            for column, word in enumerate(judged.predicates)
+        },
+        "lm": str(lm),
+    }
+
+
+def _truth(meaning: Expression, corpus: list[Note]) -> np.ndarray:
+    names = tuple(dict.fromkeys(meaning.parts))
+    columns = np.asarray([[name in note.holds for name in names] for note in corpus], dtype=float)
+    return Execution(names, columns, np.arange(len(corpus)) % 2 == 0).denotation(meaning, hard=True) >= 0.5
+
+
+def _joint(found: Decomposed, judged: Execution, truth: np.ndarray) -> Execution:
+    """What was judged for a compound, and the words of the plan besides."""
+    here = found.execution
+    new = [column for column, word in enumerate(judged.predicates) if word not in here.columns]
+    columns = np.concatenate([here.denotations, judged.denotations[found.rows][:, new]], axis=1)
+    return Execution((*here.predicates, *(judged.predicates[c] for c in new)), columns, truth[found.rows])
+
+
+def _spoiled(meaning: Expression, execution: Execution) -> list[dict[str, Any]]:
+    """Each part of the meaning taken for another word of the plan, as far as that does harm; and the change, chosen on
+    one half of the texts, that mends it on the other."""
+    order = np.random.default_rng(0).permutation(len(execution.labels))
+    # Alternately by label, so that both halves have texts of either.
+    order = order[np.argsort(execution.labels[order], kind="stable")]
+    choosing, held_out = execution.on(order[::2]), execution.on(order[1::2])
+    own = held_out.agreement(meaning)
+    results = []
+    for number, part in enumerate(meaning.parts):
+        for other in _confused(part):
+            spoiled = meaning.replace(number, Part(other))
+            if other in meaning.parts or execution.agreement(spoiled) > min(0.85, execution.agreement(meaning) - 0.05):
+                continue
+            one: dict[str, Any] = {"unspoiled": own}
+            for name, without in (("", ()), ("_other_wording", (part,))):
+                made = next(iter(repair(spoiled, choosing, without=without)), None)
+                one[f"in_that_part{name}"] = made is not None and made.part == number
+                one[f"right{name}"] = held_out.agreement(spoiled if made is None else made.expression)
+            results.append(one)
+    return results
+
+
+def _confused(part: str) -> list[str]:
+    topics = [f"is about {topic}" for topic in _TOPICS]
+    moods = [f"is {mood}" for mood in _MOODS]
+    return [other for other in (topics if part in topics else [*moods, _ASKS]) if other != part]
+
+
+def _row(found: Decomposed) -> dict[str, Any]:
+    """What was chosen, how often it is right, and how often it is what the whole was judged to be."""
+    return {
+        "predicate": found.predicate,
+        "share_that_holds": round(float(np.mean(found.execution.labels)), 3),
+        "chosen": str(found.chosen.expression),
+        "agreement": round(found.execution.agreement(found.chosen.expression), 3),
+        "balanced_agreement": round(found.execution.balanced_agreement(found.chosen.expression), 3),
+        "agreement_held_out": round(found.chosen.agreement, 3),
+        "whole_judged": None if found.agreement_of_whole is None else round(found.agreement_of_whole, 3),
+        "agreement_with_whole_judged": (
+            None if found.agreement_with_whole is None else round(found.agreement_with_whole, 3)
+        ),
+        "ranked": {str(one.expression): round(one.balanced_agreement, 3) for one in found.ranked},
+        "suggestion": None if found.suggestion is None else str(found.suggestion.expression),
+        "unreadable": list(found.unreadable),
+        "judgments": found.costs.judgments_asked + found.costs.judgments_served,
+        "seconds": round(found.costs.total_seconds, 1),
+    }
+
+
+def _summary(rows: list[dict[str, Any]], errors: list[dict[str, Any]]) -> dict[str, Any]:
+    def share(holds: Callable[[dict[str, Any]], bool], listed: list[dict[str, Any]]) -> float | None:
+        return round(float(np.mean([holds(one) for one in listed])), 3) if listed else None
+
+    return {
+        "compounds": len(rows),
+        "agreement": round(float(np.mean([row["agreement"] for row in rows])), 3),
+        "balanced_agreement": round(float(np.mean([row["balanced_agreement"] for row in rows])), 3),
+        "agreement_held_out": round(float(np.mean([row["agreement_held_out"] for row in rows])), 3),
+        "agreement_at_least_90": share(lambda row: row["agreement"] >= 0.9, rows),
+        "whole_judged": round(float(np.mean([row["whole_judged"] for row in rows])), 3),
+        "agreement_with_whole_judged": round(float(np.mean([row["agreement_with_whole_judged"] for row in rows])), 3),
+        "planted_errors": len(errors),
+        "repaired_in_that_part_alone": share(lambda e: e["in_that_part"] and e["right"] >= 0.9, errors),
+        "repaired_by_another_wording": share(
+            lambda e: e["in_that_part_other_wording"] and e["right_other_wording"] >= 0.9, errors
+        ),
+        # Where the meaning itself, as judged, is not right for 90% of the texts, no repair can be.
+        "could_be_repaired": share(lambda e: e["unspoiled"] >= 0.9, errors),
+        "as_right_as_unspoiled": share(lambda e: e["in_that_part"] and e["right"] >= e["unspoiled"], errors),
+    }
+
+
+def news(lm: Any, data: Path, n_texts: int, store: str | None, **options: Any) -> list[dict[str, Any]]:
+    """Takes compounds of news topics apart, with a language model throughout."""
+    rows = [json.loads(line) for line in next((data / "cluster" / "agnews").glob("*.jsonl")).open(encoding="utf-8")]
+    drawn = np.random.default_rng(0).permutation(len(rows))[:n_texts]
+    corpus = [rows[row]["text"] for row in drawn]
+    topics = [str(rows[row]["label"]).casefold() for row in drawn]
+    settings = {"n_proposals": 3, "n_alternatives": 2, "store": store, "timeout": 600.0} | options
+    results = []
+    for predicate, held in _NEWS.items():
+        labels = [topic in held for topic in topics]
+        start = time.perf_counter()
+        found = nlparam.decompose(predicate, corpus, labels, lm=lm, **settings)
+        results.append(_row(found) | {"seconds": round(time.perf_counter() - start, 1)})
+        print(json.dumps(results[-1]), flush=True)
+    return results
