@@ -1,10 +1,12 @@
-"""The planted worlds of the benchmark of explanations: rules read inputs in other words too."""
+"""What the benchmarks plant for a language model: worlds whose rules read other words too, and compounds of notes."""
 
 import itertools
 
 import pytest
 
+from benchmarks.siblings._compounds import notes, planted
 from benchmarks.siblings._worlds import WORLDS
+from nlparam.language.lm.scripted import ScriptedModel
 
 
 @pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.task)
@@ -40,3 +42,20 @@ def test_a_rule_decides_where_enough_is_known():
     assert shop.decided("A lamp without receipt.", (0, 1)) is False
     assert shop.decided("A lamp with its receipt.", (0, 1)) is None
     assert shop.decided("A lamp with its receipt, box sealed.", (0, 1)) is True
+
+
+def test_planted_compounds_are_taken_apart_and_repaired_with_a_perfect_judge():
+    holds = {note.text: note.holds for note in notes(48)}
+
+    def answer(request):
+        prompt = request.messages[-1].content
+        if request.labels is None:
+            return "none" if "worst fault" in prompt else "[]"
+        text, _, question = prompt.rpartition("\n\nProperty: ")
+        return "yes" if question.removesuffix(". Yes or no?") in holds[text.removeprefix("Text: ")] else "no"
+
+    found = planted(ScriptedModel(answer), 48, ":memory:", n_compounds=2)
+    assert found["agreement"] == found["balanced_agreement"] == 1
+    assert found["planted_errors"] > 0
+    assert found["repaired_in_that_part_alone"] >= 0.9
+    assert set(found["right_by_predicate"].values()) == {1.0}

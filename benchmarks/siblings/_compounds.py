@@ -11,6 +11,7 @@ import numpy as np
 
 import nlparam
 from nlparam.decomposition import Decomposed, Execution, Expression, Part, parse, repair
+from nlparam.numerics.logic import evaluate
 
 # Labels are given; which topics make the compound true.
 _NEWS = {
@@ -122,7 +123,7 @@ def planted(lm: Any, n_texts: int, store: str | None, n_compounds: int | None = 
 def _truth(meaning: Expression, corpus: list[Note]) -> np.ndarray:
     names = tuple(dict.fromkeys(meaning.parts))
     columns = np.asarray([[name in note.holds for name in names] for note in corpus], dtype=float)
-    return Execution(names, columns, np.arange(len(corpus)) % 2 == 0).denotation(meaning, hard=True) >= 0.5
+    return evaluate(meaning.tree({name: column for column, name in enumerate(names)}), columns) >= 0.5
 
 
 def _joint(found: Decomposed, judged: Execution, truth: np.ndarray) -> Execution:
