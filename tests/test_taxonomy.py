@@ -10,7 +10,7 @@ import nlparam
 from nlparam.errors import BudgetError, CorpusError, FitFolderError, FitWarning, LanguageModelError
 from nlparam.hierarchy import OUTCOMES, ROOT, STATUS, STOPS
 from nlparam.language.lm.scripted import ScriptedModel
-from nlparam.taxonomies.dividing import Known
+from nlparam.taxonomies.divided import Known
 from nlparam.taxonomies.folder import load
 from tests.taxonomy_corpus import TOPICS, WORDS, answer, make_texts, scripted, topic_of
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -23,7 +23,8 @@ from nlparam.numerics.sample import judging_order
 from nlparam.pool import Pool
 from nlparam.run import Run
 from nlparam.taxonomies.affinity import Affinity
-from nlparam.taxonomies.options import TaxonomyOptions
+from nlparam.taxonomies.divided import Divided, Known, considered, predicate_of
+from nlparam.taxonomies.options import Effort, TaxonomyOptions, efforts
 from nlparam.taxonomies.proposing import LEAST_STATED, NodeProposer, Statements
 
 # The slots of a node are relaxed on so many of its texts, or on so many draws from them: with two sizes alone, two
@@ -32,8 +33,6 @@ _RELAXED = (2048, 256)
 _N_SLOTS, _N_RESTARTS = 8, 4
 # The cover of a node is chosen on at most so many of its texts.
 _MOST_COVERED = 4096
-# What a small node gets at least.
-_LEAST_CANDIDATES, _LEAST_SCREENED, _LEAST_JUDGED = 12, 16, 64
 # Rounds of selecting and judging in full what was selected.
 _MOST_ROUNDS = 4
 # Fewer statements than these say nothing of the number of children: the texts themselves are asked instead.
@@ -41,70 +40,38 @@ _LEAST_TARGETS = 16
 _MOST_TARGETS = 512
 # Divisions that cover fewer of the texts are passed over where another, as likely, covers so many.
 _WELL_COVERED = 0.9
-
-
-@dataclasses.dataclass(frozen=True)
-class Known:
-    """A predicate whose judgments on some texts are known, `{text: probability}`: what a refit starts from."""
-
-    predicate: str
-    answers: Mapping[str, float] = dataclasses.field(default_factory=dict)
-
-
-@dataclasses.dataclass(frozen=True)
-class Considered:
-    """A candidate over the distinct texts of a node; see `nlparam.hierarchy.Candidate`."""
-
-    predicate: str
-    denotations: np.ndarray
-    judged: np.ndarray
-    answers: np.ndarray
-    same_as: str | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Divided:
-    """What dividing a node ended with.
-
-    `predicates` are the children's, `judged_as` as the language model judged them, `denotations` `(n_rows, n_children)`
-    over the node's distinct texts. Without children `stopped` says why.
-    """
-
-    predicates: list[str]
-    judged_as: list[str]
-    denotations: np.ndarray
-    agreement: list[float]
-    considered: list[Considered]
-    divisions: list[Division]
-    directions: np.ndarray
-    head: Head | None
-    stopped: STOPS | None
-    partial: bool
-    costs: Costs
-
-
-class Effort(NamedTuple):
-    """How many candidates a node has, on how many texts they are judged, and those that are chosen."""
-
-    n_candidates: int
-    n_screened: int
-    n_judged: int
-
-
-def efforts(n_rows: int, n_all: int, options: TaxonomyOptions) -> Effort:
-    """What a node of `n_rows` of `n_all` texts gets; see `TaxonomyOptions`."""
-    share = (n_rows / n_all) ** 0.5
-    n_screened = min(n_rows, max(_LEAST_SCREENED, round(options.n_screened * share)))
-    n_judged = n_rows
-    if options.n_judged is not None:
-        n_judged = max(min(_LEAST_JUDGED, options.n_judged), round(options.n_judged * share))
-    n_candidates = max(min(_LEAST_CANDIDATES, options.n_candidates), round(options.n_candidates * share))
-    return Effort(n_candidates, n_screened, min(n_judged, n_rows))
+# A gap of fewer texts is left.
+_LEAST_LEFT = 16
 
 
 class _Choice(NamedTuple):
     columns: list[int]
     divisions: list[Division]
+
+
+@dataclasses.dataclass
+class _Node:
+    """A node while it is divided: its texts, with scores of the slots, and its candidates.
+
+    `fixed` are columns of the pool that are children, whatever else is; `barred` predicates that are not proposed.
+    `order` are positions in `rows`, those that are to be judged first being first.
+    """
+
+    rows: np.ndarray
+    path: list[str]
+    scores: np.ndarray
+    pool: Pool
+    fixed: list[int]
+    barred: list[str]
+    effort: Effort
+    rng: np.random.Generator
+    order: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, int))
+    same_as: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def judged(self) -> np.ndarray:
+        """What is judged in full of a child."""
+        return self.order[: self.effort.n_judged]
 
 
 @dataclasses.dataclass
@@ -169,33 +136,61 @@ class Divider:
             meter=run.meter,
             guess=lambda predicates: self.affinity.guesses(rows, predicates, n_features),
         )
-        fixed = self._add(pool, locked)
-        same_as: dict[str, str] = {}
+        node = _Node(rows, path, scores, pool, self._add(pool, locked), list(excluded), effort, rng)
         if given is not None:
             barred = {predicate.casefold() for predicate in excluded}
-            self._add(pool, [one for one in given if _predicate(one).casefold() not in barred])
+            self._add(pool, [one for one in given if predicate_of(one).casefold() not in barred])
         elif run.meter.spent is None:
-            with run.costs.stage("proposing"):
-                self._state_more(rows, rng)
-                taken = [*excluded, *(pool.predicates[column] for column in fixed)]
-                proposed = self.proposer.propose(
-                    rows, scores, path=path, excluded=taken, n_candidates=effort.n_candidates, rng=rng
-                )
-            pool.add(proposed.predicates)
-            same_as = proposed.same_as
+            self._propose(node, np.arange(len(rows)), effort.n_candidates)
         order = judging_order(scores, rng=rng)
         # What is judged is to be of the texts that answers are known of.
-        order = order[np.argsort(-np.isfinite(pool.answers[order]).sum(axis=1), kind="stable")]
-        self._judge(pool, range(len(pool.predicates)), order[: effort.n_screened])
-        choice, partial = self._settle(pool, rows, order[: effort.n_judged], path, fixed)
-        return self._ended(pool, rows, directions, choice, fixed, partial, same_as)
+        node.order = order[np.argsort(-np.isfinite(pool.answers[order]).sum(axis=1), kind="stable")]
+        self._judge(pool, range(len(pool.predicates)), node.order[: effort.n_screened])
+        choice = self._settle(node)
+        if given is None:
+            choice = self._fill(node, choice)
+        return self._ended(node, directions, choice)
+
+    def _propose(self, node: _Node, positions: np.ndarray, n_candidates: int) -> None:
+        """Adds candidates for some texts of a node to its pool."""
+        rows = node.rows[positions]
+        with self.run.costs.stage("proposing"):
+            self._state_more(rows, node.rng)
+            proposed = self.proposer.propose(
+                rows,
+                node.scores[positions],
+                path=node.path,
+                excluded=[*node.barred, *node.pool.predicates],
+                n_candidates=n_candidates,
+                rng=node.rng,
+            )
+        node.pool.add(proposed.predicates)
+        node.same_as |= proposed.same_as
+
+    def _fill(self, node: _Node, choice: _Choice) -> _Choice:
+        """Where the children leave a gap, seeks candidates for the texts in it, once, and chooses again."""
+        if not choice.columns or len(choice.columns) >= self.children[1] or node.pool.spent:
+            return choice
+        held = (
+            shifted(node.pool.denotations(choice.columns), self.shifts(node.pool, choice.columns, node.rows)) >= HOLDS
+        )
+        left = np.flatnonzero(~held.any(axis=1))
+        if len(left) < max(_LEAST_LEFT, (1 - _WELL_COVERED) * len(node.rows)):
+            return choice
+        n_before, n_screened = len(node.pool.predicates), node.effort.n_screened
+        self._propose(node, left, max(node.effort.n_candidates // 3, 2))
+        # Judged half on texts of the gap: a few percent of the node would else hardly be seen.
+        inside = node.rng.permutation(left)[: n_screened // 2]
+        screened = np.unique(np.concatenate([node.order[:n_screened], inside]))
+        self._judge(node.pool, range(n_before, len(node.pool.predicates)), screened)
+        return choice if len(node.pool.predicates) == n_before else self._settle(node)
 
     def _add(self, pool: Pool, predicates: Iterable[str | Known]) -> list[int]:
         """Adds predicates and what is known of them to the pool; their columns."""
         position = {text: number for number, text in enumerate(pool.texts)}
         columns = []
         for one in predicates:
-            predicate = _predicate(one)
+            predicate = predicate_of(one)
             pool.add([predicate])
             column = [p.casefold() for p in pool.predicates].index(predicate.casefold())
             columns.append(column)
@@ -226,23 +221,23 @@ class Divider:
         with self.run.costs.stage("judging"):
             pool.judge_columns(list(columns), rows)
 
-    def _settle(self, pool: Pool, rows, order, path: Sequence[str], fixed: list[int]) -> tuple[_Choice, bool]:
-        """Selects, judges in full what was selected, and selects again, until all that is selected is judged in full.
-
-        The choice, and whether the budget kept something from being judged.
-        """
-        choice = self._select(pool, rows, path, fixed)
+    def _settle(self, node: _Node) -> _Choice:
+        """Selects, judges in full what was selected, and selects again, until what is selected is judged."""
+        choice = self._select(node)
         for _ in range(_MOST_ROUNDS):
-            open_ones = [column for column in choice.columns if not pool.is_judged(column, order)]
-            if not open_ones or pool.spent:
+            open_ones = self._open(node, choice)
+            if not open_ones or node.pool.spent:
                 break
-            self._judge(pool, open_ones, order)
-            choice = self._select(pool, rows, path, fixed)
-        open_ones = [column for column in choice.columns if not pool.is_judged(column, order)]
-        if open_ones and not pool.spent:
+            self._judge(node.pool, open_ones, node.judged)
+            choice = self._select(node)
+        if not node.pool.spent:
             # Still not settled: what is chosen now is judged, and stays.
-            self._judge(pool, open_ones, order)
-        return choice, any(not pool.is_judged(column, order) for column in choice.columns)
+            self._judge(node.pool, self._open(node, choice), node.judged)
+        return choice
+
+    def _open(self, node: _Node, choice: _Choice) -> list[int]:
+        """What is chosen and not yet judged in full."""
+        return [column for column in choice.columns if not node.pool.is_judged(column, node.judged)]
 
     def denotations(self, pool: Pool, columns: Sequence[int]) -> np.ndarray:
         """`(n_rows, n_columns)` denotations, by which a predicate holds for as many texts as they sum up to."""
@@ -265,8 +260,9 @@ class Divider:
             most_share=options.most_share,
         )
 
-    def _select(self, pool: Pool, rows: np.ndarray, path: Sequence[str], fixed: list[int]) -> _Choice:
+    def _select(self, node: _Node) -> _Choice:
         """The best cover by each number of children, and of these the one that held-out texts are likeliest under."""
+        pool, rows, fixed = node.pool, node.rows, node.fixed
         usable = pool.usable()
         missing = [column for column in fixed if column not in usable]
         if len(usable) < 2:
@@ -278,7 +274,7 @@ class Divider:
                 return _Choice(fixed, [])
             if len(covers) == 1:
                 return _Choice([*missing, *(usable[c] for c in covers[0])], [])
-            positions, targets = self._targets(rows, path)
+            positions, targets = self._targets(rows, node.path)
             gains = [held_out_gain(denotations[positions][:, cover], targets, seed=self.run.seed) for cover in covers]
             divisions = [
                 Division(len(cover), gain.mean, gain.standard_error) for cover, gain in zip(covers, gains, strict=True)
@@ -335,9 +331,12 @@ class Divider:
         positions = np.random.default_rng(self.run.seed).permutation(len(rows))[:_MOST_TARGETS]
         return positions, self.represented[rows[positions]]
 
-    def _ended(self, pool: Pool, rows, directions, choice: _Choice, fixed, partial: bool, same_as) -> Divided:
+    def _ended(self, node: _Node, directions: np.ndarray, choice: _Choice) -> Divided:
+        pool, rows, fixed = node.pool, node.rows, node.fixed
+        # Whether the budget kept something from being judged.
+        partial = bool(self._open(node, choice))
         usable = pool.usable()
-        chosen = self._holding(pool, [column for column in choice.columns if column in usable], rows, fixed)
+        chosen = self._holding(node, [column for column in choice.columns if column in usable])
         everything = self.denotations(pool, usable) if usable else np.zeros((len(rows), 0))
         head, agreement, denotations = None, [], np.zeros((len(rows), 0))
         if chosen:
@@ -368,7 +367,7 @@ class Divider:
             judged_as=judged_as,
             denotations=denotations.astype(np.float32),  # as they are kept, so that who is under a child is, too
             agreement=agreement,
-            considered=self._considered(pool, usable, everything, chosen, same_as),
+            considered=considered(pool, usable, everything, chosen, node.same_as, self.options.max_correlation),
             divisions=choice.divisions,
             directions=directions,
             head=head,
@@ -377,30 +376,17 @@ class Divider:
             costs=Costs(),
         )
 
-    def _holding(self, pool: Pool, columns: list[int], rows: np.ndarray, fixed: list[int]) -> list[int]:
+    def _holding(self, node: _Node, columns: list[int]) -> list[int]:
         """Those of some siblings that hold for a text at least, and those that are fixed."""
         if not columns:
             return []
-        holds = shifted(pool.denotations(columns), self.shifts(pool, columns, rows)) >= HOLDS
-        kept = [c for n, c in enumerate(columns) if holds[:, n].any() or c in fixed]
-        return kept if len(kept) > 1 or fixed else []
+        holds = self._holds(node, columns)
+        kept = [c for n, c in enumerate(columns) if holds[:, n].any() or c in node.fixed]
+        return kept if len(kept) > 1 or node.fixed else []
 
-    def _considered(self, pool: Pool, usable, denotations, chosen, same_as) -> list[Considered]:
-        correlation = correlations(denotations) if len(usable) else np.zeros((0, 0))
-        considered = []
-        for column, predicate in enumerate(pool.predicates):
-            judged = pool.judged(column)
-            twin, values = None, np.zeros(0, np.float32)
-            if column in usable:
-                position = usable.index(column)
-                values = denotations[:, position].astype(np.float32)
-                if column not in chosen:
-                    alike = [c for c in chosen if correlation[position, usable.index(c)] > self.options.max_correlation]
-                    twin = pool.predicates[alike[0]] if alike else None
-            considered.append(Considered(predicate, values, judged.rows, judged.probabilities, twin))
-        nothing = np.zeros(0, int), np.zeros(0, np.float32)
-        considered += [Considered(merged, np.zeros(0, np.float32), *nothing, kept) for merged, kept in same_as.items()]
-        return considered
+    def _holds(self, node: _Node, columns: Sequence[int]) -> np.ndarray:
+        """`(n_rows, n_columns)`: which texts are under which of some siblings."""
+        return shifted(node.pool.denotations(columns), self.shifts(node.pool, columns, node.rows)) >= HOLDS
 
 
 def _well_covered(denotations: np.ndarray, covers: list[list[int]], gains: list[Gain]) -> int:
@@ -409,10 +395,6 @@ def _well_covered(denotations: np.ndarray, covers: list[list[int]], gains: list[
     coverage = [float((denotations[:, cover] >= HOLDS).any(axis=1).mean()) for cover in covers]
     eligible = near_the_best(gains)
     return next((n for n in eligible if coverage[n] >= _WELL_COVERED), max(eligible, key=lambda n: coverage[n]))
-
-
-def _predicate(one: str | Known) -> str:
-    return one.predicate if isinstance(one, Known) else one
 
 
 def _difference(after: Costs, before: Costs) -> Costs:

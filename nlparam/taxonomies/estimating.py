@@ -7,7 +7,8 @@ import numpy as np
 from nlparam.errors import LanguageModelError
 from nlparam.estimation import Estimate, measured
 from nlparam.numerics.sample import judging_order
-from nlparam.taxonomies.dividing import Divider, efforts
+from nlparam.taxonomies.dividing import Divider
+from nlparam.taxonomies.options import efforts
 
 # Texts that are stated and judged to measure what one call takes.
 _TRIED = 8

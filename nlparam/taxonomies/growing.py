@@ -29,7 +29,8 @@ from nlparam.representation import KINDS, map_features, represent
 from nlparam.run import DEFAULT_GOAL, Run, prepared
 from nlparam.taxonomies.affinity import Affinity
 from nlparam.taxonomies.corpus_checks import check_sizes, warn_of_texts
-from nlparam.taxonomies.dividing import Divider, Known
+from nlparam.taxonomies.divided import Known
+from nlparam.taxonomies.dividing import Divider
 from nlparam.taxonomies.estimating import estimate_growth
 from nlparam.taxonomies.options import DEFAULT_DEPTH, TaxonomyOptions, children_range
 from nlparam.taxonomies.proposing import NodeProposer, Statements

@@ -7,7 +7,7 @@ import numpy as np
 from nlparam.hierarchy import HOLDS
 from nlparam.numerics.head import Head, fit_head
 from nlparam.numerics.head import Judged as HeadJudged
-from nlparam.taxonomies.dividing import Considered, Divided
+from nlparam.taxonomies.divided import Considered, Divided
 from nlparam.taxonomies.rebuilding import Rebuilding, joined
 from nlparam.taxonomies.tree import Branch
 

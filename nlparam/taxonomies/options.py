@@ -2,9 +2,12 @@
 
 import dataclasses
 import re
+from typing import NamedTuple
 
 DEFAULT_DEPTH = 2
 _AUTO = (2, 8)
+# What a small node gets at least.
+_LEAST_CANDIDATES, _LEAST_SCREENED, _LEAST_JUDGED = 12, 16, 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +56,25 @@ class TaxonomyOptions:
             raise ValueError("got a price or a number of comparisons below 0, expected none")
         if not 0 < self.max_correlation <= 1:
             raise ValueError(f"got max_correlation={self.max_correlation}, expected above 0 and at most 1")
+
+
+class Effort(NamedTuple):
+    """How many candidates a node has, on how many texts they are judged, and those that are chosen."""
+
+    n_candidates: int
+    n_screened: int
+    n_judged: int
+
+
+def efforts(n_rows: int, n_all: int, options: TaxonomyOptions) -> Effort:
+    """What a node of `n_rows` of `n_all` texts gets; see `TaxonomyOptions`."""
+    share = (n_rows / n_all) ** 0.5
+    n_screened = min(n_rows, max(_LEAST_SCREENED, round(options.n_screened * share)))
+    n_judged = n_rows
+    if options.n_judged is not None:
+        n_judged = max(min(_LEAST_JUDGED, options.n_judged), round(options.n_judged * share))
+    n_candidates = max(min(_LEAST_CANDIDATES, options.n_candidates), round(options.n_candidates * share))
+    return Effort(n_candidates, n_screened, min(n_judged, n_rows))
 
 
 def children_range(children: int | str | tuple[int, int] | None) -> tuple[int, int]:

@@ -11,7 +11,8 @@ from nlparam.denoter import TextFeatures
 from nlparam.errors import BudgetError, LanguageModelError
 from nlparam.hierarchy import HOLDS, ROOT, STOPS, Candidate, Node, Taxonomy
 from nlparam.numerics.head import Head, Judged, fit_head
-from nlparam.taxonomies.dividing import Considered, Divided, Divider, Known
+from nlparam.taxonomies.divided import Considered, Divided, Known
+from nlparam.taxonomies.dividing import Divider
 from nlparam.taxonomies.edit import PlannedDivision, PlannedNode
 from nlparam.taxonomies.entries import judged
 from nlparam.taxonomies.tree import Branch

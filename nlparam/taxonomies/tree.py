@@ -12,7 +12,8 @@ from nlparam.hierarchy import HOLDS, OUTCOMES, ROOT, STATUS, STOPS, Candidate, N
 from nlparam.numerics.goal_map import GoalMap
 from nlparam.progress import Progress
 from nlparam.solution import Judgment
-from nlparam.taxonomies.dividing import Divided, Divider, Known
+from nlparam.taxonomies.divided import Divided, Known
+from nlparam.taxonomies.dividing import Divider
 from nlparam.versions import installed_versions
 
 # The predicates from the first level down to a node: () is the root, ("is about sports",) a node of the first level.

@@ -1,0 +1,86 @@
+"""What dividing a node ends with, and what is known of a predicate before."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from nlparam.costs import Costs
+from nlparam.hierarchy import STOPS, Division
+from nlparam.numerics.cover import correlations
+from nlparam.numerics.head import Head
+from nlparam.pool import Pool
+
+
+@dataclasses.dataclass(frozen=True)
+class Known:
+    """A predicate whose judgments on some texts are known, `{text: probability}`: what a refit starts from."""
+
+    predicate: str
+    answers: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Considered:
+    """A candidate over the distinct texts of a node; see `nlparam.hierarchy.Candidate`."""
+
+    predicate: str
+    denotations: np.ndarray
+    judged: np.ndarray
+    answers: np.ndarray
+    same_as: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Divided:
+    """What dividing a node ended with.
+
+    `predicates` are the children's, `judged_as` as the language model judged them, `denotations` `(n_rows, n_children)`
+    over the node's distinct texts. Without children `stopped` says why.
+    """
+
+    predicates: list[str]
+    judged_as: list[str]
+    denotations: np.ndarray
+    agreement: list[float]
+    considered: list[Considered]
+    divisions: list[Division]
+    directions: np.ndarray
+    head: Head | None
+    stopped: STOPS | None
+    partial: bool
+    costs: Costs
+
+
+def predicate_of(one: str | Known) -> str:
+    return one.predicate if isinstance(one, Known) else one
+
+
+def considered(
+    pool: Pool,
+    usable: Sequence[int],
+    denotations: np.ndarray,
+    chosen: Sequence[int],
+    same_as: Mapping[str, str],
+    max_correlation: float,
+) -> list[Considered]:
+    """All candidates of a node: those of the pool, and those that were merged into one of them before.
+
+    `denotations` are those of the `usable` columns of the pool. One that is not chosen because it is correlated with
+    one that is, is the same as that.
+    """
+    correlation = correlations(denotations) if len(usable) else np.zeros((0, 0))
+    position = {column: number for number, column in enumerate(usable)}
+    seen = []
+    for column, predicate in enumerate(pool.predicates):
+        judged = pool.judged(column)
+        twin, values = None, np.zeros(0, np.float32)
+        if column in position:
+            number = position[column]
+            values = denotations[:, number].astype(np.float32)
+            if column not in chosen:
+                alike = [one for one in chosen if correlation[number, position[one]] > max_correlation]
+                twin = pool.predicates[alike[0]] if alike else None
+        seen.append(Considered(predicate, values, judged.rows, judged.probabilities, twin))
+    nothing = np.zeros(0, int), np.zeros(0, np.float32)
+    return seen + [Considered(merged, np.zeros(0, np.float32), *nothing, kept) for merged, kept in same_as.items()]
