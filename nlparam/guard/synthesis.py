@@ -242,11 +242,13 @@ def _agree(drafts: Sequence[_Draft], constitution: Constitution, *, strong: bool
         if not own:
             continue
         log_odds = log_odds_of(np.stack([draft.answers for draft in own]))
-        written_for = [draft.item.rule for draft in own]
-        begins = (
-            0.0 if strong else np.asarray([_begins(log_odds, written_for, restricted, rule) for rule in restricted])
+        # What is held out decides nothing that training sees, so it is only read by what the other texts tell.
+        training = np.asarray([not draft.item.held_out for draft in own])
+        written_for = [draft.item.rule for draft in own if not draft.item.held_out]
+        begins = np.asarray(
+            [0.0 if strong else _begins(log_odds[training], written_for, restricted, rule) for rule in restricted]
         )
-        for draft, row, holds in zip(own, log_odds, log_odds > np.asarray(begins), strict=True):
+        for draft, row, holds in zip(own, log_odds, log_odds > begins, strict=True):
             draft.labels = holds
             draft.dropped = ""
             number = restricted.index(draft.item.rule) if draft.item.rule in restricted else None
@@ -259,7 +261,7 @@ def _agree(drafts: Sequence[_Draft], constitution: Constitution, *, strong: bool
 
 
 def _begins(log_odds: np.ndarray, written_for: Sequence[str], restricted: Sequence[str], rule: str) -> float:
-    """Where the yes of a rule begins, by all texts of a role."""
+    """Where the yes of a rule begins, by the texts of a role that are trained on."""
     column = log_odds[:, restricted.index(rule)]
     own = np.asarray([other == rule for other in written_for])
     permitted = np.asarray([other not in restricted for other in written_for])
