@@ -18,6 +18,7 @@ from nlparam.language.decompositions import DecompositionWriter, Draft, parse_dr
 from nlparam.language.lm.base import Request
 from nlparam.language.lm.engine import Engine
 from nlparam.language.lm.scripted import ScriptedModel
+from nlparam.language.parse import parse_predicates
 from tests.cli_corpus import said
 from tests.fake_server import FakeServer, default_answer
 
@@ -313,6 +314,12 @@ def test_drafts_are_read_from_what_models_write():
     assert draft == Draft((("A", "is a complaint"), ("B", "is about trains")), "A and not B")
     assert parse_draft("A: is long") is None
     assert parse_draft("Formula: A and B") is None
+
+
+def test_alternatives_that_are_cut_off_or_fenced_are_read():
+    assert parse_predicates('```json\n["is sad", "is glad", "is an unfinish') == ["is sad", "is glad"]
+    assert parse_predicates("```\nis sad\nis glad\n```") == ["is sad", "is glad"]
+    assert parse_predicates("- is sad [sic]\n- is glad") == ["is sad [sic]", "is glad"]
 
 
 def test_the_writer_says_no_fault_in_several_ways():

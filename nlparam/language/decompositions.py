@@ -102,7 +102,7 @@ class DecompositionWriter:
         requests = [
             Request(
                 self._alternatives.fill(predicate=predicate, part=part, n_alternatives=str(n_alternatives)),
-                max_tokens=20 * n_alternatives,
+                max_tokens=20 + 24 * n_alternatives,
                 temperature=self.temperature,
                 seed=self.seed,
             )

@@ -29,12 +29,12 @@ def parse_predicate(line: str) -> str | None:
 def parse_predicates(output: str) -> list[str]:
     """Distinct predicates from a JSON array of strings, or from one per line where the model ignored the format."""
     start, end = output.find("["), output.rfind("]")
-    lines = output.splitlines()
-    if 0 <= start < end:
+    lines = [line for line in output.splitlines() if not line.lstrip().startswith("```")]
+    if start >= 0:
         try:
             lines = _STRINGS.validate_json(output[start : end + 1])
         except ValidationError:
-            # Small models leave brackets open or forget a comma: read the quoted strings that are there.
+            # Small models forget a comma, or are cut off before the bracket: read the quoted strings that are there.
             lines = [
                 json.loads(f'"{s}"') for s in re.findall(r'"((?:[^"\\\n]|\\["\\/bfnrt])*)"', output[start:])
             ] or lines
