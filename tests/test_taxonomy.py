@@ -12,6 +12,7 @@ from nlparam.hierarchy import OUTCOMES, ROOT, STATUS, STOPS
 from nlparam.language.lm.scripted import ScriptedModel
 from nlparam.taxonomies.divided import Known
 from nlparam.taxonomies.folder import load
+from nlparam.taxonomies.proposing import NodeProposer, Proposed
 from tests.taxonomy_corpus import TOPICS, WORDS, answer, make_texts, scripted, topic_of
 
 OPTIONS = {"n_stated": 60, "least_texts": 20}
@@ -120,6 +121,29 @@ def test_a_folder_with_another_tree_is_kept_and_the_same_is_written_again(corpus
     _grow(corpus[0], store, depth=1, out=out)
     with pytest.raises(FitFolderError, match="differs in depth"):
         _grow(corpus[0], store, depth=2, out=out)
+
+
+def test_a_gap_that_the_children_leave_is_looked_at_once_more(corpus, store, monkeypatch):
+    texts, topics = corpus
+    science = {f"is about {name}" for general, name in WORDS if general == "science"} | {"is about science"}
+    asked = []
+
+    def propose(self, rows, scores, **more):
+        found = whole(self, rows, scores, **more)
+        asked.append((rows, more["n_candidates"]))
+        kept = found.predicates if len(asked) > 1 else [p for p in found.predicates if p not in science]
+        return Proposed(kept, {})
+
+    whole = NodeProposer.propose
+    monkeypatch.setattr(NodeProposer, "propose", propose)
+    tree = _grow(texts, store, depth=1)
+    assert len(asked) == 2
+    left, n_candidates = asked[1]
+    # Texts come in the order in which they were given.
+    assert {topics[row][0] for row in left.tolist()} == {"science"}
+    assert n_candidates < asked[0][1]
+    assert science & {child.predicate for child in tree.children()}
+    assert tree.coverage() > 0.9
 
 
 def test_locked_predicates_stay_excluded_ones_do_not_come_and_a_pool_is_chosen_from(corpus, store):
