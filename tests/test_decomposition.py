@@ -165,6 +165,16 @@ def test_parts_that_are_compounds_are_taken_apart_and_those_that_say_the_whole_a
     assert not any(COMPOUND in one.expression.parts for one in found.ranked)
 
 
+def test_equivalent_decompositions_are_one_and_those_that_say_nothing_are_refused():
+    longer = "A: is about sport\nB: is negative\nC: is long\nFormula: A and B and (C or not C)"
+    nothing = "A: is about sport\nFormula: A or not A"
+    found = decompose(Oracle(longer, nothing), n_alternatives=0)
+    assert [str(one.expression) for one in found.ranked] == ['"is about sport" and "is negative"']
+    assert found.unreadable == (
+        'the decomposition "is about sport" or not "is about sport" is always true, or always false',
+    )
+
+
 def test_alternatives_are_simple_and_not_the_whole():
     oracle = Oracle(GOOD)
     with pytest.MonkeyPatch.context() as patch:

@@ -79,9 +79,9 @@ def test_a_language_model_answers_too_and_nothing_is_asked_twice(tmp_path):
         assert len(oracle.requests) == n_requests
     assert again.precision == first.precision == simulate(rows(TRUE, BROAD)).precision
     assert (again.costs.calls, again.settings["model"]) == (0, "scripted")
-    # A small model is asked in all orders of the options.
+    # A small model is asked in all orders of the options, and once for both explanations what it expects without one.
     label_reads = [r for r in oracle.requests if r.labels is not None and len(r.labels) == 3]
-    assert len(label_reads) == 3 * 20
+    assert len(label_reads) == 3 * (20 + 10)
 
 
 def test_the_reader_sees_the_case_only_if_asked():

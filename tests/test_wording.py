@@ -3,6 +3,7 @@
 import pytest
 
 from nlparam.decomposition import parse
+from nlparam.decomposition.reduce import shortest, truth_function
 from nlparam.decomposition.wording import readings, repeats, simplified
 
 
@@ -70,3 +71,16 @@ def test_what_repeats():
     assert not repeats("is negative", "is about sport and negative")
     assert not repeats("is about a long train", "is about a train")  # one word says too little to go by
     assert repeats("is about a train", "is about a Train")
+
+
+def test_of_equivalent_decompositions_the_shortest_stays():
+    long = parse('("a" or "b") and "a" or ("a" or "b") and "b"')
+    short, other = parse('"b" or "a"'), parse('"a" and "b"')
+    assert shortest([long, short, other]) == {long: short, short: short, other: other}
+    assert truth_function(long) == truth_function(short) != truth_function(other)
+    absorbed, opposite = parse('("a" or "b") and "a"'), parse('not "a" and not ("a" and "b")')
+    assert shortest([absorbed, opposite]) == {absorbed: parse('"a"'), opposite: parse('not "a"')}
+    always = parse('"a" or not "a"')
+    assert shortest([always]) == {always: None}
+    many = parse(" and ".join(f'"{number}"' for number in range(12)))
+    assert shortest([many]) == {many: many}

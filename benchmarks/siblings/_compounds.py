@@ -55,15 +55,15 @@ _TOPICS, _MOODS, _ASKS = tuple(_OPENINGS), ("negative", "positive"), "asks a que
 # Each compound, and what it means in the words of the plan.
 _PLANTED = {
     "is about sport and negative": '"is about sport" and "is negative"',
-    "is about food and positive": '"is about food" and "is positive"',
     "is about music, but not negative": '"is about music" and not "is negative"',
-    "is about sport or music": '"is about sport" or "is about music"',
     "is about music or food and is positive": '("is about music" or "is about food") and "is positive"',
-    "is about food and asks a question": '"is about food" and "asks a question"',
-    "is positive but does not ask a question": '"is positive" and not "asks a question"',
-    "is a complaint about a concert or a record": '"is about music" and "is negative"',
     "praises a sports event": '"is about sport" and "is positive"',
+    "is about food and asks a question": '"is about food" and "asks a question"',
     "is neither about food nor positive": 'not "is about food" and not "is positive"',
+    "is a complaint about a concert or a record": '"is about music" and "is negative"',
+    "is about sport or music": '"is about sport" or "is about music"',
+    "is about food and positive": '"is about food" and "is positive"',
+    "is positive but does not ask a question": '"is positive" and not "asks a question"',
 }
 
 

@@ -92,7 +92,7 @@ class Oracle:
 
     def __call__(self, request: Request) -> Any:
         prompt = request.messages[-1].content
-        world = next(world for world in WORLDS if prompt.startswith(world.task))
+        world = next(world for world in WORLDS if world.task in prompt)
         if request.labels is None:
             return self._write(prompt, world, request.seed)
         explanation = _between(prompt, "how it answers:\n", "\n")
@@ -107,7 +107,8 @@ class Oracle:
 
     def _write(self, prompt: str, world: World, seed: int) -> str:
         n_asked = int(_between(prompt, "Write ", " new inputs"))
-        explanation, other = _between(prompt, "It explained: ", "\n"), "expect another answer" in prompt
+        # The prompt begins with an example, which has an explanation, too.
+        explanation, other = prompt.rpartition("Explanation: ")[2].partition("\n")[0], "another answer" in prompt
         followed = _followed(explanation, world)
         digest = hashlib.sha256(f"{prompt} {seed}".encode()).digest()
         rng = np.random.default_rng(int.from_bytes(digest[:8], "big"))

@@ -14,6 +14,7 @@ from nlparam.costs import Costs
 from nlparam.decomposition.execution import Execution
 from nlparam.decomposition.expression import Expression, Part, parse
 from nlparam.decomposition.log import RepairRecord, examples, read_repairs
+from nlparam.decomposition.reduce import shortest
 from nlparam.decomposition.repair import Repair, assistance, repair
 from nlparam.decomposition.result import Decomposed, Decomposition
 from nlparam.decomposition.wording import readings, repeats, simplified
@@ -58,12 +59,12 @@ def decompose(
 
     What the predicate itself says by and, or, not is one decomposition. The language model proposes others, finds fault
     with each, mends it, and says what else each part might mean; a part that is a compound is taken apart by its own
-    words, and a decomposition with a part that says the whole again is refused. All parts, alternatives and the whole
-    are judged on the texts once. Then everything is done by execution: a decomposition
-    is right for a text if the whole, in hard logic, is what the label says, and every change of one part is tried out
-    (see `nlparam.decomposition.assistance`). Half of the texts rank the decompositions; the other half says how often
-    the chosen one is right. Of those as good as the best, within its standard error, the one that can be repaired best
-    comes first, then the one with fewer parts (arXiv 2406.04604).
+    words, and a decomposition with a part that says the whole again is refused. Of equivalent ones the shortest stays.
+    All parts, alternatives and the whole are judged on the texts once. Then everything is done by execution: a
+    decomposition is right for a text if the whole, in hard logic, is what the label says, and every change of one part
+    is tried out (see `nlparam.decomposition.assistance`). Half of the texts rank the decompositions; the other half
+    says how often the chosen one is right. Of those as good as the best, within its standard error, the one that can be
+    repaired best comes first, then the one with fewer parts (arXiv 2406.04604).
 
     **Arguments:**
 
@@ -108,7 +109,7 @@ def decompose(
         writer = DecompositionWriter(engine, kind=kind, examples=learned, seed=seed)
         drafts, unreadable = _write(writer, predicate, n_proposals, costs)
         worded = readings(predicate) if kind == "predicate" and n_proposals > 0 else []
-        found = dict.fromkeys([*own, *worded]) | drafts
+        found = _distinct(dict.fromkeys([*own, *worded]) | drafts, unreadable)
         if not found:
             raise LanguageModelError(
                 f"the language model wrote no decomposition of {predicate!r} that can be read"
@@ -173,6 +174,17 @@ def _write(
             costs.failures += 1
             unreadable.append(str(error))
     return found, unreadable
+
+
+def _distinct(found: dict[Expression, str | None], unreadable: list[str]) -> dict[Expression, str | None]:
+    """Of those that are equivalent the shortest, with the fault of the first; what says nothing is refused."""
+    kept: dict[Expression, str | None] = {}
+    for expression, same in shortest(found).items():
+        if same is None:
+            unreadable.append(f"the decomposition {expression} is always true, or always false")
+        else:
+            kept.setdefault(same, found[expression])
+    return kept
 
 
 def _read(draft: Draft) -> Expression:

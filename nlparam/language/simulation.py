@@ -12,6 +12,10 @@ from nlparam.language.prompting import cut_words, load_prompt
 from nlparam.progress import Progress
 
 CANNOT_TELL = "this cannot be inferred from the explanation"
+# What stands in an explanation's place to see what is expected without one.
+_NO_EXPLANATION = "It gives no explanation."
+# By how much the log-odds of two answers must move for something to have been inferred; see `docs/simulatability.md`.
+_LEAST_SHIFT = 0.1
 
 
 def orders_for(engine: Engine, n_options: int) -> int:
@@ -22,6 +26,11 @@ def orders_for(engine: Engine, n_options: int) -> int:
 @dataclasses.dataclass
 class SimulatedReader:
     """Infers from an explanation what a model will answer to a new input, or that nothing can be inferred.
+
+    A strong language model is taken at its word. A small one says "yes" to some inputs whatever the explanation, and
+    hardly ever that nothing can be inferred; so it is asked again with no explanation in the place of this one, and
+    what counts is the answer whose log-probability the explanation raises most (as in the calibration of arXiv
+    2102.09690). Where it raises none above the others, nothing can be inferred.
 
     **Arguments:** `with_case`, whether the reader also sees the input that was explained and its answer; `n_words`, how
     much of each text it is shown.
@@ -47,7 +56,12 @@ class SimulatedReader:
         choices = [[*answers, CANNOT_TELL] for answers in options]
         n_orders = orders_for(self.engine, max(map(len, choices), default=1))
         chooser = Chooser(self.engine, self.prompt, n_orders, "reading explanations", self.progress)
-        return chooser.choose(questions, choices)
+        if self.engine.lm.strong:
+            return chooser.choose(questions, choices)
+        bare = [question | {"explanation": _NO_EXPLANATION} for question in questions]
+        # In one call, so that the language model answers both in batches.
+        read = chooser.choose([*questions, *bare], [*choices, *choices])
+        return [shifted(*pair) for pair in zip(read[: len(questions)], read[len(questions) :], strict=True)]
 
     def _question(self, case: Case, text: str, task: str) -> dict[str, str]:
         question = {
@@ -58,6 +72,24 @@ class SimulatedReader:
         if self.with_case:
             question |= {"case": cut_words(case.input, self.n_words), "answer": case.answer}
         return question
+
+
+def shifted(
+    probabilities: np.ndarray, without: np.ndarray, *, least: float = _LEAST_SHIFT, temperature: float = _LEAST_SHIFT
+) -> np.ndarray:
+    """What an explanation adds, as probabilities of the answers and, last, that nothing can be inferred.
+
+    **Arguments:** `probabilities` and `without`, `(n_answers + 1,)`, as the language model said with the explanation
+    and without; `least`, by how much the log-odds of two answers must move for the likelier one to be inferred;
+    `temperature`, the shift in log-odds by which one thing becomes e times as probable as another.
+
+    **Returns:** `(n_answers + 1,)`, all `nan` if one of the two is.
+    """
+    with_it, without_it = (np.log(np.clip(p[:-1], 1e-6, 1.0)) for p in (probabilities, without))
+    shifts = with_it - without_it
+    scores = np.append(shifts - shifts.mean(), least / 2) / temperature
+    weights = np.exp(scores - scores.max())
+    return weights / weights.sum()
 
 
 @dataclasses.dataclass
