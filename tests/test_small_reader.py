@@ -32,7 +32,7 @@ def test_a_small_reader_is_read_against_what_it_expects_without_an_explanation()
             return oracle(request)
         options = dict(re.findall(r"^([A-T])\. (.*)$", prompt, re.MULTILINE))
         weight = {"yes": 0.7, "no": 0.2}
-        if "gives no explanation" not in prompt and VACUOUS not in prompt:
+        if "It answers as it sees fit" not in prompt and VACUOUS not in prompt:
             answer = oracle(request)
             assert isinstance(answer, dict)
             said = max(answer, key=lambda letter: answer[letter])

@@ -147,7 +147,7 @@ WORLDS = (
             ),
         ),
         "A loan is extended exactly if",
-        "Loans are handled as the library sees fit.",
+        "Loans are a matter of trust between a library and its readers.",
     ),
     World(
         "A bakery says whether a cake can be delivered.",

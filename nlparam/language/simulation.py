@@ -13,9 +13,9 @@ from nlparam.progress import Progress
 
 CANNOT_TELL = "this cannot be inferred from the explanation"
 # What stands in an explanation's place to see what is expected without one.
-_NO_EXPLANATION = "It gives no explanation."
+_NO_EXPLANATION = "It answers as it sees fit."
 # By how much the log-odds of two answers must move for something to have been inferred; see `docs/simulatability.md`.
-_LEAST_SHIFT = 0.1
+_LEAST_SHIFT = 0.06
 
 
 def orders_for(engine: Engine, n_options: int) -> int:
