@@ -94,6 +94,9 @@ def test_a_folder_without_a_whole_guard_is_refused(tmp_path):
     (folder / "guard.json").write_text(json.dumps(contents | {"format": 99}))
     with pytest.raises(GuardError, match="newer nlparam"):
         guards.load(folder)
+    (folder / "guard.json").write_text(json.dumps(contents | {"format": 1}))
+    with pytest.raises(GuardError, match=r"older nlparam, .* train the guard again"):
+        guards.load(folder)
 
 
 def test_a_changed_rule_asks_only_for_what_depends_on_it(tmp_path):

@@ -18,7 +18,7 @@ from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder
 from nlparam.language.features import NgramFeatures
 from nlparam.result_folder import check_result_folder, read_json, write_json
 
-FORMAT = 1
+FORMAT = 2  # 1 had heads for windows of 72 words
 _GUARD, _HEADS, _NGRAMS, _EXAMPLES = "guard.json", "heads.safetensors", "ngrams.json", "synthetic.parquet"
 
 
@@ -98,7 +98,7 @@ def load(folder: str | Path, *, embedder: str | Path | AbstractEmbedder | None =
     """Loads a guard that `Guard.save` or the command line wrote.
 
     `embedder` is needed only if it was an object of one's own or has moved since; that it is the same one is checked.
-    Raises `GuardError` if the folder holds no guard, an incomplete one, or one of a newer format, and `EmbedderError`
+    Raises `GuardError` if the folder holds no guard, an incomplete one, or one of another format, and `EmbedderError`
     for another embedder.
     """
     import pyarrow
@@ -111,6 +111,11 @@ def load(folder: str | Path, *, embedder: str | Path | AbstractEmbedder | None =
     if contents["format"] > FORMAT:
         raise GuardError(
             f"{folder} was written by a newer nlparam (format {contents['format']}, this one reads {FORMAT}): upgrade"
+        )
+    if contents["format"] < FORMAT:
+        raise GuardError(
+            f"{folder} was written by an older nlparam, whose heads read longer windows: train the guard again with "
+            "--overwrite; what was written and judged for it is in the store"
         )
     try:
         arrays = load_file(folder / _HEADS)

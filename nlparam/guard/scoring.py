@@ -12,9 +12,9 @@ from nlparam.guard.screen import Screen, Verdict
 from nlparam.guard.windows import n_windows, windows_of
 
 _BATCH = 64
-_MOST_WAITING = 4096  # windows
+_MOST_WAITING = 8192  # windows
 _REMEMBERED = 4096  # verdicts on messages: those of a conversation come again with every turn
-MOST_WINDOWS = 1024  # of one message
+MOST_WINDOWS = 2048  # of one message
 
 
 class TooLongError(Exception):
@@ -28,7 +28,7 @@ class OverloadedError(Exception):
 class Scorer:
     """Scores of windows for many clients: what is asked at about the same time is one batch.
 
-    To be used inside one event loop, between `start` and `close`. Memory: at most 4,096 windows of messages wait, and
+    To be used inside one event loop, between `start` and `close`. Memory: at most 8,192 windows of messages wait, and
     those of the streams, each of which waits for its own; 4,096 verdicts are remembered by the digest of their message.
     """
 

@@ -66,7 +66,7 @@ class _Held(NamedTuple):
 class HeldStream:
     """The chunks of one answer in their order, each held until all text up to its end was looked at.
 
-    What is held is the text since the last look, at most 24 pieces of a choice, in at most 256 chunks: then there is a
+    What is held is the text since the last look, at most 12 pieces of a choice, in at most 256 chunks: then there is a
     look out of turn.
     """
 

@@ -1,7 +1,7 @@
 """Texts as windows: what is scored at once, of a whole text and of one that grows.
 
 A text is cut into pieces (a word with the space before it; what has no spaces every 40 characters). A growing text is
-looked at after 8, 24, 48, 72, ... pieces and at its end, each time at its last 72 pieces: so a look costs the same
+looked at after 8, 12, 24, 36, ... pieces and at its end, each time at its last 36 pieces: so a look costs the same
 however long the text is, and no more than the last pieces are kept.
 """
 
@@ -9,8 +9,8 @@ import dataclasses
 import re
 from collections.abc import Sequence
 
-WINDOW = 72
-STEP = 24
+WINDOW = 36
+STEP = 12
 _FIRST = 8
 # Lone surrogates and a flood of spaces are data too: every piece is bounded, whatever comes.
 _PIECE = re.compile(r"\s{256}|\s{0,255}\S{1,40}")
@@ -51,7 +51,7 @@ class Look:
 class GrowingText:
     """Cuts a text that comes in parts into the windows that are due. How it is parted makes no difference.
 
-    Memory: the last 72 pieces, and a word that has only begun.
+    Memory: the last 36 pieces, and a word that has only begun.
     """
 
     def __init__(self):
