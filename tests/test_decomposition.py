@@ -165,6 +165,16 @@ def test_parts_that_are_compounds_are_taken_apart_and_those_that_say_the_whole_a
     assert not any(COMPOUND in one.expression.parts for one in found.ranked)
 
 
+def test_a_part_that_says_the_whole_again_is_a_fault_that_nobody_is_asked_about():
+    oracle = Oracle("A: is sport that is negative\nB: is long\nFormula: A or B")
+    found = decompose(oracle, n_proposals=1)
+    assert found.chosen.agreement == 1
+    prompts = [request.messages[-1].content for request in oracle.requests]
+    assert not any("Name the worst fault" in prompt for prompt in prompts)
+    (mended,) = [prompt for prompt in prompts if "Criticism:" in prompt]
+    assert "Criticism: The part 'is sport that is negative' says the whole again: put two simpler parts" in mended
+
+
 def test_equivalent_decompositions_are_one_and_those_that_say_nothing_are_refused():
     longer = "A: is about sport\nB: is negative\nC: is long\nFormula: A and B and (C or not C)"
     nothing = "A: is about sport\nFormula: A or not A"
@@ -323,6 +333,7 @@ def test_drafts_are_read_from_what_models_write():
     draft = parse_draft("Sure.\n- **A**: is a complaint.\n B) is about trains\n**Formula**: `A and not B`.\nC: more")
     assert draft == Draft((("A", "is a complaint"), ("B", "is about trains")), "A and not B")
     assert parse_draft("A: is long") is None
+    assert parse_draft("A: is long\nB: is sad") == Draft((("A", "is long"), ("B", "is sad")), "A and B")
     assert parse_draft("Formula: A and B") is None
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 import nlparam
 from nlparam.decomposition import Decomposed, Execution, Expression, Part, parse, repair
+from nlparam.errors import LanguageModelError
 from nlparam.numerics.logic import evaluate
 
 # Labels are given; which topics make the compound true.
@@ -103,14 +104,20 @@ def planted(lm: Any, n_texts: int, store: str | None, n_compounds: int | None = 
     judged = nlparam.decompose(
         words[0], texts, labels, **(settings | {"expressions": [every], "n_proposals": 0, "n_alternatives": 0})
     ).execution
-    rows, errors = [], []
+    rows, errors, failed = [], [], []
     for predicate, meaning in itertools.islice(_PLANTED.items(), n_compounds):
         truth = _truth(parse(meaning), corpus)
-        found = nlparam.decompose(predicate, texts, truth, **settings)
+        try:
+            found = nlparam.decompose(predicate, texts, truth, **settings)
+        except LanguageModelError as error:  # it wrote nothing that can be read
+            failed.append(predicate)
+            print(json.dumps({"predicate": predicate, "failed": str(error)}), flush=True)
+            continue
         rows.append(_row(found) | {"meaning_judged": _joint(found, judged, truth).agreement(parse(meaning))})
         errors += _spoiled(parse(meaning), _joint(found, judged, truth))
         print(json.dumps(rows[-1]), flush=True)
     return _summary(rows, errors) | {
+        "without_a_decomposition": failed,
         "texts": n_texts,
         "right_by_predicate": {
             word: round(float(np.mean((judged.denotations[:, column] >= 0.5) == [word in n.holds for n in corpus])), 3)

@@ -44,12 +44,10 @@ class World:
             held.append(None if holds == (n_fails > 0) else holds)
         return tuple(held)
 
-    def decided(self, text: str, decides: Sequence[int]) -> bool | None:
-        """Whether all the properties that decide hold; `None` where none is known to fail and one is not known."""
-        held = [self.read(text)[number] for number in decides]
-        if False in held:
-            return False
-        return None if None in held else True
+    def decided(self, text: str, decides: Sequence[int]) -> bool:
+        """Whether a text says of all the properties that decide that they hold; what it does not say does not."""
+        held = self.read(text)
+        return all(held[number] is True for number in decides)
 
 
 WORLDS = (

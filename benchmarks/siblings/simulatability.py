@@ -49,10 +49,9 @@ class Pair:
     flawed: Explanation
     decides: tuple[int, int]
 
-    def answer(self, text: str) -> str | None:
-        """What the rule answers, `None` for an input that does not say enough for it."""
-        decided = self.world.decided(text, self.decides)
-        return None if decided is None else ("yes" if decided else "no")
+    def answer(self, text: str) -> str:
+        """What the rule answers."""
+        return "yes" if self.world.decided(text, self.decides) else "no"
 
 
 def planted_pairs(n_pairs: int) -> list[Pair]:
@@ -148,6 +147,8 @@ def order_pairs(
         in_order[pair.flaw].append(ordered(pair.flaw, true, flawed))
         means["true"].append(true)
         means[pair.flaw].append(flawed)
+        if isinstance(lm, str):  # a language model takes minutes for a pair
+            print(json.dumps({"pair": number, "flaw": pair.flaw, "in_order": in_order[pair.flaw][-1]}), flush=True)
     return {
         "pairs": len(pairs),
         "in_order": float(np.mean([one for listed in in_order.values() for one in listed])),
@@ -233,9 +234,9 @@ class _WordEmbedder(AbstractEmbedder):
         return vectors.toarray().astype(np.float32)
 
 
-def _noisy(pair: Pair, text: str) -> str | None:
+def _noisy(pair: Pair, text: str) -> str:
     answer = pair.answer(text)
-    if answer is not None and _share("answer", str(pair.decides), text) < _BROKEN:
+    if _share("answer", str(pair.decides), text) < _BROKEN:
         return {"yes": "no", "no": "yes"}[answer]
     return answer
 

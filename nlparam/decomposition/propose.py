@@ -160,7 +160,9 @@ def _write(
     with costs.stage("proposing"):
         proposed = writer.propose(predicate, n_proposals)
     with costs.stage("criticising"):
-        faults = writer.criticise(predicate, proposed)
+        seen = [_seen_fault(draft, predicate) for draft in proposed]
+        asked = iter(writer.criticise(predicate, [d for d, fault in zip(proposed, seen, strict=True) if fault is None]))
+        faults = [next(asked) if fault is None else fault for fault in seen]
     with costs.stage("refining"):
         refined = writer.refine(predicate, proposed, faults)
     found: dict[Expression, str | None] = {}
@@ -174,6 +176,17 @@ def _write(
             costs.failures += 1
             unreadable.append(str(error))
     return found, unreadable
+
+
+def _seen_fault(draft: Draft, predicate: str) -> str | None:
+    """What is wrong with a draft for certain, which a language model need not be asked about."""
+    try:
+        simplified(_read(draft), predicate)
+    except ExpressionError:
+        return None  # it is left to the language model, which may mend the formula
+    except ValueError as error:
+        return f"{str(error)[0].upper()}{str(error)[1:]}: put two simpler parts in its place."
+    return None
 
 
 def _distinct(found: dict[Expression, str | None], unreadable: list[str]) -> dict[Expression, str | None]:

@@ -127,7 +127,8 @@ class DecompositionWriter:
 def parse_draft(output: str) -> Draft | None:
     """Parts and formula from what a model wrote, `None` if a part or the formula is missing.
 
-    What follows the first formula is another decomposition, of which nobody asked.
+    What follows the first formula is another decomposition, of which nobody asked. Two parts or more without a formula,
+    where a small model stops, are joined by "and".
     """
     parts: dict[str, str] = {}
     for line in output.splitlines():
@@ -135,4 +136,4 @@ def parse_draft(output: str) -> Draft | None:
             return Draft(tuple(parts.items()), formula[1].strip(" `*.")) if parts else None
         if (part := _PART.match(line)) is not None and (predicate := parse_predicate(part[2])) is not None:
             parts.setdefault(part[1], predicate)
-    return None
+    return Draft(tuple(parts.items()), " and ".join(parts)) if len(parts) > 1 else None
