@@ -59,7 +59,7 @@ class Oracle:
         return {label: 0.9 if label == letter else 0.1 / (len(options) - 1) for label in options}
 
     def write(self, prompt: str, seed: int) -> str:
-        n = int(_found(r"Write (\d+) new inputs", prompt))
+        n = int(_found(r"Write (\d+) variants", prompt))
         cases = [(item, receipt, opened) for item in ITEMS for receipt in (True, False) for opened in (True, False)]
         start = (7 * seed + 11 * ("another answer" in prompt)) % len(cases)
         return json.dumps([request_text(*cases[(start + 3 * k) % len(cases)]) for k in range(n)])

@@ -357,7 +357,7 @@ def as_server(oracle):
 
     def answer(body):
         content = body["messages"][-1]["content"]
-        if not re.search(r"Write \d+ new inputs|^A\. ", content, re.MULTILINE):
+        if not re.search(r"Write \d+ variants|^A\. ", content, re.MULTILINE):
             return default_answer(body)
         labels = tuple(letter for letter in "ABC" if f"\n{letter}. " in content) if body.get("logprobs") else None
         return oracle(Request((Message("user", content),), labels=labels, seed=body.get("seed", 0)))

@@ -105,8 +105,8 @@ class Oracle:
         return {letter: 0.9 if letter == right else 0.1 / (len(options) - 1) for letter in options}
 
     def _write(self, prompt: str, world: World, seed: int) -> str:
-        n_asked = int(_between(prompt, "Write ", " new inputs"))
-        # The prompt begins with an example, which has an explanation, too.
+        n_asked = int(_between(prompt, "Write ", " variants"))
+        # What is asked of the writer stands behind the explanation.
         explanation, other = prompt.rpartition("Explanation: ")[2].partition("\n")[0], "another answer" in prompt
         followed = _followed(explanation, world)
         digest = hashlib.sha256(f"{prompt} {seed}".encode()).digest()
