@@ -9,7 +9,9 @@ from nlparam.taxonomies.affinity import Affinity
 class _Axes(AbstractEmbedder):
     """Embeds "cats" and "dogs" along the axes."""
 
-    identity = "axes"
+    @property
+    def identity(self):
+        return "axes"
 
     def embed(self, texts):
         return np.stack([np.eye(3, dtype=np.float32)[0 if "cats" in text else 1] for text in texts])

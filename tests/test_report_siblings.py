@@ -13,7 +13,19 @@ from nlparam.errors import FitFolderError
 from nlparam.evaluators import Evaluations, audit
 from nlparam.evaluators.audit import SIDES
 from nlparam.execution import execution_report
-from nlparam.report.sections import MAX_DRAWN, MAX_ROWS, Cell, Column, Interval, interval_chart, section_card, table
+from nlparam.report.sections import (
+    MAX_DRAWN,
+    MAX_ROWS,
+    Cell,
+    Chart,
+    Column,
+    Counts,
+    Interval,
+    Table,
+    interval_chart,
+    section_card,
+    table,
+)
 from nlparam.report.siblings.execution import reason
 from nlparam.report.siblings.guard import kept
 from nlparam.report.siblings.simulatability import NOTHING, RIGHT, describe_simulatability, outcome
@@ -182,14 +194,14 @@ def test_every_explanation_and_counterfactual_is_on_the_page(plain):
     contents = json.loads(json.dumps(plain["simulated"].as_dict(), allow_nan=False))
     page = describe_simulatability(contents)
     found = {section.identity: section for section in page.sections}
-    (rows,) = [block for block in found["counterfactuals"].blocks if block.block == "table"]
+    (rows,) = [block for block in found["counterfactuals"].blocks if isinstance(block, Table)]
     assert len(rows.rows) == contents["n_counterfactuals"] == 40
     right = sum(outcome(c) == RIGHT for e in contents["explanations"] for c in e["counterfactuals"])
     inferred = sum(c["inferred"] is not None for e in contents["explanations"] for c in e["counterfactuals"])
     assert sum(row[4].text == RIGHT for row in rows.rows) == right
-    counted = next(block for block in found["counterfactuals"].blocks if block.block == "counts")
+    counted = next(block for block in found["counterfactuals"].blocks if isinstance(block, Counts))
     assert [int(value) for _, value in counted.rows] == [right, inferred - right, 40 - inferred]
-    (drawn,) = [block for block in found["explanations"].blocks if block.block == "chart"]
+    (drawn,) = [block for block in found["explanations"].blocks if isinstance(block, Chart)]
     # The vacuous explanation has no precision: it comes last, with a generality of 0.
     assert drawn.view.items[-1].startswith("4. ")
     assert math.isnan(drawn.view.values[0, -1])
@@ -300,6 +312,7 @@ def test_failures_are_counted_by_reason(plain):
 def test_charts_and_tables_say_what_they_leave_out():
     many = [Interval(k / 100, k / 100, 1.0) for k in range(100)]
     (chart,) = interval_chart("x", "X", [str(k) for k in range(100)], {"": many}, label="Share", caption="Lines.")
+    assert isinstance(chart, Chart)
     assert len(chart.view.items) == MAX_DRAWN
     assert chart.view.items[:1] + chart.view.items[-1:] == ["0", "99"]
     assert "Drawn are 40 of 100" in chart.caption

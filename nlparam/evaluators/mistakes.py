@@ -87,10 +87,8 @@ def changes(
     for (since, to), kind in itertools.product(pairs, KINDS):
         hits, among = _of_kind(evaluations, kind)
         first, second = among & (codes == since), among & (codes == to)
-        measured = [_rate(hits, side, tasks, confidence) for side in (second, first)]
-        gap = difference(
-            *(one for one, _ in measured), confidence=confidence, design_effects=tuple(effect for _, effect in measured)
-        )
+        (new, new_effect), (old, old_effect) = (_rate(hits, side, tasks, confidence) for side in (second, first))
+        gap = difference(new, old, confidence=confidence, design_effects=(new_effect, old_effect))
         p_value, test = gap.p_value, gap.test
         both = first | second
         given = hits[both], (codes == to)[both], tasks[both]
