@@ -310,7 +310,9 @@ def test_another_model_in_its_place(style, log, store):
 
         with pytest.raises(LanguageModelError, match="server:faulty-model and came back with server:another"):
             run_and(server, store, 60, 50, replace)
-        assert stored(store) <= len(server.finished()) <= 50 + 2 * IN_FLIGHT
+        # A killed server may have sent an answer and not yet logged it.
+        assert stored(store) <= len(server.finished()) + IN_FLIGHT
+        assert len(server.finished()) <= 50 + 2 * IN_FLIGHT
     with FaultyServer() as server:
         judged, _ = judge(server_model(server), store, 60)
     assert judged == pytest.approx(undisturbed(60), abs=1e-12)
