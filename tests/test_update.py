@@ -232,7 +232,9 @@ def test_on_the_command_line(folder, tree, corpus, store, tmp_path):
     assert len(load(out).corpus) == len(tree.corpus) + len(corpus[1])
     assert not (folder / "history").exists()
     edited = (out / "taxonomy.yaml").read_text(encoding="utf-8")
-    (out / "taxonomy.yaml").write_text(edited.replace("name: is about sports", "name: Sport"), encoding="utf-8")
+    name = f"name: {tree.children()[0].name}"
+    assert name in edited
+    (out / "taxonomy.yaml").write_text(edited.replace(name, "name: Another"), encoding="utf-8")
     waiting = run("update", out, *arguments)
     assert "nlparam refit" in said(waiting)
     (out / "taxonomy.yaml").write_text(edited, encoding="utf-8")
