@@ -76,3 +76,17 @@ class Visit:
         """Waits until every chart is drawn, and counts them."""
         self.page.locator("[data-chart]:not([data-drawn])").first.wait_for(state="detached")
         return self.page.locator("[data-chart]").count()
+
+
+def barriers(browser: Any, path: Path, scheme: str) -> list[tuple]:
+    """What axe finds wrong with a page in a "light" or "dark" scheme; it must have looked at something."""
+    axe = pytest.importorskip("axe_playwright_python.base", reason="axe is not installed: pip install -e .[dev]")
+    # The page's own policy lets no other script in, not even this one.
+    with Visit(browser, path, color_scheme=scheme, bypass_csp=True) as visit:
+        visit.wait_for_charts()
+        visit.page.evaluate(axe.AXE_FILE_PATH.read_text(encoding="utf-8"))
+        # Of the dark page only the colours are others.
+        options = {"runOnly": ["color-contrast"]} if scheme == "dark" else {}
+        found = visit.page.evaluate("(options) => axe.run(options)", options)
+    assert len(found["passes"]) >= (1 if options else 20)
+    return [(one["id"], one["nodes"][0]["html"][:200], one["nodes"][0]["any"][:1]) for one in found["violations"]]

@@ -11,7 +11,7 @@ from nlparam.report import build_report
 from nlparam.report.comparison import write_comparison_report
 from nlparam.report.text import visible
 from nlparam.report.tree import write_taxonomy_report
-from tests.browser import Visit, launched
+from tests.browser import Visit, barriers, launched
 from tests.handmade_fit import fit_of, make_fit
 from tests.handmade_results import make_comparison, make_taxonomy, make_update
 from tests.test_report import HOSTILE
@@ -247,15 +247,4 @@ def test_a_telephone_shows_the_page_without_moving_it_sideways(browser, folder, 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
 def test_axe_finds_no_barrier(browser, folder, name, scheme):
-    axe = pytest.importorskip("axe_playwright_python.base", reason="axe is not installed: pip install -e .[dev]")
-    # The page's own policy lets no other script in, not even this one.
-    with Visit(browser, folder / f"{name}.html", color_scheme=scheme, bypass_csp=True) as visit:
-        visit.wait_for_charts()
-        visit.page.evaluate(axe.AXE_FILE_PATH.read_text(encoding="utf-8"))
-        # Of the dark page only the colours are others.
-        options = {"runOnly": ["color-contrast"]} if scheme == "dark" else {}
-        found = visit.page.evaluate("(options) => axe.run(options)", options)
-        assert len(found["passes"]) >= (1 if options else 20)
-        assert [
-            (one["id"], one["nodes"][0]["html"][:200], one["nodes"][0]["any"][:1]) for one in found["violations"]
-        ] == []
+    assert barriers(browser, folder / f"{name}.html", scheme) == []

@@ -31,7 +31,7 @@ from nlparam.report.siblings.guard import kept
 from nlparam.report.siblings.simulatability import NOTHING, RIGHT, describe_simulatability, outcome
 from nlparam.report.text import visible
 from nlparam.result_folder import report_beside, write_json
-from tests.browser import Visit, launched
+from tests.browser import Visit, barriers, launched
 from tests.sibling_results import audited, decomposed, executed, guarded, simulated
 from tests.test_evaluators import made
 from tests.test_report import HOSTILE, Page
@@ -158,17 +158,7 @@ def test_rows_are_searched_chosen_sorted_and_paged(browser, folder):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", MAKERS)
 def test_axe_finds_no_barrier(browser, folder, name, scheme):
-    axe = pytest.importorskip("axe_playwright_python.base", reason="axe is not installed: pip install -e .[dev]")
-    # The page's own policy lets no other script in, not even this one.
-    with Visit(browser, folder / f"{name}.html", color_scheme=scheme, bypass_csp=True) as visit:
-        visit.wait_for_charts()
-        visit.page.evaluate(axe.AXE_FILE_PATH.read_text(encoding="utf-8"))
-        options = {"runOnly": ["color-contrast"]} if scheme == "dark" else {}
-        found = visit.page.evaluate("(options) => axe.run(options)", options)
-        assert len(found["passes"]) >= (1 if options else 20)
-        assert [
-            (one["id"], one["nodes"][0]["html"][:200], one["nodes"][0]["any"][:1]) for one in found["violations"]
-        ] == []
+    assert barriers(browser, folder / f"{name}.html", scheme) == []
 
 
 @pytest.mark.parametrize("name", MAKERS)

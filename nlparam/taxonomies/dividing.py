@@ -171,10 +171,7 @@ class Divider:
         """Where the children leave a gap, seeks candidates for the texts in it, once, and chooses again."""
         if not choice.columns or len(choice.columns) >= self.children[1] or node.pool.spent:
             return choice
-        held = (
-            shifted(node.pool.denotations(choice.columns), self.shifts(node.pool, choice.columns, node.rows)) >= HOLDS
-        )
-        left = np.flatnonzero(~held.any(axis=1))
+        left = np.flatnonzero(~self._holds(node, choice.columns).any(axis=1))
         if len(left) < max(_LEAST_LEFT, (1 - _WELL_COVERED) * len(node.rows)):
             return choice
         n_before, n_screened = len(node.pool.predicates), node.effort.n_screened
