@@ -1,15 +1,12 @@
 """Decompositions: written, criticised, refined, judged once, ranked by execution, repaired; the log; bad input."""
 
 import json
-import re
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 import nlparam
 from nlparam.budget import Budget
-from nlparam.cli import app
 from nlparam.costs import Costs
 from nlparam.decomposition import Execution, RepairRecord, append_repair, assistance, parse, read_repairs
 from nlparam.decomposition.log import examples
@@ -19,62 +16,7 @@ from nlparam.language.lm.base import Request
 from nlparam.language.lm.engine import Engine
 from nlparam.language.lm.scripted import ScriptedModel
 from nlparam.language.parse import parse_predicates
-from tests.cli_corpus import said
-from tests.fake_server import FakeServer, default_answer
-
-COMPOUND = "is about sport and negative"
-LAMENT = "laments sport"  # the same in words of its own
-WORDS = {
-    "is about sport": "match",
-    "is about a game": "match",
-    "is about money": "bank",
-    "is negative": "sadly",
-    "is disappointed": "sadly",
-    "is positive": "gladly",
-    "is long": "long",
-}
-TEXTS = [
-    f"{mood.capitalize()}, the {subject} of {place} {what}."
-    for mood in ("sadly", "gladly", "calmly")
-    for subject in ("match", "bank")
-    for place in ("Ulm", "Jena", "Bonn", "Kiel")
-    for what in ("was long", "is near")
-]
-LABELS = ["match" in text and "Sadly" in text for text in TEXTS]
-GOOD = "A: is about sport\nB: is negative\nFormula: A and B"
-WRONG = "A: is about sport\nB: is long\nFormula: A and B"
-ALTERNATIVES = {
-    "is about sport": ["is about a game", "is about money"],
-    "is negative": ["is disappointed", "is positive"],
-    "is long": ["is negative", "is positive"],
-}
-
-
-class Oracle:
-    """Proposes what it is given, finds fault with the wrong one, mends it, and judges by words."""
-
-    def __init__(self, *proposals, mends=True):
-        self.proposals, self.mends = proposals or (WRONG,), mends
-        self.requests: list[Request] = []
-
-    def __call__(self, request: Request):
-        self.requests.append(request)
-        prompt = request.messages[-1].content
-        if request.labels is not None:
-            text, _, question = prompt.rpartition("Property: ")
-            predicate = question.removesuffix(". Yes or no?")
-            if predicate in (COMPOUND, LAMENT):
-                yes = "match" in text and "sadly" in text.casefold()
-            else:
-                yes = WORDS[predicate] in text.casefold()
-            return {"yes": 0.9, "no": 0.1} if yes else {"yes": 0.1, "no": 0.9}
-        if "one of its parts is:" in prompt:
-            return json.dumps(ALTERNATIVES[re.findall(r"one of its parts is: (.*)", prompt)[0]])
-        if "Criticism:" in prompt:
-            return GOOD if self.mends else "I am not sure."
-        if "Name the worst fault" in prompt:
-            return "Part B is not about mood." if "is long" in prompt.rpartition("Property:")[2] else "None."
-        return self.proposals[request.seed % len(self.proposals)]
+from tests.planted_compound import ALTERNATIVES, COMPOUND, GOOD, LABELS, LAMENT, TEXTS, WRONG, Oracle
 
 
 def decompose(oracle=None, predicate=COMPOUND, texts=TEXTS, labels=LABELS, **options):
@@ -357,46 +299,3 @@ def test_the_writer_says_no_fault_in_several_ways():
             assert writer.criticise("p", [draft]) == [fault]
         except LanguageModelError:
             assert answer == ""
-
-
-# The command.
-
-
-def run(*arguments):
-    return CliRunner().invoke(app, ["decompose", *map(str, arguments)])
-
-
-def as_server(oracle):
-    def answer(body):
-        content = body["messages"][-1]["content"]
-        labels = ("yes", "no") if body.get("logprobs") else None
-        if labels is not None and not any(f"Property: {predicate}." in content for predicate in WORDS):
-            return default_answer(body)
-        return oracle(Request((_message(content),), labels=labels, seed=body.get("seed", 0)))
-
-    return answer
-
-
-def _message(content):
-    from nlparam.language.lm.base import Message
-
-    return Message("user", content)
-
-
-def test_the_command_prints_writes_and_records(tmp_path):
-    texts, log, out = tmp_path / "t.jsonl", tmp_path / "repairs.jsonl", tmp_path / "out.json"
-    rows = [{"text": text, "holds": label} for text, label in zip(TEXTS, LABELS, strict=True)]
-    texts.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    with FakeServer(answer=as_server(Oracle(WRONG, mends=False))) as server:
-        options = ("--texts", texts, "--label-field", "holds", "--lm", server.url, "--proposals", 1)
-        result = run(LAMENT, *options, "--out", out, "--repairs", log, "--record")
-        assert result.exit_code == 0, result.output
-    assert '"is about sport" and "is negative"' in result.stdout
-    assert json.loads(out.read_text())["suggestion"]["part"] == 1
-    (record,) = read_repairs(log)
-    assert (record.part, record.replacement) == ("is long", '"is negative"')
-    result = run(COMPOUND, "--texts", texts)
-    assert result.exit_code == 1
-    assert "got no labels" in said(result)
-    assert "expected one of the two" in said(run(COMPOUND, "--texts", texts, "--judged", "--label-field", "holds"))
-    assert "needs a log" in said(run(COMPOUND, "--texts", texts, "--judged", "--record"))

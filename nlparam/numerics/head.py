@@ -50,6 +50,16 @@ class Head(NamedTuple):
         columns = list(columns)
         return Head(self.coefficients[:, columns], self.intercepts[columns], self.slope, self.thresholds[columns])
 
+    @classmethod
+    def joined(cls, heads: Sequence["Head"]) -> "Head":
+        """One head of several, with a slope of one."""
+        return cls(
+            np.concatenate([head.coefficients * head.slope for head in heads], axis=1),
+            np.concatenate([head.intercepts * head.slope for head in heads]),
+            1.0,
+            np.concatenate([head.thresholds for head in heads]),
+        )
+
 
 class HeadFit(NamedTuple):
     """A head and how it does on judgments left out.

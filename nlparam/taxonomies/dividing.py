@@ -15,14 +15,14 @@ from nlparam.denoter import TextFeatures
 from nlparam.hierarchy import HOLDS, STOPS, Division
 from nlparam.language.phrasing import ParallelForm
 from nlparam.models import Clustering
-from nlparam.numerics.cover import correlations, select_cover
-from nlparam.numerics.divide import Gain, held_out_gain, jointly, matched, near_the_best, shifted
+from nlparam.numerics.divide import held_out_gain, matched, shifted
 from nlparam.numerics.head import Head
 from nlparam.numerics.relax import relax
 from nlparam.numerics.sample import judging_order
 from nlparam.pool import Pool
 from nlparam.run import Run
 from nlparam.taxonomies.affinity import Affinity
+from nlparam.taxonomies.covers import WELL_COVERED, Covers
 from nlparam.taxonomies.divided import Divided, Known, considered, predicate_of
 from nlparam.taxonomies.options import Effort, TaxonomyOptions, efforts
 from nlparam.taxonomies.proposing import LEAST_STATED, NodeProposer, Statements
@@ -31,15 +31,11 @@ from nlparam.taxonomies.proposing import LEAST_STATED, NodeProposer, Statements
 # functions are compiled for the whole tree.
 _RELAXED = (2048, 256)
 _N_SLOTS, _N_RESTARTS = 8, 4
-# The cover of a node is chosen on at most so many of its texts.
-_MOST_COVERED = 4096
 # Rounds of selecting and judging in full what was selected.
 _MOST_ROUNDS = 4
 # Fewer statements than these say nothing of the number of children: the texts themselves are asked instead.
 _LEAST_TARGETS = 16
 _MOST_TARGETS = 512
-# Divisions that cover fewer of the texts are passed over where another, as likely, covers so many.
-_WELL_COVERED = 0.9
 # A gap of fewer texts is left.
 _LEAST_LEFT = 16
 
@@ -172,7 +168,7 @@ class Divider:
         if not choice.columns or len(choice.columns) >= self.children[1] or node.pool.spent:
             return choice
         left = np.flatnonzero(~self._holds(node, choice.columns).any(axis=1))
-        if len(left) < max(_LEAST_LEFT, (1 - _WELL_COVERED) * len(node.rows)):
+        if len(left) < max(_LEAST_LEFT, (1 - WELL_COVERED) * len(node.rows)):
             return choice
         n_before, n_screened = len(node.pool.predicates), node.effort.n_screened
         self._propose(node, left, max(node.effort.n_candidates // 3, 2))
@@ -247,18 +243,13 @@ class Divider:
             return np.zeros(len(columns))
         denotations = pool.denotations(columns)
         first = matched(denotations)
-        weights = self.run.corpus.multiplicity[rows].astype(float)
-        options = self.options
-        return first + jointly(
-            shifted(denotations, first),
-            weights,
-            uncovered=options.uncovered,
-            overlap=options.overlap,
-            most_share=options.most_share,
-        )
+        return first + self._covers(shifted(denotations, first), rows).shifts(range(len(columns)))
+
+    def _covers(self, denotations: np.ndarray, rows: np.ndarray) -> Covers:
+        return Covers(denotations, self.run.corpus.multiplicity[rows].astype(float), self.options)
 
     def _select(self, node: _Node) -> _Choice:
-        """The best cover by each number of children, and of these the one that held-out texts are likeliest under."""
+        """The best cover by each number of children; of these one that held-out texts are as likely under as any."""
         pool, rows, fixed = node.pool, node.rows, node.fixed
         usable = pool.usable()
         missing = [column for column in fixed if column not in usable]
@@ -266,7 +257,9 @@ class Divider:
             return _Choice(missing + usable if fixed else [], [])
         with self.run.costs.stage("selection"):
             denotations = self.denotations(pool, usable)
-            covers = self._covers(denotations, rows, [usable.index(c) for c in fixed if c in usable])
+            chooser = self._covers(denotations, rows)
+            locked = [usable.index(c) for c in fixed if c in usable]
+            covers = chooser.of_each_number(*self.children, locked=locked, seed=self.run.seed)
             if not covers:
                 return _Choice(fixed, [])
             if len(covers) == 1:
@@ -276,44 +269,8 @@ class Divider:
             divisions = [
                 Division(len(cover), gain.mean, gain.standard_error) for cover, gain in zip(covers, gains, strict=True)
             ]
-            best = _well_covered(denotations, covers, gains)
+            best = chooser.best(covers, gains, seed=self.run.seed)
         return _Choice([*missing, *(usable[c] for c in covers[best])], divisions)
-
-    def _covers(self, denotations: np.ndarray, rows: np.ndarray, locked: list[int]) -> list[list[int]]:
-        """The best choice of each number of children; where none is possible, the best of at most so many."""
-        options, (least, most) = self.options, self.children
-        weights = self.run.corpus.multiplicity[rows].astype(float)
-        correlation = correlations(denotations, weights)
-        sample = np.arange(len(rows))
-        if len(rows) > _MOST_COVERED:
-            sample = np.random.default_rng(self.run.seed).choice(len(rows), _MOST_COVERED, replace=False)
-        holds = denotations[sample] >= HOLDS
-
-        def cover(n_children: int, *, exactly: bool) -> list[int]:
-            return select_cover(
-                holds,
-                n_children,
-                uncovered=options.uncovered,
-                overlap=options.overlap,
-                exactly=exactly,
-                least_share=options.least_share,
-                most_share=options.most_share,
-                weights=weights[sample],
-                locked=locked,
-                max_correlation=options.max_correlation,
-                correlation=correlation,
-            ).tolist()
-
-        covers = []
-        for n_children in range(max(least, len(locked)), max(most, len(locked)) + 1):
-            try:
-                covers.append(cover(n_children, exactly=True))
-            except ValueError:  # no choice of so many fulfils the bounds, so none of more does
-                break
-        if not covers:
-            at_most = cover(max(least, len(locked)), exactly=False)
-            return [at_most] if len(at_most) > 1 or locked else []
-        return covers
 
     def _targets(self, rows: np.ndarray, path: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """What a division is to explain: positions in `rows`, and where the statements of these texts lie."""
@@ -384,14 +341,6 @@ class Divider:
     def _holds(self, node: _Node, columns: Sequence[int]) -> np.ndarray:
         """`(n_rows, n_columns)`: which texts are under which of some siblings."""
         return shifted(node.pool.denotations(columns), self.shifts(node.pool, columns, node.rows)) >= HOLDS
-
-
-def _well_covered(denotations: np.ndarray, covers: list[list[int]], gains: list[Gain]) -> int:
-    """Of the divisions that are not clearly worse than the likeliest: the smallest that covers the texts well, else the
-    one that covers most of them."""
-    coverage = [float((denotations[:, cover] >= HOLDS).any(axis=1).mean()) for cover in covers]
-    eligible = near_the_best(gains)
-    return next((n for n in eligible if coverage[n] >= _WELL_COVERED), max(eligible, key=lambda n: coverage[n]))
 
 
 def _difference(after: Costs, before: Costs) -> Costs:

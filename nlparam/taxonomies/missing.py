@@ -8,7 +8,7 @@ from nlparam.hierarchy import HOLDS
 from nlparam.numerics.head import Head, fit_head
 from nlparam.numerics.head import Judged as HeadJudged
 from nlparam.taxonomies.divided import Considered, Divided
-from nlparam.taxonomies.rebuilding import Rebuilding, joined
+from nlparam.taxonomies.rebuilding import Rebuilding
 from nlparam.taxonomies.tree import Branch
 
 # At most so many children are added to a node at once.
@@ -98,7 +98,7 @@ def _consider(
     fitted = fit_head(
         features, [HeadJudged(np.arange(len(rows)), answers)], correct_bias=rebuilding.divider.options.correct_bias
     )
-    head: Head = joined([fitted.head])
+    head: Head = Head.joined([fitted.head])
     denotations = head.denote(rebuilding.features(branch.rows, divided.directions))
     held = branch.rows[denotations[:, 0] >= HOLDS]
     if len(np.intersect1d(held, unexplained)) == 0:
@@ -113,7 +113,7 @@ def _consider(
         denotations=np.concatenate([divided.denotations, denotations], axis=1),
         agreement=[*divided.agreement, agreement],
         considered=[*(one for one in divided.considered if one.predicate != candidate.predicate), considered],
-        head=joined([divided.head, head]),
+        head=Head.joined([divided.head, head]),
     )
     child = Branch((*branch.path, name), held)
     rebuilding.end(child, ())

@@ -186,7 +186,7 @@ class Rebuilding:
             denotations=union,
             agreement=agreement,
             considered=considered,
-            head=joined(heads),
+            head=Head.joined(heads),
         )
 
     def _head_of(self, rows, denotations: np.ndarray, answers: Judged, directions: np.ndarray) -> tuple[Head, float]:
@@ -389,13 +389,3 @@ def answers_of(taxonomy: Taxonomy) -> dict[str, dict[str, float]]:
         texts = (taxonomy.corpus.texts[text] for text in candidate.judged.tolist())
         known[candidate.predicate.casefold()] |= dict(zip(texts, candidate.answers.tolist(), strict=True))
     return dict(known)
-
-
-def joined(heads: Sequence[Head]) -> Head:
-    """One head of several, with slopes of one."""
-    return Head(
-        np.concatenate([head.coefficients * head.slope for head in heads], axis=1),
-        np.concatenate([head.intercepts * head.slope for head in heads]),
-        1.0,
-        np.concatenate([head.thresholds for head in heads]),
-    )
