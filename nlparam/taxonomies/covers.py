@@ -7,13 +7,13 @@ import numpy as np
 
 from nlparam.hierarchy import HOLDS
 from nlparam.numerics.cover import correlations, select_cover
-from nlparam.numerics.divide import Gain, jointly, near_the_best, shifted
+from nlparam.numerics.divide import Gain, jointly, near_the_best
 from nlparam.taxonomies.options import TaxonomyOptions
 
 # A cover is chosen on at most so many of the texts of a node.
 _MOST_TEXTS = 4096
-# Divisions that cover fewer of the texts, or more of them twice, are passed over where another is as likely.
-WELL_COVERED, _MOST_OVERLAP = 0.9, 0.15
+# Divisions that cover fewer of the texts are passed over where another, as likely, covers so many.
+WELL_COVERED = 0.9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,8 +32,10 @@ class Covers:
         """The best choice of each number of children; where none is possible, the best of at most so many."""
         options = self.options
         correlation = correlations(self.denotations, self.weights)
-        sampled = self._sample(seed)
-        holds = sampled.denotations >= HOLDS
+        sample = np.arange(len(self.denotations))
+        if len(sample) > _MOST_TEXTS:
+            sample = np.random.default_rng(seed).choice(len(sample), _MOST_TEXTS, replace=False)
+        holds, weights = self.denotations[sample] >= HOLDS, self.weights[sample]
 
         def cover(n_children: int, *, exactly: bool) -> list[int]:
             return select_cover(
@@ -44,7 +46,7 @@ class Covers:
                 exactly=exactly,
                 least_share=options.least_share,
                 most_share=options.most_share,
-                weights=sampled.weights,
+                weights=weights,
                 locked=locked,
                 max_correlation=options.max_correlation,
                 correlation=correlation,
@@ -74,33 +76,10 @@ class Covers:
             most_share=options.most_share,
         )
 
-    def best(self, covers: Sequence[list[int]], gains: Sequence[Gain], *, seed: int) -> int:
-        """Of the covers that are not clearly worse than the likeliest: the smallest under which nearly all texts are
-        under one child, else the one whose price is least.
-
-        Texts are counted with the thresholds that the siblings would have.
-        """
-        sampled = self._sample(seed)
-        eligible = near_the_best(gains)
-        prices = {}
-        for number in eligible:
-            covered, overlap, prices[number] = sampled._measures(covers[number])
-            if covered >= WELL_COVERED and overlap <= _MOST_OVERLAP:
-                return number
-        return min(eligible, key=lambda number: prices[number])
-
-    def _measures(self, columns: list[int]) -> tuple[float, float, float]:
-        """The shares of texts under a child and under several, and the price of the cover per text."""
-        n_holding = (shifted(self.denotations[:, columns], self.shifts(columns)) >= HOLDS).sum(axis=1)
-        uncovered, beyond = n_holding == 0, np.maximum(n_holding - 1, 0)
-        prices = self.options.uncovered * uncovered + self.options.overlap * beyond
+    def best(self, covers: Sequence[list[int]], gains: Sequence[Gain]) -> int:
+        """Of the covers that are not clearly worse than the likeliest: the smallest that covers the texts well, else
+        the one that covers most of them."""
         total = max(self.weights.sum(), np.finfo(float).tiny)
-        shares = [float(self.weights @ values / total) for values in (~uncovered, beyond > 0, prices)]
-        return shares[0], shares[1], shares[2]
-
-    def _sample(self, seed: int) -> "Covers":
-        n_texts = len(self.denotations)
-        if n_texts <= _MOST_TEXTS:
-            return self
-        sample = np.random.default_rng(seed).choice(n_texts, _MOST_TEXTS, replace=False)
-        return Covers(self.denotations[sample], self.weights[sample], self.options)
+        coverage = [self.weights @ (self.denotations[:, cover] >= HOLDS).any(axis=1) / total for cover in covers]
+        eligible = near_the_best(gains)
+        return next((n for n in eligible if coverage[n] >= WELL_COVERED), max(eligible, key=lambda n: coverage[n]))

@@ -171,7 +171,7 @@ class Divider:
         if len(left) < max(_LEAST_LEFT, (1 - WELL_COVERED) * len(node.rows)):
             return choice
         n_before, n_screened = len(node.pool.predicates), node.effort.n_screened
-        self._propose(node, left, max(node.effort.n_candidates // 3, 2))
+        self._propose(node, left, node.effort.n_sought)
         # Judged half on texts of the gap: a few percent of the node would else hardly be seen.
         inside = node.rng.permutation(left)[: n_screened // 2]
         screened = np.unique(np.concatenate([node.order[:n_screened], inside]))
@@ -269,7 +269,7 @@ class Divider:
             divisions = [
                 Division(len(cover), gain.mean, gain.standard_error) for cover, gain in zip(covers, gains, strict=True)
             ]
-            best = chooser.best(covers, gains, seed=self.run.seed)
+            best = chooser.best(covers, gains)
         return _Choice([*missing, *(usable[c] for c in covers[best])], divisions)
 
     def _targets(self, rows: np.ndarray, path: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

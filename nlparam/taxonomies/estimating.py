@@ -45,7 +45,11 @@ def estimate_growth(divider: Divider, depth: int) -> Estimate:
         if size < options.least_texts:
             break
         effort = efforts(round(size), n_texts, options)
-        per_node = effort.n_candidates * effort.n_screened + n_children * (effort.n_judged - effort.n_screened)
+        # The choice changes as more is judged, and most nodes of real corpora leave a gap that is looked at once more:
+        # in the end about as many are judged in full as there may be children, and what was sought for the gap.
+        n_considered = effort.n_candidates + effort.n_sought
+        n_in_full = min(most + effort.n_sought, n_considered)
+        per_node = n_considered * effort.n_screened + n_in_full * (effort.n_judged - effort.n_screened)
         n_judgments += n_nodes * per_node
         n_proposals += n_nodes * (most + options.n_compared)
     prompt = n_judgments * judging.prompt_tokens + n_proposals * stating.prompt_tokens

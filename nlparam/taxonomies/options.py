@@ -65,6 +65,11 @@ class Effort(NamedTuple):
     n_screened: int
     n_judged: int
 
+    @property
+    def n_sought(self) -> int:
+        """How many candidates are sought for the texts that the children leave out."""
+        return max(self.n_candidates // 3, 2)
+
 
 def efforts(n_rows: int, n_all: int, options: TaxonomyOptions) -> Effort:
     """What a node of `n_rows` of `n_all` texts gets; see `TaxonomyOptions`."""
