@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from nlparam.cli.compiled import keep_within
+
 
 def compiled(cache, **environment) -> tuple[int, str]:
     """How many functions a process compiled itself, and what it wrote to standard error."""
@@ -49,3 +51,14 @@ def test_a_folder_that_cannot_be_written_is_no_error(tmp_path):
     (tmp_path / "compiled").write_text("a file where the folder would be")
     (tmp_path / "compiled").chmod(stat.S_IRUSR)
     assert compiled(tmp_path)[1] == ""
+
+
+def test_beyond_the_limit_what_was_not_read_for_longest_goes(tmp_path):
+    for age in range(10):
+        (tmp_path / f"{age}-cache").write_bytes(bytes(100))
+        os.utime(tmp_path / f"{age}-cache", (1_000_000 - age, 1_000_000))
+    keep_within(tmp_path, 1000)
+    assert len(list(tmp_path.iterdir())) == 10
+    keep_within(tmp_path, 800)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["0-cache", "1-cache", "2-cache", "3-cache"]
+    keep_within(tmp_path / "missing", 0)

@@ -1,12 +1,13 @@
 """Compiled functions are kept between commands, so that nothing compiles twice."""
 
+import contextlib
 import hashlib
 import os
 import platform
 import warnings
 from pathlib import Path
 
-# Bytes of compiled functions that are kept; those not used for longest go first.
+# Bytes of compiled functions that are kept.
 _MOST = 512 << 20
 
 
@@ -25,13 +26,34 @@ def keep_compiled() -> None:
         return
     if not os.access(folder, os.W_OK):
         return
+    keep_within(folder, _MOST)
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder))
-    os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(_MOST))
     # Our functions are small and many: most compile in less than JAX's least second.
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
     # What a killed command left half-written is compiled again; the user can do nothing about it.
     warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache")
+
+
+def keep_within(folder: Path, n_bytes: int) -> None:
+    """Once a folder holds more than `n_bytes`, removes half of that, what was not read for longest first.
+
+    JAX has a limit of its own (`JAX_COMPILATION_CACHE_MAX_SIZE`), but reads a file for every entry each time that it
+    adds one: with a thousand entries 0.1 s, so that what many commands compile takes a time that grows with its square.
+    """
+    try:
+        files = [(entry.stat(), entry.path) for entry in os.scandir(folder) if entry.is_file()]
+    except OSError:
+        return
+    left = sum(stat.st_size for stat, _ in files)
+    if left <= n_bytes:
+        return
+    for stat, path in sorted(files, key=lambda file: file[0].st_atime):
+        if left <= n_bytes // 2:
+            return
+        with contextlib.suppress(OSError):  # another command may be removing it, too
+            os.unlink(path)
+        left -= stat.st_size
 
 
 def _machine() -> str:
