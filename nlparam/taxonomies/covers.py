@@ -7,7 +7,7 @@ import numpy as np
 
 from nlparam.hierarchy import HOLDS
 from nlparam.numerics.cover import correlations, select_cover
-from nlparam.numerics.divide import Gain, jointly, near_the_best
+from nlparam.numerics.divide import jointly
 from nlparam.taxonomies.options import TaxonomyOptions
 
 # A cover is chosen on at most so many of the texts of a node.
@@ -76,10 +76,9 @@ class Covers:
             most_share=options.most_share,
         )
 
-    def best(self, covers: Sequence[list[int]], gains: Sequence[Gain]) -> int:
-        """Of the covers that are not clearly worse than the likeliest: the smallest that covers the texts well, else
-        the one that covers most of them."""
+    def best(self, covers: Sequence[list[int]]) -> list[int]:
+        """Of covers that are as likely: the smallest that covers the texts well, else the one that covers most."""
         total = max(self.weights.sum(), np.finfo(float).tiny)
         coverage = [self.weights @ (self.denotations[:, cover] >= HOLDS).any(axis=1) / total for cover in covers]
-        eligible = near_the_best(gains)
-        return next((n for n in eligible if coverage[n] >= WELL_COVERED), max(eligible, key=lambda n: coverage[n]))
+        enough = next((number for number, share in enumerate(coverage) if share >= WELL_COVERED), None)
+        return covers[int(np.argmax(coverage)) if enough is None else enough]

@@ -15,7 +15,7 @@ from nlparam.denoter import TextFeatures
 from nlparam.hierarchy import HOLDS, STOPS, Division
 from nlparam.language.phrasing import ParallelForm
 from nlparam.models import Clustering
-from nlparam.numerics.divide import held_out_gain, matched, shifted
+from nlparam.numerics.divide import held_out_gain, matched, near_the_best, shifted
 from nlparam.numerics.head import Head
 from nlparam.numerics.relax import relax
 from nlparam.numerics.sample import judging_order
@@ -41,8 +41,11 @@ _LEAST_LEFT = 16
 
 
 class _Choice(NamedTuple):
+    """The columns of the children, the divisions that were compared, and the columns of all that are as likely."""
+
     columns: list[int]
     divisions: list[Division]
+    rivals: list[int]
 
 
 @dataclasses.dataclass
@@ -215,8 +218,16 @@ class Divider:
             pool.judge_columns(list(columns), rows)
 
     def _settle(self, node: _Node) -> _Choice:
-        """Selects, judges in full what was selected, and selects again, until what is selected is judged."""
+        """Selects, judges what was selected, and selects again, until what is selected is judged.
+
+        First all divisions that are as likely are judged to the half, which tells most of them apart, and with one pass
+        over the texts; then what is chosen is judged in full.
+        """
         choice = self._select(node)
+        half = node.order[: (node.effort.n_screened + node.effort.n_judged) // 2]
+        if choice.rivals and not node.pool.spent:
+            self._judge(node.pool, choice.rivals, half)
+            choice = self._select(node)
         for _ in range(_MOST_ROUNDS):
             open_ones = self._open(node, choice)
             if not open_ones or node.pool.spent:
@@ -254,23 +265,25 @@ class Divider:
         usable = pool.usable()
         missing = [column for column in fixed if column not in usable]
         if len(usable) < 2:
-            return _Choice(missing + usable if fixed else [], [])
+            return _Choice(missing + usable if fixed else [], [], [])
         with self.run.costs.stage("selection"):
             denotations = self.denotations(pool, usable)
             chooser = self._covers(denotations, rows)
             locked = [usable.index(c) for c in fixed if c in usable]
             covers = chooser.of_each_number(*self.children, locked=locked, seed=self.run.seed)
             if not covers:
-                return _Choice(fixed, [])
+                return _Choice(fixed, [], [])
             if len(covers) == 1:
-                return _Choice([*missing, *(usable[c] for c in covers[0])], [])
+                return _Choice([*missing, *(usable[c] for c in covers[0])], [], [])
             positions, targets = self._targets(rows, node.path)
             gains = [held_out_gain(denotations[positions][:, cover], targets, seed=self.run.seed) for cover in covers]
             divisions = [
                 Division(len(cover), gain.mean, gain.standard_error) for cover, gain in zip(covers, gains, strict=True)
             ]
-            best = chooser.best(covers, gains)
-        return _Choice([*missing, *(usable[c] for c in covers[best])], divisions)
+            likely = near_the_best(gains)
+            best = chooser.best([covers[number] for number in likely])
+        rivals = dict.fromkeys(usable[c] for number in likely for c in covers[number])
+        return _Choice([*missing, *(usable[c] for c in best)], divisions, list(rivals))
 
     def _targets(self, rows: np.ndarray, path: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """What a division is to explain: positions in `rows`, and where the statements of these texts lie."""

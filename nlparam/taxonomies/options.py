@@ -31,7 +31,7 @@ class TaxonomyOptions:
 
     n_stated: int = 120
     n_candidates: int = 16
-    n_screened: int = 20
+    n_screened: int = 32
     n_judged: int | None = 80
     least_texts: int = 40
     least_share: float = 0.04
