@@ -182,8 +182,7 @@ def page(results: dict[str, dict[str, Any]], out: Path) -> str:
         minutes = f"{result['seconds'] / 60:.0f}" if result["served"] < _HARDLY_ANY * n_calls else ""
         head.append(
             f"| {CORPORA[name].title} | {result['n_texts']:,} | {result['coverage']:.1%} | {result['overlap']:.1%} | "
-            f"{result['highest_correlation']:.2f} | {agreed} | {result['n_nodes']} | {minutes} | "
-            f"{n_calls:,} |"
+            f"{result['highest_correlation']:.2f} | {agreed} | {result['n_nodes']} | {minutes} | {n_calls:,} |"
         )
     return "\n".join([*head, *(line for name in results for line in _section(name, results[name], out))]) + "\n"
 

@@ -26,6 +26,8 @@ from nlparam.sandbox import Verdict
 from nlparam.simulatability import Simulatability
 from tests.guard_parts import benign_texts, scripted, trained
 from tests.handmade_results import make_comparison
+from tests.planted_compound import COMPOUND, LABELS, TEXTS, WORDS
+from tests.planted_compound import WRONG as WRONG_PARTS
 from tests.planted_explanations import BROAD, TRUE, VACUOUS, WRONG, request_text, shop
 from tests.planted_explanations import Oracle as Reader
 
@@ -62,21 +64,12 @@ def _with(items: list[str], texts: Sequence[str]) -> list[str]:
 
 def decomposed(texts: Sequence[str] = ()) -> Decomposed:
     """A compound of sport and bad mood, taken apart well and badly; each corpus text ends with one of the `texts`."""
-    words = {"is about sport": "match", "is negative": "sadly", "is long": "long", "is about money": "bank"}
-    corpus = [
-        f"{mood.capitalize()}, the {subject} of {place} {what}."
-        for mood in ("sadly", "gladly", "calmly")
-        for subject in ("match", "bank")
-        for place in ("Ulm", "Jena", "Bonn", "Kiel")
-        for what in ("was long", "is near")
-    ]
-    labels = ["match" in text and "Sadly" in text for text in corpus]
 
     def answer(request):
         prompt = request.messages[-1].content
         if request.labels is not None:
             text, _, question = prompt.rpartition("Property: ")
-            yes = words.get(question.removesuffix(". Yes or no?"), "calmly") in text.casefold()
+            yes = WORDS.get(question.removesuffix(". Yes or no?"), "calmly") in text.casefold()
             return {"yes": 0.9, "no": 0.1} if yes else {"yes": 0.1, "no": 0.9}
         if "one of its parts is:" in prompt:
             return json.dumps(["is about money", "is long"])
@@ -84,14 +77,12 @@ def decomposed(texts: Sequence[str] = ()) -> Decomposed:
             return "I am not sure."
         if "Name the worst fault" in prompt:
             return texts[0] if texts else "Part B is not about mood."
-        return ("A: is about sport\nB: is long\nFormula: A and B", "A: is about sport\nFormula: A and (")[
-            request.seed % 2
-        ]
+        return (WRONG_PARTS, "A: is about sport\nFormula: A and (")[request.seed % 2]
 
     return nlparam.decompose(
-        "is about sport and negative",
-        _with(corpus, texts),
-        labels,
+        COMPOUND,
+        _with(TEXTS, texts),
+        LABELS,
         lm=ScriptedModel(answer),
         n_proposals=2,
         expressions=['"is about sport" and not ("is negative" or "is long")', '"is about sport" and "is negative"'],

@@ -22,13 +22,9 @@ def as_server(oracle):
         labels = ("yes", "no") if body.get("logprobs") else None
         if labels is not None and not any(f"Property: {predicate}." in content for predicate in WORDS):
             return default_answer(body)
-        return oracle(Request((_message(content),), labels=labels, seed=body.get("seed", 0)))
+        return oracle(Request((Message("user", content),), labels=labels, seed=body.get("seed", 0)))
 
     return answer
-
-
-def _message(content):
-    return Message("user", content)
 
 
 def test_the_command_prints_writes_and_records(tmp_path):

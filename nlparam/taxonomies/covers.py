@@ -63,13 +63,11 @@ class Covers:
             return [at_most] if len(at_most) > 1 or locked else []
         return covers
 
-    def shifts(self, columns: Sequence[int]) -> np.ndarray:
-        """What is subtracted from the log-odds of siblings: their bias, looked at together."""
-        if not self.options.correct_bias:
-            return np.zeros(len(columns))
+    def shifts(self) -> np.ndarray:
+        """What is subtracted from the log-odds of the candidates, if all of them are siblings."""
         options = self.options
         return jointly(
-            self.denotations[:, columns],
+            self.denotations,
             self.weights,
             uncovered=options.uncovered,
             overlap=options.overlap,

@@ -224,9 +224,8 @@ class Divider:
         over the texts; then what is chosen is judged in full.
         """
         choice = self._select(node)
-        half = node.order[: (node.effort.n_screened + node.effort.n_judged) // 2]
         if choice.rivals and not node.pool.spent:
-            self._judge(node.pool, choice.rivals, half)
+            self._judge(node.pool, choice.rivals, node.order[: node.effort.n_half])
             choice = self._select(node)
         for _ in range(_MOST_ROUNDS):
             open_ones = self._open(node, choice)
@@ -254,7 +253,7 @@ class Divider:
             return np.zeros(len(columns))
         denotations = pool.denotations(columns)
         first = matched(denotations)
-        return first + self._covers(shifted(denotations, first), rows).shifts(range(len(columns)))
+        return first + self._covers(shifted(denotations, first), rows).shifts()
 
     def _covers(self, denotations: np.ndarray, rows: np.ndarray) -> Covers:
         return Covers(denotations, self.run.corpus.multiplicity[rows].astype(float), self.options)

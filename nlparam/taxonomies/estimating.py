@@ -47,11 +47,10 @@ def estimate_growth(divider: Divider, depth: int) -> Estimate:
         effort = efforts(round(size), n_texts, options)
         # Most nodes of real corpora leave a gap that is looked at once more. Of divisions that are as likely all
         # predicates are judged to the half, about as many as there may be children; then what is chosen in full.
-        half = (effort.n_screened + effort.n_judged) // 2
         n_considered = effort.n_candidates + effort.n_sought
         n_rivals = min(most, n_considered)
-        per_node = n_considered * effort.n_screened + n_rivals * (half - effort.n_screened)
-        per_node += min(n_children + effort.n_sought, n_considered) * (effort.n_judged - half)
+        per_node = n_considered * effort.n_screened + n_rivals * (effort.n_half - effort.n_screened)
+        per_node += min(n_children + effort.n_sought, n_considered) * (effort.n_judged - effort.n_half)
         n_judgments += n_nodes * per_node
         n_proposals += n_nodes * (most + options.n_compared)
     prompt = n_judgments * judging.prompt_tokens + n_proposals * stating.prompt_tokens

@@ -98,7 +98,7 @@ def _consider(
     fitted = fit_head(
         features, [HeadJudged(np.arange(len(rows)), answers)], correct_bias=rebuilding.divider.options.correct_bias
     )
-    head: Head = Head.joined([fitted.head])
+    head = Head.joined([fitted.head])
     denotations = head.denote(rebuilding.features(branch.rows, divided.directions))
     held = branch.rows[denotations[:, 0] >= HOLDS]
     if len(np.intersect1d(held, unexplained)) == 0:

@@ -66,6 +66,11 @@ class Effort(NamedTuple):
     n_judged: int
 
     @property
+    def n_half(self) -> int:
+        """On how many texts the candidates of all divisions that are as likely are judged."""
+        return (self.n_screened + self.n_judged) // 2
+
+    @property
     def n_sought(self) -> int:
         """How many candidates are sought for the texts that the children leave out."""
         return max(self.n_candidates // 3, 2)
