@@ -14,6 +14,7 @@ from nlparam.solution import Judgment
 
 if TYPE_CHECKING:
     from nlparam.denoter import TreeDenoter
+    from nlparam.taxonomies.over_time import SharesOverTime
 
 ROOT = "root"
 NONE_OF_THESE = "none of these"
@@ -149,6 +150,7 @@ class Taxonomy:
     - `judgments`: every answer of the language model that the denotations of the nodes rest on.
     - `result`: why growing ended.
     - `settings`, `versions`, `costs`: how it was made and what it cost.
+    - `stamps`: the time of each text, a number or an ISO date, `None` where it has none; `None` without times.
     """
 
     nodes: Mapping[str, Node]
@@ -159,6 +161,7 @@ class Taxonomy:
     settings: dict[str, Any]
     versions: dict[str, str]
     costs: Costs
+    stamps: tuple[Any, ...] | None = None
 
     @property
     def texts(self) -> Sequence[str]:
@@ -280,6 +283,17 @@ class Taxonomy:
         if node == ROOT:
             return []
         return [*self.path(self.nodes[node].parent or ROOT), self.nodes[node]]
+
+    def over_time(self, node: str = ROOT, *, unit: str | None = None, confidence: float = 0.95) -> "SharesOverTime":
+        """The shares of the children of a node over time, of all texts of a time step, with confidence intervals.
+
+        **Arguments:** `unit`, "day", "week", "month" or "year", by which dates are grouped; by default that of the
+        settings, else the finest that gives few steps. Raises `CorpusError` if the taxonomy was grown without stamps.
+        """
+        from nlparam.taxonomies.over_time import shares_over_time
+
+        unit = self.settings.get("time_unit") if unit is None else unit
+        return shares_over_time(self, [child.id for child in self.children(node)], unit=unit, confidence=confidence)
 
     def measures(self, node: str | None = None) -> dict[str, float]:
         """Coverage, overlap, balance and the highest correlation of siblings, of a node or of the tree."""

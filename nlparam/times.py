@@ -62,6 +62,27 @@ def time_steps(stamps: Sequence[Any], *, unit: str | None = None) -> TimeSteps:
     return TimeSteps(step.astype(np.int32), gap, listed, unit)
 
 
+def grouped_steps(stamps: Sequence[Any], *, unit: str | None = None, most: int) -> TimeSteps:
+    """Groups texts into at most `most` time steps, to count them at each.
+
+    Dates are grouped into the finest unit that gives no more steps, if none is given. Where there are more steps even
+    so, neighbours are put together: into equal spans of time, each named by the first time in it that has texts.
+
+    **Raises:** as `time_steps`.
+    """
+    for candidate in UNITS if unit is None else (unit,):
+        steps = time_steps(stamps, unit=candidate)
+        if len(steps.times) <= most:
+            return steps
+    kind = f"datetime64[{_CODES[steps.unit]}]" if isinstance(steps.times[0], str) else np.float64
+    at = np.asarray(steps.times, dtype=kind).astype(np.float64)
+    spans = np.minimum(((at - at[0]) / (at[-1] - at[0]) * most).astype(int), most - 1)
+    _, first, span = np.unique(spans, return_index=True, return_inverse=True)
+    return TimeSteps(
+        span[steps.step].astype(np.int32), np.diff(at[first]), [steps.times[i] for i in first.tolist()], steps.unit
+    )
+
+
 def _number(stamp: Any) -> float | None:
     if isinstance(stamp, bool) or stamp is None or isinstance(stamp, datetime.date):
         return None

@@ -86,13 +86,14 @@ def repetitions(calls: Counter[str]) -> int:
     return calls.total() - len(calls)
 
 
-def settle(log: Path) -> list[str]:
-    """The log once the calls that were in flight at the kill have ended at the server."""
-    before = None
-    while (now := finished_calls(log)) != before:
-        before = now
-        time.sleep(0.2)
-    return now
+def settle(log: Path, *, quiet: float = 0.2) -> list[str]:
+    """The log once nothing has come to it for `quiet` seconds: what was in flight at the kill has ended."""
+    before, since = finished_calls(log), time.monotonic()
+    while time.monotonic() - since < quiet:
+        time.sleep(0.05)
+        if (now := finished_calls(log)) != before:
+            before, since = now, time.monotonic()
+    return before
 
 
 @pytest.mark.parametrize("in_flight", [1, 8])

@@ -180,7 +180,7 @@ def test_what_waits_is_answered_together_and_in_order(fake, folder):
     lm = VllmModel(folder, batch_size=8)
     assert lm.max_in_flight == 16
     fake.gate.clear()
-    opened = threading.Timer(0.3, fake.gate.set)  # by then every call that may be in flight waits
+    opened = threading.Timer(1.0, fake.gate.set)  # by then every call that may be in flight waits
     opened.start()
     texts = [f"text {number}" for number in range(30)]
     answers = run(lm, [ask(text, labels=LABELS) for text in texts])

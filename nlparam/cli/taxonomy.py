@@ -17,6 +17,25 @@ if TYPE_CHECKING:
 
 _SEARCH = "Search"
 
+TimeField = Annotated[
+    str | None,
+    typer.Option(
+        help="The field of the time of each text, dates or numbers: the report then shows the shares of the nodes over "
+        "time.",
+        metavar="NAME",
+        rich_help_panel="Texts",
+        show_default=False,
+    ),
+]
+TimeUnit = Annotated[
+    shared.TimeUnit | None,
+    typer.Option(
+        help="What dates are grouped by; by default the finest that gives few steps.",
+        rich_help_panel="Texts",
+        show_default=False,
+    ),
+]
+
 Pool = Annotated[
     Path | None,
     typer.Option(
@@ -65,6 +84,8 @@ class TaxonomyCommand(AnalysisOptions):
 
     dataset: shared.Dataset = None
     text_field: shared.TextField = None
+    time_field: TimeField = None
+    time_unit: TimeUnit = None
     goal: shared.Goal = None
     predicates: Pool = None
     representation: shared.Representation = shared.Represented.auto
@@ -102,7 +123,7 @@ def taxonomy(
     from nlparam.progress import Progress
 
     _check(texts, options)
-    read = _read(texts, options)
+    read, stamps = _read(texts, options)
     progress = Progress()
     with progress.task("starting", None):
         from nlparam.run import DEFAULT_GOAL
@@ -135,8 +156,9 @@ def taxonomy(
         with shown_warnings(), write_events(options.events):
             show_estimate(estimate_taxonomy(read, **settings), options)
         return
+    timed = {"stamps": stamps, "time_unit": options.time_unit and options.time_unit.value}
     with shown_warnings(), write_events(options.events):
-        tree = grow(read, out=options.out, overwrite=options.overwrite, **settings)
+        tree = grow(read, out=options.out, overwrite=options.overwrite, **timed, **settings)
     if options.json:
         print_json(tree.to_dict())
     else:
@@ -198,23 +220,28 @@ def _check(texts: Path | None, options: TaxonomyCommand) -> None:
         raise typer.BadParameter(f"{got}, expected exactly one of the two", param_hint="'TEXTS' or '--dataset'")
     if options.dataset is not None and options.text_field is not None:
         raise typer.BadParameter("a data set has no field of texts to choose", param_hint="'--text-field'")
+    if options.time_unit is not None and options.time_field is None:
+        raise typer.BadParameter("got no --time-field, whose dates it would group", param_hint="'--time-unit'")
     if options.goal is not None and not options.goal.strip():
         raise typer.BadParameter("got nothing, expected a few words", param_hint="'--goal'")
 
 
-def _read(texts: Path | None, options: TaxonomyCommand) -> list[str]:
+def _read(texts: Path | None, options: TaxonomyCommand) -> tuple[list[str], list | None]:
+    """The texts and, if there is a field of them, their times."""
     from nlparam.cli.run_fit import corpus_warnings
     from nlparam.corpus import Corpus
     from nlparam.readers import read_texts
 
+    fields = () if options.time_field is None else (options.time_field,)
     if options.dataset is not None:
-        return list(read_dataset(options.dataset).texts)
-    assert texts is not None  # checked before
-    table = read_texts(texts, text_field=options.text_field)
-    # That texts are blank is said by the growing itself.
-    repeated = [message for message in corpus_warnings(Corpus.from_texts(table.texts)) if "blank" not in message]
-    print_warnings([*table.warnings, *repeated])
-    return list(table.texts)
+        table = read_dataset(options.dataset, fields)
+    else:
+        assert texts is not None  # checked before
+        table = read_texts(texts, text_field=options.text_field, fields=fields)
+        # That texts are blank is said by the growing itself.
+        repeated = [message for message in corpus_warnings(Corpus.from_texts(table.texts)) if "blank" not in message]
+        print_warnings([*table.warnings, *repeated])
+    return list(table.texts), None if options.time_field is None else table.columns[options.time_field]
 
 
 def _candidates(path: Path | None) -> list[str] | None:

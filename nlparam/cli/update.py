@@ -10,6 +10,7 @@ from nlparam.cli.options import CalibrationFile, Json, Seed, TextField
 from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable
 from nlparam.cli.refit import MovedModel, TaxonomyFolder
 from nlparam.cli.run_options import CallOptions, spread_options
+from nlparam.cli.taxonomy import TimeField
 from nlparam.errors import FitWarning
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def update(
     ] = 0.05,
     confidence: Annotated[float, typer.Option(help="Of the intervals, one node at a time.", metavar="SHARE")] = 0.95,
     text_field: TextField = None,
+    time_field: TimeField = None,
     lm: MovedModel = None,
     calibration: CalibrationFile = None,
     seed: Seed = 0,
@@ -65,7 +67,7 @@ def update(
     from nlparam.progress import Progress
     from nlparam.readers import read_texts
 
-    table = read_texts(texts, text_field=text_field)
+    table = read_texts(texts, text_field=text_field, fields=() if time_field is None else (time_field,))
     print_warnings(table.warnings)
     progress = Progress()
     with progress.task("starting", None):
@@ -94,6 +96,7 @@ def update(
         updated = bring_in(
             taxonomy,
             table.texts,
+            stamps=None if time_field is None else table.columns[time_field],
             n_judged=judged,
             propose=propose,
             confidence=confidence,

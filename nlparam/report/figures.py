@@ -58,10 +58,11 @@ def figures(
     if isinstance(result, Taxonomy):
         from nlparam.report.drift import drift_chart, drift_view
         from nlparam.report.icicle import draw_icicle, icicle
+        from nlparam.report.over_time import time_charts, time_view
 
-        drift = drift_chart(drift_view(result, update))
+        charts = {"drift": drift_chart(drift_view(result, update))} | time_charts(time_view(result))
         tree: dict[str, dict[str, Any] | str] = {"tree": draw_icicle(icicle(result), alone=True)}
-        return tree if drift is None else tree | {"drift": _coloured(drift)}
+        return tree | {name: _coloured(chart) for name, chart in charts.items() if chart is not None}
     if isinstance(result, Comparison):
         from nlparam.report.comparison import effects_chart
 

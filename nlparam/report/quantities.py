@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from nlparam.report import PROBABILITY
 from nlparam.report.examples import excerpt
 from nlparam.report.text import DASH
 
@@ -37,10 +38,11 @@ class Observed:
 class QuantityView:
     """One result of a model.
 
-    `values[p, i]` is that of item i in panel p, with credible interval from `lower` to `upper` where there is one.
+    `values[p, i]` is that of item i in panel p, with an interval from `lower` to `upper` where there is one.
     In `"curves"` the items are times and the panels mostly predicates; in `"dots"` the panels are mostly classes and
     the items mostly predicates; a `"scalar"` has one of each; `"other"` has more dimensions than can be shown.
     `direction` says in words what values on either side of `neutral` mean, and may be empty. `log` is for ratios.
+    `intervals` says what kind of intervals they are.
     """
 
     name: str
@@ -56,6 +58,7 @@ class QuantityView:
     observed: Observed | None = None
     item_dim: str = ""
     log: bool = False
+    intervals: str = f"{PROBABILITY:.0%} credible intervals"
 
     @property
     def is_share(self) -> bool:

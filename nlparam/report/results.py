@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from nlparam.report import PROBABILITY
 from nlparam.report.plots import MAX_PANELS, shown_items
 from nlparam.report.quantities import QuantityView
 
@@ -53,7 +52,7 @@ def describe_result(view: QuantityView, number: int) -> ResultView:
 
 
 def _interval_words(view: QuantityView) -> str:
-    return "" if view.lower is None else f", with {PROBABILITY:.0%} credible intervals"
+    return "" if view.lower is None else f", with {view.intervals}"
 
 
 def _dots_caption(view: QuantityView) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from nlparam.report.drift import drift_chart, drift_view
 from nlparam.report.examples import Example, choose_examples, excerpt
 from nlparam.report.icicle import Icicle, draw_icicle, icicle
+from nlparam.report.over_time import time_charts, time_view
 from nlparam.report.page import MAX_SENTENCE, NAMED_SETTINGS, Row, cost_rows, stage_rows, value_rows, value_text
 from nlparam.report.text import DASH
 from nlparam.report.texts import Browser, browse_texts
@@ -94,6 +95,8 @@ def build_taxonomy_report(taxonomy: "Taxonomy", *, update: Mapping[str, Any] | N
 
     page, texts, drift = describe_taxonomy(taxonomy), browse_nodes(taxonomy), drift_view(taxonomy, update)
     sections = [("tree", "Tree"), ("nodes", "Nodes")]
+    over_time = time_view(taxonomy)
+    sections += [("over-time", "Over time")] if over_time else []
     sections += [("drift", "Changes")] if drift else []
     sections += [("examples", "Examples")]
     sections += [("texts", "All texts")] if texts else []
@@ -101,9 +104,15 @@ def build_taxonomy_report(taxonomy: "Taxonomy", *, update: Mapping[str, Any] | N
     sections += [("cost", "Cost"), ("settings", "Settings")]
     # What was escaped in one template is not to be escaped again in another.
     picture = Markup(draw_icicle(page.picture, alone=False))
-    charts = {"drift": drift_chart(drift)}
     return render(
-        "tree.html.j2", charts=charts, page=page, sections=sections, texts=texts, picture=picture, drift=drift
+        "tree.html.j2",
+        charts={"drift": drift_chart(drift)} | time_charts(over_time),
+        page=page,
+        sections=sections,
+        texts=texts,
+        picture=picture,
+        drift=drift,
+        over_time=over_time,
     )
 
 

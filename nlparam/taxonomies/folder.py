@@ -22,7 +22,8 @@ from nlparam.taxonomies.entries import written
 
 FORMAT = 1
 # Where a model is found may change between two runs of one tree; what it is (its identity) may not.
-_NOT_COMPARED = {"date", "lm", "embedder", "form", "n_words"}
+# Times change no node.
+_NOT_COMPARED = {"date", "lm", "embedder", "form", "n_words", "time_unit"}
 _TREE, _HEADS, _NGRAMS, _TEXTS = "taxonomy.json", "head.safetensors", "ngrams.json", "texts.parquet"
 _DENOTATIONS, _CANDIDATES, _JUDGMENTS = "denotations.parquet", "candidates.parquet", "judgments.parquet"
 
@@ -60,7 +61,7 @@ def save(taxonomy: Taxonomy, folder: str | Path, *, overwrite: bool = False) -> 
     )
     contents = {"format": FORMAT} | taxonomy.to_dict() | {"columns": {k: list(v) for k, v in denoter.columns.items()}}
     tables = {
-        _TEXTS: pyarrow.table({"text": list(taxonomy.texts), "node": taxonomy.assignments()}),
+        _TEXTS: pyarrow.table(_texts(taxonomy)),
         _DENOTATIONS: _denotations(taxonomy),
         _CANDIDATES: _candidates(taxonomy),
         _JUDGMENTS: pyarrow.Table.from_pylist(judgments, schema=schema),
@@ -82,6 +83,11 @@ def save(taxonomy: Taxonomy, folder: str | Path, *, overwrite: bool = False) -> 
     except OSError as error:
         raise FitFolderError(f"{folder} cannot be written ({error}): choose another --out") from error
     return folder
+
+
+def _texts(taxonomy: Taxonomy) -> dict[str, list]:
+    columns: dict[str, list] = {"text": list(taxonomy.texts), "node": taxonomy.assignments()}
+    return columns if taxonomy.stamps is None else columns | {"time": list(taxonomy.stamps)}
 
 
 def _denotations(taxonomy: Taxonomy):
@@ -180,6 +186,7 @@ def load(folder: str | Path, *, embedder: str | Path | AbstractEmbedder | None =
         settings=settings,
         versions=contents["versions"],
         costs=Costs.from_dict(contents["costs"]),
+        stamps=tuple(texts["time"].to_pylist()) if "time" in texts.column_names else None,
     )
 
 

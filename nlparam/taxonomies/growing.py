@@ -33,6 +33,7 @@ from nlparam.taxonomies.divided import Known
 from nlparam.taxonomies.dividing import Divider
 from nlparam.taxonomies.estimating import estimate_growth
 from nlparam.taxonomies.options import DEFAULT_DEPTH, TaxonomyOptions, children_range
+from nlparam.taxonomies.over_time import checked_stamps
 from nlparam.taxonomies.proposing import NodeProposer, Statements
 from nlparam.taxonomies.tree import Growing, NodePath, Predicates, assemble, undone
 
@@ -55,6 +56,8 @@ def taxonomy(
     pool: Mapping[NodePath, Predicates] | Predicates | None = None,
     options: TaxonomyOptions | Mapping[str, Any] | None = None,
     representation: str = "auto",
+    stamps: Sequence[Any] | None = None,
+    time_unit: str | None = None,
     budget: Budget | None = None,
     store: str | Path | Store | None = None,
     timeout: float = 60.0,
@@ -87,14 +90,19 @@ def taxonomy(
     - `options`: how much is judged, and what children must fulfil, see `TaxonomyOptions`; a mapping changes some of the
       defaults, which depend on the language model.
     - `representation`: what is relaxed, as for `nlparam.fit`; the goal representation is learned from the statements.
+    - `stamps`: the time of each text, a number or a date (`None` where there is none), and `time_unit`, what dates are
+      grouped by ("day", "week", "month" or "year"): the tree is the same, and `Taxonomy.over_time` and the report say
+      how the shares of its nodes change.
 
     **Returns:** a `Taxonomy`.
 
     **Raises:** `CorpusError` (the texts do not allow such a depth or so many children), `BudgetError` (the budget ends
     before the root is divided), and what `nlparam.fit` raises; everything judged until then is in the store.
     """
+    corpus = Corpus.from_texts(texts)
+    kept = None if stamps is None else checked_stamps(stamps, len(corpus), unit=time_unit)
     with prepared_growth(
-        texts,
+        corpus.texts,
         goal=goal,
         depth=depth,
         children=children,
@@ -118,6 +126,8 @@ def taxonomy(
         grown = growing.grow()
         spent = growing.divider.run.meter.spent
         tree = assemble(growing.divider, goal_map, grown, settings)
+    if kept is not None:
+        tree = dataclasses.replace(tree, stamps=kept, settings=tree.settings | {"time_unit": time_unit})
     if tree.result is OUTCOMES.budget_spent:
         warnings.warn(
             f"the budget is spent ({spent}): this is the best tree so far, {undone(tree)}; the same command with more "

@@ -104,6 +104,7 @@ def refit(
         tree,
         settings=tree.settings | {"edits": _edits(taxonomy, changes, gone=gone, new=new, **asked)},
         costs=taxonomy.costs + costs,
+        stamps=taxonomy.stamps,
     )
 
 

@@ -5,6 +5,7 @@ import datetime
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from nlparam.taxonomies.drift import Addition, NodeDrift, Unexplained, Update
 from nlparam.taxonomies.edit import plan
 from nlparam.taxonomies.entries import entries_of, judged
 from nlparam.taxonomies.missing import Missing, add_missing
+from nlparam.taxonomies.over_time import checked_stamps
 from nlparam.taxonomies.rebuilding import Rebuilding
 from nlparam.taxonomies.refit import NotBefore, dividing
 from nlparam.taxonomies.tree import Branch, assemble
@@ -40,6 +42,7 @@ def update(
     taxonomy: Taxonomy,
     texts: Sequence[str],
     *,
+    stamps: Sequence[Any] | None = None,
     n_judged: int | str | None = "auto",
     propose: str = "auto",
     least_unexplained: int = 12,
@@ -63,6 +66,7 @@ def update(
 
     **Arguments:**
 
+    - `stamps`: the times of the new texts, as for `nlparam.taxonomy`, if the taxonomy has times or is to have some.
     - `n_judged`: on how many texts, of those before and of the new ones, the nodes are judged; `None` for all, `0` for
       none (prevalences are then the head's own). `"auto"` is 60 for small language models, else 250.
     - `propose`: `"auto"`, where the share of unexplained texts rose at the `level`; `"always"`, wherever there are
@@ -75,6 +79,7 @@ def update(
     """
     new = Corpus.from_texts(texts)
     _check(new, n_judged, propose, level, confidence)
+    all_stamps = _stamps(taxonomy, stamps, len(new))
     notes = _notes(taxonomy, new)
     for note in notes:
         warnings.warn(note, FitWarning, stacklevel=2)
@@ -91,7 +96,9 @@ def update(
         timeout=timeout,
         progress=progress,
     ) as divider:
-        return _Updating(taxonomy, divider, n_judged, propose, least_unexplained, confidence, level, seed, notes).run()
+        updating = _Updating(taxonomy, divider, n_judged, propose, least_unexplained, confidence, level, seed, notes)
+        updated = updating.run()
+    return dataclasses.replace(updated, taxonomy=dataclasses.replace(updated.taxonomy, stamps=all_stamps))
 
 
 class _Updating:
@@ -350,6 +357,17 @@ def _check(new: Corpus, n_judged, propose: str, level: float, confidence: float)
     for name, value in (("level", level), ("confidence", confidence)):
         if not 0 < value < 1:
             raise ValueError(f"got {name}={value}, expected between 0 and 1")
+
+
+def _stamps(taxonomy: Taxonomy, new: Sequence[Any] | None, n_new: int) -> tuple[Any, ...] | None:
+    """The times of all texts; those before, or the new ones, may have none."""
+    if new is None and taxonomy.stamps is None:
+        return None
+    if new is not None and len(new) != n_new:
+        raise CorpusError(f"got {len(new):,} time stamps for {n_new:,} new texts, expected one for each")
+    before = taxonomy.stamps or (None,) * len(taxonomy.corpus)
+    together = [*before, *((None,) * n_new if new is None else new)]
+    return checked_stamps(together, len(together), unit=taxonomy.settings.get("time_unit"))
 
 
 def _notes(taxonomy: Taxonomy, new: Corpus) -> list[str]:

@@ -1,0 +1,99 @@
+"""How the shares of the nodes of a taxonomy change over time."""
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from nlparam.errors import CorpusError, FitWarning
+from nlparam.numerics.prevalence import prevalence
+from nlparam.times import grouped_steps
+
+if TYPE_CHECKING:
+    from nlparam.hierarchy import Taxonomy
+
+# More steps than these make curves that are mostly noise: few texts are left for each.
+MOST_STEPS = 40
+_MISSING = ("", "nan", "nat", "none", "null")
+
+
+class SharesOverTime(NamedTuple):
+    """The shares of some nodes at each time step.
+
+    **Attributes:** `nodes`, their ids; `times`, numbers or ISO dates, of the steps, which are in `unit`; `n_texts`,
+    `(n_steps,)` texts of each step; `shares`, `(n_nodes, n_steps)`, of all texts of the step those under the node, with
+    confidence intervals from `low` to `high`.
+    """
+
+    nodes: tuple[str, ...]
+    times: list[float] | list[str]
+    unit: str
+    n_texts: np.ndarray
+    shares: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def checked_stamps(stamps: Sequence[Any], n_texts: int, *, unit: str | None = None) -> tuple[Any, ...]:
+    """Time stamps as they are kept with a taxonomy: one per text, a number or an ISO date, `None` where there is none.
+
+    Warns of missing ones. Raises `CorpusError` if there are fewer or more than texts, if all are missing or the same,
+    or if one cannot be read.
+    """
+    if len(stamps) != n_texts:
+        raise CorpusError(f"got {len(stamps):,} time stamps for {n_texts:,} texts, expected one for each")
+    known = [stamp for stamp in stamps if not _is_missing(stamp)]
+    if not known:
+        raise CorpusError(f"all {n_texts:,} time stamps are missing: check the name of their field")
+    grouped_steps(known, unit=unit, most=MOST_STEPS)
+    if n_missing := n_texts - len(known):
+        warnings.warn(
+            f"{n_missing:,} of {n_texts:,} texts have no time: they are in the taxonomy, but not in its curves over "
+            "time",
+            FitWarning,
+            stacklevel=3,
+        )
+    # All of one kind, as a table holds them.
+    kind = float if all(_is_number(stamp) for stamp in known) else str
+    return tuple(None if _is_missing(stamp) else kind(stamp) for stamp in stamps)
+
+
+def shares_over_time(
+    taxonomy: "Taxonomy", nodes: Sequence[str], *, unit: str | None = None, confidence: float = 0.95
+) -> SharesOverTime:
+    """The shares of nodes at each time step; texts that have no time stamp do not count.
+
+    The intervals are those of `nlparam.numerics.prevalence`, one at a time: they say how far a share in so few texts
+    may be from that of the source of the texts, not whether the heads err.
+
+    **Arguments:** `unit`, "day", "week", "month" or "year": what dates are grouped by; by default the finest that gives
+    at most `MOST_STEPS` steps. Where there are still more steps, neighbours are put together.
+
+    **Raises:** `CorpusError` if the taxonomy was grown without time stamps.
+    """
+    if taxonomy.stamps is None:
+        raise CorpusError("the taxonomy was grown without time stamps: give stamps (--time-field)")
+    texts = np.asarray([i for i, stamp in enumerate(taxonomy.stamps) if stamp is not None])
+    steps = grouped_steps([taxonomy.stamps[i] for i in texts], unit=unit, most=MOST_STEPS)
+    by_step = [texts[steps.step == step] for step in range(len(steps.times))]
+    found = np.empty((3, len(nodes), len(by_step)))
+    for at, node in enumerate(nodes):
+        under = np.zeros(len(taxonomy.corpus), dtype=bool)
+        under[taxonomy.nodes[node].members] = True
+        for step, rows in enumerate(by_step):
+            found[:, at, step] = prevalence(under[rows], confidence=confidence)[:3]
+    sizes = np.asarray([len(rows) for rows in by_step])
+    return SharesOverTime(tuple(nodes), steps.times, steps.unit, sizes, *found)
+
+
+def _is_missing(stamp: Any) -> bool:
+    return stamp is None or str(stamp).strip().casefold() in _MISSING
+
+
+def _is_number(stamp: Any) -> bool:
+    try:
+        float(stamp)
+    except (TypeError, ValueError):  # a date, or a string that is one
+        return False
+    return True
