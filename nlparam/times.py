@@ -10,6 +10,7 @@ from nlparam.errors import CorpusError
 
 UNITS = ("day", "week", "month", "year")
 _CODES = {"day": "D", "week": "W", "month": "M", "year": "Y"}
+_DAYS_OF_A_WEEK = 7
 _SHOWN = 5  # unparsable stamps that an error message shows
 
 
@@ -28,7 +29,8 @@ def time_steps(stamps: Sequence[Any], *, unit: str | None = None) -> TimeSteps:
     """Groups texts into time steps.
 
     **Arguments:** `stamps`, one per text: numbers (years, ranks, seconds), dates or ISO 8601 strings; `unit`, "day",
-    "week", "month" or "year", into which dates are grouped, by default days. Numbers are taken as they are.
+    "week", "month" or "year", into which dates are grouped, by default days; weeks begin on Mondays. Numbers are taken
+    as they are.
 
     **Raises:** `CorpusError` if stamps are missing, cannot be read, or are all the same.
     """
@@ -55,8 +57,13 @@ def time_steps(stamps: Sequence[Any], *, unit: str | None = None) -> TimeSteps:
             )
         unit = "day" if unit is None else unit
         days = np.asarray(dates, dtype="datetime64[D]")
-        times, step = np.unique(days.astype(f"datetime64[{_CODES[unit]}]"), return_inverse=True)
+        if unit == "week":  # NumPy's begin on Thursdays
+            days = days - (days.astype(np.int64) + 3) % _DAYS_OF_A_WEEK
+        else:
+            days = days.astype(f"datetime64[{_CODES[unit]}]")
+        times, step = np.unique(days, return_inverse=True)
         gap, listed = np.diff(times).astype(np.float64), [str(time) for time in times]
+        gap = gap / _DAYS_OF_A_WEEK if unit == "week" else gap
     if len(listed) < 2:
         raise CorpusError(f"all {len(stamps)} time stamps are {listed[0]}, expected at least two different times")
     return TimeSteps(step.astype(np.int32), gap, listed, unit)
@@ -70,10 +77,14 @@ def grouped_steps(stamps: Sequence[Any], *, unit: str | None = None, most: int) 
 
     **Raises:** as `time_steps`.
     """
-    for candidate in UNITS if unit is None else (unit,):
-        steps = time_steps(stamps, unit=candidate)
+    units = iter(UNITS if unit is None else (unit,))
+    steps = time_steps(stamps, unit=next(units))
+    for coarser in units:
         if len(steps.times) <= most:
-            return steps
+            break
+        steps = time_steps(stamps, unit=coarser)
+    if len(steps.times) <= most:
+        return steps
     kind = f"datetime64[{_CODES[steps.unit]}]" if isinstance(steps.times[0], str) else np.float64
     at = np.asarray(steps.times, dtype=kind).astype(np.float64)
     spans = np.minimum(((at - at[0]) / (at[-1] - at[0]) * most).astype(int), most - 1)

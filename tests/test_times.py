@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nlparam.errors import CorpusError
-from nlparam.times import time_steps
+from nlparam.times import grouped_steps, time_steps
 
 
 def test_numbers_are_ordered_and_keep_their_gaps():
@@ -23,6 +23,25 @@ def test_dates_are_grouped_by_the_unit():
     np.testing.assert_array_equal(steps.step, [0, 1, 3, 1, 2])
     np.testing.assert_array_equal(steps.gap, [1, 1, 1])
     np.testing.assert_array_equal(time_steps(["2024-01-01", "2024-01-11"]).gap, [10])
+
+
+def test_weeks_begin_on_mondays():
+    steps = time_steps(["2024-01-07", "2024-01-08", "2024-01-14", "1969-12-28", "2024-01-22"], unit="week")
+    assert steps.times == ["1969-12-22", "2024-01-01", "2024-01-08", "2024-01-22"]
+    np.testing.assert_array_equal(steps.gap[1:], [1, 2])
+
+
+def test_steps_are_grouped_until_they_are_few():
+    days = [f"2024-{month:02d}-{day:02d}" for month in (1, 2, 3) for day in range(1, 29)]
+    assert grouped_steps(days, most=100).unit == "day"
+    assert grouped_steps(days, most=40).unit == "week"
+    assert grouped_steps(days, most=3).times == ["2024-01", "2024-02", "2024-03"]
+    spans = grouped_steps(days, unit="month", most=2)
+    assert spans.times == ["2024-01", "2024-02"]
+    np.testing.assert_array_equal(np.bincount(spans.step), [28, 56])
+    numbers = grouped_steps([0, 1, 2, 3, 100, 7], most=5)
+    assert numbers.times == [0.0, 100.0]
+    np.testing.assert_array_equal(numbers.step, [0, 0, 0, 0, 1, 0])
 
 
 @pytest.mark.parametrize(
