@@ -10,11 +10,12 @@ import numpy as np
 
 from nlparam.corpus import Corpus
 from nlparam.costs import Costs
+from nlparam.errors import CorpusError
 from nlparam.solution import Judgment
 
 if TYPE_CHECKING:
     from nlparam.denoter import TreeDenoter
-    from nlparam.taxonomies.over_time import SharesOverTime
+    from nlparam.over_time import SharesOverTime
 
 ROOT = "root"
 NONE_OF_THESE = "none of these"
@@ -290,10 +291,13 @@ class Taxonomy:
         **Arguments:** `unit`, "day", "week", "month" or "year", by which dates are grouped; by default that of the
         settings, else the finest that gives few steps. Raises `CorpusError` if the taxonomy was grown without stamps.
         """
-        from nlparam.taxonomies.over_time import shares_over_time
+        from nlparam.over_time import shares_over_time
 
+        if self.stamps is None:
+            raise CorpusError("the taxonomy was grown without time stamps: give stamps (--time-field)")
+        members = {child.id: child.members for child in self.children(node)}
         unit = self.settings.get("time_unit") if unit is None else unit
-        return shares_over_time(self, [child.id for child in self.children(node)], unit=unit, confidence=confidence)
+        return shares_over_time(members, self.stamps, unit=unit, confidence=confidence)
 
     def measures(self, node: str | None = None) -> dict[str, float]:
         """Coverage, overlap, balance and the highest correlation of siblings, of a node or of the tree."""

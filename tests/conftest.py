@@ -18,6 +18,10 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_COMPILED))
 keep_within(_COMPILED, 1 << 30)
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+# There is a test process for each core. Threads of linear algebra wait for one another where another process has the
+# core, a hundred times longer than they work. The processes of xdist, and those that tests start, inherit this.
+for _library in ("OMP", "OPENBLAS", "MKL"):
+    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 
 
 def pytest_collection_modifyitems(items):

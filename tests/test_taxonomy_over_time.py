@@ -10,11 +10,11 @@ from typer.testing import CliRunner
 import nlparam.run
 from nlparam.cli import app
 from nlparam.errors import CorpusError, FitWarning
+from nlparam.over_time import MOST_STEPS, checked_stamps
 from nlparam.report.figures import write_figures
 from nlparam.report.tree import build_taxonomy_report
 from nlparam.taxonomies.folder import load
 from nlparam.taxonomies.growing import taxonomy
-from nlparam.taxonomies.over_time import MOST_STEPS, checked_stamps
 from nlparam.taxonomies.refit import refit
 from nlparam.taxonomies.update import update
 from tests.handmade_results import make_taxonomy

@@ -14,6 +14,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import expit, logit, logsumexp
 
+from nlparam.numerics.threads import one_thread
+
 # Coordinates of the targets beyond these are noise, which only makes the likelihood sharper than it should be.
 _MOST_COORDINATES = 16
 _N_FOLDS = 5
@@ -157,7 +159,8 @@ def shifted(
 
 def _principal(targets: np.ndarray) -> np.ndarray:
     centred = targets.astype(np.float64) - targets.mean(axis=0)
-    left, singular, _ = np.linalg.svd(centred, full_matrices=False)
+    with one_thread():
+        left, singular, _ = np.linalg.svd(centred, full_matrices=False)
     n_kept = max(1, min(_MOST_COORDINATES, len(targets) // 4, int(np.sum(singular > 1e-9))))
     return left[:, :n_kept] * singular[:n_kept]
 

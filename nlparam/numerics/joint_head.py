@@ -23,6 +23,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit, ndtr
 
 from nlparam.numerics.head import Head, Judged, correct, fit_head
+from nlparam.numerics.threads import one_thread
 
 _N_INPUTS = 7
 _N_AXES = 48  # principal axes of the features that the bilinear term sees
@@ -211,7 +212,8 @@ def _untrained(ridge, features, predicates) -> JointHead:
     """What of a head is learned without judgments: the axes of the features, the scale of the cosines."""
     sample = features[:: max(1, len(features) // 4096)]
     centre = sample.mean(axis=0)
-    variances, directions = np.linalg.eigh(np.cov(sample, rowvar=False))
+    with one_thread():
+        variances, directions = np.linalg.eigh(np.cov(sample, rowvar=False))
     n_axes = min(_N_AXES, len(variances))
     axes = directions[:, ::-1][:, :n_axes] / np.sqrt(max(np.mean(variances[::-1][:n_axes]), 1e-12))
     similar = sample[:, : predicates.shape[1]] @ predicates.T

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from nlparam.numerics.threads import one_thread
+
 
 class Ridge(NamedTuple):
     """The features of a ridge regression, decomposed once so that every penalty and every target is cheap.
@@ -22,7 +24,8 @@ class Ridge(NamedTuple):
     def of(cls, features: Float[np.ndarray, "n_rows n_features"], targets: Float[np.ndarray, "..."]):
         """Decomposes the features."""
         centre = features.mean(axis=0)
-        left, singular, right = np.linalg.svd(features - centre, full_matrices=False)
+        with one_thread():
+            left, singular, right = np.linalg.svd(features - centre, full_matrices=False)
         return cls(left, singular, right, centre, targets)
 
     def left_out(self, penalty: float) -> Float[np.ndarray, "..."]:

@@ -24,6 +24,7 @@ from nlparam.language.propose import Contrast, Listed
 from nlparam.language.store import Store
 from nlparam.models import Clustering
 from nlparam.numerics.goal_map import LEAST_STATEMENTS, GoalMap, fit_goal_map
+from nlparam.over_time import checked_stamps
 from nlparam.progress import Progress
 from nlparam.representation import KINDS, map_features, represent
 from nlparam.run import DEFAULT_GOAL, Run, prepared
@@ -33,7 +34,6 @@ from nlparam.taxonomies.divided import Known
 from nlparam.taxonomies.dividing import Divider
 from nlparam.taxonomies.estimating import estimate_growth
 from nlparam.taxonomies.options import DEFAULT_DEPTH, TaxonomyOptions, children_range
-from nlparam.taxonomies.over_time import checked_stamps
 from nlparam.taxonomies.proposing import NodeProposer, Statements
 from nlparam.taxonomies.tree import Growing, NodePath, Predicates, assemble, undone
 

@@ -19,6 +19,7 @@ from nlparam.language.lm.base import AbstractLanguageModel
 from nlparam.language.store import Store
 from nlparam.numerics.effects import correct_p_values
 from nlparam.numerics.prevalence import Prevalence, drift, prevalence, random_sample
+from nlparam.over_time import checked_stamps
 from nlparam.progress import Progress
 from nlparam.taxonomies.assign import Assigned, judge_down, placed
 from nlparam.taxonomies.dividing import Divider
@@ -26,7 +27,6 @@ from nlparam.taxonomies.drift import Addition, NodeDrift, Unexplained, Update
 from nlparam.taxonomies.edit import plan
 from nlparam.taxonomies.entries import entries_of, judged
 from nlparam.taxonomies.missing import Missing, add_missing
-from nlparam.taxonomies.over_time import checked_stamps
 from nlparam.taxonomies.rebuilding import Rebuilding
 from nlparam.taxonomies.refit import NotBefore, dividing
 from nlparam.taxonomies.tree import Branch, assemble

@@ -1,17 +1,14 @@
 """How the shares of the nodes of a taxonomy change over time."""
 
 import warnings
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from nlparam.errors import CorpusError, FitWarning
 from nlparam.numerics.prevalence import prevalence
 from nlparam.times import grouped_steps
-
-if TYPE_CHECKING:
-    from nlparam.hierarchy import Taxonomy
 
 # More steps than these make curves that are mostly noise: few texts are left for each.
 MOST_STEPS = 40
@@ -60,31 +57,28 @@ def checked_stamps(stamps: Sequence[Any], n_texts: int, *, unit: str | None = No
 
 
 def shares_over_time(
-    taxonomy: "Taxonomy", nodes: Sequence[str], *, unit: str | None = None, confidence: float = 0.95
+    members: Mapping[str, np.ndarray], stamps: Sequence[Any], *, unit: str | None = None, confidence: float = 0.95
 ) -> SharesOverTime:
     """The shares of nodes at each time step; texts that have no time stamp do not count.
 
     The intervals are those of `nlparam.numerics.prevalence`, one at a time: they say how far a share in so few texts
     may be from that of the source of the texts, not whether the heads err.
 
-    **Arguments:** `unit`, "day", "week", "month" or "year": what dates are grouped by; by default the finest that gives
-    at most `MOST_STEPS` steps. Where there are still more steps, neighbours are put together.
-
-    **Raises:** `CorpusError` if the taxonomy was grown without time stamps.
+    **Arguments:** `members`, for each node the numbers of the texts under it; `stamps` as `checked_stamps` gives them;
+    `unit`, "day", "week", "month" or "year": what dates are grouped by, by default the finest that gives at most
+    `MOST_STEPS` steps. Where there are still more steps, neighbours are put together.
     """
-    if taxonomy.stamps is None:
-        raise CorpusError("the taxonomy was grown without time stamps: give stamps (--time-field)")
-    texts = np.asarray([i for i, stamp in enumerate(taxonomy.stamps) if stamp is not None])
-    steps = grouped_steps([taxonomy.stamps[i] for i in texts], unit=unit, most=MOST_STEPS)
+    texts = np.asarray([i for i, stamp in enumerate(stamps) if stamp is not None])
+    steps = grouped_steps([stamps[i] for i in texts], unit=unit, most=MOST_STEPS)
     by_step = [texts[steps.step == step] for step in range(len(steps.times))]
-    found = np.empty((3, len(nodes), len(by_step)))
-    for at, node in enumerate(nodes):
-        under = np.zeros(len(taxonomy.corpus), dtype=bool)
-        under[taxonomy.nodes[node].members] = True
+    found = np.empty((3, len(members), len(by_step)))
+    for at, rows_under in enumerate(members.values()):
+        under = np.zeros(len(stamps), dtype=bool)
+        under[rows_under] = True
         for step, rows in enumerate(by_step):
             found[:, at, step] = prevalence(under[rows], confidence=confidence)[:3]
     sizes = np.asarray([len(rows) for rows in by_step])
-    return SharesOverTime(tuple(nodes), steps.times, steps.unit, sizes, *found)
+    return SharesOverTime(tuple(members), steps.times, steps.unit, sizes, *found)
 
 
 def _is_missing(stamp: Any) -> bool:
