@@ -67,6 +67,17 @@ def test_a_predicate_of_which_nothing_is_known_does_not_take_what_is_left(rng):
     assert (moved >= 0.5).sum(axis=0)[1] <= before[1] * 4 / 3
 
 
+def test_a_small_part_is_not_moved_out_of_the_way_of_a_large_one():
+    large = np.where(np.arange(100) < 60, 0.9, 0.1)
+    small = np.where(np.arange(100) < 6, 0.6, 0.02)  # all of it is under the large one too
+    denotations = np.stack([large, small], axis=1)
+    price = {"uncovered": 1.0, "overlap": 0.5}
+    free = shifted(denotations, jointly(denotations, np.ones(100), **price))
+    kept = shifted(denotations, jointly(denotations, np.ones(100), least_share=0.04, **price))
+    assert (free >= 0.5).sum(axis=0).tolist() == [60, 0]
+    assert (kept >= 0.5).sum(axis=0).tolist() == [60, 6]
+
+
 def test_thresholds_that_are_right_stay_and_far_texts_stay_uncovered():
     log_odds = np.asarray([[3.0, -3.0], [-3.0, 3.0], [-3.0, -3.0]])
     denotations = 1 / (1 + np.exp(-log_odds))

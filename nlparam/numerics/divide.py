@@ -114,6 +114,7 @@ def jointly(
     *,
     uncovered: float,
     overlap: float,
+    least_share: float = 0.0,
     most_share: float = 1.0,
     most: float = MOST_SHIFT,
 ) -> Float[np.ndarray, " n_predicates"]:
@@ -123,14 +124,17 @@ def jointly(
     do not tell where that is. Siblings that were chosen to hold for every text about once tell more: the thresholds are
     moved to where the price of the cover (see `nlparam.numerics.cover`) is least, one after another until none helps.
     Each is moved by at most `most`, by no more than a standard deviation of its log-odds, and not so far that it holds
-    for more than `most_share` of the texts or a third more than before: texts that are far from all stay under none.
+    for more than `most_share` of the texts or a third more than before (texts that are far from all stay under none),
+    or for fewer than `least_share` of them.
     """
     log_odds = logit(np.clip(denotations, 1e-9, 1 - 1e-9))
     # A predicate of which little is known has log-odds that hardly differ: a large shift would make it hold for all.
     limits = np.minimum(most, _MOST_OF_SPREAD * log_odds.std(axis=0))
     steps = np.linspace(-1, 1, 2 * _N_SHIFTS + 1)
     steps = steps[np.argsort(np.abs(steps), kind="stable")]  # of equally good ones the least
-    sizes = np.minimum(_MOST_GROWTH * (weights @ (log_odds >= 0)), most_share * weights.sum())
+    sizes, total = weights @ (log_odds >= 0), weights.sum()
+    largest = np.minimum(_MOST_GROWTH * sizes, most_share * total)
+    smallest = np.minimum(sizes, least_share * total)
     shifts = np.zeros(denotations.shape[1])
 
     def price(n_holding: np.ndarray) -> float:
@@ -142,7 +146,8 @@ def jointly(
         for column, limit in enumerate(limits):
             others = np.delete(log_odds - shifts >= 0, column, axis=1).sum(axis=1)
             holding = [log_odds[:, column] >= limit * step for step in steps]
-            allowed = [n == 0 or weights @ holds <= sizes[column] for n, holds in enumerate(holding)]
+            held = [weights @ holds for holds in holding]
+            allowed = [n == 0 or smallest[column] <= size <= largest[column] for n, size in enumerate(held)]
             prices = [price(others + holds) if fits else np.inf for holds, fits in zip(holding, allowed, strict=True)]
             shifts[column] = limit * steps[int(np.argmin(prices))]
         if np.array_equal(before, shifts):

@@ -71,6 +71,7 @@ class Covers:
             self.weights,
             uncovered=options.uncovered,
             overlap=options.overlap,
+            least_share=options.least_share,
             most_share=options.most_share,
         )
 
