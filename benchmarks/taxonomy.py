@@ -22,12 +22,21 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class CorpusOf:
-    """A corpus: `load(data)` gives its texts and, where there are some, their labels."""
+    """A corpus, which `load(data)` loads."""
 
     title: str
     about: str
     goal: str
-    load: Callable[[Path], tuple[list[str], list[str] | None]]
+    load: Callable[[Path], "Loaded"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Loaded:
+    """Texts and, where there are some, their labels and their times."""
+
+    texts: list[str]
+    labels: list[str] | None = None
+    stamps: list[str] | None = None
 
 
 def _bbc(data: Path):
@@ -35,20 +44,21 @@ def _bbc(data: Path):
     from nlparam.datasets import load_dataset
 
     table = load_dataset("bbc")
-    return list(table.texts), list(table.columns["label"])
+    return Loaded(table.texts, labels=table.columns["label"])
 
 
 def _guardian(data: Path):
     del data
     from nlparam.datasets import load_dataset
 
-    return list(load_dataset("guardian").texts), None
+    table = load_dataset("guardian")
+    return Loaded(table.texts, stamps=table.columns["date"])
 
 
 def _agnews(data: Path):
     with (data / "cluster" / "agnews" / "texts.jsonl").open(encoding="utf-8") as file:
         rows = [json.loads(line) for line in file]
-    return [row["text"] for row in rows], [str(row["label"]) for row in rows]
+    return Loaded([row["text"] for row in rows], labels=[str(row["label"]) for row in rows])
 
 
 # The share of calls that a store may have answered in a run that tells the time.
@@ -97,10 +107,11 @@ def grow(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     import nlparam
 
     corpus = CORPORA[name]
-    texts, labels = corpus.load(arguments.data)
+    loaded = corpus.load(arguments.data)
     began = time.perf_counter()
     tree = nlparam.taxonomy(
-        texts,
+        loaded.texts,
+        stamps=loaded.stamps,
         goal=corpus.goal,
         depth=arguments.depth,
         lm=arguments.lm,
@@ -113,7 +124,7 @@ def grow(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     seconds = time.perf_counter() - began
     measures = tree.measures()
     result = {
-        "n_texts": len(texts),
+        "n_texts": len(loaded.texts),
         "lm": tree.settings["lm_identity"],
         "coverage": round(measures["coverage"], 4),
         "overlap": round(measures["overlap"], 4),
@@ -129,9 +140,11 @@ def grow(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
         "served": tree.costs.judgments_served + tree.costs.proposals_served,
         "result": tree.result.name,
     }
-    if labels is not None:
+    if loaded.labels is not None:
         result |= {
-            f"level_{depth}_{key}": value for depth in (1, 2) for key, value in agree(tree, labels, depth).items()
+            f"level_{depth}_{key}": value
+            for depth in (1, 2)
+            for key, value in agree(tree, loaded.labels, depth).items()
         }
     (arguments.out / name / "result.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return result

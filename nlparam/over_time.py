@@ -43,7 +43,8 @@ def checked_stamps(stamps: Sequence[Any], n_texts: int, *, unit: str | None = No
     known = [stamp for stamp in stamps if not _is_missing(stamp)]
     if not known:
         raise CorpusError(f"all {n_texts:,} time stamps are missing: check the name of their field")
-    grouped_steps(known, unit=unit, most=MOST_STEPS)
+    # One that cannot be read is named by the number of its text.
+    grouped_steps([known[0] if _is_missing(stamp) else stamp for stamp in stamps], unit=unit, most=MOST_STEPS)
     if n_missing := n_texts - len(known):
         warnings.warn(
             f"{n_missing:,} of {n_texts:,} texts have no time: they are in the taxonomy, but not in its curves over "

@@ -68,7 +68,7 @@ def test_many_steps_are_put_together():
     [
         ([1, 2], "got 2 time stamps for 4 texts"),
         ([None, "", "nan", None], "all 4 time stamps are missing"),
-        ([1, 2, "soon", 3], r"1 of 4 time stamps cannot be read: 'soon'"),
+        ([None, 2, "soon", 3], r"1 of 4 time stamps cannot be read: 'soon' \(text 2\)"),
         ([7, 7, 7, 7], "expected at least two different"),
     ],
 )
