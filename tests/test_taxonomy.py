@@ -252,6 +252,15 @@ def test_blank_and_repeated_texts_are_counted_where_they_are(corpus, store):
     assert len(tree.root) == 121
 
 
+@pytest.mark.parametrize("general", ["sports", "business", "science"])
+def test_children_are_numbered_by_the_size_that_repeated_texts_give_them(corpus, store, general):
+    texts, topics = corpus
+    repeated = texts[[topic[0] for topic in topics].index(general)]
+    tree = _grow([*texts, *[repeated] * 20], store, depth=1, children=3)
+    assert tree.nodes["1"].name == f"is about {general}"
+    assert [len(child) for child in tree.children()] == [60, 40, 40]
+
+
 def test_a_goal_in_another_language_than_the_texts_is_a_warning(corpus, store):
     with pytest.warns(FitWarning, match="the goal is in German"):
         _grow(corpus[0], store, depth=1, goal="worum es in diesem Text hauptsächlich geht")

@@ -94,9 +94,10 @@ class Growing:
             pool=self.pool.get(path),
         )
         branch.divided, branch.stopped = divided, divided.stopped
-        # The largest first: that is how they are numbered.
+        # The largest first, by all texts: that is how they are numbered.
         holds = divided.denotations >= HOLDS
-        order = np.argsort(-holds.sum(axis=0), kind="stable").tolist()
+        sizes = self.divider.run.corpus.multiplicity[branch.rows] @ holds
+        order = np.argsort(-sizes, kind="stable").tolist()
         branch.divided = _reordered(divided, order)
         branch.children = [
             Branch(
