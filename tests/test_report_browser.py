@@ -38,6 +38,7 @@ def folder(tmp_path_factory):
     bands = {name: (value, value - 0.1, value + rng.uniform(0.1, 0.2)) for name, value in values.items()}
     (folder / "times.html").write_text(build_report(times, bands), encoding="utf-8")
     taxonomy = make_taxonomy(texts=TEXTS, names=[*HOSTILE, *HOSTILE], settings=settings)
+    taxonomy = dataclasses.replace(taxonomy, stamps=tuple(2000 + i % 5 for i in range(len(TEXTS))))
     update = make_update(taxonomy, warnings=HOSTILE)
     write_taxonomy_report(taxonomy, folder / "taxonomy.html", update=update)
     write_comparison_report(
@@ -56,7 +57,7 @@ def browser():
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_opens_without_an_error_and_asks_for_nothing(browser, folder, name):
     with Visit(browser, folder / f"{name}.html") as visit:
-        assert visit.wait_for_charts() == {"fit": 2, "times": 4, "taxonomy": 1, "comparison": 1}[name]
+        assert visit.wait_for_charts() == {"fit": 2, "times": 4, "taxonomy": 5, "comparison": 1}[name]
         visit.page.locator("button[data-open=all]").first.click()
         visit.page.mouse.wheel(0, 20_000)
         assert visit.problems == []
