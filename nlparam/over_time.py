@@ -1,5 +1,6 @@
 """How the shares of the nodes of a taxonomy change over time."""
 
+import functools
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -8,7 +9,7 @@ import numpy as np
 
 from nlparam.errors import CorpusError, FitWarning
 from nlparam.numerics.prevalence import prevalence
-from nlparam.times import grouped_steps
+from nlparam.times import TimeSteps, grouped_steps
 
 # More steps than these make curves that are mostly noise: few texts are left for each.
 MOST_STEPS = 40
@@ -69,8 +70,7 @@ def shares_over_time(
     `unit`, "day", "week", "month" or "year": what dates are grouped by, by default the finest that gives at most
     `MOST_STEPS` steps. Where there are still more steps, neighbours are put together.
     """
-    texts = np.asarray([i for i, stamp in enumerate(stamps) if stamp is not None])
-    steps = grouped_steps([stamps[i] for i in texts], unit=unit, most=MOST_STEPS)
+    texts, steps = _stepped(tuple(stamps), unit)
     by_step = [texts[steps.step == step] for step in range(len(steps.times))]
     found = np.empty((3, len(members), len(by_step)))
     for at, rows_under in enumerate(members.values()):
@@ -80,6 +80,13 @@ def shares_over_time(
             found[:, at, step] = prevalence(under[rows], confidence=confidence)[:3]
     sizes = np.asarray([len(rows) for rows in by_step])
     return SharesOverTime(tuple(members), steps.times, steps.unit, sizes, *found)
+
+
+@functools.lru_cache(maxsize=2)  # a report asks for the children of one node after another
+def _stepped(stamps: tuple[Any, ...], unit: str | None) -> tuple[np.ndarray, TimeSteps]:
+    """The numbers of the texts that have a time, and their steps."""
+    texts = np.asarray([i for i, stamp in enumerate(stamps) if stamp is not None])
+    return texts, grouped_steps([stamps[i] for i in texts], unit=unit, most=MOST_STEPS)
 
 
 def _is_missing(stamp: Any) -> bool:
