@@ -208,7 +208,7 @@ def synthetic_fit(texts: list[str]) -> Any:
 
 
 def synthetic_taxonomy(texts: list[str]) -> Any:
-    """A tree of five by five predicates."""
+    """A tree of five by five predicates over texts of a year, whose shares over time are shown."""
     import numpy as np
 
     from nlparam.corpus import Corpus
@@ -245,6 +245,7 @@ def synthetic_taxonomy(texts: list[str]) -> Any:
         settings={"goal": "what the text is about"},
         versions={},
         costs=Costs(),
+        stamps=tuple(f"2024-{1 + i % 12:02d}-{1 + i % 28:02d}" for i in range(len(corpus))),
     )
 
 
