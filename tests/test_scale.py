@@ -305,11 +305,11 @@ def test_bad_input(tmp_path):
         ]:
             with pytest.raises(CorpusError, match=message):
                 scale.judge(source, PREDICATES, out, lm=server.url)
-        # Found by a worker, in the second block: the first is kept.
-        late = write_lines(tmp_path / "late.jsonl", [{"text": "a"}, {"text": 3}])
-        with pytest.raises(CorpusError, match=r"line 2: the field 'text' is of type int"):
+        # Found by a worker, in the last block. Those before are kept, but for the one that may be under way beside it.
+        late = write_lines(tmp_path / "late.jsonl", [*({"text": f"text {n}"} for n in range(8)), {"text": 3}])
+        with pytest.raises(CorpusError, match=r"line 9: the field 'text' is of type int"):
             scale.judge(late, PREDICATES, out, lm=server.url, batch_size=1, workers=1)
-        assert len(list((out / "parts").iterdir())) == 1
+        assert len(list((out / "parts").iterdir())) in (7, 8)
     (tmp_path / "strange" / "parts").mkdir(parents=True)
     (tmp_path / "strange" / "parts" / "mine.parquet").touch()
     with FakeServer() as server, pytest.raises(scale.JobError, match=r"holds files, but no job.json"):
