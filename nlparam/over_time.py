@@ -45,7 +45,7 @@ def checked_stamps(stamps: Sequence[Any], n_texts: int, *, unit: str | None = No
     if not known:
         raise CorpusError(f"all {n_texts:,} time stamps are missing: check the name of their field")
     # One that cannot be read is named by the number of its text.
-    grouped_steps([known[0] if _is_missing(stamp) else stamp for stamp in stamps], unit=unit, most=MOST_STEPS)
+    steps = grouped_steps([known[0] if _is_missing(stamp) else stamp for stamp in stamps], unit=unit, most=MOST_STEPS)
     if n_missing := n_texts - len(known):
         warnings.warn(
             f"{n_missing:,} of {n_texts:,} texts have no time: they are in the taxonomy, but not in its curves over "
@@ -54,7 +54,7 @@ def checked_stamps(stamps: Sequence[Any], n_texts: int, *, unit: str | None = No
             stacklevel=3,
         )
     # All of one kind, as a table holds them.
-    kind = float if all(_is_number(stamp) for stamp in known) else str
+    kind = str if isinstance(steps.times[0], str) else float
     return tuple(None if _is_missing(stamp) else kind(stamp) for stamp in stamps)
 
 
@@ -91,11 +91,3 @@ def _stepped(stamps: tuple[Any, ...], unit: str | None) -> tuple[np.ndarray, Tim
 
 def _is_missing(stamp: Any) -> bool:
     return stamp is None or str(stamp).strip().casefold() in _MISSING
-
-
-def _is_number(stamp: Any) -> bool:
-    try:
-        float(stamp)
-    except (TypeError, ValueError):  # a date, or a string that is one
-        return False
-    return True

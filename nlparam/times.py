@@ -10,7 +10,6 @@ from nlparam.errors import CorpusError
 
 UNITS = ("day", "week", "month", "year")
 _CODES = {"day": "D", "week": "W", "month": "M", "year": "Y"}
-_DAYS_OF_A_WEEK = 7
 _SHOWN = 5  # unparsable stamps that an error message shows
 
 
@@ -57,13 +56,11 @@ def time_steps(stamps: Sequence[Any], *, unit: str | None = None) -> TimeSteps:
             )
         unit = "day" if unit is None else unit
         days = np.asarray(dates, dtype="datetime64[D]")
-        if unit == "week":  # NumPy's begin on Thursdays
-            days = days - (days.astype(np.int64) + 3) % _DAYS_OF_A_WEEK
-        else:
-            days = days.astype(f"datetime64[{_CODES[unit]}]")
-        times, step = np.unique(days, return_inverse=True)
-        gap, listed = np.diff(times).astype(np.float64), [str(time) for time in times]
-        gap = gap / _DAYS_OF_A_WEEK if unit == "week" else gap
+        # NumPy's weeks begin on Thursdays, three days after ours.
+        late = 3 if unit == "week" else 0
+        times, step = np.unique((days + late).astype(f"datetime64[{_CODES[unit]}]"), return_inverse=True)
+        gap = np.diff(times).astype(np.float64)
+        listed = [str(time) for time in (times.astype("datetime64[D]") - late if late else times)]
     if len(listed) < 2:
         raise CorpusError(f"all {len(stamps)} time stamps are {listed[0]}, expected at least two different times")
     return TimeSteps(step.astype(np.int32), gap, listed, unit)
@@ -77,15 +74,15 @@ def grouped_steps(stamps: Sequence[Any], *, unit: str | None = None, most: int) 
 
     **Raises:** as `time_steps`.
     """
-    units = iter(UNITS if unit is None else (unit,))
-    steps = time_steps(stamps, unit=next(units))
-    for coarser in units:
+    steps = time_steps(stamps, unit=unit)
+    dates = isinstance(steps.times[0], str)
+    for coarser in UNITS[1:] if dates and unit is None else ():
         if len(steps.times) <= most:
             break
         steps = time_steps(stamps, unit=coarser)
     if len(steps.times) <= most:
         return steps
-    kind = f"datetime64[{_CODES[steps.unit]}]" if isinstance(steps.times[0], str) else np.float64
+    kind = f"datetime64[{_CODES[steps.unit]}]" if dates else np.float64
     at = np.asarray(steps.times, dtype=kind).astype(np.float64)
     spans = np.minimum(((at - at[0]) / (at[-1] - at[0]) * most).astype(int), most - 1)
     _, first, span = np.unique(spans, return_index=True, return_inverse=True)

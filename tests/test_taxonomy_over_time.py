@@ -51,7 +51,7 @@ def test_texts_without_a_time_do_not_count_and_are_warned_of():
     stamps[3], stamps[8] = None, float("nan")
     with pytest.warns(FitWarning, match="2 of 100 texts have no time"):
         found = with_stamps(tree, stamps).over_time()
-    assert found.times == [2000.0, 2001.0, 2002.0, 2003.0]
+    assert (found.times, found.unit) == ([2000.0, 2001.0, 2002.0, 2003.0], "1")
     assert found.n_texts.sum() == 98
 
 

@@ -78,6 +78,16 @@ TextField = Annotated[
         show_default=False,
     ),
 ]
+TimeField = Annotated[
+    str | None,
+    typer.Option(
+        help="The field of the time of each text, dates or numbers: the report then shows the shares of the nodes over "
+        "time.",
+        metavar="NAME",
+        rich_help_panel=_TEXTS,
+        show_default=False,
+    ),
+]
 LabelField = Annotated[
     str,
     typer.Option(help="The field of the label of each text.", metavar="NAME", rich_help_panel=_TEXTS),

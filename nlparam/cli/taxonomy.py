@@ -17,16 +17,6 @@ if TYPE_CHECKING:
 
 _SEARCH = "Search"
 
-TimeField = Annotated[
-    str | None,
-    typer.Option(
-        help="The field of the time of each text, dates or numbers: the report then shows the shares of the nodes over "
-        "time.",
-        metavar="NAME",
-        rich_help_panel="Texts",
-        show_default=False,
-    ),
-]
 TimeUnit = Annotated[
     shared.TimeUnit | None,
     typer.Option(
@@ -84,7 +74,7 @@ class TaxonomyCommand(AnalysisOptions):
 
     dataset: shared.Dataset = None
     text_field: shared.TextField = None
-    time_field: TimeField = None
+    time_field: shared.TimeField = None
     time_unit: TimeUnit = None
     goal: shared.Goal = None
     predicates: Pool = None

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nlparam.cli.options import CalibrationFile, Json, Seed, TextField
+from nlparam.cli.options import CalibrationFile, Json, Seed, TextField, TimeField
 from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable
 from nlparam.cli.refit import MovedModel, TaxonomyFolder
 from nlparam.cli.run_options import CallOptions, spread_options
-from nlparam.cli.taxonomy import TimeField
 from nlparam.errors import FitWarning
 
 if TYPE_CHECKING:
