@@ -17,7 +17,7 @@ from nlparam.errors import StoreError
 from nlparam.language.lm.base import Completion
 from nlparam.language.store import Store
 from nlparam.language.store.contents import contents, faults
-from nlparam.language.store.log import beside
+from nlparam.language.store.log import beside, frames
 from nlparam.language.store.salvage import salvage
 
 PAGE = 4096
@@ -235,6 +235,19 @@ def test_what_others_write_at_once_is_no_damage(tmp_path):
     assert n_opened > 1
     with Store(path) as store:
         assert store.counts().judgments == 3000
+
+
+@pytest.mark.parametrize("n_bytes", [100, 50_000])
+def test_a_log_that_grows_while_it_is_read_ends_where_it_was_cut_off(tmp_path, n_bytes):
+    log = beside(unfinished(tmp_path), "-wal")
+    whole = log.read_bytes()
+    os.truncate(log, 32 + n_bytes)
+    with log.open("rb") as file:
+        blocks = []
+        for block in frames(file, PAGE):
+            blocks.append(block)
+            log.write_bytes(whole)
+    assert [len(block) for block in blocks] == [n_bytes // (24 + PAGE)] * (n_bytes > PAGE)
 
 
 def test_an_impossible_value_is_damage(path):

@@ -79,9 +79,13 @@ def frames(log: IO[bytes], size: int) -> Iterator[np.ndarray]:
     """The frames of a log with pages of a size, `(n, 24 + size)` bytes at a time, without a last one cut off."""
     log.seek(_HEADER.size)
     length = _FRAME_HEADER + size
-    while block := log.read(_FRAMES_AT_ONCE * length):
+    n_whole = _FRAMES_AT_ONCE
+    # Fewer are the end of the log, even if another process goes on to write: what is read next may begin in a frame.
+    while n_whole == _FRAMES_AT_ONCE:
+        block = log.read(_FRAMES_AT_ONCE * length)
         n_whole = len(block) // length
-        yield np.frombuffer(block, np.uint8, n_whole * length).reshape(n_whole, length)
+        if n_whole:
+            yield np.frombuffer(block, np.uint8, n_whole * length).reshape(n_whole, length)
 
 
 def _lost_behind_damage(log: IO[bytes], header: bytes) -> int:
