@@ -127,25 +127,39 @@ class Meter:
     @property
     def cost(self) -> float:
         """What was spent so far, by the price of the budget; 0 without one."""
-        if self.budget.price is None:
-            return 0.0
-        return self.budget.price.of(self.costs.prompt_tokens, self.costs.completion_tokens, self.seconds)
+        return self._cost(1.0)
 
     @property
     def spent(self) -> str | None:
-        """Which limit allows no further call, in words; `None` while there is room.
-
-        Calls under way are taken to use as many tokens as those before them on average.
-        """
+        """Which limit allows no further call, in words; `None` while there is room. What is spent stays spent."""
         budget, costs = self.budget, self.costs
         if budget.max_calls is not None and costs.calls >= budget.max_calls:
             return f"{costs.calls:,} of {budget.max_calls:,} calls"
         if budget.max_seconds is not None and self.seconds >= budget.max_seconds:
             return f"{self.seconds:,.0f} of {budget.max_seconds:g} seconds"
-        expected = 1 + self.under_way / max(costs.calls - self.under_way, 1)
-        tokens = costs.prompt_tokens + costs.completion_tokens
-        if budget.max_tokens is not None and tokens * expected >= budget.max_tokens:
-            return f"{tokens:,} of {budget.max_tokens:,} tokens"
-        if budget.max_cost is not None and self.cost * expected >= budget.max_cost:
+        if budget.max_tokens is not None and costs.tokens >= budget.max_tokens:
+            return f"{costs.tokens:,} of {budget.max_tokens:,} tokens"
+        if budget.max_cost is not None and self.cost >= budget.max_cost:
             return f"{self.cost:.4g} of {budget.max_cost:g} in cost"
         return None
+
+    @property
+    def must_wait(self) -> bool:
+        """Whether calls under way may use up the tokens or the cost that are left.
+
+        They are taken to use as many tokens as those before them on average. What they use is known when they end.
+        """
+        if self.under_way == 0:
+            return False
+        expected = 1 + self.under_way / max(self.costs.calls - self.under_way, 1)
+        budget = self.budget
+        return (budget.max_tokens is not None and self.costs.tokens * expected >= budget.max_tokens) or (
+            budget.max_cost is not None and self._cost(expected) >= budget.max_cost
+        )
+
+    def _cost(self, times: float) -> float:
+        # Of so many times the tokens that were used.
+        if self.budget.price is None:
+            return 0.0
+        costs = self.costs
+        return self.budget.price.of(times * costs.prompt_tokens, times * costs.completion_tokens, self.seconds)

@@ -46,8 +46,8 @@ class Cascaded:
     """What a cascade gives.
 
     `denotations` and `answers` are `(n_texts, n_predicates)`, the latter as the language model gave them, `nan` where
-    it was not asked. If the budget was spent before the audit was complete, `certificate` is `None`; if it was spent
-    before a head could be trained, so are `denotations`.
+    it was not asked. If the budget was spent before the audit was complete, `certificate` is `None`; if it was spent, or the
+    language model failed, before a head could be trained, so are `denotations`.
     """
 
     denotations: np.ndarray | None
@@ -92,7 +92,8 @@ def denote_by_cascade(
     )
     while meter.spent is None and len(pairs := steps.ask()):
         steps.tell(pairs, judge.judge(texts, predicates, pairs))
-    certificate = steps.certificate
+    denotations = None if steps.head is None and np.isnan(steps.answers).any() else steps.denotations()
+    certificate = None if denotations is None else steps.certificate
     if certificate is not None:
         emit(
             "cascade audited",
@@ -101,5 +102,4 @@ def denote_by_cascade(
             asked=certificate.n_asked,
             pairs=certificate.n_pairs,
         )
-    denotations = None if steps.head is None and np.isnan(steps.answers).any() else steps.denotations()
     return Cascaded(denotations, steps.answers, steps.thresholds, steps.head, certificate)

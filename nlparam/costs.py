@@ -57,14 +57,18 @@ class Costs:
         return {name: value for name, value in values.items() if isinstance(value, int)}
 
     @property
+    def tokens(self) -> int:
+        """Of prompts and answers together."""
+        return self.prompt_tokens + self.completion_tokens
+
+    @property
     def total_seconds(self) -> float:
         return sum(self.seconds.values())
 
     def summary(self) -> str:
         """One short line for a progress display."""
-        tokens = self.prompt_tokens + self.completion_tokens
         served = self.judgments_served + self.proposals_served
-        return f"{self.calls} calls, {tokens:,} tokens, {served} served from the store"
+        return f"{self.calls} calls, {self.tokens:,} tokens, {served} served from the store"
 
     def __add__(self, other: "Costs") -> "Costs":
         """The costs of both, stage by stage."""

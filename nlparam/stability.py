@@ -150,7 +150,7 @@ class _Purse:
     def _limits(self) -> dict[str, float]:
         used = {
             "max_calls": self.paid.calls,
-            "max_tokens": self.paid.prompt_tokens + self.paid.completion_tokens,
+            "max_tokens": self.paid.tokens,
             "max_seconds": time.perf_counter() - self._began,
             "max_cost": self.paid.money,
         }

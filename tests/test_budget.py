@@ -36,13 +36,19 @@ def test_limits_and_what_is_spent():
     costs.calls, costs.prompt_tokens = 2, 60
     assert meter.spent is None
     assert meter.cost == pytest.approx(0.6)
-    meter.under_way = 1  # like the others it will use 60 tokens, which is too much
-    assert meter.spent == "60 of 100 tokens"
+    assert not meter.must_wait
+    meter.under_way = 1  # like the other it may use 60 tokens, which is too much
+    assert meter.must_wait
+    assert meter.spent is None  # it may use none
     costs.calls = 3
     assert meter.spent == "3 of 3 calls"
     assert Meter(Costs(), Budget(max_seconds=1e-9)).spent is not None
     priced = Meter(Costs(calls=5, completion_tokens=10**6), Budget(max_cost=2.0, price=Price(completion=2.0)))
     assert priced.spent == "2 of 2 in cost"
+    priced.costs.completion_tokens -= 1
+    priced.under_way = 1
+    assert priced.spent is None
+    assert priced.must_wait
 
 
 @pytest.mark.parametrize("limit", [{"max_calls": 0}, {"max_seconds": float("nan")}, {"max_tokens": -5}])

@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from nlparam.budget import Budget, Meter
 from nlparam.costs import Costs
 from nlparam.errors import LanguageModelError, StoreError
 from nlparam.language.lm import ScriptedModel, load_language_model
@@ -64,6 +65,27 @@ def test_on_result_is_called_once_each_before_another_request_takes_the_place():
     for position in range(len(events)):
         kinds = [what for what, _ in events[: position + 1]]
         assert kinds.count("start") - kinds.count("saved") <= 4
+
+
+@pytest.mark.parametrize("limit", [1200, 700])
+def test_a_long_text_does_not_have_a_budget_of_tokens_look_spent(limit):
+    async def answer(request):
+        await asyncio.sleep(0.001 if _number(request) == 0 else 0.005)
+        return "done"
+
+    # The first is answered first, and 16 like it, which are under way, would be more than the budget allows.
+    requests = [Request((Message("user", f"text {n}" + " long" * (600 if n == 0 else 0)),)) for n in range(100)]
+    costs = Costs()
+    with Engine(
+        ScriptedModel(answer, max_in_flight=16), store=None, costs=costs, meter=Meter(costs, Budget(max_tokens=limit))
+    ) as engine:
+        answered = [completion for completion in engine.run(requests) if completion is not None]
+    if limit == 1200:
+        assert (len(answered), costs.tokens, engine.meter.spent) == (100, 900, None)
+    else:
+        assert engine.meter.spent == f"{costs.tokens} of 700 tokens"
+        assert 700 <= costs.tokens <= 706
+        assert costs.tokens == 600 + 3 * len(answered)
 
 
 def test_what_on_result_raises_ends_the_batch():

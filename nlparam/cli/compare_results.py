@@ -53,7 +53,7 @@ def show(comparison: "Comparison", out: Path) -> None:
     print_lines(
         f"cost:    {duration(costs.total_seconds)}, {costs.judgments_asked:,} judgments asked and "
         f"{costs.judgments_served:,} served from the store, {costs.calls:,} calls, "
-        f"{costs.prompt_tokens + costs.completion_tokens:,} tokens{money}",
+        f"{costs.tokens:,} tokens{money}",
     )
     if (out / "report.html").exists():
         print_lines(f"report:  {out / 'report.html'}")

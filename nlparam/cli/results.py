@@ -63,7 +63,7 @@ def show(fit: "Fit", out: Path, intervals: "Intervals | None" = None) -> None:
     print_lines(
         f"cost:    {duration(costs.total_seconds)}, {costs.judgments_asked:,} judgments asked and "
         f"{costs.judgments_served:,} served from the store, {costs.calls:,} calls, "
-        f"{costs.prompt_tokens + costs.completion_tokens:,} tokens{money}",
+        f"{costs.tokens:,} tokens{money}",
         f"report:  {out / 'report.html'}",
     )
 

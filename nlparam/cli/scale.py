@@ -229,7 +229,7 @@ def _show(result: "JobResult", options: ScaleOptions) -> None:
         f"new:     {result.new_texts:,} texts in {result.seconds:,.1f} s{rate}",
     )
     if costs.calls or costs.judgments_served:
-        tokens = f"{costs.prompt_tokens + costs.completion_tokens:,} tokens"
+        tokens = f"{costs.tokens:,} tokens"
         print_lines(f"asked:   {costs.calls:,} calls, {tokens}, {costs.judgments_served:,} judgments from the store")
     if result.n_failures:
         print_lines(f"missing: {result.n_failures:,} answers are null; --retry-failures asks for them again")

@@ -26,6 +26,7 @@ from nlparam.progress import Progress
 
 BACKOFF_LIMIT = 30.0  # seconds; waits double up to this
 RETRY_AFTER_LIMIT = 60.0  # seconds; a server that asks for more is tried again earlier
+_BUDGET_CHECK = 0.02  # seconds between looks whether calls under way have left room for another
 PATIENCE = 8  # failures in a row, or as many as may be in flight, that end a batch
 
 OnResult = Callable[[int, Completion], None]
@@ -239,6 +240,8 @@ class Engine:
         while True:
             try:
                 async with self.lm.slot(request):
+                    while self.meter.spent is None and self.meter.must_wait:
+                        await asyncio.sleep(_BUDGET_CHECK)
                     if self.meter.spent is not None:
                         return None
                     if tries == 0 and self._timeout is not None:
@@ -249,6 +252,8 @@ class Engine:
                     try:
                         async with asyncio.timeout_at(None if self._timeout is None else deadline):
                             completion = await self.lm.complete(request)
+                        self.costs.prompt_tokens += completion.prompt_tokens
+                        self.costs.completion_tokens += completion.completion_tokens
                     finally:
                         self.meter.under_way -= 1
             except TimeoutError as error:
@@ -264,8 +269,6 @@ class Engine:
                 self.costs.retries += 1
                 await asyncio.sleep(delay)
                 continue
-            self.costs.prompt_tokens += completion.prompt_tokens
-            self.costs.completion_tokens += completion.completion_tokens
             _check(request, completion)
             return completion
 
