@@ -94,7 +94,7 @@ def prepared(
     """A run for the `with` block, with the texts embedded; see `nlparam.fit` for the arguments and errors.
 
     `check` is called with the settings before anything is computed; with `only_estimate` the language model states no
-    texts for the goal representation.
+    texts for the goal representation, and answers what is asked of it whatever the store holds.
     """
     corpus = Corpus.from_texts(texts)
     _check(corpus, model)
@@ -111,7 +111,8 @@ def prepared(
     labelled = Labelled.read(calibration) if isinstance(calibration, str | Path) else calibration
     opened = store if isinstance(store, Store) else Store(store)
     engine = Engine(language_model, store=opened, costs=costs, timeout=timeout, progress=progress, meter=meter)
-    with opened if opened is not store else contextlib.nullcontext(), engine:
+    measuring = opened.unread() if only_estimate else contextlib.nullcontext()
+    with opened if opened is not store else contextlib.nullcontext(), engine, measuring:
         n_words = _WORDS_STRONG if language_model.strong else _WORDS_SMALL
         if judge is None or isinstance(judge, Cascade):
             judge = LabelJudge(engine, opened, costs, n_words=n_words, form=form, progress=progress)

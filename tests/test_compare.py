@@ -16,6 +16,7 @@ from nlparam.errors import CorpusError, FitFolderError, FitWarning, LanguageMode
 from nlparam.language.judge import AbstractJudge
 from nlparam.language.lm import ScriptedModel
 from nlparam.language.propose.groups import AbstractGroupProposer
+from nlparam.language.store import Store
 
 WORDS = ("sun", "rain", "bank", "goal", "song")
 PREDICATES = [f"mentions {word}" for word in WORDS]
@@ -361,6 +362,9 @@ def test_an_estimate_is_near_what_it_takes():
     assert estimate.judgments == pytest.approx(costs.judgments_asked, rel=0.1)
     assert estimate.proposals == 0
     assert estimate.n_tried < 60
+    with Store(":memory:") as store:
+        twice = [estimate_comparison(GROUPS, predicates=PREDICATES, **settings | {"store": store}) for _ in range(2)]
+    assert [one.prompt_tokens for one in twice] == [estimate.prompt_tokens] * 2
     # Two panels, whose proposals are not known to be the same.
     assert estimate_comparison(GROUPS, **settings).proposals == 2
 

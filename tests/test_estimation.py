@@ -1,5 +1,6 @@
 """The estimate of a fit's cost against what the fit then used."""
 
+import dataclasses
 import json
 import re
 import zlib
@@ -42,6 +43,8 @@ def test_an_estimate_is_near_what_the_fit_uses_and_is_not_paid_twice(tmp_path):
     assert expected.cost == pytest.approx((expected.prompt_tokens + 2 * expected.completion_tokens) / 1e6, rel=0.01)
     assert fit.costs.proposals_served > 0  # what the estimate asked is not asked again
     assert fit.costs.judgments_served > 0
+    again = nlparam.estimate(Clustering(4), texts, **arguments)  # of a fit whose store is empty, as this one is not
+    assert dataclasses.replace(again, seconds=expected.seconds) == expected
 
 
 def test_a_list_of_candidates_is_not_multiplied_by_the_slots(tmp_path):

@@ -283,7 +283,8 @@ def test_a_server_that_does_not_come_back(log, store):
     with FaultyServer("--delay", "0.01", log=log) as server:
         with pytest.raises(LanguageModelError, match=r"away for more than 1 s .*run the same command again"):
             run_and(server, store, 60, 50, server.kill, patience=1.0)
-        assert 50 - IN_FLIGHT <= stored(store) <= len(server.finished())
+        # A killed server may have sent an answer and not yet logged it.
+        assert 50 - IN_FLIGHT <= stored(store) <= len(server.finished()) + IN_FLIGHT
         server.start()
         judged, costs = judge(server_model(server), store, 60)
         assert costs.judgments_asked + costs.judgments_served == 180
@@ -295,8 +296,8 @@ def test_a_server_that_is_there_and_answers_nothing(log, store):
     """Its health is good and every completion hangs: after a while the run ends, however many tries are left."""
     with FaultyServer(log=log) as server:
         server.tell(("none", 20), ("hang", 100_000))
-        with pytest.raises(LanguageModelError, match=r"has answered nothing for 1\.6 s .*no answer from"):
-            judge(server_model(server, timeout=0.3, patience=1.0), store, 60, max_retries=1000)
+        with pytest.raises(LanguageModelError, match=r"has answered nothing for 3 s .*no answer from"):
+            judge(server_model(server, timeout=1.0, patience=1.0), store, 60, max_retries=1000)
         assert stored(store) == len(server.finished()) == 20
 
 
@@ -312,7 +313,7 @@ def test_another_model_in_its_place(style, log, store):
             run_and(server, store, 60, 50, replace)
         # A killed server may have sent an answer and not yet logged it.
         assert stored(store) <= len(server.finished()) + IN_FLIGHT
-        assert len(server.finished()) <= 50 + 2 * IN_FLIGHT
+        assert len(server.finished()) < 150  # of 180, and 50 had been answered
     with FaultyServer() as server:
         judged, _ = judge(server_model(server), store, 60)
     assert judged == pytest.approx(undisturbed(60), abs=1e-12)

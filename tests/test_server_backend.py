@@ -98,8 +98,8 @@ def test_a_server_that_is_not_there():
 
 
 def test_a_server_that_hangs():
-    with FakeServer(delay=3600) as server, _engine(ServerModel(server.url, timeout=0.3)) as engine:
-        expected = rf"no answer from {server.url} \(model fake-model\) within 0\.3 s"
+    with FakeServer(delay=3600) as server, _engine(ServerModel(server.url, timeout=1.0)) as engine:
+        expected = rf"no answer from {server.url} \(model fake-model\) within 1 s"
         with pytest.raises(LanguageModelError, match=expected):
             engine.run(_read(5))
         assert engine.costs.retries == 0
@@ -207,7 +207,49 @@ def test_the_wrong_page_or_another_kind_of_server(monkeypatch):
             engine.run(_read())
 
 
-@pytest.mark.parametrize("url", ["http://", "localhost:8000", "http://host:port/v1", "file:///etc"])
+def _message(content: object) -> dict:
+    return {"model": "m", "choices": [{"message": {"content": content}}], "usage": {"prompt_tokens": 1}}
+
+
+def _logprobs(token: object, logprob: object) -> dict:
+    first = {"token": token, "top_logprobs": [{"token": token, "logprob": logprob}, {"token": "no", "logprob": -3.0}]}
+    return {"choices": [{"message": {"content": "yes"}, "logprobs": {"content": [first]}}]}
+
+
+def test_text_in_parts_and_halves_of_characters(monkeypatch):
+    with FakeServer() as server, _engine(ServerModel(server.url)) as engine:
+        parts = [{"type": "text", "text": "is \ud83d"}, {"type": "audio"}, {"type": "text", "text": "\ude00 or \ud83d"}]
+        monkeypatch.setattr(server, "_completion", lambda _: _message(parts))
+        (completion,) = engine.run(_write())
+        assert completion is not None
+        assert completion.text == "is \U0001f600 or \ufffd"
+
+
+@pytest.mark.parametrize(
+    ("requests", "answer"),
+    [
+        (_write(), _message(7)),
+        (_write(), _message([{"text": 7}])),
+        (_write(), _message("is short") | {"usage": {"prompt_tokens": "many"}}),
+        (_read(), _logprobs("yes", None)),
+    ],
+)
+def test_an_answer_of_another_form(requests, answer, monkeypatch):
+    with FakeServer() as server, _engine(ServerModel(server.url)) as engine:
+        monkeypatch.setattr(server, "_completion", lambda _: answer)
+        with pytest.raises(LanguageModelError, match="not of the OpenAI chat API"):
+            engine.run(requests)
+
+
+def test_a_token_without_a_name_is_none_of_the_labels(monkeypatch):
+    with FakeServer() as server, _engine(ServerModel(server.url)) as engine:
+        monkeypatch.setattr(server, "_completion", lambda _: _logprobs(None, -0.5))
+        (completion,) = engine.run(_read())
+        assert completion is not None
+        assert completion.label_logprobs == (-math.inf, -3.0)
+
+
+@pytest.mark.parametrize("url", ["http://", "localhost:8000", "http://host:port/v1", "file:///etc", "http://[::1/v1"])
 def test_an_address_that_is_none(url):
     with pytest.raises(LanguageModelError, match="expected one like http://localhost:8000/v1"):
         ServerModel(url)

@@ -109,6 +109,23 @@ def test_retry_after_closes_the_gate_for_all():
         assert lm.limit.limit == 2
 
 
+def test_a_pause_ends_in_another_event_loop_than_it_began_in():
+    limit = AdaptiveLimit(4)
+
+    async def is_turned_away():
+        await limit.acquire()
+        limit.overloaded(0.3)
+        limit.release(answered=False)
+
+    async def comes_later():
+        await asyncio.wait_for(limit.acquire(), timeout=20)
+        limit.release(answered=True)
+
+    asyncio.run(is_turned_away())
+    asyncio.run(comes_later())
+    assert limit.in_flight == 0
+
+
 def test_those_who_wait_pass_in_order_and_one_that_gives_up_leaves_no_gap():
     async def scenario() -> list[int]:
         limit, passed = AdaptiveLimit(2), []

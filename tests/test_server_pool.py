@@ -148,7 +148,7 @@ def test_a_server_with_a_long_queue_is_helped():
 
 def test_a_server_that_hangs_does_not_keep_its_texts():
     with FaultyServer() as a, FaultyServer() as b:
-        lm = ServerPool([ServerModel(server.url, max_in_flight=4, timeout=0.5) for server in (a, b)])
+        lm = ServerPool([ServerModel(server.url, max_in_flight=4, timeout=1.5) for server in (a, b)])
         costs = Costs()
         with engine_of(lm, costs) as engine:
             assert all(engine.run(reads(10)))

@@ -10,6 +10,7 @@ import nlparam
 from nlparam.errors import BudgetError, CorpusError, FitFolderError, FitWarning, LanguageModelError
 from nlparam.hierarchy import OUTCOMES, ROOT, STATUS, STOPS
 from nlparam.language.lm.scripted import ScriptedModel
+from nlparam.language.store import Store
 from nlparam.taxonomies.divided import Known
 from nlparam.taxonomies.folder import load
 from nlparam.taxonomies.proposing import NodeProposer, Proposed
@@ -281,7 +282,10 @@ def test_a_strong_language_model_is_believed_as_it_judges(corpus):
 
 
 def test_an_estimate_comes_near_to_what_is_asked(tree, corpus):
-    estimate = nlparam.estimate_taxonomy(corpus[0], goal="the topic", lm=scripted(), store=":memory:", options=OPTIONS)
+    arguments = {"goal": "the topic", "lm": scripted(), "options": OPTIONS}
+    with Store(":memory:") as store:
+        estimate, again = (nlparam.estimate_taxonomy(corpus[0], store=store, **arguments) for _ in range(2))
+    assert again.prompt_tokens == estimate.prompt_tokens > 0
     asked = tree.costs.judgments_asked + tree.costs.judgments_served
     assert estimate.n_tried < 60
     assert asked / 4 < estimate.judgments < 4 * asked

@@ -94,7 +94,7 @@ class SentenceTransformerEmbedder(AbstractEmbedder):
         visible = (model.max_seq_length or 8192) * CHARACTERS_PER_TOKEN
         with _quiet():
             matrix = model.encode(
-                [text[:visible] for text in texts],
+                [text.lstrip()[:visible] for text in texts],
                 prompt=self.instruction,
                 batch_size=self.batch_size,
                 show_progress_bar=False,

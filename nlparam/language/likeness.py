@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,13 +11,18 @@ from nlparam.errors import MissingExtraError
 
 def jaccard(texts: Sequence[str]) -> np.ndarray:
     """`(n_texts, n_texts)`: of the distinct words of two texts, the share that both have; 1 where neither has any."""
-    words = [set(re.findall(r"\w+", text.casefold())) for text in texts]
+    words = [_words(text) for text in texts]
     likeness = np.eye(len(texts))
     for i, first in enumerate(words):
         for j in range(i):
-            union = first | words[j]
-            likeness[i, j] = likeness[j, i] = len(first & words[j]) / len(union) if union else 1.0
+            likeness[i, j] = likeness[j, i] = _share(first, words[j])
     return likeness
+
+
+def jaccard_to(text: str, others: Sequence[str]) -> np.ndarray:
+    """`(n_others,)`: the same of one text and each of some others."""
+    words = _words(text)
+    return np.asarray([_share(words, _words(other)) for other in others], dtype=float)
 
 
 def bleu(texts: Sequence[str]) -> np.ndarray:
@@ -25,11 +31,7 @@ def bleu(texts: Sequence[str]) -> np.ndarray:
     Up to 4-grams, with sacrebleu's exponential smoothing, and only as long n-grams as the text has. Raises
     `MissingExtraError` without sacrebleu.
     """
-    try:
-        from sacrebleu.metrics.bleu import BLEU
-    except ImportError:
-        raise MissingExtraError("sacrebleu", "simulatability", "the similarity of counterfactuals by BLEU") from None
-    metric = BLEU(effective_order=True)
+    metric = bleu_metric()
     likeness = np.eye(len(texts))
     for i, first in enumerate(texts):
         for j, second in enumerate(texts[:i]):
@@ -38,7 +40,25 @@ def bleu(texts: Sequence[str]) -> np.ndarray:
     return likeness
 
 
+def bleu_metric() -> Any:
+    """sacrebleu's metric. Raises `MissingExtraError` without sacrebleu."""
+    try:
+        from sacrebleu.metrics.bleu import BLEU
+    except ImportError:
+        raise MissingExtraError("sacrebleu", "simulatability", "the similarity of counterfactuals by BLEU") from None
+    return BLEU(effective_order=True)
+
+
 def cosines(vectors: np.ndarray) -> np.ndarray:
     """`(n_texts, n_texts)`: the inner products of unit vectors, `(n_texts, embed_dim)`; negative ones count as 0."""
     vectors = np.asarray(vectors, dtype=np.float64)
     return np.clip(vectors @ vectors.T, 0.0, 1.0)
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.casefold()))
+
+
+def _share(words: set[str], others: set[str]) -> float:
+    union = words | others
+    return len(words & others) / len(union) if union else 1.0

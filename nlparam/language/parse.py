@@ -10,10 +10,15 @@ MAX_PREDICATE_CHARACTERS = 160
 
 _STRINGS = TypeAdapter(list[str])
 _BULLET = re.compile(r"^\s*(?:[-*•]|\(?\d{1,2}[.):])\s+")
+# "It is about tax" loses its first word; "it support" and "property taxes" do not.
 _PREAMBLE = re.compile(
-    r"^(?:property|category|answer|predicate|the text|the texts|this text|it)\s*[:]?\s+", re.IGNORECASE
+    r"^(?:(?i:(?:property|category|answer|predicate|it)\s*:\s*|(?:the texts?|this text)\s*:?\s+)|[Ii]t (?=[a-z]+s ))"
 )
-_REFUSAL = re.compile(r"\b(?:i apologi[sz]e|i'm sorry|as an ai|cannot|can't help|scores?\b|none of)", re.IGNORECASE)
+_REFUSAL = re.compile(
+    r"^(?:(?:i apologi[sz]e|i'm sorry|i am sorry|as an ai|i cannot|i can't|cannot|none of)\b|sorry,|scores?\s*[:=\d])",
+    re.IGNORECASE,
+)
+_ARRAY = re.compile(r'\[\s*"')  # brackets that stand in a predicate have no such beginning
 
 
 def parse_predicate(line: str) -> str | None:
@@ -28,9 +33,10 @@ def parse_predicate(line: str) -> str | None:
 
 def parse_predicates(output: str) -> list[str]:
     """Distinct predicates from a JSON array of strings, or from one per line where the model ignored the format."""
-    start, end = output.find("["), output.rfind("]")
+    array, end = _ARRAY.search(output), output.rfind("]")
     lines = [line for line in output.splitlines() if not line.lstrip().startswith("```")]
-    if start >= 0:
+    if array is not None:
+        start = array.start()
         try:
             lines = _STRINGS.validate_json(output[start : end + 1])
         except ValidationError:

@@ -60,5 +60,5 @@ def load_prompt(name: str, path: Path | None = None) -> Prompt:
 
 def cut_words(text: str, n_words: int) -> str:
     """The first `n_words` words on one line, at most 12 characters a word on average: what a prompt shows of a text."""
-    words = text[: n_words * 40].split(maxsplit=n_words)[:n_words]
+    words = text.lstrip()[: n_words * 40].split(maxsplit=n_words)[:n_words]
     return " ".join(words)[: n_words * 12]

@@ -144,7 +144,7 @@ def taxonomy(
 
 
 def estimate_taxonomy(texts: Iterable[str], *, depth: int = DEFAULT_DEPTH, **options: Any) -> Estimate:
-    """What `nlparam.taxonomy` with the same arguments will cost, from some twenty calls (which it will not repeat).
+    """What `nlparam.taxonomy` with the same arguments will cost, from some twenty calls; their answers are stored.
 
     **Arguments:** as for `nlparam.taxonomy`. Raises what it raises; `LanguageModelError` if no call was answered.
     """
@@ -223,6 +223,7 @@ def prepared_growth(
         seed=seed,
         check=check,
         progress=progress,
+        only_estimate=only_estimate,
         **fit_options,
     ) as run:
         the_options = _options(options, strong=engines[0].lm.strong)

@@ -20,6 +20,7 @@ from nlparam.language.lm.base import (
     TransientError,
     neutralise,
     reads_no_images,
+    whole_characters,
 )
 from nlparam.language.store import Store, completion_key
 from nlparam.progress import Progress
@@ -252,6 +253,7 @@ class Engine:
                     try:
                         async with asyncio.timeout_at(None if self._timeout is None else deadline):
                             completion = await self.lm.complete(request)
+                        completion = dataclasses.replace(completion, text=whole_characters(completion.text))
                         self.costs.prompt_tokens += completion.prompt_tokens
                         self.costs.completion_tokens += completion.completion_tokens
                     finally:

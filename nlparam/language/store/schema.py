@@ -80,7 +80,7 @@ class Names:
 
     def source(self, model: str, prompt_version: str = "") -> int:
         """The id of a model under a prompt version; an embedder has none."""
-        names = (_encodable(model), _encodable(prompt_version))
+        names = (encodable(model), encodable(prompt_version))
         if names not in self._sources:
             row = self._connection.execute("SELECT id FROM sources WHERE model = ? AND prompt_version = ?", names)
             self._sources[names] = self._id_or_new(
@@ -90,7 +90,7 @@ class Names:
 
     def predicate(self, text: str) -> int:
         """The id of a predicate."""
-        text = _encodable(text)
+        text = encodable(text)
         if text not in self._predicates:
             row = self._connection.execute("SELECT id FROM predicates WHERE text = ?", (text,))
             self._predicates[text] = self._id_or_new(row, "INSERT INTO predicates (text) VALUES (?)", (text,))
@@ -105,6 +105,6 @@ class Names:
         return made
 
 
-def _encodable(text: str) -> str:
-    # Half of a surrogate pair, which a language model can write in JSON, cannot be stored; the key knows it as it is.
+def encodable(text: str) -> str:
+    """What is stored for a text. Half of a surrogate pair, which JSON may hold, cannot be: it is spelt out."""
     return text.encode("utf-8", "backslashreplace").decode()

@@ -1,11 +1,12 @@
 """The store as the rest of nlparam uses it: put an answer, get an answer."""
 
+import contextlib
 import hashlib
 import json
 import math
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ import numpy as np
 from nlparam.cache_dir import cache_dir
 from nlparam.language.lm.base import Completion, Message, Request
 from nlparam.language.store.database import Database
-from nlparam.language.store.schema import Names
+from nlparam.language.store.schema import Names, encodable
 
 # Below 999, the limit on variables of an old SQLite. With the keys in order, larger parts, a temporary table or
 # json_each were no faster, and a statement for each key was slower.
@@ -66,12 +67,27 @@ class Store:
 
     def __init__(self, path: Path | str | None = None, *, busy_timeout: float = 30.0):
         self.path = default_store_path() if path is None else Path(path).expanduser()
-        self.database = Database(self.path, in_memory=str(path) == ":memory:", busy_timeout=busy_timeout)
+        self.database = Database(self.path, in_memory=str(self.path) == ":memory:", busy_timeout=busy_timeout)
+        self._unread = False
+
+    @contextlib.contextmanager
+    def unread(self) -> Iterator[None]:
+        """In the `with` block no judgment and no completion is found, so that all are asked for; new ones are stored.
+
+        For what measures how long an answer takes.
+        """
+        self._unread = True
+        try:
+            yield
+        finally:
+            self._unread = False
 
     def get_judgments(
         self, model: str, prompt_version: str, pairs: Sequence[tuple[str, str]]
     ) -> dict[tuple[str, str], float]:
         """The stored probabilities among `(predicate, text digest)` pairs."""
+        if self._unread:
+            return {}
         by_key = {_key(model, prompt_version, *pair): pair for pair in pairs}
         found = {}
         for key, probability in self._find("SELECT key, probability FROM judgments", by_key):
@@ -105,6 +121,8 @@ class Store:
 
     def get_completion(self, key: str) -> Completion | None:
         """The completion stored under a `completion_key`, or `None`."""
+        if self._unread:
+            return None
         query = "SELECT key, text, prompt_tokens, completion_tokens FROM completions"
         for _, text, prompt_tokens, completion_tokens in self._find(query, [bytes.fromhex(key)]):
             return Completion(text, prompt_tokens=prompt_tokens, completion_tokens=completion_tokens)
@@ -118,7 +136,7 @@ class Store:
         if completion.label_logprobs is not None:
             raise ValueError("got a label read, expected generated text: store it with put_judgments")
         tokens = (completion.prompt_tokens, completion.completion_tokens)
-        row = (bytes.fromhex(key), completion.text, *tokens, time.time())
+        row = (bytes.fromhex(key), encodable(completion.text), *tokens, time.time())
         with self.database.write() as connection:
             source = None if model is None else Names(connection).source(model)
             connection.execute(

@@ -14,7 +14,7 @@ import numpy as np
 
 from nlparam.errors import StoreError
 from nlparam.language.store.database import explanation
-from nlparam.language.store.schema import KINDS, Names, version_of
+from nlparam.language.store.schema import KINDS, Names, encodable, version_of
 from nlparam.language.store.store import Store
 
 _ROWS_AT_ONCE = 20_000
@@ -284,7 +284,7 @@ def _name(value: Any, name: str, where: str) -> str | None:
 def _text(value: Any, name: str, where: str) -> str:
     if not isinstance(value, str):
         raise _wrong(value, name, where, "a string")
-    return value
+    return encodable(value)
 
 
 def _probability(value: Any, name: str, where: str) -> float:

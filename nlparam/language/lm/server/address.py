@@ -8,12 +8,12 @@ from nlparam.errors import LanguageModelError
 
 def complete_url(url: str) -> str:
     """The address with `/v1` where it has no path; raises `LanguageModelError` for one that cannot be used."""
-    parts = urllib.parse.urlsplit(url)
     try:
+        parts = urllib.parse.urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:  # a port that is no number
-        usable = False
-    if not usable:
+    except ValueError:  # a port that is no number, a bracket that is not closed
+        parts, usable = None, False
+    if parts is None or not usable:
         raise LanguageModelError(f"got the server address {url!r}, expected one like http://localhost:8000/v1")
     return urllib.parse.urlunsplit(parts._replace(path=parts.path.rstrip("/") or "/v1"))
 

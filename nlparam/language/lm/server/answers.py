@@ -39,9 +39,9 @@ class AnswerReader:
             choice = answer["choices"][0]
             message, usage = choice["message"], answer.get("usage") or {}
             read = None if request.labels is None else probe.top_tokens(choice)
-            tokens = (usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0)
-            text = message.get("content") or ""
-        except (AttributeError, IndexError, KeyError, TypeError):
+            tokens = (int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0))
+            text = _joined(message.get("content") or "")
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
             if self.answered or (answer is None and body.lstrip()[:1] == b"{"):
                 said = body[:60].decode(errors="replace")
                 raise TransientError(
@@ -124,6 +124,12 @@ def parsed(body: bytes) -> Any:
         return json.loads(body)
     except ValueError:
         return None
+
+
+def _joined(content: str | list) -> str:
+    """The text of an answer, which may come in parts; raises as a wrong look-up does for anything else."""
+    parts = [content] if isinstance(content, str) else [part["text"] for part in content if "text" in part]
+    return "".join(parts)
 
 
 def _without_thoughts(text: str) -> str:

@@ -38,6 +38,7 @@ class AdaptiveLimit:
         self.in_flight = 0
         self._waiting: collections.deque[asyncio.Future[None]] = collections.deque()
         self._closed_until = 0.0
+        self._alarm: tuple[asyncio.AbstractEventLoop, float] | None = None  # what opens the gate again, and when
         self._growing = True
         self._best: tuple[float, int] | None = None  # while growing: the highest throughput and its limit
         self._usual: float | None = None  # throughput at the limit held
@@ -70,6 +71,7 @@ class AdaptiveLimit:
         place = asyncio.get_running_loop().create_future()
         self._waiting.append(place)
         self._admit()
+        self._set_alarm()
         try:
             await place
         except asyncio.CancelledError:
@@ -104,10 +106,15 @@ class AdaptiveLimit:
         self._set(reduced)
 
     def _close_for(self, pause: float) -> None:
-        until = self._clock() + pause
-        if until > self._closed_until:
-            self._closed_until = until
-            asyncio.get_running_loop().call_later(pause, self._admit)
+        self._closed_until = max(self._closed_until, self._clock() + pause)
+        self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        # In this loop: the one in which the pause began may have ended, and its alarm with it.
+        loop = asyncio.get_running_loop()
+        if self._closed_until and self._alarm != (loop, self._closed_until):
+            self._alarm = (loop, self._closed_until)
+            loop.call_later(self._closed_until - self._clock(), self._admit)
 
     def _admit(self) -> None:
         if self._closed_until:

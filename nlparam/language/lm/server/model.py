@@ -98,7 +98,7 @@ class ServerModel(AbstractLanguageModel):
     @property
     def identity(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - the server is asked when needed
         if self._served is None:
-            self._served = run_in_a_loop_of_its_own(lambda: self._alone(self._look_up))
+            self._served = run_in_a_loop_of_its_own(lambda: self._alone(self._look_up_in_time))
         return self._served.identity
 
     @property
@@ -210,8 +210,7 @@ class ServerModel(AbstractLanguageModel):
 
         transport = Transport(self.base_url, self._headers)
         try:
-            async with asyncio.timeout(self._timeout):
-                return await work(transport)
+            return await work(transport)
         except TimeoutError as error:
             raise self._hangs() from error
         finally:
@@ -220,10 +219,15 @@ class ServerModel(AbstractLanguageModel):
     async def _survey(self, transport: "Transport", labels: tuple[str, ...]) -> Capabilities:
         from nlparam.language.lm.server.survey import survey
 
-        served = self._served = await self._look_up(transport)
+        served = self._served = await self._look_up_in_time(transport)
+
+        async def tokenize(text: str) -> list[int] | None:
+            async with asyncio.timeout(self._timeout):
+                return await self._tokenize(transport, text)
 
         async def ask(body: bytes) -> tuple[int, bytes]:
-            reply = await self._reach(transport.post("chat", body))
+            async with asyncio.timeout(self._timeout):
+                reply = await self._reach(transport.post("chat", body))
             if reply.status == 200:
                 return 200, reply.body
             error = self._status_error(reply)
@@ -233,7 +237,7 @@ class ServerModel(AbstractLanguageModel):
                 return reply.status, reply.body
             raise LanguageModelError(str(error)) from error
 
-        return await survey(served.name, labels, served.context, ask, lambda text: self._tokenize(transport, text))
+        return await survey(served.name, labels, served.context, ask, tokenize)
 
     async def _introduce(self, transport: "Transport", request: Request) -> Completion:
         """The first request of its kind: what the server refuses is left out from then on."""
@@ -258,6 +262,10 @@ class ServerModel(AbstractLanguageModel):
         dialect.accepted(self._served.name, request, top)
         self._dialect = dialect
         return completion
+
+    async def _look_up_in_time(self, transport: "Transport") -> Served:
+        async with asyncio.timeout(self._timeout):
+            return await self._look_up(transport)
 
     async def _look_up(self, transport: "Transport") -> Served:
         reply = await self._reach(transport.get("models"))
@@ -332,7 +340,10 @@ class ServerModel(AbstractLanguageModel):
         if reply.status >= 500:
             return False
         if isinstance(content, dict):
-            served = self._choose(content.get("data") or ())
+            listed = content.get("data") or ()
+            if not listed and self._served is not None:  # a router whose model is still loading
+                return False
+            served = self._choose(listed)
             if self._served is not None and served.identity != self._served.identity:
                 raise LanguageModelError(
                     f"{self.base_url} went away with the model {self._served.identity} and came back with "

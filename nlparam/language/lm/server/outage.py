@@ -28,6 +28,7 @@ class Outage:
         self.failing_since: float | None = None  # when it last answered, if all that it was asked since has failed
         self._last_failure = self._gave_up = self._tried = self._was_stuck = 0.0
         self._watch: asyncio.Task[None] | None = None
+        self._looked = asyncio.Event()  # whether the watch has asked once
 
     @property
     def down(self) -> bool:
@@ -77,23 +78,28 @@ class Outage:
         loop = asyncio.get_running_loop()
         recent = self.fatal is not None and time.monotonic() - self._gave_up < _LAST_WAIT
         if self._watch is None or (self._watch.done() and not recent) or self._watch.get_loop() is not loop:
-            self._watch = loop.create_task(self._keep_asking(), name="waiting for a server")
+            self._looked = asyncio.Event()
+            self._watch = loop.create_task(self._keep_asking(self._looked), name="waiting for a server")
         return self._watch
 
     async def wait(self, explain: Callable[[], LanguageModelError]) -> None:
         """Until the server is back; raises `explain()` once the outage has lasted for `patience`."""
         if self.since is None or self.patience <= 0:
             return
-        watch = self.watch()
-        # Once at least, however long ago the outage began: a later batch may find the server back.
-        left = max(0.2, self.since + self.patience - time.monotonic())
-        await asyncio.wait([watch], timeout=left)
+        watch, until = self.watch(), self.since + self.patience
+        await self.look()
+        await asyncio.wait([watch], timeout=max(0.0, until - time.monotonic()))
         if self.fatal is not None:
             raise self.fatal
         if self.since is not None:
             raise explain()
 
-    async def _keep_asking(self) -> None:
+    async def look(self) -> None:
+        """Until the server was asked once, however long ago it went: a later batch may find it back."""
+        self.watch()
+        await self._looked.wait()
+
+    async def _keep_asking(self, looked: asyncio.Event) -> None:
         wait = _FIRST_WAIT
         while True:
             try:
@@ -105,5 +111,7 @@ class Outage:
             except LanguageModelError as error:
                 self.fatal, self._gave_up = error, time.monotonic()
                 return
+            finally:
+                looked.set()
             await asyncio.sleep(wait)
             wait = min(1.5 * wait, _LAST_WAIT)

@@ -112,10 +112,12 @@ class ServerPool(AbstractLanguageModel):
         if len(fatal) == len(outages):
             raise fatal[0]
         gone_since = max(outage.since or 0.0 for outage in outages)
-        # Once at least, however long ago it began: a later batch may find a server back.
-        left = max(0.2, gone_since + self.patience - time.monotonic())
         waiting = [outage.watch() for outage in outages if outage.fatal is None]
-        await asyncio.wait(waiting, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        left = gone_since + self.patience - time.monotonic()
+        if left > 0:
+            await asyncio.wait(waiting, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        if all(outage.down for outage in outages):
+            await asyncio.gather(*(outage.look() for outage in outages if outage.fatal is None))
         if all(outage.down for outage in outages) and time.monotonic() > gone_since + self.patience:
             reasons = ", ".join(f"{server.base_url} ({server.outage.reason})" for server in self.servers)
             raise LanguageModelError(

@@ -197,7 +197,7 @@ def top_tokens(choice: dict) -> tuple[str, list[tuple[str, float]]] | None:
     first = content[0] if content else None
     if not first or not first["top_logprobs"]:
         return None
-    return first["token"], [(entry["token"], entry["logprob"]) for entry in first["top_logprobs"]]
+    return str(first["token"]), [(str(entry["token"]), float(entry["logprob"])) for entry in first["top_logprobs"]]
 
 
 def _content(message: Message) -> str | list[dict[str, Any]]:
