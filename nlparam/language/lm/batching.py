@@ -67,6 +67,8 @@ class BatchWorker:
                 if batch:
                     model = model or self._load()
                     answers = model.answer([call.request for call in batch])
+                    if len(answers) != len(batch):
+                        raise ValueError(f"gave {len(answers)} answers to {len(batch)} requests")
             except LanguageModelError as error:
                 answers = [error] * len(batch)
             except Exception as error:  # whatever a library that broke down raises
