@@ -4,6 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nlparam import models as models
     from nlparam.budget import Budget as Budget
     from nlparam.budget import Price as Price
     from nlparam.calibration import Labelled as Labelled
@@ -105,6 +106,7 @@ __all__ = [
     "fit",
     "from_numpyro",
     "load",
+    "models",
     "refit",
     "simulate",
     "taxonomy",
@@ -113,6 +115,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "models":
+        return importlib.import_module("nlparam.models")
     if name not in _MODULES:
         raise AttributeError(f"module 'nlparam' has no attribute {name!r}")
     return getattr(importlib.import_module(_MODULES[name]), name)

@@ -45,8 +45,10 @@ def read_texts(path: str | Path, *, text_field: str | None = None, fields: Seque
     fields). `text_field` says which field holds the text; by default "text", else the only field that holds prose.
     `fields` are others to return in `columns`, with `None` where a row lacks one.
 
-    Bytes that are not UTF-8 are replaced, and a warning says how many. Raises `CorpusError` if there is nothing to
-    read, a field is unknown (the message names those there are), or a text is not a string.
+    Bytes that are not UTF-8 are replaced, and a warning says how many; another says if a table has another delimiter
+    than its ending promises, or quotes that do not match in a .tsv. Raises `CorpusError` if there is nothing to read,
+    the quotes of a .csv do not match, a field is unknown (the message names those there are) or there twice, or a text
+    is not a string.
     """
     path = Path(path).expanduser()
     warnings: list[str] = []
@@ -82,7 +84,7 @@ def _text_field(path: Path, rows: _Rows, asked: str | None) -> str:
     if asked is not None:
         return _known_field(path, rows, asked)
     if DEFAULT_FIELD in rows.names:
-        return DEFAULT_FIELD
+        return _known_field(path, rows, DEFAULT_FIELD)
     if len(rows.prose) == 1:
         return rows.prose[0]
     raise CorpusError(f"{path}: which field holds the text? Say so with the text field; {_there_are(rows)}")
@@ -91,6 +93,8 @@ def _text_field(path: Path, rows: _Rows, asked: str | None) -> str:
 def _known_field(path: Path, rows: _Rows, field: str) -> str:
     if field not in rows.names:
         raise CorpusError(f"{path} has no field {field!r}; {_there_are(rows)}")
+    if (n := rows.names.count(field)) > 1:
+        raise CorpusError(f"{path} has {n} fields {field!r}, expected one: rename the others")
     return field
 
 
@@ -112,8 +116,11 @@ def _strings(path: Path, rows: _Rows, field: str) -> list[str]:
     return texts
 
 
-def _decode(path: Path, warnings: list[str]) -> str:
-    """The characters of a file, without a byte order mark."""
+def decode_file(path: Path, warnings: list[str]) -> str:
+    """The characters of a file, without a byte order mark; a warning says what is not UTF-8 (or UTF-16).
+
+    Raises `CorpusError` if the file cannot be read.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -127,6 +134,14 @@ def _decode(path: Path, warnings: list[str]) -> str:
         replaced = text.count("\ufffd")
         warnings.append(f"{path} is not UTF-8 throughout: {replaced} undecodable characters were replaced by \ufffd")
         return text
+
+
+def decode_files(paths: Sequence[Path], warnings: list[str]) -> list[str]:
+    """`decode_file` of each; of many files that are not UTF-8 there is one warning."""
+    found: list[str] = []
+    texts = [decode_file(path, found) for path in paths]
+    warnings += found if len(found) <= 3 else [f"{len(found)} files are not UTF-8 throughout; the first: {found[0]}"]
+    return texts
 
 
 def _from_objects(path: Path, objects: list, place: Callable[[int], str]) -> _Rows:
@@ -144,7 +159,7 @@ def _from_objects(path: Path, objects: list, place: Callable[[int], str]) -> _Ro
 def _read_jsonl(path: Path, warnings: list[str]) -> _Rows:
     objects, numbers = [], []
     # Not splitlines: it would split at U+2028 and its like, which may stand inside a JSON string.
-    for number, line in enumerate(_decode(path, warnings).split("\n"), start=1):
+    for number, line in enumerate(decode_file(path, warnings).split("\n"), start=1):
         if not line.strip():
             continue
         try:
@@ -156,7 +171,7 @@ def _read_jsonl(path: Path, warnings: list[str]) -> _Rows:
 
 
 def _read_json(path: Path, warnings: list[str]) -> _Rows:
-    text = _decode(path, warnings)
+    text = decode_file(path, warnings)
     try:
         objects = json.loads(text, strict=False) if text.strip() else []
     except (ValueError, RecursionError) as error:
@@ -169,16 +184,22 @@ def _read_json(path: Path, warnings: list[str]) -> _Rows:
 
 
 def _read_csv(path: Path, warnings: list[str]) -> _Rows:
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+    text = decode_file(path, warnings)
     limit = csv.field_size_limit(CSV_FIELD_LIMIT)
     try:
-        # DictReader would hide a field that occurs twice and rows that are too long.
-        lines = list(csv.reader(io.StringIO(_decode(path, warnings), newline=""), delimiter=delimiter))
-    except csv.Error as error:
-        raise CorpusError(f"{path} is not a table of comma-separated values ({error})") from error
+        delimiter = _delimiter(path, text, warnings)
+        try:
+            lines = _csv_lines(text, delimiter)
+        except csv.Error as error:
+            if delimiter != "\t":
+                raise CorpusError(
+                    f"{path}, {error}: put a field that contains double quotes in double quotes, and double those in it"
+                ) from error
+            # Many programs that write tabs never quote.
+            warnings.append(f"{path}, {error}: all double quotes of the file were read as characters like others")
+            lines = _csv_lines(text, delimiter, quoted=False)
     finally:
         csv.field_size_limit(limit)
-    lines = [line for line in lines if line]
     names, rows = (lines[0], lines[1:]) if lines else ([], [])
     for index, row in enumerate(rows):
         if len(row) > len(names):
@@ -193,6 +214,44 @@ def _read_csv(path: Path, warnings: list[str]) -> _Rows:
 
     prose = [name for name in names if not all(_is_number(value) for value in column(name))]
     return _Rows(len(rows), names, prose, column, _row)
+
+
+def _csv_lines(text: str, delimiter: str, *, quoted: bool = True) -> list[list[str]]:
+    """The fields of every row that is not empty; a `csv.Error` says where the wrong row begins."""
+    # DictReader would hide a field that occurs twice and rows that are too long.
+    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting, strict=True)
+    lines: list[list[str]] = []
+    while True:
+        begin = reader.line_num + 1
+        try:
+            lines.append(next(reader))
+        except StopIteration:
+            return [line for line in lines if line]
+        except csv.Error as error:
+            message = f"line {begin}: the double quotes of the row that begins here do not match ({error})"
+            raise csv.Error(message) from error
+
+
+def _delimiter(path: Path, text: str, warnings: list[str]) -> str:
+    """What separates fields: what the ending of the file says, or what else splits every row into as many fields."""
+    usual = "\t" if path.suffix.lower() == ".tsv" else ","
+    header = next((line for line in csv.reader(io.StringIO(text, newline=""), delimiter=usual) if line), [])
+    for other in ",;\t":
+        if len(header) != 1 or other == usual or other not in header[0]:
+            continue
+        try:
+            numbers = {len(line) for line in _csv_lines(text, other)}
+        except csv.Error:
+            numbers = set()
+        if len(numbers) == 1 and max(numbers) > 1:
+            warnings.append(f"{path}: its fields are separated by {other!r} instead of {usual!r}, and were read so")
+            return other
+        warnings.append(
+            f"{path} was read as one field, {header[0][:40]!r}: if {other!r} is to separate fields, put those that "
+            "contain it in double quotes"
+        )
+    return usual
 
 
 def _read_parquet(path: Path, warnings: list[str]) -> _Rows:
@@ -223,7 +282,7 @@ def _is_text_type(kind) -> bool:
 
 
 def _read_lines(path: Path, warnings: list[str]) -> _Rows:
-    lines = _decode(path, warnings).replace("\r\n", "\n").split("\n")
+    lines = decode_file(path, warnings).replace("\r\n", "\n").split("\n")
     if lines[-1] == "":
         lines.pop()  # what stands behind the last line end is not a line
     return _Rows(len(lines), [DEFAULT_FIELD], [DEFAULT_FIELD], lambda _: lines, lambda index: f"line {index + 1}")
@@ -239,13 +298,11 @@ def _read_folder(folder: Path, warnings: list[str]) -> _Rows:
     )
     if not files:
         raise CorpusError(f"the folder {folder} holds no .txt or .md files: give a folder with one text per file")
-    found: list[str] = []
     columns = {
-        "text": [_decode(file, found).replace("\r\n", "\n") for file in files],
+        "text": [text.replace("\r\n", "\n") for text in decode_files(files, warnings)],
         "file": [file.relative_to(folder).as_posix() for file in files],
         "folder": [file.relative_to(folder).parent.as_posix() for file in files],
     }
-    warnings += found if len(found) <= 3 else [f"{len(found)} files are not UTF-8 throughout; the first: {found[0]}"]
     return _Rows(len(files), list(columns), [DEFAULT_FIELD], columns.__getitem__, lambda index: columns["file"][index])
 
 

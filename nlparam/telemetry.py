@@ -8,13 +8,21 @@ unless somebody listens: a handler of the logger `nlparam.events`, `write_events
 import contextlib
 import json
 import logging
+import threading
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from nlparam.errors import NlparamError
+
 logger = logging.getLogger("nlparam.events")
 logger.addHandler(logging.NullHandler())
+
+# The level that the logger had before anybody wrote its events, and who does: the last one sets it back.
+_lock = threading.Lock()
+_level = logging.NOTSET
+_writers: list[logging.Handler] = []
 
 
 def emit(event: str, **fields: Any) -> None:
@@ -64,18 +72,41 @@ class JsonLines(logging.Formatter):
 
 @contextlib.contextmanager
 def write_events(path: str | Path | None) -> Iterator[None]:
-    """Appends the events of the `with` block to a file, one JSON object a line; `None` writes nothing."""
+    """Appends the events of the `with` block to a file, one JSON object a line; `None` writes nothing.
+
+    Folders that are missing are made. Blocks of several threads that overlap each get the events of all.
+
+    Raises `NlparamError` if the file cannot be written.
+    """
     if path is None:
         yield
         return
-    handler = logging.FileHandler(path, encoding="utf-8")
+    path = Path(path).expanduser()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(path, encoding="utf-8")
+    except OSError as error:
+        reason = error.strerror or error
+        raise NlparamError(f"events cannot be written to {path} ({reason}): give another file (--events)") from error
     handler.setFormatter(JsonLines())
-    level = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    with contextlib.closing(handler), _heard(handler):
+        yield
+
+
+@contextlib.contextmanager
+def _heard(handler: logging.Handler) -> Iterator[None]:
+    global _level
+    with _lock:
+        if not _writers:
+            _level = logger.level
+            logger.setLevel(logging.INFO)
+        _writers.append(handler)
+        logger.addHandler(handler)
     try:
         yield
     finally:
-        logger.setLevel(level)
-        logger.removeHandler(handler)
-        handler.close()
+        with _lock:
+            logger.removeHandler(handler)
+            _writers.remove(handler)
+            if not _writers:
+                logger.setLevel(_level)

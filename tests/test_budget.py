@@ -6,7 +6,7 @@ import pytest
 import nlparam
 from nlparam.budget import Budget, Meter, Price, load_price
 from nlparam.costs import Costs
-from nlparam.errors import BudgetError, LanguageModelError
+from nlparam.errors import BudgetError, LanguageModelError, NlparamError
 from nlparam.models import Clustering
 from nlparam.telemetry import emit, write_events
 from tests.oracle import LexicalEmbedder, Oracle, topics
@@ -128,6 +128,29 @@ def test_events_are_lines_of_json_and_nobody_hears_them_unasked(tmp_path, caplog
         emit("unheard")
     assert path.read_text() == before
     assert caplog.records == []
+
+
+def test_events_of_blocks_that_overlap_are_written_to_the_end_of_each(tmp_path):
+    level = logging.getLogger("nlparam.events").level
+    first, second = tmp_path / "new" / "first.jsonl", tmp_path / "second.jsonl"
+    later = write_events(second)
+    with write_events(first):
+        later.__enter__()
+        emit("while both are open")
+    emit("while one is open")
+    later.__exit__(None, None, None)
+    emit("while none is open")
+    assert len(first.read_text().splitlines()) == 1
+    assert len(second.read_text().splitlines()) == 2
+    assert logging.getLogger("nlparam.events").level == level
+
+
+def test_events_that_cannot_be_written_are_an_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    message = r"events cannot be written to .* \(.+\): give another file \(--events\)"
+    for path in (tmp_path, tmp_path / "file" / "events.jsonl"):
+        with pytest.raises(NlparamError, match=message), write_events(path):
+            pass
 
 
 def test_stages_are_spans_of_opentelemetry():

@@ -54,6 +54,15 @@ def test_help_imports_nothing_heavy(arguments):
     assert "imported: []" in done.stdout
 
 
+def test_the_library_imports_nothing_heavy_until_it_is_used():
+    code = (
+        f"import sys, nlparam; assert not set({HEAVY}) & set(sys.modules)\n"
+        "print('models' in dir(nlparam), nlparam.models.Clustering(5).n_predicates)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True 5\n"
+
+
 def test_the_module_is_the_command():
     done = subprocess.run([sys.executable, "-m", "nlparam", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("nlparam ")

@@ -198,6 +198,13 @@ def test_a_file_is_not_compared_with_itself(tmp_path):
     assert "two different files" in said(result)
 
 
+def test_the_field_of_texts_is_that_of_the_file_that_a_data_set_is_compared_with(tmp_path, monkeypatch):
+    monkeypatch.setattr("nlparam.datasets.load_dataset", lambda _: Table(TEXTS, {}, []))
+    groups = ["--dataset", "bbc", "--against", write_labelled(tmp_path), "--text-field", "story"]
+    result = run("fit", "difference", *groups, "--k", 2, "--lm", NOWHERE, "--out", tmp_path / "out")
+    assert "labelled.jsonl has no field 'story'" in said(result)
+
+
 def test_files_of_one_name_are_told_apart():
 
     assert _group_names("a/new.jsonl", "b/old.csv") == ("new", "old")

@@ -110,7 +110,9 @@ def test_gc(path):
     assert "nothing of 'model-a'" in said(run("store", "gc", "--store", path, "--model", "model-a"))
 
 
-@pytest.mark.parametrize(("size", "n_left"), [("1GB", 2001), ("10 MiB", 2001), ("60000", None), ("0.06MB", None)])
+@pytest.mark.parametrize(
+    ("size", "n_left"), [("1GB", 2001), ("10 MiB", 2001), ("9" * 400 + "TB", 2001), ("60000", None), ("0.06MB", None)]
+)
 def test_gc_to_a_size(path, size, n_left):
     assert run("store", "gc", "--store", path, "--max-size", size).exit_code == 0
     with Store(path) as store:

@@ -260,7 +260,7 @@ def test_the_command_says_that_images_and_texts_do_not_mix(tmp_path):
     assert "images are compared with images" in said(result)
     texts = run("compare", tmp_path / "texts", tmp_path / "texts", "--captions", "x.jsonl", "--out", tmp_path / "out")
     assert texts.exit_code == 2
-    assert "got no folder of images that they could describe" in said(texts)
+    assert "got no folder of images, to which it belongs" in said(texts)
 
 
 class ByGroup(AbstractRanker):

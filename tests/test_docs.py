@@ -10,7 +10,6 @@ import pytest
 import typer.main
 
 import nlparam
-import nlparam.models
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]

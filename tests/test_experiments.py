@@ -204,6 +204,9 @@ def test_a_file_of_ones_own(data_folder, tmp_path):
         (["seed=-1"], "got seed=-1, expected greater than or equal to 0"),
         (["refinement.n_judged=most"], "got refinement.n_judged='most', expected integer.* or 'all' or null"),
         (["dataset=file"], "dataset.name is not set, expected dataset.name=VALUE"),
+        (["lm=file"], "lm.name is not set, expected lm.name=VALUE"),
+        (["lm=vllm"], "lm.name is not set"),
+        (["embedder=hub"], "embedder.name is not set"),
         (["name=../up"], "got name='../up'"),
     ],
 )
@@ -236,6 +239,19 @@ def test_an_arm_is_not_given_what_it_does_not_have():
     config = validate({"dataset": {"name": "agnews"}, "arm": {"name": "best"}})
     with pytest.raises(ConfigError, match="there is no arm 'best', expected one of bertopic"):
         build_arm(config)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["arm=kmeans", "arm.n_words=3"], "the arm kmeans has no n_words, expected some of n_init"),
+        (["arm=tfidf_kmeans", "arm.n_words=abc"], "got arm.n_words='abc', expected integer"),
+        (["arm=goalex", "arm.overlap=null"], "got arm.overlap=None, expected number"),
+    ],
+)
+def test_wrong_fields_of_an_arm_are_answered_with_what_would_be_right(overrides, message):
+    with pytest.raises(ConfigError, match=message):
+        build_arm(compose(overrides))
 
 
 def test_a_model_must_fit_the_data_set(data_folder, tmp_path):

@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -176,6 +177,28 @@ def test_captions_lie_beside_the_images(three):
     [warning] = captions.warnings
     assert "1 files of text that are the caption of no image" in warning
     assert "readme.md" in warning
+
+
+def test_captions_beside_images_are_read_as_other_texts_are(three):
+    (three / "0.txt").write_text("A red square.", encoding="utf-16")
+    (three / "1.txt").write_bytes(b"\xef\xbb\xbfA na\xefve square.")
+    (three / "2.txt").write_bytes(b"\xef\xbb\xbf")
+    captions = read_captions(read_images(three))
+    assert captions.texts == ("A red square.", "A na\ufffdve square.", None)
+    [warning] = captions.warnings
+    assert "1.txt is not UTF-8 throughout" in warning
+
+
+def test_a_caption_that_cannot_be_read_is_said(three, monkeypatch):
+    (three / "0.txt").write_text("A red square.")
+    images = read_images(three)
+
+    def locked(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", locked)
+    with pytest.raises(CorpusError, match=r"cannot read .*0\.txt: Permission denied"):
+        read_captions(images)
 
 
 def test_captions_come_from_a_table_and_a_file_beside_the_image_is_nearer(three):

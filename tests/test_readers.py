@@ -134,6 +134,35 @@ def test_byte_order_marks(tmp_path, encoding):
     assert read_texts(path).warnings == []
 
 
+def test_quotes_that_do_not_match_are_characters_where_tabs_separate(tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_text('text\tid\nfirst\t1\n"hello there\t2\nhe said "hi"\t3\n')
+    table = read_texts(path, fields=["id"])
+    assert table.texts == ["first", '"hello there', 'he said "hi"']
+    assert table.columns == {"id": ["1", "2", "3"]}
+    (warning,) = table.warnings
+    assert "line 3: the double quotes of the row that begins here do not match" in warning
+
+
+@pytest.mark.parametrize(("name", "delimiter"), [("a.csv", ";"), ("a.csv", "\t"), ("a.tsv", ";"), ("a.tsv", ",")])
+def test_another_delimiter_than_the_ending_promises(tmp_path, name, delimiter):
+    (tmp_path / name).write_text(f'text{delimiter}id\n"one{delimiter} two"{delimiter}1\n"a ""b"""{delimiter}2\n')
+    table = read_texts(tmp_path / name, fields=["id"])
+    assert table.texts == [f"one{delimiter} two", 'a "b"']
+    assert table.columns == {"id": ["1", "2"]}
+    (warning,) = table.warnings
+    assert f"its fields are separated by {delimiter!r} instead of" in warning
+
+
+def test_one_field_whose_name_holds_another_delimiter_stays_one_with_a_warning(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("remarks; please\ngood\nbad; very bad; worst\n")
+    table = read_texts(path)
+    assert table.texts == ["good", "bad; very bad; worst"]
+    (warning,) = table.warnings
+    assert "read as one field, 'remarks; please': if ';' is to separate fields" in warning
+
+
 def test_the_csv_limit_of_the_process_is_left_as_it_was(tmp_path):
     before = csv.field_size_limit()
     write_csv(tmp_path / "a.csv")
@@ -164,6 +193,13 @@ def test_the_csv_limit_of_the_process_is_left_as_it_was(tmp_path):
         ("a.json", '{"text": "a"}', "expected a list"),
         ("a.csv", "id,text\n1,a\n2\n", "row 2: the field 'text' is missing"),
         ("a.csv", "id,text\n1,a, b\n", "row 1 has 3 fields, the header has 2"),
+        (
+            "a.csv",
+            'text,id\nfirst,1\n\n"open,2\nthird,3\n',
+            "line 4: the double quotes of the row that begins here do not",
+        ),
+        ("a.csv", 'text,id\n"hi" she said,1\n', "line 2: the double quotes .* double those in it"),
+        ("a.csv", "text,id,text\na,1,b\n", "has 2 fields 'text', expected one"),
         ("a.docx", "a", "'.docx', expected one of .jsonl"),
         ("README", "a", "'nothing', expected one of .jsonl"),
     ],

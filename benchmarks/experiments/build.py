@@ -5,9 +5,11 @@ import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import pydantic
+
 from benchmarks.experiments.base import AbstractArm, Dataset, Problem
 from benchmarks.experiments.data import load
-from benchmarks.experiments.schema import Config, ConfigError, EmbedderSection, ModelSection
+from benchmarks.experiments.schema import Config, ConfigError, EmbedderSection, ModelSection, explained
 
 if TYPE_CHECKING:
     from nlparam.budget import Budget
@@ -87,7 +89,10 @@ def build_model(section: ModelSection, dataset: Dataset) -> "AbstractPredicateMo
 
 
 def build_arm(config: Config, *, arms: Mapping[str, type[AbstractArm]] | None = None) -> AbstractArm:
-    """The arm, with its fields as the configuration says."""
+    """The arm, with its fields as the configuration says.
+
+    Raises `ConfigError` for an unknown arm, and for a field that the arm does not have or that is of another type.
+    """
     if arms is None:
         from benchmarks.experiments.arms import ARMS as arms
     name, options = config.arm.name, config.arm.options
@@ -102,9 +107,9 @@ def build_arm(config: Config, *, arms: Mapping[str, type[AbstractArm]] | None = 
             f"{'some of ' + ', '.join(fields) if fields else 'no key beside name'}"
         )
     try:
-        return kind(**options)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"the arm {name} cannot be made of {options}: {error}") from error
+        return pydantic.TypeAdapter(kind).validate_python(options)
+    except pydantic.ValidationError as error:
+        raise ConfigError(explained(error, at=["arm"])) from None
 
 
 def build_settings(config: Config) -> dict[str, Any]:

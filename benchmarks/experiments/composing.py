@@ -28,8 +28,15 @@ GROUPS = (
 def register() -> None:
     """Makes the defaults of the schema known to Hydra, under the name that `configs/config.yaml` begins with."""
     from hydra.core.config_store import ConfigStore
+    from omegaconf import OmegaConf
 
-    ConfigStore.instance().store(name="schema", node=defaults())
+    node = OmegaConf.create(defaults())
+    for group in ("lm", "embedder"):
+        # A group says the name itself; the ??? of a file would not count against a default.
+        del node[group].name
+    # What the chosen arm does not have is said when it is built, better than by Hydra.
+    OmegaConf.set_struct(node.arm, False)
+    ConfigStore.instance().store(name="schema", node=node)
 
 
 def compose(overrides: Sequence[str] = (), *, configs: Path = CONFIGS) -> Config:

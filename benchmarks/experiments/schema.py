@@ -221,7 +221,23 @@ def validate(values: Mapping[str, Any]) -> Config:
     try:
         return Config.model_validate(values)
     except pydantic.ValidationError as error:
-        raise ConfigError("\n".join(_explained(error))) from None
+        raise ConfigError(explained(error)) from None
+
+
+def explained(error: pydantic.ValidationError, *, at: Iterable[str] = ()) -> str:
+    """Names every wrong key and value of the section `at` (by default the whole) and what would be right."""
+    # The branches of a union are errors of their own: they are gathered under the key that they are about.
+    found: dict[tuple[str, ...], list[Any]] = {}
+    for detail in error.errors():
+        path: list[str] = []
+        section: type[pydantic.BaseModel] | None = Config
+        for part in (*at, *map(str, detail["loc"])):
+            path.append(part)
+            section = _section(section, part)
+            if section is None:
+                break
+        found.setdefault(tuple(path), []).append(detail)
+    return "\n".join(_line(path, details) for path, details in found.items())
 
 
 def known_keys(path: Iterable[str]) -> list[str] | None:
@@ -273,21 +289,6 @@ def _changes(values: Any, standard: Any) -> Any:
         elif value != standard[key]:
             changed[key] = _changes(value, standard[key])
     return changed
-
-
-def _explained(error: pydantic.ValidationError) -> list[str]:
-    # The branches of a union are errors of their own: they are gathered under the key that they are about.
-    found: dict[tuple[str, ...], list[Any]] = {}
-    for detail in error.errors():
-        path: list[str] = []
-        section: type[pydantic.BaseModel] | None = Config
-        for part in map(str, detail["loc"]):
-            path.append(part)
-            section = _section(section, part)
-            if section is None:
-                break
-        found.setdefault(tuple(path), []).append(detail)
-    return [_line(path, details) for path, details in found.items()]
 
 
 def _line(path: tuple[str, ...], details: list[Any]) -> str:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # More values than these are no groups.
 _MOST_GROUPS = 26
+# The options that say something of images only.
+_OF_IMAGES = {"--captions": "captions", "--judge": "judged", "--max-side": "max_side", "--detail": "detail"}
 
 
 @spread_options
@@ -41,8 +43,8 @@ def compare(
 
     _check(files, options)
     pictures = options.group_field is None and of_images.are_images(files)
-    if options.captions and not pictures:
-        raise typer.BadParameter("got no folder of images that they could describe", param_hint="'--captions'")
+    if not pictures:
+        _check_no_images(options)
     progress = Progress()
     with progress.task("starting", None):
         from nlparam.comparing.arguments import check_numbers
@@ -134,10 +136,19 @@ def _check(files: list[Path], options: CompareCommand) -> None:
         )
     if options.name and len(set(options.name)) != len(options.name):
         raise typer.BadParameter("got a name twice, expected different ones", param_hint="'--name'")
+    if options.name and not all(name.strip() for name in options.name):
+        raise typer.BadParameter("got nothing, expected a name", param_hint="'--name'")
     if options.predicates is not None and options.proposer is not None:
         raise typer.BadParameter("got --predicates too, with which nothing is proposed", param_hint="'--proposer'")
     if options.goal is not None and not options.goal.strip():
         raise typer.BadParameter("got nothing, expected a few words", param_hint="'--goal'")
+
+
+def _check_no_images(options: CompareCommand) -> None:
+    for option, field in _OF_IMAGES.items():
+        given = getattr(options, field)
+        if given and given != getattr(CompareCommand, field):
+            raise typer.BadParameter("got no folder of images, to which it belongs", param_hint=f"'{option}'")
 
 
 def _read(files: list[Path], options: CompareCommand) -> tuple[dict[str, list[str]], dict[str, dict[str, list]]]:

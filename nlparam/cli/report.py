@@ -17,22 +17,27 @@ def report(
     figures: Annotated[
         Path | None, typer.Option("--figures", help="Write every figure into this folder, too.", show_default=False)
     ] = None,
-    form: Annotated[str, typer.Option("--format", help="Of the figures: svg, png or both.")] = "both",
+    form: Annotated[
+        str | None,
+        typer.Option("--format", help="Of the figures: svg, png or both; by default both.", show_default=False),
+    ] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Show it in the web browser.")] = False,
 ) -> None:
     """Build report.html in the folder of a result anew and print its path.
 
     Samples of a posterior in the folder of a fit are shown as credible intervals.
     """
-    if form not in _FORMATS:
-        raise typer.BadParameter(f"got {form!r}, expected one of {', '.join(_FORMATS)}", param_hint="--format")
+    if form is not None and form not in _FORMATS:
+        raise typer.BadParameter(f"got {form!r}, expected one of {', '.join(_FORMATS)}", param_hint="'--format'")
+    if form is not None and figures is None:
+        raise typer.BadParameter("got no --figures, to which it belongs", param_hint="'--format'")
     from nlparam.report.figures import write_figures
 
     path = folder / "report.html"
     result, more = _read(folder)
     try:
         _write(result, path, more)
-        drawn = write_figures(result, figures, formats=_FORMATS[form], **more) if figures else []
+        drawn = write_figures(result, figures, formats=_FORMATS[form or "both"], **more) if figures else []
     except OSError as error:
         raise FitFolderError(f"{error.filename or path} cannot be written ({error}): change its permissions") from error
     typer.echo(path)

@@ -39,7 +39,7 @@ def run(
     """
     from nlparam.progress import Progress
 
-    _check(options)
+    _check(options, against)
     texts, data = _read(options, None if against is not None else field, against)
     changes = _changes(options)
     progress = Progress()
@@ -113,11 +113,11 @@ def corpus_warnings(corpus: "Corpus") -> list[str]:
     return warnings
 
 
-def _check(options: FitOptions) -> None:
+def _check(options: FitOptions, against: Path | None) -> None:
     if (options.texts is None) == (options.dataset is None):
         got = "got neither" if options.texts is None else "got both"
         raise typer.BadParameter(f"{got}, expected exactly one of the two", param_hint="'--texts' or '--dataset'")
-    if options.dataset is not None and options.text_field is not None:
+    if options.dataset is not None and options.text_field is not None and against is None:
         raise typer.BadParameter("a data set has no field of texts to choose", param_hint="'--text-field'")
     if options.predicates is not None and options.proposer is not None:
         raise typer.BadParameter("got --predicates too, with which nothing is proposed", param_hint="'--proposer'")

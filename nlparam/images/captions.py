@@ -10,7 +10,7 @@ from nlparam.images.files import ImageFolder, listing
 from nlparam.language.lm.base import Completion, Image, Request
 from nlparam.language.lm.engine import Engine
 from nlparam.language.prompting import load_prompt
-from nlparam.readers import field_names, read_texts
+from nlparam.readers import decode_files, field_names, read_texts
 
 # Files of captions for a whole folder, as people and the `datasets` library name them.
 TABLES = ("captions.jsonl", "captions.csv", "metadata.jsonl", "metadata.csv")
@@ -42,16 +42,18 @@ def read_captions(folder: ImageFolder, table: str | Path | None = None) -> Capti
     `name` or `path` names an image relative to the folder, and whose field `caption` or `text` describes it; by default
     `captions.jsonl`, `captions.csv`, `metadata.jsonl` or `metadata.csv` in the folder, if one is there.
 
-    Raises `CorpusError` if the table cannot be read or has no such fields.
+    Raises `CorpusError` if a file cannot be read, or the table has no such fields.
     """
     found, warnings = _from_table(folder, Path(table).expanduser() if table is not None else _default_table(folder))
+    beside: dict[str, Path] = {}
     used: set[Path] = set()
     for name in folder.names:
         image = folder.path / name
         for sidecar in (image.with_suffix(".txt"), image.with_name(image.name + ".txt")):
             if sidecar.is_file():
-                found[name] = sidecar.read_text(encoding="utf-8", errors="replace")
+                beside[name] = sidecar
                 used.add(sidecar)
+    found |= zip(beside, decode_files(list(beside.values()), warnings), strict=True)
     # A file of text that belongs to no image may be a text of the corpus: then two kinds of things are mixed.
     skipped = {(folder.path / name).with_suffix(".txt") for name in folder.skipped}
     others = [
