@@ -14,6 +14,20 @@ def text_digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
+def whole_characters(text: str) -> str:
+    """The text without surrogates: pairs are joined, others replaced.
+
+    JSON may hold them, and undecodable bytes become such; none can be hashed, stored or sent to a model.
+
+    ```pycon
+    >>> whole_characters("cut off \\ud83d"), whole_characters("\\ud83d\\ude00") == "\\U0001f600"
+    ('cut off \ufffd', True)
+
+    ```
+    """
+    return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 @dataclasses.dataclass(frozen=True)
 class Corpus:
     """`n_texts` texts in the order given, and the distinct ones among them.
@@ -41,8 +55,7 @@ class Corpus:
                     f"text number {number} is of type {type(text).__name__}, expected str: "
                     "drop missing values and convert the others with str()"
                 )
-            # Lone surrogates (from undecodable bytes) can neither be hashed, stored nor sent to a model.
-            clean = text.encode("utf-8", errors="replace").decode("utf-8")
+            clean = whole_characters(text)
             cleaned.append(clean)
             row.append(position.setdefault(clean, len(position)) if clean.strip() else -1)
         return cls(tuple(cleaned), tuple(position), np.asarray(row, dtype=np.int64))

@@ -79,8 +79,29 @@ def test_a_saved_guard_is_the_same_guard(tmp_path, rng):
     other = dataclasses.replace(guard, plan=dataclasses.replace(PLAN, seed=1))
     with pytest.raises(FitFolderError, match=r"another guard .*plan"):
         other.save(tmp_path / "guard")
+    for changed, named in (
+        ({"seen": frozenset(["another text"])}, "benign"),
+        ({"threshold": guard.threshold._replace(max_refusals=0.5)}, "max_refusals"),
+        ({"threshold": guard.threshold._replace(confidence=0.5)}, "confidence"),
+        ({"settings": guard.settings | {"embedder_identity": "another"}}, "embedder"),
+    ):
+        with pytest.raises(FitFolderError, match=rf"it differs in {named}\)"):
+            dataclasses.replace(guard, **changed).save(tmp_path / "guard")
     with pytest.raises(EmbedderError, match="with which the guard was trained"):
         guards.load(tmp_path / "guard", embedder=HashedEmbedder(7))
+
+
+def test_a_guard_for_other_traffic_is_trained_over_another_only_if_told_to(tmp_path):
+    model, sent = scripted()
+    options = {"plan": PLAN, "lm": model, "embedder": HashedEmbedder(), "store": ":memory:", "out": tmp_path / "guard"}
+    first = train(RULES, benign_texts(200), max_refusals=0.02, **options)
+    n_sent = len(sent)
+    with pytest.raises(FitFolderError, match=r"it differs in benign, max_refusals\)"):
+        train(RULES, benign_texts(200, seed=9), max_refusals=0.05, **options)
+    assert len(sent) == n_sent  # before anything is paid for
+    again = train(RULES, benign_texts(200), max_refusals=0.02, **options)
+    assert again.threshold == first.threshold
+    train(RULES, benign_texts(200, seed=9), max_refusals=0.05, overwrite=True, **options)
 
 
 def test_a_folder_without_a_whole_guard_is_refused(tmp_path):
@@ -247,6 +268,18 @@ def test_exchanges_may_lack_an_input_or_an_output():
     assert found.refusals.n == 2
 
 
+@pytest.mark.parametrize("role", ["input", "output"])
+def test_all_benign_exchanges_may_lack_one_side(role):
+    texts = benign_texts(200)
+    sides = {"input": texts, "output": texts, role: [""] * len(texts)}
+    guard = train(
+        RULES, Benign.from_pairs(sides["input"], sides["output"]), plan=PLAN, lm=scripted()[0],
+        embedder=HashedEmbedder(), max_refusals=0.02, store=":memory:",
+    )  # fmt: skip
+    assert guard.warnings == (f"no benign exchange has an {role}: nothing bounds how many {role}s are refused",)
+    assert all(np.isfinite(head.intercepts).all() for head in guard.screen.heads.values())
+
+
 def test_a_random_screen_has_an_auroc_of_a_half(rng):
     guard = trained()
     attacks = held_out_attacks(guard)
@@ -267,6 +300,12 @@ def test_labelled_attacks_are_read_with_their_defaults(tmp_path):
         Attack("take two", "input", "dosage", "given"),
         Attack("a soup", "input", "", "given"),
     ]
+    broken = json.dumps({"text": "take two \ud83d tablets", "rule": "dosage", "style": "\ud83d"})
+    path.write_text("\n".join([broken, json.dumps({"text": "a soup", "rule": None})]))
+    with Store(":memory:") as store:
+        found = evaluate(trained(), attacks=read_attacks(path), store=store)
+    assert found.rules["dosage"]["detection"].n == 1
+    found.save(tmp_path / "evaluation")
     path.write_text(json.dumps({"text": "take two"}))
     with pytest.raises(CorpusError, match="no field 'rule'"):
         read_attacks(path)

@@ -2,6 +2,7 @@
 
 import base64
 import re
+import time
 
 import numpy as np
 import pytest
@@ -170,6 +171,7 @@ def test_the_canonical_form_undoes_an_obfuscation(name):
         "Это обычный русский текст без подмены букв",
         "Αυτό είναι ένα ελληνικό κείμενο",
         "I am a U.S. citizen, e.g. by birth",
+        "(500mg), @pytest.fixture, <me@b4.org>, https://b4.org/a1?b2!",
     ],
 )
 def test_the_canonical_form_leaves_plain_text_alone(text):
@@ -181,6 +183,25 @@ def test_the_canonical_form_leaves_plain_text_alone(text):
 def test_the_canonical_form_is_there_for_any_text(text):
     for name in OBFUSCATIONS:
         canonical(obfuscate(text.encode("utf-8", "replace").decode(), name, seed=0))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("hi \ud83d\ude00 there", "hi \U0001f600 there"),
+        ("hi \ud83d there", "hi \ufffd there"),
+        ("\ude00\ud83d", "\ufffd\ufffd"),
+    ],
+)
+def test_half_characters_are_joined_or_replaced(text, expected):
+    assert canonical(text) == expected
+
+
+@pytest.mark.parametrize("sign", ["@", "$@", "@.", ":/", "a@", "1.", "a-", "A", "a1"])
+def test_the_canonical_form_takes_time_in_proportion_to_a_word(sign):
+    began = time.process_time()
+    canonical(sign * 5_000 + "a1_b")
+    assert time.process_time() - began < 10  # some milliseconds; a minute if every split of the word is tried
 
 
 def test_base64_within_a_sentence_is_read():

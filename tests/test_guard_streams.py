@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nlparam.guard.scoring import Scorer
+from nlparam.guard.scoring import Scorer, ScreenError
 from nlparam.guard.streams import HeldStream, UpstreamError, events_of, strings_in
 from nlparam.guard.windows import GrowingText, windows_of
 from tests.guard_parts import between, sentence
@@ -123,6 +123,54 @@ def test_the_scorer_batches_and_remembers():
         await scorer.close()
 
     asyncio.run(test())
+
+
+class _Screened:
+    """As much of a screen as the scorer uses; it keeps the batches, and fails for what holds the word "bad"."""
+
+    def __init__(self):
+        self.batches: list[list[str]] = []
+
+    def window_scores(self, windows, role):
+        del role
+        self.batches.append(windows)
+        if any("bad" in window.split() for window in windows):
+            raise TypeError("no text")
+        return np.zeros((len(windows), 1))
+
+    def verdict(self, scores):
+        return float(scores[0])
+
+
+def _scored(texts: list[str]) -> tuple[list, list[list[str]]]:
+    """What comes of messages that are sent at once, and the batches after the first, which loads the embedder."""
+
+    async def run() -> list:
+        scorer = Scorer(screen)  # pyright: ignore[reportArgumentType] - as much of a screen as is used
+        await scorer.start()
+        said = await asyncio.gather(*(scorer.message(text, "input") for text in texts), return_exceptions=True)
+        await scorer.close()
+        return said
+
+    screen = _Screened()
+    return asyncio.run(run()), screen.batches[1:]
+
+
+def test_what_cannot_be_scored_fails_alone():
+    said, batches = _scored(["one", "a bad one", "another"])
+    assert len(batches[0]) == 3
+    assert said[::2] == [0.0, 0.0]
+    assert isinstance(said[1], ScreenError)
+    assert isinstance(said[1].__cause__, TypeError)
+
+
+def test_a_long_text_does_not_hold_up_a_short_one():
+    long = " ".join(f"w{number}" for number in range(20_000))
+    said, batches = _scored([long, "a short one"])
+    assert said == [0.0, 0.0]
+    assert len(batches) > 10
+    assert batches[1] == ["a short one"]
+    assert [window for batch in batches for window in batch if batch is not batches[1]] == windows_of(long)
 
 
 def test_a_stream_of_pieces_is_as_long_as_its_text():

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from nlparam.corpus import Corpus
 from nlparam.guard.benign import Benign
 from nlparam.guard.constitution import ROLES
 from nlparam.guard.errors import GuardError
@@ -90,6 +91,8 @@ def evaluate(
     """
     settings = {"attacks": HELD_OUT if attacks is None else "given", "judge": None if judge is None else judge.identity}
     attacks = held_out_attacks(guard) if attacks is None else list(attacks)
+    texts = Corpus.from_texts(attack.text for attack in attacks).texts
+    attacks = [dataclasses.replace(attack, text=text) for attack, text in zip(attacks, texts, strict=True)]
     _check(guard, attacks)
     by_role = {role: [a for a in attacks if a.role == role] for role in ROLES}
     scores = {role: guard.screen.scores([a.text for a in found], role, store=store) for role, found in by_role.items()}

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -55,14 +56,24 @@ class Guard:
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Writes the guard to a folder; `guard.json` comes last, so that a folder with one is complete.
 
-        Raises `GuardError` if the folder holds another guard and `overwrite` is not set, or cannot be written.
+        Raises `FitFolderError` if the folder holds another guard and `overwrite` is not set, `GuardError` if it cannot
+        be written.
         """
         import pyarrow
         import pyarrow.parquet
         from safetensors.numpy import save_file
 
         folder = Path(folder)
-        check_folder(folder, self.constitution, self.plan, self.settings, overwrite=overwrite)
+        check_folder(
+            folder,
+            self.constitution,
+            self.plan,
+            self.settings,
+            seen=self.seen,
+            max_refusals=self.threshold.max_refusals,
+            confidence=self.threshold.confidence,
+            overwrite=overwrite,
+        )
         ngrams, heads = self.screen.features.ngrams, self.screen.heads
         arrays = {
             f"{role}.{name}": leaf
@@ -153,17 +164,42 @@ def load(folder: str | Path, *, embedder: str | Path | AbstractEmbedder | None =
 
 
 def check_folder(
-    folder: str | Path, constitution: Constitution, plan: Plan, settings: dict[str, Any], *, overwrite: bool = False
+    folder: str | Path,
+    constitution: Constitution,
+    plan: Plan,
+    settings: dict[str, Any],
+    *,
+    seen: Collection[str],
+    max_refusals: float,
+    confidence: float,
+    overwrite: bool = False,
 ) -> None:
     """Raises `FitFolderError` if the folder cannot take this guard: it holds another one, or is no folder.
 
     The same guard may be trained again: a repeated command is not an accident.
     """
-    wanted = {"constitution": constitution.as_dict(), "plan": plan.as_dict(), "lm": settings["lm_identity"]}
+    wanted = {
+        "constitution": constitution.as_dict(),
+        "plan": plan.as_dict(),
+        "lm": settings["lm_identity"],
+        "embedder": settings["embedder_identity"],
+        "benign": sorted(set(seen)),
+        "max_refusals": max_refusals,
+        "confidence": confidence,
+    }
 
     def there() -> dict[str, Any]:
         contents = _read_contents(Path(folder))
-        return {name: contents[name] for name in ("constitution", "plan")} | {"lm": contents["settings"]["lm_identity"]}
+        made, threshold = contents["settings"], contents["threshold"]
+        return {
+            "constitution": contents["constitution"],
+            "plan": contents["plan"],
+            "lm": made["lm_identity"],
+            "embedder": made["embedder_identity"],
+            "benign": contents["seen"],
+            "max_refusals": threshold["max_refusals"],
+            "confidence": threshold["confidence"],
+        }
 
     check_result_folder(folder, _GUARD, wanted, there, overwrite=overwrite)
 

@@ -12,6 +12,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from nlparam.corpus import whole_characters
+
 _LEET = str.maketrans("aeiost", "431057")
 _UNLEET = str.maketrans("4310578@$", "aeiostbas")
 _HOMOGLYPHS = dict(zip("aceiopxyABCEHKMOPTXy", "асеіорхуАВСЕНКМОРТХу", strict=True))
@@ -23,12 +25,15 @@ _FOLDED = str.maketrans(
 # Three letters or more with the same separator between them: words stay apart, by another one or by more of it.
 _SPACED = re.compile(r"(?<![^\s\"'(])[^\W\d_]([ .\-_*|])(?:[^\W\d_]\1)+[^\W\d_](?!\w)(?:\1(?=[.,;:!?]))?")
 _LEET_WORD = re.compile(r"(?<!\S)(?=\S*[^\W\d_])(?=\S*[0134578@$])\S+")
+# Words have any length: in none of these can two repeated parts take the same characters, which would be slow.
+_BARE = re.compile(r"\w(?:\S*\w)?")  # a word without the signs around it
 # What has letters and digits as it is: amounts, ordinals and times (500mg, 20th, 7am), and names (covid-19, b12, mp3).
 _PLAIN_DIGITS = re.compile(
-    r"\W*(?:[\d.,:]+(?:[mµ]?g|kg|[mcdk]?l|[mck]?m|km|am|pm|st|nd|rd|th|s|k|h|min|p|x|d|[gmt]b|hz|w|kw|v)"
-    r"|[^\W\d_]+-?[\d.]+|[\d.,]+-\S*|\S*@\S+\.\S+|\S*://\S*)\W*",
+    r"[\d.,:]+(?:[mµ]?g|kg|[mcdk]?l|[mck]?m|km|am|pm|st|nd|rd|th|s|k|h|min|p|x|d|[gmt]b|hz|w|kw|v)"
+    r"|[^\W\d_]+-?[\d.]+|[\d.,]+-\S*",
     re.IGNORECASE,
 )
+_ADDRESS = re.compile(r"[^\s@]*@\S+\.\S+|\S*://\S*")
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{12,}={0,2}(?![A-Za-z0-9+/=])")
 _LATIN = re.compile(r"[A-Za-z]")
 _OTHER_SCRIPT = re.compile(r"[\u0370-\u04ff\u0500-\u052f]")
@@ -103,11 +108,11 @@ def obfuscate(text: str, name: str, *, seed: int) -> str:
 def canonical(text: str) -> str:
     """The text without what hides it, in lower case; linear in its length.
 
-    Compatible characters are folded (NFKC), invisible ones and stacked accents removed, base64 that decodes to text
-    decoded, Greek and Cyrillic letters within words of Latin ones replaced by those they look like, digits and signs
-    inside words by the letters they stand for, and letters written apart joined.
+    Half characters (surrogates) are joined, compatible ones folded (NFKC), invisible ones and stacked accents removed,
+    base64 that decodes to text decoded, Greek and Cyrillic letters within words of Latin ones replaced by those they
+    look like, digits and signs inside words by the letters they stand for, and letters written apart joined.
     """
-    text = unicodedata.normalize("NFKC", text)
+    text = unicodedata.normalize("NFKC", whole_characters(text))
     text = "".join(char for char in text if unicodedata.category(char) not in ("Cf", "Mn", "Me"))
     text = _BASE64.sub(lambda found: _decoded(found[0]), text)
     text = " ".join(_latin(word) for word in text.split(" "))
@@ -126,7 +131,9 @@ def _latin(word: str) -> str:
 
 
 def _unleet(word: str) -> str:
-    return word if _PLAIN_DIGITS.fullmatch(word) else word.translate(_UNLEET)
+    bare = _BARE.search(word)
+    plain = _ADDRESS.fullmatch(word) or (bare and _PLAIN_DIGITS.fullmatch(bare[0]))
+    return word if plain else word.translate(_UNLEET)
 
 
 def _decoded(found: str) -> str:

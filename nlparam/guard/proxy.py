@@ -1,13 +1,15 @@
 """`nlparam guard serve`: an OpenAI-compatible proxy that screens requests, and stops a stream in its middle."""
 
+import asyncio
 import contextlib
 import ipaddress
 import json
 import logging
+import re
 import time
 import urllib.parse
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import aiohttp
@@ -15,6 +17,7 @@ from aiohttp import web
 
 from nlparam.guard.errors import GuardError
 from nlparam.guard.folder import Guard
+from nlparam.guard.messages import MOST_BODY, BadRequestError, read_request, texts_of
 from nlparam.guard.scoring import OverloadedError, Scorer, TooLongError
 from nlparam.guard.screen import Verdict
 from nlparam.guard.streams import HeldStream, UpstreamError, events_of, final_chunk, strings_in
@@ -25,34 +28,28 @@ logger = logging.getLogger("nlparam.guard")
 logger.addHandler(logging.NullHandler())
 
 REFUSAL = "I cannot help with that."
-_MOST_BODY, _MOST_ANSWER = 4 * 2**20, 16 * 2**20  # bytes
+_MOST_ANSWER = 16 * 2**20  # bytes
+_LINE_END = re.compile(r"\r\n?|\n")
 _CONNECT_SECONDS, _SILENT_SECONDS, _SHUTDOWN_SECONDS = 10.0, 600.0, 5.0
 _PASSED_ON = ("Authorization", "OpenAI-Organization", "OpenAI-Project", "X-Request-Id")
-# Roles of the user's side, and of the assistant's. Messages of the application itself (system, developer) are trusted.
-_INPUT_ROLES, _OUTPUT_ROLES, _TRUSTED_ROLES = {"user", "tool", "function"}, {"assistant"}, {"system", "developer"}
-
-
-class _BadRequestError(Exception):
-    """The request cannot be screened; the message goes to the client, with this status."""
-
-    def __init__(self, message: str, status: int = 400, kind: str = "invalid_request_error"):
-        super().__init__(message)
-        self.status, self.kind = status, kind
+# Of the upstream's answers: when to ask again, and how much is left to ask for.
+_PASSED_BACK = ("retry-after", "x-ratelimit-")
 
 
 class Proxy:
-    """The handlers of one proxy. `counts` says how many requests, refusals, cuts and upstream failures there were."""
+    """The handlers of one proxy. `counts` says how many requests, refusals, cuts and failures there were."""
 
     def __init__(self, guard: Guard, upstream: str, *, refusal: str = REFUSAL):
         self._upstream, self._headers = without_password(complete_url(upstream))
         self._refusal = refusal
         self._scorer = Scorer(guard.screen)
         self._session: aiohttp.ClientSession | None = None
-        self.counts = dict.fromkeys(("requests", "refused_inputs", "refused_outputs", "upstream_failures"), 0)
+        names = ("requests", "refused_inputs", "refused_outputs", "upstream_failures", "screen_failures")
+        self.counts = dict.fromkeys(names, 0)
 
     def app(self) -> web.Application:
         """The application, to be run or tested."""
-        app = web.Application(client_max_size=_MOST_BODY)
+        app = web.Application(client_max_size=MOST_BODY)
         app.cleanup_ctx.append(self._running)
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_get("/v1/models", self._models)
@@ -86,8 +83,12 @@ class Proxy:
         return _error(404, message, "invalid_request_error")
 
     async def _models(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info.get("name", "")
+        # Whoever reads the path may unquote it once more, and must find no way up to what is not guarded.
+        if {".", ".."} & set(urllib.parse.unquote(name).split("/")):
+            return await self._unknown(request)
+        path = urllib.parse.quote(f"/models/{name}" if name else "/models", errors="replace")
         try:
-            path = request.raw_path.split("?")[0].removeprefix("/v1")
             async with self._ask("GET", path, request) as answer:
                 return await _passed_on(answer)
         except (UpstreamError, aiohttp.ClientError, OSError, TimeoutError) as error:
@@ -96,14 +97,25 @@ class Proxy:
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         self.counts["requests"] += 1
         try:
-            body = await _read(request)
+            body = await read_request(request)
             verdict = await self._screen_messages(body["messages"])
-        except _BadRequestError as error:
-            return _error(error.status, str(error), error.kind)
-        if verdict is not None and verdict.refused:
-            self.counts["refused_inputs"] += 1
-            _log("input refused", verdict)
-            return await self._refuse(request, body)
+            if verdict is None or not verdict.refused:
+                return await self._answer(request, body)
+        except BadRequestError as error:
+            response = _error(error.status, str(error), error.kind)
+            if not request.content.is_eof():  # a body that is damaged or too long: no request can come after it
+                response.force_close()
+            return response
+        except ConnectionError:
+            raise  # the client has gone
+        except Exception:
+            return web.json_response(self._screen_failed(), status=500)
+        self.counts["refused_inputs"] += 1
+        _log("input refused", verdict)
+        return await self._refuse(request, body)
+
+    async def _answer(self, request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+        """The upstream's answer, as far as it may pass."""
         try:
             async with self._ask("POST", "/chat/completions", request, body) as answer:
                 if answer.status != 200:
@@ -122,13 +134,13 @@ class Proxy:
     async def _screen_messages(self, messages: list[dict[str, Any]]) -> Verdict | None:
         """The first refusal among the verdicts on the messages, the last of them first, else the highest."""
         verdicts = []
-        for role, text in reversed(_texts(messages)):
+        for role, text in reversed(texts_of(messages)):
             try:
                 verdict = await self._scorer.message(text, role)
             except TooLongError:
-                raise _BadRequestError("a message is too long to be screened: shorten it", 413) from None
+                raise BadRequestError("a message is too long to be screened: shorten it", 413) from None
             except OverloadedError:
-                raise _BadRequestError("too many requests wait to be screened: try again", 503, "overloaded") from None
+                raise BadRequestError("too many requests wait to be screened: try again", 503, "overloaded") from None
             if verdict is not None:
                 verdicts.append(verdict)
                 if verdict.refused:
@@ -150,7 +162,8 @@ class Proxy:
             return web.json_response(head | {"object": "chat.completion", "choices": choices, "usage": usage})
         delta = {"role": "assistant", "content": self._refusal}
         choices = [{"index": index, "delta": delta, "logprobs": None, "finish_reason": None} for index in indices]
-        response = await _open_stream(request)
+        response = _event_stream()
+        await response.prepare(request)
         await _send(response, json.dumps(head | {"object": "chat.completion.chunk", "choices": choices}))
         await _send(response, final_chunk(head, list(indices)), "[DONE]")
         await response.write_eof()
@@ -168,7 +181,8 @@ class Proxy:
             raise UpstreamError(f"the upstream's answer is no chat completion ({type(error).__name__})") from error
         refused = False
         for choice, text in zip(choices, texts, strict=True):
-            windows = [look.window for look in looks_of(text)]
+            # Beside the event loop: of the longest answers it takes seconds.
+            windows = [look.window for look in await asyncio.to_thread(looks_of, text)]
             if not windows:
                 continue
             verdict = self._scorer.verdict((await self._scorer.windows(windows, "output")).max(axis=0))
@@ -179,17 +193,18 @@ class Proxy:
                 choice["logprobs"] = None
                 choice["finish_reason"] = "content_filter"
         self.counts["refused_outputs"] += refused
-        return web.json_response(completion)
+        return web.json_response(completion, headers=_passed_back(answer))
 
     async def _stream(self, request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
         """Passes chunks on once they were looked at; after a refusal comes a last chunk that says so, and nothing more.
 
         An upstream that dies is reported in the stream, after what it had said (as far as that may pass).
         """
-        response = await _open_stream(request)
+        response = _event_stream(_passed_back(answer))
         held = HeldStream()
-        failure: Exception | None = None
+        failure: dict[str, Any] | None = None
         try:
+            await response.prepare(request)
             ended = False
             try:
                 async for data in events_of(_from_upstream(answer)):
@@ -204,21 +219,16 @@ class Proxy:
                 if not (ended or held.finished):
                     raise UpstreamError("the stream of the upstream ended before its answer was complete")
             except UpstreamError as error:
-                failure = error
+                self.counts["upstream_failures"] += 1
+                failure = _error_body(str(error), "upstream_error")
             if await self._pass_on(response, held, held.rest()):
                 return response
         except ConnectionError:
             return response  # the client has gone
-        except Exception as error:
-            # Whatever keeps the screen from looking, nothing passes without a look.
-            logger.exception("the screen failed")
-            failure = error
+        except Exception:
+            failure = self._screen_failed()
         with contextlib.suppress(ConnectionError):
-            if failure is None:
-                await _send(response, "[DONE]")
-            else:
-                self.counts["upstream_failures"] += 1
-                await _send(response, json.dumps(_error_body(_in_words(failure), "upstream_error")))
+            await _send(response, "[DONE]" if failure is None else json.dumps(failure))
             await response.write_eof()
         return response
 
@@ -247,6 +257,12 @@ class Proxy:
             held.clear(index, look)
         return None
 
+    def _screen_failed(self) -> dict[str, Any]:
+        """What the client is told. Whatever keeps the screen from looking, nothing passes without a look."""
+        self.counts["screen_failures"] += 1
+        logger.exception("the screen failed")
+        return _error_body("the screen failed", "server_error")
+
     def _failed(self, error: Exception) -> web.Response:
         self.counts["upstream_failures"] += 1
         logger.warning("%s failed: %r", self._upstream, error)
@@ -257,6 +273,7 @@ def serve(guard: Guard, upstream: str, *, host: str = "127.0.0.1", port: int = 8
     """Serves until it is interrupted. Raises `GuardError` if the port is taken, `LanguageModelError` for an address
     that is none."""
     guard.screen.check_embedder()
+    guard.screen.window_scores(["a first text"], "input")  # an embedder that fails to load is not a port that is taken
     proxy = Proxy(guard, upstream, refusal=refusal)
     try:
         web.run_app(
@@ -274,46 +291,14 @@ def serve(guard: Guard, upstream: str, *, host: str = "127.0.0.1", port: int = 8
         ) from error
 
 
-async def _read(request: web.Request) -> dict[str, Any]:
-    try:
-        body = await request.json()
-    except web.HTTPRequestEntityTooLarge:
-        raise _BadRequestError(f"the request has more than {_MOST_BODY // 2**20} MiB", 413) from None
-    except (ValueError, RecursionError):
-        raise _BadRequestError("the request is not JSON") from None
-    messages = body.get("messages") if isinstance(body, dict) else None
-    if not isinstance(messages, list) or not messages or not all(isinstance(message, dict) for message in messages):
-        raise _BadRequestError("expected 'messages', a list of messages with role and content")
-    return body
-
-
-def _texts(messages: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """What is screened of a conversation, with the role of each text. Raises `_BadRequestError` for what cannot be."""
-    texts = []
-    for message in messages:
-        role, content = message.get("role"), message.get("content")
-        if role in _TRUSTED_ROLES:
-            continue
-        if role not in _INPUT_ROLES | _OUTPUT_ROLES:
-            raise _BadRequestError(f"got a message of the role {role!r:.40}, which the guard does not know")
-        for part in content if isinstance(content, list) else []:
-            if not isinstance(part, dict) or part.get("type") not in ("text", "refusal"):
-                raise _BadRequestError("the guard reads text only, and a message has a part of another type")
-        said = strings_in({name: value for name, value in message.items() if name not in ("role", "tool_call_id")})
-        texts.append(("output" if role in _OUTPUT_ROLES else "input", "\n".join(said)))
-    return texts
-
-
-async def _open_stream(request: web.Request) -> web.StreamResponse:
+def _event_stream(passed_back: Mapping[str, str] | None = None) -> web.StreamResponse:
     headers = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache"}
-    response = web.StreamResponse(headers=headers)
-    await response.prepare(request)
-    return response
+    return web.StreamResponse(headers=headers | dict(passed_back or {}))
 
 
 async def _send(response: web.StreamResponse, *data: str) -> None:
-    # Line ends in the data would end the event; JSON has none.
-    await response.write("".join(f"data: {' '.join(item.splitlines())}\n\n" for item in data).encode())
+    # Line ends in the data would end the event; the strings of JSON have none. U+2028 and its like are text.
+    await response.write("".join(f"data: {_LINE_END.sub(' ', item)}\n\n" for item in data).encode())
 
 
 async def _from_upstream(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
@@ -327,7 +312,12 @@ async def _from_upstream(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]
 
 async def _passed_on(answer: aiohttp.ClientResponse) -> web.Response:
     content = await _limited(answer, _MOST_ANSWER)
-    return web.Response(status=answer.status, body=content, content_type=answer.content_type)
+    headers = _passed_back(answer)
+    return web.Response(status=answer.status, body=content, content_type=answer.content_type, headers=headers)
+
+
+def _passed_back(answer: aiohttp.ClientResponse) -> dict[str, str]:
+    return {name: value for name, value in answer.headers.items() if name.lower().startswith(_PASSED_BACK)}
 
 
 async def _limited(answer: aiohttp.ClientResponse, most: int) -> bytes:
@@ -355,9 +345,7 @@ def _in_words(error: Exception) -> str:
         return "the upstream did not answer in time"
     if isinstance(error, aiohttp.ClientConnectorError):
         return "the upstream cannot be reached"
-    if isinstance(error, aiohttp.ClientError | OSError):
-        return "the connection to the upstream was lost before its answer was complete"
-    return "the screen failed"
+    return "the connection to the upstream was lost before its answer was complete"
 
 
 def _is_local(host: str) -> bool:

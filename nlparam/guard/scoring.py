@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nlparam.corpus import text_digest
+from nlparam.corpus import text_digest, whole_characters
 from nlparam.guard.screen import Screen, Verdict
 from nlparam.guard.windows import n_windows, windows_of
 
@@ -23,6 +23,10 @@ class TooLongError(Exception):
 
 class OverloadedError(Exception):
     """More windows wait than are accepted."""
+
+
+class ScreenError(Exception):
+    """The screen failed, so what was to be looked at was not."""
 
 
 class Scorer:
@@ -59,9 +63,9 @@ class Scorer:
     async def message(self, text: str, role: str) -> Verdict | None:
         """The verdict on a whole message; `None` for a blank one.
 
-        Raises `TooLongError` and `OverloadedError`.
+        Raises `TooLongError`, `OverloadedError` and `ScreenError`.
         """
-        key = (role, text_digest(text.encode("utf-8", "replace").decode("utf-8")))
+        key = (role, text_digest(whole_characters(text)))
         if (known := self._remembered.get(key)) is not None:
             self._remembered.move_to_end(key)
             return known
@@ -81,23 +85,26 @@ class Scorer:
         return verdict
 
     async def windows(self, windows: Sequence[str], role: str) -> np.ndarray:
-        """`(n_windows, n_rules)` scores. Raises what the embedder does."""
-        loop = asyncio.get_running_loop()
-        futures = []
-        for start in range(0, len(windows), _BATCH):  # in parts, so that a long text does not hold up short ones
-            part = list(windows[start : start + _BATCH])
-            future = loop.create_future()
-            self._waiting.append((role, part, future))
-            self._n_waiting += len(part)
-            futures.append(future)
-        self._woken.set()
-        return np.concatenate(await asyncio.gather(*futures))
+        """`(n_windows, n_rules)` scores. Raises `ScreenError`."""
+        scores = []
+        self._n_waiting += len(windows)
+        try:
+            for start in range(0, len(windows), _BATCH):
+                # One part after another: between them, short texts get their turn.
+                future = asyncio.get_running_loop().create_future()
+                self._waiting.append((role, list(windows[start : start + _BATCH]), future))
+                self._woken.set()
+                scores.append(await future)
+        except Exception as error:
+            raise ScreenError("the screen failed") from error
+        finally:
+            self._n_waiting -= len(windows)
+        return np.concatenate(scores)
 
     def verdict(self, scores: np.ndarray) -> Verdict:
         return self._screen.verdict(scores)
 
     async def _work(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             await self._woken.wait()
             self._woken.clear()
@@ -107,23 +114,27 @@ class Scorer:
                 n = 0
                 while self._waiting and self._waiting[0][0] == role and n + len(self._waiting[0][1]) <= _BATCH:
                     _, part, future = self._waiting.popleft()
-                    self._n_waiting -= len(part)
                     if not future.cancelled():  # its client has gone
                         batch.append((part, future))
                         n += len(part)
-                if not batch:
-                    continue
-                windows = [window for part, _ in batch for window in part]
-                try:
-                    scores = await loop.run_in_executor(self._thread, self._screen.window_scores, windows, role)
-                # Whatever it is, it concerns those who wait for this batch, and they are told.
-                except Exception as error:
-                    for _, future in batch:
-                        if not future.done():
-                            future.set_exception(error)
-                    continue
-                start = 0
-                for part, future in batch:
-                    if not future.done():
-                        future.set_result(scores[start : start + len(part)])
-                    start += len(part)
+                if batch:
+                    await self._score(role, batch)
+
+    async def _score(self, role: str, batch: list[tuple[list[str], asyncio.Future]]) -> None:
+        loop = asyncio.get_running_loop()
+        windows = [window for part, _ in batch for window in part]
+        try:
+            scores = await loop.run_in_executor(self._thread, self._screen.window_scores, windows, role)
+        # Whatever it is, it concerns the one who sent it, and nobody else in the batch.
+        except Exception as error:
+            if len(batch) > 1:
+                for one in batch:
+                    await self._score(role, [one])
+            elif not batch[0][1].done():
+                batch[0][1].set_exception(error)
+            return
+        start = 0
+        for part, future in batch:
+            if not future.done():
+                future.set_result(scores[start : start + len(part)])
+            start += len(part)

@@ -91,7 +91,16 @@ def train(
         "embedder_identity": the_embedder.identity,
     }
     if out is not None:
-        check_folder(out, constitution, plan, settings, overwrite=overwrite)
+        check_folder(
+            out,
+            constitution,
+            plan,
+            settings,
+            seen=benign.digests,
+            max_refusals=max_refusals,
+            confidence=confidence,
+            overwrite=overwrite,
+        )
     costs = Costs()
     meter = Meter(costs, budget)
     opened = store if isinstance(store, Store) else Store(store)
@@ -108,6 +117,11 @@ def train(
             screen = _train_heads(constitution, synthesis, training, the_embedder, opened, seed=plan.seed)
         with costs.stage("threshold"), progress.task("threshold", None):
             scores = exchange_scores(screen, calibration, store=opened)
+    warnings += [
+        f"no benign exchange has an {role}: nothing bounds how many {role}s are refused"
+        for role, texts in zip(ROLES, (benign.inputs, benign.outputs), strict=True)
+        if not any(map(str.strip, texts))
+    ]
     threshold = set_threshold(scores, max_refusals=max_refusals, confidence=confidence)
     guard = Guard(
         constitution=constitution,
@@ -250,13 +264,12 @@ def _train_rule(rows: _Rows, features: np.ndarray, number: int, rule: str) -> tu
     losses = {c: np.average(np.logaddexp(0, np.where(y, -z, z)), weights=w) for c, z in left_out.items()}
     best = min(losses, key=losses.__getitem__)
     fitted = _logistic(best).fit(x, y, sample_weight=w)
-    level = 0.0
-    if benign.any():
-        # The level of benign texts by heads that did not see them, the highest window of each.
-        of_benign = benign[of_text[used]]
-        highest = np.full(len(rows.examples), -np.inf)
-        np.maximum.at(highest, of_text[used][of_benign], left_out[best][of_benign])
-        level = float(np.quantile(highest[np.isfinite(highest)], _LEVEL))
+    # The level of benign texts by heads that did not see them, the highest window of each.
+    of_benign = benign[of_text[used]]
+    highest = np.full(len(rows.examples), -np.inf)
+    np.maximum.at(highest, of_text[used][of_benign], left_out[best][of_benign])
+    worded = highest[np.isfinite(highest)]  # none if all benign exchanges lack this side
+    level = float(np.quantile(worded, _LEVEL)) if len(worded) else 0.0
     return fitted.coef_[0].astype(np.float32), float(fitted.intercept_[0]) - level
 
 

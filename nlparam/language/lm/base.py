@@ -186,18 +186,6 @@ _CONTROL_TOKEN = re.compile(
 )
 
 
-def whole_characters(text: str) -> str:
-    """The text without halves of surrogate pairs, which JSON may hold and no file can: pairs are joined.
-
-    ```pycon
-    >>> whole_characters("cut off \\ud83d"), whole_characters("\\ud83d\\ude00") == "\\U0001f600"
-    ('cut off \ufffd', True)
-
-    ```
-    """
-    return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
 def neutralise(text: str) -> str:
     """Breaks chat-template tokens, so that a text of the corpus cannot end its own turn or begin another.
 

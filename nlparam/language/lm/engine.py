@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from nlparam.budget import Meter
+from nlparam.corpus import whole_characters
 from nlparam.costs import Costs
 from nlparam.errors import LanguageModelError
 from nlparam.language.lm.base import (
@@ -20,7 +21,6 @@ from nlparam.language.lm.base import (
     TransientError,
     neutralise,
     reads_no_images,
-    whole_characters,
 )
 from nlparam.language.store import Store, completion_key
 from nlparam.progress import Progress
