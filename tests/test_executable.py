@@ -69,6 +69,7 @@ def test_what_may_be_written(written):
         (function("text.format(text)"), "'format'"),
         (function("'%s' % text"), "formatting"),
         (function("text % 3"), "formatting"),
+        ("def predicate(text):\n    s = '%1000000000d'\n    s %= 5\n    return len(s) > 3", "formatting"),
         (function("f'{text}'"), "JoinedStr"),
         (function("open('x')"), "'open'"),
         (function("__builtins__"), "'__builtins__'"),
@@ -192,12 +193,13 @@ def test_a_function_that_agrees_is_accepted(texts):
         (function("list({text, text + text})[0] == text"), "second time"),
         (function("'river' in text"), "agrees with"),
         (function("'refund' not in text"), "agrees with"),
-        (function("all(a + b > -1 for a in range(99) for b in range(1999)) and 'river' in text"), "slow"),
+        (function("all(a + b > -1 for a in range(99) for b in range(199)) and 'river' in text"), "slow"),
     ],
 )
 def test_a_function_is_refused_for_one_reason(texts, source, why):
     judge = Truth({"asks for a refund": lambda text: "refund" in text})
-    tried = attempt(texts, source, judge)
+    # The slow one is far above this and far below the time at which the sandbox ends it.
+    tried = attempt(texts, source, judge, seconds_per_text=0.0001)
     assert tried.accepted is None
     assert why in str(tried.refused)
     # Nothing is asked about what fails in another way.
@@ -225,13 +227,14 @@ def test_code_is_found_in_what_was_written():
         "Sure.\n```python\nimport re\ndef f(text):\n    return True\n```\nIt works.",
         "Here: def f(text):\n    return True",
         "```\ndef f(text):\n    return True",
+        "```Python3\ndef f(text):\n    return True\n```",
         "I cannot.",
     ]
     lm = ScriptedModel(answers, max_in_flight=1)
     with Engine(lm, store=None, costs=Costs()) as engine:
-        written = write_functions(engine, ["a", "b", "c", "d"])
-    assert written[3] is None
-    assert all(checked_source(str(source)) == "def predicate(text):\n    return True" for source in written[:3])
+        written = write_functions(engine, ["a", "b", "c", "d", "e"])
+    assert written[4] is None
+    assert all(checked_source(str(source)) == "def predicate(text):\n    return True" for source in written[:4])
 
 
 def test_a_judge_sends_each_predicate_where_it_belongs():

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from typer.testing import CliRunner
 
 from nlparam.cli import app
 from nlparam.costs import Costs
-from nlparam.errors import CorpusError, SandboxError
+from nlparam.errors import CorpusError, FitWarning, LanguageModelError, SandboxError
 from nlparam.execution import (
     CodeProblem,
     Evaluation,
@@ -21,6 +22,7 @@ from nlparam.execution import (
     write_solutions,
 )
 from nlparam.execution.problems import bare_code
+from nlparam.language.lm.base import RequestError
 from nlparam.language.lm.engine import Engine
 from nlparam.language.lm.scripted import ScriptedModel
 from nlparam.numerics.rates import difference, mcnemar, paired_difference, rate, stratified_p_value
@@ -123,9 +125,14 @@ def test_the_command_says_what_passes_and_why_not(problems, tmp_path):
     assert "exit status 1" in contents["problems"][3]["error"]
     assert contents["probe"]["drops"]["Surface"]["difference"] == 1.0
     assert contents["by_library"]["Numpy"]["n"] == 3
-    again = CliRunner().invoke(app, command)
-    assert again.exit_code == 1
-    assert "exists already" in again.output
+    assert CliRunner().invoke(app, command).exit_code == 0  # the same again
+    other = CliRunner().invoke(app, [*command, "--seconds", "30"])
+    assert other.exit_code == 1
+    assert "it differs in seconds" in " ".join(other.output.split())
+    write(solutions, [{"problem_id": number, "code": "result = a"} for number in range(4)])
+    other = CliRunner().invoke(app, command)
+    assert other.exit_code == 1
+    assert "it differs in problems" in " ".join(other.output.split())
 
 
 def test_a_language_model_solves_once(problems):
@@ -145,6 +152,92 @@ def test_a_language_model_solves_once(problems):
                 written = write_solutions(engine, read)
     assert written["2"] == "result = a * 3"
     assert costs.calls == 3  # two of the four problems are in the same words
+
+
+@pytest.fixture
+def solving(monkeypatch, tmp_path):
+    """Twelve problems, and again in other words, of which half are not solved; and what was asked."""
+    rows = []
+    for number in range(12):
+        rows += [row(2 * number, number + 1), row(2 * number + 1, number + 1, "Surface", 2 * number)]
+        rows[-1]["prompt"] = rows[-1]["prompt"].replace("Problem:", "Problem, " + ("kindly:", "please:")[number % 2])
+        for entry in rows[-2:]:  # without NumPy, which takes long to import
+            entry["code_context"] = (
+                "def test_execution(solution):\n    scope = {'a': 2}\n    exec(solution, scope)\n"
+                f"    assert scope['result'] == {2 * (number + 1)}"
+            )
+    asked = []
+
+    def answer(request):
+        prompt = request.messages[-1].content
+        asked.append(prompt)
+        return f"result = a * {0 if 'kindly' in prompt else prompt.split('multiply a by ')[1].split('.')[0]}"
+
+    monkeypatch.setattr("nlparam.language.lm.load_language_model", lambda *_, **__: ScriptedModel(answer))
+    out = tmp_path / "out.json"
+    command = ["evaluate", "code", str(write(tmp_path / "p.jsonl", rows)), "--store", ":memory:", "--out", str(out)]
+    return command, out, asked
+
+
+def test_problems_that_were_not_asked_are_in_no_rate(solving):
+    command, out, _ = solving
+    run = CliRunner().invoke(app, [*command, "--max-calls", "8"])
+    assert run.exit_code == 0, run.output
+    contents = json.loads(out.read_text())
+    assert contents["overall"]["n"] == len(contents["problems"]) == 8
+    assert len(contents["unanswered"]) == 16
+    assert "16 of 24 problems were not answered: the budget is spent (8 of 8 calls)" in run.stderr
+    assert "no answer to 16 problems" in out.with_suffix(".html").read_text()
+
+
+def test_a_request_that_fails_is_no_wrong_solution(problems):
+    read = read_problems(problems)
+
+    def answer(request):
+        if "multiply a by 3" in request.messages[-1].content:
+            raise RequestError("too long")
+        return "result = a * 2"
+
+    with (
+        Engine(ScriptedModel(answer), store=None, costs=Costs()) as engine,
+        pytest.warns(FitWarning, match="1 of 4 problems were not answered: their requests failed"),
+    ):
+        written = write_solutions(engine, read)
+    assert written["2"] is None
+    found = evaluate_code(read, written, n_workers=1)
+    assert (found.overall.n, found.unanswered) == (3, ["2"])
+    with pytest.raises(CorpusError, match="none of 4 problems"):
+        evaluate_code(read, dict.fromkeys(written))
+
+
+def test_solutions_and_their_explanation_share_one_budget(solving, monkeypatch):
+    command, out, asked = solving
+    given = []
+
+    def explain(*_, budget, **__):
+        given.append(budget)
+        warnings.warn("the fit says something", FitWarning, stacklevel=1)
+        raise LanguageModelError("nothing usable")
+
+    monkeypatch.setattr("nlparam.execution.explain_drop", explain)
+    command += ["--probe", "--explain", "1", "--max-tokens", "100000", "--max-seconds", "900"]
+    run = CliRunner().invoke(app, [*command, "--max-calls", "50"])
+    assert run.exit_code == 0, run.output
+    assert len(asked) == json.loads(out.read_text())["costs"]["calls"] == 24
+    assert (given[0].max_calls, given[0].max_cost) == (26, None)
+    assert 0 < given[0].max_tokens < 100_000
+    assert 0 < given[0].max_seconds < 900
+    assert "warning: the fit says something\n" in run.stderr
+    assert "warning: nothing is explained: nothing usable" in run.stderr
+    run = CliRunner().invoke(app, [*command, "--max-calls", "24"])
+    assert run.exit_code == 0, run.output
+    assert len(given) == 1
+    assert "nothing is explained: the budget is spent (24 of 24 calls)" in run.stderr
+
+
+@pytest.mark.parametrize("limit", ["--seconds=inf", "--seconds=nan", "--memory=1" + "0" * 30])
+def test_limits_that_are_none(problems, limit):
+    assert CliRunner().invoke(app, ["evaluate", "code", str(problems), "--reference", limit]).exit_code == 2
 
 
 @pytest.mark.parametrize(
@@ -188,10 +281,25 @@ def test_solutions_that_do_not_belong(problems, tmp_path, rows, message):
         read_solutions(write(tmp_path / "s.jsonl", rows), read_problems(problems))
 
 
-def test_code_is_taken_out_of_its_marks():
-    assert bare_code("BEGIN SOLUTION\n<code>\nx = 1\n</code>\nmore") == "x = 1"
-    assert bare_code("Use\n```py\nx = 1\n```\nor\n```\ny\n```") == "x = 1"
-    assert bare_code("    x = 1\n    y = 2") == "    x = 1\n    y = 2"
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        ("BEGIN SOLUTION\n<code>\nx = 1\n</code>\nmore", "x = 1"),
+        ("    x = 1\n    y = 2", "    x = 1\n    y = 2"),
+        ("Use\n```py\nx = 1\n```\nor\n```\ny\n```", "x = 1"),
+        ("```Python\nx = 1\n```", "x = 1"),
+        ("```python3\nx = 1\n```", "x = 1"),
+        ("``` py\nx = 1```\n", "x = 1"),
+        ("Use: ```python\nx = 1\n  ```\nNo `y`.", "x = 1"),
+        ("```pyspark = 1```", "pyspark = 1"),
+        ("Use ```x = 1``` here.", "x = 1"),
+        ("```python\nx = 1", "x = 1"),
+        ('s = """\n```\ntable\n```\n"""\nx = s', 's = """\n```\ntable\n```\n"""\nx = s'),
+        ("```python\ns = '```'\nx = 1\n```", "s = '```'\nx = 1"),
+    ],
+)
+def test_code_is_taken_out_of_its_marks(answer, code):
+    assert bare_code(answer) == code
 
 
 def test_nothing_runs_where_it_cannot_be_confined(problems, monkeypatch):

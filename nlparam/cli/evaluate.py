@@ -1,17 +1,20 @@
 """`nlparam evaluate`: answers that can be executed."""
 
 import contextlib
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable
+from nlparam.cli.run_fit import shown_warnings, usage_errors
 from nlparam.cli.run_options import EmbeddingOptions, spread_options
-from nlparam.errors import CorpusError
-from nlparam.result_folder import check_result_file, report_beside, write_result_file
+from nlparam.errors import BudgetError, CorpusError, LanguageModelError
+from nlparam.result_folder import check_result_file, digest_of_content, report_beside, write_result_file
 
 if TYPE_CHECKING:
+    from nlparam.budget import Budget, Meter
     from nlparam.execution import Evaluation, Explanation, Probe
     from nlparam.numerics.rates import Rate
 
@@ -50,9 +53,11 @@ def code(
             help="With --probe: describe the problems that are lost by this many predicates.", metavar="K", min=0
         ),
     ] = 0,
-    seconds: Annotated[float, typer.Option(help="Seconds that one solution may take.", metavar="N", min=0.1)] = 60.0,
+    seconds: Annotated[
+        float, typer.Option(help="Seconds that one solution may take.", metavar="N", min=0.1, max=86_400)
+    ] = 60.0,
     memory: Annotated[
-        int, typer.Option(help="MiB of memory that one solution may take.", metavar="MIB", min=64)
+        int, typer.Option(help="MiB of memory that one solution may take.", metavar="MIB", min=64, max=1 << 24)
     ] = 4096,
     n_workers: Annotated[
         int | None,
@@ -80,36 +85,43 @@ def code(
         raise typer.BadParameter("got --solutions too, expected one of the two", param_hint="'--reference'")
     if explain and not probe:
         raise typer.BadParameter("it explains what --probe finds: give both", param_hint="'--explain'")
-    check_result_file(out, overwrite=options.overwrite)
     from nlparam.execution.problems import read_problems, read_solutions
     from nlparam.progress import Progress
 
     read = read_problems(problems)
     given = read_solutions(solutions, read) if solutions is not None else None
+    settings = {
+        "problems": digest_of_content([[dataclasses.asdict(problem) for problem in read], given]),
+        "solutions": "the references" if reference else options.lm if solutions is None else solutions.name,
+        "probe": probe,
+        "explain": explain,
+        "seconds": seconds,
+        "memory (MiB)": memory,
+        "seed": options.seed,
+    }
+    check_result_file(out, settings, overwrite=options.overwrite)
     progress = Progress()
     with progress.task("starting", None):
+        from nlparam.budget import Meter
         from nlparam.costs import Costs
         from nlparam.execution import evaluate_code, execution_report, explain_drop
         from nlparam.execution import probe as probe_memory
         from nlparam.language.store import Store as OpenStore
         from nlparam.sandbox import Limits
 
-    limits = Limits(profile="libraries", seconds=seconds, memory=memory << 20)
+    with usage_errors():
+        limits = Limits(profile="libraries", seconds=seconds, memory=memory << 20)
     running, costs = options.settings(), Costs()
+    meter = Meter(costs, running["budget"])
     with contextlib.ExitStack() as opened:
+        opened.enter_context(shown_warnings())
         kept = opened.enter_context(OpenStore(options.store)) if explain or not (given or reference) else None
         if given is None and not reference:
-            given = _written(read, options, kept, running["budget"], progress, costs)
+            given = _written(read, options, kept, meter, progress)
         found = evaluate_code(
             read, given, limits=limits, n_workers=n_workers, allow_weaker=allow_weaker, progress=progress
         )
-        contents = found.as_dict()
-        contents["settings"] = {
-            "solutions": "the references" if reference else options.lm if solutions is None else solutions.name,
-            "seconds": seconds,
-            "memory (MiB)": memory,
-            "seed": options.seed,
-        }
+        contents = found.as_dict() | {"settings": settings}
         if costs.seconds:
             contents["costs"] = costs.as_dict()
 
@@ -117,43 +129,51 @@ def code(
             if out is not None:
                 write_result_file(out, contents, lambda path: execution_report(contents, path))
 
-        probed = probe_memory(found, seed=options.seed) if probe else None
-        if probed is not None:
-            contents["probe"] = probed.as_dict()
-        # What has been found stands, whatever comes of the explanation.
+        # What has been found stands, whatever comes of the rest.
         save()
-        explained = None
+        probed = explained = None
+        if probe:
+            probed = probe_memory(found, seed=options.seed)
+            contents["probe"] = probed.as_dict()
+            save()
         if probed is not None and explain:
             try:
-                # Both share the open store and what is left of the budget.
-                explained = explain_drop(
-                    found, probed, n_predicates=explain, progress=progress, **running | {"store": kept}
-                )
+                # It has the open store, and what the solutions have left of the budget.
+                shared = running | {"store": kept, "budget": _left(meter)}
+                explained = explain_drop(found, probed, n_predicates=explain, progress=progress, **shared)
                 contents["explanation"] = explained.as_dict()
                 contents["costs"] = (costs + explained.fit.costs).as_dict()
                 save()
-            except CorpusError as error:
-                print_warnings([str(error)])
+            except (BudgetError, CorpusError, LanguageModelError) as error:
+                print_warnings([f"nothing is explained: {error}"])
     if options.json:
         print_json(contents)
     else:
         _show(found, probed, explained, out)
 
 
-def _written(problems, options: EmbeddingOptions, store, budget, progress, costs) -> dict[str, str]:
-    from nlparam.budget import Meter
+def _written(problems, options: EmbeddingOptions, store, meter: "Meter", progress) -> "dict[str, str | None]":
     from nlparam.execution import write_solutions
     from nlparam.language.lm import load_language_model
     from nlparam.language.lm.engine import Engine
 
-    model = load_language_model(options.lm, timeout=options.timeout)
+    model, costs = load_language_model(options.lm, timeout=options.timeout), meter.costs
     with (
-        Engine(
-            model, store=store, costs=costs, timeout=options.timeout, progress=progress, meter=Meter(costs, budget)
-        ) as engine,
+        Engine(model, store=store, costs=costs, timeout=options.timeout, progress=progress, meter=meter) as engine,
         costs.stage("solving"),
     ):
         return write_solutions(engine, problems)
+
+
+def _left(meter: "Meter") -> "Budget":
+    """What is left of a budget, for a run that counts anew. Raises `BudgetError` if nothing is."""
+    if meter.spent is not None:
+        raise BudgetError(f"the budget is spent ({meter.spent}): allow more")
+    used = {"max_calls": meter.costs.calls, "max_tokens": meter.costs.tokens, "max_seconds": meter.seconds}
+    limits = {name: getattr(meter.budget, name) for name in used}
+    return dataclasses.replace(
+        meter.budget, **{name: limit - used[name] for name, limit in limits.items() if limit is not None}
+    )
 
 
 def _show(found: "Evaluation", probed: "Probe | None", explained: "Explanation | None", out: Path | None) -> None:

@@ -104,7 +104,9 @@ def _check(node: ast.AST, function: ast.FunctionDef, known: frozenset[str] | set
             raise RejectedSource(f"the argument {node.arg!r} is not allowed")
     elif isinstance(node, ast.Constant):
         _check_constant(node.value)
-    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod) and _may_be_text(node.left):
+    elif (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod) and _may_be_text(node.left)) or (
+        isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Mod)
+    ):
         raise RejectedSource("formatting with % is not allowed")
 
 

@@ -15,7 +15,7 @@ from nlparam.language.prompting import load_prompt
 from nlparam.numerics.head import bias, log_odds_of
 from nlparam.sandbox import run_predicates
 
-_CODE = re.compile(r"```(?:python|py)?[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL)
+_CODE = re.compile(r"```[ \t]*[\w+-]*[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL)
 # Texts on which a function must say the same in another process, in another order.
 _REPEATED = 200
 _CONFIDENCE = 0.9
@@ -30,7 +30,7 @@ class Criteria:
     - `n_audited`: on how many texts the judge is asked, half of them texts for which the function says yes.
     - `agreement`: the least share of these texts on which they agree, on either half.
     - `lower`: what the agreement on all of them must be above with 90% confidence (Clopper-Pearson).
-    - `seconds_per_text`: the most time that it may take for a text, on average.
+    - `seconds_per_text`: the most processor time that it may take for a text, on average.
     - `least_texts`: for how many texts it must say yes, and for how many no.
     - `correct_bias`: move the judge's threshold to the valley between its answers, as the fit does for a small model.
     """

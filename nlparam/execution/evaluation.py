@@ -2,11 +2,12 @@
 
 import dataclasses
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nlparam.errors import CorpusError, SandboxError
+from nlparam.errors import CorpusError, FitWarning, SandboxError
 from nlparam.execution.problems import CodeProblem, bare_code
 from nlparam.language.lm.base import Request
 from nlparam.language.lm.engine import Engine
@@ -28,8 +29,8 @@ class Evaluation:
 
     **Attributes:** `problems`, `solutions` and `verdicts`, aligned; `enforced`, what confined the solutions; `overall`,
     `by_library`, `by_perturbation`: pass rates with Wilson intervals. `n_wrong_form` counts solutions that do what they
-    should in a form that was ruled out (they do not pass); `n_broken` problems whose tests do not run here, which are
-    in no rate.
+    should in a form that was ruled out (they do not pass); `n_broken` problems whose tests do not run here, and
+    `unanswered` has the identifiers of those without an answer, which are not among `problems`. Both are in no rate.
     """
 
     problems: Sequence[CodeProblem]
@@ -37,6 +38,7 @@ class Evaluation:
     verdicts: Sequence[Verdict]
     enforced: frozenset[str]
     confidence: float = 0.95
+    unanswered: Sequence[str] = ()
 
     @property
     def overall(self) -> Rate:
@@ -66,6 +68,7 @@ class Evaluation:
             "by_perturbation": {name: _written(found) for name, found in self.by_perturbation.items()},
             "wrong_form": self.n_wrong_form,
             "broken_tests": self.n_broken,
+            "unanswered": list(self.unanswered),
             "enforced": sorted(self.enforced),
             "problems": [
                 {"problem_id": problem.identifier, "library": problem.library, "perturbation": problem.perturbation}
@@ -116,7 +119,7 @@ def _written(found: Rate) -> dict[str, Any]:
 
 def evaluate_code(
     problems: Sequence[CodeProblem],
-    solutions: Mapping[str, str] | None = None,
+    solutions: Mapping[str, str | None] | None = None,
     *,
     limits: Limits = LIBRARIES,
     n_workers: int | None = None,
@@ -126,11 +129,11 @@ def evaluate_code(
 ) -> Evaluation:
     """Runs a solution of each problem against its tests.
 
-    **Arguments:** `solutions`, code by the identifier of its problem; by default the references, which checks the
-    problems; `n_workers`, how many run at a time; `allow_weaker`, also run where the system lacks what keeps code away
-    from files and the network.
+    **Arguments:** `solutions`, code by the identifier of its problem, `None` for a problem without an answer, which is
+    left out; by default the references, which checks the problems; `n_workers`, how many run at a time; `allow_weaker`,
+    also run where the system lacks what keeps code away from files and the network.
 
-    Raises `CorpusError` if a solution is missing, `SandboxError` if code cannot be confined here.
+    Raises `CorpusError` if a solution is missing or all are `None`, `SandboxError` if code cannot be confined here.
     """
     if solutions is None:
         solutions = {problem.identifier: problem.reference for problem in problems if problem.reference is not None}
@@ -139,6 +142,9 @@ def evaluate_code(
         raise CorpusError(
             f"{len(missing)} of {len(problems)} problems have no solution ({', '.join(missing[:5])}): give one each"
         )
+    answered = [(problem, solution) for problem in problems if (solution := solutions[problem.identifier]) is not None]
+    if not answered:
+        raise CorpusError(f"none of {len(problems)} problems was answered: there is nothing to run")
     holding = enforced(limits)
     if not holding >= _NEEDED and not allow_weaker:
         lacking = ", ".join(sorted(_NEEDED - holding))
@@ -147,23 +153,34 @@ def evaluate_code(
             "use Linux 5.13 or later, a container or a virtual machine with --allow-weaker"
         )
     progress = Progress() if progress is None else progress
-    code = [solutions[problem.identifier] for problem in problems]
-    tests = [Problem(problem.context, solution) for problem, solution in zip(problems, code, strict=True)]
+    tests = [Problem(problem.context, solution) for problem, solution in answered]
     with progress.task("running solutions", len(tests), unit="problems") as task:
         n_workers = (os.cpu_count() or 1) if n_workers is None else n_workers
         verdicts = run_problems(tests, limits=limits, n_workers=n_workers, on_result=lambda *_: task.advance())
-    return Evaluation(list(problems), code, verdicts, holding, confidence)
+    unanswered = [problem.identifier for problem in problems if solutions[problem.identifier] is None]
+    run, code = [problem for problem, _ in answered], [solution for _, solution in answered]
+    return Evaluation(run, code, verdicts, holding, confidence, unanswered)
 
 
-def write_solutions(engine: Engine, problems: Sequence[CodeProblem], *, max_tokens: int = 512) -> dict[str, str]:
+def write_solutions(engine: Engine, problems: Sequence[CodeProblem], *, max_tokens: int = 512) -> dict[str, str | None]:
     """Has a language model solve the problems; what it writes is kept in the engine's store.
 
-    A problem that is not answered has the empty solution, which does not pass.
+    **Returns:** code by the identifier of its problem; `None` where the request failed or was not sent because the
+    budget is spent, with a `FitWarning`.
     """
     prompt = load_prompt("solve_code")
     requests = [Request(prompt.fill(problem=problem.prompt), max_tokens=max_tokens) for problem in problems]
     answers = engine.complete_stored(requests, what="solving")
+    if n_missing := sum(answer is None for answer in answers):
+        spent = engine.meter.spent
+        why = "their requests failed" if spent is None else f"the budget is spent ({spent})"
+        warnings.warn(
+            f"{n_missing} of {len(problems)} problems were not answered: {why}; they are in no rate, and the same "
+            "command goes on from here",
+            FitWarning,
+            stacklevel=2,
+        )
     return {
-        problem.identifier: "" if answer is None else bare_code(answer.text)
+        problem.identifier: None if answer is None else bare_code(answer.text)
         for problem, answer in zip(problems, answers, strict=True)
     }

@@ -4,6 +4,8 @@ import ast
 import dataclasses
 import gzip
 import json
+import re
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,10 @@ from nlparam.errors import CorpusError
 ORIGIN = "Origin"
 # The names under which files of solutions keep the code.
 _CODE = ("code", "solution", "completion", "answer")
+# A block, whose fences have lines of their own but for the last, or a fence within a line.
+_FENCED = re.compile(
+    r"```[ \t]*[\w+-]*[ \t]*\r?\n(.*?)(?:^[ \t]*```|```\s*\Z|\Z)|```([^\n]+?)```", re.MULTILINE | re.DOTALL
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,10 +90,12 @@ def read_solutions(path: str | Path, problems: Sequence[CodeProblem]) -> dict[st
 
 
 def bare_code(answer: str) -> str:
-    """The code of an answer: what is in the first fence, or before the marks at which DS-1000 ends a solution."""
-    if "```" in answer:
-        parts = answer.split("```")
-        answer = parts[1].removeprefix("python").removeprefix("py") if len(parts) > 1 else answer
+    """The code of an answer: what is in the first fence, or before the marks at which DS-1000 ends a solution.
+
+    An answer that is Python as a whole has no fence: what looks like one is in a string.
+    """
+    if "```" in answer and not _is_python(answer) and (fenced := _FENCED.search(answer)):
+        answer = fenced[1] or fenced[2] or ""
     for mark in ("</code>", "# SOLUTION END", "END SOLUTION", "### END"):
         answer = answer.split(mark)[0]
     return answer.replace("<code>", "").replace("BEGIN SOLUTION", "").strip("\n")
@@ -115,6 +123,16 @@ def _problem(row: Mapping[str, Any], where: str, *, default: str) -> CodeProblem
         number=number,
         origin=str(about.get("perturbation_origin_id", number)),
     )
+
+
+def _is_python(code: str) -> bool:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 def _has_tests(context: str, where: str) -> bool:

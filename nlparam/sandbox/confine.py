@@ -11,7 +11,8 @@ import platform
 import struct
 import sys
 
-_PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _PR_SET_DUMPABLE = 38, 22, 4
+_PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _PR_SET_DUMPABLE, _PR_SET_PDEATHSIG = 38, 22, 4, 1
+_SIGKILL = 9
 _CLONE_NEWUSER, _CLONE_NEWNET, _CLONE_NEWIPC = 0x10000000, 0x40000000, 0x08000000
 # The numbers of these three are the same on every architecture.
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
@@ -125,13 +126,15 @@ def confine(settings):
     """Confines this process for good, and returns the names of what took effect."""
     libraries = settings["profile"] == "libraries"
     done = []
-    if _limit_resources(settings["memory"], settings["file"], libraries=libraries):
+    if _limit_resources(settings, libraries=libraries):
         done.append("limits")
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)  # no process of the same user may attach to it
         if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC) == 0:
             done.append("namespaces")
+        # Not before: a new user namespace takes it back. It comes when the thread ends that started this process.
+        libc.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
         if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0:
             if _landlock(libc, settings["readable"], settings["folder"]):
                 done.append("landlock")
@@ -142,13 +145,15 @@ def confine(settings):
     return done
 
 
-def _limit_resources(memory, file, *, libraries):
+def _limit_resources(settings, *, libraries):
     try:
         import resource
     except ImportError:
         return False
-    # Wall-clock time is the parent's affair: it kills. Descriptors of a predicate: those that are open already.
-    wanted = {"RLIMIT_AS": memory, "RLIMIT_CORE": 0, "RLIMIT_FSIZE": file, "RLIMIT_NOFILE": 256 if libraries else 8}
+    # Wall-clock time is the parent's affair: it kills. Processor time is for a worker that has lost its parent.
+    wanted = {"RLIMIT_AS": settings["memory"], "RLIMIT_FSIZE": settings["file"], "RLIMIT_CPU": settings["cpu"]}
+    # Descriptors of a predicate: those that are open already.
+    wanted |= {"RLIMIT_CORE": 0, "RLIMIT_NOFILE": 256 if libraries else 8}
     if not libraries:
         wanted["RLIMIT_NPROC"] = 0
     held = True

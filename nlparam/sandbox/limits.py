@@ -2,10 +2,12 @@
 
 import dataclasses
 import functools
+import math
+import os
 import sys
 from typing import Any, Literal
 
-_MIB = 1 << 20
+_MIB, _DAY = 1 << 20, 86_400
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Limits:
     - `memory`: bytes of address space.
     - `answer`: bytes of one answer.
     - `file`: bytes of one file in the temporary folder.
+    - `disk`: bytes of all files in it; the parent looks while it waits for an answer.
     """
 
     profile: Literal["predicates", "libraries"] = "predicates"
@@ -32,11 +35,12 @@ class Limits:
     memory: int = 512 * _MIB
     answer: int = 16 * _MIB
     file: int = 64 * _MIB
+    disk: int = 512 * _MIB
 
     def __post_init__(self):
-        for name in ("seconds", "start_seconds", "memory", "answer", "file"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"got {name}={getattr(self, name)}, expected more than 0")
+        for name in ("seconds", "start_seconds", "memory", "answer", "file", "disk"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"got {name}={getattr(self, name)}, expected a number above 0")
         if self.profile not in ("predicates", "libraries"):
             raise ValueError(f"got profile={self.profile!r}, expected 'predicates' or 'libraries'")
 
@@ -44,12 +48,20 @@ class Limits:
         """Wall-clock seconds of a request about so many texts."""
         return self.seconds + self.seconds_per_text * n_texts
 
+    @property
+    def _cpu_seconds(self) -> int:
+        """Processor time after which a worker ends that outlives its parent. A worker for texts has many requests."""
+        if self.profile == "predicates":
+            return _DAY
+        return math.ceil((self.start_seconds + self.seconds) * (os.cpu_count() or 1))
+
     def settings(self, folder: str | None) -> dict[str, Any]:
         """What the worker is told about itself; `folder` is the temporary one, if it has one."""
         libraries = self.profile == "libraries"
         return {
             "profile": self.profile,
             "memory": self.memory,
+            "cpu": self._cpu_seconds,
             "file": self.file if libraries else 0,
             "folder": folder,
             "path": _installed() if libraries else [],

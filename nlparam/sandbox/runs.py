@@ -1,14 +1,17 @@
 """Predicates on texts, and solutions against tests: what the sandbox is asked for."""
 
 import concurrent.futures
+import contextlib
 import dataclasses
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from nlparam.errors import SandboxError
 from nlparam.sandbox.limits import LIBRARIES, PREDICATES, Limits
-from nlparam.sandbox.process import Died, Worker
+from nlparam.sandbox.process import Died, Worker, started
 
 # Characters of texts that a worker holds at a time.
 _CHUNK = 8_000_000
@@ -18,7 +21,7 @@ _CHUNK = 8_000_000
 class Ran:
     """What a predicate said: `values` are 1, 0 or `nan` (it raised, or returned no truth value), `(n_texts,)` float32.
 
-    `seconds` is the wall-clock time of the calls; `error` the last failure in words, `None` if there was none.
+    `seconds` is the processor time of the calls; `error` the last failure in words, `None` if there was none.
     """
 
     values: np.ndarray
@@ -39,7 +42,7 @@ class Verdict:
     """Whether a solution does what it should (`functional`) in the form that was asked for (`surface`).
 
     `surface` is `None` where a problem asks for no form. `error` says in words why it did not pass. `broken` is true if
-    the tests themselves do not run.
+    the tests themselves do not run, or there was no process for them.
     """
 
     functional: bool
@@ -68,21 +71,18 @@ def run_predicates(
     worker: Worker | None = None
     try:
         for start, chunk in _chunks(texts):
-            held = None  # the worker that holds this chunk
+            held: Worker | None = None  # the worker that holds this chunk
             for number, source in enumerate(sources):
                 if number in stopped:
                     continue
-                if worker is None:
-                    worker = Worker(limits)
-                allowed = limits.allowed(len(chunk))
                 try:
-                    if held is not worker:
-                        worker.ask({"do": "texts", "texts": chunk}, seconds=limits.start_seconds + allowed)
-                        held = worker
+                    if held is None:
+                        worker = held = _holding(worker, chunk, limits)
                     request = {"do": "predicate", "source": source, "reverse": reverse}
-                    answer = worker.ask(request, seconds=allowed)
+                    answer = held.ask(request, seconds=limits.allowed(len(chunk)))
                 except Died as died:
-                    worker, errors[number] = None, died.why
+                    worker = held = None
+                    errors[number] = died.why
                     stopped.add(number)
                     continue
                 said = _values(answer, len(chunk))
@@ -111,31 +111,67 @@ def run_problems(
     `on_result(index, verdict)` is called in this thread as verdicts come.
     """
     verdicts: list[Verdict | None] = [None] * len(problems)
+    running: set[Worker] = set()
+    stopped = threading.Event()
+
+    def run(problem: Problem) -> Verdict:
+        try:
+            worker = started(limits)
+        except SandboxError as error:
+            return Verdict(False, None, str(error), broken=True)
+        with worker:
+            running.add(worker)
+            try:
+                # Stopped before it was among those that run: nobody else would end it.
+                return Verdict(False, None, "stopped") if stopped.is_set() else _verdict(worker, problem)
+            finally:
+                running.discard(worker)
+
     with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, n_workers)) as pool:
-        asked = {pool.submit(_verdict, problem, limits): index for index, problem in enumerate(problems)}
+        asked = {pool.submit(run, problem): index for index, problem in enumerate(problems)}
         try:
             for done in concurrent.futures.as_completed(asked):
                 verdicts[asked[done]] = verdict = done.result()
                 if on_result is not None:
                     on_result(asked[done], verdict)
         except BaseException:
+            stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
+            for worker in tuple(running):
+                worker.close()
             raise
     return [verdict for verdict in verdicts if verdict is not None]
 
 
-def _verdict(problem: Problem, limits: Limits) -> Verdict:
-    with Worker(limits) as worker:
-        try:
-            request = {"do": "problem", "context": problem.context, "solution": problem.solution}
-            answer = worker.ask(request, seconds=limits.seconds)
-        except Died as died:
-            return Verdict(False, None, died.why)
+def _verdict(worker: Worker, problem: Problem) -> Verdict:
+    request = {"do": "problem", "context": problem.context, "solution": problem.solution}
+    try:
+        answer = worker.ask(request, seconds=worker.limits.seconds)
+    except Died as died:
+        return Verdict(False, None, died.why)
     if "functional" not in answer:
         return Verdict(False, None, str(answer.get("error"))[:300], broken=True)
     functional, surface = answer["functional"] is True, answer.get("surface")
     error = answer.get("error") or (f"form: {answer.get('surface_error')}" if surface is False else None)
     return Verdict(functional, surface if surface is None else surface is True, None if error is None else str(error))
+
+
+def _holding(worker: Worker | None, chunk: list[str], limits: Limits) -> Worker:
+    """A worker that holds these texts: the given one, or another if it dies of them. Raises `Died` if that does too."""
+    request, seconds = {"do": "texts", "texts": chunk}, limits.start_seconds + limits.allowed(len(chunk))
+    if worker is not None:
+        with contextlib.suppress(Died):
+            worker.ask(request, seconds=seconds)
+            return worker
+    worker = started(limits)
+    try:
+        worker.ask(request, seconds=seconds)
+    except Died as died:
+        raise Died(f"the sandbox cannot hold its {len(chunk):,} texts: {died.why}") from None
+    except BaseException:
+        worker.close()
+        raise
+    return worker
 
 
 def _chunks(texts: Sequence[str]) -> Iterator[tuple[int, list[str]]]:

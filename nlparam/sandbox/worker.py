@@ -97,7 +97,8 @@ def _predicate(source, texts, builtins, *, reverse):
     function = scope["predicate"]
     values: list = [None] * len(texts)
     failed, last = 0, None
-    started = time.perf_counter()
+    # Of this process alone: what else the machine does makes no function slow.
+    started = time.process_time()
     for index in reversed(range(len(texts))) if reverse else range(len(texts)):
         try:
             value = function(texts[index])
@@ -108,7 +109,7 @@ def _predicate(source, texts, builtins, *, reverse):
             values[index] = int(value)
         else:
             failed, last = failed + 1, f"TypeError: got {type(value).__name__}, expected True or False"
-    return {"values": values, "failed": failed, "last": last, "seconds": time.perf_counter() - started}
+    return {"values": values, "failed": failed, "last": last, "seconds": time.process_time() - started}
 
 
 def _problem(context, solution):
@@ -125,12 +126,12 @@ def _problem(context, solution):
         try:
             scope["test_string"](solution)
             verdict["surface"] = True
-        except Exception as error:
+        except BaseException as error:
             verdict |= {"surface": False, "surface_error": _described(error)}
     try:
         scope["test_execution"](solution)
         verdict["functional"] = True
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         verdict |= {"functional": False, "error": _described(error)}
     return verdict
 

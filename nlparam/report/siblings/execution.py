@@ -56,6 +56,8 @@ def describe_execution(contents: Mapping[str, Any]) -> SectionPage:
         notes.append(
             f"The tests of {counted(contents['broken_tests'], 'problem')} do not run here, which is in no rate."
         )
+    if unanswered := len(contents.get("unanswered", ())):
+        notes.append(f"The language model gave no answer to {counted(unanswered, 'problem')}, which is in no rate.")
     return SectionPage(
         title=f"Solutions of {len(problems):,} programming problems",
         model="Execution",
