@@ -10,7 +10,7 @@ from nlparam.budget import Budget
 from nlparam.costs import Costs
 from nlparam.decomposition import Execution, RepairRecord, append_repair, assistance, parse, read_repairs
 from nlparam.decomposition.log import examples
-from nlparam.errors import CorpusError, ExpressionError, FitWarning, LanguageModelError
+from nlparam.errors import CorpusError, ExpressionError, FitFolderError, FitWarning, LanguageModelError
 from nlparam.language.decompositions import DecompositionWriter, Draft, parse_draft
 from nlparam.language.lm.base import Request
 from nlparam.language.lm.engine import Engine
@@ -180,6 +180,48 @@ def test_own_expressions_take_part_and_need_no_proposals():
     assert found.chosen.balanced_agreement < 1
     with pytest.raises(ExpressionError, match="bare word"):
         decompose(expressions=["sport and sad"])
+
+
+def test_without_proposals_and_expressions_there_is_what_the_predicate_says():
+    oracle = Oracle()
+    found = decompose(oracle, n_proposals=0, n_alternatives=0)
+    assert [str(one.expression) for one in found.ranked] == ['"is about sport" and "is negative"']
+    assert all(request.labels is not None for request in oracle.requests)  # judgments only
+    with pytest.raises(LanguageModelError, match="no proposal was asked for"):
+        decompose(predicate=LAMENT, n_proposals=0)
+
+
+@pytest.mark.parametrize("n_yes", [0, 1])
+def test_a_judged_whole_that_seldom_holds_is_said_to_be_judged(n_yes):
+    class Never(Oracle):
+        def __call__(self, request: Request):
+            prompt = request.messages[-1].content
+            if request.labels and COMPOUND in prompt:
+                return "yes" if n_yes and TEXTS[0] in prompt else "no"
+            return super().__call__(request)
+
+    with pytest.raises(CorpusError, match=f"the language model found that '{COMPOUND}' holds for {n_yes} of 48 texts"):
+        decompose(Never(GOOD), labels="judged", correct_bias=False, store=":memory:")
+
+
+def test_a_file_takes_the_same_result_again_and_no_other(tmp_path):
+    out = tmp_path / "found.json"
+    first = decompose(out=out)
+    assert json.loads(out.read_text())["ranked"][0]["agreement"] == first.chosen.agreement
+    decompose(out=out)
+    oracle, kept = Oracle(), out.read_text()
+    changes: list[tuple[dict, str]] = [
+        ({"predicate": LAMENT}, "predicate"),
+        ({"labels": LABELS[::-1]}, "texts"),
+        ({"texts": [f"Today {text}" for text in TEXTS]}, "texts"),
+        ({"expressions": ['"is long"']}, "expressions"),
+    ]
+    for changed, named in changes:
+        with pytest.raises(FitFolderError, match=rf"differs in .*{named}"):
+            decompose(oracle, out=out, **changed)
+    assert (oracle.requests, out.read_text()) == ([], kept)
+    decompose(predicate=LAMENT, out=out, overwrite=True)
+    assert json.loads(out.read_text())["predicate"] == LAMENT
 
 
 def test_nothing_is_asked_twice():

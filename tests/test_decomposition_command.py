@@ -35,6 +35,10 @@ def test_the_command_prints_writes_and_records(tmp_path):
         options = ("--texts", texts, "--label-field", "holds", "--lm", server.url, "--proposals", 1)
         result = run(LAMENT, *options, "--out", out, "--repairs", log, "--record")
         assert result.exit_code == 0, result.output
+        assert run(LAMENT, *options, "--out", out).exit_code == 0  # the same again
+        other = run(COMPOUND, *options, "--out", out)
+        assert other.exit_code == 1
+        assert "holds another result (it differs in predicate)" in said(other)
     assert '"is about sport" and "is negative"' in result.stdout
     assert json.loads(out.read_text())["suggestion"]["part"] == 1
     (record,) = read_repairs(log)

@@ -13,6 +13,7 @@ from nlparam.evaluators import Evaluations, audit, read_evaluations
 from nlparam.evaluators.covariates import covariate_effects
 from nlparam.evaluators.mistakes import changes, system_rates
 from nlparam.language.lm.scripted import ScriptedModel
+from tests.cli_corpus import said
 
 
 def made(n=200, *, seed=0, fooled=None, systems=("before", "after"), shared=False, **covariates):
@@ -97,6 +98,12 @@ def test_covariates_that_cannot_be_estimated_are_said():
     assert all("say the same" in note for note in notes)
     _, notes = covariate_effects(made(40, x=list(range(40))))
     assert "too few" in notes[0]
+    many = made(600, systems=[f"s{i}" for i in range(25)], x=np.random.default_rng(1).random(600).tolist())
+    effects, notes = covariate_effects(many)
+    assert {effect.kind for effect in effects} == {"false positives", "false negatives"}
+    assert [note.split(" for ")[0] for note in notes] == ["25 systems are too many"]
+    with pytest.raises(ValueError, match="adjust=True without covariates"):
+        audit(evaluations, adjust=True)
 
 
 @pytest.mark.parametrize(
@@ -174,6 +181,13 @@ def test_rows_that_are_wrong(tmp_path, change, message):
         read_evaluations(write(tmp_path / "e.jsonl", entries))
 
 
+def test_a_blank_system_is_a_missing_one(tmp_path):
+    named, blank = rows(40, system="a"), rows(40, system=" ")
+    assert read_evaluations(write(tmp_path / "e.jsonl", blank)).systems == ["(all)"]
+    with pytest.raises(CorpusError, match="evaluation 13: the field 'system' is missing"):
+        read_evaluations(write(tmp_path / "e.jsonl", named[:12] + blank[:12] + named))
+
+
 def test_fields_that_are_not_there(tmp_path):
     path = write(tmp_path / "e.jsonl", [{"task": "t", "output": "o", "verdict": True}] * 20)
     with pytest.raises(CorpusError, match="no field 'correct'"):
@@ -222,8 +236,23 @@ def test_what_fools_is_found_on_one_half_and_tested_on_the_other(fooled, tmp_pat
     assert contents["predicates"][0]["claimed"]
     assert contents["systems"][0]["false_positives"]["n"] == int((~fooled.correct).sum())
     assert (tmp_path / "audit" / "predicates" / "report.html").exists()
-    with pytest.raises(FitFolderError, match="an audit already"):
-        audit(fooled, lm=ScriptedModel(answer), out=tmp_path / "audit", **OPTIONS)
+    file = tmp_path / "audit" / "audit.json"
+    for evaluations, changed, message in (
+        (made(400), {}, "holds another report of an audit .it differs in evaluations"),
+        (fooled, {"side": "false negatives"}, "differs in side"),
+        (fooled, {"predicates": False}, "differs in with_predicates"),
+        (fooled, {"goal": "the mood"}, "differs in goal"),
+    ):
+        with pytest.raises(FitFolderError, match=message):
+            audit(evaluations, out=tmp_path / "audit", **{"lm": ScriptedModel(answer), **OPTIONS, **changed})
+        assert json.loads(file.read_text())["complete"]
+        assert json.loads(file.read_text()) == contents
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        audit(fooled, lm=ScriptedModel(answer), out=tmp_path / "audit", **OPTIONS)  # the same again
+    assert json.loads(file.read_text())["predicates"] == contents["predicates"]
+    audit(fooled, predicates=False, out=tmp_path / "audit", overwrite=True)
+    assert json.loads(file.read_text())["predicates"] == []
 
 
 def test_what_is_measured_outlives_a_language_model_that_fails(fooled, tmp_path):
@@ -235,6 +264,9 @@ def test_what_is_measured_outlives_a_language_model_that_fails(fooled, tmp_path)
     contents = json.loads((tmp_path / "audit" / "audit.json").read_text())
     assert not contents["complete"]
     assert contents["systems"][0]["approval"]["n"] == 400
+    # It is not for another audit to go on with.
+    with pytest.raises(FitFolderError, match="differs in evaluations"):
+        audit(made(400), predicates=False, out=tmp_path / "audit")
     # The same command again goes on.
     audit(fooled, predicates=False, out=tmp_path / "audit")
     assert json.loads((tmp_path / "audit" / "audit.json").read_text())["complete"]
@@ -269,6 +301,23 @@ def test_the_command(tmp_path):
     run = CliRunner().invoke(app, [*command, "--json", "--out", str(tmp_path / "out")])
     assert json.loads(run.stdout)["systems"][1]["system"] == "a"
     assert CliRunner().invoke(app, [*command[:-1], "z"]).exit_code == 2
+    for wrong, message in (
+        (["--goal", " "], "--goal': got nothing"),
+        (["--adjust"], "--adjust': got no --covariates"),
+        *(
+            (["--no-predicates", *given], f"{given[0]}': got --no-predicates too")
+            for given in (
+                ["--goal", "mood"],
+                ["--adjust"],
+                ["--level", "0.1"],
+                ["--only-judged"],
+                ["--predicates", str(path)],
+            )
+        ),
+    ):
+        refused = CliRunner().invoke(app, ["audit", str(path), *wrong])
+        assert refused.exit_code == 2, refused.output
+        assert message in said(refused)
     failed = CliRunner().invoke(app, ["audit", str(write(tmp_path / "f.jsonl", entries[:5]))])
     assert failed.exit_code == 1
     assert "fewer than 10" in failed.output

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -9,17 +10,18 @@ import pytest
 import nlparam
 from nlparam import Budget, Explanation
 from nlparam.costs import Costs
-from nlparam.errors import CorpusError, FitWarning, LanguageModelError, MissingExtraError
+from nlparam.errors import CorpusError, FitFolderError, FitWarning, LanguageModelError, MissingExtraError
 from nlparam.language.choice import Chooser
 from nlparam.language.counterfactuals import Case, CounterfactualWriter, parse_inputs
 from nlparam.language.embed import AbstractEmbedder
-from nlparam.language.likeness import bleu, jaccard
+from nlparam.language.likeness import bleu, jaccard, jaccard_to
 from nlparam.language.lm.base import RequestError
 from nlparam.language.lm.engine import Engine
 from nlparam.language.lm.scripted import ScriptedModel
 from nlparam.language.prompting import load_prompt
 from nlparam.language.store import Store
 from nlparam.simulatability import read_explanations
+from nlparam.simulatability.explanations import checked
 from tests.planted_explanations import BROAD, TASK, TRUE, VACUOUS, WRONG, Oracle, request_text, scripted, shop
 
 INPUT = request_text("clock", True, False)
@@ -95,6 +97,29 @@ def test_the_budget_ends_it_with_what_there_is_and_a_warning():
         simulate(rows(TRUE), budget=Budget(max_calls=1), store=":memory:")
 
 
+def test_a_file_takes_the_same_result_again_and_no_other(tmp_path):
+    out, store = tmp_path / "found.json", tmp_path / "s.sqlite"
+    with pytest.warns(FitWarning, match="with more goes on"):
+        simulate(rows(TRUE), budget=Budget(max_calls=9), lm=scripted(max_in_flight=1), out=out, store=store)
+    n_before = json.loads(out.read_text())["n_counterfactuals"]
+    found = simulate(rows(TRUE), out=out, store=store)
+    assert json.loads(out.read_text())["n_counterfactuals"] == len(found.simulated[0].counterfactuals) > n_before
+    oracle, kept = Oracle(), out.read_text()
+    for explanations, changed, named in (
+        (rows(WRONG), {}, "explanations"),
+        (rows(TRUE), {"similarities": ("jaccard",)}, "similarities"),
+        (rows(TRUE), {"seed": 1}, "seed"),
+    ):
+        with pytest.raises(FitFolderError, match=f"differs in {named}"):
+            simulate(explanations, out=out, lm=scripted(oracle), **changed)
+    assert (oracle.requests, out.read_text()) == ([], kept)
+    simulate(rows(WRONG), out=out, overwrite=True)
+    assert out.read_text() != kept
+    out.unlink()  # a report without a result may be of anything
+    with pytest.raises(FitFolderError, match=r"found\.html exists already"):
+        simulate(rows(WRONG), out=out)
+
+
 def test_failures_are_left_out_and_counted():
     oracle = Oracle()
 
@@ -132,6 +157,9 @@ def test_failures_are_left_out_and_counted():
         (rows(TRUE, WRONG), {"answers": None}, "all 2 explanations are of the answer 'yes'"),
         (rows(TRUE), {"answers": ("no", "maybe")}, "row 1 has the answer 'yes', expected one of no, maybe"),
         (rows(TRUE), {"answers": [str(n) for n in range(30)]}, "got 30 different answers"),
+        (rows(TRUE), {"answers": ["", " "]}, "got no possible answers, expected at least two"),
+        (rows(TRUE), {"answers": ["yes", "Yes"]}, "got the one possible answer 'yes'"),
+        ([Explanation(INPUT, "yes", TRUE, ("yes",))], {}, "row 1 has the answer 'yes' only"),
         (rows(TRUE), {"model": lambda texts: ["later"] * len(texts)}, "the model answered 'later'"),
         (rows(TRUE), {"model": lambda _: ["yes"]}, "gave 1 answers to 10 inputs"),
     ],
@@ -166,6 +194,8 @@ def test_answers_differ_in_more_than_case_and_each_row_may_have_its_own(tmp_path
     )
     assert asked.simulated[0].explanation.answers == ("yes", "no")
     assert asked.simulated[0].explanation.answer == "yes"
+    (row,) = checked([Explanation(INPUT, "no", TRUE, ("No", "yes", "no"))], None)
+    assert (row.answer, row.answers) == ("No", ("No", "yes"))  # as they first occur
 
 
 class Initials(AbstractEmbedder):
@@ -256,8 +286,15 @@ def test_likeness_is_1_for_the_same_and_0_for_other_words():
     assert jaccard(texts)[0, 1] == 1
     assert bleu([]).shape == jaccard([]).shape == (0, 0)
 
+    np.testing.assert_allclose(jaccard_to(texts[0], texts), jaccard(texts)[0])
 
-def test_bleu_says_which_extra_it_needs(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "sacrebleu.metrics.bleu", None)
+
+def test_bleu_says_which_extra_it_needs_before_anything_is_asked(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sacrebleu.metrics.bleu", None)
     with pytest.raises(MissingExtraError, match=r"nlparam\[simulatability\]"):
         bleu(["a", "b"])
+    oracle = Oracle()
+    with pytest.raises(MissingExtraError, match="sacrebleu"):
+        simulate(rows(TRUE), lm=scripted(oracle))
+    assert oracle.requests == []
+    simulate(rows(TRUE), lm=scripted(oracle), similarities=("jaccard",))

@@ -129,17 +129,21 @@ def test_the_command_prints_and_writes_what_was_found(tmp_path):
         options += ("--similarities", "bleu,jaccard")
         result = run(path, *options)
         assert result.exit_code == 0, result.output
+        assert run(path, *options).exit_code == 0  # the same again
+        other = run(path, *options, "--with-case")
+        assert other.exit_code == 1
+        assert "holds another result (it differs in prompts, with_case)" in said(other)
+        assert run(path, *options, "--with-case", "--overwrite").exit_code == 0
     assert "2 explanations" in result.stdout
     assert "generality (jaccard)" in result.stdout
     assert json.loads(out.read_text())["n_counterfactuals"] == 20
-    assert run(path, *options).exit_code == 1
-    assert "exists already" in run(path, *options).output
 
 
 def test_the_command_says_what_is_missing(tmp_path):
     path = tmp_path / "explanations.jsonl"
     path.write_text(json.dumps({"input": "a", "answer": "yes", "explanation": ""}), encoding="utf-8")
     assert "needs the model that answers" in said(run(path))
+    assert "only a fit has texts to choose from" in said(run(path, "--model", "embedded", "--inputs", 3))
     result = run(path, "--model", "embedded")
     assert result.exit_code == 1
     assert "no explanation" in said(result)
@@ -153,5 +157,19 @@ def test_the_command_takes_the_folder_of_a_fit(tmp_path, classification, monkeyp
         result = run(tmp_path, *options)
         assert result.exit_code == 0, result.output
         assert "leave --model out" in said(run(tmp_path, "--model", server.url))
+        assert "leave --answers out" in said(run(tmp_path, "--answers", "yes,no"))
     assert "2 explanations" in result.stdout
     assert re.search(r"precision +1\.00", result.stdout)
+
+
+def test_a_fit_is_explained_by_its_own_language_model_unless_another_is_named(tmp_path, classification, monkeypatch):
+    monkeypatch.delenv("NLPARAM_LM", raising=False)
+    with FakeServer(answer=as_server(reads_the_fit(Oracle()))) as server:
+        settings = classification.settings | {"lm": server.url}
+        fit = dataclasses.replace(classification, denoter=Denoter(), settings=settings)
+        monkeypatch.setattr(nlparam, "load", lambda _: fit, raising=False)
+        options = ("--inputs", 1, "--similarities", "jaccard")
+        result = run(tmp_path, *options)
+        assert result.exit_code == 0, result.output
+    monkeypatch.setenv("NLPARAM_LM", "no such model")
+    assert "got the language model 'no such model'" in said(run(tmp_path, *options))

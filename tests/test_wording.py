@@ -42,6 +42,8 @@ from nlparam.decomposition.wording import readings, repeats, simplified
         ("and", []),
         ("but not", []),
         (", or not", []),
+        ("is about sport yet about", ['"is about sport" and "is about"']),
+        ("is neither , nor about sport", ['not "is about sport"']),
     ],
 )
 def test_readings(predicate, expected):

@@ -8,6 +8,7 @@ import typer
 
 from nlparam.cli.options import Predicates
 from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable
+from nlparam.cli.run_fit import usage_errors
 from nlparam.cli.run_options import EmbeddingOptions, spread_options
 
 if TYPE_CHECKING:
@@ -64,8 +65,14 @@ def audit(
     ] = None,
     predicates: Predicates = None,
     level: Annotated[
-        float, typer.Option(help="The share of claimed predicates that may be false.", min=0.0001, max=0.9999)
-    ] = 0.02,
+        float | None,
+        typer.Option(
+            help="The share of claimed predicates that may be false; by default 0.02.",
+            min=0.0001,
+            max=0.9999,
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -78,6 +85,20 @@ def audit(
     False positives are wrong outputs that were accepted, false negatives right ones that were rejected. Predicates are
     proposed on one half of the mistakes and tested on the other.
     """
+    for name, is_given in (
+        ("--adjust", adjust),
+        ("--only-judged", only_judged),
+        ("--goal", goal is not None),
+        ("--predicates", predicates is not None),
+        ("--level", level is not None),
+    ):
+        if no_predicates and is_given:
+            raise typer.BadParameter("got --no-predicates too, with which none are sought", param_hint=f"'{name}'")
+    names = [name.strip() for name in (covariates or "").split(",") if name.strip()]
+    if adjust and not names:
+        raise typer.BadParameter("got no --covariates, expected some to adjust for", param_hint="'--adjust'")
+    if goal is not None and not goal.strip():
+        raise typer.BadParameter("got nothing, expected a few words", param_hint="'--goal'")
     from nlparam.progress import Progress
 
     progress = Progress()
@@ -85,9 +106,8 @@ def audit(
         from nlparam.errors import FitWarning, NlparamError
         from nlparam.evaluators import audit as audit_evaluator
         from nlparam.evaluators import read_evaluations
-        from nlparam.evaluators.audit import GOAL
+        from nlparam.evaluators.audit import GOAL, LEVEL
 
-    names = [name.strip() for name in (covariates or "").split(",") if name.strip()]
     read = read_evaluations(evaluations, system_field=system_field, covariates=names)
     measuring: dict[str, Any] = {
         "baseline": baseline,
@@ -106,16 +126,17 @@ def audit(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FitWarning)  # they are among the notes
             try:
-                found = audit_evaluator(
-                    read,
-                    predicates=hypotheses,
-                    computed=not only_judged,
-                    adjust=adjust,
-                    goal=goal or GOAL,
-                    level=level,
-                    progress=progress,
-                    **measuring | options.settings(),
-                )
+                with usage_errors():
+                    found = audit_evaluator(
+                        read,
+                        predicates=hypotheses,
+                        computed=not only_judged,
+                        adjust=adjust,
+                        goal=goal or GOAL,
+                        level=level or LEVEL,
+                        progress=progress,
+                        **measuring | options.settings(),
+                    )
             except NlparamError:
                 # What needs no language model is said before the error that ended the search for predicates.
                 if not options.json:

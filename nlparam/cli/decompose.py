@@ -9,7 +9,7 @@ import typer
 from nlparam.cli.options import TextField
 from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable
 from nlparam.cli.run_options import RunOptions, spread_options
-from nlparam.result_folder import check_result_file, report_beside
+from nlparam.result_folder import report_beside
 
 if TYPE_CHECKING:
     from nlparam.decomposition import Decomposed
@@ -79,7 +79,6 @@ def decompose(
         raise typer.BadParameter("got --label-field too, expected one of the two", param_hint="'--judged'")
     if record and repairs is None:
         raise typer.BadParameter("it needs a log, --repairs FILE", param_hint="'--record'")
-    check_result_file(out, overwrite=options.overwrite)
     from nlparam.progress import Progress
     from nlparam.readers import read_texts
 
@@ -104,11 +103,11 @@ def decompose(
             # A log that is yet to be begun is one without repairs.
             repairs=() if repairs is None or (record and not repairs.exists()) else repairs,
             progress=progress,
+            out=out,
+            overwrite=options.overwrite,
             **options.settings(),
         )
     print_warnings(str(warning.message) for warning in caught if issubclass(warning.category, FitWarning))
-    if out is not None:
-        found.save(out)
     if record and repairs is not None and (made := found.suggestion) is not None:
         append_repair(
             repairs,

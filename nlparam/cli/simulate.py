@@ -1,20 +1,47 @@
 """`nlparam simulate`: explanations put to the test by counterfactuals."""
 
+import dataclasses
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nlparam.cli.options import Embedder, Json, Seed
 from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable
-from nlparam.cli.run_options import EmbeddingOptions, spread_options
-from nlparam.result_folder import check_result_file, report_beside
+from nlparam.cli.run_options import CallOptions, spread_options
+from nlparam.result_folder import report_beside
 
 if TYPE_CHECKING:
     from nlparam.numerics.simulation import Measured
     from nlparam.simulatability import Simulatability
 
+_INPUTS = 8
 _SHOWN = 20  # explanations in the table
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SimulateOptions(CallOptions):
+    """What a run takes; the language model may be that of a fit."""
+
+    lm: Annotated[
+        str | None,
+        typer.Option(
+            "--lm",
+            help="The language model that writes and reads, named as for `nlparam fit`; by default that of the fit, or "
+            "`embedded` for a file.",
+            metavar="LM",
+            envvar="NLPARAM_LM",
+            rich_help_panel="Models",
+            show_default=False,
+        ),
+    ] = None
+    embedder: Embedder = None
+    seed: Seed = 0
+    json: Json = False
+
+    def settings(self) -> dict[str, Any]:
+        return super().settings() | {"lm": self.lm, "seed": self.seed, "embedder": self.embedder}
 
 
 @spread_options
@@ -27,7 +54,7 @@ def simulate(
             show_default=False,
         ),
     ],
-    options: EmbeddingOptions,
+    options: SimulateOptions,
     model: Annotated[
         str | None,
         typer.Option(
@@ -39,7 +66,7 @@ def simulate(
     answers: Annotated[
         str | None,
         typer.Option(
-            help="The possible answers, with commas between; by default those that occur.",
+            help="The possible answers in a file, with commas between; by default those that occur.",
             metavar="A,B",
             show_default=False,
         ),
@@ -51,9 +78,15 @@ def simulate(
         int, typer.Option("--counterfactuals", help="How many are written for each explanation.", metavar="N", min=2)
     ] = 10,
     n_inputs: Annotated[
-        int,
-        typer.Option("--inputs", help="From how many texts the explanation of a fit is tested.", metavar="N", min=1),
-    ] = 8,
+        int | None,
+        typer.Option(
+            "--inputs",
+            help=f"From how many texts the explanation of a fit is tested; by default {_INPUTS}.",
+            metavar="N",
+            min=1,
+            show_default=False,
+        ),
+    ] = None,
     with_case: Annotated[
         bool, typer.Option("--with-case", help="Show the reader the explained input and its answer too.")
     ] = False,
@@ -79,7 +112,10 @@ def simulate(
         raise typer.BadParameter("a file of explanations needs the model that answers", param_hint="'--model'")
     if is_fit and model is not None:
         raise typer.BadParameter("a fit answers for itself, leave --model out", param_hint="'--model'")
-    check_result_file(out, overwrite=options.overwrite)
+    if is_fit and answers is not None:
+        raise typer.BadParameter("a fit answers with its classes, leave --answers out", param_hint="'--answers'")
+    if not is_fit and n_inputs is not None:
+        raise typer.BadParameter("a file says its inputs, only a fit has texts to choose from", param_hint="'--inputs'")
     from nlparam.progress import Progress
 
     progress = Progress()
@@ -94,19 +130,20 @@ def simulate(
         "with_case": with_case,
         "similarities": _similarities(similarities),
         "progress": progress,
+        "out": out,
+        "overwrite": options.overwrite,
     } | options.settings()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", FitWarning)
         if is_fit:
-            found = simulate_fit(nlparam.load(explanations), n_inputs=n_inputs, **settings)
+            found = simulate_fit(nlparam.load(explanations), n_inputs=n_inputs or _INPUTS, **settings)
         else:
             assert model is not None
+            settings["lm"] = options.lm or "embedded"
             possible = None if answers is None else [answer.strip() for answer in answers.split(",")]
             rows = read_explanations(explanations)
             found = simulate(rows, model=model, answers=possible, **settings)
     print_warnings(str(warning.message) for warning in caught if issubclass(warning.category, FitWarning))
-    if out is not None:
-        found.save(out)
     if options.json:
         print_json(found.as_dict())
     else:

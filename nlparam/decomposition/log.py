@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nlparam.errors import CorpusError, NlparamError
-from nlparam.language.likeness import jaccard
+from nlparam.language.likeness import jaccard_to
 
 
 class RepairRecord(BaseModel):
@@ -75,7 +75,7 @@ def examples(records: Sequence[RepairRecord], predicate: str, *, n_examples: int
     helped = [record for record in records if record.helped]
     if not helped:
         return []
-    likeness = jaccard([predicate, *(record.predicate for record in helped)])[0, 1:]
+    likeness = jaccard_to(predicate, [record.predicate for record in helped])
     order = sorted(range(len(helped)), key=lambda number: -likeness[number])
     return [_in_words(helped[number]) for number in order[:n_examples]]
 

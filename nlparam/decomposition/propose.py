@@ -27,6 +27,7 @@ from nlparam.language.lm.engine import Engine
 from nlparam.language.store import Store
 from nlparam.numerics.head import bias, correct, log_odds_of
 from nlparam.progress import Progress
+from nlparam.result_folder import check_result_file, digest_of_content
 
 JUDGED = "judged"
 _WORDS_STRONG, _WORDS_SMALL = 400, 60
@@ -54,6 +55,8 @@ def decompose(
     timeout: float = 60.0,
     seed: int = 0,
     progress: Progress | None = None,
+    out: str | Path | None = None,
+    overwrite: bool = False,
 ) -> Decomposed:
     """Takes a complex predicate apart into simple ones joined by and, or, not, such that it can be repaired.
 
@@ -72,20 +75,23 @@ def decompose(
       solutions and the parts are what can be checked in one.
     - `labels`: for each text whether the whole holds (booleans, 0 and 1, "yes" and "no"), or `"judged"`: as the
       language model judges the whole.
-    - `n_proposals`: how often it is asked for a decomposition (with 0 there are none but yours); `n_alternatives`, for
-      how many other readings of a part.
+    - `n_proposals`: how often it is asked for a decomposition (with 0 there are none but yours, or, if you give none,
+      what the predicate itself says); `n_alternatives`, for how many other readings of a part.
     - `expressions`: decompositions of your own, ranked with the others.
     - `repairs`: a log of earlier repairs, or its records: the most similar are shown to the language model as examples.
     - `target`: the agreement at which a decomposition counts as right when repairs are tried; `max_edits`, by how many.
     - `judge`: a judge of your own, by default the language model's label-token probabilities.
     - `correct_bias`: move the threshold of each predicate to the valley between its yes and no answers, as fits do.
     - `lm`, `budget`, `store`, `timeout`, `seed`, `progress`: as for `nlparam.fit`.
+    - `out`, `overwrite`: a `.json` file for the result, with its report beside it. One that holds another result (of
+      other texts or settings) is left alone without `overwrite`.
 
     **Returns:** a `Decomposed`.
 
     **Raises:** `CorpusError` for missing or useless labels, `ExpressionError` for an expression of yours that cannot be
-    read, `LanguageModelError` if the language model cannot be asked or writes no decomposition that can be read; what
-    was answered until then is in the store and is not asked again.
+    read, `FitFolderError` for a file that holds something else, `LanguageModelError` if the language model cannot be
+    asked or writes no decomposition that can be read; what was answered until then is in the store and is not asked
+    again.
     """
     predicate = " ".join(predicate.split())
     if not predicate:
@@ -107,15 +113,32 @@ def decompose(
         )
         learned = examples(records, predicate)
         writer = DecompositionWriter(engine, kind=kind, examples=learned, seed=seed)
+        if judge is None:
+            n_words = _WORDS_STRONG if language_model.strong else _WORDS_SMALL
+            judge = LabelJudge(engine, opened, costs, n_words=n_words, progress=progress)
+        settings = {
+            "predicate": predicate,
+            "kind": kind,
+            "texts": digest_of_content([corpus.texts, None if known is None else known.tolist()]),
+            "lm": language_model.identity,
+            "judge": judge.identity,
+            "prompts": writer.identity,
+            "labels": JUDGED if known is None else "given",
+            "expressions": [str(expression) for expression in own],
+            "examples": learned,
+            "n_proposals": n_proposals,
+            "n_alternatives": n_alternatives,
+            "correct_bias": correct_bias,
+            "target": target,
+            "max_edits": max_edits,
+            "seed": seed,
+        }
+        check_result_file(out, settings, overwrite=overwrite)
         drafts, unreadable = _write(writer, predicate, n_proposals, costs)
-        worded = readings(predicate) if kind == "predicate" and n_proposals > 0 else []
+        worded = readings(predicate) if kind == "predicate" and (n_proposals > 0 or not own) else []
         found = _distinct(dict.fromkeys([*own, *worded]) | drafts, unreadable)
         if not found:
-            raise LanguageModelError(
-                f"the language model wrote no decomposition of {predicate!r} that can be read"
-                + (f" ({unreadable[0]})" if unreadable else "")
-                + ": try a stronger --lm, more proposals, or give expressions of your own"
-            )
+            raise LanguageModelError(_nothing(predicate, n_proposals, unreadable))
         parts = list(dict.fromkeys(part for expression in found for part in expression.parts))
         with costs.stage("rewording"):
             others = {
@@ -123,9 +146,6 @@ def decompose(
                 for part, listed in zip(parts, writer.alternatives(predicate, parts, n_alternatives), strict=True)
             }
         candidates = list(dict.fromkeys([*parts, *(other for listed in others.values() for other in listed)]))
-        if judge is None:
-            n_words = _WORDS_STRONG if language_model.strong else _WORDS_SMALL
-            judge = LabelJudge(engine, opened, costs, n_words=n_words, progress=progress)
         with costs.stage("judging"):
             # A task is no predicate; it is judged as one only where there are no labels.
             compound = predicate if kind == "predicate" or known is None else None
@@ -133,24 +153,13 @@ def decompose(
     execution, rows, whole, notes = judged
     costs.money = meter.cost
     ranked, suggestion = _ranked(found, execution, others, target=target, max_edits=max_edits, seed=seed)
-    settings = {
-        "kind": kind,
-        "lm": language_model.identity,
-        "judge": judge.identity,
-        "prompts": writer.identity,
-        "labels": JUDGED if known is None else "given",
-        "examples": learned,
-        "n_proposals": n_proposals,
-        "n_alternatives": n_alternatives,
-        "correct_bias": correct_bias,
-        "target": target,
-        "max_edits": max_edits,
-        "seed": seed,
-    }
     kept = tuple(corpus.texts[row] for row in rows.tolist())
-    return Decomposed(
+    decomposed = Decomposed(
         predicate, tuple(ranked), suggestion, execution, rows, tuple(unreadable), settings, costs, kept, notes, whole
     )
+    if out is not None:
+        decomposed.save(out)
+    return decomposed
 
 
 def _write(
@@ -176,6 +185,19 @@ def _write(
             costs.failures += 1
             unreadable.append(str(error))
     return found, unreadable
+
+
+def _nothing(predicate: str, n_proposals: int, unreadable: list[str]) -> str:
+    why = f" ({unreadable[0]})" if unreadable else ""
+    if n_proposals == 0:
+        return (
+            f"there is no decomposition of {predicate!r}{why}: no proposal was asked for; ask for some, or give "
+            "expressions of your own"
+        )
+    return (
+        f"the language model wrote no decomposition of {predicate!r} that can be read{why}: try a stronger --lm, more "
+        "proposals, or give expressions of your own"
+    )
 
 
 def _seen_fault(draft: Draft, predicate: str) -> str | None:
@@ -245,6 +267,12 @@ def _judged(
     answers, whole = answers[:, : len(candidates)], None if compound is None else answers[:, -1]
     holds = labels[rows] if labels is not None else whole
     assert holds is not None  # without labels the whole was judged
+    n_yes = int(np.sum(holds >= 0.5))
+    if labels is None and min(n_yes, len(holds) - n_yes) < 2:
+        raise CorpusError(
+            f"the language model found that {compound!r} holds for {n_yes} of {len(holds)} texts, expected at least 2 "
+            "for which it does and 2 for which it does not: give labels (--label-field), or other texts"
+        )
     return _Judged(Execution(tuple(candidates), answers, holds >= 0.5), rows, whole, notes)
 
 

@@ -124,7 +124,8 @@ def _behind_a_list(text: str) -> list[str]:
 def _clause(text: str, leaves: list[str]) -> _Shape:
     text = _ADVERBS.sub("", text) if _OR.search(text) or _AND.search(text) else text
     if (neither := _NEITHER.match(text)) is not None and _NOR.search(neither[2]):
-        items = [f"{neither[1]}{item}" if number == 0 else item for number, item in enumerate(_NOR.split(neither[2]))]
+        first, *rest = _pieces(_NOR, neither[2])
+        items = [f"{neither[1]}{first}", *rest]
         return _joined("and", [("not", [_leaf(item, leaves)]) for item in items])
     alternatives = _listed(_pieces(_OR, text), _AND)
     if len(alternatives) > 1:
@@ -217,7 +218,7 @@ def _completed(text: str, last: str) -> list[str]:
         return [f"is {text.removeprefix('being ')}"]
     if _PREPOSITION.match(words[0]):
         same = carried.split()[-1].casefold() == words[0].casefold()
-        return [f"{carried if same else verb} {' '.join(words[1:]) if same else text}"]
+        return [f"{carried if same else verb} {' '.join(words[1:]) if same else text}".strip()]
     if _ADJECTIVE.match(text):
         return [f"is {text}"]
     if carried != "is" and _EITHER.match(text):

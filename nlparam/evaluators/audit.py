@@ -13,7 +13,7 @@ from nlparam.errors import CorpusError, FitFolderError
 from nlparam.evaluators.covariates import CovariateEffect, covariate_effects
 from nlparam.evaluators.mistakes import Change, SystemRates, changes, system_rates
 from nlparam.evaluators.records import Evaluations
-from nlparam.result_folder import check_result_folder, write_json
+from nlparam.result_folder import check_result_folder, digest_of_content, write_json
 
 if TYPE_CHECKING:
     from nlparam.comparison import Comparison, Finding
@@ -145,23 +145,29 @@ def audit(
       `"false negatives"`, right outputs that were rejected against those that were accepted.
     - `predicates`: hypotheses of your own, or `False` for none at all, which needs no language model.
     - `computed`: whether words, phrases and patterns (length, digits, hedges, ...) are candidates too, at no cost.
-    - `adjust`: whether the effects of predicates are adjusted for the covariates.
+    - `adjust`: whether the effects of predicates are adjusted for the covariates, of which there must be some.
     - `confidence`, of the intervals; `seed`.
     - `out`, `overwrite`: a folder for `audit.json`, its report, and the comparison with its own. What needs no language
-      model is written before one is asked.
+      model is written before one is asked. A folder that holds another audit is left alone without `overwrite`.
     - `options`: the others of `nlparam.compare` (`lm`, `goal`, `budget`, `store`, ...); `level`, the share of false
       claims, is 0.02 by default.
 
-    **Raises:** `ValueError` for a system or side that is not there, `CorpusError` for covariates that cannot be used,
-    and what `nlparam.compare` raises; if there are too few mistakes for it, a note says so instead.
+    **Raises:** `ValueError` for a system or side that is not there and for `adjust` without covariates, `CorpusError`
+    for covariates that cannot be used, `FitFolderError` for a folder that holds something else, and what
+    `nlparam.compare` raises; if there are too few mistakes for it, a note says so instead.
     """
     if side not in SIDES:
         raise ValueError(f"got side={side!r}, expected one of {', '.join(SIDES)}")
     if baseline is not None and baseline not in evaluations.systems:
         raise ValueError(f"got baseline={baseline!r}, expected one of {', '.join(evaluations.systems)}")
-    found = dataclasses.replace(_measure(evaluations, baseline, side, confidence, seed), complete=predicates is False)
-    if out is not None:
-        _check_folder(Path(out), overwrite=overwrite)
+    if adjust and not evaluations.covariates:
+        raise ValueError("got adjust=True without covariates, expected some to adjust for")
+    found = _measure(evaluations, baseline, side, confidence, seed)
+    found = dataclasses.replace(
+        found, complete=predicates is False, settings=found.settings | {"with_predicates": predicates is not False}
+    )
+    # One that is complete stays until another is.
+    if out is not None and not _check_folder(Path(out), found.settings, overwrite=overwrite):
         found.save(out)
     if predicates is False:
         return found
@@ -208,7 +214,13 @@ def _measure(evaluations: Evaluations, baseline: str | None, side: str, confiden
         effects=effects,
         notes=notes,
         side=side,
-        settings={"baseline": baseline, "confidence": confidence},
+        settings={
+            "evaluations": digest_of_content(_jsonable(dataclasses.asdict(evaluations))),
+            "baseline": baseline,
+            "side": side,
+            "confidence": confidence,
+            "seed": seed,
+        },
     )
 
 
@@ -247,18 +259,20 @@ def _computing() -> dict[str, Any]:
     return {"judge": judge, "proposer": proposer}
 
 
-def _check_folder(folder: Path, *, overwrite: bool) -> None:
-    check_result_folder(folder, _FILE, {}, dict, overwrite=overwrite)
-    if (folder / _FILE).exists() and not overwrite and _is_complete(folder / _FILE):
-        raise FitFolderError(f"{folder} holds an audit already: choose another --out, or replace it with --overwrite")
+def _check_folder(folder: Path, settings: dict[str, Any], *, overwrite: bool) -> bool:
+    """Whether the folder holds this audit already, and that is complete.
 
-
-def _is_complete(file: Path) -> bool:
-    """Whether an audit there had ended; one that was interrupted may be gone on with."""
+    Raises `FitFolderError` if it holds another one.
+    """
     try:
-        return bool(json.loads(file.read_text(encoding="utf-8")).get("complete", True))
-    except (OSError, ValueError, AttributeError):
-        return True
+        there = dict(json.loads((folder / _FILE).read_text(encoding="utf-8")))
+        complete, before = bool(there["complete"]), dict(there["settings"])
+    except (OSError, ValueError, KeyError, TypeError):
+        complete, before = False, {}
+    # One that was interrupted may be gone on with, with predicates or without.
+    ignored = () if complete else ("with_predicates",)
+    check_result_folder(folder, _FILE, settings, lambda: before, overwrite=overwrite, ignored=ignored)
+    return complete and not overwrite
 
 
 def _jsonable(value: Any) -> Any:

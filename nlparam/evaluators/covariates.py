@@ -36,7 +36,8 @@ class CovariateEffect(NamedTuple):
 def covariate_effects(evaluations: Evaluations, *, confidence: float = 0.95) -> tuple[list[CovariateEffect], list[str]]:
     """The effects of all covariates on either kind of mistake, and in words what could not be estimated.
 
-    Systems are in the regression too, so that a covariate does not stand for a system.
+    Systems are in the regression too, so that a covariate does not stand for a system; of more than 20 a note says that
+    they are not.
 
     Raises `CorpusError` for a covariate without values, with missing numbers, or with too many categories.
     """
@@ -45,11 +46,17 @@ def covariate_effects(evaluations: Evaluations, *, confidence: float = 0.95) -> 
     columns: list[tuple[str, str, np.ndarray]] = []
     for name, values in evaluations.covariates.items():
         columns += [(name, value, column) for value, column in _encoded(name, values)]
-    controls = (
-        [column for _, column in _categories("system", list(evaluations.system))] if _several(evaluations) else []
-    )
     found: list[CovariateEffect] = []
     notes: list[str] = []
+    controls: list[np.ndarray] = []
+    n_systems = len(evaluations.systems)
+    if n_systems > _MOST_CATEGORIES:
+        notes.append(
+            f"{n_systems} systems are too many for the regression on covariates, which takes {_MOST_CATEGORIES}: it is "
+            "without them, and a covariate may stand for a system"
+        )
+    elif n_systems > 1:
+        controls = [column for _, column in _categories("system", list(evaluations.system))]
     for kind, hits, among in (
         ("false positives", evaluations.false_positive, ~evaluations.correct),
         ("false negatives", evaluations.false_negative, evaluations.correct),
@@ -128,10 +135,6 @@ def _categories(name: str, levels: list[str]) -> list[tuple[str, np.ndarray]]:
         (f"{level} (against {frequent[0]})", np.asarray([value == level for value in merged], dtype=float))
         for level in others
     ]
-
-
-def _several(evaluations: Evaluations) -> bool:
-    return len(evaluations.systems) > 1
 
 
 def _number(value: Any) -> float | None:

@@ -111,7 +111,7 @@ def read_evaluations(
     columns = table.columns
     for name in ("task", "verdict", "correct"):
         for row, value in enumerate(columns[name]):
-            if value is None or (isinstance(value, str) and not value.strip()):
+            if _blank(value):
                 raise CorpusError(f"{path}, evaluation {row + 1}: the field {name!r} is missing: fill it in or drop it")
     return Evaluations(
         task=[str(task) for task in columns["task"]],
@@ -131,12 +131,16 @@ def _system(path: str | Path, field: str | None) -> list[str]:
         if field is not None:
             raise
         return []
-    if all(value is None for value in values):
+    missing = [row + 1 for row, value in enumerate(values) if _blank(value)]
+    if len(missing) == len(values):
         return []
-    missing = [row + 1 for row, value in enumerate(values) if value is None]
     if missing:
         raise CorpusError(f"{path}, evaluation {missing[0]}: the field {field or 'system'!r} is missing: fill it in")
     return [str(value) for value in values]
+
+
+def _blank(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _truth(value: Any, name: str, row: int, path: str | Path) -> bool:

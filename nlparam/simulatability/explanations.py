@@ -72,15 +72,23 @@ def checked(explanations: Iterable[Explanation], answers: Sequence[str] | None) 
                 f"{len(empty)} of {len(rows)} rows have no {name} (number {shown}): fill them in or drop them"
             )
     common = _distinct([row.answer for row in rows] if answers is None else answers)
+    if answers is not None and len(common) < 2:
+        got = f"the one possible answer {common[0]!r}" if common else "no possible answers"
+        raise CorpusError(
+            f"got {got}, expected at least two that differ in more than case: name them (--answers yes,no), or none to "
+            "take those that occur"
+        )
     return [_with_answers(row, number, common, len(rows)) for number, row in enumerate(rows, start=1)]
 
 
 def _with_answers(row: Explanation, number: int, common: list[str], n_rows: int) -> Explanation:
-    possible = _distinct(row.answers) or common
+    own = _distinct(row.answers)
+    possible = own or common
     if len(possible) < 2:
+        got = f"row {number} has" if own else f"all {n_rows} explanations are of"
         raise CorpusError(
-            f"all {n_rows} explanations are of the answer {possible[0]!r}, expected at least two possible answers: a "
-            "reader must have others to infer; name them (--answers yes,no)"
+            f"{got} the answer {possible[0]!r} only, expected at least two possible answers: a reader must have others "
+            "to infer; name them (`answers` of a row, or --answers yes,no)"
         )
     if len(possible) > MOST_ANSWERS:
         raise CorpusError(
@@ -94,8 +102,11 @@ def _with_answers(row: Explanation, number: int, common: list[str], n_rows: int)
 
 
 def _distinct(answers: Iterable[str]) -> list[str]:
-    """Answers without those that differ only in case."""
-    return list({answer.casefold(): answer for answer in map(_clean, reversed(list(answers))) if answer}.values())[::-1]
+    """Answers in the order in which they first occur, without those that differ only in case."""
+    first: dict[str, str] = {}
+    for answer in filter(None, map(_clean, answers)):
+        first.setdefault(answer.casefold(), answer)
+    return list(first.values())
 
 
 def _clean(text: str) -> str:

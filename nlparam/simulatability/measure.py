@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from nlparam.costs import Costs
 from nlparam.errors import CorpusError, FitWarning, LanguageModelError
 from nlparam.language.counterfactuals import Case, CounterfactualWriter
 from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder, embed_corpus
-from nlparam.language.likeness import bleu, cosines, jaccard
+from nlparam.language.likeness import bleu, bleu_metric, cosines, jaccard
 from nlparam.language.lm import load_language_model
 from nlparam.language.lm.base import AbstractLanguageModel
 from nlparam.language.lm.engine import Engine
@@ -22,6 +23,7 @@ from nlparam.language.simulation import AnsweringModel, SimulatedReader
 from nlparam.language.store import Store
 from nlparam.numerics.simulation import generality, mean, precision, share
 from nlparam.progress import Progress
+from nlparam.result_folder import check_result_file, digest_of_content
 from nlparam.simulatability.explain import explain
 from nlparam.simulatability.explanations import Explanation, checked
 from nlparam.simulatability.result import Counterfactual, Simulatability, Simulated
@@ -50,6 +52,8 @@ def simulate(
     timeout: float = 60.0,
     seed: int = 0,
     progress: Progress | None = None,
+    out: str | Path | None = None,
+    overwrite: bool = False,
 ) -> Simulatability:
     """Measures how well a model's answers to new inputs can be told from its explanations (arXiv 2307.08678).
 
@@ -69,16 +73,23 @@ def simulate(
     - `with_case`: whether the reader also sees the input that was explained, and its answer.
     - `similarities`: some of `"cosine"` (of embeddings), `"bleu"` and `"jaccard"` (of words).
     - `budget`, `store`, `timeout`, `seed`, `progress`, `embedder`: as for `nlparam.fit`.
+    - `out`, `overwrite`: a `.json` file for the result, with its report beside it. One that holds another result (of
+      other explanations or settings) is left alone without `overwrite`.
 
     **Returns:** a `Simulatability`. Where the budget was spent, it is of what was answered until then, with a warning.
 
     **Raises:** `CorpusError` for explanations that cannot be tested, `LanguageModelError` if the language models cannot
-    be asked or nothing was answered; what was answered until then is in the store and is not asked again.
+    be asked or nothing was answered; what was answered until then is in the store and is not asked again;
+    `FitFolderError` for a file that holds something else; `MissingExtraError` without the package of a similarity.
     """
     rows = checked((_explanation(row) for row in explanations), answers)
     similarities = _known(similarities)
     with _opened(model, lm, store=store, budget=budget, timeout=timeout, progress=progress) as opened:
-        return _simulate(rows, opened, task, n_counterfactuals, with_case, similarities, embedder, seed)
+        check = functools.partial(check_result_file, out, overwrite=overwrite)
+        found = _simulate(rows, opened, task, n_counterfactuals, with_case, similarities, embedder, seed, check)
+    if out is not None:
+        found.save(out)
+    return found
 
 
 def simulate_fit(
@@ -172,12 +183,26 @@ def _simulate(
     similarities: tuple[str, ...],
     embedder: str | Path | AbstractEmbedder | None,
     seed: int,
+    check: Callable[[dict[str, Any]], None],
 ) -> Simulatability:
     costs, progress = opened.costs, opened.progress
     cases = [Case(row.input, row.answer, row.explanation) for row in rows]
     task_line = f"{task.strip()}\n\n" if task.strip() else ""
     writer = CounterfactualWriter(opened.engine, n_counterfactuals=n_counterfactuals, seed=seed)
     reader = SimulatedReader(opened.engine, with_case=with_case, progress=progress)
+    answering = opened.answering
+    settings = {
+        "lm": opened.engine.lm.identity,
+        "model": answering.lm.identity if isinstance(answering, Engine) else "a function",
+        "explanations": digest_of_content([dataclasses.asdict(row) for row in rows]),
+        "task": task,
+        "n_counterfactuals": n_counterfactuals,
+        "with_case": with_case,
+        "similarities": list(similarities),
+        "prompts": f"{writer.identity} {reader.prompt.version}",
+        "seed": seed,
+    }
+    check(settings)
     with costs.stage("writing counterfactuals"):
         written = writer.write(cases, task=task_line)
     places = [(number, text) for number, texts in enumerate(written) for text in texts]
@@ -225,23 +250,8 @@ def _simulate(
                 n_failed=len(own) - len(usable),
             )
         )
-    found = _summary(simulated, similarities, seed, opened, task, n_counterfactuals, with_case, writer, reader)
-    return dataclasses.replace(found, notes=notes)
-
-
-def _summary(simulated, similarities, seed, opened, task, n_counterfactuals, with_case, writer, reader):
     tested = [one for one in simulated if one.counterfactuals]
-    answering = opened.answering
-    settings = {
-        "lm": opened.engine.lm.identity,
-        "model": answering.lm.identity if isinstance(answering, Engine) else "a function",
-        "task": task,
-        "n_counterfactuals": n_counterfactuals,
-        "with_case": with_case,
-        "prompts": f"{writer.identity} {reader.prompt.version}",
-        "seed": seed,
-    }
-    opened.costs.money = opened.meter.cost
+    costs.money = opened.meter.cost
     return Simulatability(
         simulated=tuple(simulated),
         simulatable=mean(np.asarray([one.simulatable.value for one in tested]), seed=seed),
@@ -250,7 +260,8 @@ def _summary(simulated, similarities, seed, opened, task, n_counterfactuals, wit
             name: mean(np.asarray([one.generality[name].value for one in tested]), seed=seed) for name in similarities
         },
         settings=settings,
-        costs=opened.costs,
+        costs=costs,
+        notes=notes,
     )
 
 
@@ -338,7 +349,10 @@ def _explanation(row: Explanation | Mapping[str, Any]) -> Explanation:
 
 
 def _known(similarities: Sequence[str]) -> tuple[str, ...]:
+    """Those that can be computed here."""
     unknown = [name for name in similarities if name not in SIMILARITIES]
     if unknown or not similarities:
         raise ValueError(f"got similarities {list(similarities)}, expected some of {', '.join(SIMILARITIES)}")
+    if "bleu" in similarities:
+        bleu_metric()  # it is there, or an error says so before anything is asked
     return tuple(dict.fromkeys(similarities))
