@@ -53,8 +53,8 @@ def estimate(model: AbstractPredicateModel, texts: Iterable[str], data: Any = No
     """What `nlparam.fit` with the same arguments will cost.
 
     The texts are embedded and relaxed as the fit would, the predicates of one slot are proposed and judged on a few
-    texts, and the rest is computed from what that took: some twenty calls of the language model, which are made whatever
-    the store holds, because what it serves takes no time. Their answers are stored.
+    texts, and the rest is computed from what that took: some twenty calls of the language model, which are made
+    whatever the store holds, because what it serves takes no time. Their answers are stored.
 
     **Arguments:** as for `nlparam.fit`, without `out` and `overwrite`.
 

@@ -24,7 +24,8 @@ def estimate_comparison(groups: Grouped, **arguments: Any) -> Estimate:
     """What `nlparam.compare` with the same arguments (without `out` and `overwrite`) will cost.
 
     The predicates of one panel are proposed and judged on a few texts, and the rest is computed from what that took:
-    some twenty calls, which are made whatever the store holds; their answers are stored. Raises what `nlparam.compare` raises.
+    some twenty calls, which are made whatever the store holds; their answers are stored. Raises what `nlparam.compare`
+    raises.
     """
     with set_up(groups, Arguments(**arguments)) as setup, setup.store.unread():
         return _estimate(setup)
