@@ -46,8 +46,8 @@ class Cascaded:
     """What a cascade gives.
 
     `denotations` and `answers` are `(n_texts, n_predicates)`, the latter as the language model gave them, `nan` where
-    it was not asked. If the budget was spent before the audit was complete, `certificate` is `None`; if it was spent, or
-    the language model failed, before a head could be trained, so are `denotations`.
+    it was not asked. If the budget was spent before the audit was complete, `certificate` is `None`; if it was spent,
+    or the language model failed, before a head could be trained, so are `denotations`.
     """
 
     denotations: np.ndarray | None

@@ -21,7 +21,7 @@ from nlparam.numerics.head import Head
 from nlparam.numerics.joint_head import JointHead
 from nlparam.numerics.model import AbstractPredicateModel
 from nlparam.recurrence import Stability
-from nlparam.result_folder import check_result_folder, read_json, write_json
+from nlparam.result_folder import check_result_folder, complete, make_room, read_json, write_json, writing
 from nlparam.run import describe_model
 from nlparam.solution import RESULTS, Agreement, Fit, Judgment, TraceEntry
 from nlparam.trees import pack, unpack
@@ -32,6 +32,7 @@ FORMAT = 1
 _NOT_COMPARED = {"date", "lm", "embedder", "form", "n_words"}
 _FIT, _WEIGHTS, _HEAD, _DATA = "fit.json", "weights.safetensors", "head.safetensors", "data.safetensors"
 _DENOTATIONS, _JUDGMENTS, _NGRAMS = "denotations.parquet", "judgments.parquet", "ngrams.json"
+_AGAIN = "fit again with --overwrite"
 
 
 def check_folder(folder: str | Path, settings: dict[str, Any], *, overwrite: bool = False) -> None:
@@ -58,7 +59,6 @@ def save(fit: Fit, folder: str | Path, *, overwrite: bool = False) -> Path:
 
     folder = Path(folder)
     model = describe_model(fit.asked_model)
-    check_folder(folder, model | fit.settings, overwrite=overwrite)
     head = fit.denoter.head
     features = fit.denoter.features
     columns = {"text": list(fit.corpus.texts)} | {
@@ -89,24 +89,26 @@ def save(fit: Fit, folder: str | Path, *, overwrite: bool = False) -> Path:
         "candidates": fit.candidates,
         "versions": fit.versions,
     }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / _FIT).unlink(missing_ok=True)
-        save_file(weights, folder / _WEIGHTS)
-        save_file(data, folder / _DATA)
-        save_file(
-            _head_arrays(head)
-            | goal_arrays(fit.denoter.goal_map)
-            | {"directions": _array(features.directions), "predictions": _array(fit.predictions)}
-            | ngram_arrays(features.ngrams),
-            folder / _HEAD,
-        )
-        (folder / _NGRAMS).write_text(json.dumps(features.ngrams.vocabularies, ensure_ascii=False), encoding="utf-8")
-        pyarrow.parquet.write_table(pyarrow.table(columns), folder / _DENOTATIONS)
-        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(judgments, schema=schema), folder / _JUDGMENTS)
-        write_json(folder / _FIT, contents)
-    except OSError as error:
-        raise FitFolderError(f"{folder} cannot be written ({error}): choose another --out") from error
+    with writing(folder):
+        check_folder(folder, model | fit.settings, overwrite=overwrite)
+        try:
+            make_room(folder, _FIT, overwrite=overwrite)
+            save_file(weights, folder / _WEIGHTS)
+            save_file(data, folder / _DATA)
+            save_file(
+                _head_arrays(head)
+                | goal_arrays(fit.denoter.goal_map)
+                | {"directions": _array(features.directions), "predictions": _array(fit.predictions)}
+                | ngram_arrays(features.ngrams),
+                folder / _HEAD,
+            )
+            vocabularies = json.dumps(features.ngrams.vocabularies, ensure_ascii=False)
+            (folder / _NGRAMS).write_text(vocabularies, encoding="utf-8")
+            pyarrow.parquet.write_table(pyarrow.table(columns), folder / _DENOTATIONS)
+            pyarrow.parquet.write_table(pyarrow.Table.from_pylist(judgments, schema=schema), folder / _JUDGMENTS)
+            write_json(folder / _FIT, contents)
+        except OSError as error:
+            raise FitFolderError(f"{folder} cannot be written ({error}): choose another --out") from error
     return folder
 
 
@@ -140,7 +142,7 @@ def load(
     kind = _model_class(contents["model"]) if model is None else model
     asked = kind if isinstance(kind, AbstractPredicateModel) else kind(**contents["fields"])
     fitted = dataclasses.replace(asked, n_predicates=contents["n_predicates"])
-    try:
+    with complete(folder, "fit", again=_AGAIN):
         table = pyarrow.parquet.read_table(folder / _DENOTATIONS)
         judgments = pyarrow.parquet.read_table(folder / _JUDGMENTS).to_pylist()
         weights = load_file(folder / _WEIGHTS)
@@ -148,45 +150,43 @@ def load(
         # Folders from before the data were kept have none.
         data = load_file(folder / _DATA) if contents.get("data") is not None else {}
         vocabularies = json.loads((folder / _NGRAMS).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise FitFolderError(f"{folder} holds an incomplete fit ({error}): fit again with --overwrite") from error
-    names = [name for name in table.column_names if name.startswith("denotation_")]
-    denotations = np.stack([table[name].to_numpy() for name in names], axis=1)
-    ngrams = ngrams_of(vocabularies, arrays)
-    head = _head(arrays)
-    settings = contents["settings"]
-    if not isinstance(embedder, AbstractEmbedder):
-        embedder = SentenceTransformerEmbedder(embedder or settings["embedder"])
-    return Fit(
-        model=fitted,
-        asked_model=asked,
-        predicates=contents["predicates"],
-        weights=unpack(contents["weights"], weights),
-        denotations=denotations,
-        predictions=arrays["predictions"],
-        loss=contents["loss"],
-        result=RESULTS[contents["result"]],
-        corpus=Corpus.from_texts(table["text"].to_pylist()),
-        denoter=Denoter(
-            embedder,
-            TextFeatures(ngrams, arrays["directions"]),
-            head,
-            settings["embedder_identity"],
-            goal_map_of(arrays),
-        ),
-        judgments=[Judgment(**judgment) for judgment in judgments],
-        agreement=[Agreement(**agreement) for agreement in contents["agreement"]],
-        candidates=contents["candidates"],
-        trace=[TraceEntry(**{**entry, "predicates": tuple(entry["predicates"])}) for entry in contents["trace"]],
-        settings=settings,
-        versions=contents["versions"],
-        costs=Costs.from_dict(contents["costs"]),
-        data=unpack(contents.get("data"), data),
-        coords=contents.get("coords", {}),
-        certificate=_certificate(contents.get("certificate")),
-        calibration=None if (kept := contents.get("calibration")) is None else CalibrationSummary.from_dict(kept),
-        stability=None if (of_seeds := contents.get("stability")) is None else Stability.from_dict(of_seeds),
-    )
+        names = [name for name in table.column_names if name.startswith("denotation_")]
+        denotations = np.stack([table[name].to_numpy() for name in names], axis=1)
+        ngrams = ngrams_of(vocabularies, arrays)
+        head = _head(arrays)
+        settings = contents["settings"]
+        if not isinstance(embedder, AbstractEmbedder):
+            embedder = SentenceTransformerEmbedder(embedder or settings["embedder"])
+        return Fit(
+            model=fitted,
+            asked_model=asked,
+            predicates=contents["predicates"],
+            weights=unpack(contents["weights"], weights),
+            denotations=denotations,
+            predictions=arrays["predictions"],
+            loss=contents["loss"],
+            result=RESULTS[contents["result"]],
+            corpus=Corpus.from_texts(table["text"].to_pylist()),
+            denoter=Denoter(
+                embedder,
+                TextFeatures(ngrams, arrays["directions"]),
+                head,
+                settings["embedder_identity"],
+                goal_map_of(arrays),
+            ),
+            judgments=[Judgment(**judgment) for judgment in judgments],
+            agreement=[Agreement(**agreement) for agreement in contents["agreement"]],
+            candidates=contents["candidates"],
+            trace=[TraceEntry(**{**entry, "predicates": tuple(entry["predicates"])}) for entry in contents["trace"]],
+            settings=settings,
+            versions=contents["versions"],
+            costs=Costs.from_dict(contents["costs"]),
+            data=unpack(contents.get("data"), data),
+            coords=contents.get("coords", {}),
+            certificate=_certificate(contents.get("certificate")),
+            calibration=None if (kept := contents.get("calibration")) is None else CalibrationSummary.from_dict(kept),
+            stability=None if (of_seeds := contents.get("stability")) is None else Stability.from_dict(of_seeds),
+        )
 
 
 def read_contents(folder: str | Path) -> dict[str, Any]:
@@ -194,7 +194,7 @@ def read_contents(folder: str | Path) -> dict[str, Any]:
 
     Raises `FitFolderError` if there is none or it is damaged.
     """
-    return read_json(Path(folder) / _FIT, again="fit again with --overwrite")
+    return read_json(Path(folder) / _FIT, again=_AGAIN)
 
 
 def _model_class(name: str) -> type[AbstractPredicateModel]:

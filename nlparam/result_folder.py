@@ -1,8 +1,11 @@
 """The folder or file of a result: whether it may be written to, and the JSON file that is written last."""
 
+import contextlib
+import hashlib
 import json
 import os
-from collections.abc import Callable, Collection, Mapping
+import secrets
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,12 @@ KINDS = {
     "evaluation.json": "guard's evaluation",
     "audit.json": "report of an audit",
 }
+# What is written beside one of these, and says nothing of another.
+_BESIDE = ("report.html", "update.json", "assignments.parquet", "images.json", "pictures.json", "posterior.nc")
+# Held by who writes to a folder; it ends with its process.
+LOCK = ".lock"
+# Another command writes for seconds. Its result is then looked at like any other that is there.
+_WAIT = 60.0
 
 
 def check_result_folder(
@@ -36,11 +45,7 @@ def check_result_folder(
     `read`, gives the settings of what is there, and may raise `FitFolderError` or `KeyError` if it is damaged.
     """
     folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise FitFolderError(f"{folder} is a file, expected a folder (or nothing yet): choose another --out")
-    nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    if not os.access(nearest, os.W_OK):
-        raise FitFolderError(f"{nearest} is not writable: choose another --out or change its permissions")
+    _check_writable(folder)
     if overwrite:
         return
     for name, kind in KINDS.items():
@@ -61,19 +66,88 @@ def check_result_folder(
         )
 
 
-def write_json(path: str | Path, contents: Any) -> None:
-    """Writes a JSON file that is there as a whole or not at all. Raises `OSError`."""
+def _check_writable(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise FitFolderError(f"{folder} is a file, expected a folder (or nothing yet): choose another --out")
+    nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    if not os.access(nearest, os.W_OK):
+        raise FitFolderError(f"{nearest} is not writable: choose another --out or change its permissions")
+
+
+@contextlib.contextmanager
+def writing(folder: str | Path) -> Iterator[None]:
+    """Keeps other processes from writing to the folder of a result, which is made. Who holds it may enter again.
+
+    Raises `FitFolderError` if the folder cannot be written, or another process does not let it go.
+    """
+    from filelock import FileLock, Timeout
+
+    folder = Path(folder)
+    _check_writable(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder.resolve() / LOCK, timeout=_WAIT, is_singleton=True)
+        lock.acquire()
+    except Timeout:
+        raise FitFolderError(
+            f"another nlparam command is writing to {folder}: wait for it and run this one again, or choose another "
+            "--out"
+        ) from None
+    except OSError as error:
+        raise FitFolderError(f"{folder} cannot be written ({error}): choose another --out") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def make_room(folder: str | Path, main: str, *, overwrite: bool) -> None:
+    """Takes out of a folder that was checked what makes it complete, and what is of another result. Raises `OSError`.
+
+    **Arguments:** `main`, one of `KINDS`, which is to be written last; `overwrite`, as for `check_result_folder`.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    same = not overwrite and (folder / main).exists()  # another one was refused
+    for name in (main,) if same else (*KINDS, *_BESIDE):
+        (folder / name).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def complete(folder: str | Path, kind: str, *, again: str) -> Iterator[None]:
+    """Raises `FitFolderError` for all that damaged files of a result, or files of two results, may raise in the block.
+
+    **Arguments:** `kind`, what the folder should hold; `again`, what to do then.
+    """
+    from pyarrow import ArrowException
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, SafetensorError, ArrowException) as error:
+        said = f"there is no {error}" if isinstance(error, KeyError) else str(error)
+        raise FitFolderError(f"{folder} holds an incomplete {kind} ({said}): {again}") from error
+
+
+@contextlib.contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A path to write to, for a file that is there as a whole or not at all. Raises `OSError`."""
     path = Path(path)
-    partial = path.with_name(f"{path.name}.partial")
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")  # no two processes write to the same
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(contents, indent=1, ensure_ascii=False) + "\n"
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_json(path: str | Path, contents: Any) -> None:
+    """Writes a JSON file that is there as a whole or not at all. Raises `OSError`."""
+    text = json.dumps(contents, indent=1, ensure_ascii=False) + "\n"
+    with replacing(path) as partial:
         # Half a surrogate pair has no UTF-8; with a backslash it is what JSON calls it.
         partial.write_text(text, encoding="utf-8", errors="backslashreplace")
-        partial.replace(path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
 
 
 def report_beside(file: str | Path) -> Path:
@@ -82,11 +156,37 @@ def report_beside(file: str | Path) -> Path:
     return file.with_name(f"{file.name.removesuffix('.json')}.html")
 
 
-def check_result_file(file: str | Path | None, *, overwrite: bool = False) -> None:
-    """Raises `FitFolderError` if there is such a file, or such a report, and `overwrite` is not set."""
-    for path in () if file is None or overwrite else (Path(file), report_beside(file)):
-        if path.exists():
-            raise FitFolderError(f"{path} exists already: choose another --out, or replace it with --overwrite")
+def check_result_file(file: str | Path | None, wanted: Mapping[str, Any], *, overwrite: bool = False) -> None:
+    """Raises `FitFolderError` if the file, or a report in its place, holds anything but a result with these settings.
+
+    The same result may be written again: a repeated command is not an accident. With `overwrite` anything may.
+
+    **Arguments:** `wanted`, the settings of what is to be written, as its `settings` will hold them.
+    """
+    if file is None or overwrite:
+        return
+    file = Path(file)
+    in_the_way = file if file.exists() else report_beside(file)
+    if not in_the_way.exists():
+        return
+    try:
+        there = dict(json.loads(file.read_text(encoding="utf-8"))["settings"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise FitFolderError(
+            f"{in_the_way} exists already: choose another --out, or replace it with --overwrite"
+        ) from None
+    written = json.loads(json.dumps(dict(wanted)))  # as the file has them
+    different = sorted(name for name in written if there.get(name) != written[name])
+    if different:
+        raise FitFolderError(
+            f"{file} holds another result (it differs in {', '.join(different)}): choose another --out, or replace it "
+            "with --overwrite"
+        )
+
+
+def digest_of_content(content: Any) -> str:
+    """The content address of anything that JSON can hold: in the settings of a result, of what it was made from."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def write_result_file(file: str | Path, contents: Any, report: Callable[[Path], Any]) -> Path:

@@ -251,8 +251,10 @@ def test_what_fools_is_found_on_one_half_and_tested_on_the_other(fooled, tmp_pat
         warnings.simplefilter("ignore")
         audit(fooled, lm=ScriptedModel(answer), out=tmp_path / "audit", **OPTIONS)  # the same again
     assert json.loads(file.read_text())["predicates"] == contents["predicates"]
+    (tmp_path / "audit" / "fit.json").write_text("{}")
     audit(fooled, predicates=False, out=tmp_path / "audit", overwrite=True)
     assert json.loads(file.read_text())["predicates"] == []
+    assert not (tmp_path / "audit" / "fit.json").exists()
 
 
 def test_what_is_measured_outlives_a_language_model_that_fails(fooled, tmp_path):

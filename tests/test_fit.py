@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 
 import nlparam
-from nlparam.errors import CorpusError, FitFolderError, FitWarning, LanguageModelError
+from nlparam.denoter import model_of
+from nlparam.errors import CorpusError, FitFolderError, FitWarning, LanguageModelError, StoreError
 from nlparam.language.lm.base import Request
 from nlparam.language.lm.scripted import ScriptedModel
 from nlparam.language.propose import Listed
+from nlparam.language.store import Store
 from nlparam.models import Classification, Clustering
+from nlparam.result_folder import LOCK
 from tests.oracle import LexicalEmbedder, Oracle, topics
 
 
@@ -42,6 +45,37 @@ def test_attributes_are_aligned(corpus):
     assert result.denotations.max() <= 1
     assert result.trace[0].step == "relaxation"
     np.testing.assert_allclose(result.loss, result.trace[-1].loss, rtol=1e-5)
+
+
+def test_a_fit_wants_its_embedder_in_whatever_precision():
+    assert model_of("minilm, bfloat16") == model_of("minilm, float32")
+    assert model_of("my model, revision 1") != model_of("my model, revision 2")
+
+
+def test_the_store_is_closed_if_the_engine_cannot_start(corpus, tmp_path, monkeypatch):
+    opened = []
+
+    class Kept(Store):
+        def __init__(self, path):
+            super().__init__(path)
+            opened.append(self)
+
+    def fails(*arguments, **options):
+        del arguments, options
+        raise LanguageModelError("no engine")
+
+    monkeypatch.setattr("nlparam.run.Store", Kept)
+    monkeypatch.setattr("nlparam.run.Engine", fails)
+    with pytest.raises(LanguageModelError, match="no engine"):
+        fit(corpus, store=tmp_path / "store.sqlite")
+    with pytest.raises(StoreError, match="closed"):
+        opened[0].counts()
+
+
+def test_a_generator_of_new_texts_is_read_once(corpus):
+    texts, _, _ = corpus
+    result = fit(corpus)
+    np.testing.assert_array_equal(result.predict(text for text in texts[:5]), result.predict(texts[:5]))
 
 
 def test_the_same_fit_again_asks_and_embeds_nothing(corpus, tmp_path):
@@ -81,7 +115,7 @@ def test_save_and_load_round_trip(corpus, tmp_path):
     np.testing.assert_array_equal(loaded.denotations, made.denotations)
     np.testing.assert_array_equal(loaded.assignments, made.assignments)
     np.testing.assert_array_equal(loaded.weights.choice, made.weights.choice)
-    kinds = {path.suffix for path in (tmp_path / "fit").iterdir()}
+    kinds = {path.suffix for path in (tmp_path / "fit").iterdir() if path.name != LOCK}
     assert kinds == {".json", ".safetensors", ".parquet"}
     contents = json.loads((tmp_path / "fit" / "fit.json").read_text())
     assert contents["costs"]["judgments_asked"] == made.costs.judgments_asked

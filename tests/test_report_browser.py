@@ -166,6 +166,15 @@ def test_tables_of_figures_are_sorted_with_what_is_missing_last(browser, folder)
         assert ids == sorted(ids, key=lambda text: [int(part) for part in text.split(".")])
 
 
+def test_numbers_of_nodes_are_sorted_part_by_part(browser, tmp_path):
+    write_taxonomy_report(make_taxonomy(2000, depth=2, n_children=11), tmp_path / "report.html")
+    with Visit(browser, tmp_path / "report.html") as visit:
+        visit.page.locator("#table-nodes thead button", has_text="No.").click()
+        ids = visit.page.locator("#table-nodes tbody td:nth-child(1)").all_inner_texts()
+        assert ids.index("1.2") < ids.index("1.10") < ids.index("2")
+        assert ids == sorted(ids, key=lambda text: [int(part) for part in text.split(".")])
+
+
 def test_effects_are_sorted_by_value_not_by_wording(browser, folder):
     with Visit(browser, folder / "comparison.html") as visit:
         visit.page.locator("#table-findings thead button", has_text="Effect").click()

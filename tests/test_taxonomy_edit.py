@@ -140,6 +140,34 @@ def test_merged_nodes_have_the_texts_and_children_of_both(tree, text):
     assert (node.ids, node.name) == (("1", "2", "3"), "Matters")
 
 
+def test_children_of_merged_parents_with_one_predicate_are_one_node(tree, text):
+    same = changed(text, "predicate: asks about matter 3.1\n", "predicate: Asks about matter 2.1\n")
+    same = changed(same, "name: asks about matter 3.1\n", "name: asks about matter 2.1\n")
+    new = planned(changed(same, *under("3", "merge_into: '2'")), tree)
+    node = new.division.children[1].division.children[0]
+    assert (node.ids, node.predicates, node.name) == (
+        ("2.1", "3.1"),
+        ("asks about matter 2.1",),
+        "asks about matter 2.1",
+    )
+    assert [child.ids for child in new.division.children[1].division.children[1:]] == [
+        ("2.2",), ("2.3",), ("3.2",), ("3.3",),
+    ]  # fmt: skip
+    assert "merged: 3.1 into 2.1: asks about matter 2.1" in new.changes
+    # Where one of them is deleted, the other is none the less wanted.
+    less = planned(changed(changed(same, block(text, "2.1"), ""), *under("3", "merge_into: '2'")), tree)
+    assert less.division.children[1].division.excluded == ()
+
+
+def test_what_has_a_locked_node_below_it_stays(tree, text):
+    new = planned(changed(text, *under("2.1", "locked: true")), tree)
+    assert [(node.locked, node.stays) for node in new.division.children] == [
+        (True, True),
+        (False, True),
+        (False, False),
+    ]
+
+
 def test_a_split_seeks_new_children(tree, text):
     for wanted, n_children in (("true", None), ("4", 4)):
         division = planned(changed(text, *under("2", f"split: {wanted}")), tree).division.children[1].division
@@ -249,12 +277,25 @@ def test_forbidden_and_kept_is_refused(tree, text):
     locked_below = changed(changed(text, *under("2.1", "locked: true")), *under("2", "forbidden: true"))
     with pytest.raises(EditError, match=r"2\.1 is locked under a node that is forbidden"):
         planned(locked_below, tree)
+    listed_above = changed(
+        changed(text, *under("2.1", "locked: true")), "forbid: #", "forbid: [asks about matter 2]\n#"
+    )
+    with pytest.raises(EditError, match=r"2\.1 is locked under a node that is forbidden in line"):
+        planned(listed_above, tree)
     with pytest.raises(EditError, match="is locked here, and under `forbid:` \\(line "):
         planned(changed(text, "forbid: #", "forbid: [asks about matter 1]\n#"), tree)
     twice = changed(text, *under("2.1", "forbidden: true"))
     twice = changed(twice, "predicate: asks about matter 3.1\n", "predicate: asks about matter 2.1\n")
     with pytest.raises(EditError, match="is forbidden here and stands in line"):
         planned(twice, tree)
+    for gone in ("2", "3"):
+        merged = changed(
+            changed(text, *under("3", "merge_into: '2'")), "forbid: #", f"forbid: [asks about matter {gone}]\n#"
+        )
+        with pytest.raises(
+            EditError, match=r"merged into node 2, which is forbidden|is under `forbid:` and has `merge_into:`"
+        ):
+            planned(merged, tree)
     circle = changed(changed(text, *under("2", "merge_into: '3'")), *under("3", "merge_into: '2'"))
     with pytest.raises(EditError, match="merged in a circle"):
         planned(circle, tree)

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 
+import nlparam.taxonomies.assign
 from nlparam.errors import CorpusError, FitWarning, LanguageModelError
 from nlparam.hierarchy import HOLDS, ROOT
 from nlparam.language.lm.scripted import ScriptedModel
@@ -19,7 +20,7 @@ from nlparam.taxonomies.growing import taxonomy
 from nlparam.taxonomies.refit import refit
 from nlparam.taxonomies.update import update
 from tests.cli_corpus import run, said
-from tests.taxonomy_corpus import answer, make_texts, scripted
+from tests.taxonomy_corpus import answer, make_texts, scripted, topic_of
 
 NOWHERE = "http://127.0.0.1:1/v1"
 
@@ -242,3 +243,59 @@ def test_on_the_command_line(folder, tree, corpus, store, tmp_path):
     assert in_place.exit_code == 0, in_place.output
     assert json.loads(in_place.stdout)["n_before"] == len(tree.corpus) + len(corpus[1])
     assert len(load(out / "history" / "1").corpus) == len(tree.corpus) + len(corpus[1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--n-judged", "-5"], "expected at least 0"),
+        (["--n-judged", "some"], "expected a number, all or auto"),
+        (["--propose", "sometimes"], "expected one of auto, always, never"),
+        (["--level", "2"], "got level=2.0, expected between 0 and 1"),
+        (["--confidence", "0"], "got confidence=0.0, expected between 0 and 1"),
+    ],
+)
+def test_impossible_numbers_are_mistakes_in_the_command(tmp_path, arguments, message):
+    refused = run("update", tmp_path / "nowhere", "--texts", tmp_path / "none.jsonl", *arguments)
+    assert refused.exit_code == 2
+    assert message in said(refused)
+
+
+def test_another_folder_takes_the_same_update_again_and_no_other(folder, corpus, store, tmp_path):
+    path, other = tmp_path / "new.jsonl", tmp_path / "other.jsonl"
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in corpus[1]), encoding="utf-8")
+    other.write_text("".join(json.dumps({"text": text}) + "\n" for text in corpus[1][:40]), encoding="utf-8")
+    out = tmp_path / "out"
+    options = ["--store", store, "--n-judged", 0, "--propose", "never", "--lm", NOWHERE, "--out", out]
+    for _ in range(2):
+        done = run("update", folder, "--texts", path, *options)
+        assert done.exit_code == 0, done.output
+    refused = run("update", folder, "--texts", other, *options)
+    assert refused.exit_code == 1
+    assert "it differs in corpus" in said(refused)
+    # A tree that replaces it leaves no update of it.
+    assert run("refit", folder, "--out", out, "--overwrite").exit_code == 0
+    assert not (out / "update.json").exists()
+    assert not (out / "assignments.parquet").exists()
+
+
+def test_a_calibrated_taxonomy_is_asked_with_its_calibration(corpus, store, tmp_path, monkeypatch):
+    monkeypatch.setattr(nlparam.taxonomies.assign, "load_language_model", lambda *_, **__: scripted())
+    labelled, out, table = tmp_path / "labelled.csv", tmp_path / "tree", tmp_path / "labels.csv"
+    with labelled.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["text", "predicate", "label"])
+        rows.writerows([text, "is about sports", int(topic_of(text)[0] == "sports")] for text in corpus[0][:40])
+    options = {"n_stated": 50, "least_texts": 14}
+    taxonomy(corpus[0], lm=scripted(), store=store, depth=1, options=options, calibration=labelled, out=out)
+    path = tmp_path / "new.jsonl"
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in corpus[1][:5]), encoding="utf-8")
+    arguments = ["predict", out, "--texts", path, "--out", table, "--store", store, "--by", "exact"]
+    without = run(*arguments)
+    assert "--calibration" in said(without)
+    done = run(*arguments, "--calibration", labelled)
+    assert done.exit_code == 0, done.output
+    fit = tmp_path / "fit"
+    fit.mkdir()
+    refused = run("predict", fit, "--texts", path, "--out", table, "--calibration", labelled, "--overwrite")
+    assert "only a taxonomy takes one" in said(refused)

@@ -19,6 +19,7 @@ def assign_texts(
     *,
     by: str | None,
     lm: str | None,
+    calibration: Path | None,
     budget: "Budget",
     store: Path | None,
     timeout: float,
@@ -26,6 +27,7 @@ def assign_texts(
 ) -> dict[str, list]:
     """The table of texts and their nodes, by column; prints how many texts each node has."""
     with progress.task("starting", None):
+        from nlparam.corpus import whole_characters
         from nlparam.language.store import Store
         from nlparam.taxonomies.assign import WAYS, assign, columns_of
         from nlparam.taxonomies.folder import load
@@ -39,6 +41,7 @@ def assign_texts(
             texts,
             by=by or "head",
             lm=lm,
+            calibration=calibration,
             budget=budget,
             store=opened,
             timeout=timeout,
@@ -56,6 +59,5 @@ def assign_texts(
     if assigned.n_failed:
         print_warnings([f"{assigned.n_failed:,} judgments were not made or failed: the head stands in for them"])
     columns = columns_of(taxonomy, assigned)
-    # As everywhere, lone surrogates are replaced: no file can hold them.
-    columns["text"] = [text.encode("utf-8", errors="replace").decode("utf-8") for text in columns["text"]]
+    columns["text"] = list(map(whole_characters, columns["text"]))
     return columns

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nlparam.cli.costs import certificate_lines
-from nlparam.cli.options import Folder, TextField, Way
+from nlparam.cli.options import CalibrationFile, Folder, TextField, Way
 from nlparam.cli.output import print_lines, print_table, print_warnings, printable
 from nlparam.cli.run_options import CallOptions, spread_options
 from nlparam.errors import NlparamError
+from nlparam.result_folder import replacing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,6 +48,7 @@ def predict(
             help="Where the language model of the fit is now, if it has moved.", metavar="LM", show_default=False
         ),
     ] = None,
+    calibration: CalibrationFile = None,
     text_field: TextField = None,
 ) -> None:
     """Say what a fit or taxonomy predicts for new texts: one row per text, with the probability of every predicate.
@@ -56,10 +58,15 @@ def predict(
     clustering cluster and predicate (-1 and nothing for a blank text), for a classification or difference class and the
     probability of each, for a time series the most typical time, for any other model prediction; and P(predicate) for
     each predicate.
+
+    A taxonomy that was grown with a --calibration is given the same one for `--by exact`; a fit keeps its own.
     """
     write = _writer(out, overwrite=options.overwrite)
     if exact and by not in (None, Way.exact):
         raise typer.BadParameter(f"got --by {by.value} too, expected one of the two", param_hint="'--exact'")
+    of_taxonomy = (folder / "taxonomy.json").exists()
+    if calibration is not None and not of_taxonomy:
+        raise typer.BadParameter("only a taxonomy takes one; a fit keeps its own", param_hint="'--calibration'")
     from nlparam.progress import Progress
     from nlparam.readers import read_texts
 
@@ -67,11 +74,12 @@ def predict(
     print_warnings(table.warnings)
     progress = Progress()
     way = Way.exact if exact else by
-    if (folder / "taxonomy.json").exists():
+    if of_taxonomy:
         from nlparam.cli.assign import assign_texts
 
         how = None if way is None else way.value
-        columns = assign_texts(folder, table.texts, by=how, lm=lm, progress=progress, **options.settings())
+        settings = options.settings() | {"lm": lm, "calibration": calibration, "progress": progress}
+        columns = assign_texts(folder, table.texts, by=how, **settings)
         _write(write, out, columns)
         print_lines(f"\nlabels:  {out}")
         return
@@ -82,15 +90,8 @@ def predict(
 
     fit = nlparam.load(folder)
     with OpenStore(options.store) as opened:
-        settings: dict[str, Any] = options.settings() | {"store": opened}
-        denoted = denote(
-            fit,
-            table.texts,
-            by=None if way is None else way.value,
-            lm=lm,
-            progress=progress,
-            **settings,
-        )
+        settings = options.settings() | {"lm": lm, "store": opened, "progress": progress}
+        denoted = denote(fit, table.texts, by=None if way is None else way.value, **settings)
     denotations = denoted.denotations
     predictions = fit.predict(table.texts, denotations=denotations)
     columns = label_columns(fit, table.texts, denotations, predictions)
@@ -114,8 +115,9 @@ def label_columns(
     The prediction is `cluster` and `predicate` where texts are assigned to predicates, `class` and `P(class NAME)`
     where the model names classes, `time` where it names times, else `prediction`.
     """
-    # As everywhere, lone surrogates are replaced: no file can hold them.
-    columns: dict[str, list] = {"text": [text.encode("utf-8", errors="replace").decode("utf-8") for text in texts]}
+    from nlparam.corpus import whole_characters
+
+    columns: dict[str, list] = {"text": list(map(whole_characters, texts))}
     if fit.model.assigns_texts:
         columns["cluster"] = predictions.tolist()
         columns["predicate"] = [fit.predicates[cluster] if cluster >= 0 else "" for cluster in predictions]
@@ -156,13 +158,10 @@ def _writer(out: Path, *, overwrite: bool) -> Callable[[Path, dict[str, list]], 
 
 
 def _write(write: Callable[[Path, dict[str, list]], None], out: Path, columns: dict[str, list]) -> None:
-    partial = out.with_name(f"{out.name}.partial")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write(partial, columns)
-        partial.replace(out)
+        with replacing(out) as partial:
+            write(partial, columns)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise NlparamError(f"{out} cannot be written ({error}): choose another --out") from error
 
 

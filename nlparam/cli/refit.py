@@ -1,5 +1,6 @@
 """`nlparam refit`: a taxonomy after its `taxonomy.yaml` was edited."""
 
+import re
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,6 +26,8 @@ MovedModel = Annotated[
         show_default=False,
     ),
 ]
+# Settings that follow from an edit; they are checked when the result is saved.
+_KNOWN_LATER = ("locked", "excluded", "excluded_under")
 
 
 @spread_options
@@ -69,29 +72,34 @@ def refit(
 ) -> None:
     """Fit a taxonomy again after its taxonomy.yaml was edited; every judgment is used again.
 
-    Locked nodes stay. Renaming, locking, deleting and merging ask the language model nothing.
+    Locked nodes stay. Renaming, locking, deleting, and merging nodes without children ask the language model nothing.
     """
     from nlparam.progress import Progress
     from nlparam.taxonomies.entries import FILE, read
 
     progress = Progress()
     with progress.task("starting", None):
+        from nlparam.result_folder import writing
         from nlparam.taxonomies.folder import check_folder
-        from nlparam.taxonomies.history import forget_update, keep, load_or_hint
-        from nlparam.taxonomies.refit import changes_of, last_edit
+        from nlparam.taxonomies.history import keep, load_or_hint
+        from nlparam.taxonomies.refit import NO_EDIT, changes_of, edits_of, last_edit
         from nlparam.taxonomies.refit import refit as fit_again
 
     taxonomy = load_or_hint(folder)
     file = read(folder / FILE if edited is None else edited)
-    given = {"locked": lock or (), "excluded": forbid or (), "pool": _candidates(candidate or ())}
+    pool = _candidates(candidate or ())
+    given = {"locked": lock or (), "excluded": forbid or (), "pool": pool}
+    changes, said = changes_of(taxonomy, file, **given)
     if check:
-        changes, said = changes_of(taxonomy, file, **given)
         print_warnings(said)
         print_lines(*(changes or ["nothing was edited"]))
         return
     target = folder if out is None else out
-    if out is not None:
-        check_folder(out, taxonomy.settings, overwrite=options.overwrite)
+    in_place = target.resolve() == folder.resolve()
+    overwrite = options.overwrite or in_place
+    settings = taxonomy.settings | {"edits": edits_of(taxonomy, changes)}
+    if changes or not in_place:
+        check_folder(target, settings, overwrite=overwrite, ignored=_KNOWN_LATER if changes else ())
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", FitWarning)
         new = fit_again(
@@ -104,17 +112,18 @@ def refit(
             **options.settings(),
         )
     print_warnings(str(one.message) for one in caught if issubclass(one.category, FitWarning))
-    if new is taxonomy and out is None:
-        print_lines("nothing was edited: the taxonomy stays as it is")
-        return
-    kept = keep(taxonomy, folder) if target.resolve() == folder.resolve() else None
-    save_with_report(new, target)
-    if kept is not None:
-        forget_update(target)
+    kept = None
+    if changes or not in_place:
+        with writing(target):
+            kept = keep(taxonomy, folder) if in_place else None
+            save_with_report(new, target, overwrite=overwrite)
+    edit = last_edit(new) if changes else NO_EDIT
     if json:
-        print_json(last_edit(new) | {"taxonomy": new.to_dict()})
+        print_json(edit | {"taxonomy": new.to_dict()})
         return
-    edit = last_edit(new)
+    if not changes:
+        print_lines("nothing was edited: the taxonomy " + ("stays as it is" if in_place else f"is copied to {target}"))
+        return
     print_lines(*edit["changes"])
     for said, paths in (("gone", edit["gone"]), ("new", edit["new"])):
         print_lines(*(f"{said}: {path}" for path in paths))
@@ -125,21 +134,21 @@ def refit(
     print_lines(f"taxonomy:  {target}")
 
 
-def save_with_report(taxonomy: "Taxonomy", folder: Path) -> None:
+def save_with_report(taxonomy: "Taxonomy", folder: Path, *, overwrite: bool) -> None:
     """Writes a taxonomy and its report."""
     from nlparam.report.tree import write_taxonomy_report
 
-    taxonomy.save(folder, overwrite=True)
+    taxonomy.save(folder, overwrite=overwrite)
     write_taxonomy_report(taxonomy, folder / "report.html")
 
 
 def _candidates(given: Iterable[str]) -> dict[str, list[str]]:
-    """`2: mentions a price` is for node 2; without a number it is for the first level."""
+    """`2: mentions a price` is for node 2; without a number it is for the first level, as "10:30 is mentioned" is."""
     from nlparam.hierarchy import ROOT
 
     pools: dict[str, list[str]] = {}
     for one in given:
-        node, colon, predicate = one.partition(":")
-        is_id = colon and node.strip() and all(part.isdigit() for part in node.strip().split("."))
-        pools.setdefault(node.strip() if is_id else ROOT, []).append(predicate if is_id else one)
+        found = re.fullmatch(r"\s*(\d+(?:\.\d+)*)\s*:(?!\d)(.*)", one, flags=re.DOTALL)
+        node, predicate = found.groups() if found else (ROOT, one)
+        pools.setdefault(node, []).append(predicate)
     return pools

@@ -9,6 +9,7 @@ import typer
 from nlparam.cli.options import CalibrationFile, Json, Seed, TextField, TimeField
 from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable
 from nlparam.cli.refit import MovedModel, TaxonomyFolder
+from nlparam.cli.run_fit import usage_errors
 from nlparam.cli.run_options import CallOptions, spread_options
 from nlparam.errors import FitWarning
 
@@ -66,30 +67,32 @@ def update(
     from nlparam.progress import Progress
     from nlparam.readers import read_texts
 
-    table = read_texts(texts, text_field=text_field, fields=() if time_field is None else (time_field,))
-    print_warnings(table.warnings)
     progress = Progress()
     with progress.task("starting", None):
+        from nlparam.corpus import Corpus
         from nlparam.report.tree import write_taxonomy_report
-        from nlparam.taxonomies.folder import check_folder
+        from nlparam.result_folder import writing
+        from nlparam.run import corpus_digest
+        from nlparam.taxonomies.folder import check_folder, unfitted
         from nlparam.taxonomies.history import keep, load_or_hint
-        from nlparam.taxonomies.refit import changes_of
+        from nlparam.taxonomies.update import check_options
         from nlparam.taxonomies.update import update as bring_in
 
+    with usage_errors():
+        judged = _n_judged(n_judged)
+        check_options(judged, propose, level, confidence)
+    table = read_texts(texts, text_field=text_field, fields=() if time_field is None else (time_field,))
+    print_warnings(table.warnings)
     taxonomy = load_or_hint(folder)
-    edits, _ = changes_of(taxonomy, folder / "taxonomy.yaml") if (folder / "taxonomy.yaml").exists() else ([], [])
-    if edits:
-        message = f"taxonomy.yaml was edited ({edits[0]}): run `nlparam refit {folder}` first, or undo the edit"
+    if edit := unfitted(folder, taxonomy):
+        message = f"taxonomy.yaml was edited ({edit}): run `nlparam refit {folder}` first, or undo the edit"
         raise typer.BadParameter(message, param_hint="'FOLDER'")
     target = folder if out is None else out
-    if out is not None:
-        check_folder(out, taxonomy.settings, overwrite=options.overwrite)
-    try:
-        judged = None if n_judged == "all" else n_judged if n_judged == "auto" else int(n_judged)
-    except ValueError:
-        raise typer.BadParameter(
-            f"got {n_judged!r}, expected a number, all or auto", param_hint="'--n-judged'"
-        ) from None
+    in_place = target.resolve() == folder.resolve()
+    overwrite = options.overwrite or in_place
+    # What is added is known in the end, and checked when it is saved.
+    together = corpus_digest(Corpus.from_texts([*taxonomy.texts, *table.texts]), None)
+    check_folder(target, taxonomy.settings | {"corpus": together}, overwrite=overwrite, ignored=("locked", "updates"))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", FitWarning)
         updated = bring_in(
@@ -107,9 +110,10 @@ def update(
             **options.settings(),
         )
     print_warnings(str(one.message) for one in caught if issubclass(one.category, FitWarning))
-    kept = keep(taxonomy, folder) if target.resolve() == folder.resolve() else None
-    updated.save(target, overwrite=True)
-    write_taxonomy_report(updated.taxonomy, target / "report.html", update=updated.to_dict())
+    with writing(target):
+        kept = keep(taxonomy, folder) if in_place else None
+        updated.save(target, overwrite=overwrite)
+        write_taxonomy_report(updated.taxonomy, target / "report.html", update=updated.to_dict())
     if json:
         print_json(updated.to_dict())
         return
@@ -117,6 +121,16 @@ def update(
     if kept is not None:
         print_lines(f"before:    {kept}")
     print_lines(f"taxonomy:  {target}")
+
+
+def _n_judged(given: str) -> int | str | None:
+    """As `nlparam.update` takes it."""
+    if given in ("all", "auto"):
+        return None if given == "all" else given
+    try:
+        return int(given)
+    except ValueError:
+        raise typer.BadParameter(f"got {given!r}, expected a number, all or auto", param_hint="'--n-judged'") from None
 
 
 def show(updated: "Update") -> None:

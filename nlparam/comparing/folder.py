@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,12 @@ from nlparam.comparison import (
 from nlparam.corpus import Corpus
 from nlparam.costs import Costs
 from nlparam.errors import FitFolderError
-from nlparam.result_folder import check_result_folder, read_json, write_json
+from nlparam.result_folder import check_result_folder, complete, make_room, read_json, write_json, writing
 
 FORMAT = 1
 _COMPARISON, _TEXTS, _UNITS, _JUDGMENTS = "comparison.json", "texts.parquet", "units.parquet", "judgments.parquet"
 _PICTURES = "pictures.json"  # only where texts stand for images
+_AGAIN = "compare again with --overwrite"
 # Where a model is found may change between two runs of one comparison; what it is (its identity) may not.
 _NOT_COMPARED = {"date", "lm", "embedder"}
 
@@ -55,7 +57,6 @@ def save(comparison: Comparison, folder: str | Path, *, overwrite: bool = False)
     import pyarrow.parquet
 
     folder = Path(folder)
-    check_folder(folder, comparison.settings, overwrite=overwrite)
     units = comparison.units
     text, finding = np.nonzero(np.isfinite(comparison.judgments))
     judgments = {
@@ -77,20 +78,21 @@ def save(comparison: Comparison, folder: str | Path, *, overwrite: bool = False)
         "versions": comparison.versions,
         "costs": comparison.costs.as_dict(),
     }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / _COMPARISON).unlink(missing_ok=True)
-        texts = {"text": pyarrow.array(comparison.corpus.texts, pyarrow.string())}
-        pyarrow.parquet.write_table(pyarrow.table(texts), folder / _TEXTS)
-        of_units = {field.name: getattr(units, field.name) for field in dataclasses.fields(Units)}
-        pyarrow.parquet.write_table(pyarrow.table(of_units), folder / _UNITS)
-        pyarrow.parquet.write_table(pyarrow.table(judgments), folder / _JUDGMENTS)
-        (folder / _PICTURES).unlink(missing_ok=True)
-        if comparison.pictures:
-            (folder / _PICTURES).write_text(json.dumps(dict(comparison.pictures)), encoding="utf-8")
-        write_json(folder / _COMPARISON, contents)
-    except OSError as error:
-        raise FitFolderError(f"{folder} cannot be written ({error}): choose another --out") from error
+    with writing(folder):
+        check_folder(folder, comparison.settings, overwrite=overwrite)
+        try:
+            make_room(folder, _COMPARISON, overwrite=overwrite)
+            texts = {"text": pyarrow.array(comparison.corpus.texts, pyarrow.string())}
+            pyarrow.parquet.write_table(pyarrow.table(texts), folder / _TEXTS)
+            of_units = {field.name: getattr(units, field.name) for field in dataclasses.fields(Units)}
+            pyarrow.parquet.write_table(pyarrow.table(of_units), folder / _UNITS)
+            pyarrow.parquet.write_table(pyarrow.table(judgments), folder / _JUDGMENTS)
+            (folder / _PICTURES).unlink(missing_ok=True)
+            if comparison.pictures:
+                (folder / _PICTURES).write_text(json.dumps(dict(comparison.pictures)), encoding="utf-8")
+            write_json(folder / _COMPARISON, contents)
+        except OSError as error:
+            raise FitFolderError(f"{folder} cannot be written ({error}): choose another --out") from error
     return folder
 
 
@@ -109,7 +111,7 @@ def load(folder: str | Path) -> Comparison:
             f"{folder} was written by a newer nlparam (format {contents['format']}, this one reads {FORMAT}): "
             "upgrade nlparam"
         )
-    try:
+    with complete(folder, "comparison", again=_AGAIN):
         texts = pyarrow.parquet.read_table(folder / _TEXTS)["text"].to_pylist()
         units = pyarrow.parquet.read_table(folder / _UNITS)
         judged = pyarrow.parquet.read_table(folder / _JUDGMENTS)
@@ -117,48 +119,61 @@ def load(folder: str | Path) -> Comparison:
         groups = [Group(**group) for group in contents["groups"]]
         pictures = folder / _PICTURES
         pictures = json.loads(pictures.read_text(encoding="utf-8")) if pictures.exists() else {}
-    except (OSError, KeyError, TypeError, ValueError, pyarrow.ArrowException) as error:
-        raise FitFolderError(f"{folder} holds an incomplete comparison ({error}): compare again") from error
-    corpus = Corpus.from_texts(texts)
-    place = {finding.predicate: number for number, finding in enumerate(findings)}
-    judgments = np.full((len(corpus.distinct), len(findings)), np.nan)
-    columns = [place[predicate] for predicate in judged["predicate"].to_pylist()]
-    judgments[judged["text"].to_numpy(), columns] = judged["probability"].to_numpy()
-    return Comparison(
-        groups=groups,
-        goal=contents["goal"],
-        findings=findings,
-        corpus=corpus,
-        units=Units(**{field.name: units[field.name].to_numpy().copy() for field in dataclasses.fields(Units)}),
-        judgments=judgments,
-        covariates=tuple(contents["covariates"]),
-        confidence=contents["confidence"],
-        level=contents["level"],
-        correction=contents["correction"],
-        warnings=contents["warnings"],
-        settings=contents["settings"],
-        versions=contents["versions"],
-        costs=Costs.from_dict(contents["costs"]),
-        pictures=pictures,
-    )
+        corpus = Corpus.from_texts(texts)
+        place = {finding.predicate: number for number, finding in enumerate(findings)}
+        judgments = np.full((len(corpus.distinct), len(findings)), np.nan)
+        columns = [place[predicate] for predicate in judged["predicate"].to_pylist()]
+        judgments[judged["text"].to_numpy(), columns] = judged["probability"].to_numpy()
+        return Comparison(
+            groups=groups,
+            goal=contents["goal"],
+            findings=findings,
+            corpus=corpus,
+            units=Units(**{field.name: units[field.name].to_numpy().copy() for field in dataclasses.fields(Units)}),
+            judgments=judgments,
+            covariates=tuple(contents["covariates"]),
+            confidence=contents["confidence"],
+            level=contents["level"],
+            correction=contents["correction"],
+            warnings=contents["warnings"],
+            settings=contents["settings"],
+            versions=contents["versions"],
+            costs=Costs.from_dict(contents["costs"]),
+            pictures=pictures,
+        )
 
 
 def read_contents(folder: str | Path) -> dict[str, Any]:
     """What `comparison.json` holds. Raises `FitFolderError` if there is none, or it cannot be read."""
-    return read_json(Path(folder) / _COMPARISON, again="compare again with --overwrite")
+    return read_json(Path(folder) / _COMPARISON, again=_AGAIN)
 
 
 def _written(finding: Finding) -> dict[str, Any]:
-    return dataclasses.asdict(finding) | {"outcome": finding.outcome.name}
+    return _finite(dataclasses.asdict(finding)) | {"outcome": finding.outcome.name}
 
 
 def _read(written: dict[str, Any]) -> Finding:
-    kinds: dict[str, type] = {"screening": Estimate, "crude": Estimate, "given_covariates": Estimate}
-    kinds |= {"ratings": Ratings, "ranking": Ranking}
     fields = dict(written)
-    for name, kind in kinds.items():
-        fields[name] = None if written[name] is None else kind(**written[name])
+    for name in ("screening", "crude", "given_covariates"):
+        fields[name] = None if written[name] is None else Estimate(**_numbers(written[name]))
+    fields["ratings"] = None if written["ratings"] is None else Ratings(**written["ratings"])
+    fields["ranking"] = None if written["ranking"] is None else Ranking(**_numbers(written["ranking"]))
     fields["outcome"] = OUTCOMES[written["outcome"]]
-    fields["shares"] = tuple(Share(**share) for share in written["shares"])
+    fields["shares"] = tuple(Share(**_numbers(share)) for share in written["shares"])
     fields["examples"] = tuple(Example(**example) for example in written["examples"])
     return Finding(**fields)
+
+
+def _finite(value: Any) -> Any:
+    """The value with `None` for numbers that JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _numbers(written: dict[str, Any]) -> dict[str, Any]:
+    """The fields as they were before `_finite`: what rests on too few texts has an infinite error, and no mean."""
+    unknown = {"standard_error": math.inf}
+    return {name: unknown.get(name, math.nan) if value is None else value for name, value in written.items()}

@@ -1,9 +1,10 @@
 """`audit`: the mistakes of an evaluator, what they go with, and predicates of the outputs that fool it."""
 
+import contextlib
 import dataclasses
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from nlparam.errors import CorpusError, FitFolderError
 from nlparam.evaluators.covariates import CovariateEffect, covariate_effects
 from nlparam.evaluators.mistakes import Change, SystemRates, changes, system_rates
 from nlparam.evaluators.records import Evaluations
-from nlparam.result_folder import check_result_folder, digest_of_content, write_json
+from nlparam.result_folder import check_result_folder, digest_of_content, make_room, write_json
 
 if TYPE_CHECKING:
     from nlparam.comparison import Comparison, Finding
@@ -109,11 +110,9 @@ class Audit:
     def save(self, folder: str | Path) -> Path:
         """Writes `audit.json` and the report into a folder. Raises `FitFolderError` if it cannot be written."""
         folder = Path(folder)
-        try:
+        with _writable(folder):
             self.report(folder / _REPORT)
             write_json(folder / _FILE, self.as_dict())
-        except OSError as error:
-            raise FitFolderError(f"{folder} cannot be written ({error}): choose another --out") from error
         return folder
 
 
@@ -168,6 +167,8 @@ def audit(
     )
     # One that is complete stays until another is.
     if out is not None and not _check_folder(Path(out), found.settings, overwrite=overwrite):
+        with _writable(Path(out)):
+            make_room(out, _FILE, overwrite=overwrite)
         found.save(out)
     if predicates is False:
         return found
@@ -273,6 +274,14 @@ def _check_folder(folder: Path, settings: dict[str, Any], *, overwrite: bool) ->
     ignored = () if complete else ("with_predicates",)
     check_result_folder(folder, _FILE, settings, lambda: before, overwrite=overwrite, ignored=ignored)
     return complete and not overwrite
+
+
+@contextlib.contextmanager
+def _writable(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise FitFolderError(f"{folder} cannot be written ({error}): choose another --out") from error
 
 
 def _jsonable(value: Any) -> Any:

@@ -246,7 +246,7 @@ def _finding(comparison: "Comparison", number: int, finding: "Finding", max_byte
         crude=interval_text(crude),
         crude_value=None if crude is None else crude.effect,
         screening=interval_text(screening),
-        screening_value=None if screening is None else screening.effect,
+        screening_value=None if screening is None or np.isnan(screening.effect) else screening.effect,
         n_screened=finding.n_screened,
         p_value=None if estimate is None else estimate.p_value,
         p_adjusted=finding.p_adjusted,
@@ -275,8 +275,8 @@ def _texts(comparison: "Comparison", finding: "Finding", max_bytes: int) -> list
             if example.group == group.name
         ]
         texts.sort(key=lambda pair: -pair[0])
-        holding = [text for probability, text in texts if probability > 0.5]
-        failing = [text for probability, text in reversed(texts) if probability <= 0.5]
+        holding = [text for probability, text in texts if probability >= 0.5]
+        failing = [text for probability, text in reversed(texts) if probability < 0.5]
         quoted.append(GroupTexts(excerpt(group.name, 100), holding[:PER_GROUP], failing[:PER_GROUP]))
     return quoted
 
@@ -296,7 +296,7 @@ def _picture(comparison: "Comparison", text: str) -> str | None:
 
 def interval_text(estimate: "Estimate | None") -> str:
     """An effect with its interval, in percentage points."""
-    if estimate is None:
+    if estimate is None or np.isnan(estimate.effect):
         return DASH
     return f"{100 * estimate.effect:+.1f} [{100 * estimate.low:+.1f}, {100 * estimate.high:+.1f}]"
 

@@ -62,7 +62,7 @@ def disagreements(
         texts = np.fromiter(known, dtype=np.int64, count=len(known))
         answered = np.fromiter(known.values(), dtype=float, count=len(known))
         denoted = np.asarray(denotations[texts, index], dtype=float)
-        yes, said = denoted > 0.5, answered > 0.5
+        yes, said = denoted >= 0.5, answered >= 0.5
         name = excerpt(sentence, MAX_SENTENCE)
         counts = [int(pairs.sum()) for pairs in (yes & said, ~yes & ~said, ~yes & said, yes & ~said)]
         crossed.append(Crossed(index + 1, name, *counts))

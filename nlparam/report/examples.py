@@ -114,12 +114,12 @@ def choose_examples(
 
 def _choose_side(column: np.ndarray, answered: np.ndarray, side: bool, n: int) -> list[tuple[int, str]]:
     """Positions and reasons, ordered from most to least certain."""
-    members = np.flatnonzero(((column > 0.5) == side) & np.isfinite(column))
+    members = np.flatnonzero(((column >= 0.5) == side) & np.isfinite(column))
     sureness = np.abs(column[members] - 0.5)
     sure = members[np.argsort(-sureness, kind="stable")]
     near = members[np.argsort(sureness, kind="stable")]
     gap = np.nan_to_num(np.abs(answered - column))
-    contradicted = members[((answered[members] > 0.5) != side) & (gap[members] > MIN_GAP)]
+    contradicted = members[((answered[members] >= 0.5) != side) & (gap[members] > MIN_GAP)]
     contradicted = contradicted[np.argsort(-gap[contradicted], kind="stable")]
     # A confident "no" is rarely news, so texts against are taken mostly from where it is close or contested.
     n_contested = n // 4 if side else (3 * n) // 8

@@ -195,7 +195,7 @@ def _predicates(fit: "Fit", clusters: np.ndarray | None) -> list[PredicateView]:
                 sentence=excerpt(sentence, MAX_SENTENCE),
                 size=size,
                 share=None if size is None else size / max(len(column), 1),
-                holds=int((column[worded] > 0.5).sum()),
+                holds=int((column[worded] >= 0.5).sum()),
                 prevalence=float(column[worded].mean()) if worded.any() else 0.0,
                 judged=len(judged),
                 answered=float(np.mean(list(judged.values()))) if judged else None,
@@ -226,7 +226,7 @@ def _points(fit: "Fit") -> list[Point]:
 
 
 def _overlap(fit: "Fit") -> Overlap:
-    holds = np.asarray(fit.denotations)[~fit.corpus.blank] > 0.5
+    holds = np.asarray(fit.denotations)[~fit.corpus.blank] >= 0.5
     shown = np.sort(np.argsort(-holds.sum(axis=0), kind="stable")[:MAX_OVERLAP])
     selected = holds[:, shown].astype(np.int64)
     counts = selected.T @ selected

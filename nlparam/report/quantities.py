@@ -227,7 +227,8 @@ class Goodness:
 
 def goodness(fit: "Fit") -> Goodness | None:
     """Accuracy where the data are classes, the share of the variance explained where they are numbers, else `None`."""
-    data, predictions = np.asarray(fit.data if _is_array(fit.data) else []), np.asarray(fit.predictions)
+    given = getattr(fit.data, "second", fit.data)  # of a `Difference`
+    data, predictions = np.asarray(given if _is_array(given) else []), np.asarray(fit.predictions)
     if data.ndim != 1 or data.shape != predictions.shape or len(data) == 0 or fit.model.assigns_texts:
         return None
     if np.issubdtype(predictions.dtype, np.integer):

@@ -111,20 +111,18 @@ def browse_texts(
     answered = []
     for column in answers:
         found = {
-            at: round(100 * min(1.0, max(0.0, float(probability))))
+            at: int(_hundredths(probability))
             for number, probability in column.items()
             if np.isfinite(probability)
             for at in place.get(int(corpus.row[number]), ())
         }
         answered.append([list(found), list(found.values())])
-    held = denotations[chosen]
-    rounded = np.where(np.isfinite(held), np.clip(np.nan_to_num(held) * 100, 0, 100).round(), -1).astype(int)
     data = {
         "predicates": [visible(excerpt(name, MAX_NAME)) for name in names],
         "numbers": chosen.tolist(),
         "texts": texts,
         # By predicate, in hundredths, -1 for none: the answers as places in the table and their probabilities.
-        "denotations": rounded.T.tolist(),
+        "denotations": _hundredths(denotations[chosen]).T.tolist(),
         "answers": answered,
         "clusters": None if clusters is None else clusters[chosen].astype(int).tolist(),
         "groups": None if groups is None else groups.of[chosen].astype(int).tolist(),
@@ -140,6 +138,14 @@ def browse_texts(
         judged=any(answers),
         groups=data["groupNames"],
     )
+
+
+def _hundredths(probabilities: np.ndarray | float) -> np.ndarray:
+    """Probabilities in hundredths, -1 for none. None is rounded to the other side of one half."""
+    given = np.asarray(probabilities)
+    rounded = np.clip(np.nan_to_num(given) * 100, 0, 100).round()
+    sided = np.where(given >= 0.5, np.maximum(rounded, 50), np.minimum(rounded, 49))
+    return np.where(np.isfinite(given), sided, -1).astype(int)
 
 
 def _choose(corpus: "Corpus", first: np.ndarray, asked: set[int], limit: int) -> np.ndarray:

@@ -5,7 +5,7 @@ import difflib
 from collections.abc import Iterator, Sequence
 
 from nlparam.hierarchy import NONE_OF_THESE, ROOT, STATUS, Taxonomy
-from nlparam.taxonomies.entries import Edited, Entry, Problems, forbidden_in, judged, one_line
+from nlparam.taxonomies.entries import Edited, Entry, Problems, distinct, either, forbidden_in, judged, one_line
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +33,11 @@ class PlannedNode:
     def predicate(self) -> str:
         """What is judged, in one sentence."""
         return either(self.predicates)
+
+    @property
+    def stays(self) -> bool:
+        """Whether it is there after the refit, as it or a node below it is locked."""
+        return self.locked or any(node.locked for node in self.division.walk())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,11 +84,6 @@ class Plan:
     def nothing(self) -> bool:
         """Whether the refit would change nothing at all."""
         return not self.changes
-
-
-def either(predicates: Sequence[str]) -> str:
-    """One sentence for several predicates: "is about sport, or is about games"."""
-    return ", or ".join(predicates)
 
 
 def plan(edited: Edited, taxonomy: Taxonomy) -> Plan:
@@ -192,24 +192,30 @@ def _check_words(edited: Edited, problems: Problems) -> None:
 
 def _check_flags(edited: Edited, parents, problems: Problems) -> None:
     by_id = {entry.id: entry for entry in edited.walk() if entry.id is not None}
+    listed = {predicate.casefold() for predicate in edited.forbid}
+
+    def barred(entry: Entry) -> bool:
+        return entry.forbidden or entry.predicate.casefold() in listed
+
     for entry in edited.walk():
-        if entry.forbidden:
+        if barred(entry):
+            how = "has `forbidden: true` and" if entry.forbidden else "is under `forbid:` and has"
             for key, said in (("locked", entry.locked), ("merge_into", entry.merge_into), ("split", entry.split)):
-                if said:
-                    problems.add(entry.line, f"{_named(entry)} has `forbidden: true` and `{key}:`: choose one")
+                if said and (entry.forbidden or key != "locked"):  # said of a locked one before
+                    problems.add(entry.line, f"{_named(entry)} {how} `{key}:`: choose one")
+            for below in (one for child in entry.children for one in child.walk() if one.locked):
+                problems.add(
+                    below.line,
+                    f"{_named(below)} is locked under a node that is forbidden{_at(entry)}: move it, or take out one "
+                    "of the two",
+                )
+        if entry.forbidden:
             for other in edited.walk():
                 if not other.forbidden and other.predicate.casefold() == entry.predicate.casefold():
                     problems.add(
                         entry.line,
                         f"{entry.predicate!r} is forbidden here and stands{_at(other)} too: forbid both, or delete "
                         "this one",
-                    )
-            for child in entry.children:
-                if child.locked:
-                    problems.add(
-                        child.line,
-                        f"{_named(child)} is locked under a node that is forbidden{_at(entry)}: move it, or take out "
-                        "one of the two",
                     )
         if entry.merge_into is None:
             continue
@@ -226,7 +232,7 @@ def _check_flags(edited: Edited, parents, problems: Problems) -> None:
                 f"{_named(entry)} and {_named(target)}{_at(target)} are not siblings ({_under(parents[id(entry)])}, "
                 f"{_under(parents[id(target)])}): move one beside the other first, or merge their parents",
             )
-        elif target.forbidden:
+        elif barred(target):
             problems.add(entry.line, f"{_named(entry)} is merged into {_named(target)}, which is forbidden")
         elif entry.split:
             problems.add(entry.line, f"{_named(entry)} is split and merged: split node {entry.merge_into}")
@@ -290,18 +296,21 @@ class _Planner:
                 self.forbidden[entry.predicate] = None
         there = {entry.id for entry in entries}
         gone = [node for node in before if node.id not in there]
-        excluded += [judged(node) for node in gone]
+        # Of merged parents only one may have lost it.
+        here = {entry.predicate.casefold() for entry in kept}
+        excluded += [judged(node) for node in gone if judged(node).casefold() not in here]
         for node in gone:
             if node.id not in self.placed:  # else it was moved
                 self.changes.append(f"deleted: {node.id} {node.name}")
                 # Where the same predicate stands elsewhere in the tree, it is only not wanted here.
                 if judged(node).casefold() not in self.wanted:
                     self.forbidden[judged(node)] = None
-        groups: dict[str | int, list[Entry]] = {}
+        # Children of merged parents with one predicate are one node too.
+        groups: dict[str, list[Entry]] = {}
         for entry in kept:
-            groups.setdefault(self._target(entry) if entry.merge_into else entry.id or id(entry), []).append(entry)
+            groups.setdefault(self._target(entry).predicate.casefold(), []).append(entry)
         # The one that the others go into comes first, and gives the id.
-        ordered = [sorted(group, key=lambda entry: entry.merge_into is not None) for group in groups.values()]
+        ordered = [sorted(group, key=lambda one: (bool(one.merge_into), one.id is None)) for group in groups.values()]
         children = tuple(self._node(group, ids) for group in ordered)
         came = any(not child.ids or self._came(child, ids) for child in children)
         refilled = sum(entry.id is not None for entry in out)
@@ -310,7 +319,7 @@ class _Planner:
         n_children: int | None = len(children) + refilled
         if split:
             n_children = None if split is True else split
-            if n_children is not None and n_children < (n_locked := sum(child.locked for child in children)):
+            if n_children is not None and n_children < (n_locked := sum(child.stays for child in children)):
                 self.warnings.append(
                     f"`split: {split}` for {', '.join(ids)} is fewer than the {n_locked} locked children that stand "
                     "under it: these are kept, and no others"
@@ -324,23 +333,23 @@ class _Planner:
         nodes = [self.taxonomy.nodes[one] for one in child.ids]
         return any(node.parent not in parents or judged(node) not in child.predicates for node in nodes)
 
-    def _target(self, entry: Entry) -> str:
+    def _target(self, entry: Entry) -> Entry:
         while entry.merge_into is not None:
             entry = self.placed[entry.merge_into]
-        assert entry.id is not None
-        return entry.id
+        return entry
 
     def _node(self, group: list[Entry], parents: tuple[str, ...]) -> PlannedNode:
         """One node of the plan, made of one entry, or of several that are merged."""
         entry, merged = group[0], group[1:]
         ids = tuple(one.id for one in group if one.id is not None)
-        name, by_hand = self._name(entry, group), bool(merged) or entry.id is None
+        name, by_hand = self._name(entry, group), any(one.merge_into or one.id is None for one in group)
         if entry.id is None:
             self.changes.append(f"added: {entry.predicate}")
         for one in group:
             by_hand |= self._said_of(one, parents, name=name if one is entry and not merged else None)
         if merged:
-            self.changes.append(f"merged: {', '.join(str(one.id) for one in merged)} into {entry.id}: {name}")
+            others = ", ".join(one.id or repr(one.predicate) for one in merged)
+            self.changes.append(f"merged: {others} into {entry.id}: {name}")
         division = self._division(tuple(child for one in group for child in one.children), ids, entry.split)
         if not ids and division.anew:
             self.changes[-1] = f"split: {entry.predicate}"
@@ -352,7 +361,7 @@ class _Planner:
             )
         return PlannedNode(
             ids=ids,
-            predicates=tuple(dict.fromkeys(one.predicate for one in group)),
+            predicates=distinct([one.predicate for one in group]),
             name=name,
             # What a person wrote, or put where it is, is what a person wants.
             locked=by_hand or any(one.locked for one in group),

@@ -3,7 +3,7 @@
 import dataclasses
 import difflib
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +90,19 @@ class Edited:
 def one_line(words: str) -> str:
     """Words with one space between each two."""
     return " ".join(words.split())
+
+
+def distinct(predicates: Iterable[str]) -> tuple[str, ...]:
+    """Predicates without those that differ from an earlier one in case only."""
+    first: dict[str, str] = {}
+    for predicate in predicates:
+        first.setdefault(predicate.casefold(), predicate)
+    return tuple(first.values())
+
+
+def either(predicates: Iterable[str]) -> str:
+    """One sentence for several predicates: "is about sport, or is about games"."""
+    return ", or ".join(distinct(predicates))
 
 
 def judged(node: Node) -> str:

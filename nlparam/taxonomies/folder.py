@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,16 @@ import numpy as np
 from nlparam.corpus import Corpus
 from nlparam.costs import Costs
 from nlparam.denoter import TreeDenoter
-from nlparam.errors import FitFolderError
+from nlparam.errors import EditError, FitFolderError
 from nlparam.folder import goal_arrays, goal_map_of, ngram_arrays, ngrams_of
 from nlparam.hierarchy import HOLDS, OUTCOMES, ROOT, STATUS, STOPS, Candidate, Division, Node, Taxonomy
 from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder
 from nlparam.numerics.head import Head
-from nlparam.result_folder import check_result_folder, read_json, write_json
+from nlparam.result_folder import check_result_folder, complete, make_room, read_json, write_json, writing
 from nlparam.solution import Judgment
+from nlparam.taxonomies.edit import plan
 from nlparam.taxonomies.entries import FILE as EDITED
-from nlparam.taxonomies.entries import written
+from nlparam.taxonomies.entries import read, written
 
 FORMAT = 1
 # Where a model is found may change between two runs of one tree; what it is (its identity) may not.
@@ -26,6 +28,7 @@ FORMAT = 1
 _NOT_COMPARED = {"date", "lm", "embedder", "form", "n_words", "time_unit"}
 _TREE, _HEADS, _NGRAMS, _TEXTS = "taxonomy.json", "head.safetensors", "ngrams.json", "texts.parquet"
 _DENOTATIONS, _CANDIDATES, _JUDGMENTS = "denotations.parquet", "candidates.parquet", "judgments.parquet"
+_AGAIN = "grow it again with --overwrite"
 
 
 def holds_taxonomy(folder: str | Path) -> bool:
@@ -33,14 +36,50 @@ def holds_taxonomy(folder: str | Path) -> bool:
     return (Path(folder) / _TREE).exists()
 
 
-def check_folder(folder: str | Path, settings: dict[str, Any], *, overwrite: bool = False) -> None:
+def check_folder(
+    folder: str | Path, settings: Mapping[str, Any], *, overwrite: bool = False, ignored: Collection[str] = ()
+) -> None:
     """Raises `FitFolderError` if the folder cannot take this taxonomy: it holds something else, or is no folder.
 
-    The same taxonomy (equal texts and settings) may be written again: a repeated command is not an accident.
+    The same taxonomy (equal texts, settings, edits and updates) may be written again: a repeated command is not an
+    accident. `taxonomy.yaml` must not have been edited since it was written. Settings that are `ignored` may differ.
     """
     check_result_folder(
-        folder, _TREE, settings, lambda: read_contents(folder)["settings"], overwrite=overwrite, ignored=_NOT_COMPARED
+        folder,
+        _TREE,
+        _compared(settings),
+        lambda: _compared(read_contents(folder)["settings"]),
+        overwrite=overwrite,
+        ignored=_NOT_COMPARED.union(ignored),
     )
+    if not overwrite and holds_taxonomy(folder) and (change := unfitted(folder)):
+        raise FitFolderError(
+            f"{Path(folder) / EDITED} was edited ({change}): run `nlparam refit {folder}` first, choose another --out, "
+            "or lose the edit with --overwrite"
+        )
+
+
+def _compared(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with what was done to the tree, but not when, nor what that cost."""
+    edits, updates = settings.get("edits") or (), settings.get("updates") or ()
+    return dict(settings) | {
+        "edits": [one["changes"] for one in edits],
+        "updates": [{name: value for name, value in one.items() if name != "date"} for one in updates],
+    }
+
+
+def unfitted(folder: str | Path, taxonomy: Taxonomy | None = None) -> str | None:
+    """The first edit in the `taxonomy.yaml` of a folder that no refit has heeded, in words; `None` if there is none.
+
+    `taxonomy` is that of the folder, if it is loaded already. Raises `FitFolderError` if it is incomplete.
+    """
+    path = Path(folder) / EDITED
+    if not path.exists():
+        return None
+    try:
+        return next(iter(plan(read(path), load(folder) if taxonomy is None else taxonomy).changes), None)
+    except EditError as error:
+        return str(error)
 
 
 def save(taxonomy: Taxonomy, folder: str | Path, *, overwrite: bool = False) -> Path:
@@ -53,7 +92,6 @@ def save(taxonomy: Taxonomy, folder: str | Path, *, overwrite: bool = False) -> 
     from safetensors.numpy import save_file
 
     folder = Path(folder)
-    check_folder(folder, taxonomy.settings, overwrite=overwrite)
     denoter = taxonomy.denoter
     judgments = [dataclasses.asdict(judgment) for judgment in taxonomy.judgments]
     schema = pyarrow.schema(
@@ -71,17 +109,18 @@ def save(taxonomy: Taxonomy, folder: str | Path, *, overwrite: bool = False) -> 
         arrays[f"directions/{node}"] = np.ascontiguousarray(denoter.directions[node])
         for name, leaf in zip(Head._fields, head, strict=True):
             arrays[f"head/{node}/{name}"] = np.ascontiguousarray(leaf)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / _TREE).unlink(missing_ok=True)
-        save_file(arrays, folder / _HEADS)
-        (folder / _NGRAMS).write_text(json.dumps(denoter.ngrams.vocabularies, ensure_ascii=False), encoding="utf-8")
-        for name, table in tables.items():
-            pyarrow.parquet.write_table(table, folder / name)
-        (folder / EDITED).write_text(written(taxonomy, folder=folder), encoding="utf-8")
-        write_json(folder / _TREE, contents)
-    except OSError as error:
-        raise FitFolderError(f"{folder} cannot be written ({error}): choose another --out") from error
+    with writing(folder):
+        check_folder(folder, taxonomy.settings, overwrite=overwrite)
+        try:
+            make_room(folder, _TREE, overwrite=overwrite)
+            save_file(arrays, folder / _HEADS)
+            (folder / _NGRAMS).write_text(json.dumps(denoter.ngrams.vocabularies, ensure_ascii=False), encoding="utf-8")
+            for name, table in tables.items():
+                pyarrow.parquet.write_table(table, folder / name)
+            (folder / EDITED).write_text(written(taxonomy, folder=folder), encoding="utf-8")
+            write_json(folder / _TREE, contents)
+        except OSError as error:
+            raise FitFolderError(f"{folder} cannot be written ({error}): choose another --out") from error
     return folder
 
 
@@ -155,39 +194,34 @@ def load(folder: str | Path, *, embedder: str | Path | AbstractEmbedder | None =
             f"{folder} was written by a newer nlparam (format {contents['format']}, this one reads {FORMAT}): "
             "upgrade nlparam"
         )
-    try:
+    with complete(folder, "taxonomy", again=_AGAIN):
         arrays = load_file(folder / _HEADS)
         vocabularies = json.loads((folder / _NGRAMS).read_text(encoding="utf-8"))
         names = (_TEXTS, _DENOTATIONS, _CANDIDATES, _JUDGMENTS)
         texts, denoted, considered, judged = (pyarrow.parquet.read_table(folder / name) for name in names)
-    except (OSError, ValueError) as error:
-        raise FitFolderError(
-            f"{folder} holds an incomplete taxonomy ({error}): grow it again with --overwrite"
-        ) from error
-    settings = contents["settings"]
-    if not isinstance(embedder, AbstractEmbedder):
-        embedder = SentenceTransformerEmbedder(embedder or settings["embedder"])
-    corpus = Corpus.from_texts(texts["text"].to_pylist())
-    columns = contents["columns"]
-    return Taxonomy(
-        nodes=_nodes(contents["nodes"], corpus, denoted, considered),
-        corpus=corpus,
-        denoter=TreeDenoter(
-            embedder=embedder,
-            ngrams=ngrams_of(vocabularies, arrays),
-            directions={node: arrays[f"directions/{node}"] for node in columns},
-            heads={node: _head(arrays, node) for node in columns},
-            columns={node: tuple(ids) for node, ids in columns.items()},
-            embedder_identity=settings["embedder_identity"],
-            goal_map=goal_map_of(arrays),
-        ),
-        judgments=[Judgment(**judgment) for judgment in judged.to_pylist()],
-        result=OUTCOMES[contents["result"]],
-        settings=settings,
-        versions=contents["versions"],
-        costs=Costs.from_dict(contents["costs"]),
-        stamps=tuple(texts["time"].to_pylist()) if "time" in texts.column_names else None,
-    )
+        settings, columns = contents["settings"], contents["columns"]
+        if not isinstance(embedder, AbstractEmbedder):
+            embedder = SentenceTransformerEmbedder(embedder or settings["embedder"])
+        corpus = Corpus.from_texts(texts["text"].to_pylist())
+        return Taxonomy(
+            nodes=_nodes(contents["nodes"], corpus, denoted, considered),
+            corpus=corpus,
+            denoter=TreeDenoter(
+                embedder=embedder,
+                ngrams=ngrams_of(vocabularies, arrays),
+                directions={node: arrays[f"directions/{node}"] for node in columns},
+                heads={node: _head(arrays, node) for node in columns},
+                columns={node: tuple(ids) for node, ids in columns.items()},
+                embedder_identity=settings["embedder_identity"],
+                goal_map=goal_map_of(arrays),
+            ),
+            judgments=[Judgment(**judgment) for judgment in judged.to_pylist()],
+            result=OUTCOMES[contents["result"]],
+            settings=settings,
+            versions=contents["versions"],
+            costs=Costs.from_dict(contents["costs"]),
+            stamps=tuple(texts["time"].to_pylist()) if "time" in texts.column_names else None,
+        )
 
 
 def read_contents(folder: str | Path) -> dict[str, Any]:
@@ -195,7 +229,7 @@ def read_contents(folder: str | Path) -> dict[str, Any]:
 
     Raises `FitFolderError` if there is none or it is damaged.
     """
-    return read_json(Path(folder) / _TREE, again="grow it again with --overwrite")
+    return read_json(Path(folder) / _TREE, again=_AGAIN)
 
 
 def _head(arrays: dict[str, np.ndarray], node: str) -> Head:

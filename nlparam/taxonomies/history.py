@@ -5,10 +5,9 @@ from pathlib import Path
 
 from nlparam.errors import FitFolderError
 from nlparam.hierarchy import Taxonomy
-from nlparam.taxonomies.drift import ASSIGNMENTS
-from nlparam.taxonomies.drift import FILE as UPDATE
+from nlparam.result_folder import LOCK
 from nlparam.taxonomies.entries import FILE, written
-from nlparam.taxonomies.folder import load
+from nlparam.taxonomies.folder import load, read_contents
 
 FOLDER = "history"
 EDITED = "taxonomy.edited.yaml"
@@ -18,14 +17,19 @@ def keep(taxonomy: Taxonomy, folder: str | Path) -> Path:
     """Copies what is in the folder of a taxonomy to `history/1` in it, or the next number that is free.
 
     The copy can be loaded. Its `taxonomy.yaml` is that of the tree as it was, `taxonomy.edited.yaml` as a person had
-    edited it. Raises `FitFolderError` if it cannot be written.
+    edited it. Raises `FitFolderError` if it cannot be written, or the folder holds another taxonomy by now.
     """
     folder = Path(folder)
+    if read_contents(folder)["settings"] != taxonomy.settings:
+        raise FitFolderError(
+            f"another command has changed the taxonomy in {folder} meanwhile, and nothing was changed by this one: run "
+            "it again; what was judged until now costs nothing again"
+        )
     kept = folder / FOLDER / str(_last(folder) + 1)
     try:
         kept.mkdir(parents=True)
         for path in folder.iterdir():
-            if path.is_file():
+            if path.is_file() and path.name != LOCK:
                 shutil.copy2(path, kept / (EDITED if path.name == FILE else path.name))
         (kept / FILE).write_text(written(taxonomy, folder=kept), encoding="utf-8")
     except OSError as error:
@@ -45,12 +49,6 @@ def load_or_hint(folder: str | Path) -> Taxonomy:
         raise FitFolderError(
             f"{error}; the taxonomy before the last change is in {folder / FOLDER / str(last)}: copy its files here"
         ) from error
-
-
-def forget_update(folder: str | Path) -> None:
-    """Removes what an update wrote beside a taxonomy that has changed since; the history has it."""
-    for name in (UPDATE, ASSIGNMENTS):
-        (Path(folder) / name).unlink(missing_ok=True)
 
 
 def _last(folder: Path) -> int:

@@ -14,7 +14,7 @@ from nlparam.numerics.head import Head, Judged, fit_head
 from nlparam.taxonomies.divided import Considered, Divided, Known
 from nlparam.taxonomies.dividing import Divider
 from nlparam.taxonomies.edit import PlannedDivision, PlannedNode
-from nlparam.taxonomies.entries import judged
+from nlparam.taxonomies.entries import either, judged
 from nlparam.taxonomies.tree import Branch
 
 # For an edit: below, the node has become another.
@@ -212,7 +212,7 @@ class Rebuilding:
 
     def _solved(self, division: PlannedDivision, ids, rows, path, pool: Sequence[str]) -> Divided:
         """A division whose open children and other candidates compete again, beside those that are locked."""
-        locked = [child for child in division.children if child.locked]
+        locked = [child for child in division.children if child.stays]
         least, most = self.divider.children
         # Candidates for a node without children divide it.
         n_children = None if pool and not division.children else division.n_children
@@ -225,7 +225,7 @@ class Rebuilding:
         divider = dataclasses.replace(self.divider, children=limits, n_slots=most)
         barred = self._barred(ids, division.excluded)
         fixed = [self._known(child.predicates) for child in locked]
-        offered = [self._known(child.predicates) for child in division.children if not child.locked]
+        offered = [self._known(child.predicates) for child in division.children if not child.stays]
         offered += [Known(predicate, self.known.get(predicate.casefold(), {})) for predicate in pool]
         if not division.anew and (n_children is None or n_children > len(locked)):
             offered += self._candidates(ids, {one.casefold() for one in barred})
@@ -325,7 +325,7 @@ class Rebuilding:
     def _known(self, predicates: Sequence[str]) -> Known:
         if len(predicates) == 1:
             return Known(predicates[0], self.known.get(predicates[0].casefold(), {}))
-        return Known(", or ".join(predicates), self._answers(predicates))
+        return Known(either(predicates), self._answers(predicates))
 
     def _answers(self, predicates: Sequence[str]) -> dict[str, float]:
         """Whether any of some predicates holds: the highest of the answers, for texts that all were judged on."""

@@ -29,6 +29,9 @@ from nlparam.taxonomies.options import TaxonomyOptions
 from nlparam.taxonomies.rebuilding import Rebuilding
 from nlparam.taxonomies.tree import assemble
 
+# What `last_edit` says where nothing was done.
+NO_EDIT: dict[str, Any] = {"changes": [], "gone": [], "new": [], "calls": 0, "judgments_asked": 0, "seconds": 0.0}
+
 
 def refit(
     taxonomy: Taxonomy,
@@ -47,10 +50,10 @@ def refit(
     """Fits a taxonomy again after an edit: what is locked stays, and what the edit touches is solved anew.
 
     Nothing that was judged is judged again: the candidates of every node (`Node.candidates`) are kept with their
-    answers. Renaming, locking, deleting and merging ask nothing at all. Where something is forbidden, added, moved
-    there or reworded, or a node is split, the open nodes beside it compete again with all that was considered before;
-    only what is missing is judged or proposed. Everything else stays as it is, and without an edit the result is the
-    taxonomy itself.
+    answers. Renaming, locking, deleting, and merging nodes without children ask nothing at all. Where something is
+    forbidden, added, moved there or reworded, or a node is split, the open nodes beside it compete again with all that
+    was considered before, as the children of merged nodes do; only what is missing is judged or proposed. Everything
+    else stays as it is, and without an edit the result is the taxonomy itself.
 
     **Arguments:**
 
@@ -95,14 +98,14 @@ def refit(
                 "no candidate predicates are left that divide the texts: forbid less, or add nodes of your own; "
                 "nothing was changed"
             )
-        settings = taxonomy.settings | {"locked": rebuilding.locked, "excluded": list(planned.forbidden)}
+        settings = taxonomy.settings | _barred(taxonomy, planned) | {"locked": rebuilding.locked}
         costs = divider.run.costs
         tree = assemble(divider, taxonomy.denoter and taxonomy.denoter.goal_map, root, settings)
         asked = {"calls": costs.calls, "judgments_asked": costs.judgments_asked, "seconds": costs.total_seconds}
     gone, new = _differences(taxonomy, tree)
     return dataclasses.replace(
         tree,
-        settings=tree.settings | {"edits": _edits(taxonomy, changes, gone=gone, new=new, **asked)},
+        settings=tree.settings | {"edits": edits_of(taxonomy, changes, gone=gone, new=new, **asked)},
         costs=taxonomy.costs + costs,
         stamps=taxonomy.stamps,
     )
@@ -235,11 +238,26 @@ def _relabelled(taxonomy: Taxonomy, planned: Plan, changes: Sequence[str]) -> Ta
             visit(child.division, (*path, child.name))
 
     visit(planned.division, ())
-    settings = taxonomy.settings | {"locked": locked, "excluded": list(planned.forbidden)}
-    nothing = {"gone": [], "new": [], "calls": 0, "judgments_asked": 0, "seconds": 0.0}
-    return dataclasses.replace(
-        taxonomy, nodes=nodes, settings=settings | {"edits": _edits(taxonomy, changes, **nothing)}
-    )
+    settings = taxonomy.settings | _barred(taxonomy, planned) | {"locked": locked}
+    return dataclasses.replace(taxonomy, nodes=nodes, settings=settings | {"edits": edits_of(taxonomy, changes)})
+
+
+def _barred(taxonomy: Taxonomy, planned: Plan) -> dict[str, Any]:
+    """The settings of what is excluded: everywhere, and under nodes, by the names that these have now."""
+    under = dict(taxonomy.settings.get("excluded_under") or {})
+    found: dict[str, list[str]] = {}
+
+    def visit(division: PlannedDivision, path: tuple[str, ...]) -> None:
+        for child in division.children:
+            here = (*path, child.name)
+            for one in child.ids:
+                said = under.pop(" > ".join(node.name for node in taxonomy.path(one)), ())
+                if said:
+                    found.setdefault(" > ".join(here), []).extend(said)
+            visit(child.division, here)
+
+    visit(planned.division, ())
+    return {"excluded": list(planned.forbidden), "excluded_under": under | found}
 
 
 def _differences(before: Taxonomy, after: Taxonomy) -> tuple[list[str], list[str]]:
@@ -258,9 +276,11 @@ def _differences(before: Taxonomy, after: Taxonomy) -> tuple[list[str], list[str
     return [name for path, name in old.items() if path not in new], [n for path, n in new.items() if path not in old]
 
 
-def _edits(taxonomy: Taxonomy, changes: Sequence[str], **asked: Any) -> list[dict[str, Any]]:
+def edits_of(taxonomy: Taxonomy, changes: Sequence[str], **asked: Any) -> list[dict[str, Any]]:
+    """`settings["edits"]` after one more edit, if there are `changes`; `asked` is what else is said of it."""
+    before: list[dict[str, Any]] = list(taxonomy.settings.get("edits") or ())
     date = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-    return [*(taxonomy.settings.get("edits") or ()), {"date": date, "changes": list(changes)} | asked]
+    return [*before, NO_EDIT | {"date": date, "changes": list(changes)} | asked] if changes else before
 
 
 def _with(

@@ -78,7 +78,9 @@ def update(
     raises of the language model.
     """
     new = Corpus.from_texts(texts)
-    _check(new, n_judged, propose, level, confidence)
+    if not new.distinct:
+        raise CorpusError(f"all {len(new):,} new texts are blank: check the file and the field of the text")
+    check_options(n_judged, propose, level, confidence)
     all_stamps = _stamps(taxonomy, stamps, len(new))
     notes = _notes(taxonomy, new)
     for note in notes:
@@ -345,9 +347,8 @@ def _by_id(root: Branch) -> dict[str, Branch]:
     return found
 
 
-def _check(new: Corpus, n_judged, propose: str, level: float, confidence: float) -> None:
-    if not new.distinct:
-        raise CorpusError(f"all {len(new):,} new texts are blank: check the file and the field of the text")
+def check_options(n_judged: int | str | None, propose: str, level: float, confidence: float) -> None:
+    """Raises `ValueError` for options of `update` that are impossible whatever the texts are."""
     if propose not in PROPOSE:
         raise ValueError(f"got propose={propose!r}, expected one of {', '.join(PROPOSE)}")
     if isinstance(n_judged, str) and n_judged != "auto":

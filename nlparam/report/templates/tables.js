@@ -2,10 +2,13 @@
 (() => {
   // Tables that can be sorted: each heading becomes a button. A cell may say what it is sorted by in data-value.
   const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
-  const valueOf = (cell) => {
+  const valueOf = (cell, numeric) => {
     const text = cell.dataset.value ?? cell.textContent.trim();
-    const number = Number(text.replace(/,/g, "").replace(/[%+]/g, ""));
-    return text === "" || text === "–" ? null : Number.isNaN(number) ? text : number;
+    if (text === "" || text === "–") return null;
+    // Other columns have no figures: the node 1.10 comes after 1.2.
+    const figure = numeric || "value" in cell.dataset;
+    const number = figure ? Number(text.replace(/,/g, "").replace(/[%+]/g, "")) : NaN;
+    return Number.isNaN(number) ? text : number;
   };
 
   function sort(table, heading, column) {
@@ -17,7 +20,7 @@
     for (const other of table.tHead.querySelectorAll("[aria-sort]")) other.removeAttribute("aria-sort");
     heading.setAttribute("aria-sort", order);
     const sign = order === "ascending" ? 1 : -1;
-    const rows = [...body.rows].map((row, index) => ({ row, index, value: valueOf(row.cells[column]) }));
+    const rows = [...body.rows].map((row, index) => ({ row, index, value: valueOf(row.cells[column], numeric) }));
     rows.sort((a, b) => {
       // What has no figure stands last, in either order.
       if (a.value === null || b.value === null) return (a.value === null) - (b.value === null) || a.index - b.index;

@@ -29,11 +29,11 @@
   };
   const holds = {
     all: () => true,
-    for: (i) => value.denotation(i) > 50,
-    against: (i) => value.denotation(i) !== null && value.denotation(i) <= 50,
+    for: (i) => value.denotation(i) >= 50,
+    against: (i) => value.denotation(i) !== null && value.denotation(i) < 50,
     known: (i) => value.denotation(i) !== null,
     judged: (i) => value.answer(i) !== null,
-    disagree: (i) => value.gap(i) !== null && value.denotation(i) > 50 !== value.answer(i) > 50,
+    disagree: (i) => value.gap(i) !== null && value.denotation(i) >= 50 !== value.answer(i) >= 50,
     assigned: (i) => data.clusters[i] === state.predicate,
   };
 
