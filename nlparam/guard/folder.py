@@ -17,7 +17,7 @@ from nlparam.guard.synthesis import Example
 from nlparam.guard.thresholds import Threshold
 from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder
 from nlparam.language.features import NgramFeatures
-from nlparam.result_folder import check_result_folder, read_json, write_json
+from nlparam.result_folder import check_result_folder, make_room, read_json, write_json
 
 FORMAT = 2  # 1 had heads for windows of 72 words
 _GUARD, _HEADS, _NGRAMS, _EXAMPLES = "guard.json", "heads.safetensors", "ngrams.json", "synthetic.parquet"
@@ -92,8 +92,7 @@ class Guard:
             "seen": sorted(self.seen),
         }
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / _GUARD).unlink(missing_ok=True)
+            make_room(folder, _GUARD, overwrite=overwrite)
             save_file({name: np.ascontiguousarray(leaf) for name, leaf in arrays.items()}, folder / _HEADS)
             vocabularies = json.dumps(ngrams.vocabularies, ensure_ascii=False)
             (folder / _NGRAMS).write_text(vocabularies, encoding="utf-8")

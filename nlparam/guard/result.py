@@ -7,7 +7,7 @@ from typing import Any
 
 from nlparam.costs import Costs
 from nlparam.errors import FitFolderError
-from nlparam.result_folder import check_result_folder, read_json, write_json
+from nlparam.result_folder import check_result_folder, make_room, read_json, write_json
 
 FORMAT = 1
 EVALUATION = "evaluation.json"
@@ -116,6 +116,7 @@ class Evaluation:
         folder = Path(folder)
         check_evaluation_folder(folder, self.settings, overwrite=overwrite)
         try:
+            make_room(folder, EVALUATION, overwrite=overwrite)
             self.report(folder / "report.html")
             write_json(folder / EVALUATION, {"format": FORMAT} | self.as_dict())
         except OSError as error:
