@@ -5,6 +5,7 @@ from nlparam.models.classification import ClassificationWeights as Classificatio
 from nlparam.models.clustering import Clustering as Clustering
 from nlparam.models.clustering import ClusteringWeights as ClusteringWeights
 from nlparam.models.difference import Difference as Difference
+from nlparam.models.difference import DifferenceData as DifferenceData
 from nlparam.models.difference import DifferenceWeights as DifferenceWeights
 from nlparam.models.regression import Regression as Regression
 from nlparam.models.regression import RegressionWeights as RegressionWeights

@@ -82,9 +82,10 @@ class Clustering(AbstractPredicateModel):
         return jax.nn.softmax(log_density[:, :-1])
 
     def quantities(self, weights, denotations, data=None):
-        """The share of the texts in each cluster."""
+        """The share of the texts in each cluster; a text with denotations of 0 throughout, a blank one, is in none."""
         del data
-        shares = jnp.mean(jax.nn.one_hot(self.predict(weights, denotations), self.n_predicates), axis=0)
+        members = jax.nn.one_hot(self.predict(weights, denotations), self.n_predicates)
+        shares = jnp.mean(jnp.where(jnp.any(denotations > 0, axis=1, keepdims=True), members, 0.0), axis=0)
         return {"share": Quantity(shares, ("predicate",), "Share of texts", None)}
 
     def explained(self, weights: ClusteringWeights, denotations) -> jax.Array:

@@ -4,13 +4,19 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from nlparam.errors import CorpusError
 from nlparam.labels import class_labels
 from nlparam.numerics.model import AbstractPredicateModel
 from nlparam.numerics.newton import newton
 from nlparam.numerics.quantities import Prepared, Quantity
+
+
+class DifferenceData(NamedTuple):
+    """`second[i]` is 1 if text i is of the group that differences are counted towards, else 0."""
+
+    second: Int[Array, " n_texts"]
 
 
 class DifferenceWeights(NamedTuple):
@@ -33,7 +39,7 @@ class Difference(AbstractPredicateModel):
 
     **Arguments:** `n_predicates`; `diversity`, the $\delta$ in nats; `ridge`, the $\rho$; `towards`, the name of the
     group that differences are counted towards, by default the second in order. `data` are the groups, `(n_texts,)`, of
-    exactly two values.
+    exactly two values; `loss` takes `DifferenceData`, or the 0s and 1s alone.
     """
 
     n_predicates: int
@@ -50,7 +56,11 @@ class Difference(AbstractPredicateModel):
             raise ValueError(f"got ridge={self.ridge}, expected a positive number: it keeps the weights finite")
 
     def prepare(self, data, n_texts):
-        """Numbers the two groups."""
+        """Numbers the two groups; takes `DifferenceData` too."""
+        if isinstance(data, DifferenceData):
+            if len(data.second) != n_texts:
+                raise CorpusError(f"got {len(data.second)} groups for {n_texts} texts, expected one per text")
+            return Prepared(DifferenceData(jnp.asarray(data.second)), {"class": ["0", "1"]})
         labels = class_labels(data, n_texts)
         if len(labels.names) != 2:
             shown = ", ".join(repr(name) for name in labels.names[:8])
@@ -58,15 +68,15 @@ class Difference(AbstractPredicateModel):
                 f"got {len(labels.names)} groups ({shown}), expected two: choose two of them, or fit a classification"
             )
         codes, names = labels
-        prepared = names == ["0", "1"]
-        if self.towards is not None and self.towards not in names and not prepared:
+        if self.towards is not None and self.towards not in names:
             raise CorpusError(f"got the groups {names[0]!r} and {names[1]!r}, expected one to be {self.towards!r}")
         if self.towards == names[0]:
             codes, names = 1 - codes, names[::-1]
-        return Prepared(jnp.asarray(codes), {"class": names})
+        return Prepared(DifferenceData(jnp.asarray(codes)), {"class": names})
 
     def loss(self, weights, denotations, data=None):
-        single = jax.vmap(lambda b, a, column: self._single_loss(b, a, column, data), in_axes=(0, 0, 1))
+        group = _second(data)
+        single = jax.vmap(lambda b, a, column: self._single_loss(b, a, column, group), in_axes=(0, 0, 1))
         return jnp.mean(single(weights.log_odds, weights.intercepts, denotations)) + self._repetition(denotations)
 
     def init_weights(self, denotations, data=None):
@@ -77,9 +87,11 @@ class Difference(AbstractPredicateModel):
     def fit_weights(self, denotations, data=None, init=None):
         """Newton's method for each predicate by itself."""
         start = self.init_weights(denotations, data) if init is None else init
+        group = _second(data)
 
         def fit_one(log_odds, intercept, column):
-            return newton(lambda pair: self._single_loss(pair[0], pair[1], column, data), (log_odds, intercept)).weights
+            loss = lambda pair: self._single_loss(pair[0], pair[1], column, group)  # noqa: E731
+            return newton(loss, (log_odds, intercept)).weights
 
         return DifferenceWeights(*jax.vmap(fit_one, in_axes=(0, 0, 1))(start.log_odds, start.intercepts, denotations))
 
@@ -94,7 +106,7 @@ class Difference(AbstractPredicateModel):
 
     def quantities(self, weights, denotations, data=None):
         """The difference in prevalence, second group minus first, and the log-odds."""
-        second = jnp.asarray(data, denotations.dtype)
+        second = jnp.asarray(_second(data), denotations.dtype)
         difference = second @ denotations / jnp.sum(second) - (1 - second) @ denotations / jnp.sum(1 - second)
         return {
             "difference": Quantity(difference, ("predicate",), "Difference in prevalence"),
@@ -107,7 +119,7 @@ class Difference(AbstractPredicateModel):
 
     def warnings(self, weights, denotations, data=None):
         scores = weights.intercepts + weights.log_odds * denotations
-        separates = jnp.all((scores > 0) == (jnp.asarray(data) > 0)[:, None], axis=0)
+        separates = jnp.all((scores > 0) == (jnp.asarray(_second(data)) > 0)[:, None], axis=0)
         if bool(jnp.any(separates)):
             return [
                 "a predicate separates the groups perfectly: its log-odds are finite only by the ridge, and their size "
@@ -129,3 +141,7 @@ class Difference(AbstractPredicateModel):
 
     def _votes(self, weights, denotations):
         return jnp.mean(denotations * weights.log_odds + weights.intercepts, axis=1)
+
+
+def _second(data):
+    return data.second if isinstance(data, DifferenceData) else data

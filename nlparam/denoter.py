@@ -8,7 +8,7 @@ import numpy as np
 
 from nlparam.corpus import Corpus
 from nlparam.errors import EmbedderError
-from nlparam.language.embed import AbstractEmbedder, embed_corpus
+from nlparam.language.embed import AbstractEmbedder, embed_corpus, model_of
 from nlparam.language.features import NgramFeatures
 from nlparam.language.store import Store
 from nlparam.numerics.goal_map import GoalMap
@@ -116,13 +116,8 @@ class TreeDenoter:
 
 
 def _check_embedder(embedder: AbstractEmbedder, identity: str) -> None:
-    if _model_of(embedder.identity) != _model_of(identity):
+    if model_of(embedder.identity) != model_of(identity):
         raise EmbedderError(
             f"the embedder here is {embedder.identity!r}, expected {identity!r}, with which the fit was made: install "
             "that one, or fit again"
         )
-
-
-def _model_of(identity: str) -> str:
-    # The precision comes last: a machine without bfloat16 may use a fit that was made with it.
-    return identity.rsplit(",", 1)[0]

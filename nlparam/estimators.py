@@ -86,7 +86,7 @@ class _TextEstimator(BaseEstimator):
         check_is_fitted(self, "fit_")
         opened = contextlib.nullcontext(self.store) if isinstance(self.store, Store) else Store(self.store)
         with opened as store:
-            return self.fit_.denote(_texts(X), store=store)
+            return self.fit_.denote(_texts(X), by="head", store=store)
 
 
 class PredicateVectorizer(TransformerMixin, _TextEstimator):

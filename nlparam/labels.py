@@ -27,7 +27,7 @@ def class_labels(labels: Sequence[Any] | np.ndarray, n_texts: int) -> ClassLabel
 
     **Arguments:** `labels`, one per text: strings, whole numbers or booleans.
 
-    **Raises:** `CorpusError` if labels are missing (None, NaN or blank), are fractions, are strings and numbers mixed,
+    **Raises:** `CorpusError` if labels are missing (None, NaN or blank), are fractions, are of several of these kinds,
     or are all of one class.
     """
     values = _values(labels, n_texts, "class labels")
@@ -40,16 +40,17 @@ def class_labels(labels: Sequence[Any] | np.ndarray, n_texts: int) -> ClassLabel
             f"got {values[wrong[0]]!r} for text {wrong[0]}, expected class labels (strings, whole numbers or "
             "booleans): for numbers, fit a regression"
         )
-    strings = [isinstance(value, str) for value in values]
-    if any(strings) and not all(strings):
-        first, second = strings.index(True), strings.index(False)
-        raise CorpusError(
-            f"got the label {values[first]!r} for text {first} and {values[second]!r} for text {second}, expected all "
-            "strings or all numbers: '1' and 1 may be one class or two; convert them with str()"
-        )
-    whole = not any(strings)
+    for kind in (str, bool):
+        of_kind = [isinstance(value, kind) for value in values]
+        if any(of_kind) and not all(of_kind):
+            first, second = of_kind.index(True), of_kind.index(False)
+            raise CorpusError(
+                f"got the label {values[first]!r} for text {first} and {values[second]!r} for text {second}, expected "
+                "all strings, all numbers or all booleans: '1' and 1 may be one class or two; convert them with str()"
+            )
     names = [_name(value) for value in values]
-    distinct = sorted(set(names), key=(lambda name: int(float(name))) if whole and not _boolean(values) else str)
+    value_of = dict(zip(names, values, strict=True))
+    distinct = sorted(value_of, key=value_of.__getitem__)
     if len(distinct) < 2:
         raise CorpusError(f"all {n_texts} labels are {distinct[0]!r}, expected at least two classes")
     position = {name: number for number, name in enumerate(distinct)}
@@ -109,10 +110,6 @@ def _is_missing(value: Any) -> bool:
         return True
 
 
-def _boolean(values: list[Any]) -> bool:
-    return all(isinstance(value, bool) for value in values)
-
-
 def _is_whole(value: Any) -> bool:
     return isinstance(value, bool | int) or (isinstance(value, float) and value.is_integer())
 
@@ -126,5 +123,5 @@ def _number(value: Any) -> float:
         return math.nan
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return math.nan

@@ -13,7 +13,7 @@ from nlparam.times import TimeSteps, grouped_steps
 
 # More steps than these make curves that are mostly noise: few texts are left for each.
 MOST_STEPS = 40
-_MISSING = ("", "nan", "nat", "none", "null")
+_MISSING = ("", "nan", "nat", "none", "null", "<na>")
 
 
 class SharesOverTime(NamedTuple):

@@ -113,11 +113,11 @@ class Pool:
         A head rather than the answers even on the texts that were judged: it is trained on them all, and on real news
         closer to the truth than the small model that taught it.
         """
-        answers = self.answers[:, list(columns)]
+        answers = self._answers(columns)
         judged = [place for place, column in enumerate(columns) if column not in self.computed]
         if len(judged) < len(columns):
-            # What is computed is exact and needs no head; where a function failed, its predicate does not hold.
-            exact = np.nan_to_num(answers.astype(np.float64))
+            # What is computed is exact and needs no head.
+            exact = answers.astype(np.float64)
             if judged:
                 exact[:, judged] = self.denotations([columns[place] for place in judged])
             return exact
@@ -130,6 +130,13 @@ class Pool:
             denoted[:, number] = correct(answers[:, number], fitted.head.thresholds[number])
         return denoted
 
+    def _answers(self, columns: Sequence[int]) -> np.ndarray:
+        # Where a computed predicate's function failed, it does not hold.
+        answers = self.answers[:, list(columns)]
+        computed = [place for place, column in enumerate(columns) if column in self.computed]
+        answers[:, computed] = np.nan_to_num(answers[:, computed])
+        return answers
+
     def cautious_denotations(self, columns: Sequence[int]) -> np.ndarray:
         """`(n_distinct, n_columns)` denotations to compare candidates by, of which some are judged in full.
 
@@ -139,7 +146,7 @@ class Pool:
         """
         if self.correct_bias:
             return self.denotations(columns)
-        answers = self.answers[:, list(columns)]
+        answers = self._answers(columns)
         incomplete: list[int] = np.flatnonzero(~np.isfinite(answers).all(axis=0)).tolist()
         cautious = answers.astype(np.float64)
         if not incomplete:

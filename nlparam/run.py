@@ -110,9 +110,12 @@ def prepared(
     options = _options(options, default_options(model, corpus, language_model, cascade=cascade is not None))
     labelled = Labelled.read(calibration) if isinstance(calibration, str | Path) else calibration
     opened = store if isinstance(store, Store) else Store(store)
-    engine = Engine(language_model, store=opened, costs=costs, timeout=timeout, progress=progress, meter=meter)
     measuring = opened.unread() if only_estimate else contextlib.nullcontext()
-    with opened if opened is not store else contextlib.nullcontext(), engine, measuring:
+    with (
+        opened if opened is not store else contextlib.nullcontext(),
+        Engine(language_model, store=opened, costs=costs, timeout=timeout, progress=progress, meter=meter) as engine,
+        measuring,
+    ):
         n_words = _WORDS_STRONG if language_model.strong else _WORDS_SMALL
         if judge is None or isinstance(judge, Cascade):
             judge = LabelJudge(engine, opened, costs, n_words=n_words, form=form, progress=progress)

@@ -12,7 +12,7 @@ from nlparam.costs import Costs
 from nlparam.recurrence import Stability
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import altair
     import arviz
@@ -193,7 +193,7 @@ class Fit:
 
         return denote(self, texts, by=by, lm=lm, store=store, progress=progress).denotations
 
-    def predict(self, texts: "Sequence[str]", *, denotations: np.ndarray | None = None, **options: Any) -> np.ndarray:
+    def predict(self, texts: "Iterable[str]", *, denotations: np.ndarray | None = None, **options: Any) -> np.ndarray:
         """The model's prediction for new texts, for a clustering the index of the predicate each belongs to.
 
         `denotations` are those of `denote(texts)`, if you have them already; `options` are those of `denote`.
@@ -201,7 +201,7 @@ class Fit:
         import jax.numpy as jnp
 
         corpus = Corpus.from_texts(texts)
-        denotations = self.denote(texts, **options) if denotations is None else denotations
+        denotations = self.denote(corpus.texts, **options) if denotations is None else denotations
         predicted = np.asarray(self.model.predict(self.weights, jnp.asarray(denotations)))
         return np.where(corpus.blank, -1, predicted) if self.model.assigns_texts else predicted
 

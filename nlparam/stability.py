@@ -49,6 +49,8 @@ def consensus(
 
     **Raises:** `ValueError` for fewer than two seeds, and what `nlparam.fit` raises.
     """
+    if "seed" in options:
+        raise ValueError(f"got seed={options['seed']}, expected `seeds`: a number of seeds, or the seeds themselves")
     seeds = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     if len(set(seeds)) < 2 or len(set(seeds)) < len(seeds):
         raise ValueError(f"got the seeds {', '.join(map(str, seeds)) or 'none'}, expected at least two different ones")
@@ -68,7 +70,7 @@ def consensus(
             purse.pay(fits[-1].costs)
             task.advance()
     stability = _stability(seeds[: len(fits)], fits)
-    if purse.empty or fits[-1].result is RESULTS.budget_spent:
+    if purse.empty or len(fits) < len(seeds):
         warnings.warn(
             f"the budget is spent after {len(fits)} of {len(seeds)} seeds: this is the fit with the least loss so far, "
             "no consensus; the same command with more goes on from here",

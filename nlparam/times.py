@@ -102,9 +102,13 @@ def _number(stamp: Any) -> float | None:
 
 
 def _date(stamp: Any) -> np.datetime64 | None:
-    if isinstance(stamp, datetime.date | np.datetime64):
-        date = np.datetime64(stamp)
-        return None if np.isnat(date) else date.astype("datetime64[D]")
+    if isinstance(stamp, datetime.date | np.datetime64) and stamp != stamp:  # NaT, of NumPy or pandas
+        return None
+    if isinstance(stamp, np.datetime64):
+        return stamp.astype("datetime64[D]")
+    if isinstance(stamp, datetime.date):
+        # The day on the clock where it was written, as for a string, whatever its time zone.
+        return np.datetime64(stamp.date() if isinstance(stamp, datetime.datetime) else stamp)
     if not isinstance(stamp, str):
         return None
     text = stamp.strip()

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.special import expit
+from scipy.special import expit, logit
 from scipy.stats import binom
 
 from nlparam.numerics.audit import least_positives, most_errors, plan_side, tail
@@ -225,6 +225,21 @@ def test_a_tiny_corpus_is_asked_for_in_full(rng):
     assert cascade.certificate is not None
     assert (cascade.certificate.recall, cascade.certificate.precision, cascade.certificate.saved) == (1.0, 1.0, 0.0)
     assert cascade.certificate.predicate_recall == (1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize("correct_bias", [True, False])
+def test_without_a_head_the_bias_is_corrected_all_the_same(rng, correct_bias):
+    texts, predicates, answers = corpus(rng, n_texts=50)
+    answers = expit(logit(answers) - 5)  # a judge that is never sure enough to say yes
+    cascade = CascadeSteps(texts, predicates, correct_bias=correct_bias, seed=0)
+    run(cascade, answers)
+    assert cascade.head is None
+    said = cascade.denotations() > 0.5
+    if correct_bias:
+        np.testing.assert_array_equal(said, answers > expit(cascade.thresholds))
+        assert said.any(axis=0).all()
+    else:
+        assert not said.any()
 
 
 def test_what_is_known_is_not_asked_and_counts(rng):

@@ -49,6 +49,12 @@ def test_texts_that_no_predicate_holds_for_are_assigned_but_not_explained():
     np.testing.assert_array_equal(model.explained(weights, columns), [True, True, False, True, True])
 
 
+def test_blank_texts_are_in_no_cluster():
+    model, columns = Clustering(2), jnp.asarray([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
+    shares = model.quantities(model.fit_weights(columns), columns)["share"].values
+    np.testing.assert_allclose(shares, [0.5, 0.25])
+
+
 @given(st.integers(0, 10_000))
 @settings(max_examples=20, deadline=None)
 def test_the_weights_are_the_best_choice_of_clusters(seed):

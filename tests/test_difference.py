@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
+from nlparam.errors import CorpusError
 from nlparam.models import Classification, Difference, DifferenceWeights
 
 # Compiled once for all tests.
@@ -103,6 +104,20 @@ def test_swapping_the_groups_changes_the_signs_alone(rng):
     one, other = fit(model, columns, group), fit(model, columns, 1 - group)
     np.testing.assert_allclose(one.log_odds, -other.log_odds, atol=1e-6)
     np.testing.assert_allclose(model.loss(one, columns, group), model.loss(other, columns, 1 - group))
+
+
+def test_the_group_counted_towards_is_the_second():
+    model = Difference(1, towards="0")
+    data, coords = model.prepare([0, 1, 1], 3)
+    assert coords == {"class": ["1", "0"]}
+    np.testing.assert_array_equal(data.second, [1, 0, 0])
+    np.testing.assert_array_equal(model.prepare(data, 3).data.second, [1, 0, 0])
+    named = Difference(1, towards="old")
+    np.testing.assert_array_equal(named.prepare(named.prepare(["old", "new"], 2).data, 2).data.second, [1, 0])
+    with pytest.raises(CorpusError, match="got the groups '0' and '1', expected one to be 'old'"):
+        named.prepare([0, 1, 1], 3)
+    with pytest.raises(CorpusError, match="got 3 groups for 4 texts"):
+        model.prepare(data, 4)
 
 
 def test_perfect_separation_has_finite_weights():

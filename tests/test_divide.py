@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nlparam.numerics.divide import held_out_gain, jointly, matched, membership, near_the_best, shifted
+from nlparam.numerics.divide import Gain, held_out_gain, jointly, matched, membership, near_the_best, shifted
 
 
 @pytest.fixture
@@ -21,6 +21,10 @@ def test_the_planted_division_is_likelier_than_a_part_of_it_or_noise(planted, rn
     assert whole.mean > part.mean > noise.mean
     assert abs(noise.mean) < 4 * noise.standard_error + 0.2
     assert near_the_best([part, whole]) == [1]
+
+
+def test_of_one_text_nothing_is_clearly_worse():
+    assert near_the_best([Gain(np.asarray([0.2])), Gain(np.asarray([0.5]))]) == [0, 1]
 
 
 def test_dividing_a_group_at_random_gains_nothing(planted, rng):

@@ -146,6 +146,17 @@ def test_adjusting_survives_no_variance_and_too_few_texts():
     assert np.isnan(adjusted_contrast(np.zeros(20), groups, 2, 0, np.eye(20)).effect)
 
 
+def test_answers_that_a_covariate_explains_exactly_prove_nothing():
+    significant = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        covariate = rng.integers(2, size=120).astype(float)
+        standardised = ((covariate - covariate.mean()) / covariate.std())[:, None]
+        null = adjusted_contrast(0.01 + 0.98 * covariate, np.repeat([0, 1], 60), 2, 1, standardised)
+        significant += null.p_value < 0.05
+    assert significant == 0
+
+
 def test_corrections():
     p_values = [0.01, 0.02, 0.5]
     assert correct_p_values(p_values, "bh") == pytest.approx([0.03, 0.03, 0.5])
@@ -162,6 +173,8 @@ def test_scores_of_a_ranker():
     assert auroc(scores, np.ones(4, dtype=bool)) == 0.5
     assert welch_p_value(scores, members) == pytest.approx(scipy.stats.ttest_ind([3, 2], [2, 1], equal_var=False)[1])
     assert welch_p_value(np.ones(4), members) == 1
+    assert welch_p_value(np.asarray([3.0, 3.0, 1.0, 1.0]), members) == 1  # no variance
+    assert welch_p_value(scores, np.asarray([True, False, False, False])) == 1  # one value on a side
 
 
 def test_laps_double_and_end_at_the_most():

@@ -17,6 +17,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import FeatureUnion, make_pipeline
 
 from nlparam import PredicateClassifier, PredicateRegressor, PredicateVectorizer, estimators, load
+from nlparam.cascade import Cascade
 from nlparam.errors import CorpusError, FitFolderError, FitWarning
 from nlparam.language.store import Store
 from nlparam.models import Classification, Clustering, Regression
@@ -81,6 +82,14 @@ def test_the_features_are_the_predicates(bench, fitted):
     assert np.mean((features > 0.5) == named) > 0.95
     np.testing.assert_array_equal(vectorizer.transform(["", bench.texts[0]])[0], 0.0)
     assert vectorizer.transform([]).shape == (0, 3)
+
+
+def test_after_a_cascade_no_language_model_is_asked_either(bench):
+    vectorizer = PredicateVectorizer(3, judge=Cascade(), **bench.params(store=":memory:")).fit(bench.texts)
+    asked = len(bench.oracle.asked)
+    features = vectorizer.transform(bench.texts[:5])
+    np.testing.assert_array_equal(features, vectorizer.fit_.denote(bench.texts[:5], by="head"))
+    assert len(bench.oracle.asked) == asked
 
 
 def test_two_classes_have_one_row_of_coefficients_as_in_scikit_learn(fitted):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import nlparam
-from nlparam.denoter import model_of
 from nlparam.errors import CorpusError, FitFolderError, FitWarning, LanguageModelError, StoreError
+from nlparam.language.embed import model_of
 from nlparam.language.lm.base import Request
 from nlparam.language.lm.scripted import ScriptedModel
 from nlparam.language.propose import Listed

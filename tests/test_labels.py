@@ -25,6 +25,8 @@ def masked(column):
         ([-1, 1, -1], ["-1", "1"], [0, 1, 0]),
         (np.asarray(["x", "y"]), ["x", "y"], [0, 1]),
         (np.asarray([2, 1], np.uint8), ["1", "2"], [1, 0]),
+        ([2**60 + 1, 2**60, 2**60 + 2], [str(2**60), str(2**60 + 1), str(2**60 + 2)], [1, 0, 2]),
+        ([10**400, 1.0], ["1", f"1{'0' * 400}"], [1, 0]),
     ],
 )
 def test_classes_are_numbered_in_order(labels, names, codes):
@@ -54,7 +56,8 @@ def test_missing_labels_of_a_pandas_column():
         ([0.5, 1.5, 0.5, 1.5], r"got 0\.5 for text 0, expected class labels .* fit a regression"),
         ([0, 1, 2, float("inf")], "got inf for text 3"),
         (["a", "b"], "got 2 class labels for 4 texts"),
-        ([1, "1", 2, 2], r"got the label '1' for text 1 and 1 for text 0, expected all strings or all numbers"),
+        ([1, "1", 2, 2], r"got the label '1' for text 1 and 1 for text 0, expected all strings, all numbers"),
+        ([True, 1, 0, 2], r"got the label True for text 0 and 1 for text 1, expected all strings, all numbers"),
         ("abab", "got class labels of type str, expected class labels in a list"),
         ({"a", "b"}, "got class labels of type set"),
         (np.zeros((4, 1)), r"got an array of shape \(4, 1\)"),
@@ -80,6 +83,7 @@ def test_numbers_are_taken(numbers):
         ([1, None, 3, 4], r"1 of 4 values are not finite numbers: None \(text 1\)"),
         ([1, float("nan"), float("inf"), 4], r"2 of 4 values .* nan \(text 1\), inf \(text 2\)"),
         ([1, "two", 3, 4], r"'two' \(text 1\)"),
+        ([1, 10**400, 3, 4], r"1 of 4 values are not finite numbers: 10+ \(text 1\)"),
         (["a", "b", "c", "d"], "4 of 4 values .* or fit a classification to labels"),
         ([True, False, True, False], "4 of 4 values"),
         ([2.5] * 4, r"all 4 numbers to predict are 2\.5"),

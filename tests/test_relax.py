@@ -9,7 +9,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from nlparam.models import Clustering
 from nlparam.numerics.model import AbstractPredicateModel
-from nlparam.numerics.relax import relax
+from nlparam.numerics.relax import _unit, relax
 from nlparam.numerics.seeding import seed_directions
 
 
@@ -108,6 +108,22 @@ def test_seeds_are_texts_and_spread_out(rng):
     nearest = np.argmax(seeds @ np.asarray(embeddings).T, axis=1)
     np.testing.assert_allclose(seeds, np.asarray(embeddings)[nearest], rtol=1e-6)
     assert len(set(labels[nearest])) == 4
+
+
+def test_blank_texts_are_no_seeds(rng):
+    embeddings, labels = planted(rng, spread=0.01)
+    blank = jnp.concatenate([embeddings, jnp.zeros((900, embeddings.shape[1]), embeddings.dtype)])
+    for seed in range(5):
+        seeds = np.asarray(seed_directions(blank, 4, key=jax.random.key(seed)))
+        assert set(labels[np.argmax(seeds @ np.asarray(embeddings).T, axis=1)]) == {0, 1, 2, 3}
+    found = relax(Clustering(4), blank, key=jax.random.key(0))
+    np.testing.assert_allclose(np.linalg.norm(found.directions, axis=1), 1.0, rtol=1e-5)
+    assert np.isfinite(np.asarray(found.restart_losses)).all()
+
+
+def test_a_direction_of_zero_has_a_gradient():
+    gradient = jax.grad(lambda vectors: _unit(vectors)[0, 0])(jnp.zeros((1, 3)))
+    assert np.isfinite(np.asarray(gradient)).all()
 
 
 def test_a_sample_finds_what_the_whole_corpus_would(rng):

@@ -9,6 +9,7 @@ import pytest
 
 from nlparam.errors import CorpusError
 from nlparam.scale import JobError, manifest, parts, sources
+from nlparam.scale.job import _check_apart
 from nlparam.scale.manifest import Manifest
 
 
@@ -95,9 +96,38 @@ def test_carried_fields_keep_their_types_or_the_message_says_which_does_not(tmp_
     with pytest.raises(CorpusError, match=r"'n' is of type .* in a.jsonl and string in c.jsonl"):
         sources.merge_types([*plans, plan(tmp_path / "c.jsonl", columns=["n"])[1]])
     write_lines(tmp_path / "d.jsonl", [{"text": "d", "n": 1}, {"text": "d", "n": "two"}])
-    system, planned = plan(tmp_path / "d.jsonl", columns=["n"], batch_size=1)
+    for batch_size, line in ((1, 2), (2, 1)):
+        with pytest.raises(CorpusError, match=rf"d.jsonl, from line {line}: the field 'n' mixes types"):
+            plan(tmp_path / "d.jsonl", columns=["n"], batch_size=batch_size)
+    system, planned = plan(tmp_path / "d.jsonl", batch_size=1)
     with pytest.raises(CorpusError, match=r"d.jsonl, from line 2: the field 'n' is not int64"):
-        read_all(system, planned, {0, 1}, planned.types)
+        read_all(system, planned, {0, 1}, {"n": pyarrow.int64()})
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"), [([1, 2, 0.5], pyarrow.float64()), ([None, None, 3], pyarrow.int64()), ([..., 1, 2], None)]
+)
+def test_the_type_of_a_carried_field_is_that_of_all_blocks(tmp_path, values, kind):
+    rows = [{"text": "a"} | ({} if value is ... else {"n": value}) for value in values]
+    system, planned = plan(write_lines(tmp_path / "texts.jsonl", rows), columns=["n"], batch_size=1)
+    types = sources.merge_types([planned])
+    assert types == {"n": kind or pyarrow.int64()}
+    carried = [rows.columns["n"].to_pylist() for rows in read_all(system, planned, {0, 1, 2}, types)]
+    assert carried == [[None if value is ... else value] for value in values]
+
+
+def test_a_result_does_not_lie_among_its_texts(tmp_path):
+    write_lines(tmp_path / "a.jsonl", [{"text": "a"}])
+    system, files = sources.list_files(tmp_path)
+    for inside in (tmp_path / "judged", tmp_path / "deep" / "judged"):
+        with pytest.raises(JobError, match="among the texts"):
+            _check_apart(system, files, tmp_path, inside)
+        with pytest.raises(JobError, match="among the texts"):
+            _check_apart(system, files, [tmp_path / "a.jsonl", tmp_path], inside)
+    # What begins with an underscore is no text; a file has nothing below it.
+    for apart in (tmp_path / "_judged", tmp_path.with_name(f"{tmp_path.name}-judged")):
+        _check_apart(system, files, tmp_path, apart)
+    _check_apart(system, files, tmp_path / "a.jsonl", tmp_path / "judged")
 
 
 @pytest.mark.parametrize(

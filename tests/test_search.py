@@ -10,6 +10,7 @@ import nlparam.errors
 from nlparam.budget import Meter
 from nlparam.costs import Costs
 from nlparam.language.judge import AbstractJudge
+from nlparam.language.lm.scripted import ScriptedModel
 from nlparam.language.propose import AbstractProposer
 from nlparam.models import Clustering
 from nlparam.pool import Pool
@@ -95,6 +96,26 @@ def test_fewer_useful_predicates_than_asked_for():
     assert fit.asked_model.n_predicates == 4
 
 
+@pytest.mark.parametrize("refinement", ["columns", "coordinate"])
+@pytest.mark.parametrize("correct_bias", [True, False])
+def test_an_empty_slot_stands_for_no_candidate(refinement, correct_bias):
+    texts, labels = topics(60, 2)
+    oracle = Oracle(texts, labels, distractors=0)
+
+    def answer(request):
+        return "perhaps" if "is unclear" in request.messages[-1].content else oracle.answer(request)
+
+    fit = nlparam.fit(
+        Clustering(3),
+        texts,
+        lm=ScriptedModel(answer),
+        predicates=["is unclear", *oracle.gold],  # the first candidate cannot be denoted
+        embedder=LexicalEmbedder(texts),
+        options={"refinement": refinement, "n_restarts": 2, "n_rounds": 1, "correct_bias": correct_bias},
+    )
+    assert sorted(fit.predicates) == sorted(oracle.gold)
+
+
 def test_nothing_proposed_is_an_error():
     texts, labels = topics(50, 2)
     oracle = Oracle(texts, labels)
@@ -168,8 +189,12 @@ class Looked(AbstractJudge):
 
     identity = "looked"
 
-    def __init__(self, answers):
-        self.answers = answers
+    def __init__(self, answers, *, computed=False):
+        self.answers, self.computed = answers, computed
+
+    def computes(self, predicate):
+        del predicate
+        return self.computed
 
     def judge(self, texts, predicates, pairs):
         del texts, predicates
@@ -200,6 +225,22 @@ def test_what_few_judgments_say_is_taken_with_caution(rng):
     assert by_head[60:, 1].min() < cautious[60:, 1].min()
     pool.correct_bias = True
     assert (pool.cautious_denotations([0, 1]) == pool.denotations([0, 1])).all()
+
+
+def test_a_computed_predicate_does_not_hold_where_its_function_failed(rng):
+    answers = (rng.random((50, 1)) < 0.9).astype(float)
+    answers[::5] = np.nan
+    pool = Pool(
+        [str(number) for number in range(50)],
+        rng.normal(size=(50, 5)),
+        Looked(answers, computed=True),
+        correct_bias=False,
+        max_judgments=None,
+        meter=Meter(Costs()),
+    )
+    pool.add(["is computed"])
+    for denotations in (pool.denotations([0]), pool.cautious_denotations([0])):
+        np.testing.assert_array_equal(denotations, np.nan_to_num(answers))
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,20 @@ def test_a_budget_is_for_all_seeds_together(corpus):
     assert 1 <= len(made.stability.seeds) <= 3
 
 
+def test_a_limit_on_the_judgments_of_each_fit_is_no_budget_for_all(corpus, recwarn):
+    made = consensus(corpus, seeds=2, options={"max_judgments": 200})
+    assert not [warning for warning in recwarn if "no consensus" in str(warning.message)]
+    assert made.stability is not None
+    assert made.stability.seeds == (0, 1)
+    assert set(made.predicates) <= {r.predicate for r in made.stability.recurrences if r.in_consensus}
+    assert made.costs.judgments_asked + made.costs.judgments_served > 2 * 200  # of a third fit
+
+
+def test_one_seed_is_refused_by_name(corpus):
+    with pytest.raises(ValueError, match=r"got seed=3, expected `seeds`"):
+        consensus(corpus, seed=3)
+
+
 @pytest.mark.parametrize("seeds", [0, 1, [4], [2, 2]])
 def test_fewer_than_two_seeds_are_refused(corpus, seeds):
     with pytest.raises(ValueError, match="expected at least two different ones"):

@@ -5,7 +5,8 @@ import datetime
 import numpy as np
 import pytest
 
-from nlparam.errors import CorpusError
+from nlparam.errors import CorpusError, FitWarning
+from nlparam.over_time import checked_stamps
 from nlparam.times import grouped_steps, time_steps
 
 
@@ -23,6 +24,25 @@ def test_dates_are_grouped_by_the_unit():
     np.testing.assert_array_equal(steps.step, [0, 1, 3, 1, 2])
     np.testing.assert_array_equal(steps.gap, [1, 1, 1])
     np.testing.assert_array_equal(time_steps(["2024-01-01", "2024-01-11"]).gap, [10])
+
+
+def test_the_day_is_that_of_the_clock_where_it_was_written():
+    zone = datetime.timezone(datetime.timedelta(hours=-5))
+    stamps = [datetime.datetime(2024, 5, 31, 23, tzinfo=zone), "2024-05-30T01:00-05:00"]
+    assert time_steps(stamps).times == ["2024-05-30", "2024-05-31"]
+
+
+def test_stamps_of_pandas():
+    pandas = pytest.importorskip("pandas")
+    known = pandas.to_datetime(["2024-05-31T12:00", "2024-05-30T23:00"])
+    for stamps in (list(known), known.to_numpy(), list(known.tz_localize("Asia/Tokyo"))):
+        assert time_steps(stamps).times == ["2024-05-30", "2024-05-31"]
+    column = list(pandas.to_datetime(["2024-05-31", None, "2024-05-30"]))
+    with pytest.raises(CorpusError, match=r"1 of 3 time stamps cannot be read: NaT \(text 1\)"):
+        time_steps(column)
+    for missing in (pandas.NaT, pandas.NA):
+        with pytest.warns(FitWarning, match="1 of 3 texts have no time"):
+            assert checked_stamps([column[0], missing, column[2]], 3)[1] is None
 
 
 def test_weeks_begin_on_mondays():

@@ -11,7 +11,7 @@ from nlparam.errors import EmbedderError
 from nlparam.guard.constitution import ROLES, Constitution
 from nlparam.guard.obfuscation import canonical
 from nlparam.guard.windows import looks_of, parts_of, windows_of
-from nlparam.language.embed import AbstractEmbedder, embed_corpus
+from nlparam.language.embed import AbstractEmbedder, embed_corpus, model_of
 from nlparam.language.features import NgramFeatures
 from nlparam.language.store import Store
 
@@ -68,7 +68,7 @@ class Screen:
 
     def check_embedder(self) -> None:
         """Raises `EmbedderError` if the embedder is not the one that the heads were trained with."""
-        here, expected = (name.rsplit(",", 1)[0] for name in (self.features.embedder.identity, self.embedder_identity))
+        here, expected = map(model_of, (self.features.embedder.identity, self.embedder_identity))
         if here != expected:
             raise EmbedderError(
                 f"the embedder here is {here!r}, expected {expected!r}, with which the guard was trained"

@@ -49,6 +49,11 @@ class AbstractEmbedder(abc.ABC):
         """
 
 
+def model_of(identity: str) -> str:
+    """The identity of an embedder without its precision: a machine without bfloat16 may use what was made with it."""
+    return identity.removesuffix(", bfloat16").removesuffix(", float32")
+
+
 class EmbeddingStore(Protocol):
     """The part of the store that `embed_corpus` needs."""
 

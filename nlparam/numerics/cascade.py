@@ -88,7 +88,7 @@ class CascadeSteps:
     - `target`: what must be reached.
     - `known`: `(n_texts, n_predicates)` answers that were asked before, `nan` elsewhere. They count as calls.
     - `thresholds`: in log-odds, where the "yes" of each predicate begins. By default, and where `correct_bias`, they
-      come from the training judgments, and stay as they are from the audit on.
+      come from the training judgments, and stay as they are from the audit on; without a head, from all judgments.
     - `head`: one trained on other texts for the same predicates; it is audited on these and not trained again.
     - `n_seed`: judgments per predicate, on texts drawn at random, before the first head.
     - `growth`, `least_batch`: a round of training asks for this share of what is known, and at least for so many.
@@ -124,7 +124,7 @@ class CascadeSteps:
         self.asked = np.isfinite(self.answers)
         self.n_seed, self.growth, self.least_batch, self.seed = n_seed, growth, least_batch, seed
         self.correct_bias = correct_bias and thresholds is None
-        self.thresholds = np.zeros(shape[1]) if thresholds is None else np.asarray(thresholds, dtype=np.float64)
+        self._thresholds = np.zeros(shape[1]) if thresholds is None else np.asarray(thresholds, dtype=np.float64)
         self.rng = np.random.default_rng(seed)
         self.stage: Stage = "training"
         self.head: JointHead | None = head
@@ -135,6 +135,11 @@ class CascadeSteps:
         self._n_training = 0
         # Judged whatever the head said of them; answers from before the cascade count as such.
         self._random = np.isfinite(self.answers)
+
+    @property
+    def thresholds(self) -> Float[np.ndarray, " n_predicates"]:
+        """In log-odds, where the "yes" of each predicate begins."""
+        return self._biases() if self.correct_bias and self.head is None else self._thresholds
 
     def ask(self) -> Int[np.ndarray, "n_pairs 2"]:
         """The next pairs to judge, each only once, ordered by text; none once the certificate is there."""
@@ -207,6 +212,9 @@ class CascadeSteps:
         yes = np.stack([correct(a, b) > 0.5 for a, b in zip(self.answers.T, self.thresholds, strict=True)], axis=1)
         return np.where(answered, yes, -1).ravel()
 
+    def _biases(self) -> Float[np.ndarray, " n_predicates"]:
+        return np.asarray([bias(log_odds_of(column[np.isfinite(column)])) for column in self.answers.T])
+
     def _seeds(self, missing) -> Bool[np.ndarray, "n_texts n_predicates"]:
         # The same texts for all predicates: what a text says of one predicate teaches the head about the others.
         order = self.rng.permutation(len(self.features))
@@ -221,9 +229,7 @@ class CascadeSteps:
         """Trains the head and plans the audit; asks for another round of training if that pays, else for nothing."""
         answered = np.isfinite(self.answers)
         if self.correct_bias:
-            self.thresholds = np.asarray(
-                [bias(log_odds_of(column[known])) for column, known in zip(self.answers.T, answered.T, strict=True)]
-            )
+            self._thresholds = self._biases()
         pairs = np.argwhere(answered)
         fitted = fit_joint_head(
             self.features,

@@ -74,7 +74,7 @@ def near_the_best(gains: Sequence[Gain]) -> list[int]:
     """Which of several divisions are not clearly worse than the best: by one standard error of the difference."""
     best = max(gains, key=lambda gain: gain.mean)
     behind = [best.per_text - gain.per_text for gain in gains]
-    return [n for n, less in enumerate(behind) if less.mean() <= less.std(ddof=1) / len(less) ** 0.5]
+    return [n for n, less in enumerate(behind) if less.mean() <= Gain(less).standard_error]
 
 
 def membership(

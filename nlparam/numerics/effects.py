@@ -117,7 +117,7 @@ def adjusted_contrast(
     The denotation is regressed on the groups and the covariates by least squares (a linear probability model: its
     coefficients are differences of shares), and the same contrast of the coefficients of the groups is taken. The
     standard error is HC3, which assumes neither equal variances nor that the line is right; the imagined answers of
-    `contrast` are added to it.
+    `contrast` are added to it, with what they vary by themselves at least.
 
     **Arguments:** `covariates`, `(n, n_covariates)`, without a constant. The rest as for `contrast`.
     """
@@ -139,7 +139,10 @@ def adjusted_contrast(
     covariance = fitted.cov_HC3 if leverage.max() < 1 - 1e-8 else fitted.cov_HC1
     variance = float(weights @ covariance @ weights)
     bare = contrast(values, groups, n_groups, towards, prior=0.0).standard_error
-    variance += max(crude.standard_error**2 - bare**2, 0.0)
+    # Where covariates explain every answer, effect and residuals are rounding noise.
+    n = np.bincount(groups, minlength=n_groups) + 2 * PRIOR
+    least = float(weights[:n_groups] ** 2 @ (PRIOR / 2 / ((n - 1) * n)))
+    variance += max(crude.standard_error**2 - bare**2, least)
     effect = float(weights @ np.asarray(fitted.params))
     return _effect(effect, math.sqrt(variance), float(fitted.df_resid), confidence)
 
@@ -176,6 +179,6 @@ def welch_p_value(scores: np.ndarray, members: np.ndarray) -> float:
     """The two-sided p-value of Welch's test of any scores, of members against the others; 1 where it is undefined."""
     first, second = scores[members], scores[~members]
     if min(len(first), len(second)) < 2 or (np.ptp(first) == 0 and np.ptp(second) == 0):
-        return float(len(first) == 0 or len(second) == 0 or first[0] == second[0])
+        return 1.0
     tested: Any = scipy.stats.ttest_ind(first, second, equal_var=False)
     return float(tested.pvalue)

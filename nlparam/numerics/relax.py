@@ -236,4 +236,5 @@ _cosines.defvjp(_cosines_forward, _cosines_backward)
 
 
 def _unit(vectors):
-    return vectors / jnp.maximum(jnp.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+    # The root of zero has no gradient.
+    return vectors / jnp.sqrt(jnp.maximum(jnp.sum(vectors**2, axis=-1, keepdims=True), 1e-24))

@@ -21,11 +21,12 @@ def seed_directions(
 
     Each seed is an embedding, the best of 2 + log `n_seeds` that are drawn with probability proportional to their
     squared distance from the seeds before (Arthur and Vassilvitskii 2007) times `weight`, for instance how badly a text
-    is explained so far. Single texts are noisy, and two seeds in one group rarely part: `n_lloyd` steps of Lloyd's
-    algorithm mend both.
+    is explained so far; never that of a blank text, which is zero. Single texts are noisy, and two seeds in one group
+    rarely part: `n_lloyd` steps of Lloyd's algorithm mend both.
     """
     if weight is None:
         weight = jnp.ones(embeddings.shape[0], jnp.promote_types(embeddings.dtype, jnp.float32))
+    weight = jnp.where(jnp.any(embeddings != 0, axis=1), weight, 0.0)
     n_tries = 2 + int(math.log(n_seeds))
 
     def draw(distance, key):

@@ -81,9 +81,14 @@ class EmbedStep(AbstractStep):
 
     kind = "embed"
 
+    @property
+    def adds(self) -> tuple[str, ...]:
+        return ("embedding",)
+
     def settings(self) -> dict[str, Any]:
-        # The precision comes last: machines with and without bfloat16 may share a job.
-        return {"embedder": self.embedder.identity.rsplit(",", 1)[0]}
+        from nlparam.language.embed import model_of
+
+        return {"embedder": model_of(self.embedder.identity)}
 
     def start(self, number: int) -> AbstractWork:
         del number
@@ -124,6 +129,10 @@ class DenoteStep(AbstractStep):
     fit: str
 
     kind = "denote"
+
+    @property
+    def adds(self) -> tuple[str, ...]:
+        return tuple(column_name(predicate) for predicate in self.predicates)
 
     def settings(self) -> dict[str, Any]:
         return {"fit": self.fit, "predicates": list(self.predicates)}

@@ -17,7 +17,7 @@ from nlparam.scale.cluster import choose_workers, cluster
 from nlparam.scale.errors import JobError
 from nlparam.scale.manifest import Manifest
 from nlparam.scale.parts import FOLDER, list_parts, read, read_info, remove_partial
-from nlparam.scale.sources import File, Plan, list_files, merge_types, part_name, plan_file, resolve, tasks
+from nlparam.scale.sources import File, Plan, hidden, list_files, merge_types, part_name, plan_file, resolve, tasks
 from nlparam.scale.worker import AbstractStep, Task, Worker, describe_error, raise_described
 
 if TYPE_CHECKING:
@@ -104,12 +104,17 @@ def run_job(
 
     `given` is kept in the manifest for the reader; it decides nothing.
 
-    Raises `CorpusError` for texts that cannot be read, `JobError` for a folder that holds another job or cannot be
-    written, and what the step raises. What was finished by then stays finished.
+    Raises `ValueError` for a column with the name of one that the step adds, `CorpusError` for texts that cannot be
+    read, `JobError` for a folder that lies among the texts, holds another job or cannot be written, and what the step
+    raises. What was finished by then stays finished.
     """
     started = time.monotonic()
+    if taken := sorted(set(options.columns) & set(step.adds)):
+        raise ValueError(
+            f"got the columns {list(options.columns)}, of which the job itself adds {taken}: rename them in the texts"
+        )
     system, files = list_files(source)
-    _check_apart(system, files, out)
+    _check_apart(system, files, source, out)
     with _locked(out), cluster(options.address) as ray:
         progress = Progress() if progress is None else progress
         with progress.task("reading the texts", None):
@@ -131,7 +136,7 @@ def run_job(
                 manifests.check_sources(out, there, sources)
         manifest = Manifest(step.kind, settings, given, sources) if there is None else there
         job = _Job(ray, step, system, out, options, manifest, plans, types)
-        manifest.given, manifest.sources, manifest.finished = given, sources, False
+        manifest.given, manifest.sources = given, sources
         manifest.begin_run()
         try:
             job.run(progress)
@@ -142,14 +147,20 @@ def run_job(
     return _result(str(out), manifest)
 
 
-def _check_apart(system: Any, files: list[File], out: str | Path) -> None:
-    """The parts of a job must not become its texts."""
+def _check_apart(system: Any, files: list[File], source: Source, out: str | Path) -> None:
+    """The parts of a job must not become its texts, neither now nor when it goes on."""
     out_system, path = resolve(out)
     for file in files:
         if out_system == system and file.path.startswith(f"{path}/"):
             raise JobError(
                 f"{file.path} lies in the output folder {out} and among the texts: choose an output folder outside of "
                 "the texts"
+            )
+    for one in [source] if isinstance(source, str | Path) else source:
+        _, folder = resolve(one)
+        if out_system == system and f"{path}/".startswith(f"{folder}/") and not hidden(path[len(folder) :]):
+            raise JobError(
+                f"the output folder {out} lies in {one}, among the texts: choose an output folder outside of the texts"
             )
 
 
@@ -206,9 +217,10 @@ class _Job:
             )
         names = [[part_name(self.digest, plan.file, block) for block in plan.blocks] for plan in self.plans]
         finished = {name for of_file in names for name in of_file} & there
-        if len(finished) != self.manifest.done["parts"]:
-            # The driver was killed before it could count the last parts, or somebody has deleted some.
+        if not self.manifest.finished or len(finished) != self.manifest.done["parts"]:
+            # A driver has ended before it could count the last parts, or somebody has deleted some.
             self._count_again(finished)
+        self.manifest.finished = False
         again = set(self.manifest.failed_parts) if self.options.retry_failures else set()
         lines, n_blocks = [], 0
         for plan, of_file in zip(self.plans, names, strict=True):

@@ -80,6 +80,10 @@ class JudgeStep(AbstractStep):
     kind = "judge"
 
     @property
+    def adds(self) -> tuple[str, ...]:
+        return tuple(column_name(predicate) for predicate in self.predicates)
+
+    @property
     def servers(self) -> int:
         return sum(_is_server(model) or isinstance(model, AbstractLanguageModel) for model in self.models)
 

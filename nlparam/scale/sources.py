@@ -110,8 +110,7 @@ def list_files(source: str | Path | Sequence[str | Path]) -> tuple[Any, list[Fil
             raise CorpusError(f"{one} is of another kind, expected {', '.join(SUFFIXES)} or a folder of such files")
         for entry in below:
             name = entry.base_name if info.is_file else entry.path[len(path) :].lstrip("/")
-            hidden = any(part.startswith((".", "_")) for part in name.split("/"))
-            if not entry.is_file or not name.lower().endswith(SUFFIXES) or (hidden and not info.is_file):
+            if not entry.is_file or not name.lower().endswith(SUFFIXES) or (hidden(name) and not info.is_file):
                 continue
             if name in found:
                 raise CorpusError(
@@ -121,6 +120,11 @@ def list_files(source: str | Path | Sequence[str | Path]) -> tuple[Any, list[Fil
     if not found:
         raise CorpusError(f"{source} holds no files of texts: expected {', '.join(SUFFIXES)}")
     return system, sorted(found.values(), key=lambda file: file.name)
+
+
+def hidden(name: str) -> bool:
+    """Whether a path below a source is left out, as Spark and Hadoop do it."""
+    return any(part.startswith((".", "_")) for part in name.split("/"))
 
 
 def plan_file(system: Any, file: File, *, text_field: str, columns: Sequence[str], batch_size: int) -> Plan:
@@ -179,17 +183,28 @@ def merge_types(plans: Sequence[Plan]) -> dict[str, Any]:
     origin: dict[str, str] = {}
     for plan in plans:
         for name, kind in plan.types.items():
-            there = merged.get(name, kind)
-            if there != kind and pyarrow.null() not in (there, kind):
-                if {there, kind} != {pyarrow.int64(), pyarrow.float64()}:
-                    raise CorpusError(
-                        f"the field {name!r} is of type {there} in {origin[name]} and {kind} in {plan.file.name}: "
-                        "leave it out of the columns, or make it the same everywhere"
-                    )
-                merged[name] = pyarrow.float64()
-            elif there == pyarrow.null() or name not in merged:
-                merged[name], origin[name] = kind, plan.file.name
+            there = merged.get(name, pyarrow.null())
+            common = _common(there, kind)
+            if common is None:
+                raise CorpusError(
+                    f"the field {name!r} is of type {there} in {origin[name]} and {kind} in {plan.file.name}: "
+                    "leave it out of the columns, or make it the same everywhere"
+                )
+            merged[name] = common
+            if there == pyarrow.null():
+                origin[name] = plan.file.name
     return {name: pyarrow.string() if kind == pyarrow.null() else kind for name, kind in merged.items()}
+
+
+def _common(first: Any, second: Any) -> Any:
+    """The type that holds the values of both, `None` if none does."""
+    import pyarrow
+
+    if pyarrow.null() in (first, second):
+        return second if first == pyarrow.null() else first
+    if {first, second} == {pyarrow.int64(), pyarrow.float64()}:
+        return pyarrow.float64()
+    return first if first == second else None
 
 
 def _plan_parquet(system: Any, file: File, text_field: str, columns: Sequence[str], batch_size: int) -> Plan:
@@ -224,12 +239,16 @@ def _plan_lines(system: Any, file: File, text_field: str, columns: Sequence[str]
         blocks = list(_scan(stream, batch_size))
     if not blocks:
         return Plan(file, [], "", {})
-    rows = _objects(system, file, blocks[0])
-    types = {}
-    if rows:
-        for name in (text_field, *columns):
-            _check_field(file, name, list(dict.fromkeys(field for _, row in rows for field in row)))
-        types = {name: _infer(file, name, [row.get(name) for _, row in rows]) for name in columns}
+    types: dict[str, Any] = {}
+    fields: dict[str, None] = {}
+    # What is carried along may be missing for long, or whole numbers, and then not: its type is that of all lines.
+    for block in blocks if columns else blocks[:1]:
+        rows = [row for _, row in _objects(system, file, block)]
+        fields |= dict.fromkeys(field for row in rows for field in row)
+        for name in columns:
+            types[name] = _infer(file, block, name, [row.get(name) for row in rows], types.get(name))
+    for name in (text_field, *columns) if fields else ():
+        _check_field(file, name, list(fields))
     fingerprint = _digest("".join(block.digest for block in blocks).encode()).hexdigest()
     return Plan(file, blocks, fingerprint, types)
 
@@ -334,14 +353,20 @@ def _read_parquet(
     raise CorpusError(f"{file.path} has become shorter while it was read: leave it alone until the job is done")
 
 
-def _infer(file: File, name: str, values: list[Any]) -> Any:
+def _infer(file: File, block: Block, name: str, values: list[Any], before: Any) -> Any:
+    """The type of the values of a block and of those `before`."""
     import pyarrow
 
     try:
-        return pyarrow.infer_type([_scalar(value) for value in values])
-    except pyarrow.ArrowException as error:
+        kind = pyarrow.array([_scalar(value) for value in values]).type
+        common = kind if before is None else _common(before, kind)
+        if common is None:
+            raise TypeError(f"{before} before, {kind} here")
+        return common
+    except (pyarrow.ArrowException, TypeError, OverflowError) as error:
         raise CorpusError(
-            f"{file.path}: the field {name!r} mixes types ({error}): leave it out of the columns"
+            f"{file.path}, from line {block.first_row + 1}: the field {name!r} mixes types ({error}): leave it out of "
+            "the columns, or write it as a string everywhere"
         ) from error
 
 

@@ -42,6 +42,11 @@ class AbstractStep(abc.ABC):
     kind: ClassVar[str]
 
     @property
+    @abc.abstractmethod
+    def adds(self) -> tuple[str, ...]:
+        """The names of the columns that it adds."""
+
+    @property
     def servers(self) -> int:
         """How many servers share the work; 0 if it is done in the workers."""
         return 0

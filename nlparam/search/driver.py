@@ -182,8 +182,9 @@ class Search:
 
     def denotations(self, chosen: Sequence[int]) -> np.ndarray:
         """`(n_texts, n_slots)` denotations of the chosen columns, 0 for an empty slot (-1)."""
-        denotations = self.corpus.spread(self.pool.denotations([max(column, 0) for column in chosen]))
-        denotations[:, [column < 0 for column in chosen]] = 0.0
+        denotations = np.zeros((len(self.corpus), len(chosen)))
+        if filled := [slot for slot, column in enumerate(chosen) if column >= 0]:
+            denotations[:, filled] = self.corpus.spread(self.pool.denotations([chosen[slot] for slot in filled]))
         return denotations
 
     def propose_for(self, scores: np.ndarray) -> list[int]:

@@ -77,4 +77,4 @@ def _telling(activations: np.ndarray, problem: Problem) -> np.ndarray:
     step = getattr(data, "step", None)
     if step is not None:
         return mutual_info_regression(activations, np.asarray(step), random_state=problem.seed)
-    return mutual_info_classif(activations, np.asarray(data), random_state=problem.seed)
+    return mutual_info_classif(activations, np.asarray(getattr(data, "second", data)), random_state=problem.seed)
