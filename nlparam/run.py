@@ -110,11 +110,10 @@ def prepared(
     options = _options(options, default_options(model, corpus, language_model, cascade=cascade is not None))
     labelled = Labelled.read(calibration) if isinstance(calibration, str | Path) else calibration
     opened = store if isinstance(store, Store) else Store(store)
-    measuring = opened.unread() if only_estimate else contextlib.nullcontext()
     with (
         opened if opened is not store else contextlib.nullcontext(),
         Engine(language_model, store=opened, costs=costs, timeout=timeout, progress=progress, meter=meter) as engine,
-        measuring,
+        contextlib.ExitStack() as measuring,
     ):
         n_words = _WORDS_STRONG if language_model.strong else _WORDS_SMALL
         if judge is None or isinstance(judge, Cascade):
@@ -123,6 +122,8 @@ def prepared(
         if labelled is not None:
             with costs.stage("calibration"):
                 judge, summary = calibrate(judge, labelled)
+        if only_estimate:
+            measuring.enter_context(opened.unread())
         the_proposer = _proposer(proposer, predicates, engine)
         computing = executable if isinstance(executable, Executable) else Executable() if executable else None
         if computing is not None:

@@ -35,7 +35,10 @@ def test_the_command_prints_writes_and_records(tmp_path):
         options = ("--texts", texts, "--label-field", "holds", "--lm", server.url, "--proposals", 1)
         result = run(LAMENT, *options, "--out", out, "--repairs", log, "--record")
         assert result.exit_code == 0, result.output
-        assert run(LAMENT, *options, "--out", out).exit_code == 0  # the same again
+        again = tmp_path / "again.jsonl"
+        again.write_bytes(log.read_bytes())
+        same = run(LAMENT, *options, "--out", out, "--repairs", again, "--record")  # it knows now what it has recorded
+        assert same.exit_code == 0, same.output
         other = run(COMPOUND, *options, "--out", out)
         assert other.exit_code == 1
         assert "holds another result (it differs in predicate)" in said(other)

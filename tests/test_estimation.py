@@ -9,6 +9,7 @@ import pytest
 
 import nlparam
 from nlparam.budget import Budget, Price
+from nlparam.calibration import Labelled
 from nlparam.errors import LanguageModelError
 from nlparam.language.lm import ScriptedModel
 from nlparam.models import Clustering
@@ -45,6 +46,19 @@ def test_an_estimate_is_near_what_the_fit_uses_and_is_not_paid_twice(tmp_path):
     assert fit.costs.judgments_served > 0
     again = nlparam.estimate(Clustering(4), texts, **arguments)  # of a fit whose store is empty, as this one is not
     assert dataclasses.replace(again, seconds=expected.seconds) == expected
+
+
+def test_what_calibrates_is_not_asked_again_by_each_estimate(tmp_path):
+    texts, labels = topics(200, 3)
+    oracle = Oracle(texts, labels, distractors=2)
+    labelled = Labelled.of(
+        (text, oracle.predicates[0], float(label == labels[0])) for text, label in zip(texts[:40], labels, strict=False)
+    )
+    arguments = _arguments(
+        tmp_path, oracle.model(strong=False), texts, predicates=oracle.predicates, calibration=labelled
+    )
+    first, again = (nlparam.estimate(Clustering(3), texts, **arguments) for _ in range(2))
+    assert again.n_tried == first.n_tried - 40
 
 
 def test_a_list_of_candidates_is_not_multiplied_by_the_slots(tmp_path):

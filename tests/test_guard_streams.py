@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import threading
 import time
 from typing import Any
 
@@ -171,6 +172,35 @@ def test_a_long_text_does_not_hold_up_a_short_one():
     assert len(batches) > 10
     assert batches[1] == ["a short one"]
     assert [window for batch in batches for window in batch if batch is not batches[1]] == windows_of(long)
+
+
+def test_what_is_scored_of_a_long_text_keeps_no_other_away(monkeypatch):
+    monkeypatch.setattr("nlparam.guard.scoring._MOST_WAITING", 100)
+    long, goes_on = " ".join(f"w{number}" for number in range(2_000)), threading.Event()
+    assert 64 < len(windows_of(long)) <= 100
+
+    class Slow(_Screened):
+        def window_scores(self, windows, role):
+            scores = super().window_scores(windows, role)
+            if len(self.batches) == 3:  # the last part of the long text
+                goes_on.wait(30)
+            return scores
+
+    async def run() -> list:
+        scorer = Scorer(screen)  # pyright: ignore[reportArgumentType] - as much of a screen as is used
+        await scorer.start()
+        first = asyncio.create_task(scorer.message(long, "input"))
+        while len(screen.batches) < 3:
+            await asyncio.sleep(0.001)
+        second = asyncio.create_task(scorer.message("word " * 500, "input"))
+        await asyncio.sleep(0)
+        goes_on.set()
+        said = await asyncio.gather(first, second, return_exceptions=True)
+        await scorer.close()
+        return list(said)
+
+    screen = Slow()
+    assert asyncio.run(run()) == [0.0, 0.0]
 
 
 def test_a_stream_of_pieces_is_as_long_as_its_text():

@@ -22,6 +22,7 @@ from nlparam.language.parse import parse_category, parse_predicate, parse_predic
         ("scores a goal", "scores a goal"),
         ("wants none of it", "wants none of it"),
         ("I cannot help with that", None),
+        ("Unfortunately, I cannot do this", None),
         ("The text cannot be described", None),
         ("As an AI model, I have no view", None),
         ("Score: 7", None),

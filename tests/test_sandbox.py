@@ -159,6 +159,15 @@ def test_the_kernel_has_a_part_in_it():
     assert enforced(LIBRARIES) >= {"seccomp"}
 
 
+@linux
+def test_a_limit_that_the_parent_has_is_kept_to():
+    script = (
+        "import resource\nfrom nlparam.sandbox import PREDICATES, enforced\n"
+        "resource.setrlimit(resource.RLIMIT_CPU, (600, 600))\nassert 'limits' in enforced(PREDICATES)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
 def test_libraries_and_a_folder_of_its_own(monkeypatch):
     monkeypatch.setenv("NLPARAM_CANARY", "secret")
     context = "def test_execution(solution):\n    exec(solution, {})"
@@ -197,7 +206,9 @@ def test_a_solution_that_raises_anything_has_failed(raised):
     assert (verdict.functional, verdict.surface, verdict.broken) == (True, False, False)
 
 
-def test_no_solution_takes_the_verdicts_of_others_along():
+def test_no_solution_takes_the_verdicts_of_others_along(monkeypatch):
+    # One that cannot be counted is ended if it is looked at before it has ended.
+    monkeypatch.setattr("nlparam.sandbox.process._LOOK", LIBRARIES.seconds)
     silent = "import os, time\nos.closerange(0, 64)\ntime.sleep(60)"
     hidden = "import os\nos.mkdir('d', 0o300)\nos.mkdir('d/d', 0)"
     long = "import os\nfor _ in range(40):\n    os.mkdir('d' * 250)\n    os.chdir('d' * 250)\nopen('x', 'w').close()"

@@ -241,6 +241,16 @@ def test_an_answer_of_another_form(requests, answer, monkeypatch):
             engine.run(requests)
 
 
+def test_a_token_that_is_impossible_may_have_no_logprob(monkeypatch):
+    answer = _logprobs("yes", -0.5)
+    answer["choices"][0]["logprobs"]["content"][0]["top_logprobs"][1]["logprob"] = None
+    with FakeServer() as server, _engine(ServerModel(server.url)) as engine:
+        monkeypatch.setattr(server, "_completion", lambda _: answer)
+        (completion,) = engine.run(_read())
+        assert completion is not None
+        assert completion.label_logprobs == (-0.5, -math.inf)
+
+
 def test_a_token_without_a_name_is_none_of_the_labels(monkeypatch):
     with FakeServer() as server, _engine(ServerModel(server.url)) as engine:
         monkeypatch.setattr(server, "_completion", lambda _: _logprobs(None, -0.5))

@@ -38,7 +38,7 @@ def test_a_server_that_stays_away_is_given_up():
         outage.begin("connection refused")
         await outage.wait(_gone)
 
-    outage = Outage(is_back, patience=0.3)
+    outage = Outage(is_back, patience=1.0)
     with pytest.raises(LanguageModelError, match="it is gone"):
         asyncio.run(waits())
     assert asked > 1

@@ -133,7 +133,9 @@ def decompose(
             "max_edits": max_edits,
             "seed": seed,
         }
-        check_result_file(out, settings, overwrite=overwrite)
+        # A log of repairs grows with every run that is recorded; the same command is no other for it.
+        wanted = {name: value for name, value in settings.items() if name != "examples"}
+        check_result_file(out, wanted, overwrite=overwrite)
         drafts, unreadable = _write(writer, predicate, n_proposals, costs)
         worded = readings(predicate) if kind == "predicate" and (n_proposals > 0 or not own) else []
         found = _distinct(dict.fromkeys([*own, *worded]) | drafts, unreadable)

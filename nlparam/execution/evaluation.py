@@ -70,6 +70,7 @@ class Evaluation:
             "broken_tests": self.n_broken,
             "unanswered": list(self.unanswered),
             "enforced": sorted(self.enforced),
+            "confidence": self.confidence,
             "problems": [
                 {"problem_id": problem.identifier, "library": problem.library, "perturbation": problem.perturbation}
                 | {"passed": verdict.passed, **dataclasses.asdict(verdict), "code": solution}

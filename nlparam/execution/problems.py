@@ -15,9 +15,9 @@ from nlparam.errors import CorpusError
 ORIGIN = "Origin"
 # The names under which files of solutions keep the code.
 _CODE = ("code", "solution", "completion", "answer")
-# A block, whose fences have lines of their own but for the last, or a fence within a line.
+# A fence within a line, or a block: the code may begin in the line of the first fence, and end in that of the last.
 _FENCED = re.compile(
-    r"```[ \t]*[\w+-]*[ \t]*\r?\n(.*?)(?:^[ \t]*```|```\s*\Z|\Z)|```([^\n]+?)```", re.MULTILINE | re.DOTALL
+    r"```([^\n]+?)```|```(?:[ \t]*[\w+-]*[ \t]*\r?\n)?(.*?)(?:^[ \t]*```|```\s*\Z|\Z)", re.MULTILINE | re.DOTALL
 )
 
 
@@ -95,7 +95,7 @@ def bare_code(answer: str) -> str:
     An answer that is Python as a whole has no fence: what looks like one is in a string.
     """
     if "```" in answer and not _is_python(answer) and (fenced := _FENCED.search(answer)):
-        answer = fenced[1] or fenced[2] or ""
+        answer = fenced[1] or fenced[2] or answer[: fenced.start()]  # one with nothing in it ends what is before it
     for mark in ("</code>", "# SOLUTION END", "END SOLUTION", "### END"):
         answer = answer.split(mark)[0]
     return answer.replace("<code>", "").replace("BEGIN SOLUTION", "").strip("\n")

@@ -87,18 +87,22 @@ class Scorer:
     async def windows(self, windows: Sequence[str], role: str) -> np.ndarray:
         """`(n_windows, n_rules)` scores. Raises `ScreenError`."""
         scores = []
-        self._n_waiting += len(windows)
+        n_left = len(windows)
+        self._n_waiting += n_left
         try:
             for start in range(0, len(windows), _BATCH):
                 # One part after another: between them, short texts get their turn.
+                part = list(windows[start : start + _BATCH])
                 future = asyncio.get_running_loop().create_future()
-                self._waiting.append((role, list(windows[start : start + _BATCH]), future))
+                self._waiting.append((role, part, future))
                 self._woken.set()
                 scores.append(await future)
+                n_left -= len(part)
+                self._n_waiting -= len(part)
         except Exception as error:
             raise ScreenError("the screen failed") from error
         finally:
-            self._n_waiting -= len(windows)
+            self._n_waiting -= n_left
         return np.concatenate(scores)
 
     def verdict(self, scores: np.ndarray) -> Verdict:

@@ -15,7 +15,8 @@ _PREAMBLE = re.compile(
     r"^(?:(?i:(?:property|category|answer|predicate|it)\s*:\s*|(?:the texts?|this text)\s*:?\s+)|[Ii]t (?=[a-z]+s ))"
 )
 _REFUSAL = re.compile(
-    r"^(?:(?:i apologi[sz]e|i'm sorry|i am sorry|as an ai|i cannot|i can't|cannot|none of)\b|sorry,|scores?\s*[:=\d])",
+    r"^(?:\w+, )?"  # "Unfortunately, I cannot ..."
+    r"(?:(?:i apologi[sz]e|i'm sorry|i am sorry|as an ai|i cannot|i can't|cannot|none of)\b|sorry,|scores?\s*[:=\d])",
     re.IGNORECASE,
 )
 _ARRAY = re.compile(r'\[\s*"')  # brackets that stand in a predicate have no such beginning

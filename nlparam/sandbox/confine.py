@@ -159,7 +159,10 @@ def _limit_resources(settings, *, libraries):
     held = True
     for name, value in wanted.items():
         try:
-            resource.setrlimit(getattr(resource, name), (value, value))
+            kind = getattr(resource, name)
+            most = resource.getrlimit(kind)[1]  # what this process was given, which cannot be raised
+            value = value if most == resource.RLIM_INFINITY else min(value, most)
+            resource.setrlimit(kind, (value, value))
         except (AttributeError, ValueError, OSError):
             held = False
     return held

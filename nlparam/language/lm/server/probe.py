@@ -197,7 +197,12 @@ def top_tokens(choice: dict) -> tuple[str, list[tuple[str, float]]] | None:
     first = content[0] if content else None
     if not first or not first["top_logprobs"]:
         return None
-    return str(first["token"]), [(str(entry["token"]), float(entry["logprob"])) for entry in first["top_logprobs"]]
+    top = []
+    for entry in first["top_logprobs"]:
+        # Null is what some servers make of minus infinity; the token that was said is possible.
+        impossible = entry["logprob"] is None and entry["token"] != first["token"]
+        top.append((str(entry["token"]), -math.inf if impossible else float(entry["logprob"])))
+    return str(first["token"]), top
 
 
 def _content(message: Message) -> str | list[dict[str, Any]]:
