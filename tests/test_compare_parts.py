@@ -123,6 +123,16 @@ def test_a_ranker_of_embeddings_embeds_the_items_once(tmp_path):
     assert first.findings[0].ranking.auroc > 0.7
 
 
+def test_a_ranker_with_another_embedder_of_predicates_is_another():
+    class Other(WordEmbedder):
+        @property
+        def identity(self):
+            return "other words"
+
+    one, two = EmbeddingRanker(WordEmbedder()), EmbeddingRanker(WordEmbedder(), Other())
+    assert one.identity != two.identity
+
+
 def test_typical_texts_are_not_copies_of_one():
 
     rng = np.random.default_rng(1)

@@ -319,6 +319,11 @@ def test_drafts_are_read_from_what_models_write():
     assert parse_draft("A: is long") is None
     assert parse_draft("A: is long\nB: is sad") == Draft((("A", "is long"), ("B", "is sad")), "A and B")
     assert parse_draft("Formula: A and B") is None
+    assert parse_draft("A: is long\nB: is sad\nFormula:\n") == Draft((("A", "is long"), ("B", "is sad")), "A and B")
+    for formula in ("Formula:\nA or (B)", "**Formula:**\n\nA or (B)", "Formula = A or (B)", "## Formula\n`A or (B)`"):
+        assert parse_draft(f"A: is long\nB: is sad\n{formula}") == Draft(
+            (("A", "is long"), ("B", "is sad")), "A or (B)"
+        )
 
 
 def test_alternatives_that_are_cut_off_or_fenced_are_read():

@@ -88,6 +88,7 @@ def test_phrasing_asks_for_each_where_there_is_no_common_form():
         ("complains about the price", "complains about", "price"),
         ("praises the staff", "praises", "staff"),
         ("sports", "sports", "sports"),
+        ("is  about\tthe cost", "is about", "cost"),
     ],
 )
 def test_what_a_predicate_begins_with_and_says(predicate, begins, says):
@@ -140,11 +141,25 @@ def test_a_predicate_that_writes_the_goal_off_is_replaced(answer, predicate):
 
 
 @pytest.mark.parametrize(
+    ("category", "answer", "predicate"),
+    [
+        ("french", "is written in French", "is written in French"),
+        ("late delivery", "complains about late delivery", "complains about late delivery"),
+        ("staff", "complains about late delivery", "is about staff"),
+    ],
+)
+def test_an_example_of_the_prompt_is_repeated_only_for_another_category(category, answer, predicate):
+    assert Phraser(_engine(lambda _: answer), "the texts").phrase([category]) == [predicate]
+
+
+@pytest.mark.parametrize(
     ("answer", "names"),
     [
         ("soccer\nTennis\nTENNIS", ["soccer", "tennis"]),
         ("1. Stocks\n2) Bonds\n- Real Estate", ["stocks", "bonds", "real estate"]),
         ("Meat, Dairy; Sweets", ["meat", "dairy", "sweets"]),
+        ("Here are two typical subcategories:\n\n- owls\n- eagles", ["owls", "eagles"]),
+        ("**Birds:**\nowls, eagles", ["owls", "eagles"]),
         ("", []),
     ],
 )

@@ -13,7 +13,7 @@ from nlparam.numerics.model import AbstractPredicateModel
 from nlparam.numerics.quantities import Quantity
 from nlparam.report import build_report
 from nlparam.report.plots import MAX_CURVE_POINTS, MAX_PANELS, quantity_chart
-from nlparam.report.quantities import MAX_BINS, figure, goodness, view_quantities
+from nlparam.report.quantities import MAX_BINS, figure, goodness, stated, view_quantities
 from nlparam.report.results import describe_result
 from tests.handmade_fit import Plain, fit_of, make_fit
 from tests.test_report import HOSTILE, Page, size_without_vega
@@ -286,3 +286,21 @@ def test_hostile_names_of_classes_stay_text():
 )
 def test_figures_have_three_digits(value, signed, text):
     assert figure(value, signed=signed) == text
+
+
+def test_names_that_are_cut_alike_are_drawn_apart():
+    labels = [f"{'a long name of a class ' * 8}{number % 3}" for number in range(60)]
+    view = view_quantities(make_fit(model=Classification(3, n_classes=3), data=labels))[0]
+    assert len(set(view.panels)) == 1
+    drawn = rows(quantity_chart(view))
+    assert len({row["p"] for row in drawn}) == 3
+    for p in range(3):
+        name = view.panels[p] if p == 0 else f"({p + 1}) {view.panels[p]}"
+        np.testing.assert_allclose([row["v"] for row in drawn if row["p"] == name], view.values[p], rtol=1e-4)
+    alike = dataclasses.replace(view, panels=["a", "b", "c"], items=["same", "same", "same"])
+    assert {row["i"] for row in rows(quantity_chart(alike))} == {"same", "(2) same", "(3) same"}
+
+
+@pytest.mark.parametrize(("share", "text"), [(0.95, "95%"), (0.999, "99.9%"), (0.29, "29%"), (1e-5, "0.001%")])
+def test_what_was_chosen_is_not_rounded(share, text):
+    assert stated(share) == text

@@ -5,21 +5,24 @@ import itertools
 import json
 import xml.etree.ElementTree as ElementTree
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from nlparam.corpus import Corpus
+from nlparam.numerics.quantities import Quantity
 from nlparam.recurrence import Recurrence, Stability
 from nlparam.report import build_report
 from nlparam.report.comparison import build_comparison_report
 from nlparam.report.disagreements import PER_PREDICATE, disagreements
 from nlparam.report.examples import MIN_GAP
-from nlparam.report.figures import write_figures
+from nlparam.report.figures import figures, write_figures
+from nlparam.report.notebook import fit_card
 from nlparam.report.text import visible
 from nlparam.report.texts import MAX_BYTES, MAX_TEXTS, Groups, browse_texts
 from nlparam.report.tree import build_taxonomy_report
 from tests.cli_corpus import run, said
-from tests.handmade_fit import fit_of, make_fit
+from tests.handmade_fit import Plain, fit_of, make_fit
 from tests.handmade_results import make_comparison, make_taxonomy
 from tests.test_report import HOSTILE, Page
 
@@ -216,9 +219,32 @@ def test_figures_are_files_that_need_nothing_else(tmp_path, make):
         assert len([element for element in drawing.iter() if element.tag.endswith("}text")]) > 2
 
 
+class Named(Plain):
+    """A model whose quantities have the names of other figures, or of one another but for a space."""
+
+    def quantities(self, weights, denotations, data=None):
+        del weights, denotations, data
+        return {name: Quantity(jnp.arange(3.0), ("predicate",), name) for name in ("by day", "by-day", "trace")}
+
+
+def test_no_figure_takes_the_place_of_another():
+    drawn = figures(make_fit(model=Named(3)))
+    assert list(drawn) == ["by-day", "by-day-2", "trace-3", "trace", "agreement"]
+    trace = drawn["trace"]
+    assert isinstance(trace, dict)
+    assert trace["encoding"]["y"]["field"] == "loss"
+
+
 def test_a_format_that_cannot_be_drawn_is_refused(tmp_path):
     with pytest.raises(ValueError, match="got the format 'pdf', expected one of svg, png"):
         write_figures(make_fit(), tmp_path, formats=["pdf"])
+    assert {path.suffix for path in write_figures(make_fit(), tmp_path, formats="svg")} == {".svg"}
+
+
+def test_a_card_of_denotations_that_are_not_known_draws_no_bar():
+    card = fit_card(make_fit(20, denotations=np.full((20, 3), np.nan)))
+    assert "width: 0.0%" in card
+    assert "nan" not in card
 
 
 def test_a_notebook_shows_a_card_in_which_no_text_can_act():
@@ -249,13 +275,13 @@ def test_the_command_knows_the_three_kinds_of_folders(tmp_path, monkeypatch, com
     (tmp_path / "fit" / "fit.json").write_text("{}")
     monkeypatch.setattr("nlparam.taxonomies.folder.load", lambda _: make_taxonomy())
     monkeypatch.setattr("nlparam.folder.load", lambda _: make_fit())
-    for name, figures in (("ab", ["effects"]), ("tree", ["tree"]), ("fit", ["trace", "agreement"])):
+    for name, written in (("ab", ["effects"]), ("tree", ["tree"]), ("fit", ["trace", "agreement"])):
         folder = tmp_path / name
         result = run("report", folder, "--figures", folder / "figures", "--format", "svg")
         assert result.exit_code == 0, result.output
         assert result.stdout.split() == [
             str(folder / "report.html"),
-            *(str(folder / "figures" / f"{figure}.svg") for figure in figures),
+            *(str(folder / "figures" / f"{figure}.svg") for figure in written),
         ]
         assert "<html" in (folder / "report.html").read_text(encoding="utf-8")
     assert "what customers complain about" in (tmp_path / "ab" / "report.html").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from nlparam.decomposition import parse
 from nlparam.errors import FitFolderError
 from nlparam.evaluators import Evaluations, audit
 from nlparam.evaluators.audit import SIDES
-from nlparam.execution import execution_report
+from nlparam.execution import execution_report, probe
 from nlparam.report.sections import (
     MAX_DRAWN,
     MAX_ROWS,
@@ -26,12 +26,14 @@ from nlparam.report.sections import (
     section_card,
     table,
 )
+from nlparam.report.siblings.audit import describe_audit
 from nlparam.report.siblings.execution import reason
 from nlparam.report.siblings.guard import kept
 from nlparam.report.siblings.simulatability import NOTHING, RIGHT, describe_simulatability, outcome
 from nlparam.report.text import visible
 from nlparam.result_folder import report_beside, write_json
 from tests.browser import Visit, barriers, launched
+from tests.handmade_results import make_comparison
 from tests.sibling_results import audited, decomposed, executed, guarded, simulated
 from tests.test_evaluators import made
 from tests.test_report import HOSTILE, Page
@@ -233,6 +235,33 @@ def test_an_audit_shows_effects_towards_the_mistakes(plain, tmp_path):
     assert found.save(tmp_path) == tmp_path
     assert 'href="predicates/report.html"' in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert json.loads((tmp_path / "audit.json").read_text(encoding="utf-8")) == contents
+
+
+def test_an_audit_without_a_tested_predicate_says_whether_one_was_sought(plain):
+    found = plain["audited"]
+    untested = make_comparison(groups=SIDES[found.side], n_tested=0, n_dropped=3)
+    assert "None could be tested." in dataclasses.replace(found, comparison=untested).report()
+    assert "None was sought." in dataclasses.replace(found, comparison=None).report()
+
+
+def test_every_odds_ratio_of_an_audit_is_drawn(plain):
+    found = plain["audited"]
+    effect = next(one for one in found.effects if one.kind == "false positives")
+    values = [f"{'a value with a long name ' * 4}{number}" for number in range(3)]
+    effects = [effect._replace(value=value, odds_ratio=2.0 + n) for n, value in enumerate(values)]
+    charts = describe_audit(dataclasses.replace(found, effects=effects).as_dict()).charts
+    (chart,) = [one for one in charts if one.key == "covariates"]
+    assert chart.view.values.tolist() == [[2.0, 3.0, 4.0]]
+
+
+def test_a_confidence_is_said_as_it_was_chosen(plain):
+    audit = plain["audited"]
+    html = dataclasses.replace(audit, settings=audit.settings | {"confidence": 0.999}).report()
+    assert "Wilson&#39;s 99.9% interval" in html
+    executed, more = plain["executed"], probe(plain["executed"])
+    html = dataclasses.replace(executed, confidence=0.9).report(probe=more)
+    assert "Wilson&#39;s 90% interval" in html
+    assert "95%" not in Page(html).all("main")[0].text
 
 
 def test_rates_of_nothing_are_unknown_in_json_and_on_the_page(tmp_path):

@@ -49,6 +49,16 @@ def test_the_blocks_of_an_icicle_fill_their_parents_in_proportion(taxonomy):
     assert max(block.x + block.width for block in picture.blocks) == pytest.approx(WIDTH, abs=0.1)
 
 
+def test_a_label_that_is_cut_keeps_its_share():
+    names = [f"is about {'matters and ' * 12}{k}" for k in range(12)]
+    taxonomy = make_taxonomy(600, n_children=12, depth=1, names=names)
+    labels = [block.lines for block in icicle(taxonomy).blocks if block.branch]
+    assert any("…" in lines[-1] for lines in labels)
+    shares = [f"{taxonomy.share(str(k)):.1%}" for k in range(1, 13)]
+    assert [lines[-1].split()[-1] for lines in labels] == shares
+    assert icicle(make_taxonomy(2000, n_children=2, depth=9)).blocks  # labels of a few letters
+
+
 def test_every_node_stands_in_the_tree_and_in_the_table_with_its_figures(taxonomy):
     page = Page(build_taxonomy_report(taxonomy))
     header, *rows = page.table("table-nodes")

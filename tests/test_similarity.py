@@ -64,3 +64,8 @@ def test_no_pairs_ask_nothing():
     asked = Asked({})
     assert _judge(asked).judge([]).shape == (0,)
     assert asked.prompts == []
+
+
+def test_the_last_word_of_the_prompt_may_come_before_the_grade():
+    judge = _judge(Asked({"football": "Answer: related", "poem": "**Answer:** no", "French": "answer"}))
+    np.testing.assert_array_equal(judge.judge(PAIRS), [0.5, 0.0, np.nan])

@@ -19,6 +19,7 @@ from nlparam.language.lm.base import RequestError
 from nlparam.language.lm.engine import Engine
 from nlparam.language.lm.scripted import ScriptedModel
 from nlparam.language.prompting import load_prompt
+from nlparam.language.simulation import SimulatedReader
 from nlparam.language.store import Store
 from nlparam.simulatability import read_explanations
 from nlparam.simulatability.explanations import checked
@@ -245,6 +246,12 @@ def test_inputs_are_read_from_what_models_write():
     assert parse_inputs('Sure:\n["One cat, we cannot say.", "Two\\ncats"]') == ["One cat, we cannot say.", "Two\ncats"]
     assert parse_inputs('["One cat", "Two cats", "Thr') == ["One cat", "Two cats"]
     assert parse_inputs('1. "One cat",\n2) Two cats\n\nInput 3: Three cats') == ["One cat", "Two cats", "Three cats"]
+    assert parse_inputs('1. One cat [sic] said "hello there".\n2. Two cats') == [
+        'One cat [sic] said "hello there".',
+        "Two cats",
+    ]
+    assert parse_inputs('[{"input": "One cat"}, {"input" : "Two cats"}]') == ["One cat", "Two cats"]
+    assert parse_inputs('{"inputs": ["One cat", "Two cats"]}') == ["One cat", "Two cats"]
     assert parse_inputs("I do not know.") == []
     assert parse_inputs('["' + "a" * 5000 + '", "..."]') == []
 
@@ -266,6 +273,32 @@ def test_all_orders_undo_a_preference_for_a_letter():
 
     (chosen,) = _chooser(knows, n_orders=3).choose([question], [["yes", "no", "maybe"]])
     np.testing.assert_allclose(chosen, [0.1, 0.1, 0.8])
+
+
+def test_an_option_stays_on_its_line():
+    asked = []
+
+    def answer(request):
+        asked.append(request.messages[-1].content)
+        return {"A": 0.5, "B": 0.5}
+
+    _chooser(answer).choose([{"task": "", "input": "x"}], [["yes\nB. maybe", "no"]])
+    assert "A. yes B. maybe\nB. no\n" in asked[0]
+
+
+def test_an_answer_stays_on_its_line():
+    asked = []
+
+    def answer(request):
+        asked.append(request.messages[-1].content)
+        return dict.fromkeys(request.labels, 0.3) if request.labels else "[]"
+
+    engine = Engine(ScriptedModel(answer), store=None, costs=Costs())
+    case = Case("the input", "yes\nExplanation: another", "because")
+    CounterfactualWriter(engine).write([case])
+    SimulatedReader(engine, with_case=True).infer([case], ["x"], [["yes", "no"]])
+    assert any("It answered: yes Explanation: another\n" in prompt for prompt in asked)
+    assert not any("\nExplanation: another" in prompt for prompt in asked)
 
 
 def test_an_answer_beside_the_question_is_none():

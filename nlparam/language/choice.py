@@ -54,7 +54,9 @@ class Chooser:
                 raise ValueError(f"got the options {list(choices)}, expected 2 to {len(LETTERS)} different ones")
             for turn in range(min(self.n_orders, len(choices))):
                 order = (*choices[turn:], *choices[:turn])
-                listed = "\n".join(f"{letter}. {option}" for letter, option in zip(LETTERS, order, strict=False))
+                # On one line each: what stands in an option cannot be taken for another.
+                lines = (" ".join(option.split()) for option in order)
+                listed = "\n".join(f"{letter}. {line}" for letter, line in zip(LETTERS, lines, strict=False))
                 # Neutralised here, as it is sent: the store must not take two texts for one, or one for two.
                 messages = (dataclasses.replace(m, content=neutralise(m.content)) for m in self._fill(fields, listed))
                 asked.setdefault(_Asked(tuple(messages), order), []).append((number, turn))

@@ -13,7 +13,8 @@ from nlparam.language.lm.engine import Engine
 from nlparam.language.prompting import cut_words, load_prompt
 
 _STRINGS = TypeAdapter(list[str])
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_ARRAY = re.compile(r'\[\s*["{\[]')  # brackets that stand in a text have no such beginning
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"(?=(\s*:\s*["\[])?)', re.DOTALL)  # and what follows the name of a field
 _NUMBERED = re.compile(r"^\s*(?:[-*•]|\(?\d{1,2}[.):]|(?:new )?input(?: \d{1,2})?:)\s*(.+)$", re.IGNORECASE)
 _MOST_ROUNDS = 3
 _LONGEST = 4000  # characters
@@ -87,7 +88,7 @@ class CounterfactualWriter:
         messages = self.prompts[side].fill(
             task=task,
             input=shown,
-            answer=case.answer,
+            answer=" ".join(case.answer.split()),
             explanation=cut_words(case.explanation, self.n_words),
             n_counterfactuals=str(n_asked),
             avoid=f"Do not repeat these:{listed}" if there else "",
@@ -98,14 +99,15 @@ class CounterfactualWriter:
 
 def parse_inputs(output: str) -> list[str]:
     """Distinct inputs from a JSON array of strings; where the model ignored the format, quoted or numbered ones."""
-    start, end = output.find("["), output.rfind("]")
+    array, end = _ARRAY.search(output), output.rfind("]")
     texts: list[str] = []
-    if start >= 0:
+    if array is not None:
+        start = array.start()
         try:
             texts = _STRINGS.validate_json(output[start : end + 1])
         except ValidationError:
-            # A small model forgets a comma or is cut off in the middle: what it finished counts.
-            texts = [_unquoted(quoted) for quoted in _QUOTED.findall(output[start:])]
+            # A small model forgets a comma, is cut off in the middle, or writes objects: what it finished counts.
+            texts = [_unquoted(quoted) for quoted, of_field in _QUOTED.findall(output[start:]) if not of_field]
     if not texts:
         lines = (_NUMBERED.match(line) for line in output.splitlines())
         texts = [match[1].strip().strip('"“”').rstrip(",").strip('"“”') for match in lines if match]

@@ -11,7 +11,9 @@ from nlparam.language.prompting import load_prompt
 
 KINDS = {"predicate": "decompose", "task": "decompose_task"}
 _PART = re.compile(r"^\W*([A-Z])\W*[:.)]\W*\s(.+)$")
-_FORMULA = re.compile(r"^\W*formula\W*:\s*(.+)$", re.IGNORECASE)
+_FORMULA = re.compile(r"^\W*formula\W*[:=]\s*(\S.*)$", re.IGNORECASE)
+# With the formula on the next line.
+_HEADING = re.compile(r"^(\W*formula)[\s*_`:=]*\n\s*", re.IGNORECASE | re.MULTILINE)
 _NO_FAULT = re.compile(r"^\W*(none|no fault|no\b)\W*$", re.IGNORECASE)
 
 
@@ -131,7 +133,7 @@ def parse_draft(output: str) -> Draft | None:
     where a small model stops, are joined by "and".
     """
     parts: dict[str, str] = {}
-    for line in output.splitlines():
+    for line in _HEADING.sub(r"\1: ", output).splitlines():
         if (formula := _FORMULA.match(line)) is not None:
             return Draft(tuple(parts.items()), formula[1].strip(" `*.")) if parts else None
         if (part := _PART.match(line)) is not None and (predicate := parse_predicate(part[2])) is not None:

@@ -38,12 +38,14 @@ def language_mismatch(goal: str, texts: Sequence[str]) -> Mismatch | None:
 def main_language(texts: Sequence[str]) -> str | None:
     """The language that most texts are in, `None` if there is no such."""
     step = max(len(texts) // _N_TEXTS, 1)
-    shown = [text[:_CHARACTERS] for text in texts[::step][:_N_TEXTS] if text.strip()]
-    if not shown:
+    shown = [text.lstrip()[:_CHARACTERS] for text in texts[::step][:_N_TEXTS]]
+    # What has no words is in no language.
+    ranks = [_rank(text) for text in shown if _words(text)]
+    if not ranks:
         return None
-    found = Counter(max(ranked, key=ranked.__getitem__) for ranked in map(_rank, shown))
+    found = Counter(max(ranked, key=ranked.__getitem__) for ranked in ranks)
     common, n = found.most_common(1)[0]
-    return common if n >= _MOST * len(shown) else None
+    return common if n >= _MOST * len(ranks) else None
 
 
 def alike(first: str, second: str) -> bool:
@@ -52,9 +54,12 @@ def alike(first: str, second: str) -> bool:
 
 
 def _rank(text: str) -> dict[str, float]:
-    # What is not a letter tells nothing, and a link is in no language.
-    words = " ".join(word for word in text.split() if "://" not in word and any(map(str.isalpha, word)))
-    return {language: float(probability) for language, probability in _identifier().rank(words)}
+    return {language: float(probability) for language, probability in _identifier().rank(_words(text))}
+
+
+def _words(text: str) -> str:
+    """The words of a text: what has no letter tells nothing, and a link is in no language."""
+    return " ".join(word for word in text.split() if "://" not in word and any(map(str.isalpha, word)))
 
 
 @functools.cache

@@ -46,8 +46,8 @@ _SAME_MEANING = 0.5
 class Phraser:
     """Turns categories into predicates under a goal.
 
-    The first few are asked for one by one. If they are the category behind the same words each time ("is about
-    sports", "is about politics"), so are the others, and nothing more is asked.
+    The first few are asked for one by one. If at least half of them are the category behind the same words ("is about
+    sports", "is about politics"), so are all, and nothing more is asked.
     """
 
     engine: Engine
@@ -84,14 +84,23 @@ def phrased(answer: Completion | None, category: str, *, goal: str, prompt: Prom
     predicate = parse_predicate(first[0]) if first else None
     # "The news is about sports" is what one text is, too: "is about sports".
     predicate = None if predicate is None else _SUBJECT.sub("", predicate)
-    # A small model repeats an example of the prompt instead of following it, or writes the goal off.
-    if predicate is None or f"Property: {predicate}" in prompt.sections[-1][1] or _echoes(predicate, goal):
+    if predicate is None or _repeats(predicate, category, prompt) or _echoes(predicate, goal):
         return f"{_FALLBACK} {category}"
     return predicate
 
 
+def _repeats(predicate: str, category: str, prompt: Prompt) -> bool:
+    """Whether the predicate is that of an example of the prompt, for a category that is another than the example's.
+
+    A small model repeats an example instead of following it.
+    """
+    examples = prompt.sections[-1][1]
+    its_own = f"Category: {category}.\nProperty: {predicate}\n".casefold() in examples.casefold()
+    return f"Property: {predicate}" in examples and not its_own
+
+
 def _echoes(predicate: str, goal: str) -> bool:
-    """Whether some words of the goal stand in the predicate as they do there."""
+    """Whether some words of the goal stand in the predicate as they do there: a small model writes the goal off."""
     said, asked = (f" {' '.join(text.casefold().split())} " for text in (predicate, goal))
     words = asked.split()
     runs = (words[start : start + _ECHO] for start in range(len(words) - _ECHO + 1))
@@ -184,7 +193,7 @@ def _deterministic(predicates: Sequence[str], kept: Sequence[bool]) -> list[str]
 
 def what_it_says(predicate: str) -> str:
     """What a predicate says, without the words it begins with."""
-    rest = predicate[len(lead(predicate)) :].strip() if lead(predicate) else predicate
+    rest = " ".join(predicate.split()[len(lead(predicate).split()) :])
     return re.sub(r"^(?:an?|the)\s+", "", rest or predicate)
 
 

@@ -33,7 +33,8 @@ class EmbeddingRanker(AbstractRanker):
     store: EmbeddingStore | None = None
 
     def __post_init__(self):
-        self.identity = f"cosine {self.embedder.identity} {self.template}"
+        words = [] if self.predicate_embedder is None else [self.predicate_embedder.identity]
+        self.identity = " ".join(["cosine", self.embedder.identity, *words, self.template])
 
     def score(self, items, predicates):
         words = self.embedder if self.predicate_embedder is None else self.predicate_embedder

@@ -51,8 +51,9 @@ class SimilarityJudge:
     def _grade(self, answer: Completion | None) -> float:
         if answer is None:  # the engine has counted the failure
             return np.nan
-        word = re.search(r"[a-z]+", answer.text.casefold())
-        grade = GRADES.get(word[0]) if word is not None else None
+        # Some models write the last word of the prompt again ("Answer: yes").
+        word = re.match(r"\W*(?:answer\W+)?([a-z]+)", answer.text.casefold())
+        grade = GRADES.get(word[1]) if word is not None else None
         if grade is None:
             self.engine.costs.failures += 1
             return np.nan

@@ -70,7 +70,7 @@ class SimulatedReader:
             "input": cut_words(text, self.n_words),
         }
         if self.with_case:
-            question |= {"case": cut_words(case.input, self.n_words), "answer": case.answer}
+            question |= {"case": cut_words(case.input, self.n_words), "answer": " ".join(case.answer.split())}
         return question
 
 

@@ -30,8 +30,12 @@ class Subcategories:
 
 
 def parse_names(answer: str) -> list[str]:
-    """The names of a list, one per line, or of one line with commas or semicolons; each once."""
+    """The names of a list, one per line, or of one line with commas or semicolons; each once.
+
+    A line that ends with a colon announces the list.
+    """
     lines = [_BULLET.sub("", line).strip() for line in answer.splitlines() if line.strip()]
+    lines = [line for line in lines if not line.rstrip("*_").endswith(":")]
     if len(lines) == 1:
         lines = re.split(r"\s*[,;]\s*", lines[0])
     return [name for name in dict.fromkeys(category_of(line) for line in lines) if name is not None]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from nlparam.report.examples import excerpt
-from nlparam.report.quantities import QuantityView
+from nlparam.report.quantities import QuantityView, stated
 
 if TYPE_CHECKING:
     from nlparam.hierarchy import Taxonomy
@@ -152,6 +152,6 @@ def _sentence(update: Mapping[str, Any]) -> str:
         else "those of the head: nothing was judged to correct it"
     )
     return (
-        f"Shares of all texts are {of}. Intervals are at {update['confidence']:.0%} for each node by itself; a change "
-        f"is claimed at a false discovery rate of {update['level']:g}."
+        f"Shares of all texts are {of}. Intervals are at {stated(update['confidence'])} for each node by itself; a "
+        f"change is claimed at a false discovery rate of {update['level']:g}."
     )

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 FORMATS = ("svg", "png")
 # Pixels of a PNG for one of the drawing.
 SCALE = 2.0
+# Characters of the name of a file.
+_MAX_NAME = 80
 MUTED, LINE = "#565c66", "#dcdfe4"
 
 
@@ -23,16 +25,16 @@ def write_figures(
     *,
     intervals: "Intervals | None" = None,
     update: Mapping[str, Any] | None = None,
-    formats: Iterable[str] = FORMATS,
+    formats: str | Iterable[str] = FORMATS,
 ) -> list[Path]:
     """Writes every figure of the report of a result into a folder, and returns the paths.
 
     **Arguments:** `intervals`, the credible intervals of the quantities of a fit; `update`, the last update of a
-    taxonomy (`Update.to_dict()`); `formats`, "svg", "png" or both.
+    taxonomy (`Update.to_dict()`); `formats`, "svg" or "png", or several of them.
 
     Raises `ValueError` for another format, `OSError` if the folder cannot be written.
     """
-    formats = tuple(formats)
+    formats = (formats,) if isinstance(formats, str) else tuple(formats)
     if unknown := [form for form in formats if form not in FORMATS]:
         raise ValueError(f"got the format {unknown[0]!r}, expected one of {', '.join(FORMATS)}")
     folder = Path(folder)
@@ -72,10 +74,13 @@ def figures(
         from nlparam.report.page import describe
 
         page = describe(result, intervals)
-        names = {f"quantity-{at}": view.name for at, view in enumerate(page.quantities, start=1)}
-        drawn = {names.get(name, name): chart for name, chart in fit_charts(page).items()}
-    # Quantities are named by whoever wrote the model.
-    return {re.sub(r"[^\w-]+", "-", name): _coloured(chart) for name, chart in drawn.items() if chart is not None}
+        charts, drawn = fit_charts(page), {}
+        for at, view in enumerate(page.quantities, start=1):
+            # Quantities are named by whoever wrote the model: perhaps as another figure is.
+            name = re.sub(r"[^\w-]+", "-", view.name)[:_MAX_NAME]
+            drawn[f"{name}-{at}" if name in drawn or name in charts else name] = charts.pop(f"quantity-{at}")
+        drawn |= charts
+    return {name: _coloured(chart) for name, chart in drawn.items() if chart is not None}
 
 
 def _coloured(chart: dict[str, Any]) -> dict[str, Any]:

@@ -106,9 +106,11 @@ def draw_icicle(picture: Icicle, *, alone: bool) -> str:
 
 
 def _lines(name: str, share: str, width: float, height: float) -> list[str]:
-    """The label, wrapped and cut to what fits, with the share in its last line."""
+    """The label, wrapped and cut to what fits, with the share at its end where that has room."""
     n_lines = int((height - 4) // LINE_HEIGHT)
     n_letters = max(4, int(width / LETTER_WIDTH))
     if n_lines < 1:
         return []
-    return textwrap.wrap(f"{excerpt(name, 300)} {share}", n_letters, max_lines=n_lines, placeholder=" …")
+    cut = f" … {share}"
+    cut = cut if len(cut) <= n_letters else " …"
+    return textwrap.wrap(f"{excerpt(name, 300)} {share}", n_letters, max_lines=n_lines, placeholder=cut)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nlparam.report.charts import specification
 from nlparam.report.examples import excerpt
+from nlparam.report.quantities import stated
 
 if TYPE_CHECKING:
     from nlparam.solution import Fit
@@ -51,10 +52,10 @@ def certificate_view(fit: "Fit") -> CertificateView | None:
         return None
     target = certificate.target
     sentence = (
-        f"With probability {1 - target.failure_probability:.0%} over the draw of the audit, the yes/no denotations on "
-        f"this page have a recall of at least {certificate.recall:.1%} and a precision of at least "
+        f"With probability {stated(1 - target.failure_probability)} over the draw of the audit, the yes/no denotations "
+        f"on this page have a recall of at least {certificate.recall:.1%} and a precision of at least "
         f"{certificate.precision:.1%} against the language model asked about every text (targets "
-        f"{target.recall:.0%} and {target.precision:.0%})."
+        f"{stated(target.recall)} and {stated(target.precision)})."
     )
     rows = [
         ("Pairs of text and predicate", f"{certificate.n_pairs:,}"),

@@ -1,5 +1,6 @@
 """What a notebook shows of a result: a small table without scripts, whatever the texts contain."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def fit_card(fit: "Fit") -> str:
                 *([] if sizes is None else [_count(int((sizes == k).sum()))]),
                 _percent(prevalence),
                 _percent(agreement.agreement if agreement else None),
-                bar=prevalence,
+                bar=0.0 if math.isnan(prevalence) else prevalence,
             )
         )
     headings = ["Texts"] if sizes is not None else []

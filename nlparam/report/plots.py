@@ -1,6 +1,8 @@
 """Charts of the results of a model, for the report and for notebooks: curves over time, and dots with intervals."""
 
+import itertools
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,14 +41,14 @@ def shown_items(view: QuantityView) -> list[int]:
 def _dots(view: QuantityView) -> "altair.TopLevelMixin":
     import altair as alt
 
-    items, panels = shown_items(view), view.panels[:MAX_PANELS]
+    items, panels = shown_items(view), told_apart(view.panels[:MAX_PANELS])
+    order = told_apart(view.items[i] for i in items)
     rows = []
     for p, panel in enumerate(panels):
-        for i in items:
+        for i, name in zip(items, order, strict=True):
             if math.isfinite(view.values[p, i]):
-                row = {"p": visible(panel), "i": visible(str(view.items[i])), "v": _rounded(view.values[p, i])}
+                row = {"p": panel, "i": name, "v": _rounded(view.values[p, i])}
                 rows.append(row | _band(view, p, i) | {"s": view.cell(p, i)})
-    order = [visible(str(view.items[i])) for i in items]
     tooltip = [alt.Tooltip("i:N", title=view.item_dim.capitalize() or "Item"), alt.Tooltip("s:N", title="Value")]
     if len(panels) > 1:
         tooltip.insert(1, alt.Tooltip("p:N", title="Of"))
@@ -67,14 +69,14 @@ def _dots(view: QuantityView) -> "altair.TopLevelMixin":
     layered = alt.layer(*layers, data=alt.InlineData(values=rows)).properties(width=width, height=alt.Step(22))
     if len(panels) == 1:
         return layered
-    return layered.facet(facet=alt.Facet("p:N", sort=[visible(p) for p in panels], title=None), columns=columns)
+    return layered.facet(facet=alt.Facet("p:N", sort=panels, title=None), columns=columns)
 
 
 def _curves(view: QuantityView) -> "altair.TopLevelMixin":
     import altair as alt
 
-    panels = view.panels[:MAX_PANELS]
-    rows = _curve_rows(view, len(panels))
+    panels = told_apart(view.panels[:MAX_PANELS])
+    rows = _curve_rows(view, panels)
     dates = is_dates(view.items)
     whole = not dates and bool(np.all(positions(view.items) % 1 == 0))
     x = alt.X(
@@ -110,19 +112,18 @@ def _curves(view: QuantityView) -> "altair.TopLevelMixin":
     if single:
         return layered
     header = alt.Header(labelLimit=425, labelAnchor="start", labelAlign="left")
-    facet = alt.Facet("p:N", sort=[visible(panel) for panel in panels], title=None, header=header)
+    facet = alt.Facet("p:N", sort=panels, title=None, header=header)
     faceted = layered.facet(facet=facet, columns=2)
     # Each panel on a scale of its own: a rare predicate has a course, too.
     return faceted.resolve_scale(y="independent").resolve_axis(x="independent", y="independent")
 
 
-def _curve_rows(view: QuantityView, n_panels: int) -> list[dict[str, Any]]:
+def _curve_rows(view: QuantityView, panels: list[str]) -> list[dict[str, Any]]:
     times = positions(view.items)
-    limit = max(2, MAX_CURVE_POINTS // max(1, n_panels))
+    limit = max(2, MAX_CURVE_POINTS // max(1, len(panels)))
     chosen = np.unique(np.linspace(0, len(times) - 1, min(limit, len(times))).round().astype(int))
     rows: list[dict[str, Any]] = []
-    for p in range(n_panels):
-        name = visible(view.panels[p])
+    for p, name in enumerate(panels):
         rows += [
             {"p": name, "t": times[i].item(), "w": str(view.items[i]), "v": _rounded(view.values[p, i])}
             | _band(view, p, i)
@@ -137,6 +138,18 @@ def _curve_rows(view: QuantityView, n_panels: int) -> list[dict[str, Any]]:
                 )
             ]
     return rows
+
+
+def told_apart(names: Iterable[Any]) -> list[str]:
+    """Names as they are drawn; equal ones, which would be one row or panel of a chart, are numbered.
+
+    The number comes first, because a chart cuts the end of a long name.
+    """
+    taken: dict[str, None] = {}
+    for name in map(visible, map(str, names)):
+        numbered = (f"({number}) {name}" for number in itertools.count(2))
+        taken[next(one for one in itertools.chain([name], numbered) if one not in taken)] = None
+    return list(taken)
 
 
 def when(position: float, times: list[Any]) -> str:

@@ -96,6 +96,11 @@ def figure(value: float, *, signed: bool = False) -> str:
     return format(value, f"{sign},.0f" if 1000 <= abs(value) < 1e9 else f"{sign}.3g")
 
 
+def stated(share: float) -> str:
+    """A share that somebody chose (a confidence, an aim), in per cent with all its digits: "99.9%"."""
+    return f"{100 * share:.6g}%"
+
+
 def view_quantities(fit: "Fit", intervals: Intervals | None = None) -> list[QuantityView]:
     """What `fit.quantities()` says, in its order.
 

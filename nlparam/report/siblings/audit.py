@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nlparam.report.page import Row
+from nlparam.report.quantities import stated
 from nlparam.report.sections import (
     Block,
     Cell,
@@ -40,7 +41,7 @@ def describe_audit(contents: Mapping[str, Any]) -> SectionPage:
     """Chooses what the report shows. **Arguments:** `contents`, as `Audit.as_dict()` gives it."""
     costs, stages = used(contents.get("costs"))
     settings = contents.get("settings", {})
-    confidence = f"{settings.get('confidence', 0.95):.0%}"
+    confidence = stated(settings.get("confidence", 0.95))
     rates = _rates(contents["systems"], confidence)
     n = contents["evaluations"]
     sections = [Section("rates", "Rates", [_DEFINED, *_rates_chart(contents["systems"], confidence), rates])]
@@ -148,12 +149,11 @@ def _changes(changes: list[Mapping[str, Any]], confidence: str) -> list[Block]:
 
 
 def _covariates(effects: list[Mapping[str, Any]], confidence: str) -> list[Block]:
-    names = [f"{named(one['covariate'], 40)}, {named(one['value'], 50)}" for one in effects]
-    rows = list(dict.fromkeys(names))
+    rows = list(dict.fromkeys((one["covariate"], one["value"]) for one in effects))
     panels: dict[str, list[Interval]] = {}
-    for one, name in zip(effects, names, strict=True):
+    for one in effects:
         column = panels.setdefault(f"On {one['kind']}", [_MISSING] * len(rows))
-        column[rows.index(name)] = Interval.read(one, "odds_ratio")
+        column[rows.index((one["covariate"], one["value"]))] = Interval.read(one, "odds_ratio")
     return [
         Words(
             "An odds ratio says by what the odds of a mistake are multiplied, the other covariates and the system "
@@ -162,7 +162,7 @@ def _covariates(effects: list[Mapping[str, Any]], confidence: str) -> list[Block
         *interval_chart(
             "covariates",
             "Odds ratios of the covariates",
-            rows,
+            [f"{named(covariate, 40)}, {named(value, 50)}" for covariate, value in rows],
             panels,
             label="Odds ratio",
             caption=(
@@ -201,7 +201,8 @@ def _covariates(effects: list[Mapping[str, Any]], confidence: str) -> list[Block
 def _predicates(contents: Mapping[str, Any]) -> list[Block]:
     tested = [one for one in contents["predicates"] if one["effect"] is not None]
     if not tested:
-        why = "None was sought." if not contents["predicates"] else "None could be tested."
+        # What was sought has cost something, if only nothing.
+        why = "None was sought." if contents.get("costs") is None else "None could be tested."
         return [Words(why, muted=True)]
     mistaken = contents["sides"][0]
     signs = [1.0 if one["more"] == mistaken else -1.0 for one in tested]
@@ -232,7 +233,7 @@ def _predicates(contents: Mapping[str, Any]) -> list[Block]:
                 Column("No.", "number"),
                 Column("Predicate", "head"),
                 Column("Claimed", "choice"),
-                Column("More often", "choice"),
+                Column("Proposed for", "choice"),
                 Column("Of the mistakes", "number"),
                 Column("Of the others", "number"),
                 Column("Effect", "number"),

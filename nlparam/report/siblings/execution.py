@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nlparam.report.page import Row
+from nlparam.report.quantities import stated
 from nlparam.report.sections import (
     Block,
     Cell,
@@ -47,7 +48,7 @@ def describe_execution(contents: Mapping[str, Any]) -> SectionPage:
     failures = [one for one in problems if not one["passed"]]
     sections = [Section("rates", "Pass rates", [*_rate_charts(contents), listed])]
     if contents.get("probe"):
-        sections.append(Section("probe", "Memorisation", _probe(contents["probe"])))
+        sections.append(Section("probe", "Memorisation", _probe(contents["probe"], _confidence(contents))))
     if contents.get("explanation"):
         sections.append(Section("explanation", "What is lost", _explained(contents["explanation"])))
     sections.append(Section("failures", "What did not pass, and why", _failures(failures)))
@@ -81,6 +82,10 @@ def describe_execution(contents: Mapping[str, Any]) -> SectionPage:
     )
 
 
+def _confidence(contents: Mapping[str, Any]) -> str:
+    return stated(contents.get("confidence", 0.95))
+
+
 def _groups(contents: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     groups = {"Library": contents["by_library"], "Perturbation": contents["by_perturbation"]}
     return {name: rates for name, rates in groups.items() if rates}
@@ -95,7 +100,7 @@ def _rate_charts(contents: Mapping[str, Any]) -> list[Block]:
             [named(one) for one in rates],
             {"": [rate_of(rate) for rate in rates.values()]},
             label=f"Passed, by {name.lower()}",
-            caption="The line through a dot is Wilson's 95% interval.",
+            caption=f"The line through a dot is Wilson's {_confidence(contents)} interval.",
         )
     return blocks
 
@@ -105,7 +110,7 @@ def _rates(contents: Mapping[str, Any]) -> Table:
     lines += [(name, kind, rate) for kind, rates in _groups(contents).items() for name, rate in rates.items()]
     return table(
         "rates",
-        "Pass rates, with Wilson's 95% intervals",
+        f"Pass rates, with Wilson's {_confidence(contents)} intervals",
         [
             Column("Problems", "head"),
             Column("By"),
@@ -180,7 +185,7 @@ def _failures(failures: list[Mapping[str, Any]]) -> list[Block]:
     ]
 
 
-def _probe(probe: Mapping[str, Any]) -> list[Block]:
+def _probe(probe: Mapping[str, Any], confidence: str) -> list[Block]:
     drops = probe["drops"]
     points = {kind: Interval.read(drop, "difference", 100.0) for kind, drop in drops.items()}
     blocks: list[Block] = [
@@ -195,12 +200,12 @@ def _probe(probe: Mapping[str, Any]) -> list[Block]:
             [named(kind) for kind in points],
             {"": list(points.values())},
             label="Original minus perturbed, percentage points",
-            caption="The line through a dot is the 95% interval; the dashed line at 0 means that nothing is lost.",
+            caption=f"The line through a dot is the {confidence} interval; the dashed line at 0 means no loss.",
             neutral=0.0,
         ),
         table(
             "probe",
-            "What is lost from originals to perturbed problems, in percentage points with 95% intervals",
+            f"What is lost from originals to perturbed problems, in percentage points with {confidence} intervals",
             [
                 Column("Perturbation", "head"),
                 Column("Pairs", "number"),

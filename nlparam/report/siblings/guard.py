@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nlparam.report.page import Row
+from nlparam.report.quantities import stated
 from nlparam.report.sections import (
     Block,
     Cell,
@@ -49,7 +50,7 @@ def describe_guard(contents: Mapping[str, Any]) -> SectionPage:
             Row("Rules", f"{len(rules):,} restricted, {len(guard['constitution']['permitted']):,} permitted"),
             Row(
                 "Refusals aimed at",
-                f"at most {threshold['max_refusals']:.2%}, confidence {threshold['confidence']:.0%}",
+                f"at most {stated(threshold['max_refusals'])}, confidence {stated(threshold['confidence'])}",
             ),
             Row("Threshold", f"{threshold['value']:.3f}, set on {threshold['n_texts']:,} benign exchanges"),
             Row("Attacks", named(contents["settings"]["attacks"], 200)),
@@ -136,15 +137,15 @@ def _rules(rules: Mapping[str, Any], constitution: Mapping[str, Any]) -> Table:
 
 def _refusals(contents: Mapping[str, Any]) -> list[Block]:
     threshold = contents["guard"]["threshold"]
-    aim = threshold["max_refusals"]
+    aim, aimed = threshold["max_refusals"], f"at most {stated(threshold['max_refusals'])}"
     kinds = [("Permitted texts that lie near the rules", contents["permitted"], DASH, DASH)]
     if contents["refusals"] is not None:
         verdict = kept(contents["refusals"], aim)
-        kinds.insert(0, ("Benign exchanges that it has not seen", contents["refusals"], f"at most {aim:.2%}", verdict))
+        kinds.insert(0, ("Benign exchanges that it has not seen", contents["refusals"], aimed, verdict))
     blocks: list[Block] = [
         Words(
-            f"The threshold was set so that at most {aim:.2%} of benign exchanges from its source are refused, with "
-            f"confidence {threshold['confidence']:.0%}. Permitted texts are written to lie near the rules: there is no "
+            f"The threshold was set so that {aimed} of benign exchanges from its source are refused, with confidence "
+            f"{stated(threshold['confidence'])}. Permitted texts are written to lie near the rules: there is no "
             "promise for them."
         ),
         *interval_chart(
