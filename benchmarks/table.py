@@ -62,7 +62,7 @@ def _tables(folders: Sequence[Path], out: Path | None, *, as_json: bool) -> None
             (images / f"{name}.svg").write_text(svg, encoding="utf-8")
     if as_json:
         figures = headline.headline(runs, tables)
-        print(json.dumps(headline.as_json(figures, tables), indent=1))
+        print(json.dumps(headline.as_json(figures, tables)))
     elif out is None:
         print(markdown(runs, tables))
 

@@ -125,16 +125,18 @@ def self_consistent(
 ) -> Labelled:
     """Labels without a person: pairs on which several ways of asking agree, for instance both prompt forms.
 
-    **Arguments:** `judges`, at least two; `agreement`, the share of them that must say the same of a pair. Each text is
-    judged for each predicate by each judge.
+    **Arguments:** `judges`, at least two; `agreement`, the share of them that must say the same of a pair, more than
+    half. Each text is judged for each predicate by each judge.
 
     **Returns:** the pairs on which they agree, with what they say, 0 or 1. A pair on which they differ tells that the
     answer is uncertain, and is given the label 0.5, so that calibration learns how sure the judge may be.
 
-    Raises `ValueError` for fewer than two judges, `CorpusError` for fewer than 20 pairs.
+    Raises `ValueError` for fewer than two judges or another `agreement`, `CorpusError` for fewer than 20 pairs.
     """
     if len(judges) < 2:
         raise ValueError(f"got {len(judges)} judge, expected at least two ways of asking")
+    if not 0.5 < agreement <= 1:  # half of them would say both
+        raise ValueError(f"got agreement={agreement}, expected a share above half, at most 1")
     pairs = np.argwhere(np.ones((len(texts), len(predicates)), dtype=bool))
     said = np.stack([judge.judge(texts, predicates, pairs) for judge in judges])
     there = np.isfinite(said).all(axis=0)

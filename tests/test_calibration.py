@@ -116,6 +116,9 @@ def test_ways_of_asking_that_differ_tell_where_the_judge_is_unsure(truth):
     assert summary.calibration.offset < -0.5
     with pytest.raises(ValueError, match="at least two"):
         self_consistent([Biased(truth)], texts, ["holds"])
+    for agreement in (0.5, 1.5, float("nan")):
+        with pytest.raises(ValueError, match="expected a share above half"):
+            self_consistent([Biased(truth, 1.5), Biased(truth, -1.5)], texts, ["holds"], agreement=agreement)
 
 
 def test_a_calibrated_fit_says_so_and_keeps_it(tmp_path):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import arviz
 import pytest
@@ -235,6 +236,17 @@ def test_what_is_printed_of_three_classes_and_of_many(tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[0].split() == [
         *("predicate", "most", "for", "most", "against", "head", "agrees")
     ]
+
+
+def test_every_class_has_a_column_whatever_it_is_called(tmp_path, capsys):
+    names = ["international news and trade", "international news and war", "predicate", "head agrees"]
+    fit = make_fit(400, model=Classification(3, n_classes=4), data=[names[number % 4] for number in range(400)])
+    show(fit, tmp_path)
+    header, first, *_ = capsys.readouterr().out.splitlines()
+    whole = [f"coefficient: {name}" for name in sorted(names)]
+    assert re.split(r" {2,}", header.strip()) == ["predicate", *whole, "head agrees"]
+    coefficients = fit.quantities()["coefficient"].values[:, 0]
+    assert re.split(r" {2,}", first)[2:6] == [f"{value:+.3f}" for value in coefficients]
 
 
 def test_several_seeds_say_how_often_each_predicate_comes_back(tmp_path, ask):

@@ -1,6 +1,12 @@
+import asyncio
 import hashlib
+import importlib.machinery
 import importlib.util
 import math
+import sys
+import threading
+from types import ModuleType
+from unittest import mock
 
 import pytest
 
@@ -45,6 +51,49 @@ def test_the_extra_is_named_where_it_is_missing(junk, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(MissingExtraError, match=r"pip install 'nlparam\[embedded\]'"):
         EmbeddedModel(junk)
+
+
+def test_a_call_that_was_given_up_while_it_waited_is_not_begun(junk, monkeypatch):
+    go_on, came, read, loaded = threading.Event(), threading.Semaphore(0), [], []
+
+    class Server:
+        def __init__(self, _params):
+            loaded.append(self)
+
+        def handle_chat_completions(self, body):
+            read.append(body["messages"][0]["content"])
+            go_on.wait(60)
+            return {"choices": [{"message": {"content": "hello"}}]}
+
+    module = ModuleType("xllamacpp")
+    module.__dict__.update(Server=Server, CommonParams=mock.MagicMock)
+    module.__spec__ = importlib.machinery.ModuleSpec("xllamacpp", None)
+    monkeypatch.setitem(sys.modules, "xllamacpp", module)
+    model = EmbeddedModel(junk, identity="junk")
+    complete = model._complete
+
+    def come(*arguments):
+        came.release()
+        return complete(*arguments)
+
+    monkeypatch.setattr(model, "_complete", come)
+
+    async def give_up():
+        calls = []
+        for text in ("slow", "waits"):
+            calls.append(asyncio.create_task(model.complete(Request((Message("user", text),)))))
+            await asyncio.to_thread(came.acquire)
+        while not read:
+            await asyncio.sleep(0.01)
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        await model.aclose()
+        go_on.set()
+
+    asyncio.run(give_up())  # waits for the threads
+    assert read in (["slow"], ["waits"])  # whichever had the model first
+    assert len(loaded) == 1  # nobody needed it again
 
 
 @needs_xllamacpp

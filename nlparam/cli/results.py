@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 _MAX_CLASSES = 6
 _MAX_HEADING = 24
 
-Columns = dict[str, list[str]]
+# A list, as the classes of a model may be called what another column is called.
+Columns = list[tuple[str, list[str]]]
 
 
 def show(fit: "Fit", out: Path, intervals: "Intervals | None" = None) -> None:
@@ -25,23 +26,24 @@ def show(fit: "Fit", out: Path, intervals: "Intervals | None" = None) -> None:
     from nlparam.report.quantities import goodness, view_quantities
     from nlparam.report.text import duration
 
-    columns: Columns = {"predicate": [printable(predicate) for predicate in fit.predicates]}
+    columns: Columns = [("predicate", [printable(predicate) for predicate in fit.predicates])]
     notes = []
     if fit.model.assigns_texts:
-        columns |= _sizes(fit)
+        columns += _sizes(fit)
     else:
         for view in view_quantities(fit, intervals):
-            columns |= _columns(view, columns)
+            columns += _columns(view, columns)
             notes += _notes(view)
     if fit.stability is not None:
-        columns["seeds"] = _found_by(fit.stability, fit.predicates)
+        columns.append(("seeds", _found_by(fit.stability, fit.predicates)))
     computed = fit.settings.get("computed") or {}
-    columns["head agrees"] = [
+    agrees = [
         "computed" if predicate in computed else f"{agreement.agreement:.0%}"
         for predicate, agreement in zip(fit.predicates, fit.agreement, strict=True)
     ]
-    rows = [(str(number), *row) for number, row in enumerate(zip(*columns.values(), strict=True))]
-    print_table(("", *columns), rows, numbers=(0, *range(2, len(columns) + 1)))
+    columns.append(("head agrees", agrees))
+    rows = [(str(number), *row) for number, row in enumerate(zip(*(cells for _, cells in columns), strict=True))]
+    print_table(("", *(heading for heading, _ in columns)), rows, numbers=(0, *range(2, len(columns) + 1)))
     for note in dict.fromkeys(notes):
         print_lines(note)
     measured = goodness(fit)
@@ -76,10 +78,10 @@ def _found_by(stability: "Stability", predicates: list[str]) -> list[str]:
 
 def _sizes(fit: "Fit") -> Columns:
     sizes = np.bincount(fit.assignments[fit.assignments >= 0], minlength=len(fit.predicates))
-    return {
-        "texts": [f"{size:,}" for size in sizes],
-        "share": [f"{size / len(fit.texts):.1%}" for size in sizes],
-    }
+    return [
+        ("texts", [f"{size:,}" for size in sizes]),
+        ("share", [f"{size / len(fit.texts):.1%}" for size in sizes]),
+    ]
 
 
 def _columns(view: "QuantityView", before: Columns) -> Columns:
@@ -87,33 +89,36 @@ def _columns(view: "QuantityView", before: Columns) -> Columns:
     name = view.name.replace("_", " ")
     if view.kind == "curves":
         # One table holds the course of one quantity: the log-odds say the same as the shares.
-        return {} if any(heading.startswith("first") for heading in before) else _course(view, len(before["predicate"]))
+        return [] if any(heading.startswith("first") for heading, _ in before) else _course(view, len(before[0][1]))
     if view.kind != "dots" or view.item_dim != "predicate":
-        return {}
+        return []
     cells = [[view.cell(p, k) for k in range(len(view.items))] for p in range(len(view.panels))]
     if len(view.panels) == 1:
-        return {name: cells[0]}
-    if len(view.panels) <= _MAX_CLASSES:
-        return {_heading(panel): column for panel, column in zip(view.panels, cells, strict=True)}
-    return {
-        word: [f"{_heading(view.panels[p])} {cells[p][k]}" for k, p in enumerate(chosen)]
+        return [(name, cells[0])]
+    panels = _headings(view.panels)
+    if len(panels) <= _MAX_CLASSES:
+        if {heading for heading, _ in before} & set(panels):
+            panels = [f"{name}: {panel}" for panel in panels]
+        return list(zip(panels, cells, strict=True))
+    return [
+        (word, [f"{panels[p]} {cells[p][k]}" for k, p in enumerate(chosen)])
         for word, chosen in (("most for", view.values.argmax(axis=0)), ("most against", view.values.argmin(axis=0)))
-    }
+    ]
 
 
 def _course(view: "QuantityView", n_predicates: int) -> Columns:
     from nlparam.report.results import time_name
 
     if view.values.shape[0] != n_predicates:
-        return {}
+        return []
     last, peaks = len(view.items) - 1, np.nan_to_num(view.values, nan=-np.inf).argmax(axis=1)
     panels = range(n_predicates)
-    return {
-        f"first ({time_name(view, 0)})": [view.cell(p, 0) for p in panels],
-        f"last ({time_name(view, last)})": [view.cell(p, last) for p in panels],
-        "highest": [view.figure(view.values[p, peak]) for p, peak in enumerate(peaks)],
-        "when": [time_name(view, int(peak)) for peak in peaks],
-    }
+    return [
+        (f"first ({time_name(view, 0)})", [view.cell(p, 0) for p in panels]),
+        (f"last ({time_name(view, last)})", [view.cell(p, last) for p in panels]),
+        ("highest", [view.figure(view.values[p, peak]) for p, peak in enumerate(peaks)]),
+        ("when", [time_name(view, int(peak)) for peak in peaks]),
+    ]
 
 
 def _notes(view: "QuantityView") -> list[str]:
@@ -123,6 +128,8 @@ def _notes(view: "QuantityView") -> list[str]:
     return [view.direction] if view.kind == "dots" and view.direction else []
 
 
-def _heading(name: str) -> str:
-    name = printable(name)
-    return name if len(name) <= _MAX_HEADING else f"{name[: _MAX_HEADING - 1]}…"
+def _headings(names: list[str]) -> list[str]:
+    """Names cut to what fits, unless some would then be the same."""
+    whole = [printable(name) for name in names]
+    cut = [name if len(name) <= _MAX_HEADING else f"{name[: _MAX_HEADING - 1]}…" for name in whole]
+    return cut if len(set(cut)) == len(cut) else whole

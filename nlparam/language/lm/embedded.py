@@ -72,12 +72,16 @@ class EmbeddedModel(AbstractLanguageModel):
     async def complete(self, request: Request) -> Completion:
         if request.has_images:
             raise reads_no_images(self.where)
-        return await asyncio.to_thread(self._complete, request)
+        given_up = threading.Event()
+        try:
+            return await asyncio.to_thread(self._complete, request, given_up)
+        finally:
+            given_up.set()
 
     async def aclose(self) -> None:
         self._server = None
 
-    def _complete(self, request: Request) -> Completion:
+    def _complete(self, request: Request, given_up: threading.Event) -> Completion:
         body: dict[str, Any] = {
             "messages": [{"role": message.role, "content": message.content} for message in request.messages],
             "max_tokens": request.max_tokens,
@@ -88,6 +92,8 @@ class EmbeddedModel(AbstractLanguageModel):
         if request.labels is not None:
             body |= {"max_tokens": 1, "temperature": 0, "logprobs": True, "top_logprobs": TOP_LOGPROBS}
         with self._one_call:
+            if given_up.is_set():  # while it waited: nobody wants the answer, and the model may have been freed
+                raise RequestError(f"a call of {self.path.name} was given up before it began")
             server = self._server = self._server or self._load()
             try:
                 answer = server.handle_chat_completions(body)
