@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import io
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -191,13 +192,12 @@ def _read_csv(path: Path, warnings: list[str]) -> _Rows:
         try:
             lines = _csv_lines(text, delimiter)
         except csv.Error as error:
-            if delimiter != "\t":
-                raise CorpusError(
-                    f"{path}, {error}: put a field that contains double quotes in double quotes, and double those in it"
-                ) from error
-            # Many programs that write tabs never quote.
-            warnings.append(f"{path}, {error}: all double quotes of the file were read as characters like others")
-            lines = _csv_lines(text, delimiter, quoted=False)
+            if delimiter == "\t":
+                # Many programs that write tabs never quote.
+                warnings.append(f"{path}, {error}: all double quotes of the file were read as characters like others")
+                lines = _csv_lines(text, delimiter, quoted=False)
+            else:
+                lines = _without_blanks(path, text, delimiter, error)
     finally:
         csv.field_size_limit(limit)
     names, rows = (lines[0], lines[1:]) if lines else ([], [])
@@ -231,6 +231,16 @@ def _csv_lines(text: str, delimiter: str, *, quoted: bool = True) -> list[list[s
         except csv.Error as error:
             message = f"line {begin}: the double quotes of the row that begins here do not match ({error})"
             raise csv.Error(message) from error
+
+
+def _without_blanks(path: Path, text: str, delimiter: str, error: csv.Error) -> list[list[str]]:
+    """The rows if all that is wrong with them is blanks behind closing quotes, as some programs pad fields."""
+    try:
+        return _csv_lines(re.sub(rf'" +(?=[{delimiter}\r\n]|\Z)', '"', text), delimiter)
+    except csv.Error:
+        raise CorpusError(
+            f"{path}, {error}: put a field that contains double quotes in double quotes, and double those in it"
+        ) from error
 
 
 def _delimiter(path: Path, text: str, warnings: list[str]) -> str:

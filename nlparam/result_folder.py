@@ -1,6 +1,7 @@
 """The folder or file of a result: whether it may be written to, and the JSON file that is written last."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -26,6 +27,8 @@ _BESIDE = ("report.html", "update.json", "assignments.parquet", "images.json", "
 LOCK = ".lock"
 # Another command writes for seconds. Its result is then looked at like any other that is there.
 _WAIT = 60.0
+# What file systems without locks say, as some of networks are.
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
 
 
 def check_result_folder(
@@ -78,15 +81,16 @@ def _check_writable(folder: Path) -> None:
 def writing(folder: str | Path) -> Iterator[None]:
     """Keeps other processes from writing to the folder of a result, which is made. Who holds it may enter again.
 
-    Raises `FitFolderError` if the folder cannot be written, or another process does not let it go.
+    A file system without locks is written to all the same. Raises `FitFolderError` if the folder cannot be written, or
+    another process does not let it go.
     """
     from filelock import FileLock, Timeout
 
     folder = Path(folder)
     _check_writable(folder)
+    lock = FileLock(folder.resolve() / LOCK, timeout=_WAIT, is_singleton=True)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder.resolve() / LOCK, timeout=_WAIT, is_singleton=True)
         lock.acquire()
     except Timeout:
         raise FitFolderError(
@@ -94,7 +98,8 @@ def writing(folder: str | Path) -> Iterator[None]:
             "--out"
         ) from None
     except OSError as error:
-        raise FitFolderError(f"{folder} cannot be written ({error}): choose another --out") from error
+        if error.errno not in _NO_LOCKS:
+            raise FitFolderError(f"{folder} cannot be written ({error}): choose another --out") from error
     try:
         yield
     finally:
@@ -102,14 +107,16 @@ def writing(folder: str | Path) -> Iterator[None]:
 
 
 def make_room(folder: str | Path, main: str, *, overwrite: bool) -> None:
-    """Takes out of a folder that was checked what makes it complete, and what is of another result. Raises `OSError`.
+    """Takes out of a folder that was checked what makes it complete, and what is of the result that is replaced.
+
+    Raises `OSError`.
 
     **Arguments:** `main`, one of `KINDS`, which is to be written last; `overwrite`, as for `check_result_folder`.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    same = not overwrite and (folder / main).exists()  # another one was refused
-    for name in (main,) if same else (*KINDS, *_BESIDE):
+    # Without `overwrite` another result was refused: what is there is beside the same one, or of something else.
+    for name in (*KINDS, *_BESIDE) if overwrite else (main,):
         (folder / name).unlink(missing_ok=True)
 
 

@@ -144,6 +144,14 @@ def test_quotes_that_do_not_match_are_characters_where_tabs_separate(tmp_path):
     assert "line 3: the double quotes of the row that begins here do not match" in warning
 
 
+def test_blanks_behind_closing_quotes_are_none_of_a_field(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text('text,id,"note" \n"one, two" ,1,"" \n"a ""b"""  ,2,"c" ')
+    table = read_texts(path, fields=["id", "note"], text_field="text")
+    assert table.texts == ["one, two", 'a "b"']
+    assert table.columns == {"id": ["1", "2"], "note": ["", "c"]}
+
+
 @pytest.mark.parametrize(("name", "delimiter"), [("a.csv", ";"), ("a.csv", "\t"), ("a.tsv", ";"), ("a.tsv", ",")])
 def test_another_delimiter_than_the_ending_promises(tmp_path, name, delimiter):
     (tmp_path / name).write_text(f'text{delimiter}id\n"one{delimiter} two"{delimiter}1\n"a ""b"""{delimiter}2\n')

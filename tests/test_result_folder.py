@@ -1,6 +1,7 @@
 """Folders of results: one result in each, whole or not at all, and nothing that a person did is lost unasked."""
 
 import dataclasses
+import errno
 import json
 import math
 import shutil
@@ -77,6 +78,13 @@ def test_what_is_beside_a_result_stays_when_the_same_is_written_again(fitted, tm
     assert not (tmp_path / "posterior.nc").exists()
 
 
+def test_files_of_ones_own_stay_where_no_result_is_replaced(tmp_path):
+    for name in ("images.json", "posterior.nc"):
+        (tmp_path / name).write_text("mine", encoding="utf-8")
+    make_comparison().save(tmp_path)
+    assert [(tmp_path / name).read_text(encoding="utf-8") for name in ("images.json", "posterior.nc")] == ["mine"] * 2
+
+
 def test_one_process_at_a_time_writes_to_a_folder(grown, tmp_path, monkeypatch):
     monkeypatch.setattr(nlparam.result_folder, "_WAIT", 0.0)
     tree = load_taxonomy(grown)
@@ -94,6 +102,19 @@ def test_one_process_at_a_time_writes_to_a_folder(grown, tmp_path, monkeypatch):
         tree.save(tmp_path)
     assert (tmp_path / LOCK).exists()
     load_taxonomy(tmp_path)
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP])
+def test_a_file_system_without_locks_is_written_to(tmp_path, monkeypatch, number):
+    fcntl = pytest.importorskip("fcntl")
+
+    def flock(*_):
+        raise OSError(number, "no locks")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with writing(tmp_path):
+        make_comparison().save(tmp_path)
+    Comparison.load(tmp_path)
 
 
 def test_two_writers_of_a_file_do_not_write_into_one_another(tmp_path):

@@ -40,8 +40,8 @@ class PredicateView:
     """One predicate as the report shows it.
 
     `number` counts from 1; `size` and `share` say how many texts the model assigns to it, `None` for a model without
-    clusters; `holds` counts the texts whose denotation exceeds one half; `prevalence` is the mean denotation over the
-    texts with words; `judged` counts the language model's answers and `answered` is their mean.
+    clusters; `holds` counts the texts whose denotation is at least one half; `prevalence` is the mean denotation over
+    the texts with words; `judged` counts the language model's answers and `answered` is their mean.
     """
 
     number: int
