@@ -144,6 +144,21 @@ class Meter:
         return None
 
     @property
+    def left(self) -> Budget:
+        """What is left of the budget, for a run that counts anew. Raises `BudgetError` if nothing is."""
+        if (spent := self.spent) is not None:
+            raise BudgetError(f"the budget is spent ({spent}): allow more")
+        used = {
+            "max_calls": self.costs.calls,
+            "max_tokens": self.costs.tokens,
+            "max_seconds": self.seconds,
+            "max_cost": self.cost,
+        }
+        limits = {name: getattr(self.budget, name) for name in used}
+        rest = {name: limit - used[name] for name, limit in limits.items() if limit is not None}
+        return dataclasses.replace(self.budget, **rest)
+
+    @property
     def must_wait(self) -> bool:
         """Whether calls under way may use up the tokens or the cost that are left.
 

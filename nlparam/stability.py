@@ -1,13 +1,12 @@
 """`nlparam.consensus`: fits from several seeds, what they have in common, and one fit of it."""
 
 import dataclasses
-import time
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from nlparam.budget import Budget
+from nlparam.budget import Budget, Meter
 from nlparam.costs import Costs
 from nlparam.errors import FitFolderError, FitWarning
 from nlparam.fitting import fit
@@ -58,19 +57,19 @@ def consensus(
         _check_folder(Path(out), seeds)
     texts = list(texts)
     progress = Progress() if progress is None else progress
-    purse = _Purse(budget)
+    meter = Meter(Costs(), budget)  # of all fits, one after another
     shared = options | {"overwrite": overwrite, "progress": progress}
     fits: list[Fit] = []
     with progress.task("seeds", len(seeds), unit="fits") as task:
         for seed in seeds:
-            if purse.empty:
+            if meter.spent is not None:
                 break
             folder = None if out is None else Path(out) / "seeds" / str(seed)
-            fits.append(fit(model, texts, data, seed=seed, budget=purse.left, out=folder, **shared))
-            purse.pay(fits[-1].costs)
+            fits.append(fit(model, texts, data, seed=seed, budget=meter.left, out=folder, **shared))
+            meter.costs += fits[-1].costs
             task.advance()
     stability = _stability(seeds[: len(fits)], fits)
-    if purse.empty or len(fits) < len(seeds):
+    if meter.spent is not None or len(fits) < len(seeds):
         warnings.warn(
             f"the budget is spent after {len(fits)} of {len(seeds)} seeds: this is the fit with the least loss so far, "
             "no consensus; the same command with more goes on from here",
@@ -81,10 +80,10 @@ def consensus(
         best = dataclasses.replace(best, result=RESULTS.budget_spent)
     else:
         predicates = _candidates(stability, model.n_predicates)
-        last = options | {"predicates": predicates, "seed": seeds[0], "budget": purse.left}
+        last = options | {"predicates": predicates, "seed": seeds[0], "budget": meter.left}
         best = fit(model, texts, data, progress=progress, **last)
-        purse.pay(best.costs)
-    best = dataclasses.replace(best, stability=_chosen(stability, best.predicates), costs=purse.paid)
+        meter.costs += best.costs
+    best = dataclasses.replace(best, stability=_chosen(stability, best.predicates), costs=meter.costs)
     if out is not None:
         best.save(out, overwrite=True)  # what was there is of the same seeds, and their fits were compared
         best.report(Path(out) / "report.html")
@@ -135,35 +134,3 @@ def _chosen(stability: Stability, predicates: Sequence[str]) -> Stability:
     chosen = {predicate.casefold() for predicate in predicates}
     marked = [dataclasses.replace(r, in_consensus=r.predicate.casefold() in chosen) for r in stability.recurrences]
     return dataclasses.replace(stability, recurrences=tuple(marked))
-
-
-class _Purse:
-    """One budget for several fits, one after another."""
-
-    def __init__(self, budget: Budget | None):
-        self._budget = Budget() if budget is None else budget
-        self._began = time.perf_counter()
-        self.paid = Costs()
-
-    def pay(self, costs: Costs) -> None:
-        self.paid = self.paid + costs
-
-    @property
-    def _limits(self) -> dict[str, float]:
-        used = {
-            "max_calls": self.paid.calls,
-            "max_tokens": self.paid.tokens,
-            "max_seconds": time.perf_counter() - self._began,
-            "max_cost": self.paid.money,
-        }
-        limits = {name: getattr(self._budget, name) for name in used}
-        return {name: limit - used[name] for name, limit in limits.items() if limit is not None}
-
-    @property
-    def empty(self) -> bool:
-        return any(limit <= 0 for limit in self._limits.values())
-
-    @property
-    def left(self) -> Budget:
-        """What is left of the budget; to be asked only while it is not empty."""
-        return dataclasses.replace(self._budget, **self._limits)

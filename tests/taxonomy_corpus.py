@@ -1,10 +1,13 @@
 """A corpus of two levels of topics, made from lists of words, and a scripted language model that knows them."""
 
 import itertools
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from nlparam.language.lm.scripted import ScriptedModel
+from nlparam.taxonomies.growing import taxonomy
 
 WORDS = {
     ("sports", "football"): ("goal", "striker", "penalty", "midfield", "offside", "keeper"),
@@ -71,6 +74,13 @@ def answer(request) -> str | dict[str, float]:
 def scripted() -> ScriptedModel:
     """The language model, weak as the packaged one is."""
     return ScriptedModel(answer, strong=False)
+
+
+def grown(texts: Sequence[str], folder: Path, *, store: Path, n_stated: int) -> Path:
+    """The folder of a taxonomy that the script has grown."""
+    options = {"n_stated": n_stated, "least_texts": 14}
+    taxonomy(texts, goal="the topic", lm=scripted(), store=store, options=options, out=folder)
+    return folder
 
 
 TOPICS = list(dict.fromkeys(itertools.chain(*WORDS)))

@@ -51,6 +51,17 @@ def test_limits_and_what_is_spent():
     assert priced.must_wait
 
 
+def test_what_is_left_of_a_budget():
+    costs = Costs(calls=2, prompt_tokens=60)
+    budget = Budget(max_calls=3, max_tokens=100, max_cost=1.0, price=Price(prompt=1e4))
+    left = Meter(costs, budget).left
+    assert (left.max_calls, left.max_tokens, left.max_seconds, left.price) == (1, 40, None, budget.price)
+    assert left.max_cost == pytest.approx(0.4)
+    costs.calls = 3
+    with pytest.raises(BudgetError, match=r"the budget is spent \(3 of 3 calls\): allow more"):
+        _ = Meter(costs, budget).left
+
+
 @pytest.mark.parametrize("limit", [{"max_calls": 0}, {"max_seconds": float("nan")}, {"max_tokens": -5}])
 def test_limits_that_are_none(limit):
     with pytest.raises(BudgetError, match="expected a number above 0"):

@@ -12,9 +12,8 @@ from nlparam.hierarchy import ROOT, STATUS, STOPS
 from nlparam.language.lm.scripted import ScriptedModel
 from nlparam.taxonomies.entries import Entry, entries_of, judged, parse, written
 from nlparam.taxonomies.folder import load
-from nlparam.taxonomies.growing import taxonomy
 from nlparam.taxonomies.refit import changes_of, last_edit, refit
-from tests.taxonomy_corpus import answer, make_texts, scripted
+from tests.taxonomy_corpus import answer, grown, make_texts, scripted
 
 NOWHERE = "http://127.0.0.1:1/v1"
 GENERAL = {"is about sports", "is about business", "is about science"}
@@ -48,11 +47,8 @@ def texts():
 @pytest.fixture(scope="module")
 def folder(texts, tmp_path_factory):
     """A taxonomy in a folder. What was asked for it is in no store: only what the folder keeps can be used again."""
-    out = tmp_path_factory.mktemp("tree") / "tree"
     store = tmp_path_factory.mktemp("store") / "store.sqlite"
-    options = {"n_stated": 60, "least_texts": 14}
-    taxonomy(texts, goal="the topic", lm=scripted(), store=store, options=options, out=out)
-    return out
+    return grown(texts, tmp_path_factory.mktemp("tree") / "tree", store=store, n_stated=60)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from nlparam.taxonomies.growing import taxonomy
 from nlparam.taxonomies.history import keep
 from nlparam.taxonomies.refit import refit
 from tests.cli_corpus import run, said
-from tests.taxonomy_corpus import make_texts, scripted
+from tests.taxonomy_corpus import grown, make_texts, scripted
 
 NOWHERE = "http://127.0.0.1:1/v1"
 
@@ -32,10 +32,7 @@ def store(tmp_path_factory):
 @pytest.fixture(scope="module")
 def folder(texts, store, tmp_path_factory):
     """A taxonomy in a folder."""
-    out = tmp_path_factory.mktemp("tree") / "tree"
-    options = {"n_stated": 60, "least_texts": 14}
-    taxonomy(texts, goal="the topic", lm=scripted(), store=store, options=options, out=out)
-    return out
+    return grown(texts, tmp_path_factory.mktemp("tree") / "tree", store=store, n_stated=60)
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from nlparam.taxonomies.growing import taxonomy
 from nlparam.taxonomies.refit import refit
 from nlparam.taxonomies.update import update
 from tests.cli_corpus import run, said
-from tests.taxonomy_corpus import answer, make_texts, scripted, topic_of
+from tests.taxonomy_corpus import answer, grown, make_texts, scripted, topic_of
 
 NOWHERE = "http://127.0.0.1:1/v1"
 
@@ -42,10 +42,7 @@ def store(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def folder(corpus, store, tmp_path_factory):
-    out = tmp_path_factory.mktemp("tree") / "tree"
-    options = {"n_stated": 50, "least_texts": 14}
-    taxonomy(corpus[0], goal="the topic", lm=scripted(), store=store, options=options, out=out)
-    return out
+    return grown(corpus[0], tmp_path_factory.mktemp("tree") / "tree", store=store, n_stated=50)
 
 
 @pytest.fixture(scope="module")

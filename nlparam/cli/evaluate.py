@@ -14,7 +14,7 @@ from nlparam.errors import BudgetError, CorpusError, LanguageModelError
 from nlparam.result_folder import check_result_file, digest_of_content, report_beside, write_result_file
 
 if TYPE_CHECKING:
-    from nlparam.budget import Budget, Meter
+    from nlparam.budget import Meter
     from nlparam.execution import Evaluation, Explanation, Probe
     from nlparam.numerics.rates import Rate
 
@@ -139,7 +139,7 @@ def code(
         if probed is not None and explain:
             try:
                 # It has the open store, and what the solutions have left of the budget.
-                shared = running | {"store": kept, "budget": _left(meter)}
+                shared = running | {"store": kept, "budget": meter.left}
                 explained = explain_drop(found, probed, n_predicates=explain, progress=progress, **shared)
                 contents["explanation"] = explained.as_dict()
                 contents["costs"] = (costs + explained.fit.costs).as_dict()
@@ -163,17 +163,6 @@ def _written(problems, options: EmbeddingOptions, store, meter: "Meter", progres
         costs.stage("solving"),
     ):
         return write_solutions(engine, problems)
-
-
-def _left(meter: "Meter") -> "Budget":
-    """What is left of a budget, for a run that counts anew. Raises `BudgetError` if nothing is."""
-    if meter.spent is not None:
-        raise BudgetError(f"the budget is spent ({meter.spent}): allow more")
-    used = {"max_calls": meter.costs.calls, "max_tokens": meter.costs.tokens, "max_seconds": meter.seconds}
-    limits = {name: getattr(meter.budget, name) for name in used}
-    return dataclasses.replace(
-        meter.budget, **{name: limit - used[name] for name, limit in limits.items() if limit is not None}
-    )
 
 
 def _show(found: "Evaluation", probed: "Probe | None", explained: "Explanation | None", out: Path | None) -> None:
