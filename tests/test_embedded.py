@@ -13,6 +13,7 @@ import pytest
 from nlparam.costs import Costs
 from nlparam.errors import LanguageModelError, MissingExtraError, WeightsError
 from nlparam.language.lm import Message, Request, load_language_model
+from nlparam.language.lm.cores import FreeCores
 from nlparam.language.lm.embedded import EmbeddedModel
 from nlparam.language.lm.engine import Engine
 from nlparam.language.lm.weights import resolve
@@ -53,47 +54,97 @@ def test_the_extra_is_named_where_it_is_missing(junk, monkeypatch):
         EmbeddedModel(junk)
 
 
-def test_a_call_that_was_given_up_while_it_waited_is_not_begun(junk, monkeypatch):
-    go_on, came, read, loaded = threading.Event(), threading.Semaphore(0), [], []
+class _Server:
+    """As much of `xllamacpp.Server` as the backend touches: what it says comes in parts, and it heeds when to stop."""
 
-    class Server:
-        def __init__(self, _params):
-            loaded.append(self)
+    def __init__(self, params):
+        loads.append(params)
 
-        def handle_chat_completions(self, body):
-            read.append(body["messages"][0]["content"])
-            go_on.wait(60)
-            return {"choices": [{"message": {"content": "hello"}}]}
+    def handle_chat_completions(self, body, heard):
+        read.append(body["messages"][0]["content"])
+        for done in range(4):
+            if heard({"choices": [], "prompt_progress": {"total": 4, "processed": done}}):
+                stopped.append(done)
+                return
+            if done == 1:
+                go_on.wait(60)
+        heard({"choices": [{"delta": {"role": "assistant", "content": "hel"}}]})
+        heard({"choices": [{"delta": {"content": "lo"}}]})
+        heard({"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 2}})
 
+
+loads: list = []
+read: list[str] = []
+stopped: list[int] = []
+go_on = threading.Event()
+
+
+@pytest.fixture
+def fake(junk, monkeypatch):
+    """A model that is run by a fake xllamacpp, which waits for `go_on` in the middle of the prompt."""
     module = ModuleType("xllamacpp")
-    module.__dict__.update(Server=Server, CommonParams=mock.MagicMock)
+    module.__dict__.update(Server=_Server, CommonParams=mock.MagicMock)
     module.__spec__ = importlib.machinery.ModuleSpec("xllamacpp", None)
     monkeypatch.setitem(sys.modules, "xllamacpp", module)
-    model = EmbeddedModel(junk, identity="junk")
-    complete = model._complete
+    for seen in (loads, read, stopped):
+        seen.clear()
+    go_on.clear()
+    return EmbeddedModel(junk, identity="junk")
 
-    def come(*arguments):
-        came.release()
-        return complete(*arguments)
 
-    monkeypatch.setattr(model, "_complete", come)
+async def _until_read() -> None:
+    while not read:
+        await asyncio.sleep(0.01)
 
+
+def test_what_comes_in_parts_is_one_answer_and_every_part_a_step(fake):
+    go_on.set()
+    with Engine(fake, store=None, costs=Costs()) as engine:
+        (answer,) = engine.run([Request((Message("user", "say hello"),))])
+        assert (answer and answer.text, fake.steps) == ("hello", 1 + 7)
+    assert (engine.costs.prompt_tokens, engine.costs.completion_tokens) == (7, 2)
+    assert fake.steps is None  # it is closed
+
+
+def test_a_call_that_was_given_up_while_it_waited_is_not_begun(fake):
     async def give_up():
         calls = []
         for text in ("slow", "waits"):
-            calls.append(asyncio.create_task(model.complete(Request((Message("user", text),)))))
-            await asyncio.to_thread(came.acquire)
-        while not read:
-            await asyncio.sleep(0.01)
+            calls.append(asyncio.create_task(fake.complete(Request((Message("user", text),)))))
+        await _until_read()
         for call in calls:
             call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
-        await model.aclose()
         go_on.set()
+        await fake.aclose()
 
-    asyncio.run(give_up())  # waits for the threads
-    assert read in (["slow"], ["waits"])  # whichever had the model first
-    assert len(loaded) == 1  # nobody needed it again
+    asyncio.run(give_up())
+    assert read == ["slow"]
+    assert len(loads) == 1  # nobody needed it again
+
+
+def test_closing_stops_a_call_in_the_middle(fake):
+    async def close():
+        call = asyncio.create_task(fake.complete(Request((Message("user", "slow"),))))
+        await _until_read()
+        closing = asyncio.create_task(fake.aclose())
+        await asyncio.sleep(0.05)
+        go_on.set()
+        await closing
+        with pytest.raises(LanguageModelError, match="was closed before it had answered"):
+            await call
+
+    asyncio.run(close())
+    assert stopped == [2]
+
+
+def test_it_computes_on_the_cores_that_are_free(fake, junk, monkeypatch):
+    monkeypatch.setattr(FreeCores, "wait_and_count", lambda _: 3)
+    go_on.set()
+    for model in (fake, EmbeddedModel(junk, identity="junk", n_threads=5)):
+        with Engine(model, store=None, costs=Costs()) as engine:
+            engine.run([Request((Message("user", "hello"),))])
+    assert [(params.cpuparams.n_threads, params.cpuparams_batch.n_threads) for params in loads] == [(3, 3), (5, 5)]
 
 
 @needs_xllamacpp

@@ -9,11 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlparam.costs import Costs
-from nlparam.errors import MissingExtraError
+from nlparam.errors import LanguageModelError, MissingExtraError
 from nlparam.language.lm import load_language_model
 from nlparam.language.lm.base import Message, Request
+from nlparam.language.lm.batching import Pulse
+from nlparam.language.lm.cores import FreeCores
 from nlparam.language.lm.engine import Engine
-from nlparam.language.lm.native import _TOKENS_PER_CALL, _common, _Loaded
+from nlparam.language.lm.native import _TOKENS_PER_CALL, _address_of_strlen, _common, _Loaded
 
 _N_TOKENS = 64
 
@@ -71,6 +73,7 @@ def _loaded() -> _Loaded:
     loaded._llama, loaded._batch, loaded._kept = FakeLlama(), _Batch(), []
     loaded._memory = loaded._context = None
     loaded._n_tokens = _N_TOKENS
+    loaded._pulse, loaded._cores = Pulse(), None
     return loaded
 
 
@@ -97,6 +100,46 @@ def test_what_prompts_share_is_computed_once():
     loaded._keep(3, [*system, *text, 5, 6])
     loaded._read_prompts([[*system, *text, 7, 8], [*system, 9, 9, 9]])
     assert loaded._llama.computed == 66 + 2 + 3
+
+
+def test_every_part_of_a_long_prompt_is_a_step():
+    loaded = _loaded()
+    loaded._read_prompts([[1] * (3 * _TOKENS_PER_CALL + 1)])
+    assert loaded._pulse.steps == 4
+
+
+def test_a_computation_that_was_stopped_says_so_and_leaves_nothing_behind(monkeypatch):
+    loaded = _loaded()
+    loaded._read_prompts([[1, 2, 3]])
+    loaded._keep(1, [1, 2, 3])
+
+    def aborted(*_):
+        loaded._pulse.stop()
+        return 2
+
+    monkeypatch.setattr(loaded._llama, "llama_decode", aborted, raising=False)
+    with pytest.raises(LanguageModelError, match="was closed before it had answered"):
+        loaded._read_prompts([[1, 2, 4]])
+    assert loaded._llama.cells == {}
+    assert loaded._kept == []
+
+
+def test_llama_cpp_can_ask_whether_to_stop_without_python():
+    pulse = Pulse()
+    is_to_stop = ctypes.CFUNCTYPE(ctypes.c_bool, ctypes.c_void_p)(_address_of_strlen())
+    assert not is_to_stop(pulse.address)
+    pulse.stop()
+    assert is_to_stop(pulse.address)
+
+
+def test_threads_follow_the_cores_that_are_free(monkeypatch):
+    free, told = [2, 2, 1, 1, 2], []
+    monkeypatch.setattr(FreeCores, "count", lambda _: free.pop(0))
+    loaded = _loaded()
+    loaded._cores, loaded._n_threads = FreeCores(), 2
+    loaded._llama.llama_set_n_threads = lambda _, one, many: told.append((one, many))
+    loaded._read_prompts([[1] * (4 * _TOKENS_PER_CALL + 1)])
+    assert told == [(1, 1), (2, 2)]
 
 
 @given(st.lists(st.integers(0, 1)), st.lists(st.integers(0, 1)))

@@ -25,7 +25,7 @@ import dataclasses
 import threading
 
 TOKENS = ["", "yes", "Yes", " yes", " Yes", "no", "No", "The"]
-batches, loads, closed, gate = [], [], [], threading.Event()
+batches, loads, closed, stepped, gate = [], [], [], [], threading.Event()
 gate.set()
 behaviour = {}
 
@@ -69,12 +69,20 @@ class Core:
         closed.append(True)
 
 
+class VllmEngine:
+    def __init__(self):
+        self.engine_core = Core()
+
+    def step(self):
+        stepped.append(True)
+
+
 class LLM:
     def __init__(self, **arguments):
         loads.append(arguments)
         if behaviour.get("load"):
             raise behaviour["load"]
-        self.llm_engine = type("Engine", (), {"engine_core": Core()})
+        self.llm_engine = VllmEngine()
 
     def get_tokenizer(self):
         return Tokenizer()
@@ -82,6 +90,7 @@ class LLM:
     def chat(self, messages, params, use_tqdm, chat_template_kwargs):
         assert not use_tqdm and chat_template_kwargs == {"enable_thinking": False}
         gate.wait(10)
+        self.llm_engine.step()
         texts = [turns[-1]["content"] for turns in messages]
         batches.append(texts)
         if behaviour.get("chat"):
@@ -133,6 +142,26 @@ def ask(text, **options):
 def run(lm, requests) -> list[Any]:
     with Engine(lm, store=None, costs=Costs()) as engine:
         return engine.run(requests)
+
+
+def test_steps_are_counted_and_none_is_begun_once_it_is_closed(fake, folder):
+    lm = VllmModel(folder, batch_size=1)
+
+    async def close():
+        assert lm.steps is None
+        await lm.complete(ask("first"))
+        assert lm.steps == 2  # it is loaded, and has made one
+        fake.gate.clear()
+        call = asyncio.create_task(lm.complete(ask("second")))
+        closing = asyncio.create_task(lm.aclose())
+        await asyncio.sleep(0.05)
+        fake.gate.set()
+        await closing
+        with pytest.raises(LanguageModelError, match="was closed before it had answered"):
+            await call
+
+    asyncio.run(close())
+    assert (len(fake.stepped), fake.batches, fake.closed) == (1, [["first"]], [True])
 
 
 def test_labels_are_read_exactly_and_text_is_written(fake, folder):

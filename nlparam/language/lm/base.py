@@ -105,20 +105,28 @@ class AbstractLanguageModel(abc.ABC):
     `identity` names the model and its revision (a file's SHA-256, a server's model name): it is part of the key of
     everything stored. `max_in_flight` is how many `complete` calls may run at the same time. `strong` says whether the
     model can follow a long contrastive prompt, which decides the default proposer. `keeps_time` says that `complete`
-    has a time limit of its own for each call, so that the engine needs none. `takes_images` says that it sends images
-    on to its model; the engine refuses them for any other backend.
+    has a time limit of its own for each call, so that the engine needs none. `in_process` says that the model runs in
+    this process: how long a call takes is then up to the machine, and the engine ends a batch only when `steps` stands
+    still for minutes. `takes_images` says that it sends images on to its model; the engine refuses them for any other
+    backend.
     """
 
     identity: str
     max_in_flight: int = 1
     strong: bool = True
     keeps_time: bool = False
+    in_process: bool = False
     takes_images: bool = False
 
     @property
     def where(self) -> str:
         """Names the model, and where it runs, in messages. Unlike `identity`, it never asks the backend."""
         return "the language model"
+
+    @property
+    def steps(self) -> int | None:
+        """How many steps a model in this process has computed so far; `None` where or while it cannot tell."""
+        return None
 
     def slot(self, request: Request) -> contextlib.AbstractAsyncContextManager[None]:
         """A place among the calls under way, held during one `complete`; waiting for it counts towards no time limit.

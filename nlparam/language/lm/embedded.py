@@ -4,11 +4,10 @@ import asyncio
 import functools
 import importlib
 import importlib.util
-import os
 import secrets
-import threading
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from nlparam.errors import LanguageModelError, MissingExtraError
 from nlparam.language.lm.base import (
@@ -19,10 +18,12 @@ from nlparam.language.lm.base import (
     label_logprobs,
     reads_no_images,
 )
+from nlparam.language.lm.batching import BatchWorker, Pulse
+from nlparam.language.lm.cores import FreeCores
 from nlparam.language.lm.weights import digest_of, resolve
 
 TOP_LOGPROBS = 20  # how many of the likeliest first tokens a label is looked for in, as with a server
-_MOST_THREADS = 16  # beyond this, memory is the limit
+_TOKENS_PER_STEP = 256  # of a prompt; a call can be seen to go on, and be stopped, between steps
 
 
 class EmbeddedModel(AbstractLanguageModel):
@@ -32,7 +33,7 @@ class EmbeddedModel(AbstractLanguageModel):
 
     - `path` of the GGUF file, or a name of the catalogue that has been pulled.
     - `identity`: by default the SHA-256 of the file.
-    - `n_threads`: by default one per available core, at most 16.
+    - `n_threads`: by default one for each core that nobody else is using when it is loaded, at most 16.
     - `context`: the tokens that a prompt and its answer may have together.
     - `gpu_layers`: how many layers to put on a GPU, if xllamacpp was built for one.
 
@@ -41,6 +42,7 @@ class EmbeddedModel(AbstractLanguageModel):
 
     max_in_flight = 1
     strong = False
+    in_process = True
 
     def __init__(
         self,
@@ -55,11 +57,8 @@ class EmbeddedModel(AbstractLanguageModel):
             raise MissingExtraError("xllamacpp", "embedded", "the embedded language model")
         self.path = resolve(path)
         self._given_identity = identity
-        self._n_threads = n_threads or default_threads()
-        self._context = context
-        self._gpu_layers = gpu_layers
-        self._server: Any = None
-        self._one_call = threading.Lock()  # a call that was given up goes on until it is through
+        self._options = _Options(n_threads, context, gpu_layers)
+        self._worker: BatchWorker | None = None
 
     @functools.cached_property
     def identity(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - computed when first needed
@@ -69,66 +68,45 @@ class EmbeddedModel(AbstractLanguageModel):
     def where(self) -> str:
         return f"the language model {self.path.name}"
 
+    @property
+    def steps(self) -> int | None:
+        return None if self._worker is None else self._worker.pulse.steps
+
     async def complete(self, request: Request) -> Completion:
         if request.has_images:
             raise reads_no_images(self.where)
-        given_up = threading.Event()
-        try:
-            return await asyncio.to_thread(self._complete, request, given_up)
-        finally:
-            given_up.set()
+        if self._worker is None:
+            load = functools.partial(_Loaded, self.path, self._options)
+            self._worker = BatchWorker(load, 1, where=self.where)
+        return await asyncio.wrap_future(self._worker.submit(request))
 
     async def aclose(self) -> None:
-        self._server = None
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            await asyncio.to_thread(worker.close)
 
-    def _complete(self, request: Request, given_up: threading.Event) -> Completion:
-        body: dict[str, Any] = {
-            "messages": [{"role": message.role, "content": message.content} for message in request.messages],
-            "max_tokens": request.max_tokens,
-            "temperature": request.temperature,
-            "seed": request.seed,
-            "cache_prompt": True,
-        }
-        if request.labels is not None:
-            body |= {"max_tokens": 1, "temperature": 0, "logprobs": True, "top_logprobs": TOP_LOGPROBS}
-        with self._one_call:
-            if given_up.is_set():  # while it waited: nobody wants the answer, and the model may have been freed
-                raise RequestError(f"a call of {self.path.name} was given up before it began")
-            server = self._server = self._server or self._load()
-            try:
-                answer = server.handle_chat_completions(body)
-            except ValueError as error:  # the chat template of the file refuses the messages
-                raise RequestError(f"{self.path.name} cannot take these messages: {error}") from error
-        return self._parse(request, answer)
 
-    def _parse(self, request: Request, answer: dict[str, Any]) -> Completion:
-        if "error" in answer:
-            error = answer["error"]
-            if error.get("type") == "exceed_context_size_error":
-                raise RequestError(
-                    f"a prompt of {error.get('n_prompt_tokens')} tokens does not fit the context of {self._context} "
-                    f"tokens of {self.path.name}: shorten the texts"
-                )
-            raise RequestError(f"{self.path.name} refused a request: {error.get('message')}")
-        choice, usage = answer["choices"][0], answer.get("usage", {})
-        logprobs = None
-        if request.labels is not None:
-            read = (choice.get("logprobs") or {}).get("content") or []
-            top = [(entry["token"], entry["logprob"]) for entry in read[0]["top_logprobs"]] if read else []
-            logprobs = label_logprobs(request.labels, top)
-        text = choice["message"].get("content") or ""
-        if request.labels is None and not text.strip():
-            raise RequestError(f"{self.path.name} gave an empty answer")
-        return Completion(text, logprobs, usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0))
+class _Options(NamedTuple):
+    n_threads: int | None
+    context: int
+    gpu_layers: int
 
-    def _load(self) -> Any:
+
+class _Loaded:
+    """A loaded model: answers one request after the other."""
+
+    def __init__(self, path: Path, options: _Options, pulse: Pulse):
+        self._name, self._context, self._pulse = path.name, options.context, pulse
         xllamacpp: Any = importlib.import_module("xllamacpp")  # its names are unknown to type checkers
+        # llama.cpp decides now how many threads it computes with.
+        n_threads = options.n_threads or FreeCores().wait_and_count()
         params = xllamacpp.CommonParams()
-        params.model.path = str(self.path)
-        params.n_ctx = self._context
+        params.model.path = str(path)
+        params.n_ctx = options.context
+        params.n_batch = params.n_ubatch = _TOKENS_PER_STEP
         params.n_parallel = 1
-        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = self._n_threads
-        params.n_gpu_layers = self._gpu_layers
+        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = n_threads
+        params.n_gpu_layers = options.gpu_layers
         params.verbosity = -1  # llama.cpp would write to standard error
         params.warmup = False
         # Requests come ordered by text and share its prefix in the one slot; saved prompts would take up to 8 GiB.
@@ -138,20 +116,73 @@ class EmbeddedModel(AbstractLanguageModel):
         params.api_keys = [secrets.token_hex(32)]
         params.ui = params.endpoint_slots = params.endpoint_metrics = False
         try:
-            return xllamacpp.Server(params)
+            self._server: Any = xllamacpp.Server(params)
         except RuntimeError as error:
             raise LanguageModelError(
-                f"llama.cpp cannot load {self.path} ({error}): the file may be damaged, too large for the memory, or "
+                f"llama.cpp cannot load {path} ({error}): the file may be damaged, too large for the memory, or "
                 "of a kind that the installed xllamacpp does not know"
             ) from error
+        pulse.beat()
 
+    def close(self) -> None:
+        """Frees the model, after llama.cpp's own thread has ended."""
+        self._server = None
 
-def default_threads() -> int:
-    """One thread for each core that this process may use, up to where memory is the limit."""
-    return min(_available_cores(), _MOST_THREADS)
+    def answer(self, requests: Sequence[Request]) -> list[Completion | RequestError]:
+        """One answer for each request."""
+        answers: list[Completion | RequestError] = []
+        for request in requests:
+            try:
+                answers.append(self._complete(request))
+            except RequestError as error:
+                answers.append(error)
+        return answers
 
+    def _complete(self, request: Request) -> Completion:
+        body: dict[str, Any] = {
+            "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+            "max_tokens": request.max_tokens,
+            "temperature": request.temperature,
+            "seed": request.seed,
+            "cache_prompt": True,
+            # So that each part of the prompt, and each token, is heard of when it is done.
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "return_progress": True,
+        }
+        if request.labels is not None:
+            body |= {"max_tokens": 1, "temperature": 0, "logprobs": True, "top_logprobs": TOP_LOGPROBS}
+        chunks: list[dict[str, Any]] = []
 
-def _available_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        def heard(chunk: dict[str, Any]) -> bool:
+            chunks.append(chunk)
+            self._pulse.beat()
+            return self._pulse.stopped  # which ends the call
+
+        try:
+            self._server.handle_chat_completions(body, heard)
+        except ValueError as error:  # the chat template of the file refuses the messages
+            raise RequestError(f"{self._name} cannot take these messages: {error}") from error
+        self._pulse.check()
+        return self._parse(request, chunks)
+
+    def _parse(self, request: Request, chunks: list[dict[str, Any]]) -> Completion:
+        error = next((chunk["error"] for chunk in chunks if "error" in chunk), None)
+        if error is not None:
+            if error.get("type") == "exceed_context_size_error":
+                raise RequestError(
+                    f"a prompt of {error.get('n_prompt_tokens')} tokens does not fit the context of {self._context} "
+                    f"tokens of {self._name}: shorten the texts"
+                )
+            raise RequestError(f"{self._name} refused a request: {error.get('message')}")
+        choices = [choice for chunk in chunks for choice in chunk.get("choices", ())]
+        usage = next((chunk["usage"] for chunk in reversed(chunks) if chunk.get("usage")), {})
+        logprobs = None
+        if request.labels is not None:
+            read = [entry for choice in choices for entry in (choice.get("logprobs") or {}).get("content") or ()]
+            top = [(entry["token"], entry["logprob"]) for entry in read[0]["top_logprobs"]] if read else []
+            logprobs = label_logprobs(request.labels, top)
+        text = "".join(choice.get("delta", {}).get("content") or "" for choice in choices)
+        if request.labels is None and not text.strip():
+            raise RequestError(f"{self._name} gave an empty answer")
+        return Completion(text, logprobs, usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0))

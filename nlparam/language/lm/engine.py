@@ -22,6 +22,8 @@ from nlparam.language.lm.base import (
     neutralise,
     reads_no_images,
 )
+from nlparam.language.lm.batching import CLOSE_LIMIT
+from nlparam.language.lm.standing_still import watch
 from nlparam.language.store import Store, completion_key
 from nlparam.progress import Progress
 
@@ -47,7 +49,7 @@ class Engine:
     - `costs`: counts calls (each try is one), rounds (each batch is one), tokens, retries, failures and proposals.
     - `max_retries`: how often a request is sent again after a `TransientError`.
     - `timeout`: seconds a request may take, its retries included, on a backend that has no limit of its own for a
-      call; `None` for no limit.
+      call and does not run in this process; `None` for no limit.
     - `backoff`: seconds before the first retry; doubled each time, with jitter.
     - `progress`: shows how far `complete_stored` has come.
     - `meter`: once it says that the budget is spent, no further call is started; by default there is no limit.
@@ -70,7 +72,7 @@ class Engine:
         self.costs = costs
         self.meter = Meter(costs) if meter is None else meter
         self._max_retries = max_retries
-        self._timeout = None if lm.keeps_time else timeout
+        self._timeout = None if lm.keeps_time or lm.in_process else timeout
         self._backoff = backoff
         self._progress = Progress(enabled=False) if progress is None else progress
         self._jitter = random.Random()
@@ -166,7 +168,8 @@ class Engine:
             return
         self._loop = self._thread = None
         asyncio.run_coroutine_threadsafe(self._shut_down(), loop)
-        thread.join(timeout=5.0)  # a daemon thread: if a backend does not let go, the process can still end
+        # A daemon thread: if a backend does not let go, the process can still end.
+        thread.join(timeout=CLOSE_LIMIT + 5.0 if self.lm.in_process else 5.0)
 
     def __enter__(self) -> "Engine":
         return self
@@ -203,12 +206,16 @@ class Engine:
             asyncio.create_task(self._work(waiting, batch, on_result), name=f"request worker {number}")
             for number in range(n_workers)
         ]
+        watching = [asyncio.create_task(watch(self.lm, self.meter))] if self.lm.in_process else []
+        answered = asyncio.gather(*workers)
         try:
-            await asyncio.gather(*workers)
+            await asyncio.wait([answered, *watching], return_when=asyncio.FIRST_COMPLETED)
+            await (answered if answered.done() else watching[0])
         finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
+            tasks = [*workers, *watching]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(answered, *tasks, return_exceptions=True)
         batch.finished()
 
     async def _work(self, waiting: Iterator[tuple[int, Request]], batch: "_Batch", on_result: OnResult) -> None:

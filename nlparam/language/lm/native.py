@@ -6,9 +6,11 @@ once, and a label is read from the logits without sorting the vocabulary. `docs/
 """
 
 import asyncio
+import ctypes
 import functools
 import importlib
 import importlib.util
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,12 +26,12 @@ from nlparam.language.lm.base import (
     reads_no_images,
     spellings,
 )
-from nlparam.language.lm.batching import BatchWorker
-from nlparam.language.lm.embedded import default_threads
+from nlparam.language.lm.batching import BatchWorker, Pulse
+from nlparam.language.lm.cores import FreeCores
 from nlparam.language.lm.weights import digest_of, resolve
 
 _BATCH_SIZE = 16  # more wait longer for an answer on a slow processor, and are not faster
-_TOKENS_PER_CALL = 2048  # of llama.cpp; more are several calls
+_TOKENS_PER_CALL = 256  # of llama.cpp; more are several calls, so that a slow machine is seen to go on
 
 
 class NativeModel(AbstractLanguageModel):
@@ -39,13 +41,15 @@ class NativeModel(AbstractLanguageModel):
     probabilities differ by about 0.01 (other kernels, other rounding).
 
     **Arguments:** `path` of the GGUF file, or a name of the catalogue that has been pulled; `identity`, by default the
-    SHA-256 of the file; `n_threads`, by default one per available core, at most 16; `context`, the tokens that the
-    prompts of a batch may have together; `gpu_layers`, how many layers to put on a GPU, if it was built for one.
+    SHA-256 of the file; `n_threads`, by default one for each core that nobody else is using at the moment, at most 16;
+    `context`, the tokens that the prompts of a batch may have together; `gpu_layers`, how many layers to put on a GPU,
+    if it was built for one.
 
     Raises `MissingExtraError` if llama-cpp-python is not installed and `WeightsError` if there is no GGUF file.
     """
 
     strong = False
+    in_process = True
 
     def __init__(
         self,
@@ -61,7 +65,7 @@ class NativeModel(AbstractLanguageModel):
         self.path = resolve(path)
         self.max_in_flight = _BATCH_SIZE
         self._given_identity = identity
-        self._options = _Options(n_threads or default_threads(), context, gpu_layers)
+        self._options = _Options(n_threads, context, gpu_layers)
         self._worker: BatchWorker | None = None
 
     @functools.cached_property
@@ -71,6 +75,10 @@ class NativeModel(AbstractLanguageModel):
     @property
     def where(self) -> str:
         return f"the language model {self.path.name}"
+
+    @property
+    def steps(self) -> int | None:
+        return None if self._worker is None else self._worker.pulse.steps
 
     async def complete(self, request: Request) -> Completion:
         if request.has_images:
@@ -87,7 +95,7 @@ class NativeModel(AbstractLanguageModel):
 
 
 class _Options(NamedTuple):
-    n_threads: int
+    n_threads: int | None
     context: int
     gpu_layers: int
 
@@ -104,38 +112,73 @@ class _Token(NamedTuple):
 class _Loaded:
     """A loaded model. Sequence 0 of its cache keeps the last prompt, the others belong to the batch under way."""
 
-    def __init__(self, path: Path, options: _Options):
+    def __init__(self, path: Path, options: _Options, pulse: Pulse):
         self._llama: Any = importlib.import_module("llama_cpp")  # not there where types are checked
         llama = self._llama
         llama.llama_backend_init()
         self._quiet = llama.llama_log_callback(lambda *_: None)  # kept, or C would call what Python has freed
         llama.llama_log_set(self._quiet, None)
-        self._name, self._context_size = path.name, options.context
-        model_params = llama.llama_model_default_params()
-        model_params.n_gpu_layers = options.gpu_layers
-        self._model = llama.llama_model_load_from_file(str(path).encode(), model_params)
-        if not self._model:
+        self._name, self._context_size, self._pulse = path.name, options.context, pulse
+        self._cores = FreeCores() if options.n_threads is None else None
+        self._model: Any = None
+        self._context: Any = None
+        self._batch: Any = None
+        try:
+            self._model = self._load(path, options)
+            self._context = self._new_context(options)
+            self._memory = llama.llama_get_memory(self._context)
+            self._vocabulary = llama.llama_model_get_vocab(self._model)
+            self._n_tokens = llama.llama_vocab_n_tokens(self._vocabulary)
+            self._batch = llama.llama_batch_init(_TOKENS_PER_CALL, 0, _BATCH_SIZE + 1)
+            self._format = self._chat_format()
+        except BaseException:
+            self.close()
+            raise
+        self._kept: list[int] = []
+        pulse.beat()
+
+    def _load(self, path: Path, options: _Options) -> Any:
+        llama, pulse = self._llama, self._pulse
+        params = llama.llama_model_default_params()
+        params.n_gpu_layers = options.gpu_layers
+        self._go_on = llama.llama_progress_callback(lambda *_: not pulse.stopped)
+        params.progress_callback = self._go_on
+        model = llama.llama_model_load_from_file(str(path).encode(), params)
+        if not model:
+            pulse.check()
             raise LanguageModelError(
                 f"llama.cpp cannot load {path}: the file may be damaged, too large for the memory, or of a kind that "
                 "the installed llama-cpp-python does not know"
             )
+        return model
+
+    def _new_context(self, options: _Options) -> Any:
+        llama = self._llama
         params = llama.llama_context_default_params()
-        params.n_ctx, params.n_batch, params.n_ubatch = options.context, _TOKENS_PER_CALL, 512
-        params.n_threads = params.n_threads_batch = options.n_threads
+        params.n_ctx, params.n_batch, params.n_ubatch = options.context, _TOKENS_PER_CALL, _TOKENS_PER_CALL
+        self._n_threads = options.n_threads or 1 if self._cores is None else self._cores.wait_and_count()
+        params.n_threads = params.n_threads_batch = self._n_threads
         params.n_seq_max, params.kv_unified = _BATCH_SIZE + 1, True
         params.flash_attn_type = 1
-        self._context = llama.llama_init_from_model(self._model, params)
-        self._memory = llama.llama_get_memory(self._context)
-        self._vocabulary = llama.llama_model_get_vocab(self._model)
-        self._n_tokens = llama.llama_vocab_n_tokens(self._vocabulary)
-        self._batch = llama.llama_batch_init(_TOKENS_PER_CALL, 0, _BATCH_SIZE + 1)
-        self._format = self._chat_format()
-        self._kept: list[int] = []
+        # Asked after every operation: by a function of C, which cannot be kept waiting by Python's other threads.
+        self._is_to_stop = llama.ggml_abort_callback(_address_of_strlen())
+        params.abort_callback, params.abort_callback_data = self._is_to_stop, self._pulse.address
+        context = llama.llama_init_from_model(self._model, params)
+        if not context:
+            raise LanguageModelError(
+                f"llama.cpp has no memory for a context of {options.context} tokens of {self._name}: allow fewer"
+            )
+        return context
 
     def close(self) -> None:
-        self._llama.llama_batch_free(self._batch)
-        self._llama.llama_free(self._context)
-        self._llama.llama_model_free(self._model)
+        """Frees the model. Called when nothing is computed any more."""
+        if self._batch is not None:
+            self._llama.llama_batch_free(self._batch)
+        if self._context:
+            self._llama.llama_free(self._context)
+        if self._model:
+            self._llama.llama_model_free(self._model)
+        self._model = self._context = self._batch = None
 
     def answer(self, requests: Sequence[Request]) -> list[Completion | RequestError]:
         """Answers all requests, as many at once as the context holds."""
@@ -239,9 +282,12 @@ class _Loaded:
                 for number, sequence in enumerate(entry.sequences):
                     batch.seq_id[place][number] = sequence
                 batch.logits[place] = entry.read
+            self._take_free_cores()
             failed = llama.llama_decode(self._context, batch)
+            self._pulse.beat()
             if failed:
                 self._forget()
+                self._pulse.check()
                 raise LanguageModelError(f"llama.cpp could not compute a batch of {len(part)} tokens (code {failed})")
             for place, entry in enumerate(part):
                 if entry.read:
@@ -250,6 +296,11 @@ class _Loaded:
                     )
                     logits[entry.sequences[0]] = row.copy()  # the next call overwrites them
         return logits
+
+    def _take_free_cores(self) -> None:
+        if self._cores is not None and (n_threads := self._cores.count()) != self._n_threads:
+            self._n_threads = n_threads
+            self._llama.llama_set_n_threads(self._context, n_threads, n_threads)
 
     def _keep(self, n_prompts: int, last: list[int]) -> None:
         """The last prompt stays as sequence 0: the next batch often begins with the same text."""
@@ -295,8 +346,6 @@ class _Loaded:
         return b"".join(self._piece(token) for token in tokens).decode("utf-8", errors="replace")
 
     def _piece(self, token: int) -> bytes:
-        import ctypes
-
         buffer = ctypes.create_string_buffer(256)
         n = self._llama.llama_token_to_piece(self._vocabulary, token, buffer, len(buffer), 0, False)
         return buffer.raw[: max(n, 0)]
@@ -317,6 +366,15 @@ class _Loaded:
     def _special(self, token: int) -> str:
         found = self._llama.llama_vocab_get_text(self._vocabulary, token) if token >= 0 else None
         return found.decode("utf-8", errors="replace") if found else ""
+
+
+def _address_of_strlen() -> int:
+    """The function of C that says how long a string is: as a truth value, whether it is not empty."""
+    library = ctypes.CDLL("msvcrt" if os.name == "nt" else None)
+    address = ctypes.cast(library.strlen, ctypes.c_void_p).value
+    if address is None:
+        raise LanguageModelError("the C library of this system has no strlen")
+    return address
 
 
 def _common(first: list[int], second: list[int]) -> int:

@@ -8,7 +8,7 @@ import importlib
 import importlib.util
 import inspect
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from nlparam.language.lm.base import (
     reads_no_images,
     spellings,
 )
-from nlparam.language.lm.batching import BatchWorker
+from nlparam.language.lm.batching import BatchWorker, Pulse
 from nlparam.language.lm.digest import digest_of
 
 TOP_LOGPROBS = 20  # the most that vLLM gives without an option of its own
@@ -57,6 +57,7 @@ class VllmModel(AbstractLanguageModel):
     """
 
     strong = True
+    in_process = True
 
     def __init__(
         self,
@@ -94,6 +95,10 @@ class VllmModel(AbstractLanguageModel):
     def where(self) -> str:
         return f"the language model {Path(self.model).name}"
 
+    @property
+    def steps(self) -> int | None:
+        return None if self._worker is None else self._worker.pulse.steps
+
     async def complete(self, request: Request) -> Completion:
         if request.has_images:
             raise reads_no_images(self.where)
@@ -113,7 +118,7 @@ class VllmModel(AbstractLanguageModel):
             return folder, None
         return None, _commit(self.model, self._revision)
 
-    def _load(self) -> "_Loaded":
+    def _load(self, pulse: Pulse) -> "_Loaded":
         folder, commit = self._source
         # A process forked from one that runs JAX's threads can hang; and vLLM logs every step otherwise.
         os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")
@@ -130,14 +135,14 @@ class VllmModel(AbstractLanguageModel):
                 "`context` and vLLM's gpu_memory_utilization), or the model of a kind that the installed vLLM does "
                 "not know; VLLM_LOGGING_LEVEL=INFO shows more"
             ) from error
-        return _Loaded(llm, vllm)
+        return _Loaded(llm, vllm, pulse)
 
 
 class _Loaded:
     """A loaded vLLM: batches of requests in, completions or the reasons for their failure out."""
 
-    def __init__(self, llm: Any, vllm: Any):
-        self._llm = llm
+    def __init__(self, llm: Any, vllm: Any, pulse: Pulse):
+        self._llm, self._pulse = llm, pulse
         self._params = vllm.SamplingParams
         self._reads_ids = "logprob_token_ids" in inspect.signature(vllm.SamplingParams).parameters
         # What vLLM says to one request. It became a class of its own late, and was a ValueError before.
@@ -145,6 +150,20 @@ class _Loaded:
         client_error = getattr(exceptions, "VLLMClientError", ValueError)
         self._refusals: tuple[type[Exception], ...] = (ValueError, client_error)
         self._label_ids: dict[tuple[str, ...], dict[int, str] | None] = {}
+        with contextlib.suppress(AttributeError):  # not part of vLLM's public interface
+            llm.llm_engine.step = self._watched(llm.llm_engine.step)
+            pulse.beat()
+
+    def _watched(self, step: Callable[[], Any]) -> Callable[[], Any]:
+        """A step of vLLM that is counted, and not begun once it is to stop."""
+
+        def watched() -> Any:
+            self._pulse.check()
+            outputs = step()
+            self._pulse.beat()
+            return outputs
+
+        return watched
 
     def close(self) -> None:
         """Ends vLLM's processes and frees its memory now rather than when the last reference is gone."""
