@@ -1,0 +1,1 @@
+"""Whether a fit follows its goal: `python -m benchmarks.goals`."""

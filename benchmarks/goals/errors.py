@@ -1,0 +1,5 @@
+"""What goes wrong with the suite of goals."""
+
+
+class GoalError(Exception):
+    """Data that were not fetched, a name that is not known: the message says what to do."""

@@ -1,0 +1,169 @@
+"""Fits of goals, one after another, with what each reached."""
+
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import nlparam
+from benchmarks.goals import scoring
+from benchmarks.goals.corpora import Corpus, load
+from benchmarks.goals.suite import Goal
+from nlparam.errors import NlparamError
+from nlparam.language.embed import SentenceTransformerEmbedder, embed_corpus
+from nlparam.language.lm.base import AbstractLanguageModel
+from nlparam.language.store import Store
+from nlparam.models import Classification, Clustering
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What a run asks of every fit; the defaults of the library hold for everything else.
+
+    `max_judgments` is doubled for goals with many classes. `most_texts` takes the first texts of each corpus only.
+    """
+
+    lm: str | AbstractLanguageModel = "native"
+    proposer: str | None = None
+    max_judgments: int = 900
+    store: Path | None = None
+    most_texts: int | None = None
+
+    def key(self, goal: Goal, seed: int) -> dict[str, Any]:
+        """What says that an entry is of the same fit."""
+        return {
+            "goal": goal.name,
+            "asked": goal.goal,
+            "k": goal.k,
+            "seed": seed,
+            "lm": self.lm if isinstance(self.lm, str) else self.lm.identity,
+            "proposer": self.proposer,
+            "max_judgments": self.max_judgments * (2 if goal.group == "large" else 1),
+            "most_texts": self.most_texts,
+        }
+
+
+def run(goals: Sequence[Goal], seeds: Sequence[int], settings: Settings, out: Path | None) -> Iterator[dict[str, Any]]:
+    """The entry of each goal and seed, those in the file `out` first; each new one is appended to it.
+
+    A fit that fails is told on stderr and has no entry: the same command tries it again.
+    """
+    known = _read(out)
+    for goal in goals:
+        for seed in seeds:
+            key = settings.key(goal, seed)
+            entry = next((entry for entry in known if key.items() <= entry.items()), None)
+            if entry is None:
+                try:
+                    entry = key | fitted(goal, seed, settings)
+                except NlparamError as error:
+                    print(f"{goal.name}, seed {seed}: {error}", file=sys.stderr, flush=True)
+                    continue
+                if out is not None:
+                    with out.open("a", encoding="utf-8") as file:
+                        file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+            yield entry
+
+
+def _read(out: Path | None) -> list[dict[str, Any]]:
+    if out is None or not out.exists():
+        return []
+    return [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def fitted(goal: Goal, seed: int, settings: Settings) -> dict[str, Any]:
+    """What a fit of the goal reached."""
+    corpus = _first(load(goal.corpus), settings.most_texts)
+    return (_classified if goal.model == "classification" else _clustered)(goal, corpus, seed, settings)
+
+
+def _first(corpus: Corpus, most: int | None) -> Corpus:
+    axes = {axis: labels[:most] for axis, labels in corpus.axes.items()}
+    return dataclasses.replace(corpus, texts=corpus.texts[:most], axes=axes)
+
+
+def _clustered(goal: Goal, corpus: Corpus, seed: int, settings: Settings) -> dict[str, Any]:
+    fit, figures = _fit(goal, Clustering(n_predicates=goal.k), corpus.texts, None, seed, settings)
+    n_clusters = len(fit.predicates)
+    f1 = {axis: scoring.axis_f1(fit.assignments, n_clusters, labels) for axis, labels in corpus.axes.items()}
+    clusters = _kmeans(_embeddings(corpus.texts, settings.store), goal.k, seed)
+    followed = scoring.followed_axis(fit.assignments, corpus.axes)
+    return figures | {
+        "f1": f1[goal.axis],
+        "axes_f1": f1,
+        "axes_information": {axis: scoring.information(fit.assignments, corpus.axes[axis]) for axis in corpus.axes},
+        "kmeans_f1": scoring.axis_f1(clusters, goal.k, corpus.axes[goal.axis]),
+        "kmeans_followed_axis": scoring.followed_axis(clusters, corpus.axes),
+        "followed_axis": followed,
+        "followed": followed == goal.axis if corpus.crossed else None,
+        "sizes": np.bincount(fit.assignments[fit.assignments >= 0], minlength=n_clusters).tolist(),
+    }
+
+
+def _classified(goal: Goal, corpus: Corpus, seed: int, settings: Settings) -> dict[str, Any]:
+    """The accuracy on the texts of the part "test", beside that of a regression on embeddings and of the larger class."""
+    from sklearn.linear_model import LogisticRegression
+
+    labels, part = np.asarray(corpus.axes[goal.axis]), np.asarray(corpus.axes["part"])
+    texts, train, test = np.asarray(corpus.texts, dtype=object), part == "train", part == "test"
+    model = Classification(n_predicates=goal.k, n_classes=len(np.unique(labels)))
+    fit, figures = _fit(goal, model, texts[train].tolist(), labels[train].tolist(), seed, settings)
+    predicted = np.asarray(fit.coords["class"])[fit.predict(texts[test].tolist(), store=settings.store)]
+    embeddings = _embeddings(corpus.texts, settings.store)
+    regression = LogisticRegression(max_iter=1000).fit(embeddings[train], labels[train])
+    _, counts = np.unique(labels[test], return_counts=True)
+    return figures | {
+        "accuracy": float(np.mean(predicted == labels[test])),
+        "logistic_accuracy": float(regression.score(embeddings[test], labels[test])),
+        "largest_class": float(counts.max() / counts.sum()),
+    }
+
+
+def _fit(
+    goal: Goal, model: Any, texts: list[str], data: Any, seed: int, settings: Settings
+) -> tuple[nlparam.Fit, dict]:
+    start = time.perf_counter()
+    fit = nlparam.fit(
+        model,
+        texts,
+        data,
+        goal=goal.goal,
+        lm=settings.lm,
+        proposer=settings.proposer,
+        options={"max_judgments": settings.key(goal, seed)["max_judgments"]},
+        store=settings.store,
+        seed=seed,
+    )
+    return fit, {
+        "corpus": goal.corpus,
+        "axis": goal.axis,
+        "half": goal.half,
+        "group": goal.group,
+        "n_texts": len(texts),
+        "predicates": fit.predicates,
+        "near_duplicates": scoring.near_duplicates(fit.denotations),
+        "judgments": fit.costs.judgments_asked + fit.costs.judgments_served,
+        "calls": fit.costs.calls,
+        "seconds": time.perf_counter() - start,
+        "stages": fit.costs.seconds,
+        "result": fit.result.name,
+    }
+
+
+def _embeddings(texts: list[str], store: Path | None) -> np.ndarray:
+    if store is None:
+        return SentenceTransformerEmbedder().embed(texts)
+    with Store(store) as opened:
+        return embed_corpus(texts, SentenceTransformerEmbedder(), opened)
+
+
+def _kmeans(embeddings: np.ndarray, n_clusters: int, seed: int) -> np.ndarray:
+    from sklearn.cluster import KMeans
+
+    options: dict[str, Any] = {"n_init": 10, "random_state": seed}  # scikit-learn's own annotation has no integers
+    return KMeans(n_clusters, **options).fit_predict(embeddings)

