@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks.goals.errors import GoalError
+from benchmarks.goals.errors import SuiteError
 from benchmarks.goals.fetch import fetch
 from benchmarks.goals.listing import shown
 from benchmarks.goals.suite import chosen
@@ -37,7 +37,7 @@ def main() -> None:
                 print(shown(goal))
         else:
             _run(arguments)
-    except GoalError as error:
+    except SuiteError as error:
         sys.exit(f"Error: {error}")
 
 

@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
-from benchmarks.goals.errors import GoalError
+from benchmarks.goals.errors import SuiteError
 
 # A judgment shows a small language model about the first 60 words; an embedder reads some more.
 MOST_WORDS = 150
@@ -36,9 +36,9 @@ class Corpus:
 
 
 def corpus_of(name: str, rows: Sequence[Row], *, crossed: bool = False) -> Corpus:
-    """The rows as columns. Raises `GoalError` if there are none."""
+    """The rows as columns. Raises `SuiteError` if there are none."""
     if not rows:
-        raise GoalError(f"the corpus {name!r} is empty: run `python -m benchmarks.goals fetch` again")
+        raise SuiteError(f"the corpus {name!r} is empty: run `python -m benchmarks.goals fetch` again")
     axes = {axis: [row.labels[axis] for row in rows] for axis in rows[0].labels}
     return Corpus(name, [row.text for row in rows], axes, crossed)
 
@@ -83,10 +83,10 @@ def cut(text: str, words: int = MOST_WORDS) -> str:
 
 
 def load(name: str) -> Corpus:
-    """A corpus by name. Raises `GoalError` for an unknown one, and if its files were not fetched."""
+    """A corpus by name. Raises `SuiteError` for an unknown one, and if its files were not fetched."""
     loaders = _loaders()
     if name not in loaders:
-        raise GoalError(f"got the corpus {name!r}, expected one of {', '.join(sorted(loaders))}")
+        raise SuiteError(f"got the corpus {name!r}, expected one of {', '.join(sorted(loaders))}")
     return loaders[name]()
 
 

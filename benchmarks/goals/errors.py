@@ -1,5 +1,5 @@
 """What goes wrong with the suite of goals."""
 
 
-class GoalError(Exception):
+class SuiteError(Exception):
     """Data that were not fetched, a name that is not known: the message says what to do."""

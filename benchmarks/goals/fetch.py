@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.goals import formats, sources
-from benchmarks.goals.errors import GoalError
+from benchmarks.goals.errors import SuiteError
 from nlparam.cache_dir import cache_dir
 
 
@@ -42,12 +42,12 @@ def descriptions() -> list[dict[str, str]]:
 
 def _present(path: Path) -> Path:
     if not path.exists():
-        raise GoalError(f"{path} is missing: run `python -m benchmarks.goals fetch` (it needs pip and apt-get)")
+        raise SuiteError(f"{path} is missing: run `python -m benchmarks.goals fetch` (it needs pip and apt-get)")
     return path
 
 
 def fetch() -> None:
-    """Fetches what is not there. Raises `GoalError` with the words of the program that failed."""
+    """Fetches what is not there. Raises `SuiteError` with the words of the program that failed."""
     for package, version in sources.PYTHON.items():
         target = folder() / "python" / f"{package}-{version}"
         if not target.exists():
@@ -74,7 +74,7 @@ def _fetch_debian() -> None:
     if not missing and (folder() / "descriptions.jsonl.gz").exists():
         return
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
-        raise GoalError(
+        raise SuiteError(
             "there is no apt-get here, and the corpora are read from Debian's packages: fetch them on Debian"
         )
     with tempfile.TemporaryDirectory(dir=folder()) as parts:
@@ -112,7 +112,7 @@ def _write_descriptions(lists: Path) -> None:
             description = longer.get(fields.get("Description-md5")) or fields.get("Description", "")
             packages[kept["Package"]] = kept | {"Description": formats.described(description)}
     if not packages:
-        raise GoalError("apt-get update brought no list of packages: see whether its sources name a suite of Debian")
+        raise SuiteError("apt-get update brought no list of packages: see whether its sources name a suite of Debian")
     target = folder() / "descriptions.jsonl.gz"
     part = target.with_suffix(".part")
     with gzip.open(part, "wt", encoding="utf-8") as file:
@@ -124,7 +124,7 @@ def _run(command: Sequence[str], directory: Path | None = None) -> None:
     done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
     if done.returncode:
         said = (done.stderr or done.stdout).strip()[-500:]
-        raise GoalError(f"`{' '.join(command[:3])} ...` failed: {said}; with a network, run fetch again: it goes on")
+        raise SuiteError(f"`{' '.join(command[:3])} ...` failed: {said}; with a network, run fetch again: it goes on")
 
 
 def _say(what: str) -> None:

@@ -106,7 +106,7 @@ def _clustered(goal: Goal, corpus: Corpus, seed: int, settings: Settings) -> dic
 
 
 def _classified(goal: Goal, corpus: Corpus, seed: int, settings: Settings) -> dict[str, Any]:
-    """The accuracy on the texts of the part "test", beside that of a regression on embeddings and of the larger class."""
+    """The accuracy on the part "test", beside that of a regression on embeddings and the share of the larger class."""
     from sklearn.linear_model import LogisticRegression
 
     labels, part = np.asarray(corpus.axes[goal.axis]), np.asarray(corpus.axes["part"])

@@ -59,8 +59,8 @@ def summary(
     by_goal = {goal: [entry for entry in entries if entry["goal"] == goal.name] for goal in goals}
     by_goal = {goal: fits for goal, fits in by_goal.items() if fits}
     clusterings = {goal: fits for goal, fits in by_goal.items() if goal.model == "clustering"}
-    f1 = {goal: _mean(fit["f1"] for fit in fits) for goal, fits in clusterings.items()}
-    kmeans = {goal: _mean(fit["kmeans_f1"] for fit in fits) for goal, fits in clusterings.items()}
+    f1 = {goal: float(np.mean([fit["f1"] for fit in fits])) for goal, fits in clusterings.items()}
+    kmeans = {goal: float(np.mean([fit["kmeans_f1"] for fit in fits])) for goal, fits in clusterings.items()}
     halves = {goal: value for goal, value in f1.items() if not goal.group}
     crossed = [fit for fits in clusterings.values() for fit in fits if fit["followed"] is not None]
     return {
@@ -83,11 +83,11 @@ def summary(
     }
 
 
-def topics_not_worse(means: dict[str, float | None]) -> bool | None:
+def topics_not_worse(means: dict[str, float]) -> bool | None:
     """Whether each topic reaches what was reached before; None unless all of them were fitted."""
     if set(means) != set(TOPICS):
         return None
-    return all(value is not None and value >= TOPICS[name] for name, value in means.items())
+    return all(value >= TOPICS[name] for name, value in means.items())
 
 
 def _entry(goal: Goal, fits: list[dict[str, Any]], f1: float | None, kmeans: float | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.goals.corpora import Corpus, Row, corpus_of, sampled
-from benchmarks.goals.errors import GoalError
+from benchmarks.goals.errors import SuiteError
 from benchmarks.goals.fetch import python
 from nlparam.datasets import load_dataset
 
@@ -126,7 +126,7 @@ def shared(name: str) -> Corpus:
     """A set of `../shared/data/cluster`, whole and as it is."""
     path = Path(__file__).parents[3] / "shared/data/cluster" / name / "texts.jsonl"
     if not path.exists():
-        raise GoalError(f"{path} is missing: the sets of topics are read from shared/ beside the checkout")
+        raise SuiteError(f"{path} is missing: the sets of topics are read from shared/ beside the checkout")
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     return Corpus(name, [row["text"] for row in rows], {"topic": [row["label"] for row in rows]})
 

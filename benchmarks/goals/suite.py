@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 from typing import Literal
 
-from benchmarks.goals.errors import GoalError
+from benchmarks.goals.errors import SuiteError
 
 Half = Literal["seen", "unseen"]
 Group = Literal["", "large", "topics"]
@@ -108,7 +108,7 @@ def chosen(half: str = "all", names: list[str] | None = None) -> list[Goal]:
         known = {goal.name: goal for goal in GOALS}
         unknown = [name for name in names if name not in known]
         if unknown:
-            raise GoalError(f"got the goals {', '.join(unknown)}, expected some of {', '.join(known)}")
+            raise SuiteError(f"got the goals {', '.join(unknown)}, expected some of {', '.join(known)}")
         return [known[name] for name in names]
     if half in ("large", "topics"):
         return [goal for goal in GOALS if goal.group == half]
