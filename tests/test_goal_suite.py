@@ -112,11 +112,11 @@ def test_a_goal_that_is_in_the_file_is_not_fitted_again(tmp_path):
 
 def test_fortunes_and_stanzas_are_parsed():
     assert formats.fortunes("One.\n\t-- A\n%\nTwo,\nand 5%\n%%\n") == ["One.\n\t-- A", "Two,\nand 5%"]
-    text = "Package: a\nTag: role::program, use::editing,\n use::viewing\n\nPackage: b\nDescription: short\n long\n .\n end"
+    text = "Package: a\nTag: role::program, use::editing,\n use::viewing\n\nPackage: b\nDescription: short\n .\n end"
     first, second = formats.stanzas(text)
     assert formats.tags(first["Tag"]) == {"role": {"program"}, "use": {"editing", "viewing"}}
     assert second["Package"] == "b"
-    assert formats.described(second["Description"]) == "short\nlong\n\nend"
+    assert formats.described(second["Description"]) == "short\n\nend"
 
 
 def test_catalogues_are_parsed():
