@@ -113,8 +113,8 @@ def reviews() -> Corpus:
     parts = []
     for part, chosen in (("train", learned), ("test", set(names) - learned)):
         of_part = [Row(row.text, row.labels | {"part": part}) for film, row in rows if film in chosen]
-        parts += sampled(of_part, lambda row: row.labels["verdict"], 750)
-    return corpus_of("reviews", parts)
+        parts.append(sampled(of_part, lambda row: row.labels["verdict"], 750))
+    return corpus_of("reviews", [row for pair in zip(*parts, strict=True) for row in pair])
 
 
 def bbc() -> Corpus:
