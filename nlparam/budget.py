@@ -111,18 +111,25 @@ class Budget:
 class Meter:
     """Compares what a run has used with its budget, from the moment it is made.
 
-    `under_way` is the number of calls that were started and are not finished; the engine counts it.
+    `under_way` is the number of calls that were started and are not finished; the engine counts it. `expected` is how
+    many judgments the run will need, where that is known.
     """
 
     def __init__(self, costs: Costs, budget: Budget | None = None):
         self.costs = costs
         self.budget = Budget() if budget is None else budget
         self.under_way = 0
+        self.expected: int | None = None
         self._began = time.perf_counter()
 
     @property
     def seconds(self) -> float:
         return time.perf_counter() - self._began
+
+    def seconds_ahead(self, seconds_each: float) -> float:
+        """How long the judgments take that are still expected, at so many seconds each; 0 if that is not known."""
+        costs = self.costs
+        return max((self.expected or 0) - costs.judgments_asked - costs.judgments_served, 0) * seconds_each
 
     @property
     def cost(self) -> float:

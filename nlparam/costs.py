@@ -62,6 +62,11 @@ class Costs:
         return self.prompt_tokens + self.completion_tokens
 
     @property
+    def answers(self) -> int:
+        """What the language model has answered, well or not."""
+        return self.judgments_asked + self.proposals_asked + self.failures
+
+    @property
     def total_seconds(self) -> float:
         return sum(self.seconds.values())
 

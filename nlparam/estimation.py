@@ -80,14 +80,12 @@ def _estimate(run: Run) -> Estimate:
     if not search.pool.predicates or judging.n == 0:
         raise LanguageModelError("none of the calls that were to be measured was answered: see `nlparam doctor`")
     n_slots = scores.shape[1]
-    n_judgments = _n_judgments(run, n_slots, len(proposals))
+    n_judgments = expected_judgments(run, n_slots, len(proposals))
     rounds = search.options.n_rounds
     refined = min(search.options.n_slots_refined or n_slots, n_slots)
     n_proposals = proposing.n * (n_slots + rounds * refined)
     if run.goal_representation is not None:
         n_proposals += min(run.goal_representation.n_stated, len(run.corpus.distinct))
-    if run.cascade is not None:
-        n_judgments += int(_CASCADED * len(run.corpus.distinct) * n_slots)
     prompt = n_judgments * judging.prompt_tokens + n_proposals * proposing.prompt_tokens
     completion = n_judgments * judging.completion_tokens + n_proposals * proposing.completion_tokens
     # The relaxation is repeated, with all slots but one fixed, for every slot that is refined.
@@ -105,14 +103,14 @@ def _estimate(run: Run) -> Estimate:
     )
 
 
-def _n_judgments(run: Run, n_slots: int, n_tried: int) -> int:
-    """How many judgments the search asks for: screening, judging in full, and rounds of refinement.
+def expected_judgments(run: Run, n_slots: int, n_tried: int) -> int:
+    """How many judgments a fit asks for: screening, judging in full, rounds of refinement, and the cascade.
 
     A proposer that says how many candidates it gives per slot is believed; one that does not (a list of the user's own)
     gives the `n_tried` candidates that it gave for the first slot to all of them together, and none later.
     """
     options, n_distinct = run.search.options, len(run.corpus.distinct)
-    screened = run.search.n_screening
+    screened = min(n_distinct, options.n_screened * run.model.n_predicates)
     in_full = max(min(options.n_judged or n_distinct, n_distinct) - screened, 0)
     refined = min(options.n_slots_refined or n_slots, n_slots)
     per_slot = getattr(run.search.proposer, "n_candidates", 0)
@@ -120,7 +118,8 @@ def _n_judgments(run: Run, n_slots: int, n_tried: int) -> int:
     expected = n_candidates * screened + (1 + _CONTENDERS) * n_slots * in_full
     if per_slot:
         expected += options.n_rounds * refined * (per_slot * screened + _KEPT * in_full)
-    return int(min(expected, options.max_judgments or np.inf))
+    cascaded = 0 if run.cascade is None else int(_CASCADED * n_distinct * n_slots)
+    return int(min(expected, options.max_judgments or np.inf)) + cascaded
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,6 +18,7 @@ from nlparam.calibration import Labelled
 from nlparam.cascade import Cascade, Cascaded, denote_by_cascade
 from nlparam.denoter import Denoter
 from nlparam.errors import FitWarning, LanguageModelError
+from nlparam.estimation import expected_judgments
 from nlparam.executable import ComputedJudge, Executable
 from nlparam.language.embed import AbstractEmbedder
 from nlparam.language.judge import AbstractJudge
@@ -86,7 +87,7 @@ def fit(
       model would; they cost no judgments (`True`, or an `Executable` with its criteria).
     - `budget`: what the language model may use; a fit that meets a limit ends with the best so far.
     - `store`: where judgments, proposals and embeddings are kept; by default one file in the user's cache.
-    - `timeout`: seconds that one call of the language model may take.
+    - `timeout`: seconds that one call of a server may take; a model in this process has all the time it needs.
     - `seed`: seeds everything that is random; equal seeds on equal input give equal fits.
     - `out`, `overwrite`: a folder to save the fit and its report to. It is checked before anything is computed.
 
@@ -123,6 +124,8 @@ def fit(
         check=check,
         progress=progress,
     ) as run:
+        n_listed = len(getattr(run.search.proposer, "predicates", ()))
+        run.meter.expected = expected_judgments(run, model.n_predicates, n_listed)
         found = run.search.run(run.ngrams)
         if not found.chosen:
             raise LanguageModelError(

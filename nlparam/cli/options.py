@@ -134,7 +134,7 @@ Embedder = Annotated[
 Timeout = Annotated[
     float,
     typer.Option(
-        help="Seconds that one call of the language model may take.",
+        help="Seconds that one call of a server may take; a model in this process has all the time it needs.",
         metavar="SECONDS",
         min=0.1,
         rich_help_panel=_MODEL,

@@ -25,6 +25,7 @@ from nlparam.language.lm.base import (
 from nlparam.language.lm.batching import CLOSE_LIMIT
 from nlparam.language.lm.standing_still import watch
 from nlparam.language.store import Store, completion_key
+from nlparam.pace import Pace
 from nlparam.progress import Progress
 
 BACKOFF_LIMIT = 30.0  # seconds; waits double up to this
@@ -75,6 +76,7 @@ class Engine:
         self._timeout = None if lm.keeps_time or lm.in_process else timeout
         self._backoff = backoff
         self._progress = Progress(enabled=False) if progress is None else progress
+        self._progress.limited |= self.meter.budget.max_seconds is not None
         self._jitter = random.Random()
         self._answered = False
         self._one_batch = threading.Lock()
@@ -199,11 +201,18 @@ class Engine:
         waiting = enumerate(requests)
         n_requests = len(requests) if isinstance(requests, Sequence) else None
         patience, n_workers = max(PATIENCE, self.lm.max_in_flight), max(1, self.lm.max_in_flight)
-        batch = _Batch(patience=patience, answered_before=self._answered, n_requests=n_requests)
+        batch, pace = _Batch(patience=patience, answered_before=self._answered, n_requests=n_requests), Pace()
+
+        def keep(index: int, completion: Completion) -> None:
+            on_result(index, completion)
+            if completion.label_logprobs is not None:
+                pace.answered()
+                self._progress.tell(self.meter.seconds_ahead(pace.seconds_each or 0.0))
+
         if n_requests is not None:
             n_workers = min(n_workers, n_requests)
         workers = [
-            asyncio.create_task(self._work(waiting, batch, on_result), name=f"request worker {number}")
+            asyncio.create_task(self._work(waiting, batch, keep), name=f"request worker {number}")
             for number in range(n_workers)
         ]
         watching = [asyncio.create_task(watch(self.lm, self.meter))] if self.lm.in_process else []
