@@ -12,7 +12,7 @@ import pytest
 
 from nlparam.costs import Costs
 from nlparam.errors import LanguageModelError, MissingExtraError, WeightsError
-from nlparam.language.lm import Message, Request, load_language_model
+from nlparam.language.lm import Message, Request, embedded, load_language_model
 from nlparam.language.lm.cores import FreeCores
 from nlparam.language.lm.embedded import EmbeddedModel
 from nlparam.language.lm.engine import Engine
@@ -145,6 +145,20 @@ def test_it_computes_on_the_cores_that_are_free(fake, junk, monkeypatch):
         with Engine(model, store=None, costs=Costs()) as engine:
             engine.run([Request((Message("user", "hello"),))])
     assert [(params.cpuparams.n_threads, params.cpuparams_batch.n_threads) for params in loads] == [(3, 3), (5, 5)]
+
+
+def test_it_is_loaded_anew_when_other_cores_are_free_for_long(fake, monkeypatch):
+    free, now = [2], [100.0]
+    monkeypatch.setattr(FreeCores, "wait_and_count", lambda _: free[0])
+    monkeypatch.setattr(FreeCores, "count", lambda _: free[0])
+    monkeypatch.setattr(embedded.time, "perf_counter", lambda: now[0])
+    go_on.set()
+    with Engine(fake, store=None, costs=Costs()) as engine:
+        for seconds, cores in ((0, 2), (60, 2), (5, 1), (4, 1), (1, 2), (9, 1), (0, 1), (2, 1), (60, 1)):
+            free[0], now[0] = cores, now[0] + seconds
+            assert engine.run([Request((Message("user", "hello"),))]) != [None]
+    assert [params.cpuparams.n_threads for params in loads] == [2, 1]
+    assert len(read) == 9
 
 
 @needs_xllamacpp

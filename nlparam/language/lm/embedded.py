@@ -5,6 +5,7 @@ import functools
 import importlib
 import importlib.util
 import secrets
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +25,8 @@ from nlparam.language.lm.weights import digest_of, resolve
 
 TOP_LOGPROBS = 20  # how many of the likeliest first tokens a label is looked for in, as with a server
 _TOKENS_PER_STEP = 256  # of a prompt; a call can be seen to go on, and be stopped, between steps
+# A model is loaded anew for another number of threads after so many seconds, and so many times what loading takes.
+_STEADY_SECONDS, _STEADY_LOADS = 10.0, 10.0
 
 
 class EmbeddedModel(AbstractLanguageModel):
@@ -33,7 +36,8 @@ class EmbeddedModel(AbstractLanguageModel):
 
     - `path` of the GGUF file, or a name of the catalogue that has been pulled.
     - `identity`: by default the SHA-256 of the file.
-    - `n_threads`: by default one for each core that nobody else is using when it is loaded, at most 16.
+    - `n_threads`: by default one for each core that nobody else is using, at most 16. When there have long been more or
+      fewer of these, the model is loaded anew.
     - `context`: the tokens that a prompt and its answer may have together.
     - `gpu_layers`: how many layers to put on a GPU, if xllamacpp was built for one.
 
@@ -96,17 +100,24 @@ class _Loaded:
     """A loaded model: answers one request after the other."""
 
     def __init__(self, path: Path, options: _Options, pulse: Pulse):
-        self._name, self._context, self._pulse = path.name, options.context, pulse
+        self._path, self._options, self._pulse = path, options, pulse
+        self._name, self._context = path.name, options.context
+        self._cores = FreeCores() if options.n_threads is None else None
+        self._n_threads = options.n_threads or 1 if self._cores is None else self._cores.wait_and_count()
+        self._server: Any = None
+        self._load()
+        pulse.beat()
+
+    def _load(self) -> None:
+        """Starts llama.cpp, which keeps the number of threads that it is given now."""
         xllamacpp: Any = importlib.import_module("xllamacpp")  # its names are unknown to type checkers
-        # llama.cpp decides now how many threads it computes with.
-        n_threads = options.n_threads or FreeCores().wait_and_count()
         params = xllamacpp.CommonParams()
-        params.model.path = str(path)
-        params.n_ctx = options.context
+        params.model.path = str(self._path)
+        params.n_ctx = self._options.context
         params.n_batch = params.n_ubatch = _TOKENS_PER_STEP
         params.n_parallel = 1
-        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = n_threads
-        params.n_gpu_layers = options.gpu_layers
+        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = self._n_threads
+        params.n_gpu_layers = self._options.gpu_layers
         params.verbosity = -1  # llama.cpp would write to standard error
         params.warmup = False
         # Requests come ordered by text and share its prefix in the one slot; saved prompts would take up to 8 GiB.
@@ -115,14 +126,27 @@ class _Loaded:
         # xllamacpp also listens on a local port; without a key nobody else on this machine can use it.
         params.api_keys = [secrets.token_hex(32)]
         params.ui = params.endpoint_slots = params.endpoint_metrics = False
+        start = time.perf_counter()
         try:
-            self._server: Any = xllamacpp.Server(params)
+            self._server = xllamacpp.Server(params)
         except RuntimeError as error:
             raise LanguageModelError(
-                f"llama.cpp cannot load {path} ({error}): the file may be damaged, too large for the memory, or "
+                f"llama.cpp cannot load {self._path} ({error}): the file may be damaged, too large for the memory, or "
                 "of a kind that the installed xllamacpp does not know"
             ) from error
-        pulse.beat()
+        self._fitted = time.perf_counter()  # when it last had as many threads as there are free cores
+        self._worth_loading = max(_STEADY_SECONDS, _STEADY_LOADS * (self._fitted - start))
+
+    def _take_free_cores(self) -> None:
+        """Loads the model anew when there have long been more or fewer free cores than it has threads."""
+        if self._cores is None:
+            return
+        n_threads, now = self._cores.count(), time.perf_counter()
+        if n_threads == self._n_threads:
+            self._fitted = now
+        elif now - self._fitted > self._worth_loading:
+            self._n_threads, self._server = n_threads, None
+            self._load()
 
     def close(self) -> None:
         """Frees the model, after llama.cpp's own thread has ended."""
@@ -139,6 +163,7 @@ class _Loaded:
         return answers
 
     def _complete(self, request: Request) -> Completion:
+        self._take_free_cores()
         body: dict[str, Any] = {
             "messages": [{"role": message.role, "content": message.content} for message in request.messages],
             "max_tokens": request.max_tokens,
