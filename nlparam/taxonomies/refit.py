@@ -202,11 +202,21 @@ def dividing(
 class NotBefore(AbstractLanguageModel):
     """The language model of a tree where nothing should have to be asked: looked for when something is after all."""
 
+    keeps_time = True  # as servers do; a model in this process needs no limit
+
     def __init__(self, spec: str | Path | AbstractLanguageModel, taxonomy: Taxonomy, *, timeout: float):
         self.identity = taxonomy.settings["lm_identity"]
         self.strong = int(taxonomy.settings["n_words"]) > WORDS_SMALL
         self._spec, self._taxonomy, self._timeout = spec, taxonomy, timeout
         self._found: AbstractLanguageModel | None = None
+
+    @property
+    def in_process(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride] - known when it is found
+        return self._found is not None and self._found.in_process
+
+    @property
+    def steps(self) -> int | None:
+        return None if self._found is None else self._found.steps
 
     async def complete(self, request: Request) -> Completion:
         if self._found is None:
