@@ -15,7 +15,7 @@ from nlparam.language.lm.base import Message, Request
 from nlparam.language.lm.batching import Pulse
 from nlparam.language.lm.cores import FreeCores
 from nlparam.language.lm.engine import Engine
-from nlparam.language.lm.native import _TOKENS_PER_CALL, _address_of_strlen, _common, _Loaded
+from nlparam.language.lm.native import _TOKENS_PER_CALL, _address_of, _common, _Loaded
 
 _N_TOKENS = 64
 
@@ -126,10 +126,11 @@ def test_a_computation_that_was_stopped_says_so_and_leaves_nothing_behind(monkey
 
 def test_llama_cpp_can_ask_whether_to_stop_without_python():
     pulse = Pulse()
-    is_to_stop = ctypes.CFUNCTYPE(ctypes.c_bool, ctypes.c_void_p)(_address_of_strlen())
+    is_to_stop = ctypes.CFUNCTYPE(ctypes.c_bool, ctypes.c_void_p)(_address_of("strlen"))
     assert not is_to_stop(pulse.address)
     pulse.stop()
     assert is_to_stop(pulse.address)
+    ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)(_address_of("abs"))(3, b"said", None)
 
 
 def test_threads_follow_the_cores_that_are_free(monkeypatch):

@@ -116,8 +116,8 @@ class _Loaded:
         self._llama: Any = importlib.import_module("llama_cpp")  # not there where types are checked
         llama = self._llama
         llama.llama_backend_init()
-        self._quiet = llama.llama_log_callback(lambda *_: None)  # kept, or C would call what Python has freed
-        llama.llama_log_set(self._quiet, None)
+        # What it has to say goes to a function of C, which does nothing with it and is there as long as llama.cpp.
+        llama.llama_log_set(llama.llama_log_callback(_address_of("abs")), None)
         self._name, self._context_size, self._pulse = path.name, options.context, pulse
         self._cores = FreeCores() if options.n_threads is None else None
         self._model: Any = None
@@ -161,7 +161,7 @@ class _Loaded:
         params.n_seq_max, params.kv_unified = _BATCH_SIZE + 1, True
         params.flash_attn_type = 1
         # Asked after every operation: by a function of C, which cannot be kept waiting by Python's other threads.
-        self._is_to_stop = llama.ggml_abort_callback(_address_of_strlen())
+        self._is_to_stop = llama.ggml_abort_callback(_address_of("strlen"))
         params.abort_callback, params.abort_callback_data = self._is_to_stop, self._pulse.address
         context = llama.llama_init_from_model(self._model, params)
         if not context:
@@ -368,12 +368,12 @@ class _Loaded:
         return found.decode("utf-8", errors="replace") if found else ""
 
 
-def _address_of_strlen() -> int:
-    """The function of C that says how long a string is: as a truth value, whether it is not empty."""
+def _address_of(name: str) -> int:
+    """A function of the C library: `strlen` says of a string whether it is not empty, `abs` heeds only a number."""
     library = ctypes.CDLL("msvcrt" if os.name == "nt" else None)
-    address = ctypes.cast(library.strlen, ctypes.c_void_p).value
+    address = ctypes.cast(getattr(library, name), ctypes.c_void_p).value
     if address is None:
-        raise LanguageModelError("the C library of this system has no strlen")
+        raise LanguageModelError(f"the C library of this system has no function {name}")
     return address
 
 
