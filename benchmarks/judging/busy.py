@@ -17,6 +17,7 @@ from benchmarks.judging.embedded import PREDICATES
 from nlparam.costs import Costs
 from nlparam.language.judge import LabelJudge
 from nlparam.language.lm import load_language_model
+from nlparam.language.lm.cores import FreeCores
 from nlparam.language.lm.engine import Engine
 from nlparam.language.store import Store
 
@@ -44,12 +45,13 @@ def measure(*, weights: str = WEIGHTS, command: str | None = None) -> dict[str, 
     **Arguments:** `command` is timed instead, if it is given: `nlparam fit ...`, with a store and a folder of its own.
 
     **Returns:** for each way `WAY_seconds`, `WAY_busy_slowdown` (beside one busy process, against none) and
-    `WAY_largest_difference` of a probability; `busy_slowdown`, the largest of the slowdowns.
+    `WAY_largest_difference` of a probability; `busy_slowdown`, the largest of the slowdowns. `free_cores` is how many
+    others left before all began: if these are not all, nothing was measured on an idle machine.
     """
     if command is not None:
         seconds = {name: _timed(command, n) for name, n in (("idle", 0), ("one", 1), ("two", 2))}
         return {"command_seconds": seconds, "busy_slowdown": seconds["one"] / seconds["idle"]}
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"free_cores": FreeCores().wait_and_count()}
     slowdowns = []
     for way, package in (("embedded", "xllamacpp"), ("native", "llama_cpp")):
         if importlib.util.find_spec(package) is None:
