@@ -29,6 +29,10 @@ class EmbedderError(NlparamError):
     """The model that embeds texts cannot be found, fetched or loaded."""
 
 
+class GoalError(NlparamError, ValueError):
+    """A goal says nothing that predicates could be about."""
+
+
 class WeightsError(NlparamError):
     """Weights of a language model are missing, incomplete or not the expected file (SHA-256)."""
 

@@ -85,7 +85,7 @@ def _estimate(run: Run) -> Estimate:
     refined = min(search.options.n_slots_refined or n_slots, n_slots)
     n_proposals = proposing.n * (n_slots + rounds * refined)
     if run.goal_representation is not None:
-        n_proposals += min(run.goal_representation.n_stated, len(run.corpus.distinct))
+        n_proposals += run.goal_representation.n_calls(run.model.n_predicates, len(run.corpus.distinct))
     prompt = n_judgments * judging.prompt_tokens + n_proposals * proposing.prompt_tokens
     completion = n_judgments * judging.completion_tokens + n_proposals * proposing.completion_tokens
     # The relaxation is repeated, with all slots but one fixed, for every slot that is refined.
@@ -113,7 +113,7 @@ def expected_judgments(run: Run, n_slots: int, n_tried: int) -> int:
     screened = min(n_distinct, options.n_screened * run.model.n_predicates)
     in_full = max(min(options.n_judged or n_distinct, n_distinct) - screened, 0)
     refined = min(options.n_slots_refined or n_slots, n_slots)
-    per_slot = getattr(run.search.proposer, "n_candidates", 0)
+    per_slot = min(getattr(run.search.proposer, "n_candidates", 0), options.n_candidates)
     n_candidates = n_slots * per_slot or n_tried
     expected = n_candidates * screened + (1 + _CONTENDERS) * n_slots * in_full
     if per_slot:

@@ -20,7 +20,9 @@ from nlparam.denoter import Denoter
 from nlparam.errors import FitWarning, LanguageModelError
 from nlparam.estimation import expected_judgments
 from nlparam.executable import ComputedJudge, Executable
+from nlparam.language.detect import language_mismatch, language_warning
 from nlparam.language.embed import AbstractEmbedder
+from nlparam.language.goals import read_goal
 from nlparam.language.judge import AbstractJudge
 from nlparam.language.lm.base import AbstractLanguageModel
 from nlparam.language.lm.engine import Engine
@@ -41,6 +43,7 @@ def fit(
     data: Any = None,
     *,
     goal: str = DEFAULT_GOAL,
+    goal_examples: Iterable[str] = (),
     lm: str | Path | AbstractLanguageModel = "embedded",
     embedder: str | Path | AbstractEmbedder | None = None,
     proposer: str | AbstractProposer | Callable[[Engine], AbstractProposer] | None = None,
@@ -66,12 +69,15 @@ def fit(
     - `model`: for instance `nlparam.models.Clustering(n_predicates=5)`.
     - `texts`: the corpus; `data` whatever else the model needs of it: class labels, times, numbers, or a PyTree of
       arrays for a model of your own (see `AbstractPredicateModel.prepare`).
-    - `goal`: what the predicates are to be about, in plain words.
+    - `goal`: what the predicates are to be about, in plain words: a noun phrase ("the language it is written in"), a
+      question ("who is speaking?") or an instruction ("group by tone"). Examples of answers may stand behind it.
+    - `goal_examples`: answers that a text could have ("poem", "song"); they help most where a small language model
+      does not see what the goal is after.
     - `lm`: `"embedded"`, `"embedded:NAME"`, the path of a GGUF file, the URL of an OpenAI-compatible server
       (`"http://host:port/v1"`, optionally `#model`), or a backend object.
     - `embedder`: a folder, a hub name or an embedder; by default the packaged MiniLM.
-    - `proposer`: `"contrast"`, `"state"`, a proposer, or what makes one from the engine that runs the language model;
-      by default chosen by the strength of the language model.
+    - `proposer`: `"contrast"`, `"state"`, `"both"`, a proposer, or what makes one from the engine of the language
+      model; by default chosen by the strength of the language model.
     - `judge`: `Cascade(...)`, which denotes all texts with a bound on the error, or a judge of your own; by default the
       language model's label-token probabilities on some texts, and a learned head on the others.
     - `form`: how the language model is asked, about one predicate at a time (`"single"`) or with the others listed
@@ -82,7 +88,7 @@ def fit(
       mapping changes some of the defaults and keeps the others: `options={"n_rounds": 3}`.
     - `representation`: what is relaxed. `"embedding"`: the embeddings of the texts as they are. `"goal"` (or a
       `GoalRepresentation`): as far as that helps, where their statements under the goal would lie; this costs one short
-      call for each of 128 texts. `"auto"`: the latter if a goal is given and predicates are to be proposed.
+      call for each of 96 texts or more. `"auto"`: the latter if a goal is given and predicates are to be proposed.
     - `executable`: let predicates be computed where a small function, a word or a pattern says as much as the language
       model would; they cost no judgments (`True`, or an `Executable` with its criteria).
     - `budget`: what the language model may use; a fit that meets a limit ends with the best so far.
@@ -95,7 +101,8 @@ def fit(
 
     **Raises:** `CorpusError` (too few distinct texts, data that do not fit the model), `ModelError` (a loss that is not
     a finite number or does not use the denotations; said before anything is judged), `LanguageModelError`,
-    `WeightsError`, `StoreError`, `FitFolderError`; everything judged until then is in the store and is not asked again.
+    `WeightsError`, `StoreError`, `GoalError` (a goal without words),
+    `FitFolderError`; everything judged until then is in the store and is not asked again.
     """
     check = None
     if out is not None:
@@ -107,6 +114,7 @@ def fit(
         texts,
         data,
         goal=goal,
+        goal_examples=goal_examples,
         lm=lm,
         embedder=embedder,
         proposer=proposer,
@@ -225,11 +233,23 @@ def _assemble(run: Run, found: Found, cascaded: Cascaded | None) -> Fit:
         coords=run.coords,
         certificate=None if cascaded is None else cascaded.certificate,
         calibration=run.calibration,
+        following=run.following,
     )
 
 
 def _warnings(fitted: Fit, run: Run) -> Iterator[str]:
     """What the user should know: what the model says of its weights, and what a spent budget left undone."""
+    goal = fitted.settings["goal"]
+    if len(several := read_goal(goal).names_several) > 1:
+        yield (
+            f"the goal names {len(several)} things ({', '.join(several)}), and a fit follows one: it was taken as a "
+            "whole. Make a fit for each"
+        )
+    # Prompts are in English, and so are goals for texts in any language.
+    if (mismatch := language_mismatch(goal, fitted.corpus.distinct)) is not None and mismatch.goal != "en":
+        yield language_warning(mismatch)
+    if fitted.following is not None:
+        yield from fitted.following.warnings()
     yield from fitted.model.warnings(fitted.weights, jnp.asarray(fitted.denotations), fitted.data)
     if run.meter.spent is not None:
         undone = ""

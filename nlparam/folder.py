@@ -21,6 +21,7 @@ from nlparam.numerics.head import Head
 from nlparam.numerics.joint_head import JointHead
 from nlparam.numerics.model import AbstractPredicateModel
 from nlparam.recurrence import Stability
+from nlparam.representation import GoalFollowing
 from nlparam.result_folder import check_result_folder, complete, make_room, read_json, write_json, writing
 from nlparam.run import describe_model
 from nlparam.solution import RESULTS, Agreement, Fit, Judgment, TraceEntry
@@ -85,6 +86,7 @@ def save(fit: Fit, folder: str | Path, *, overwrite: bool = False) -> Path:
         "certificate": None if fit.certificate is None else dataclasses.asdict(fit.certificate),
         "calibration": None if fit.calibration is None else fit.calibration.as_dict(),
         "stability": None if fit.stability is None else fit.stability.as_dict(),
+        "following": None if fit.following is None else dataclasses.asdict(fit.following),
         "trace": [dataclasses.asdict(entry) for entry in fit.trace],
         "candidates": fit.candidates,
         "versions": fit.versions,
@@ -186,6 +188,7 @@ def load(
             certificate=_certificate(contents.get("certificate")),
             calibration=None if (kept := contents.get("calibration")) is None else CalibrationSummary.from_dict(kept),
             stability=None if (of_seeds := contents.get("stability")) is None else Stability.from_dict(of_seeds),
+            following=None if (kept := contents.get("following")) is None else GoalFollowing.from_dict(kept),
         )
 
 

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,26 +20,36 @@ from nlparam.errors import CorpusError
 from nlparam.executable import Executable
 from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder, embed_corpus
 from nlparam.language.features import NgramFeatures
+from nlparam.language.following import GoalReader
+from nlparam.language.goals import read_goal, with_examples
 from nlparam.language.judge import AbstractJudge, LabelJudge
 from nlparam.language.lm import load_language_model
 from nlparam.language.lm.base import AbstractLanguageModel
 from nlparam.language.lm.engine import Engine
-from nlparam.language.propose import AbstractProposer, Contrast, Listed, StateThenGeneralise
+from nlparam.language.merging import Merger
+from nlparam.language.phrasing import what_it_says
+from nlparam.language.propose import AbstractProposer, Both, Contrast, Listed, StateThenGeneralise
 from nlparam.language.statements import Stater
 from nlparam.language.store import Store
 from nlparam.numerics.check import check_model
 from nlparam.numerics.goal_map import GoalMap
 from nlparam.numerics.model import AbstractPredicateModel
 from nlparam.progress import Progress
-from nlparam.representation import KINDS, GoalRepresentation, represent
+from nlparam.representation import KINDS, Affinity, GoalFollowing, GoalRepresentation, represent
 from nlparam.search import Search, SearchOptions
 
 DEFAULT_GOAL = "what the text is about"
 
 # Words of a text that a small model on a CPU, and any other, is shown for one judgment.
 _WORDS_SMALL, _WORDS_STRONG = 60, 400
+# And for one statement: what a text is can be told sooner than whether a property holds.
+_WORDS_STATED = 45
 # A strong model judges all texts of a corpus up to this size, and this many of a larger one.
 _MOST_JUDGED_IN_FULL = 4096
+# Cosine of what two candidates say from which on they say the same ("health care", "healthcare").
+_SAME = 0.85
+# The most judgments of a small model: so many for each predicate, and with many predicates fewer for each.
+_JUDGED_EACH, _LEAST_JUDGED, _LEAST_JUDGED_EACH, _MOST_JUDGED = 180, 900, 75, 1800
 # With a cascade the search needs no more judgments than its head: the cascade asks for the others that matter.
 _JUDGED_BEFORE_CASCADE = 60
 
@@ -56,6 +66,7 @@ class Run:
     ngrams: NgramFeatures
     goal_representation: GoalRepresentation | None
     goal_map: GoalMap | None
+    following: GoalFollowing | None
     judge: AbstractJudge
     cascade: Cascade | None
     calibration: CalibrationSummary | None
@@ -73,6 +84,7 @@ def prepared(
     data: Any = None,
     *,
     goal: str = DEFAULT_GOAL,
+    goal_examples: Iterable[str] = (),
     lm: str | Path | AbstractLanguageModel = "embedded",
     embedder: str | Path | AbstractEmbedder | None = None,
     proposer: str | AbstractProposer | Callable[[Engine], AbstractProposer] | None = None,
@@ -96,6 +108,8 @@ def prepared(
     `check` is called with the settings before anything is computed; with `only_estimate` the language model states no
     texts for the goal representation, and answers what is asked of it whatever the store holds.
     """
+    goal = with_examples(goal, tuple(goal_examples))
+    read = read_goal(goal)
     corpus = Corpus.from_texts(texts)
     _check(corpus, model)
     data, coords = model.prepare(data, len(corpus))
@@ -124,7 +138,9 @@ def prepared(
                 judge, summary = calibrate(judge, labelled)
         if only_estimate:
             measuring.enter_context(opened.unread())
-        the_proposer = _proposer(proposer, predicates, engine)
+        stater = Stater(engine, n_words=n_words if language_model.strong else _WORDS_STATED)
+        by_name = predicates is None and (proposer is None or isinstance(proposer, str))
+        the_proposer = _proposer(proposer, predicates, engine, stater)
         computing = executable if isinstance(executable, Executable) else Executable() if executable else None
         if computing is not None:
             judge, the_proposer = computing.around(judge, the_proposer, engine, correct_bias=options.correct_bias)
@@ -150,23 +166,25 @@ def prepared(
         with costs.stage("embedding"):
             embeddings = embed_corpus(corpus.distinct, the_embedder, opened, costs=costs, progress=progress)
             ngrams = NgramFeatures.fit(corpus.distinct)
-        goal_map = None
+        goal_map, following = None, None
         if goal_representation is not None and not only_estimate:
             with costs.stage("goal representation"):
-                goal_map = goal_representation.learn(
+                goal_map, following = goal_representation.learn(
                     corpus,
                     embeddings,
                     ngrams,
-                    goal=goal,
-                    stater=Stater(engine, n_words=n_words),
+                    goal=read,
+                    stater=stater,
+                    reader=_reader(engine, opened, costs, progress, n_words),
                     embedder=the_embedder,
                     n_clusters=model.n_predicates,
                     seed=seed,
                 )
+        represented = represent(goal_map, corpus.distinct, embeddings, ngrams)
         search = Search(
             model,
             corpus,
-            represent(goal_map, corpus.distinct, embeddings, ngrams),
+            represented,
             data,
             goal=goal,
             proposer=the_proposer,
@@ -176,6 +194,8 @@ def prepared(
             meter=meter,
             progress=progress,
             seed=seed,
+            merger=_merger(engine, the_embedder) if by_name else None,
+            affinity=Affinity(the_embedder, represented) if by_name and options.correct_bias else None,
         )
         yield Run(
             model=model,
@@ -186,6 +206,7 @@ def prepared(
             ngrams=ngrams,
             goal_representation=goal_representation,
             goal_map=goal_map,
+            following=following,
             judge=judge,
             cascade=cascade,
             calibration=summary,
@@ -205,7 +226,8 @@ def default_options(
     With a cascade, which judges what must be judged at the end, the search itself judges few.
     """
     if not language_model.strong:
-        return SearchOptions(max_judgments=180 * model.n_predicates)
+        most = min(_JUDGED_EACH * model.n_predicates, max(_LEAST_JUDGED, _LEAST_JUDGED_EACH * model.n_predicates))
+        return SearchOptions(max_judgments=min(most, _MOST_JUDGED))
     few = len(corpus.distinct) <= _MOST_JUDGED_IN_FULL
     return SearchOptions(
         n_rounds=3,
@@ -282,15 +304,37 @@ def _proposer(
     proposer: str | AbstractProposer | Callable[[Engine], AbstractProposer] | None,
     predicates: Iterable[str] | None,
     engine: Engine,
+    stater: Stater,
 ) -> AbstractProposer:
     if predicates is not None:
         return Listed(tuple(predicates))
     if isinstance(proposer, AbstractProposer):
         return proposer
-    strategies: dict[str, Callable[[Engine], AbstractProposer]] = {"contrast": Contrast, "state": StateThenGeneralise}
     name = ("contrast" if engine.lm.strong else "state") if proposer is None else proposer
-    if isinstance(name, str):
-        if name not in strategies:
-            raise ValueError(f"got proposer={name!r}, expected one of {sorted(strategies)} or a proposer")
-        return strategies[name](engine)
-    return name(engine)
+    if not isinstance(name, str):
+        return name(engine)
+    strategies: dict[str, Callable[[], AbstractProposer]] = {
+        "contrast": lambda: Contrast(engine),
+        "state": lambda: StateThenGeneralise(engine, stater=stater),
+        "both": lambda: Both((StateThenGeneralise(engine, stater=stater), Contrast(engine))),
+    }
+    if name not in strategies:
+        raise ValueError(f"got proposer={name!r}, expected one of {sorted(strategies)} or a proposer")
+    return strategies[name]()
+
+
+def _merger(engine: Engine, embedder: AbstractEmbedder) -> Merger:
+    """Candidates are compared by what they say: most begin alike."""
+
+    def said(predicates: Sequence[str]) -> np.ndarray:
+        return embedder.embed([what_it_says(predicate) for predicate in predicates])
+
+    return Merger(engine, said, n_compared=0, same=_SAME)
+
+
+def _reader(engine: Engine, store: Store, costs: Costs, progress: Progress, n_words: int) -> GoalReader:
+    tells, answers = (
+        LabelJudge(engine, store, costs, n_words=n_words, progress=progress, question=question)
+        for question in ("tells", "answers")
+    )
+    return GoalReader(tells, answers)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nlparam.numerics.model import AbstractPredicateModel
     from nlparam.numerics.quantities import Quantity
     from nlparam.progress import Progress
+    from nlparam.representation import GoalFollowing
     from nlparam.simulatability import Simulatability
 
 
@@ -91,6 +92,7 @@ class Fit:
     - `certificate`: what the audit of the cascade proved of the denotations, `None` without a cascade.
     - `calibration`: how the judge was calibrated, `None` if it was not.
     - `stability`: how often its predicates come back from other seeds, `None` unless made by `nlparam.consensus`.
+    - `following`: how well the goal was followed, `None` if nothing was asked about that.
     - `settings`, `versions`, `costs`: how it was made and what it cost.
     - `asked_model`: the model as it was given; `model` has fewer predicates where fewer than asked for were of use.
     """
@@ -117,6 +119,7 @@ class Fit:
     certificate: "Certificate | None" = None
     calibration: "CalibrationSummary | None" = None
     stability: Stability | None = None
+    following: "GoalFollowing | None" = None
 
     @property
     def assignments(self) -> np.ndarray:

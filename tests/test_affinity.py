@@ -3,7 +3,7 @@
 import numpy as np
 
 from nlparam.language.embed import AbstractEmbedder
-from nlparam.taxonomies.affinity import Affinity
+from nlparam.representation import Affinity
 
 
 class _Axes(AbstractEmbedder):

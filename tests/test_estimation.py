@@ -31,7 +31,7 @@ def test_an_estimate_is_near_what_the_fit_uses_and_is_not_paid_twice(tmp_path):
             # Wordings differ from text to text, as a real model's do.
             return f"is about {topics_named[0]} {zlib.crc32(content.encode()) % 50}" if topics_named else "stories"
         asked = re.findall(r"topic\d", content.partition("Property:")[2])
-        said = bool(asked) and f"{asked[0]}word" in content
+        said = "Property:" not in content or (bool(asked) and f"{asked[0]}word" in content)
         return {"yes": 0.95, "no": 0.05} if said else {"yes": 0.05, "no": 0.95}
 
     lm = ScriptedModel(answer, strong=False)

@@ -27,7 +27,7 @@ def learn(embeddings, statements_of, n_stated=96, n_clusters=3):
         unit(said[statements_of[:n_stated]]),
         n_clusters=n_clusters,
         seed=0,
-    )
+    ).goal_map
 
 
 def purity(represented, labels):

@@ -10,10 +10,11 @@ import nlparam
 from nlparam.errors import BudgetError, CorpusError, FitFolderError, FitWarning, LanguageModelError
 from nlparam.hierarchy import OUTCOMES, ROOT, STATUS, STOPS
 from nlparam.language.lm.scripted import ScriptedModel
+from nlparam.language.merging import Merged
 from nlparam.language.store import Store
 from nlparam.taxonomies.divided import Known
 from nlparam.taxonomies.folder import load
-from nlparam.taxonomies.proposing import NodeProposer, Proposed
+from nlparam.taxonomies.proposing import NodeProposer
 from tests.taxonomy_corpus import TOPICS, WORDS, answer, make_texts, scripted, topic_of
 
 OPTIONS = {"n_stated": 60, "least_texts": 20}
@@ -133,7 +134,7 @@ def test_a_gap_that_the_children_leave_is_looked_at_once_more(corpus, store, mon
         found = whole(self, rows, scores, **more)
         asked.append((rows, more["n_candidates"]))
         kept = found.predicates if len(asked) > 1 else [p for p in found.predicates if p not in science]
-        return Proposed(kept, {})
+        return Merged(kept, {})
 
     whole = NodeProposer.propose
     monkeypatch.setattr(NodeProposer, "propose", propose)

@@ -84,6 +84,8 @@ def compare(
 
 
 def _compare_images(files: list[Path], options: CompareCommand, settings: dict[str, Any]) -> "Comparison":
+    if options.goal_example:
+        raise typer.BadParameter("captions of images are described under the goal alone", param_hint="'--goal-example'")
     if options.adjust:
         raise typer.BadParameter("images have no fields to adjust for", param_hint="'--adjust'")
     if options.dry_run:
@@ -108,11 +110,13 @@ def _compare_texts(files: list[Path], options: CompareCommand, settings: dict[st
     import nlparam
     from nlparam.comparing.estimation import estimate_comparison
     from nlparam.language.embed import SentenceTransformerEmbedder
+    from nlparam.language.goals import with_examples
     from nlparam.language.ranker import EmbeddingRanker
     from nlparam.run import DEFAULT_GOAL
 
     ranker = None if options.ranker is None else EmbeddingRanker(SentenceTransformerEmbedder(options.ranker))
-    settings |= {"goal": options.goal or DEFAULT_GOAL, "adjust": adjust, "ranker": ranker}
+    goal = with_examples(options.goal or DEFAULT_GOAL, options.goal_example or ())
+    settings |= {"goal": goal, "adjust": adjust, "ranker": ranker}
     if options.dry_run:
         from nlparam.cli.costs import show_estimate
 

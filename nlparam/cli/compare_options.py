@@ -125,6 +125,7 @@ class CompareCommand(AnalysisOptions):
         ),
     ] = None
     goal: shared.Goal = None
+    goal_example: shared.GoalExamples = None
     proposer: shared.ProposerName = None
     predicates: shared.Predicates = None
     ranker: Annotated[

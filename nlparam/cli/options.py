@@ -14,6 +14,7 @@ class Proposer(enum.StrEnum):
 
     contrast = "contrast"
     state = "state"
+    both = "both"
 
 
 class Form(enum.StrEnum):
@@ -103,6 +104,15 @@ Posterior = Annotated[
         help="Sample the weights too, exactly (nuts) or fast (svi), and show credible intervals.", show_default=False
     ),
 ]
+GoalExamples = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--goal-example",
+        help="An answer that a text could have to the goal (`poem`); give several, each with the option before it.",
+        rich_help_panel=_SEARCH,
+        show_default=False,
+    ),
+]
 Goal = Annotated[
     str | None,
     typer.Option(
@@ -152,7 +162,7 @@ ProposerName = Annotated[
     Proposer | None,
     typer.Option(
         "--proposer",
-        help="`contrast` for strong language models, `state` for small ones; by default chosen by the language model.",
+        help="`contrast` for strong language models, `state` for small ones, or `both`; the model decides.",
         rich_help_panel=_SEARCH,
         show_default=False,
     ),
@@ -168,7 +178,7 @@ Predicates = Annotated[
 Representation = Annotated[
     Represented,
     typer.Option(
-        help="Relax the embeddings of the texts, or where their statements under the goal would lie (128 short calls); "
+        help="Relax the embeddings of the texts, or where their statements under the goal would lie (120 short calls); "
         "by default the latter if there is a --goal.",
         rich_help_panel=_SEARCH,
     ),

@@ -55,6 +55,7 @@ def run(
         model.prepare(data, len(texts))
     settings: dict[str, Any] = {
         "goal": options.goal or DEFAULT_GOAL,
+        "goal_examples": options.goal_example or (),
         "proposer": options.proposer,
         "judge": cascade,
         "form": options.form.value,

@@ -87,6 +87,7 @@ class FitOptions(AnalysisOptions):
     dataset: shared.Dataset = None
     text_field: shared.TextField = None
     goal: shared.Goal = None
+    goal_example: shared.GoalExamples = None
     proposer: shared.ProposerName = None
     predicates: shared.Predicates = None
     representation: shared.Representation = shared.Represented.auto

@@ -77,6 +77,7 @@ class TaxonomyCommand(AnalysisOptions):
     time_field: shared.TimeField = None
     time_unit: TimeUnit = None
     goal: shared.Goal = None
+    goal_example: shared.GoalExamples = None
     predicates: Pool = None
     representation: shared.Representation = shared.Represented.auto
     n_stated: NStated = None
@@ -116,6 +117,7 @@ def taxonomy(
     read, stamps = _read(texts, options)
     progress = Progress()
     with progress.task("starting", None):
+        from nlparam.language.goals import with_examples
         from nlparam.run import DEFAULT_GOAL
         from nlparam.taxonomies.growing import estimate_taxonomy
         from nlparam.taxonomies.growing import taxonomy as grow
@@ -128,7 +130,7 @@ def taxonomy(
         children_range(children)
         running = options.settings()
     settings: dict[str, Any] = {
-        "goal": options.goal or DEFAULT_GOAL,
+        "goal": with_examples(options.goal or DEFAULT_GOAL, options.goal_example or ()),
         "depth": depth,
         "children": children,
         "form": options.form.value,

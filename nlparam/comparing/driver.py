@@ -24,6 +24,7 @@ from nlparam.comparison import Comparison, Finding, Ranking, Ratings
 from nlparam.costs import Costs
 from nlparam.errors import FitWarning, LanguageModelError
 from nlparam.language.embed import AbstractEmbedder, embed_corpus
+from nlparam.language.goals import with_examples
 from nlparam.language.judge import AbstractJudge
 from nlparam.language.lm.base import AbstractLanguageModel
 from nlparam.language.lm.engine import Engine
@@ -44,6 +45,7 @@ def compare(
     groups: Grouped,
     *,
     goal: str = DEFAULT_GOAL,
+    goal_examples: Sequence[str] = (),
     lm: str | Path | AbstractLanguageModel = "embedded",
     embedder: str | Path | AbstractEmbedder | None = None,
     proposer: GroupProposer | None = None,
@@ -80,7 +82,7 @@ def compare(
 
     - `groups`: two or more groups of texts: a mapping of names to texts, or a list of lists. With a judge, a proposer
       and an embedder of your own, a "text" can be any string that these understand, such as the path of an image.
-    - `goal`: what the predicates are to be about, in plain words.
+    - `goal`, `goal_examples`: what the predicates are to be about, in plain words, and answers a text could have to it.
     - `lm`: the language model, see `nlparam.fit`; `embedder`, `form`, `budget`, `store`, `timeout`, `progress` too.
     - `proposer`: `"contrast"` or `"state"`, by default as the language model can; or an `AbstractGroupProposer`, or a
       function that makes one from the engine.
@@ -104,7 +106,7 @@ def compare(
     `FitFolderError` for a folder that holds something else. Warns (`FitWarning`) of what a reader should know.
     """
     asked = Arguments(
-        goal=goal,
+        goal=with_examples(goal, goal_examples),
         lm=lm,
         embedder=embedder,
         proposer=proposer,

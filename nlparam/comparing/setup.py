@@ -15,7 +15,7 @@ from nlparam.comparing.covariates import Covariates, encode
 from nlparam.comparing.grouping import Grouped, Observations, observe
 from nlparam.comparing.options import SMALL, STRONG, CompareOptions
 from nlparam.costs import Costs
-from nlparam.language.detect import language_mismatch, language_name
+from nlparam.language.detect import language_mismatch, language_warning
 from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder
 from nlparam.language.judge import AbstractJudge, LabelJudge
 from nlparam.language.lm import load_language_model
@@ -80,10 +80,7 @@ def set_up(
     seen.warnings[:0] = asked.notes
     # What is compared need not be text: a judge of the user's own may be given references to something else.
     if asked.judge is None and (mismatch := language_mismatch(asked.goal, seen.corpus.distinct)) is not None:
-        seen.warnings.append(
-            f"the goal seems to be {language_name(mismatch.goal)} and the texts {language_name(mismatch.texts)}: "
-            "small language models follow a goal better in the language of the texts"
-        )
+        seen.warnings.append(language_warning(mismatch))
     costs = Costs() if asked.costs is None else asked.costs
     meter = Meter(costs, asked.budget)
     store = asked.store if isinstance(asked.store, Store) else Store(asked.store)

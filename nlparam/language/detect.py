@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 _N_TEXTS, _CHARACTERS = 60, 400
 # A language is the texts' if it is that of so many of them, and a goal's if it is so probable.
 _MOST, _SURE, _RULED_OUT = 0.7, 0.8, 0.05
+# What has words of no language.
+_NO_LANGUAGE = "zxx"
 # Their texts pass for one another's, which no user should be warned of.
 _CLOSE = ({"en", "pcm"}, {"no", "nb", "nn", "da"}, {"sr", "hr", "bs"}, {"id", "ms"}, {"zh", "wuu", "yue"}, {"es", "gl"})
 
@@ -30,9 +32,18 @@ def language_mismatch(goal: str, texts: Sequence[str]) -> Mismatch | None:
     if probability < _SURE:
         return None
     common = main_language(texts)
-    if common is None or probable.get(common, 0.0) > _RULED_OUT or alike(language, common):
+    if common in (None, _NO_LANGUAGE) or probable.get(common, 0.0) > _RULED_OUT or alike(language, common):
         return None
     return Mismatch(language, common)
+
+
+def language_warning(mismatch: Mismatch) -> str:
+    """What a user should know where the goal is in another language than the texts."""
+    return (
+        f"the goal seems to be {language_name(mismatch.goal)} and the texts {language_name(mismatch.texts)}: the "
+        "predicates will be in the language of the goal, and a small language model follows a goal better in the "
+        "language of the texts"
+    )
 
 
 def main_language(texts: Sequence[str]) -> str | None:

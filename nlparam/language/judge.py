@@ -61,6 +61,7 @@ class LabelJudge(AbstractJudge):
     - `form`: `"single"` asks for one predicate at a time; `"contrastive"` lists up to `n_listed` of the predicates that
       a text is judged for before it asks for each. `docs/language-models.md` has the accuracy and cost of both. A
       contrastive answer depends on the list, so it is stored and found again only under the same list.
+    - `question`: the name of another prompt with the fields `$text` and `$predicate`, by which to ask something else.
     """
 
     engine: Engine
@@ -71,6 +72,7 @@ class LabelJudge(AbstractJudge):
     n_listed: int = 8
     progress: Progress = dataclasses.field(default_factory=Progress)
     images: Mapping[str, Image] | None = None
+    question: str | None = None
 
     def __post_init__(self):
         if self.form not in FORMS:
@@ -83,7 +85,7 @@ class LabelJudge(AbstractJudge):
             self.prompt = load_prompt("judge_image")
             self.version = self.prompt.version
         else:
-            self.prompt = load_prompt("judge" if self.form == "single" else "judge_contrastive")
+            self.prompt = load_prompt(self.question or ("judge" if self.form == "single" else "judge_contrastive"))
             self.version = f"{self.prompt.version}-w{self.n_words}"
         listed = f" l{self.n_listed}" if self.form == "contrastive" else ""
         self.identity = f"{self.engine.lm.identity} {self.version}{listed}"

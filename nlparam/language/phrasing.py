@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from nlparam.language.goals import read_goal
 from nlparam.language.lm.base import Completion, Request
 from nlparam.language.lm.engine import Engine
 from nlparam.language.parse import parse_predicate
 from nlparam.language.prompting import Prompt, load_prompt
 
-# After so many categories it is clear whether predicates are a category behind the same words.
-_TRIED = 4
+# So many predicates tell how most of them begin.
+_ENOUGH = 4
 _FALLBACK = "is about"
 # Words that a predicate may begin with before what it says: "is about", "is written in", "complains about".
 _JOINING = frozenset(
@@ -38,44 +39,76 @@ _JOINING = frozenset(
 _SUBJECT = re.compile(r"^(?:the|this) [\w-]+ (?=(?:is|are|was|has)\b)", re.IGNORECASE)
 # So many words of the goal in a row are no predicate's own.
 _ECHO = 4
+# Verbs that do not end in "s" after "The text".
+_VERBS = frozenset(("can", "could", "may", "might", "must", "should", "will", "would"))
 # Below this cosine of their embeddings a rewording says something else.
 _SAME_MEANING = 0.5
 
 
 @dataclasses.dataclass
 class Phraser:
-    """Turns categories into predicates under a goal.
+    """Turns categories into predicates under a goal, all in one form where most of them have one.
 
-    The first few are asked for one by one. If at least half of them are the category behind the same words ("is about
-    sports", "is about politics"), so are all, and nothing more is asked.
+    Each category is asked for. If at least half of the first predicates begin with the same words ("is about", "is
+    written in"), the others are asked for once more, to begin like these. Where the goal says how predicates begin
+    ("has a topic of"), they do.
     """
 
     engine: Engine
     goal: str
-    template: str | None = dataclasses.field(default=None, init=False)
+    lead: str | None = dataclasses.field(default=None, init=False)
     _tried: dict[str, str] = dataclasses.field(default_factory=dict, init=False)
 
     def __post_init__(self):
         self.prompt = load_prompt("phrase")
+        self.again = load_prompt("rephrase")
         self.identity = self.prompt.version
 
     def phrase(self, categories: Sequence[str]) -> list[str]:
         """The predicate of each category."""
         distinct = list(dict.fromkeys(categories))
-        if self.template is None:
-            asked = [category for category in distinct if category not in self._tried][: max(_TRIED, 1)]
-            self._ask(asked)
-            self.template = _common_template(self._tried)
-        if self.template is None:
-            self._ask([category for category in distinct if category not in self._tried])
-            return [self._tried[category] for category in categories]
-        return [f"{self.template} {category}" for category in categories]
+        read = read_goal(self.goal)
+        self._ask([category for category in distinct if category not in self._tried], read.aspect)
+        if read.lead is not None:
+            return [_led(self._tried[category], read.lead) for category in categories]
+        if self.lead is None and len(self._tried) >= _ENOUGH:
+            self.lead = _most_common_lead(list(self._tried.values()))
+        if self.lead is not None:
+            self._ask_again([c for c in distinct if lead(self._tried[c]) != self.lead], self.lead)
+        return [self._tried[category] for category in categories]
 
-    def _ask(self, categories: Sequence[str]) -> None:
-        requests = [Request(self.prompt.fill(goal=self.goal, category=c), max_tokens=16) for c in categories]
+    def _ask(self, categories: Sequence[str], aspect: str) -> None:
+        requests = [Request(self.prompt.fill(goal=aspect, category=c), max_tokens=16) for c in categories]
         answers = self.engine.complete_stored(requests, what="phrasing")
         for category, answer in zip(categories, answers, strict=True):
-            self._tried[category] = phrased(answer, category, goal=self.goal, prompt=self.prompt)
+            self._tried[category] = phrased(answer, category, goal=aspect, prompt=self.prompt)
+
+    def _ask_again(self, categories: Sequence[str], begins: str) -> None:
+        requests = [
+            Request(self.again.fill(predicate=_line(self._tried[c]), lead=begins), max_tokens=20) for c in categories
+        ]
+        answers = self.engine.complete_stored(requests, what="phrasing")
+        for category, answer in zip(categories, answers, strict=True):
+            first = answer.text.strip().splitlines()[:1] if answer is not None else []
+            new = parse_predicate(first[0]) if first else None
+            if new is not None and lead(new) == begins and _shares_a_word(new, self._tried[category]):
+                self._tried[category] = new
+
+
+def _led(predicate: str, begins: str) -> str:
+    return predicate if predicate.casefold().startswith(begins.casefold()) else f"{begins} {what_it_says(predicate)}"
+
+
+def _most_common_lead(predicates: Sequence[str]) -> str | None:
+    """The words that at least half of some predicates begin with."""
+    begins, n_times = collections.Counter(lead(predicate) for predicate in predicates).most_common(1)[0]
+    return begins if 2 * n_times >= len(predicates) else None
+
+
+def _shares_a_word(new: str, old: str) -> bool:
+    """Whether a rewording kept some word of what was said, at least its beginning ("economic", "economy")."""
+    said = {word.casefold()[:5] for word in what_it_says(old).split() if len(word) > 2}
+    return not said or any(word.casefold()[:5] in said for word in new.split())
 
 
 def phrased(answer: Completion | None, category: str, *, goal: str, prompt: Prompt) -> str:
@@ -86,7 +119,13 @@ def phrased(answer: Completion | None, category: str, *, goal: str, prompt: Prom
     predicate = None if predicate is None else _SUBJECT.sub("", predicate)
     if predicate is None or _repeats(predicate, category, prompt) or _echoes(predicate, goal):
         return f"{_FALLBACK} {category}"
-    return predicate
+    return predicate if _has_a_verb(predicate, category) else f"{_FALLBACK} {category}"
+
+
+def _has_a_verb(predicate: str, category: str) -> bool:
+    """Whether "The text ..." becomes a sentence: the first word may be a verb ("is", "praises"), and was added."""
+    first = predicate.split()[0].casefold()
+    return (first.endswith("s") and not category.casefold().startswith(first)) or first in _VERBS
 
 
 def _repeats(predicate: str, category: str, prompt: Prompt) -> bool:
@@ -105,19 +144,6 @@ def _echoes(predicate: str, goal: str) -> bool:
     words = asked.split()
     runs = (words[start : start + _ECHO] for start in range(len(words) - _ECHO + 1))
     return any(f" {' '.join(run)} " in said for run in runs)
-
-
-def _common_template(phrased: dict[str, str]) -> str | None:
-    """The words before the category, if at least half of some predicates are these words and the category."""
-    if len(phrased) < 2:
-        return None
-    counts: collections.Counter[str] = collections.Counter()
-    for category, predicate in phrased.items():
-        before, found, after = predicate.casefold().partition(category.casefold())
-        if found and not after and before.strip():
-            counts[before.strip()] += 1
-    template, n_times = counts.most_common(1)[0] if counts else ("", 0)
-    return template if 2 * n_times >= len(phrased) else None
 
 
 def lead(predicate: str) -> str:

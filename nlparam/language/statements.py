@@ -1,37 +1,94 @@
 """Statements: what a language model says of single texts under a goal, in a few words."""
 
+import collections
+import dataclasses
+import re
 from collections.abc import Sequence
 
+import numpy as np
+
+from nlparam.language.goals import read_goal
 from nlparam.language.lm.base import Request
 from nlparam.language.lm.engine import Engine
 from nlparam.language.parse import parse_category
 from nlparam.language.prompting import cut_words, load_prompt
 
+# The ways to ask; the first is the one that is taken where nothing speaks for another.
+WORDINGS = ("state", "state_general")
+# "It is written in German" answers what "German" does; what a model says of the text as such is no answer.
+_SENTENCE = re.compile(
+    r"^(?:it is|it's|is|are|was)\s+(?:(?:written|spoken|about|set)\b)?\s*(?:in|about|by|on)?\b\s*", re.IGNORECASE
+)
+_OF_THE_TEXT = re.compile(
+    r"^(?:the|this) (?:text|speaker|label|author)s?\b(?! is (?:written|spoken|about|set)\b)", re.IGNORECASE
+)
+_NO_ANSWER = re.compile(
+    r"^(?:(?:data|i|he|she|they|we|you|it|labels?|n/?a)$|not\b|none\b|unknown|unclear|unspecified|no (?:answer|label))",
+    re.IGNORECASE,
+)
+_LABEL = re.compile(r"^(?:label|answer|category)\s*(?:\([^)]*\))?\s*:\s*", re.IGNORECASE)
 
+
+@dataclasses.dataclass
 class Stater:
-    """Asks for the category of one text at a time.
+    """Asks of one text at a time what it is under a goal.
 
     A small model that is shown many texts at once copies phrases from them; one text at a time it names well. The
-    answers are stored, and the same text under the same goal is asked once, whoever asks.
+    answers are stored, and the same text under the same goal is asked once, whoever asks. What was stated is
+    remembered: `stated` maps texts to statements.
 
-    **Arguments:** `n_words`, how much of a text the model is shown.
+    **Arguments:** `n_words`, how much of a text the model is shown; `wording`, one of `WORDINGS`.
     """
 
-    def __init__(self, engine: Engine, *, n_words: int = 60):
-        self.engine, self.n_words = engine, n_words
-        self.prompt = load_prompt("state")
+    engine: Engine
+    n_words: int = 60
+    wording: str = WORDINGS[0]
+    stated: dict[str, str] = dataclasses.field(default_factory=dict, init=False)
 
     @property
     def identity(self) -> str:
-        return self.prompt.version
+        return " ".join(load_prompt(wording).version for wording in WORDINGS)
 
     def state(self, texts: Sequence[str], *, goal: str) -> list[str | None]:
-        """The category of each text, in one spelling; `None` where the answer is not usable."""
-        requests = [
-            Request(self.prompt.fill(text=cut_words(text, self.n_words), goal=goal), max_tokens=10) for text in texts
-        ]
-        answers = self.engine.complete_stored(requests, what="stating")
-        return [None if answer is None else category_of(answer.text) for answer in answers]
+        """What each text is, in one spelling; `None` where the answer is not usable."""
+        statements = self._ask(texts, goal, self.wording)
+        self.stated |= {text: said for text, said in zip(texts, statements, strict=True) if said is not None}
+        return statements
+
+    def choose_wording(self, texts: Sequence[str], *, goal: str, n_groups: int) -> None:
+        """Tries each wording on a few texts, and keeps the one that sorts them best into so many groups."""
+        told = {wording: information(self._ask(texts, goal, wording), n_groups) for wording in WORDINGS}
+        self.wording = max(WORDINGS, key=lambda wording: told[wording])
+
+    def _ask(self, texts: Sequence[str], goal: str, wording: str) -> list[str | None]:
+        prompt, read = load_prompt(wording), read_goal(goal)
+        asked, aspect = (said.rstrip("?") for said in (read.asked, read.aspect))
+        shown = [prompt.fill(text=cut_words(text, self.n_words), asked=asked, aspect=aspect) for text in texts]
+        answers = self.engine.complete_stored([Request(one, max_tokens=10) for one in shown], what="stating")
+        instructions = " ".join(template for _, template in prompt.sections).casefold()
+        statements = [None if answer is None else statement_of(answer.text) for answer in answers]
+        # Three words of the prompt were copied from it.
+        return [None if s and len(s.split()) > 2 and s.casefold() in instructions else s for s in statements]
+
+
+def information(statements: Sequence[str | None], n_groups: int) -> float:
+    """How much the most frequent statements tell texts apart: their part of the entropy, in nats.
+
+    Low if all texts are said to be the same, and low if each is said to be something else.
+    """
+    counts = collections.Counter(said for said in statements if said is not None)
+    shares = np.asarray([n for _, n in counts.most_common(n_groups)]) / max(len(statements), 1)
+    return float(-(shares * np.log(shares)).sum())
+
+
+def statement_of(answer: str) -> str | None:
+    """What an answer says of the text, without a sentence around it; `None` if it says nothing."""
+    first = _LABEL.sub("", next((line for line in answer.splitlines() if line.strip()), "").strip())
+    category = None if _OF_THE_TEXT.match(first) else parse_category(first)
+    said = None if category is None else _SENTENCE.sub("", category)
+    if not said or _NO_ANSWER.match(said):
+        return None
+    return category_of(said)
 
 
 def category_of(answer: str) -> str | None:

@@ -46,6 +46,13 @@ class GoalMap(NamedTuple):
         return _unit(features @ self.coefficients.astype(features.dtype) + self.intercept.astype(features.dtype))
 
 
+class LearnedMap(NamedTuple):
+    """A goal map, and the share of the variance of statements left out that it explains (leave-one-out; at most 1)."""
+
+    goal_map: GoalMap
+    explained: float
+
+
 def mixed(embeddings: np.ndarray, mapped: np.ndarray, share: float) -> np.ndarray:
     """Unit vectors whose inner products are those of two spaces, the second with the weight `share`."""
     if share == 0.0:
@@ -64,7 +71,7 @@ def fit_goal_map(
     *,
     n_clusters: int,
     seed: int,
-) -> GoalMap:
+) -> "LearnedMap":
     """Learns the map from the statements of some texts, and chooses how much of it is to be mixed in.
 
     **Arguments:**
@@ -85,7 +92,10 @@ def fit_goal_map(
     penalty = _PENALTIES[int(np.argmin(errors))]
     gains = _gains(embeddings, features, rows, statements, penalty, n_clusters=n_clusters, seed=seed)
     coefficients, intercept = ridge.solution(penalty)
-    return GoalMap(coefficients, intercept, _SHARES[_first_near_the_best(gains)])
+    spread = float(np.mean((statements - statements.mean(axis=0)) ** 2))
+    # Where all statements are one, there is nothing to explain.
+    explained = 1 - float(min(errors)) / spread if spread > np.finfo(np.float32).eps else 0.0
+    return LearnedMap(GoalMap(coefficients, intercept, _SHARES[_first_near_the_best(gains)]), explained)
 
 
 def _first_near_the_best(gains: Float[np.ndarray, "n_statements n_shares"]) -> int:

@@ -17,6 +17,7 @@ from nlparam.report.text import loss_figure
 
 if TYPE_CHECKING:
     from nlparam.costs import Costs
+    from nlparam.representation import GoalFollowing
     from nlparam.solution import Agreement, Fit
 
 # Bounds that keep the page small and legible, whatever the size of the fit.
@@ -291,6 +292,7 @@ def _facts(fit: "Fit", model: str) -> list[Row]:
     return [
         *facts,
         *([Row("Representation", represented)] if (represented := _representation(fit)) else []),
+        *([] if fit.following is None else following_rows(fit.following)),
         Row("Judgments", f"{len(fit.judgments):,}"),
         Row("Loss", loss_figure(fit.loss)),
         Row("Date", excerpt(str(date), 40)),
@@ -307,6 +309,23 @@ def _representation(fit: "Fit") -> str | None:
     if goal_map.share == 0:
         return "embeddings (statements under the goal would not have improved them)"
     return f"embeddings and statements under the goal, the latter with a share of {goal_map.share:.0%}"
+
+
+def following_rows(following: "GoalFollowing") -> list[Row]:
+    """How well a goal was followed, as lines of a table."""
+    shown = ", ".join(f"{excerpt(statement, 60)} ({n})" for statement, n in following.statements[:6])
+    figures = (
+        ("Goal understood as", excerpt(following.aspect, MAX_SENTENCE)),
+        (f"Of {following.n_asked} texts tell it", _share(following.told)),
+        (f"Of {following.n_stated} statements answer it", _share(following.answering)),
+        ("Of statements left out the representation explains", _share(following.explained)),
+        ("Frequent statements", shown or None),
+    )
+    return [Row(label, value) for label, value in figures if value is not None]
+
+
+def _share(value: float | None) -> str | None:
+    return None if value is None else f"{max(value, 0.0):.0%}"
 
 
 def cost_rows(costs: "Costs") -> list[Row]:

@@ -1,6 +1,7 @@
 """What the strategies of a search share: directions, proposals, judgments, selection, and the trace."""
 
 import dataclasses
+import functools
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -15,7 +16,9 @@ from nlparam.costs import Costs
 from nlparam.denoter import TextFeatures
 from nlparam.errors import LanguageModelError
 from nlparam.language.judge import AbstractJudge
+from nlparam.language.merging import Merger
 from nlparam.language.propose import AbstractProposer
+from nlparam.numerics.cover import correlations, facility_location
 from nlparam.numerics.device import place_texts
 from nlparam.numerics.model import AbstractPredicateModel
 from nlparam.numerics.relax import relax
@@ -23,6 +26,7 @@ from nlparam.numerics.sample import judging_order
 from nlparam.numerics.select import Selection, select, slot_losses
 from nlparam.pool import Pool
 from nlparam.progress import Progress
+from nlparam.representation import Affinity
 from nlparam.search.columns import by_columns
 from nlparam.search.coordinate import by_coordinates
 from nlparam.search.options import SearchOptions
@@ -30,6 +34,10 @@ from nlparam.solution import RESULTS, TraceEntry
 
 _STRATEGIES = {"columns": by_columns, "coordinate": by_coordinates}
 
+# Screening takes this share of the judgments at most, but has no candidate judged on fewer texts.
+_SCREENING_SHARE, _LEAST_SCREENED = 0.5, 12
+# Two predicates whose denotations correlate so much say the same of these texts: one of them is enough.
+_MOST_CORRELATED = 0.9
 # The shares of the texts that half-spaces are tried with.
 _SHARES = (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 
@@ -74,14 +82,18 @@ class Search:
         meter: Meter,
         progress: Progress,
         seed: int,
+        merger: Merger | None = None,
+        affinity: Affinity | None = None,
     ):
         self.model, self.corpus, self.data = model, corpus, data
         self.embeddings = embeddings
         self.goal, self.proposer, self.judge, self.options = goal, proposer, judge, options
         self.costs, self.meter, self.progress = costs, meter, progress
+        self.merger, self.affinity = merger, affinity
         self.key, self.rng = jax.random.key(seed), np.random.default_rng(seed)
         # Shared with NumPy on a CPU (the matrix is aligned), spread over the devices where there are several.
         self.spread_embeddings = place_texts(corpus.spread(embeddings))
+        self.twins: set[int] = set()
         self.trace: list[TraceEntry] = []
         self.began = time.perf_counter()
 
@@ -91,13 +103,18 @@ class Search:
         self.record("relaxation" if self.options.relaxation else "random directions", directions.loss, ())
         self.features = TextFeatures(ngrams, directions.vectors)
         scores = self.embeddings @ directions.vectors.T
+        features = self.features.of(self.corpus.distinct, self.embeddings)
+        guesses = (
+            None if self.affinity is None else functools.partial(self.affinity.guesses, n_features=features.shape[1])
+        )
         self.pool = Pool(
             self.corpus.distinct,
-            self.features.of(self.corpus.distinct, self.embeddings),
+            features,
             self.judge,
             correct_bias=self.options.correct_bias,
             max_judgments=self.options.max_judgments,
             meter=self.meter,
+            guess=None if guesses is None else lambda predicates: guesses(np.arange(len(features)), predicates),
         )
         self.order = judging_order(scores, rng=self.rng)
         return scores
@@ -124,8 +141,12 @@ class Search:
 
     @property
     def n_screening(self) -> int:
-        """On how many texts every candidate is judged."""
-        return min(len(self.corpus.distinct), self.options.n_screened * self.model.n_predicates)
+        """On how many texts every candidate is judged: of many candidates on fewer, so that judgments are left."""
+        asked = min(len(self.corpus.distinct), self.options.n_screened * self.model.n_predicates)
+        if self.options.max_judgments is None or not self.pool.predicates:
+            return asked
+        affordable = int(_SCREENING_SHARE * self.options.max_judgments / len(self.pool.predicates))
+        return max(min(asked, affordable), min(asked, _LEAST_SCREENED))
 
     @property
     def rows_in_full(self) -> np.ndarray:
@@ -193,9 +214,21 @@ class Search:
             proposals = self.proposer.propose(
                 self.corpus.distinct, scores, goal=self.goal, avoid=self.pool.predicates, rng=self.rng
             )
-        # Round-robin over the slots, so that a budget that ends early has seen the best of every slot.
-        depth = max((len(slot) for slot in proposals), default=0)
-        return self.pool.add([slot[rank] for rank in range(depth) for slot in proposals if rank < len(slot)])
+            # Round-robin over the slots, so that a budget that ends early has seen the best of every slot.
+            depth = max((len(slot) for slot in proposals), default=0)
+            flat = [slot[rank] for rank in range(depth) for slot in proposals if rank < len(slot)]
+            return self.pool.add(self._different(list(dict.fromkeys(flat)), scores.shape[1]))
+
+    def _different(self, predicates: list[str], n_slots: int) -> list[str]:
+        """Those that say something new, and of many those that lie nearest to the texts."""
+        if self.merger is None:
+            return predicates
+        predicates = self.merger.merge(predicates, taken=self.pool.predicates).predicates
+        most = self.options.n_candidates * n_slots
+        if self.affinity is None or len(predicates) <= most:
+            return predicates[:most]
+        rows = np.arange(len(self.corpus.distinct))
+        return [predicates[n] for n in sorted(facility_location(self.affinity.scores(rows, predicates), most).tolist())]
 
     def judge_on(self, *parts: tuple[Sequence[int], np.ndarray]) -> None:
         """Judges columns on texts, for each part some columns on some texts, together and as far as the budget goes."""
@@ -207,7 +240,7 @@ class Search:
 
     def usable_columns(self) -> list[int]:
         """The columns that can be chosen. Raises `LanguageModelError` if there are none."""
-        columns = self.pool.usable()
+        columns = [column for column in self.pool.usable() if column not in self.twins]
         if not columns:
             budget = f", the budget is spent: {self.meter.spent}" if self.meter.spent is not None else ""
             raise LanguageModelError(
@@ -218,23 +251,52 @@ class Search:
         return columns
 
     def select(self, start: Sequence[int] | None) -> Selection:
-        """The best set of columns, sought from `start` too; positions are columns of the pool."""
+        """The best set of columns, sought from `start` too; positions are columns of the pool.
+
+        Of two that say the same of the texts one is left out for good, and the choice made again.
+        """
         with self.costs.stage("selection"), self.progress.task("selecting", None):
-            self.key, key = jax.random.split(self.key)
-            columns = self.usable_columns()
-            position = {column: number for number, column in enumerate(columns)}
-            selection = select(
-                self.model,
-                self._as_array(self.corpus.spread(self.pool.cautious_denotations(columns))),
-                self.data,
-                start=None if start is None else np.asarray([position.get(c, -1) for c in start]),
-                key=key,
-            )
-            # From positions among the usable columns to columns of the pool.
-            swap_losses = np.full((self.model.n_predicates, len(self.pool.predicates)), np.inf)
-            swap_losses[:, columns] = selection.swap_losses
-            chosen = np.asarray([columns[c] if c >= 0 else -1 for c in selection.chosen])
-            return selection._replace(chosen=chosen, swap_losses=swap_losses)
+            while True:
+                columns = self.usable_columns()
+                denotations = self.pool.cautious_denotations(columns)
+                selection = self._select_among(columns, denotations, start)
+                twin = self._twin(selection, columns, denotations)
+                if twin is None:
+                    return selection
+                self.twins.add(twin)
+                start = [column if column != twin else -1 for column in selection.chosen.tolist()]
+
+    def _select_among(self, columns: list[int], denotations: np.ndarray, start: Sequence[int] | None) -> Selection:
+        self.key, key = jax.random.split(self.key)
+        position = {column: number for number, column in enumerate(columns)}
+        selection = select(
+            self.model,
+            self._as_array(self.corpus.spread(denotations)),
+            self.data,
+            start=None if start is None else np.asarray([position.get(c, -1) for c in start]),
+            key=key,
+        )
+        # From positions among the usable columns to columns of the pool.
+        swap_losses = np.full((self.model.n_predicates, len(self.pool.predicates)), np.inf)
+        swap_losses[:, columns] = selection.swap_losses
+        chosen = np.asarray([columns[c] if c >= 0 else -1 for c in selection.chosen])
+        return selection._replace(chosen=chosen, swap_losses=swap_losses)
+
+    def _twin(self, selection: Selection, columns: list[int], denotations: np.ndarray) -> int | None:
+        """The less useful of two chosen columns whose denotations nearly coincide, as far as both were judged in full.
+
+        A user's own list is left alone.
+        """
+        in_full = self.rows_in_full
+        filled = [n for n, c in enumerate(selection.chosen.tolist()) if c >= 0 and self.pool.is_judged(c, in_full)]
+        if self.merger is None or len(filled) < 2:
+            return None
+        chosen = [int(selection.chosen[slot]) for slot in filled]
+        alike = np.triu(correlations(denotations[:, [columns.index(column) for column in chosen]]), 1)
+        first, second = np.unravel_index(int(np.argmax(alike)), alike.shape)
+        if alike[first, second] <= _MOST_CORRELATED:
+            return None
+        return chosen[min((int(first), int(second)), key=lambda place: selection.costs[filled[place]])]
 
     def losses_in(self, chosen: Sequence[int], slot: int) -> tuple[list[int], np.ndarray]:
         """The columns that could be in a slot, -1 for none, and the loss with each of them there."""

@@ -14,6 +14,7 @@ class SearchOptions:
 
     - `n_rounds`: rounds of refinement after the first selection.
     - `n_slots_refined`: how many of the least useful predicates a round tries to replace; None for all.
+    - `n_candidates`: the most candidates that are kept of the proposals for one slot; those of all slots compete.
     - `n_screened`: on how many texts per slot every candidate is judged.
     - `n_judged`: on how many texts the chosen predicates are judged; None for all, which leaves the head nothing to
       denote. The head denotes the texts that are not judged.
@@ -36,6 +37,7 @@ class SearchOptions:
 
     n_rounds: int = 1
     n_slots_refined: int | None = 1
+    n_candidates: int = 4
     n_screened: int = 3
     n_judged: int | None = 60
     max_judgments: int | None = None
@@ -50,7 +52,14 @@ class SearchOptions:
     pricing: bool = False
 
     def __post_init__(self):
-        for name, least in (("n_rounds", 0), ("n_screened", 1), ("n_restarts", 1), ("n_ahead", 1), ("n_relaxed", 2)):
+        for name, least in (
+            ("n_rounds", 0),
+            ("n_candidates", 1),
+            ("n_screened", 1),
+            ("n_restarts", 1),
+            ("n_ahead", 1),
+            ("n_relaxed", 2),
+        ):
             if getattr(self, name) < least:
                 raise ValueError(f"got {name}={getattr(self, name)}, expected at least {least}")
         for name, least in (("n_slots_refined", 1), ("n_judged", 2), ("max_judgments", 2)):

@@ -5,7 +5,7 @@ import warnings
 
 from nlparam.corpus import Corpus
 from nlparam.errors import CorpusError, FitWarning
-from nlparam.language.detect import language_mismatch, language_name
+from nlparam.language.detect import language_mismatch, language_warning
 
 
 def check_sizes(corpus: Corpus, *, depth: int, children: tuple[int, int], least_texts: int) -> None:
@@ -40,11 +40,5 @@ def warn_of_texts(corpus: Corpus, goal: str) -> None:
         warnings.warn(
             f"{n_blank:,} of {len(corpus):,} texts are blank: they are under no node", FitWarning, stacklevel=3
         )
-    mismatch = language_mismatch(goal, corpus.distinct)
-    if mismatch is not None:
-        warnings.warn(
-            f"the goal is in {language_name(mismatch.goal)}, most texts are in {language_name(mismatch.texts)}: the "
-            "predicates will be in the language of the goal, and a small language model may mistake them",
-            FitWarning,
-            stacklevel=3,
-        )
+    if (mismatch := language_mismatch(goal, corpus.distinct)) is not None:
+        warnings.warn(language_warning(mismatch), FitWarning, stacklevel=3)

@@ -20,8 +20,8 @@ from nlparam.numerics.head import Head
 from nlparam.numerics.relax import relax
 from nlparam.numerics.sample import judging_order
 from nlparam.pool import Pool
+from nlparam.representation import Affinity
 from nlparam.run import Run
-from nlparam.taxonomies.affinity import Affinity
 from nlparam.taxonomies.covers import WELL_COVERED, Covers
 from nlparam.taxonomies.divided import Divided, Known, considered, predicate_of
 from nlparam.taxonomies.options import Effort, TaxonomyOptions, efforts

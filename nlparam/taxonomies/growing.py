@@ -16,6 +16,7 @@ from nlparam.errors import FitWarning
 from nlparam.estimation import Estimate
 from nlparam.hierarchy import OUTCOMES, Taxonomy
 from nlparam.language.embed import AbstractEmbedder
+from nlparam.language.goals import with_examples
 from nlparam.language.lm.base import AbstractLanguageModel
 from nlparam.language.lm.engine import Engine
 from nlparam.language.paths import MOST_LEVELS, PathStater
@@ -26,9 +27,8 @@ from nlparam.models import Clustering
 from nlparam.numerics.goal_map import LEAST_STATEMENTS, GoalMap, fit_goal_map
 from nlparam.over_time import checked_stamps
 from nlparam.progress import Progress
-from nlparam.representation import KINDS, map_features, represent
+from nlparam.representation import KINDS, Affinity, map_features, represent
 from nlparam.run import DEFAULT_GOAL, Run, prepared
-from nlparam.taxonomies.affinity import Affinity
 from nlparam.taxonomies.corpus_checks import check_sizes, warn_of_texts
 from nlparam.taxonomies.divided import Known
 from nlparam.taxonomies.dividing import Divider
@@ -45,6 +45,7 @@ def taxonomy(
     texts: Iterable[str],
     *,
     goal: str = DEFAULT_GOAL,
+    goal_examples: Sequence[str] = (),
     depth: int = DEFAULT_DEPTH,
     children: int | str | tuple[int, int] = "auto",
     lm: str | Path | AbstractLanguageModel = "embedded",
@@ -78,7 +79,7 @@ def taxonomy(
     **Arguments:**
 
     - `texts`: the corpus.
-    - `goal`: what the predicates are to be about, in plain words.
+    - `goal`, `goal_examples`: what the predicates are to be about, in plain words, and answers a text could have to it.
     - `depth`: how many levels there are below the root.
     - `children`: how many children a node has: a number, a range (`"3-6"` or `(3, 6)`), or `"auto"`, 2 to 8.
     - `lm`, `embedder`, `form`, `calibration`, `budget`, `store`, `timeout`, `seed`, `out`, `overwrite`: as for
@@ -103,7 +104,7 @@ def taxonomy(
     kept = None if stamps is None else checked_stamps(stamps, len(corpus), unit=time_unit)
     with prepared_growth(
         corpus.texts,
-        goal=goal,
+        goal=with_examples(goal, goal_examples),
         depth=depth,
         children=children,
         lm=lm,
@@ -306,7 +307,7 @@ def _divider(
                 run.embedder.embed(phrases),
                 n_clusters=limits[1],
                 seed=run.seed,
-            )
+            ).goal_map
     divider = make_divider(run, engine, options, limits, depth=depth, goal_map=goal_map, statements=statements)
     return divider, goal_map
 

@@ -10,15 +10,15 @@ import numpy as np
 from nlparam.language.embed import AbstractEmbedder
 from nlparam.language.lm.base import Request
 from nlparam.language.lm.engine import Engine
+from nlparam.language.merging import Merged, Merger
 from nlparam.language.paths import PathStater
 from nlparam.language.phrasing import Phraser, what_it_says
 from nlparam.language.prompting import load_prompt
 from nlparam.language.propose import AbstractProposer
-from nlparam.language.similarity import SimilarityJudge
 from nlparam.language.statements import category_of
 from nlparam.language.subcategories import Subcategories
 from nlparam.numerics.cover import facility_location
-from nlparam.taxonomies.affinity import Affinity
+from nlparam.representation import Affinity
 
 # So many names of a group are shown at most, and there are so many names for each group at least.
 _N_NAMED_BY, _LEAST_NAMES = 10, 3
@@ -30,8 +30,6 @@ _SAYS_THE_SAME = 0.85
 LEAST_STATED = 24
 # So many times the candidates that are judged are looked for; those that lie best among the texts are kept.
 _PROPOSED = 2
-# Cosines of embedded predicates from which on they are the same without asking, and from which on they are compared.
-_SAME, _PERHAPS = 0.92, 0.75
 
 
 @dataclasses.dataclass
@@ -67,14 +65,6 @@ class Statements:
         return path[start:]
 
 
-@dataclasses.dataclass(frozen=True)
-class Proposed:
-    """Candidates, the most promising first, and those that were merged into one of them (`same_as[merged] = kept`)."""
-
-    predicates: list[str]
-    same_as: dict[str, str]
-
-
 @dataclasses.dataclass
 class NodeProposer:
     """Proposes the children of a node.
@@ -97,7 +87,8 @@ class NodeProposer:
 
     def __post_init__(self):
         self.generalise = load_prompt("generalise")
-        self.similarity = SimilarityJudge(self.engine)
+        # What is near to a predicate above is below it more often than not: only candidates are compared.
+        self.merger = Merger(self.engine, self.embedder.embed, self.n_compared)
         self.subcategories = Subcategories(self.engine)
 
     @property
@@ -115,7 +106,7 @@ class NodeProposer:
         excluded: Sequence[str],
         n_candidates: int,
         rng: np.random.Generator,
-    ) -> Proposed:
+    ) -> Merged:
         """At most `n_candidates` predicates for the texts `rows`, `(n_rows, n_slots)` scores of which are given.
 
         `path` are the predicates from the first level down to the node; they and those `excluded` are not proposed.
@@ -130,13 +121,13 @@ class NodeProposer:
             proposals = self.contrast.propose(texts, scores, goal=goal, avoid=list(path), rng=rng)
             predicates = _round_robin([*proposals, predicates])
         fresh = list({p.casefold(): p for p in predicates if p.casefold() not in known}.values())
-        merged = self._merged(fresh, [*path, *excluded], _PROPOSED * n_candidates)
+        merged = self.merger.merge(fresh, taken=[*path, *excluded], most=_PROPOSED * n_candidates)
         if len(merged.predicates) <= n_candidates:
             return merged
         nearest = facility_location(self.affinity.scores(rows, merged.predicates), n_candidates)
         kept = [merged.predicates[number] for number in sorted(nearest.tolist())]
         same_as = {predicate: twin for predicate, twin in merged.same_as.items() if twin in kept}
-        return Proposed(kept, same_as)
+        return Merged(kept, same_as)
 
     def _categories(self, rows: np.ndarray, scores: np.ndarray, path: Sequence[str], goal: str) -> list[str]:
         """The names that are frequent among the texts, and between them what names that are alike have in common."""
@@ -193,33 +184,6 @@ class NodeProposer:
         vectors = self.embedder.embed([*(what_it_says(predicate) for predicate in path), *names])
         cosines = vectors[len(path) :] @ vectors[: len(path)].T
         return {name for name, row in zip(names, cosines, strict=True) if row.max() >= _SAYS_THE_SAME}
-
-    def _merged(self, predicates: list[str], taken: Sequence[str], n_candidates: int) -> Proposed:
-        """Without those that mean the same as an earlier one, or as one of those `taken`."""
-        if not predicates:
-            return Proposed([], {})
-        vectors = self.embedder.embed([*taken, *predicates])
-        cosines = vectors @ vectors.T
-        n_taken, n_compared = len(taken), 0
-        kept: list[int] = []
-        same_as: dict[str, str] = {}
-        for number in range(n_taken, len(vectors)):
-            if len(kept) == n_candidates:
-                break
-            others = [*range(n_taken), *kept]
-            alike = sorted((o for o in others if cosines[number, o] >= _PERHAPS), key=lambda o: -cosines[number, o])
-            twin = next((o for o in alike if cosines[number, o] >= _SAME), None)
-            # What is near to a predicate above is below it more often than not: only candidates are compared.
-            near = next((o for o in alike if o >= n_taken), None)
-            if twin is None and near is not None and n_compared < self.n_compared:
-                n_compared += 1
-                if self.similarity.judge([(predicates[number - n_taken], predicates[near - n_taken])])[0] == 1.0:
-                    twin = near
-            if twin is None:
-                kept.append(number)
-            elif twin >= n_taken:
-                same_as[predicates[number - n_taken]] = predicates[twin - n_taken]
-        return Proposed([predicates[number - n_taken] for number in kept], same_as)
 
 
 def _round_robin(lists: Sequence[Sequence[str]]) -> list[str]:

@@ -2,78 +2,93 @@
 
 import collections
 import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
 
 from nlparam.language.lm.base import Request
 from nlparam.language.lm.engine import Engine
-from nlparam.language.phrasing import phrased
+from nlparam.language.phrasing import Phraser
 from nlparam.language.prompting import load_prompt
 from nlparam.language.propose.base import AbstractProposer, high_texts
 from nlparam.language.statements import Stater, category_of
 
+# So many statements of a slot are shown when it is asked what they have in common.
+_N_GENERALISED = 10
+
 
 @dataclasses.dataclass
 class StateThenGeneralise(AbstractProposer):
-    """Asks for the category of each of a few high texts, then for what the categories of a slot have in common.
+    """Asks what each of a few high texts is, then for what the statements of a slot have in common.
 
-    A small model that is shown many texts at once copies phrases from them; one text at a time it names well. Each
-    distinct statement is a candidate too, the frequent ones first, and every category is turned into a predicate by a
-    third short prompt that knows the goal.
+    A small model that is shown many texts at once copies phrases from them; one text at a time it names well. The
+    statements of a slot are candidates too, the frequent ones first: those of its high texts, and of all other texts
+    that were stated before and score highest in it. Each is turned into a predicate by a short prompt that knows the
+    goal.
 
-    **Arguments:** `n_shown`, how many high texts per slot; `n_candidates`, how many predicates per slot at most;
-    `n_words`, how much of a text the model is shown.
+    **Arguments:** `n_shown`, how many texts per slot are stated, if there are not as many already; `n_candidates`, how
+    many predicates per slot at most; `n_words`, how much of a text the model is shown; `stater`, what states texts, if
+    it is shared with others.
     """
 
     engine: Engine
     n_shown: int = 8
-    n_candidates: int = 3
+    n_candidates: int = 5
     n_words: int = 60
+    stater: Stater | None = None
 
     def __post_init__(self):
-        self.prompts = {name: load_prompt(name) for name in ("state", "generalise", "phrase")}
-        self.identity = " ".join(prompt.version for prompt in self.prompts.values())
+        self.generalise = load_prompt("generalise")
+        self.stating = Stater(self.engine, n_words=self.n_words) if self.stater is None else self.stater
+        self.phrasers: dict[str, Phraser] = {}
+        self.identity = " ".join((self.stating.identity, self.generalise.version, load_prompt("phrase").version))
 
     def propose(self, texts, scores, *, goal, avoid=(), rng):
-        statements = self._state(texts, [high_texts(column, self.n_shown, rng=rng) for column in scores.T], goal)
-        categories = self._generalise(statements, goal)
-        predicates = self._phrase([c for slot in categories for c in slot], goal)
+        statements = self._statements(texts, scores, goal, rng)
+        categories = self._categories(statements, goal)
+        phraser = self.phrasers.setdefault(goal, Phraser(self.engine, goal))
+        named = [category for slot in categories for category in slot]
+        predicates = dict(zip(named, phraser.phrase(named), strict=True))
         avoided = {predicate.casefold() for predicate in avoid}
-        proposals = []
-        for slot in categories:
-            named = (predicates[category] for category in slot)
-            proposals.append(list(dict.fromkeys(p for p in named if p.casefold() not in avoided))[: self.n_candidates])
-        return proposals
-
-    def _state(self, texts, shown, goal) -> list[list[str]]:
-        """For each slot the categories of its shown texts."""
-        stater = Stater(self.engine, n_words=self.n_words)
-        stated = iter(stater.state([texts[number] for slot in shown for number in slot], goal=goal))
-        return [[category for category in (next(stated) for _ in slot) if category is not None] for slot in shown]
-
-    def _generalise(self, statements, goal) -> list[list[str]]:
-        """For each slot the general category followed by its statements, the frequent ones first."""
-        prompt = self.prompts["generalise"]
-        stated = [slot for slot in statements if slot]
-        requests = [
-            Request(prompt.fill(goal=goal, statements="\n".join(f"- {s}" for s in slot)), max_tokens=12)
-            for slot in stated
+        return [
+            list(dict.fromkeys(predicates[c] for c in slot if predicates[c].casefold() not in avoided))
+            for slot in categories
         ]
-        answers = iter(self.engine.complete_stored(requests, what="generalising"))
-        categories = []
-        for slot in statements:
-            answer = next(answers) if slot else None
-            general = [] if answer is None else [category_of(answer.text)]
-            frequent = [statement for statement, _ in collections.Counter(slot).most_common()]
-            named = [category for category in general + frequent if category is not None]
-            categories.append(list(dict.fromkeys(named))[: self.n_candidates])
-        return categories
 
-    def _phrase(self, categories, goal) -> dict[str, str]:
-        """The predicate of each distinct category."""
-        distinct = list(dict.fromkeys(categories))
-        prompt = self.prompts["phrase"]
-        requests = [Request(prompt.fill(goal=goal, category=category), max_tokens=16) for category in distinct]
-        answers = self.engine.complete_stored(requests, what="phrasing")
-        return {
-            category: phrased(answer, category, goal=goal, prompt=prompt)
-            for category, answer in zip(distinct, answers, strict=True)
-        }
+    def _statements(
+        self, texts: Sequence[str], scores: np.ndarray, goal: str, rng: np.random.Generator
+    ) -> list[list[str]]:
+        """For each slot what is known of the texts that are highest in it, and of as many high texts as are missing."""
+        before = self.stating.stated
+        known = [number for number, text in enumerate(texts) if text in before]
+        # With one slot, every text would be highest in it.
+        best = np.argmax(scores[known], axis=1) if scores.shape[1] > 1 else np.full(len(known), -1)
+        statements = [
+            [before[texts[number]] for number, slot in zip(known, best.tolist(), strict=True) if slot == this]
+            for this in range(scores.shape[1])
+        ]
+        missing = [max(self.n_shown - len(slot), 0) for slot in statements]
+        shown = [high_texts(column, self.n_shown, rng=rng)[:n] for column, n in zip(scores.T, missing, strict=True)]
+        stated = iter(self.stating.state([texts[int(number)] for slot in shown for number in slot], goal=goal))
+        for slot, numbers in zip(statements, shown, strict=True):
+            slot += [said for said in (next(stated) for _ in numbers) if said is not None]
+        return statements
+
+    def _categories(self, statements: list[list[str]], goal: str) -> list[list[str]]:
+        """For each slot the general category followed by its statements, the frequent ones first."""
+        counted = [[said for said, _ in collections.Counter(slot).most_common()] for slot in statements]
+        # What all say has no more general name.
+        asked = [number for number, slot in enumerate(counted) if len(slot) > 1]
+        requests = [
+            Request(
+                self.generalise.fill(
+                    goal=goal, statements="\n".join(f"- {s}" for s in counted[number][:_N_GENERALISED])
+                ),
+                max_tokens=12,
+            )
+            for number in asked
+        ]
+        answers = self.engine.complete_stored(requests, what="generalising")
+        general = {n: category_of(answer.text) for n, answer in zip(asked, answers, strict=True) if answer is not None}
+        named = ([general.get(number), *slot] for number, slot in enumerate(counted))
+        return [list(dict.fromkeys(c for c in slot if c is not None))[: self.n_candidates] for slot in named]

@@ -1,0 +1,129 @@
+"""Goals as people write them, and what is understood of them: an aspect of a text, perhaps examples of answers."""
+
+import dataclasses
+import re
+from collections.abc import Sequence
+
+from nlparam.errors import GoalError
+
+# A goal is about one thing. A list of so many short items names several.
+_MANY, _SHORT = 4, 5
+_INTRODUCED = re.compile(
+    r"[,;:(\s]*(?:\b(?:e\.\s?g\.|for example|for instance|such as)|:(?=\s))[,:]?\s*"
+    r"(?:(?:for example|for instance|such as)\b[,:]?\s*)?(?P<items>[^()]+)\)?$",
+    re.IGNORECASE,
+)
+_IN_BRACKETS = re.compile(r"\s*\((?P<items>[^()]+)\)$")
+# "group the texts by tone", "I would like to cluster them based on the topics"
+_INSTRUCTION = re.compile(
+    r"^.*?\b(?:group|cluster|sort|classify|categori[sz]e|divide|split|organi[sz]e|separate|partition|arrange)\w*\b"
+    r".*?\b(?:by|according to|based on|in terms of|with respect to|depending on)\s+(?P<aspect>.+)$",
+    re.IGNORECASE,
+)
+# What follows in a long goal says how the predicates are to look, not what they are about.
+_FORM = re.compile(
+    r"(?:;|(?<!e\.g)(?<!i\.e)(?<!etc)[.!](?=\s)|,?\s+(?:each|every)\s+(?:cluster|group|description|predicate)\b).*$",
+    re.I | re.S,
+)
+# 'has a topic of <something>', as the goals of the paper say what a predicate looks like.
+_TEMPLATE = re.compile(r"""['"“‘`]([^'"“”‘’`<>\[\]]*?)\s*[<\[][\w ]+[>\]]\.?['"”’`]""")
+_BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+")
+_COMMAS = re.compile(r"\s*[,;/|]\s*")
+_WORDS_BETWEEN = re.compile(r"\s+(?:or|and)\s+", re.IGNORECASE)
+_LAST = re.compile(r"^(?:or|and)\s+", re.IGNORECASE)
+_NO_EXAMPLES = frozenset(("etc", "etc.", "...", "…", "and so on", "others", "other"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Goal:
+    """What predicates are to be about.
+
+    `text` is the goal as it was given; `aspect`, what is understood of it, in one line, as prompts name it; `examples`
+    are answers that a text could have, if some are known; `lead` are the words that predicates are to begin with, if
+    the goal says so ("has a topic of").
+    """
+
+    text: str
+    aspect: str
+    examples: tuple[str, ...] = ()
+    lead: str | None = None
+
+    @property
+    def asked(self) -> str:
+        """The aspect and the examples of its answers, as a prompt names them."""
+        return self.aspect if not self.examples else f"{self.aspect} (for example {', '.join(self.examples)})"
+
+    @property
+    def names_several(self) -> tuple[str, ...]:
+        """The things that the goal lists, if it names several instead of one."""
+        items = _items(self.aspect)
+        return tuple(items) if len(items) >= _MANY and _short(items) else ()
+
+
+def with_examples(goal: str, examples: Sequence[str]) -> str:
+    """A goal with examples of answers behind it, as `read_goal` finds them. Raises `GoalError` for an example without
+    any words, or with a comma, which would make two of it.
+    """
+    said = [_one_line(example) for example in examples]
+    for example in said:
+        if not any(character.isalnum() for character in example) or _COMMAS.search(example):
+            raise GoalError(f"got the example {example!r} of an answer, expected a few words without commas")
+    return f"{_one_line(goal).rstrip(' .')} (for example {', '.join(said)})" if said else goal
+
+
+def read_goal(text: str) -> Goal:
+    """Reads a goal: a noun phrase, a question, an instruction ("group by tone"), or the long form of the paper.
+
+    Examples of answers may stand behind it ("the form (poem, song, riddle)").
+
+    Raises `GoalError` for a goal without any words.
+    """
+    given = _one_line(_listed_lines(text))
+    if not any(character.isalnum() for character in given):
+        raise GoalError(
+            f"got the goal {text!r}, expected what the predicates are to be about, for instance "
+            '"what the customer complains about" or "the language it is written in"'
+        )
+    template = _TEMPLATE.search(" ".join(text.split()))
+    lead = _one_line(template[1]) if template else None
+    aspect = _FORM.sub("", given).rstrip(" .!:")
+    aspect, examples = _without_examples(aspect)
+    instruction = _INSTRUCTION.match(aspect)
+    aspect = instruction["aspect"] if instruction else aspect
+    return Goal(text, aspect or given, tuple(dict.fromkeys(examples)), lead or None)
+
+
+def _listed_lines(text: str) -> str:
+    """Lines with bullets, or many lines, are a list."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    bulleted = [_BULLET.sub("", line) for line in lines]
+    listed = len(lines) >= _MANY or (len(lines) > 1 and bulleted != lines)
+    return (", " if listed else " ").join(bulleted)
+
+
+def _without_examples(aspect: str) -> tuple[str, list[str]]:
+    """The goal without the examples of answers that stand behind it, and these."""
+    for pattern in (_INTRODUCED, _IN_BRACKETS):
+        found = pattern.search(aspect)
+        if found and found.start() > 0:
+            items = _items(found["items"])
+            if items and (len(items) > 1 or ":" not in found[0]) and _short(items):
+                return aspect[: found.start()].rstrip(" ,;:("), items
+    return aspect, []
+
+
+def _items(listed: str) -> list[str]:
+    """The items of a list: between commas, or where there is none between "or" and "and"."""
+    *parts, last = _COMMAS.split(listed)
+    # "poem, song or riddle" has three items, "answer yes or no, or choose from a list" two.
+    parts += [last] if parts and _LAST.match(last) else _WORDS_BETWEEN.split(last)
+    items = [_LAST.sub("", part).strip(" .'\"") for part in parts]
+    return [item for item in items if item and item.casefold() not in _NO_EXAMPLES]
+
+
+def _short(items: Sequence[str]) -> bool:
+    return all(len(item.split()) <= _SHORT for item in items)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()).strip("\"'“”‘’ ")
