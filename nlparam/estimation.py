@@ -118,6 +118,8 @@ def expected_judgments(run: Run, n_slots: int, n_tried: int) -> int:
     expected = n_candidates * screened + (1 + _CONTENDERS) * n_slots * in_full
     if per_slot:
         expected += options.n_rounds * refined * (per_slot * screened + _KEPT * in_full)
+    if options.n_judged_finally is not None:
+        expected += n_slots * max(min(options.n_judged_finally, n_distinct) - screened - in_full, 0)
     cascaded = 0 if run.cascade is None else int(_CASCADED * n_distinct * n_slots)
     return int(min(expected, options.max_judgments or np.inf)) + cascaded
 

@@ -227,7 +227,7 @@ def default_options(
     """
     if not language_model.strong:
         most = min(_JUDGED_EACH * model.n_predicates, max(_LEAST_JUDGED, _LEAST_JUDGED_EACH * model.n_predicates))
-        return SearchOptions(max_judgments=min(most, _MOST_JUDGED))
+        return SearchOptions(n_judged_finally=_JUDGED_EACH, max_judgments=min(most, _MOST_JUDGED))
     few = len(corpus.distinct) <= _MOST_JUDGED_IN_FULL
     return SearchOptions(
         n_rounds=3,

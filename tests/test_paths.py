@@ -92,10 +92,10 @@ def test_a_goal_that_says_how_predicates_begin_is_heeded():
 def test_phrasing_asks_for_each_where_there_is_no_common_form():
     def answer(request):
         category = request.messages[-1].content.rpartition("Category: ")[2].split(".")[0]
-        return {"poetry": "is verse", "french": "sounds french"}.get(category, f"praises every {category[::-1]}")
+        return {"poetry": "is a poem", "french": "sounds french"}.get(category, f"praises every {category}")
 
     phraser = Phraser(_engine(answer), "the form")
-    assert phraser.phrase(["poetry", "french", "staff"]) == ["is verse", "sounds french", "praises every ffats"]
+    assert phraser.phrase(["poetry", "french", "staff"]) == ["is a poem", "sounds french", "praises every staff"]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_what_a_user_fixed_stays():
         ("The category of health dominated the headlines from year to year", "is about health"),
         ("Health dominated the headlines", "is about health"),
         ("The news is about health.", "is about health"),
-        ("names a hospital", "names a hospital"),
+        ("names a hospital", "is about health"),  # which says something else
     ],
 )
 def test_a_predicate_that_writes_the_goal_off_is_replaced(answer, predicate):

@@ -1,7 +1,8 @@
-"""Whether a fit follows its goal, measured: `python -m benchmarks.goals [fetch|list|run]`.
+"""Whether a fit follows its goal, measured: `python -m benchmarks.goals [fetch|list|run|table]`.
 
 `fetch` brings the corpora into the user's cache (pip, apt-get); the other two need no network. `list` shows the
-goals and their corpora. `run` fits every goal of a half and prints one JSON object for each, then one for all.
+goals and their corpora. `run` fits every goal of a half and prints one JSON object for each, then one for all. `table`
+shows what a file that `run` has written holds.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from benchmarks.goals.suite import chosen
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.goals", description="Whether a fit follows its goal")
-    parser.add_argument("command", nargs="?", choices=("fetch", "list", "run"), default="run")
+    parser.add_argument("command", nargs="?", choices=("fetch", "list", "run", "table"), default="run")
     parser.add_argument("--half", choices=("seen", "unseen", "large", "topics", "all"), default="all")
     parser.add_argument("--goal", nargs="+", help="names of goals, instead of a half")
     parser.add_argument("--lm", default="native")
@@ -28,6 +29,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="a JSON Lines file to append to; what is there is not fitted again")
     parser.add_argument("--texts", type=int, help="the first texts of each corpus only, to try the suite out")
     parser.add_argument("--busy", type=Path, help="a JSON file with the figure busy_slowdown, measured separately")
+    parser.add_argument("--page", type=Path, help="a page of the documentation whose table of goals `table` replaces")
     arguments = parser.parse_args()
     try:
         if arguments.command == "fetch":
@@ -35,10 +37,23 @@ def main() -> None:
         elif arguments.command == "list":
             for goal in chosen(arguments.half, arguments.goal):
                 print(shown(goal))
+        elif arguments.command == "table":
+            _write_table(arguments)
         else:
             _run(arguments)
     except SuiteError as error:
         sys.exit(f"Error: {error}")
+
+
+def _write_table(arguments: argparse.Namespace) -> None:
+    from benchmarks.goals.running import read
+    from benchmarks.goals.table import table, written
+
+    entries = read(arguments.out)
+    if arguments.page is None:
+        print(table(entries))
+    else:
+        written(arguments.page, entries)
 
 
 def _run(arguments: argparse.Namespace) -> None:

@@ -53,7 +53,7 @@ def run(goals: Sequence[Goal], seeds: Sequence[int], settings: Settings, out: Pa
 
     A fit that fails is told on stderr and has no entry: the same command tries it again.
     """
-    known = _read(out)
+    known = read(out)
     for goal in goals:
         for seed in seeds:
             key = settings.key(goal, seed)
@@ -70,7 +70,7 @@ def run(goals: Sequence[Goal], seeds: Sequence[int], settings: Settings, out: Pa
             yield entry
 
 
-def _read(out: Path | None) -> list[dict[str, Any]]:
+def read(out: Path | None) -> list[dict[str, Any]]:
     if out is None or not out.exists():
         return []
     return [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines() if line.strip()]
@@ -152,6 +152,8 @@ def _fit(
         "seconds": time.perf_counter() - start,
         "stages": fit.costs.seconds,
         "result": fit.result.name,
+        "following": None if fit.following is None else dataclasses.asdict(fit.following),
+        "candidates": len(fit.candidates),
     }
 
 

@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import itertools
 import re
 from collections.abc import Callable, Sequence
 
@@ -39,6 +40,9 @@ _JOINING = frozenset(
 _SUBJECT = re.compile(r"^(?:the|this) [\w-]+ (?=(?:is|are|was|has)\b)", re.IGNORECASE)
 # So many words of the goal in a row are no predicate's own.
 _ECHO = 4
+# A goal of a few words that does not ask for topics can stand in a predicate.
+_SHORT_ASPECT = 4
+_TOPICAL = frozenset(("topic", "topics", "subject", "theme", "category", "categories", "texts", "text"))
 # Verbs that do not end in "s" after "The text".
 _VERBS = frozenset(("can", "could", "may", "might", "must", "should", "will", "would"))
 # Below this cosine of their embeddings a rewording says something else.
@@ -106,20 +110,38 @@ def _most_common_lead(predicates: Sequence[str]) -> str | None:
 
 
 def _shares_a_word(new: str, old: str) -> bool:
-    """Whether a rewording kept some word of what was said, at least its beginning ("economic", "economy")."""
-    said = {word.casefold()[:5] for word in what_it_says(old).split() if len(word) > 2}
-    return not said or any(word.casefold()[:5] in said for word in new.split())
+    """Whether a rewording kept some word of what was said, at least its beginning ("poetry", "poem").
+
+    Acronyms are written out ("UK"), so what has short words only is let pass, if the rewording has a name.
+    """
+    said = {word.casefold()[:3] for word in re.findall(r"\w{3,}", what_it_says(old))}
+    if not said:
+        return old.casefold() in new.casefold() or any(word[0].isupper() for word in new.split())
+    return any(word.casefold()[:3] in said for word in re.findall(r"\w+", new))
 
 
 def phrased(answer: Completion | None, category: str, *, goal: str, prompt: Prompt) -> str:
-    """The predicate that the language model made of a category; "is about CATEGORY" where it made none."""
+    """The predicate that the language model made of a category, or a plain one where it made none."""
     first = answer.text.strip().splitlines()[:1] if answer is not None else []
     predicate = parse_predicate(first[0]) if first else None
     # "The news is about sports" is what one text is, too: "is about sports".
     predicate = None if predicate is None else _SUBJECT.sub("", predicate)
-    if predicate is None or _repeats(predicate, category, prompt) or _echoes(predicate, goal):
-        return f"{_FALLBACK} {category}"
-    return predicate if _has_a_verb(predicate, category) else f"{_FALLBACK} {category}"
+    usable = (
+        predicate is not None
+        and not _repeats(predicate, category, prompt)
+        and not _echoes(predicate, goal)
+        and _has_a_verb(predicate, category)
+        and _shares_a_word(predicate, category)
+    )
+    return predicate if usable and predicate is not None else _plain(category, goal)
+
+
+def _plain(category: str, goal: str) -> str:
+    """A predicate that is correct, if not pretty: "is about sports", "has C++ as the programming language"."""
+    aspect = goal.strip().rstrip("?.")
+    named = aspect.casefold().startswith("the ") and len(aspect.split()) <= _SHORT_ASPECT and " about" not in aspect
+    topical = any(word in _TOPICAL for word in aspect.casefold().split())
+    return f"has {category} as {aspect}" if named and not topical else f"{_FALLBACK} {category}"
 
 
 def _has_a_verb(predicate: str, category: str) -> bool:
@@ -133,9 +155,10 @@ def _repeats(predicate: str, category: str, prompt: Prompt) -> bool:
 
     A small model repeats an example instead of following it.
     """
-    examples = prompt.sections[-1][1]
-    its_own = f"Category: {category}.\nProperty: {predicate}\n".casefold() in examples.casefold()
-    return f"Property: {predicate}" in examples and not its_own
+    for (_, asked), (role, said) in itertools.pairwise(prompt.sections):
+        if role == "assistant" and said.casefold() == predicate.casefold():
+            return f"category: {category}.".casefold() not in asked.casefold()
+    return False
 
 
 def _echoes(predicate: str, goal: str) -> bool:

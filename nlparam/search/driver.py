@@ -137,6 +137,10 @@ class Search:
         chosen, loss, result = _STRATEGIES[self.options.refinement](self)
         if self.pool.spent:
             result = RESULTS.budget_spent
+        elif self.options.n_judged_finally is not None:
+            filled = [column for column in chosen if column >= 0]
+            self.judge_on((filled, self.order[: self.options.n_judged_finally]))
+            self.record("judged further", loss, filled)
         return Found(self.pool, [c for c in chosen if c >= 0], loss, self.features, self.trace, result)
 
     @property

@@ -18,6 +18,8 @@ class SearchOptions:
     - `n_screened`: on how many texts per slot every candidate is judged.
     - `n_judged`: on how many texts the chosen predicates are judged; None for all, which leaves the head nothing to
       denote. The head denotes the texts that are not judged.
+    - `n_judged_finally`: on how many texts the predicates are judged that were chosen in the end, as far as
+      `max_judgments` allows; None for no more than `n_judged`. The search is over then: they only teach the head.
     - `max_judgments`: the most judgments the search may use, whether the language model or the store answers them, so
       that a run that was interrupted ends like one that was not.
     - `correct_bias`: move the threshold of each predicate to where its yes and no answers part (small models).
@@ -40,6 +42,7 @@ class SearchOptions:
     n_candidates: int = 4
     n_screened: int = 3
     n_judged: int | None = 60
+    n_judged_finally: int | None = None
     max_judgments: int | None = None
     correct_bias: bool = True
     n_restarts: int = 8
@@ -62,7 +65,7 @@ class SearchOptions:
         ):
             if getattr(self, name) < least:
                 raise ValueError(f"got {name}={getattr(self, name)}, expected at least {least}")
-        for name, least in (("n_slots_refined", 1), ("n_judged", 2), ("max_judgments", 2)):
+        for name, least in (("n_slots_refined", 1), ("n_judged", 2), ("n_judged_finally", 2), ("max_judgments", 2)):
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ValueError(f"got {name}={value}, expected at least {least} or None")

@@ -13,6 +13,9 @@ from nlparam.language.prompting import cut_words, load_prompt
 from nlparam.language.propose.state import StateThenGeneralise
 from nlparam.language.statements import Stater
 
+# Texts on which wordings are tried.
+_N_TRIED = 24
+
 
 @dataclasses.dataclass(frozen=True)
 class Panel:
@@ -103,11 +106,14 @@ class StateGroups(AbstractGroupProposer):
     n_words: int = 60
 
     def __post_init__(self):
+        self.stater = Stater(self.engine, n_words=self.n_words)
         self.identity = f"groups {self._stating(1).identity}"
 
     def propose(self, panels, *, goal, rng):
         # All are stated in one batch; the store then has what each panel asks for.
-        Stater(self.engine, n_words=self.n_words).state([text for panel in panels for text in panel.more], goal=goal)
+        texts = [text for panel in panels for text in panel.more]
+        self.stater.choose_wording(texts[:_N_TRIED], goal=goal, n_groups=len(panels))
+        self.stater.state(texts, goal=goal)
         proposals = []
         for panel in panels:
             stating = self._stating(len(panel.more))
@@ -115,7 +121,7 @@ class StateGroups(AbstractGroupProposer):
         return proposals
 
     def _stating(self, n_shown: int) -> StateThenGeneralise:
-        return StateThenGeneralise(self.engine, n_shown=n_shown, n_candidates=self.n_candidates, n_words=self.n_words)
+        return StateThenGeneralise(self.engine, n_shown=n_shown, n_candidates=self.n_candidates, stater=self.stater)
 
 
 @dataclasses.dataclass

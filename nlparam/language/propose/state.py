@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nlparam.language.goals import read_goal
 from nlparam.language.lm.base import Request
 from nlparam.language.lm.engine import Engine
 from nlparam.language.phrasing import Phraser
@@ -46,6 +47,9 @@ class StateThenGeneralise(AbstractProposer):
     def propose(self, texts, scores, *, goal, avoid=(), rng):
         statements = self._statements(texts, scores, goal, rng)
         categories = self._categories(statements, goal)
+        # Answers that the goal names are candidates, whether or not a text was said to be one; each slot is given some.
+        for number, example in enumerate(() if avoid else read_goal(goal).examples):
+            categories[number % len(categories)].insert(0, example)
         phraser = self.phrasers.setdefault(goal, Phraser(self.engine, goal))
         named = [category for slot in categories for category in slot]
         predicates = dict(zip(named, phraser.phrase(named), strict=True))

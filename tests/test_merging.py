@@ -1,0 +1,117 @@
+"""Candidates that say the same, and candidates of several proposers."""
+
+import numpy as np
+import pytest
+
+import nlparam
+from nlparam.costs import Costs
+from nlparam.language.lm.engine import Engine
+from nlparam.language.lm.scripted import ScriptedModel
+from nlparam.language.merging import Merger
+from nlparam.language.propose import Both, Listed
+from nlparam.models import Clustering
+from nlparam.search import SearchOptions
+from tests.oracle import LexicalEmbedder, Oracle, topics
+
+_VECTORS = {"sport": (1.0, 0.0), "sports": (0.95, 0.3122), "games": (0.8, 0.6), "art": (0.0, 1.0)}
+
+
+def _embed(predicates):
+    return np.asarray([_VECTORS[predicate] for predicate in predicates])
+
+
+def _engine(answer):
+    return Engine(ScriptedModel(answer), store=None, costs=Costs())
+
+
+def _nobody(request):
+    raise AssertionError(f"the language model was asked: {request}")
+
+
+def test_of_those_that_nearly_coincide_the_first_is_kept_and_nobody_asked():
+    merged = Merger(_engine(_nobody), _embed, n_compared=0).merge(["sport", "art", "sports", "games"])
+    assert merged.predicates == ["sport", "art", "games"]
+    assert merged.same_as == {"sports": "sport"}
+
+
+@pytest.mark.parametrize(("answer", "kept"), [("yes", ["sport", "art"]), ("no", ["sport", "games", "art"])])
+def test_of_those_that_are_near_the_language_model_is_asked(answer, kept):
+    assert Merger(_engine(lambda _: answer), _embed).merge(["sport", "games", "art"]).predicates == kept
+
+
+def test_what_is_taken_and_what_is_too_much_is_left_out():
+    merger = Merger(_engine(_nobody), _embed, n_compared=0)
+    assert merger.merge(["sports", "games", "art"], taken=["sport"], most=1).predicates == ["games"]
+    assert merger.merge([], taken=["sport"]).predicates == []
+
+
+def test_several_proposers_take_turns():
+    both = Both((Listed(["a", "b", "c"]), Listed(["b", "d"])))
+    proposals = both.propose(["x"], np.zeros((1, 2)), goal="", avoid=["C"], rng=np.random.default_rng(0))
+    assert proposals == [["a", "b", "d"]] * 2
+    assert both.identity == " + ".join(proposer.identity for proposer in both.proposers)
+
+
+class _Twins(Oracle):
+    """Each label is said in two ways that are always judged alike; proposed as a small language model would."""
+
+    def answer(self, request):
+        content = request.messages[-1].content
+        if request.labels is None:
+            label = self.label_of.get(content.removeprefix("Text: ").partition("\n\nLabel (")[0])
+            if label is not None:
+                return label if hash_of(content) % 2 else label.replace("topic", "matter")
+            return "has the label " + content.rpartition("Category: ")[2].partition(".")[0]
+        if "Property: " not in content:
+            return {"yes": 0.99, "no": 0.01}
+        text, _, predicate = content.removeprefix("Text: ").partition("\n\nProperty: ")
+        label = predicate.removesuffix(". Yes or no?").removeprefix("has the label ").replace("matter", "topic")
+        yes = 0.99 if self.label_of[text] == label else 0.01
+        return {"yes": yes, "no": 1 - yes}
+
+
+def hash_of(text):
+    return sum(map(ord, text))
+
+
+def test_two_predicates_that_hold_for_the_same_texts_are_not_both_chosen():
+    texts, labels = topics(200, 2)
+    oracle = _Twins(texts, labels, distractors=0)
+    named = [f"{word} {n}" for word in ("topic", "matter") for n in range(2)]
+    fit = nlparam.fit(
+        Clustering(3),
+        texts,
+        goal="the label",
+        lm=oracle.model(strong=False),
+        embedder=LexicalEmbedder([*texts, *named]),
+        store=":memory:",
+    )
+    assert len(fit.predicates) == 2
+    assert len({predicate[-1] for predicate in fit.predicates}) == 2
+    correlation = np.corrcoef(fit.denotations.T)
+    assert correlation[0, 1] < 0.5
+
+
+def test_what_was_chosen_is_judged_further_once_the_search_is_over():
+    texts, labels = topics(300, 3)
+
+    def judged(**options):
+        fit = nlparam.fit(
+            Clustering(3),
+            texts,
+            lm=(oracle := Oracle(texts, labels, distractors=1)).model(),
+            predicates=oracle.predicates,
+            embedder=LexicalEmbedder(texts),
+            options=SearchOptions(n_judged=30, **options),
+            store=":memory:",
+        )
+        return fit, [agreement.n_judgments for agreement in fit.agreement]
+
+    plain, few = judged()
+    further, many = judged(n_judged_finally=90)
+    assert (few, many) == ([30] * 3, [90] * 3)
+    assert further.predicates == plain.predicates
+    assert further.trace[-1].step == "judged further"
+    bounded, counts = judged(n_judged_finally=90, max_judgments=240)
+    assert sum(bounded.costs.stages["judging"].get(k, 0) for k in ("judgments_asked", "judgments_served")) <= 240
+    assert max(counts) - min(counts) <= 1
