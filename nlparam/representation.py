@@ -33,8 +33,9 @@ class GoalFollowing:
     **Attributes:** `aspect`, what was understood of the goal; `told`, how likely the language model says that a text
     tells what the goal asks for, in the mean of `n_asked` texts; `answering`, the share of the statements that the
     language model takes for answers to the goal; `explained`, the share of the variance of statements left out that the
-    representation predicts (at most 1, below 0 if it does worse than their mean); `statements`, the most frequent ones
-    with how often they were made, of `n_stated`. What was not asked is `None`.
+    representation predicts (at most 1, below 0 if it does worse than their mean); `n_read`, how many judgments that
+    took; `statements`, the most frequent ones with how often they were made, of `n_stated`. What was not asked is
+    `None`.
     """
 
     aspect: str
@@ -42,6 +43,7 @@ class GoalFollowing:
     answering: float | None
     explained: float | None
     n_asked: int
+    n_read: int
     n_stated: int
     statements: tuple[tuple[str, int], ...]
 
@@ -148,6 +150,7 @@ class GoalRepresentation:
             answering=len(usable) / n_said if n_said and answering else None,
             explained=None,
             n_asked=int(np.isfinite(told).sum()),
+            n_read=len(told) + len(answering),
             n_stated=n_said,
             statements=tuple(counted.most_common(_N_REPORTED)),
         )

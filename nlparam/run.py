@@ -180,6 +180,8 @@ def prepared(
                     n_clusters=model.n_predicates,
                     seed=seed,
                 )
+        if following is not None and options.max_judgments is not None:
+            options = dataclasses.replace(options, max_judgments=max(options.max_judgments - following.n_read, 2))
         represented = represent(goal_map, corpus.distinct, embeddings, ngrams)
         search = Search(
             model,

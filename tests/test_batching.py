@@ -149,15 +149,18 @@ def test_a_computation_is_stopped_and_its_model_freed_before_the_process_ends(en
     if ending == "the keyboard" and os.name != "posix":
         pytest.skip("sends SIGINT")
     script = _ENDING + textwrap.dedent(_ENDINGS[ending])
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "computing\n"
-        if ending == "the keyboard":
-            process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
-    finally:
-        process.kill()
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            assert process.stdout.readline() == "computing\n"
+            if ending == "the keyboard":
+                process.send_signal(signal.SIGINT)
+            process.wait(60)
+            # Not by `communicate`, which loses what came together with the first line.
+            out, err = process.stdout.read(), process.stderr.read()
+        finally:
+            process.kill()
     assert (out, err, process.returncode) == ("stopped\nfreed\n", "", 3)

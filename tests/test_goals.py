@@ -139,7 +139,7 @@ def test_a_goal_reader_asks_each_statement_once_and_leaves_out_what_was_not_answ
 
 def following(**changes):
     counted = (("german", 30), ("french", 20))
-    values = {"aspect": "the language", "told": 0.9, "answering": 0.95, "explained": 0.4, "n_asked": 12}
+    values = {"aspect": "the language", "told": 0.9, "answering": 0.95, "explained": 0.4, "n_asked": 12, "n_read": 20}
     return GoalFollowing(**(values | {"n_stated": 50, "statements": counted} | changes))
 
 

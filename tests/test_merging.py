@@ -53,10 +53,13 @@ def test_several_proposers_take_turns():
     assert both.identity == " + ".join(proposer.identity for proposer in both.proposers)
 
 
-class _Twins(Oracle):
+class _Twins:
     """Each label is said in two ways that are judged alike but for one text in 25; proposed as a small model would."""
 
-    def answer(self, request):
+    def __init__(self, texts, labels):
+        self.label_of = dict(zip(texts, labels, strict=True))
+
+    def __call__(self, request):
         content = request.messages[-1].content
         if request.labels is None:
             label = self.label_of.get(content.removeprefix("Text: ").partition("\n\nLabel (")[0])
@@ -91,13 +94,12 @@ class Most(nlparam.AbstractPredicateModel):
 
 def test_two_predicates_that_hold_for_the_same_texts_are_not_both_chosen():
     texts, labels = topics(200, 2)
-    oracle = _Twins(texts, labels, distractors=0)
     named = [name for names in _SAID.values() for name in names]
     fit = nlparam.fit(
         Most(3),
         texts,
         goal="the label",
-        lm=oracle.model(strong=False),
+        lm=ScriptedModel(_Twins(texts, labels), strong=False),
         embedder=LexicalEmbedder([*texts, *named, *named]),
         store=":memory:",
     )

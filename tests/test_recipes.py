@@ -47,6 +47,8 @@ def newsreader(fault: Callable[[str, str], bool | None]) -> ScriptedModel:
             words = " ".join(content.split())
             named = next((topic for begin, topic in _known("bbc", "label").items() if begin in words), None)
             return named or "is about " + content.rpartition("Category: ")[2].partition(".")[0]
+        if "Property: " not in content:
+            return "yes"
         text, predicate = _judged(content)
         topic = _known("bbc", "label")[_begin(re.sub("^The topic is [a-z]+: ", "", text))]
         overruled = fault(topic, predicate)

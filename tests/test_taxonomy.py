@@ -264,7 +264,7 @@ def test_children_are_numbered_by_the_size_that_repeated_texts_give_them(corpus,
 
 
 def test_a_goal_in_another_language_than_the_texts_is_a_warning(corpus, store):
-    with pytest.warns(FitWarning, match="the goal is in German"):
+    with pytest.warns(FitWarning, match="the goal seems to be German"):
         _grow(corpus[0], store, depth=1, goal="worum es in diesem Text hauptsächlich geht")
 
 

@@ -12,7 +12,7 @@ from nlparam.language.lm.engine import Engine
 from nlparam.language.phrasing import Phraser
 from nlparam.language.prompting import load_prompt
 from nlparam.language.propose.base import AbstractProposer, high_texts
-from nlparam.language.statements import Stater, category_of
+from nlparam.language.statements import Stater, statement_of
 
 # So many statements of a slot are shown when it is asked what they have in common.
 _N_GENERALISED = 10
@@ -93,6 +93,6 @@ class StateThenGeneralise(AbstractProposer):
             for number in asked
         ]
         answers = self.engine.complete_stored(requests, what="generalising")
-        general = {n: category_of(answer.text) for n, answer in zip(asked, answers, strict=True) if answer is not None}
+        general = {n: statement_of(answer.text) for n, answer in zip(asked, answers, strict=True) if answer is not None}
         named = ([general.get(number), *slot] for number, slot in enumerate(counted))
         return [list(dict.fromkeys(c for c in slot if c is not None))[: self.n_candidates] for slot in named]
