@@ -101,3 +101,14 @@ def test_the_greedy_choice_is_near_to_the_best(rng):
     scores = rng.random((40, 9))
     best = max(scores[:, list(columns)].max(axis=1).sum() for columns in itertools.combinations(range(9), 3))
     assert scores[:, facility_location(scores, 3)].max(axis=1).sum() > 0.95 * best
+
+
+def test_what_is_fixed_stays_and_the_others_add_to_it(rng):
+    scores = rng.random((40, 9))
+    chosen = facility_location(scores, 4, fixed=[7, 2]).tolist()
+    assert chosen[:2] == [7, 2]
+    assert len(set(chosen)) == 4
+    # The next one is the one that is nearest to what the fixed ones leave.
+    rest = np.maximum(scores - scores[:, [7, 2]].max(axis=1, keepdims=True), 0).sum(axis=0)
+    assert chosen[2] == np.argmax(rest)
+    assert facility_location(scores, 2, fixed=[7, 2]).tolist() == [7, 2]

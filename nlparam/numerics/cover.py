@@ -111,15 +111,16 @@ def select_cover(
 
 
 def facility_location(
-    scores: Float[np.ndarray, "n_texts n_candidates"], n_selected: int
+    scores: Float[np.ndarray, "n_texts n_candidates"], n_selected: int, *, fixed: Sequence[int] = ()
 ) -> Int[np.ndarray, " n_selected"]:
     r"""Chooses columns such that every text is near to one: $\max \sum_i \max_{k \in S} s_{ik}$, greedily.
 
-    Within $1 - 1/e$ of the best choice (Nemhauser, Wolsey and Fisher 1978). What is chosen first is first.
+    Within $1 - 1/e$ of the best choice (Nemhauser, Wolsey and Fisher 1978). What is chosen first is first, after those
+    that are `fixed`.
     """
-    nearest = np.full(len(scores), scores.min(initial=0.0))
-    left = list(range(scores.shape[1]))
-    chosen: list[int] = []
+    nearest = scores[:, list(fixed)].max(axis=1, initial=scores.min(initial=0.0))
+    left = [column for column in range(scores.shape[1]) if column not in set(fixed)]
+    chosen: list[int] = list(fixed)
     while left and len(chosen) < n_selected:
         gains = np.maximum(scores[:, left] - nearest[:, None], 0).sum(axis=0)
         best = left.pop(int(np.argmax(gains)))

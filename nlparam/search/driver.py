@@ -224,15 +224,17 @@ class Search:
             return self.pool.add(self._different(list(dict.fromkeys(flat)), scores.shape[1]))
 
     def _different(self, predicates: list[str], n_slots: int) -> list[str]:
-        """Those that say something new, and of many those that lie nearest to the texts."""
+        """Those that say something new; of many the first, and then those that lie nearest to the texts."""
         if self.merger is None:
             return predicates
         predicates = self.merger.merge(predicates, taken=self.pool.predicates).predicates
         most = self.options.n_candidates * n_slots
         if self.affinity is None or len(predicates) <= most:
             return predicates[:most]
-        rows = np.arange(len(self.corpus.distinct))
-        return [predicates[n] for n in sorted(facility_location(self.affinity.scores(rows, predicates), most).tolist())]
+        # The first are the general and the frequent ones; nearest to the texts would be the most specific.
+        scores = self.affinity.scores(np.arange(len(self.corpus.distinct)), predicates)
+        kept = facility_location(scores, most, fixed=range(most // 2))
+        return [predicates[n] for n in sorted(kept.tolist())]
 
     def judge_on(self, *parts: tuple[Sequence[int], np.ndarray]) -> None:
         """Judges columns on texts, for each part some columns on some texts, together and as far as the budget goes."""
