@@ -316,9 +316,9 @@ def following_rows(following: "GoalFollowing") -> list[Row]:
     shown = ", ".join(f"{excerpt(statement, 60)} ({n})" for statement, n in following.statements[:6])
     figures = (
         ("Goal understood as", excerpt(following.aspect, MAX_SENTENCE)),
-        (f"Of {following.n_asked} texts tell it", _share(following.told)),
-        (f"Of {following.n_stated} statements answer it", _share(following.answering)),
-        ("Of statements left out the representation explains", _share(following.explained)),
+        (f"Texts that tell it (of {following.n_asked})", _share(following.told)),
+        (f"Statements that answer it (of {following.n_stated})", _share(following.answering)),
+        ("Explained of statements left out", _share(following.explained)),
         ("Frequent statements", shown or None),
     )
     return [Row(label, value) for label, value in figures if value is not None]
