@@ -125,18 +125,24 @@ class GoalRepresentation:
         embedder: AbstractEmbedder,
         n_clusters: int,
         seed: int,
+        most_read: int | None = None,
     ) -> Learned:
         """Has a random sample of the texts stated and learns the map from those statements that answer the goal.
+
+        `most_read` is the most judgments that may be spent on seeing whether the goal is followed.
 
         Raises `LanguageModelError` if the language model cannot be asked.
         """
         n_stated = self.number_stated(n_clusters)
         rows = np.random.default_rng([seed, n_stated]).permutation(len(corpus.distinct))[:n_stated]
         texts = [corpus.distinct[row] for row in rows]
-        told = reader.told(texts[:_N_ASKED], goal)
+        # Of few judgments most are left for the predicates.
+        n_asked = _N_ASKED if most_read is None else min(_N_ASKED, max(most_read // 2, 1))
+        told = reader.told(texts[:n_asked], goal)
         stater.choose_wording(texts[:_N_TRIED], goal=goal.text, n_groups=n_clusters)
         stated = stater.state(texts, goal=goal.text)
-        answering = reader.answering([statement for statement in stated if statement is not None], goal)
+        said = [statement for statement in stated if statement is not None]
+        answering = reader.answering(said, goal, most=None if most_read is None else most_read - len(told))
         usable = [
             (row, statement)
             for row, statement in zip(rows.tolist(), stated, strict=True)

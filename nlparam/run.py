@@ -50,6 +50,8 @@ _MOST_JUDGED_IN_FULL = 4096
 _SAME = 0.85
 # The most judgments of a small model: so many for each predicate, and with many predicates fewer for each.
 _JUDGED_EACH, _LEAST_JUDGED, _LEAST_JUDGED_EACH, _MOST_JUDGED = 180, 900, 75, 1800
+# A share of the judgments (one in so many) may be spent on seeing whether the goal is followed.
+_READ_AT_MOST = 8
 # With a cascade the search needs no more judgments than its head: the cascade asks for the others that matter.
 _JUDGED_BEFORE_CASCADE = 60
 
@@ -179,6 +181,7 @@ def prepared(
                     embedder=the_embedder,
                     n_clusters=model.n_predicates,
                     seed=seed,
+                    most_read=None if options.max_judgments is None else options.max_judgments // _READ_AT_MOST,
                 )
         if following is not None and options.max_judgments is not None:
             options = dataclasses.replace(options, max_judgments=max(options.max_judgments - following.n_read, 2))

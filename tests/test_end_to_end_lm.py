@@ -14,6 +14,7 @@ from nlparam.datasets import load_dataset
 from nlparam.errors import WeightsError
 from nlparam.language.lm.weights import resolve
 from nlparam.models import Clustering
+from nlparam.representation import GoalRepresentation
 
 pytestmark = [pytest.mark.lm, pytest.mark.slow]
 
@@ -47,6 +48,7 @@ def test_fit_with_a_real_language_model(texts, tmp_path):
             goal=GOAL,
             lm=f"embedded:{LM}",
             options=options,
+            representation=GoalRepresentation(n_stated=32),
             store=tmp_path / "store.sqlite",
             out=out,
         )

@@ -30,9 +30,10 @@ class GoalReader:
         """`(n_texts,)` probabilities that a text tells what the goal asks for; `nan` where nothing was answered."""
         return _of_all(self.tells, texts, goal)
 
-    def answering(self, statements: Sequence[str], goal: Goal) -> dict[str, float]:
-        """The probability that a statement answers the goal, of the distinct ones that were read."""
-        distinct = [statement for statement, _ in collections.Counter(statements).most_common(_MOST_READ)]
+    def answering(self, statements: Sequence[str], goal: Goal, *, most: int | None = None) -> dict[str, float]:
+        """The probability that a statement answers the goal, of at most `most` distinct ones, the frequent first."""
+        most = _MOST_READ if most is None else min(most, _MOST_READ)
+        distinct = [statement for statement, _ in collections.Counter(statements).most_common(max(most, 0))]
         read = zip(distinct, _of_all(self.answers, distinct, goal).tolist(), strict=True)
         return {statement: probability for statement, probability in read if not np.isnan(probability)}
 

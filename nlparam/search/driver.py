@@ -35,7 +35,7 @@ from nlparam.solution import RESULTS, TraceEntry
 _STRATEGIES = {"columns": by_columns, "coordinate": by_coordinates}
 
 # Screening takes this share of the judgments at most, but has no candidate judged on fewer texts.
-_SCREENING_SHARE, _LEAST_SCREENED = 0.5, 12
+_SCREENING_SHARE, _LEAST_SCREENED = 0.5, 8
 # Two predicates whose denotations correlate so much say the same of these texts: one of them is enough.
 _MOST_CORRELATED = 0.9
 # The shares of the texts that half-spaces are tried with.
@@ -228,7 +228,9 @@ class Search:
         if self.merger is None:
             return predicates
         predicates = self.merger.merge(predicates, taken=self.pool.predicates).predicates
-        most = self.options.n_candidates * n_slots
+        # No more than can be screened; with few judgments left, few.
+        affordable = _SCREENING_SHARE * self.pool.left / _LEAST_SCREENED
+        most = int(min(self.options.n_candidates * n_slots, max(affordable, n_slots + 1)))
         if self.affinity is None or len(predicates) <= most:
             return predicates[:most]
         # The first are the general and the frequent ones; nearest to the texts would be the most specific.
