@@ -15,6 +15,7 @@ from nlparam.language.paths import PathStater
 from nlparam.language.phrasing import Phraser, what_it_says
 from nlparam.language.prompting import load_prompt
 from nlparam.language.propose import AbstractProposer
+from nlparam.language.propose.both import in_turn
 from nlparam.language.statements import category_of
 from nlparam.language.subcategories import Subcategories
 from nlparam.numerics.cover import facility_location
@@ -119,7 +120,7 @@ class NodeProposer:
             there: list[int] = rows.tolist()
             texts = [self.statements.texts[row] for row in there]
             proposals = self.contrast.propose(texts, scores, goal=goal, avoid=list(path), rng=rng)
-            predicates = _round_robin([*proposals, predicates])
+            predicates = in_turn([*proposals, predicates])
         fresh = list({p.casefold(): p for p in predicates if p.casefold() not in known}.values())
         merged = self.merger.merge(fresh, taken=[*path, *excluded], most=_PROPOSED * n_candidates)
         if len(merged.predicates) <= n_candidates:
@@ -150,7 +151,7 @@ class NodeProposer:
         frequent = sorted(weights, key=lambda name: -weights[name])
         # Two frequent names for each general one.
         named_general = [name for name in general if name is not None]
-        return _round_robin([frequent[::2], frequent[1::2], usual, named_general])
+        return in_turn([frequent[::2], frequent[1::2], usual, named_general])
 
     def _groups(self, weights: Mapping[str, float], n_groups: int) -> list[list[str]]:
         """Names that lie near one another, the frequent ones first; of several names each, the heaviest first."""
@@ -184,8 +185,3 @@ class NodeProposer:
         vectors = self.embedder.embed([*(what_it_says(predicate) for predicate in path), *names])
         cosines = vectors[len(path) :] @ vectors[: len(path)].T
         return {name for name, row in zip(names, cosines, strict=True) if row.max() >= _SAYS_THE_SAME}
-
-
-def _round_robin(lists: Sequence[Sequence[str]]) -> list[str]:
-    longest = max((len(one) for one in lists), default=0)
-    return list(dict.fromkeys(one[rank] for rank in range(longest) for one in lists if rank < len(one)))

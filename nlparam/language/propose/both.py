@@ -20,9 +20,10 @@ class Both(AbstractProposer):
 
     def propose(self, texts, scores, *, goal, avoid=(), rng):
         of_each = [proposer.propose(texts, scores, goal=goal, avoid=avoid, rng=rng) for proposer in self.proposers]
-        return [_in_turn(lists) for lists in zip(*of_each, strict=True)]
+        return [in_turn(lists) for lists in zip(*of_each, strict=True)]
 
 
-def _in_turn(lists: Sequence[Sequence[str]]) -> list[str]:
-    longest = max(len(one) for one in lists)
+def in_turn(lists: Sequence[Sequence[str]]) -> list[str]:
+    """The first of each list, then the second of each, and so on, each distinct one once."""
+    longest = max((len(one) for one in lists), default=0)
     return list(dict.fromkeys(one[rank] for rank in range(longest) for one in lists if rank < len(one)))
