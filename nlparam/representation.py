@@ -148,16 +148,15 @@ class GoalRepresentation:
             for row, statement in zip(rows.tolist(), stated, strict=True)
             if statement is not None and answering.get(statement, 1.0) >= ANSWERS
         ]
-        n_said = sum(statement is not None for statement in stated)
-        counted = collections.Counter(statement for statement in stated if statement is not None)
+        counted = collections.Counter(said)
         following = GoalFollowing(
             aspect=goal.aspect,
             told=None if np.isnan(told).all() else float(np.nanmean(told)),
-            answering=len(usable) / n_said if n_said and answering else None,
+            answering=len(usable) / len(said) if answering else None,
             explained=None,
             n_asked=int(np.isfinite(told).sum()),
             n_read=len(told) + len(answering),
-            n_stated=n_said,
+            n_stated=len(said),
             statements=tuple(counted.most_common(_N_REPORTED)),
         )
         if len(usable) < LEAST_STATEMENTS:

@@ -93,8 +93,7 @@ class Phraser:
         ]
         answers = self.engine.complete_stored(requests, what="phrasing")
         for category, answer in zip(categories, answers, strict=True):
-            first = answer.text.strip().splitlines()[:1] if answer is not None else []
-            new = parse_predicate(first[0]) if first else None
+            new = _first_predicate(answer)
             if new is not None and lead(new) == begins and _shares_a_word(new, self._tried[category]):
                 self._tried[category] = new
 
@@ -122,8 +121,7 @@ def _shares_a_word(new: str, old: str) -> bool:
 
 def phrased(answer: Completion | None, category: str, *, goal: str, prompt: Prompt) -> str:
     """The predicate that the language model made of a category, or a plain one where it made none."""
-    first = answer.text.strip().splitlines()[:1] if answer is not None else []
-    predicate = parse_predicate(first[0]) if first else None
+    predicate = _first_predicate(answer)
     # "The news is about sports" is what one text is, too: "is about sports".
     predicate = None if predicate is None else _SUBJECT.sub("", predicate)
     usable = (
@@ -134,6 +132,12 @@ def phrased(answer: Completion | None, category: str, *, goal: str, prompt: Prom
         and _shares_a_word(predicate, category)
     )
     return predicate if usable and predicate is not None else _plain(category, goal)
+
+
+def _first_predicate(answer: Completion | None) -> str | None:
+    """The predicate in the first line of an answer, if there is one."""
+    first = answer.text.strip().splitlines()[:1] if answer is not None else []
+    return parse_predicate(first[0]) if first else None
 
 
 def _plain(category: str, goal: str) -> str:
@@ -217,8 +221,7 @@ class ParallelForm:
         answers = self.engine.complete_stored(requests, what="phrasing")
         reworded = list(predicates)
         for number, answer in zip(others, answers, strict=True):
-            first = answer.text.strip().splitlines()[:1] if answer is not None else []
-            new = parse_predicate(first[0]) if first else None
+            new = _first_predicate(answer)
             if new is None or not self._usable(new, predicates[number], common, reworded):
                 new = f"{common} {what_it_says(predicates[number])}" if common.endswith("about") else None
             if new is not None and new.casefold() not in {p.casefold() for p in reworded}:

@@ -18,6 +18,7 @@ from nlparam.errors import LanguageModelError
 from nlparam.language.judge import AbstractJudge
 from nlparam.language.merging import Merger
 from nlparam.language.propose import AbstractProposer
+from nlparam.language.propose.both import in_turn
 from nlparam.numerics.cover import correlations, facility_location
 from nlparam.numerics.device import place_texts
 from nlparam.numerics.model import AbstractPredicateModel
@@ -219,9 +220,7 @@ class Search:
                 self.corpus.distinct, scores, goal=self.goal, avoid=self.pool.predicates, rng=self.rng
             )
             # Round-robin over the slots, so that a budget that ends early has seen the best of every slot.
-            depth = max((len(slot) for slot in proposals), default=0)
-            flat = [slot[rank] for rank in range(depth) for slot in proposals if rank < len(slot)]
-            return self.pool.add(self._different(list(dict.fromkeys(flat)), scores.shape[1]))
+            return self.pool.add(self._different(in_turn(proposals), scores.shape[1]))
 
     def _different(self, predicates: list[str], n_slots: int) -> list[str]:
         """Those that say something new; of many the first, and then those that lie nearest to the texts."""
