@@ -1,8 +1,8 @@
 """Runs with a real language model whose answers are recorded: what they find must not change when code moves.
 
 The answers lie in `tests/recorded/` as exports of a store, the findings in `expected.json`. To record them anew (after
-a change that is meant to change them): `python -m tests.recorded_runs FOLDER`, with the weights of the 0.5B model at hand
-and an empty folder; it takes some minutes.
+a change that is meant to change them): `python -m tests.recorded_runs FOLDER`, with the weights of the 0.5B model and
+an empty folder; it takes some minutes.
 """
 
 import json
