@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.judging.cascade import Recording, load
-from nlparam.numerics.effects import correct_p_values
-from nlparam.numerics.head import Judged, bias, correct, fit_head, log_odds_of
-from nlparam.numerics.prevalence import Prevalence, drift, prevalence
+from nlparam.numerics.heads.head import Judged, bias, correct, fit_head, log_odds_of
+from nlparam.numerics.statistics.effects import correct_p_values
+from nlparam.numerics.statistics.prevalence import Prevalence, drift, prevalence
 
 _N_BEFORE, _N_NEW, _N_TRAINED = 700, 500, 80
 _LEVEL, _KEPT = 0.05, 0.5

@@ -34,7 +34,7 @@ class Exhibit:
 
 def _sotu(data: Path):
     del data
-    from nlparam.datasets import load_dataset
+    from nlparam.corpus.datasets import load_dataset
 
     table = load_dataset("sotu")
     return table.texts, table.columns["year"]
@@ -117,7 +117,7 @@ def main() -> None:
 def exhibit(name: str, what: Exhibit, arguments: argparse.Namespace) -> dict[str, Any]:
     """Fits one exhibit, saves it with its report, figure and posterior, and says what came out."""
     import nlparam
-    from nlparam.posterior import credible_intervals
+    from nlparam.fitting.posterior import credible_intervals
 
     texts, data = what.load(arguments.data)
     model = what.make()

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 import nlparam
-from nlparam.datasets import load_dataset
+from nlparam.corpus.datasets import load_dataset
 from nlparam.language.embed import SentenceTransformerEmbedder, embed_corpus
-from nlparam.language.store import Store
+from nlparam.lm.store import Store
 from nlparam.models import Clustering
-from nlparam.numerics.metrics import matched_f1, one_hot
+from nlparam.numerics.statistics.metrics import matched_f1, one_hot
 
 GOAL = "what the story is about"
 

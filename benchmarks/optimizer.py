@@ -62,7 +62,7 @@ def series_relaxation(embeddings, steps) -> dict[str, Any]:
 
     from benchmarks import plain
     from nlparam.models import TimeSeries
-    from nlparam.numerics.relax import relax
+    from nlparam.numerics.core.relax import relax
 
     model, placed = TimeSeries(3, parity=True), jnp.asarray(embeddings)
 
@@ -92,7 +92,7 @@ def series_weights(gold, steps) -> dict[str, Any]:
 
     from benchmarks import plain
     from nlparam.models import TimeSeries
-    from nlparam.numerics.quantities import without_predicate
+    from nlparam.numerics.core.quantities import without_predicate
 
     columns = jnp.asarray(gold[:, :3], jnp.float32)
     model = TimeSeries(3, parity=True).specialise(columns)
@@ -143,7 +143,7 @@ def clustering_relaxation(embeddings) -> dict[str, Any]:
 
     from benchmarks import plain
     from nlparam.models import Clustering
-    from nlparam.numerics.relax import relax
+    from nlparam.numerics.core.relax import relax
 
     model, placed = Clustering(4), jnp.asarray(embeddings)
 
@@ -214,7 +214,7 @@ def _rows(folder: Path) -> list[dict[str, Any]]:
 
 def _embeddings(texts: list[str]) -> np.ndarray:
     from nlparam.language.embed import SentenceTransformerEmbedder, embed_corpus
-    from nlparam.language.store import Store
+    from nlparam.lm.store import Store
 
     with Store() as store:
         return embed_corpus(texts, SentenceTransformerEmbedder(), store)

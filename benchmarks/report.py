@@ -45,9 +45,9 @@ def main() -> None:
 
 def measure(n_texts: int) -> list[dict[str, Any]]:
     """Makes and opens the three kinds of pages for a corpus of this size."""
-    from nlparam.report import build_report
-    from nlparam.report.comparison import build_comparison_report
-    from nlparam.report.tree import build_taxonomy_report
+    from nlparam.comparing.page import build_comparison_report
+    from nlparam.fitting.page import build_report
+    from nlparam.taxonomies.page.tree import build_taxonomy_report
 
     texts = synthetic_texts(n_texts)
     kinds = {
@@ -170,10 +170,12 @@ def synthetic_fit(texts: list[str]) -> Any:
     import jax.numpy as jnp
     import numpy as np
 
-    from nlparam.corpus import Corpus
-    from nlparam.costs import Costs
+    from nlparam.corpus.corpus import Corpus
+    from nlparam.fitting.records import RESULTS, Agreement, TraceEntry
+    from nlparam.fitting.result import Fit
     from nlparam.models import Clustering
-    from nlparam.solution import RESULTS, Agreement, Fit, Judgment, TraceEntry
+    from nlparam.results.records import Judgment
+    from nlparam.runtime.costs import Costs
 
     rng = np.random.default_rng(0)
     corpus, model = Corpus.from_texts(texts), Clustering(N_PREDICATES)
@@ -211,9 +213,10 @@ def synthetic_taxonomy(texts: list[str]) -> Any:
     """A tree of five by five predicates over texts of a year, whose shares over time are shown."""
     import numpy as np
 
-    from nlparam.corpus import Corpus
-    from nlparam.costs import Costs
-    from nlparam.hierarchy import OUTCOMES, ROOT, STOPS, Node, Taxonomy
+    from nlparam.corpus.corpus import Corpus
+    from nlparam.runtime.costs import Costs
+    from nlparam.taxonomies.records import OUTCOMES, ROOT, STOPS, Node
+    from nlparam.taxonomies.result import Taxonomy
 
     rng, nodes = np.random.default_rng(0), {}
     corpus = Corpus.from_texts(texts)
@@ -253,9 +256,10 @@ def synthetic_comparison(texts: list[str]) -> Any:
     """Two groups, of which 400 texts were judged for each of twenty predicates."""
     import numpy as np
 
-    from nlparam.comparison import OUTCOMES, Comparison, Estimate, Finding, Group, Units
-    from nlparam.corpus import Corpus
-    from nlparam.costs import Costs
+    from nlparam.comparing.records import OUTCOMES, Estimate, Finding, Group, Units
+    from nlparam.comparing.result import Comparison
+    from nlparam.corpus.corpus import Corpus
+    from nlparam.runtime.costs import Costs
 
     rng = np.random.default_rng(0)
     corpus = Corpus.from_texts(texts)

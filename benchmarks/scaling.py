@@ -53,10 +53,10 @@ def measure(n_texts: int, n_predicates: int, n_steps: int) -> dict[str, Any]:
     import jax.numpy as jnp
     import numpy as np
 
+    from nlparam.fitting.search import SearchOptions
     from nlparam.models import Clustering, TimeSeries, TimeSeriesData
-    from nlparam.numerics.device import place_texts
-    from nlparam.numerics.relax import relax
-    from nlparam.search import SearchOptions
+    from nlparam.numerics.core.device import place_texts
+    from nlparam.numerics.core.relax import relax
 
     embeddings, labels = planted(n_texts, n_predicates)
     placed = place_texts(embeddings)
@@ -136,8 +136,8 @@ def _with_head(embeddings, labels, model) -> dict[str, Callable[[], Any]]:
     import jax.numpy as jnp
     import numpy as np
 
-    from nlparam.numerics.head import Judged, fit_head
-    from nlparam.numerics.select import select
+    from nlparam.numerics.core.select import select
+    from nlparam.numerics.heads.head import Judged, fit_head
 
     rows = np.random.default_rng(3).choice(len(labels), N_JUDGED, replace=False)
     k = model.n_predicates

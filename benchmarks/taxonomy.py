@@ -41,7 +41,7 @@ class Loaded:
 
 def _bbc(data: Path):
     del data
-    from nlparam.datasets import load_dataset
+    from nlparam.corpus.datasets import load_dataset
 
     table = load_dataset("bbc")
     return Loaded(table.texts, labels=table.columns["label"])
@@ -49,7 +49,7 @@ def _bbc(data: Path):
 
 def _guardian(data: Path):
     del data
-    from nlparam.datasets import load_dataset
+    from nlparam.corpus.datasets import load_dataset
 
     table = load_dataset("guardian")
     return Loaded(table.texts, stamps=table.columns["date"])
@@ -172,7 +172,7 @@ def agreement(tree: Any) -> list[float]:
 
 def page(results: dict[str, dict[str, Any]], out: Path) -> str:
     """The page of the documentation: a table of all trees, then each tree as the command prints it."""
-    from nlparam.taxonomies.folder import load
+    from nlparam.taxonomies.result import Taxonomy
 
     head = [
         "# Gallery of taxonomies",
@@ -189,7 +189,7 @@ def page(results: dict[str, dict[str, Any]], out: Path) -> str:
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for name, result in results.items():
-        agreed = " and ".join(f"{value:.0%}" for value in agreement(load(out / name)))
+        agreed = " and ".join(f"{value:.0%}" for value in agreement(Taxonomy.load(out / name)))
         n_calls = result["calls"] + result["served"]
         # A run that a store answered in part tells no time.
         minutes = f"{result['seconds'] / 60:.0f}" if result["served"] < _HARDLY_ANY * n_calls else ""
@@ -202,9 +202,9 @@ def page(results: dict[str, dict[str, Any]], out: Path) -> str:
 
 def _section(name: str, result: dict[str, Any], out: Path) -> list[str]:
     from nlparam.cli.taxonomy import tree_lines
-    from nlparam.taxonomies.folder import load
+    from nlparam.taxonomies.result import Taxonomy
 
-    corpus, tree = CORPORA[name], load(out / name)
+    corpus, tree = CORPORA[name], Taxonomy.load(out / name)
     lines = ["", f"## {corpus.title}", "", f'{corpus.about} The goal: "{corpus.goal}".', ""]
     if "level_1_purity" in result:
         lines += [

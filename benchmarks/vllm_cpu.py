@@ -22,8 +22,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nlparam.cache_dir import cache_dir
-from nlparam.language.lm.weights import resolve
+from nlparam.lm.weights import resolve
+from nlparam.runtime.cache_dir import cache_dir
 
 WEIGHTS = "qwen2.5-coder-0.5b"
 ENVIRONMENT = Path(".venv-vllm")

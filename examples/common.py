@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from nlparam import Comparison
-from nlparam.costs import Costs
-from nlparam.language.judge import LabelJudge
-from nlparam.language.lm import load_language_model
-from nlparam.language.lm.base import AbstractLanguageModel
-from nlparam.language.lm.engine import Engine
-from nlparam.language.store import Store
+from nlparam.runtime.costs import Costs
+from nlparam.denotation.judge import LabelJudge
+from nlparam.lm import load_language_model
+from nlparam.lm.base import AbstractLanguageModel
+from nlparam.lm.engine import Engine
+from nlparam.lm.store import Store
 
 # What a comparison may ask, for a model that answers two or three questions a second.
 FEW = {"n_directions": 2, "n_kept": 4, "n_first": 6, "n_screened": 12, "n_validated": 40}

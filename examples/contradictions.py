@@ -8,9 +8,9 @@ import numpy as np
 
 import nlparam
 from examples.common import FEW, ask, run, show
-from nlparam.datasets import load_dataset
+from nlparam.corpus.datasets import load_dataset
 from nlparam.errors import CorpusError
-from nlparam.language.lm.base import AbstractLanguageModel
+from nlparam.lm.base import AbstractLanguageModel
 
 
 def main(

@@ -7,11 +7,11 @@ topic that is least like the article, the second the one that is most like it. T
 import numpy as np
 
 from examples.common import FEW, ask, run, show
-from nlparam.datasets import load_dataset
-from nlparam.evaluators import Audit, Evaluations, audit
+from nlparam.corpus.datasets import load_dataset
+from nlparam.evals.audit import Audit, Evaluations, audit
 from nlparam.language.embed import SentenceTransformerEmbedder
-from nlparam.language.lm.base import AbstractLanguageModel
-from nlparam.numerics.rates import Rate
+from nlparam.lm.base import AbstractLanguageModel
+from nlparam.numerics.statistics.rates import Rate
 
 TOPICS = ("business", "entertainment", "politics", "sports", "technology")
 

@@ -8,8 +8,8 @@ import numpy as np
 
 import nlparam
 from examples.common import run, show
-from nlparam.datasets import load_dataset
-from nlparam.language.lm.base import AbstractLanguageModel
+from nlparam.corpus.datasets import load_dataset
+from nlparam.lm.base import AbstractLanguageModel
 
 VALUES = (
     "appeals to freedom",

@@ -8,11 +8,11 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
+from nlparam.corpus.labels import class_labels
 from nlparam.errors import CorpusError
-from nlparam.labels import class_labels
-from nlparam.numerics.model import AbstractPredicateModel
-from nlparam.numerics.newton import descend, newton_direction
-from nlparam.numerics.quantities import Prepared, Quantity
+from nlparam.numerics.core.model import AbstractPredicateModel
+from nlparam.numerics.core.quantities import Prepared, Quantity
+from nlparam.numerics.solvers.newton import descend, newton_direction
 
 
 class ClassificationWeights(NamedTuple):

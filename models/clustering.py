@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from nlparam.numerics.model import AbstractPredicateModel
-from nlparam.numerics.quantities import Quantity
+from nlparam.numerics.core.model import AbstractPredicateModel
+from nlparam.numerics.core.quantities import Quantity
 
 
 class ClusteringWeights(NamedTuple):

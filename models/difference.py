@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from nlparam.corpus.labels import class_labels
 from nlparam.errors import CorpusError
-from nlparam.labels import class_labels
-from nlparam.numerics.model import AbstractPredicateModel
-from nlparam.numerics.newton import newton
-from nlparam.numerics.quantities import Prepared, Quantity
+from nlparam.numerics.core.model import AbstractPredicateModel
+from nlparam.numerics.core.quantities import Prepared, Quantity
+from nlparam.numerics.solvers.newton import newton
 
 
 class DifferenceData(NamedTuple):

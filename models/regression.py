@@ -5,10 +5,10 @@ from typing import ClassVar, NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from nlparam.labels import target_numbers
-from nlparam.numerics._types import Scalar
-from nlparam.numerics.model import AbstractPredicateModel
-from nlparam.numerics.quantities import Prepared, Quantity
+from nlparam.corpus.labels import target_numbers
+from nlparam.numerics.core._types import Scalar
+from nlparam.numerics.core.model import AbstractPredicateModel
+from nlparam.numerics.core.quantities import Prepared, Quantity
 
 
 class RegressionWeights(NamedTuple):

@@ -8,13 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from nlparam.corpus.times import TimeSteps, time_steps
 from nlparam.errors import CorpusError
-from nlparam.numerics.block_tridiagonal import held_by_neighbours, solve_chain, whiten_chain
-from nlparam.numerics.model import AbstractPredicateModel
-from nlparam.numerics.newton import descend
-from nlparam.numerics.normaliser import moments, total_log_partition
-from nlparam.numerics.quantities import Prepared, Quantity
-from nlparam.times import TimeSteps, time_steps
+from nlparam.numerics.core.model import AbstractPredicateModel
+from nlparam.numerics.core.normaliser import moments, total_log_partition
+from nlparam.numerics.core.quantities import Prepared, Quantity
+from nlparam.numerics.solvers.block_tridiagonal import held_by_neighbours, solve_chain, whiten_chain
+from nlparam.numerics.solvers.newton import descend
 
 # Up to this many predicates, the rows that binary denotations can have are listed (2 to that power).
 _MOST_PATTERN_PREDICATES = 10

@@ -45,8 +45,12 @@ class StoreError(NlparamError):
     """The store of judgments cannot be opened, read or written."""
 
 
-class FitFolderError(NlparamError):
-    """A folder holds no fit, holds another fit, or cannot be written."""
+class ResultFolderError(NlparamError):
+    """A folder holds no result, holds another one, or cannot be written."""
+
+
+# The name of earlier versions.
+FitFolderError = ResultFolderError
 
 
 class EditError(NlparamError, ValueError):

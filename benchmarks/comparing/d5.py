@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.stats
 
-from nlparam.numerics.effects import contrast
+from nlparam.numerics.statistics.effects import contrast
 
 # D5 keeps its early stopping to intervals of this level.
 _LEVEL = 1 - 1e-5

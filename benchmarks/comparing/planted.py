@@ -10,11 +10,11 @@ import scipy.stats
 
 from benchmarks.comparing.problems import Problem, many_problem, null_problem, planted_problem
 from nlparam.comparing.driver import compare
-from nlparam.comparison import Comparison
+from nlparam.comparing.result import Comparison
+from nlparam.denotation.judge import AbstractJudge
 from nlparam.errors import FitWarning
-from nlparam.language.judge import AbstractJudge
-from nlparam.language.lm import ScriptedModel
 from nlparam.language.propose.groups import AbstractGroupProposer
+from nlparam.lm import ScriptedModel
 
 N_PLANTED, N_NULL, N_RACES = 40, 200, 20
 ERROR, RACE_ERROR = 0.15, 0.05

@@ -13,15 +13,16 @@ import scipy.stats
 
 from benchmarks.comparing.problems import Problem, planted_in
 from nlparam.comparing.driver import compare
-from nlparam.comparison import Comparison, Finding
-from nlparam.costs import Costs
+from nlparam.comparing.records import Finding
+from nlparam.comparing.result import Comparison
 from nlparam.errors import FitWarning
-from nlparam.language.lm import load_language_model
-from nlparam.language.lm.engine import Engine
 from nlparam.language.propose.groups import StateGroups
 from nlparam.language.ratings import CRITERIA, Rater
-from nlparam.language.store import Store
-from nlparam.numerics.effects import auroc
+from nlparam.lm import load_language_model
+from nlparam.lm.engine import Engine
+from nlparam.lm.store import Store
+from nlparam.numerics.statistics.effects import auroc
+from nlparam.runtime.costs import Costs
 
 # The set, the planted property (by a word of it), and the shares of the two groups.
 PROBLEMS = (

@@ -6,9 +6,9 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from nlparam.costs import Costs
-from nlparam.numerics.model import AbstractPredicateModel
-from nlparam.solution import Fit
+from nlparam.fitting.result import Fit
+from nlparam.numerics.core.model import AbstractPredicateModel
+from nlparam.runtime.costs import Costs
 
 Task = Literal["clustering", "time_series", "classification"]
 

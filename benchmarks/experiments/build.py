@@ -12,11 +12,11 @@ from benchmarks.experiments.data import load
 from benchmarks.experiments.schema import Config, ConfigError, EmbedderSection, ModelSection, explained
 
 if TYPE_CHECKING:
-    from nlparam.budget import Budget
-    from nlparam.cascade import Cascade
+    from nlparam.denotation.cascade import Cascade
     from nlparam.language.embed import AbstractEmbedder
-    from nlparam.language.lm.base import AbstractLanguageModel
-    from nlparam.numerics.model import AbstractPredicateModel
+    from nlparam.lm.base import AbstractLanguageModel
+    from nlparam.numerics.core.model import AbstractPredicateModel
+    from nlparam.runtime.budget import Budget
 
 
 class Built(NamedTuple):
@@ -77,7 +77,7 @@ def build_model(section: ModelSection, dataset: Dataset) -> "AbstractPredicateMo
     given = {key: value for key, value in section.model_dump(exclude={"name"}).items() if value is not None}
     given.setdefault("n_predicates", dataset.k)
     if name == "classification":
-        from nlparam.labels import class_labels
+        from nlparam.corpus.labels import class_labels
 
         given["n_classes"] = len(class_labels(dataset.data, len(dataset.texts)).names)
     fields = [field.name for field in dataclasses.fields(kinds[name])]
@@ -114,7 +114,7 @@ def build_arm(config: Config, *, arms: Mapping[str, type[AbstractArm]] | None = 
 
 def build_settings(config: Config) -> dict[str, Any]:
     """The arguments of `nlparam.fit` by name; what is left to `fit` is not among them."""
-    from nlparam.progress import Progress
+    from nlparam.runtime.progress import Progress
 
     settings: dict[str, Any] = {
         "lm": _language_model(config),
@@ -166,7 +166,7 @@ def _embedder(section: EmbedderSection) -> "str | AbstractEmbedder":
 
 
 def _cascade(config: Config) -> "Cascade | None":
-    from nlparam.cascade import Cascade
+    from nlparam.denotation.cascade import Cascade
 
     section = config.judge
     if not section.cascade:
@@ -180,7 +180,7 @@ def _cascade(config: Config) -> "Cascade | None":
 
 
 def _budget(config: Config) -> "Budget | None":
-    from nlparam.budget import Budget, load_price
+    from nlparam.runtime.budget import Budget, load_price
 
     section = config.budget
     limits = section.model_dump(exclude={"max_judgments", "prices"})
@@ -188,7 +188,7 @@ def _budget(config: Config) -> "Budget | None":
         return None
     price = None
     if section.max_cost is not None:
-        from nlparam.language.lm import load_language_model
+        from nlparam.lm import load_language_model
 
         price = load_price(load_language_model(_language_model(config)).identity, section.prices)
     return Budget(**limits, price=price)

@@ -16,7 +16,7 @@ from benchmarks.experiments.build import build
 from benchmarks.experiments.runs import FIT, Run, RunFolderError, claimed, run_folder, write_run
 from benchmarks.experiments.schema import Config
 from nlparam.errors import NlparamError
-from nlparam.versions import installed_versions
+from nlparam.results.versions import installed_versions
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -124,11 +124,11 @@ def _metrics(config: Config, problem: Problem, outcome: Outcome, left_out: Datas
 def _similarity(problem: Problem, outcome: Outcome) -> dict[str, float]:
     """How alike found and reference predicates are to the language model. What that costs is no cost of the arm."""
     from benchmarks.experiments.scores import similarity
-    from nlparam.costs import Costs
-    from nlparam.language.lm import load_language_model
-    from nlparam.language.lm.engine import Engine
     from nlparam.language.similarity import SimilarityJudge
-    from nlparam.language.store import Store
+    from nlparam.lm import load_language_model
+    from nlparam.lm.engine import Engine
+    from nlparam.lm.store import Store
+    from nlparam.runtime.costs import Costs
 
     settings = problem.settings
     timeout = settings["timeout"]
@@ -153,7 +153,7 @@ def _identities(problem: Problem, arm: AbstractArm, outcome: Outcome) -> dict[st
         names = {"lm": "lm_identity", "embedder": "embedder_identity", "judge": "judge", "proposer": "proposer"}
         return {name: settings.get(key) for name, key in names.items()}
     from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder
-    from nlparam.language.lm import load_language_model
+    from nlparam.lm import load_language_model
 
     given = problem.settings.get("embedder")
     embedder = given if isinstance(given, AbstractEmbedder) else SentenceTransformerEmbedder(given)

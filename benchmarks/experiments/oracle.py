@@ -26,18 +26,18 @@ from benchmarks.experiments.data import files, load, names
 from benchmarks.experiments.oracle_parts import Candidates, OracleJudge, OracleProposer
 from benchmarks.experiments.runs import Run, claimed, run_folder, write_run
 from benchmarks.experiments.schema import Config, validate
-from nlparam.budget import Meter
-from nlparam.corpus import Corpus
-from nlparam.costs import Costs
+from nlparam.corpus.corpus import Corpus
+from nlparam.fitting.search import Found, Search, SearchOptions
+from nlparam.fitting.setup import default_options
 from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder, embed_corpus
 from nlparam.language.features import NgramFeatures
-from nlparam.language.lm.scripted import ScriptedModel
-from nlparam.language.store import Store
-from nlparam.numerics.model import AbstractPredicateModel
-from nlparam.progress import Progress
-from nlparam.run import default_options
-from nlparam.search import Found, Search, SearchOptions
-from nlparam.versions import installed_versions
+from nlparam.lm.scripted import ScriptedModel
+from nlparam.lm.store import Store
+from nlparam.numerics.core.model import AbstractPredicateModel
+from nlparam.results.versions import installed_versions
+from nlparam.runtime.budget import Meter
+from nlparam.runtime.costs import Costs
+from nlparam.runtime.progress import Progress
 
 # Coordinate refinement goes on until no slot gains.
 REFINEMENT: dict[str, dict[str, Any]] = {

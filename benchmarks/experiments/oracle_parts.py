@@ -10,9 +10,9 @@ import dataclasses
 
 import numpy as np
 
-from nlparam.costs import Costs
-from nlparam.language.judge import AbstractJudge
+from nlparam.denotation.judge import AbstractJudge
 from nlparam.language.propose import AbstractProposer
+from nlparam.runtime.costs import Costs
 
 # Shares of texts for which a noisy copy of a gold predicate gives the wrong answer.
 _FLIPS = (0.05, 0.1, 0.2)

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.experiments.base import Dataset, Outcome
+from nlparam.fitting.result import Fit
 from nlparam.language.similarity import SimilarityJudge
-from nlparam.numerics.metrics import (
+from nlparam.numerics.statistics.metrics import (
     best_f1,
     coverage,
     f1_ceiling,
@@ -16,7 +17,6 @@ from nlparam.numerics.metrics import (
     overlap,
     partition_agreement,
 )
-from nlparam.solution import Fit
 
 
 def score(dataset: Dataset, outcome: Outcome) -> dict[str, float]:
@@ -142,7 +142,7 @@ def _classes(labels: list[Any], known: list) -> list[int]:
 
 def _steps(stamps: list[Any], times: list, unit: str | None) -> np.ndarray:
     """For each stamp the nearest of the `times` of a fit, which are numbers or ISO dates."""
-    from nlparam.times import time_steps
+    from nlparam.corpus.times import time_steps
 
     # Some of the fit's own times come along, since a single stamp is no series.
     dates = isinstance(times[0], str)

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from nlparam.language.embed import AbstractEmbedder
-from nlparam.language.lm.base import Request
-from nlparam.language.lm.scripted import Answer, ScriptedModel
+from nlparam.lm.base import Request
+from nlparam.lm.scripted import Answer, ScriptedModel
 
 _WORD = re.compile(r"[^\W\d_]{4,}")
 _QUESTION = re.compile(r"Text: (?P<text>.*?)\n\nPropert(?:y: (?P<predicate>.*)\. Yes or no\?|ies:.*)\Z", re.DOTALL)

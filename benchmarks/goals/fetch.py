@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.goals import formats, sources
 from benchmarks.goals.errors import SuiteError
-from nlparam.cache_dir import cache_dir
+from nlparam.runtime.cache_dir import cache_dir
 
 
 def folder() -> Path:

@@ -16,8 +16,8 @@ from benchmarks.goals.corpora import Corpus, load
 from benchmarks.goals.suite import Goal
 from nlparam.errors import NlparamError
 from nlparam.language.embed import SentenceTransformerEmbedder, embed_corpus
-from nlparam.language.lm.base import AbstractLanguageModel
-from nlparam.language.store import Store
+from nlparam.lm.base import AbstractLanguageModel
+from nlparam.lm.store import Store
 from nlparam.models import Classification, Clustering
 
 

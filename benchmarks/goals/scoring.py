@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.goals.suite import Goal
-from nlparam.numerics.metrics import matched_f1, one_hot
+from nlparam.numerics.statistics.metrics import matched_f1, one_hot
 
 # What fits of the topics reached before goals beyond topics were followed.
 TOPICS = {"bbc": 0.95, "agnews": 0.848, "syngoalex_topic": 0.924}

@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.goals.corpora import Corpus, Row, corpus_of, sampled
 from benchmarks.goals.errors import SuiteError
 from benchmarks.goals.fetch import python
-from nlparam.datasets import load_dataset
+from nlparam.corpus.datasets import load_dataset
 
 # Eight presidents, two of each era, by the names of the files.
 _ERAS = {

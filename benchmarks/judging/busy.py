@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.judging.embedded import PREDICATES
-from nlparam.costs import Costs
-from nlparam.language.judge import LabelJudge
-from nlparam.language.lm import load_language_model
-from nlparam.language.lm.cores import FreeCores
-from nlparam.language.lm.engine import Engine
-from nlparam.language.store import Store
+from nlparam.denotation.judge import LabelJudge
+from nlparam.lm import load_language_model
+from nlparam.lm.cores import FreeCores
+from nlparam.lm.engine import Engine
+from nlparam.lm.store import Store
+from nlparam.runtime.costs import Costs
 
 WEIGHTS = "qwen2.5-coder-0.5b"
 TEXTS = tuple(

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.judging.least import least_fraction
-from nlparam.numerics.cascade import CascadeSteps, Target
-from nlparam.numerics.certify import EVERYTHING, Bounds, certify
-from nlparam.numerics.head import correct
+from nlparam.numerics.heads.cascade import CascadeSteps, Target
+from nlparam.numerics.heads.certify import EVERYTHING, Bounds, certify
+from nlparam.numerics.heads.head import correct
 
 RECORDED = Path(__file__).parent / "recorded"
 
@@ -117,7 +117,7 @@ def load(name: str, data: Path, folder: Path = RECORDED) -> Recording:
     import safetensors
     from sklearn.cluster import KMeans
 
-    from nlparam.denoter import TextFeatures
+    from nlparam.denotation.denoter import TextFeatures
     from nlparam.language.embed import SentenceTransformerEmbedder
     from nlparam.language.features import NgramFeatures
 
@@ -139,7 +139,7 @@ def load(name: str, data: Path, folder: Path = RECORDED) -> Recording:
 
 def texts_of(name: str, data: Path) -> list[str]:
     """All texts of a set, in their order."""
-    from nlparam.datasets import load_dataset
+    from nlparam.corpus.datasets import load_dataset
 
     if name == "bbc":
         return load_dataset("bbc").texts

@@ -40,11 +40,11 @@ def measure(n: int = 1_000_000, *, batch: int = 20_000, servers: int = 1) -> dic
 
 
 def _run(n: int, batch: int, n_servers: int) -> dict:
-    from nlparam.costs import Costs
-    from nlparam.language.judge import LabelJudge
-    from nlparam.language.lm.engine import Engine
-    from nlparam.language.store import Store
-    from nlparam.progress import Progress
+    from nlparam.denotation.judge import LabelJudge
+    from nlparam.lm.engine import Engine
+    from nlparam.lm.store import Store
+    from nlparam.runtime.costs import Costs
+    from nlparam.runtime.progress import Progress
 
     early = _EARLY if n > _EARLY else n // 2
     peak_early, costs = 0.0, Costs()
@@ -81,7 +81,7 @@ def _run(n: int, batch: int, n_servers: int) -> dict:
 
 
 def _backend(urls: list[str]):
-    from nlparam.language.lm.server import ServerModel, ServerPool
+    from nlparam.lm.server import ServerModel, ServerPool
 
     return ServerModel(urls[0]) if len(urls) == 1 else ServerPool([ServerModel(url) for url in urls])
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from nlparam.costs import Costs
-from nlparam.datasets import load_dataset
-from nlparam.language.judge import LabelJudge
-from nlparam.language.lm import DEFAULT_WEIGHTS, load_language_model
-from nlparam.language.lm.engine import Engine
-from nlparam.language.store import Store
+from nlparam.corpus.datasets import load_dataset
+from nlparam.denotation.judge import LabelJudge
+from nlparam.lm import DEFAULT_WEIGHTS, load_language_model
+from nlparam.lm.engine import Engine
+from nlparam.lm.store import Store
+from nlparam.runtime.costs import Costs
 
 PREDICATES = tuple(f"is about {topic}" for topic in ("business", "entertainment", "politics", "sports", "technology"))
 

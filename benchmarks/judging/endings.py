@@ -17,10 +17,10 @@ _FAILED = 1
 # What a process does: it loads a model, has four judgments made, and ends in one of four ways.
 _CHILD = """
 import contextlib, sys, threading, time
-from nlparam.costs import Costs
+from nlparam.runtime.costs import Costs
 from nlparam.errors import LanguageModelError
-from nlparam.language.lm import Message, Request, load_language_model
-from nlparam.language.lm.engine import Engine
+from nlparam.lm import Message, Request, load_language_model
+from nlparam.lm.engine import Engine
 
 kind, lm, moment = sys.argv[1], sys.argv[2], float(sys.argv[3])
 requests = [

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import nlparam
-from nlparam.datasets import load_dataset
+from nlparam.corpus.datasets import load_dataset
 from nlparam.models import Clustering
 
 GOAL = "what the story is about"

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nlparam.numerics.cascade import Target
-from nlparam.numerics.head import bias, correct, log_odds_of
-from nlparam.numerics.joint_head import fit_joint_head
+from nlparam.numerics.heads.cascade import Target
+from nlparam.numerics.heads.head import bias, correct, log_odds_of
+from nlparam.numerics.heads.joint_head import fit_joint_head
 
 
 def least_fraction(

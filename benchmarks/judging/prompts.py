@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from nlparam.costs import Costs
-from nlparam.datasets import load_dataset
-from nlparam.language.judge import FORMS, LabelJudge
-from nlparam.language.lm import load_language_model
-from nlparam.language.lm.engine import Engine
-from nlparam.language.store import Store
-from nlparam.numerics.head import bias
+from nlparam.corpus.datasets import load_dataset
+from nlparam.denotation.judge import FORMS, LabelJudge
+from nlparam.lm import load_language_model
+from nlparam.lm.engine import Engine
+from nlparam.lm.store import Store
+from nlparam.numerics.heads.head import bias
+from nlparam.runtime.costs import Costs
 
 
 def measure(*, data: Path, n_texts: int = 60, n_words: int = 60, lm: str = "embedded", seed: int = 0) -> dict[str, Any]:

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.judging.cascade import RECORDED, texts_of
-from nlparam.costs import Costs
-from nlparam.language.judge import LabelJudge
-from nlparam.language.lm import load_language_model
-from nlparam.language.lm.engine import Engine
-from nlparam.language.store import Store
+from nlparam.denotation.judge import LabelJudge
+from nlparam.lm import load_language_model
+from nlparam.lm.engine import Engine
+from nlparam.lm.store import Store
+from nlparam.runtime.costs import Costs
 
 N_WORDS = 60
 PREDICATES = {

@@ -20,7 +20,7 @@ import numpy as np
 
 from nlparam import scale
 from nlparam.language.embed import AbstractEmbedder
-from nlparam.progress import Progress
+from nlparam.runtime.progress import Progress
 
 _PREDICATES = ["is about the weather", "is polite"]
 _WORDS = 20  # of a text

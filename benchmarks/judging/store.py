@@ -16,8 +16,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from nlparam.language.store import Store
-from nlparam.language.store.log import beside
+from nlparam.lm.store import Store
+from nlparam.lm.store.log import beside
 
 _MODEL, _PROMPT, _PREDICATES = "benchmark", "1-w400", 100
 _BATCH = 500_000

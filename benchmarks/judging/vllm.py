@@ -26,13 +26,13 @@ from typing import Any
 import numpy as np
 
 from benchmarks.vllm_cpu import BLOCK_SIZE, Counters, Server, model_folder
-from nlparam.costs import Costs
-from nlparam.language.judge import LABELS, LabelJudge
-from nlparam.language.lm.base import Message, Request, neutralise
-from nlparam.language.lm.engine import Engine
-from nlparam.language.lm.server import ServerModel
+from nlparam.denotation.judge import LABELS, LabelJudge
 from nlparam.language.prompting import cut_words, load_prompt
-from nlparam.language.store import Store
+from nlparam.lm.base import Message, Request, neutralise
+from nlparam.lm.engine import Engine
+from nlparam.lm.server import ServerModel
+from nlparam.lm.store import Store
+from nlparam.runtime.costs import Costs
 
 PREDICATES = (
     "is about sports",
@@ -153,7 +153,7 @@ class _Prompts:
 
 def _articles(n: int) -> list[str]:
     """Articles of all topics that are long enough to be cut, the same in every run."""
-    from nlparam.datasets import load_dataset
+    from nlparam.corpus.datasets import load_dataset
 
     texts = [text for text in load_dataset("bbc").texts if len(text.split()) >= N_WORDS]
     return [texts[i] for i in np.random.default_rng(0).choice(len(texts), n, replace=False)]

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import nlparam
-from nlparam.decomposition import Decomposed, Execution, Expression, Part, parse, repair
 from nlparam.errors import LanguageModelError
-from nlparam.numerics.logic import evaluate
+from nlparam.evals.decomposition import Decomposed, Execution, Expression, Part, parse, repair
+from nlparam.numerics.statistics.logic import evaluate
 
 # Labels are given; which topics make the compound true.
 _NEWS = {

@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from nlparam.executable import RejectedSource, checked_source
-from nlparam.sandbox import Limits, run_predicates
+from nlparam.denotation.computed import RejectedSource, checked_source
+from nlparam.runtime.sandbox import Limits, run_predicates
 
 _FILE = Path(__file__).with_name("hostile.txt")
 # From any object to the globals of `os`, and from there to every module and builtin.

@@ -13,9 +13,9 @@ import warnings
 
 import numpy as np
 
-from nlparam.evaluators import Audit, Evaluations, audit
-from nlparam.language.lm.scripted import ScriptedModel
+from nlparam.evals.audit import Audit, Evaluations, audit
 from nlparam.language.prompting import cut_words
+from nlparam.lm.scripted import ScriptedModel
 
 _QUESTION = re.compile(r"Text: (?P<text>.*)\n\nProperty: (?P<predicate>.*)\. Yes or no\?\Z", re.DOTALL)
 _N_TASKS, _ERRORS = 320, 0.08

@@ -23,10 +23,10 @@ import numpy as np
 
 import nlparam
 from benchmarks.siblings._compounds import news, planted
-from nlparam.decomposition import Decomposed, Execution, Expression, Not, Part, parse, repair
-from nlparam.language.lm.base import Request
-from nlparam.language.lm.scripted import ScriptedModel
-from nlparam.numerics.logic import evaluate
+from nlparam.evals.decomposition import Decomposed, Execution, Expression, Not, Part, parse, repair
+from nlparam.lm.base import Request
+from nlparam.lm.scripted import ScriptedModel
+from nlparam.numerics.statistics.logic import evaluate
 
 _N_TEXTS = 240
 _SAYS_YES, _SAYS_NO = 0.05, 0.03

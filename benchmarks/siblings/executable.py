@@ -16,17 +16,17 @@ from typing import NamedTuple
 import numpy as np
 
 import nlparam
-from nlparam.costs import Costs
-from nlparam.executable.written import Criteria, try_functions, write_functions
+from nlparam.denotation.computed.written import Criteria, try_functions, write_functions
+from nlparam.denotation.judge import LabelJudge
 from nlparam.language.embed import AbstractEmbedder
-from nlparam.language.judge import LabelJudge
-from nlparam.language.lm import load_language_model
-from nlparam.language.lm.engine import Engine
-from nlparam.language.lm.scripted import ScriptedModel
 from nlparam.language.prompting import cut_words
-from nlparam.language.store import Store
+from nlparam.lm import load_language_model
+from nlparam.lm.engine import Engine
+from nlparam.lm.scripted import ScriptedModel
+from nlparam.lm.store import Store
 from nlparam.models import Regression
-from nlparam.sandbox import run_predicates
+from nlparam.runtime.costs import Costs
+from nlparam.runtime.sandbox import run_predicates
 
 _QUESTION = re.compile(r"Text: (?P<text>.*)\n\nProperty: (?P<predicate>.*)\. Yes or no\?\Z", re.DOTALL)
 _ERRORS = 0.04

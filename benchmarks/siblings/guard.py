@@ -16,18 +16,18 @@ import time
 from pathlib import Path
 from typing import Any
 
-from nlparam.costs import Costs
-from nlparam.datasets import load_dataset
+from nlparam.corpus.datasets import load_dataset
+from nlparam.denotation.judge import LabelJudge
 from nlparam.guard import Benign, Guard, Plan, load, read_constitution, train
 from nlparam.guard.evaluation import Attack, evaluate, held_out_attacks, read_attacks
 from nlparam.guard.obfuscation import canonical
 from nlparam.guard.proxy import Proxy
 from nlparam.guard.streams import events_of
 from nlparam.guard.windows import looks_of
-from nlparam.language.judge import LabelJudge
-from nlparam.language.lm import load_language_model
-from nlparam.language.lm.engine import Engine
-from nlparam.language.store import Store
+from nlparam.lm import load_language_model
+from nlparam.lm.engine import Engine
+from nlparam.lm.store import Store
+from nlparam.runtime.costs import Costs
 
 _HERE = Path(__file__).parent
 # English mostly: the German and the French of so small a model can hardly be read.

@@ -16,9 +16,9 @@ import json
 import numpy as np
 import scipy.special
 
-from nlparam.evaluators import Evaluations
-from nlparam.evaluators.mistakes import changes
-from nlparam.numerics.rates import rate
+from nlparam.evals.audit import Evaluations
+from nlparam.evals.audit.mistakes import changes
+from nlparam.numerics.statistics.rates import rate
 
 _LEVEL = 0.05
 _STUDIES = 400  # of each shape

@@ -25,11 +25,11 @@ import numpy as np
 
 import nlparam
 from benchmarks.siblings._worlds import WORLDS, World
+from nlparam.evals.simulatability import Explanation, Simulated
 from nlparam.language.embed import AbstractEmbedder
-from nlparam.language.lm.base import Request
-from nlparam.language.lm.scripted import ScriptedModel
-from nlparam.numerics.simulation import Measured, generality, mean, precision
-from nlparam.simulatability import Explanation, Simulated
+from nlparam.lm.base import Request
+from nlparam.lm.scripted import ScriptedModel
+from nlparam.numerics.statistics.simulation import Measured, generality, mean, precision
 
 _MISREAD, _BROKEN = 0.10, 0.05
 _CANNOT = "this cannot be inferred from the explanation"

@@ -23,11 +23,11 @@ import numpy as np
 from benchmarks.visdiff.check import agreement, known_hypotheses
 from benchmarks.visdiff.grade import Grader, accuracies
 from benchmarks.visdiff.pairs import Pair, Sets, find_sets, read_pairs
-from nlparam.costs import Costs
-from nlparam.language.lm import load_language_model
-from nlparam.language.lm.engine import Engine
 from nlparam.language.similarity import SimilarityJudge
-from nlparam.language.store import Store
+from nlparam.lm import load_language_model
+from nlparam.lm.engine import Engine
+from nlparam.lm.store import Store
+from nlparam.runtime.costs import Costs
 
 PAIRS = Path("../shared/data/visdiff/pairs.jsonl")
 
@@ -71,7 +71,7 @@ def run(pairs: Sequence[Pair], arguments: argparse.Namespace) -> dict[str, Any]:
 def hypotheses(sets: Sets, store: Store, arguments: argparse.Namespace) -> list[str]:
     """What is said of set A, the best first: by AUROC where there is a ranker, else by the tested effect."""
     import nlparam
-    from nlparam.readers import read_texts
+    from nlparam.corpus.readers import read_texts
 
     common = {"lm": arguments.lm, "store": store, "ratings": False, "seed": arguments.seed}
     if sets.images:

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.visdiff.pairs import Pair
-from nlparam.language.lm.base import Completion, Request
-from nlparam.language.lm.engine import Engine
 from nlparam.language.prompting import load_prompt
+from nlparam.lm.base import Completion, Request
+from nlparam.lm.engine import Engine
 
 GRADES = {"full": 1.0, "partly": 0.5, "no": 0.0}
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from nlparam.images import holds_images
+from nlparam.comparing.images import holds_images
 
 # What the ImageNet sets are compared with has the name of a data set instead of a description.
 _PLAIN = {"imagenet": "ordinary photographs", "base": "ordinary photographs"}

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from nlparam.cli.output import print_table, print_warnings, printable
 from nlparam.errors import NlparamError
-from nlparam.progress import Progress
+from nlparam.runtime.progress import Progress
 
 if TYPE_CHECKING:
-    from nlparam.budget import Budget
+    from nlparam.runtime.budget import Budget
 
 
 def assign_texts(
@@ -27,14 +27,14 @@ def assign_texts(
 ) -> dict[str, list]:
     """The table of texts and their nodes, by column; prints how many texts each node has."""
     with progress.task("starting", None):
-        from nlparam.corpus import whole_characters
-        from nlparam.language.store import Store
+        from nlparam.corpus.corpus import whole_characters
+        from nlparam.lm.store import Store
         from nlparam.taxonomies.assign import WAYS, assign, columns_of
-        from nlparam.taxonomies.folder import load
+    from nlparam.taxonomies.result import Taxonomy
 
     if by is not None and by not in WAYS:
         raise NlparamError(f"got --by {by} for a taxonomy, expected one of {', '.join(WAYS)}")
-    taxonomy = load(folder)
+    taxonomy = Taxonomy.load(folder)
     with Store(store) as opened:
         assigned = assign(
             taxonomy,

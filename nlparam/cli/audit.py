@@ -12,8 +12,8 @@ from nlparam.cli.run_fit import usage_errors
 from nlparam.cli.run_options import EmbeddingOptions, spread_options
 
 if TYPE_CHECKING:
-    from nlparam.evaluators import Audit
-    from nlparam.numerics.rates import Rate
+    from nlparam.evals.audit import Audit
+    from nlparam.numerics.statistics.rates import Rate
 
 
 @spread_options
@@ -99,14 +99,14 @@ def audit(
         raise typer.BadParameter("got no --covariates, expected some to adjust for", param_hint="'--adjust'")
     if goal is not None and not goal.strip():
         raise typer.BadParameter("got nothing, expected a few words", param_hint="'--goal'")
-    from nlparam.progress import Progress
+    from nlparam.runtime.progress import Progress
 
     progress = Progress()
     with progress.task("starting", None):
         from nlparam.errors import FitWarning, NlparamError
-        from nlparam.evaluators import audit as audit_evaluator
-        from nlparam.evaluators import read_evaluations
-        from nlparam.evaluators.audit import GOAL, LEVEL
+        from nlparam.evals.audit import audit as audit_evaluator
+        from nlparam.evals.audit import read_evaluations
+        from nlparam.evals.audit.audit import GOAL, LEVEL
 
     read = read_evaluations(evaluations, system_field=system_field, covariates=names)
     measuring: dict[str, Any] = {
@@ -151,7 +151,7 @@ def audit(
 
 
 def _lines(path: Path) -> list[str]:
-    from nlparam.readers import read_texts
+    from nlparam.corpus.readers import read_texts
 
     return [line for line in read_texts(path).texts if line.strip()]
 

@@ -15,7 +15,7 @@ from nlparam.cli.run_options import spread_options
 from nlparam.errors import CorpusError
 
 if TYPE_CHECKING:
-    from nlparam.comparison import Comparison
+    from nlparam.comparing.result import Comparison
 
 # More values than these are no groups.
 _MOST_GROUPS = 26
@@ -39,7 +39,7 @@ def compare(
     Differences are found in one part of the texts and tested on the rest. The folder gets comparison.json, the texts
     and judgments, and a report. The same command again asks nothing twice.
     """
-    from nlparam.progress import Progress
+    from nlparam.runtime.progress import Progress
 
     _check(files, options)
     pictures = options.group_field is None and of_images.are_images(files)
@@ -49,7 +49,7 @@ def compare(
     with progress.task("starting", None):
         from nlparam.comparing.arguments import check_numbers
         from nlparam.comparing.options import CompareOptions
-        from nlparam.telemetry import write_events
+        from nlparam.runtime.telemetry import write_events
 
     given: dict[str, Any] = {"n_kept": options.n_tested, "research": options.research}
     given |= {"n_validated": options.n_validated, "n_screened": options.n_screened}
@@ -76,9 +76,7 @@ def compare(
     if comparison is None:
         return
     if options.json:
-        from nlparam.comparing.folder import read_contents
-
-        print_json(read_contents(options.out))
+        print_json(comparison.read(options.out))
     else:
         show(comparison, options.out)
 
@@ -109,10 +107,10 @@ def _compare_texts(files: list[Path], options: CompareCommand, settings: dict[st
     groups, adjust = _read(files, options)
     import nlparam
     from nlparam.comparing.estimation import estimate_comparison
+    from nlparam.fitting.setup import DEFAULT_GOAL
     from nlparam.language.embed import SentenceTransformerEmbedder
     from nlparam.language.goals import with_examples
     from nlparam.language.ranker import EmbeddingRanker
-    from nlparam.run import DEFAULT_GOAL
 
     ranker = None if options.ranker is None else EmbeddingRanker(SentenceTransformerEmbedder(options.ranker))
     goal = with_examples(options.goal or DEFAULT_GOAL, options.goal_example or ())
@@ -157,7 +155,7 @@ def _check_no_images(options: CompareCommand) -> None:
 
 def _read(files: list[Path], options: CompareCommand) -> tuple[dict[str, list[str]], dict[str, dict[str, list]]]:
     """The texts of each group, and the values of each covariate."""
-    from nlparam.readers import read_texts
+    from nlparam.corpus.readers import read_texts
 
     fields = tuple(dict.fromkeys(options.adjust or ()))
     if options.group_field is not None:
@@ -174,7 +172,7 @@ def _read(files: list[Path], options: CompareCommand) -> tuple[dict[str, list[st
 def _by_field(
     file: Path, group_field: str, fields: Sequence[str], options: CompareCommand
 ) -> tuple[dict[str, list[str]], dict[str, dict[str, list]]]:
-    from nlparam.readers import read_texts
+    from nlparam.corpus.readers import read_texts
 
     table = read_texts(file, text_field=options.text_field, fields=tuple(dict.fromkeys((group_field, *fields))))
     print_warnings(table.warnings)
@@ -213,7 +211,7 @@ def _names_of(files: list[Path]) -> list[str]:
 
 
 def _warn_of_long(texts: list[str]) -> None:
-    from nlparam.corpus import Corpus
+    from nlparam.corpus.corpus import Corpus
 
     # Blank and repeated texts are spoken of by the comparison, group by group.
     messages = corpus_warnings(Corpus.from_texts(texts))

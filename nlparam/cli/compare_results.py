@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from nlparam.cli.output import print_lines, print_table, printable
 
 if TYPE_CHECKING:
-    from nlparam.comparison import Comparison, Finding
+    from nlparam.comparing.records import Finding
+    from nlparam.comparing.result import Comparison
 
 # More columns do not fit into a terminal.
 _MOST_COLUMNS = 4
@@ -15,7 +16,7 @@ _MOST_COLUMNS = 4
 
 def show(comparison: "Comparison", out: Path) -> None:
     """Prints a comparison that is saved in `out`: what was tested, what became of the rest, and what it cost."""
-    from nlparam.report.text import duration
+    from nlparam.results.page.text import duration
 
     tested = comparison.tested
     names = [group.name for group in comparison.groups]

@@ -17,7 +17,7 @@ def keep_compiled() -> None:
     `JAX_COMPILATION_CACHE_DIR` names another folder, and `JAX_ENABLE_COMPILATION_CACHE=0` switches it off. A folder
     that cannot be written to is no error: functions are then compiled in every command.
     """
-    from nlparam.cache_dir import cache_dir
+    from nlparam.runtime.cache_dir import cache_dir
 
     folder = cache_dir() / "compiled" / _machine()
     try:

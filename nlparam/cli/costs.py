@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 from nlparam.cli.output import print_json, print_lines, print_table
 
 if TYPE_CHECKING:
-    from nlparam.estimation import Estimate
-    from nlparam.numerics.cascade import Certificate
+    from nlparam.fitting.estimate import Estimate
+    from nlparam.numerics.heads.cascade import Certificate
 
 
 def show_estimate(estimate: "Estimate", options: Any) -> None:
     """Prints an estimate, and which limits of the budget (`max_calls` and so on) of a command it goes over."""
     limits = {"calls": options.max_calls, "tokens": options.max_tokens, "seconds": options.max_seconds}
     limits["cost"] = options.max_cost
-    from nlparam.report.text import duration
+    from nlparam.results.page.text import duration
 
     expected = {"calls": estimate.calls, "tokens": estimate.prompt_tokens + estimate.completion_tokens}
     expected |= {"seconds": estimate.seconds, "cost": estimate.cost}

@@ -9,10 +9,10 @@ import typer
 from nlparam.cli.options import TextField
 from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable
 from nlparam.cli.run_options import RunOptions, spread_options
-from nlparam.result_folder import report_beside
+from nlparam.results.folder import report_beside
 
 if TYPE_CHECKING:
-    from nlparam.decomposition import Decomposed
+    from nlparam.evals.decomposition import Decomposed
 
 
 @spread_options
@@ -79,15 +79,15 @@ def decompose(
         raise typer.BadParameter("got --label-field too, expected one of the two", param_hint="'--judged'")
     if record and repairs is None:
         raise typer.BadParameter("it needs a log, --repairs FILE", param_hint="'--record'")
-    from nlparam.progress import Progress
-    from nlparam.readers import read_texts
+    from nlparam.corpus.readers import read_texts
+    from nlparam.runtime.progress import Progress
 
     table = read_texts(texts, text_field=text_field, fields=() if label_field is None else (label_field,))
     print_warnings(table.warnings)
     progress = Progress()
     with progress.task("starting", None):
-        from nlparam.decomposition import RepairRecord, append_repair, decompose
         from nlparam.errors import FitWarning
+        from nlparam.evals.decomposition import RepairRecord, append_repair, decompose
 
     labels: Any = "judged" if judged else None if label_field is None else table.columns[label_field]
     with warnings.catch_warnings(record=True) as caught:

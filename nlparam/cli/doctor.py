@@ -13,9 +13,9 @@ from nlparam.cli.output import print_json, print_lines, print_table, printable
 from nlparam.errors import NlparamError
 
 if TYPE_CHECKING:
-    from nlparam.language.lm.base import AbstractLanguageModel
-    from nlparam.language.lm.server import Capabilities
-    from nlparam.language.store import Store as OpenStore
+    from nlparam.lm.base import AbstractLanguageModel
+    from nlparam.lm.server import Capabilities
+    from nlparam.lm.store import Store as OpenStore
 
 _SENTENCE = "The striker scored twice in the second half and the home team won the match."
 _PREDICATE = "is about sports"
@@ -43,7 +43,7 @@ def doctor(
 
     One sentence is embedded and one judgment asked of the language model. Exit code 1 if something is wrong.
     """
-    from nlparam.progress import Progress
+    from nlparam.runtime.progress import Progress
 
     progress = Progress()
     checks: list[Check] = []
@@ -127,8 +127,8 @@ def _devices() -> Iterator[Check]:
 
 
 def _store(path: Path | None) -> Iterator[Check]:
-    from nlparam.cache_dir import cache_dir
-    from nlparam.language.store import Store as OpenStore
+    from nlparam.lm.store import Store as OpenStore
+    from nlparam.runtime.cache_dir import cache_dir
 
     with OpenStore(path) as store:  # writes into the file, so that a read-only one is found out
         counts = store.counts()
@@ -166,8 +166,8 @@ def _embedder(name: str | None) -> Iterator[Check]:
 
 
 def _language_model(name: str, timeout: float) -> Iterator[Check]:
-    from nlparam.language.lm import load_language_model
-    from nlparam.language.store import Store as OpenStore
+    from nlparam.lm import load_language_model
+    from nlparam.lm.store import Store as OpenStore
 
     model = load_language_model(name, timeout=timeout)
     where = getattr(model, "path", None) or getattr(model, "base_url", None) or name
@@ -209,10 +209,10 @@ def _reading(address: str, found: "Capabilities") -> Check:
 def _judgment(model: "AbstractLanguageModel", store: "OpenStore", timeout: float) -> Iterator[Check]:
     import numpy as np
 
-    from nlparam.costs import Costs
-    from nlparam.language.judge import LabelJudge
-    from nlparam.language.lm.engine import Engine
-    from nlparam.progress import Progress
+    from nlparam.denotation.judge import LabelJudge
+    from nlparam.lm.engine import Engine
+    from nlparam.runtime.costs import Costs
+    from nlparam.runtime.progress import Progress
 
     costs = Costs()
     silent = Progress(enabled=False)

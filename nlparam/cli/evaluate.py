@@ -11,12 +11,12 @@ from nlparam.cli.output import print_json, print_lines, print_table, print_warni
 from nlparam.cli.run_fit import shown_warnings, usage_errors
 from nlparam.cli.run_options import EmbeddingOptions, spread_options
 from nlparam.errors import BudgetError, CorpusError, LanguageModelError
-from nlparam.result_folder import check_result_file, digest_of_content, report_beside, write_result_file
+from nlparam.results.folder import check_result_file, digest_of_content, report_beside, write_result_file
 
 if TYPE_CHECKING:
-    from nlparam.budget import Meter
-    from nlparam.execution import Evaluation, Explanation, Probe
-    from nlparam.numerics.rates import Rate
+    from nlparam.evals.code import Evaluation, Explanation, Probe
+    from nlparam.numerics.statistics.rates import Rate
+    from nlparam.runtime.budget import Meter
 
 app = typer.Typer(no_args_is_help=True, help="Evaluate what can be executed.")
 
@@ -85,8 +85,8 @@ def code(
         raise typer.BadParameter("got --solutions too, expected one of the two", param_hint="'--reference'")
     if explain and not probe:
         raise typer.BadParameter("it explains what --probe finds: give both", param_hint="'--explain'")
-    from nlparam.execution.problems import read_problems, read_solutions
-    from nlparam.progress import Progress
+    from nlparam.evals.code.problems import read_problems, read_solutions
+    from nlparam.runtime.progress import Progress
 
     read = read_problems(problems)
     given = read_solutions(solutions, read) if solutions is not None else None
@@ -102,12 +102,12 @@ def code(
     check_result_file(out, settings, overwrite=options.overwrite)
     progress = Progress()
     with progress.task("starting", None):
-        from nlparam.budget import Meter
-        from nlparam.costs import Costs
-        from nlparam.execution import evaluate_code, execution_report, explain_drop
-        from nlparam.execution import probe as probe_memory
-        from nlparam.language.store import Store as OpenStore
-        from nlparam.sandbox import Limits
+        from nlparam.evals.code import evaluate_code, execution_report, explain_drop
+        from nlparam.evals.code import probe as probe_memory
+        from nlparam.lm.store import Store as OpenStore
+        from nlparam.runtime.budget import Meter
+        from nlparam.runtime.costs import Costs
+        from nlparam.runtime.sandbox import Limits
 
     with usage_errors():
         limits = Limits(profile="libraries", seconds=seconds, memory=memory << 20)
@@ -153,9 +153,9 @@ def code(
 
 
 def _written(problems, options: EmbeddingOptions, store, meter: "Meter", progress) -> "dict[str, str | None]":
-    from nlparam.execution import write_solutions
-    from nlparam.language.lm import load_language_model
-    from nlparam.language.lm.engine import Engine
+    from nlparam.evals.code import write_solutions
+    from nlparam.lm import load_language_model
+    from nlparam.lm.engine import Engine
 
     model, costs = load_language_model(options.lm, timeout=options.timeout), meter.costs
     with (

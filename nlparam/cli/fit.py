@@ -74,8 +74,8 @@ def classification(
     """Find K predicates that tell the class of a text, and what each adds to the odds of each class."""
 
     def model(labels: Any):
+        from nlparam.corpus.labels import class_labels
         from nlparam.errors import CorpusError
-        from nlparam.labels import class_labels
         from nlparam.models import Classification
 
         n_classes = len(class_labels(labels, len(labels)).names)

@@ -58,7 +58,7 @@ def train(
     rules = read_constitution(constitution)
     traffic, warnings = read_benign(benign, text_field=text_field)
     print_warnings(warnings)
-    from nlparam.progress import Progress
+    from nlparam.runtime.progress import Progress
 
     progress = Progress()
     with progress.task("starting", None):
@@ -136,19 +136,19 @@ def evaluate(
     import contextlib
     import dataclasses
 
-    from nlparam.progress import Progress
+    from nlparam.runtime.progress import Progress
 
     progress = Progress()
     with progress.task("starting", None):
         import nlparam.guard.evaluation as evaluation
-        from nlparam.costs import Costs
+        from nlparam.denotation.judge import LabelJudge
         from nlparam.guard.benign import read_benign
-        from nlparam.guard.folder import load
-        from nlparam.guard.result import check_evaluation_folder
-        from nlparam.language.judge import LabelJudge
-        from nlparam.language.lm import load_language_model
-        from nlparam.language.lm.engine import Engine
-        from nlparam.language.store import Store as OpenStore
+        from nlparam.guard.folder import Guard
+        from nlparam.guard.result import Evaluation
+        from nlparam.lm import load_language_model
+        from nlparam.lm.engine import Engine
+        from nlparam.lm.store import Store as OpenStore
+        from nlparam.runtime.costs import Costs
 
     settings = {
         "guard": str(folder),
@@ -157,8 +157,8 @@ def evaluate(
         "lm": lm,
     }
     if out is not None:
-        check_evaluation_folder(out, settings, overwrite=overwrite)
-    guard = load(folder, embedder=embedder)
+        Evaluation.check(out, settings, overwrite=overwrite)
+    guard = Guard.load(folder, embedder=embedder)
     given = None if attacks is None else evaluation.read_attacks(attacks)
     traffic = None
     if benign is not None:
@@ -177,6 +177,7 @@ def evaluate(
     if out is not None:
         found = dataclasses.replace(found, settings=found.settings | settings)
         found.save(out, overwrite=overwrite)
+        found.report(out / "report.html")
     if json:
         print_json(found.as_dict())
     else:
@@ -199,15 +200,15 @@ def serve(
     embedder: Embedder = None,
 ) -> None:
     """Serve an OpenAI-compatible proxy that screens requests, and stops a stream in its middle."""
-    from nlparam.progress import Progress
+    from nlparam.runtime.progress import Progress
 
     with Progress().task("starting", None):
         import logging
 
-        from nlparam.guard.folder import load
+        from nlparam.guard.folder import Guard
         from nlparam.guard.proxy import serve as serve_guard
 
-        guard = load(folder, embedder=embedder)
+        guard = Guard.load(folder, embedder=embedder)
     log = logging.getLogger("nlparam.guard")  # what was refused, by which rule; never the text
     log.setLevel(logging.INFO)
     log.addHandler(handler := logging.StreamHandler())

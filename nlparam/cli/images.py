@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from nlparam.comparison import Comparison
+    from nlparam.comparing.result import Comparison
 
 _IMAGES = "Images"
 
@@ -65,7 +65,7 @@ DetailOption = Annotated[
 
 def are_images(paths: Sequence[Path]) -> bool:
     """Whether these are folders of images: one at least is, so that a mix gets the error that says so."""
-    from nlparam.images import holds_images
+    from nlparam.comparing.images import holds_images
 
     return any(holds_images(path) for path in paths)
 
@@ -82,7 +82,7 @@ def compare_folders(
     **settings: Any,
 ) -> "Comparison":
     """`nlparam.compare_images` with the options of the command line; `settings` are passed on."""
-    from nlparam.comparing.images import DEFAULT_IMAGE_GOAL, compare_images, named_folders
+    from nlparam.comparing.images.driver import DEFAULT_IMAGE_GOAL, compare_images, named_folders
 
     if captions and len(captions) != len(paths):
         raise typer.BadParameter(

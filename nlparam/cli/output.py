@@ -16,7 +16,7 @@ _WIDTH_IN_A_PIPE = 240
 
 def printable(text: object) -> str:
     """One line of text in which control characters, terminal escapes among them, are shown instead of sent."""
-    from nlparam.report.text import visible
+    from nlparam.results.page.text import visible
 
     return " ".join(visible(str(text)).split())
 
@@ -46,7 +46,7 @@ def print_table(
 
 def print_lines(*lines: str) -> None:
     """Lines on standard output, control characters made visible."""
-    from nlparam.report.text import visible
+    from nlparam.results.page.text import visible
 
     for line in lines:
         typer.echo(visible(line))
@@ -65,6 +65,6 @@ def print_warnings(warnings: Iterable[str]) -> None:
 
 def print_error(message: str) -> None:
     """A message, of one line or several, on standard error."""
-    from nlparam.report.text import visible
+    from nlparam.results.page.text import visible
 
     typer.echo(visible(message), err=True)

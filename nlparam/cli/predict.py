@@ -14,12 +14,12 @@ from nlparam.cli.options import CalibrationFile, Folder, TextField, Way
 from nlparam.cli.output import print_lines, print_table, print_warnings, printable
 from nlparam.cli.run_options import CallOptions, spread_options
 from nlparam.errors import NlparamError
-from nlparam.result_folder import replacing
+from nlparam.results.folder import replacing
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from nlparam.solution import Fit
+    from nlparam.fitting.result import Fit
 
 
 @spread_options
@@ -67,8 +67,8 @@ def predict(
     of_taxonomy = (folder / "taxonomy.json").exists()
     if calibration is not None and not of_taxonomy:
         raise typer.BadParameter("only a taxonomy takes one; a fit keeps its own", param_hint="'--calibration'")
-    from nlparam.progress import Progress
-    from nlparam.readers import read_texts
+    from nlparam.corpus.readers import read_texts
+    from nlparam.runtime.progress import Progress
 
     table = read_texts(texts, text_field=text_field)
     print_warnings(table.warnings)
@@ -85,10 +85,10 @@ def predict(
         return
     with progress.task("starting", None):
         import nlparam
-        from nlparam.inference import denote
-        from nlparam.language.store import Store as OpenStore
+        from nlparam.fitting.denote import denote
+        from nlparam.lm.store import Store as OpenStore
 
-    fit = nlparam.load(folder)
+    fit = nlparam.Fit.load(folder)
     with OpenStore(options.store) as opened:
         settings = options.settings() | {"lm": lm, "store": opened, "progress": progress}
         denoted = denote(fit, table.texts, by=None if way is None else way.value, **settings)
@@ -115,7 +115,7 @@ def label_columns(
     The prediction is `cluster` and `predicate` where texts are assigned to predicates, `class` and `P(class NAME)`
     where the model names classes, `time` where it names times, else `prediction`.
     """
-    from nlparam.corpus import whole_characters
+    from nlparam.corpus.corpus import whole_characters
 
     columns: dict[str, list] = {"text": list(map(whole_characters, texts))}
     if fit.model.assigns_texts:

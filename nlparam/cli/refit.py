@@ -14,7 +14,7 @@ from nlparam.cli.run_options import CallOptions, spread_options
 from nlparam.errors import FitWarning
 
 if TYPE_CHECKING:
-    from nlparam.hierarchy import Taxonomy
+    from nlparam.taxonomies.result import Taxonomy
 
 TaxonomyFolder = Annotated[Path, typer.Argument(help="The --out folder of a taxonomy.", show_default=False)]
 MovedModel = Annotated[
@@ -74,16 +74,16 @@ def refit(
 
     Locked nodes stay. Renaming, locking, deleting, and merging nodes without children ask the language model nothing.
     """
-    from nlparam.progress import Progress
+    from nlparam.runtime.progress import Progress
     from nlparam.taxonomies.entries import FILE, read
 
     progress = Progress()
     with progress.task("starting", None):
-        from nlparam.result_folder import writing
-        from nlparam.taxonomies.folder import check_folder
+        from nlparam.results.folder import writing
         from nlparam.taxonomies.history import keep, load_or_hint
         from nlparam.taxonomies.refit import NO_EDIT, changes_of, edits_of, last_edit
         from nlparam.taxonomies.refit import refit as fit_again
+        from nlparam.taxonomies.result import Taxonomy
 
     taxonomy = load_or_hint(folder)
     file = read(folder / FILE if edited is None else edited)
@@ -99,7 +99,8 @@ def refit(
     overwrite = options.overwrite or in_place
     settings = taxonomy.settings | {"edits": edits_of(taxonomy, changes)}
     if changes or not in_place:
-        check_folder(target, settings, overwrite=overwrite, ignored=_KNOWN_LATER if changes else ())
+        wanted = Taxonomy.compared({"settings": settings})
+        Taxonomy.check(target, wanted, overwrite=overwrite, ignored=_KNOWN_LATER if changes else ())
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", FitWarning)
         new = fit_again(
@@ -136,15 +137,13 @@ def refit(
 
 def save_with_report(taxonomy: "Taxonomy", folder: Path, *, overwrite: bool) -> None:
     """Writes a taxonomy and its report."""
-    from nlparam.report.tree import write_taxonomy_report
-
     taxonomy.save(folder, overwrite=overwrite)
-    write_taxonomy_report(taxonomy, folder / "report.html")
+    taxonomy.report(folder / "report.html")
 
 
 def _candidates(given: Iterable[str]) -> dict[str, list[str]]:
     """`2: mentions a price` is for node 2; without a number it is for the first level, as "10:30 is mentioned" is."""
-    from nlparam.hierarchy import ROOT
+    from nlparam.taxonomies.records import ROOT
 
     pools: dict[str, list[str]] = {}
     for one in given:

@@ -1,19 +1,18 @@
-"""`nlparam report`: the report of a fit, a taxonomy or a comparison, made again, and its figures as files."""
+"""`nlparam report`: the report of a result of any kind, made again, and its figures as files."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from nlparam.errors import FitFolderError
+from nlparam.cli.run_fit import shown_warnings
+from nlparam.errors import ResultFolderError
 
 _FORMATS = {"svg": ("svg",), "png": ("png",), "both": ("svg", "png")}
 
 
 def report(
-    folder: Annotated[
-        Path, typer.Argument(help="The --out folder of a fit, a taxonomy or a comparison.", show_default=False)
-    ],
+    folder: Annotated[Path, typer.Argument(help="The --out folder of any result.", show_default=False)],
     figures: Annotated[
         Path | None, typer.Option("--figures", help="Write every figure into this folder, too.", show_default=False)
     ] = None,
@@ -31,15 +30,19 @@ def report(
         raise typer.BadParameter(f"got {form!r}, expected one of {', '.join(_FORMATS)}", param_hint="'--format'")
     if form is not None and figures is None:
         raise typer.BadParameter("got no --figures, to which it belongs", param_hint="'--format'")
-    from nlparam.report.figures import write_figures
+    from nlparam.results.load import load
 
     path = folder / "report.html"
-    result, more = _read(folder)
+    with shown_warnings():
+        result = load(folder)
+        shown = result.beside(folder)
     try:
-        _write(result, path, more)
-        drawn = write_figures(result, figures, formats=_FORMATS[form or "both"], **more) if figures else []
+        result.report(path, **shown)
+        drawn = result.figures(figures, formats=_FORMATS[form or "both"], **shown) if figures else []
     except OSError as error:
-        raise FitFolderError(f"{error.filename or path} cannot be written ({error}): change its permissions") from error
+        raise ResultFolderError(
+            f"{error.filename or path} cannot be written ({error}): change its permissions"
+        ) from error
     typer.echo(path)
     for figure in drawn:
         typer.echo(figure)
@@ -47,54 +50,3 @@ def report(
         import webbrowser
 
         webbrowser.open(path.resolve().as_uri())
-
-
-def _read(folder: Path) -> tuple[Any, dict[str, Any]]:
-    """The result in a folder, and what is shown with it: the intervals of a fit, the last update of a taxonomy.
-
-    Raises `FitFolderError` if there is none.
-    """
-    if (folder / "taxonomy.json").exists():
-        from nlparam.report.drift import kept_update
-        from nlparam.taxonomies.folder import load as load_taxonomy
-
-        return load_taxonomy(folder), {"update": kept_update(folder)}
-    if (folder / "comparison.json").exists():
-        from nlparam.comparison import Comparison
-
-        return Comparison.load(folder), {}
-    from nlparam.cli.posterior import kept_posterior
-    from nlparam.folder import load
-
-    try:
-        fit = load(folder)
-    except FitFolderError:
-        if (folder / "fit.json").exists():
-            raise
-        raise FitFolderError(
-            f"{folder} holds no fit, no taxonomy and no comparison (there is no fit.json, taxonomy.json or "
-            "comparison.json in it): give the --out folder of one"
-        ) from None
-    posterior = kept_posterior(fit, folder)
-    if posterior is None:
-        return fit, {"intervals": None}
-    from nlparam.posterior import credible_intervals
-    from nlparam.report import PROBABILITY
-
-    return fit, {"intervals": credible_intervals(posterior, probability=PROBABILITY)}
-
-
-def _write(result: Any, path: Path, more: dict[str, Any]) -> None:
-    from nlparam.comparison import Comparison
-    from nlparam.hierarchy import Taxonomy
-
-    if isinstance(result, Taxonomy):
-        from nlparam.report.tree import write_taxonomy_report
-
-        write_taxonomy_report(result, path, **more)
-    elif isinstance(result, Comparison):
-        from nlparam.report.comparison import write_comparison_report
-
-        write_comparison_report(result, path)
-    else:
-        result.report(path, posterior=more["intervals"])

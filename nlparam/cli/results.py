@@ -9,9 +9,9 @@ from nlparam.cli.costs import certificate_lines
 from nlparam.cli.output import print_lines, print_table, printable
 
 if TYPE_CHECKING:
-    from nlparam.recurrence import Stability
-    from nlparam.report.quantities import Intervals, QuantityView
-    from nlparam.solution import Fit
+    from nlparam.fitting.recurrence import Stability
+    from nlparam.fitting.result import Fit
+    from nlparam.results.page.quantities import Intervals, QuantityView
 
 # More columns than these do not fit into a terminal.
 _MAX_CLASSES = 6
@@ -23,8 +23,8 @@ Columns = list[tuple[str, list[str]]]
 
 def show(fit: "Fit", out: Path, intervals: "Intervals | None" = None) -> None:
     """Prints a fit that is saved in `out`, with credible intervals where there are some."""
-    from nlparam.report.quantities import goodness, view_quantities
-    from nlparam.report.text import duration
+    from nlparam.fitting.page.quantities import goodness, view_quantities
+    from nlparam.results.page.text import duration
 
     columns: Columns = [("predicate", [printable(predicate) for predicate in fit.predicates])]
     notes = []
@@ -107,7 +107,7 @@ def _columns(view: "QuantityView", before: Columns) -> Columns:
 
 
 def _course(view: "QuantityView", n_predicates: int) -> Columns:
-    from nlparam.report.results import time_name
+    from nlparam.results.page.results import time_name
 
     if view.values.shape[0] != n_predicates:
         return []

@@ -14,10 +14,10 @@ from nlparam.cli.run_options import FitOptions
 from nlparam.errors import CorpusError, FitWarning
 
 if TYPE_CHECKING:
-    from nlparam.cascade import Cascade
-    from nlparam.corpus import Corpus
-    from nlparam.numerics.model import AbstractPredicateModel
-    from nlparam.readers import Table
+    from nlparam.corpus.corpus import Corpus
+    from nlparam.corpus.readers import Table
+    from nlparam.denotation.cascade import Cascade
+    from nlparam.numerics.core.model import AbstractPredicateModel
 
 # A text of more characters is a file that was taken for a text, or one whose end nobody reads.
 _VERY_LONG = 100_000
@@ -37,7 +37,7 @@ def run(
     `ValueError` of it becomes a usage error. The data are what `field` says of each text or, if `against` is given,
     which of the two files each text is from.
     """
-    from nlparam.progress import Progress
+    from nlparam.runtime.progress import Progress
 
     _check(options, against)
     texts, data = _read(options, None if against is not None else field, against)
@@ -45,7 +45,7 @@ def run(
     progress = Progress()
     with progress.task("starting", None):
         import nlparam
-        from nlparam.run import DEFAULT_GOAL
+        from nlparam.fitting.setup import DEFAULT_GOAL
 
     with usage_errors(), _about(field if against is None else None):
         model = make_model(data)
@@ -66,7 +66,7 @@ def run(
         "executable": options.executable,
         "progress": progress,
     } | running
-    from nlparam.telemetry import write_events
+    from nlparam.runtime.telemetry import write_events
 
     if options.dry_run:
         from nlparam.cli.costs import show_estimate
@@ -91,9 +91,7 @@ def run(
         else:
             intervals = sample_posterior(fitted, posterior.value, options.out, seed=options.seed, progress=progress)
     if options.json:
-        from nlparam.folder import read_contents
-
-        print_json(read_contents(options.out))
+        print_json(fitted.read(options.out))
     else:
         from nlparam.cli.results import show
 
@@ -128,8 +126,8 @@ def _check(options: FitOptions, against: Path | None) -> None:
 
 def _read(options: FitOptions, field: str | None, against: Path | None) -> tuple[list[str], list | None]:
     """The texts, and of each the value of `field`, or the name of the file that it is from."""
-    from nlparam.corpus import Corpus
-    from nlparam.readers import read_texts
+    from nlparam.corpus.corpus import Corpus
+    from nlparam.corpus.readers import read_texts
 
     fields = () if field is None else (field,)
     table = read_dataset(options.dataset, fields) if options.dataset is not None else None
@@ -150,7 +148,7 @@ def _read(options: FitOptions, field: str | None, against: Path | None) -> tuple
 
 def read_dataset(name: str, fields: Sequence[str] = ()) -> "Table":
     """A corpus by name; raises `CorpusError` if it lacks one of the fields."""
-    from nlparam.datasets import load_dataset
+    from nlparam.corpus.datasets import load_dataset
 
     table = load_dataset(name)
     for field in fields:
@@ -185,7 +183,7 @@ def _changes(options: FitOptions) -> dict[str, Any]:
 
 
 def _cascade(options: FitOptions) -> "Cascade | None":
-    from nlparam.cascade import Cascade
+    from nlparam.denotation.cascade import Cascade
 
     targets = {name: getattr(options, name) for name in ("target_recall", "target_precision", "failure_probability")}
     if options.cascade:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nlparam.cli import options as shared
 
 if TYPE_CHECKING:
-    from nlparam.budget import Budget
+    from nlparam.runtime.budget import Budget
 
 # In the order of the help; options without a panel come before.
 _PANELS = ("Groups", "Texts", "Testing", "Search", "Models", "Judging", "Images", "Budget", "Cluster", "Output")
@@ -29,7 +29,7 @@ class CallOptions:
 
     def budget(self) -> "Budget":
         """What the language model may use."""
-        from nlparam.budget import Budget
+        from nlparam.runtime.budget import Budget
 
         return Budget(max_calls=self.max_calls, max_tokens=self.max_tokens, max_seconds=self.max_seconds)
 
@@ -70,8 +70,8 @@ class AnalysisOptions(EmbeddingOptions):
     events: shared.Events = None
 
     def budget(self) -> "Budget":
-        from nlparam.budget import load_price
-        from nlparam.language.lm import load_language_model
+        from nlparam.lm import load_language_model
+        from nlparam.runtime.budget import load_price
 
         price = None
         if self.max_cost is not None or self.prices is not None:

@@ -10,11 +10,11 @@ import typer
 from nlparam.cli.options import Embedder, Json, Seed
 from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable
 from nlparam.cli.run_options import CallOptions, spread_options
-from nlparam.result_folder import report_beside
+from nlparam.results.folder import report_beside
 
 if TYPE_CHECKING:
-    from nlparam.numerics.simulation import Measured
-    from nlparam.simulatability import Simulatability
+    from nlparam.evals.simulatability import Simulatability
+    from nlparam.numerics.statistics.simulation import Measured
 
 _INPUTS = 8
 _SHOWN = 20  # explanations in the table
@@ -116,13 +116,13 @@ def simulate(
         raise typer.BadParameter("a fit answers with its classes, leave --answers out", param_hint="'--answers'")
     if not is_fit and n_inputs is not None:
         raise typer.BadParameter("a file says its inputs, only a fit has texts to choose from", param_hint="'--inputs'")
-    from nlparam.progress import Progress
+    from nlparam.runtime.progress import Progress
 
     progress = Progress()
     with progress.task("starting", None):
         import nlparam
         from nlparam.errors import FitWarning
-        from nlparam.simulatability import read_explanations, simulate, simulate_fit
+        from nlparam.evals.simulatability import read_explanations, simulate, simulate_fit
 
     settings: dict[str, Any] = {
         "task": task,
@@ -136,7 +136,7 @@ def simulate(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", FitWarning)
         if is_fit:
-            found = simulate_fit(nlparam.load(explanations), n_inputs=n_inputs or _INPUTS, **settings)
+            found = simulate_fit(nlparam.Fit.load(explanations), n_inputs=n_inputs or _INPUTS, **settings)
         else:
             assert model is not None
             settings["lm"] = options.lm or "embedded"
@@ -151,7 +151,7 @@ def simulate(
 
 
 def _similarities(given: str) -> list[str]:
-    from nlparam.simulatability.measure import SIMILARITIES
+    from nlparam.evals.simulatability.measure import SIMILARITIES
 
     names = [name.strip() for name in given.split(",") if name.strip()]
     if not names or not set(names) <= set(SIMILARITIES):

@@ -16,7 +16,7 @@ from nlparam.cli.output import print_error, print_json, print_lines, print_table
 from nlparam.errors import NlparamError, StoreError
 
 if TYPE_CHECKING:
-    from nlparam.language.store import Store as OpenStore
+    from nlparam.lm.store import Store as OpenStore
 
 app = typer.Typer(no_args_is_help=True, help="The file that keeps judgments, proposals and embeddings.")
 
@@ -34,7 +34,7 @@ class Kind(enum.StrEnum):
 @app.command()
 def stats(store: Store = None, json: Json = False) -> None:
     """Show what is in the store: how many answers of each kind, from which models and prompts, and since when."""
-    from nlparam.language.store.contents import contents
+    from nlparam.lm.store.contents import contents
 
     with _opened(store) as opened:
         found = contents(opened)
@@ -80,7 +80,7 @@ def stats(store: Store = None, json: Json = False) -> None:
 @app.command()
 def check(store: Store = None) -> None:
     """Read the whole store and say whether it is sound; the exit status is 1 if it is not."""
-    from nlparam.language.store.contents import faults
+    from nlparam.lm.store.contents import faults
 
     with _opened(store) as opened:
         found = faults(opened)
@@ -105,8 +105,8 @@ def export(
 
     A judgment comes with its prompt version, predicate and probability. The store does not have the texts.
     """
-    from nlparam.language.store.transfer import SUFFIXES
-    from nlparam.language.store.transfer import export as write
+    from nlparam.lm.store.transfer import SUFFIXES
+    from nlparam.lm.store.transfer import export as write
 
     if out.suffix not in SUFFIXES:
         raise NlparamError(f"--out is {out}, expected a name that ends in {' or '.join(SUFFIXES)}")
@@ -126,8 +126,8 @@ def import_files(
     store: Store = None,
 ) -> None:
     """Add what exported files or other stores hold. What is there already stays, so it can be done twice."""
-    from nlparam.language.store import Store as OpenStore
-    from nlparam.language.store.transfer import merge
+    from nlparam.lm.store import Store as OpenStore
+    from nlparam.lm.store.transfer import merge
 
     with OpenStore(store) as opened:
         for path in files:
@@ -168,7 +168,7 @@ def gc(
     Answers that meet all of --older-than, --model and --prompt-version are deleted. Without any option the file is only
     made as small as its answers allow. It is rewritten in the end, which takes free space of twice its size.
     """
-    from nlparam.language.store.contents import collect
+    from nlparam.lm.store.contents import collect
 
     with _opened(store) as opened:
         found = collect(
@@ -192,8 +192,8 @@ def salvage(store: Store = None) -> None:
 
     Stop everything that uses the store first.
     """
-    from nlparam.language.store import default_store_path
-    from nlparam.language.store.salvage import salvage as save
+    from nlparam.lm.store import default_store_path
+    from nlparam.lm.store.salvage import salvage as save
 
     path = default_store_path() if store is None else store.expanduser()
     found = save(path)
@@ -207,8 +207,8 @@ def salvage(store: Store = None) -> None:
 
 @contextmanager
 def _opened(path: Path | None) -> "Iterator[OpenStore]":
-    from nlparam.language.store import Store as OpenStore
-    from nlparam.language.store import default_store_path
+    from nlparam.lm.store import Store as OpenStore
+    from nlparam.lm.store import default_store_path
 
     path = default_store_path() if path is None else path.expanduser()
     if not path.exists():

@@ -13,7 +13,8 @@ from nlparam.cli.run_options import AnalysisOptions, spread_options
 from nlparam.errors import CorpusError
 
 if TYPE_CHECKING:
-    from nlparam.hierarchy import Node, Taxonomy
+    from nlparam.taxonomies.records import Node
+    from nlparam.taxonomies.result import Taxonomy
 
 _SEARCH = "Search"
 
@@ -111,14 +112,14 @@ def taxonomy(
 
     The folder gets taxonomy.json, taxonomy.yaml for editing, and a report. The same command again asks nothing twice.
     """
-    from nlparam.progress import Progress
+    from nlparam.runtime.progress import Progress
 
     _check(texts, options)
     read, stamps = _read(texts, options)
     progress = Progress()
     with progress.task("starting", None):
+        from nlparam.fitting.setup import DEFAULT_GOAL
         from nlparam.language.goals import with_examples
-        from nlparam.run import DEFAULT_GOAL
         from nlparam.taxonomies.growing import estimate_taxonomy
         from nlparam.taxonomies.growing import taxonomy as grow
         from nlparam.taxonomies.options import TaxonomyOptions, children_range
@@ -140,7 +141,7 @@ def taxonomy(
         "representation": options.representation.value,
         "progress": progress,
     } | running
-    from nlparam.telemetry import write_events
+    from nlparam.runtime.telemetry import write_events
 
     if options.dry_run:
         from nlparam.cli.costs import show_estimate
@@ -159,7 +160,7 @@ def taxonomy(
 
 def show(tree: "Taxonomy", out: Path) -> None:
     """Prints a taxonomy that is saved in `out`: the tree, what it covers, and what it cost."""
-    from nlparam.report.text import duration
+    from nlparam.results.page.text import duration
 
     print_lines(*tree_lines(tree), "")
     measures, costs = tree.measures(), tree.costs
@@ -221,8 +222,8 @@ def _check(texts: Path | None, options: TaxonomyCommand) -> None:
 def _read(texts: Path | None, options: TaxonomyCommand) -> tuple[list[str], list | None]:
     """The texts and, if there is a field of them, their times."""
     from nlparam.cli.run_fit import corpus_warnings
-    from nlparam.corpus import Corpus
-    from nlparam.readers import read_texts
+    from nlparam.corpus.corpus import Corpus
+    from nlparam.corpus.readers import read_texts
 
     fields = () if options.time_field is None else (options.time_field,)
     if options.dataset is not None:

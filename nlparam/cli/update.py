@@ -14,7 +14,7 @@ from nlparam.cli.run_options import CallOptions, spread_options
 from nlparam.errors import FitWarning
 
 if TYPE_CHECKING:
-    from nlparam.numerics.prevalence import Prevalence
+    from nlparam.numerics.statistics.prevalence import Prevalence
     from nlparam.taxonomies.drift import Update
 
 
@@ -64,17 +64,16 @@ def update(
     The predicates stay. Children are added only for new texts that nothing explains. The folder gets update.json and
     assignments.parquet.
     """
-    from nlparam.progress import Progress
-    from nlparam.readers import read_texts
+    from nlparam.corpus.readers import read_texts
+    from nlparam.runtime.progress import Progress
 
     progress = Progress()
     with progress.task("starting", None):
-        from nlparam.corpus import Corpus
-        from nlparam.report.tree import write_taxonomy_report
-        from nlparam.result_folder import writing
-        from nlparam.run import corpus_digest
-        from nlparam.taxonomies.folder import check_folder, unfitted
+        from nlparam.corpus.corpus import Corpus
+        from nlparam.fitting.setup import corpus_digest
+        from nlparam.results.folder import writing
         from nlparam.taxonomies.history import keep, load_or_hint
+        from nlparam.taxonomies.result import Taxonomy, unfitted
         from nlparam.taxonomies.update import check_options
         from nlparam.taxonomies.update import update as bring_in
 
@@ -92,7 +91,8 @@ def update(
     overwrite = options.overwrite or in_place
     # What is added is known in the end, and checked when it is saved.
     together = corpus_digest(Corpus.from_texts([*taxonomy.texts, *table.texts]), None)
-    check_folder(target, taxonomy.settings | {"corpus": together}, overwrite=overwrite, ignored=("locked", "updates"))
+    wanted = Taxonomy.compared({"settings": taxonomy.settings | {"corpus": together}})
+    Taxonomy.check(target, wanted, overwrite=overwrite, ignored=("locked", "updates"))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", FitWarning)
         updated = bring_in(
@@ -113,7 +113,7 @@ def update(
     with writing(target):
         kept = keep(taxonomy, folder) if in_place else None
         updated.save(target, overwrite=overwrite)
-        write_taxonomy_report(updated.taxonomy, target / "report.html", update=updated.to_dict())
+        updated.taxonomy.report(target / "report.html", update=updated.to_dict())
     if json:
         print_json(updated.to_dict())
         return

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nlparam.budget import Meter
-from nlparam.costs import Costs
-from nlparam.language.judge import AbstractJudge
+from nlparam.denotation.judge import AbstractJudge
+from nlparam.runtime.budget import Meter
+from nlparam.runtime.costs import Costs
 
 # Under a budget so many questions are asked at once, so that what it allows is spread evenly over the groups.
 _AT_ONCE = 256

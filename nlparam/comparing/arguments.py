@@ -5,20 +5,20 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from nlparam.budget import Budget
 from nlparam.comparing.grouping import Grouped
 from nlparam.comparing.options import CompareOptions
-from nlparam.costs import Costs
+from nlparam.denotation.judge import AbstractJudge
+from nlparam.fitting.setup import DEFAULT_GOAL
 from nlparam.language.embed import AbstractEmbedder
-from nlparam.language.judge import AbstractJudge
-from nlparam.language.lm.base import AbstractLanguageModel
-from nlparam.language.lm.engine import Engine
 from nlparam.language.propose.groups import AbstractGroupProposer
 from nlparam.language.ranker import AbstractRanker
-from nlparam.language.store import Store
-from nlparam.numerics.effects import CORRECTIONS
-from nlparam.progress import Progress
-from nlparam.run import DEFAULT_GOAL
+from nlparam.lm.base import AbstractLanguageModel
+from nlparam.lm.engine import Engine
+from nlparam.lm.store import Store
+from nlparam.numerics.statistics.effects import CORRECTIONS
+from nlparam.runtime.budget import Budget
+from nlparam.runtime.costs import Costs
+from nlparam.runtime.progress import Progress
 
 GroupProposer = str | AbstractGroupProposer | Callable[[Engine], AbstractGroupProposer]
 

@@ -10,32 +10,31 @@ from typing import Any
 
 import numpy as np
 
-from nlparam.budget import Budget
 from nlparam.comparing.answers import Answers
 from nlparam.comparing.arguments import Arguments, GroupProposer
-from nlparam.comparing.folder import check_folder
 from nlparam.comparing.grouping import Grouped
 from nlparam.comparing.options import CompareOptions
 from nlparam.comparing.panels import PanelRows, directed_panels, random_panels
 from nlparam.comparing.race import race
+from nlparam.comparing.records import Finding, Ranking, Ratings
+from nlparam.comparing.result import Comparison
 from nlparam.comparing.setup import Setup, set_up
 from nlparam.comparing.validation import findings, judge_finalists
-from nlparam.comparison import Comparison, Finding, Ranking, Ratings
-from nlparam.costs import Costs
+from nlparam.denotation.judge import AbstractJudge
 from nlparam.errors import FitWarning, LanguageModelError
+from nlparam.fitting.setup import DEFAULT_GOAL
 from nlparam.language.embed import AbstractEmbedder, embed_corpus
 from nlparam.language.goals import with_examples
-from nlparam.language.judge import AbstractJudge
-from nlparam.language.lm.base import AbstractLanguageModel
-from nlparam.language.lm.engine import Engine
 from nlparam.language.propose.groups import Panel
 from nlparam.language.ranker import AbstractRanker
-from nlparam.language.store import Store
-from nlparam.numerics.effects import auroc, welch_p_value
-from nlparam.progress import Progress
-from nlparam.report.comparison import write_comparison_report
-from nlparam.run import DEFAULT_GOAL
-from nlparam.versions import installed_versions
+from nlparam.lm.base import AbstractLanguageModel
+from nlparam.lm.engine import Engine
+from nlparam.lm.store import Store
+from nlparam.numerics.statistics.effects import auroc, welch_p_value
+from nlparam.results.versions import installed_versions
+from nlparam.runtime.budget import Budget
+from nlparam.runtime.costs import Costs
+from nlparam.runtime.progress import Progress
 
 # Texts of the research split that are embedded to choose what is shown: more change no direction.
 _MOST_EMBEDDED = 8000
@@ -103,7 +102,7 @@ def compare(
 
     **Raises:** `CorpusError` for groups that cannot be compared (empty, too small, the same) and covariates that cannot
     be adjusted for; `LanguageModelError` if nothing usable is proposed or answered; `ValueError` for wrong arguments;
-    `FitFolderError` for a folder that holds something else. Warns (`FitWarning`) of what a reader should know.
+    `ResultFolderError` for a folder that holds something else. Warns (`FitWarning`) of what a reader should know.
     """
     asked = Arguments(
         goal=with_examples(goal, goal_examples),
@@ -130,14 +129,14 @@ def compare(
         notes=notes,
         made_from=made_from,
     )
-    check = None if out is None else functools.partial(check_folder, out, overwrite=overwrite)
+    check = None if out is None else functools.partial(Comparison.check, out, overwrite=overwrite)
     with set_up(groups, asked, check=check) as setup:
         comparison = _compare(setup)
     for message in comparison.warnings:
         warnings.warn(message, FitWarning, stacklevel=2)
     if out is not None:
         comparison.save(out, overwrite=overwrite)
-        write_comparison_report(comparison, Path(out) / "report.html")
+        comparison.report(Path(out) / "report.html")
     return comparison
 
 

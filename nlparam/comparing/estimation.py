@@ -9,9 +9,9 @@ from nlparam.comparing.arguments import Arguments
 from nlparam.comparing.driver import choose_panels, propose
 from nlparam.comparing.grouping import Grouped
 from nlparam.comparing.setup import Setup, set_up
-from nlparam.costs import Costs
 from nlparam.errors import LanguageModelError
-from nlparam.estimation import Estimate
+from nlparam.fitting.estimate import Estimate
+from nlparam.runtime.costs import Costs
 
 # Texts of each group on which the tried candidates are judged.
 _TRIED = 4

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from nlparam.comparison import Group, Units
-from nlparam.corpus import Corpus
+from nlparam.comparing.records import Group, Units
+from nlparam.corpus.corpus import Corpus
 from nlparam.errors import CorpusError
 
 REPEATS = ("once", "count")

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from nlparam.models import Classification
-from nlparam.numerics.relax import relax
-from nlparam.numerics.representative import typical_texts
+from nlparam.numerics.core.relax import relax
+from nlparam.numerics.core.representative import typical_texts
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,9 +8,9 @@ import numpy as np
 from nlparam.comparing.answers import Answers, interleaved
 from nlparam.comparing.grouping import Observations
 from nlparam.comparing.options import CompareOptions
-from nlparam.comparison import OUTCOMES
-from nlparam.numerics.effects import Effect
-from nlparam.numerics.racing import Standing, alike, laps, least_gap, standing, still_racing
+from nlparam.comparing.records import OUTCOMES
+from nlparam.numerics.statistics.effects import Effect
+from nlparam.numerics.statistics.racing import Standing, alike, laps, least_gap, standing, still_racing
 
 
 @dataclasses.dataclass
@@ -41,8 +41,8 @@ def race(
     """Judges the candidates on more and more texts of the research split.
 
     The entrants without an outcome are the finalists. After each lap a candidate is dropped that is behind `n_kept`
-    others, each by a confidence bound (`nlparam.numerics.racing`). A wrong decision here loses a candidate; it makes no
-    false claim.
+    others, each by a confidence bound (`nlparam.numerics.statistics.racing`). A wrong decision here loses a
+    candidate; it makes no false claim.
 
     **Arguments:** `confidence`, of the intervals that are reported; `out_already`, columns that do not start, and why.
     """

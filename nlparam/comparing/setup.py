@@ -9,24 +9,24 @@ from typing import Any
 
 import numpy as np
 
-from nlparam.budget import Meter
 from nlparam.comparing.arguments import Arguments, GroupProposer
 from nlparam.comparing.covariates import Covariates, encode
 from nlparam.comparing.grouping import Grouped, Observations, observe
 from nlparam.comparing.options import SMALL, STRONG, CompareOptions
-from nlparam.costs import Costs
+from nlparam.denotation.judge import AbstractJudge, LabelJudge
+from nlparam.fitting.setup import corpus_digest
 from nlparam.language.detect import language_mismatch, language_warning
 from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder
-from nlparam.language.judge import AbstractJudge, LabelJudge
-from nlparam.language.lm import load_language_model
-from nlparam.language.lm.base import AbstractLanguageModel
-from nlparam.language.lm.engine import Engine
 from nlparam.language.propose.groups import AbstractGroupProposer, ContrastGroups, ListedForGroups, StateGroups
 from nlparam.language.ranker import AbstractRanker, EmbeddingRanker
 from nlparam.language.ratings import Rater
-from nlparam.language.store import Store
-from nlparam.progress import Progress
-from nlparam.run import corpus_digest
+from nlparam.lm import load_language_model
+from nlparam.lm.base import AbstractLanguageModel
+from nlparam.lm.engine import Engine
+from nlparam.lm.store import Store
+from nlparam.runtime.budget import Meter
+from nlparam.runtime.costs import Costs
+from nlparam.runtime.progress import Progress
 
 # Words of a text that a small model on a CPU, and any other, is shown for one judgment.
 _WORDS_SMALL, _WORDS_STRONG = 60, 400

@@ -8,8 +8,8 @@ from nlparam.comparing.answers import Answers, interleaved
 from nlparam.comparing.covariates import Covariates
 from nlparam.comparing.grouping import Observations
 from nlparam.comparing.race import Entrant
-from nlparam.comparison import OUTCOMES, Estimate, Example, Finding, Ranking, Share
-from nlparam.numerics.effects import Effect, adjusted_contrast, contrast, correct_p_values, share
+from nlparam.comparing.records import OUTCOMES, Estimate, Example, Finding, Ranking, Share
+from nlparam.numerics.statistics.effects import Effect, adjusted_contrast, contrast, correct_p_values, share
 
 
 def judge_finalists(answers: Answers, entrants: list[Entrant], seen: Observations, rng: np.random.Generator) -> None:

@@ -12,6 +12,7 @@ from nlparam.guard.evaluation import Evaluation as Evaluation
 from nlparam.guard.evaluation import evaluate as evaluate
 from nlparam.guard.evaluation import read_attacks as read_attacks
 from nlparam.guard.folder import Guard as Guard
-from nlparam.guard.folder import load as load
 from nlparam.guard.plan import Plan as Plan
 from nlparam.guard.training import train as train
+
+load = Guard.load

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
-from nlparam.numerics.head import bias
+from nlparam.numerics.heads.head import bias
 
 _LEAST = 4  # texts on either side
 _SPREADS = 2.0
@@ -20,7 +20,7 @@ def yes_begins(own: Float[np.ndarray, " n_own"], others: Float[np.ndarray, " n_o
     of `own`, the texts written for the rule, is where a yes begins. Both are medians, and the spread is a median
     absolute deviation, because the writer errs too: up to half of either may be what they should not.
 
-    Where either has fewer than four texts, the valley between all answers (`nlparam.numerics.head.bias`).
+    Where either has fewer than four texts, the valley between all answers (`nlparam.numerics.heads.head.bias`).
     """
     if len(own) < _LEAST or len(others) < _LEAST:
         return bias(np.concatenate([own, others]))

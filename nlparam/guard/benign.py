@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from nlparam.corpus import Corpus, text_digest
+from nlparam.corpus.corpus import Corpus, text_digest
+from nlparam.corpus.readers import read_texts
 from nlparam.errors import CorpusError
 from nlparam.guard.errors import GuardError
-from nlparam.readers import read_texts
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,9 +21,9 @@ import numpy as np
 
 from nlparam.guard.errors import ConstitutionError
 from nlparam.language.embed import AbstractEmbedder
-from nlparam.language.lm.engine import Engine
 from nlparam.language.parse import MAX_PREDICATE_CHARACTERS
 from nlparam.language.similarity import SimilarityJudge
+from nlparam.lm.engine import Engine
 
 ROLES = ("input", "output")
 _SECTIONS = ("restricted", "permitted")

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from nlparam.corpus import Corpus
+from nlparam.corpus.corpus import Corpus
+from nlparam.corpus.readers import read_texts
+from nlparam.denotation.judge import AbstractJudge
 from nlparam.guard.benign import Benign
 from nlparam.guard.constitution import ROLES
 from nlparam.guard.errors import GuardError
@@ -18,11 +20,9 @@ from nlparam.guard.result import Evaluation, Mistake, Rate
 from nlparam.guard.training import exchange_scores
 from nlparam.guard.windows import looks_of
 from nlparam.language.embed import AbstractEmbedder
-from nlparam.language.judge import AbstractJudge
-from nlparam.language.lm.base import Message, Request
-from nlparam.language.lm.engine import Engine
-from nlparam.language.store import Store
-from nlparam.readers import read_texts
+from nlparam.lm.base import Message, Request
+from nlparam.lm.engine import Engine
+from nlparam.lm.store import Store
 
 _NEIGHBOURS = 10
 _N_TIMED, _TOKENS_TIMED, _N_GENERATED = 20, 100, 3

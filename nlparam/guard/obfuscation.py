@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nlparam.corpus import whole_characters
+from nlparam.corpus.corpus import whole_characters
 
 _LEET = str.maketrans("aeiost", "431057")
 _UNLEET = str.maketrans("4310578@$", "aeiostbas")

@@ -22,7 +22,7 @@ from nlparam.guard.scoring import OverloadedError, Scorer, TooLongError
 from nlparam.guard.screen import Verdict
 from nlparam.guard.streams import HeldStream, UpstreamError, events_of, final_chunk, strings_in
 from nlparam.guard.windows import Look, looks_of
-from nlparam.language.lm.server.address import complete_url, without_password
+from nlparam.lm.server.address import complete_url, without_password
 
 logger = logging.getLogger("nlparam.guard")
 logger.addHandler(logging.NullHandler())

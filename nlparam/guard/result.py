@@ -2,15 +2,14 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nlparam.costs import Costs
-from nlparam.errors import FitFolderError
-from nlparam.result_folder import check_result_folder, make_room, read_json, write_json
-
-FORMAT = 1
-EVALUATION = "evaluation.json"
+from nlparam.guard.page import describe_guard
+from nlparam.results.page.page import AbstractPage
+from nlparam.results.result import AbstractResult, Files, Folder
+from nlparam.runtime.costs import Costs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +40,10 @@ class Rate:
     def as_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self) | {"share": self.share if self.n else None}
 
+    @classmethod
+    def from_dict(cls, kept: Mapping[str, Any]) -> "Rate":
+        return cls(**{name: value for name, value in kept.items() if name != "share"})
+
 
 @dataclasses.dataclass(frozen=True)
 class Mistake:
@@ -59,7 +62,7 @@ class Mistake:
 
 
 @dataclasses.dataclass(frozen=True)
-class Evaluation:
+class Evaluation(AbstractResult):
     """What was measured.
 
     **Attributes:**
@@ -75,6 +78,11 @@ class Evaluation:
     - `mistakes`: texts on the wrong side of the threshold, at most 200 of each kind.
     - `guard`, what it is of (`Guard.described()`); `settings` and `costs` of the evaluation.
     """
+
+    main = "evaluation.json"
+    again = "evaluate again with --overwrite"
+    # Which language model answers is a part of what is measured here.
+    not_compared = frozenset()
 
     rules: dict[str, dict[str, Any]]
     styles: dict[str, Rate]
@@ -94,43 +102,36 @@ class Evaluation:
         """As JSON can hold it: what is not known is `None`."""
         return _plain(self)
 
-    def report(self, path: str | Path | None = None) -> str:
-        """The report as one self-contained HTML page; written to `path` if one is given."""
-        from nlparam.report.sections import section_report
-        from nlparam.report.siblings.guard import describe_guard
+    def pack(self, folder: Path) -> tuple[dict[str, Any], Files]:
+        del folder
+        return self.as_dict(), Files()
 
-        return section_report(describe_guard(self.as_dict()), path)
+    @classmethod
+    def unpack(cls, contents: dict[str, Any], folder: Folder) -> "Evaluation":
+        del folder
+        kept = {field.name: contents[field.name] for field in dataclasses.fields(cls)}
+        rules = {
+            name: said | {"detection": Rate.from_dict(said["detection"])} for name, said in contents["rules"].items()
+        }
+        mistakes = [mistake | {"margin": _or(mistake["margin"], -math.inf)} for mistake in contents["mistakes"]]
+        return cls(
+            **kept
+            | {
+                "rules": rules,
+                "styles": {name: Rate.from_dict(said) for name, said in contents["styles"].items()},
+                "permitted": Rate.from_dict(contents["permitted"]),
+                "refusals": None if (said := contents["refusals"]) is None else Rate.from_dict(said),
+                "mistakes": tuple(Mistake(**mistake) for mistake in mistakes),
+                "costs": None if (said := contents["costs"]) is None else Costs.from_dict(said),
+            }
+        )
 
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        from nlparam.report.sections import section_card
-        from nlparam.report.siblings.guard import describe_guard
-
-        return section_card(describe_guard(self.as_dict()))
-
-    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
-        """Writes `evaluation.json` and the report into a folder. They quote texts, also benign ones that were refused.
-
-        Raises `FitFolderError` if it holds another result and `overwrite` is not set, or cannot be written.
-        """
-        folder = Path(folder)
-        check_evaluation_folder(folder, self.settings, overwrite=overwrite)
-        try:
-            make_room(folder, EVALUATION, overwrite=overwrite)
-            self.report(folder / "report.html")
-            write_json(folder / EVALUATION, {"format": FORMAT} | self.as_dict())
-        except OSError as error:
-            raise FitFolderError(f"{folder} cannot be written ({error}): choose another --out") from error
-        return folder
+    def page(self) -> AbstractPage:
+        return describe_guard(self.as_dict())
 
 
-def check_evaluation_folder(folder: str | Path, settings: dict[str, Any], *, overwrite: bool = False) -> None:
-    """Raises `FitFolderError` if the folder cannot take an evaluation with these settings, as it holds another one."""
-
-    def there() -> dict[str, Any]:
-        return read_json(Path(folder) / EVALUATION, again="evaluate again with --overwrite")["settings"]
-
-    check_result_folder(folder, EVALUATION, settings, there, overwrite=overwrite)
+def _or(value: float | None, unknown: float) -> float:
+    return unknown if value is None else value
 
 
 def _plain(value: Any) -> Any:

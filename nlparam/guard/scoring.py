@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nlparam.corpus import text_digest, whole_characters
+from nlparam.corpus.corpus import text_digest, whole_characters
 from nlparam.guard.screen import Screen, Verdict
 from nlparam.guard.windows import n_windows, windows_of
 

@@ -13,7 +13,7 @@ from nlparam.guard.obfuscation import canonical
 from nlparam.guard.windows import looks_of, parts_of, windows_of
 from nlparam.language.embed import AbstractEmbedder, embed_corpus, model_of
 from nlparam.language.features import NgramFeatures
-from nlparam.language.store import Store
+from nlparam.lm.store import Store
 
 # A text without words breaks no rule.
 _NOTHING = -np.inf

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nlparam.denotation.judge import AbstractJudge
 from nlparam.guard.agreement import yes_begins
 from nlparam.guard.constitution import ROLES, Constitution, Rule
 from nlparam.guard.obfuscation import obfuscate
 from nlparam.guard.plan import TOPICS, Item, Plan
-from nlparam.language.judge import AbstractJudge
-from nlparam.language.lm.base import Request
-from nlparam.language.lm.engine import Engine
 from nlparam.language.parse import parse_predicates
 from nlparam.language.prompting import load_prompt
-from nlparam.numerics.head import log_odds_of
+from nlparam.lm.base import Request
+from nlparam.lm.engine import Engine
+from nlparam.numerics.heads.head import log_odds_of
 
 _TRIES = 3  # how often an item is asked for, with another seed each time
 _MAX_TOKENS = 72

@@ -9,12 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nlparam.budget import Budget, Meter
-from nlparam.costs import Costs
+from nlparam.denotation.judge import AbstractJudge, LabelJudge
 from nlparam.guard.benign import Benign
 from nlparam.guard.constitution import ROLES, Constitution, check_meaning, read_constitution
 from nlparam.guard.errors import GuardError
-from nlparam.guard.folder import Guard, check_folder
+from nlparam.guard.folder import Guard
 from nlparam.guard.obfuscation import canonical
 from nlparam.guard.plan import Plan
 from nlparam.guard.screen import Features, LinearHead, Screen
@@ -23,13 +22,14 @@ from nlparam.guard.thresholds import check_rate, set_threshold, texts_needed
 from nlparam.guard.windows import looks_of, windows_of
 from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder
 from nlparam.language.features import NgramFeatures
-from nlparam.language.judge import AbstractJudge, LabelJudge
-from nlparam.language.lm import load_language_model
-from nlparam.language.lm.base import AbstractLanguageModel
-from nlparam.language.lm.engine import Engine
-from nlparam.language.store import Store
-from nlparam.progress import Progress
-from nlparam.versions import installed_versions
+from nlparam.lm import load_language_model
+from nlparam.lm.base import AbstractLanguageModel
+from nlparam.lm.engine import Engine
+from nlparam.lm.store import Store
+from nlparam.results.versions import installed_versions
+from nlparam.runtime.budget import Budget, Meter
+from nlparam.runtime.costs import Costs
+from nlparam.runtime.progress import Progress
 
 # Of the benign texts, the share (and the most) that the heads learn from; the threshold is set on the others.
 _TRAINING_SHARE, _MOST_TRAINING = 0.25, 500
@@ -91,16 +91,14 @@ def train(
         "embedder_identity": the_embedder.identity,
     }
     if out is not None:
-        check_folder(
-            out,
-            constitution,
-            plan,
-            settings,
-            seen=benign.digests,
-            max_refusals=max_refusals,
-            confidence=confidence,
-            overwrite=overwrite,
-        )
+        wanted = {
+            "constitution": constitution.as_dict(),
+            "plan": plan.as_dict(),
+            "settings": settings,
+            "seen": sorted(set(benign.digests)),
+            "threshold": {"max_refusals": max_refusals, "confidence": confidence},
+        }
+        Guard.check(out, Guard.compared(wanted), overwrite=overwrite)
     costs = Costs()
     meter = Meter(costs, budget)
     opened = store if isinstance(store, Store) else Store(store)

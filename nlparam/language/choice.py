@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from nlparam.language.lm.base import Completion, Message, Request, neutralise
-from nlparam.language.lm.engine import Engine
 from nlparam.language.prompting import Prompt
-from nlparam.progress import Progress
+from nlparam.lm.base import Completion, Message, Request, neutralise
+from nlparam.lm.engine import Engine
+from nlparam.runtime.progress import Progress
 
 LETTERS = string.ascii_uppercase[:20]  # servers report the 20 likeliest tokens
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
-from nlparam.language.lm.base import Request
-from nlparam.language.lm.engine import Engine
 from nlparam.language.prompting import cut_words, load_prompt
+from nlparam.lm.base import Request
+from nlparam.lm.engine import Engine
 
 _STRINGS = TypeAdapter(list[str])
 _ARRAY = re.compile(r'\[\s*["{\[]')  # brackets that stand in a text have no such beginning

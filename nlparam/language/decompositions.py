@@ -4,10 +4,10 @@ import dataclasses
 import re
 from collections.abc import Sequence
 
-from nlparam.language.lm.base import Completion, Request
-from nlparam.language.lm.engine import Engine
 from nlparam.language.parse import parse_predicate, parse_predicates
 from nlparam.language.prompting import load_prompt
+from nlparam.lm.base import Completion, Request
+from nlparam.lm.engine import Engine
 
 KINDS = {"predicate": "decompose", "task": "decompose_task"}
 _PART = re.compile(r"^\W*([A-Z])\W*[:.)]\W*\s(.+)$")

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
-from nlparam.corpus import text_digest
-from nlparam.costs import Costs
+from nlparam.corpus.corpus import text_digest
 from nlparam.errors import EmbedderError
-from nlparam.language import hub
-from nlparam.language.lm.base import Image
-from nlparam.language.lm.digest import digest_of
-from nlparam.progress import Progress
+from nlparam.lm import hub
+from nlparam.lm.base import Image
+from nlparam.lm.digest import digest_of
+from nlparam.runtime.costs import Costs
+from nlparam.runtime.progress import Progress
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

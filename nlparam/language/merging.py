@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from nlparam.language.lm.engine import Engine
 from nlparam.language.similarity import SimilarityJudge
+from nlparam.lm.engine import Engine
 
 # Cosine of embedded predicates from which on they are compared.
 _PERHAPS = 0.75

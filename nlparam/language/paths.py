@@ -4,10 +4,10 @@ import dataclasses
 import re
 from collections.abc import Sequence
 
-from nlparam.language.lm.base import Request
-from nlparam.language.lm.engine import Engine
 from nlparam.language.prompting import cut_words, load_prompt
 from nlparam.language.statements import category_of
+from nlparam.lm.base import Request
+from nlparam.lm.engine import Engine
 
 # A language model that is asked for more levels at once makes them up.
 MOST_LEVELS = 3

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from nlparam.language.goals import read_goal
-from nlparam.language.lm.base import Completion, Request
-from nlparam.language.lm.engine import Engine
 from nlparam.language.parse import parse_predicate
 from nlparam.language.prompting import Prompt, load_prompt
+from nlparam.lm.base import Completion, Request
+from nlparam.lm.engine import Engine
 
 # So many predicates tell how most of them begin.
 _ENOUGH = 4

@@ -8,7 +8,7 @@ import string
 from importlib import resources
 from pathlib import Path
 
-from nlparam.language.lm.base import Image, Message
+from nlparam.lm.base import Image, Message
 
 _SECTION = re.compile(r"^\[(system|user|assistant)\]$", re.MULTILINE)
 

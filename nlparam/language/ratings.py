@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nlparam.corpus import text_digest
-from nlparam.language.lm.base import Completion, Request
-from nlparam.language.lm.engine import Engine
+from nlparam.corpus.corpus import text_digest
 from nlparam.language.prompting import load_prompt
+from nlparam.lm.base import Completion, Request
+from nlparam.lm.engine import Engine
 
 CRITERIA = ("relevance", "novelty", "significance")
 GRADES = ("0", "1", "2")

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nlparam.language.lm.base import Completion, Request
-from nlparam.language.lm.engine import Engine
 from nlparam.language.prompting import load_prompt
+from nlparam.lm.base import Completion, Request
+from nlparam.lm.engine import Engine
 
 # The grades of arXiv 2409.08466, section 5.2.
 GRADES = {"yes": 1.0, "related": 0.5, "no": 0.0}

@@ -7,9 +7,9 @@ import numpy as np
 
 from nlparam.language.choice import Chooser
 from nlparam.language.counterfactuals import Case
-from nlparam.language.lm.engine import Engine
 from nlparam.language.prompting import cut_words, load_prompt
-from nlparam.progress import Progress
+from nlparam.lm.engine import Engine
+from nlparam.runtime.progress import Progress
 
 CANNOT_TELL = "this cannot be inferred from the explanation"
 # What stands in an explanation's place to see what is expected without one.

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from nlparam.language.goals import read_goal
-from nlparam.language.lm.base import Request
-from nlparam.language.lm.engine import Engine
 from nlparam.language.parse import parse_category
 from nlparam.language.prompting import cut_words, load_prompt
+from nlparam.lm.base import Request
+from nlparam.lm.engine import Engine
 
 # The ways to ask; the first is the one that is taken where nothing speaks for another.
 WORDINGS = ("state", "state_general")

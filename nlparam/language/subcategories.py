@@ -3,10 +3,10 @@
 import dataclasses
 import re
 
-from nlparam.language.lm.base import Request
-from nlparam.language.lm.engine import Engine
 from nlparam.language.prompting import load_prompt
 from nlparam.language.statements import category_of
+from nlparam.lm.base import Request
+from nlparam.lm.engine import Engine
 
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s*")
 

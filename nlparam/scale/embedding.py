@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlparam.corpus import Corpus
-from nlparam.costs import Costs
+from nlparam.corpus.corpus import Corpus
 from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder, embed_corpus
-from nlparam.language.store import Store
-from nlparam.progress import Progress
+from nlparam.lm.store import Store
+from nlparam.runtime.costs import Costs
+from nlparam.runtime.progress import Progress
 from nlparam.scale.job import JobResult, Options, Source, run_job
 from nlparam.scale.judging import column_name
 from nlparam.scale.worker import AbstractStep, AbstractWork
@@ -19,7 +19,7 @@ from nlparam.scale.worker import AbstractStep, AbstractWork
 if TYPE_CHECKING:
     import pyarrow
 
-    from nlparam.denoter import Denoter
+    from nlparam.denotation.denoter import Denoter
 
 
 def embed(
@@ -62,12 +62,12 @@ def denote(
     **Arguments:** as in [`embed`][nlparam.scale.embed]; `fit_folder` is the folder of the fit, `embedder` the one it
     was made with, if that has moved or was an object of your own.
 
-    **Raises:** `CorpusError`, `FitFolderError`, `JobError` (the folder holds another job), `EmbedderError`,
+    **Raises:** `CorpusError`, `ResultFolderError`, `JobError` (the folder holds another job), `EmbedderError`,
     `MissingExtraError`.
     """
-    from nlparam.folder import load
+    from nlparam.fitting.result import Fit
 
-    fit = load(fit_folder, embedder=embedder)
+    fit = Fit.load(fit_folder, embedder=embedder)
     step = DenoteStep(fit.denoter, tuple(fit.predicates), _digest(Path(fit_folder)))
     given = {"fit": str(fit_folder)}
     return run_job(step, source, out, Options(**options), given=given, progress=progress)

@@ -9,9 +9,9 @@ from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nlparam.costs import Costs
 from nlparam.errors import CorpusError, NlparamError
-from nlparam.progress import Progress
+from nlparam.runtime.costs import Costs
+from nlparam.runtime.progress import Progress
 from nlparam.scale import manifest as manifests
 from nlparam.scale.cluster import choose_workers, cluster
 from nlparam.scale.errors import JobError

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlparam.corpus import Corpus
-from nlparam.costs import Costs
+from nlparam.corpus.corpus import Corpus
+from nlparam.denotation.judge import LabelJudge
 from nlparam.errors import LanguageModelError
-from nlparam.language.judge import LabelJudge
-from nlparam.language.lm import AbstractLanguageModel, RequestError, load_language_model
-from nlparam.language.lm.engine import Engine
-from nlparam.language.store import Store
-from nlparam.progress import Progress
+from nlparam.lm import AbstractLanguageModel, RequestError, load_language_model
+from nlparam.lm.engine import Engine
+from nlparam.lm.store import Store
+from nlparam.runtime.costs import Costs
+from nlparam.runtime.progress import Progress
 from nlparam.scale.job import JobResult, Options, Source, run_job
 from nlparam.scale.worker import AbstractStep, AbstractWork
 

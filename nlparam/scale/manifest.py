@@ -8,7 +8,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from nlparam.costs import add_counts
+from nlparam.runtime.costs import add_counts
 from nlparam.scale.errors import JobError
 from nlparam.scale.sources import Plan, resolve
 

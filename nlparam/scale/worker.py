@@ -9,9 +9,9 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nlparam.corpus import Corpus
-from nlparam.costs import Costs, add_counts
+from nlparam.corpus.corpus import Corpus
 from nlparam.errors import NlparamError
+from nlparam.runtime.costs import Costs, add_counts
 from nlparam.scale.errors import JobError
 from nlparam.scale.parts import exists, read_info, read_part, write_part
 from nlparam.scale.sources import Block, File, Rows, read_blocks

@@ -8,20 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from nlparam.budget import Budget, Meter
-from nlparam.calibration import Labelled, calibrate
-from nlparam.corpus import Corpus
-from nlparam.costs import Costs
+from nlparam.corpus.corpus import Corpus
+from nlparam.denotation.calibration import Labelled, calibrate
+from nlparam.denotation.judge import AbstractJudge, LabelJudge
 from nlparam.errors import LanguageModelError
-from nlparam.hierarchy import HOLDS, ROOT, Taxonomy
-from nlparam.language.judge import AbstractJudge, LabelJudge
-from nlparam.language.lm import load_language_model
-from nlparam.language.lm.base import AbstractLanguageModel
-from nlparam.language.lm.engine import Engine
-from nlparam.language.store import Store
-from nlparam.numerics.head import correct
-from nlparam.progress import Progress
+from nlparam.lm import load_language_model
+from nlparam.lm.base import AbstractLanguageModel
+from nlparam.lm.engine import Engine
+from nlparam.lm.store import Store
+from nlparam.numerics.heads.head import correct
+from nlparam.runtime.budget import Budget, Meter
+from nlparam.runtime.costs import Costs
+from nlparam.runtime.progress import Progress
 from nlparam.taxonomies.entries import judged
+from nlparam.taxonomies.records import HOLDS, ROOT
+from nlparam.taxonomies.result import Taxonomy
 
 WAYS = ("head", "exact")
 

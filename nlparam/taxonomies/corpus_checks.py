@@ -3,7 +3,7 @@
 import math
 import warnings
 
-from nlparam.corpus import Corpus
+from nlparam.corpus.corpus import Corpus
 from nlparam.errors import CorpusError, FitWarning
 from nlparam.language.detect import language_mismatch, language_warning
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nlparam.hierarchy import HOLDS
-from nlparam.numerics.cover import correlations, select_cover
-from nlparam.numerics.divide import jointly
+from nlparam.numerics.core.cover import correlations, select_cover
+from nlparam.numerics.core.divide import jointly
 from nlparam.taxonomies.options import TaxonomyOptions
+from nlparam.taxonomies.records import HOLDS
 
 # A cover is chosen on at most so many of the texts of a node.
 _MOST_TEXTS = 4096
@@ -21,7 +21,7 @@ class Covers:
     """Chooses among the candidates of a node.
 
     `denotations` are `(n_texts, n_candidates)`, such that each candidate holds for as many texts as they sum up to
-    (`nlparam.numerics.divide.matched`); `weights` `(n_texts,)`, how often each text occurs.
+    (`nlparam.numerics.core.divide.matched`); `weights` `(n_texts,)`, how often each text occurs.
     """
 
     denotations: np.ndarray

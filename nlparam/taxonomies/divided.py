@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from nlparam.costs import Costs
-from nlparam.hierarchy import STOPS, Division
-from nlparam.numerics.cover import correlations
-from nlparam.numerics.head import Head
-from nlparam.pool import Pool
+from nlparam.denotation.pool import Pool
+from nlparam.numerics.core.cover import correlations
+from nlparam.numerics.heads.head import Head
+from nlparam.runtime.costs import Costs
+from nlparam.taxonomies.records import STOPS, Division
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Known:
 
 @dataclasses.dataclass(frozen=True)
 class Considered:
-    """A candidate over the distinct texts of a node; see `nlparam.hierarchy.Candidate`."""
+    """A candidate over the distinct texts of a node; see `nlparam.taxonomies.records.Candidate`."""
 
     predicate: str
     denotations: np.ndarray

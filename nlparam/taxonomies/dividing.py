@@ -10,22 +10,22 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.special import expit
 
-from nlparam.costs import Costs
-from nlparam.denoter import TextFeatures
-from nlparam.hierarchy import HOLDS, STOPS, Division
+from nlparam.denotation.denoter import TextFeatures
+from nlparam.denotation.goal import Affinity
+from nlparam.denotation.pool import Pool
+from nlparam.fitting.setup import Run
 from nlparam.language.phrasing import ParallelForm
 from nlparam.models import Clustering
-from nlparam.numerics.divide import held_out_gain, matched, near_the_best, shifted
-from nlparam.numerics.head import Head
-from nlparam.numerics.relax import relax
-from nlparam.numerics.sample import judging_order
-from nlparam.pool import Pool
-from nlparam.representation import Affinity
-from nlparam.run import Run
+from nlparam.numerics.core.divide import held_out_gain, matched, near_the_best, shifted
+from nlparam.numerics.core.relax import relax
+from nlparam.numerics.core.sample import judging_order
+from nlparam.numerics.heads.head import Head
+from nlparam.runtime.costs import Costs
 from nlparam.taxonomies.covers import WELL_COVERED, Covers
 from nlparam.taxonomies.divided import Divided, Known, considered, predicate_of
 from nlparam.taxonomies.options import Effort, TaxonomyOptions, efforts
 from nlparam.taxonomies.proposing import LEAST_STATED, NodeProposer, Statements
+from nlparam.taxonomies.records import HOLDS, STOPS, Division
 
 # The slots of a node are relaxed on so many of its texts, or on so many draws from them: with two sizes alone, two
 # functions are compiled for the whole tree.
@@ -76,8 +76,8 @@ class _Node:
 @dataclasses.dataclass
 class Divider:
     """Divides nodes of one tree. `represented` and `shared` are of all distinct texts: what is relaxed, and what all
-    heads see (`nlparam.denoter.TreeDenoter`). `n_slots` are relaxed for a node, by default as many as it may have
-    children."""
+    heads see (`nlparam.denotation.denoter.TreeDenoter`). `n_slots` are relaxed for a node, by default as many as it
+    may have children."""
 
     run: Run
     proposer: NodeProposer

@@ -4,12 +4,12 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from nlparam.costs import Costs
-from nlparam.errors import FitFolderError
-from nlparam.hierarchy import Taxonomy
-from nlparam.numerics.prevalence import Drift, Prevalence
-from nlparam.result_folder import write_json
+from nlparam.errors import ResultFolderError
+from nlparam.numerics.statistics.prevalence import Drift, Prevalence
+from nlparam.results.folder import write_json
+from nlparam.runtime.costs import Costs
 from nlparam.taxonomies.assign import Assigned, columns_of
+from nlparam.taxonomies.result import Taxonomy
 
 FILE, ASSIGNMENTS = "update.json", "assignments.parquet"
 
@@ -142,7 +142,7 @@ class Update:
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Writes the taxonomy and the update (`update.json`, and `assignments.parquet` for the new texts) to a folder.
 
-        Raises `FitFolderError` if the folder holds something else and `overwrite` is not set.
+        Raises `ResultFolderError` if the folder holds something else and `overwrite` is not set.
         """
         import pyarrow
         import pyarrow.parquet
@@ -152,5 +152,5 @@ class Update:
             pyarrow.parquet.write_table(pyarrow.table(columns_of(self.taxonomy, self.assigned)), folder / ASSIGNMENTS)
             write_json(folder / FILE, self.to_dict())
         except OSError as error:
-            raise FitFolderError(f"{folder} cannot be written ({error}): choose another --out") from error
+            raise ResultFolderError(f"{folder} cannot be written ({error}): choose another --out") from error
         return folder

@@ -4,8 +4,8 @@ import dataclasses
 import difflib
 from collections.abc import Iterator, Sequence
 
-from nlparam.hierarchy import NONE_OF_THESE, ROOT, STATUS, Taxonomy
 from nlparam.taxonomies.entries import Edited, Entry, Problems, distinct, either, forbidden_in, judged, one_line
+from nlparam.taxonomies.records import NONE_OF_THESE, ROOT, STATUS, TreeLike
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Plan:
         return not self.changes
 
 
-def plan(edited: Edited, taxonomy: Taxonomy) -> Plan:
+def plan(edited: Edited, taxonomy: TreeLike) -> Plan:
     """Checks an edited tree and says what becomes of every node.
 
     Raises `EditError`, with the lines, if it is impossible: an id or predicate twice, a node under itself, an unknown
@@ -103,7 +103,7 @@ def plan(edited: Edited, taxonomy: Taxonomy) -> Plan:
     return _Planner(edited, taxonomy).plan()
 
 
-def _as_it_was(entry: Entry, taxonomy: Taxonomy) -> Entry:
+def _as_it_was(entry: Entry, taxonomy: TreeLike) -> Entry:
     """A predicate or name that nobody touched as the tree has it, with its spaces, of which the file keeps one each."""
     node = taxonomy.nodes.get(entry.id or "")
     before = () if node is None else (judged(node), node.predicate)
@@ -123,7 +123,7 @@ def _parents(edited: Edited) -> dict[int, Entry | None]:
     return above
 
 
-def _check_ids(edited: Edited, taxonomy: Taxonomy, parents, problems: Problems) -> None:
+def _check_ids(edited: Edited, taxonomy: TreeLike, parents, problems: Problems) -> None:
     first: dict[str, Entry] = {}
     for entry in edited.walk():
         if entry.id is None:
@@ -268,7 +268,7 @@ def _under(entry: Entry | None) -> str:
 class _Planner:
     """From entries that are known to be possible to the plan."""
 
-    def __init__(self, edited: Edited, taxonomy: Taxonomy):
+    def __init__(self, edited: Edited, taxonomy: TreeLike):
         self.edited, self.taxonomy = edited, taxonomy
         self.changes: list[str] = []
         self.warnings: list[str] = []

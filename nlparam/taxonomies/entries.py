@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nlparam.errors import EditError
-from nlparam.hierarchy import ROOT, STATUS, Node, Taxonomy
+from nlparam.taxonomies.records import ROOT, STATUS, Node, TreeLike
 
 # A node of ruamel.yaml, whose class does not declare its `id` ("mapping", "sequence" or "scalar").
 YamlNode = Any
@@ -110,12 +110,12 @@ def judged(node: Node) -> str:
     return node.judged_as or node.predicate or ""
 
 
-def forbidden_in(taxonomy: Taxonomy) -> tuple[str, ...]:
+def forbidden_in(taxonomy: TreeLike) -> tuple[str, ...]:
     """The predicates that may not be anywhere in a taxonomy."""
     return tuple(taxonomy.settings.get("excluded") or ())
 
 
-def entries_of(taxonomy: Taxonomy) -> Edited:
+def entries_of(taxonomy: TreeLike) -> Edited:
     """What `taxonomy.yaml` says of a taxonomy that nobody has edited."""
 
     def entry(node: Node) -> Entry:
@@ -131,7 +131,7 @@ def entries_of(taxonomy: Taxonomy) -> Edited:
     return Edited(tuple(entry(child) for child in taxonomy.children()), forbid, (None,) * len(forbid))
 
 
-def written(taxonomy: Taxonomy, *, folder: str | Path = "FOLDER") -> str:
+def written(taxonomy: TreeLike, *, folder: str | Path = "FOLDER") -> str:
     """The text of `taxonomy.yaml`: the tree with its sizes as comments, under a header that says how to edit it."""
     from ruamel.yaml import YAML
     from ruamel.yaml.comments import CommentedMap, CommentedSeq

@@ -5,8 +5,8 @@ import time
 import numpy as np
 
 from nlparam.errors import LanguageModelError
-from nlparam.estimation import Estimate, measured
-from nlparam.numerics.sample import judging_order
+from nlparam.fitting.estimate import Estimate, measured
+from nlparam.numerics.core.sample import judging_order
 from nlparam.taxonomies.dividing import Divider
 from nlparam.taxonomies.options import efforts
 

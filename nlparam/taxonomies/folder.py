@@ -1,65 +1,29 @@
-"""A taxonomy on disk: JSON, YAML, safetensors and Parquet in one folder. Loading one needs no language model."""
+"""A taxonomy as files: what goes into JSON, YAML, safetensors and Parquet, and the fields of a tree from them."""
 
-import dataclasses
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nlparam.corpus import Corpus
-from nlparam.costs import Costs
-from nlparam.denoter import TreeDenoter
-from nlparam.errors import EditError, FitFolderError
-from nlparam.folder import goal_arrays, goal_map_of, ngram_arrays, ngrams_of
-from nlparam.hierarchy import HOLDS, OUTCOMES, ROOT, STATUS, STOPS, Candidate, Division, Node, Taxonomy
+from nlparam.corpus.corpus import Corpus
+from nlparam.denotation.arrays import goal_arrays, goal_map_of, ngram_arrays, ngrams_of
+from nlparam.denotation.denoter import TreeDenoter
 from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder
-from nlparam.numerics.head import Head
-from nlparam.result_folder import check_result_folder, complete, make_room, read_json, write_json, writing
-from nlparam.solution import Judgment
-from nlparam.taxonomies.edit import plan
+from nlparam.numerics.heads.head import Head
+from nlparam.results.records import judgment_table, judgments_of
+from nlparam.results.result import Files, Folder
+from nlparam.runtime.costs import Costs
 from nlparam.taxonomies.entries import FILE as EDITED
-from nlparam.taxonomies.entries import read, written
+from nlparam.taxonomies.entries import written
+from nlparam.taxonomies.records import HOLDS, OUTCOMES, ROOT, STATUS, STOPS, Candidate, Division, Node, TreeLike
 
-FORMAT = 1
-# Where a model is found may change between two runs of one tree; what it is (its identity) may not.
-# Times change no node.
-_NOT_COMPARED = {"date", "lm", "embedder", "form", "n_words", "time_unit"}
-_TREE, _HEADS, _NGRAMS, _TEXTS = "taxonomy.json", "head.safetensors", "ngrams.json", "texts.parquet"
+_HEADS, _NGRAMS, _TEXTS = "head.safetensors", "ngrams.json", "texts.parquet"
 _DENOTATIONS, _CANDIDATES, _JUDGMENTS = "denotations.parquet", "candidates.parquet", "judgments.parquet"
-_AGAIN = "grow it again with --overwrite"
 
 
-def holds_taxonomy(folder: str | Path) -> bool:
-    """Whether there is a taxonomy in a folder."""
-    return (Path(folder) / _TREE).exists()
-
-
-def check_folder(
-    folder: str | Path, settings: Mapping[str, Any], *, overwrite: bool = False, ignored: Collection[str] = ()
-) -> None:
-    """Raises `FitFolderError` if the folder cannot take this taxonomy: it holds something else, or is no folder.
-
-    The same taxonomy (equal texts, settings, edits and updates) may be written again: a repeated command is not an
-    accident. `taxonomy.yaml` must not have been edited since it was written. Settings that are `ignored` may differ.
-    """
-    check_result_folder(
-        folder,
-        _TREE,
-        _compared(settings),
-        lambda: _compared(read_contents(folder)["settings"]),
-        overwrite=overwrite,
-        ignored=_NOT_COMPARED.union(ignored),
-    )
-    if not overwrite and holds_taxonomy(folder) and (change := unfitted(folder)):
-        raise FitFolderError(
-            f"{Path(folder) / EDITED} was edited ({change}): run `nlparam refit {folder}` first, choose another --out, "
-            "or lose the edit with --overwrite"
-        )
-
-
-def _compared(settings: Mapping[str, Any]) -> dict[str, Any]:
+def compared_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings with what was done to the tree, but not when, nor what that cost."""
     edits, updates = settings.get("edits") or (), settings.get("updates") or ()
     return dict(settings) | {
@@ -68,68 +32,65 @@ def _compared(settings: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def unfitted(folder: str | Path, taxonomy: Taxonomy | None = None) -> str | None:
-    """The first edit in the `taxonomy.yaml` of a folder that no refit has heeded, in words; `None` if there is none.
-
-    `taxonomy` is that of the folder, if it is loaded already. Raises `FitFolderError` if it is incomplete.
-    """
-    path = Path(folder) / EDITED
-    if not path.exists():
-        return None
-    try:
-        return next(iter(plan(read(path), load(folder) if taxonomy is None else taxonomy).changes), None)
-    except EditError as error:
-        return str(error)
-
-
-def save(taxonomy: Taxonomy, folder: str | Path, *, overwrite: bool = False) -> Path:
-    """Writes a taxonomy to a folder; `taxonomy.json` comes last, so that a folder with one is complete.
-
-    Raises `FitFolderError` if the folder holds something else and `overwrite` is not set, or if it cannot be written.
-    """
+def pack_taxonomy(taxonomy: TreeLike, folder: Path) -> tuple[dict[str, Any], Files]:
+    """What `taxonomy.json` says of a taxonomy, and the files beside it."""
     import pyarrow
-    import pyarrow.parquet
-    from safetensors.numpy import save_file
 
-    folder = Path(folder)
     denoter = taxonomy.denoter
-    judgments = [dataclasses.asdict(judgment) for judgment in taxonomy.judgments]
-    schema = pyarrow.schema(
-        [("text", pyarrow.int64()), ("predicate", pyarrow.string()), ("probability", pyarrow.float64())]
-    )
-    contents = {"format": FORMAT} | taxonomy.to_dict() | {"columns": {k: list(v) for k, v in denoter.columns.items()}}
-    tables = {
-        _TEXTS: pyarrow.table(_texts(taxonomy)),
-        _DENOTATIONS: _denotations(taxonomy),
-        _CANDIDATES: _candidates(taxonomy),
-        _JUDGMENTS: pyarrow.Table.from_pylist(judgments, schema=schema),
-    }
     arrays = ngram_arrays(denoter.ngrams) | goal_arrays(denoter.goal_map)
     for node, head in denoter.heads.items():
-        arrays[f"directions/{node}"] = np.ascontiguousarray(denoter.directions[node])
-        for name, leaf in zip(Head._fields, head, strict=True):
-            arrays[f"head/{node}/{name}"] = np.ascontiguousarray(leaf)
-    with writing(folder):
-        check_folder(folder, taxonomy.settings, overwrite=overwrite)
-        try:
-            make_room(folder, _TREE, overwrite=overwrite)
-            save_file(arrays, folder / _HEADS)
-            (folder / _NGRAMS).write_text(json.dumps(denoter.ngrams.vocabularies, ensure_ascii=False), encoding="utf-8")
-            for name, table in tables.items():
-                pyarrow.parquet.write_table(table, folder / name)
-            (folder / EDITED).write_text(written(taxonomy, folder=folder), encoding="utf-8")
-            write_json(folder / _TREE, contents)
-        except OSError as error:
-            raise FitFolderError(f"{folder} cannot be written ({error}): choose another --out") from error
-    return folder
+        arrays[f"directions/{node}"] = denoter.directions[node]
+        arrays |= {f"head/{node}/{name}": np.asarray(leaf) for name, leaf in zip(Head._fields, head, strict=True)}
+    contents = taxonomy.to_dict() | {"columns": {node: list(ids) for node, ids in denoter.columns.items()}}
+    return contents, Files(
+        arrays={_HEADS: arrays},
+        tables={
+            _TEXTS: pyarrow.table(_texts(taxonomy)),
+            _DENOTATIONS: _denotations(taxonomy),
+            _CANDIDATES: _candidates(taxonomy),
+            _JUDGMENTS: judgment_table(taxonomy.judgments),
+        },
+        texts={
+            _NGRAMS: json.dumps(denoter.ngrams.vocabularies, ensure_ascii=False),
+            EDITED: written(taxonomy, folder=folder),
+        },
+    )
 
 
-def _texts(taxonomy: Taxonomy) -> dict[str, list]:
+def fields_of_taxonomy(contents: dict[str, Any], folder: Folder, embedder: Any) -> dict[str, Any]:
+    """The fields of the taxonomy that `pack_taxonomy` packed. `embedder` is that of `nlparam.load`."""
+    arrays, texts = folder.arrays(_HEADS), folder.table(_TEXTS)
+    settings, columns = contents["settings"], contents["columns"]
+    if not isinstance(embedder, AbstractEmbedder):
+        embedder = SentenceTransformerEmbedder(embedder or settings["embedder"])
+    corpus = Corpus.from_texts(texts["text"].to_pylist())
+    return {
+        "nodes": _nodes(contents["nodes"], corpus, folder.table(_DENOTATIONS), folder.table(_CANDIDATES)),
+        "corpus": corpus,
+        "denoter": TreeDenoter(
+            embedder=embedder,
+            ngrams=ngrams_of(folder.json(_NGRAMS), arrays),
+            directions={node: arrays[f"directions/{node}"] for node in columns},
+            heads={node: _head(arrays, node) for node in columns},
+            columns={node: tuple(ids) for node, ids in columns.items()},
+            embedder_identity=settings["embedder_identity"],
+            goal_map=goal_map_of(arrays),
+        ),
+        "judgments": judgments_of(folder.table(_JUDGMENTS)),
+        "result": OUTCOMES[contents["result"]],
+        "settings": settings,
+        "versions": contents["versions"],
+        "costs": Costs.from_dict(contents["costs"]),
+        "stamps": tuple(texts["time"].to_pylist()) if "time" in texts.column_names else None,
+    }
+
+
+def _texts(taxonomy: TreeLike) -> dict[str, list]:
     columns: dict[str, list] = {"text": list(taxonomy.texts), "node": taxonomy.assignments()}
     return columns if taxonomy.stamps is None else columns | {"time": list(taxonomy.stamps)}
 
 
-def _denotations(taxonomy: Taxonomy):
+def _denotations(taxonomy: TreeLike):
     """A row for each node below the root and each text of its parent."""
     import pyarrow
 
@@ -147,7 +108,7 @@ def _denotations(taxonomy: Taxonomy):
     )
 
 
-def _candidates(taxonomy: Taxonomy):
+def _candidates(taxonomy: TreeLike):
     """A row for each candidate of a node and each text it was denoted for or judged on; the node's children too."""
     import pyarrow
 
@@ -175,61 +136,6 @@ def _candidates(taxonomy: Taxonomy):
     return pyarrow.table(
         [pyarrow.array(whole[field.name], type=field.type, from_pandas=True) for field in schema], schema=schema
     )
-
-
-def load(folder: str | Path, *, embedder: str | Path | AbstractEmbedder | None = None) -> Taxonomy:
-    """Loads a taxonomy that `Taxonomy.save` or the command line wrote.
-
-    `embedder` is what embeds new texts, needed only if it was an object of your own or has moved since.
-
-    Raises `FitFolderError` if the folder holds no taxonomy, an incomplete one, or one of a newer format.
-    """
-    import pyarrow.parquet
-    from safetensors.numpy import load_file
-
-    folder = Path(folder)
-    contents = read_contents(folder)
-    if contents["format"] > FORMAT:
-        raise FitFolderError(
-            f"{folder} was written by a newer nlparam (format {contents['format']}, this one reads {FORMAT}): "
-            "upgrade nlparam"
-        )
-    with complete(folder, "taxonomy", again=_AGAIN):
-        arrays = load_file(folder / _HEADS)
-        vocabularies = json.loads((folder / _NGRAMS).read_text(encoding="utf-8"))
-        names = (_TEXTS, _DENOTATIONS, _CANDIDATES, _JUDGMENTS)
-        texts, denoted, considered, judged = (pyarrow.parquet.read_table(folder / name) for name in names)
-        settings, columns = contents["settings"], contents["columns"]
-        if not isinstance(embedder, AbstractEmbedder):
-            embedder = SentenceTransformerEmbedder(embedder or settings["embedder"])
-        corpus = Corpus.from_texts(texts["text"].to_pylist())
-        return Taxonomy(
-            nodes=_nodes(contents["nodes"], corpus, denoted, considered),
-            corpus=corpus,
-            denoter=TreeDenoter(
-                embedder=embedder,
-                ngrams=ngrams_of(vocabularies, arrays),
-                directions={node: arrays[f"directions/{node}"] for node in columns},
-                heads={node: _head(arrays, node) for node in columns},
-                columns={node: tuple(ids) for node, ids in columns.items()},
-                embedder_identity=settings["embedder_identity"],
-                goal_map=goal_map_of(arrays),
-            ),
-            judgments=[Judgment(**judgment) for judgment in judged.to_pylist()],
-            result=OUTCOMES[contents["result"]],
-            settings=settings,
-            versions=contents["versions"],
-            costs=Costs.from_dict(contents["costs"]),
-            stamps=tuple(texts["time"].to_pylist()) if "time" in texts.column_names else None,
-        )
-
-
-def read_contents(folder: str | Path) -> dict[str, Any]:
-    """What `taxonomy.json` in a folder says: nodes, settings, versions, costs.
-
-    Raises `FitFolderError` if there is none or it is damaged.
-    """
-    return read_json(Path(folder) / _TREE, again=_AGAIN)
 
 
 def _head(arrays: dict[str, np.ndarray], node: str) -> Head:

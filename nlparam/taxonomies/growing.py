@@ -9,32 +9,33 @@ from typing import Any
 
 import numpy as np
 
-from nlparam.budget import Budget
-from nlparam.calibration import Labelled
-from nlparam.corpus import Corpus
+from nlparam.corpus.corpus import Corpus
+from nlparam.denotation.calibration import Labelled
+from nlparam.denotation.goal import KINDS, Affinity, map_features, represent
 from nlparam.errors import FitWarning
-from nlparam.estimation import Estimate
-from nlparam.hierarchy import OUTCOMES, Taxonomy
+from nlparam.fitting.estimate import Estimate
+from nlparam.fitting.setup import DEFAULT_GOAL, Run, prepared
 from nlparam.language.embed import AbstractEmbedder
 from nlparam.language.goals import with_examples
-from nlparam.language.lm.base import AbstractLanguageModel
-from nlparam.language.lm.engine import Engine
 from nlparam.language.paths import MOST_LEVELS, PathStater
 from nlparam.language.phrasing import ParallelForm, Phraser
 from nlparam.language.propose import Contrast, Listed
-from nlparam.language.store import Store
+from nlparam.lm.base import AbstractLanguageModel
+from nlparam.lm.engine import Engine
+from nlparam.lm.store import Store
 from nlparam.models import Clustering
-from nlparam.numerics.goal_map import LEAST_STATEMENTS, GoalMap, fit_goal_map
-from nlparam.over_time import checked_stamps
-from nlparam.progress import Progress
-from nlparam.representation import KINDS, Affinity, map_features, represent
-from nlparam.run import DEFAULT_GOAL, Run, prepared
+from nlparam.numerics.heads.goal_map import LEAST_STATEMENTS, GoalMap, fit_goal_map
+from nlparam.runtime.budget import Budget
+from nlparam.runtime.progress import Progress
 from nlparam.taxonomies.corpus_checks import check_sizes, warn_of_texts
 from nlparam.taxonomies.divided import Known
 from nlparam.taxonomies.dividing import Divider
 from nlparam.taxonomies.estimating import estimate_growth
 from nlparam.taxonomies.options import DEFAULT_DEPTH, TaxonomyOptions, children_range
+from nlparam.taxonomies.over_time import checked_stamps
 from nlparam.taxonomies.proposing import NodeProposer, Statements
+from nlparam.taxonomies.records import OUTCOMES
+from nlparam.taxonomies.result import Taxonomy
 from nlparam.taxonomies.tree import Growing, NodePath, Predicates, assemble, undone
 
 # Words of a text that a small model on a CPU, and any other, is shown when it states one.
@@ -137,10 +138,8 @@ def taxonomy(
             stacklevel=2,
         )
     if out is not None:
-        from nlparam.report.tree import write_taxonomy_report
-
         tree.save(out, overwrite=overwrite)
-        write_taxonomy_report(tree, Path(out) / "report.html")
+        tree.report(Path(out) / "report.html")
     return tree
 
 
@@ -209,9 +208,7 @@ def prepared_growth(
 
     def check(settings: dict[str, Any]) -> None:
         if out is not None:
-            from nlparam.taxonomies.folder import check_folder
-
-            check_folder(out, settings_of(settings), overwrite=overwrite)
+            Taxonomy.check(out, Taxonomy.compared({"settings": settings_of(settings)}), overwrite=overwrite)
 
     progress = Progress() if progress is None else progress
     with prepared(

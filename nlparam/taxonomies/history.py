@@ -3,11 +3,10 @@
 import shutil
 from pathlib import Path
 
-from nlparam.errors import FitFolderError
-from nlparam.hierarchy import Taxonomy
-from nlparam.result_folder import LOCK
+from nlparam.errors import ResultFolderError
+from nlparam.results.folder import LOCK
 from nlparam.taxonomies.entries import FILE, written
-from nlparam.taxonomies.folder import load, read_contents
+from nlparam.taxonomies.result import Taxonomy
 
 FOLDER = "history"
 EDITED = "taxonomy.edited.yaml"
@@ -17,11 +16,11 @@ def keep(taxonomy: Taxonomy, folder: str | Path) -> Path:
     """Copies what is in the folder of a taxonomy to `history/1` in it, or the next number that is free.
 
     The copy can be loaded. Its `taxonomy.yaml` is that of the tree as it was, `taxonomy.edited.yaml` as a person had
-    edited it. Raises `FitFolderError` if it cannot be written, or the folder holds another taxonomy by now.
+    edited it. Raises `ResultFolderError` if it cannot be written, or the folder holds another taxonomy by now.
     """
     folder = Path(folder)
-    if read_contents(folder)["settings"] != taxonomy.settings:
-        raise FitFolderError(
+    if Taxonomy.read(folder)["settings"] != taxonomy.settings:
+        raise ResultFolderError(
             f"another command has changed the taxonomy in {folder} meanwhile, and nothing was changed by this one: run "
             "it again; what was judged until now costs nothing again"
         )
@@ -33,7 +32,7 @@ def keep(taxonomy: Taxonomy, folder: str | Path) -> Path:
                 shutil.copy2(path, kept / (EDITED if path.name == FILE else path.name))
         (kept / FILE).write_text(written(taxonomy, folder=kept), encoding="utf-8")
     except OSError as error:
-        raise FitFolderError(f"{kept} cannot be written ({error}): nothing was changed") from error
+        raise ResultFolderError(f"{kept} cannot be written ({error}): nothing was changed") from error
     return kept
 
 
@@ -41,12 +40,12 @@ def load_or_hint(folder: str | Path) -> Taxonomy:
     """Loads a taxonomy; where a change to the folder was broken off, the message says where the tree before is."""
     folder = Path(folder)
     try:
-        return load(folder)
-    except FitFolderError as error:
+        return Taxonomy.load(folder)
+    except ResultFolderError as error:
         last = _last(folder)
         if last == 0:
             raise
-        raise FitFolderError(
+        raise ResultFolderError(
             f"{error}; the taxonomy before the last change is in {folder / FOLDER / str(last)}: copy its files here"
         ) from error
 

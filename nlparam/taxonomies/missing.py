@@ -4,11 +4,11 @@ import dataclasses
 
 import numpy as np
 
-from nlparam.hierarchy import HOLDS
-from nlparam.numerics.head import Head, fit_head
-from nlparam.numerics.head import Judged as HeadJudged
+from nlparam.numerics.heads.head import Head, fit_head
+from nlparam.numerics.heads.head import Judged as HeadJudged
 from nlparam.taxonomies.divided import Considered, Divided
 from nlparam.taxonomies.rebuilding import Rebuilding
+from nlparam.taxonomies.records import HOLDS
 from nlparam.taxonomies.tree import Branch
 
 # At most so many children are added to a node at once.

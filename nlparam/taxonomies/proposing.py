@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from nlparam.denotation.goal import Affinity
 from nlparam.language.embed import AbstractEmbedder
-from nlparam.language.lm.base import Request
-from nlparam.language.lm.engine import Engine
 from nlparam.language.merging import Merged, Merger
 from nlparam.language.paths import PathStater
 from nlparam.language.phrasing import Phraser, what_it_says
@@ -18,8 +17,9 @@ from nlparam.language.propose import AbstractProposer
 from nlparam.language.propose.both import in_turn
 from nlparam.language.statements import category_of
 from nlparam.language.subcategories import Subcategories
-from nlparam.numerics.cover import facility_location
-from nlparam.representation import Affinity
+from nlparam.lm.base import Request
+from nlparam.lm.engine import Engine
+from nlparam.numerics.core.cover import facility_location
 
 # So many names of a group are shown at most, and there are so many names for each group at least.
 _N_NAMED_BY, _LEAST_NAMES = 10, 3

@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from nlparam.costs import Costs
-from nlparam.denoter import TextFeatures
+from nlparam.denotation.denoter import TextFeatures
 from nlparam.errors import BudgetError, LanguageModelError
-from nlparam.hierarchy import HOLDS, ROOT, STOPS, Candidate, Node, Taxonomy
-from nlparam.numerics.head import Head, Judged, fit_head
+from nlparam.numerics.heads.head import Head, Judged, fit_head
+from nlparam.runtime.costs import Costs
 from nlparam.taxonomies.divided import Considered, Divided, Known
 from nlparam.taxonomies.dividing import Divider
 from nlparam.taxonomies.edit import PlannedDivision, PlannedNode
 from nlparam.taxonomies.entries import either, judged
+from nlparam.taxonomies.records import HOLDS, ROOT, STOPS, Candidate, Node
+from nlparam.taxonomies.result import Taxonomy
 from nlparam.taxonomies.tree import Branch
 
 # For an edit: below, the node has become another.

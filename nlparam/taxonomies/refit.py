@@ -8,18 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nlparam.budget import Budget
-from nlparam.calibration import Labelled
+from nlparam.denotation.calibration import Labelled
 from nlparam.errors import EditError, FitWarning, LanguageModelError
-from nlparam.hierarchy import ROOT, STATUS, Node, Taxonomy
-from nlparam.language.lm import load_language_model
-from nlparam.language.lm.base import AbstractLanguageModel, Completion, Request
-from nlparam.language.lm.engine import Engine
+from nlparam.fitting.setup import prepared
 from nlparam.language.propose import Listed
-from nlparam.language.store import Store
+from nlparam.lm import load_language_model
+from nlparam.lm.base import AbstractLanguageModel, Completion, Request
+from nlparam.lm.engine import Engine
+from nlparam.lm.store import Store
 from nlparam.models import Clustering
-from nlparam.progress import Progress
-from nlparam.run import prepared
+from nlparam.runtime.budget import Budget
+from nlparam.runtime.progress import Progress
 from nlparam.taxonomies.assign import check_same_judge, check_same_model
 from nlparam.taxonomies.dividing import Divider
 from nlparam.taxonomies.edit import Plan, PlannedDivision, plan
@@ -27,6 +26,8 @@ from nlparam.taxonomies.entries import Edited, Entry, entries_of, judged, one_li
 from nlparam.taxonomies.growing import WORDS_SMALL, make_divider
 from nlparam.taxonomies.options import TaxonomyOptions
 from nlparam.taxonomies.rebuilding import Rebuilding
+from nlparam.taxonomies.records import ROOT, STATUS, Node
+from nlparam.taxonomies.result import Taxonomy
 from nlparam.taxonomies.tree import assemble
 
 # What `last_edit` says where nothing was done.

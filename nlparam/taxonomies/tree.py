@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from nlparam.denoter import TreeDenoter
+from nlparam.denotation.denoter import TreeDenoter
 from nlparam.errors import BudgetError, LanguageModelError
-from nlparam.hierarchy import HOLDS, OUTCOMES, ROOT, STATUS, STOPS, Candidate, Node, Taxonomy
-from nlparam.numerics.goal_map import GoalMap
-from nlparam.progress import Progress
-from nlparam.solution import Judgment
+from nlparam.numerics.heads.goal_map import GoalMap
+from nlparam.results.records import Judgment
+from nlparam.results.versions import installed_versions
+from nlparam.runtime.progress import Progress
 from nlparam.taxonomies.divided import Divided, Known
 from nlparam.taxonomies.dividing import Divider
-from nlparam.versions import installed_versions
+from nlparam.taxonomies.records import HOLDS, OUTCOMES, ROOT, STATUS, STOPS, Candidate, Node
+from nlparam.taxonomies.result import Taxonomy
 
 # The predicates from the first level down to a node: () is the root, ("is about sports",) a node of the first level.
 NodePath = tuple[str, ...]

@@ -9,26 +9,27 @@ from typing import Any
 
 import numpy as np
 
-from nlparam.budget import Budget
-from nlparam.calibration import Labelled
-from nlparam.corpus import Corpus
+from nlparam.corpus.corpus import Corpus
+from nlparam.denotation.calibration import Labelled
 from nlparam.errors import CorpusError, FitWarning
-from nlparam.hierarchy import HOLDS, ROOT, Node, Taxonomy
 from nlparam.language.detect import alike, language_name, main_language
-from nlparam.language.lm.base import AbstractLanguageModel
-from nlparam.language.store import Store
-from nlparam.numerics.effects import correct_p_values
-from nlparam.numerics.prevalence import Prevalence, drift, prevalence, random_sample
-from nlparam.over_time import checked_stamps
-from nlparam.progress import Progress
+from nlparam.lm.base import AbstractLanguageModel
+from nlparam.lm.store import Store
+from nlparam.numerics.statistics.effects import correct_p_values
+from nlparam.numerics.statistics.prevalence import Prevalence, drift, prevalence, random_sample
+from nlparam.runtime.budget import Budget
+from nlparam.runtime.progress import Progress
 from nlparam.taxonomies.assign import Assigned, judge_down, placed
 from nlparam.taxonomies.dividing import Divider
 from nlparam.taxonomies.drift import Addition, NodeDrift, Unexplained, Update
 from nlparam.taxonomies.edit import plan
 from nlparam.taxonomies.entries import entries_of, judged
 from nlparam.taxonomies.missing import Missing, add_missing
+from nlparam.taxonomies.over_time import checked_stamps
 from nlparam.taxonomies.rebuilding import Rebuilding
+from nlparam.taxonomies.records import HOLDS, ROOT, Node
 from nlparam.taxonomies.refit import NotBefore, dividing
+from nlparam.taxonomies.result import Taxonomy
 from nlparam.taxonomies.tree import Branch, assemble
 
 PROPOSE = ("auto", "always", "never")
@@ -60,9 +61,9 @@ def update(
 
     The predicates stay. The heads put the new texts under the nodes; the language model judges a random sample of the
     texts before and of the new ones from the top down, by which the prevalences are corrected (see
-    `nlparam.numerics.prevalence`). Where more new texts than before are under none of a node's children, children are
-    proposed for them, judged, and added if they explain these texts and not the others; nodes that exist are not
-    touched.
+    `nlparam.numerics.statistics.prevalence`). Where more new texts than before are under none of a node's children,
+    children are proposed for them, judged, and added if they explain these texts and not the others; nodes that
+    exist are not touched.
 
     **Arguments:**
 

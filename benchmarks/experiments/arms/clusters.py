@@ -7,8 +7,8 @@ import numpy as np
 
 from benchmarks.experiments.arms.shared import clusters, embedded, only_for, propose
 from benchmarks.experiments.base import AbstractArm, Outcome, Problem
-from nlparam.corpus import Corpus
-from nlparam.costs import Costs
+from nlparam.corpus.corpus import Corpus
+from nlparam.runtime.costs import Costs
 
 
 @dataclasses.dataclass(frozen=True)

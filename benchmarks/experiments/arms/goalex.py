@@ -6,12 +6,12 @@ import numpy as np
 
 from benchmarks.experiments.arms.prompting import RandomTexts
 from benchmarks.experiments.base import AbstractArm, Outcome, Problem
-from nlparam.denoter import TextFeatures
+from nlparam.denotation.denoter import TextFeatures
+from nlparam.denotation.pool import Pool
 from nlparam.errors import LanguageModelError
-from nlparam.numerics.cover import select_cover
-from nlparam.numerics.model import AbstractPredicateModel
-from nlparam.pool import Pool
-from nlparam.run import Run, prepared
+from nlparam.fitting.setup import Run, prepared
+from nlparam.numerics.core.cover import select_cover
+from nlparam.numerics.core.model import AbstractPredicateModel
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.experiments.arms.shared import fitted
 from benchmarks.experiments.base import AbstractArm, Outcome, Problem
-from nlparam.corpus import Corpus, text_digest
+from nlparam.corpus.corpus import Corpus, text_digest
 from nlparam.language.embed import AbstractEmbedder
 
 

@@ -9,17 +9,17 @@ import numpy as np
 
 import nlparam
 from benchmarks.experiments.base import Outcome, Problem
-from nlparam.budget import Meter
-from nlparam.corpus import Corpus
-from nlparam.costs import Costs
+from nlparam.corpus.corpus import Corpus
+from nlparam.fitting.search import SearchOptions
 from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder, embed_corpus
-from nlparam.language.lm import load_language_model
-from nlparam.language.lm.engine import Engine
 from nlparam.language.propose import AbstractProposer, Contrast, Listed, StateThenGeneralise
-from nlparam.language.store import Store
-from nlparam.numerics.metrics import one_hot
-from nlparam.progress import Progress
-from nlparam.search import SearchOptions
+from nlparam.lm import load_language_model
+from nlparam.lm.engine import Engine
+from nlparam.lm.store import Store
+from nlparam.numerics.statistics.metrics import one_hot
+from nlparam.runtime.budget import Meter
+from nlparam.runtime.costs import Costs
+from nlparam.runtime.progress import Progress
 
 _PROPOSERS: dict[str, Callable[[Engine], AbstractProposer]] = {"contrast": Contrast, "state": StateThenGeneralise}
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from benchmarks.experiments.arms.shared import embedded, fitted, options_with, proposer_maker
 from benchmarks.experiments.base import AbstractArm, Outcome, Problem
-from nlparam.costs import Costs
 from nlparam.language.propose import AbstractProposer
+from nlparam.runtime.costs import Costs
 
 
 @dataclasses.dataclass

@@ -13,7 +13,7 @@ from benchmarks.experiments.data.errors import DataError as DataError
 from benchmarks.experiments.data.goals import goal_of_attributes
 from benchmarks.experiments.data.labellings import other_labellings
 from benchmarks.experiments.data.truth import Source
-from nlparam.run import DEFAULT_GOAL
+from nlparam.fitting.setup import DEFAULT_GOAL
 
 FOLDER = Path("../shared/data")
 _ROOT = Path(__file__).resolve().parents[3]

@@ -8,9 +8,9 @@ import numpy as np
 
 from benchmarks.experiments.data.errors import DataError
 from benchmarks.experiments.data.truth import Attribute, Source, known_task
-from nlparam.datasets import load_dataset
+from nlparam.corpus.datasets import load_dataset
+from nlparam.corpus.readers import read_texts
 from nlparam.errors import CorpusError
-from nlparam.readers import read_texts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Fields:
 
 
 def read_file(path: Path, fields: Fields) -> Source:
-    """Reads any file or folder that `nlparam.readers.read_texts` reads.
+    """Reads any file or folder that `nlparam.corpus.readers.read_texts` reads.
 
     The times in `time` make a time series, the classes in `class_` a classification, else it is a clustering; `task`
     may choose where several are named. Every field in `label` is a labelling, its values are the reference predicates.

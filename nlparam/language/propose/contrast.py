@@ -4,11 +4,11 @@ import dataclasses
 
 import numpy as np
 
-from nlparam.language.lm.base import Request
-from nlparam.language.lm.engine import Engine
 from nlparam.language.parse import parse_predicates
 from nlparam.language.prompting import cut_words, load_prompt
 from nlparam.language.propose.base import AbstractProposer
+from nlparam.lm.base import Request
+from nlparam.lm.engine import Engine
 
 
 @dataclasses.dataclass

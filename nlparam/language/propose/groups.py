@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nlparam.language.lm.base import Request
-from nlparam.language.lm.engine import Engine
 from nlparam.language.parse import parse_predicates
 from nlparam.language.prompting import cut_words, load_prompt
 from nlparam.language.propose.state import StateThenGeneralise
 from nlparam.language.statements import Stater
+from nlparam.lm.base import Request
+from nlparam.lm.engine import Engine
 
 # Texts on which wordings are tried.
 _N_TRIED = 24

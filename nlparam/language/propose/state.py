@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from nlparam.language.goals import read_goal
-from nlparam.language.lm.base import Request
-from nlparam.language.lm.engine import Engine
 from nlparam.language.phrasing import Phraser
 from nlparam.language.prompting import load_prompt
 from nlparam.language.propose.base import AbstractProposer, high_texts
 from nlparam.language.statements import Stater, statement_of
+from nlparam.lm.base import Request
+from nlparam.lm.engine import Engine
 
 # So many statements of a slot are shown when it is asked what they have in common.
 _N_GENERALISED = 10

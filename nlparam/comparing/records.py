@@ -1,0 +1,211 @@
+"""What a comparison is made of: groups, observations, findings and their effects."""
+
+import dataclasses
+import enum
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from nlparam.runtime.costs import Costs
+
+if TYPE_CHECKING:
+    from nlparam.corpus.corpus import Corpus
+
+
+class OUTCOMES(enum.StrEnum):
+    """What became of a candidate predicate."""
+
+    claimed = "holds more often in one group, beyond what chance explains"
+    unproven = "was tested, and chance may explain the difference"
+    contradicted = "was tested, and the difference points the other way than where it was proposed"
+    dropped = "was dropped early: others differ more"
+    passed_over = "was not among the candidates that differ most on the research split"
+    repeats = "holds for the same texts as another candidate that differs more"
+    unanswered = "got too few usable judgments to be tested"
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """An effect: by how much more often a predicate holds in a group than in the others, as a difference of shares.
+
+    `effect` is in [-1, 1] (negative: less often), `low` and `high` its confidence interval, `standard_error` what it
+    rests on, `p_value` two-sided, for the hypothesis of no difference.
+    """
+
+    effect: float
+    standard_error: float
+    low: float
+    high: float
+    p_value: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """How often a predicate holds in one group: the mean denotation of `n_judged` texts, and a confidence interval."""
+
+    group: str
+    mean: float
+    low: float
+    high: float
+    n_judged: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Ratings:
+    """How worthwhile a predicate is, as the language model rates it: 0 (not), 1 (somewhat) to 2 (very), in between too.
+
+    `relevance` to the goal, `novelty` to a reader who knows the field, `significance` if it is true (D5, arXiv
+    2302.14233, section 4.3). `None` where the model gave no usable answer.
+    """
+
+    relevance: float | None
+    novelty: float | None
+    significance: float | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """A text of a group, and the judged probability that the predicate holds for it."""
+
+    text: str
+    group: str
+    probability: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Ranking:
+    """What the scores of a ranker say of a predicate, without a judge, on the validation split.
+
+    `auroc` is the probability that a text of the group scores higher than one of the others, `p_value` that of Welch's
+    test of the scores.
+    """
+
+    auroc: float
+    p_value: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One candidate predicate, and what is known of it.
+
+    **Attributes:**
+
+    - `predicate`; `outcome`, what became of it; `reason`, the same for this predicate, in a sentence.
+    - `more`: the group that it is said to hold for more often. The research split decides, so the validation split can
+      disagree (`effect` below 0).
+    - `screening`: the effect on the research split, where candidates compete; `None` if it was never judged there.
+      It is for choosing: the best of many look better than they are.
+    - `n_screened`: how many texts were judged for it there.
+    - `crude`: the effect on the validation split, $V$ of D5; `None` unless it was tested.
+    - `given_covariates`: the same, adjusted for the covariates; `None` without any.
+    - `p_adjusted`: the p-value (of `given_covariates` where there are covariates, else of `crude`), adjusted for the
+      number of predicates tested.
+    - `shares`: for each group, how often it holds on the validation split; empty unless it was tested.
+    - `ratings`: by the language model; `None` if it was not asked.
+    - `ranking`: by the scores of a ranker; `None` without one.
+    - `repeats`: the candidate that holds for the same texts, for the outcome `repeats`.
+    - `examples`: texts of the validation split, for each group the most and the least likely ones.
+    """
+
+    predicate: str
+    outcome: OUTCOMES
+    reason: str
+    more: str | None = None
+    screening: Estimate | None = None
+    n_screened: int = 0
+    crude: Estimate | None = None
+    given_covariates: Estimate | None = None
+    p_adjusted: float | None = None
+    shares: tuple[Share, ...] = ()
+    ratings: Ratings | None = None
+    ranking: Ranking | None = None
+    repeats: str | None = None
+    examples: tuple[Example, ...] = ()
+
+    @property
+    def claimed(self) -> bool:
+        """Whether a difference is claimed."""
+        return self.outcome is OUTCOMES.claimed
+
+    @property
+    def tested(self) -> bool:
+        """Whether it was judged on the validation split."""
+        return self.crude is not None
+
+    @property
+    def estimate(self) -> Estimate | None:
+        """The effect that a claim rests on: adjusted for covariates where there are some."""
+        return self.crude if self.given_covariates is None else self.given_covariates
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """A group of texts: how many it has, how many distinct ones, and how these were split.
+
+    `n_validated` of the validation split were drawn at random to be judged.
+    """
+
+    name: str
+    n_texts: int
+    n_distinct: int
+    n_research: int
+    n_validation: int
+    n_validated: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Units:
+    """The observations: each distinct text of a group once (or each text, with `repeats="count"`).
+
+    **Attributes:** arrays of one entry per observation: `text`, its index into `Comparison.corpus.distinct`; `group`,
+    its index into `Comparison.groups`; `research`, whether it is of the research split; `validated`, whether it was
+    drawn to be judged on the validation split.
+    """
+
+    text: np.ndarray
+    group: np.ndarray
+    research: np.ndarray
+    validated: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.text)
+
+
+class ComparisonLike(Protocol):
+    """What files and pages read of a `Comparison`, so that they need not import it."""
+
+    @property
+    def groups(self) -> list[Group]: ...
+    @property
+    def goal(self) -> str: ...
+    @property
+    def findings(self) -> list[Finding]: ...
+    @property
+    def corpus(self) -> "Corpus": ...
+    @property
+    def units(self) -> Units: ...
+    @property
+    def judgments(self) -> np.ndarray: ...
+    @property
+    def covariates(self) -> tuple[str, ...]: ...
+    @property
+    def confidence(self) -> float: ...
+    @property
+    def level(self) -> float: ...
+    @property
+    def correction(self) -> str: ...
+    @property
+    def warnings(self) -> list[str]: ...
+    @property
+    def settings(self) -> dict[str, Any]: ...
+    @property
+    def versions(self) -> dict[str, str]: ...
+    @property
+    def costs(self) -> Costs: ...
+    @property
+    def pictures(self) -> Mapping[str, str]: ...
+    @property
+    def claims(self) -> list[Finding]: ...
+    @property
+    def tested(self) -> list[Finding]: ...

@@ -1,0 +1,56 @@
+"""What denotes texts, as named arrays for files: heads, n-grams, the goal representation."""
+
+import numpy as np
+
+from nlparam.language.features import NgramFeatures
+from nlparam.numerics.heads.goal_map import GoalMap
+from nlparam.numerics.heads.head import Head
+from nlparam.numerics.heads.joint_head import JointHead
+
+
+def head_arrays(head: Head | JointHead) -> dict[str, np.ndarray]:
+    """A head as named arrays."""
+    if isinstance(head, JointHead):
+        return {f"joint.{name}": _array(leaf) for name, leaf in head.arrays().items()}
+    return {name: _array(leaf) for name, leaf in zip(Head._fields, head, strict=True)}
+
+
+def head_of(arrays: dict[str, np.ndarray]) -> Head | JointHead:
+    """The head from the arrays of `head_arrays`."""
+    joint = {name.removeprefix("joint."): leaf for name, leaf in arrays.items() if name.startswith("joint.")}
+    if joint:
+        return JointHead.from_arrays(joint)
+    return Head(arrays["coefficients"], arrays["intercepts"], arrays["slope"].item(), arrays["thresholds"])
+
+
+def ngram_arrays(ngrams: NgramFeatures) -> dict[str, np.ndarray]:
+    """What the n-grams are weighted by, and their axes, as named arrays; their vocabularies are JSON."""
+    idf = {f"idf_{name}": _array(values) for name, values in ngrams.idf.items()}
+    return idf | {f"axes_{name}": _array(axes) for name, axes in ngrams.axes.items()}
+
+
+def ngrams_of(vocabularies: dict[str, list[str]], arrays: dict[str, np.ndarray]) -> NgramFeatures:
+    """The n-grams from their vocabularies and the arrays of `ngram_arrays`."""
+    return NgramFeatures(
+        vocabularies,
+        {name: arrays[f"idf_{name}"] for name in vocabularies},
+        {name: arrays[f"axes_{name}"] for name in vocabularies},
+    )
+
+
+def goal_arrays(goal_map: GoalMap | None) -> dict[str, np.ndarray]:
+    """The goal representation as named arrays, none of them if there is none."""
+    if goal_map is None:
+        return {}
+    return {f"goal.{name}": _array(leaf) for name, leaf in zip(GoalMap._fields, goal_map, strict=True)}
+
+
+def goal_map_of(arrays: dict[str, np.ndarray]) -> GoalMap | None:
+    """The goal representation from the arrays of `goal_arrays`."""
+    if "goal.share" not in arrays:
+        return None
+    return GoalMap(arrays["goal.coefficients"], arrays["goal.intercept"], arrays["goal.share"].item())
+
+
+def _array(leaf) -> np.ndarray:
+    return np.ascontiguousarray(leaf)

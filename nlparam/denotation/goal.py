@@ -1,0 +1,222 @@
+"""What the relaxation and the head see of a text: its embedding, or where it lies with respect to the goal."""
+
+import collections
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nlparam.corpus.corpus import Corpus
+from nlparam.denotation.following import ANSWERS, GoalReader
+from nlparam.language.embed import AbstractEmbedder
+from nlparam.language.features import NgramFeatures
+from nlparam.language.goals import Goal
+from nlparam.language.phrasing import what_it_says
+from nlparam.language.statements import WORDINGS, Stater
+from nlparam.numerics.heads.goal_map import LEAST_STATEMENTS, GoalMap, fit_goal_map
+
+KINDS = ("auto", "goal", "embedding")
+# Texts that are stated, at least and for each predicate.
+_N_STATED, _N_STATED_EACH = 96, 12
+# Texts that are asked whether they tell what the goal asks for, texts on which wordings are tried, statements that a
+# report names.
+_N_ASKED, _N_TRIED, _N_REPORTED = 12, 24, 12
+# Texts on which the spread of scores is measured.
+_MOST_MEASURED = 4096
+
+
+@dataclasses.dataclass(frozen=True)
+class GoalFollowing:
+    """How well a goal was followed, as far as that can be told without knowing the answers.
+
+    **Attributes:** `aspect`, what was understood of the goal; `told`, how likely the language model says that a text
+    tells what the goal asks for, in the mean of `n_asked` texts; `answering`, the share of the statements that the
+    language model takes for answers to the goal; `explained`, the share of the variance of statements left out that the
+    representation predicts (at most 1, below 0 if it does worse than their mean); `n_read`, how many judgments that
+    took; `statements`, the most frequent ones with how often they were made, of `n_stated`. What was not asked is
+    `None`.
+    """
+
+    aspect: str
+    told: float | None
+    answering: float | None
+    explained: float | None
+    n_asked: int
+    n_read: int
+    n_stated: int
+    statements: tuple[tuple[str, int], ...]
+
+    def warnings(self) -> Iterator[str]:
+        """What a user should know before reading the predicates."""
+        if (found := self._doubt()) is not None:
+            yield f"the goal was understood as: {self.aspect}. {found}"
+
+    def _doubt(self) -> str | None:
+        if self.told is not None and self.told < LEAST_TOLD:
+            return (
+                f"The texts say little of it: the language model finds it in {self.told:.0%} of {self.n_asked} texts. "
+                "The predicates are about something else; see whether the goal fits these texts"
+            )
+        if not self.statements:
+            return f"The language model said nothing usable of the texts. {_HELP}"
+        if self.answering is not None and self.answering < LEAST_ANSWERING:
+            return f"Only {self.answering:.0%} of what was said of the texts answers it ({self._shown()}). {_HELP}"
+        if self.statements[0][1] > MOST_ALIKE * self.n_stated:
+            return f"The language model says nearly the same of all texts ({self._shown()}). {_HELP}"
+        return None
+
+    @classmethod
+    def from_dict(cls, kept: dict[str, Any]) -> "GoalFollowing":
+        """From what `fit.json` keeps of it."""
+        return cls(**{**kept, "statements": tuple((statement, n) for statement, n in kept["statements"])})
+
+    def _shown(self) -> str:
+        return ", ".join(f'"{statement}" {n} times' for statement, n in self.statements[:4])
+
+
+# Below these a user is warned: the mean probability that a text tells what is asked (goals that have nothing to do with
+# the texts had 0.00 to 0.05, others 0.69 and more; 1.5B), the share of answers among the statements, and the share
+# of one and the same statement above which they say nothing.
+LEAST_TOLD, LEAST_ANSWERING, MOST_ALIKE = 0.35, 0.5, 0.8
+
+
+_HELP = "Examples of answers help (--goal-example, goal_examples=), and so does a stronger language model"
+
+
+class Learned(NamedTuple):
+    """The goal representation, `None` where too few statements were usable, and how well the goal was followed."""
+
+    goal_map: GoalMap | None
+    following: GoalFollowing
+
+
+@dataclasses.dataclass(frozen=True)
+class GoalRepresentation:
+    """The goal representation (see `nlparam.numerics.heads.goal_map`), learned from statements of a sample of the
+    texts.
+
+    **Arguments:** `n_stated`, how many texts the language model states, one short call each; by default 96, and with
+    many predicates twelve for each.
+    """
+
+    n_stated: int | None = None
+
+    def __post_init__(self):
+        if self.n_stated is not None and self.n_stated < LEAST_STATEMENTS:
+            raise ValueError(f"got n_stated={self.n_stated}, expected at least {LEAST_STATEMENTS}")
+
+    def number_stated(self, n_predicates: int) -> int:
+        """How many texts are stated for so many predicates."""
+        return max(_N_STATED, _N_STATED_EACH * n_predicates) if self.n_stated is None else self.n_stated
+
+    def n_calls(self, n_predicates: int, n_distinct: int) -> int:
+        """How many short answers that takes: each text is stated once, and a few of them in each of the wordings."""
+        return min(self.number_stated(n_predicates), n_distinct) + (len(WORDINGS) - 1) * min(_N_TRIED, n_distinct)
+
+    def learn(
+        self,
+        corpus: Corpus,
+        embeddings: np.ndarray,
+        ngrams: NgramFeatures,
+        *,
+        goal: Goal,
+        stater: Stater,
+        reader: GoalReader,
+        embedder: AbstractEmbedder,
+        n_clusters: int,
+        seed: int,
+        most_read: int | None = None,
+    ) -> Learned:
+        """Has a random sample of the texts stated and learns the map from those statements that answer the goal.
+
+        `most_read` is the most judgments that may be spent on seeing whether the goal is followed.
+
+        Raises `LanguageModelError` if the language model cannot be asked.
+        """
+        n_stated = self.number_stated(n_clusters)
+        rows = np.random.default_rng([seed, n_stated]).permutation(len(corpus.distinct))[:n_stated]
+        texts = [corpus.distinct[row] for row in rows]
+        # Of few judgments most are left for the predicates.
+        n_asked = _N_ASKED if most_read is None else min(_N_ASKED, max(most_read // 2, 1))
+        told = reader.told(texts[:n_asked], goal)
+        stater.choose_wording(texts[:_N_TRIED], goal=goal.text, n_groups=n_clusters)
+        stated = stater.state(texts, goal=goal.text)
+        said = [statement for statement in stated if statement is not None]
+        answering = reader.answering(said, goal, most=None if most_read is None else most_read - len(told))
+        usable = [
+            (row, statement)
+            for row, statement in zip(rows.tolist(), stated, strict=True)
+            if statement is not None and answering.get(statement, 1.0) >= ANSWERS
+        ]
+        counted = collections.Counter(said)
+        following = GoalFollowing(
+            aspect=goal.aspect,
+            told=None if np.isnan(told).all() else float(np.nanmean(told)),
+            answering=len(usable) / len(said) if answering else None,
+            explained=None,
+            n_asked=int(np.isfinite(told).sum()),
+            n_read=len(told) + len(answering),
+            n_stated=len(said),
+            statements=tuple(counted.most_common(_N_REPORTED)),
+        )
+        if len(usable) < LEAST_STATEMENTS:
+            return Learned(None, following)
+        statements = [statement for _, statement in usable]
+        distinct = list(dict.fromkeys(statements))
+        embedded = dict(zip(distinct, embedder.embed(distinct), strict=True))
+        goal_map, explained = fit_goal_map(
+            embeddings,
+            map_features(corpus.distinct, embeddings, ngrams),
+            np.asarray([row for row, _ in usable]),
+            np.stack([embedded[statement] for statement in statements]),
+            n_clusters=n_clusters,
+            seed=seed,
+        )
+        return Learned(goal_map, dataclasses.replace(following, explained=explained))
+
+
+def represent(
+    goal_map: GoalMap | None, texts: Sequence[str], embeddings: np.ndarray, ngrams: NgramFeatures
+) -> np.ndarray:
+    """`(n_texts, represented_dim)` unit vectors: the embeddings themselves where there is no map."""
+    if goal_map is None or goal_map.share == 0.0:
+        return embeddings
+    return goal_map.represent(embeddings, map_features(texts, embeddings, ngrams))
+
+
+def map_features(texts: Sequence[str], embeddings: np.ndarray, ngrams: NgramFeatures) -> np.ndarray:
+    """`(n_texts, n_features)`, what the map sees of a text."""
+    return np.concatenate([embeddings, ngrams.transform(texts)], axis=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Affinity:
+    """Cosines of texts and predicates, in the space in which texts are represented.
+
+    `represented` is `(n_texts, represented_dim)`: embeddings of texts, of what would be stated of them, or both beside
+    one another. What a predicate says is embedded like a statement, and is as near to each part.
+    """
+
+    embedder: AbstractEmbedder
+    represented: np.ndarray
+
+    def directions(self, predicates: Sequence[str]) -> np.ndarray:
+        """`(represented_dim, n_predicates)`."""
+        embedded = self.embedder.embed([what_it_says(predicate) for predicate in predicates])
+        n_parts = self.represented.shape[1] // embedded.shape[1]
+        return np.tile(embedded, n_parts).T
+
+    def scores(self, rows: np.ndarray, predicates: Sequence[str]) -> np.ndarray:
+        """`(n_rows, n_predicates)`: the higher, the more likely a predicate holds."""
+        return self.represented[rows] @ self.directions(predicates)
+
+    def guesses(self, rows: np.ndarray, predicates: Sequence[str], n_features: int) -> np.ndarray:
+        """`(n_features, n_predicates)` for `nlparam.numerics.heads.head.fit_head`, the representation being the
+        first of the features: the scores of the texts `rows` have a standard deviation of one."""
+        directions = self.directions(predicates)
+        step = -(-len(rows) // _MOST_MEASURED)
+        spread = (self.represented[rows[::step]] @ directions).std(axis=0)
+        guesses = np.zeros((n_features, len(predicates)), dtype=np.float32)
+        guesses[: len(directions)] = directions / np.where(spread > 0, spread, 1)
+        return guesses

@@ -1,0 +1,151 @@
+"""Whether an evaluator is fooled more often where something else is so: logistic regression on covariates."""
+
+import math
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nlparam.errors import CorpusError
+from nlparam.evals.audit.records import Evaluations
+
+# A category with fewer evaluations is put together with the other rare ones; with more of them it is no category.
+_LEAST, _MOST_CATEGORIES = 5, 20
+
+
+class CovariateEffect(NamedTuple):
+    """What a covariate does to the odds of a mistake, the other covariates being equal.
+
+    `kind` is "false positives" (among wrong outputs) or "false negatives" (among right ones). `value` says what it
+    stands for: "per standard deviation (X)" of a number, or a category against the most frequent one. `odds_ratio` with
+    its interval from `low` to `high` and the p-value (Wald).
+    """
+
+    kind: str
+    covariate: str
+    value: str
+    odds_ratio: float
+    low: float
+    high: float
+    p_value: float
+    n: int
+
+
+def covariate_effects(evaluations: Evaluations, *, confidence: float = 0.95) -> tuple[list[CovariateEffect], list[str]]:
+    """The effects of all covariates on either kind of mistake, and in words what could not be estimated.
+
+    Systems are in the regression too, so that a covariate does not stand for a system; of more than 20 a note says that
+    they are not.
+
+    Raises `CorpusError` for a covariate without values, with missing numbers, or with too many categories.
+    """
+    if not evaluations.covariates:
+        return [], []
+    columns: list[tuple[str, str, np.ndarray]] = []
+    for name, values in evaluations.covariates.items():
+        columns += [(name, value, column) for value, column in _encoded(name, values)]
+    found: list[CovariateEffect] = []
+    notes: list[str] = []
+    controls: list[np.ndarray] = []
+    n_systems = len(evaluations.systems)
+    if n_systems > _MOST_CATEGORIES:
+        notes.append(
+            f"{n_systems} systems are too many for the regression on covariates, which takes {_MOST_CATEGORIES}: it is "
+            "without them, and a covariate may stand for a system"
+        )
+    elif n_systems > 1:
+        controls = [column for _, column in _categories("system", list(evaluations.system))]
+    for kind, hits, among in (
+        ("false positives", evaluations.false_positive, ~evaluations.correct),
+        ("false negatives", evaluations.false_negative, evaluations.correct),
+    ):
+        effects = _regress(
+            kind, hits[among], [(n, v, c[among]) for n, v, c in columns], [c[among] for c in controls], confidence
+        )
+        if isinstance(effects, str):
+            notes.append(f"covariates and {kind}: {effects}")
+        else:
+            found += effects
+    return found, notes
+
+
+def _regress(kind, hits, columns, controls, confidence: float) -> list[CovariateEffect] | str:
+    from statsmodels.discrete.discrete_model import Logit
+    from statsmodels.tools.sm_exceptions import ConvergenceWarning, PerfectSeparationWarning
+
+    design = np.column_stack([np.ones(len(hits)), *(column for _, _, column in columns), *controls])
+    n_rare = int(min(hits.sum(), len(hits) - hits.sum()))
+    if n_rare < 2 * design.shape[1]:
+        return f"{n_rare} evaluations of the rarer side are too few for {design.shape[1]} coefficients"
+    if np.linalg.matrix_rank(design) < design.shape[1]:
+        return "the covariates (and the systems) say the same of each other here: leave one out"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        warnings.simplefilter("error", PerfectSeparationWarning)
+        warnings.simplefilter("ignore", RuntimeWarning)
+        try:
+            fitted: Any = Logit(hits.astype(float), design).fit(disp=0, maxiter=100)
+        except (ConvergenceWarning, PerfectSeparationWarning, np.linalg.LinAlgError):
+            return "a covariate tells the mistakes apart without exception, so that its odds ratio is not finite"
+    intervals = np.asarray(fitted.conf_int(1 - confidence))
+    return [
+        CovariateEffect(kind, name, value, *_odds(fitted.params[i], *intervals[i]), float(fitted.pvalues[i]), len(hits))
+        for i, (name, value, _) in enumerate(columns, start=1)
+    ]
+
+
+def _odds(estimate: float, low: float, high: float) -> tuple[float, float, float]:
+    return math.exp(min(estimate, 700.0)), math.exp(min(low, 700.0)), math.exp(min(high, 700.0))
+
+
+def _encoded(name: str, values: Sequence[Any]) -> list[tuple[str, np.ndarray]]:
+    numbers = [_number(value) for value in values]
+    present = [value for value in values if not _missing(value)]
+    if not present:
+        raise CorpusError(f"the covariate {name!r} has no values: leave it out")
+    if sum(number is not None for number in numbers) == len(present):
+        if len(present) < len(values):
+            raise CorpusError(
+                f"the covariate {name!r} is missing for {len(values) - len(present)} of {len(values)} evaluations: "
+                "fill these in or leave it out"
+            )
+        column = np.asarray(numbers, dtype=float)
+        if column.std() == 0:
+            raise CorpusError(f"the covariate {name!r} is {values[0]!r} for all evaluations: leave it out")
+        return [(f"per standard deviation ({column.std():.3g})", (column - column.mean()) / column.std())]
+    return _categories(name, ["(missing)" if _missing(value) else str(value) for value in values])
+
+
+def _categories(name: str, levels: list[str]) -> list[tuple[str, np.ndarray]]:
+    """Indicators of every category but the most frequent."""
+    counts = Counter(levels)
+    frequent = [level for level, n in counts.most_common() if n >= _LEAST]
+    if len(counts) < 2:
+        raise CorpusError(f"the covariate {name!r} is {levels[0]!r} for all evaluations: leave it out")
+    if not frequent or len(frequent) > _MOST_CATEGORIES:
+        raise CorpusError(
+            f"the covariate {name!r} has {len(counts)} different values in {len(levels)} evaluations, expected numbers "
+            f"or at most {_MOST_CATEGORIES} categories: choose a coarser field"
+        )
+    merged = [level if level in frequent else "(other)" for level in levels]
+    others = [level for level in dict.fromkeys([*frequent, *merged]) if level != frequent[0]]
+    return [
+        (f"{level} (against {frequent[0]})", np.asarray([value == level for value in merged], dtype=float))
+        for level in others
+    ]
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or value is None:
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _missing(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())

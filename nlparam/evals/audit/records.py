@@ -1,0 +1,152 @@
+"""Evaluations: outputs, what an evaluator said of them, and whether they are correct."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nlparam.corpus.readers import read_texts
+from nlparam.errors import CorpusError
+
+# Fewer outputs of a system say nothing about how often its outputs fool anybody.
+LEAST_OUTPUTS = 10
+_ONE_SYSTEM = "(all)"
+_YES = {"true", "yes", "y", "1", "1.0", "pass", "passed", "accept", "accepted", "correct", "right", "good"}
+_NO = {"false", "no", "n", "0", "0.0", "fail", "failed", "reject", "rejected", "incorrect", "wrong", "bad"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluations:
+    """Evaluated outputs, all aligned.
+
+    **Attributes:** `task`, `output` and `system`, strings; `verdict` and `correct`, `(n,)` booleans: what the evaluator
+    said, and what is so; `covariates`, what else is known of each evaluation, by name.
+
+    Raises `CorpusError` if there is nothing to audit: the verdicts, or the truth, are all alike, or a system has fewer
+    than ten outputs.
+    """
+
+    task: Sequence[str]
+    output: Sequence[str]
+    verdict: np.ndarray
+    correct: np.ndarray
+    system: Sequence[str] = ()
+    covariates: Mapping[str, Sequence[Any]] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self):
+        n = len(self.output)
+        if not len(self.system):
+            object.__setattr__(self, "system", [_ONE_SYSTEM] * n)
+        for name in ("verdict", "correct"):
+            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=bool))
+        sizes = {name: len(getattr(self, name)) for name in ("task", "output", "verdict", "correct", "system")}
+        sizes |= {name: len(values) for name, values in self.covariates.items()}
+        if set(sizes.values()) != {n}:
+            raise CorpusError(f"got {sizes}, expected as many of each")
+        if n == 0:
+            raise CorpusError("got no evaluations, expected some: check the file")
+        for name, values, says in (
+            ("verdict", self.verdict, "the evaluator never says anything else, so there is nothing to audit"),
+            ("correct", self.correct, "it takes both right and wrong outputs to see what an evaluator gets wrong"),
+        ):
+            if values.all() or not values.any():
+                raise CorpusError(f"all {n} evaluations have {name} {bool(values[0])}: {says}")
+        small = {name: count for name, count in Counter(self.system).items() if count < LEAST_OUTPUTS}
+        if small:
+            shown = ", ".join(f"{name!r} ({count})" for name, count in list(small.items())[:5])
+            raise CorpusError(
+                f"{len(small)} of the systems have fewer than {LEAST_OUTPUTS} outputs: {shown}; leave them out, or "
+                "name a field whose values have more"
+            )
+
+    def __len__(self) -> int:
+        return len(self.output)
+
+    @property
+    def systems(self) -> list[str]:
+        """The names of the systems, in the order in which they come."""
+        return list(dict.fromkeys(self.system))
+
+    @property
+    def by_system(self) -> np.ndarray:
+        """`(n,)`, the index of each evaluation's system into `systems`."""
+        place = {name: number for number, name in enumerate(self.systems)}
+        return np.asarray([place[name] for name in self.system])
+
+    @property
+    def by_task(self) -> np.ndarray:
+        """`(n,)` integers, the same for evaluations of one task."""
+        place: dict[str, int] = {}
+        return np.asarray([place.setdefault(task, len(place)) for task in self.task])
+
+    @property
+    def false_positive(self) -> np.ndarray:
+        """`(n,)`, true where a wrong output was accepted."""
+        return self.verdict & ~self.correct
+
+    @property
+    def false_negative(self) -> np.ndarray:
+        """`(n,)`, true where a right output was rejected."""
+        return ~self.verdict & self.correct
+
+
+def read_evaluations(
+    path: str | Path, *, system_field: str | None = None, covariates: Sequence[str] = ()
+) -> Evaluations:
+    """Reads evaluations from a file with the fields `task`, `output`, `verdict`, `correct` and perhaps `system`.
+
+    **Arguments:** `system_field`, another field that says which system an output is of (or which time, or evaluator);
+    `covariates`, further fields.
+
+    `verdict` and `correct` are booleans, 0 and 1, or words such as yes and no, pass and fail, accept and reject.
+
+    Raises `CorpusError` for a missing field or value, and for what `Evaluations` refuses.
+    """
+    wanted = ["task", "verdict", "correct", *covariates]
+    table = read_texts(path, text_field="output", fields=wanted)
+    system = _system(path, system_field)
+    columns = table.columns
+    for name in ("task", "verdict", "correct"):
+        for row, value in enumerate(columns[name]):
+            if _blank(value):
+                raise CorpusError(f"{path}, evaluation {row + 1}: the field {name!r} is missing: fill it in or drop it")
+    return Evaluations(
+        task=[str(task) for task in columns["task"]],
+        output=table.texts,
+        verdict=np.asarray([_truth(value, "verdict", row, path) for row, value in enumerate(columns["verdict"])]),
+        correct=np.asarray([_truth(value, "correct", row, path) for row, value in enumerate(columns["correct"])]),
+        system=system,
+        covariates={name: columns[name] for name in covariates},
+    )
+
+
+def _system(path: str | Path, field: str | None) -> list[str]:
+    """The system of every evaluation; none if the field `system`, which nobody asked for, is not there."""
+    try:
+        values = read_texts(path, text_field="output", fields=[field or "system"]).columns[field or "system"]
+    except CorpusError:
+        if field is not None:
+            raise
+        return []
+    missing = [row + 1 for row, value in enumerate(values) if _blank(value)]
+    if len(missing) == len(values):
+        return []
+    if missing:
+        raise CorpusError(f"{path}, evaluation {missing[0]}: the field {field or 'system'!r} is missing: fill it in")
+    return [str(value) for value in values]
+
+
+def _blank(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _truth(value: Any, name: str, row: int, path: str | Path) -> bool:
+    said = str(value).strip().casefold()
+    if said in _YES or said in _NO:
+        return said in _YES
+    raise CorpusError(
+        f"{path}, evaluation {row + 1}: {name} is {str(value)[:30]!r}, expected true or false, 1 or 0, or yes or no"
+    )

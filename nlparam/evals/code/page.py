@@ -1,0 +1,246 @@
+"""The report of solutions that were executed: pass rates with intervals, failures with their reasons, the probe."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from nlparam.results.page.quantities import stated
+from nlparam.results.page.rows import Row
+from nlparam.results.page.sections import (
+    Block,
+    Cell,
+    Column,
+    Counts,
+    Folded,
+    Interval,
+    Quotation,
+    Section,
+    SectionPage,
+    Table,
+    Words,
+    counted,
+    interval_chart,
+    named,
+    number,
+    p_value,
+    quoted,
+    rate_of,
+    set_by,
+    table,
+    used,
+    whole,
+)
+from nlparam.results.page.text import DASH
+
+_MOST_QUOTED, _OF_A_REASON = 30, 5
+_MOST_CODE = 4000
+
+
+def describe_execution(contents: Mapping[str, Any]) -> SectionPage:
+    """Chooses what the report shows.
+
+    **Arguments:** `contents`, as `Evaluation.as_dict()` of `nlparam.evals.code` gives it, with "probe", "explanation",
+    "settings" and "costs" where there are some.
+    """
+    problems, overall = contents["problems"], contents["overall"]
+    costs, stages = used(contents.get("costs"))
+    settings = contents.get("settings", {})
+    listed = _rates(contents)
+    failures = [one for one in problems if not one["passed"]]
+    sections = [Section("rates", "Pass rates", [*_rate_charts(contents), listed])]
+    if contents.get("probe"):
+        sections.append(Section("probe", "Memorisation", _probe(contents["probe"], _confidence(contents))))
+    if contents.get("explanation"):
+        sections.append(Section("explanation", "What is lost", _explained(contents["explanation"])))
+    sections.append(Section("failures", "What did not pass, and why", _failures(failures)))
+    notes = []
+    if contents["broken_tests"]:
+        notes.append(
+            f"The tests of {counted(contents['broken_tests'], 'problem')} do not run here, which is in no rate."
+        )
+    if unanswered := len(contents.get("unanswered", ())):
+        notes.append(f"The language model gave no answer to {counted(unanswered, 'problem')}, which is in no rate.")
+    return SectionPage(
+        title=f"Solutions of {len(problems):,} programming problems",
+        model="Execution",
+        summary=(
+            "This page shows how many solutions pass their tests when they are executed, by library and by "
+            "perturbation, and why the others do not."
+        ),
+        facts=[
+            Row("Problems", f"{len(problems):,}"),
+            Row("Passed", rate_of(overall).cell().text),
+            Row("Right, but in a form that was ruled out", f"{contents['wrong_form']:,}"),
+            *([Row("Solutions", named(settings["solutions"], 200))] if settings.get("solutions") else []),
+            Row("Confined by", ", ".join(contents["enforced"]) or DASH),
+        ],
+        warnings=notes,
+        sections=sections,
+        first=listed,
+        costs=costs,
+        stages=stages,
+        settings=set_by(settings),
+    )
+
+
+def _confidence(contents: Mapping[str, Any]) -> str:
+    return stated(contents.get("confidence", 0.95))
+
+
+def _groups(contents: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    groups = {"Library": contents["by_library"], "Perturbation": contents["by_perturbation"]}
+    return {name: rates for name, rates in groups.items() if rates}
+
+
+def _rate_charts(contents: Mapping[str, Any]) -> list[Block]:
+    blocks: list[Block] = []
+    for name, rates in _groups(contents).items():
+        blocks += interval_chart(
+            f"rates-{name.lower()}",
+            f"Pass rates by {name.lower()}",
+            [named(one) for one in rates],
+            {"": [rate_of(rate) for rate in rates.values()]},
+            label=f"Passed, by {name.lower()}",
+            caption=f"The line through a dot is Wilson's {_confidence(contents)} interval.",
+        )
+    return blocks
+
+
+def _rates(contents: Mapping[str, Any]) -> Table:
+    lines = [("All", "", contents["overall"])]
+    lines += [(name, kind, rate) for kind, rates in _groups(contents).items() for name, rate in rates.items()]
+    return table(
+        "rates",
+        f"Pass rates, with Wilson's {_confidence(contents)} intervals",
+        [
+            Column("Problems", "head"),
+            Column("By"),
+            Column("Passed", "number"),
+            Column("Of", "number"),
+            Column("Rate", "number"),
+        ],
+        [
+            [Cell(named(name)), Cell(kind.lower()), whole(rate["hits"]), whole(rate["n"]), rate_of(rate).cell()]
+            for name, kind, rate in lines
+        ],
+    )
+
+
+def reason(problem: Mapping[str, Any]) -> str:
+    """Why a solution does not pass, in a word or two that many have in common."""
+    if problem["broken"]:
+        return "tests do not run"
+    if problem["functional"] and problem["surface"] is False:
+        return "form ruled out"
+    # "AssertionError: arrays differ ..." and its like: what stands before the colon.
+    first = str(problem["error"] or "").strip().split(":", 1)[0].split("(", 1)[0].strip()
+    return named(first, 40) or "wrong result"
+
+
+def _failures(failures: list[Mapping[str, Any]]) -> list[Block]:
+    if not failures:
+        return [Words("All solutions passed.")]
+    by_reason: dict[str, list[Mapping[str, Any]]] = {}
+    for one in failures:
+        by_reason.setdefault(reason(one), []).append(one)
+    by_reason = dict(sorted(by_reason.items(), key=lambda pair: -len(pair[1])))
+    shown = [one for found in by_reason.values() for one in found[:_OF_A_REASON]][:_MOST_QUOTED]
+    return [
+        Counts([Row(name, f"{len(found):,}") for name, found in by_reason.items()][:6]),
+        table(
+            "failures",
+            "Solutions that did not pass",
+            [
+                Column("Problem", "head"),
+                Column("Library", "choice"),
+                Column("Perturbation", "choice"),
+                Column("Reason", "choice"),
+                Column("What was said", "text"),
+            ],
+            [
+                [
+                    Cell(named(one["problem_id"])),
+                    Cell(named(one["library"])),
+                    Cell(named(one["perturbation"])),
+                    Cell(reason(one)),
+                    quoted(one["error"] or DASH),
+                ]
+                for one in failures
+            ],
+            search=True,
+        ),
+        Folded(
+            [
+                (
+                    f"Problem {named(one['problem_id'])}",
+                    reason(one),
+                    [
+                        Quotation("Solution", one["code"][:_MOST_CODE] or DASH, code=True),
+                        Quotation("What was said", str(one["error"] or DASH)[:_MOST_CODE], code=True),
+                    ],
+                )
+                for one in shown
+            ],
+            omitted=len(failures) - len(shown),
+        ),
+    ]
+
+
+def _probe(probe: Mapping[str, Any], confidence: str) -> list[Block]:
+    drops = probe["drops"]
+    points = {kind: Interval.read(drop, "difference", 100.0) for kind, drop in drops.items()}
+    blocks: list[Block] = [
+        Words(
+            "Each perturbed problem is paired with its original. A language model that knows originals by heart loses "
+            "already where only the words are others (Surface). The interval is a bootstrap over originals; McNemar's "
+            "test takes pairs for independent, so where many share an original, trust the interval."
+        ),
+        *interval_chart(
+            "probe",
+            "What is lost from originals to perturbed problems",
+            [named(kind) for kind in points],
+            {"": list(points.values())},
+            label="Original minus perturbed, percentage points",
+            caption=f"The line through a dot is the {confidence} interval; the dashed line at 0 means no loss.",
+            neutral=0.0,
+        ),
+        table(
+            "probe",
+            f"What is lost from originals to perturbed problems, in percentage points with {confidence} intervals",
+            [
+                Column("Perturbation", "head"),
+                Column("Pairs", "number"),
+                Column("Lost", "number"),
+                Column("p (McNemar)", "number"),
+                Column("p (Holm)", "number"),
+            ],
+            [
+                [
+                    Cell(named(kind)),
+                    whole(drop["pairs"]),
+                    points[kind].cell("+.1f"),
+                    p_value(drop["p_value"]),
+                    p_value(drop["p_adjusted"]),
+                ]
+                for kind, drop in drops.items()
+            ],
+        ),
+    ]
+    if probe["unpaired"]:
+        blocks.append(Words(f"{probe['unpaired']:,} perturbed problems have no original here and are left out.", True))
+    return blocks
+
+
+def _explained(explanation: Mapping[str, Any]) -> list[Block]:
+    return [
+        Words(
+            f"Of the perturbed problems whose original is solved, {explanation['lost']:,} are lost and "
+            f"{explanation['kept']:,} kept. These predicates describe the lost ones. They were found and are told on "
+            "the same problems: a description, no test."
+        ),
+        table(
+            "explanation",
+            "How much more often a predicate holds for lost problems than for kept ones",
+            [Column("Predicate", "head"), Column("Difference, points", "number")],
+            [[quoted(one["predicate"]), number(100 * one["difference"], "+.1f")] for one in explanation["predicates"]],
+        ),
+    ]

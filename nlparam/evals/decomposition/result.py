@@ -1,0 +1,147 @@
+"""What `nlparam.decompose` gives: decompositions in order, and all that was judged for them."""
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+
+from nlparam.evals.decomposition.execution import Execution
+from nlparam.evals.decomposition.expression import Expression, parse
+from nlparam.evals.decomposition.page import describe_decomposed
+from nlparam.evals.decomposition.repair import Assistance, Repair, repair
+from nlparam.numerics.statistics.rates import Rate, rate
+from nlparam.results.page.page import AbstractPage
+from nlparam.results.result import AbstractRecord
+from nlparam.runtime.costs import Costs
+
+
+@dataclasses.dataclass(frozen=True)
+class Decomposition:
+    """One decomposition.
+
+    **Attributes:** `balanced_agreement`, with the labels of the texts by which it was ranked, either label counting
+    half; `agreement`, the share of the `n_held_out` texts held out for which it is right; `assistance`, how well it can
+    be repaired; `fault`, what the language model said is wrong with what it was refined from (`None` if it was not).
+    """
+
+    expression: Expression
+    balanced_agreement: float
+    agreement: float
+    assistance: Assistance
+    fault: str | None = None
+    n_held_out: int = 0
+
+    @property
+    def held_out(self) -> Rate:
+        """The agreement with Wilson's 95% interval."""
+        return rate(round(self.agreement * self.n_held_out), self.n_held_out)
+
+
+@dataclasses.dataclass(frozen=True)
+class Decomposed(AbstractRecord):
+    """A complex predicate taken apart.
+
+    **Attributes:** `predicate`, what was taken apart; `ranked`, its decompositions, the best first; `suggestion`, the
+    one change of the best that would bring it closer to the labels, on both halves of the texts (`None` if there is
+    none); `execution`, all predicates that were judged, for every text with a label; `rows`, their numbers among the
+    texts given, and `texts`, these; `unreadable`, what could not be read as a decomposition, or was refused; `notes`,
+    what a reader should know; `whole`, `(n_rows,)`, how probably the predicate itself holds, as it was judged.
+    """
+
+    predicate: str
+    ranked: tuple[Decomposition, ...]
+    suggestion: Repair | None
+    execution: Execution
+    rows: np.ndarray
+    unreadable: tuple[str, ...]
+    settings: dict[str, Any]
+    costs: Costs
+    texts: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    whole: np.ndarray | None = None
+
+    @property
+    def chosen(self) -> Decomposition:
+        """The best."""
+        return self.ranked[0]
+
+    @property
+    def denotation(self) -> np.ndarray:
+        """`(n_rows,)`: the probability that the chosen decomposition holds, for the texts `rows`."""
+        return self.execution.denotation(self.chosen.expression)
+
+    @property
+    def agreement_with_whole(self) -> float | None:
+        """The share of texts for which the chosen decomposition is what the predicate itself was judged to be."""
+        if self.whole is None:
+            return None
+        return float(np.mean((self.execution.denotation(self.chosen.expression, hard=True) >= 0.5) == self._whole))
+
+    @property
+    def agreement_of_whole(self) -> float | None:
+        """The share of texts for which the predicate itself was judged as the label says: what a decomposition is up
+        against."""
+        return None if self.whole is None else float(np.mean(self._whole == self.execution.labels))
+
+    @property
+    def _whole(self) -> np.ndarray:
+        assert self.whole is not None
+        return self.whole >= 0.5
+
+    def repair(self, expression: Expression | str, *, n_edits: int = 1) -> list[Repair]:
+        """The best changes of single parts of any expression over what was judged, without a further judgment.
+
+        Raises `ExpressionError` if the expression cannot be read or has a part that was not judged.
+        """
+        expression = parse(expression) if isinstance(expression, str) else expression
+        return repair(expression, self.execution, n_edits=n_edits)
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON can hold it. The repair of each decomposition is by all texts, those held out among them."""
+        parts = list(dict.fromkeys(self.chosen.expression.parts))
+        columns = [self.execution.columns[part] for part in parts]
+        hard = self.execution.denotation(self.chosen.expression, hard=True) >= 0.5
+        return {
+            "predicate": self.predicate,
+            "ranked": [
+                {
+                    "expression": str(one.expression),
+                    "outline": one.expression.outline(),
+                    "agreement": one.agreement,
+                    "held_out": {n: _finite(v) for n, v in dict(one.held_out._asdict(), value=one.agreement).items()},
+                    "balanced_agreement": one.balanced_agreement,
+                    "assistance": {n: _finite(v) for n, v in dataclasses.asdict(one.assistance).items()},
+                    "fault": one.fault,
+                    "repair": next((made.as_dict() for made in repair(one.expression, self.execution)), None),
+                }
+                for one in self.ranked
+            ],
+            "agreement_with_whole": self.agreement_with_whole,
+            "agreement_of_whole": self.agreement_of_whole,
+            "suggestion": None if self.suggestion is None else self.suggestion.as_dict(),
+            "unreadable": list(self.unreadable),
+            "judged": list(self.execution.predicates),
+            "parts": parts,
+            "texts": [
+                {
+                    "text": int(self.rows[at]),
+                    "label": bool(label),
+                    "probability": float(probability),
+                    "right": bool(hard[at] == label),
+                    "parts": self.execution.denotations[at, columns].tolist(),
+                    "words": self.texts[at],
+                }
+                for at, (label, probability) in enumerate(zip(self.execution.labels, self.denotation, strict=True))
+            ],
+            "notes": list(self.notes),
+            "settings": self.settings,
+            "costs": self.costs.as_dict(),
+        }
+
+    def page(self) -> AbstractPage:
+        return describe_decomposed(self.as_dict())
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,216 @@
+"""The report of explanations put to the test: precision and generality with intervals, and every counterfactual."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from nlparam.results.page.rows import Row
+from nlparam.results.page.sections import (
+    Block,
+    Cell,
+    Column,
+    Counts,
+    Folded,
+    Interval,
+    Quotation,
+    Section,
+    SectionPage,
+    Words,
+    counted,
+    interval_chart,
+    named,
+    number,
+    quoted,
+    set_by,
+    table,
+    used,
+    whole,
+)
+from nlparam.results.page.text import DASH
+
+RIGHT, WRONG, NOTHING = "right", "wrong", "nothing inferred"
+_MOST_QUOTED = 100
+_SIMILARITIES = {"cosine": "of embeddings (cosine)", "bleu": "BLEU", "jaccard": "of words (Jaccard)"}
+
+
+def describe_simulatability(contents: Mapping[str, Any]) -> SectionPage:
+    """Chooses what the report shows. **Arguments:** `contents`, as `Simulatability.as_dict()` gives it."""
+    explanations = contents["explanations"]
+    costs, stages = used(contents["costs"])
+    settings = contents["settings"]
+    n, n_inputs = len(explanations), contents["n_counterfactuals"]
+    notes = list(contents.get("notes", ()))
+    if contents["n_failed"]:
+        notes.append(
+            f"{counted(contents['n_failed'], 'counterfactual')} without a usable inference or answer: left out."
+        )
+    listed = _explanations(explanations, list(contents["generality"]))
+    return SectionPage(
+        title=named(settings.get("task") or "Explanations put to the test", 300),
+        model="Simulatability",
+        summary=(
+            f"This page shows how well the model's answers to new inputs can be told from "
+            f"{counted(n, 'explanation')}: what a reader inferred from each for {n_inputs:,} "
+            "counterfactuals, and what the model answered."
+        ),
+        facts=[
+            Row("Explanations", f"{n:,}"),
+            Row("Counterfactuals", f"{n_inputs:,}"),
+            Row("Simulator", named(settings.get("lm", DASH), 200)),
+            Row("Model that is explained", named(settings.get("model", DASH), 200)),
+            Row("The reader sees", "the explanation and the case" if settings.get("with_case") else "the explanation"),
+        ],
+        warnings=notes,
+        sections=[
+            Section("summary", "On average", _summary(contents)),
+            Section("explanations", "Explanations", [*_charts(explanations), listed, _cases(explanations)]),
+            Section("counterfactuals", "Counterfactuals", _counterfactuals(explanations)),
+        ],
+        first=listed,
+        costs=costs,
+        stages=stages,
+        settings=set_by(settings),
+    )
+
+
+def _summary(contents: Mapping[str, Any]) -> list[Block]:
+    measures = {"Precision": contents["precision"]}
+    measures |= {f"Generality, {_SIMILARITIES.get(s, s)}": value for s, value in contents["generality"].items()}
+    measures["Simulatable"] = contents["simulatable"]
+    found = {name: Interval.read(value) for name, value in measures.items()}
+    return [
+        Words(
+            "Precision is the share of counterfactuals for which the model answered what was inferred, among those "
+            "from which something was. Generality is 1 minus the mean similarity of two of these. Simulatable is the "
+            "share from which something was inferred."
+        ),
+        *interval_chart(
+            "means",
+            "Means over explanations",
+            list(found),
+            {"": list(found.values())},
+            label="Mean over explanations",
+            caption="The line through a dot is the 95% bootstrap interval over explanations.",
+        ),
+        table(
+            "means",
+            "Means over explanations, with 95% intervals",
+            [Column("Measure", "head"), Column("Mean", "number")],
+            [[Cell(name), value.cell()] for name, value in found.items()],
+        ),
+    ]
+
+
+def _charts(explanations: list[Mapping[str, Any]]) -> list[Block]:
+    """Precision and one generality, the explanations in the order of the lower limit of their precision."""
+    if len(explanations) < 2:
+        return []
+    low = np.asarray([Interval.read(one["precision"]).low for one in explanations], dtype=float)
+    order = np.argsort(-np.nan_to_num(low, nan=-1.0), kind="stable").tolist()
+    first = next(iter(explanations[0]["generality"]), None)
+    panels = {"Precision": [Interval.read(explanations[at]["precision"]) for at in order]}
+    if first is not None:
+        name = f"Generality, {_SIMILARITIES.get(first, first)}"
+        panels[name] = [Interval.read(explanations[at]["generality"][first]) for at in order]
+    return interval_chart(
+        "explanations",
+        "Precision and generality of each explanation",
+        [f"{at + 1}. {named(explanations[at]['explanation'])}" for at in order],
+        panels,
+        label="Share, with 95% intervals",
+        caption=(
+            "Sorted by the lower limit of precision, which is what explanations are to be compared by: one that says "
+            "something of two inputs only may be right by chance."
+        ),
+    )
+
+
+def _explanations(explanations: list[Mapping[str, Any]], similarities: list[str]):
+    return table(
+        "explanations",
+        "Each explanation with 95% intervals",
+        [
+            Column("No.", "number"),
+            Column("Explanation", "head"),
+            Column("Inputs", "number"),
+            Column("Simulatable", "number"),
+            Column("Precision", "number"),
+            *(Column(f"Generality, {_SIMILARITIES.get(name, name)}", "number") for name in similarities),
+            Column("Left out", "number"),
+        ],
+        [
+            [
+                whole(place),
+                quoted(one["explanation"]),
+                whole(len(one["counterfactuals"])),
+                Interval.read(one["simulatable"]).cell(".0%"),
+                Interval.read(one["precision"]).cell(".0%"),
+                *(Interval.read(one["generality"][name]).cell(".2f") for name in similarities),
+                whole(one["n_failed"]),
+            ]
+            for place, one in enumerate(explanations, start=1)
+        ],
+    )
+
+
+def _cases(explanations: list[Mapping[str, Any]]) -> Folded:
+    return Folded(
+        [
+            (
+                named(one["explanation"], 300),
+                f"answered {named(one['answer'], 60)}",
+                [
+                    Quotation("The input that was explained", named(one["input"], 2000)),
+                    Quotation("The whole explanation", named(one["explanation"], 4000)),
+                    Quotation("Possible answers", ", ".join(one["answers"])),
+                ],
+            )
+            for one in explanations[:_MOST_QUOTED]
+        ],
+        omitted=max(0, len(explanations) - _MOST_QUOTED),
+    )
+
+
+def _counterfactuals(explanations: list[Mapping[str, Any]]) -> list[Block]:
+    rows = [
+        [
+            whole(place),
+            quoted(one["text"]),
+            Cell(NOTHING if one["inferred"] is None else named(one["inferred"], 120)),
+            Cell(named(one["answered"], 120)),
+            Cell(outcome(one)),
+            number(one["probability"]),
+        ]
+        for place, explanation in enumerate(explanations, start=1)
+        for one in explanation["counterfactuals"]
+    ]
+    counts = [Row(name, f"{sum(row[4].text == name for row in rows):,}") for name in (RIGHT, WRONG, NOTHING)]
+    return [
+        Counts(counts),
+        table(
+            "counterfactuals",
+            "Counterfactuals: what was inferred from the explanation, and what the model answered",
+            [
+                Column("No.", "number"),
+                Column("Input", "text"),
+                Column("Inferred", "choice"),
+                Column("Answered", "choice"),
+                Column("Outcome", "choice"),
+                Column("Sure", "number"),
+            ],
+            rows,
+            note=(
+                "The number is that of the explanation above. How sure the simulated reader was is the probability of "
+                "what it inferred."
+            ),
+            search=True,
+        ),
+    ]
+
+
+def outcome(counterfactual: Mapping[str, Any]) -> str:
+    """Whether what was inferred is what the model answered."""
+    if counterfactual["inferred"] is None:
+        return NOTHING
+    return RIGHT if counterfactual["inferred"] == counterfactual["answered"] else WRONG

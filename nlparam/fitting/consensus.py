@@ -1,0 +1,137 @@
+"""`nlparam.consensus`: fits from several seeds, what they have in common, and one fit of it."""
+
+import dataclasses
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from nlparam.errors import FitWarning, ResultFolderError
+from nlparam.fitting.driver import fit
+from nlparam.fitting.records import RESULTS
+from nlparam.fitting.recurrence import Recurrence, Stability
+from nlparam.fitting.result import Fit
+from nlparam.numerics.core.model import AbstractPredicateModel
+from nlparam.numerics.statistics.recurrence import alignment, recurring
+from nlparam.runtime.budget import Budget, Meter
+from nlparam.runtime.costs import Costs
+from nlparam.runtime.progress import Progress
+
+# What comes back in this share of the seeds may enter the consensus.
+_OFTEN = 0.5
+
+
+def consensus(
+    model: AbstractPredicateModel,
+    texts: Iterable[str],
+    data: Any = None,
+    *,
+    seeds: int | Iterable[int] = 5,
+    budget: Budget | None = None,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Fit:
+    """Fits a model from several seeds and then once more, to the predicates that come back.
+
+    Candidates of the last fit are the predicates that at least half of the seeds found (by denotation, not by wording;
+    if these are fewer than the model needs, the next most frequent too); the model chooses among them by its loss. So a
+    predicate that only one lucky seed found does not enter, and none that all found is missed.
+
+    **Arguments:** `seeds`, a number of seeds (0, 1, ...) or the seeds, at least two; the others are those of
+    `nlparam.fit`, of which `budget` is for all fits together. With `out`, the fit of each seed is saved in
+    `out/seeds/N`.
+
+    **Returns:** the last fit, with `stability`, and with the costs of all. If the budget is spent before, the fit with
+    the least loss so far.
+
+    **Raises:** `ValueError` for fewer than two seeds, and what `nlparam.fit` raises.
+    """
+    if "seed" in options:
+        raise ValueError(f"got seed={options['seed']}, expected `seeds`: a number of seeds, or the seeds themselves")
+    seeds = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
+    if len(set(seeds)) < 2 or len(set(seeds)) < len(seeds):
+        raise ValueError(f"got the seeds {', '.join(map(str, seeds)) or 'none'}, expected at least two different ones")
+    if out is not None and not overwrite:
+        _check_folder(Path(out), seeds)
+    texts = list(texts)
+    progress = Progress() if progress is None else progress
+    meter = Meter(Costs(), budget)  # of all fits, one after another
+    shared = options | {"overwrite": overwrite, "progress": progress}
+    fits: list[Fit] = []
+    with progress.task("seeds", len(seeds), unit="fits") as task:
+        for seed in seeds:
+            if meter.spent is not None:
+                break
+            folder = None if out is None else Path(out) / "seeds" / str(seed)
+            fits.append(fit(model, texts, data, seed=seed, budget=meter.left, out=folder, **shared))
+            meter.costs += fits[-1].costs
+            task.advance()
+    stability = _stability(seeds[: len(fits)], fits)
+    if meter.spent is not None or len(fits) < len(seeds):
+        warnings.warn(
+            f"the budget is spent after {len(fits)} of {len(seeds)} seeds: this is the fit with the least loss so far, "
+            "no consensus; the same command with more goes on from here",
+            FitWarning,
+            stacklevel=2,
+        )
+        best = min(fits, key=lambda fitted: fitted.loss)
+        best = dataclasses.replace(best, result=RESULTS.budget_spent)
+    else:
+        predicates = _candidates(stability, model.n_predicates)
+        last = options | {"predicates": predicates, "seed": seeds[0], "budget": meter.left}
+        best = fit(model, texts, data, progress=progress, **last)
+        meter.costs += best.costs
+    best = dataclasses.replace(best, stability=_chosen(stability, best.predicates), costs=meter.costs)
+    if out is not None:
+        best.save(out, overwrite=True)  # what was there is of the same seeds, and their fits were compared
+        best.report(Path(out) / "report.html")
+    return best
+
+
+def _check_folder(folder: Path, seeds: tuple[int, ...]) -> None:
+    """Raises `ResultFolderError` if the folder holds a fit from other seeds: what else differs, the first seed
+    finds."""
+    if not (folder / "fit.json").exists():
+        return
+    contents = Fit.read(folder)
+    there = contents.get("stability")
+    before = tuple(there["seeds"]) if there else ()
+    met_budget = contents.get("result") == RESULTS.budget_spent.name  # and has only the first of its seeds
+    if not before or before != (seeds[: len(before)] if met_budget else seeds):
+        of = f"the seeds {', '.join(map(str, before))}" if before else "one seed"
+        raise ResultFolderError(f"{folder} holds a fit from {of}: choose another --out, or replace it with --overwrite")
+
+
+def _stability(seeds: Sequence[int], fits: Sequence[Fit]) -> Stability:
+    matrices = [fitted.denotations for fitted in fits]
+
+    def wording(run: int, column: int) -> str:
+        return fits[run].predicates[column]
+
+    recurrences = tuple(
+        Recurrence(
+            predicate=wording(*group.medoid),
+            seeds=tuple(seeds[member.run] for member in group.members),
+            wordings=tuple(wording(*member) for member in group.members),
+            correlation=group.correlation,
+            prevalence=float(matrices[group.medoid.run][:, group.medoid.column].mean()),
+        )
+        for group in recurring(matrices)
+    )
+    losses = tuple(fitted.loss for fitted in fits)
+    return Stability(tuple(seeds), losses, alignment(matrices) if len(fits) > 1 else 1.0, recurrences)
+
+
+def _candidates(stability: Stability, n_predicates: int) -> list[str]:
+    often = [r for r in stability.recurrences if len(r.seeds) >= _OFTEN * len(stability.seeds)]
+    # They are in order of how often they come back.
+    enough = stability.recurrences[: max(len(often), n_predicates)]
+    return list({recurrence.predicate.casefold(): recurrence.predicate for recurrence in enough}.values())
+
+
+def _chosen(stability: Stability, predicates: Sequence[str]) -> Stability:
+    chosen = {predicate.casefold() for predicate in predicates}
+    marked = [dataclasses.replace(r, in_consensus=r.predicate.casefold() in chosen) for r in stability.recurrences]
+    return dataclasses.replace(stability, recurrences=tuple(marked))

@@ -1,0 +1,142 @@
+"""Denotations of new texts for the predicates of a fit: by its head, by a cascade, or by the language model alone."""
+
+import contextlib
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nlparam.corpus.corpus import Corpus
+from nlparam.denotation.calibration import CalibratedJudge
+from nlparam.denotation.cascade import Cascade, denote_by_cascade
+from nlparam.denotation.computed import Computed, ComputedJudge
+from nlparam.denotation.judge import AbstractJudge, LabelJudge
+from nlparam.errors import LanguageModelError
+from nlparam.lm import load_language_model
+from nlparam.lm.engine import Engine
+from nlparam.lm.store import Store
+from nlparam.numerics.heads.cascade import Certificate
+from nlparam.numerics.heads.head import correct
+from nlparam.numerics.heads.joint_head import JointHead
+from nlparam.runtime.budget import Budget, Meter
+from nlparam.runtime.costs import Costs
+from nlparam.runtime.progress import Progress
+
+if TYPE_CHECKING:
+    from nlparam.fitting.records import FitLike
+
+WAYS = ("head", "cascade", "exact")
+
+
+@dataclasses.dataclass(frozen=True)
+class Denoted:
+    """Denotations of new texts, `(n_texts, n_predicates)`, and what they cost.
+
+    `certificate` is what the audit of the cascade proved of these texts; `None` for the other ways, and if the budget
+    was spent before the audit was complete. `n_failed` counts the pairs for which the language model gave no usable
+    answer, or was not asked any more; the head answers these.
+    """
+
+    denotations: np.ndarray
+    by: str
+    costs: Costs
+    certificate: Certificate | None = None
+    n_failed: int = 0
+
+
+def denote(
+    fit: "FitLike",
+    texts: Sequence[str],
+    *,
+    by: str | None = None,
+    lm: Any = None,
+    store: Store | str | Path | None = None,
+    budget: Budget | None = None,
+    timeout: float = 60.0,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Denoted:
+    """Denotes new texts.
+
+    **Arguments:** `by`, `lm` and `store` as in `Fit.denote`; `budget`, what the language model may use; `timeout`, the
+    seconds of one call; `seed`, of the audit's draw.
+
+    Raises `ValueError` for an unknown way, `LanguageModelError` if the language model is not that of the fit, or cannot
+    be asked, `EmbedderError` if the embedder is not that of the fit.
+    """
+    by = by or ("cascade" if fit.settings.get("cascade") else "head")
+    if by not in WAYS:
+        raise ValueError(f"got by={by!r}, expected one of {', '.join(WAYS)}")
+    corpus, costs = Corpus.from_texts(texts), Costs()
+    progress = Progress() if progress is None else progress
+    opened = store if isinstance(store, Store) else Store(":memory:" if store is None and by == "head" else store)
+    with opened if opened is not store else contextlib.nullcontext():
+        if by == "head" or not corpus.distinct:
+            with costs.stage("head"):
+                return Denoted(_with_computed(fit, corpus, fit.denoter.denote(corpus, store=opened)), by, costs)
+        meter = Meter(costs, budget)
+        with costs.stage("embedding"):
+            features = fit.denoter.features_of(corpus, store=opened)
+        language_model = load_language_model(fit.settings["lm"] if lm is None else lm, timeout=timeout)
+        if language_model.identity != fit.settings["lm_identity"]:
+            raise LanguageModelError(
+                f"the language model here is {language_model.identity!r}, expected {fit.settings['lm_identity']!r}, "
+                "which the fit was made with: give that one, or denote by the head"
+            )
+        engine = Engine(language_model, store=opened, costs=costs, timeout=timeout, progress=progress, meter=meter)
+        with engine, costs.stage("judging"):
+            judge = _judge(fit, engine, opened, costs, progress)
+            ask = _by_cascade if by == "cascade" else _exactly
+            denotations, certificate, n_failed = ask(fit, judge, corpus, features, meter, seed)
+    return Denoted(_with_computed(fit, corpus, corpus.spread(denotations)), by, costs, certificate, n_failed)
+
+
+def _with_computed(fit: "FitLike", corpus: Corpus, denotations: np.ndarray) -> np.ndarray:
+    """The denotations with those of computed predicates as they are computed, not as the head has learned them."""
+    computed = Computed.from_dict(fit.settings.get("computed"))
+    if not len(computed) or not corpus.distinct:
+        return denotations
+    values = corpus.spread(computed.values(fit.predicates, corpus.distinct))
+    return np.where(np.isnan(values), denotations, values)
+
+
+def _judge(fit: "FitLike", engine: Engine, store: Store, costs: Costs, progress: Progress) -> AbstractJudge:
+    """The judge of the fit: the same prompt, the same part of a text, the same calibration."""
+    settings = fit.settings
+    judge = LabelJudge(
+        engine, store, costs, n_words=settings["n_words"], form=settings.get("form", "single"), progress=progress
+    )
+    asked = judge if fit.calibration is None else CalibratedJudge(judge, fit.calibration.calibration)
+    computed = fit.settings.get("computed")
+    return ComputedJudge(asked, Computed.from_dict(computed)) if computed else asked
+
+
+def _by_cascade(fit: "FitLike", judge: AbstractJudge, corpus: Corpus, features: np.ndarray, meter: Meter, seed: int):
+    head = fit.denoter.head
+    cascaded = denote_by_cascade(
+        Cascade(**(fit.settings.get("cascade") or {})),
+        judge,
+        corpus.distinct,
+        fit.predicates,
+        features=features,
+        predicate_embeddings=fit.denoter.embedder.embed(fit.predicates),
+        meter=meter,
+        thresholds=head.thresholds,
+        head=head if isinstance(head, JointHead) else None,
+        seed=seed,
+    )
+    n_failed = 0 if cascaded.certificate is None else cascaded.certificate.n_failed
+    denotations = head.denote(features) if cascaded.denotations is None else cascaded.denotations
+    return denotations, cascaded.certificate, n_failed
+
+
+def _exactly(fit: "FitLike", judge: AbstractJudge, corpus: Corpus, features: np.ndarray, meter: Meter, seed: int):
+    del meter, seed
+    shape = (len(corpus.distinct), len(fit.predicates))
+    said = judge.judge(corpus.distinct, fit.predicates, np.argwhere(np.ones(shape, dtype=bool))).reshape(shape)
+    thresholds = fit.denoter.head.thresholds
+    corrected = np.stack([correct(column, b) for column, b in zip(said.T, thresholds, strict=True)], axis=1)
+    failed = np.isnan(said)
+    return np.where(failed, fit.denoter.head.denote(features), corrected), None, int(failed.sum())

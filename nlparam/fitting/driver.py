@@ -1,0 +1,283 @@
+"""`nlparam.fit`: where numerics and language meet."""
+
+import dataclasses
+import datetime
+import functools
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from nlparam.denotation.calibration import Labelled
+from nlparam.denotation.cascade import Cascade, Cascaded, denote_by_cascade
+from nlparam.denotation.computed import ComputedJudge, Executable
+from nlparam.denotation.denoter import Denoter
+from nlparam.denotation.goal import GoalRepresentation
+from nlparam.denotation.judge import AbstractJudge
+from nlparam.errors import FitWarning, LanguageModelError
+from nlparam.fitting.estimate import expected_judgments
+from nlparam.fitting.records import RESULTS, Agreement
+from nlparam.fitting.result import Fit
+from nlparam.fitting.search import Found, SearchOptions, run_search
+from nlparam.fitting.setup import DEFAULT_GOAL, Run, prepared
+from nlparam.language.detect import language_mismatch, language_warning
+from nlparam.language.embed import AbstractEmbedder
+from nlparam.language.goals import read_goal
+from nlparam.language.propose import AbstractProposer
+from nlparam.lm.base import AbstractLanguageModel
+from nlparam.lm.engine import Engine
+from nlparam.lm.store import Store
+from nlparam.numerics.core.model import AbstractPredicateModel
+from nlparam.results.records import Judgment
+from nlparam.results.versions import installed_versions
+from nlparam.runtime.budget import Budget
+from nlparam.runtime.progress import Progress
+
+
+def fit(
+    model: AbstractPredicateModel,
+    texts: Iterable[str],
+    data: Any = None,
+    *,
+    goal: str = DEFAULT_GOAL,
+    goal_examples: Iterable[str] = (),
+    lm: str | Path | AbstractLanguageModel = "embedded",
+    embedder: str | Path | AbstractEmbedder | None = None,
+    proposer: str | AbstractProposer | Callable[[Engine], AbstractProposer] | None = None,
+    judge: AbstractJudge | Cascade | None = None,
+    form: str = "single",
+    calibration: str | Path | Labelled | None = None,
+    predicates: Iterable[str] | None = None,
+    options: SearchOptions | Mapping[str, Any] | None = None,
+    representation: str | GoalRepresentation = "auto",
+    executable: bool | Executable = False,
+    budget: Budget | None = None,
+    store: str | Path | Store | None = None,
+    timeout: float = 60.0,
+    seed: int = 0,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Fit:
+    """Fits a model whose parameters are natural-language predicates.
+
+    **Arguments:**
+
+    - `model`: for instance `nlparam.models.Clustering(n_predicates=5)`.
+    - `texts`: the corpus; `data` whatever else the model needs of it: class labels, times, numbers, or a PyTree of
+      arrays for a model of your own (see `AbstractPredicateModel.prepare`).
+    - `goal`: what the predicates are to be about, in plain words: a noun phrase ("the language it is written in"), a
+      question ("who is speaking?") or an instruction ("group by tone"). Examples of answers may stand behind it.
+    - `goal_examples`: answers that a text could have ("poem", "song"); they help most where a small language model
+      does not see what the goal is after.
+    - `lm`: `"embedded"`, `"embedded:NAME"`, the path of a GGUF file, the URL of an OpenAI-compatible server
+      (`"http://host:port/v1"`, optionally `#model`), or a backend object.
+    - `embedder`: a folder, a hub name or an embedder; by default the packaged MiniLM.
+    - `proposer`: `"contrast"`, `"state"`, `"both"`, a proposer, or what makes one from the engine of the language
+      model; by default chosen by the strength of the language model.
+    - `judge`: `Cascade(...)`, which denotes all texts with a bound on the error, or a judge of your own; by default the
+      language model's label-token probabilities on some texts, and a learned head on the others.
+    - `form`: how the language model is asked, about one predicate at a time (`"single"`) or with the others listed
+      beside it (`"contrastive"`).
+    - `calibration`: labelled pairs of text and predicate, or a file of them, by which judgments are corrected.
+    - `predicates`: candidates of your own; the search then selects among them and proposes nothing.
+    - `options`: how much is searched and judged, see `SearchOptions`; by default chosen by the language model. A
+      mapping changes some of the defaults and keeps the others: `options={"n_rounds": 3}`.
+    - `representation`: what is relaxed. `"embedding"`: the embeddings of the texts as they are. `"goal"` (or a
+      `GoalRepresentation`): as far as that helps, where their statements under the goal would lie; this costs one short
+      call for each of 96 texts or more. `"auto"`: the latter if a goal is given and predicates are to be proposed.
+    - `executable`: let predicates be computed where a small function, a word or a pattern says as much as the language
+      model would; they cost no judgments (`True`, or an `Executable` with its criteria).
+    - `budget`: what the language model may use; a fit that meets a limit ends with the best so far.
+    - `store`: where judgments, proposals and embeddings are kept; by default one file in the user's cache.
+    - `timeout`: seconds that one call of a server may take; a model in this process has all the time it needs.
+    - `seed`: seeds everything that is random; equal seeds on equal input give equal fits.
+    - `out`, `overwrite`: a folder to save the fit and its report to. It is checked before anything is computed.
+
+    **Returns:** a `Fit`.
+
+    **Raises:** `CorpusError` (too few distinct texts, data that do not fit the model), `ModelError` (a loss that is not
+    a finite number or does not use the denotations; said before anything is judged), `LanguageModelError`,
+    `WeightsError`, `StoreError`, `GoalError` (a goal without words),
+    `ResultFolderError`; everything judged until then is in the store and is not asked again.
+    """
+    check = None
+    if out is not None:
+        check = functools.partial(Fit.check, out, overwrite=overwrite)
+    with prepared(
+        model,
+        texts,
+        data,
+        goal=goal,
+        goal_examples=goal_examples,
+        lm=lm,
+        embedder=embedder,
+        proposer=proposer,
+        judge=judge,
+        form=form,
+        calibration=calibration,
+        predicates=predicates,
+        options=options,
+        representation=representation,
+        executable=executable,
+        budget=budget,
+        store=store,
+        timeout=timeout,
+        seed=seed,
+        check=check,
+        progress=progress,
+    ) as run:
+        n_listed = len(getattr(run.search.proposer, "predicates", ()))
+        run.meter.expected = expected_judgments(run, model.n_predicates, n_listed)
+        found = run_search(run.search, run.ngrams)
+        if not found.chosen:
+            raise LanguageModelError(
+                f"none of the {len(found.pool.predicates)} candidate predicates explains anything (the loss is "
+                f"{found.loss:.4g} with or without them): try another goal, a stronger model, or allow more judgments"
+            )
+        found = _by_prevalence(found)
+        cascaded = _cascade(run, found)
+    fitted = _assemble(run, found, cascaded)
+    for warning in _warnings(fitted, run):
+        warnings.warn(warning, FitWarning, stacklevel=2)
+    if out is not None:
+        fitted.save(out, overwrite=overwrite)
+        fitted.report(Path(out) / "report.html")
+    return fitted
+
+
+def _by_prevalence(found: Found) -> Found:
+    """The most prevalent predicate first: the order in which the search found them means nothing to a reader."""
+    order = np.argsort(-found.pool.denotations(found.chosen).mean(axis=0), kind="stable")
+    return dataclasses.replace(found, chosen=[found.chosen[position] for position in order])
+
+
+def _cascade(run: Run, found: Found) -> Cascaded | None:
+    """The denotations of the chosen predicates by the cascade, if there is one; its answers go into the pool."""
+    if run.cascade is None:
+        return None
+    predicates = [found.pool.predicates[column] for column in found.chosen]
+    with run.costs.stage("cascade"):
+        cascaded = denote_by_cascade(
+            run.cascade,
+            run.judge,
+            run.corpus.distinct,
+            predicates,
+            features=found.pool.features,
+            predicate_embeddings=run.embedder.embed(predicates),
+            meter=run.meter,
+            known=found.pool.answers[:, found.chosen],
+            correct_bias=found.pool.correct_bias,
+            seed=run.seed,
+        )
+    found.pool.answers[:, found.chosen] = cascaded.answers
+    return cascaded
+
+
+def _assemble(run: Run, found: Found, cascaded: Cascaded | None) -> Fit:
+    model, corpus, data = run.model, run.corpus, run.data
+    denotations = None if cascaded is None else cascaded.denotations
+    if denotations is None:
+        denotations = found.pool.denotations(found.chosen)
+    chosen, denotations = found.chosen, corpus.spread(denotations)
+    result = found.result if run.meter.spent is None else RESULTS.budget_spent
+    if len(chosen) < model.n_predicates:
+        model = dataclasses.replace(model, n_predicates=len(chosen))
+        result = RESULTS.nothing_usable if run.meter.spent is None else RESULTS.budget_spent
+    columns = jnp.asarray(denotations)
+    predicates = [found.pool.predicates[column] for column in chosen]
+    weights = _fit_weights(model, columns, data)
+    predictions = np.asarray(model.predict(weights, columns))
+    if model.assigns_texts:
+        predictions = np.where(corpus.blank, -1, predictions)
+    fitted_head = found.pool.head(chosen)
+    head = fitted_head.head
+    if cascaded is not None and cascaded.head is not None:
+        head = cascaded.head
+    first_text = np.full(len(corpus.distinct), -1)
+    worded = np.flatnonzero(~corpus.blank)
+    first_text[corpus.row[worded[::-1]]] = worded[::-1]
+    judgments = [
+        Judgment(int(first_text[row]), found.pool.predicates[column], float(probability))
+        for column in chosen
+        if column not in found.pool.computed
+        for row, probability in zip(*found.pool.judged(column), strict=True)
+    ]
+    run.costs.money = run.meter.cost
+    return Fit(
+        model=model,
+        predicates=predicates,
+        weights=jax.tree.map(np.asarray, weights),
+        denotations=denotations,
+        predictions=predictions,
+        loss=float(model.loss(weights, columns, data)),
+        result=result,
+        corpus=corpus,
+        denoter=Denoter(run.embedder, found.features, head, run.settings["embedder_identity"], run.goal_map),
+        judgments=judgments,
+        agreement=_agreement(fitted_head, denotations),
+        candidates=list(found.pool.predicates),
+        trace=found.trace,
+        settings=run.settings
+        | ({"computed": run.judge.computed.as_dict(predicates)} if isinstance(run.judge, ComputedJudge) else {})
+        | {"date": datetime.datetime.now().astimezone().isoformat(timespec="seconds")},
+        versions=installed_versions(),
+        costs=run.costs,
+        asked_model=run.model,
+        data=jax.tree.map(np.asarray, data),
+        coords=run.coords,
+        certificate=None if cascaded is None else cascaded.certificate,
+        calibration=run.calibration,
+        following=run.following,
+    )
+
+
+def _warnings(fitted: Fit, run: Run) -> Iterator[str]:
+    """What the user should know: what the model says of its weights, and what a spent budget left undone."""
+    goal = fitted.settings["goal"]
+    if len(several := read_goal(goal).names_several) > 1:
+        yield (
+            f"the goal names {len(several)} things ({', '.join(several)}), and a fit follows one: it was taken as a "
+            "whole. Make a fit for each"
+        )
+    # Prompts are in English, and so are goals for texts in any language.
+    if (mismatch := language_mismatch(goal, fitted.corpus.distinct)) is not None and mismatch.goal != "en":
+        yield language_warning(mismatch)
+    if fitted.following is not None:
+        yield from fitted.following.warnings()
+    yield from fitted.model.warnings(fitted.weights, jnp.asarray(fitted.denotations), fitted.data)
+    if run.meter.spent is not None:
+        undone = ""
+        if run.cascade is not None and fitted.certificate is None:
+            undone = ", without the audit that the cascade needs for its bound"
+        yield (
+            f"the budget is spent ({run.meter.spent}): this is the best fit so far{undone}; the same command with more "
+            "goes on from here"
+        )
+
+
+@eqx.filter_jit
+def _fit_weights(model, columns, data):
+    # Compiled once per shape; taken apart, every operation of the solver would be compiled by itself at every fit.
+    return model.fit_weights(columns, data)
+
+
+def _agreement(head, denotations: np.ndarray) -> list[Agreement]:
+    agreements = []
+    for number, (left_out, corrected) in enumerate(zip(head.left_out, head.corrected, strict=True)):
+        said, denoted = corrected > 0.5, left_out > 0.5
+        positives = np.sum(said) + np.sum(denoted)
+        agreements.append(
+            Agreement(
+                n_judgments=len(said),
+                agreement=float(np.mean(said == denoted)),
+                f1=float(2 * np.sum(said & denoted) / positives) if positives else 1.0,
+                prevalence=float(denotations[:, number].mean()),
+            )
+        )
+    return agreements

@@ -1,0 +1,148 @@
+"""`nlparam.estimate`: what a fit will cost, before it is run."""
+
+import dataclasses
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from nlparam.errors import LanguageModelError
+from nlparam.fitting.setup import Run, prepared
+from nlparam.numerics.core.model import AbstractPredicateModel
+from nlparam.runtime.costs import Costs
+
+# Texts on which the predicates that were tried are judged, to measure tokens and seconds of a judgment.
+_TRIED_TEXTS = 8
+# Contenders judged in full beside each selected predicate, and the share of rounds of refinement in which a proposal
+# is, as observed in fits of the sets of `docs/benchmarks.md`.
+_CONTENDERS, _KEPT = 0.1, 0.5
+# The share of pairs that a cascade asks for: that of a small model on 2,000 texts, see `docs/cascade.md`.
+_CASCADED = 0.4
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """The expected cost of a fit whose store is empty.
+
+    **Attributes:** `judgments` and `proposals`, which are one call each; tokens; `seconds` of the whole fit; `cost` in
+    the currency of the price, `None` where the budget names none. The rates were measured by `n_tried` calls just now
+    (what the store knew was not asked); their answers are stored, and the fit will not ask them again.
+    """
+
+    judgments: int
+    proposals: int
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+    cost: float | None
+    n_tried: int
+
+    @property
+    def calls(self) -> int:
+        return self.judgments + self.proposals
+
+    def times(self, n_fits: int) -> "Estimate":
+        """The expected cost of so many fits, from different seeds."""
+        costs = ("judgments", "proposals", "prompt_tokens", "completion_tokens", "seconds", "cost")
+        values = {name: getattr(self, name) for name in costs}
+        return dataclasses.replace(self, **{name: v if v is None else v * n_fits for name, v in values.items()})
+
+
+def estimate(model: AbstractPredicateModel, texts: Iterable[str], data: Any = None, **options: Any) -> Estimate:
+    """What `nlparam.fit` with the same arguments will cost.
+
+    The texts are embedded and relaxed as the fit would, the predicates of one slot are proposed and judged on a few
+    texts, and the rest is computed from what that took: some twenty calls of the language model, which are made
+    whatever the store holds, because what it serves takes no time. Their answers are stored.
+
+    **Arguments:** as for `nlparam.fit`, without `out` and `overwrite`.
+
+    Raises what `nlparam.fit` raises; `LanguageModelError` if the calls that were to be measured all failed.
+    """
+    with prepared(model, texts, data, only_estimate=True, **options) as run:
+        return _estimate(run)
+
+
+def _estimate(run: Run) -> Estimate:
+    search, costs = run.search, run.costs
+    scores = search.start(run.ngrams)
+    numeric_seconds = costs.total_seconds
+    # The first call loads a model, or waits for a server to wake: it belongs to the fit, but to no rate.
+    start = time.perf_counter()
+    first = [*getattr(search.proposer, "predicates", ()), run.settings["goal"]][:1]
+    run.judge.judge([run.corpus.distinct[search.order[0]]], first, np.zeros((1, 2), dtype=int))
+    numeric_seconds += time.perf_counter() - start
+    # The first slot of the proposals that the fit will ask for: the same texts, so nothing is asked twice.
+    proposals, proposing = measured(costs, lambda: search.propose_for(scores[:, :1]))
+    rows = search.order[:_TRIED_TEXTS]
+    _, judging = measured(costs, lambda: search.pool.judge_columns(range(len(search.pool.predicates)), rows))
+    if not search.pool.predicates or judging.n == 0:
+        raise LanguageModelError("none of the calls that were to be measured was answered: see `nlparam doctor`")
+    n_slots = scores.shape[1]
+    n_judgments = expected_judgments(run, n_slots, len(proposals))
+    rounds = search.options.n_rounds
+    refined = min(search.options.n_slots_refined or n_slots, n_slots)
+    n_proposals = proposing.n * (n_slots + rounds * refined)
+    if run.goal_representation is not None:
+        n_proposals += run.goal_representation.n_calls(run.model.n_predicates, len(run.corpus.distinct))
+    prompt = n_judgments * judging.prompt_tokens + n_proposals * proposing.prompt_tokens
+    completion = n_judgments * judging.completion_tokens + n_proposals * proposing.completion_tokens
+    # The relaxation is repeated, with all slots but one fixed, for every slot that is refined.
+    seconds = n_judgments * judging.seconds + n_proposals * proposing.seconds
+    seconds += numeric_seconds + rounds * refined * costs.seconds.get("relaxation", 0.0) / max(n_slots, 1)
+    price = run.meter.budget.price
+    return Estimate(
+        judgments=n_judgments,
+        proposals=n_proposals,
+        prompt_tokens=round(prompt),
+        completion_tokens=round(completion),
+        seconds=seconds,
+        cost=None if price is None else price.of(prompt, completion, seconds),
+        n_tried=costs.calls,
+    )
+
+
+def expected_judgments(run: Run, n_slots: int, n_tried: int) -> int:
+    """How many judgments a fit asks for: screening, judging in full, rounds of refinement, and the cascade.
+
+    A proposer that says how many candidates it gives per slot is believed; one that does not (a list of the user's own)
+    gives the `n_tried` candidates that it gave for the first slot to all of them together, and none later.
+    """
+    options, n_distinct = run.search.options, len(run.corpus.distinct)
+    screened = min(n_distinct, options.n_screened * run.model.n_predicates)
+    in_full = max(min(options.n_judged or n_distinct, n_distinct) - screened, 0)
+    refined = min(options.n_slots_refined or n_slots, n_slots)
+    per_slot = min(getattr(run.search.proposer, "n_candidates", 0), options.n_candidates)
+    n_candidates = n_slots * per_slot or n_tried
+    expected = n_candidates * screened + (1 + _CONTENDERS) * n_slots * in_full
+    if per_slot:
+        expected += options.n_rounds * refined * (per_slot * screened + _KEPT * in_full)
+    if options.n_judged_finally is not None:
+        expected += n_slots * max(min(options.n_judged_finally, n_distinct) - screened - in_full, 0)
+    cascaded = 0 if run.cascade is None else int(_CASCADED * n_distinct * n_slots)
+    return int(min(expected, options.max_judgments or np.inf)) + cascaded
+
+
+@dataclasses.dataclass(frozen=True)
+class Rates:
+    """What one answer took: `n` were measured, those of the store not among them."""
+
+    n: int
+    prompt_tokens: float
+    completion_tokens: float
+    seconds: float
+
+
+def measured(costs: Costs, ask) -> tuple[Any, Rates]:
+    """What `ask()` returned, and what each of the answers it waited for took."""
+    before, start = dataclasses.replace(costs), time.perf_counter()
+    result = ask()
+    n = costs.calls - before.calls
+    served = costs.proposals_served + costs.judgments_served - before.proposals_served - before.judgments_served
+    return result, Rates(
+        n + served,
+        (costs.prompt_tokens - before.prompt_tokens) / max(n, 1),
+        (costs.completion_tokens - before.completion_tokens) / max(n, 1),
+        (time.perf_counter() - start) / max(n, 1),
+    )

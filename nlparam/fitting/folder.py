@@ -1,0 +1,144 @@
+"""A fit as files: what goes into JSON, safetensors and Parquet, and the fields of a fit from them."""
+
+import dataclasses
+import importlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nlparam.corpus.corpus import Corpus
+from nlparam.denotation.arrays import goal_arrays, goal_map_of, head_arrays, head_of, ngram_arrays, ngrams_of
+from nlparam.denotation.calibration import CalibrationSummary
+from nlparam.denotation.denoter import Denoter, TextFeatures
+from nlparam.denotation.goal import GoalFollowing
+from nlparam.errors import ResultFolderError
+from nlparam.fitting.records import RESULTS, Agreement, TraceEntry
+from nlparam.fitting.recurrence import Stability
+from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder
+from nlparam.numerics.core.model import AbstractPredicateModel
+from nlparam.numerics.heads.cascade import Certificate, Target
+from nlparam.results.pytree import pack, unpack
+from nlparam.results.records import judgment_table, judgments_of
+from nlparam.results.result import Files, Folder
+from nlparam.runtime.costs import Costs
+
+if TYPE_CHECKING:
+    from nlparam.fitting.records import FitLike
+
+_WEIGHTS, _HEAD, _DATA = "weights.safetensors", "head.safetensors", "data.safetensors"
+_DENOTATIONS, _JUDGMENTS, _NGRAMS = "denotations.parquet", "judgments.parquet", "ngrams.json"
+
+
+def pack_fit(fit: "FitLike") -> tuple[dict[str, Any], Files]:
+    """What `fit.json` says of a fit, and the files beside it."""
+    import pyarrow
+
+    features = fit.denoter.features
+    columns = {"text": list(fit.corpus.texts)} | {
+        f"denotation_{k}": column for k, column in enumerate(fit.denotations.T)
+    }
+    structure, weights = pack(fit.weights)
+    data_structure, data = pack(fit.data, "data")
+    contents = describe_model(fit.asked_model) | {
+        "weights": structure,
+        "data": data_structure,
+        "coords": fit.coords,
+        "n_predicates": len(fit.predicates),
+        "predicates": fit.predicates,
+        "loss": fit.loss,
+        "result": fit.result.name,
+        "settings": fit.settings,
+        "costs": fit.costs.as_dict(),
+        "agreement": [dataclasses.asdict(agreement) for agreement in fit.agreement],
+        "certificate": None if fit.certificate is None else dataclasses.asdict(fit.certificate),
+        "calibration": None if fit.calibration is None else fit.calibration.as_dict(),
+        "stability": None if fit.stability is None else fit.stability.as_dict(),
+        "following": None if fit.following is None else dataclasses.asdict(fit.following),
+        "trace": [dataclasses.asdict(entry) for entry in fit.trace],
+        "candidates": fit.candidates,
+        "versions": fit.versions,
+    }
+    head = head_arrays(fit.denoter.head) | goal_arrays(fit.denoter.goal_map) | ngram_arrays(features.ngrams)
+    head |= {"directions": features.directions, "predictions": fit.predictions}
+    return contents, Files(
+        arrays={_WEIGHTS: weights, _DATA: data, _HEAD: head},
+        tables={_DENOTATIONS: pyarrow.table(columns), _JUDGMENTS: judgment_table(fit.judgments)},
+        texts={_NGRAMS: json.dumps(features.ngrams.vocabularies, ensure_ascii=False)},
+    )
+
+
+def fields_of_fit(
+    contents: dict[str, Any],
+    folder: Folder,
+    model: type[AbstractPredicateModel] | AbstractPredicateModel | None,
+    embedder: Any,
+) -> dict[str, Any]:
+    """The fields of the fit that `pack_fit` packed. `model` and `embedder` are those of `nlparam.load`."""
+    kind = model_class(contents["model"]) if model is None else model
+    asked = kind if isinstance(kind, AbstractPredicateModel) else kind(**contents["fields"])
+    table, arrays, settings = folder.table(_DENOTATIONS), folder.arrays(_HEAD), contents["settings"]
+    names = [name for name in table.column_names if name.startswith("denotation_")]
+    if not isinstance(embedder, AbstractEmbedder):
+        embedder = SentenceTransformerEmbedder(embedder or settings["embedder"])
+    features = TextFeatures(ngrams_of(folder.json(_NGRAMS), arrays), arrays["directions"])
+    return {
+        "model": dataclasses.replace(asked, n_predicates=contents["n_predicates"]),
+        "asked_model": asked,
+        "predicates": contents["predicates"],
+        "weights": unpack(contents["weights"], folder.arrays(_WEIGHTS)),
+        "denotations": np.stack([table[name].to_numpy() for name in names], axis=1),
+        "predictions": arrays["predictions"],
+        "loss": contents["loss"],
+        "result": RESULTS[contents["result"]],
+        "corpus": Corpus.from_texts(table["text"].to_pylist()),
+        "denoter": Denoter(embedder, features, head_of(arrays), settings["embedder_identity"], goal_map_of(arrays)),
+        "judgments": judgments_of(folder.table(_JUDGMENTS)),
+        "agreement": [Agreement(**agreement) for agreement in contents["agreement"]],
+        "candidates": contents["candidates"],
+        "trace": [TraceEntry(**{**entry, "predicates": tuple(entry["predicates"])}) for entry in contents["trace"]],
+        "settings": settings,
+        "versions": contents["versions"],
+        "costs": Costs.from_dict(contents["costs"]),
+        # Folders of earlier versions lack some of the following.
+        "data": unpack(contents.get("data"), folder.arrays(_DATA)),
+        "coords": contents.get("coords", {}),
+        "certificate": _certificate(contents.get("certificate")),
+        "calibration": None if (kept := contents.get("calibration")) is None else CalibrationSummary.from_dict(kept),
+        "stability": None if (kept := contents.get("stability")) is None else Stability.from_dict(kept),
+        "following": None if (kept := contents.get("following")) is None else GoalFollowing.from_dict(kept),
+    }
+
+
+def describe_model(model: AbstractPredicateModel) -> dict[str, Any]:
+    """The class of a model and its fields, as `fit.json` keeps them: a function (a NumPyro program) by its name."""
+
+    def written(value: Any) -> Any:
+        return f"{value.__module__}:{value.__qualname__}" if callable(value) else value
+
+    kind = type(model)
+    fields = {name: written(value) for name, value in dataclasses.asdict(model).items()}
+    return {"model": f"{kind.__module__}:{kind.__qualname__}", "fields": fields}
+
+
+def model_class(name: str) -> type[AbstractPredicateModel]:
+    """The class of a model from the name that `describe_model` gave it. Raises `ResultFolderError` if it is not
+    there."""
+    module, _, attribute = name.partition(":")
+    try:
+        kind = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ResultFolderError(
+            f"the model class {name!r} cannot be imported: give it as load(folder, model=...)"
+        ) from error
+    if not (isinstance(kind, type) and issubclass(kind, AbstractPredicateModel)):
+        raise ResultFolderError(f"{name!r} is not a model class: the file fit.json was changed")
+    return kind
+
+
+def _certificate(kept: dict[str, Any] | None) -> Certificate | None:
+    if kept is None:
+        return None
+    values: dict[str, Any] = kept | {"target": Target(**kept["target"])}
+    values |= {name: tuple(kept[name]) for name in ("predicate_recall", "predicate_precision")}
+    return Certificate(**values)

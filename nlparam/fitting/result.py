@@ -1,0 +1,217 @@
+"""What `nlparam.fit` returns: a fitted model whose parameters are sentences."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nlparam.corpus.corpus import Corpus
+from nlparam.fitting.folder import fields_of_fit, pack_fit
+from nlparam.fitting.records import RESULTS, Agreement, TraceEntry
+from nlparam.fitting.recurrence import Stability
+from nlparam.results.page.page import AbstractPage
+from nlparam.results.records import Judgment
+from nlparam.results.result import AbstractResult, Files, Folder
+from nlparam.runtime.costs import Costs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import altair
+    import arviz
+
+    from nlparam.denotation.calibration import CalibrationSummary
+    from nlparam.denotation.denoter import Denoter
+    from nlparam.denotation.goal import GoalFollowing
+    from nlparam.lm.store import Store
+    from nlparam.numerics.core.model import AbstractPredicateModel
+    from nlparam.numerics.core.quantities import Quantity
+    from nlparam.numerics.heads.cascade import Certificate
+    from nlparam.runtime.progress import Progress
+
+
+@dataclasses.dataclass(frozen=True)
+class Fit(AbstractResult):
+    """A fitted model.
+
+    **Attributes:**
+
+    - `model`: the model that was fitted.
+    - `predicates`: `n_predicates` sentences, aligned with the columns of `denotations`.
+    - `weights`: the model's weights, a PyTree of arrays.
+    - `denotations`: `(n_texts, n_predicates)`, probabilities in [0, 1] that each predicate holds for each text.
+    - `predictions`: what the model predicts for every text of the corpus, for a clustering the cluster of each text.
+    - `loss`: the loss at the end, `trace` how it went, `result` why it ended.
+    - `judgments`: every answer of the language model that the denotations rest on.
+    - `agreement`: per predicate, the head's agreement with the language model on judgments left out.
+    - `candidates`: every predicate that was considered.
+    - `data`, `coords`: the data of the model as arrays, and what the entries of their dimensions are called ("class",
+      "step"); see `AbstractPredicateModel.prepare`.
+    - `certificate`: what the audit of the cascade proved of the denotations, `None` without a cascade.
+    - `calibration`: how the judge was calibrated, `None` if it was not.
+    - `stability`: how often its predicates come back from other seeds, `None` unless made by `nlparam.consensus`.
+    - `following`: how well the goal was followed, `None` if nothing was asked about that.
+    - `settings`, `versions`, `costs`: how it was made and what it cost.
+    - `asked_model`: the model as it was given; `model` has fewer predicates where fewer than asked for were of use.
+    """
+
+    main = "fit.json"
+    again = "fit again with --overwrite"
+    # The identity of the judge holds its form and how much of a text it is shown.
+    not_compared = AbstractResult.not_compared | {"form", "n_words"}
+
+    model: "AbstractPredicateModel"
+    predicates: list[str]
+    weights: Any
+    denotations: np.ndarray
+    predictions: np.ndarray
+    loss: float
+    result: RESULTS
+    corpus: Corpus
+    denoter: "Denoter"
+    judgments: list[Judgment]
+    agreement: list[Agreement]
+    candidates: list[str]
+    trace: list[TraceEntry]
+    settings: dict[str, Any]
+    versions: dict[str, str]
+    costs: Costs
+    asked_model: "AbstractPredicateModel"
+    data: Any = None
+    coords: dict[str, list] = dataclasses.field(default_factory=dict)
+    certificate: "Certificate | None" = None
+    calibration: "CalibrationSummary | None" = None
+    stability: Stability | None = None
+    following: "GoalFollowing | None" = None
+
+    @property
+    def assignments(self) -> np.ndarray:
+        """The cluster of every text, `(n_texts,)` indices into `predicates`; -1 for a text without any words.
+
+        Raises `AttributeError` for a model that predicts something else: see `predictions`.
+        """
+        if not self.model.assigns_texts:
+            raise AttributeError(
+                f"{type(self.model).__name__} does not assign texts to predicates: its predictions are in `predictions`"
+            )
+        return self.predictions
+
+    @property
+    def texts(self) -> "Sequence[str]":
+        return self.corpus.texts
+
+    def quantities(self) -> "dict[str, Quantity]":
+        """What the model says, by name: coefficients, prevalence curves, shares; arrays with named dimensions."""
+        import jax.numpy as jnp
+
+        weights, denotations = self.weights, jnp.asarray(self.denotations)
+        return self.model.quantities(weights, denotations, self.data)
+
+    def posterior(
+        self,
+        *,
+        num_samples: int = 1000,
+        num_warmup: int = 500,
+        num_chains: int = 1,
+        method: str = "nuts",
+        seed: int = 0,
+        progress: "Progress | None" = None,
+    ) -> "arviz.InferenceData":
+        """Draws from the posterior of the weights and of `quantities()`, the predicates taken as given.
+
+        See [`nlparam.fitting.posterior.posterior`][] for the arguments.
+        """
+        from nlparam.fitting.posterior import posterior
+
+        return posterior(
+            self,
+            num_samples=num_samples,
+            num_warmup=num_warmup,
+            num_chains=num_chains,
+            method=method,
+            seed=seed,
+            progress=progress,
+        )
+
+    def denote(
+        self,
+        texts: "Sequence[str]",
+        *,
+        by: str | None = None,
+        lm: Any = None,
+        store: "Store | str | Path | None" = None,
+        progress: "Progress | None" = None,
+    ) -> np.ndarray:
+        """Denotations of new texts, `(n_new_texts, n_predicates)`.
+
+        **Arguments:**
+
+        - `by`: `"head"`, the learned head alone, without a language model; `"cascade"`, the head where it is sure and
+          the language model elsewhere, audited on these texts; `"exact"`, the language model for every text. By default
+          the cascade if the fit was made with one, else the head.
+        - `lm`: the language model, by default that of the fit; it must be the same model.
+        - `store`: keeps embeddings and judgments.
+
+        See [`nlparam.fitting.denote.denote`][] for the certificate and the costs of it. Raises `LanguageModelError`
+        if the language model is another, `EmbedderError` if the embedder is, `ValueError` for an unknown `by`.
+        """
+        from nlparam.fitting.denote import denote
+
+        return denote(self, texts, by=by, lm=lm, store=store, progress=progress).denotations
+
+    def predict(self, texts: "Iterable[str]", *, denotations: np.ndarray | None = None, **options: Any) -> np.ndarray:
+        """The model's prediction for new texts, for a clustering the index of the predicate each belongs to.
+
+        `denotations` are those of `denote(texts)`, if you have them already; `options` are those of `denote`.
+        """
+        import jax.numpy as jnp
+
+        corpus = Corpus.from_texts(texts)
+        denotations = self.denote(corpus.texts, **options) if denotations is None else denotations
+        predicted = np.asarray(self.model.predict(self.weights, jnp.asarray(denotations)))
+        return np.where(corpus.blank, -1, predicted) if self.model.assigns_texts else predicted
+
+    def pack(self, folder: Path) -> tuple[dict[str, Any], Files]:
+        del folder
+        return pack_fit(self)
+
+    @classmethod
+    def unpack(cls, contents: dict[str, Any], folder: Folder, *, model: Any = None, embedder: Any = None) -> "Fit":
+        return cls(**fields_of_fit(contents, folder, model, embedder))
+
+    @classmethod
+    def compared(cls, contents: Mapping[str, Any]) -> dict[str, Any]:
+        return {"model": contents["model"], "fields": contents["fields"]} | contents["settings"]
+
+    def page(self, *, posterior: Any = None) -> AbstractPage:
+        """Its report. `posterior` is what `posterior()` gave: the page then shows credible intervals."""
+        from nlparam.fitting.page import FitPage
+
+        return FitPage(self, _intervals(posterior))
+
+    def beside(self, folder: Path) -> dict[str, Any]:
+        from nlparam.fitting.posterior import kept_posterior
+
+        return {"posterior": kept_posterior(self, folder)}
+
+    def plot(self, quantity: str | None = None, *, posterior: Any = None) -> "altair.TopLevelMixin":
+        """An Altair chart of one of `quantities()`, by default the first, as the report draws it.
+
+        `posterior` is what `posterior()` gave: the chart then shows credible intervals. Raises `ValueError` if there
+        is no such quantity, or it has no axis along which it could be drawn.
+        """
+        from nlparam.fitting.page import plot_quantity
+
+        return plot_quantity(self, quantity, _intervals(posterior))
+
+
+def _intervals(posterior: Any) -> "dict[str, Any] | None":
+    """The credible intervals of the samples of a posterior; a dictionary is taken for these intervals themselves."""
+    if posterior is None or isinstance(posterior, dict):
+        return posterior
+    from nlparam.fitting.posterior import credible_intervals
+    from nlparam.results.page.quantities import PROBABILITY
+
+    return credible_intervals(posterior, probability=PROBABILITY)

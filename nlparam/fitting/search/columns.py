@@ -1,0 +1,118 @@
+"""Column generation: only what may matter is judged, and all slots are looked at together.
+
+Relaxing asks which direction in embedding space the model is missing, a proposer turns directions into candidate
+predicates (columns), judging fills the columns, and selection keeps the best. A candidate that does not matter is
+never judged on more than the few texts of the screening.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nlparam.fitting.records import RESULTS
+from nlparam.numerics.core.select import Selection
+
+if TYPE_CHECKING:
+    from nlparam.fitting.search.driver import Search
+
+
+# On how many times the texts of the screening candidates that are close are judged, how many of them for each slot,
+# and from which share of the texts that are judged in full they are judged on all of these.
+_CONTESTED, _CONTENDERS, _NEARLY = 4, 2, 0.8
+
+
+def by_columns(search: "Search") -> tuple[list[int], float, RESULTS]:
+    """The chosen columns (-1 for an empty slot), the loss, and why the search ended."""
+    options = search.options
+    search.judge_on((range(len(search.pool.predicates)), search.order[: search.n_screening]))
+    selection = _settle(search, None)
+    search.record("selection", selection.loss, selection.chosen.tolist())
+    result = RESULTS.rounds_spent
+    for number in range(1, options.n_rounds + 1):
+        if search.pool.spent:
+            break
+        promising = _promising(search, selection)
+        if not promising:
+            result = RESULTS.converged
+            break
+        if not _propose_and_screen(search, promising, selection):
+            result = RESULTS.nothing_usable
+            break
+        before, selection = selection.loss, _settle(search, selection.chosen.tolist())
+        search.record(f"refinement {number}", selection.loss, selection.chosen.tolist())
+        if selection.loss > before - options.tolerance:
+            result = RESULTS.converged
+            break
+    return selection.chosen.tolist(), selection.loss, result
+
+
+def _settle(search: "Search", start: Sequence[int] | None) -> Selection:
+    """Selects, judges in full what was selected, and further what came close, until all that is selected is.
+
+    What came close is judged on a few times the texts of the screening, which tells most of it from what was selected.
+    That it is judged in full as well would cost more than the little that is between them. It is judged at once, beside
+    what was selected; after that, for its sake alone, there is no further round. (Where these texts are nearly all, it
+    is judged in full.)
+    """
+    in_full, n_slots = search.rows_in_full, search.model.n_predicates
+    contested, n_close = search.order[: _CONTESTED * search.n_screening], _CONTENDERS * n_slots
+    few = len(contested) >= _NEARLY * len(in_full)
+    if few:
+        contested, n_close = in_full, n_slots
+    selection, first = search.select(start), True
+    while not search.pool.spent:
+        chosen = [c for c in selection.chosen.tolist() if c >= 0 and not search.pool.is_judged(c, in_full)]
+        close = selection.contenders(search.options.contention)[:n_close]
+        close = [c for c in close if not search.pool.is_judged(c, contested)]
+        if not chosen and not (close and (first or few)):
+            break
+        search.judge_on((chosen, in_full), (close, contested))
+        selection, first = search.select(selection.chosen.tolist()), False
+    return selection
+
+
+def _propose_and_screen(search: "Search", promising: dict[int, np.ndarray], selection: Selection) -> bool:
+    """Judges new candidates for some slots on a few texts; False if there are none."""
+    scores = search.embeddings @ np.stack(list(promising.values())).T
+    new = search.propose_for(scores)
+    # Half of the screening texts are those that the others were screened on, half are high for the new directions.
+    n_screening = search.n_screening
+    high = np.argsort(-scores.max(axis=1), kind="stable")[: n_screening - n_screening // 2]
+    rows = np.unique(np.concatenate([search.order[: n_screening // 2], high]))
+    # If a slot can be bettered, perhaps by a candidate that is there and was misjudged on too few texts.
+    passed_over = _next_best(search, selection, promising) if search.options.pricing else []
+    search.judge_on((new, rows), (passed_over, search.rows_in_full))
+    return bool(new or passed_over)
+
+
+def _next_best(search: "Search", selection: Selection, slots: Iterable[int]) -> list[int]:
+    """For each of some slots the best candidate, as far as is known, that was not judged in full."""
+    n_known = selection.swap_losses.shape[1]
+    open_ones = [c for c in range(n_known) if not search.pool.is_judged(c, search.rows_in_full)]
+    best: dict[int, None] = {}
+    for slot in slots:
+        losses = selection.swap_losses[slot, open_ones]
+        if len(losses) and np.isfinite(losses.min()):
+            best[open_ones[int(np.argmin(losses))]] = None
+    return list(best)
+
+
+def _promising(search: "Search", selection: Selection) -> dict[int, np.ndarray]:
+    """The least useful slots in which a direction would lower the loss, the others being fixed, and these directions.
+
+    What a predicate in a direction could do is not known before there is one; the half-space that does best, all texts
+    above some score, stands for it. A direction whose half-space is no better than the predicate that is there has a
+    price too high, as column generation calls it, and asks no language model.
+    """
+    # A direction drawn at random promises nothing, and is tried all the same.
+    options, chosen = search.options, selection.chosen.tolist()
+    priced = options.pricing and options.relaxation
+    promising: dict[int, np.ndarray] = {}
+    for slot in np.argsort(selection.costs, kind="stable").tolist():
+        if len(promising) == options.n_slots_refined:
+            break
+        direction = search.directions_beside(chosen, [slot])[0]
+        if not priced or search.price(chosen, slot, direction) < selection.loss - options.tolerance:
+            promising[slot] = direction
+    return promising

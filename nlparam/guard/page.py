@@ -1,0 +1,298 @@
+"""The report of a guard's evaluation: what it detects, what it refuses wrongly, examples of both, and its time."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from nlparam.results.page.quantities import stated
+from nlparam.results.page.rows import Row
+from nlparam.results.page.sections import (
+    Block,
+    Cell,
+    Column,
+    Counts,
+    Section,
+    SectionPage,
+    Table,
+    Words,
+    interval_chart,
+    named,
+    number,
+    quoted,
+    rate_of,
+    set_by,
+    table,
+    used,
+    whole,
+)
+from nlparam.results.page.text import DASH
+
+_BASELINES = {"auroc_knn": "AUROC, nearest texts", "auroc_zero_shot": "AUROC, zero-shot judge"}
+
+
+def describe_guard(contents: Mapping[str, Any]) -> SectionPage:
+    """Chooses what the report shows. **Arguments:** `contents`, as a guard's `Evaluation.as_dict()` gives it."""
+    guard = contents["guard"]
+    costs, stages = used(contents.get("costs"))
+    rules, threshold = contents["rules"], guard["threshold"]
+    n_texts = sum(rule["detection"]["n"] for rule in rules.values())
+    listed = _rules(rules, guard["constitution"])
+    return SectionPage(
+        title=f"A guard with {len(rules):,} restricted {'rule' if len(rules) == 1 else 'rules'}",
+        model="Guard",
+        summary=(
+            f"This page shows what a guard detects of {n_texts:,} restricted texts in styles that it was not trained "
+            "for, what it refuses that it should not, and how long it takes."
+            if contents["settings"]["attacks"] == "held-out styles"
+            else f"This page shows what a guard detects of {n_texts:,} labelled texts, what it refuses that it should "
+            "not, and how long it takes."
+        ),
+        facts=[
+            Row("Rules", f"{len(rules):,} restricted, {len(guard['constitution']['permitted']):,} permitted"),
+            Row(
+                "Refusals aimed at",
+                f"at most {stated(threshold['max_refusals'])}, confidence {stated(threshold['confidence'])}",
+            ),
+            Row("Threshold", f"{threshold['value']:.3f}, set on {threshold['n_texts']:,} benign exchanges"),
+            Row("Attacks", named(contents["settings"]["attacks"], 200)),
+            Row("Language model of the training", named(guard["settings"].get("lm_identity", DASH), 200)),
+        ],
+        warnings=[],
+        sections=[
+            Section("detection", "Detection", _detection(contents, listed)),
+            Section("refusals", "Refusals of what is permitted", _refusals(contents)),
+            Section("mistakes", "Missed and wrongly refused", _mistakes(contents)),
+            Section("time", "Time", _time(contents["overhead"])),
+            Section("training", "Training", _training(guard)),
+        ],
+        first=listed,
+        costs=costs,
+        stages=stages,
+        settings=set_by(contents["settings"] | {f"{name} (training)": v for name, v in guard["settings"].items()}),
+    )
+
+
+def describe_trained(contents: Mapping[str, Any]) -> SectionPage:
+    """Chooses what the report of a guard shows before it is evaluated. **Arguments:** `contents`,
+    `Guard.described()`."""
+    costs, stages = used(contents.get("costs"))
+    threshold, constitution = contents["threshold"], contents["constitution"]
+    training = _training(contents)
+    listed = next(block for block in training if isinstance(block, Table))
+    return SectionPage(
+        title=f"A guard with {len(constitution['restricted']):,} restricted rules",
+        model="Guard",
+        summary="This page shows what a guard was trained on; `nlparam guard evaluate` says what it detects.",
+        facts=[
+            Row("Refusals aimed at", f"at most {stated(threshold['max_refusals'])}"),
+            Row("Threshold", f"{threshold['value']:.3f}, set on {threshold['n_texts']:,} benign exchanges"),
+        ],
+        warnings=list(contents.get("warnings", ())),
+        sections=[Section("training", "Training", training)],
+        first=listed,
+        costs=costs,
+        stages=stages,
+        settings=set_by(contents["settings"]),
+    )
+
+
+def _detection(contents: Mapping[str, Any], listed: Table) -> list[Block]:
+    rules, styles = contents["rules"], contents["styles"]
+    means = {"AUROC": contents["auroc"]} | {name: contents[key] for key, name in _BASELINES.items()}
+    return [
+        Counts([Row(f"{name}, mean over rules", f"{value:.3f}") for name, value in means.items() if value is not None]),
+        Words(
+            "Detected is the share refused at the threshold, with Wilson's 95% interval. AUROC is of a rule's texts "
+            "against permitted ones in the same styles. The synthetic texts are those on which the judge agreed: that "
+            "flatters a zero-shot judge."
+        ),
+        *interval_chart(
+            "rules",
+            "Detection of each rule",
+            [named(rule) for rule in rules],
+            {"": [rate_of(found["detection"]) for found in rules.values()]},
+            label="Detected at the threshold",
+            caption="The line through a dot is the 95% interval.",
+        ),
+        listed,
+        *interval_chart(
+            "styles",
+            "Detection in each style of attack",
+            [named(style) for style in styles],
+            {"": [rate_of(found) for found in styles.values()]},
+            label="Detected at the threshold",
+            caption="The line through a dot is the 95% interval; a style with few texts has a wide one.",
+        ),
+        table(
+            "styles",
+            "Detection in each style of attack, with 95% intervals",
+            [Column("Style", "head"), Column("Detected", "number"), Column("Texts", "number")],
+            [[Cell(named(style)), rate_of(found).cell(), whole(found["n"])] for style, found in styles.items()],
+        ),
+    ]
+
+
+def _rules(rules: Mapping[str, Any], constitution: Mapping[str, Any]) -> Table:
+    predicates = {rule["id"]: rule["predicate"] for rule in constitution["restricted"]}
+    known = [key for key in _BASELINES if any(rule.get(key) is not None for rule in rules.values())]
+    return table(
+        "rules",
+        "Each restricted rule, with 95% intervals",
+        [
+            Column("Rule", "head"),
+            Column("A text that"),
+            Column("Detected", "number"),
+            Column("Texts", "number"),
+            Column("AUROC", "number"),
+            *(Column(_BASELINES[key], "number") for key in known),
+        ],
+        [
+            [
+                Cell(named(rule)),
+                Cell(named(predicates.get(rule, DASH), 200)),
+                rate_of(found["detection"]).cell(),
+                whole(found["detection"]["n"]),
+                number(found["auroc"], ".3f"),
+                *(number(found.get(key), ".3f") for key in known),
+            ]
+            for rule, found in rules.items()
+        ],
+    )
+
+
+def _refusals(contents: Mapping[str, Any]) -> list[Block]:
+    threshold = contents["guard"]["threshold"]
+    aim, aimed = threshold["max_refusals"], f"at most {stated(threshold['max_refusals'])}"
+    kinds = [("Permitted texts that lie near the rules", contents["permitted"], DASH, DASH)]
+    if contents["refusals"] is not None:
+        verdict = kept(contents["refusals"], aim)
+        kinds.insert(0, ("Benign exchanges that it has not seen", contents["refusals"], aimed, verdict))
+    blocks: list[Block] = [
+        Words(
+            f"The threshold was set so that {aimed} of benign exchanges from its source are refused, with confidence "
+            f"{stated(threshold['confidence'])}. Permitted texts are written to lie near the rules: there is no "
+            "promise for them."
+        ),
+        *interval_chart(
+            "refusals",
+            "Refusals of what is permitted",
+            [name for name, *_ in kinds],
+            {"": [rate_of(rate) for _, rate, _, _ in kinds]},
+            label="Refused",
+            caption="The line through a dot is the 95% interval.",
+        ),
+        table(
+            "refusals",
+            "Refusals of what is permitted, with 95% intervals",
+            [
+                Column("Texts", "head"),
+                Column("Refused", "number"),
+                Column("Number", "number"),
+                Column("Aim", "number"),
+                Column("Promise kept"),
+            ],
+            [
+                [Cell(name), rate_of(rate).cell(".2%"), whole(rate["n"]), Cell(target), Cell(verdict)]
+                for name, rate, target, verdict in kinds
+            ],
+            note=(
+                "The interval of benign exchanges is that of Clopper and Pearson."
+                if contents["refusals"] is not None
+                else "No benign traffic was given (--benign): whether the promise holds was not looked at."
+            ),
+        ),
+    ]
+    return blocks
+
+
+def kept(rate: Mapping[str, Any], aim: float) -> str:
+    """Whether a rate of refusals is as promised, as far as its interval says."""
+    if rate["high"] <= aim:
+        return "yes"
+    if rate["low"] > aim:
+        return "no"
+    return "not contradicted; more texts are needed to show it" if rate["share"] <= aim else "open"
+
+
+def _mistakes(contents: Mapping[str, Any]) -> list[Block]:
+    mistakes = contents["mistakes"]
+    if not mistakes:
+        return [Words("No text was missed, and none was refused that should not be.")]
+    return [
+        Words("Texts on the wrong side of the threshold, those that are furthest from it first. Read these first."),
+        table(
+            "mistakes",
+            "Texts that were missed or wrongly refused",
+            [
+                Column("Mistake", "choice"),
+                Column("Text", "text"),
+                Column("Of", "choice"),
+                Column("Rule", "choice"),
+                Column("Style", "choice"),
+                Column("Above the threshold", "number"),
+            ],
+            [
+                [
+                    Cell(one["kind"]),
+                    quoted(one["text"]),
+                    Cell(one["role"]),
+                    Cell(named(one["rule"])),
+                    Cell(named(one["style"] or DASH)),
+                    number(one["margin"], "+.2f", "no words"),
+                ]
+                for one in mistakes
+            ],
+            note=(
+                "The rule is that which a missed text breaks, or under which another was refused. The last column is "
+                "the score minus the threshold."
+            ),
+            search=True,
+        ),
+    ]
+
+
+def _time(overhead: Mapping[str, float]) -> list[Block]:
+    rows = [
+        Row("Screening a request and an answer of 100 tokens", _seconds(overhead["request_seconds"])),
+        Row("Of it the request", _seconds(overhead["input_seconds"])),
+        Row("Of it the answer", _seconds(overhead["output_seconds"])),
+    ]
+    if "share" in overhead:
+        rows.append(Row("Generating 100 tokens unguarded", _seconds(overhead["generation_seconds"])))
+        rows.append(Row("Overhead", f"{overhead['share']:.1%}"))
+    return [Counts(rows), Words("Medians, on the machine that evaluated.", muted=True)]
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{1000 * seconds:.0f} ms"
+
+
+def _training(guard: Mapping[str, Any]) -> list[Block]:
+    rules = [("restricted", rule) for rule in guard["constitution"]["restricted"]]
+    rules += [("permitted", rule) for rule in guard["constitution"]["permitted"]]
+    return [
+        table(
+            "constitution",
+            "The rules",
+            [
+                Column("Rule", "head"),
+                Column("Kind"),
+                Column("An answer that"),
+                Column("A request that"),
+            ],
+            [
+                [
+                    Cell(named(rule["id"])),
+                    Cell(kind),
+                    Cell(named(rule["predicate"], 200)),
+                    Cell(named(rule["asked"], 200)),
+                ]
+                for kind, rule in rules
+            ],
+        ),
+        table(
+            "counts",
+            "What became of the texts that were planned",
+            [Column("Texts", "head"), Column("Number", "number")],
+            [[Cell(named(name)), whole(count)] for name, count in guard["counts"].items()],
+        ),
+    ]

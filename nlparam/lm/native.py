@@ -1,0 +1,396 @@
+"""A language model in this process through llama-cpp-python, which is compiled for the processor it is installed on.
+
+The wheel of `xllamacpp` is built for every x86 processor since 2013. Where AVX-512 is there, a build for the machine
+reads half as many tokens again a second; and here several prompts are one batch, their common beginning is computed
+once, and a label is read from the logits without sorting the vocabulary. `docs/language-models.md` has the figures.
+"""
+
+import asyncio
+import ctypes
+import functools
+import importlib
+import importlib.util
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nlparam.errors import LanguageModelError, MissingExtraError
+from nlparam.lm.base import (
+    AbstractLanguageModel,
+    Completion,
+    Request,
+    RequestError,
+    reads_no_images,
+    spellings,
+)
+from nlparam.lm.batching import BatchWorker, Pulse
+from nlparam.lm.cores import FreeCores
+from nlparam.lm.weights import digest_of, resolve
+
+_BATCH_SIZE = 16  # more wait longer for an answer on a slow processor, and are not faster
+_TOKENS_PER_CALL = 256  # of llama.cpp; more are several calls, so that a slow machine is seen to go on
+
+
+class NativeModel(AbstractLanguageModel):
+    """Runs a GGUF file on the processor through llama-cpp-python; loaded by the first `complete`.
+
+    The same weights have the same identity as with the embedded backend: what one has answered serves the other, whose
+    probabilities differ by about 0.01 (other kernels, other rounding).
+
+    **Arguments:** `path` of the GGUF file, or a name of the catalogue that has been pulled; `identity`, by default the
+    SHA-256 of the file; `n_threads`, by default one for each core that nobody else is using at the moment, at most 16;
+    `context`, the tokens that the prompts of a batch may have together; `gpu_layers`, how many layers to put on a GPU,
+    if it was built for one.
+
+    Raises `MissingExtraError` if llama-cpp-python is not installed and `WeightsError` if there is no GGUF file.
+    """
+
+    strong = False
+    in_process = True
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        identity: str | None = None,
+        n_threads: int | None = None,
+        context: int = 4096,
+        gpu_layers: int = 0,
+    ):
+        if importlib.util.find_spec("llama_cpp") is None:
+            raise MissingExtraError("llama-cpp-python", "native", "the language model compiled for this machine")
+        self.path = resolve(path)
+        self.max_in_flight = _BATCH_SIZE
+        self._given_identity = identity
+        self._options = _Options(n_threads, context, gpu_layers)
+        self._worker: BatchWorker | None = None
+
+    @functools.cached_property
+    def identity(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - computed when first needed
+        return self._given_identity or f"gguf:{digest_of(self.path)}"
+
+    @property
+    def where(self) -> str:
+        return f"the language model {self.path.name}"
+
+    @property
+    def steps(self) -> int | None:
+        return None if self._worker is None else self._worker.pulse.steps
+
+    async def complete(self, request: Request) -> Completion:
+        if request.has_images:
+            raise reads_no_images(self.where)
+        if self._worker is None:
+            load = functools.partial(_Loaded, self.path, self._options)
+            self._worker = BatchWorker(load, _BATCH_SIZE, where=self.where)
+        return await asyncio.wrap_future(self._worker.submit(request))
+
+    async def aclose(self) -> None:
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            await asyncio.to_thread(worker.close)
+
+
+class _Options(NamedTuple):
+    n_threads: int | None
+    context: int
+    gpu_layers: int
+
+
+class _Token(NamedTuple):
+    """A token to be computed: where it stands, for which sequences, and whether its logits are read."""
+
+    token: int
+    position: int
+    sequences: list[int]
+    read: bool
+
+
+class _Loaded:
+    """A loaded model. Sequence 0 of its cache keeps the last prompt, the others belong to the batch under way."""
+
+    def __init__(self, path: Path, options: _Options, pulse: Pulse):
+        self._llama: Any = importlib.import_module("llama_cpp")  # not there where types are checked
+        llama = self._llama
+        llama.llama_backend_init()
+        # What it has to say goes to a function of C, which does nothing with it and is there as long as llama.cpp.
+        llama.llama_log_set(llama.llama_log_callback(_address_of("abs")), None)
+        self._name, self._context_size, self._pulse = path.name, options.context, pulse
+        self._cores = FreeCores() if options.n_threads is None else None
+        self._model: Any = None
+        self._context: Any = None
+        self._batch: Any = None
+        try:
+            self._model = self._load(path, options)
+            self._context = self._new_context(options)
+            self._memory = llama.llama_get_memory(self._context)
+            self._vocabulary = llama.llama_model_get_vocab(self._model)
+            self._n_tokens = llama.llama_vocab_n_tokens(self._vocabulary)
+            self._batch = llama.llama_batch_init(_TOKENS_PER_CALL, 0, _BATCH_SIZE + 1)
+            self._format = self._chat_format()
+        except BaseException:
+            self.close()
+            raise
+        self._kept: list[int] = []
+        pulse.beat()
+
+    def _load(self, path: Path, options: _Options) -> Any:
+        llama, pulse = self._llama, self._pulse
+        params = llama.llama_model_default_params()
+        params.n_gpu_layers = options.gpu_layers
+        self._go_on = llama.llama_progress_callback(lambda *_: not pulse.stopped)
+        params.progress_callback = self._go_on
+        model = llama.llama_model_load_from_file(str(path).encode(), params)
+        if not model:
+            pulse.check()
+            raise LanguageModelError(
+                f"llama.cpp cannot load {path}: the file may be damaged, too large for the memory, or of a kind that "
+                "the installed llama-cpp-python does not know"
+            )
+        return model
+
+    def _new_context(self, options: _Options) -> Any:
+        llama = self._llama
+        params = llama.llama_context_default_params()
+        params.n_ctx, params.n_batch, params.n_ubatch = options.context, _TOKENS_PER_CALL, _TOKENS_PER_CALL
+        self._n_threads = options.n_threads or 1 if self._cores is None else self._cores.wait_and_count()
+        params.n_threads = params.n_threads_batch = self._n_threads
+        params.n_seq_max, params.kv_unified = _BATCH_SIZE + 1, True
+        params.flash_attn_type = 1
+        # Asked after every operation: by a function of C, which cannot be kept waiting by Python's other threads.
+        self._is_to_stop = llama.ggml_abort_callback(_address_of("strlen"))
+        params.abort_callback, params.abort_callback_data = self._is_to_stop, self._pulse.address
+        context = llama.llama_init_from_model(self._model, params)
+        if not context:
+            raise LanguageModelError(
+                f"llama.cpp has no memory for a context of {options.context} tokens of {self._name}: allow fewer"
+            )
+        return context
+
+    def close(self) -> None:
+        """Frees the model. Called when nothing is computed any more."""
+        if self._batch is not None:
+            self._llama.llama_batch_free(self._batch)
+        if self._context:
+            self._llama.llama_free(self._context)
+        if self._model:
+            self._llama.llama_model_free(self._model)
+        self._model = self._context = self._batch = None
+
+    def answer(self, requests: Sequence[Request]) -> list[Completion | RequestError]:
+        """Answers all requests, as many at once as the context holds."""
+        answers: list[Completion | RequestError | None] = [None] * len(requests)
+        waiting: list[tuple[int, list[int]]] = []
+        room = self._context_size - len(self._kept)
+        for number, request in enumerate(requests):
+            prompt = self._tokens_of(request)
+            longest = len(prompt) + (0 if request.labels else request.max_tokens)
+            if longest > self._context_size:
+                answers[number] = RequestError(
+                    f"a prompt of {len(prompt)} tokens does not fit the context of {self._context_size} tokens of "
+                    f"{self._name}: shorten the texts"
+                )
+                continue
+            if longest > room:
+                self._answer(requests, waiting, answers)
+                waiting = []
+                self._forget()
+                room = self._context_size
+            waiting.append((number, prompt))
+            room -= longest  # as if nothing were shared: simple, and never too much
+        self._answer(requests, waiting, answers)
+        return [answer if answer is not None else RequestError("the prompt was not computed") for answer in answers]
+
+    def _answer(self, requests: Sequence[Request], waiting: list[tuple[int, list[int]]], answers: list) -> None:
+        if not waiting:
+            return
+        prompts = [prompt for _, prompt in waiting]
+        logits = self._read_prompts(prompts)
+        writing: list[tuple[int, int]] = []
+        for sequence, (number, prompt) in enumerate(waiting, 1):
+            request = requests[number]
+            if request.labels is None:
+                writing.append((sequence, number))
+            else:
+                answers[number] = Completion("", self._labels(request.labels, logits[sequence]), len(prompt), 1)
+        if writing:
+            texts = self._write(requests, dict(writing), logits, prompts)
+            for sequence, number in writing:
+                text, n_tokens = texts[sequence]
+                n_prompt = len(prompts[sequence - 1])
+                empty = RequestError(f"{self._name} gave an empty answer")
+                answers[number] = Completion(text, None, n_prompt, n_tokens) if text.strip() else empty
+        self._keep(len(prompts), prompts[-1])
+
+    def _read_prompts(self, prompts: list[list[int]]) -> dict[int, np.ndarray]:
+        """The logits after each prompt, by sequence (from 1). What prompts share is computed once."""
+        tokens: list[_Token] = []
+        for sequence, prompt in enumerate(prompts, 1):
+            shared = min(_common(self._kept, prompt), len(prompt) - 1)
+            if shared:
+                self._llama.llama_memory_seq_cp(self._memory, 0, sequence, 0, shared)
+        path: list[_Token] = []  # the tokens of the prompt before, for those that this one shares with it
+        for sequence, prompt in enumerate(prompts, 1):
+            kept = min(_common(self._kept, prompt), len(prompt) - 1)
+            previous = prompts[sequence - 2] if sequence > 1 else []
+            shared = max(0, min(_common(previous, prompt), len(prompt) - 1, len(previous) - 1))
+            for entry in path[kept:shared]:
+                entry.sequences.append(sequence)
+            start = max(shared, kept)
+            fresh = [
+                _Token(token, position, [sequence], position == len(prompt) - 1)
+                for position, token in enumerate(prompt[start:], start)
+            ]
+            tokens += fresh
+            # What is kept stands in no batch: its places in the path stay empty.
+            path = [*path[:shared], *[_Token(0, 0, [], False)] * (start - shared), *fresh]
+        return self._compute(tokens)
+
+    def _write(self, requests, numbers: dict[int, int], logits: dict[int, np.ndarray], prompts) -> dict:
+        """Generates text for some sequences, a token of each at a time."""
+        written: dict[int, list[int]] = {sequence: [] for sequence in numbers}
+        draws = {sequence: np.random.default_rng(requests[number].seed) for sequence, number in numbers.items()}
+        active = dict(numbers)
+        while active:
+            tokens = []
+            for sequence, number in list(active.items()):
+                token = _draw(logits[sequence], requests[number].temperature, draws[sequence])
+                if self._llama.llama_vocab_is_eog(self._vocabulary, token):
+                    del active[sequence]
+                    continue
+                written[sequence].append(token)
+                if len(written[sequence]) >= requests[number].max_tokens:
+                    del active[sequence]
+                    continue
+                position = len(prompts[sequence - 1]) + len(written[sequence]) - 1
+                tokens.append(_Token(token, position, [sequence], True))
+            logits |= self._compute(tokens)
+        return {sequence: (self._text(tokens), len(tokens)) for sequence, tokens in written.items()}
+
+    def _compute(self, tokens: list[_Token]) -> dict[int, np.ndarray]:
+        llama, batch = self._llama, self._batch
+        logits = {}
+        for start in range(0, len(tokens), _TOKENS_PER_CALL):
+            part = tokens[start : start + _TOKENS_PER_CALL]
+            batch.n_tokens = len(part)
+            for place, entry in enumerate(part):
+                batch.token[place], batch.pos[place] = entry.token, entry.position
+                batch.n_seq_id[place] = len(entry.sequences)
+                for number, sequence in enumerate(entry.sequences):
+                    batch.seq_id[place][number] = sequence
+                batch.logits[place] = entry.read
+            self._take_free_cores()
+            failed = llama.llama_decode(self._context, batch)
+            self._pulse.beat()
+            if failed:
+                self._forget()
+                self._pulse.check()
+                raise LanguageModelError(f"llama.cpp could not compute a batch of {len(part)} tokens (code {failed})")
+            for place, entry in enumerate(part):
+                if entry.read:
+                    row = np.ctypeslib.as_array(
+                        llama.llama_get_logits_ith(self._context, place), shape=(self._n_tokens,)
+                    )
+                    logits[entry.sequences[0]] = row.copy()  # the next call overwrites them
+        return logits
+
+    def _take_free_cores(self) -> None:
+        if self._cores is not None and (n_threads := self._cores.count()) != self._n_threads:
+            self._n_threads = n_threads
+            self._llama.llama_set_n_threads(self._context, n_threads, n_threads)
+
+    def _keep(self, n_prompts: int, last: list[int]) -> None:
+        """The last prompt stays as sequence 0: the next batch often begins with the same text."""
+        llama = self._llama
+        llama.llama_memory_seq_rm(self._memory, 0, -1, -1)
+        llama.llama_memory_seq_cp(self._memory, n_prompts, 0, 0, len(last))
+        for sequence in range(1, n_prompts + 1):
+            llama.llama_memory_seq_rm(self._memory, sequence, -1, -1)
+        self._kept = last
+
+    def _forget(self) -> None:
+        self._llama.llama_memory_clear(self._memory, False)
+        self._kept = []
+
+    def _labels(self, labels: tuple[str, ...], logits: np.ndarray) -> tuple[float, ...]:
+        ids = self._label_ids(labels)
+        total = np.logaddexp.reduce(logits.astype(np.float64))
+        return tuple(
+            float(np.logaddexp.reduce(logits[list(own)].astype(np.float64)) - total) if own else float("-inf")
+            for own in ids
+        )
+
+    @functools.lru_cache(maxsize=32)  # noqa: B019 - a model lives as long as its process
+    def _label_ids(self, labels: tuple[str, ...]) -> tuple[tuple[int, ...], ...]:
+        def single(label: str) -> tuple[int, ...]:
+            tokens = [self._tokenise(form, special=False) for form in spellings(label)]
+            return tuple(dict.fromkeys(found[0] for found in tokens if len(found) == 1))
+
+        return tuple(single(label) for label in labels)
+
+    def _tokens_of(self, request: Request) -> list[int]:
+        messages = [{"role": message.role, "content": message.content} for message in request.messages]
+        return self._tokenise(self._format(messages=messages).prompt, special=True)
+
+    def _tokenise(self, text: str, *, special: bool) -> list[int]:
+        encoded = text.encode("utf-8", errors="replace")
+        room = len(encoded) + 8
+        buffer = (self._llama.llama_token * room)()
+        n = self._llama.llama_tokenize(self._vocabulary, encoded, len(encoded), buffer, room, False, special)
+        return list(buffer[:n])
+
+    def _text(self, tokens: list[int]) -> str:
+        return b"".join(self._piece(token) for token in tokens).decode("utf-8", errors="replace")
+
+    def _piece(self, token: int) -> bytes:
+        buffer = ctypes.create_string_buffer(256)
+        n = self._llama.llama_token_to_piece(self._vocabulary, token, buffer, len(buffer), 0, False)
+        return buffer.raw[: max(n, 0)]
+
+    def _chat_format(self) -> Any:
+        template = self._llama.llama_model_chat_template(self._model, None)
+        if not template:
+            raise LanguageModelError(f"{self._name} has no chat template: use the weights of an instruct model")
+        formats = importlib.import_module("llama_cpp.llama_chat_format")
+        special = {
+            name: self._special(getattr(self._llama, f"llama_vocab_{name}")(self._vocabulary))
+            for name in ("bos", "eos")
+        }
+        return formats.Jinja2ChatFormatter(
+            template.decode(), eos_token=special["eos"], bos_token=special["bos"], add_generation_prompt=True
+        )
+
+    def _special(self, token: int) -> str:
+        found = self._llama.llama_vocab_get_text(self._vocabulary, token) if token >= 0 else None
+        return found.decode("utf-8", errors="replace") if found else ""
+
+
+def _address_of(name: str) -> int:
+    """A function of the C library: `strlen` says of a string whether it is not empty, `abs` heeds only a number."""
+    library = ctypes.CDLL("msvcrt" if os.name == "nt" else None)
+    address = ctypes.cast(getattr(library, name), ctypes.c_void_p).value
+    if address is None:
+        raise LanguageModelError(f"the C library of this system has no function {name}")
+    return address
+
+
+def _common(first: list[int], second: list[int]) -> int:
+    """How many tokens two prompts have in common at their beginning."""
+    n = min(len(first), len(second))
+    if first[:n] == second[:n]:
+        return n
+    low, high = 0, n
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if first[:middle] == second[:middle] else (low, middle - 1)
+    return low
+
+
+def _draw(logits: np.ndarray, temperature: float, rng: np.random.Generator) -> int:
+    if temperature <= 0:
+        return int(np.argmax(logits))
+    scaled = logits.astype(np.float64) / temperature
+    return int(np.argmax(scaled + rng.gumbel(size=len(scaled))))

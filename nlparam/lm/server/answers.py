@@ -1,0 +1,137 @@
+"""Reading answers: completions and label reads, and what it means when something is missing in them."""
+
+import json
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+from nlparam.errors import LanguageModelError
+from nlparam.lm.base import Completion, Request, RequestError, TransientError, label_logprobs
+from nlparam.lm.server import probe
+
+Tokens = list[tuple[str, float]]
+
+
+class AnswerReader:
+    """Reads the answers of one server, and remembers what it has been able to answer.
+
+    **Arguments:** `where`, names the server and the model in messages.
+    """
+
+    def __init__(self, where: Callable[[], str]):
+        self.answered = False
+        self._where = where
+        self._reads_labels = False
+        self._answers_as: str | None = None
+        self._listed = 0  # the longest list of tokens so far
+
+    def read(self, request: Request, body: bytes, *, exact: bool = False) -> tuple[Completion, Tokens]:
+        """The completion in an answer, and for a label read the tokens that were listed.
+
+        `exact` says that the tokens of the labels were asked for by number.
+
+        Raises `TransientError` for an answer that is cut off or lacks what earlier ones had, `RequestError` for an
+        empty one, and `LanguageModelError` where no judgment can be read from this server at all.
+        """
+        answer = parsed(body)
+        try:
+            choice = answer["choices"][0]
+            message, usage = choice["message"], answer.get("usage") or {}
+            read = None if request.labels is None else probe.top_tokens(choice)
+            tokens = (int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0))
+            text = _joined(message.get("content") or "")
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+            if self.answered or (answer is None and body.lstrip()[:1] == b"{"):
+                said = body[:60].decode(errors="replace")
+                raise TransientError(
+                    f"{self._where()} gave an answer that is cut off or no completion: {said!r}"
+                ) from None
+            raise self.not_the_api(body) from None
+        self._check_model(answer.get("model"))
+        if request.labels is None:
+            self.answered = True
+            return Completion(self._text(text, choice), None, *tokens), []
+        if read is None:
+            raise self._no_logprobs(message)
+        first, top = read
+        logprobs = label_logprobs(request.labels, top)
+        if probe.is_thought(first) or (probe.reasons(message) and probe.mass(logprobs) < 0.01):
+            raise self._thinks_aloud()
+        self._check_listing(request.labels, logprobs, top, exact)
+        self.answered = self._reads_labels = True
+        return Completion(text, logprobs, *tokens), top
+
+    def _text(self, text: str, choice: dict) -> str:
+        text = _without_thoughts(text)
+        if not text.strip():
+            raise RequestError(
+                f"{self._where()} gave no text (it ended with {choice.get('finish_reason')!r}): does the model think "
+                "aloud? Switch that off, or use an instruct model"
+            )
+        return text
+
+    def _check_listing(self, labels: tuple[str, ...], logprobs: tuple[float, ...], top: Tokens, exact: bool) -> None:
+        """A label that is not listed has probability 0, but not where the list is shorter than it should be."""
+        listed, self._listed = self._listed, max(self._listed, len(top))
+        if -math.inf not in logprobs:
+            return
+        tokens = {token.strip().casefold() for token, _ in top}
+        left_out = [label for label in labels if label.strip().casefold() not in tokens]
+        unlisted = 1.0 - sum(math.exp(logprob) for _, logprob in top)
+        if left_out and (exact or (len(top) < listed and unlisted > 0.05 * probe.mass(logprobs))):
+            raise TransientError(f"{self._where()} left {', '.join(left_out)} out of the log-probabilities")
+
+    def _check_model(self, answers_as: str | None) -> None:
+        if answers_as is None:
+            return
+        if self._answers_as is None:
+            self._answers_as = answers_as
+        elif answers_as != self._answers_as:
+            raise LanguageModelError(
+                f"{self._where()} answered as the model {answers_as!r}, before as {self._answers_as!r}: judgments of "
+                "two models do not mix; name one with URL#MODEL, or start a new run"
+            )
+
+    def _no_logprobs(self, message: dict) -> Exception:
+        if self._reads_labels:
+            return TransientError(f"{self._where()} left the log-probabilities out of an answer")
+        if probe.reasons(message):
+            return self._thinks_aloud()
+        return LanguageModelError(
+            f"{self._where()} reports no log-probabilities, which judgments are read from: use a server "
+            "that does (vLLM, llama-server), with thinking switched off"
+        )
+
+    def _thinks_aloud(self) -> LanguageModelError:
+        kind = RequestError if self._reads_labels else LanguageModelError
+        return kind(
+            f"{self._where()} thinks aloud before it answers, although asked not to, and judgments are read from its "
+            "first token: switch thinking off (`vllm serve --default-chat-template-kwargs "
+            "'{\"enable_thinking\": false}'`, `llama-server --reasoning-budget 0`), or serve an instruct model"
+        )
+
+    def not_the_api(self, body: bytes) -> LanguageModelError:
+        said = body[:60].decode(errors="replace")
+        return LanguageModelError(
+            f"{self._where()} gave an answer that is not of the OpenAI chat API ({said!r}): check the address"
+        )
+
+
+def parsed(body: bytes) -> Any:
+    """The JSON in a body, `None` if it is none."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None
+
+
+def _joined(content: str | list) -> str:
+    """The text of an answer, which may come in parts; raises as a wrong look-up does for anything else."""
+    parts = [content] if isinstance(content, str) else [part["text"] for part in content if "text" in part]
+    return "".join(parts)
+
+
+def _without_thoughts(text: str) -> str:
+    # A model that thinks although it was asked not to: what it says afterwards counts, unfinished thoughts do not.
+    return re.sub(r"\A\s*<think>.*?(</think>\s*|\Z)", "", text, flags=re.DOTALL)

@@ -1,0 +1,103 @@
+"""What a server's refusal means: worth another try, the end of this request, or the end of the run."""
+
+import email.utils
+import json
+import re
+import time
+
+from nlparam.errors import LanguageModelError
+from nlparam.lm.base import RequestError, TransientError, reads_no_images
+
+_TRANSIENT = frozenset({408, 409, 425, 429})  # and everything from 500
+_AWAY = frozenset({502, 503, 504})  # a proxy without its server, or a server that still loads its model
+# vLLM; llama-server, new and old; OpenAI and others.
+_TOO_LONG = re.compile(
+    r"maximum context length|context_length|exceed_context_size|available context size|max_model_len"
+    r"|too large to process|(?:prompt|input) is too long|maximum model length",
+    re.IGNORECASE,
+)
+# vLLM; llama-server, new and old; OpenAI; servers whose messages are strings (llama-cpp-python and others).
+_NO_IMAGES = re.compile(
+    r"not a multimodal model|at most 0 image|image input is not supported|not compiled for multimodal"
+    r"|unsupported content part type|image_url is only supported by|does not support image|no vision support"
+    r"|content.{0,80}input should be a valid string|can only concatenate str",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+class OverloadError(TransientError):
+    """The server has more to do than it can (429, 503): ask again later, and less at once."""
+
+
+class AwayError(TransientError):
+    """The server is not there at the moment: it was reached before, and may come back."""
+
+
+class HangError(TransientError):
+    """No answer within the time limit, from a server that has answered before."""
+
+
+class RefusalError(Exception):
+    """A request was refused as malformed (400, 422); `said` is the server's message, which may name the field."""
+
+    def __init__(self, status: int, said: str):
+        super().__init__(said)
+        self.status, self.said = status, said
+
+
+def status_error(status: int, body: bytes, retry_after: str | None, *, where: str, how_to_start: str) -> Exception:
+    """The exception for an answer that is not 200."""
+    said = message_of(body)
+    if _TOO_LONG.search(said):
+        return RequestError(
+            f"a prompt is longer than {where} can read ({status}: {said}): show the model fewer words of a text "
+            "(n_words), or give the server a longer context (`vllm serve --max-model-len N`, `llama-server -c N`)"
+        )
+    if _NO_IMAGES.search(said):  # some servers answer 500 then: trying again would be no use
+        return reads_no_images(where, f"{status}: {said}")
+    if status in _TRANSIENT or status >= 500:
+        kind = OverloadError if status in (429, 503) else AwayError if status in _AWAY else TransientError
+        return kind(f"{where} answered {status}: {said}", retry_after=seconds(retry_after))
+    if status in (401, 403):
+        return LanguageModelError(
+            f"{where} refused the API key ({status}): set NLPARAM_API_KEY (or OPENAI_API_KEY) to a valid one"
+        )
+    if status in (404, 405):
+        return LanguageModelError(
+            f"{where} answered {status} ({said}): the address usually ends in /v1; {how_to_start}"
+        )
+    if status in (400, 422):
+        return RefusalError(status, said)
+    return refused(where, status, said)
+
+
+def refused(where: str, status: int, said: str) -> RequestError:
+    """The exception for a request that the server does not take."""
+    return RequestError(f"{where} refused a request ({status}): {said}")
+
+
+def message_of(body: bytes) -> str:
+    """What the server said, whatever the form: `{"error": {"message"}}`, `{"error": ""}`, `{"detail"}` or plain."""
+    text = body[:4000].decode(errors="replace")
+    try:
+        content = json.loads(body)
+    except ValueError:
+        return text[:300]
+    if isinstance(content, dict):
+        inner = content.get("error") or content.get("detail") or content.get("message") or content
+        text = inner.get("message") if isinstance(inner, dict) and inner.get("message") else inner
+    return (text if isinstance(text, str) else json.dumps(text))[:300]
+
+
+def seconds(retry_after: str | None) -> float | None:
+    """The header Retry-After: a number of seconds or a date."""
+    if retry_after is None:
+        return None
+    try:
+        return max(0.0, float(retry_after))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time())
+    except ValueError:
+        return None

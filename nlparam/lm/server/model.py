@@ -1,0 +1,397 @@
+"""One server that speaks the OpenAI chat API, as a language model."""
+
+import asyncio
+import json
+import os
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from nlparam.errors import LanguageModelError
+from nlparam.lm.base import (
+    AbstractLanguageModel,
+    Completion,
+    NoImagesError,
+    Request,
+    RequestError,
+    TransientError,
+)
+from nlparam.lm.server import address, answers, errors, probe
+from nlparam.lm.server.answers import AnswerReader
+from nlparam.lm.server.blocking import run_in_a_loop_of_its_own
+from nlparam.lm.server.limit import AdaptiveLimit
+from nlparam.lm.server.outage import Outage
+from nlparam.lm.server.probe import Capabilities, Dialect
+from nlparam.lm.server.served import Served, choose
+
+if TYPE_CHECKING:
+    from nlparam.lm.server.transport import Reply, Transport
+
+_CHECK_TIMEOUT = 5.0  # seconds for the question whether a server is back
+_Result = TypeVar("_Result")
+
+
+class ServerModel(AbstractLanguageModel):
+    """Asks a server; nothing is sent before the first `identity`, `capabilities` or `complete`.
+
+    `identity` is the name of the model as the server lists it, with the root and revision behind the name where the
+    server reports them; the address is not part of it, so a server may move.
+
+    The first request of each kind is sent alone and shows what the server takes: label reads ask for the exact
+    log-probabilities of the label tokens (vLLM's `logprob_token_ids`) where the server can tell their numbers
+    (`/tokenize`), else for the likeliest tokens. It costs no completion of its own; only a server that refuses a field
+    is asked again without it, at most four times in its life, which `Costs.calls` does not show.
+
+    **Arguments:**
+
+    - `base_url`, such as `http://localhost:8000/v1`; without a path, `/v1` is added. A user and a password in it
+      (`http://me:secret@host/v1`) are sent in place of the key, and shown nowhere.
+    - `model`: needed only where the server lists several.
+    - `api_key`: by default `NLPARAM_API_KEY`, else `OPENAI_API_KEY`, else none.
+    - `timeout`: the seconds one call may take.
+    - `max_in_flight`: the most requests the server gets at once; how many it does get adapts (`AdaptiveLimit`).
+    - `patience`: the seconds a server that has answered before may be away. Until then requests wait in their `slot`
+      and are not sent; 0 leaves an outage to the engine's retries.
+
+    `complete` and `identity` raise `LanguageModelError` for a server that is not there, hangs, refuses the key, has
+    not the model asked for, thinks aloud, or reports no log-probabilities. Until the server has answered once, a
+    refused connection or a time-out is final; afterwards it may pass.
+    """
+
+    strong = True
+    keeps_time = True
+    takes_images = True
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        model: str | None = None,
+        api_key: str | None = None,
+        timeout: float = 60.0,
+        max_in_flight: int = 128,
+        patience: float = 60.0,
+    ):
+        self.base_url, headers = address.without_password(address.complete_url(base_url))
+        api_key = api_key or os.environ.get("NLPARAM_API_KEY") or os.environ.get("OPENAI_API_KEY") or "none"
+        self._headers = {"Authorization": f"Bearer {api_key}", **headers}
+        self._model = model
+        self._timeout = timeout
+        self.limit = AdaptiveLimit(max_in_flight)
+        self.outage = Outage(self._is_back, patience=patience)
+        self.seen = False  # whether it is known to be up, as if it had answered
+        self._served: Served | None = None
+        self._dialect = Dialect()
+        self._answers = AnswerReader(lambda: self.where)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._transport: Transport | None = None
+        self._one_at_first = asyncio.Lock()
+        self._first: Request | None = None  # the request that holds it
+
+    @property
+    def max_in_flight(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride] - the limit's upper end
+        return self.limit.most
+
+    @max_in_flight.setter
+    def max_in_flight(self, most: int) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        self.limit.most = most
+
+    @property
+    def identity(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - the server is asked when needed
+        if self._served is None:
+            self._served = run_in_a_loop_of_its_own(lambda: self._alone(self._look_up_in_time))
+        return self._served.identity
+
+    @property
+    def _is_known(self) -> bool:
+        return self._answers.answered or self.seen
+
+    @property
+    def where(self) -> str:
+        name = self._served.name if self._served else self._model
+        return self.base_url + (f" (model {name})" if name else "")
+
+    def capabilities(self, labels: tuple[str, ...] = ("yes", "no")) -> Capabilities:
+        """What the server can do, found by trying: about five completions of a few tokens (`Capabilities.calls`).
+
+        Raises `LanguageModelError` if the server is not there or does not answer at all.
+        """
+        return run_in_a_loop_of_its_own(lambda: self._alone(lambda transport: self._survey(transport, labels)))
+
+    def slot(self, request: Request) -> "_Slot":
+        return _Slot(self, request)
+
+    async def complete(self, request: Request) -> Completion:
+        transport, dialect = self._open(), self._dialect
+        try:
+            async with asyncio.timeout(self._timeout):
+                if self._served is None or not dialect.knows(request):
+                    return await self._introduce(transport, request)
+                reply = await self._send(transport, await _body(dialect, self._served.name, request))
+        except TimeoutError as error:
+            raise self._hangs() from error
+        except errors.RefusalError as refusal:
+            raise errors.refused(self.where, refusal.status, refusal.said) from None
+        return self._answers.read(request, reply.body, exact=dialect.reads_exactly(request))[0]
+
+    async def aclose(self) -> None:
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            await transport.aclose()
+
+    def gone(self) -> LanguageModelError:
+        """The error for a server that does not come back."""
+        return LanguageModelError(
+            f"{self.where} has been away for more than {self.outage.patience:g} s ({self.outage.reason}): "
+            f"{self._how_to_start()}, then run the same command again: what was answered is kept"
+        )
+
+    async def enter(self, request: Request) -> bool:
+        """Takes a place for a request; whether the server is still there then, otherwise there is no place.
+
+        Raises `LanguageModelError` if it has answered nothing for long.
+        """
+        self._check_progress()
+        if not self._dialect.knows(request):
+            self._open()
+            await self._one_at_first.acquire()  # the first of many requests finds out, the others wait
+            if self._dialect.knows(request):
+                self._one_at_first.release()
+            else:
+                self._first = request
+        try:
+            await self.limit.acquire()
+        except BaseException:
+            self._let_others_in(request)
+            raise
+        if not self.outage.down or self.outage.patience <= 0:
+            return True
+        self.limit.release(answered=False)
+        self._let_others_in(request)
+        return False
+
+    def leave(self, request: Request, error: BaseException | None) -> None:
+        """Gives a place back after a request that was answered (`None`) or failed."""
+        if isinstance(error, (errors.OverloadError, errors.HangError, TimeoutError)):
+            self.limit.overloaded(getattr(error, "retry_after", None))
+        if error is None or isinstance(error, RequestError):
+            self.outage.succeeded()
+        elif isinstance(error, (TransientError, TimeoutError)):
+            self.outage.failed(str(error) or "no answer in time")
+        self.limit.release(answered=error is None)
+        self._let_others_in(request)
+
+    def _let_others_in(self, request: Request) -> None:
+        if self._first is request:
+            self._first = None
+            self._one_at_first.release()
+
+    def _check_progress(self) -> None:
+        """Raises `LanguageModelError` if the server is there and has failed at all it was asked for a long time."""
+        limit = self.outage.patience + 2.0 * self._timeout
+        if self.outage.patience > 0 and self._is_known and self.outage.stuck(limit):
+            raise LanguageModelError(
+                f"{self.where} has answered nothing for {limit:g} s (the last failure: {self.outage.reason}): see what "
+                "it does, then run the same command again: what was answered is kept"
+            )
+
+    def _open(self) -> "Transport":
+        # Made inside the event loop that will use it, and again after `aclose` or in another loop.
+        loop = asyncio.get_running_loop()
+        if self._transport is None or self._loop is not loop:
+            from nlparam.lm.server.transport import Transport
+
+            self._transport = Transport(self.base_url, self._headers)
+            self._loop = loop
+            self._one_at_first, self._first = asyncio.Lock(), None
+        return self._transport
+
+    async def _alone(self, work: "Callable[[Transport], Awaitable[_Result]]") -> _Result:
+        from nlparam.lm.server.transport import Transport
+
+        transport = Transport(self.base_url, self._headers)
+        try:
+            return await work(transport)
+        except TimeoutError as error:
+            raise self._hangs() from error
+        finally:
+            await transport.aclose()
+
+    async def _survey(self, transport: "Transport", labels: tuple[str, ...]) -> Capabilities:
+        from nlparam.lm.server.survey import survey
+
+        served = self._served = await self._look_up_in_time(transport)
+
+        async def tokenize(text: str) -> list[int] | None:
+            async with asyncio.timeout(self._timeout):
+                return await self._tokenize(transport, text)
+
+        async def ask(body: bytes) -> tuple[int, bytes]:
+            async with asyncio.timeout(self._timeout):
+                reply = await self._reach(transport.post("chat", body))
+            if reply.status == 200:
+                return 200, reply.body
+            error = self._status_error(reply)
+            if isinstance(error, errors.RefusalError):
+                return error.status, reply.body
+            if isinstance(error, NoImagesError):
+                return reply.status, reply.body
+            raise LanguageModelError(str(error)) from error
+
+        return await survey(served.name, labels, served.context, ask, tokenize)
+
+    async def _introduce(self, transport: "Transport", request: Request) -> Completion:
+        """The first request of its kind: what the server refuses is left out from then on."""
+        if self._served is None:
+            self._served = await self._look_up(transport)
+        dialect = self._dialect.copy()
+        if request.labels is not None and request.labels not in dialect.token_ids:
+            found = await probe.single_tokens(request.labels, lambda text: self._tokenize(transport, text))
+            # A label without a token of its own cannot be read by number.
+            whole = found is not None and all(found.values())
+            ids = [number for label in found.values() for number in label.values()] if found and whole else []
+            dialect.token_ids[request.labels] = tuple(dict.fromkeys(ids))
+            self._dialect.token_ids[request.labels] = dialect.token_ids[request.labels]
+        while True:
+            try:
+                reply = await self._send(transport, await _body(dialect, self._served.name, request))
+                break
+            except errors.RefusalError as refusal:
+                if not dialect.refused(refusal.said):
+                    raise errors.refused(self.where, refusal.status, refusal.said) from None
+        completion, top = self._answers.read(request, reply.body)
+        dialect.accepted(self._served.name, request, top)
+        self._dialect = dialect
+        return completion
+
+    async def _look_up_in_time(self, transport: "Transport") -> Served:
+        async with asyncio.timeout(self._timeout):
+            return await self._look_up(transport)
+
+    async def _look_up(self, transport: "Transport") -> Served:
+        reply = await self._reach(transport.get("models"))
+        if reply.status != 200:
+            error = self._status_error(reply)
+            if isinstance(error, errors.RefusalError):
+                raise errors.refused(self.where, error.status, error.said)
+            raise error
+        content = answers.parsed(reply.body)
+        if not isinstance(content, dict) or not isinstance(content.get("data") or [], list):
+            raise self._answers.not_the_api(reply.body)
+        return self._choose(content.get("data") or ())
+
+    async def _tokenize(self, transport: "Transport", text: str) -> list[int] | None:
+        from nlparam.lm.server.transport import ConnectionLostError, NotConnectedError
+
+        assert self._served is not None
+        # vLLM reads the first three fields, llama-server the last two.
+        asked = {"model": self._served.name, "prompt": text, "add_special_tokens": False}
+        asked |= {"content": text, "add_special": False}
+        try:
+            reply = await transport.post("tokenize", json.dumps(asked).encode())
+        except (NotConnectedError, ConnectionLostError):
+            return None
+        content = answers.parsed(reply.body) if reply.status == 200 else None
+        tokens = content.get("tokens") if isinstance(content, dict) else None
+        usable = isinstance(tokens, list) and all(isinstance(token, int) for token in tokens)
+        return tokens if usable else None
+
+    async def _send(self, transport: "Transport", body: bytes) -> "Reply":
+        reply = await self._reach(transport.post("chat", body))
+        if reply.status == 200:
+            return reply
+        error = self._status_error(reply)
+        if self._is_known and isinstance(error, (errors.AwayError, errors.OverloadError)) and reply.status != 429:
+            self.outage.begin(f"it answers {reply.status}")
+        raise error
+
+    async def _reach(self, sending: "Awaitable[Reply]") -> "Reply":
+        from nlparam.lm.server.transport import ConnectionLostError, NotConnectedError
+
+        try:
+            return await sending
+        except ConnectionLostError as error:
+            if self._served is None:
+                raise LanguageModelError(f"cannot talk to {self.where} ({error}): {self._how_to_start()}") from error
+            raise self._lost(str(error)) from error
+        except NotConnectedError as error:
+            if not self._is_known:
+                raise LanguageModelError(f"cannot connect to {self.where} ({error}): {self._how_to_start()}") from error
+            raise self._lost(str(error)) from error
+
+    def _lost(self, reason: str) -> TransientError:
+        if self._is_known:
+            self.outage.begin(reason)
+        return errors.AwayError(f"lost the connection to {self.where}: {reason}")
+
+    async def _is_back(self) -> bool:
+        """Whether the server can be asked again; raises `LanguageModelError` if it now serves another model."""
+        from nlparam.lm.server.transport import ConnectionLostError, NotConnectedError
+
+        transport = self._open()
+        try:
+            async with asyncio.timeout(min(_CHECK_TIMEOUT, self._timeout)):
+                health = await transport.get("health")  # vLLM and llama-server; others do not have the page
+                if health.status >= 500:
+                    return False
+                reply = await transport.get("models")
+        except (TimeoutError, ConnectionLostError, NotConnectedError):
+            return False
+        content = answers.parsed(reply.body) if reply.status == 200 else None
+        if reply.status >= 500:
+            return False
+        if isinstance(content, dict):
+            listed = content.get("data") or ()
+            if not listed and self._served is not None:  # a router whose model is still loading
+                return False
+            served = self._choose(listed)
+            if self._served is not None and served.identity != self._served.identity:
+                raise LanguageModelError(
+                    f"{self.base_url} went away with the model {self._served.identity} and came back with "
+                    f"{served.identity}: start it with the first again, or a new run with the second"
+                )
+        self._dialect = Dialect()  # it may be another version, started with other options
+        return True
+
+    def _choose(self, listed: Iterable[Any]) -> Served:
+        return choose(listed, self._model, where=self.where, how_to_start=self._how_to_start())
+
+    def _status_error(self, reply: "Reply") -> Exception:
+        return errors.status_error(
+            reply.status, reply.body, reply.retry_after, where=self.where, how_to_start=self._how_to_start()
+        )
+
+    def _hangs(self) -> Exception:
+        message = f"no answer from {self.where} within {self._timeout:g} s"
+        if self._is_known:
+            self.outage.begin(message)
+            return errors.HangError(message)
+        return LanguageModelError(f"{message}: restart the server, or allow a call more time")
+
+    def _how_to_start(self) -> str:
+        return address.how_to_start(self.base_url, self._model)
+
+
+async def _body(dialect: Dialect, model: str, request: Request) -> bytes:
+    # Images are decoded and scaled when they are sent: not in the loop, which all other requests wait for.
+    if request.has_images:
+        return await asyncio.to_thread(dialect.body, model, request)
+    return dialect.body(model, request)
+
+
+class _Slot:
+    """A place at one server: waits while the server is away or has enough to do."""
+
+    __slots__ = ("_request", "_server")
+
+    def __init__(self, server: ServerModel, request: Request):
+        self._server, self._request = server, request
+
+    async def __aenter__(self) -> None:
+        while True:
+            if self._server.outage.down:
+                await self._server.outage.wait(self._server.gone)
+            if await self._server.enter(self._request):
+                return
+
+    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        self._server.leave(self._request, error)

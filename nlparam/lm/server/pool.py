@@ -1,0 +1,173 @@
+"""Several servers of one model, used as one: each text keeps its server, and a server that dies is left out."""
+
+import asyncio
+import contextvars
+import functools
+import hashlib
+import threading
+import time
+from collections.abc import Sequence
+
+from nlparam.errors import LanguageModelError
+from nlparam.lm.base import AbstractLanguageModel, Completion, Request
+from nlparam.lm.server.model import ServerModel
+
+_chosen: contextvars.ContextVar[ServerModel] = contextvars.ContextVar("the server that a slot belongs to")
+
+
+class ServerPool(AbstractLanguageModel):
+    """Routes each request to one of several servers.
+
+    Requests of one `Request.group` go to the same server, so that its prefix cache computes their common text once
+    (rendezvous hashing: when a server dies, only its own groups move, and they come back with it). A server with a long
+    queue gives requests to the next choice of their group if that one is idle. Requests without a group go where there
+    is most room.
+
+    **Arguments:** `servers`, which must all serve the same model; `patience`, the seconds all of them together may be
+    away before requests fail.
+
+    `identity` and `complete` raise `LanguageModelError` if a server is not there at the start, if the servers do not
+    serve the same model, or if all of them are gone.
+    """
+
+    strong = True
+    keeps_time = True
+    takes_images = True
+
+    def __init__(self, servers: Sequence[ServerModel], *, patience: float = 60.0):
+        if not servers:
+            raise ValueError("got no servers, expected one at least")
+        if len({server.base_url for server in servers}) < len(servers):
+            raise LanguageModelError(f"got the servers {_names(servers)}: one is named twice")
+        self.servers = tuple(servers)
+        self.patience = patience
+        self._checked = False
+        self._one_check = threading.Lock()
+        self._ranking = functools.lru_cache(maxsize=4096)(self._rank)
+
+    @property
+    def max_in_flight(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride] - the sum over the servers
+        return sum(server.max_in_flight for server in self.servers)
+
+    @max_in_flight.setter
+    def max_in_flight(self, most: int) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        for number, server in enumerate(self.servers):
+            server.max_in_flight = max(1, (most + number) // len(self.servers))
+
+    @property
+    def identity(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - the servers are asked when needed
+        identities = {server.base_url: server.identity for server in self.servers}
+        if len(set(identities.values())) > 1:
+            listed = ", ".join(f"{url}: {identity}" for url, identity in identities.items())
+            raise LanguageModelError(
+                f"the servers serve different models ({listed}): start all with the same, or name one with URL#MODEL"
+            )
+        for server in self.servers:
+            server.seen = True
+        self._checked = True
+        return self.servers[0].identity
+
+    @property
+    def where(self) -> str:
+        return _names(self.servers)
+
+    def slot(self, request: Request) -> "_PoolSlot":
+        return _PoolSlot(self, request)
+
+    async def complete(self, request: Request) -> Completion:
+        return await _chosen.get(self.servers[0]).complete(request)
+
+    async def aclose(self) -> None:
+        await asyncio.gather(*(server.aclose() for server in self.servers))
+
+    def choose(self, request: Request) -> ServerModel | None:
+        """The server for a request, `None` if all are away."""
+        up, suspect = [], []
+        for server in self._ranking(request.group):
+            if server.outage.down:
+                server.outage.watch()  # asks from time to time whether it is back
+            elif server.outage.suspect:
+                suspect.append(server)
+            else:
+                up.append(server)
+        if not up and not suspect:
+            return None
+        up = up or suspect
+        if not request.group:
+            up.sort(key=lambda server: server.limit.in_flight + server.limit.waiting - server.limit.limit)
+        first = up[0]
+        if first.outage.failing_since is not None:
+            first.outage.trial()
+            return first
+        if len(up) > 1 and first.limit.waiting >= 2 * first.limit.limit:
+            second = up[1]
+            if not second.limit.waiting and second.limit.in_flight < second.limit.limit:
+                return second
+        return first
+
+    async def wait_for_any(self) -> None:
+        """Until one of the servers is back; raises `LanguageModelError` once all have been away for `patience`."""
+        outages = [server.outage for server in self.servers]
+        fatal = [outage.fatal for outage in outages if outage.fatal is not None]
+        if len(fatal) == len(outages):
+            raise fatal[0]
+        gone_since = max(outage.since or 0.0 for outage in outages)
+        waiting = [outage.watch() for outage in outages if outage.fatal is None]
+        left = gone_since + self.patience - time.monotonic()
+        if left > 0:
+            await asyncio.wait(waiting, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        if all(outage.down for outage in outages):
+            await asyncio.gather(*(outage.look() for outage in outages if outage.fatal is None))
+        if all(outage.down for outage in outages) and time.monotonic() > gone_since + self.patience:
+            reasons = ", ".join(f"{server.base_url} ({server.outage.reason})" for server in self.servers)
+            raise LanguageModelError(
+                f"all servers have been away for more than {self.patience:g} s: {reasons}; start one of them, then run "
+                "the same command again: what was answered is kept"
+            )
+
+    async def check(self) -> None:
+        """Makes sure, once, that all servers are there and serve the same model."""
+        if not self._checked:
+            await asyncio.to_thread(self._check_once)
+
+    def _check_once(self) -> None:
+        with self._one_check:
+            if not self._checked:
+                _ = self.identity
+
+    def _rank(self, group: str) -> tuple[ServerModel, ...]:
+        def score(server: ServerModel) -> bytes:
+            return hashlib.blake2b(f"{server.base_url}\0{group}".encode(), digest_size=8).digest()
+
+        return tuple(sorted(self.servers, key=score))
+
+
+class _PoolSlot:
+    """A place at the server that a request belongs to, or at the next one while that is away."""
+
+    __slots__ = ("_pool", "_request", "_server", "_token")
+
+    def __init__(self, pool: ServerPool, request: Request):
+        self._pool, self._request = pool, request
+        self._server: ServerModel | None = None
+
+    async def __aenter__(self) -> None:
+        await self._pool.check()
+        while True:
+            server = self._pool.choose(self._request)
+            if server is None:
+                await self._pool.wait_for_any()
+                continue
+            if await server.enter(self._request):
+                break
+        self._server = server
+        self._token = _chosen.set(server)
+
+    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        _chosen.reset(self._token)
+        assert self._server is not None
+        self._server.leave(self._request, error)
+
+
+def _names(servers: Sequence[ServerModel]) -> str:
+    return ", ".join(server.base_url for server in servers)

@@ -1,0 +1,121 @@
+"""Finds out what a server can do, for people (`nlparam doctor`); a judgment needs less, and learns it on the way."""
+
+import hashlib
+import json
+import struct
+import zlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from nlparam.errors import LanguageModelError
+from nlparam.lm.base import Image, Message, Request, label_logprobs
+from nlparam.lm.server import probe
+from nlparam.lm.server.errors import message_of
+from nlparam.lm.server.probe import Capabilities, Dialect
+
+_QUESTION = Message("user", "Is two plus two equal to four? Answer yes or no.")
+_COLOURS = {"red": b"\xff\x00\x00", "blue": b"\x00\x00\xff"}
+_WORD = "nlparam"  # no model says this by itself
+
+Ask = Callable[[bytes], Awaitable[tuple[int, bytes]]]
+Tokenize = Callable[[str], Awaitable[list[int] | None]]
+
+
+async def survey(
+    model: str, labels: tuple[str, ...], context: int | None, ask: Ask, tokenize: Tokenize
+) -> Capabilities:
+    """Tries out one thing after another.
+
+    **Arguments:** `ask` sends a completion and returns the status, 200, 400 or 422, and the body; `tokenize` returns
+    the numbers of a text's tokens, `None` where the server cannot.
+    """
+    calls = 0
+
+    async def counted(body: bytes) -> tuple[int, bytes]:
+        nonlocal calls
+        calls += 1
+        return await ask(body)
+
+    found = await probe.single_tokens(labels, tokenize)
+    request = Request((_QUESTION,), labels=labels)
+    ids = [number for label in found.values() for number in label.values()] if found and all(found.values()) else []
+    dialect = Dialect(token_ids={labels: tuple(ids)})
+    choice = await _read(model, request, dialect, counted)
+    exact = bool(dialect.exact)
+    if exact:  # the likeliest tokens were not listed, so they are asked for once more
+        dialect = dialect.fresh(exact=False)
+        choice = await _read(model, request, dialect, counted)
+    read = probe.top_tokens(choice)
+    first, top = read if read is not None else ("", [])
+    mass = probe.mass(label_logprobs(labels, top))
+    message = choice.get("message") or {}
+    return Capabilities(
+        model=model,
+        label_tokens=None if found is None else {label: tuple(tokens) for label, tokens in found.items()},
+        logprob_token_ids=exact,
+        top_logprobs=min(dialect.top_logprobs, len(top)),
+        structured_outputs=await _obeys(model, probe.choice_fields(_WORD), counted),
+        response_format=await _obeys(model, probe.schema_fields(_WORD), counted),
+        chat_template_kwargs=dialect.template_kwargs,
+        thinks=probe.is_thought(first) or (probe.reasons(message) and mass < 0.01),
+        label_probability=min(1.0, mass),
+        images=await _sees(model, dialect, counted),
+        context=context,
+        calls=calls,
+    )
+
+
+async def _read(model: str, request: Request, dialect: Dialect, ask: Ask) -> dict:
+    """The choice that a label read returns; empty if the server refuses it whatever the fields."""
+    while True:
+        status, body = await ask(dialect.body(model, request))
+        if status == 200:
+            choice = _choice(body)
+            read = probe.top_tokens(choice)
+            dialect.accepted(model, request, read[1] if read is not None else ())
+            return choice
+        if not dialect.refused(message_of(body)):
+            return {}
+
+
+async def _obeys(model: str, fields: dict[str, Any], ask: Ask) -> bool:
+    """Whether the fields made the server say the word. Many servers ignore fields they do not know."""
+    asked = {"model": model, "messages": [{"role": _QUESTION.role, "content": _QUESTION.content}], "temperature": 0}
+    status, body = await ask(json.dumps(asked | fields).encode())
+    said = (_choice(body).get("message") or {}).get("content") if status == 200 else None
+    return isinstance(said, str) and _WORD in said
+
+
+async def _sees(model: str, dialect: Dialect, ask: Ask) -> bool:
+    """Whether the model names the colours of two images. Some servers take images and pass over them in silence."""
+    for colour, pixel in _COLOURS.items():
+        data = _plain_png(pixel)
+        image = Image(hashlib.sha256(data).hexdigest(), lambda data=data: data, "image/png")
+        question = Message("user", f"Is this image {' or '.join(_COLOURS)}? Answer with one word.", (image,))
+        try:
+            status, body = await ask(dialect.body(model, Request((question,), max_tokens=8)))
+        except LanguageModelError:
+            return False
+        said = (_choice(body).get("message") or {}).get("content") if status == 200 else None
+        if not isinstance(said, str) or [name for name in _COLOURS if name in said.casefold()] != [colour]:
+            return False
+    return True
+
+
+def _plain_png(pixel: bytes, side: int = 64) -> bytes:
+    """A square of one colour; smaller ones are refused by some vision-language models."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    rows = zlib.compress((b"\x00" + pixel * side) * side)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def _choice(body: bytes) -> dict:
+    try:
+        choice = json.loads(body)["choices"][0]
+    except (ValueError, LookupError, TypeError):
+        return {}
+    return choice if isinstance(choice, dict) else {}

@@ -1,0 +1,269 @@
+"""What is in a store, and how to throw a part of it away: `nlparam store stats`, `check` and `gc`."""
+
+import dataclasses
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from nlparam.errors import StoreError
+from nlparam.lm.store.log import beside
+from nlparam.lm.store.schema import KINDS, SCHEMA_VERSION
+from nlparam.lm.store.store import Counts, Store
+
+_ROWS_PER_SLICE = 20_000
+# What a row takes on the disk, about; `collect` measures what it really was.
+_BYTES = {
+    "judgments": "66",
+    "completions": "length(CAST(text AS BLOB)) + 70",
+    "embeddings": "length(vector) * 1.25 + 120",
+}
+
+
+class Group(NamedTuple):
+    """Answers of one kind from one model under one prompt version; `None` where an older nlparam did not record it."""
+
+    kind: str
+    model: str | None
+    prompt_version: str | None
+    n: int
+    oldest: float
+    newest: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Contents:
+    """What a store holds: sizes in bytes (`log_size` is that of the write-ahead log), times in seconds since 1970."""
+
+    path: str
+    size: int
+    log_size: int
+    schema: int
+    counts: Counts
+    n_predicates: int
+    groups: list[Group]
+
+    @property
+    def oldest(self) -> float | None:
+        """When the oldest answer was stored."""
+        return min((group.oldest for group in self.groups), default=None)
+
+    @property
+    def newest(self) -> float | None:
+        """When the newest answer was stored."""
+        return max((group.newest for group in self.groups), default=None)
+
+
+class Collected(NamedTuple):
+    """What `collect` deleted, or would: rows of each kind, and bytes of the file before and after."""
+
+    deleted: Counts
+    size_before: int
+    size_after: int
+
+
+def contents(store: Store) -> Contents:
+    """Counts the answers of a store by kind, model and prompt version. Reads the file once."""
+    groups = []
+    with store.database.snapshot() as connection:
+        for kind in KINDS:
+            groups += [
+                Group(kind, *row)
+                for row in connection.execute(
+                    "SELECT model, prompt_version, n, oldest, newest FROM (SELECT source, count(*) AS n, "
+                    f"min(time) AS oldest, max(time) AS newest FROM {kind} GROUP BY source) "
+                    "LEFT JOIN sources ON sources.id = source ORDER BY n DESC"
+                )
+            ]
+        n_predicates = connection.execute("SELECT count(*) FROM predicates").fetchone()[0]
+    counts = Counts(*(sum(group.n for group in groups if group.kind == kind) for kind in KINDS))
+    size, log_size = _sizes(store)
+    return Contents(str(store.path), size, log_size, SCHEMA_VERSION, counts, n_predicates, groups)
+
+
+def faults(store: Store, *, at_most: int = 20) -> list[str]:
+    """Reads the whole file and says what is wrong with it: nothing, if the list is empty."""
+    found: list[str] = []
+    with store.database.snapshot() as connection:
+        try:
+            found += [row[0] for row in connection.execute(f"PRAGMA integrity_check({at_most})") if row[0] != "ok"]
+            for kind, wrong in _WRONG_ROWS.items():
+                n_wrong = connection.execute(f"SELECT count(*) FROM {kind} WHERE {wrong}").fetchone()[0]
+                if n_wrong:
+                    found.append(f"{n_wrong} rows of {kind} are not what was stored")
+        except sqlite3.DatabaseError as error:
+            found.append(str(error))
+    return found[:at_most]
+
+
+_KEY_IS_WRONG = "typeof(key) <> 'blob' OR length(key) <> 32"
+_WRONG_ROWS = {
+    "judgments": f"{_KEY_IS_WRONG} OR typeof(probability) <> 'real' OR probability NOT BETWEEN 0 AND 1",
+    "completions": f"{_KEY_IS_WRONG} OR typeof(text) <> 'text'",
+    "embeddings": f"{_KEY_IS_WRONG} OR typeof(vector) <> 'blob' OR length(vector) % 4 <> 0",
+}
+
+
+def collect(
+    store: Store,
+    *,
+    older_than: float | None = None,
+    model: str | None = None,
+    prompt_version: str | None = None,
+    max_size: int | None = None,
+    dry_run: bool = False,
+) -> Collected:
+    """Deletes answers and makes the file as small as it can be.
+
+    An answer goes if it meets all of `older_than` (seconds), `model` and `prompt_version` (only judgments have one);
+    then, if the file is larger than `max_size` bytes, the oldest that are left go. With `dry_run` nothing changes, and
+    the size after is an estimate. Others can use the store meanwhile, except while the file is rewritten at the end.
+
+    Raises `StoreError` for a model or prompt version that the store does not have.
+    """
+    conditions, values = _conditions(store, older_than, model, prompt_version)
+    before = sum(_sizes(store))
+    deleted = [0] * len(KINDS)
+    if conditions:
+        where = " AND ".join(conditions)
+        for number, kind in enumerate(KINDS):
+            deleted[number] += _delete(store, kind, where, values, dry_run=dry_run)
+    if dry_run:
+        left = _estimate(store, f"NOT coalesce({' AND '.join(conditions)}, 0)" if conditions else "1", values)
+        return _pretend(store, before, deleted, left, max_size)
+    _compact(store)
+    budget = max_size
+    for _ in range(5):
+        size = sum(_sizes(store))
+        if budget is None or max_size is None or size <= max_size:
+            break
+        # The estimate of the size of a row is corrected by what the file turned out to need.
+        budget = int(min(budget, max_size) * min(1.0, _estimate(store, "1", ()) / size))
+        oldest_kept = _cutoff(store, budget)
+        for number, kind in enumerate(KINDS):
+            deleted[number] += _delete(store, kind, "time < ?", (oldest_kept,), dry_run=False)
+        _compact(store)
+        budget = int(budget * 0.98)
+    return Collected(Counts(*deleted), before, sum(_sizes(store)))
+
+
+def _conditions(
+    store: Store, older_than: float | None, model: str | None, prompt_version: str | None
+) -> tuple[list[str], tuple]:
+    conditions, values = [], []
+    if older_than is not None:
+        conditions.append("time < ?")
+        values.append(time.time() - older_than)
+    if model is not None or prompt_version is not None:
+        with store.database.read() as connection:
+            sources = connection.execute("SELECT id, model, prompt_version FROM sources").fetchall()
+        chosen = [
+            row[0]
+            for row in sources
+            if model in (None, row[1]) and (prompt_version is None or prompt_version == row[2])
+        ]
+        if not chosen:
+            known = ", ".join(sorted({f"{row[1]!r} {row[2]!r}" for row in sources})) or "none"
+            asked = " ".join(repr(name) for name in (model, prompt_version) if name is not None)
+            raise StoreError(
+                f"the store {store.path} has nothing of {asked}; models and prompt versions in it: {known}"
+            )
+        conditions.append(f"source IN ({', '.join(map(str, chosen))})")
+    return conditions, tuple(values)
+
+
+def _delete(store: Store, kind: str, where: str, values: tuple, *, dry_run: bool) -> int:
+    if dry_run:
+        return store.database.number(f"SELECT count(*) FROM {kind} WHERE {where}", values)
+    total = 0
+    # In slices, so that others can write in between and the log stays short.
+    for bounds, limits in _slices(store.database.number(f"SELECT count(*) FROM {kind}")):
+        with store.database.write(_ROWS_PER_SLICE) as connection:
+            deleted = connection.execute(f"DELETE FROM {kind} WHERE {bounds} AND ({where})", (*limits, *values))
+            total += deleted.rowcount
+    return total
+
+
+def _slices(n_rows: int) -> Iterator[tuple[str, tuple]]:
+    """Conditions that split a table into about equal parts by its keys, which are uniform because they are digests."""
+    n_slices = min(1 + n_rows // _ROWS_PER_SLICE, 4096)
+    starts = [(number * 65536 // n_slices).to_bytes(2, "big") for number in range(n_slices)]
+    for number, start in enumerate(starts):
+        if number + 1 < n_slices:
+            yield "key >= ? AND key < ?", (start, starts[number + 1])
+        else:
+            yield "key >= ?", (start,)
+
+
+def _compact(store: Store) -> None:
+    with store.database.write() as connection:
+        used = "SELECT source FROM {} WHERE source IS NOT NULL"
+        connection.execute(f"DELETE FROM sources WHERE id NOT IN ({' UNION '.join(used.format(k) for k in KINDS)})")
+        connection.execute(
+            "DELETE FROM predicates WHERE id NOT IN (SELECT predicate FROM judgments WHERE predicate IS NOT NULL)"
+        )
+    with store.database.read() as connection:
+        connection.execute("VACUUM")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+
+def _estimate(store: Store, where: str, values: Sequence) -> float:
+    """About how many bytes the rows that meet a condition take."""
+    total = 0.0
+    with store.database.snapshot() as connection:
+        for kind in KINDS:
+            query = f"SELECT total({_BYTES[kind]}) FROM {kind} WHERE {where}"
+            total += connection.execute(query, tuple(values)).fetchone()[0]
+    return total
+
+
+def _pretend(store: Store, before: int, deleted: list[int], left: float, max_size: int | None) -> Collected:
+    if max_size is not None and left > max_size:
+        oldest_kept = _cutoff(store, max_size)
+        for number, kind in enumerate(KINDS):
+            older = _delete(store, kind, "time < ?", (oldest_kept,), dry_run=True)
+            deleted[number] = max(deleted[number], older)
+        left = _estimate(store, "time >= ?", (oldest_kept,))
+    return Collected(Counts(*deleted), before, min(before, int(left)))
+
+
+def _cutoff(store: Store, budget: float) -> float:
+    """A time such that what was stored since then takes at most `budget` bytes, and little less if it can be."""
+    with store.database.snapshot() as connection:
+        ends = [connection.execute(f"SELECT min(time), max(time) FROM {kind}").fetchone() for kind in KINDS]
+        low = min((end[0] for end in ends if end[0] is not None), default=0.0)
+        high = max((end[1] for end in ends if end[1] is not None), default=0.0) + 1.0
+        kept = 0.0
+        # Each pass looks closer at the part of time in which the budget ends.
+        while True:
+            width = (high - low) / 256
+            sizes = _sizes_by_time(connection, low, high, width)
+            part = 255
+            while part >= 0 and kept + sizes.get(part, 0.0) <= budget:
+                kept += sizes.get(part, 0.0)
+                part -= 1
+            if part < 0:
+                return low
+            high, low = min(high, low + (part + 1) * width), low + part * width
+            if sizes[part] <= 0.01 * budget or width < 1e-3:
+                return high
+
+
+def _sizes_by_time(connection: sqlite3.Connection, low: float, high: float, width: float) -> dict[int, float]:
+    sizes: dict[int, float] = {}
+    for kind in KINDS:
+        query = (
+            f"SELECT min(255, CAST((time - ?) / ? AS INTEGER)) AS part, total({_BYTES[kind]}) FROM {kind} "
+            "WHERE time >= ? AND time < ? GROUP BY part"
+        )
+        for part, size in connection.execute(query, (low, width, low, high)):
+            sizes[part] = sizes.get(part, 0.0) + size
+    return sizes
+
+
+def _sizes(store: Store) -> tuple[int, int]:
+    if store.database.in_memory:
+        pages, page_size = (store.database.number(f"PRAGMA {name}") for name in ("page_count", "page_size"))
+        return pages * page_size, 0
+    log = beside(store.path, "-wal")
+    return store.path.stat().st_size, log.stat().st_size if log.exists() else 0

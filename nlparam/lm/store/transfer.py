@@ -1,0 +1,345 @@
+"""Answers out of a store and into another: `nlparam store export` and `import`. Nothing is held in memory whole."""
+
+import contextlib
+import json
+import math
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+
+from nlparam.errors import StoreError
+from nlparam.lm.store.database import explanation
+from nlparam.lm.store.schema import KINDS, Names, encodable, version_of
+from nlparam.lm.store.store import Store
+
+_ROWS_AT_ONCE = 20_000
+SUFFIXES = (".parquet", ".jsonl")
+_FILES = " or ".join(SUFFIXES)
+# The columns of an export, and the field by which a file shows which kind of answer it holds.
+COLUMNS = {
+    "judgments": ("key", "model", "prompt_version", "predicate", "probability", "time"),
+    "completions": ("key", "model", "text", "prompt_tokens", "completion_tokens", "time"),
+    "embeddings": ("key", "model", "vector", "time"),
+}
+_TELLING = {"probability": "judgments", "text": "completions", "vector": "embeddings"}
+_SELECT = {
+    "judgments": "SELECT key, model, prompt_version, predicates.text, probability, time FROM judgments "
+    "LEFT JOIN sources ON sources.id = source LEFT JOIN predicates ON predicates.id = predicate ORDER BY key",
+    "completions": "SELECT key, model, text, prompt_tokens, completion_tokens, time FROM completions "
+    "LEFT JOIN sources ON sources.id = source ORDER BY key",
+    # In the order of the file: in that of the keys each row would be another page.
+    "embeddings": "SELECT key, model, vector, time FROM embeddings LEFT JOIN sources ON sources.id = source",
+}
+_SELECT_1 = {
+    "judgments": "SELECT key, NULL, NULL, NULL, probability, time FROM judgments ORDER BY key",
+    "completions": "SELECT key, NULL, text, prompt_tokens, completion_tokens, time FROM completions ORDER BY key",
+    "embeddings": "SELECT key, NULL, vector, time FROM embeddings",
+}
+
+Row = tuple  # the values of COLUMNS of a kind, with the key and a vector as bytes
+
+
+class Merged(NamedTuple):
+    """How many rows of one kind were read, and how many of them were new to the store."""
+
+    kind: str
+    n_read: int
+    n_new: int
+
+
+def export(store: Store, out: Path, *, what: str = "judgments") -> int:
+    """Writes all answers of a kind into a .parquet or .jsonl file and returns how many there are.
+
+    Raises `ValueError` for another kind or suffix, `OSError` if the file cannot be written.
+    """
+    if what not in KINDS or out.suffix not in SUFFIXES:
+        raise ValueError(f"got {what!r} and {out.name!r}, expected one of {KINDS} and a name that ends in {SUFFIXES}")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.with_name(f"{out.name}.partial")
+    write = _write_parquet if out.suffix == ".parquet" else _write_jsonl
+    try:
+        with store.database.snapshot() as connection:
+            n_rows = write(partial, what, connection.execute(_SELECT[what]))
+        partial.replace(out)
+    finally:
+        partial.unlink(missing_ok=True)
+    return n_rows
+
+
+def merge(store: Store, path: Path) -> list[Merged]:
+    """Stores what an exported file or another store holds; what is there already stays. Nothing for an empty .jsonl.
+
+    Raises `StoreError` that names the first row which is not as `export` writes it. Rows before it may have been
+    stored; to import the mended file is to go on.
+    """
+    try:
+        # By its name, not by a look inside: to close a database that is open elsewhere in this process, other than by
+        # SQLite, ends the locks on it.
+        if path.suffix not in SUFFIXES:
+            return _merge_store(store, path)
+        found = _read_parquet(path) if path.suffix == ".parquet" else _read_jsonl(path)
+        return [] if found is None else [_merge_rows(store, *found)]
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read ({error}): choose another file") from error
+
+
+def _write_parquet(path: Path, kind: str, rows: Iterable[Row]) -> int:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    types = {
+        "probability": pa.float64(),
+        "time": pa.float64(),
+        "prompt_tokens": pa.int64(),
+        "completion_tokens": pa.int64(),
+        "vector": pa.list_(pa.float32()),
+    }
+    schema = pa.schema([(name, types.get(name, pa.string())) for name in COLUMNS[kind]])
+    n_rows = 0
+    with pq.ParquetWriter(path, schema) as writer:
+        for part in _parts(rows, 65536 if kind == "judgments" else 4096):
+            columns: dict[str, Any] = dict(zip(COLUMNS[kind], zip(*part, strict=True), strict=True))
+            columns["key"] = [key.hex() for key in columns["key"]]
+            if kind == "embeddings":
+                columns["vector"] = [np.frombuffer(vector, "<f4") for vector in columns["vector"]]
+            writer.write_table(pa.table({name: pa.array(columns[name], schema.field(name).type) for name in columns}))
+            n_rows += len(part)
+    return n_rows
+
+
+def _write_jsonl(path: Path, kind: str, rows: Iterable[Row]) -> int:
+    n_rows = 0
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for row in rows:
+            values = dict(zip(COLUMNS[kind], row, strict=True)) | {"key": row[0].hex()}
+            if kind == "embeddings":
+                # Python's shortest decimal of a float32 as float64 gives the same float32 back.
+                values["vector"] = np.frombuffer(values["vector"], "<f4").tolist()
+            file.write(json.dumps(values) + "\n")
+            n_rows += 1
+    return n_rows
+
+
+def _read_parquet(path: Path) -> tuple[str, Iterator[Row]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        names = pq.read_schema(path).names
+    except pa.ArrowException as error:
+        raise StoreError(f"{path} is no Parquet file ({error})") from error
+    kind = _kind_of(path, names)
+
+    def rows() -> Iterator[Row]:
+        with pq.ParquetFile(path) as file:
+            number = 0
+            try:
+                for batch in file.iter_batches(_ROWS_AT_ONCE if kind == "judgments" else 1024):
+                    for values in batch.to_pylist():
+                        number += 1
+                        yield _checked(kind, values, f"{path}, row {number}")
+            except (pa.ArrowException, OSError) as error:
+                raise StoreError(f"{path} is damaged behind row {number} ({error})") from error
+
+    return kind, rows()
+
+
+def _read_jsonl(path: Path) -> tuple[str, Iterator[Row]] | None:
+    with path.open("rb") as file:
+        first = next(_objects(path, file), None)
+    if first is None:  # an export of nothing
+        return None
+    kind = _kind_of(path, first[1])
+
+    def rows() -> Iterator[Row]:
+        with path.open("rb") as file:
+            for number, values in _objects(path, file):
+                yield _checked(kind, values, f"{path}, line {number}")
+
+    return kind, rows()
+
+
+def _objects(path: Path, file: IO[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in enumerate(file, start=1):
+        if not line.strip():
+            continue
+        try:
+            values = json.loads(line)
+        except ValueError as error:  # UnicodeDecodeError is one
+            raise StoreError(f"{path}, line {number} is no JSON ({error})") from error
+        if not isinstance(values, dict):
+            raise StoreError(f"{path}, line {number}: got {type(values).__name__}, expected an object")
+        yield number, values
+
+
+def _kind_of(path: Path, names: Iterable[str]) -> str:
+    for name in names:
+        if name in _TELLING:
+            return _TELLING[name]
+    wanted = "; ".join(f"{', '.join(columns)} for {kind}" for kind, columns in COLUMNS.items())
+    raise StoreError(f"{path} has the fields {', '.join(names) or 'none'}, expected {wanted}")
+
+
+def _merge_store(store: Store, path: Path) -> list[Merged]:
+    if not path.is_file():
+        raise StoreError(f"{path} is no file: choose a store, or a name that ends in {_FILES}")
+    if store.path.exists() and path.samefile(store.path):
+        raise StoreError(f"{path} is the store itself: choose the other one")
+    try:
+        uri = f"{path.absolute().as_uri()}?mode=ro"
+        with contextlib.closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as other:
+            other.execute("BEGIN")
+            version = version_of(other, path)
+            if version == 0:
+                raise StoreError(f"{path} is an empty file, expected a store, or a name that ends in {_FILES}")
+            select = _SELECT_1 if version == 1 else _SELECT
+            found = []
+            for kind in KINDS:
+                rows = (
+                    _checked(kind, dict(zip(COLUMNS[kind], row, strict=True)), f"{path}, {kind}, row {number}")
+                    for number, row in enumerate(other.execute(select[kind]), start=1)
+                )
+                found.append(_merge_rows(store, kind, rows))
+            return found
+    except sqlite3.Error as error:
+        raise StoreError(explanation(path, error, 5.0)) from error
+
+
+def _merge_rows(store: Store, kind: str, rows: Iterator[Row]) -> Merged:
+    n_read = n_new = 0
+    insert: Callable[[sqlite3.Connection, list[Row]], int] = {
+        "judgments": _insert_judgments,
+        "completions": _insert_completions,
+        "embeddings": _insert_embeddings,
+    }[kind]
+    for part in _parts(rows, _ROWS_AT_ONCE if kind == "judgments" else 1024):
+        with store.database.write(len(part)) as connection:
+            # Keys in order, also of a file that somebody has shuffled.
+            n_new += insert(connection, sorted(part, key=lambda row: row[0]))
+        n_read += len(part)
+    return Merged(kind, n_read, n_new)
+
+
+def _insert_judgments(connection: sqlite3.Connection, rows: list[Row]) -> int:
+    names = Names(connection)
+    values = [
+        (key, probability, when, _source(names, model, version), None if text is None else names.predicate(text))
+        for key, model, version, text, probability, when in rows
+    ]
+    return connection.executemany(
+        "INSERT OR IGNORE INTO judgments (key, probability, time, source, predicate) VALUES (?, ?, ?, ?, ?)", values
+    ).rowcount
+
+
+def _insert_completions(connection: sqlite3.Connection, rows: list[Row]) -> int:
+    names = Names(connection)
+    values = [(key, *answer, _source(names, model, "")) for key, model, *answer in rows]
+    return connection.executemany(
+        "INSERT OR IGNORE INTO completions (key, text, prompt_tokens, completion_tokens, time, source) "
+        "VALUES (?, ?, ?, ?, ?, ?)",
+        values,
+    ).rowcount
+
+
+def _insert_embeddings(connection: sqlite3.Connection, rows: list[Row]) -> int:
+    names = Names(connection)
+    values = [(key, *answer, _source(names, model, "")) for key, model, *answer in rows]
+    return connection.executemany(
+        "INSERT OR IGNORE INTO embeddings (key, vector, time, source) VALUES (?, ?, ?, ?)", values
+    ).rowcount
+
+
+def _source(names: Names, model: str | None, version: str | None) -> int | None:
+    return None if model is None else names.source(model, version or "")
+
+
+def _checked(kind: str, values: Mapping[str, Any], where: str) -> Row:
+    """A row as it is stored. Raises `StoreError` if it is not one."""
+    return tuple(_CHECKS[name](values.get(name), name, where) for name in COLUMNS[kind])
+
+
+def _key(value: Any, name: str, where: str) -> bytes:
+    if isinstance(value, bytes) and len(value) == 32:
+        return value
+    try:
+        key = bytes.fromhex(value) if isinstance(value, str) else b""
+    except ValueError:
+        key = b""
+    if len(key) != 32:
+        raise _wrong(value, name, where, "64 hexadecimal digits")
+    return key
+
+
+def _name(value: Any, name: str, where: str) -> str | None:
+    if not (value is None or isinstance(value, str)):
+        raise _wrong(value, name, where, "a string or nothing")
+    return value
+
+
+def _text(value: Any, name: str, where: str) -> str:
+    if not isinstance(value, str):
+        raise _wrong(value, name, where, "a string")
+    return encodable(value)
+
+
+def _probability(value: Any, name: str, where: str) -> float:
+    if not (_is_number(value) and 0.0 <= value <= 1.0):
+        raise _wrong(value, name, where, "a number in [0, 1]")
+    return float(value)
+
+
+def _time(value: Any, name: str, where: str) -> float:
+    if value is None:
+        return time.time()
+    if not (_is_number(value) and math.isfinite(value)):
+        raise _wrong(value, name, where, "seconds since 1970")
+    return float(value)
+
+
+def _tokens(value: Any, name: str, where: str) -> int:
+    if not (_is_number(value) and 0 <= value < 2**63 and int(value) == value):
+        raise _wrong(value, name, where, "a number of tokens")
+    return int(value)
+
+
+def _vector(value: Any, name: str, where: str) -> bytes:
+    try:
+        vector = np.frombuffer(value, "<f4") if isinstance(value, bytes) else np.asarray(value, "<f4")
+    except (TypeError, ValueError):
+        vector = np.empty(0)
+    if vector.ndim != 1 or not len(vector) or not np.isfinite(vector).all():
+        raise _wrong(value, name, where, "finite numbers")
+    return vector.tobytes()
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _wrong(value: Any, name: str, where: str, expected: str) -> StoreError:
+    return StoreError(f"{where}: {name} is {str(value)[:80]!r}, expected {expected}; mend or drop the row")
+
+
+_CHECKS: dict[str, Callable[[Any, str, str], Any]] = {
+    "key": _key,
+    "model": _name,
+    "prompt_version": _name,
+    "predicate": _name,
+    "probability": _probability,
+    "time": _time,
+    "text": _text,
+    "prompt_tokens": _tokens,
+    "completion_tokens": _tokens,
+    "vector": _vector,
+}
+
+
+def _parts(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
+    iterator = iter(rows)
+    while part := list(islice(iterator, size)):
+        yield part

@@ -1,0 +1,1 @@
+"""Models and their relaxation: the abstract model, directions, selection, sampling of texts."""

@@ -1,0 +1,150 @@
+"""What a model is: a loss over denotations. Everything else has a default."""
+
+import abc
+from collections.abc import Callable
+from typing import ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array
+
+from nlparam.numerics.core._types import Data, Denotations, Scalar, Scores, Weights
+from nlparam.numerics.core.quantities import Prepared, Quantity, weight_quantities
+
+
+class AbstractPredicateModel(eqx.Module):
+    """A statistical model over the denotation matrix (arXiv 2409.08466, section 3).
+
+    A subclass is a frozen dataclass with the field `n_predicates` and the method `loss`; it holds no text, prompt,
+    language model or optimiser. The same `loss` serves relaxed denotations (`link` of cosines) and judged ones.
+
+    !!! example
+        ```python
+        class Coverage(AbstractPredicateModel):
+            n_predicates: int
+
+            def loss(self, weights, denotations, data=None):
+                return jnp.mean(jnp.prod(1 - denotations, axis=1))  # share of texts that no predicate holds for
+        ```
+    """
+
+    n_predicates: eqx.AbstractVar[int]
+
+    # True where `fit_weights` is a closed form: the relaxation then re-solves the weights at every step instead of
+    # descending on them together with the directions.
+    closed_form_weights: ClassVar[bool] = False
+
+    # True where `predict` gives the predicate that each text belongs to.
+    assigns_texts: ClassVar[bool] = False
+
+    # True where `log_joint` has a proper prior for every weight: the posterior then adds none.
+    has_prior: ClassVar[bool] = False
+
+    @abc.abstractmethod
+    def loss(self, weights: Weights, denotations: Denotations, data: Data = None) -> Scalar:
+        """The mean loss per text in nats, lower is better. Must be differentiable in `denotations`."""
+
+    def prepare(self, data: Data, n_texts: int) -> Prepared:
+        """Turns what a user gives as `data` (labels, dates, numbers) into the arrays that `loss` takes, and names them.
+
+        By default the arrays as they are. Called once, before anything else; an override raises `CorpusError` where
+        the data cannot be used, and takes its own result as well (so that preparing twice changes nothing).
+        """
+        del n_texts
+        return Prepared(jax.tree.map(jnp.asarray, data), {})
+
+    def init_weights(self, denotations: Denotations, data: Data = None) -> Weights:
+        """Where the search for weights begins; by default one zero per predicate."""
+        del data
+        return jnp.zeros(denotations.shape[1], denotations.dtype)
+
+    def fit_weights(self, denotations: Denotations, data: Data = None, init: Weights | None = None) -> Weights:
+        """The weights that minimise `loss` for fixed denotations; by default L-BFGS from `init`.
+
+        Works under `jit` and `vmap`, which is how the search compares many sets of predicates at once.
+        """
+        start = self.init_weights(denotations, data) if init is None else init
+        return minimise(lambda weights: self.loss(weights, denotations, data), start)
+
+    def link(self, scores: Scores) -> Denotations:
+        """Relaxed denotations from cosines in [-1, 1] between texts and directions; by default the cosines."""
+        return scores
+
+    def preconditioner(self, denotations: Denotations, data: Data = None) -> Callable[[Weights], Weights]:
+        """A linear map to the weights from coordinates in which the loss is about equally curved in all directions.
+
+        The relaxation descends in these coordinates; by default they are the weights themselves.
+        """
+        del denotations, data
+        return lambda weights: weights
+
+    def subsample(self, data: Data, rows: Array, n_texts: int) -> tuple["AbstractPredicateModel", Data]:
+        """The model and data of some of the texts, such that their loss estimates the loss of all `n_texts`.
+
+        By default the same model, and the `rows` of every array of the data that has one entry per text.
+        """
+
+        def take(leaf):
+            leaf = jnp.asarray(leaf)
+            return leaf[rows] if leaf.ndim and leaf.shape[0] == n_texts else leaf
+
+        return self, jax.tree.map(take, data)
+
+    def specialise(self, denotations: Denotations) -> "AbstractPredicateModel":
+        """An equal model that is cheaper for denotations like these; asked outside of `jit`, where values are known.
+
+        By default the model itself. Only a field that changes how `loss` is computed may differ, not its value.
+        """
+        del denotations
+        return self
+
+    def predict(self, weights: Weights, denotations: Denotations) -> jax.Array:
+        """The model's prediction for each text; by default the linear predictor `denotations @ weights`."""
+        return denotations @ jnp.asarray(weights)
+
+    def quantities(self, weights: Weights, denotations: Denotations, data: Data = None) -> dict[str, Quantity]:
+        """The results that a reader wants to see, by name; by default the weights.
+
+        A function of the weights that works under `vmap`: the posterior of each quantity comes from it.
+        """
+        del data
+        return weight_quantities(weights, denotations.shape[1])
+
+    def log_joint(self, weights: Weights, denotations: Denotations, data: Data = None) -> Scalar:
+        """The log of the joint density of weights and data, up to a constant: what a posterior is sampled from.
+
+        By default `-n_texts * loss`, which is right where the loss is a mean negative log-likelihood per text.
+        """
+        return -denotations.shape[0] * self.loss(weights, denotations, data)
+
+    def warnings(self, weights: Weights, denotations: Denotations, data: Data = None) -> list[str]:
+        """What a user should be told about the fitted weights, such as that the data do not determine them."""
+        del weights, denotations, data
+        return []
+
+    def profile_loss(self, denotations: Denotations, data: Data = None, init: Weights | None = None) -> Scalar:
+        """The loss at the best weights, sought from `init`: what the selection of predicates compares."""
+        return self.loss(self.fit_weights(denotations, data, init), denotations, data)
+
+
+def minimise(loss, start: Weights, *, max_steps: int = 200, tolerance: float = 1e-5) -> Weights:
+    """Minimises a smooth function of a PyTree by L-BFGS until the largest gradient entry is below `tolerance`."""
+    optim = optax.lbfgs()
+    value_and_grad = optax.value_and_grad_from_state(loss)
+
+    def unfinished(carry):
+        _, _, gradient, step = carry
+        largest = jax.tree.reduce(jnp.maximum, jax.tree.map(lambda g: jnp.max(jnp.abs(g), initial=0.0), gradient))
+        return (step == 0) | ((step < max_steps) & (largest > tolerance))
+
+    def descend(carry):
+        weights, state, _, step = carry
+        value, gradient = value_and_grad(weights, state=state)
+        updates, state = optim.update(gradient, state, weights, value=value, grad=gradient, value_fn=loss)
+        return optax.apply_updates(weights, updates), state, gradient, step + 1
+
+    zeros = jax.tree.map(jnp.zeros_like, start)
+    weights, *_ = jax.lax.while_loop(unfinished, descend, (start, optim.init(start), zeros, jnp.asarray(0)))
+    return weights

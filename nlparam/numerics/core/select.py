@@ -1,0 +1,173 @@
+"""Selection: which predicates of a pool the model is best off with."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from nlparam.numerics.core._types import Data, Key, Pool
+from nlparam.numerics.core.model import AbstractPredicateModel
+from nlparam.numerics.core.quantities import without_predicate
+
+# Bytes of denotations that one batch of swaps holds: as much as stays in the cache of a processor.
+_BATCH_BYTES = 2**20
+# Pools are padded with empty columns to a multiple of this, so that a growing pool rarely compiles again.
+_PAD = 16
+
+
+class Selection(NamedTuple):
+    """The best set of predicates found.
+
+    `chosen[k]` indexes the pool, -1 for a slot that no candidate improves (fewer useful candidates than slots); `loss`
+    is the loss at the best weights, `n_swaps` how many swaps led there; `swap_losses[k, c]` is the loss with candidate
+    c in slot k instead (infinite where c is chosen already), and `costs[k]` what emptying slot k would add.
+    """
+
+    chosen: Int[np.ndarray, " n_slots"]
+    loss: float
+    n_swaps: int
+    swap_losses: Float[np.ndarray, "n_slots n_candidates"]
+    costs: Float[np.ndarray, " n_slots"]
+
+    def contenders(self, margin: float) -> list[int]:
+        """Candidates that would do nearly as well in some slot (a loss within `margin`), the closest first."""
+        closest = self.swap_losses.min(axis=0)
+        order = np.argsort(closest, kind="stable")
+        return [int(c) for c in order if closest[c] < self.loss + margin]
+
+
+def select(
+    model: AbstractPredicateModel,
+    pool: Pool,
+    data: Data = None,
+    *,
+    start: np.ndarray | None = None,
+    n_starts: int = 2,
+    tolerance: float = 1e-6,
+    key: Key,
+) -> Selection:
+    """Chooses `model.n_predicates` columns of `pool` that minimise the loss, by the best single swap until none helps.
+
+    All `n_predicates * n_candidates` swaps are evaluated together. From empty slots this is greedy forward selection
+    followed by swaps; further starts are random sets, and the best end counts.
+
+    **Arguments:** `pool`, `(n_texts, n_candidates)` denotations; `start`, a set to begin with in addition (-1 for an
+    empty slot); `n_starts`, how many starts in all besides `start`; `tolerance`, the least gain a swap must bring.
+    """
+    n_texts, n_candidates = pool.shape
+    model = model.specialise(pool)
+    n_slots = model.n_predicates
+    if n_candidates == 0:
+        raise ValueError("the pool holds no candidate predicates")
+    columns = _padded(pool)
+    padded = columns.shape[1]
+    # Beside the candidates, the last column may be chosen: it stands for an empty slot.
+    available = (jnp.arange(padded) < n_candidates) | (jnp.arange(padded) == padded - 1)
+    empty = np.full(n_slots, padded - 1)
+    starts = [empty]
+    if start is not None:
+        starts.append(np.where(np.asarray(start) < 0, padded - 1, start))
+    for subkey in jax.random.split(key, max(n_starts - 1, 0)):
+        order = np.asarray(jax.random.permutation(subkey, n_candidates))[:n_slots]
+        starts.append(np.concatenate([order, empty[len(order) :]]))
+    batch = max(1, _BATCH_BYTES // max(1, n_texts * n_slots * columns.dtype.itemsize))
+    ends = [
+        _descend(model, columns, available, jnp.asarray(s), data, min(batch, n_slots * padded), tolerance)
+        for s in starts
+    ]
+    best = min(ends, key=lambda end: float(end.loss))
+    chosen = np.asarray(best.chosen)
+    swap_losses = np.asarray(best.swap_losses)
+    return Selection(
+        np.where(chosen < n_candidates, chosen, -1),
+        float(best.loss),
+        int(best.n_swaps),
+        swap_losses[:, :n_candidates],
+        swap_losses[:, -1] - float(best.loss),
+    )
+
+
+def slot_losses(
+    model: AbstractPredicateModel, pool: Pool, data: Data, *, chosen: Sequence[int], slot: int
+) -> Float[np.ndarray, " n_candidates_plus_1"]:
+    """The loss with each candidate of `pool` in one slot, the others being as `chosen` (-1 for an empty slot).
+
+    The last entry is the loss with the slot empty; a candidate that is in another slot has an infinite one.
+    """
+    n_candidates = pool.shape[1]
+    columns = _padded(pool)
+    empty = columns.shape[1] - 1
+    others = jnp.asarray([empty if column < 0 else column for column in chosen]).at[slot].set(empty)
+    n_slots = model.n_predicates
+    batch = max(1, _BATCH_BYTES // max(1, pool.shape[0] * n_slots * columns.dtype.itemsize))
+    losses = np.array(
+        _slot_losses(model.specialise(pool), columns, others, jnp.asarray(slot), data, min(batch, empty + 1))
+    )
+    losses[[column for number, column in enumerate(chosen) if number != slot and column >= 0]] = np.inf
+    return np.append(losses[:n_candidates], losses[empty])
+
+
+@eqx.filter_jit
+def _slot_losses(model, columns, others, slot, data, batch):
+    init = without_predicate(model.fit_weights(columns[:, others], data), slot, others.shape[0])
+
+    def loss_with(candidate):
+        return model.profile_loss(columns[:, others.at[slot].set(candidate)], data, init)
+
+    return jax.lax.map(loss_with, jnp.arange(columns.shape[1]), batch_size=batch)
+
+
+def _padded(pool):
+    """The pool with empty columns at its end, at least one."""
+    n_candidates = pool.shape[1]
+    return jnp.pad(pool, ((0, 0), (0, -(-(n_candidates + 1) // _PAD) * _PAD - n_candidates)))
+
+
+class _State(NamedTuple):
+    chosen: Int[Array, " n_slots"]
+    loss: Float[Array, ""]
+    n_swaps: Int[Array, ""]
+    swap_losses: Float[Array, "n_slots n_columns"]
+    improved: Bool[Array, ""]
+
+
+@eqx.filter_jit
+def _descend(model, columns, available, start, data, batch, tolerance):
+    n_slots, n_columns = start.shape[0], columns.shape[1]
+    slots, candidates = (grid.ravel() for grid in jnp.mgrid[:n_slots, :n_columns])
+
+    def loss_of(chosen):
+        return model.profile_loss(columns[:, chosen], data)
+
+    def swapped(chosen, weights, slot, candidate):
+        usable = available[candidate] & ~jnp.any((chosen == candidate) & (candidate < n_columns - 1))
+        init = without_predicate(weights, slot, n_slots)
+        loss = model.profile_loss(columns[:, chosen.at[slot].set(candidate)], data, init)
+        return jnp.where(usable, loss, jnp.inf)
+
+    def swap_losses(chosen):
+        # One column of several differs: the weights of the others are a good place to begin.
+        weights = model.fit_weights(columns[:, chosen], data)
+        losses = jax.lax.map(lambda swap: swapped(chosen, weights, *swap), (slots, candidates), batch_size=batch)
+        return losses.reshape(n_slots, n_columns)
+
+    def improve(state):
+        best = jnp.argmin(state.swap_losses)
+        loss = state.swap_losses.ravel()[best]
+        improved = loss < state.loss - tolerance
+        chosen = jnp.where(improved, state.chosen.at[slots[best]].set(candidates[best]), state.chosen)
+        return _State(
+            chosen,
+            jnp.where(improved, loss, state.loss),
+            state.n_swaps + improved,
+            # Evaluated again only after a swap: the last table belongs to the set that is returned.
+            jax.lax.cond(improved, swap_losses, lambda _: state.swap_losses, chosen),
+            improved,
+        )
+
+    begin = _State(start, loss_of(start), jnp.asarray(0), swap_losses(start), jnp.asarray(True))
+    return jax.lax.while_loop(lambda state: state.improved, improve, begin)

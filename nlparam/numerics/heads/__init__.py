@@ -1,0 +1,1 @@
+"""What learns denotations from judgments, and bounds its errors: heads, goal maps, cascades, calibration."""

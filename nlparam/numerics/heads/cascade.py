@@ -1,0 +1,297 @@
+"""The cascade: which judgments to ask of the language model, and what an audit proves about the others.
+
+A step machine without a language model. The driver calls `ask` for the next pairs of text and predicate, has them
+judged and hands the answers to `tell`, until `ask` returns no more:
+
+    training   pairs at random, then those where the head errs most, until asking more of them saves nothing
+    audit      the pairs that are to be asked anyway, and a random sample of the others
+    remainder  what the audit shows must be asked after all
+
+The statistics are in `nlparam.numerics.heads.certify`, the argument that the certificate is valid in `docs/cascade.md`.
+"""
+
+import dataclasses
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from nlparam.numerics.heads.certify import Audit, Bounds, Outcome, agreement, certify, disagreement, plan_audit
+from nlparam.numerics.heads.head import bias, correct, log_odds_of
+from nlparam.numerics.heads.joint_head import JointHead, fit_joint_head
+
+Stage = Literal["training", "audit", "remainder", "done"]
+
+_RANDOM_SHARE = 0.3  # of a training batch is drawn at random, which keeps the head's calibration honest
+_MOST_RANDOM = 60
+_UNSURE_WEIGHT = 0.1  # of a judgment asked because the head was unsure, in the calibration of the next head
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """What the cascaded yes/no denotations must reach, against the language model asked for everything.
+
+    **Attributes:** `recall` and `precision`, pooled over the predicates; `failure_probability`, how often the audit may
+    be wrong about it.
+    """
+
+    recall: float = 0.95
+    precision: float = 0.95
+    failure_probability: float = 0.1
+
+    def __post_init__(self):
+        for name in ("recall", "precision", "failure_probability"):
+            value = getattr(self, name)
+            if not 0 < value < 1:
+                raise ValueError(f"got {name}={value}, expected a number between 0 and 1")
+
+
+@dataclasses.dataclass(frozen=True)
+class Certificate:
+    """What was proved, and what it cost.
+
+    With probability `1 - target.failure_probability` over the draw of the audit, recall and precision of the cascaded
+    denotations, pooled over the predicates, are at least `recall` and `precision`. Those of predicate `k` alone are at
+    least `predicate_recall[k]` and `predicate_precision[k]`, each with that probability.
+
+    **Attributes:** `n_pairs` of text and predicate, of which `n_asked` were asked of the language model, `n_training`
+    of them to train the head and `n_audit` by the audit's random draw; `n_failed` of the answers were unusable;
+    `n_head` pairs are the head's; `disagreement`, the audit's estimate of the share of `n_head` where the language
+    model would have answered otherwise.
+    """
+
+    target: Target
+    recall: float
+    precision: float
+    predicate_recall: tuple[float, ...]
+    predicate_precision: tuple[float, ...]
+    n_pairs: int
+    n_asked: int
+    n_training: int
+    n_audit: int
+    n_failed: int
+    n_head: int
+    disagreement: float
+
+    @property
+    def saved(self) -> float:
+        """The share of calls saved."""
+        return 1 - self.n_asked / max(self.n_pairs, 1)
+
+
+class CascadeSteps:
+    """Decides what to ask; see the module's docstring.
+
+    **Arguments:**
+
+    - `features`, `predicates`: of all texts and all predicates, as in `fit_joint_head`.
+    - `target`: what must be reached.
+    - `known`: `(n_texts, n_predicates)` answers that were asked before, `nan` elsewhere. They count as calls.
+    - `thresholds`: in log-odds, where the "yes" of each predicate begins. By default, and where `correct_bias`, they
+      come from the training judgments, and stay as they are from the audit on; without a head, from all judgments.
+    - `head`: one trained on other texts for the same predicates; it is audited on these and not trained again.
+    - `n_seed`: judgments per predicate, on texts drawn at random, before the first head.
+    - `growth`, `least_batch`: a round of training asks for this share of what is known, and at least for so many.
+    - `seed`: of the audit and of the head.
+
+    **Attributes:** `stage`; `answers`, as the language model gave them; `head` and the plan of the `audit`, once there
+    is a head; `certificate`, once done.
+    """
+
+    def __init__(
+        self,
+        features: Float[np.ndarray, "n_texts n_features"],
+        predicates: Float[np.ndarray, "n_predicates embed_dim"],
+        target: Target | None = None,
+        *,
+        known: Float[np.ndarray, "n_texts n_predicates"] | None = None,
+        thresholds: Float[np.ndarray, " n_predicates"] | None = None,
+        head: JointHead | None = None,
+        correct_bias: bool = True,
+        n_seed: int = 30,
+        growth: float = 0.4,
+        least_batch: int = 64,
+        seed: int,
+    ):
+        shape = (len(features), len(predicates))
+        if known is not None and known.shape != shape:
+            raise ValueError(f"known answers have shape {known.shape}, expected (n_texts, n_predicates) = {shape}")
+        if n_seed < 2 or growth <= 0 or least_batch < 1:
+            raise ValueError(f"got n_seed={n_seed}, growth={growth}, least_batch={least_batch}: too small to train")
+        self.features, self.predicates = features, predicates
+        self.target = Target() if target is None else target
+        self.answers = np.full(shape, np.nan) if known is None else np.array(known, dtype=np.float64)
+        self.asked = np.isfinite(self.answers)
+        self.n_seed, self.growth, self.least_batch, self.seed = n_seed, growth, least_batch, seed
+        self.correct_bias = correct_bias and thresholds is None
+        self._thresholds = np.zeros(shape[1]) if thresholds is None else np.asarray(thresholds, dtype=np.float64)
+        self.rng = np.random.default_rng(seed)
+        self.stage: Stage = "training"
+        self.head: JointHead | None = head
+        self.certificate: Certificate | None = None
+        self._probabilities = np.full(shape, np.nan)
+        self.audit: Audit | None = None
+        self._outcome: Outcome | None = None
+        self._n_training = 0
+        # Judged whatever the head said of them; answers from before the cascade count as such.
+        self._random = np.isfinite(self.answers)
+
+    @property
+    def thresholds(self) -> Float[np.ndarray, " n_predicates"]:
+        """In log-odds, where the "yes" of each predicate begins."""
+        return self._biases() if self.correct_bias and self.head is None else self._thresholds
+
+    def ask(self) -> Int[np.ndarray, "n_pairs 2"]:
+        """The next pairs to judge, each only once, ordered by text; none once the certificate is there."""
+        while self.stage != "done":
+            wanted = self._next()
+            pairs = np.argwhere(wanted & ~self.asked)
+            if len(pairs):
+                return pairs
+        return np.zeros((0, 2), dtype=np.int64)
+
+    def tell(self, pairs: Int[np.ndarray, "n_pairs 2"], probabilities: Float[np.ndarray, " n_pairs"]) -> None:
+        """Takes the language model's answers; `nan` where it gave none, which is not asked again."""
+        rows, columns = np.asarray(pairs).T
+        self.answers[rows, columns] = probabilities
+        self.asked[rows, columns] = True
+
+    def denotations(self) -> Float[np.ndarray, "n_texts n_predicates"]:
+        """Denotations in [0, 1]: the language model's, its bias corrected, where it answered, else the head's.
+
+        Raises `ValueError` before the head is trained.
+        """
+        answered = np.isfinite(self.answers)
+        if np.isnan(self._probabilities).all() and not answered.all():
+            raise ValueError(
+                f"the cascade is at stage {self.stage!r} without a head: go on until `ask` returns nothing"
+            )
+        corrected = np.stack([correct(a, b) for a, b in zip(self.answers.T, self.thresholds, strict=True)], axis=1)
+        return np.where(answered, corrected, self._probabilities)
+
+    def _next(self) -> Bool[np.ndarray, "n_texts n_predicates"]:
+        """Goes one step on and says which pairs it wants answered."""
+        everything = np.ones_like(self.asked)
+        if self.stage == "training" and self.head is not None and self.audit is None:
+            self._plan(self.head)
+            return self._start_audit()
+        if self.stage == "training":
+            missing = self.n_seed - np.isfinite(self.answers).sum(axis=0)
+            if 2 * self.n_seed >= len(self.features):  # what a head could save is less than what its training costs
+                self.stage = "remainder"
+                return everything
+            seeded = self._seeds(missing)
+            if seeded.any():
+                return seeded
+            if np.isfinite(self.answers).sum(axis=0).min() < 2:  # the language model does not answer
+                self.stage = "remainder"
+                return everything
+            batch = self._train()
+            if batch.any():
+                return batch
+            self._n_training = int(self.asked.sum())
+            return self._start_audit()
+        if self.stage == "audit":
+            assert self.audit is not None
+            self._outcome = certify(self.audit, self._yes(), self._bounds)
+            self.stage = "remainder"
+            return (self.audit.level <= self._outcome.level).reshape(self.asked.shape)
+        if not self.asked.all() and self.audit is None:
+            return everything
+        self.stage = "done"
+        self.certificate = self._certificate()
+        return np.zeros_like(self.asked)
+
+    @property
+    def _bounds(self) -> Bounds:
+        return Bounds(self.target.recall, self.target.precision, self.target.failure_probability)
+
+    def _yes(self) -> Int[np.ndarray, " n_pairs"]:
+        """The language model's answers of all pairs, its bias corrected: 1 yes, 0 no, -1 none."""
+        answered = np.isfinite(self.answers)
+        yes = np.stack([correct(a, b) > 0.5 for a, b in zip(self.answers.T, self.thresholds, strict=True)], axis=1)
+        return np.where(answered, yes, -1).ravel()
+
+    def _biases(self) -> Float[np.ndarray, " n_predicates"]:
+        return np.asarray([bias(log_odds_of(column[np.isfinite(column)])) for column in self.answers.T])
+
+    def _seeds(self, missing) -> Bool[np.ndarray, "n_texts n_predicates"]:
+        # The same texts for all predicates: what a text says of one predicate teaches the head about the others.
+        order = self.rng.permutation(len(self.features))
+        wanted = np.zeros_like(self.asked)
+        for column, number in enumerate(missing):
+            left = order[~self.asked[order, column]]
+            wanted[left[: max(number, 0)], column] = True
+        self._random |= wanted
+        return wanted
+
+    def _train(self) -> Bool[np.ndarray, "n_texts n_predicates"]:
+        """Trains the head and plans the audit; asks for another round of training if that pays, else for nothing."""
+        answered = np.isfinite(self.answers)
+        if self.correct_bias:
+            self._thresholds = self._biases()
+        pairs = np.argwhere(answered)
+        fitted = fit_joint_head(
+            self.features,
+            self.predicates,
+            pairs,
+            self.answers[answered],
+            thresholds=self.thresholds,
+            typical=np.where(self._random[answered], 1.0, _UNSURE_WEIGHT),
+            seed=self.seed,
+        )
+        self.head = fitted.head
+        plan = self._plan(fitted.head)
+        batch = max(self.least_batch, int(self.growth * self.asked.sum()))
+        certain = np.flatnonzero(plan.level == 0)
+        wanted = np.zeros(self.asked.size, dtype=bool)
+        if len(certain) > batch:
+            # They are to be asked anyway: asked first, they teach the head. The most uncertain teach it most.
+            n_random = min(_MOST_RANDOM, int(_RANDOM_SHARE * batch))
+            unsure = -np.minimum(plan.probabilities, 1 - plan.probabilities)[certain]
+            wanted[certain[np.argsort(unsure, kind="stable")[: batch - n_random]]] = True
+            left = np.flatnonzero(~self.asked.ravel() & ~wanted)
+            drawn = self.rng.permutation(left)[:n_random]
+            wanted[drawn] = True
+            self._random.flat[drawn] = True
+        return wanted.reshape(self.asked.shape)
+
+    def _plan(self, head: JointHead) -> Audit:
+        """What the head says of all pairs, and the audit that this calls for, drawn."""
+        self._probabilities = head.denote(self.features)
+        plan = plan_audit(self._probabilities.ravel(), self._yes(), self.asked.ravel(), self._bounds)
+        self.audit = plan.draw(self.rng)
+        return self.audit
+
+    def _start_audit(self) -> Bool[np.ndarray, "n_texts n_predicates"]:
+        assert self.audit is not None
+        self.stage = "audit"
+        return self.audit.wanted.reshape(self.asked.shape)
+
+    def _certificate(self) -> Certificate:
+        audit, outcome, columns = self.audit, self._outcome, range(self.answers.shape[1])
+        answered = np.isfinite(self.answers)
+        exact = (1.0,) * len(columns)
+        of = {"recall": exact, "precision": exact}
+        n_head, n_drawn, wrong, reached = 0, 0, 0.0, Outcome(0, 1.0, 1.0)
+        if audit is not None and outcome is not None:
+            yes, alpha = self._yes(), self.target.failure_probability
+            column = np.arange(self.asked.size) % len(columns)
+            each = [agreement(audit, yes, outcome.level, column == k, alpha) for k in columns]
+            of = {name: tuple(getattr(a, name) for a in each) for name in of}
+            n_head, n_drawn, reached = int((~self.asked).sum()), int(audit.drawn.sum()), outcome
+            wrong = disagreement(audit, yes, outcome.level)
+        return Certificate(
+            target=self.target,
+            recall=reached.recall,
+            precision=reached.precision,
+            predicate_recall=of["recall"],
+            predicate_precision=of["precision"],
+            n_pairs=self.asked.size,
+            n_asked=int(self.asked.sum()),
+            n_training=self._n_training,
+            n_audit=n_drawn,
+            n_failed=int((self.asked & ~answered).sum()),
+            n_head=n_head,
+            disagreement=wrong,
+        )

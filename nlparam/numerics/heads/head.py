@@ -1,0 +1,175 @@
+"""The learned head: denotations of all texts from the judgments of a few.
+
+A small language model is biased (it says "yes" too readily for some predicates and too rarely for others) and noisy.
+The bias is removed by a threshold per predicate, the noise by a ridge regression of the corrected log-odds on features
+of the texts. Leave-one-out predictions, exact for ridge regression, choose the penalty and give the agreement.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.optimize import minimize_scalar
+from scipy.special import expit, logit
+
+from nlparam.numerics.heads.ridge import Ridge
+
+# Log-odds beyond this carry no further evidence: a label token of probability 0.99999 is no surer than one of 0.98.
+_MOST_LOG_ODDS = 4.0
+# How far a threshold may move from even odds. Beyond, a predicate that holds nowhere would be made to hold somewhere.
+_MOST_BIAS = 2.0
+_PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+# What a guess counts against features that are unit vectors. Measured on recorded judgments, see `docs/design.md`.
+_GUESS_WEIGHT = 0.5
+
+
+class Judged(NamedTuple):
+    """The judgments of one predicate: `probabilities[i]` is the language model's answer for text `rows[i]`."""
+
+    rows: Int[np.ndarray, " n_judged"]
+    probabilities: Float[np.ndarray, " n_judged"]
+
+
+class Head(NamedTuple):
+    """Maps features to denotations: `expit(slope * (features @ coefficients + intercepts))`."""
+
+    coefficients: Float[np.ndarray, "n_features n_predicates"]
+    intercepts: Float[np.ndarray, " n_predicates"]
+    slope: float
+    thresholds: Float[np.ndarray, " n_predicates"]
+
+    def denote(self, features: Float[np.ndarray, "n_texts n_features"]) -> Float[np.ndarray, "n_texts n_predicates"]:
+        """Denotations in [0, 1] for texts given by their features."""
+        # In the features' own precision: a matrix of two kinds would be copied whole to the wider one.
+        log_odds = features @ self.coefficients.astype(features.dtype) + self.intercepts
+        return expit(self.slope * log_odds)
+
+    def take(self, columns: Sequence[int]) -> "Head":
+        """The head of some of the predicates."""
+        columns = list(columns)
+        return Head(self.coefficients[:, columns], self.intercepts[columns], self.slope, self.thresholds[columns])
+
+    @classmethod
+    def joined(cls, heads: Sequence["Head"]) -> "Head":
+        """One head of several, with a slope of one."""
+        return cls(
+            np.concatenate([head.coefficients * head.slope for head in heads], axis=1),
+            np.concatenate([head.intercepts * head.slope for head in heads]),
+            1.0,
+            np.concatenate([head.thresholds for head in heads]),
+        )
+
+
+class HeadFit(NamedTuple):
+    """A head and how it does on judgments left out.
+
+    `left_out[k][i]` is the denotation of `judged[k].rows[i]` by the head trained without it, `corrected[k][i]` the
+    language model's own answer after bias correction.
+    """
+
+    head: Head
+    left_out: list[np.ndarray]
+    corrected: list[np.ndarray]
+    penalty: float
+
+
+def fit_head(
+    features: Float[np.ndarray, "n_texts n_features"],
+    judged: Sequence[Judged],
+    *,
+    correct_bias: bool = True,
+    guesses: Float[np.ndarray, "n_features n_predicates"] | None = None,
+    max_rows: int = 20_000,
+) -> HeadFit:
+    """Trains the head of several predicates.
+
+    **Arguments:**
+
+    - `features`: of all texts; only judged rows are read.
+    - `judged`: for each predicate its judgments, at least two.
+    - `correct_bias`: move each predicate's threshold to the valley between its yes and no answers.
+    - `guesses`: for each predicate a direction in which its log-odds are guessed to grow, of unit standard deviation
+      over the texts (up to an offset). A coefficient along it is nearly free, so that a few judgments only have to say
+      how far to trust the guess. It is worth most where there are few: see `docs/design.md`.
+    - `max_rows`: no predicate is trained on more judgments than this, which bounds time and memory.
+    """
+    for number, (rows, _) in enumerate(judged):
+        if len(rows) < 2:
+            raise ValueError(f"predicate number {number} has {len(rows)} judgments, the head needs at least 2")
+    log_odds = [log_odds_of(probabilities) for _, probabilities in judged]
+    thresholds = np.asarray([bias(z) if correct_bias else 0.0 for z in log_odds])
+    targets = [
+        np.clip(z - b, -_MOST_LOG_ODDS, _MOST_LOG_ODDS)[:max_rows] for z, b in zip(log_odds, thresholds, strict=True)
+    ]
+    seen = [
+        _with_guess(features[rows[:max_rows]], None if guesses is None else guesses[:, number])
+        for number, (rows, _) in enumerate(judged)
+    ]
+    ridges = [Ridge.of(rows, target) for rows, target in zip(seen, targets, strict=True)]
+    # One penalty for all predicates: a single predicate has too few judgments to choose its own.
+    errors = [
+        np.mean([np.mean((ridge.left_out(penalty) - t) ** 2) for ridge, t in zip(ridges, targets, strict=True)])
+        for penalty in _PENALTIES
+    ]
+    penalty = _PENALTIES[int(np.argmin(errors))]
+    left_out = [ridge.left_out(penalty) for ridge in ridges]
+    slope = _slope(np.concatenate(left_out), np.concatenate(targets))
+    solutions = [ridge.solution(penalty) for ridge in ridges]
+    coefficients = np.stack([solved for solved, _ in solutions], axis=1)
+    if guesses is not None:
+        # The guess is itself linear in the features, so the head needs no column for it.
+        coefficients = coefficients[:-1] + _GUESS_WEIGHT * guesses * coefficients[-1]
+    head = Head(
+        coefficients,
+        np.asarray([intercept for _, intercept in solutions]),
+        slope,
+        thresholds,
+    )
+    return HeadFit(head, [expit(slope * z) for z in left_out], [expit(t) for t in targets], penalty)
+
+
+def _with_guess(features: np.ndarray, guess: np.ndarray | None) -> np.ndarray:
+    if guess is None:
+        return features
+    return np.concatenate([features, _GUESS_WEIGHT * (features @ guess)[:, None]], axis=1)
+
+
+def bias(log_odds: Float[np.ndarray, " n_judged"]) -> float:
+    """Where a language model's "yes" begins for one predicate, in log-odds.
+
+    Half the way from even odds to the valley between the two groups that split the answers best (Otsu 1979). Half,
+    because with few judgments the valley is uncertain; measured in `docs/design.md`.
+    """
+    ordered = np.sort(log_odds)
+    n = len(ordered)
+    if n < 8:
+        return 0.0
+    counts = np.arange(1, n)
+    sums = np.cumsum(ordered)
+    low, high = sums[:-1] / counts, (sums[-1] - sums[:-1]) / (n - counts)
+    between = counts * (n - counts) * (high - low) ** 2
+    split = int(np.argmax(between[1:-1])) + 1  # at least two answers on either side
+    return float(np.clip((low[split] + high[split]) / 2, -2 * _MOST_BIAS, 2 * _MOST_BIAS) / 2)
+
+
+def correct(probabilities: Float[np.ndarray, " n"], threshold: float) -> Float[np.ndarray, " n"]:
+    """Probabilities whose even odds lie at `threshold` log-odds of the language model's."""
+    return expit(log_odds_of(probabilities) - threshold)
+
+
+def _slope(predicted: np.ndarray, targets: np.ndarray) -> float:
+    """The factor that makes left-out log-odds the best probabilities (Platt scaling without offset)."""
+    probabilities = expit(targets)
+
+    def cross_entropy(slope):
+        z = slope * predicted
+        return np.mean(np.logaddexp(0, z) - probabilities * z)
+
+    found: Any = minimize_scalar(cross_entropy, bounds=(0.1, 10.0), method="bounded")
+    return float(found.x)
+
+
+def log_odds_of(probabilities: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    """Log-odds of probabilities, which are kept a millionth away from 0 and 1; `nan` stays `nan`."""
+    return logit(np.clip(np.asarray(probabilities, dtype=np.float64), 1e-6, 1 - 1e-6))

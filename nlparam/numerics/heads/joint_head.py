@@ -1,0 +1,360 @@
+"""The joint head: one network for all predicates of a fit, from features of texts and embeddings of predicates.
+
+With a hundred judgments per predicate and six hundred features a free network only remembers. So the ridge head of
+`nlparam.numerics.heads.head` stays the backbone, and what it says of a text for *every* predicate is the input of a
+small network that is shared by them: which of its predicates a text fits best says much about each. Leave-one-out
+predictions take the place of the ridge head's on the judgments it was trained on (stacking, Wolpert 1992). Several
+networks, each with judgments of its own left out to stop it in time, are averaged; what they say of the judgments left
+out calibrates the average.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+from jaxtyping import Float, Int
+from scipy.optimize import minimize
+from scipy.special import expit, logit, ndtr
+
+from nlparam.numerics.core.threads import one_thread
+from nlparam.numerics.heads.head import Head, Judged, correct, fit_head
+
+_N_INPUTS = 7
+_N_AXES = 48  # principal axes of the features that the bilinear term sees
+_RANK = 4
+_WIDTH = 16
+# Soft answers beyond this are as good as certain: a small model's 0.9999 is no better than its 0.99.
+_SUREST = 0.99
+_MOST_LOG_ODDS = 6.0
+_RATE, _DECAY, _EVERY = 3e-3, 0.1, 10
+_PRIOR = 2.0  # weight of the belief that the averaged log-odds need no calibration
+_PROBIT = 0.6  # a normal distribution function of 0.6 z and a logistic one of z have the same slope at 0
+_LAPSE = -6.0
+_CHUNK = 65_536  # pairs denoted at a time, which bounds memory
+
+
+class _Network(nnx.Module):
+    """The correction to the ridge head's log-odds; zero before training."""
+
+    def __init__(self, n_axes: int, embed_dim: int, *, rngs: nnx.Rngs):
+        self.hidden = nnx.Linear(_N_INPUTS, _WIDTH, rngs=rngs)
+        self.out = nnx.Linear(_WIDTH, 1, kernel_init=nnx.initializers.zeros, rngs=rngs)
+        self.text = nnx.Linear(n_axes, _RANK, use_bias=False, rngs=rngs)
+        self.predicate = nnx.Linear(embed_dim, _RANK, use_bias=False, rngs=rngs)
+        self.scale = nnx.Param(jnp.zeros(()))
+
+    def __call__(self, inputs, axes, predicates, columns):
+        """Log-odds of pairs: `inputs` `(n, 7)`, `axes` `(n, n_axes)`, `columns` `(n,)`, rows of `predicates`."""
+        bent = self.out(jnp.tanh(self.hidden(inputs)))[:, 0]
+        bilinear = jnp.sum(self.text(axes) * self.predicate(predicates)[columns], axis=1)
+        return jnp.exp(self.scale[...]) * inputs[:, 0] + bent + 0.3 * bilinear
+
+
+@dataclasses.dataclass(frozen=True)
+class JointHead:
+    """A trained joint head; `denote` is all a user needs.
+
+    **Attributes:** `ridge`, the backbone; `centre`, `axes`, `(n_features, n_axes)`, the principal axes of the features;
+    `predicates`, the `(n_predicates, embed_dim)` embeddings; `cosines`, `(2, n_predicates)`, mean and deviation of the
+    cosines of texts with them; `members`, the parameters of the networks, each with the members as first dimension;
+    `calibration`, slope and offset of the averaged log-odds, and the log-odds of lapses to yes and to no.
+    """
+
+    ridge: Head
+    centre: Float[np.ndarray, " n_features"]
+    axes: Float[np.ndarray, "n_features n_axes"]
+    predicates: Float[np.ndarray, "n_predicates embed_dim"]
+    cosines: Float[np.ndarray, "2 n_predicates"]
+    members: Mapping[str, np.ndarray]
+    calibration: Float[np.ndarray, "4"]
+
+    @property
+    def thresholds(self) -> Float[np.ndarray, " n_predicates"]:
+        """Where the language model's "yes" begins for each predicate, in log-odds."""
+        return self.ridge.thresholds
+
+    def denote(self, features: Float[np.ndarray, "n_texts n_features"]) -> Float[np.ndarray, "n_texts n_predicates"]:
+        """Probabilities that the language model, its bias corrected, says yes."""
+        n_predicates = len(self.predicates)
+        rows = max(1, _CHUNK // n_predicates)
+        parts = [self._denote(features[start : start + rows]) for start in range(0, len(features), rows)]
+        return np.concatenate(parts) if parts else np.zeros((0, n_predicates))
+
+    def _denote(self, features):
+        log_odds = _log_odds(self.ridge.denote(features))
+        inputs, axes, columns = _inputs(self, features, log_odds)
+        averaged = np.asarray(_average(_state_of(self.members), inputs, axes, self.predicates, columns))
+        return _calibrated(averaged.astype(np.float64), self.calibration).reshape(len(features), -1)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All of it as named arrays, for instance for safetensors."""
+        fields = {f"ridge.{name}": np.asarray(value) for name, value in zip(Head._fields, self.ridge, strict=True)}
+        fields |= {name: getattr(self, name) for name in _ARRAYS}
+        return fields | {f"members.{name}": value for name, value in self.members.items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "JointHead":
+        """The head that `arrays()` came from. Raises `ValueError` if one is missing."""
+        wanted = [*_ARRAYS, *(f"ridge.{name}" for name in Head._fields)]
+        missing = [name for name in wanted if name not in arrays]
+        if missing:
+            raise ValueError(f"the arrays of a joint head lack {', '.join(missing)}: expected those of `arrays()`")
+        ridge = Head(
+            arrays["ridge.coefficients"],
+            arrays["ridge.intercepts"],
+            arrays["ridge.slope"].item(),
+            arrays["ridge.thresholds"],
+        )
+        members = {name.removeprefix("members."): a for name, a in arrays.items() if name.startswith("members.")}
+        return cls(ridge, members=members, **{name: arrays[name] for name in _ARRAYS})
+
+
+_ARRAYS = ("centre", "axes", "predicates", "cosines", "calibration")
+
+
+@dataclasses.dataclass(frozen=True)
+class JointHeadFit:
+    """A joint head and how it does on judgments left out.
+
+    `left_out[i]` is the probability of pair `i` by the networks that were trained without its text, `ridge_left_out[i]`
+    that of the ridge head alone, `answers[i]` whether the language model, its bias corrected, says yes.
+    """
+
+    head: JointHead
+    left_out: Float[np.ndarray, " n_pairs"]
+    ridge_left_out: Float[np.ndarray, " n_pairs"]
+    answers: np.ndarray
+
+
+def fit_joint_head(
+    features: Float[np.ndarray, "n_texts n_features"],
+    predicates: Float[np.ndarray, "n_predicates embed_dim"],
+    pairs: Int[np.ndarray, "n_pairs 2"],
+    probabilities: Float[np.ndarray, " n_pairs"],
+    *,
+    thresholds: Float[np.ndarray, " n_predicates"] | None = None,
+    typical: Float[np.ndarray, " n_pairs"] | None = None,
+    n_folds: int = 5,
+    n_members: int = 10,
+    n_steps: int = 400,
+    seed: int = 0,
+) -> JointHeadFit:
+    """Trains the joint head; the same arguments give the same head.
+
+    **Arguments:**
+
+    - `features`: of all texts; the first `embed_dim` columns are their embeddings, of the embedder that embedded the
+      predicates.
+    - `predicates`: embeddings of the predicates.
+    - `pairs`, `probabilities`: rows and columns that the language model judged, and its answers; every predicate needs
+      at least two.
+    - `thresholds`: in log-odds, where the "yes" of each predicate begins; by default `bias` of its judgments.
+    - `typical`: how much each pair counts for the calibration, by default 1. Pairs that were judged because a head was
+      unsure of them say little of pairs of which it was sure, even where the new head is sure of both.
+    - `n_folds`, `n_members`: network `m` leaves out fold `m mod n_folds` of the texts, to be stopped in time.
+    - `n_steps`: the most steps of each network.
+    """
+    n_predicates, embed_dim = predicates.shape
+    if features.shape[1] < embed_dim:
+        raise ValueError(
+            f"features have {features.shape[1]} columns, embeddings of predicates {embed_dim}: the first columns of "
+            "the features must be the embeddings of the texts"
+        )
+    if n_members < n_folds or n_folds < 2:
+        raise ValueError(f"got n_folds={n_folds}, n_members={n_members}: each fold needs a network, and there are >= 2")
+    rows, columns = np.asarray(pairs).T
+    order = [np.flatnonzero(columns == column) for column in range(n_predicates)]
+    ridge, left_out = _fit_ridge(features, [Judged(rows[of], probabilities[of]) for of in order], thresholds)
+    # The ridge head's log-odds of all predicates for the judged texts; never of a judgment it was trained on.
+    texts, position = np.unique(rows, return_inverse=True)
+    log_odds = _log_odds(ridge.denote(features[texts]))
+    for of, predicted in zip(order, left_out, strict=True):
+        log_odds[position[of], columns[of]] = _log_odds(predicted)
+    ridge_left_out = expit(log_odds[position, columns])
+    corrected = np.concatenate([correct(probabilities[of], ridge.thresholds[k]) for k, of in enumerate(order)])
+    corrected = corrected[np.argsort(np.concatenate(order), kind="stable")]
+    head = _untrained(ridge, features, predicates)
+    inputs, axes, _ = _inputs(head, features[texts], log_odds)
+    chosen = position * n_predicates + columns
+    folds = np.random.default_rng(seed).permutation(len(texts))[position] % n_folds
+    targets = np.clip(corrected, 1 - _SUREST, _SUREST)
+    batch = _Batch.padded(inputs[chosen], axes[chosen], columns, targets, folds)
+    held_out = jnp.arange(n_members) % n_folds
+    keys = jax.random.split(jax.random.key(seed), n_members)
+    states, predicted, losses = _train(batch, head.predicates, held_out, keys, n_steps // _EVERY)
+    best = int(np.argmin(losses))
+    averaged = np.asarray(predicted[best], dtype=np.float64)[: len(rows)]
+    answers = corrected > 0.5
+    calibration = _calibrate(averaged, answers, np.ones(len(rows)) if typical is None else typical)
+    members = {"/".join(path): np.asarray(leaf[best]) for path, leaf in _flat(states).items()}
+    head = dataclasses.replace(head, members=members, calibration=calibration)
+    return JointHeadFit(head, _calibrated(averaged, calibration), ridge_left_out, answers)
+
+
+def _fit_ridge(features, judged, thresholds):
+    """The ridge head of all predicates and its predictions of the judgments left out."""
+    if thresholds is None:
+        fitted = fit_head(features, judged)
+        return fitted.head, fitted.left_out
+    thresholds = np.asarray(thresholds, dtype=np.float64)
+    moved = [Judged(rows, correct(p, b)) for (rows, p), b in zip(judged, thresholds, strict=True)]
+    fitted = fit_head(features, moved, correct_bias=False)
+    return fitted.head._replace(thresholds=thresholds), fitted.left_out
+
+
+def _untrained(ridge, features, predicates) -> JointHead:
+    """What of a head is learned without judgments: the axes of the features, the scale of the cosines."""
+    sample = features[:: max(1, len(features) // 4096)]
+    centre = sample.mean(axis=0)
+    with one_thread():
+        variances, directions = np.linalg.eigh(np.cov(sample, rowvar=False))
+    n_axes = min(_N_AXES, len(variances))
+    axes = directions[:, ::-1][:, :n_axes] / np.sqrt(max(np.mean(variances[::-1][:n_axes]), 1e-12))
+    similar = sample[:, : predicates.shape[1]] @ predicates.T
+    cosines = np.stack([similar.mean(axis=0), np.maximum(similar.std(axis=0), 1e-6)])
+    single = [np.asarray(a, dtype=np.float32) for a in (centre, axes, predicates, cosines)]
+    return JointHead(ridge, *single, members={}, calibration=np.zeros(4))
+
+
+def _inputs(head, features, log_odds):
+    """What the network sees of every pair, rows first: `(inputs, axes, columns)`."""
+    n_texts, n_predicates = log_odds.shape
+    mean, deviation = head.cosines
+    cosines = (features[:, : head.predicates.shape[1]] @ head.predicates.T - mean) / deviation
+    halved = log_odds / 2  # of the size of the cosines
+    total = np.logaddexp.reduce(log_odds, axis=1, keepdims=True)
+    columns = (
+        halved,
+        _others(halved, np.max),
+        _others(halved, np.mean),
+        cosines,
+        _others(cosines, np.max),
+        np.tanh(halved),
+        np.broadcast_to(total / 2, log_odds.shape),
+    )
+    inputs = np.stack(columns, axis=-1).reshape(-1, _N_INPUTS).astype(np.float32)
+    axes = ((features - head.centre) @ head.axes).astype(np.float32)
+    return inputs, np.repeat(axes, n_predicates, axis=0), np.tile(np.arange(n_predicates), n_texts)
+
+
+def _others(values, reduce):
+    """For each column the maximum or mean of the other columns; 0 if there are none."""
+    if values.shape[1] == 1:
+        return np.zeros_like(values)
+    return np.stack([reduce(np.delete(values, k, axis=1), axis=1) for k in range(values.shape[1])], axis=1)
+
+
+class _Batch(NamedTuple):
+    """Judged pairs, padded to one of few lengths, so that few programs are compiled; padding is in fold -1."""
+
+    inputs: Any
+    axes: Any
+    targets: Any
+    columns: Any
+    folds: Any
+
+    @classmethod
+    def padded(cls, inputs, axes, columns, targets, folds):
+        length = 512
+        while length < len(folds):
+            length *= 4
+
+        def pad(array, value=0):
+            widths = [(0, length - len(array))] + [(0, 0)] * (array.ndim - 1)
+            return np.pad(array, widths, constant_values=value)
+
+        inputs, axes, targets = (pad(np.asarray(a, dtype=np.float32)) for a in (inputs, axes, targets))
+        return cls(inputs, axes, targets, pad(columns.astype(np.int32)), pad(folds.astype(np.int32), -1))
+
+
+@functools.partial(jax.jit, static_argnums=4)
+def _train(batch: _Batch, predicates, held_out, keys, n_checks):
+    """Trains all members at once.
+
+    Returns, for each of `n_checks` moments, the parameters, the log-odds of each pair by the members that leave it
+    out, and the loss of those. One moment is chosen for all members: a single fold is too small to choose by.
+    """
+    n_axes, embed_dim = batch.axes.shape[1], predicates.shape[1]
+    graph, _ = nnx.split(_Network(n_axes, embed_dim, rngs=nnx.Rngs(0)))
+    optim = optax.adamw(_RATE, weight_decay=_DECAY)
+
+    def create(key):
+        return nnx.state(_Network(n_axes, embed_dim, rngs=nnx.Rngs(key)))
+
+    def predict(state):
+        return nnx.merge(graph, state)(batch.inputs, batch.axes, predicates, batch.columns)
+
+    def loss(state, fold):
+        used = ((batch.folds != fold) & (batch.folds >= 0)).astype(batch.targets.dtype)
+        losses = optax.sigmoid_binary_cross_entropy(predict(state), batch.targets)
+        return jnp.sum(losses * used) / jnp.maximum(jnp.sum(used), 1)
+
+    def step(_, carry):
+        state, moments = carry
+        gradients = jax.vmap(jax.grad(loss))(state, held_out)
+        updates, moments = jax.vmap(optim.update)(gradients, moments, state)
+        return optax.apply_updates(state, updates), moments
+
+    out = (held_out[:, None] == batch.folds).astype(batch.targets.dtype)
+    real = (batch.folds >= 0).astype(batch.targets.dtype)
+
+    def check(carry, _):
+        state = carry[0]
+        left_out = jnp.sum(jax.vmap(predict)(state) * out, axis=0) / jnp.maximum(jnp.sum(out, axis=0), 1)
+        losses = optax.sigmoid_binary_cross_entropy(left_out, batch.targets)
+        return jax.lax.fori_loop(0, _EVERY, step, carry), (state, left_out, jnp.sum(losses * real) / jnp.sum(real))
+
+    state = jax.vmap(create)(keys)
+    _, checks = jax.lax.scan(check, (state, jax.vmap(optim.init)(state)), length=n_checks)
+    return checks
+
+
+@jax.jit
+def _average(members, inputs, axes, predicates, columns):
+    graph, _ = nnx.split(_Network(axes.shape[1], predicates.shape[1], rngs=nnx.Rngs(0)))
+    predicted = jax.vmap(lambda state: nnx.merge(graph, state)(inputs, axes, predicates, columns))(members)
+    return jnp.mean(predicted, axis=0)
+
+
+def _flat(state) -> dict[tuple[str, ...], Any]:
+    return {tuple(map(str, path)): leaf[...] for path, leaf in nnx.to_flat_state(state)}
+
+
+def _state_of(members: Mapping[str, np.ndarray]):
+    return nnx.from_flat_state({tuple(name.split("/")): nnx.Param(jnp.asarray(a)) for name, a in members.items()})
+
+
+def _calibrate(log_odds, answers, weights) -> np.ndarray:
+    """Slope, offset and the log-odds of two lapses that make left-out log-odds the best probabilities of yes.
+
+    A probit link, since the head regresses the log-odds of the answers and errs by a nearly normal amount, whose tails
+    are lighter than the logistic function's; and a rate at which the language model says no (or yes) whatever the
+    text, without which a head that has learned the texts well is surer than the language model is reliable.
+    """
+
+    def objective(parameters):
+        q = _calibrated(log_odds, [np.exp(parameters[0]), *parameters[1:]])
+        fit = weights @ np.where(answers, np.log(q), np.log1p(-q))
+        prior = parameters[0] ** 2 + parameters[1] ** 2 + 0.15 * np.sum((parameters[2:] - _LAPSE) ** 2)
+        return _PRIOR * prior - fit
+
+    start = np.asarray([0.0, 0.0, _LAPSE, _LAPSE])
+    found = minimize(objective, start, method="L-BFGS-B", bounds=[(-2, 2), (-2, 2), (-9, -1), (-9, -1)]).x
+    return np.asarray([np.exp(found[0]), *found[1:]])
+
+
+def _calibrated(log_odds, calibration) -> np.ndarray:
+    slope, offset, lapse_yes, lapse_no = calibration
+    lapse_yes, lapse_no = expit(lapse_yes), expit(lapse_no)
+    return lapse_yes + (1 - lapse_yes - lapse_no) * ndtr(_PROBIT * (slope * log_odds + offset))
+
+
+def _log_odds(probabilities) -> np.ndarray:
+    least = expit(-_MOST_LOG_ODDS)
+    return logit(np.clip(probabilities, least, 1 - least))

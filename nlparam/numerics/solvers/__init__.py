@@ -1,0 +1,1 @@
+"""Solving and sampling: Newton's method, chains of time steps, draws from posteriors."""

@@ -1,0 +1,250 @@
+"""The folder or file of a result: whether it may be written to, and the JSON file that is written last."""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from nlparam.errors import ResultFolderError
+
+
+class Kind(NamedTuple):
+    """A kind of result: its name in messages, and where its class is, for `nlparam.load`."""
+
+    name: str
+    module: str
+    attribute: str
+
+
+# The file that makes a folder complete, and what the folder then holds.
+KINDS = {
+    "fit.json": Kind("fit", "nlparam.fitting.result", "Fit"),
+    "taxonomy.json": Kind("taxonomy", "nlparam.taxonomies.result", "Taxonomy"),
+    "comparison.json": Kind("comparison", "nlparam.comparing.result", "Comparison"),
+    "guard.json": Kind("guard", "nlparam.guard.folder", "Guard"),
+    "evaluation.json": Kind("guard's evaluation", "nlparam.guard.result", "Evaluation"),
+    "audit.json": Kind("report of an audit", "nlparam.evals.audit.audit", "Audit"),
+}
+# Files that accompany a main file; they do not mark a result by themselves.
+_BESIDE = ("report.html", "update.json", "assignments.parquet", "images.json", "pictures.json", "posterior.nc")
+# Held by who writes to a folder; it ends with its process.
+LOCK = ".lock"
+# Another command writes for seconds. Its result is then looked at like any other that is there.
+_WAIT = 60.0
+# What file systems without locks say, as some of networks are.
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
+
+
+def check_result_folder(
+    folder: str | Path,
+    main: str,
+    wanted: Mapping[str, Any],
+    read: Callable[[], Mapping[str, Any]],
+    *,
+    overwrite: bool = False,
+    ignored: Collection[str] = (),
+) -> None:
+    """Raises `ResultFolderError` if the folder cannot take a result: it holds another one, or is no folder.
+
+    The same result may be written again: a repeated command is not an accident.
+
+    **Arguments:** `main`, one of `KINDS`; `wanted`, the settings of what is to be written, without those `ignored`;
+    `read`, gives the settings of what is there, and may raise `ResultFolderError` or `KeyError` if it is damaged.
+    """
+    folder = Path(folder)
+    _check_writable(folder)
+    if overwrite:
+        return
+    for name, kind in KINDS.items():
+        if name != main and (folder / name).exists():
+            raise ResultFolderError(f"{folder} holds a {kind.name}: choose another --out")
+    if not (folder / main).exists():
+        return
+    try:
+        there = read()
+    except (ResultFolderError, KeyError):
+        there = {}
+    written = json.loads(json.dumps(dict(wanted)))  # as the file has them
+    different = sorted(name for name in written.keys() - set(ignored) if there.get(name) != written[name])
+    if different:
+        raise ResultFolderError(
+            f"{folder} holds another {KINDS[main].name} (it differs in {', '.join(different)}): "
+            "choose another --out, or replace it with --overwrite"
+        )
+
+
+def _check_writable(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise ResultFolderError(f"{folder} is a file, expected a folder (or nothing yet): choose another --out")
+    nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    if not os.access(nearest, os.W_OK):
+        raise ResultFolderError(f"{nearest} is not writable: choose another --out or change its permissions")
+
+
+@contextlib.contextmanager
+def writing(folder: str | Path) -> Iterator[None]:
+    """Keeps other processes from writing to the folder of a result, which is made. Who holds it may enter again.
+
+    A file system without locks is written to all the same. Raises `ResultFolderError` if the folder cannot be
+    written, or another process does not let it go.
+    """
+    from filelock import FileLock, Timeout
+
+    folder = Path(folder)
+    _check_writable(folder)
+    lock = FileLock(folder.resolve() / LOCK, timeout=_WAIT, is_singleton=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise ResultFolderError(
+            f"another nlparam command is writing to {folder}: wait for it and run this one again, or choose another "
+            "--out"
+        ) from None
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise ResultFolderError(f"{folder} cannot be written ({error}): choose another --out") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def make_room(folder: str | Path, main: str, *, overwrite: bool) -> None:
+    """Takes out of a folder that was checked what makes it complete, and what is of the result that is replaced.
+
+    Raises `OSError`.
+
+    **Arguments:** `main`, one of `KINDS`, which is to be written last; `overwrite`, as for `check_result_folder`.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    # Without `overwrite` another result was refused: what is there is beside the same one, or of something else.
+    for name in (*KINDS, *_BESIDE) if overwrite else (main,):
+        (folder / name).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def complete(folder: str | Path, main: str, *, again: str) -> Iterator[None]:
+    """Raises `ResultFolderError` for all that damaged files of a result, or files of two results, may raise in the
+    block.
+
+    **Arguments:** `main`, one of `KINDS`, what the folder should hold; `again`, what to do then.
+    """
+    from pyarrow import ArrowException
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, SafetensorError, ArrowException) as error:
+        said = f"there is no {error}" if isinstance(error, KeyError) else str(error)
+        raise ResultFolderError(f"{folder} holds an incomplete {KINDS[main].name} ({said}): {again}") from error
+
+
+@contextlib.contextmanager
+def writable(folder: str | Path) -> Iterator[None]:
+    """Raises `ResultFolderError` where the block cannot write to the folder of a result."""
+    try:
+        yield
+    except OSError as error:
+        raise ResultFolderError(f"{folder} cannot be written ({error}): choose another --out") from error
+
+
+@contextlib.contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A path to write to, for a file that is there as a whole or not at all. Raises `OSError`."""
+    path = Path(path)
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")  # no two processes write to the same
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_json(path: str | Path, contents: Any) -> None:
+    """Writes a JSON file that is there as a whole or not at all. Raises `OSError`."""
+    text = json.dumps(contents, indent=1, ensure_ascii=False) + "\n"
+    with replacing(path) as partial:
+        # Half a surrogate pair has no UTF-8; with a backslash it is what JSON calls it.
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def report_beside(file: str | Path) -> Path:
+    """Where the report of a result stands that is one JSON file: `out/mine.html` for `out/mine.json`."""
+    file = Path(file)
+    return file.with_name(f"{file.name.removesuffix('.json')}.html")
+
+
+def check_result_file(file: str | Path | None, wanted: Mapping[str, Any], *, overwrite: bool = False) -> None:
+    """Raises `ResultFolderError` if the file, or a report in its place, holds anything but a result with these
+    settings.
+
+    The same result may be written again: a repeated command is not an accident. With `overwrite` anything may.
+
+    **Arguments:** `wanted`, the settings of what is to be written, as its `settings` will hold them.
+    """
+    if file is None or overwrite:
+        return
+    file = Path(file)
+    in_the_way = file if file.exists() else report_beside(file)
+    if not in_the_way.exists():
+        return
+    try:
+        there = dict(json.loads(file.read_text(encoding="utf-8"))["settings"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ResultFolderError(
+            f"{in_the_way} exists already: choose another --out, or replace it with --overwrite"
+        ) from None
+    written = json.loads(json.dumps(dict(wanted)))  # as the file has them
+    different = sorted(name for name in written if there.get(name) != written[name])
+    if different:
+        raise ResultFolderError(
+            f"{file} holds another result (it differs in {', '.join(different)}): choose another --out, or replace it "
+            "with --overwrite"
+        )
+
+
+def digest_of_content(content: Any) -> str:
+    """The content address of anything that JSON can hold: in the settings of a result, of what it was made from."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def write_result_file(file: str | Path, contents: Any, report: Callable[[Path], Any]) -> Path:
+    """Writes a result that is one JSON file, then its report beside it, by `report(path)`; returns the file's path.
+
+    Raises `ResultFolderError` if either cannot be written.
+    """
+    file = Path(file)
+    try:
+        write_json(file, contents)
+        report(report_beside(file))
+    except OSError as error:
+        raise ResultFolderError(f"{file} cannot be written ({error}): choose another --out") from error
+    return file
+
+
+def read_json(path: str | Path, *, again: str) -> dict[str, Any]:
+    """What the JSON file of a result says.
+
+    Raises `ResultFolderError` if there is none or it is damaged; `again` says what to do then.
+    """
+    path = Path(path)
+    kind = KINDS[path.name].name
+    if not path.exists():
+        raise ResultFolderError(
+            f"{path.parent} holds no {kind} (there is no {path.name} in it): give the --out folder of a {kind}"
+        )
+    try:
+        contents = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ResultFolderError(f"{path} is not readable as JSON ({error}): {again}") from error
+    if not isinstance(contents, dict) or "format" not in contents:
+        raise ResultFolderError(f"{path} was not written by nlparam: give the --out folder of a {kind}")
+    return contents

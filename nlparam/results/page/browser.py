@@ -1,0 +1,156 @@
+"""The texts that a page carries to be searched, sorted and filtered: all of a small corpus, else a sample.
+
+A page stays a few megabytes: of a large corpus it holds the texts that were judged and a random sample of the others,
+cut where they are long. It says so.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from nlparam.results.page.examples import excerpt, folded
+from nlparam.results.page.text import visible
+
+if TYPE_CHECKING:
+    from nlparam.corpus.corpus import Corpus
+
+# Texts, cells of the table of denotations, and bytes that a page carries at most.
+MAX_TEXTS = 4000
+MAX_CELLS = 250_000
+MAX_BYTES = 900_000
+MAX_LENGTH = 1000
+MIN_LENGTH = 120
+MAX_NAME = 120
+# Of a large corpus, at most this share of the sample are texts that were judged: they are not like the others.
+JUDGED_SHARE = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Browser:
+    """What the table of texts shows, and what the page says of it.
+
+    `data` is for the page's script; `n_shown` of `n_distinct` distinct texts are in it, each cut to `length` characters
+    if some are longer (`cut`). `assigned`, `judged` and `groups` say which columns there are: the predicate that a text
+    is assigned to, the answer of the language model beside a denotation, and the group that a text is of.
+    """
+
+    data: dict[str, Any]
+    n_shown: int
+    n_distinct: int
+    length: int
+    cut: bool
+    assigned: bool
+    judged: bool
+    groups: list[str]
+
+    @property
+    def sampled(self) -> bool:
+        """Whether the page holds a part of the texts only."""
+        return self.n_shown < self.n_distinct
+
+    @property
+    def names(self) -> list[str]:
+        """What can be chosen: the predicates."""
+        return self.data["predicates"]
+
+
+class Groups(NamedTuple):
+    """The groups of a comparison: their names, and for each text the index of its own, -1 for none."""
+
+    names: Sequence[str]
+    of: np.ndarray
+
+
+def browse_texts(
+    corpus: "Corpus",
+    names: Sequence[str],
+    denotations: np.ndarray,
+    answers: Sequence[Mapping[int, float]],
+    *,
+    clusters: np.ndarray | None = None,
+    groups: Groups | None = None,
+    distinct: bool = True,
+) -> Browser | None:
+    """The texts of a corpus with their denotations, as data for a table in the page.
+
+    **Arguments:** `names` of the predicates; `denotations`, `(n_texts, n_predicates)`, not a number where a text has
+    none; `answers[k]`, the language model's probabilities for predicate `k` by text number, which are shown beside
+    the denotations if there are some; `clusters`, `(n_texts,)` indices into the predicates, -1 for none; `distinct`,
+    whether each distinct text is shown once.
+    """
+    rows, first = np.unique(corpus.row, return_index=True)
+    first = first[rows >= 0] if distinct else np.flatnonzero(~corpus.blank)
+    if not len(first) or not len(names):
+        return None
+    asked = {number for column in answers for number in column}
+    if not any(answers):
+        asked = set(np.flatnonzero(np.isfinite(denotations).any(axis=1)).tolist())
+    chosen = _choose(corpus, first, asked, max(1, min(MAX_TEXTS, MAX_CELLS // len(names))))
+    texts, length, cut = _cut(corpus, chosen)
+    place: dict[int, list[int]] = {}
+    for at, number in enumerate(chosen.tolist()):
+        place.setdefault(int(corpus.row[number]), []).append(at)
+    answered = []
+    for column in answers:
+        found = {
+            at: int(_hundredths(probability))
+            for number, probability in column.items()
+            if np.isfinite(probability)
+            for at in place.get(int(corpus.row[number]), ())
+        }
+        answered.append([list(found), list(found.values())])
+    data = {
+        "predicates": [visible(excerpt(name, MAX_NAME)) for name in names],
+        "numbers": chosen.tolist(),
+        "texts": texts,
+        # By predicate, in hundredths, -1 for none: the answers as places in the table and their probabilities.
+        "denotations": _hundredths(denotations[chosen]).T.tolist(),
+        "answers": answered,
+        "clusters": None if clusters is None else clusters[chosen].astype(int).tolist(),
+        "groups": None if groups is None else groups.of[chosen].astype(int).tolist(),
+        "groupNames": [] if groups is None else [visible(excerpt(name, MAX_NAME)) for name in groups.names],
+    }
+    return Browser(
+        data=data,
+        n_shown=len(chosen),
+        n_distinct=len(first),
+        length=length,
+        cut=cut,
+        assigned=clusters is not None,
+        judged=any(answers),
+        groups=data["groupNames"],
+    )
+
+
+def _hundredths(probabilities: np.ndarray | float) -> np.ndarray:
+    """Probabilities in hundredths, -1 for none. None is rounded to the other side of one half."""
+    given = np.asarray(probabilities)
+    rounded = np.clip(np.nan_to_num(given) * 100, 0, 100).round()
+    sided = np.where(given >= 0.5, np.maximum(rounded, 50), np.minimum(rounded, 49))
+    return np.where(np.isfinite(given), sided, -1).astype(int)
+
+
+def _choose(corpus: "Corpus", first: np.ndarray, asked: set[int], limit: int) -> np.ndarray:
+    """Numbers of the texts in the table: all, or the judged ones and a random sample of the others, in order."""
+    if len(first) <= limit:
+        return np.sort(first)
+    # A report made again holds the same texts.
+    rng = np.random.default_rng(0)
+    judged = np.isin(corpus.row[first], corpus.row[np.fromiter(asked, dtype=np.int64, count=len(asked))])
+    known, others = first[judged], first[~judged]
+    n_known = min(len(known), max(int(limit * JUDGED_SHARE), limit - len(others)))
+    kept = [rng.choice(known, n_known, replace=False), rng.choice(others, limit - n_known, replace=False)]
+    return np.sort(np.concatenate(kept))
+
+
+def _cut(corpus: "Corpus", chosen: np.ndarray) -> tuple[list[str], int, bool]:
+    """The texts, all cut to a length at which they fit into the page together."""
+    # Long lines are shortened before anything is counted, so that one of a megabyte costs no more than any other.
+    texts = [folded(corpus.texts[number][: 4 * MAX_LENGTH]) for number in chosen.tolist()]
+    length = MAX_LENGTH
+    while length > MIN_LENGTH and sum(len(text[:length].encode("utf-8")) for text in texts) > MAX_BYTES:
+        length = max(MIN_LENGTH, int(length * 0.7))
+    cut = any(len(text) > length for text in texts)
+    return [visible(excerpt(text, length)) for text in texts], length, cut

@@ -1,0 +1,24 @@
+"""`AbstractPage`: the report of a result, its figures as files, and its card in a notebook."""
+
+import abc
+from typing import Any
+
+
+class AbstractPage(abc.ABC):
+    """What a result shows. Nothing is drawn before it is asked for."""
+
+    @abc.abstractmethod
+    def html(self) -> str:
+        """The page as one self-contained HTML file.
+
+        Every text, predicate, goal and setting is treated as untrusted: it is escaped, control characters are made
+        visible, and the page's own policy lets no script run but those it carries, and nothing be loaded from anywhere.
+        """
+
+    @abc.abstractmethod
+    def figures(self) -> dict[str, dict[str, Any] | str]:
+        """Its figures by name: Vega-Lite specifications as in the page, or SVG."""
+
+    @abc.abstractmethod
+    def card(self) -> str:
+        """A small table without scripts, as HTML for a notebook."""

@@ -1,0 +1,99 @@
+"""From a template to one HTML file: escaping, the policy of the page, its style, its charts and its scripts."""
+
+import base64
+import hashlib
+import math
+from pathlib import Path
+from typing import Any
+
+from nlparam.results.page.text import DASH, as_json, duration, loss_figure, visible
+
+_TEMPLATES = Path(__file__).parent / "templates"
+# The theme is set before anything is drawn; the others find the elements that they serve.
+_HEAD_SCRIPT, _SCRIPTS = "theme.js", ("report.js", "tables.js", "texts.js")
+
+
+def render(template: str, *, charts: dict[str, dict[str, Any] | None] | None = None, **context: Any) -> str:
+    """The page of a template as one self-contained HTML file.
+
+    Everything that the template prints is escaped and its control characters are made visible. The page's own policy
+    lets no script run but those that it carries, named by their hash, and nothing be loaded from anywhere.
+
+    **Arguments:** `charts`, Vega-Lite specifications by name, `None` where there is nothing to be drawn. The program
+    that draws them is in the page only if there are some. `context` is what else the template prints.
+    """
+    from markupsafe import Markup
+
+    from nlparam.results.page.charts import as_script, vega_program
+
+    drawn = {name: Markup(as_json(chart)) for name, chart in (charts or {}).items() if chart is not None}
+    first = as_script(_read(_HEAD_SCRIPT))
+    scripts = [*([vega_program()] if drawn else []), *(as_script(_read(name)) for name in _SCRIPTS)]
+    html = (
+        environment()
+        .get_template(template)
+        .render(
+            charts=drawn,
+            head_script=Markup(first),
+            scripts=[Markup(script) for script in scripts],
+            policy=_policy([first, *scripts]),
+            style=Markup(_read("report.css")),
+            **context,
+        )
+    )
+    # Lone surrogates cannot be written to a file.
+    return html.encode("utf-8", errors="replace").decode("utf-8")
+
+
+def environment() -> Any:
+    """Jinja2 with escaping, and with the filters that the templates use."""
+    import jinja2
+    from markupsafe import Markup
+
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        # Applied to everything the template prints, so no string can be forgotten.
+        finalize=lambda value: visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
+    )
+    templates.filters |= {
+        "count": count,
+        "percent": percent,
+        "probability": probability,
+        "loss": loss_figure,
+        "duration": duration,
+        "as_json": lambda value: Markup(as_json(value)),
+    }
+    return templates
+
+
+def count(value: int | None) -> str:
+    """A whole number as text."""
+    return DASH if value is None else f"{value:,}"
+
+
+def percent(value: float | None) -> str:
+    """A share as text."""
+    return DASH if value is None or math.isnan(value) else f"{value:.1%}"
+
+
+def probability(value: Any) -> str:
+    """A probability as text."""
+    return DASH if value is None or math.isnan(value) else f"{value:.2f}"
+
+
+def _policy(scripts: list[str]) -> str:
+    """A content security policy that allows these scripts only (by hash), and no request to anywhere."""
+    hashes = [base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode() for script in scripts]
+    allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _read(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8")

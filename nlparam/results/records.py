@@ -1,0 +1,33 @@
+"""Records that several kinds of results hold."""
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow
+
+
+@dataclasses.dataclass(frozen=True)
+class Judgment:
+    """One answer of the language model: `probability` that `predicate` holds for text number `text`."""
+
+    text: int
+    predicate: str
+    probability: float
+
+
+def judgment_table(judgments: "Sequence[Judgment]") -> "pyarrow.Table":
+    """Judgments as a table of text numbers, predicates and probabilities."""
+    import pyarrow
+
+    schema = pyarrow.schema(
+        [("text", pyarrow.int64()), ("predicate", pyarrow.string()), ("probability", pyarrow.float64())]
+    )
+    return pyarrow.Table.from_pylist([dataclasses.asdict(judgment) for judgment in judgments], schema=schema)
+
+
+def judgments_of(table: "pyarrow.Table") -> list[Judgment]:
+    """The judgments of `judgment_table`."""
+    return [Judgment(**row) for row in table.to_pylist()]

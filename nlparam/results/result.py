@@ -1,0 +1,240 @@
+"""`AbstractResult`: what every kind of result can do, written once."""
+
+import abc
+import dataclasses
+import json
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from nlparam.errors import ResultFolderError
+from nlparam.results.folder import (
+    check_result_folder,
+    complete,
+    make_room,
+    read_json,
+    writable,
+    write_json,
+    write_result_file,
+    writing,
+)
+from nlparam.results.page.page import AbstractPage
+
+if TYPE_CHECKING:
+    import pyarrow
+
+
+@dataclasses.dataclass(frozen=True)
+class Files:
+    """What the folder of a result holds beside its main file, by the name of the file.
+
+    **Attributes:** `arrays`, named arrays (`.safetensors`); `tables` (`.parquet`); `texts` (`.json`, `.yaml`),
+    `None` for a file that an earlier result may have left and that is to go.
+    """
+
+    arrays: Mapping[str, Mapping[str, np.ndarray]] = dataclasses.field(default_factory=dict)
+    tables: "Mapping[str, pyarrow.Table]" = dataclasses.field(default_factory=dict)
+    texts: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
+
+    def write(self, folder: Path) -> None:
+        """Writes all of them. Raises `OSError`."""
+        import pyarrow.parquet
+        from safetensors.numpy import save_file
+
+        for name, arrays in self.arrays.items():
+            save_file({key: np.ascontiguousarray(array) for key, array in arrays.items()}, folder / name)
+        for name, table in self.tables.items():
+            pyarrow.parquet.write_table(table, folder / name)
+        for name, text in self.texts.items():
+            if text is None:
+                (folder / name).unlink(missing_ok=True)
+            else:
+                (folder / name).write_text(text, encoding="utf-8")
+
+
+@dataclasses.dataclass(frozen=True)
+class Folder:
+    """Reads the files that `Files` wrote."""
+
+    path: Path
+
+    def arrays(self, name: str) -> dict[str, np.ndarray]:
+        """The arrays of a `.safetensors` file; none if there is no such file."""
+        from safetensors.numpy import load_file
+
+        return load_file(self.path / name) if (self.path / name).exists() else {}
+
+    def table(self, name: str) -> "pyarrow.Table":
+        """The table of a `.parquet` file. Raises `OSError`."""
+        import pyarrow.parquet
+
+        return pyarrow.parquet.read_table(self.path / name)
+
+    def json(self, name: str, otherwise: Any = None) -> Any:
+        """What a JSON file says; `otherwise`, if it is given, where there is none. Raises `OSError`."""
+        if otherwise is not None and not (self.path / name).exists():
+            return otherwise
+        return json.loads((self.path / name).read_text(encoding="utf-8"))
+
+
+class AbstractReported(abc.ABC):
+    """What has a page, and with it a report, figures and a card in notebooks."""
+
+    @abc.abstractmethod
+    def page(self, **shown: Any) -> AbstractPage:
+        """Its report. `shown` is what else the page can show."""
+
+    def report(self, path: str | Path | None = None, **shown: Any) -> str:
+        """The report as one self-contained HTML page; written to `path` if one is given.
+
+        `shown` is what else the page can show: the `posterior` of a fit, the `update` of a taxonomy. Raises `OSError`
+        if the file cannot be written.
+        """
+        html = self.page(**shown).html()
+        if path is not None:
+            path = Path(path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(html, encoding="utf-8")
+        return html
+
+    def figures(self, folder: str | Path, *, formats: str | Iterable[str] = ("svg", "png"), **shown: Any) -> list[Path]:
+        """Writes every figure of the report into a folder, without a browser, and returns the paths.
+
+        `formats` are "svg", "png" or both; `shown` as for `report`. Raises `ValueError` for another format, `OSError`
+        if the folder cannot be written.
+        """
+        from nlparam.results.page.figures import write_figures
+
+        return write_figures(self.page(**shown).figures(), folder, formats=formats)
+
+    def _repr_html_(self) -> str:
+        """In a notebook: a small table without scripts."""
+        return self.page().card()
+
+
+class AbstractResult(AbstractReported):
+    """A result: it has a folder, a report, figures and a card in notebooks.
+
+    A kind of result says how it becomes files (`pack`), how it is made from them (`unpack`) and what its page shows
+    (`page`), and is entered in `nlparam.results.folder.KINDS`. It gets saving, checking, locking, loading
+    (`nlparam.load`), the report command, figures and the card of notebooks.
+
+    **Attributes of a class:** `main`, the file that makes a folder complete, written last; `format`, the version of its
+    layout; `again`, what to do where a folder is damaged; `not_compared`, the settings in which two runs of the same
+    result may differ.
+    """
+
+    main: ClassVar[str]
+    again: ClassVar[str]
+    format: ClassVar[int] = 1
+    # Where a model is found may change between two runs; what it is (its identity) may not.
+    not_compared: ClassVar[frozenset[str]] = frozenset({"date", "lm", "embedder"})
+
+    settings: dict[str, Any]
+
+    @abc.abstractmethod
+    def pack(self, folder: Path) -> tuple[dict[str, Any], Files]:
+        """The contents of the main file, as JSON can hold them, and the other files that go into `folder`."""
+
+    @classmethod
+    @abc.abstractmethod
+    def unpack(cls, contents: dict[str, Any], folder: Folder, **options: Any) -> Self:
+        """The result from its files. `options` are those of `load`."""
+
+    @classmethod
+    def compared(cls, contents: Mapping[str, Any]) -> dict[str, Any]:
+        """By which two results are the same one, from the contents of the main file."""
+        return dict(contents["settings"])
+
+    @classmethod
+    def unsaved(cls, folder: Path) -> str | None:
+        """Work of somebody in the folder that writing to it would lose, in words with what to do; `None` for none."""
+        del folder
+        return None
+
+    def beside(self, folder: Path) -> dict[str, Any]:
+        """What the folder holds that the page shows too, as arguments of `page`."""
+        del folder
+        return {}
+
+    @classmethod
+    def read(cls, folder: str | Path) -> dict[str, Any]:
+        """The contents of the main file. Raises `ResultFolderError` if there is none, or it is damaged."""
+        return read_json(Path(folder) / cls.main, again=cls.again)
+
+    @classmethod
+    def check(
+        cls,
+        folder: str | Path,
+        wanted: Mapping[str, Any],
+        *,
+        overwrite: bool = False,
+        ignored: Collection[str] = (),
+    ) -> None:
+        """Raises `ResultFolderError` if the folder cannot take this result: it holds another one, or is no folder.
+
+        The same result may be written again: a repeated command is not an accident.
+
+        **Arguments:** `wanted`, what `compared` will give of it; `ignored`, what may differ beside `not_compared`.
+        """
+        check_result_folder(
+            folder,
+            cls.main,
+            wanted,
+            lambda: cls.compared(cls.read(folder)),
+            overwrite=overwrite,
+            ignored=cls.not_compared.union(ignored),
+        )
+        if not overwrite and (Path(folder) / cls.main).exists() and (lost := cls.unsaved(Path(folder))):
+            raise ResultFolderError(lost)
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Writes it to a folder, and returns that. The main file comes last: a folder that has one is complete.
+
+        Raises `ResultFolderError` if the folder holds something else and `overwrite` is not set, or cannot be written.
+        """
+        folder = Path(folder)
+        contents, files = self.pack(folder)
+        with writing(folder):
+            self.check(folder, self.compared(contents), overwrite=overwrite)
+            with writable(folder):
+                make_room(folder, self.main, overwrite=overwrite)
+                files.write(folder)
+                write_json(folder / self.main, {"format": self.format} | contents)
+        return folder
+
+    @classmethod
+    def load(cls, folder: str | Path, **options: Any) -> Self:
+        """Reads what `save` wrote. It needs no language model and runs no code.
+
+        **Arguments:** `options`, what the kind of result needs where it cannot be found: the `model` of a fit, the
+        `embedder` of whatever denotes new texts.
+
+        Raises `ResultFolderError` if the folder holds no such result, an incomplete one, or one of a newer format.
+        """
+        folder = Path(folder)
+        contents = cls.read(folder)
+        if contents["format"] > cls.format:
+            raise ResultFolderError(
+                f"{folder} was written by a newer nlparam (format {contents['format']}, this one reads {cls.format}): "
+                "upgrade nlparam"
+            )
+        with complete(folder, cls.main, again=cls.again):
+            return cls.unpack(contents, Folder(folder), **options)
+
+
+class AbstractRecord(AbstractReported):
+    """A result that is one JSON file, with its report beside it.
+
+    Its page is made from what `as_dict` gives, so that it can be made again from the file.
+    """
+
+    @abc.abstractmethod
+    def as_dict(self) -> dict[str, Any]:
+        """All of it, as JSON can hold it."""
+
+    def save(self, path: str | Path) -> Path:
+        """Writes it to a JSON file, and the report beside it (`.html`). Raises `ResultFolderError` if it cannot."""
+        return write_result_file(path, self.as_dict(), self.report)

@@ -1,0 +1,327 @@
+"""The arms of the experiments on planted topics, with scripted language models."""
+
+import dataclasses
+import re
+import sys
+import types
+
+import numpy as np
+import pytest
+
+import nlparam
+from benchmarks.experiments.arms import ARMS
+from benchmarks.experiments.arms.goalex import Goalex
+from benchmarks.experiments.arms.one_hot import OneHotEmbedder
+from benchmarks.experiments.arms.prompting import RandomTexts
+from benchmarks.experiments.base import Dataset, Problem, Task
+from nlparam.errors import LanguageModelError
+from nlparam.language.propose import AbstractProposer
+from nlparam.lm.scripted import ScriptedModel
+from nlparam.models import Classification, Clustering, TimeSeries
+from nlparam.numerics.statistics.metrics import matched_f1, one_hot
+from tests.helpers.oracle import LexicalEmbedder, Oracle, topics
+
+N_TEXTS = 120
+
+
+class Named(AbstractProposer):
+    """Proposes the label that most of the three highest texts of a slot have, by the labels that it was given."""
+
+    identity = "named"
+
+    def __init__(self, texts, labels):
+        self.label_of = dict(zip(texts, labels, strict=True))
+        self.calls = []
+
+    def propose(self, texts, scores, *, goal, avoid=(), rng):
+        del rng
+        self.calls.append((scores.shape[1], goal, tuple(avoid)))
+        tops = [[self.label_of[texts[i]] for i in np.argsort(-column)[:3]] for column in scores.T]
+        return [[f"has the label {max(top, key=top.count)}"] for top in tops]
+
+
+@pytest.fixture(scope="module")
+def planted():
+    texts, labels = topics(N_TEXTS, 3)
+    names = sorted(set(labels))
+    truth = np.asarray([[label == name for name in names] for label in labels])
+    return texts, labels, tuple(f"has the label {name}" for name in names), truth, LexicalEmbedder(texts)
+
+
+def problem(planted, task: Task = "clustering", **settings):
+    texts, labels, names, truth, embedder = planted
+    numbers = truth.argmax(axis=1)
+    data = {"clustering": None, "classification": list(labels), "time_series": list(map(int, numbers))}[task]
+    model = {"clustering": Clustering(3), "classification": Classification(3, 3), "time_series": TimeSeries(3)}[task]
+    dataset = Dataset("planted", task, list(texts), data, "the label", 3, truth, names)
+    defaults = {
+        "lm": Oracle(texts, labels, distractors=2).model(),
+        "embedder": embedder,
+        "proposer": Named(texts, labels),
+        "options": {"n_rounds": 1, "n_restarts": 2, "n_screened": 4, "n_judged": 30, "correct_bias": False},
+        # The scripted language model judges and states nothing.
+        "representation": "embedding",
+    }
+    return Problem(dataset, model, defaults | settings)
+
+
+def f1(outcome, truth):
+    learned = outcome.denotations > 0.5 if outcome.assignments is None else one_hot(outcome.assignments, 3)
+    return matched_f1(learned, truth).macro
+
+
+def test_every_arm_of_the_issue_is_there():
+    wanted = "full no_relaxation no_refinement coordinate one_hot prompting shuffled goalex no_goal_representation "
+    wanted += "kmeans tfidf_kmeans topic_model bertopic hypothesaes"
+    assert sorted(ARMS) == sorted(wanted.split())
+    for name, arm in ARMS.items():
+        assert dataclasses.is_dataclass(arm), name
+        assert arm.__doc__, name
+        arm()  # every field has a default
+    assert [name for name, arm in ARMS.items() if not arm.uses_language_model] == [
+        "tfidf_kmeans",
+        "topic_model",
+        "bertopic",
+    ]
+
+
+@pytest.mark.parametrize("name", ["full", "prompting", "goalex"])
+def test_arms_that_judge_solve_an_easy_problem(planted, name):
+    outcome = ARMS[name]().run(problem(planted))
+    assert outcome.denotations.shape == (N_TEXTS, len(outcome.predicates))
+    assert outcome.assignments is not None
+    assert outcome.assignments.shape == (N_TEXTS,)
+    assert outcome.costs.judgments_asked > 0
+    assert (outcome.fit is None) == (name == "goalex")
+    assert f1(outcome, planted[3]) > 0.95
+    assert sorted(outcome.predicates) == sorted(planted[2])
+
+
+@pytest.fixture
+def asked_for(monkeypatch):
+    """What an arm calls `nlparam.fit` with, without fitting anything."""
+    calls = []
+
+    class Called(Exception):
+        pass
+
+    def fit(*arguments, **options):
+        calls.append((arguments, options))
+        raise Called
+
+    monkeypatch.setattr(nlparam, "fit", fit)
+
+    def ask(name, of):
+        with pytest.raises(Called):
+            ARMS[name]().run(of)
+        return calls[-1]
+
+    return ask
+
+
+def test_what_the_ablations_change(planted, asked_for):
+    of = problem(planted)
+    (model, texts, data), full = asked_for("full", of)
+    assert (model, list(texts), data) == (of.model, of.dataset.texts, None)
+    assert full == {**of.settings, "goal": "the label"}
+    changes = {"no_relaxation": {"relaxation": False}, "no_refinement": {"n_rounds": 0}}
+    changes["coordinate"] = {"refinement": "coordinate"}
+    for name, change in changes.items():
+        assert asked_for(name, of)[1] == {**full, "options": {**of.settings["options"], **change}}, name
+        given = problem(planted, options=nlparam.SearchOptions(n_judged=30))
+        assert asked_for(name, given)[1]["options"] == nlparam.SearchOptions(n_judged=30, **change), name
+    unset = Problem(of.dataset, of.model, {})
+    assert asked_for("coordinate", unset)[1]["options"] == {"n_rounds": 10, "refinement": "coordinate"}
+    assert asked_for("no_refinement", unset)[1]["options"] == {"n_rounds": 0}
+    assert asked_for("no_goal_representation", unset)[1]["representation"] == "embedding"
+    one_hot_fit = asked_for("one_hot", unset)[1]
+    assert one_hot_fit["embedder"].n_dimensions == N_TEXTS
+    assert one_hot_fit["representation"] == "embedding"
+
+
+def test_one_hot_embeddings():
+    embedder = OneHotEmbedder(["a", "b", "a", " ", "c"])
+    np.testing.assert_array_equal(
+        embedder.embed(["b", "a"]) @ embedder.embed(["a", "b", "c"]).T, [[0, 1, 0], [1, 0, 0]]
+    )
+    unknown = embedder.embed(["something else"])
+    np.testing.assert_allclose(np.linalg.norm(unknown), 1, rtol=1e-6)
+    many = [f"text {number}" for number in range(80)]
+    projected = OneHotEmbedder(many, n_dimensions=64)
+    vectors = projected.embed(many)
+    assert vectors.shape == (80, 64)
+    np.testing.assert_allclose(np.diag(vectors @ vectors.T), 1, rtol=1e-5)
+    assert np.abs(vectors @ vectors.T - np.eye(80)).max() < 0.6
+    # A projected vector depends on the text alone, a basis vector on the corpus.
+    assert projected.identity == OneHotEmbedder(many[::-1], n_dimensions=64).identity
+    assert OneHotEmbedder(["a", "b"]).identity != OneHotEmbedder(["b", "a"]).identity
+    with pytest.raises(ValueError, match="n_dimensions=1"):
+        OneHotEmbedder(["a"], n_dimensions=1)
+
+
+def test_prompting_asks_until_it_has_enough(planted):
+    named = Named(*planted[:2])
+    proposals = RandomTexts(named, 3).propose(
+        planted[0], np.zeros((N_TEXTS, 9)), goal="the label", rng=np.random.default_rng(0)
+    )
+    assert len(proposals) == 1
+    assert len(set(proposals[0])) == len(proposals[0]) == 3
+
+
+def test_shuffled_permutes_times_and_nothing_else(planted, asked_for):
+    of = problem(planted, "time_series")
+    (_, texts, times), _ = asked_for("shuffled", of)
+    assert texts == of.dataset.texts
+    assert times != of.dataset.data
+    assert sorted(times) == sorted(of.dataset.data)
+    as_array = dataclasses.replace(of, dataset=dataclasses.replace(of.dataset, data=np.asarray(of.dataset.data)))
+    np.testing.assert_array_equal(asked_for("shuffled", as_array)[0][2], times)
+    other = dataclasses.replace(of, settings={**of.settings, "seed": 1})
+    assert asked_for("shuffled", other)[0][2] != times
+
+
+@pytest.mark.parametrize("name", ["kmeans", "tfidf_kmeans", "topic_model"])
+def test_clusters(planted, name):
+    of = problem(planted)
+    outcome = ARMS[name]().run(of)
+    assert f1(outcome, planted[3]) > 0.8
+    assert len(outcome.predicates) == 3
+    assert outcome.denotations.shape == (N_TEXTS, 3)
+    again = ARMS[name]().run(of)
+    np.testing.assert_array_equal(again.assignments, outcome.assignments)
+    if name == "kmeans":
+        assert sorted(outcome.predicates) == sorted(planted[2])
+        matched = matched_f1(outcome.denotations, planted[3]).match
+        assert [outcome.predicates[column] for column in matched] == list(planted[2])
+    else:
+        assert all(
+            re.fullmatch(r"uses words like topic(\d)word\d+(, topic\1word\d+){4}", p) for p in outcome.predicates
+        )
+        assert outcome.costs.calls == 0
+
+
+def test_blank_texts_are_in_no_cluster(planted):
+    of = problem(planted)
+    dataset = dataclasses.replace(of.dataset, texts=["", *of.dataset.texts[1:]])
+    for name in ("kmeans", "topic_model", "goalex"):
+        outcome = ARMS[name]().run(dataclasses.replace(of, dataset=dataset))
+        assert outcome.assignments is not None
+        assert outcome.assignments[0] == -1, name
+        assert outcome.denotations[0].max() == 0, name
+
+
+def test_a_cluster_that_is_not_described_says_so(planted):
+    class Silent(Named):
+        def propose(self, texts, scores, **_):
+            del texts
+            return [[] for _ in scores.T]
+
+    outcome = ARMS["kmeans"]().run(problem(planted, proposer=Silent(*planted[:2])))
+    assert outcome.predicates == ["belongs to cluster 1", "belongs to cluster 2", "belongs to cluster 3"]
+
+
+def test_the_default_proposer_describes_clusters(planted):
+    def answer(request):
+        words = re.findall(r"topic(\d)word", request.messages[-1].content.split("\n+0.")[-1])
+        return f'["is about topic {max(words, key=words.count)}"]'
+
+    lm = ScriptedModel(answer)
+    outcome = ARMS["kmeans"]().run(problem(planted, lm=lm, proposer=None))
+    assert sorted(outcome.predicates) == ["is about topic 0", "is about topic 1", "is about topic 2"]
+    assert outcome.costs.proposals_asked == 3
+
+
+@pytest.mark.parametrize("task", ["classification", "time_series"])
+def test_goalex_for_other_tasks(planted, task):
+    outcome = ARMS["goalex"]().run(problem(planted, task))
+    assert outcome.assignments is None
+    assert f1(outcome, planted[3]) > 0.95
+
+
+def test_goalex_spends_what_the_others_may(planted):
+    options = {"n_judged": 10, "max_judgments": 240, "correct_bias": False}
+    assert ARMS["goalex"]().run(problem(planted, options=options)).costs.judgments_asked == 240
+    again = Goalex(n_assigned=20).run(problem(planted, options=options))
+    assert (again.costs.judgments_asked, again.costs.judgments_served) == (0, 60)
+
+
+def test_goalex_without_usable_judgments(planted):
+    with pytest.raises(LanguageModelError, match="none of the 3 predicates"):
+        ARMS["goalex"]().run(problem(planted, options={"max_judgments": 2}))
+
+
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [("shuffled", "clustering"), ("kmeans", "time_series"), ("tfidf_kmeans", "classification")],
+)
+def test_an_arm_for_another_task_says_so(planted, name, task):
+    with pytest.raises(ValueError, match=f"arm {name} on planted, a {task}; expected a data set for"):
+        ARMS[name]().run(problem(planted, task))
+
+
+@pytest.mark.parametrize(("name", "package"), [("bertopic", "bertopic"), ("hypothesaes", "hypothesaes.quickstart")])
+def test_an_arm_whose_package_is_missing_names_it(planted, monkeypatch, name, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ValueError, match=f"pip install {name}"):
+        ARMS[name]().run(problem(planted))
+
+
+def test_bertopic_with_a_stand_in(planted, monkeypatch):
+    class Model:
+        def __init__(self, *, umap_model, hdbscan_model):
+            assert umap_model["random_state"] == 0
+            self.kmeans = hdbscan_model
+
+        def fit_transform(self, documents, embeddings):
+            assert len(documents) == len(embeddings)
+            return self.kmeans.fit_predict(embeddings).tolist(), None
+
+        def get_topic(self, number):
+            return [(f"word{number}", 0.5), ("other", 0.1)] if number else False
+
+    monkeypatch.setitem(sys.modules, "bertopic", types.SimpleNamespace(BERTopic=Model))
+    monkeypatch.setitem(sys.modules, "umap", types.SimpleNamespace(UMAP=dict))
+    outcome = ARMS["bertopic"]().run(problem(planted))
+    assert outcome.predicates == [
+        "uses words of no topic",
+        "uses words like word1, other",
+        "uses words like word2, other",
+    ]
+    assert f1(outcome, planted[3]) > 0.8
+
+
+@pytest.fixture
+def sparse_autoencoder(planted, monkeypatch):
+    class Autoencoder:
+        def get_activations(self, embeddings):
+            noise = (np.random.default_rng(0).random((len(embeddings), 2)) < 0.1) * 1.0
+            return np.concatenate([noise, planted[3]], axis=1)
+
+    def train_sae(embeddings, **sizes):
+        assert (len(embeddings), sizes) == (N_TEXTS, {"M": 64, "K": 4})
+        return Autoencoder()
+
+    quickstart = types.SimpleNamespace(train_sae=train_sae)
+    monkeypatch.setitem(sys.modules, "hypothesaes", types.SimpleNamespace(quickstart=quickstart))
+    monkeypatch.setitem(sys.modules, "hypothesaes.quickstart", quickstart)
+
+
+@pytest.mark.usefixtures("sparse_autoencoder")
+def test_hypothesaes_with_a_stand_in(planted):
+    outcome = ARMS["hypothesaes"]().run(problem(planted))
+    assert sorted(outcome.predicates) == sorted(planted[2])
+    assert outcome.costs.seconds["autoencoder"] > 0
+
+
+@pytest.mark.usefixtures("sparse_autoencoder")
+@pytest.mark.parametrize("task", ["classification", "time_series"])
+def test_hypothesaes_chooses_neurons_by_what_they_say_about_the_data(planted, asked_for, task):
+    proposer = asked_for("hypothesaes", problem(planted, task))[1]["proposer"](None)
+    np.testing.assert_array_equal(np.sort(proposer.scores.argmax(axis=0)), np.sort(planted[3].argmax(axis=0)))
+
+
+def test_bad_settings(planted):
+    with pytest.raises(ValueError, match="got proposer='none'"):
+        ARMS["prompting"]().run(problem(planted, proposer="none"))
+    with pytest.raises(ValueError, match="got options of type int"):
+        ARMS["no_refinement"]().run(problem(planted, options=3))

@@ -1,0 +1,35 @@
+"""Affinity: how near texts lie to what predicates say, in the space in which the texts are represented."""
+
+import numpy as np
+
+from nlparam.denotation.goal import Affinity
+from nlparam.language.embed import AbstractEmbedder
+
+
+class _Axes(AbstractEmbedder):
+    """Embeds "cats" and "dogs" along the axes."""
+
+    @property
+    def identity(self):
+        return "axes"
+
+    def embed(self, texts):
+        return np.stack([np.eye(3, dtype=np.float32)[0 if "cats" in text else 1] for text in texts])
+
+
+def test_texts_are_near_to_what_a_predicate_says_in_each_part_of_their_representation():
+    embeddings = np.asarray([[1, 0, 0], [0, 1, 0], [0.6, 0.8, 0], [0.8, 0.6, 0]], dtype=np.float32)
+    predicates = ["is about cats", "is about dogs"]
+    alone = Affinity(_Axes(), embeddings)
+    np.testing.assert_allclose(alone.scores(np.arange(4), predicates), embeddings[:, :2])
+    doubled = Affinity(_Axes(), np.concatenate([embeddings, embeddings], axis=1) * np.float32(0.5**0.5))
+    np.testing.assert_allclose(doubled.scores(np.arange(4), predicates), embeddings[:, :2] * 2**0.5, rtol=1e-6)
+
+
+def test_guesses_have_a_spread_of_one_and_see_nothing_but_the_representation(rng):
+    represented = rng.normal(size=(50, 3)).astype(np.float32)
+    rows = np.arange(10, 50)
+    guesses = Affinity(_Axes(), represented).guesses(rows, ["is about cats"], 7)
+    assert guesses.shape == (7, 1)
+    assert not guesses[3:].any()
+    assert np.isclose((represented[rows] @ guesses[:3, 0]).std(), 1, atol=1e-5)

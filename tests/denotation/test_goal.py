@@ -1,0 +1,137 @@
+"""The goal representation in a fit: what is asked, what it brings, and that a loaded fit represents new texts alike."""
+
+import re
+
+import numpy as np
+import pytest
+
+import nlparam
+from nlparam.denotation.goal import GoalRepresentation
+from nlparam.errors import FitWarning
+from nlparam.fitting.setup import DEFAULT_GOAL
+from nlparam.lm.base import Request
+from nlparam.lm.scripted import ScriptedModel
+from nlparam.models import Clustering
+from tests.helpers.oracle import LexicalEmbedder
+
+_TONGUES, _THEMES = 3, 3
+
+
+def corpus(n_texts=240, seed=0):
+    """Texts that say loudly which tongue they are in and quietly which theme they have."""
+    rng = np.random.default_rng(seed)
+    tongues, themes = rng.integers(_TONGUES, size=n_texts), rng.integers(_THEMES, size=n_texts)
+    texts = []
+    for number, (tongue, theme) in enumerate(zip(tongues, themes, strict=True)):
+        loud = [f"tongue{tongue}word{w}" for w in rng.integers(25, size=24)]
+        quiet = [f"theme{theme}word{w}" for w in rng.integers(6, size=6)]
+        texts.append(" ".join([*rng.permutation(loud + quiet), f"number{number}"]))
+    return texts, themes
+
+
+class Reader:
+    """States the theme of a text, and judges predicates that name a theme."""
+
+    def __init__(self, stated="theme"):
+        self.stated, self.n_statements = stated, 0
+
+    def __call__(self, request: Request):
+        prompt = request.messages[-1].content
+        if request.labels is not None:
+            if "Does this text tell" in prompt or prompt.startswith('Can "'):
+                return "yes"
+            named = re.search(r"Property: .*?(theme\d)", prompt)
+            return "yes" if named and f"{named[1]}word" in prompt else "no"
+        if "\nLabel (" in prompt:
+            self.n_statements += 1
+            found = re.search(rf"{self.stated}\d", prompt)
+            return found[0] if found else ""
+        # Asked for what statements have in common, or for the predicate of a category.
+        return f"mentions {found[0]}" if "Property:" in prompt and (found := _last_theme(prompt)) else "theme0"
+
+
+def _last_theme(prompt):
+    found = re.findall(r"theme\d", prompt)
+    return found[-1:] or None
+
+
+def fit(reader, texts, **options):
+    made = ScriptedModel(reader, strong=False)
+    embedder = LexicalEmbedder([*texts, *(f"theme{k} theme{k}" for k in range(_THEMES) for _ in range(2))])
+    options = {"goal": "the theme of the text", "embedder": embedder} | options
+    return nlparam.fit(Clustering(3), texts, lm=made, **options)
+
+
+def test_the_fit_follows_the_goal_and_new_texts_are_represented_like_old_ones(tmp_path):
+    texts, themes = corpus()
+    followed = fit(Reader(), texts, out=tmp_path / "fit", representation=GoalRepresentation(96))
+    assert followed.denoter.goal_map is not None
+    assert followed.denoter.goal_map.share > 0
+    loaded = nlparam.load(tmp_path / "fit", embedder=followed.denoter.embedder)
+    np.testing.assert_allclose(loaded.denote(texts[:40]), followed.denote(texts[:40]), atol=1e-6)
+    assert "statements under the goal" in (tmp_path / "fit" / "report.html").read_text(encoding="utf-8")
+    from sklearn.metrics import adjusted_rand_score
+
+    directions = followed.denoter.features.directions
+    plain = fit(Reader(), texts, representation="embedding")
+    assert plain.denoter.goal_map is None
+    assert directions.shape[1] > plain.denoter.features.directions.shape[1]
+    assert adjusted_rand_score(themes, followed.predictions) > adjusted_rand_score(themes, plain.predictions) - 0.05
+
+
+def test_statements_are_stored_and_counted_in_their_own_stage(tmp_path):
+    texts, _ = corpus()
+    first, again = Reader(), Reader()
+    made = fit(first, texts, store=tmp_path / "s.sqlite", representation=GoalRepresentation(48))
+    assert made.costs.stages["goal representation"]["proposals_asked"] == 48 + 24  # some are stated in two wordings
+    assert made.settings["representation"] == {"n_stated": 48}
+    second = fit(again, texts, store=tmp_path / "s.sqlite", representation=GoalRepresentation(48))
+    assert again.n_statements == 0
+    np.testing.assert_array_equal(second.denotations, made.denotations)
+
+
+@pytest.mark.parametrize(
+    ("options", "stated"),
+    [
+        ({}, True),
+        ({"goal": DEFAULT_GOAL}, False),
+        ({"predicates": ["mentions theme0", "mentions theme1", "mentions theme2"]}, False),
+        ({"representation": "embedding"}, False),
+        ({"goal": DEFAULT_GOAL, "representation": "goal"}, True),
+    ],
+)
+def test_texts_are_stated_where_there_is_a_goal_and_something_to_propose(options, stated):
+    texts, _ = corpus(120)
+    made = fit(Reader(), texts, options={"n_rounds": 0}, **options)
+    assert ("goal representation" in made.costs.stages) == stated
+
+
+def test_statements_that_are_not_usable_leave_the_embeddings_as_they_are():
+    texts, _ = corpus(120)
+    listed = ["mentions theme0", "mentions theme1", "mentions theme2"]
+    with pytest.warns(FitWarning, match="understood as: the theme of the text. The language model said nothing usable"):
+        made = fit(Reader(stated="nothing"), texts, predicates=listed, representation="goal")
+    assert made.denoter.goal_map is None
+
+
+def test_an_estimate_counts_the_statements_and_asks_for_none():
+    texts, _ = corpus(120)
+    reader = Reader()
+    options = {"goal": "the theme of the text", "embedder": LexicalEmbedder(texts), "store": ":memory:"}
+    lm = ScriptedModel(reader, strong=False)
+    with_goal = nlparam.estimate(Clustering(3), texts, lm=lm, **options)
+    without = nlparam.estimate(Clustering(3), texts, lm=lm, representation="embedding", **options)
+    assert with_goal.proposals - without.proposals == 96 + 24
+    assert reader.n_statements < 40
+
+
+@pytest.mark.parametrize("given", ["statements", ""])
+def test_an_unknown_representation_names_the_choices(given):
+    texts, _ = corpus(60)
+    with pytest.raises(ValueError, match="expected one of auto, goal, embedding or a GoalRepresentation"):
+        fit(Reader(), texts, representation=given)
+
+
+def test_too_few_statements_are_refused():
+    with pytest.raises(ValueError, match="got n_stated=4, expected at least 16"):
+        GoalRepresentation(4)

@@ -1,0 +1,132 @@
+"""What the README and the documentation say holds: code runs, links lead somewhere, commands have their options."""
+
+import inspect
+import re
+import shlex
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import typer.main
+
+import nlparam
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+# A code block that needs a language model, or files of the reader's, has this comment before it.
+NEEDS_MODEL = "<!-- needs a language model -->\n"
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"(?<!`)\[[^\]\n]*\]\(([^)\s]+)\)")
+
+
+class Block(NamedTuple):
+    language: str
+    code: str
+    line: int
+    runs: bool
+
+
+def blocks(page: Path) -> list[Block]:
+    text = page.read_text(encoding="utf-8")
+    found = []
+    for fence in FENCE.finditer(text):
+        before = text[: fence.start()]
+        found.append(Block(fence[1], fence[2], before.count("\n") + 2, not before.endswith(NEEDS_MODEL)))
+    return found
+
+
+def with_code(language: str) -> list:
+    """The pages with code in a language, named for pytest."""
+    pages = [page for page in PAGES if any(block.language == language for block in blocks(page))]
+    return [pytest.param(page, id=page.relative_to(ROOT).as_posix()) for page in pages]
+
+
+@pytest.mark.parametrize("page", with_code("python"))
+def test_python_runs(page, tmp_path, monkeypatch):
+    # The blocks of a page go on from one another, as a reader would type them; those with a model are only compiled.
+    monkeypatch.chdir(tmp_path)
+    namespace: dict = {"__name__": page.stem}
+    for block in blocks(page):
+        if block.language == "python":
+            code = compile("\n" * (block.line - 1) + block.code, str(page), "exec")
+            if block.runs:
+                exec(code, namespace)
+
+
+@pytest.mark.parametrize("page", with_code("console"))
+def test_commands_have_the_options_shown(page):
+    from nlparam.cli import app
+
+    shown = 0
+    for block in blocks(page):
+        for line in block.code.replace("\\\n", " ").splitlines() if block.language == "console" else []:
+            words = shlex.split(line)
+            if words[0] == "nlparam":
+                check_command(typer.main.get_command(app), words[1:], line)
+                shown += 1
+            elif words[0] == "make":
+                assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE), line
+    assert shown or page.name in {"README.md", "getting-started.md", "language-models.md"}
+
+
+def check_command(command, words: list[str], line: str) -> None:
+    """Descends to the subcommand and parses the rest; `--help`-free, and nothing is run."""
+    while hasattr(command, "commands"):
+        assert words, f"no command: {line}"
+        assert words[0] in command.commands, f"unknown command {words[0]!r}: {line}"
+        command, words = command.commands[words[0]], words[1:]
+    with command.make_context("nlparam", list(words)):
+        pass
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, id=page.relative_to(ROOT).as_posix()) for page in PAGES])
+def test_links_lead_somewhere(page):
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    for target in LINK.findall(text):
+        if target.startswith(("http://", "https://")):
+            continue  # nothing is fetched in a test
+        path, _, anchor = target.partition("#")
+        file = page.parent / path if path else page
+        assert file.exists(), f"{page.name}: {target}"
+        if anchor and file.suffix == ".md" and "." not in anchor:  # anchors with dots are made by mkdocstrings
+            assert anchor in anchors(file), f"{page.name}: {target}"
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[\s]+", "-", re.sub(r"[^\w\s-]", "", heading.lower()).strip()) for heading in headings}
+
+
+@pytest.mark.parametrize("module", [nlparam, nlparam.models], ids=lambda module: module.__name__)
+def test_public_names_have_docstrings(module):
+    names = getattr(module, "__all__", None) or [name for name in vars(module) if name[0].isupper()]
+    assert names
+    for name in names:
+        found = getattr(module, name)
+        doc = inspect.getdoc(found)
+        inherited = next((base.__doc__ for base in getattr(found, "__bases__", ()) if base.__doc__), None)
+        assert doc, name
+        assert doc != inherited, name
+        assert not doc.startswith(f"{name}("), f"{name}: a docstring that a dataclass made by itself"
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, id=page.name) for page in (ROOT / "docs" / "api").glob("*.md")])
+def test_api_pages_name_what_is_there(page):
+    import importlib
+
+    for name in re.findall(r"^::: ([\w.]+)$", page.read_text(encoding="utf-8"), re.MULTILINE):
+        module, attribute = name.rsplit(".", 1)
+        found = getattr(importlib.import_module(module), attribute, None) or importlib.import_module(name)
+        assert inspect.getdoc(found), name
+
+
+def test_navigation_lists_every_page():
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:")[2]
+    for page in (ROOT / "docs").rglob("*.md"):
+        assert f": {page.relative_to(ROOT / 'docs').as_posix()}\n" in navigation, page
+
+
+def test_the_two_commands_of_the_readme():
+    commands = "\n".join(block.code for block in blocks(ROOT / "README.md") if block.language == "console")
+    assert {"make demo", "make test"} <= set(commands.splitlines())

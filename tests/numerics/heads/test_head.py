@@ -1,0 +1,94 @@
+"""The learned head: exact leave-one-out, bias removed, and no invention where there is nothing to learn."""
+
+import numpy as np
+import pytest
+from scipy.special import expit
+from sklearn.linear_model import Ridge
+
+from nlparam.numerics.heads.head import Judged, bias, fit_head
+
+
+def corpus(rng, n_texts=400, n_features=20, slope=4.0):
+    features = rng.normal(size=(n_texts, n_features)) / np.sqrt(n_features)
+    truth = features[:, 0] > 0.15
+    return features, truth, slope * np.where(truth, 1.0, -1.0)
+
+
+def test_it_denotes_texts_that_were_not_judged(rng):
+    features, truth, log_odds = corpus(rng)
+    rows = rng.choice(400, 150, replace=False)
+    fitted = fit_head(features, [Judged(rows, expit(log_odds[rows]))])
+    others = np.setdiff1d(np.arange(400), rows)
+    assert np.mean((fitted.head.denote(features)[others, 0] > 0.5) == truth[others]) > 0.85
+
+
+def test_a_biased_teacher_is_corrected(rng):
+    features, truth, log_odds = corpus(rng)
+    rows = rng.choice(400, 200, replace=False)
+    generous = expit(log_odds[rows] + 3.0 + 0.3 * rng.normal(size=200))
+    corrected = fit_head(features, [Judged(rows, generous)]).head.denote(features)[:, 0] > 0.5
+    believed = fit_head(features, [Judged(rows, generous)], correct_bias=False).head.denote(features)[:, 0] > 0.5
+    assert np.mean(corrected == truth) > np.mean(believed == truth)
+
+
+def test_left_out_predictions_are_exact(rng):
+    features, _, log_odds = corpus(rng, n_texts=40)
+    rows = np.arange(30)
+    noisy = log_odds + rng.normal(size=40)
+    fitted = fit_head(features, [Judged(rows, expit(noisy[rows]))], correct_bias=False)
+    targets = np.clip(noisy, -4, 4)
+    for left in (0, 7, 29):
+        rest = np.setdiff1d(rows, [left])
+        refitted = Ridge(alpha=fitted.penalty).fit(features[rest], targets[rest]).predict(features[[left]])
+        np.testing.assert_allclose(fitted.left_out[0][left], expit(fitted.head.slope * refitted[0]), atol=1e-6)
+
+
+def test_a_predicate_that_holds_nowhere_stays_empty(rng):
+    features, _, _ = corpus(rng)
+    rows = np.arange(60)
+    never = expit(-7 + 0.5 * rng.normal(size=60))
+    assert fit_head(features, [Judged(rows, never)]).head.denote(features).max() < 0.5
+
+
+def test_predicates_may_be_judged_on_different_texts(rng):
+    features, _, log_odds = corpus(rng)
+    judged = [Judged(np.arange(50), expit(log_odds[:50])), Judged(np.arange(100, 120), expit(log_odds[100:120]))]
+    fitted = fit_head(features, judged)
+    assert fitted.head.denote(features).shape == (400, 2)
+    assert [len(left) for left in fitted.left_out] == [50, 20]
+    np.testing.assert_allclose(fitted.head.take([1]).denote(features)[:, 0], fitted.head.denote(features)[:, 1])
+
+
+def test_bias_lies_between_the_two_groups_and_is_bounded(rng):
+    groups = np.concatenate([rng.normal(-4, 0.3, 40), rng.normal(2, 0.3, 20)])
+    np.testing.assert_allclose(bias(groups), -0.5, atol=0.2)  # half of the valley at -1
+    assert bias(groups - 50) == -2.0
+    assert bias(groups[:5]) == 0.0
+
+
+def test_too_few_judgments_are_an_error():
+    with pytest.raises(ValueError, match="at least 2"):
+        fit_head(np.ones((3, 2)), [Judged(np.asarray([0]), np.asarray([0.5]))])
+
+
+def test_a_guess_helps_where_few_texts_are_judged_and_is_no_part_of_the_features(rng):
+    features, truth, log_odds = corpus(rng)
+    guess = np.zeros((20, 1))
+    guess[0] = 1 / features[:, 0].std()
+    rows = rng.choice(400, 12, replace=False)
+    judged = [Judged(rows, expit(log_odds[rows]))]
+    alone = fit_head(features, judged).head.denote(features)[:, 0]
+    fitted = fit_head(features, judged, guesses=guess)
+    assert fitted.head.coefficients.shape == (20, 1)
+    guided = fitted.head.denote(features)[:, 0]
+    assert np.mean((guided > 0.5) == truth) > np.mean((alone > 0.5) == truth) + 0.05
+
+
+def test_a_wrong_guess_is_overruled_by_the_judgments(rng):
+    features, truth, log_odds = corpus(rng)
+    guess = np.zeros((20, 1))
+    guess[0] = -1 / features[:, 0].std()
+    rows = rng.choice(400, 150, replace=False)
+    fitted = fit_head(features, [Judged(rows, expit(log_odds[rows]))], guesses=guess)
+    others = np.setdiff1d(np.arange(400), rows)
+    assert np.mean((fitted.head.denote(features)[others, 0] > 0.5) == truth[others]) > 0.85

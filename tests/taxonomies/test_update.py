@@ -1,0 +1,298 @@
+"""New texts in a taxonomy: where they belong, what nothing explains, what is added, and what has changed."""
+
+import csv
+import json
+import warnings
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+
+import nlparam.taxonomies.assign
+from nlparam.errors import CorpusError, FitWarning, LanguageModelError
+from nlparam.lm.scripted import ScriptedModel
+from nlparam.taxonomies.assign import assign
+from nlparam.taxonomies.entries import judged
+from nlparam.taxonomies.growing import taxonomy
+from nlparam.taxonomies.records import HOLDS, ROOT
+from nlparam.taxonomies.refit import refit
+from nlparam.taxonomies.result import Taxonomy
+from nlparam.taxonomies.update import update
+from tests.helpers.cli_corpus import run, said
+from tests.helpers.taxonomy_corpus import answer, grown, make_texts, scripted, topic_of
+
+NOWHERE = "http://127.0.0.1:1/v1"
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    """Texts before, of sports and business; new texts, of which two in seven are of each field of science."""
+    texts, topics = make_texts(30)
+    known = [text for text, (general, _) in zip(texts, topics, strict=True) if general != "science"]
+    before = known[:80]
+    new = [(text, topic) for text, topic in zip(texts, topics, strict=True) if text not in before]
+    return before, [text for text, _ in new], [topic for _, topic in new]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return tmp_path_factory.mktemp("store") / "store.sqlite"
+
+
+@pytest.fixture(scope="module")
+def folder(corpus, store, tmp_path_factory):
+    return grown(corpus[0], tmp_path_factory.mktemp("tree") / "tree", store=store, n_stated=50)
+
+
+@pytest.fixture(scope="module")
+def tree(folder):
+    return Taxonomy.load(folder)
+
+
+def quiet(tree, texts, **options: Any):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FitWarning)
+        return update(tree, texts, lm=scripted(), **options)
+
+
+@pytest.fixture(scope="module")
+def updated(tree, corpus, store):
+    return quiet(tree, corpus[1], store=store, n_judged=40)
+
+
+def test_the_predicates_stay_and_only_what_is_missing_is_added(tree, updated):
+    there = {node.id: judged(node) for node in tree.nodes.values() if node.predicate is not None}
+    now = {node.id: judged(node) for node in updated.taxonomy.nodes.values() if node.predicate is not None}
+    assert {node: now[node] for node in there} == there
+    assert {one.predicate for one in updated.added if one.parent == ROOT} <= {"is about medicine", "is about space",
+                                                                            "is about science"}  # fmt: skip
+    assert updated.added
+    assert all(now[one.id] == one.predicate for one in updated.added)
+    assert all(one.share_elsewhere < 0.5 * one.share_unexplained for one in updated.added)
+    # The texts before are where they were.
+    for node in there:
+        before = tree.nodes[node].members
+        after = updated.taxonomy.nodes[node].members
+        assert np.array_equal(before, after[after < len(tree.corpus)])
+    assert len(updated.taxonomy.corpus) == len(tree.corpus) + len(updated.assigned.corpus)
+
+
+def test_what_nothing_explains_is_found_although_the_heads_do_not_see_it(updated):
+    at_the_top = next(one for one in updated.unexplained if one.node == ROOT)
+    assert at_the_top.outcome.startswith("added")
+    assert at_the_top.now.low > at_the_top.before.share
+    below = [one for one in updated.unexplained if one.node != ROOT]
+    assert all("added" not in one.outcome for one in below)
+
+
+def test_the_drift_is_that_of_the_truth(corpus, updated):
+    before, new, topics = corpus
+    del before, new
+    share = {
+        f"is about {field}": np.mean([field == general for general, _ in topics]) for field in ("sports", "business")
+    }
+    for one in updated.drift:
+        if one.depth == 1 and one.name in share:
+            assert one.now.low <= share[one.name] <= one.now.high
+            assert one.now.corrected
+            assert one.changed
+            assert one.drift.high < 0
+        if one.added and one.depth == 1:
+            assert one.changed
+            assert one.drift.low > 0
+            assert one.before.share < 0.1
+    assert sum(one.added for one in updated.drift if one.depth == 1) == len(
+        [one for one in updated.added if one.parent == ROOT]
+    )
+    assert all(one.p_adjusted >= one.drift.p_value for one in updated.drift)
+
+
+def test_texts_like_those_before_drift_nowhere_and_nothing_is_proposed(tree, corpus, store):
+    again = [f"{text} Indeed." for text in corpus[0]]
+    same = quiet(tree, again, store=store, n_judged=30)
+    assert not same.changes
+    assert not same.added
+    assert {one.outcome for one in same.unexplained} <= {
+        "fewer than 12 texts", "no more than before, as far as can be told",
+    }  # fmt: skip
+
+
+def test_without_judgments_nothing_is_asked_and_shares_are_the_heads(tree, corpus, store):
+    alone = quiet(tree, corpus[1], store=store, n_judged=0, propose="never")
+    assert alone.costs.calls == 0
+    assert not alone.corrected
+    assert not any(one.now.corrected for one in alone.drift)
+    for one in alone.drift:
+        members = alone.taxonomy.nodes[one.id].members
+        assert one.now.share == pytest.approx(np.sum(members >= len(tree.corpus)) / len(corpus[1]))
+        assert one.before.share == pytest.approx(np.sum(members < len(tree.corpus)) / len(tree.corpus))
+
+
+def test_an_update_can_be_saved_edited_and_updated_again(updated, store, tmp_path):
+    updated.save(tmp_path / "new")
+    again = Taxonomy.load(tmp_path / "new")
+    assert refit(again) is again
+    contents = json.loads((tmp_path / "new" / "update.json").read_text(encoding="utf-8"))
+    assert [one["predicate"] for one in contents["added"]] == [one.predicate for one in updated.added]
+    table = pyarrow.parquet.read_table(tmp_path / "new" / "assignments.parquet").to_pydict()
+    assert table["text"] == list(updated.assigned.corpus.texts)
+    assert table["node"] == updated.taxonomy.assignments()[updated.n_before :]
+    more = quiet(again, make_texts(4, seed=5)[0], store=store, n_judged=10, propose="never")
+    assert len(more.taxonomy.settings["updates"]) == 2
+
+
+def test_new_texts_are_assigned_by_the_head_and_by_the_language_model(tree, corpus, store):
+    _, new, topics = corpus
+    fresh = [*new, "", new[0]]
+    by_head = assign(tree, fresh, store=store)
+    assert by_head.nodes[-2] is None
+    assert by_head.nodes[-1] == by_head.nodes[0]
+    exact = assign(tree, fresh, by="exact", lm=scripted(), store=store)
+    names = [tree.nodes[node].name if node else None for node in exact.nodes[:-2]]
+    for name, (general, specific) in zip(names, topics, strict=True):
+        assert name in ({f"is about {general}", f"is about {specific}"} if general != "science" else {"none of these"})
+    assert exact.n_failed == 0
+    for assigned in (by_head, exact):
+        for node in tree.nodes.values():
+            if node.parent is not None:
+                assert not np.any(assigned.under[node.id] & ~assigned.under[node.parent])
+            if node.predicate is not None and node.parent is not None:
+                holds = assigned.denotations[node.id] >= HOLDS
+                assert np.array_equal(assigned.under[node.id], assigned.under[node.parent] & holds)
+        usable = np.isfinite(assigned.probabilities)
+        assert usable.sum() == len(fresh) - 1
+        assert np.all((assigned.probabilities[usable] >= 0) & (assigned.probabilities[usable] <= 1))
+    with pytest.raises(ValueError, match="expected one of head, exact"):
+        assign(tree, fresh, by="cascade")
+    with pytest.raises(LanguageModelError, match="expected 'scripted'"):
+        assign(tree, fresh, by="exact", lm=ScriptedModel(answer, identity="other", strong=False), store=store)
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        ([f"{n} Der Ball rollt über den Rasen und das Tor fällt spät im Spiel." for n in range(40)], "in German"),
+        ([*["A goal for the striker."] * 5, "", " "], "2 of 7 new texts are blank"),
+        (["A goal for the striker."], "1 new texts are few"),
+    ],
+)
+def test_odd_new_texts_are_taken_with_a_warning(tree, store, texts, said):
+    with pytest.warns(FitWarning) as caught:
+        update(tree, texts, lm=scripted(), store=store, n_judged=0, propose="never")
+    assert any(said in str(one.message) for one in caught)
+
+
+def test_texts_that_are_there_already_are_told(tree, corpus, store):
+    with pytest.warns(FitWarning, match="all new texts are in the taxonomy already"):
+        same = update(tree, corpus[0], lm=scripted(), store=store, n_judged=0)
+    assert not same.changes
+    assert same.costs.calls == 0
+
+
+@pytest.mark.parametrize(
+    ("texts", "options", "said"),
+    [
+        (["", "  "], {}, "all 2 new texts are blank"),
+        (["a text"], {"propose": "perhaps"}, "expected one of auto, always, never"),
+        (["a text"], {"n_judged": "many"}, "expected a number"),
+        (["a text"], {"n_judged": -1}, "expected at least 0"),
+        (["a text"], {"level": 0.0}, "expected between 0 and 1"),
+    ],
+)
+def test_impossible_updates_are_refused(tree, texts, options, said):
+    with pytest.raises((CorpusError, ValueError), match=said):
+        update(tree, texts, lm=NOWHERE, **options)
+
+
+def test_on_the_command_line(folder, tree, corpus, store, tmp_path):
+    path = tmp_path / "new.jsonl"
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in corpus[1]), encoding="utf-8")
+    labels = tmp_path / "labels.csv"
+    predicted = run("predict", folder, "--texts", path, "--out", labels, "--store", store)
+    assert predicted.exit_code == 0, predicted.output
+    assert "none of these" in predicted.stdout
+    with labels.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(corpus[1])
+    assert list(rows[0])[:5] == ["text", "node", "name", "path", "probability"]
+    assert {row["node"] for row in rows} <= set(tree.nodes)
+    refused = run("predict", folder, "--texts", path, "--out", labels, "--overwrite", "--by", "cascade")
+    assert "expected one of head, exact" in said(refused)
+    out = tmp_path / "out"
+    arguments = ["--texts", path, "--store", store, "--n-judged", 0, "--propose", "never", "--lm", NOWHERE]
+    result = run("update", folder, *arguments, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert "the head's own" in result.stdout
+    assert "unexplained at the top" in result.stdout
+    assert (out / "update.json").exists()
+    assert (out / "report.html").exists()
+    assert len(Taxonomy.load(out).corpus) == len(tree.corpus) + len(corpus[1])
+    assert not (folder / "history").exists()
+    edited = (out / "taxonomy.yaml").read_text(encoding="utf-8")
+    name = f"name: {tree.children()[0].name}"
+    assert name in edited
+    (out / "taxonomy.yaml").write_text(edited.replace(name, "name: Another"), encoding="utf-8")
+    waiting = run("update", out, *arguments)
+    assert "nlparam refit" in said(waiting)
+    (out / "taxonomy.yaml").write_text(edited, encoding="utf-8")
+    in_place = run("update", out, *arguments, "--json")
+    assert in_place.exit_code == 0, in_place.output
+    assert json.loads(in_place.stdout)["n_before"] == len(tree.corpus) + len(corpus[1])
+    assert len(Taxonomy.load(out / "history" / "1").corpus) == len(tree.corpus) + len(corpus[1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--n-judged", "-5"], "expected at least 0"),
+        (["--n-judged", "some"], "expected a number, all or auto"),
+        (["--propose", "sometimes"], "expected one of auto, always, never"),
+        (["--level", "2"], "got level=2.0, expected between 0 and 1"),
+        (["--confidence", "0"], "got confidence=0.0, expected between 0 and 1"),
+    ],
+)
+def test_impossible_numbers_are_mistakes_in_the_command(tmp_path, arguments, message):
+    refused = run("update", tmp_path / "nowhere", "--texts", tmp_path / "none.jsonl", *arguments)
+    assert refused.exit_code == 2
+    assert message in said(refused)
+
+
+def test_another_folder_takes_the_same_update_again_and_no_other(folder, corpus, store, tmp_path):
+    path, other = tmp_path / "new.jsonl", tmp_path / "other.jsonl"
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in corpus[1]), encoding="utf-8")
+    other.write_text("".join(json.dumps({"text": text}) + "\n" for text in corpus[1][:40]), encoding="utf-8")
+    out = tmp_path / "out"
+    options = ["--store", store, "--n-judged", 0, "--propose", "never", "--lm", NOWHERE, "--out", out]
+    for _ in range(2):
+        done = run("update", folder, "--texts", path, *options)
+        assert done.exit_code == 0, done.output
+    refused = run("update", folder, "--texts", other, *options)
+    assert refused.exit_code == 1
+    assert "it differs in corpus" in said(refused)
+    # A tree that replaces it leaves no update of it.
+    assert run("refit", folder, "--out", out, "--overwrite").exit_code == 0
+    assert not (out / "update.json").exists()
+    assert not (out / "assignments.parquet").exists()
+
+
+def test_a_calibrated_taxonomy_is_asked_with_its_calibration(corpus, store, tmp_path, monkeypatch):
+    monkeypatch.setattr(nlparam.taxonomies.assign, "load_language_model", lambda *_, **__: scripted())
+    labelled, out, table = tmp_path / "labelled.csv", tmp_path / "tree", tmp_path / "labels.csv"
+    with labelled.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["text", "predicate", "label"])
+        rows.writerows([text, "is about sports", int(topic_of(text)[0] == "sports")] for text in corpus[0][:40])
+    options = {"n_stated": 50, "least_texts": 14}
+    taxonomy(corpus[0], lm=scripted(), store=store, depth=1, options=options, calibration=labelled, out=out)
+    path = tmp_path / "new.jsonl"
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in corpus[1][:5]), encoding="utf-8")
+    arguments = ["predict", out, "--texts", path, "--out", table, "--store", store, "--by", "exact"]
+    without = run(*arguments)
+    assert "--calibration" in said(without)
+    done = run(*arguments, "--calibration", labelled)
+    assert done.exit_code == 0, done.output
+    fit = tmp_path / "fit"
+    fit.mkdir()
+    refused = run("predict", fit, "--texts", path, "--out", table, "--calibration", labelled, "--overwrite")
+    assert "only a taxonomy takes one" in said(refused)
