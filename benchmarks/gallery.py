@@ -96,7 +96,7 @@ EXHIBITS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description="Fits the exhibits of the gallery and writes its page")
     parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
-    parser.add_argument("--docs", type=Path, default=Path(__file__).parents[1] / "docs")
+    parser.add_argument("--docs", type=Path, default=Path(__file__).parents[1] / "docs" / "reference")
     parser.add_argument("--out", type=Path, default=Path("out/gallery"))
     parser.add_argument("--lm", default="embedded")
     parser.add_argument("--only", choices=list(EXHIBITS), action="append")
@@ -169,10 +169,10 @@ _HEAD = """# Gallery
 
 Models fitted to real texts by the embedded 1.5B language model on two CPU cores, made by
 `python -m benchmarks.gallery`. Predicates are shown as the language model worded them; intervals are 90% credible
-intervals of the weights given the predicates (see [Posteriors](posteriors.md)), not of the choice of predicates. Where
-they reach across zero and the held-out texts are guessed no better than by the larger class, this small model found
-nothing; that is shown as well. The goals of the addresses and of the arguments were reworded once, after a first one
-("what the paragraph is about"; "how the argument is made: its tone, its form, its evidence") gave vaguer predicates.
+intervals of the weights given the predicates (see [Posteriors](../how-to/posteriors.md)), not of the choice of
+predicates. Where they reach across zero and the held-out texts are guessed no better than by the larger class, this
+small model found nothing; that is shown as well. The goals of the addresses and of the arguments were
+reworded once, after a first one ("what the paragraph is about"; "how the argument is made: its tone, its form, its evidence") gave vaguer predicates.
 """
 
 

@@ -2,7 +2,7 @@
 
 With `-m`, commas sweep: `-m dataset=agnews,bbc seed=0,1,2 arm=full,kmeans hydra/launcher=joblib`. Every run has a
 folder of its own below `outputs/`; a finished one is not repeated, so a sweep that stopped goes on by the same command.
-`--help` lists the groups, `--cfg job` shows what would be run. See docs/experiments.md.
+`--help` lists the groups, `--cfg job` shows what would be run. See docs/how-to/experiments.md.
 """
 
 import sys

@@ -2,10 +2,11 @@
 
 `python -m benchmarks.taxonomy [--only bbc] [--lm embedded] [--store FILE] [--out out/taxonomies]` grows a tree of
 depth 2 for BBC news articles, headlines of The Guardian and AG News, and saves each with its report under `--out`. A
-tree that is there already is not grown again unless `--again` is given. `--gallery docs/taxonomy-gallery.md` writes the
-page of the documentation from the trees that are there. The last line is one JSON object: for each corpus coverage,
-overlap, the highest correlation of siblings, seconds, calls and what the store knew (time is told by a run for which it
-knew nothing), and how well the levels agree with the labels, where there are some (they are used for nothing else).
+tree that is there already is not grown again unless `--again` is given. `--gallery docs/reference/taxonomy-gallery.md`
+writes the page of the documentation from the trees that are there. The last line is one JSON object: for each corpus
+coverage, overlap, the highest correlation of siblings, seconds, calls and what the store knew (time is told by a run
+for which it knew nothing), and how well the levels agree with the labels, where there are some (they are used for
+nothing else).
 """
 
 import argparse
@@ -178,10 +179,10 @@ def page(results: dict[str, dict[str, Any]], out: Path) -> str:
         "# Gallery of taxonomies",
         "",
         "Trees of depth 2 that one command each grew, with the 1.5B language model on a CPU; made by",
-        "`python -m benchmarks.taxonomy --gallery docs/taxonomy-gallery.md`. Nothing was edited. Covered are the texts",
-        "of a divided node that are under at least one of its children; overlap is the share that is under more than",
-        "one. Agreement is how often the denotations of a node agree with the language model on judgments left out,",
-        "the mean of the nodes of a level: a node that agrees on few is a vague one, whatever it covers. Minutes are",
+        "`python -m benchmarks.taxonomy --gallery docs/reference/taxonomy-gallery.md`. Nothing was edited. Covered are",
+        "the texts of a divided node that are under at least one of its children; overlap is the share that is under",
+        "more than one. Agreement is how often the denotations of a node agree with the language model on judgments left",
+        "out, the mean of the nodes of a level: a node that agrees on few is a vague one, whatever it covers. Minutes are",
         "those of a run with an empty store, and missing where a store had answers of runs before.",
         "",
         "| corpus | texts | covered | overlap | highest correlation of siblings | agreement, level 1 and 2 | nodes | "

@@ -16,7 +16,7 @@ from nlparam.runtime.costs import Costs
 # Texts of each group on which the tried candidates are judged.
 _TRIED = 4
 # The share of proposals that no other panel has made, and that of the candidates behind the best that stay in the race,
-# as observed in the runs of `docs/compare.md`.
+# as observed in the runs of `docs/how-to/compare.md`.
 _NEW, _STAY = 0.7, 0.6
 
 

@@ -20,7 +20,7 @@ class Cascade:
     the language model asked for everything (its bias corrected): of the texts for which it would say yes at least
     `target_recall` are found, and of those found at least `target_precision` are right, pooled over the predicates.
 
-    Give it to `nlparam.fit(..., judge=Cascade())`. The mathematics are in `docs/cascade.md`.
+    Give it to `nlparam.fit(..., judge=Cascade())`. The mathematics are in `docs/explanation/cascade.md`.
 
     **Arguments:** the two targets and the failure probability, each between 0 and 1; `n_seed`, the judgments per
     predicate before the head is first trained.

@@ -28,7 +28,7 @@ class TextFeatures:
     """What the head sees of a text: its representation, its n-grams, how it belongs to the slots of the relaxation.
 
     `directions` is `(n_slots, represented_dim)`. The memberships (a softmax over the slots of the relaxed scores) let a
-    few judgments speak for a whole slot; measured in `docs/design.md`.
+    few judgments speak for a whole slot; measured in `docs/explanation/design.md`.
     """
 
     ngrams: NgramFeatures

@@ -59,8 +59,8 @@ class LabelJudge(AbstractJudge):
     - `images`: where texts stand for images, the image of each text. Then the image is shown instead of the text, by a
       prompt of its own (form "single"), and its content is the key of the answer.
     - `form`: `"single"` asks for one predicate at a time; `"contrastive"` lists up to `n_listed` of the predicates that
-      a text is judged for before it asks for each. `docs/language-models.md` has the accuracy and cost of both. A
-      contrastive answer depends on the list, so it is stored and found again only under the same list.
+      a text is judged for before it asks for each. `docs/how-to/language-models.md` has the accuracy and cost of both.
+      A contrastive answer depends on the list, so it is stored and found again only under the same list.
     - `question`: the name of another prompt with the fields `$text` and `$predicate`, by which to ask something else.
     """
 

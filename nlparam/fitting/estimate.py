@@ -15,9 +15,9 @@ from nlparam.runtime.costs import Costs
 # Texts on which the predicates that were tried are judged, to measure tokens and seconds of a judgment.
 _TRIED_TEXTS = 8
 # Contenders judged in full beside each selected predicate, and the share of rounds of refinement in which a proposal
-# is, as observed in fits of the sets of `docs/benchmarks.md`.
+# is, as observed in fits of the sets of `docs/reference/benchmarks.md`.
 _CONTENDERS, _KEPT = 0.1, 0.5
-# The share of pairs that a cascade asks for: that of a small model on 2,000 texts, see `docs/cascade.md`.
+# The share of pairs that a cascade asks for: that of a small model on 2,000 texts, see `docs/explanation/cascade.md`.
 _CASCADED = 0.4
 
 

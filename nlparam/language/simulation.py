@@ -14,7 +14,8 @@ from nlparam.runtime.progress import Progress
 CANNOT_TELL = "this cannot be inferred from the explanation"
 # What stands in an explanation's place to see what is expected without one.
 _NO_EXPLANATION = "It answers as it sees fit."
-# By how much the log-odds of two answers must move for something to have been inferred; see `docs/simulatability.md`.
+# By how much the log-odds of two answers must move for something to have been inferred: see
+# `docs/how-to/simulatability.md`.
 _LEAST_SHIFT = 0.06
 
 

@@ -2,7 +2,8 @@
 
 The wheel of `xllamacpp` is built for every x86 processor since 2013. Where AVX-512 is there, a build for the machine
 reads half as many tokens again a second; and here several prompts are one batch, their common beginning is computed
-once, and a label is read from the logits without sorting the vocabulary. `docs/language-models.md` has the figures.
+once, and a label is read from the logits without sorting the vocabulary. The figures are in
+`docs/how-to/language-models.md`.
 """
 
 import asyncio

@@ -269,7 +269,7 @@ def test_unknown_names_of_sets_are_answered_with_those_there_are(data_folder, tm
 
 
 def test_the_commands_of_the_documentation_are_right():
-    page = CONFIGS.parent / "docs" / "experiments.md"
+    page = CONFIGS.parent / "docs" / "how-to" / "experiments.md"
     commands = [line for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("python -m ben")]
     shown = [line.split()[3:] for line in commands if line.split()[2] == "benchmarks.run"]
     assert len(shown) > 5

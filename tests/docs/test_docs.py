@@ -111,7 +111,7 @@ def test_public_names_have_docstrings(module):
         assert not doc.startswith(f"{name}("), f"{name}: a docstring that a dataclass made by itself"
 
 
-@pytest.mark.parametrize("page", [pytest.param(page, id=page.name) for page in (ROOT / "docs" / "api").glob("*.md")])
+@pytest.mark.parametrize("page", [pytest.param(page, id=page.name) for page in (ROOT / "docs" / "reference" / "api").glob("*.md")])
 def test_api_pages_name_what_is_there(page):
     import importlib
 

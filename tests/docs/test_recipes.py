@@ -1,4 +1,4 @@
-"""The recipes of `docs/challenges.md`: each is run with a scripted language model whose faults are planted."""
+"""The recipes of `docs/how-to/challenges.md`: each is run with a scripted language model whose faults are planted."""
 
 import functools
 import os
@@ -17,7 +17,7 @@ from nlparam.lm.scripted import ScriptedModel
 from tests.helpers.fake_server import FakeServer
 
 _ROOT = Path(__file__).parents[2]
-_PAGE = _ROOT / "docs" / "challenges.md"
+_PAGE = _ROOT / "docs" / "how-to" / "challenges.md"
 _SEEN = 12  # so many words at its beginning tell a text from most others
 
 

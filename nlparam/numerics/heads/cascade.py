@@ -7,7 +7,8 @@ judged and hands the answers to `tell`, until `ask` returns no more:
     audit      the pairs that are to be asked anyway, and a random sample of the others
     remainder  what the audit shows must be asked after all
 
-The statistics are in `nlparam.numerics.heads.certify`, the argument that the certificate is valid in `docs/cascade.md`.
+The statistics are in `nlparam.numerics.heads.certify`; `docs/explanation/cascade.md` argues that the certificate is
+valid.
 """
 
 import dataclasses

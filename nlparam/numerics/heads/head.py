@@ -20,7 +20,8 @@ _MOST_LOG_ODDS = 4.0
 # How far a threshold may move from even odds. Beyond, a predicate that holds nowhere would be made to hold somewhere.
 _MOST_BIAS = 2.0
 _PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
-# What a guess counts against features that are unit vectors. Measured on recorded judgments, see `docs/design.md`.
+# What a guess counts against features that are unit vectors, measured on recorded judgments: see
+# `docs/explanation/design.md`.
 _GUESS_WEIGHT = 0.5
 
 
@@ -91,7 +92,7 @@ def fit_head(
     - `correct_bias`: move each predicate's threshold to the valley between its yes and no answers.
     - `guesses`: for each predicate a direction in which its log-odds are guessed to grow, of unit standard deviation
       over the texts (up to an offset). A coefficient along it is nearly free, so that a few judgments only have to say
-      how far to trust the guess. It is worth most where there are few: see `docs/design.md`.
+      how far to trust the guess. It is worth most where there are few: see `docs/explanation/design.md`.
     - `max_rows`: no predicate is trained on more judgments than this, which bounds time and memory.
     """
     for number, (rows, _) in enumerate(judged):
@@ -139,7 +140,7 @@ def bias(log_odds: Float[np.ndarray, " n_judged"]) -> float:
     """Where a language model's "yes" begins for one predicate, in log-odds.
 
     Half the way from even odds to the valley between the two groups that split the answers best (Otsu 1979). Half,
-    because with few judgments the valley is uncertain; measured in `docs/design.md`.
+    because with few judgments the valley is uncertain; measured in `docs/explanation/design.md`.
     """
     ordered = np.sort(log_odds)
     n = len(ordered)

@@ -5,7 +5,7 @@ with probability `rates[s]`, independently of all others. If stratum s holds E_s
 X_s ~ Binomial(E_s, rates[s]) of them, and the score T = sum_s X_s / rates[s] estimates their number. `tail` is the
 largest probability of a score as low as the one seen among all ways to spread a given number of errors over the
 strata, so it is a valid p-value of "there are at least so many errors" wherever they hide. The derivation and its use
-by the cascade are in `docs/cascade.md`.
+by the cascade are in `docs/explanation/cascade.md`.
 """
 
 from typing import NamedTuple
