@@ -181,9 +181,9 @@ def page(results: dict[str, dict[str, Any]], out: Path) -> str:
         "Trees of depth 2 that one command each grew, with the 1.5B language model on a CPU; made by",
         "`python -m benchmarks.taxonomy --gallery docs/reference/taxonomy-gallery.md`. Nothing was edited. Covered are",
         "the texts of a divided node that are under at least one of its children; overlap is the share that is under",
-        "more than one. Agreement is how often the denotations of a node agree with the language model on judgments left",
-        "out, the mean of the nodes of a level: a node that agrees on few is a vague one, whatever it covers. Minutes are",
-        "those of a run with an empty store, and missing where a store had answers of runs before.",
+        "more than one. Agreement is how often the denotations of a node agree with the language model on judgments",
+        "left out, the mean of the nodes of a level: a node that agrees on few is a vague one, whatever it covers.",
+        "Minutes are those of a run with an empty store, and missing where a store had answers of runs before.",
         "",
         "| corpus | texts | covered | overlap | highest correlation of siblings | agreement, level 1 and 2 | nodes | "
         "minutes | calls |",
