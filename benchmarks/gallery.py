@@ -167,11 +167,11 @@ def exhibit(name: str, what: Exhibit, arguments: argparse.Namespace) -> dict[str
 
 _HEAD = """# Gallery
 
-Models fitted to real texts by the embedded 1.5B language model on two CPU cores, made by
-`python -m benchmarks.gallery`. Predicates are shown as the language model worded them; intervals are 90% credible
-intervals of the weights given the predicates (see [Posteriors](../how-to/posteriors.md)), not of the choice of
-predicates. Where they reach across zero and the held-out texts are guessed no better than by the larger class, this
-small model found nothing; that is shown as well. The goals of the addresses and of the arguments were reworded once, after a first one
+Models fitted to real texts by the embedded 1.5B language model on two CPU cores, made by `python -m
+benchmarks.gallery`. Predicates are shown as the language model worded them; intervals are 90% credible intervals of
+the weights given the predicates (see [Posteriors](../how-to/posteriors.md)), not of the choice of predicates. Where
+they reach across zero and the held-out texts are guessed no better than by the larger class, this small model found
+nothing; that is shown as well. The goals of the addresses and of the arguments were reworded once, after a first one
 ("what the paragraph is about"; "how the argument is made: its tone, its form, its evidence") gave vaguer predicates.
 """
 
