@@ -1,10 +1,10 @@
-"""Tables of the experiments: `python -m benchmarks.table outputs --out docs/benchmarks.md`.
+"""Tables of the experiments: `python -m benchmarks.table outputs --out docs/reference/benchmarks.md`.
 
 Reads the folders of finished runs (RUNS, or folders above them) and nothing else; without RUNS those in
-`benchmarks/runs`, which the published tables are made from (without their fits, which hold the texts). With `--out` the
-tables are written into a page, between two marker lines if the page is there already, and the figures beside it under
-`images/`; without, the tables are printed. `--json` prints the few figures that say where nlparam stands, each with its
-run folders.
+`benchmarks/runs.jsonl`, which the published tables are made from (without their fits, which hold the texts). With
+`--out` the tables are written into a page, between two marker lines if the page is there already, and the figures
+beside it under `images/`; without, the tables are printed. `--json` prints the few figures that say where nlparam
+stands, each with its run folders.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 # Relative to where the command is run: what is printed names no folder of this machine.
-RECORDED = Path(os.path.relpath(Path(__file__).parent / "runs"))
+RECORDED = Path(os.path.relpath(Path(__file__).parent / "runs.jsonl"))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -32,11 +32,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--out", type=Path, help="the page to write the tables into")
     parser.add_argument("--json", action="store_true", help="print the headline figures as one JSON object")
+    parser.add_argument("--record", type=Path, help="a .jsonl file to write the runs into, without their fits")
     given = parser.parse_args(arguments)
-    from benchmarks.experiments.runs import RunFolderError
+    from benchmarks.experiments.runs import RunFolderError, read_runs, write_archive
     from benchmarks.experiments.tables.page import PageError
 
     try:
+        if given.record is not None:
+            write_archive(read_runs(given.runs), given.record)
         _tables(given.runs, given.out, as_json=given.json)
     except (RunFolderError, PageError, OSError) as error:
         sys.exit(str(error))

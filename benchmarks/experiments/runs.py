@@ -6,6 +6,8 @@
 | `run.json` | what came out and where from, written last |
 | `fit/` | the fit, where the arm makes one |
 | `failed.json` | why the run ended without a result |
+
+Many finished runs fit into one `.jsonl` file (`write_archive`), a line for each, without their fits.
 """
 
 import contextlib
@@ -35,7 +37,10 @@ class RunFolderError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A finished run, as its folder has it. `costs` is `Costs.as_dict()`; `metrics` that are no number are `nan`."""
+    """A finished run, as its folder has it. `costs` is `Costs.as_dict()`; `metrics` that are no number are `nan`.
+
+    `config` is its configuration where the run is from an archive, else that is in the folder.
+    """
 
     folder: Path
     experiment: str
@@ -58,6 +63,7 @@ class Run:
     predicates: list[str]
     reference_predicates: list[str]
     versions: dict[str, str]
+    config: dict[str, Any] | None = None
 
     def summary(self) -> str:
         """One line: what it was, what came out, what it took."""
@@ -119,9 +125,42 @@ def claimed(folder: Path, config: Config) -> Iterator[Run | None]:
 
 def write_run(run: Run) -> None:
     """Writes `run.json`, which makes a run complete."""
-    values = {"format": FORMAT} | dataclasses.asdict(run)
-    del values["folder"]
-    write_json(run.folder / RUN, values)
+    write_json(run.folder / RUN, _written(run))
+
+
+def write_archive(runs: Iterable[Run], path: Path) -> None:
+    """Writes finished runs with their configurations into one `.jsonl` file, ordered by their folders."""
+    listed = sorted(runs, key=lambda run: run.folder.as_posix())
+    common = Path(os.path.commonpath([run.folder for run in listed])) if listed else Path()
+    lines = [
+        {"folder": run.folder.relative_to(common).as_posix(), "config": config_of(run), "run": _written(run)}
+        for run in listed
+    ]
+    _write(path, "".join(json.dumps(_finite(line), ensure_ascii=False) + "\n" for line in lines))
+
+
+def config_of(run: Run) -> dict[str, Any]:
+    """The configuration of a run. Raises `RunFolderError` if it cannot be read."""
+    from yaml import YAMLError, safe_load
+
+    if run.config is not None:
+        return run.config
+    path = run.folder / CONFIG
+    if not path.exists():
+        return {}
+    try:
+        values = safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, YAMLError) as error:
+        raise RunFolderError(f"{path} cannot be read ({error}): move the folder away and run it again") from error
+    if not isinstance(values, dict):
+        raise RunFolderError(f"{path} holds no configuration: move the folder away and run it again")
+    return values
+
+
+def _written(run: Run) -> dict[str, Any]:
+    return {"format": FORMAT} | {
+        name: value for name, value in dataclasses.asdict(run).items() if name not in ("folder", "config")
+    }
 
 
 def read_run(folder: str | Path) -> Run:
@@ -133,29 +172,36 @@ def read_run(folder: str | Path) -> Run:
     path = folder / RUN
     if not path.exists():
         raise RunFolderError(f"{folder} holds no finished run: {_unfinished(folder)}")
-    values = _read_json(path)
+    return _run_of(_read_json(path), path, folder)
+
+
+def _run_of(values: dict[str, Any], path: Path, folder: Path, config: dict[str, Any] | None = None) -> Run:
     if values.get("format") != FORMAT:
         raise RunFolderError(
             f"{path} has the format {values.get('format')!r}, expected {FORMAT}: read it with the version of nlparam "
             "that wrote it, or run it again into another folder"
         )
-    fields = [field.name for field in dataclasses.fields(Run) if field.name != "folder"]
+    fields = [field.name for field in dataclasses.fields(Run) if field.name not in ("folder", "config")]
     missing = [name for name in fields if name not in values]
     if missing:
         raise RunFolderError(f"{path} lacks {', '.join(missing)}: it was changed; run it again into another folder")
     kept = {name: values[name] for name in fields}
     for name in ("metrics", "notes"):
         kept[name] = {key: math.nan if value is None else float(value) for key, value in kept[name].items()}
-    return Run(folder=folder, **kept)
+    return Run(folder=folder, config=config, **kept)
 
 
 def read_runs(folders: Iterable[str | Path]) -> list[Run]:
     """All finished runs in or below folders, each once, in the order of their names; unfinished ones are passed over.
 
-    Raises `RunFolderError` for a folder that is not there or has no finished run in it, and for another format.
+    A `.jsonl` file stands for the runs in it. Raises `RunFolderError` for a folder that is not there or has no finished
+    run in it, and for another format.
     """
     found: dict[Path, Run] = {}
     for given in map(Path, folders):
+        if given.suffix == ".jsonl":
+            found |= {run.folder: run for run in _archived(given)}
+            continue
         if not given.is_dir():
             raise RunFolderError(f"there is no folder {given}: expected the folder of a run, or one above several")
         files = sorted(file for file in given.rglob(RUN) if FIT not in file.relative_to(given).parts[:-1])
@@ -164,6 +210,20 @@ def read_runs(folders: Iterable[str | Path]) -> list[Run]:
         for file in files:
             found.setdefault(file.parent.resolve(), read_run(file.parent))
     return list(found.values())
+
+
+def _archived(path: Path) -> Iterator[Run]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise RunFolderError(f"{path} cannot be read ({error}): expected a file of runs, or a folder") from error
+    for number, line in enumerate(lines, start=1):
+        try:
+            values = json.loads(line)
+            folder, config, run = path.with_suffix("") / values["folder"], values["config"], values["run"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunFolderError(f"line {number} of {path} is no run ({error}): write the file again") from error
+        yield _run_of(run, path, folder, config)
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from benchmarks import table
-from benchmarks.experiments.runs import Run, RunFolderError, read_runs, write_run
+from benchmarks.experiments.runs import Run, RunFolderError, config_of, read_runs, write_archive, write_run
 from benchmarks.experiments.schema import defaults
 from benchmarks.experiments.tables import headline
 from benchmarks.experiments.tables.cells import tabulate
@@ -230,6 +230,22 @@ def test_headline_figures(sweep, capsys):
     assert relations["one_hot"]["not_on"] == ["syngoalex_topic"]
     page = markdown(read_runs([sweep]), tabulate(read_runs([sweep])))
     assert "| agnews | 2 | 1.000 | 0.500 | 100 | 1,000 | 0.100 | 10 | 40 | 0.250 |" in page
+
+
+def test_an_archive_stands_for_its_runs(sweep, tmp_path):
+    archive = tmp_path / "runs.jsonl"
+    runs = read_runs([sweep])
+    write_archive(runs, archive)
+    again = read_runs([archive])
+    alike = {"folder": archive, "config": None}
+    assert [dataclasses.replace(run, **alike) for run in again] == [
+        dataclasses.replace(run, **alike) for run in sorted(runs, key=lambda run: run.folder)
+    ]
+    assert [config_of(run) for run in again] == [config_of(run) for run in sorted(runs, key=lambda run: run.folder)]
+    assert len(tabulate(again)) == len(tabulate(runs))
+    archive.write_text(archive.read_text().replace('"run":', '"ran":', 1))
+    with pytest.raises(RunFolderError, match=r"line 1 of .* is no run"):
+        read_runs([archive])
 
 
 def test_headline_figures_that_are_not_there(tmp_path, capsys):

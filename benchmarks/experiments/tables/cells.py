@@ -5,12 +5,9 @@ import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
-from benchmarks.experiments.runs import CONFIG, Run, RunFolderError
+from benchmarks.experiments.runs import Run, config_of
 from benchmarks.experiments.schema import defaults
 
 # The experiment that separates the search from the language model; it has tables of its own.
@@ -147,7 +144,7 @@ def _rank(arm: str) -> int:
 
 
 def _entry(run: Run) -> _Entry:
-    config = _config(run.folder)
+    config = config_of(run)
     setting = Setting(run.task, run.model, run.lm or "", run.embedder, _changes(config))
     return _Entry(run, config, setting)
 
@@ -179,20 +176,6 @@ def _differing(options: list[Mapping[str, Any]]) -> list[str]:
     keys = sorted({key for of in options for key in of})
     differing = [key for key in keys if len({str(of.get(key)) for of in options}) > 1]
     return [key for key in differing if key != "digest"] or differing
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    """The configuration beside a run; empty where there is none."""
-    path = folder / CONFIG
-    if not path.is_file():
-        return {}
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise RunFolderError(f"{path} cannot be read ({error}): move the folder away and run it again") from error
-    if not isinstance(values, dict):
-        raise RunFolderError(f"{path} holds no configuration: move the folder away and run it again")
-    return values
 
 
 def _changes(config: Mapping[str, Any]) -> str:
