@@ -45,26 +45,17 @@ def main() -> None:
 
 def measure(n_texts: int) -> list[dict[str, Any]]:
     """Makes and opens the three kinds of pages for a corpus of this size."""
-    from nlparam.comparing.page import build_comparison_report
-    from nlparam.fitting.page import build_report
-    from nlparam.taxonomies.page.tree import build_taxonomy_report
-
     texts = synthetic_texts(n_texts)
-    kinds = {
-        "fit": (synthetic_fit, build_report),
-        "taxonomy": (synthetic_taxonomy, build_taxonomy_report),
-        "comparison": (synthetic_comparison, build_comparison_report),
-    }
+    kinds = {"fit": synthetic_fit, "taxonomy": synthetic_taxonomy, "comparison": synthetic_comparison}
     # What is loaded and compiled once, whatever the size.
-    warm = texts[:50]
-    for make, build in kinds.values():
-        build(make(warm))
+    for make in kinds.values():
+        make(texts[:50]).report()
     measured = []
     with tempfile.TemporaryDirectory() as folder:
-        for kind, (make, build) in kinds.items():
+        for kind, make in kinds.items():
             result = make(texts)
             start = time.perf_counter()
-            html = build(result)
+            html = result.report()
             seconds = time.perf_counter() - start
             path = Path(folder) / f"{kind}.html"
             path.write_text(html, encoding="utf-8")

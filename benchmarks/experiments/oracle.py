@@ -27,7 +27,7 @@ from benchmarks.experiments.oracle_parts import Candidates, OracleJudge, OracleP
 from benchmarks.experiments.runs import Run, claimed, run_folder, write_run
 from benchmarks.experiments.schema import Config, validate
 from nlparam.corpus.corpus import Corpus
-from nlparam.fitting.search import Found, Search, SearchOptions
+from nlparam.fitting.search import Found, Search, SearchOptions, run_search
 from nlparam.fitting.setup import default_options
 from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder, embed_corpus
 from nlparam.language.features import NgramFeatures
@@ -123,7 +123,7 @@ def search(prepared: Prepared, config: Config) -> tuple[Found, Costs]:
     candidates = prepared.candidates(n_distractors=arm["n_distractors"], seed=config.seed)
     model, costs = build_model(config.model, dataset), Costs()
     data, _ = model.prepare(dataset.data, len(corpus))
-    found = Search(
+    search = Search(
         model,
         corpus,
         prepared.embeddings,
@@ -136,8 +136,8 @@ def search(prepared: Prepared, config: Config) -> tuple[Found, Costs]:
         meter=Meter(costs),
         progress=Progress(False),
         seed=config.seed,
-    ).run(prepared.ngrams)
-    return found, costs
+    )
+    return run_search(search, prepared.ngrams), costs
 
 
 def options_of(config: Config, model: AbstractPredicateModel, corpus: Corpus) -> SearchOptions:

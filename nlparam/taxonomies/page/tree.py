@@ -137,7 +137,7 @@ def describe_taxonomy(taxonomy: TreeLike) -> TreePage:
     nodes = _nodes(taxonomy)
     return TreePage(
         title=excerpt(goal, MAX_SENTENCE) if goal else f"Taxonomy of {n_texts:,} texts",
-        model=TreeLike,
+        model="Taxonomy",
         summary=(
             f"This page shows {n_texts:,} {'text' if n_texts == 1 else 'texts'} as a tree of "
             f"{len(taxonomy.predicate_ids):,} predicates: the children of a predicate explain its texts. "
