@@ -2,26 +2,26 @@
 
 import abc
 import dataclasses
+import functools
 import hashlib
 import itertools
 import json
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from nlparam.corpus.corpus import text_digest
+from nlparam.language.asking import LabelQuestion, read_labels
 from nlparam.language.prompting import cut_words, load_prompt
-from nlparam.lm.base import Completion, Image, Message, Request
+from nlparam.lm.base import Image, Message
 from nlparam.lm.engine import Engine
 from nlparam.lm.store import Store
 from nlparam.runtime.costs import Costs
-from nlparam.runtime.progress import Progress, Task
+from nlparam.runtime.progress import Progress
 
 LABELS = ("yes", "no")
 FORMS = ("single", "contrastive")
-_LOOKED_UP = 4096  # questions looked up in the store at once, and the most that wait to be sent
 
 
 class AbstractJudge(abc.ABC):
@@ -50,8 +50,7 @@ class LabelJudge(AbstractJudge):
     """Asks a language model and reads the probabilities of the labels yes and no, renormalised over the two.
 
     Prompts put the text before the predicate and requests are ordered by text, so that a prefix cache computes each
-    text once. Every answer is stored as soon as it is there. Questions are made as they are sent: a million of them
-    need no more memory than two numbers each.
+    text once. Every answer is stored as soon as it is there, and questions are made as they are sent.
 
     **Arguments:**
 
@@ -92,72 +91,35 @@ class LabelJudge(AbstractJudge):
 
     def judge(self, texts: Sequence[str], predicates: Sequence[str], pairs: np.ndarray) -> np.ndarray:
         pairs = np.asarray(pairs, dtype=np.int64).reshape(-1, 2)
-        there: list[int] = np.unique(pairs[:, 0]).tolist()
-        digests = {text: self._digest(texts[text]) for text in there}
+        digests = {text: self._digest(texts[text]) for text in np.unique(pairs[:, 0]).tolist()}
         # One question may occur twice (equal texts, equal predicates): it is asked once, in text-major order.
         of_text = _first_equal(pairs[:, 0], digests)
         of_predicate = _first_equal(pairs[:, 1], predicates)
-        questions, position = np.unique(np.column_stack([of_text, of_predicate]), axis=0, return_inverse=True)
-        answers = np.full(len(questions), np.nan)
-        under_way: dict[int, tuple[int, str, str, str]] = {}
-        with self.progress.task("judging", len(questions), costs=self.costs, unit="judgments") as task:
+        distinct, position = np.unique(np.column_stack([of_text, of_predicate]), axis=0, return_inverse=True)
+        answers = np.full(len(distinct), np.nan)
 
-            def requests() -> Iterator[Request]:
-                sent = 0
-                for group in self._unanswered(questions, predicates, digests, answers, task):
-                    text = texts[group.text]
-                    shown = text if self.images is not None else cut_words(text, self.n_words)
-                    for number, predicate in group.questions:
-                        if np.isnan(answers[number]):
-                            digest = digests[group.text]
-                            under_way[sent] = (number, group.version, predicates[predicate], digest)
-                            messages = self._messages(shown, predicates[predicate], group.listed)
-                            yield Request(messages, labels=LABELS, group=digest)
-                            sent += 1
+        def keep(number: int, values: Sequence[float]) -> None:
+            answers[number] = values[0]
 
-            def keep(sent: int, completion: Completion) -> None:
-                task.advance()
-                number, version, predicate, digest = under_way.pop(sent)
-                probability = yes_probability(completion)
-                if probability is None:
-                    self.costs.failures += 1
-                    return
-                answers[number] = probability
-                self.costs.judgments_asked += 1
-                self.store.put_judgments(self.engine.lm.identity, version, [(predicate, digest, probability)])
-
-            self.engine.stream(requests(), on_result=keep)
+        questions = self._questions(texts, predicates, digests, distinct)
+        with self.progress.task("judging", len(distinct), costs=self.costs, unit="judgments") as task:
+            # P(yes) / (P(yes) + P(no))
+            read_labels(self.engine, questions, lambda shares: shares[:1], keep, self.store, self.costs, task)
         return answers[position.reshape(-1)]
 
-    def _unanswered(self, questions, predicates, digests, answers, task: Task) -> "Iterator[_Group]":
-        """The groups that the store cannot answer in full; what it can is filled into `answers`."""
-        model, groups = self.engine.lm.identity, self._groups(questions, predicates)
-        while block := _take(groups, _LOOKED_UP):
-            by_version: dict[str, dict[tuple[str, str], int]] = {}
-            for group in block:
-                keys = by_version.setdefault(group.version, {})
-                keys |= {(predicates[p], digests[group.text]): number for number, p in group.questions}
-            for version, keys in by_version.items():
-                known = self.store.get_judgments(model, version, list(keys))
-                for key, probability in known.items():
-                    answers[keys[key]] = probability
-                self.costs.judgments_served += len(known)
-                task.advance(len(known))
-            yield from block
-
-    def _groups(self, questions: np.ndarray, predicates: Sequence[str]) -> "Iterator[_Group]":
-        """Questions about one text, at most `n_listed` of them, in text-major order."""
-        versions: dict[tuple[int, ...], tuple[tuple[str, ...], str]] = {}
-        starts = np.flatnonzero(np.diff(questions[:, 0], prepend=-1)).tolist()
-        for start, end in itertools.pairwise([*starts, len(questions)]):
+    def _questions(self, texts, predicates, digests, distinct: np.ndarray) -> Iterator[LabelQuestion]:
+        """In text-major order; with a list, at most `n_listed` about one text share it."""
+        starts = np.flatnonzero(np.diff(distinct[:, 0], prepend=-1)).tolist()
+        for start, end in itertools.pairwise([*starts, len(distinct)]):
+            text = int(distinct[start, 0])
+            show = functools.cache(functools.partial(self._shown, texts[text]))
             for first in range(start, end, self.n_listed):
-                part = range(first, min(first + self.n_listed, end))
-                asked: tuple[int, ...] = tuple(questions[part.start : part.stop, 1].tolist())
-                if asked not in versions:
-                    listed = tuple(predicates[p] for p in asked) if self.form == "contrastive" else ()
-                    versions[asked] = (listed, self._version(listed))
-                listed, version = versions[asked]
-                yield _Group(int(questions[start, 0]), list(zip(part, asked, strict=True)), listed, version)
+                asked = [predicates[p] for p in distinct[first : min(first + self.n_listed, end), 1].tolist()]
+                listed = tuple(asked) if self.form == "contrastive" else ()
+                version = self._version(listed)
+                for predicate in asked:
+                    write = functools.partial(self._messages, show, predicate, listed)
+                    yield LabelQuestion(LABELS, version, ((predicate, digests[text]),), write, digests[text])
 
     def _version(self, listed: tuple[str, ...]) -> str:
         """The version of the prompt; with a list of predicates, its digest belongs to it."""
@@ -175,32 +137,17 @@ class LabelJudge(AbstractJudge):
             raise ValueError(f"got the text {text[:60]!r}, expected one that stands for an image of this judge")
         return self.images[text]
 
-    def _messages(self, shown: str, predicate: str, listed: tuple[str, ...]) -> tuple[Message, ...]:
+    def _shown(self, text: str) -> str:
+        return text if self.images is not None else cut_words(text, self.n_words)
+
+    def _messages(self, show: Callable[[], str], predicate: str, listed: tuple[str, ...]) -> tuple[Message, ...]:
         if self.images is not None:
-            return self.prompt.fill(predicate=predicate, images=(self._image(shown),))
+            return self.prompt.fill(predicate=predicate, images=(self._image(show()),))
         if not listed:
-            return self.prompt.fill(text=shown, predicate=predicate)
+            return self.prompt.fill(text=show(), predicate=predicate)
         numbered = "\n".join(f"{number}. {other}" for number, other in enumerate(listed, 1))
         number = str(listed.index(predicate) + 1)
-        return self.prompt.fill(text=shown, predicates=numbered, predicate=predicate, number=number)
-
-
-class _Group(NamedTuple):
-    """Questions about one text: pairs of their number and their predicate, and what the prompt lists."""
-
-    text: int
-    questions: list[tuple[int, int]]
-    listed: tuple[str, ...]
-    version: str
-
-
-def _take(groups: Iterator[_Group], n_questions: int) -> list[_Group]:
-    """The next groups, until they have so many questions."""
-    taken, n_taken = [], 0
-    while n_taken < n_questions and (group := next(groups, None)) is not None:
-        taken.append(group)
-        n_taken += len(group.questions)
-    return taken
+        return self.prompt.fill(text=show(), predicates=numbered, predicate=predicate, number=number)
 
 
 def _first_equal(indices: np.ndarray, values: Any) -> np.ndarray:
@@ -208,15 +155,3 @@ def _first_equal(indices: np.ndarray, values: Any) -> np.ndarray:
     distinct, position = np.unique(indices, return_inverse=True)
     first: dict[str, int] = {}
     return np.asarray([first.setdefault(values[index], index) for index in distinct.tolist()], np.int64)[position]
-
-
-def yes_probability(completion: Completion) -> float | None:
-    """P(yes) / (P(yes) + P(no)), or None where the model was about to say something else altogether.
-
-    A label the server did not list among the likely tokens has probability 0; if both together have less than 1%, the
-    model did not answer the question, and dividing noise by noise would pass for a judgment.
-    """
-    if completion.label_logprobs is None:
-        return None
-    yes, no = (math.exp(logprob) for logprob in completion.label_logprobs)
-    return yes / (yes + no) if yes + no > 0.01 else None

@@ -3,15 +3,14 @@
 import dataclasses
 import hashlib
 import json
-import math
 import string
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from nlparam.language.prompting import Prompt
-from nlparam.lm.base import Completion, Message, Request, neutralise
+from nlparam.language.asking import LabelQuestion, read_labels
+from nlparam.language.prompting import Prompt, one_line
+from nlparam.lm.base import Message, neutralise
 from nlparam.lm.engine import Engine
 from nlparam.runtime.progress import Progress
 
@@ -48,84 +47,35 @@ class Chooser:
 
         Raises `LanguageModelError` and `StoreError` as `Engine.stream` does.
         """
-        asked: dict[_Asked, list[tuple[int, int]]] = {}
+        asked: dict[tuple[tuple[Message, ...], tuple[str, ...]], list[tuple[int, int]]] = {}
         for number, (fields, choices) in enumerate(zip(questions, options, strict=True)):
             if not 2 <= len(choices) <= len(LETTERS) or len(set(choices)) < len(choices):
                 raise ValueError(f"got the options {list(choices)}, expected 2 to {len(LETTERS)} different ones")
             for turn in range(min(self.n_orders, len(choices))):
                 order = (*choices[turn:], *choices[:turn])
                 # On one line each: what stands in an option cannot be taken for another.
-                lines = (" ".join(option.split()) for option in order)
-                listed = "\n".join(f"{letter}. {line}" for letter, line in zip(LETTERS, lines, strict=False))
+                listed = "\n".join(f"{letter}. {one_line(o)}" for letter, o in zip(LETTERS, order, strict=False))
+                filled = self.prompt.fill(**fields, options=listed)
                 # Neutralised here, as it is sent: the store must not take two texts for one, or one for two.
-                messages = (dataclasses.replace(m, content=neutralise(m.content)) for m in self._fill(fields, listed))
-                asked.setdefault(_Asked(tuple(messages), order), []).append((number, turn))
-        read = self._read(list(asked))
+                messages = tuple(dataclasses.replace(m, content=neutralise(m.content)) for m in filled)
+                asked.setdefault((messages, order), []).append((number, turn))
+        read = [np.full(len(order), np.nan) for _, order in asked]
+        costs, version = self.engine.costs, f"{self.prompt.version}-choice"
+        with self.progress.task(self.what, len(asked), costs=costs, unit="answers") as task:
+            lettered = (
+                LabelQuestion(tuple(LETTERS[: len(order)]), version, _keys(messages, order), lambda m=messages: m)
+                for messages, order in asked
+            )
+            read_labels(self.engine, lettered, list, read.__setitem__, self.engine.store, costs, task)
         sums = [np.zeros(len(choices)) for choices in options]
-        for one, places in asked.items():
+        for probabilities, places in zip(read, asked.values(), strict=True):
             for number, turn in places:
-                sums[number] += np.roll(read[one], turn)
+                sums[number] += np.roll(probabilities, turn)
         return [total / min(self.n_orders, len(total)) for total in sums]
 
-    def _fill(self, fields: Mapping[str, Any], listed: str) -> tuple[Message, ...]:
-        return self.prompt.fill(**fields, options=listed)
 
-    def _read(self, asked: "list[_Asked]") -> "dict[_Asked, np.ndarray]":
-        """The probabilities of each question in the order of its options, from the store or the language model."""
-        store, model, version = self.engine.store, self.engine.lm.identity, f"{self.prompt.version}-choice"
-        read: dict[_Asked, np.ndarray] = {}
-        if store is not None:
-            known = store.get_judgments(model, version, [key for one in asked for key in one.keys])
-            for one in asked:
-                values = np.asarray([known.get(key, np.nan) for key in one.keys])
-                if np.isfinite(values).all():
-                    read[one] = values
-                    self.engine.costs.judgments_served += 1
-        missing = [one for one in asked if one not in read]
-        with self.progress.task(self.what, len(asked), costs=self.engine.costs, unit="answers") as task:
-            task.advance(len(asked) - len(missing))
-
-            def requests() -> Iterator[Request]:
-                for one in missing:
-                    yield Request(one.messages, labels=tuple(LETTERS[: len(one.options)]))
-
-            def keep(number: int, completion: Completion) -> None:
-                task.advance()
-                one = missing[number]
-                probabilities = letter_probabilities(completion)
-                if probabilities is None:
-                    self.engine.costs.failures += 1
-                    return
-                read[one] = probabilities
-                self.engine.costs.judgments_asked += 1
-                if store is not None:
-                    items = [(*key, float(p)) for key, p in zip(one.keys, probabilities, strict=True)]
-                    store.put_judgments(model, version, items)
-
-            self.engine.stream(requests(), on_result=keep)
-        return {one: read.get(one, np.full(len(one.options), np.nan)) for one in asked}
-
-
-@dataclasses.dataclass(frozen=True)
-class _Asked:
-    """One question as it is sent, with its options in the order of their letters."""
-
-    messages: tuple[Message, ...]
-    options: tuple[str, ...]
-
-    @property
-    def keys(self) -> list[tuple[str, str]]:
-        """Under which the store keeps the probability of each option: the option, and a digest of the question."""
-        contents = json.dumps([[message.role, message.content] for message in self.messages])
-        digest = hashlib.sha256(contents.encode("utf-8", errors="replace")).hexdigest()
-        return [(option, digest) for option in self.options]
-
-
-def letter_probabilities(completion: Completion) -> np.ndarray | None:
-    """The probabilities of the letters, renormalised, or `None` where the model was about to say something else."""
-    if completion.label_logprobs is None:
-        return None
-    probabilities = np.asarray([math.exp(logprob) for logprob in completion.label_logprobs])
-    total = probabilities.sum()
-    # As for yes and no (`language.judge`): dividing noise by noise would pass for an answer.
-    return np.clip(probabilities / total, 0.0, 1.0) if total > 0.01 else None
+def _keys(messages: tuple[Message, ...], options: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Under which the store keeps the probability of each option: the option, and a digest of the question."""
+    contents = json.dumps([[message.role, message.content] for message in messages])
+    digest = hashlib.sha256(contents.encode("utf-8", errors="replace")).hexdigest()
+    return tuple((option, digest) for option in options)

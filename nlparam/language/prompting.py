@@ -58,6 +58,11 @@ def load_prompt(name: str, path: Path | None = None) -> Prompt:
     return Prompt(name, f"{name}-{declared[1]}-{digest}", sections)
 
 
+def one_line(text: str) -> str:
+    """A text with single spaces between its words, so that it cannot begin another line of a prompt."""
+    return " ".join(text.split())
+
+
 def cut_words(text: str, n_words: int) -> str:
     """The first `n_words` words on one line, at most 12 characters a word on average: what a prompt shows of a text."""
     words = text.lstrip()[: n_words * 40].split(maxsplit=n_words)[:n_words]
