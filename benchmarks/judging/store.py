@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nlparam.lm.store import Store
-from nlparam.lm.store.log import beside
+from nlparam.lm.store.database import beside
 
 _MODEL, _PROMPT, _PREDICATES = "benchmark", "1-w400", 100
 _BATCH = 500_000

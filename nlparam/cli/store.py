@@ -188,7 +188,7 @@ def gc(
 
 @app.command()
 def salvage(store: Store = None) -> None:
-    """Mend a damaged store: save every readable answer in a new file, and keep the damaged one beside it.
+    """Mend a damaged store: save every answer that SQLite can read in a new file, and keep the damaged one beside it.
 
     Stop everything that uses the store first.
     """
@@ -199,7 +199,7 @@ def salvage(store: Store = None) -> None:
     found = save(path)
     print_lines(
         f"saved {found.saved.judgments:,} judgments, {found.saved.completions:,} completions and "
-        f"{found.saved.embeddings:,} embeddings from {found.n_pages:,} pages",
+        f"{found.saved.embeddings:,} embeddings; {found.n_unreadable:,} places could not be read",
         f"store:    {path}",
         f"damaged:  {found.damaged} (delete it when you do not need it)",
     )

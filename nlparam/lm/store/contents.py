@@ -1,13 +1,13 @@
 """What is in a store, and how to throw a part of it away: `nlparam store stats`, `check` and `gc`."""
 
 import dataclasses
+import math
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from nlparam.errors import StoreError
-from nlparam.lm.store.log import beside
+from nlparam.lm.store.database import beside
 from nlparam.lm.store.schema import KINDS, SCHEMA_VERSION
 from nlparam.lm.store.store import Counts, Store
 
@@ -121,16 +121,16 @@ def collect(
 
     Raises `StoreError` for a model or prompt version that the store does not have.
     """
-    conditions, values = _conditions(store, older_than, model, prompt_version)
+    where, values = _conditions(store, older_than, model, prompt_version)
     before = sum(_sizes(store))
-    deleted = [0] * len(KINDS)
-    if conditions:
-        where = " AND ".join(conditions)
-        for number, kind in enumerate(KINDS):
-            deleted[number] += _delete(store, kind, where, values, dry_run=dry_run)
     if dry_run:
-        left = _estimate(store, f"NOT coalesce({' AND '.join(conditions)}, 0)" if conditions else "1", values)
-        return _pretend(store, before, deleted, left, max_size)
+        deleted, left = _count(store, where, values), _estimate(store, f"NOT coalesce({where}, 0)", values)
+        if max_size is not None and left > max_size:
+            since = _cutoff(store, max_size)
+            where, values = f"({where}) OR time < ?", (*values, since)
+            deleted, left = _count(store, where, values), _estimate(store, "time >= ?", (since,))
+        return Collected(deleted, before, min(before, int(left)))
+    deleted = _delete(store, where, values)
     _compact(store)
     budget = max_size
     for _ in range(5):
@@ -139,17 +139,17 @@ def collect(
             break
         # The estimate of the size of a row is corrected by what the file turned out to need.
         budget = int(min(budget, max_size) * min(1.0, _estimate(store, "1", ()) / size))
-        oldest_kept = _cutoff(store, budget)
-        for number, kind in enumerate(KINDS):
-            deleted[number] += _delete(store, kind, "time < ?", (oldest_kept,), dry_run=False)
+        older = _delete(store, "time < ?", (_cutoff(store, budget),))
+        deleted = Counts(*map(sum, zip(deleted, older, strict=True)))
         _compact(store)
         budget = int(budget * 0.98)
-    return Collected(Counts(*deleted), before, sum(_sizes(store)))
+    return Collected(deleted, before, sum(_sizes(store)))
 
 
 def _conditions(
     store: Store, older_than: float | None, model: str | None, prompt_version: str | None
-) -> tuple[list[str], tuple]:
+) -> tuple[str, tuple]:
+    """What the rows to delete have in common, as SQL and its parameters."""
     conditions, values = [], []
     if older_than is not None:
         conditions.append("time < ?")
@@ -157,11 +157,7 @@ def _conditions(
     if model is not None or prompt_version is not None:
         with store.database.read() as connection:
             sources = connection.execute("SELECT id, model, prompt_version FROM sources").fetchall()
-        chosen = [
-            row[0]
-            for row in sources
-            if model in (None, row[1]) and (prompt_version is None or prompt_version == row[2])
-        ]
+        chosen = [row[0] for row in sources if model in (None, row[1]) and prompt_version in (None, row[2])]
         if not chosen:
             known = ", ".join(sorted({f"{row[1]!r} {row[2]!r}" for row in sources})) or "none"
             asked = " ".join(repr(name) for name in (model, prompt_version) if name is not None)
@@ -169,30 +165,27 @@ def _conditions(
                 f"the store {store.path} has nothing of {asked}; models and prompt versions in it: {known}"
             )
         conditions.append(f"source IN ({', '.join(map(str, chosen))})")
-    return conditions, tuple(values)
+    return " AND ".join(conditions) or "0", tuple(values)
 
 
-def _delete(store: Store, kind: str, where: str, values: tuple, *, dry_run: bool) -> int:
-    if dry_run:
-        return store.database.number(f"SELECT count(*) FROM {kind} WHERE {where}", values)
-    total = 0
-    # In slices, so that others can write in between and the log stays short.
-    for bounds, limits in _slices(store.database.number(f"SELECT count(*) FROM {kind}")):
-        with store.database.write(_ROWS_PER_SLICE) as connection:
-            deleted = connection.execute(f"DELETE FROM {kind} WHERE {bounds} AND ({where})", (*limits, *values))
-            total += deleted.rowcount
-    return total
+def _count(store: Store, where: str, values: tuple) -> Counts:
+    return Counts(*(store.database.number(f"SELECT count(*) FROM {kind} WHERE {where}", values) for kind in KINDS))
 
 
-def _slices(n_rows: int) -> Iterator[tuple[str, tuple]]:
-    """Conditions that split a table into about equal parts by its keys, which are uniform because they are digests."""
-    n_slices = min(1 + n_rows // _ROWS_PER_SLICE, 4096)
-    starts = [(number * 65536 // n_slices).to_bytes(2, "big") for number in range(n_slices)]
-    for number, start in enumerate(starts):
-        if number + 1 < n_slices:
-            yield "key >= ? AND key < ?", (start, starts[number + 1])
-        else:
-            yield "key >= ?", (start,)
+def _delete(store: Store, where: str, values: tuple) -> Counts:
+    """Deletes the rows that meet a condition, and returns how many of each kind."""
+    deleted = []
+    for kind in KINDS:
+        found = 0
+        n_slices = min(1 + store.database.number(f"SELECT count(*) FROM {kind}") // _ROWS_PER_SLICE, 4096)
+        # In slices, so that others can write in between and the log stays short. Keys are digests, hence uniform.
+        starts = [(number * 65536 // n_slices).to_bytes(2, "big") for number in range(n_slices)]
+        for start, end in zip(starts, [*starts[1:], b"\xff" * 33], strict=True):
+            with store.database.write(_ROWS_PER_SLICE) as connection:
+                query = f"DELETE FROM {kind} WHERE key >= ? AND key < ? AND ({where})"
+                found += connection.execute(query, (start, end, *values)).rowcount
+        deleted.append(found)
+    return Counts(*deleted)
 
 
 def _compact(store: Store) -> None:
@@ -207,58 +200,21 @@ def _compact(store: Store) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 
-def _estimate(store: Store, where: str, values: Sequence) -> float:
+def _estimate(store: Store, where: str, values: tuple) -> float:
     """About how many bytes the rows that meet a condition take."""
-    total = 0.0
+    queries = (f"SELECT total({_BYTES[kind]}) FROM {kind} WHERE {where}" for kind in KINDS)
     with store.database.snapshot() as connection:
-        for kind in KINDS:
-            query = f"SELECT total({_BYTES[kind]}) FROM {kind} WHERE {where}"
-            total += connection.execute(query, tuple(values)).fetchone()[0]
-    return total
-
-
-def _pretend(store: Store, before: int, deleted: list[int], left: float, max_size: int | None) -> Collected:
-    if max_size is not None and left > max_size:
-        oldest_kept = _cutoff(store, max_size)
-        for number, kind in enumerate(KINDS):
-            older = _delete(store, kind, "time < ?", (oldest_kept,), dry_run=True)
-            deleted[number] = max(deleted[number], older)
-        left = _estimate(store, "time >= ?", (oldest_kept,))
-    return Collected(Counts(*deleted), before, min(before, int(left)))
+        return sum(connection.execute(query, values).fetchone()[0] for query in queries)
 
 
 def _cutoff(store: Store, budget: float) -> float:
-    """A time such that what was stored since then takes at most `budget` bytes, and little less if it can be."""
+    """The time since which what was stored takes at most `budget` bytes."""
+    sizes = " UNION ALL ".join(f"SELECT time, {_BYTES[kind]} AS size FROM {kind}" for kind in KINDS)
+    # Rows of the same time come with the same sum: all of them are kept, or none.
+    summed = f"SELECT time, sum(size) OVER (ORDER BY time DESC) AS total FROM ({sizes})"
     with store.database.snapshot() as connection:
-        ends = [connection.execute(f"SELECT min(time), max(time) FROM {kind}").fetchone() for kind in KINDS]
-        low = min((end[0] for end in ends if end[0] is not None), default=0.0)
-        high = max((end[1] for end in ends if end[1] is not None), default=0.0) + 1.0
-        kept = 0.0
-        # Each pass looks closer at the part of time in which the budget ends.
-        while True:
-            width = (high - low) / 256
-            sizes = _sizes_by_time(connection, low, high, width)
-            part = 255
-            while part >= 0 and kept + sizes.get(part, 0.0) <= budget:
-                kept += sizes.get(part, 0.0)
-                part -= 1
-            if part < 0:
-                return low
-            high, low = min(high, low + (part + 1) * width), low + part * width
-            if sizes[part] <= 0.01 * budget or width < 1e-3:
-                return high
-
-
-def _sizes_by_time(connection: sqlite3.Connection, low: float, high: float, width: float) -> dict[int, float]:
-    sizes: dict[int, float] = {}
-    for kind in KINDS:
-        query = (
-            f"SELECT min(255, CAST((time - ?) / ? AS INTEGER)) AS part, total({_BYTES[kind]}) FROM {kind} "
-            "WHERE time >= ? AND time < ? GROUP BY part"
-        )
-        for part, size in connection.execute(query, (low, width, low, high)):
-            sizes[part] = sizes.get(part, 0.0) + size
-    return sizes
+        kept = connection.execute(f"SELECT min(time) FROM ({summed}) WHERE total <= ?", (budget,)).fetchone()[0]
+    return math.inf if kept is None else kept
 
 
 def _sizes(store: Store) -> tuple[int, int]:

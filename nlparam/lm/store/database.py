@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from nlparam.errors import StoreError
-from nlparam.lm.store.log import beside, lost_commits
 from nlparam.lm.store.schema import KINDS, bring_up_to_date, version_of
 
 PAGE_SIZE = 4096
@@ -27,6 +26,11 @@ _UNREADABLE = {
 }
 
 
+def beside(path: Path, ending: str) -> Path:
+    """The file that SQLite keeps beside a database: `-wal` or `-shm`."""
+    return path.with_name(path.name + ending)
+
+
 class Database:
     """A connection with a lock, shared by threads. `":memory:"` for one without a file.
 
@@ -42,8 +46,6 @@ class Database:
         self._rows_until_look = _ROWS_BETWEEN_LOOKS
         if not in_memory:
             _make_room(path)
-            if lost := lost_commits(path):
-                raise self.damaged(f"its log {beside(path, '-wal')} holds {lost} or more unreadable transactions")
         with self.explained():
             self.connection = self._connect(":memory:" if in_memory else path)
         try:
@@ -177,8 +179,8 @@ def explanation(path: Path, error: sqlite3.Error, busy_timeout: float) -> str:
             )
         case sqlite3.SQLITE_NOTADB:
             return (
-                f"{path} is not a store or is damaged ({error}): if it was one, `nlparam store salvage --store {path}` "
-                "saves what can be read; else choose another file with --store"
+                f"{path} is not a store or is damaged ({error}): put a copy of it in its place, or choose another file "
+                "with --store"
             )
         case sqlite3.SQLITE_CORRUPT:
             return damage_message(path, str(error))

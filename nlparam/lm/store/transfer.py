@@ -5,7 +5,7 @@ import json
 import math
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -27,21 +27,20 @@ COLUMNS = {
     "embeddings": ("key", "model", "vector", "time"),
 }
 _TELLING = {"probability": "judgments", "text": "completions", "vector": "embeddings"}
-_SELECT = {
-    "judgments": "SELECT key, model, prompt_version, predicates.text, probability, time FROM judgments "
-    "LEFT JOIN sources ON sources.id = source LEFT JOIN predicates ON predicates.id = predicate ORDER BY key",
-    "completions": "SELECT key, model, text, prompt_tokens, completion_tokens, time FROM completions "
-    "LEFT JOIN sources ON sources.id = source ORDER BY key",
-    # In the order of the file: in that of the keys each row would be another page.
-    "embeddings": "SELECT key, model, vector, time FROM embeddings LEFT JOIN sources ON sources.id = source",
-}
-_SELECT_1 = {
-    "judgments": "SELECT key, NULL, NULL, NULL, probability, time FROM judgments ORDER BY key",
-    "completions": "SELECT key, NULL, text, prompt_tokens, completion_tokens, time FROM completions ORDER BY key",
-    "embeddings": "SELECT key, NULL, vector, time FROM embeddings",
-}
+_OF_NAMES = {"model": "sources.model", "prompt_version": "sources.prompt_version", "predicate": "predicates.text"}
 
 Row = tuple  # the values of COLUMNS of a kind, with the key and a vector as bytes
+
+
+def select(kind: str, *, named: bool = True) -> str:
+    """The query for all rows of a kind; not `named`, without what the two small tables say of them."""
+    of_names = _OF_NAMES if named else dict.fromkeys(_OF_NAMES, "NULL")
+    query = f"SELECT {', '.join(of_names.get(name, f'{kind}.{name}') for name in COLUMNS[kind])} FROM {kind}"
+    if named:
+        query += " LEFT JOIN sources ON sources.id = source"
+    if named and kind == "judgments":
+        query += " LEFT JOIN predicates ON predicates.id = predicate"
+    return query
 
 
 class Merged(NamedTuple):
@@ -62,9 +61,11 @@ def export(store: Store, out: Path, *, what: str = "judgments") -> int:
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(f"{out.name}.partial")
     write = _write_parquet if out.suffix == ".parquet" else _write_jsonl
+    # Embeddings in the order of the file: in that of the keys each row would be on another page.
+    query = select(what) + ("" if what == "embeddings" else " ORDER BY key")
     try:
         with store.database.snapshot() as connection:
-            n_rows = write(partial, what, connection.execute(_SELECT[what]))
+            n_rows = write(partial, what, connection.execute(query))
         partial.replace(out)
     finally:
         partial.unlink(missing_ok=True)
@@ -83,7 +84,7 @@ def merge(store: Store, path: Path) -> list[Merged]:
         if path.suffix not in SUFFIXES:
             return _merge_store(store, path)
         found = _read_parquet(path) if path.suffix == ".parquet" else _read_jsonl(path)
-        return [] if found is None else [_merge_rows(store, *found)]
+        return [] if found is None else [merge_rows(store, *found)]
     except OSError as error:
         raise StoreError(f"{path} cannot be read ({error}): choose another file") from error
 
@@ -197,70 +198,51 @@ def _merge_store(store: Store, path: Path) -> list[Merged]:
             version = version_of(other, path)
             if version == 0:
                 raise StoreError(f"{path} is an empty file, expected a store, or a name that ends in {_FILES}")
-            select = _SELECT_1 if version == 1 else _SELECT
             found = []
             for kind in KINDS:
                 rows = (
-                    _checked(kind, dict(zip(COLUMNS[kind], row, strict=True)), f"{path}, {kind}, row {number}")
-                    for number, row in enumerate(other.execute(select[kind]), start=1)
+                    checked(kind, row, f"{path}, {kind}, row {number}")
+                    for number, row in enumerate(other.execute(select(kind, named=version > 1)), start=1)
                 )
-                found.append(_merge_rows(store, kind, rows))
+                found.append(merge_rows(store, kind, rows))
             return found
     except sqlite3.Error as error:
         raise StoreError(explanation(path, error, 5.0)) from error
 
 
-def _merge_rows(store: Store, kind: str, rows: Iterator[Row]) -> Merged:
+def merge_rows(store: Store, kind: str, rows: Iterator[Row]) -> Merged:
+    """Stores checked rows of one kind; what is there already stays."""
     n_read = n_new = 0
-    insert: Callable[[sqlite3.Connection, list[Row]], int] = {
-        "judgments": _insert_judgments,
-        "completions": _insert_completions,
-        "embeddings": _insert_embeddings,
-    }[kind]
     for part in _parts(rows, _ROWS_AT_ONCE if kind == "judgments" else 1024):
         with store.database.write(len(part)) as connection:
-            # Keys in order, also of a file that somebody has shuffled.
-            n_new += insert(connection, sorted(part, key=lambda row: row[0]))
+            n_new += _insert(connection, kind, part)
         n_read += len(part)
     return Merged(kind, n_read, n_new)
 
 
-def _insert_judgments(connection: sqlite3.Connection, rows: list[Row]) -> int:
+def _insert(connection: sqlite3.Connection, kind: str, rows: list[Row]) -> int:
     names = Names(connection)
-    values = [
-        (key, probability, when, _source(names, model, version), None if text is None else names.predicate(text))
-        for key, model, version, text, probability, when in rows
-    ]
-    return connection.executemany(
-        "INSERT OR IGNORE INTO judgments (key, probability, time, source, predicate) VALUES (?, ?, ?, ?, ?)", values
-    ).rowcount
+    kept = [name for name in COLUMNS[kind] if name not in _OF_NAMES]
+    values = []
+    for row in sorted(rows, key=lambda row: row[0]):  # keys in order, also of a file that somebody has shuffled
+        found = dict(zip(COLUMNS[kind], row, strict=True))
+        model, predicate = found["model"], found.get("predicate")
+        source = None if model is None else names.source(model, found.get("prompt_version") or "")
+        about = [] if kind != "judgments" else [None if predicate is None else names.predicate(predicate)]
+        values.append((*(found[name] for name in kept), source, *about))
+    columns = [*kept, "source", *(["predicate"] if kind == "judgments" else [])]
+    marks = ", ".join("?" * len(columns))
+    query = f"INSERT OR IGNORE INTO {kind} ({', '.join(columns)}) VALUES ({marks})"
+    return connection.executemany(query, values).rowcount
 
 
-def _insert_completions(connection: sqlite3.Connection, rows: list[Row]) -> int:
-    names = Names(connection)
-    values = [(key, *answer, _source(names, model, "")) for key, model, *answer in rows]
-    return connection.executemany(
-        "INSERT OR IGNORE INTO completions (key, text, prompt_tokens, completion_tokens, time, source) "
-        "VALUES (?, ?, ?, ?, ?, ?)",
-        values,
-    ).rowcount
-
-
-def _insert_embeddings(connection: sqlite3.Connection, rows: list[Row]) -> int:
-    names = Names(connection)
-    values = [(key, *answer, _source(names, model, "")) for key, model, *answer in rows]
-    return connection.executemany(
-        "INSERT OR IGNORE INTO embeddings (key, vector, time, source) VALUES (?, ?, ?, ?)", values
-    ).rowcount
-
-
-def _source(names: Names, model: str | None, version: str | None) -> int | None:
-    return None if model is None else names.source(model, version or "")
+def checked(kind: str, row: Sequence[Any], where: str) -> Row:
+    """A row as it is stored, the values of `COLUMNS`; raises `StoreError` if it is not one."""
+    return tuple(_CHECKS[name](value, name, where) for name, value in zip(COLUMNS[kind], row, strict=True))
 
 
 def _checked(kind: str, values: Mapping[str, Any], where: str) -> Row:
-    """A row as it is stored. Raises `StoreError` if it is not one."""
-    return tuple(_CHECKS[name](values.get(name), name, where) for name in COLUMNS[kind])
+    return checked(kind, [values.get(name) for name in COLUMNS[kind]], where)
 
 
 def _key(value: Any, name: str, where: str) -> bytes:

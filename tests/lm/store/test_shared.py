@@ -10,7 +10,7 @@ import pytest
 
 from nlparam.lm.store import Store
 from nlparam.lm.store.contents import faults
-from nlparam.lm.store.log import beside
+from nlparam.lm.store.database import beside
 
 # Writes with several threads through one store and with each of them reads what it and the others have written.
 WORKER = """

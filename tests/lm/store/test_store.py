@@ -202,7 +202,7 @@ def test_full_disk_loses_nothing_that_was_stored(path):
 def test_not_a_database(path):
     path.parent.mkdir()
     path.write_text("some notes\n" * 500)
-    with pytest.raises(StoreError, match=r"not a store or is damaged.*nlparam store salvage"):
+    with pytest.raises(StoreError, match=r"not a store or is damaged.*put a copy of it in its place"):
         Store(path)
     assert path.read_text().startswith("some notes")
 
