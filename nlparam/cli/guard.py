@@ -252,4 +252,4 @@ def _show(found: "Evaluation") -> None:
 def _rate(rate: "Rate") -> str:
     if rate.n == 0:
         return "none"
-    return f"{rate.share:.1%} ({rate.n_true} of {rate.n:,}; {rate.low:.1%} to {rate.high:.1%})"
+    return f"{rate.rate:.1%} ({rate.hits} of {rate.n:,}; {rate.low:.1%} to {rate.high:.1%})"

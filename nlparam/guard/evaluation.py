@@ -16,13 +16,14 @@ from nlparam.guard.benign import Benign
 from nlparam.guard.constitution import ROLES
 from nlparam.guard.errors import GuardError
 from nlparam.guard.folder import Guard
-from nlparam.guard.result import Evaluation, Mistake, Rate
+from nlparam.guard.result import Evaluation, Mistake
 from nlparam.guard.training import exchange_scores
 from nlparam.guard.windows import looks_of
 from nlparam.language.embed import AbstractEmbedder
 from nlparam.lm.base import Message, Request
 from nlparam.lm.engine import Engine
 from nlparam.lm.store import Store
+from nlparam.numerics.statistics.rates import Rate, rate
 
 _NEIGHBOURS = 10
 _N_TIMED, _TOKENS_TIMED, _N_GENERATED = 20, 100, 3
@@ -107,7 +108,7 @@ def evaluate(
             if attack.rule.casefold() == rule.id.casefold()
         ]
         hits = sum(bool(scores[role][row].max() > guard.threshold.value) for role, row in own)
-        rules[rule.id] = {"detection": Rate.of(hits, len(own)), "auroc": _auroc(scores, by_role, number, rule.id)}
+        rules[rule.id] = {"detection": rate(hits, len(own)), "auroc": _auroc(scores, by_role, number, rule.id)}
         if knn is not None:
             rules[rule.id]["auroc_knn"] = _auroc(knn, by_role, number, rule.id)
         if said is not None:
@@ -118,7 +119,7 @@ def evaluate(
         for attack, row in zip(found, scores[role], strict=True)
     ]
     styles = {
-        style: Rate.of(*_count(hit for attack, hit in refused if attack.rule and attack.style == style))
+        style: _rate(hit for attack, hit in refused if attack.rule and attack.style == style)
         for style in dict.fromkeys(attack.style for attack, _ in refused if attack.rule)
     }
     fresh = None if benign is None else _fresh(guard, benign)
@@ -126,7 +127,7 @@ def evaluate(
     mistakes = _mistakes(guard, by_role, scores)
     if fresh is not None and len(fresh):
         over = exchange_scores(guard.screen, fresh, store=store) > guard.threshold.value
-        refusals = Rate.of(int(over.sum()), len(over), method="exact")
+        refusals = rate(int(over.sum()), len(over), exact=True)
         mistakes += _refused(guard, fresh.take(np.flatnonzero(over).tolist()), store)
     return Evaluation(
         rules=rules,
@@ -134,7 +135,7 @@ def evaluate(
         auroc=_mean(rules, "auroc"),
         auroc_knn=_mean(rules, "auroc_knn"),
         auroc_zero_shot=_mean(rules, "auroc_zero_shot"),
-        permitted=Rate.of(*_count(hit for attack, hit in refused if not attack.rule)),
+        permitted=_rate(hit for attack, hit in refused if not attack.rule),
         refusals=refusals,
         released=_released(guard, [a.text for a in by_role["output"] if a.rule], store),
         overhead=_overhead(guard, fresh if fresh else Benign.from_texts([a.text for a in attacks]), engine),
@@ -326,9 +327,9 @@ def _seconds(work) -> float:
     return time.perf_counter() - start
 
 
-def _count(hits: Iterable[bool]) -> tuple[int, int]:
-    hits = list(hits)
-    return sum(hits), len(hits)
+def _rate(hits: Iterable[bool]) -> Rate:
+    listed = list(hits)
+    return rate(sum(listed), len(listed))
 
 
 def _mean(rules: dict[str, dict[str, Any]], name: str) -> float | None:

@@ -7,42 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from nlparam.guard.page import describe_guard
+from nlparam.numerics.statistics.rates import Rate
+from nlparam.results.jsonable import jsonable
 from nlparam.results.page.page import AbstractPage
 from nlparam.results.result import AbstractResult, Files, Folder
+from nlparam.results.versions import installed_versions
 from nlparam.runtime.costs import Costs
-
-
-@dataclasses.dataclass(frozen=True)
-class Rate:
-    """`n_true` of `n`, with an interval that covers the share in 95 of 100 cases.
-
-    The interval is Wilson's, or, where a guarantee is checked, that of Clopper and Pearson.
-    """
-
-    n_true: int
-    n: int
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, n_true: int, n: int, *, method: str = "wilson") -> "Rate":
-        from scipy.stats import binomtest
-
-        if n == 0:
-            return cls(0, 0, 0.0, 1.0)
-        interval = binomtest(int(n_true), int(n)).proportion_ci(0.95, method=method)
-        return cls(int(n_true), int(n), float(interval.low), float(interval.high))
-
-    @property
-    def share(self) -> float:
-        return self.n_true / self.n if self.n else float("nan")
-
-    def as_dict(self) -> dict[str, Any]:
-        return dataclasses.asdict(self) | {"share": self.share if self.n else None}
-
-    @classmethod
-    def from_dict(cls, kept: Mapping[str, Any]) -> "Rate":
-        return cls(**{name: value for name, value in kept.items() if name != "share"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +37,7 @@ class Evaluation(AbstractResult):
 
     **Attributes:**
 
-    - `rules`: for each restricted rule `detection` (a `Rate` at the threshold), `auroc` of its score against permitted
+    - `rules`: for each restricted rule `detection` (the rate at the threshold), `auroc` of its score against permitted
       texts in the same held-out styles, and those of the baselines, `auroc_knn` and `auroc_zero_shot`.
     - `styles`: the detection in each attack style.
     - `auroc`: mean over the rules; `auroc_knn` and `auroc_zero_shot` likewise.
@@ -76,7 +46,7 @@ class Evaluation(AbstractResult):
     - `released`: of restricted outputs that are stopped, the mean share that the client got before.
     - `overhead`: seconds of screening, and of unguarded generation if there was a language model.
     - `mistakes`: texts on the wrong side of the threshold, at most 200 of each kind.
-    - `guard`, what it is of (`Guard.described()`); `settings` and `costs` of the evaluation.
+    - `guard`, what it is of (`Guard.described()`); `settings`, `costs` and `versions` of the evaluation.
     """
 
     main = "evaluation.json"
@@ -97,10 +67,19 @@ class Evaluation(AbstractResult):
     guard: dict[str, Any]
     settings: dict[str, Any]
     costs: Costs | None = None
+    versions: dict[str, str] = dataclasses.field(default_factory=installed_versions)
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON can hold it: what is not known is `None`."""
-        return _plain(self)
+        contents = vars(self) | {
+            "rules": {name: found | {"detection": _written(found["detection"])} for name, found in self.rules.items()},
+            "styles": {style: _written(found) for style, found in self.styles.items()},
+            "permitted": _written(self.permitted),
+            "refusals": None if self.refusals is None else _written(self.refusals),
+            # Without the sum of its seconds, as it is kept.
+            "costs": None if self.costs is None else vars(self.costs),
+        }
+        return jsonable(contents)
 
     def pack(self, folder: Path) -> tuple[dict[str, Any], Files]:
         del folder
@@ -109,20 +88,19 @@ class Evaluation(AbstractResult):
     @classmethod
     def unpack(cls, contents: dict[str, Any], folder: Folder) -> "Evaluation":
         del folder
-        kept = {field.name: contents[field.name] for field in dataclasses.fields(cls)}
-        rules = {
-            name: said | {"detection": Rate.from_dict(said["detection"])} for name, said in contents["rules"].items()
-        }
-        mistakes = [mistake | {"margin": _or(mistake["margin"], -math.inf)} for mistake in contents["mistakes"]]
+        kept = {field.name: contents[field.name] for field in dataclasses.fields(cls) if field.name != "versions"}
+        rules = {name: said | {"detection": _read(said["detection"])} for name, said in contents["rules"].items()}
+        mistakes = [one | {"margin": -math.inf if one["margin"] is None else one["margin"]} for one in kept["mistakes"]]
         return cls(
             **kept
             | {
                 "rules": rules,
-                "styles": {name: Rate.from_dict(said) for name, said in contents["styles"].items()},
-                "permitted": Rate.from_dict(contents["permitted"]),
-                "refusals": None if (said := contents["refusals"]) is None else Rate.from_dict(said),
+                "styles": {name: _read(said) for name, said in contents["styles"].items()},
+                "permitted": _read(contents["permitted"]),
+                "refusals": None if (said := contents["refusals"]) is None else _read(said),
                 "mistakes": tuple(Mistake(**mistake) for mistake in mistakes),
                 "costs": None if (said := contents["costs"]) is None else Costs.from_dict(said),
+                "versions": contents.get("versions", {}),
             }
         )
 
@@ -130,17 +108,10 @@ class Evaluation(AbstractResult):
         return describe_guard(self.as_dict())
 
 
-def _or(value: float | None, unknown: float) -> float:
-    return unknown if value is None else value
+def _written(found: Rate) -> dict[str, Any]:
+    return {"n_true": found.hits, "n": found.n, "low": found.low, "high": found.high, "share": found.rate}
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Rate):
-        return value.as_dict()
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return {name: _plain(item) for name, item in value.items()} if isinstance(value, dict) else value
+def _read(kept: Mapping[str, Any]) -> Rate:
+    share = math.nan if kept["share"] is None else kept["share"]
+    return Rate(kept["n_true"], kept["n"], share, kept["low"], kept["high"])

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import hashlib
+import importlib
 import json
 import os
 import secrets
@@ -20,6 +21,10 @@ class Kind(NamedTuple):
     module: str
     attribute: str
 
+    def cls(self) -> Any:
+        """The class."""
+        return getattr(importlib.import_module(self.module), self.attribute)
+
 
 # The file that makes a folder complete, and what the folder then holds.
 KINDS = {
@@ -29,6 +34,12 @@ KINDS = {
     "guard.json": Kind("guard", "nlparam.guard.folder", "Guard"),
     "evaluation.json": Kind("guard's evaluation", "nlparam.guard.result", "Evaluation"),
     "audit.json": Kind("report of an audit", "nlparam.evals.audit.audit", "Audit"),
+}
+# What a result that is one JSON file holds and no other kind does.
+RECORDS = {
+    "ranked": Kind("decomposition", "nlparam.evals.decomposition.result", "Decomposed"),
+    "explanations": Kind("test of explanations", "nlparam.evals.simulatability.result", "Simulatability"),
+    "by_perturbation": Kind("evaluation of code", "nlparam.evals.code.evaluation", "Evaluation"),
 }
 # Files that accompany a main file; they do not mark a result by themselves.
 _BESIDE = ("report.html", "update.json", "assignments.parquet", "images.json", "pictures.json", "posterior.nc")
@@ -87,24 +98,24 @@ def _check_writable(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def writing(folder: str | Path) -> Iterator[None]:
-    """Keeps other processes from writing to the folder of a result, which is made. Who holds it may enter again.
+def writing(folder: str | Path, file: str = "") -> Iterator[None]:
+    """Keeps other processes from writing to the folder of a result, which is made, or to one `file` in a folder.
 
-    A file system without locks is written to all the same. Raises `ResultFolderError` if the folder cannot be
-    written, or another process does not let it go.
+    Who holds it may enter again. A file system without locks is written to all the same. Raises `ResultFolderError` if
+    the folder cannot be written, or another process does not let it go.
     """
     from filelock import FileLock, Timeout
 
     folder = Path(folder)
     _check_writable(folder)
-    lock = FileLock(folder.resolve() / LOCK, timeout=_WAIT, is_singleton=True)
+    lock = FileLock(folder.resolve() / (f".{file}{LOCK}" if file else LOCK), timeout=_WAIT, is_singleton=True)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
         raise ResultFolderError(
-            f"another nlparam command is writing to {folder}: wait for it and run this one again, or choose another "
-            "--out"
+            f"another nlparam command is writing to {folder / file}: wait for it and run this one again, or choose "
+            "another --out"
         ) from None
     except OSError as error:
         if error.errno not in _NO_LOCKS:
@@ -130,11 +141,11 @@ def make_room(folder: str | Path, main: str, *, overwrite: bool) -> None:
 
 
 @contextlib.contextmanager
-def complete(folder: str | Path, main: str, *, again: str) -> Iterator[None]:
+def complete(path: str | Path, kind: str, *, again: str) -> Iterator[None]:
     """Raises `ResultFolderError` for all that damaged files of a result, or files of two results, may raise in the
     block.
 
-    **Arguments:** `main`, one of `KINDS`, what the folder should hold; `again`, what to do then.
+    **Arguments:** `kind`, the name of what `path` should hold; `again`, what to do then.
     """
     from pyarrow import ArrowException
     from safetensors import SafetensorError
@@ -143,7 +154,7 @@ def complete(folder: str | Path, main: str, *, again: str) -> Iterator[None]:
         yield
     except (OSError, ValueError, LookupError, TypeError, AttributeError, SafetensorError, ArrowException) as error:
         said = f"there is no {error}" if isinstance(error, KeyError) else str(error)
-        raise ResultFolderError(f"{folder} holds an incomplete {KINDS[main].name} ({said}): {again}") from error
+        raise ResultFolderError(f"{path} holds an incomplete {kind} ({said}): {again}") from error
 
 
 @contextlib.contextmanager
@@ -219,15 +230,28 @@ def digest_of_content(content: Any) -> str:
 def write_result_file(file: str | Path, contents: Any, report: Callable[[Path], Any]) -> Path:
     """Writes a result that is one JSON file, then its report beside it, by `report(path)`; returns the file's path.
 
-    Raises `ResultFolderError` if either cannot be written.
+    One process writes at a time. Raises `ResultFolderError` if either cannot be written.
     """
     file = Path(file)
-    try:
+    with writing(file.parent, file.name), writable(file):
         write_json(file, contents)
         report(report_beside(file))
-    except OSError as error:
-        raise ResultFolderError(f"{file} cannot be written ({error}): choose another --out") from error
     return file
+
+
+def read_record(file: str | Path) -> dict[str, Any]:
+    """What a JSON file says that is a result by itself. Raises `ResultFolderError` if it is none."""
+    try:
+        contents = json.loads(Path(file).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ResultFolderError(f"{file} is not readable as JSON ({error}): give the --out file of a result") from error
+    if not isinstance(contents, dict) or not contents.keys() & RECORDS.keys():
+        *others, last = (kind.name for kind in RECORDS.values())
+        raise ResultFolderError(
+            f"{file} holds no result of nlparam: give the --out file of a {', a '.join(others)} or an {last}, or the "
+            "--out folder of another result"
+        )
+    return contents
 
 
 def read_json(path: str | Path, *, again: str) -> dict[str, Any]:

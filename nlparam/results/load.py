@@ -1,15 +1,16 @@
-"""`load`: a result of any kind from its folder."""
+"""`load`: a result of any kind from its folder or file."""
 
-import importlib
 from pathlib import Path
 from typing import Any
 
 from nlparam.errors import ResultFolderError
-from nlparam.results.folder import KINDS
+from nlparam.results.folder import KINDS, RECORDS, read_record
 
 
-def load(folder: str | Path, **options: Any) -> Any:
-    """Loads a result that `save` or the command line wrote: a `Fit`, a `Taxonomy`, a `Comparison`, a guard, an audit.
+def load(path: str | Path, **options: Any) -> Any:
+    """Loads a result that `save` or the command line wrote: a `Fit`, a `Taxonomy`, a `Comparison`, a guard or its
+    evaluation, an audit from their folders; a decomposition, a test of explanations, an evaluation of code from their
+    JSON files.
 
     It needs no language model and runs no code. Where the kind is known, `nlparam.Fit.load(folder)` and its like do the
     same and have a type.
@@ -21,13 +22,18 @@ def load(folder: str | Path, **options: Any) -> Any:
     - `embedder` (of a fit, a taxonomy or a guard): what embeds new texts, if it was an object of your own or has moved
       since. It must be the embedder that the result was made with; that is checked when it is used.
 
-    Raises `ResultFolderError` if the folder holds no result, an incomplete one, or one of a newer format.
+    Raises `ResultFolderError` if the path holds no result, an incomplete one, or one of a newer format.
     """
+    path = Path(path)
+    if path.is_file():
+        contents = read_record(path)
+        kind = next(kind for field, kind in RECORDS.items() if field in contents)
+        return kind.cls().load(path, **options)
     for main, kind in KINDS.items():
-        if (Path(folder) / main).exists():
-            return getattr(importlib.import_module(kind.module), kind.attribute).load(folder, **options)
+        if (path / main).exists():
+            return kind.cls().load(path, **options)
     names = ", ".join(KINDS)
     raise ResultFolderError(
-        f"{folder} holds no result of nlparam (there is none of {names} in it): give the --out folder of a fit, a "
+        f"{path} holds no result of nlparam (there is none of {names} in it): give the --out folder of a fit, a "
         "taxonomy or a comparison"
     )

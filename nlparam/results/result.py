@@ -11,16 +11,20 @@ import numpy as np
 
 from nlparam.errors import ResultFolderError
 from nlparam.results.folder import (
+    KINDS,
+    RECORDS,
     check_result_folder,
     complete,
     make_room,
     read_json,
+    read_record,
     writable,
     write_json,
     write_result_file,
     writing,
 )
 from nlparam.results.page.page import AbstractPage
+from nlparam.results.versions import installed_versions
 
 if TYPE_CHECKING:
     import pyarrow
@@ -83,7 +87,7 @@ class AbstractReported(abc.ABC):
     """What has a page, and with it a report, figures and a card in notebooks."""
 
     @abc.abstractmethod
-    def page(self, **shown: Any) -> AbstractPage:
+    def page(self, *arguments: Any, **shown: Any) -> AbstractPage:
         """Its report. `shown` is what else the page can show."""
 
     def report(self, path: str | Path | None = None, **shown: Any) -> str:
@@ -108,6 +112,11 @@ class AbstractReported(abc.ABC):
         from nlparam.results.page.figures import write_figures
 
         return write_figures(self.page(**shown).figures(), folder, formats=formats)
+
+    def beside(self, folder: Path) -> dict[str, Any]:
+        """What its folder holds that the page shows too, as arguments of `page`."""
+        del folder
+        return {}
 
     def _repr_html_(self) -> str:
         """In a notebook: a small table without scripts."""
@@ -140,7 +149,7 @@ class AbstractResult(AbstractReported):
 
     @classmethod
     @abc.abstractmethod
-    def unpack(cls, contents: dict[str, Any], folder: Folder, **options: Any) -> Self:
+    def unpack(cls, contents: dict[str, Any], folder: Folder, *arguments: Any, **options: Any) -> Self:
         """The result from its files. `options` are those of `load`."""
 
     @classmethod
@@ -153,11 +162,6 @@ class AbstractResult(AbstractReported):
         """Work of somebody in the folder that writing to it would lose, in words with what to do; `None` for none."""
         del folder
         return None
-
-    def beside(self, folder: Path) -> dict[str, Any]:
-        """What the folder holds that the page shows too, as arguments of `page`."""
-        del folder
-        return {}
 
     @classmethod
     def read(cls, folder: str | Path) -> dict[str, Any]:
@@ -217,24 +221,56 @@ class AbstractResult(AbstractReported):
         folder = Path(folder)
         contents = cls.read(folder)
         if contents["format"] > cls.format:
-            raise ResultFolderError(
-                f"{folder} was written by a newer nlparam (format {contents['format']}, this one reads {cls.format}): "
-                "upgrade nlparam"
-            )
-        with complete(folder, cls.main, again=cls.again):
+            raise _newer(folder, contents["format"], cls.format)
+        with complete(folder, KINDS[cls.main].name, again=cls.again):
             return cls.unpack(contents, Folder(folder), **options)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class AbstractRecord(AbstractReported):
-    """A result that is one JSON file, with its report beside it.
+    """A result that is one JSON file, with its report beside it; entered in `nlparam.results.folder.RECORDS`.
 
     Its page is made from what `as_dict` gives, so that it can be made again from the file.
+
+    **Attributes:** `versions`, of Python and the packages it was made with. Of a class: `main`, the field that marks
+    its files, `format` and `again`, as of `AbstractResult`.
     """
+
+    main: ClassVar[str]
+    again: ClassVar[str]
+    format: ClassVar[int] = 1
+
+    versions: dict[str, str] = dataclasses.field(default_factory=installed_versions)
 
     @abc.abstractmethod
     def as_dict(self) -> dict[str, Any]:
         """All of it, as JSON can hold it."""
 
+    @classmethod
+    @abc.abstractmethod
+    def from_dict(cls, contents: dict[str, Any]) -> Self:
+        """The result from what `as_dict` gave. Raises `KeyError` and the like if something is missing."""
+
     def save(self, path: str | Path) -> Path:
         """Writes it to a JSON file, and the report beside it (`.html`). Raises `ResultFolderError` if it cannot."""
-        return write_result_file(path, self.as_dict(), self.report)
+        return write_result_file(path, {"format": self.format} | self.as_dict(), self.report)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Reads what `save` wrote. It needs no language model and runs no code.
+
+        Raises `ResultFolderError` if the file holds no such result, an incomplete one, or one of a newer format.
+        """
+        contents, kind = read_record(path), RECORDS[cls.main].name
+        if cls.main not in contents:
+            raise ResultFolderError(f"{path} holds another kind of result: give the --out file of a {kind}")
+        if (written := contents.get("format", 1)) > cls.format:
+            raise _newer(path, written, cls.format)
+        with complete(path, kind, again=cls.again):
+            return cls.from_dict(contents)
+
+
+def _newer(path: str | Path, written: int, known: int) -> ResultFolderError:
+    return ResultFolderError(
+        f"{path} was written by a newer nlparam (format {written}, this one reads {known}): upgrade nlparam"
+    )

@@ -285,10 +285,10 @@ def test_a_guard_quotes_what_it_is_wrong_about(plain, tmp_path):
     threshold = found.guard["threshold"]["value"]
     kinds = {one.kind for one in found.mistakes}
     assert kinds == {"missed", "permitted, refused", "benign, refused"}
-    n_missed = sum(rule["detection"].n - rule["detection"].n_true for rule in found.rules.values())
+    n_missed = sum(rule["detection"].n - rule["detection"].hits for rule in found.rules.values())
     assert sum(one.kind == "missed" for one in found.mistakes) == n_missed
-    assert sum(one.kind == "permitted, refused" for one in found.mistakes) == found.permitted.n_true
-    assert len({one.text for one in found.mistakes if one.kind == "benign, refused"}) == found.refusals.n_true
+    assert sum(one.kind == "permitted, refused" for one in found.mistakes) == found.permitted.hits
+    assert len({one.text for one in found.mistakes if one.kind == "benign, refused"}) == found.refusals.hits
     assert all((one.margin > 0) == (one.kind != "missed") for one in found.mistakes)
     assert np.isfinite(threshold)
     folder = found.save(tmp_path / "evaluation")

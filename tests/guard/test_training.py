@@ -240,7 +240,7 @@ def test_an_evaluation_has_every_rule_and_style_with_intervals():
     for rule in found.rules.values():
         assert rule["auroc"] > 0.9
         rate = rule["detection"]
-        assert rate.low <= rate.share <= rate.high
+        assert rate.low <= rate.rate <= rate.high
     assert found.auroc is not None
     assert found.auroc_knn is not None
     assert found.auroc_zero_shot is not None

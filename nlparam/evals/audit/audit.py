@@ -1,7 +1,6 @@
 """`audit`: the mistakes of an evaluator, what they go with, and predicates of the outputs that fool it."""
 
 import dataclasses
-import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +13,10 @@ from nlparam.evals.audit.mistakes import Change, SystemRates, changes, system_ra
 from nlparam.evals.audit.page import describe_audit
 from nlparam.evals.audit.records import Evaluations
 from nlparam.results.folder import digest_of_content, make_room, writable, writing
+from nlparam.results.jsonable import from_json, jsonable
 from nlparam.results.page.page import AbstractPage
 from nlparam.results.result import AbstractResult, Files, Folder
+from nlparam.results.versions import installed_versions
 
 if TYPE_CHECKING:
     from nlparam.comparing.records import Finding
@@ -41,7 +42,7 @@ class Audit(AbstractResult):
     **Attributes:** `n_evaluations` and `n_tasks`; `rates` of every system, `changes` between systems, `effects` of the
     covariates; `side`, the kind of mistake that predicates are sought for, and `comparison`, what `nlparam.compare`
     found of it (`None` if nothing was sought or could be); `notes`, what a reader should know; `complete`, false while
-    predicates are still to be sought; `settings`, how it was measured.
+    predicates are still to be sought; `settings` and `versions`, how it was measured.
     """
 
     main = "audit.json"
@@ -57,6 +58,7 @@ class Audit(AbstractResult):
     comparison: "Comparison | None" = None
     complete: bool = True
     settings: dict[str, Any] = dataclasses.field(default_factory=dict)
+    versions: dict[str, str] = dataclasses.field(default_factory=installed_versions)
 
     @property
     def fooling(self) -> "list[Finding]":
@@ -81,20 +83,21 @@ class Audit(AbstractResult):
             "sides": SIDES[self.side],
             "complete": self.complete,
             "settings": self.settings | sought,
-            "costs": None if self.comparison is None else self.comparison.costs.as_dict(),
+            "costs": None if self.comparison is None else self.comparison.costs,
             "predicates": [
                 {
                     "predicate": finding.predicate,
                     "claimed": finding.claimed,
                     "more": finding.more,
-                    "effect": None if finding.estimate is None else dataclasses.asdict(finding.estimate),
+                    "effect": finding.estimate,
                     "p_adjusted": finding.p_adjusted,
-                    "shares": [dataclasses.asdict(share) for share in finding.shares],
+                    "shares": finding.shares,
                 }
                 for finding in tested
             ],
+            "versions": self.versions,
         }
-        return {name: _jsonable(value) for name, value in contents.items()}
+        return jsonable(contents)
 
     def page(self, *, predicates_report: str | None = None) -> AbstractPage:
         """Its report. `predicates_report` is where the report of the comparison lies, seen from this one."""
@@ -115,13 +118,14 @@ class Audit(AbstractResult):
             n_evaluations=contents["evaluations"],
             n_tasks=contents["tasks"],
             rates=[SystemRates.from_dict(system) for system in contents["systems"]],
-            changes=[Change(**_known(change)) for change in contents["changes"]],
-            effects=[CovariateEffect(**_known(effect)) for effect in contents["covariates"]],
+            changes=[from_json(Change, change) for change in contents["changes"]],
+            effects=[from_json(CovariateEffect, effect) for effect in contents["covariates"]],
             notes=contents["notes"],
             side=contents["side"],
             comparison=comparison,
             complete=contents["complete"],
-            settings={name: contents["settings"].get(name) for name in _OWN},
+            settings=cls.compared(contents),
+            versions=contents.get("versions", {}),
         )
 
     @classmethod
@@ -133,11 +137,6 @@ class Audit(AbstractResult):
         # The comparison has a report of its own, in the folder beside this one.
         there = self.comparison is not None and (folder / PREDICATES / _REPORT).exists()
         return {"predicates_report": f"{PREDICATES}/{_REPORT}" if there else None}
-
-
-def _known(kept: Mapping[str, Any]) -> dict[str, Any]:
-    """With numbers that JSON does not have."""
-    return {name: math.nan if value is None else value for name, value in kept.items()}
 
 
 def audit(
@@ -245,7 +244,7 @@ def _measure(evaluations: Evaluations, baseline: str | None, side: str, confiden
         notes=notes,
         side=side,
         settings={
-            "evaluations": digest_of_content(_jsonable(dataclasses.asdict(evaluations))),
+            "evaluations": digest_of_content(jsonable(dataclasses.asdict(evaluations))),
             "baseline": baseline,
             "side": side,
             "confidence": confidence,
@@ -299,18 +298,3 @@ def _check_folder(folder: Path, settings: dict[str, Any], *, overwrite: bool) ->
     # An interrupted audit may be resumed, with predicates or without.
     Audit.check(folder, settings, overwrite=overwrite, ignored=() if complete else ("with_predicates",))
     return complete and not overwrite
-
-
-def _jsonable(value: Any) -> Any:
-    """As JSON can hold it: named tuples as objects, what is not finite as `None`."""
-    if hasattr(value, "_asdict"):
-        value = value._asdict()
-    if isinstance(value, Mapping):
-        return {str(name): _jsonable(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_jsonable(item) for item in value]
-    if isinstance(value, np.generic | np.ndarray):
-        return _jsonable(value.tolist())
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value if value is None or isinstance(value, str | int) else str(value)

@@ -1,7 +1,6 @@
 """How often an evaluator is wrong about each system, and how that differs between systems."""
 
 import itertools
-import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ from nlparam.numerics.statistics.rates import (
     stratified_p_value,
     swapped_p_value,
 )
+from nlparam.results.jsonable import from_json
 
 # A test within tasks uses only tasks that both systems did; with fewer of their outputs it is not made.
 _SHARED = 0.5
@@ -40,14 +40,8 @@ class SystemRates(NamedTuple):
     @classmethod
     def from_dict(cls, kept: Mapping[str, Any]) -> "SystemRates":
         """From JSON, which does not have the rate of nothing."""
-        rates = {name: said for name, said in kept.items() if name != "system"}
-        return cls(
-            kept["system"],
-            **{
-                name: Rate(**said | {"rate": math.nan if said["rate"] is None else said["rate"]})
-                for name, said in rates.items()
-            },
-        )
+        rates = {name: from_json(Rate, said) for name, said in kept.items() if name != "system"}
+        return cls(kept["system"], **rates)
 
 
 class Change(NamedTuple):

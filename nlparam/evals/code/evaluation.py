@@ -14,13 +14,23 @@ from nlparam.language.prompting import load_prompt
 from nlparam.lm.base import Request
 from nlparam.lm.engine import Engine
 from nlparam.numerics.statistics.rates import Rate, rate
+from nlparam.results.jsonable import jsonable
 from nlparam.results.page.page import AbstractPage
 from nlparam.results.result import AbstractRecord
+from nlparam.runtime.costs import Costs
 from nlparam.runtime.progress import Progress
 from nlparam.runtime.sandbox import LIBRARIES, Limits, Problem, Verdict, enforced, run_problems
 
 # Without these two the kernel would not stop a solution that wants to read or write elsewhere.
 _NEEDED = {"landlock", "seccomp"}
+# What the file of an evaluation says of a problem, by the name of the field.
+_KEPT = {
+    "problem_id": "identifier",
+    "library": "library",
+    "perturbation": "perturbation",
+    "number": "number",
+    "origin": "origin",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +41,12 @@ class Evaluation(AbstractRecord):
     `by_library`, `by_perturbation`: pass rates with Wilson intervals. `n_wrong_form` counts solutions that do what they
     should in a form that was ruled out (they do not pass); `n_broken` problems whose tests do not run here, and
     `unanswered` has the identifiers of those without an answer, which are not among `problems`. Both are in no rate.
+    `settings` and `costs` say how it came about, `probe` and `explanation` what `probe` and `explain_drop` found, as
+    their `as_dict` has it. Loaded from a file, the problems are without their texts.
     """
+
+    main = "by_perturbation"
+    again = "evaluate again with --overwrite"
 
     problems: Sequence[CodeProblem]
     solutions: Sequence[str]
@@ -39,6 +54,10 @@ class Evaluation(AbstractRecord):
     enforced: frozenset[str]
     confidence: float = 0.95
     unanswered: Sequence[str] = ()
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    costs: Costs | None = None
+    probe: Mapping[str, Any] | None = None
+    explanation: Mapping[str, Any] | None = None
 
     @property
     def overall(self) -> Rate:
@@ -62,29 +81,49 @@ class Evaluation(AbstractRecord):
 
     def as_dict(self) -> dict[str, Any]:
         """All of it as JSON can hold it, without the problems' own texts."""
-        return {
-            "overall": _written(self.overall),
-            "by_library": {name: _written(found) for name, found in self.by_library.items()},
-            "by_perturbation": {name: _written(found) for name, found in self.by_perturbation.items()},
+        contents = {
+            "overall": self.overall,
+            "by_library": self.by_library,
+            "by_perturbation": self.by_perturbation,
             "wrong_form": self.n_wrong_form,
             "broken_tests": self.n_broken,
-            "unanswered": list(self.unanswered),
+            "unanswered": self.unanswered,
             "enforced": sorted(self.enforced),
             "confidence": self.confidence,
             "problems": [
-                {"problem_id": problem.identifier, "library": problem.library, "perturbation": problem.perturbation}
-                | {"passed": verdict.passed, **dataclasses.asdict(verdict), "code": solution}
+                {name: getattr(problem, field) for name, field in _KEPT.items()}
+                | {"passed": verdict.passed, **vars(verdict), "code": solution}
                 for problem, solution, verdict in zip(self.problems, self.solutions, self.verdicts, strict=True)
             ],
+            "versions": self.versions,
         }
+        more = {name: getattr(self, name) for name in ("settings", "costs", "probe", "explanation")}
+        return jsonable(contents | {name: value for name, value in more.items() if value})
+
+    @classmethod
+    def from_dict(cls, contents: dict[str, Any]) -> "Evaluation":
+        kept = contents["problems"]
+        costs = contents.get("costs")
+        return cls(
+            problems=[_problem(one) for one in kept],
+            solutions=[one["code"] for one in kept],
+            verdicts=[
+                Verdict(**{field.name: one[field.name] for field in dataclasses.fields(Verdict)}) for one in kept
+            ],
+            enforced=frozenset(contents["enforced"]),
+            confidence=contents.get("confidence", 0.95),
+            unanswered=contents.get("unanswered", []),
+            settings=contents.get("settings", {}),
+            costs=None if costs is None else Costs.from_dict(costs),
+            probe=contents.get("probe"),
+            explanation=contents.get("explanation"),
+            versions=contents.get("versions", {}),
+        )
 
     def page(self, *, probe: Any = None, explanation: Any = None) -> AbstractPage:
         """Its report, with what `probe` and `explain_drop` found if that is given."""
-        found = {
-            "probe": None if probe is None else probe.as_dict(),
-            "explanation": None if explanation is None else explanation.as_dict(),
-        }
-        return describe_execution(self.as_dict() | found)
+        found = {"probe": probe, "explanation": explanation}
+        return describe_execution(self.as_dict() | {name: jsonable(one) for name, one in found.items() if one})
 
     def _by(self, names: list[str]) -> dict[str, Rate]:
         return {name: self._rate([i for i, other in enumerate(names) if other == name]) for name in sorted(set(names))}
@@ -94,13 +133,16 @@ class Evaluation(AbstractRecord):
         return rate(sum(verdict.passed for verdict in run), len(run), confidence=self.confidence)
 
 
-def execution_report(contents: Mapping[str, Any], path: str | Path) -> None:
+def _problem(kept: Mapping[str, Any]) -> CodeProblem:
+    # Older files have neither the number of a problem nor its origin: then it is paired with no other.
+    number = kept.get("number", kept["problem_id"])
+    known = {field: kept.get(name, number) for name, field in _KEPT.items()}
+    return CodeProblem(prompt="", context="", reference=None, **known)
+
+
+def execution_report(contents: dict[str, Any], path: str | Path | None = None) -> str:
     """The report of what `Evaluation.as_dict()` says, with "probe", "explanation", "settings" and "costs" if given."""
-    Path(path).write_text(describe_execution(contents).html(), encoding="utf-8")
-
-
-def _written(found: Rate) -> dict[str, Any]:
-    return found._asdict() | {"rate": found.rate if found.n else None}
+    return Evaluation.from_dict(contents).report(path)
 
 
 def evaluate_code(

@@ -128,6 +128,8 @@ def explain_drop(evaluation: Evaluation, probed: Probe, *, n_predicates: int = 3
             f"and {_LEAST} kept are needed to say what they have in common"
         )
     texts = [evaluation.problems[index].prompt for index in perturbed]
+    if not any(texts):
+        raise CorpusError("this evaluation is from a file, without the texts of the problems: evaluate the code again")
     groups = ["lost" if is_lost else "kept" for is_lost in lost]
     options.setdefault("goal", "what the programming problem asks for")
     fitted = fit(Difference(n_predicates=n_predicates, towards="lost"), texts, groups, **options)

@@ -17,3 +17,4 @@ from nlparam.evals.decomposition.repair import assistance as assistance
 from nlparam.evals.decomposition.repair import repair as repair
 from nlparam.evals.decomposition.result import Decomposed as Decomposed
 from nlparam.evals.decomposition.result import Decomposition as Decomposition
+from nlparam.evals.decomposition.result import Decompositions as Decompositions

@@ -16,7 +16,7 @@ from nlparam.evals.decomposition.expression import Expression, Part, parse
 from nlparam.evals.decomposition.log import RepairRecord, examples, read_repairs
 from nlparam.evals.decomposition.reduce import shortest
 from nlparam.evals.decomposition.repair import Repair, assistance, repair
-from nlparam.evals.decomposition.result import Decomposed, Decomposition
+from nlparam.evals.decomposition.result import Decomposition, Decompositions
 from nlparam.evals.decomposition.wording import readings, repeats, simplified
 from nlparam.language.decompositions import DecompositionWriter, Draft
 from nlparam.lm import load_language_model
@@ -57,7 +57,7 @@ def decompose(
     progress: Progress | None = None,
     out: str | Path | None = None,
     overwrite: bool = False,
-) -> Decomposed:
+) -> Decompositions:
     """Takes a complex predicate apart into simple ones joined by and, or, not, such that it can be repaired.
 
     What the predicate itself says by and, or, not is one decomposition. The language model proposes others, finds fault
@@ -86,7 +86,7 @@ def decompose(
     - `out`, `overwrite`: a `.json` file for the result, with its report beside it. One that holds another result (of
       other texts or settings) is left alone without `overwrite`.
 
-    **Returns:** a `Decomposed`.
+    **Returns:** `Decompositions`.
 
     **Raises:** `CorpusError` for missing or useless labels, `ExpressionError` for an expression of yours that cannot be
     read, `ResultFolderError` for a file that holds something else, `LanguageModelError` if the language model cannot be
@@ -156,7 +156,7 @@ def decompose(
     costs.money = meter.cost
     ranked, suggestion = _ranked(found, execution, others, target=target, max_edits=max_edits, seed=seed)
     kept = tuple(corpus.texts[row] for row in rows.tolist())
-    decomposed = Decomposed(
+    decomposed = Decompositions(
         predicate, tuple(ranked), suggestion, execution, rows, tuple(unreadable), settings, costs, kept, notes, whole
     )
     if out is not None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from nlparam.evals.decomposition.execution import Execution
-from nlparam.evals.decomposition.expression import And, Expression, Not, Or, Part
+from nlparam.evals.decomposition.expression import And, Expression, Not, Or, Part, parse
 from nlparam.numerics.statistics.logic import one_part_edits
 
 _GAIN = 1e-9  # what is less is no better
@@ -29,7 +29,13 @@ class Repair:
 
     def as_dict(self) -> dict[str, Any]:
         replacement = None if self.replacement is None else str(self.replacement)
-        return dataclasses.asdict(self) | {"replacement": replacement, "expression": str(self.expression)}
+        return vars(self) | {"replacement": replacement, "expression": str(self.expression)}
+
+    @classmethod
+    def from_dict(cls, kept: Mapping[str, Any]) -> "Repair":
+        """From what `as_dict` gave."""
+        replacement = None if kept["replacement"] is None else parse(kept["replacement"])
+        return cls(**{**kept, "replacement": replacement, "expression": parse(kept["expression"])})
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What `nlparam.decompose` gives: decompositions in order, and all that was judged for them."""
 
 import dataclasses
-import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from nlparam.evals.decomposition.expression import Expression, parse
 from nlparam.evals.decomposition.page import describe_decomposed
 from nlparam.evals.decomposition.repair import Assistance, Repair, repair
 from nlparam.numerics.statistics.rates import Rate, rate
+from nlparam.results.jsonable import from_json, jsonable
 from nlparam.results.page.page import AbstractPage
 from nlparam.results.result import AbstractRecord
 from nlparam.runtime.costs import Costs
@@ -39,7 +40,7 @@ class Decomposition:
 
 
 @dataclasses.dataclass(frozen=True)
-class Decomposed(AbstractRecord):
+class Decompositions(AbstractRecord):
     """A complex predicate taken apart.
 
     **Attributes:** `predicate`, what was taken apart; `ranked`, its decompositions, the best first; `suggestion`, the
@@ -48,6 +49,9 @@ class Decomposed(AbstractRecord):
     texts given, and `texts`, these; `unreadable`, what could not be read as a decomposition, or was refused; `notes`,
     what a reader should know; `whole`, `(n_rows,)`, how probably the predicate itself holds, as it was judged.
     """
+
+    main = "ranked"
+    again = "decompose again with --overwrite; what was asked is in the store"
 
     predicate: str
     ranked: tuple[Decomposition, ...]
@@ -99,49 +103,92 @@ class Decomposed(AbstractRecord):
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON can hold it. The repair of each decomposition is by all texts, those held out among them."""
-        parts = list(dict.fromkeys(self.chosen.expression.parts))
-        columns = [self.execution.columns[part] for part in parts]
-        hard = self.execution.denotation(self.chosen.expression, hard=True) >= 0.5
-        return {
-            "predicate": self.predicate,
-            "ranked": [
-                {
-                    "expression": str(one.expression),
-                    "outline": one.expression.outline(),
-                    "agreement": one.agreement,
-                    "held_out": {n: _finite(v) for n, v in dict(one.held_out._asdict(), value=one.agreement).items()},
-                    "balanced_agreement": one.balanced_agreement,
-                    "assistance": {n: _finite(v) for n, v in dataclasses.asdict(one.assistance).items()},
-                    "fault": one.fault,
-                    "repair": next((made.as_dict() for made in repair(one.expression, self.execution)), None),
-                }
-                for one in self.ranked
-            ],
-            "agreement_with_whole": self.agreement_with_whole,
-            "agreement_of_whole": self.agreement_of_whole,
-            "suggestion": None if self.suggestion is None else self.suggestion.as_dict(),
-            "unreadable": list(self.unreadable),
-            "judged": list(self.execution.predicates),
-            "parts": parts,
-            "texts": [
-                {
-                    "text": int(self.rows[at]),
-                    "label": bool(label),
-                    "probability": float(probability),
-                    "right": bool(hard[at] == label),
-                    "parts": self.execution.denotations[at, columns].tolist(),
-                    "words": self.texts[at],
-                }
-                for at, (label, probability) in enumerate(zip(self.execution.labels, self.denotation, strict=True))
-            ],
-            "notes": list(self.notes),
-            "settings": self.settings,
-            "costs": self.costs.as_dict(),
-        }
+        execution, chosen = self.execution, self.chosen.expression
+        parts = list(dict.fromkeys(chosen.parts))
+        columns = [execution.columns[part] for part in parts]
+        right = (execution.denotation(chosen, hard=True) >= 0.5) == execution.labels
+        return jsonable(
+            {
+                "predicate": self.predicate,
+                "ranked": [
+                    {
+                        "expression": str(one.expression),
+                        "outline": one.expression.outline(),
+                        "agreement": one.agreement,
+                        "held_out": one.held_out._asdict() | {"value": one.agreement},
+                        "balanced_agreement": one.balanced_agreement,
+                        "assistance": one.assistance,
+                        "fault": one.fault,
+                        "repair": next(iter(repair(one.expression, execution)), None),
+                    }
+                    for one in self.ranked
+                ],
+                "agreement_with_whole": self.agreement_with_whole,
+                "agreement_of_whole": self.agreement_of_whole,
+                "suggestion": self.suggestion,
+                "unreadable": self.unreadable,
+                "judged": execution.predicates,
+                "denotations": execution.denotations,
+                "whole": self.whole,
+                "parts": parts,
+                "texts": [
+                    {
+                        "text": self.rows[at],
+                        "label": execution.labels[at],
+                        "probability": probability,
+                        "right": right[at],
+                        "parts": execution.denotations[at, columns],
+                        "words": self.texts[at],
+                    }
+                    for at, probability in enumerate(self.denotation)
+                ],
+                "notes": self.notes,
+                "settings": self.settings,
+                "costs": self.costs,
+                "versions": self.versions,
+            }
+        )
+
+    @classmethod
+    def from_dict(cls, contents: dict[str, Any]) -> "Decompositions":
+        if "denotations" not in contents:
+            raise ValueError("an older nlparam wrote it, without the judgments")
+        texts = contents["texts"]
+        execution = Execution(
+            predicates=tuple(contents["judged"]),
+            denotations=np.asarray(contents["denotations"], dtype=float),
+            labels=np.asarray([one["label"] for one in texts]),
+        )
+        suggestion = contents["suggestion"]
+        return cls(
+            predicate=contents["predicate"],
+            ranked=tuple(map(_decomposition, contents["ranked"])),
+            suggestion=None if suggestion is None else Repair.from_dict(suggestion),
+            execution=execution,
+            rows=np.asarray([one["text"] for one in texts]),
+            unreadable=tuple(contents["unreadable"]),
+            settings=contents["settings"],
+            costs=Costs.from_dict(contents["costs"]),
+            texts=tuple(one["words"] for one in texts),
+            notes=tuple(contents["notes"]),
+            whole=None if contents["whole"] is None else np.asarray(contents["whole"], dtype=float),
+            versions=contents["versions"],
+        )
 
     def page(self) -> AbstractPage:
         return describe_decomposed(self.as_dict())
 
 
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+# The name of earlier versions.
+Decomposed = Decompositions
+
+
+def _decomposition(kept: Mapping[str, Any]) -> Decomposition:
+    return Decomposition(
+        expression=parse(kept["expression"]),
+        balanced_agreement=kept["balanced_agreement"],
+        agreement=kept["agreement"],
+        assistance=from_json(Assistance, kept["assistance"]),
+        fault=kept["fault"],
+        n_held_out=kept["held_out"]["n"],
+    )

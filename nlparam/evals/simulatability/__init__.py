@@ -8,3 +8,4 @@ from nlparam.evals.simulatability.measure import simulate_fit as simulate_fit
 from nlparam.evals.simulatability.result import Counterfactual as Counterfactual
 from nlparam.evals.simulatability.result import Simulatability as Simulatability
 from nlparam.evals.simulatability.result import Simulated as Simulated
+from nlparam.evals.simulatability.result import Simulation as Simulation

@@ -13,7 +13,7 @@ import numpy as np
 from nlparam.errors import CorpusError, FitWarning, LanguageModelError
 from nlparam.evals.simulatability.explain import explain
 from nlparam.evals.simulatability.explanations import Explanation, checked
-from nlparam.evals.simulatability.result import Counterfactual, Simulatability, Simulated
+from nlparam.evals.simulatability.result import Counterfactual, Simulatability, Simulation
 from nlparam.language.counterfactuals import Case, CounterfactualWriter
 from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder, embed_corpus
 from nlparam.language.likeness import bleu, bleu_metric, cosines, jaccard
@@ -251,7 +251,7 @@ def _simulate(
             for place in usable
         )
         simulated.append(
-            Simulated(
+            Simulation(
                 explanation=row,
                 counterfactuals=counterfactuals,
                 simulatable=share(inferred[usable] >= 0),

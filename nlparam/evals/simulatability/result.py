@@ -1,12 +1,13 @@
 """What a test of explanations gives: every counterfactual, precision and generality."""
 
 import dataclasses
-import math
+from collections.abc import Mapping
 from typing import Any
 
 from nlparam.evals.simulatability.explanations import Explanation
 from nlparam.evals.simulatability.page import describe_simulatability
 from nlparam.numerics.statistics.simulation import Measured
+from nlparam.results.jsonable import from_json, jsonable
 from nlparam.results.page.page import AbstractPage
 from nlparam.results.result import AbstractRecord
 from nlparam.runtime.costs import Costs
@@ -26,7 +27,7 @@ class Counterfactual:
 
 
 @dataclasses.dataclass(frozen=True)
-class Simulated:
+class Simulation:
     """One explanation put to the test.
 
     **Attributes:** `counterfactuals`, those for which there are both an inference and an answer; `simulatable`, for
@@ -51,7 +52,10 @@ class Simulatability(AbstractRecord):
     `settings` and `costs`, how they were found; `notes`, what a reader should know.
     """
 
-    simulated: tuple[Simulated, ...]
+    main = "explanations"
+    again = "simulate again with --overwrite; what was asked is in the store"
+
+    simulated: tuple[Simulation, ...]
     simulatable: Measured
     precision: Measured
     generality: dict[str, Measured]
@@ -61,32 +65,57 @@ class Simulatability(AbstractRecord):
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON can hold it: what is not known is `None`."""
-        return {
-            "precision": _written(self.precision),
-            "generality": {name: _written(value) for name, value in self.generality.items()},
-            "simulatable": _written(self.simulatable),
-            "n_explanations": len(self.simulated),
-            "n_counterfactuals": sum(len(one.counterfactuals) for one in self.simulated),
-            "n_failed": sum(one.n_failed for one in self.simulated),
-            "explanations": [
-                dataclasses.asdict(one.explanation)
-                | {
-                    "precision": _written(one.precision),
-                    "generality": {name: _written(value) for name, value in one.generality.items()},
-                    "simulatable": _written(one.simulatable),
-                    "n_failed": one.n_failed,
-                    "counterfactuals": [dataclasses.asdict(c) for c in one.counterfactuals],
-                }
-                for one in self.simulated
-            ],
-            "notes": list(self.notes),
-            "settings": self.settings,
-            "costs": self.costs.as_dict(),
-        }
+        return jsonable(
+            {
+                "precision": self.precision,
+                "generality": self.generality,
+                "simulatable": self.simulatable,
+                "n_explanations": len(self.simulated),
+                "n_counterfactuals": sum(len(one.counterfactuals) for one in self.simulated),
+                "n_failed": sum(one.n_failed for one in self.simulated),
+                "explanations": [
+                    {name: value for name, value in vars(one).items() if name != "explanation"} | vars(one.explanation)
+                    for one in self.simulated
+                ],
+                "notes": self.notes,
+                "settings": self.settings,
+                "costs": self.costs,
+                "versions": self.versions,
+            }
+        )
+
+    @classmethod
+    def from_dict(cls, contents: dict[str, Any]) -> "Simulatability":
+        return cls(
+            simulated=tuple(map(_simulation, contents["explanations"])),
+            settings=contents["settings"],
+            costs=Costs.from_dict(contents["costs"]),
+            notes=tuple(contents.get("notes", ())),
+            versions=contents.get("versions", {}),
+            **_measures(contents),
+        )
 
     def page(self) -> AbstractPage:
         return describe_simulatability(self.as_dict())
 
 
-def _written(measured: Measured) -> dict[str, float | None]:
-    return {name: value if math.isfinite(value) else None for name, value in measured._asdict().items()}
+# The name of earlier versions.
+Simulated = Simulation
+
+
+def _simulation(kept: Mapping[str, Any]) -> Simulation:
+    explanation = {name: kept[name] for name in ("input", "answer", "explanation")}
+    return Simulation(
+        explanation=Explanation(**explanation, answers=tuple(kept["answers"])),
+        counterfactuals=tuple(Counterfactual(**one) for one in kept["counterfactuals"]),
+        n_failed=kept["n_failed"],
+        **_measures(kept),
+    )
+
+
+def _measures(kept: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "simulatable": from_json(Measured, kept["simulatable"]),
+        "precision": from_json(Measured, kept["precision"]),
+        "generality": {name: from_json(Measured, value) for name, value in kept["generality"].items()},
+    }

@@ -43,8 +43,10 @@ class RateDifference(NamedTuple):
     test: str
 
 
-def rate(hits: int, n: int, *, confidence: float = 0.95, design_effect: float = 1.0) -> Rate:
+def rate(hits: int, n: int, *, confidence: float = 0.95, design_effect: float = 1.0, exact: bool = False) -> Rate:
     """A rate with Wilson's interval; with a design effect, that of a sample which is so many times smaller.
+
+    With `exact` the interval is that of Clopper and Pearson, as where a guarantee is checked.
 
     ```pycon
     >>> "{0.rate:.2f} [{0.low:.3f}, {0.high:.3f}]".format(rate(8, 10))
@@ -59,6 +61,8 @@ def rate(hits: int, n: int, *, confidence: float = 0.95, design_effect: float = 
     if n == 0:
         return Rate(0, 0, float("nan"), 0.0, 1.0)
     share, n_effective = hits / n, n / design_effect
+    if exact:
+        return Rate(hits, n, share, *scipy.stats.binomtest(hits, n).proportion_ci(confidence))
     z = float(scipy.stats.norm.ppf(0.5 + confidence / 2))
     scale = 1 + z * z / n_effective
     centre = (share + z * z / (2 * n_effective)) / scale
