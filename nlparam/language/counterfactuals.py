@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
-from nlparam.language.prompting import cut_words, load_prompt
+from nlparam.language.asking import ask_all
+from nlparam.language.prompting import cut_words, load_prompt, one_line
 from nlparam.lm.base import Request
 from nlparam.lm.engine import Engine
 
@@ -69,11 +70,10 @@ class CounterfactualWriter:
                 self._request(cases[number], side, half, written[number][side], round_number, task)
                 for number, side in wanting
             ]
-            for (number, side), answer in zip(
-                wanting, self.engine.complete_stored(requests, what="writing"), strict=True
-            ):
+            answers = ask_all(self.engine, requests, parse_inputs, what="writing")
+            for (number, side), inputs in zip(wanting, answers, strict=True):
                 seen = {_plain(text) for text in (cases[number].input, *written[number][0], *written[number][1])}
-                for text in [] if answer is None else parse_inputs(answer.text):
+                for text in inputs or []:
                     if _plain(text) not in seen and len(written[number][side]) < half:
                         seen.add(_plain(text))
                         written[number][side].append(text)
@@ -88,7 +88,7 @@ class CounterfactualWriter:
         messages = self.prompts[side].fill(
             task=task,
             input=shown,
-            answer=" ".join(case.answer.split()),
+            answer=one_line(case.answer),
             explanation=cut_words(case.explanation, self.n_words),
             n_counterfactuals=str(n_asked),
             avoid=f"Do not repeat these:{listed}" if there else "",

@@ -4,9 +4,10 @@ import dataclasses
 import re
 from collections.abc import Sequence
 
+from nlparam.language.asking import ask, ask_all
 from nlparam.language.parse import parse_predicate, parse_predicates
-from nlparam.language.prompting import load_prompt
-from nlparam.lm.base import Completion, Request
+from nlparam.language.prompting import load_prompt, one_line
+from nlparam.lm.base import Request
 from nlparam.lm.engine import Engine
 
 KINDS = {"predicate": "decompose", "task": "decompose_task"}
@@ -60,70 +61,48 @@ class DecompositionWriter:
             Request(messages, max_tokens=160, temperature=self.temperature if number else 0.0, seed=self.seed + number)
             for number in range(n_proposals)
         ]
-        drafts = self._drafts(self.engine.complete_stored(requests, what="decomposing"))
+        drafts = ask_all(self.engine, requests, parse_draft, what="decomposing", counted=True)
         return list(dict.fromkeys(draft for draft in drafts if draft is not None))
 
     def criticise(self, predicate: str, drafts: Sequence[Draft]) -> list[str | None]:
         """The worst fault of each draft, `None` where there is none."""
-        requests = [
-            Request(
-                self._critique.fill(predicate=predicate, decomposition=str(draft), examples=self._examples),
-                max_tokens=60,
-            )
-            for draft in drafts
-        ]
-        answers = self.engine.complete_stored(requests, what="criticising")
-        faults = (None if answer is None else " ".join(answer.text.split()) for answer in answers)
+        same = {"predicate": predicate, "examples": self._examples}
+        rows = (same | {"decomposition": str(draft)} for draft in drafts)
+        faults = ask(self.engine, self._critique, rows, one_line, what="criticising", max_tokens=60)
         return [None if not fault or _NO_FAULT.match(fault) else fault for fault in faults]
 
     def refine(self, predicate: str, drafts: Sequence[Draft], faults: Sequence[str | None]) -> list[Draft | None]:
         """Each draft mended, `None` where it has no fault or the answer was unusable."""
-        faulty = [number for number, fault in enumerate(faults) if fault is not None]
-        requests = [
-            Request(
-                self._refine.fill(
-                    predicate=predicate,
-                    decomposition=str(drafts[number]),
-                    critique=faults[number] or "",
-                    examples=self._examples,
-                ),
-                max_tokens=160,
-            )
-            for number in faulty
-        ]
-        refined: list[Draft | None] = [None] * len(drafts)
-        answers = self._drafts(self.engine.complete_stored(requests, what="refining"))
-        for number, draft in zip(faulty, answers, strict=True):
-            refined[number] = draft
-        return refined
+        same = {"predicate": predicate, "examples": self._examples}
+        rows = {
+            number: same | {"decomposition": str(draft), "critique": fault}
+            for number, (draft, fault) in enumerate(zip(drafts, faults, strict=True))
+            if fault is not None
+        }
+        refined = ask(
+            self.engine, self._refine, rows.values(), parse_draft, what="refining", max_tokens=160, counted=True
+        )
+        mended = dict(zip(rows, refined, strict=True))
+        return [mended.get(number) for number in range(len(drafts))]
 
     def alternatives(self, predicate: str, parts: Sequence[str], n_alternatives: int) -> list[list[str]]:
         """For each part, other properties that might be meant by it, `n_alternatives` at most."""
         if n_alternatives == 0:
             return [[] for _ in parts]
-        requests = [
-            Request(
-                self._alternatives.fill(predicate=predicate, part=part, n_alternatives=str(n_alternatives)),
-                max_tokens=20 + 24 * n_alternatives,
-                temperature=self.temperature,
-                seed=self.seed,
-            )
-            for part in parts
-        ]
-        answers = self.engine.complete_stored(requests, what="rewording")
-        return [
-            [other for other in parse_predicates(answer.text) if other.casefold() != part.casefold()][:n_alternatives]
-            if answer is not None
-            else []
-            for part, answer in zip(parts, answers, strict=True)
-        ]
-
-    def _drafts(self, answers: Sequence[Completion | None]) -> list[Draft | None]:
-        drafts = [None if answer is None else parse_draft(answer.text) for answer in answers]
-        self.engine.costs.failures += sum(
-            draft is None and answer is not None for draft, answer in zip(drafts, answers, strict=True)
+        found = ask(
+            self.engine,
+            self._alternatives,
+            [{"predicate": predicate, "part": part, "n_alternatives": str(n_alternatives)} for part in parts],
+            parse_predicates,
+            what="rewording",
+            max_tokens=20 + 24 * n_alternatives,
+            temperature=self.temperature,
+            seed=self.seed,
         )
-        return drafts
+        return [
+            [other for other in others or [] if other.casefold() != part.casefold()][:n_alternatives]
+            for part, others in zip(parts, found, strict=True)
+        ]
 
 
 def parse_draft(output: str) -> Draft | None:

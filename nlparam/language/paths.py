@@ -1,12 +1,13 @@
 """Paths: what a language model says of single texts under a goal, from general to specific, for a whole taxonomy."""
 
 import dataclasses
+import functools
 import re
 from collections.abc import Sequence
 
-from nlparam.language.prompting import cut_words, load_prompt
+from nlparam.language.asking import ask
+from nlparam.language.prompting import Prompt, cut_words, load_prompt
 from nlparam.language.statements import category_of
-from nlparam.lm.base import Request
 from nlparam.lm.engine import Engine
 
 # A language model that is asked for more levels at once makes them up.
@@ -43,26 +44,17 @@ class PathStater:
 
     def state(self, texts: Sequence[str], *, goal: str) -> list[tuple[str, ...]]:
         """The path of each text, each name in one spelling, no longer than `n_levels`; `()` for no usable answer."""
-        example = " > ".join(_EXAMPLE[: self.n_levels])
-        requests = [
-            Request(
-                self.prompt.fill(
-                    text=cut_words(text, self.n_words), goal=goal, n_levels=str(self.n_levels), example=example
-                ),
-                max_tokens=8 * self.n_levels,
-            )
-            for text in texts
+        same = {"goal": goal, "n_levels": str(self.n_levels), "example": " > ".join(_EXAMPLE[: self.n_levels])}
+        rows = (same | {"text": cut_words(text, self.n_words)} for text in texts)
+        read = functools.partial(parse_path, n_levels=self.n_levels, prompt=self.prompt)
+        return [
+            path or ()
+            for path in ask(self.engine, self.prompt, rows, read, what="stating", max_tokens=8 * self.n_levels)
         ]
-        answers = self.engine.complete_stored(requests, what="stating")
-        prompt = " ".join(template for _, template in self.prompt.sections)
-        return [() if answer is None else parse_path(answer.text, self.n_levels, prompt=prompt) for answer in answers]
 
 
-def parse_path(answer: str, n_levels: int, *, prompt: str = "") -> tuple[str, ...]:
-    """The names of a path, from one line with separators or from one line for each name.
-
-    Names of three words or more that are in the prompt itself were copied from it, and are left out.
-    """
+def parse_path(answer: str, n_levels: int, *, prompt: Prompt | None = None) -> tuple[str, ...]:
+    """The names of a path, from one line with separators or one line for each name; none that the prompt wrote."""
     lines = [line.strip() for line in answer.splitlines() if line.strip()]
     if not lines:
         return ()
@@ -70,7 +62,6 @@ def parse_path(answer: str, n_levels: int, *, prompt: str = "") -> tuple[str, ..
     names = []
     for part in parts:
         name = category_of(_LABEL.sub("", part.strip()).replace("_", " "))
-        copied = name is not None and len(name.split()) > 2 and name.casefold() in prompt.casefold()
-        if name is not None and name not in names and not copied:
+        if name is not None and name not in names and not (prompt is not None and prompt.wrote(name)):
             names.append(name)
     return tuple(names[:n_levels])

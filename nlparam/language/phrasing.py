@@ -8,35 +8,17 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from nlparam.language.asking import ask
 from nlparam.language.goals import read_goal
 from nlparam.language.parse import parse_predicate
-from nlparam.language.prompting import Prompt, load_prompt
-from nlparam.lm.base import Completion, Request
+from nlparam.language.prompting import Prompt, load_prompt, one_line
 from nlparam.lm.engine import Engine
 
 # So many predicates tell how most of them begin.
 _ENOUGH = 4
 _FALLBACK = "is about"
 # Words that a predicate may begin with before what it says: "is about", "is written in", "complains about".
-_JOINING = frozenset(
-    (
-        "about",
-        "as",
-        "at",
-        "by",
-        "for",
-        "from",
-        "in",
-        "into",
-        "of",
-        "on",
-        "regarding",
-        "related",
-        "to",
-        "with",
-        "written",
-    )
-)
+_JOINING = re.compile(r"about|as|at|by|for|from|in|into|of|on|regarding|related|to|with|written", re.IGNORECASE)
 _SUBJECT = re.compile(r"^(?:the|this) [\w-]+ (?=(?:is|are|was|has)\b)", re.IGNORECASE)
 # So many words of the goal in a row are no predicate's own.
 _ECHO = 4
@@ -65,7 +47,6 @@ class Phraser:
 
     def __post_init__(self):
         self.prompt = load_prompt("phrase")
-        self.again = load_prompt("rephrase")
         self.identity = self.prompt.version
 
     def phrase(self, categories: Sequence[str]) -> list[str]:
@@ -82,18 +63,14 @@ class Phraser:
         return [self._tried[category] for category in categories]
 
     def _ask(self, categories: Sequence[str], aspect: str) -> None:
-        requests = [Request(self.prompt.fill(goal=aspect, category=c), max_tokens=16) for c in categories]
-        answers = self.engine.complete_stored(requests, what="phrasing")
-        for category, answer in zip(categories, answers, strict=True):
-            self._tried[category] = phrased(answer, category, goal=aspect, prompt=self.prompt)
+        rows = ({"goal": aspect, "category": category} for category in categories)
+        answers = ask(self.engine, self.prompt, rows, _first_predicate, what="phrasing", max_tokens=16)
+        for category, predicate in zip(categories, answers, strict=True):
+            self._tried[category] = phrased(predicate, category, goal=aspect, prompt=self.prompt)
 
     def _ask_again(self, categories: Sequence[str], begins: str) -> None:
-        requests = [
-            Request(self.again.fill(predicate=_line(self._tried[c]), lead=begins), max_tokens=20) for c in categories
-        ]
-        answers = self.engine.complete_stored(requests, what="phrasing")
-        for category, answer in zip(categories, answers, strict=True):
-            new = _first_predicate(answer)
+        reworded = _reworded(self.engine, [self._tried[category] for category in categories], begins)
+        for category, new in zip(categories, reworded, strict=True):
             if new is not None and lead(new) == begins and _shares_a_word(new, self._tried[category]):
                 self._tried[category] = new
 
@@ -119,9 +96,8 @@ def _shares_a_word(new: str, old: str) -> bool:
     return any(word.casefold()[:3] in said for word in re.findall(r"\w+", new))
 
 
-def phrased(answer: Completion | None, category: str, *, goal: str, prompt: Prompt) -> str:
+def phrased(predicate: str | None, category: str, *, goal: str, prompt: Prompt) -> str:
     """The predicate that the language model made of a category, or a plain one where it made none."""
-    predicate = _first_predicate(answer)
     # "The news is about sports" is what one text is, too: "is about sports".
     predicate = None if predicate is None else _SUBJECT.sub("", predicate)
     usable = (
@@ -134,10 +110,16 @@ def phrased(answer: Completion | None, category: str, *, goal: str, prompt: Prom
     return predicate if usable and predicate is not None else _plain(category, goal)
 
 
-def _first_predicate(answer: Completion | None) -> str | None:
+def _first_predicate(answer: str) -> str | None:
     """The predicate in the first line of an answer, if there is one."""
-    first = answer.text.strip().splitlines()[:1] if answer is not None else []
+    first = answer.strip().splitlines()[:1]
     return parse_predicate(first[0]) if first else None
+
+
+def _reworded(engine: Engine, predicates: Sequence[str], begins: str) -> list[str | None]:
+    """What the language model makes of predicates that are to begin with some words."""
+    rows = ({"predicate": one_line(predicate), "lead": begins} for predicate in predicates)
+    return ask(engine, load_prompt("rephrase"), rows, _first_predicate, what="phrasing", max_tokens=20)
 
 
 def _plain(category: str, goal: str) -> str:
@@ -177,7 +159,7 @@ def lead(predicate: str) -> str:
     """The words a predicate begins with before it says what: "is about", "complains about", "praises"."""
     words = predicate.split()
     end = 1
-    while end < min(len(words) - 1, 4) and words[end].casefold() in _JOINING:
+    while end < min(len(words) - 1, 4) and _JOINING.fullmatch(words[end]):
         end += 1
     return " ".join(words[:end]).casefold()
 
@@ -202,8 +184,7 @@ class ParallelForm:
     embed: Callable[[Sequence[str]], np.ndarray]
 
     def __post_init__(self):
-        self.prompt = load_prompt("rephrase")
-        self.identity = self.prompt.version
+        self.identity = load_prompt("rephrase").version
 
     def rephrase(self, predicates: Sequence[str], *, fixed: Sequence[bool] | None = None) -> list[str]:
         """The predicates in one form, in their order; those that are `fixed` (a user's own) stay as they are."""
@@ -215,13 +196,9 @@ class ParallelForm:
         if n_times == 1:
             common = _FALLBACK
         others = [n for n, p in enumerate(predicates) if lead(p) != common and not kept[n]]
-        requests = [
-            Request(self.prompt.fill(predicate=_line(predicates[n]), lead=common), max_tokens=20) for n in others
-        ]
-        answers = self.engine.complete_stored(requests, what="phrasing")
         reworded = list(predicates)
-        for number, answer in zip(others, answers, strict=True):
-            new = _first_predicate(answer)
+        answers = _reworded(self.engine, [predicates[number] for number in others], common)
+        for number, new in zip(others, answers, strict=True):
             if new is None or not self._usable(new, predicates[number], common, reworded):
                 new = f"{common} {what_it_says(predicates[number])}" if common.endswith("about") else None
             if new is not None and new.casefold() not in {p.casefold() for p in reworded}:
@@ -247,7 +224,3 @@ def what_it_says(predicate: str) -> str:
     """What a predicate says, without the words it begins with."""
     rest = " ".join(predicate.split()[len(lead(predicate).split()) :])
     return re.sub(r"^(?:an?|the)\s+", "", rest or predicate)
-
-
-def _line(predicate: str) -> str:
-    return " ".join(predicate.split())

@@ -25,6 +25,10 @@ class Prompt:
     version: str
     sections: tuple[tuple[str, str], ...]
 
+    def wrote(self, said: str) -> bool:
+        """Whether three words or more of an answer stand in the prompt itself: a small model copies from it."""
+        return len(said.split()) > 2 and said.casefold() in " ".join(t for _, t in self.sections).casefold()
+
     def fill(self, *, images: tuple[Image, ...] = (), **fields: str) -> tuple[Message, ...]:
         """The messages with every `$field` replaced once: a value that itself contains `$field` stays as it is.
 

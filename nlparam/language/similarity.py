@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nlparam.language.prompting import load_prompt
-from nlparam.lm.base import Completion, Request
+from nlparam.language.asking import ask
+from nlparam.language.prompting import load_prompt, one_line
 from nlparam.lm.engine import Engine
 
 # The grades of arXiv 2409.08466, section 5.2.
@@ -34,35 +34,16 @@ class SimilarityJudge:
         Raises `LanguageModelError` and `StoreError` as `Engine.complete_stored` does.
         """
         grades = np.full(len(pairs), np.nan)
-        asked = []
-        for number, (first, second) in enumerate(pairs):
-            if _plain(first) == _plain(second):
-                grades[number] = 1.0
-            else:
-                asked.append(number)
-        requests = [
-            Request(self.prompt.fill(first=_line(pairs[number][0]), second=_line(pairs[number][1])), max_tokens=4)
-            for number in asked
-        ]
-        answers = self.engine.complete_stored(requests, what="comparing")
-        grades[asked] = [self._grade(answer) for answer in answers]
+        lines = [(one_line(first).rstrip(" ."), one_line(second).rstrip(" .")) for first, second in pairs]
+        same = np.asarray([first.casefold() == second.casefold() for first, second in lines], dtype=bool)
+        grades[same] = 1.0
+        rows = [{"first": lines[number][0], "second": lines[number][1]} for number in np.flatnonzero(~same)]
+        read = ask(self.engine, self.prompt, rows, _grade, what="comparing", max_tokens=4, counted=True)
+        grades[~same] = np.asarray(read, dtype=np.float64)  # `None` becomes `nan`
         return grades
 
-    def _grade(self, answer: Completion | None) -> float:
-        if answer is None:  # the engine has counted the failure
-            return np.nan
-        # Some models write the last word of the prompt again ("Answer: yes").
-        word = re.match(r"\W*(?:answer\W+)?([a-z]+)", answer.text.casefold())
-        grade = GRADES.get(word[1]) if word is not None else None
-        if grade is None:
-            self.engine.costs.failures += 1
-            return np.nan
-        return grade
 
-
-def _plain(predicate: str) -> str:
-    return _line(predicate).casefold()
-
-
-def _line(predicate: str) -> str:
-    return " ".join(predicate.split()).rstrip(" .")
+def _grade(answer: str) -> float | None:
+    # Some models write the last word of the prompt again ("Answer: yes").
+    word = re.match(r"\W*(?:answer\W+)?([a-z]+)", answer.casefold())
+    return GRADES.get(word[1]) if word is not None else None

@@ -7,7 +7,7 @@ import numpy as np
 
 from nlparam.language.choice import Chooser
 from nlparam.language.counterfactuals import Case
-from nlparam.language.prompting import cut_words, load_prompt
+from nlparam.language.prompting import cut_words, load_prompt, one_line
 from nlparam.lm.engine import Engine
 from nlparam.runtime.progress import Progress
 
@@ -71,7 +71,7 @@ class SimulatedReader:
             "input": cut_words(text, self.n_words),
         }
         if self.with_case:
-            question |= {"case": cut_words(case.input, self.n_words), "answer": " ".join(case.answer.split())}
+            question |= {"case": cut_words(case.input, self.n_words), "answer": one_line(case.answer)}
         return question
 
 

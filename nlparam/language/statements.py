@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nlparam.language.asking import ask
 from nlparam.language.goals import read_goal
 from nlparam.language.parse import parse_category
 from nlparam.language.prompting import cut_words, load_prompt
-from nlparam.lm.base import Request
 from nlparam.lm.engine import Engine
 
 # The ways to ask; the first is the one that is taken where nothing speaks for another.
@@ -63,12 +63,9 @@ class Stater:
     def _ask(self, texts: Sequence[str], goal: str, wording: str) -> list[str | None]:
         prompt, read = load_prompt(wording), read_goal(goal)
         asked, aspect = (said.rstrip("?") for said in (read.asked, read.aspect))
-        shown = [prompt.fill(text=cut_words(text, self.n_words), asked=asked, aspect=aspect) for text in texts]
-        answers = self.engine.complete_stored([Request(one, max_tokens=10) for one in shown], what="stating")
-        instructions = " ".join(template for _, template in prompt.sections).casefold()
-        statements = [None if answer is None else statement_of(answer.text) for answer in answers]
-        # Three words of the prompt were copied from it.
-        return [None if s and len(s.split()) > 2 and s.casefold() in instructions else s for s in statements]
+        rows = ({"text": cut_words(text, self.n_words), "asked": asked, "aspect": aspect} for text in texts)
+        statements = ask(self.engine, prompt, rows, statement_of, what="stating", max_tokens=10)
+        return [None if said is None or prompt.wrote(said) else said for said in statements]
 
 
 def information(statements: Sequence[str | None], n_groups: int) -> float:

@@ -3,9 +3,9 @@
 import dataclasses
 import re
 
+from nlparam.language.asking import ask
 from nlparam.language.prompting import load_prompt
 from nlparam.language.statements import category_of
-from nlparam.lm.base import Request
 from nlparam.lm.engine import Engine
 
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s*")
@@ -24,9 +24,9 @@ class Subcategories:
 
     def name(self, category: str, *, goal: str) -> list[str]:
         """At most `number` names, each in one spelling; none if there is no usable answer."""
-        filled = self.prompt.fill(goal=goal, category=category, number=str(self.number))
-        (answer,) = self.engine.complete_stored([Request(filled, max_tokens=8 * self.number)], what="subcategories")
-        return [] if answer is None else parse_names(answer.text)[: self.number]
+        row = {"goal": goal, "category": category, "number": str(self.number)}
+        read = ask(self.engine, self.prompt, [row], parse_names, what="subcategories", max_tokens=8 * self.number)
+        return (read[0] or [])[: self.number]
 
 
 def parse_names(answer: str) -> list[str]:

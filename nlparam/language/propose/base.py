@@ -1,7 +1,7 @@
 """The contract of a proposer (the discretisation of arXiv 2409.08466, section 4)."""
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -32,6 +32,12 @@ class AbstractProposer(abc.ABC):
 
         **Returns:** for each slot a list of distinct predicates, empty where the language model gave nothing usable.
         """
+
+
+def without(predicates: Iterable[str], avoid: Sequence[str]) -> list[str]:
+    """The distinct predicates that are none of those to `avoid`."""
+    avoided = {predicate.casefold() for predicate in avoid}
+    return [predicate for predicate in dict.fromkeys(predicates) if predicate.casefold() not in avoided]
 
 
 def high_texts(scores: np.ndarray, n_shown: int, *, rng: np.random.Generator) -> np.ndarray:

@@ -4,9 +4,10 @@ import dataclasses
 
 import numpy as np
 
+from nlparam.language.asking import ask_all
 from nlparam.language.parse import parse_predicates
 from nlparam.language.prompting import cut_words, load_prompt
-from nlparam.language.propose.base import AbstractProposer
+from nlparam.language.propose.base import AbstractProposer, without
 from nlparam.lm.base import Request
 from nlparam.lm.engine import Engine
 
@@ -32,32 +33,21 @@ class Contrast(AbstractProposer):
         self.identity = self.prompt.version
 
     def propose(self, texts, scores, *, goal, avoid=(), rng):
+        there = "".join(f"\n- {predicate}" for predicate in avoid)
         requests = []
         for column in scores.T:
             shown = self._shown(column, rng)
-            listing = "\n".join(f"{column[i]:+.2f}  {cut_words(texts[i], self.n_words)}" for i in map(int, shown))
-            there = "".join(f"\n- {predicate}" for predicate in avoid)
             messages = self.prompt.fill(
                 goal=goal,
                 n_texts=str(len(shown)),
                 n_predicates=str(self.n_candidates),
-                texts=listing,
+                texts="\n".join(f"{column[i]:+.2f}  {cut_words(texts[i], self.n_words)}" for i in shown.tolist()),
                 avoid=f"Do not repeat these, which are known already:{there}" if avoid else "",
             )
-            requests.append(
-                Request(
-                    messages,
-                    max_tokens=60 * self.n_candidates,
-                    temperature=self.temperature,
-                    seed=int(rng.integers(2**31)),
-                )
-            )
-        answers = self.engine.complete_stored(requests, what="proposing")
-        avoided = {predicate.casefold() for predicate in avoid}
-        return [
-            [p for p in parse_predicates(answer.text) if p.casefold() not in avoided] if answer is not None else []
-            for answer in answers
-        ]
+            seed = int(rng.integers(2**31))
+            requests.append(Request(messages, None, 60 * self.n_candidates, self.temperature, seed))
+        proposed = ask_all(self.engine, requests, parse_predicates, what="proposing")
+        return [without(predicates or [], avoid) for predicates in proposed]
 
     def _shown(self, column: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         order = np.argsort(column, kind="stable")

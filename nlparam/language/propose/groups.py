@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nlparam.language.asking import ask_all
 from nlparam.language.parse import parse_predicates
 from nlparam.language.prompting import cut_words, load_prompt
 from nlparam.language.propose.state import StateThenGeneralise
@@ -82,8 +83,7 @@ class ContrastGroups(AbstractGroupProposer):
             )
             for panel in panels
         ]
-        answers = self.engine.complete_stored(requests, what="proposing")
-        return [[] if answer is None else parse_predicates(answer.text) for answer in answers]
+        return [found or [] for found in ask_all(self.engine, requests, parse_predicates, what="proposing")]
 
     def _listed(self, texts: Sequence[str]) -> str:
         return "\n".join(f"- {cut_words(text, self.n_words)}" for text in texts)

@@ -5,7 +5,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from nlparam.language.propose.base import AbstractProposer
+from nlparam.language.propose.base import AbstractProposer, without
 
 
 @dataclasses.dataclass
@@ -24,6 +24,4 @@ class Listed(AbstractProposer):
 
     def propose(self, texts, scores, *, goal, avoid=(), rng):
         del texts, goal, rng
-        avoided = {predicate.casefold() for predicate in avoid}
-        fresh = [p for p in dict.fromkeys(self.predicates) if p.casefold() not in avoided]
-        return [list(fresh) for _ in range(scores.shape[1])]
+        return [without(self.predicates, avoid) for _ in range(scores.shape[1])]

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nlparam.language.asking import ask
 from nlparam.language.goals import read_goal
 from nlparam.language.phrasing import Phraser
 from nlparam.language.prompting import load_prompt
-from nlparam.language.propose.base import AbstractProposer, high_texts
+from nlparam.language.propose.base import AbstractProposer, high_texts, without
 from nlparam.language.statements import Stater, statement_of
-from nlparam.lm.base import Request
 from nlparam.lm.engine import Engine
 
 # So many statements of a slot are shown when it is asked what they have in common.
@@ -53,11 +53,7 @@ class StateThenGeneralise(AbstractProposer):
         phraser = self.phrasers.setdefault(goal, Phraser(self.engine, goal))
         named = [category for slot in categories for category in slot]
         predicates = dict(zip(named, phraser.phrase(named), strict=True))
-        avoided = {predicate.casefold() for predicate in avoid}
-        return [
-            list(dict.fromkeys(predicates[c] for c in slot if predicates[c].casefold() not in avoided))
-            for slot in categories
-        ]
+        return [without((predicates[category] for category in slot), avoid) for slot in categories]
 
     def _statements(
         self, texts: Sequence[str], scores: np.ndarray, goal: str, rng: np.random.Generator
@@ -83,16 +79,9 @@ class StateThenGeneralise(AbstractProposer):
         counted = [[said for said, _ in collections.Counter(slot).most_common()] for slot in statements]
         # What all say has no more general name.
         asked = [number for number, slot in enumerate(counted) if len(slot) > 1]
-        requests = [
-            Request(
-                self.generalise.fill(
-                    goal=goal, statements="\n".join(f"- {s}" for s in counted[number][:_N_GENERALISED])
-                ),
-                max_tokens=12,
-            )
-            for number in asked
-        ]
-        answers = self.engine.complete_stored(requests, what="generalising")
-        general = {n: statement_of(answer.text) for n, answer in zip(asked, answers, strict=True) if answer is not None}
+        listed = ("\n".join(f"- {said}" for said in counted[number][:_N_GENERALISED]) for number in asked)
+        rows = ({"goal": goal, "statements": statements} for statements in listed)
+        answers = ask(self.engine, self.generalise, rows, statement_of, what="generalising", max_tokens=12)
+        general = dict(zip(asked, answers, strict=True))
         named = ([general.get(number), *slot] for number, slot in enumerate(counted))
         return [list(dict.fromkeys(c for c in slot if c is not None))[: self.n_candidates] for slot in named]
