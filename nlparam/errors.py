@@ -57,6 +57,10 @@ class EditError(NlparamError, ValueError):
     """An edited taxonomy is impossible; the message names the lines. Nothing was changed."""
 
 
+class JobError(NlparamError):
+    """A folder holds another job of `nlparam.scale` or none, or the results of one cannot be written or read."""
+
+
 class SandboxError(NlparamError):
     """Code that nobody vouches for cannot be run: the sandbox does not start, or cannot confine it enough here."""
 

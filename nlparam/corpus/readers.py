@@ -5,7 +5,7 @@ import dataclasses
 import io
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -145,30 +145,37 @@ def decode_files(paths: Sequence[Path], warnings: list[str]) -> list[str]:
     return texts
 
 
-def _from_objects(path: Path, objects: list, place: Callable[[int], str]) -> _Rows:
-    """Rows of JSON: objects with fields, or plain strings, which count as the field "text"."""
-    rows: list[dict[str, Any]] = []
-    for index, item in enumerate(objects):
-        if not isinstance(item, dict | str):
-            raise CorpusError(f"{path}, {place(index)}: got {type(item).__name__}, expected an object or a string")
-        rows.append({DEFAULT_FIELD: item} if isinstance(item, str) else item)
+def json_lines(path: Path | str, text: str, *, first: int = 1) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The number and the object of every line that is not blank; a plain string counts as the field "text".
+
+    Raises `CorpusError`, which names the line, counted from `first`.
+    """
+    # Not splitlines: it would split at U+2028 and its like, which may stand inside a JSON string.
+    for number, line in enumerate(text.split("\n"), start=first):
+        if not line.strip():
+            continue
+        try:
+            item = json.loads(line, strict=False)  # control characters in a text do no harm
+        except (ValueError, RecursionError) as error:
+            raise CorpusError(f"{path}, line {number} is not JSON ({error}): expected one object per line") from error
+        yield number, _as_object(path, f"line {number}", item)
+
+
+def _as_object(path: Path | str, place: str, item: Any) -> dict[str, Any]:
+    if not isinstance(item, dict | str):
+        raise CorpusError(f"{path}, {place}: got {type(item).__name__}, expected an object or a string")
+    return {DEFAULT_FIELD: item} if isinstance(item, str) else item
+
+
+def _from_objects(rows: list[dict[str, Any]], place: Callable[[int], str]) -> _Rows:
     names = list(dict.fromkeys(name for row in rows for name in row))
     prose = [name for name in names if all(isinstance(row.get(name), str) for row in rows)]
     return _Rows(len(rows), names, prose, lambda name: [row.get(name) for row in rows], place)
 
 
 def _read_jsonl(path: Path, warnings: list[str]) -> _Rows:
-    objects, numbers = [], []
-    # Not splitlines: it would split at U+2028 and its like, which may stand inside a JSON string.
-    for number, line in enumerate(decode_file(path, warnings).split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            objects.append(json.loads(line, strict=False))  # control characters in a text do no harm
-        except (ValueError, RecursionError) as error:
-            raise CorpusError(f"{path}, line {number} is not JSON ({error}): expected one object per line") from error
-        numbers.append(number)
-    return _from_objects(path, objects, lambda index: f"line {numbers[index]}")
+    lines = list(json_lines(path, decode_file(path, warnings)))
+    return _from_objects([row for _, row in lines], lambda index: f"line {lines[index][0]}")
 
 
 def _read_json(path: Path, warnings: list[str]) -> _Rows:
@@ -181,7 +188,7 @@ def _read_json(path: Path, warnings: list[str]) -> _Rows:
         ) from error
     if not isinstance(objects, list):
         raise CorpusError(f"{path} holds a JSON {type(objects).__name__}, expected a list of objects or strings")
-    return _from_objects(path, objects, _row)
+    return _from_objects([_as_object(path, _row(index), item) for index, item in enumerate(objects)], _row)
 
 
 def _read_csv(path: Path, warnings: list[str]) -> _Rows:

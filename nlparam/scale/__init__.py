@@ -10,9 +10,9 @@ table = result.dataset().to_table()
 ```
 """
 
+from nlparam.errors import JobError as JobError
 from nlparam.scale.embedding import denote as denote
 from nlparam.scale.embedding import embed as embed
-from nlparam.scale.errors import JobError as JobError
 from nlparam.scale.job import JobResult as JobResult
 from nlparam.scale.job import Options as Options
 from nlparam.scale.judging import judge as judge

@@ -14,11 +14,9 @@ from nlparam.runtime.costs import Costs
 from nlparam.runtime.progress import Progress
 from nlparam.scale.job import JobResult, Options, Source, run_job
 from nlparam.scale.judging import column_name
-from nlparam.scale.worker import AbstractStep, AbstractWork
+from nlparam.scale.worker import AbstractStep, Work
 
 if TYPE_CHECKING:
-    import pyarrow
-
     from nlparam.denotation.denoter import Denoter
 
 
@@ -90,34 +88,27 @@ class EmbedStep(AbstractStep):
 
         return {"embedder": model_of(self.embedder.identity)}
 
-    def start(self, number: int) -> AbstractWork:
+    def start(self, number: int, costs: Costs) -> Work:
         del number
-        return _EmbedWork(self.embedder)
 
+        def embed(corpus: Corpus, _: Any) -> dict[str, Any]:
+            import pyarrow
 
-class _EmbedWork(AbstractWork):
-    def __init__(self, embedder: AbstractEmbedder):
-        self._embedder = embedder
-        self.costs = Costs()
-
-    def columns(self, corpus: Corpus, before: "pyarrow.Table | None") -> "dict[str, pyarrow.Array]":
-        import pyarrow
-
-        del before  # embedding does not fail for single texts
-        # The parts are the record: nothing is stored beside them.
-        with Store(":memory:") as store, self.costs.stage("embed"):
-            distinct = embed_corpus(
-                corpus.distinct, self._embedder, store, costs=self.costs, progress=Progress(enabled=False)
+            # The parts are the record: nothing is stored beside them.
+            with Store(":memory:") as store, costs.stage("embed"):
+                distinct = embed_corpus(
+                    corpus.distinct, self.embedder, store, costs=costs, progress=Progress(enabled=False)
+                )
+            if not len(distinct):
+                # All are blank; only the model knows how long a vector is.
+                distinct = np.zeros((0, self.embedder.embed(["a"]).shape[1]), np.float32)
+            matrix = np.ascontiguousarray(corpus.spread(distinct), np.float32)
+            vectors = pyarrow.FixedSizeListArray.from_arrays(
+                pyarrow.array(matrix.reshape(-1)), matrix.shape[1], mask=pyarrow.array(corpus.blank)
             )
-        if not len(distinct):
-            # All are blank; only the model knows how long a vector is.
-            distinct = np.zeros((0, self._embedder.embed(["a"]).shape[1]), np.float32)
-        matrix = np.zeros((len(corpus), distinct.shape[1]), np.float32)
-        matrix[~corpus.blank] = distinct[corpus.row[~corpus.blank]]
-        vectors = pyarrow.FixedSizeListArray.from_arrays(
-            pyarrow.array(matrix.reshape(-1)), matrix.shape[1], mask=pyarrow.array(corpus.blank)
-        )
-        return {"embedding": vectors}
+            return {"embedding": vectors}
+
+        return embed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,27 +128,19 @@ class DenoteStep(AbstractStep):
     def settings(self) -> dict[str, Any]:
         return {"fit": self.fit, "predicates": list(self.predicates)}
 
-    def start(self, number: int) -> AbstractWork:
+    def start(self, number: int, costs: Costs) -> Work:
         del number
-        return _DenoteWork(self)
 
+        def denote(corpus: Corpus, _: Any) -> dict[str, Any]:
+            import pyarrow
 
-class _DenoteWork(AbstractWork):
-    def __init__(self, step: DenoteStep):
-        self._step = step
-        self.costs = Costs()
+            with costs.stage("denote"):
+                denotations = np.asarray(self.denoter.denote(corpus))
+            costs.embeddings_computed += len(corpus.distinct)
+            columns = zip(self.adds, denotations.T, strict=True)
+            return {name: pyarrow.array(np.ascontiguousarray(column)) for name, column in columns}
 
-    def columns(self, corpus: Corpus, before: "pyarrow.Table | None") -> "dict[str, pyarrow.Array]":
-        import pyarrow
-
-        del before
-        with self.costs.stage("denote"):
-            denotations = np.asarray(self._step.denoter.denote(corpus))
-        self.costs.embeddings_computed += len(corpus.distinct)
-        names = [column_name(predicate) for predicate in self._step.predicates]
-        return {
-            name: pyarrow.array(np.ascontiguousarray(column)) for name, column in zip(names, denotations.T, strict=True)
-        }
+        return denote
 
 
 def _digest(folder: Path) -> str:

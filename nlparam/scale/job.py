@@ -5,18 +5,17 @@ import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nlparam.errors import CorpusError, NlparamError
+from nlparam.errors import CorpusError, JobError, NlparamError
 from nlparam.runtime.costs import Costs
 from nlparam.runtime.progress import Progress
 from nlparam.scale import manifest as manifests
 from nlparam.scale.cluster import choose_workers, cluster
-from nlparam.scale.errors import JobError
 from nlparam.scale.manifest import Manifest
-from nlparam.scale.parts import FOLDER, list_parts, read, read_info, remove_partial
+from nlparam.scale.parts import FOLDER, list_parts, read, read_info
 from nlparam.scale.sources import File, Plan, hidden, list_files, merge_types, part_name, plan_file, resolve, tasks
 from nlparam.scale.worker import AbstractStep, Task, Worker, describe_error, raise_described
 
@@ -118,33 +117,33 @@ def run_job(
     with _locked(out), cluster(options.address) as ray:
         progress = Progress() if progress is None else progress
         with progress.task("reading the texts", None):
-            settings = {
-                "text_field": options.text_field,
-                "columns": list(options.columns),
-                "keep_text": options.keep_text,
-                "batch_size": options.batch_size,
-            } | _described(ray, step)
-            there = manifests.load(out)
-            if there is not None:  # at once, before the texts are read
-                manifests.check_same(out, there, step.kind, settings | {"types": there.settings.get("types")})
+            settings = {name: getattr(options, name) for name in ("text_field", "keep_text", "batch_size")}
+            settings |= {"columns": list(options.columns)} | _described(ray, step)
+            manifest = manifests.load(out)
+            if manifest is not None:  # at once, before the texts are read
+                manifest.check_same(out, step.kind, settings | {"types": manifest.settings.get("types")})
             plans = _plan(ray, system, files, options)
             types = merge_types(plans)
             settings["types"] = {name: str(kind) for name, kind in types.items()}
-            sources = manifests.describe(plans)
-            if there is not None:
-                manifests.check_same(out, there, step.kind, settings)
-                manifests.check_sources(out, there, sources)
-        manifest = Manifest(step.kind, settings, given, sources) if there is None else there
-        job = _Job(ray, step, system, out, options, manifest, plans, types)
+            sources = {plan.file.name: {"fingerprint": plan.fingerprint, "rows": plan.n_rows} for plan in plans}
+            if manifest is None:
+                manifest = Manifest(step.kind, settings)
+            manifest.check_same(out, step.kind, settings)
+            manifest.check_sources(out, sources)
         manifest.given, manifest.sources = given, sources
         manifest.begin_run()
+        out_system, path = resolve(out)
+        task = Task(step, system, out_system, f"{path}/{FOLDER}", options.text_field, types, options.keep_text)
         try:
-            job.run(progress)
+            _run(ray, task, out, options, manifest, plans, progress)
             manifest.finished = True
         finally:
             manifest.runs[-1]["seconds"] = time.monotonic() - started
             manifest.save(out)
-    return _result(str(out), manifest)
+    done, run = manifest.done, manifest.runs[-1]
+    counts = (done["parts"], done.get("texts", 0), done.get("blank", 0), done.get("failures", 0))
+    costs, new = Costs.from_dict(done.get("costs", {})), Costs.from_dict(run["costs"])
+    return JobResult(str(out), *counts, costs, run["parts"], run["texts"], new, run["seconds"])
 
 
 def _check_apart(system: Any, files: list[File], source: Source, out: str | Path) -> None:
@@ -164,110 +163,77 @@ def _check_apart(system: Any, files: list[File], source: Source, out: str | Path
             )
 
 
-def _result(out: str, manifest: Manifest) -> JobResult:
-    done, run = manifest.done, manifest.runs[-1]
-    counts = (done["parts"], done.get("texts", 0), done.get("blank", 0), done.get("failures", 0))
-    costs, new = Costs.from_dict(done.get("costs", {})), Costs.from_dict(run["costs"])
-    return JobResult(out, *counts, costs, run["parts"], run["texts"], new, run["seconds"])
+def _run(
+    ray: Any, task: Task, out: str | Path, options: Options, manifest: Manifest, plans: list[Plan], progress: Progress
+) -> None:
+    try:
+        task.out_system.create_dir(task.folder, recursive=True)
+    except OSError as error:
+        raise JobError(f"{out} cannot be written ({error}): choose another output folder") from error
+    asked = list(_todo(task, options, manifest, plans))
+    manifest.save(out)
+    if not asked:
+        return
+    with (
+        progress.task(task.step.kind, sum(len(one["blocks"]) for one in asked), unit="parts") as shown,
+        contextlib.closing(_results(ray, task, options, [json.dumps(one) for one in asked])) as results,
+    ):
+        saved = time.monotonic()
+        for result in results:
+            raise_described(result)
+            manifest.count(result["part"], result["info"], replaced=result.get("replaced"))
+            shown.advance()
+            if time.monotonic() - saved > _SAVE_EVERY:
+                manifest.save(out)
+                saved = time.monotonic()
 
 
-@dataclasses.dataclass
-class _Job:
-    ray: Any
-    step: AbstractStep
-    source_system: Any
-    out: str | Path
-    options: Options
-    manifest: Manifest
-    plans: list[Plan]
-    types: dict[str, Any]
-
-    def __post_init__(self):
-        self.out_system, path = resolve(self.out)
-        self.folder = f"{path}/{FOLDER}"
-        settings = json.dumps([self.manifest.kind, self.manifest.settings], sort_keys=True)
-        self.digest = hashlib.sha256(settings.encode()).hexdigest()
-
-    def run(self, progress: Progress) -> None:
-        try:
-            self.out_system.create_dir(self.folder, recursive=True)
-        except OSError as error:
-            raise JobError(f"{self.out} cannot be written ({error}): choose another output folder") from error
-        lines, n_blocks = self._todo()
-        self.manifest.save(self.out)
-        if not lines:
-            return
-        with progress.task(self.step.kind, n_blocks, unit="parts") as task:
-            saved = time.monotonic()
-            with contextlib.closing(self._results(lines)) as results:
-                for result in results:
-                    raise_described(result)
-                    self.manifest.count(result["part"], result["info"], replaced=result.get("replaced"))
-                    task.advance()
-                    if time.monotonic() - saved > _SAVE_EVERY:
-                        self.manifest.save(self.out)
-                        saved = time.monotonic()
-
-    def _todo(self) -> tuple[list[str], int]:
-        """The tasks as JSON, and how many blocks they hold."""
-        there = list_parts(self.out_system, self.folder)
-        if there and self.manifest.done["parts"] == 0 and not self.manifest.runs[:-1]:
-            raise JobError(
-                f"{self.folder} holds files, but no {manifests.FILE} beside it: choose another output folder"
-            )
-        names = [[part_name(self.digest, plan.file, block) for block in plan.blocks] for plan in self.plans]
-        finished = {name for of_file in names for name in of_file} & there
-        if not self.manifest.finished or len(finished) != self.manifest.done["parts"]:
-            # A driver has ended before it could count the last parts, or somebody has deleted some.
-            self._count_again(finished)
-        self.manifest.finished = False
-        again = set(self.manifest.failed_parts) if self.options.retry_failures else set()
-        lines, n_blocks = [], 0
-        for plan, of_file in zip(self.plans, names, strict=True):
-            wanted = {number for number, name in enumerate(of_file) if name not in finished or name in again}
-            name_of = dict(zip(plan.blocks, of_file, strict=True))
-            for blocks in tasks(plan, wanted):
-                described = [[*block, name_of[block]] for block in blocks]
-                retry = self.options.retry_failures
-                lines.append(json.dumps({"file": plan.file, "blocks": described, "retry": retry}))
-                n_blocks += len(blocks)
-        return lines, n_blocks
-
-    def _count_again(self, finished: set[str]) -> None:
-        self.manifest.done, self.manifest.failed_parts = {"parts": 0}, {}
+def _todo(task: Task, options: Options, manifest: Manifest, plans: list[Plan]) -> Iterator[dict[str, Any]]:
+    """What workers are asked to do, each as arguments of `Worker`."""
+    there = list_parts(task.out_system, task.folder)
+    if there and manifest.done["parts"] == 0 and not manifest.runs[:-1]:
+        raise JobError(f"{task.folder} holds files, but no {manifests.FILE} beside it: choose another output folder")
+    settings = json.dumps([manifest.kind, manifest.settings], sort_keys=True)
+    digest = hashlib.sha256(settings.encode()).hexdigest()
+    names = [{block: part_name(digest, plan.file, block) for block in plan.blocks} for plan in plans]
+    finished = {name for of_file in names for name in of_file.values()} & there
+    if not manifest.finished or len(finished) != manifest.done["parts"]:
+        # A driver has ended before it could count the last parts, or somebody has deleted some.
+        manifest.done, manifest.failed_parts = {"parts": 0}, {}
         for name in sorted(finished):
-            info = read_info(self.out_system, f"{self.folder}/{name}")
-            self.manifest.recount(name, info)
+            manifest.recount(name, read_info(task.out_system, f"{task.folder}/{name}"))
+    manifest.finished = False
+    if options.retry_failures:
+        finished -= manifest.failed_parts.keys()
+    for plan, of_file in zip(plans, names, strict=True):
+        for blocks in tasks(plan, {block for block, name in of_file.items() if name not in finished}):
+            described = [[*block, of_file[block]] for block in blocks]
+            yield {"file": plan.file, "blocks": described, "retry": options.retry_failures}
 
-    def _results(self, lines: list[str]) -> Generator[dict[str, Any]]:
-        options, ray = self.options, self.ray
-        workers = choose_workers(
-            ray, self.step, len(lines), workers=options.workers, cpus=options.cpus, gpus=options.gpus
-        )
-        task = Task(
-            self.step, self.source_system, self.out_system, self.folder, options.text_field, self.types,
-            options.keep_text,
-        )  # fmt: skip
-        counter = ray.remote(num_cpus=0)(_Counter).remote()
-        dataset = ray.data.from_items(
-            [{"task": line} for line in lines], override_num_blocks=min(len(lines), _MOST_BLOCKS_OF_RAY)
-        )
-        _be_quiet(dataset)
-        # Parts come out one by one, not when a task has ended.
-        dataset.context.target_max_block_size = 1
-        dataset = dataset.map_batches(
-            Worker,
-            batch_size=1,
-            batch_format="pyarrow",
-            fn_constructor_kwargs={"task": task, "counter": counter},
-            compute=ray.data.ActorPoolStrategy(
-                min_size=workers.fewest, max_size=workers.most, max_tasks_in_flight_per_actor=2
-            ),
-            num_cpus=workers.cpus,
-            num_gpus=workers.gpus or None,
-        )
-        for batch in dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
-            yield from (json.loads(line) for line in batch["result"].to_pylist())
+
+def _results(ray: Any, task: Task, options: Options, lines: list[str]) -> Generator[dict[str, Any]]:
+    workers = choose_workers(ray, task.step, len(lines), workers=options.workers, cpus=options.cpus, gpus=options.gpus)
+    counter = ray.remote(num_cpus=0)(_Counter).remote()
+    dataset = ray.data.from_items(
+        [{"task": line} for line in lines], override_num_blocks=min(len(lines), _MOST_BLOCKS_OF_RAY)
+    )
+    dataset.context.enable_progress_bars = False
+    dataset.context.print_on_execution_start = False
+    # Parts come out one by one, not when a task has ended.
+    dataset.context.target_max_block_size = 1
+    dataset = dataset.map_batches(
+        Worker,
+        batch_size=1,
+        batch_format="pyarrow",
+        fn_constructor_kwargs={"task": task, "counter": counter},
+        compute=ray.data.ActorPoolStrategy(
+            min_size=workers.fewest, max_size=workers.most, max_tasks_in_flight_per_actor=2
+        ),
+        num_cpus=workers.cpus,
+        num_gpus=workers.gpus or None,
+    )
+    for batch in dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+        yield from (json.loads(line) for line in batch["result"].to_pylist())
 
 
 class _Counter:
@@ -288,63 +254,40 @@ def _described(ray: Any, step: AbstractStep) -> dict[str, Any]:
     """
     if len(ray.nodes()) == 1 and not ray.util.client.ray.is_connected():
         return step.settings()
-
-    def describe(step: AbstractStep) -> dict[str, Any]:
-        try:
-            return step.settings()
-        except NlparamError as error:
-            return describe_error(error)
-
-    described = ray.get(ray.remote(num_cpus=0)(describe).remote(step))
-    raise_described(described)
-    return described
+    return _on_workers(ray, step.settings, [()], num_cpus=0)[0]
 
 
 def _plan(ray: Any, system: Any, files: list[File], options: Options) -> list[Plan]:
-    fields = {"text_field": options.text_field, "columns": tuple(options.columns), "batch_size": options.batch_size}
+    def plan(some: list[File]) -> list[Plan]:
+        fields = {"text_field": options.text_field, "columns": options.columns, "batch_size": options.batch_size}
+        return [plan_file(system, file, **fields) for file in some]
+
     if len(files) == 1 or sum(file.size for file in files) < _PLANNED_HERE:
-        plans = [plan_file(system, file, **fields) for file in files]
+        plans = plan(files)
     else:
-        shared = ray.put((system, files, fields))
-
-        def plan(row: dict[str, Any]) -> dict[str, Any]:
-            system, files, fields = ray.get(shared)
-            try:
-                return {"number": row["number"], "plan": _pack(plan_file(system, files[row["number"]], **fields))}
-            except NlparamError as error:
-                return {"number": row["number"], "plan": json.dumps(describe_error(error)).encode()}
-
-        dataset = ray.data.from_items([{"number": number} for number in range(len(files))])
-        _be_quiet(dataset)
-        packed = sorted((row["number"], row["plan"]) for row in dataset.map(plan).iter_rows())
-        plans = [_unpack(files[number], content) for number, content in packed]
+        n_shares = min(len(files), 4 * max(1, int(ray.cluster_resources().get("CPU", 1))))
+        shares = _on_workers(ray, plan, [(files[start::n_shares],) for start in range(n_shares)], num_cpus=1)
+        plans = sorted((plan for share in shares for plan in share), key=lambda plan: plan.file.name)
     if not any(plan.blocks for plan in plans):
         raise CorpusError(f"{files[0].path}{' and the other files' if len(files) > 1 else ''}: no texts, all is empty")
     return plans
 
 
-def _pack(plan: Plan) -> bytes:
-    import pyarrow
+def _on_workers(ray: Any, function: Callable[..., Any], arguments: list[tuple], *, num_cpus: int) -> list[Any]:
+    """What a function returns for each of several arguments. Ray would wrap its errors in tracebacks of its own."""
 
-    types = pyarrow.schema(list(plan.types.items())).serialize().to_pybytes()
-    return json.dumps({"blocks": plan.blocks, "fingerprint": plan.fingerprint, "types": types.hex()}).encode()
+    def run(function: Callable[..., Any], *given: Any) -> Any:
+        try:
+            return function(*given)
+        except NlparamError as error:
+            return describe_error(error)
 
-
-def _unpack(file: File, content: bytes) -> Plan:
-    import pyarrow
-
-    from nlparam.scale.sources import Block
-
-    values = json.loads(content)
-    raise_described(values)
-    schema = pyarrow.ipc.read_schema(pyarrow.py_buffer(bytes.fromhex(values["types"])))
-    blocks = [Block(first, n_rows, tuple(place), digest) for first, n_rows, place, digest in values["blocks"]]
-    return Plan(file, blocks, values["fingerprint"], {field.name: field.type for field in schema})
-
-
-def _be_quiet(dataset: Any) -> None:
-    dataset.context.enable_progress_bars = False
-    dataset.context.print_on_execution_start = False
+    remote, held = ray.remote(num_cpus=num_cpus)(run), ray.put(function)
+    found = ray.get([remote.remote(held, *given) for given in arguments])
+    for one in found:
+        if isinstance(one, dict):
+            raise_described(one)
+    return found
 
 
 @contextlib.contextmanager
@@ -367,7 +310,8 @@ def _locked(out: str | Path) -> Iterator[None]:
     except OSError as error:
         raise JobError(f"{out} cannot be written ({error}): choose another output folder") from error
     try:
-        remove_partial(f"{path}/{FOLDER}")
+        for partial in (folder / FOLDER).glob(".*.partial"):  # what killed workers left unfinished
+            partial.unlink(missing_ok=True)
         yield
     finally:
         lock.release()

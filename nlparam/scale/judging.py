@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from nlparam.lm.store import Store
 from nlparam.runtime.costs import Costs
 from nlparam.runtime.progress import Progress
 from nlparam.scale.job import JobResult, Options, Source, run_job
-from nlparam.scale.worker import AbstractStep, AbstractWork
+from nlparam.scale.worker import AbstractStep, Work
 
 if TYPE_CHECKING:
     import pyarrow
@@ -85,7 +85,7 @@ class JudgeStep(AbstractStep):
 
     @property
     def servers(self) -> int:
-        return sum(_is_server(model) or isinstance(model, AbstractLanguageModel) for model in self.models)
+        return sum(isinstance(model, AbstractLanguageModel) or _is_server(model) for model in self.models)
 
     @property
     def whole_machine(self) -> bool:
@@ -111,28 +111,27 @@ class JudgeStep(AbstractStep):
             return LabelJudge(engine, store, engine.costs).identity
 
     def engine(self, model: LanguageModel, costs: Costs) -> Engine:
-        if self.timeout is None:
-            return Engine(load_language_model(model), store=None, costs=costs)
-        return Engine(load_language_model(model, timeout=self.timeout), store=None, costs=costs)
+        options = {} if self.timeout is None else {"timeout": self.timeout}
+        return Engine(load_language_model(model, **options), store=None, costs=costs)
 
-    def start(self, number: int) -> AbstractWork:
-        return _JudgeWork(self, number)
+    def start(self, number: int, costs: Costs) -> Work:
+        return _Judging(self, number, costs)
 
 
-class _JudgeWork(AbstractWork):
-    def __init__(self, step: JudgeStep, number: int):
-        self._step = step
+class _Judging:
+    """What one worker does with a block: it holds the store and an engine for one of the servers."""
+
+    def __init__(self, step: JudgeStep, number: int, costs: Costs):
+        self._step, self._costs = step, costs
         self._at = number % len(step.models)
         self._engine: Engine | None = None
-        self.costs = Costs()
-        in_memory = step.store == ":memory:"
         # In memory, the answers of one block are kept until its part is written, so that memory stays flat.
-        self._store = None if in_memory else Store(step.store)
+        self._store = None if step.store == ":memory:" else Store(step.store)
 
-    def columns(self, corpus: Corpus, before: "pyarrow.Table | None") -> "dict[str, pyarrow.Array]":
+    def __call__(self, corpus: Corpus, before: "pyarrow.Table | None") -> "dict[str, pyarrow.Array]":
         import pyarrow
 
-        names = [column_name(predicate) for predicate in self._step.predicates]
+        names = self._step.adds
         known = np.full((len(corpus), len(names)), np.nan)
         if before is not None:
             known = np.stack([before[name].to_numpy(zero_copy_only=False) for name in names], axis=1)
@@ -142,54 +141,34 @@ class _JudgeWork(AbstractWork):
             if text >= 0:
                 judged[text] = np.where(np.isnan(row), judged[text], row)
         pairs = np.argwhere(np.isnan(judged))  # text-major
-        with self._opened_store() as store, self.costs.stage("judge"):
+        opened = Store(":memory:") if self._store is None else contextlib.nullcontext(self._store)
+        with opened as store, self._costs.stage("judge"):
             if len(pairs):
                 judged[tuple(pairs.T)] = self._ask(corpus.distinct, pairs, store, again=before is not None)
-        spread = np.full(known.shape, np.nan)
-        spread[~corpus.blank] = judged[corpus.row[~corpus.blank]]
+        spread = corpus.spread(judged, fill=np.nan)
         return {name: pyarrow.array(column, from_pandas=True) for name, column in zip(names, spread.T, strict=True)}
 
     def _ask(self, texts: Sequence[str], pairs: np.ndarray, store: Store, *, again: bool) -> np.ndarray:
-        def ask() -> np.ndarray:
-            engine = self._connect()
-            judge = LabelJudge(engine, store, self.costs, progress=Progress(enabled=False))
+        """The judgments of a server; if it fails, of the next."""
+        models = self._step.models
+        for n_left in reversed(range(len(models))):
             try:
+                if self._engine is None:
+                    self._engine = self._step.engine(models[self._at], self._costs)
+                judge = LabelJudge(self._engine, store, self._costs, progress=Progress(enabled=False))
                 return judge.judge(texts, self._step.predicates, pairs)
             except LanguageModelError as error:
                 # A new engine takes it for a fault of the server if all it is asked is refused. Among questions that
                 # have failed before, that is to be expected.
                 if again and isinstance(error.__cause__, RequestError):
-                    return np.full(len(pairs), np.nan)
-                raise
-
-        return self._with_another_if_it_fails(ask)
-
-    def _with_another_if_it_fails(self, ask: Callable[[], np.ndarray]) -> np.ndarray:
-        for _ in self._step.models[1:]:
-            try:
-                return ask()
-            except LanguageModelError:
-                self._disconnect()
-                self._at = (self._at + 1) % len(self._step.models)
-        return ask()
-
-    def _connect(self) -> Engine:
-        if self._engine is None:
-            self._engine = self._step.engine(self._step.models[self._at], self.costs)
-        return self._engine
-
-    def _disconnect(self) -> None:
-        if self._engine is not None:
-            self._engine.close()
-            self._engine = None
-
-    @contextlib.contextmanager
-    def _opened_store(self) -> Iterator[Store]:
-        if self._store is not None:
-            yield self._store
-            return
-        with Store(":memory:") as store:
-            yield store
+                    break
+                if self._engine is not None:
+                    self._engine.close()
+                    self._engine = None
+                if not n_left:
+                    raise
+                self._at = (self._at + 1) % len(models)
+        return np.full(len(pairs), np.nan)
 
 
 def column_name(predicate: str) -> str:

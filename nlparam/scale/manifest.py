@@ -4,18 +4,16 @@ import dataclasses
 import datetime
 import importlib.metadata
 import json
-import uuid
 from pathlib import Path
 from typing import Any
 
+from nlparam.errors import JobError
 from nlparam.runtime.costs import add_counts
-from nlparam.scale.errors import JobError
-from nlparam.scale.sources import Plan, resolve
+from nlparam.scale.parts import exists, whole_file
+from nlparam.scale.sources import resolve
 
 FORMAT = 1
 FILE = "job.json"
-
-
 _COUNTED = ("texts", "blank", "failures", "costs")
 
 
@@ -31,8 +29,8 @@ class Manifest:
 
     kind: str
     settings: dict[str, Any]
-    given: dict[str, Any]
-    sources: dict[str, dict[str, Any]]
+    given: dict[str, Any] = dataclasses.field(default_factory=dict)
+    sources: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     done: dict[str, Any] = dataclasses.field(default_factory=lambda: {"parts": 0})
     failed_parts: dict[str, int] = dataclasses.field(default_factory=dict)
     runs: list[dict[str, Any]] = dataclasses.field(default_factory=list)
@@ -40,11 +38,11 @@ class Manifest:
 
     def count(self, name: str, info: dict[str, Any], *, replaced: dict[str, Any] | None = None) -> None:
         """Counts a part that this run has finished, in place of the one that it `replaced`."""
+        costs = info["costs"]
         if replaced is not None:
-            self.done = add_counts(self.done, {key: replaced[key] for key in _COUNTED}, -1)
-            self.done["parts"] -= 1
+            counted = {key: replaced[key] for key in _COUNTED} | {"parts": 1}
+            self.done, costs = add_counts(self.done, counted, -1), add_counts(costs, replaced["costs"], -1)
         self.recount(name, info)
-        costs = add_counts(info["costs"], replaced["costs"], -1) if replaced is not None else info["costs"]
         self.runs[-1] = add_counts(self.runs[-1], {"parts": 1, "texts": info["texts"], "costs": costs})
 
     def recount(self, name: str, info: dict[str, Any]) -> None:
@@ -60,28 +58,43 @@ class Manifest:
 
     def save(self, out: str | Path) -> None:
         """Writes the manifest; a reader sees the old or the new one. Raises `JobError` if it cannot be written."""
-        from pyarrow import fs
-
         system, path = resolve(out)
         contents = {"format": FORMAT, "nlparam": importlib.metadata.version("nlparam")} | dataclasses.asdict(self)
-        data = (json.dumps(contents, indent=1, ensure_ascii=False) + "\n").encode()
-        try:
-            if isinstance(system, fs.LocalFileSystem):
-                partial = Path(path) / f".{FILE}.{uuid.uuid4().hex}.partial"
-                partial.write_bytes(data)
-                partial.replace(Path(path) / FILE)
-            else:
-                with system.open_output_stream(f"{path}/{FILE}") as stream:
-                    stream.write(data)
-        except OSError as error:
-            raise JobError(f"{out} cannot be written ({error}): choose another output folder") from error
+        with whole_file(system, f"{path}/{FILE}") as stream:
+            stream.write((json.dumps(contents, indent=1, ensure_ascii=False) + "\n").encode())
+
+    def check_same(self, out: str | Path, kind: str, settings: dict[str, Any]) -> None:
+        """Raises `JobError` if this is a job of another kind or with other settings; the message names them."""
+        if self.kind != kind:
+            raise JobError(f"{out} holds another job ({self.kind!r}, this is {kind!r}): choose another output folder")
+        there, here = self.settings, json.loads(json.dumps(settings))
+        different = [
+            f"{name}: {_short(there.get(name))} there, {_short(here.get(name))} here"
+            for name in sorted(there.keys() | here.keys())
+            if there.get(name) != here.get(name)
+        ]
+        if different:
+            raise JobError(f"{out} holds another job ({'; '.join(different)}): choose another output folder")
+
+    def check_sources(self, out: str | Path, sources: dict[str, dict[str, Any]]) -> None:
+        """Raises `JobError` if files of the job have changed or are gone. New files are welcome: a corpus may grow."""
+        for name, described in self.sources.items():
+            if name not in sources:
+                raise JobError(
+                    f"{out} holds results for the file {name!r}, which is not among the texts any more: put it back, "
+                    "or choose another output folder"
+                )
+            if sources[name] != described:
+                raise JobError(
+                    f"{out} holds results for other contents of the file {name!r}: choose another output folder"
+                )
 
 
 def load(out: str | Path) -> Manifest | None:
     """The manifest in a folder, `None` if there is none. Raises `JobError` if it is damaged or of a newer nlparam."""
     system, path = resolve(out)
     try:
-        if not system.get_file_info(f"{path}/{FILE}").is_file:
+        if not exists(system, f"{path}/{FILE}"):
             return None
         with system.open_input_stream(f"{path}/{FILE}") as stream:
             contents = json.loads(stream.read())
@@ -93,37 +106,6 @@ def load(out: str | Path) -> Manifest | None:
         raise JobError(
             f"{out}/{FILE} is no manifest of a job ({error}): choose another output folder, or delete this one"
         ) from error
-
-
-def describe(plans: list[Plan]) -> dict[str, dict[str, Any]]:
-    """The `sources` of a manifest."""
-    return {plan.file.name: {"fingerprint": plan.fingerprint, "rows": plan.n_rows} for plan in plans}
-
-
-def check_same(out: str | Path, there: Manifest, kind: str, settings: dict[str, Any]) -> None:
-    """Raises `JobError` if a folder holds a job of another kind or with other settings; the message names them."""
-    if there.kind != kind:
-        raise JobError(f"{out} holds another job ({there.kind!r}, this is {kind!r}): choose another output folder")
-    wanted = json.loads(json.dumps(settings))
-    different = [
-        f"{name}: {_short(there.settings.get(name))} there, {_short(wanted.get(name))} here"
-        for name in sorted(wanted.keys() | there.settings.keys())
-        if there.settings.get(name) != wanted.get(name)
-    ]
-    if different:
-        raise JobError(f"{out} holds another job ({'; '.join(different)}): choose another output folder")
-
-
-def check_sources(out: str | Path, there: Manifest, sources: dict[str, dict[str, Any]]) -> None:
-    """Raises `JobError` if files of the job have changed or are gone. New files are welcome: a corpus may grow."""
-    for name, described in there.sources.items():
-        if name not in sources:
-            raise JobError(
-                f"{out} holds results for the file {name!r}, which is not among the texts any more: put it back, or "
-                "choose another output folder"
-            )
-        if sources[name] != described:
-            raise JobError(f"{out} holds results for other contents of the file {name!r}: choose another output folder")
 
 
 def _short(value: Any) -> str:

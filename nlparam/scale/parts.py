@@ -1,12 +1,15 @@
 """The output of a job: Parquet parts that are whole or not there, each with what it cost in its footer."""
 
+import contextlib
 import json
 import os
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nlparam.scale.errors import JobError
+from nlparam.errors import JobError
+from nlparam.scale.sources import resolve
 
 if TYPE_CHECKING:
     import pyarrow
@@ -16,56 +19,72 @@ FOLDER = "parts"
 _KEY = b"nlparam"
 
 
-def write_part(system: Any, path: str, table: "pyarrow.Table", info: dict[str, Any]) -> None:
-    """Writes a part with `info` in its footer. Killed at any moment, it leaves no part, or the one that was there.
+@contextlib.contextmanager
+def whole_file(system: Any, path: str) -> Iterator[Any]:
+    """A stream to write a file through. Killed at any moment, it leaves no file, or the one that was there.
 
-    Raises `JobError` if it cannot be written.
+    Raises `JobError` if the file cannot be written.
     """
-    from pyarrow import fs, parquet
+    from pyarrow import fs
 
-    table = table.replace_schema_metadata({_KEY: json.dumps(info).encode()})
     try:
         if not isinstance(system, fs.LocalFileSystem):
             # An object store shows an object when its upload is complete, and not before.
-            parquet.write_table(table, path, filesystem=system, compression="zstd")
+            with system.open_output_stream(path) as stream:
+                yield stream
             return
         folder, _, name = path.rpartition("/")
         partial = Path(folder) / f".{name}.{uuid.uuid4().hex}.partial"
         try:
             with partial.open("wb") as file:
-                parquet.write_table(table, file, compression="zstd")
+                yield file
                 file.flush()
                 os.fsync(file.fileno())  # a power cut must not leave an empty file under the final name
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
     except OSError as error:
-        raise JobError(f"{path} cannot be written ({error}): free some space and run the same command again") from error
+        raise JobError(
+            f"{path} cannot be written ({error}): free some space and run the same command again, or choose another "
+            "output folder"
+        ) from error
 
 
-def read_info(system: Any, path: str) -> dict[str, Any]:
-    """What `write_part` put into the footer. Raises `JobError` if the file is no part."""
-    import pyarrow
+def write_part(system: Any, path: str, table: "pyarrow.Table", info: dict[str, Any]) -> None:
+    """Writes a part with `info` in its footer, as a whole. Raises `JobError` if it cannot be written."""
     from pyarrow import parquet
 
+    with whole_file(system, path) as stream:
+        table = table.replace_schema_metadata({_KEY: json.dumps(info).encode()})
+        parquet.write_table(table, stream, compression="zstd")
+
+
+@contextlib.contextmanager
+def _explained(path: str) -> Iterator[None]:
+    import pyarrow
+
     try:
-        metadata = parquet.read_schema(path, filesystem=system).metadata or {}
-        return json.loads(metadata[_KEY])
+        yield
     except (OSError, pyarrow.ArrowException, KeyError, ValueError) as error:
         raise JobError(
             f"{path} is damaged or was not written by nlparam ({error}): delete it and run the same command again"
         ) from error
 
 
-def read_part(system: Any, path: str) -> "pyarrow.Table":
-    """A part as it was written. Raises `JobError` if it cannot be read."""
-    import pyarrow
+def read_info(system: Any, path: str) -> dict[str, Any]:
+    """What `write_part` put into the footer. Raises `JobError` if the file is no part."""
     from pyarrow import parquet
 
-    try:
+    with _explained(path):
+        return json.loads((parquet.read_schema(path, filesystem=system).metadata or {})[_KEY])
+
+
+def read_part(system: Any, path: str) -> "pyarrow.Table":
+    """A part as it was written. Raises `JobError` if it cannot be read."""
+    from pyarrow import parquet
+
+    with _explained(path):
         return parquet.ParquetFile(path, filesystem=system).read()
-    except (OSError, pyarrow.ArrowException) as error:
-        raise JobError(f"{path} is damaged ({error}): delete it and run the same command again") from error
 
 
 def exists(system: Any, path: str) -> bool:
@@ -80,12 +99,6 @@ def list_parts(system: Any, folder: str) -> set[str]:
     return {entry.base_name for entry in entries if entry.is_file and not entry.base_name.startswith(".")}
 
 
-def remove_partial(folder: str) -> None:
-    """Deletes what killed workers left unfinished in a local folder."""
-    for partial in Path(folder).glob(".*.partial"):
-        partial.unlink(missing_ok=True)
-
-
 def read(out: str | Path) -> "pyarrow.dataset.Dataset":
     """The parts of a job as an Arrow dataset, ordered by file and row; nothing is loaded yet.
 
@@ -93,8 +106,6 @@ def read(out: str | Path) -> "pyarrow.dataset.Dataset":
     Raises `JobError` if the folder holds none.
     """
     from pyarrow import dataset
-
-    from nlparam.scale.sources import resolve
 
     system, path = resolve(out)
     names = sorted(list_parts(system, f"{path}/{FOLDER}"))

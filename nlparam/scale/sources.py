@@ -2,18 +2,18 @@
 
 import dataclasses
 import hashlib
+import io
+import itertools
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
+from nlparam.corpus.readers import json_lines
 from nlparam.errors import CorpusError
 
 SUFFIXES = (".parquet", ".jsonl", ".ndjson")
-_CHUNK = 4 << 20  # bytes of JSON Lines that are scanned at a time
 # A row group of Parquet can be read from its beginning only. Cutting it into so many tasks shares it among workers, at
 # the price of decoding half of it so many times, which is little beside what is done with a text.
 _TASKS_PER_ROW_GROUP = 16
@@ -130,14 +130,14 @@ def hidden(name: str) -> bool:
 def plan_file(system: Any, file: File, *, text_field: str, columns: Sequence[str], batch_size: int) -> Plan:
     """Cuts a file into blocks of `batch_size` rows; the same content is always cut in the same way.
 
-    Raises `CorpusError` if it cannot be read, has not the fields asked for, or its texts are no strings.
+    Raises `CorpusError` if it cannot be read, lacks one of the fields, or its texts are no strings.
     """
     import pyarrow
 
+    plan = _plan_parquet if _is_parquet(file) else _plan_lines
     try:
-        if file.name.lower().endswith(".parquet"):
-            return _plan_parquet(system, file, text_field, columns, batch_size)
-        return _plan_lines(system, file, text_field, columns, batch_size)
+        with system.open_input_file(file.path) as stream:
+            return plan(stream, file, text_field, columns, batch_size)
     except (OSError, pyarrow.ArrowException) as error:
         raise CorpusError(f"cannot read {file.path}: {error}") from error
 
@@ -151,27 +151,21 @@ def read_blocks(
     """
     import pyarrow
 
+    read = _read_parquet if _is_parquet(file) else _read_lines
     try:
-        if file.name.lower().endswith(".parquet"):
-            yield from _read_parquet(system, file, blocks, text_field, types)
-        else:
-            yield from (_read_lines(system, file, block, text_field, types) for block in blocks)
+        with system.open_input_file(file.path) as stream:
+            yield from read(stream, file, blocks, text_field, types)
     except (OSError, pyarrow.ArrowException) as error:
         raise CorpusError(f"cannot read {file.path}: {error}") from error
 
 
-def tasks(plan: Plan, wanted: set[int]) -> Iterator[list[Block]]:
-    """The blocks of a file whose positions are `wanted`, grouped as they are best read."""
-    if not plan.file.name.lower().endswith(".parquet"):
-        yield from ([plan.blocks[number]] for number in sorted(wanted))
-        return
-    groups: dict[int, list[int]] = {}
-    for number, block in enumerate(plan.blocks):
-        groups.setdefault(block.place[0], []).append(number)
-    for numbers in groups.values():
-        size = -(-len(numbers) // _TASKS_PER_ROW_GROUP)
-        for start in range(0, len(numbers), size):
-            if chosen := [plan.blocks[number] for number in numbers[start : start + size] if number in wanted]:
+def tasks(plan: Plan, wanted: Collection[Block]) -> Iterator[list[Block]]:
+    """The `wanted` blocks of a file, grouped as they are best read: of one row group, or one block of JSON Lines."""
+    for _, group in itertools.groupby(plan.blocks, key=lambda block: block.place[0]):
+        blocks = list(group)
+        size = -(-len(blocks) // _TASKS_PER_ROW_GROUP)
+        for start in range(0, len(blocks), size):
+            if chosen := [block for block in blocks[start : start + size] if block in wanted]:
                 yield chosen
 
 
@@ -184,16 +178,149 @@ def merge_types(plans: Sequence[Plan]) -> dict[str, Any]:
     for plan in plans:
         for name, kind in plan.types.items():
             there = merged.get(name, pyarrow.null())
-            common = _common(there, kind)
-            if common is None:
+            merged[name] = _common(there, kind)
+            if merged[name] is None:
                 raise CorpusError(
                     f"the field {name!r} is of type {there} in {origin[name]} and {kind} in {plan.file.name}: "
                     "leave it out of the columns, or make it the same everywhere"
                 )
-            merged[name] = common
             if there == pyarrow.null():
                 origin[name] = plan.file.name
     return {name: pyarrow.string() if kind == pyarrow.null() else kind for name, kind in merged.items()}
+
+
+def part_name(job: str, file: File, block: Block) -> str:
+    """The name of the part that a block becomes in a job: what is equal in both has the same name."""
+    stem = re.sub(r"[^A-Za-z0-9]+", "-", file.name.rsplit(".", 1)[0]).strip("-")[-60:] or "texts"
+    key = json.dumps([job, file.name, block.first_row, block.n_rows, block.digest])
+    return f"{stem}-{block.first_row:012d}-{_digest(key.encode())[:16]}.parquet"
+
+
+def _plan_parquet(stream: Any, file: File, text_field: str, columns: Sequence[str], batch_size: int) -> Plan:
+    import pyarrow
+    from pyarrow import parquet, types
+
+    opened = parquet.ParquetFile(stream)
+    schema, metadata = opened.schema_arrow, opened.metadata
+    for name in (text_field, *columns):
+        _check_field(file, name, schema.names)
+    kind = schema.field(text_field).type
+    kind = kind.value_type if types.is_dictionary(kind) else kind
+    if kind not in (pyarrow.string(), pyarrow.large_string(), pyarrow.string_view()):
+        raise CorpusError(f"{file.path}: the field {text_field!r} holds {kind}, expected strings")
+    footer = min(file.size, metadata.serialized_size + 8)
+    stream.seek(file.size - footer)
+    fingerprint = _digest(stream.read(footer))
+    blocks, before = [], 0
+    for group in range(metadata.num_row_groups):
+        size = metadata.row_group(group).num_rows
+        for offset in range(0, size, batch_size):
+            digest = _digest(f"{fingerprint} {group} {offset}".encode())
+            blocks.append(Block(before + offset, min(batch_size, size - offset), (group, offset), digest))
+        before += size
+    return Plan(file, blocks, fingerprint, {name: schema.field(name).type for name in columns})
+
+
+def _read_parquet(
+    stream: Any, file: File, blocks: Sequence[Block], text_field: str, types: dict[str, Any]
+) -> Iterator[Rows]:
+    import pyarrow
+    from pyarrow import parquet
+
+    # Arrow's datasets decode a row group as a whole; unbuffered and in batches, only a part of it is in memory.
+    opened = parquet.ParquetFile(stream, pre_buffer=False, buffer_size=1 << 20)
+    batches = opened.iter_batches(
+        batch_size=max(1024, blocks[0].n_rows),
+        row_groups=[blocks[0].place[0]],
+        columns=list(dict.fromkeys((text_field, *types))),
+    )
+    held, position = [], 0  # batches that were decoded, and the row of the group at which they begin
+    for block in blocks:
+        first, stop = block.place[1], block.place[1] + block.n_rows
+        while position + sum(map(len, held)) < stop:
+            if (batch := next(batches, None)) is None:
+                raise CorpusError(
+                    f"{file.path} has become shorter while it was read: leave it alone until the job is done"
+                )
+            held.append(batch)
+            while held and position + len(held[0]) <= first:
+                position += len(held.pop(0))
+        table = pyarrow.Table.from_batches(held).slice(first - position, block.n_rows)
+        carried = {name: table[name].combine_chunks().cast(kind) for name, kind in types.items()}
+        numbers = list(range(block.first_row, block.first_row + block.n_rows))
+        yield Rows(block, table[text_field].to_pylist(), numbers, carried)
+
+
+def _plan_lines(stream: Any, file: File, text_field: str, columns: Sequence[str], batch_size: int) -> Plan:
+    blocks: list[Block] = []
+    types: dict[str, Any] = {}
+    fields: dict[str, None] = {}
+    lines, start, first_row = io.BufferedReader(stream, 4 << 20), 0, 0
+    while content := b"".join(itertools.islice(lines, batch_size)):
+        n_rows = content.count(b"\n") + (not content.endswith(b"\n"))
+        block = Block(first_row, n_rows, (start, start + len(content)), _digest(content))
+        # What is carried along may be missing for long, or whole numbers, and then not: its type is that of all lines.
+        if columns or not blocks:
+            rows = [row for _, row in _objects(content, file, block)]
+            fields |= dict.fromkeys(field for row in rows for field in row)
+            for name in columns:
+                types[name] = _infer(file, block, name, [row.get(name) for row in rows], types.get(name))
+        blocks.append(block)
+        start, first_row = start + len(content), first_row + n_rows
+    for name in (text_field, *columns) if fields else ():
+        _check_field(file, name, list(fields))
+    fingerprint = _digest("".join(block.digest for block in blocks).encode()) if blocks else ""
+    return Plan(file, blocks, fingerprint, types)
+
+
+def _read_lines(
+    stream: Any, file: File, blocks: Sequence[Block], text_field: str, types: dict[str, Any]
+) -> Iterator[Rows]:
+    for block in blocks:
+        start, stop = block.place
+        stream.seek(start)
+        rows = _objects(stream.read(stop - start), file, block)
+        for number, row in rows:
+            if not isinstance(row.get(text_field), str | None):
+                raise CorpusError(
+                    f"{file.path}, line {number}: the field {text_field!r} is of type "
+                    f"{type(row[text_field]).__name__}, expected a string"
+                )
+        columns = {name: _column(file, block, name, [row.get(name) for _, row in rows], types[name]) for name in types}
+        yield Rows(block, [row.get(text_field) for _, row in rows], [number - 1 for number, _ in rows], columns)
+
+
+def _objects(content: bytes, file: File, block: Block) -> list[tuple[int, dict[str, Any]]]:
+    """The numbers, from 1, and the contents of the lines of a block that are not blank."""
+    text = content.decode("utf-8" if block.first_row else "utf-8-sig", errors="replace")
+    return list(json_lines(file.path, text, first=block.first_row + 1))
+
+
+def _column(file: File, block: Block, name: str, values: list[Any], kind: Any = None) -> Any:
+    """Values of JSON as an Arrow array of the type `kind`, or of their own."""
+    import pyarrow
+
+    try:
+        return pyarrow.array([_scalar(value) for value in values], type=kind)
+    except (pyarrow.ArrowException, TypeError, OverflowError) as error:
+        wrong = "mixes types" if kind is None else f"is not {kind} throughout"
+        raise _mixed(file, block, name, f"{wrong} ({error})") from error
+
+
+def _infer(file: File, block: Block, name: str, values: list[Any], before: Any) -> Any:
+    """The type of the values of a block and of those `before`."""
+    kind = _column(file, block, name, values).type
+    common = kind if before is None else _common(before, kind)
+    if common is None:
+        raise _mixed(file, block, name, f"mixes types ({before} before, {kind} here)")
+    return common
+
+
+def _mixed(file: File, block: Block, name: str, wrong: str) -> CorpusError:
+    return CorpusError(
+        f"{file.path}, from line {block.first_row + 1}: the field {name!r} {wrong}: leave it out of the columns, or "
+        "write it as a string everywhere"
+    )
 
 
 def _common(first: Any, second: Any) -> Any:
@@ -207,176 +334,11 @@ def _common(first: Any, second: Any) -> Any:
     return first if first == second else None
 
 
-def _plan_parquet(system: Any, file: File, text_field: str, columns: Sequence[str], batch_size: int) -> Plan:
-    import pyarrow
-    from pyarrow import parquet
-
-    with system.open_input_file(file.path) as stream:
-        opened = parquet.ParquetFile(stream)
-        schema = opened.schema_arrow
-        for name in (text_field, *columns):
-            _check_field(file, name, schema.names)
-        kind = schema.field(text_field).type
-        kind = kind.value_type if pyarrow.types.is_dictionary(kind) else kind
-        if not (pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind) or kind == pyarrow.string_view()):
-            raise CorpusError(f"{file.path}: the field {text_field!r} holds {kind}, expected strings")
-        footer = min(file.size, opened.metadata.serialized_size + 8)
-        stream.seek(file.size - footer)
-        fingerprint = _digest(stream.read(footer)).hexdigest()
-        sizes = [opened.metadata.row_group(group).num_rows for group in range(opened.metadata.num_row_groups)]
-    blocks, before = [], 0
-    for group, size in enumerate(sizes):
-        for offset in range(0, size, batch_size):
-            content = f"{fingerprint} {group} {offset}".encode()
-            n_rows = min(batch_size, size - offset)
-            blocks.append(Block(before + offset, n_rows, (group, offset), _digest(content).hexdigest()))
-        before += size
-    return Plan(file, blocks, fingerprint, {name: schema.field(name).type for name in columns})
-
-
-def _plan_lines(system: Any, file: File, text_field: str, columns: Sequence[str], batch_size: int) -> Plan:
-    with system.open_input_file(file.path) as stream:
-        blocks = list(_scan(stream, batch_size))
-    if not blocks:
-        return Plan(file, [], "", {})
-    types: dict[str, Any] = {}
-    fields: dict[str, None] = {}
-    # What is carried along may be missing for long, or whole numbers, and then not: its type is that of all lines.
-    for block in blocks if columns else blocks[:1]:
-        rows = [row for _, row in _objects(system, file, block)]
-        fields |= dict.fromkeys(field for row in rows for field in row)
-        for name in columns:
-            types[name] = _infer(file, block, name, [row.get(name) for row in rows], types.get(name))
-    for name in (text_field, *columns) if fields else ():
-        _check_field(file, name, list(fields))
-    fingerprint = _digest("".join(block.digest for block in blocks).encode()).hexdigest()
-    return Plan(file, blocks, fingerprint, types)
-
-
-def _scan(stream: Any, batch_size: int) -> Iterator[Block]:
-    digest, start, position, first_row, n_lines, ended = _digest(), 0, 0, 0, 0, True
-    while chunk := stream.read(_CHUNK):
-        ends = np.flatnonzero(np.frombuffer(chunk, np.uint8) == ord("\n"))
-        used = 0
-        while n_lines + len(ends) >= batch_size:
-            take = batch_size - n_lines
-            cut = int(ends[take - 1]) + 1
-            digest.update(chunk[used:cut])
-            yield Block(first_row, batch_size, (start, position + cut), digest.hexdigest())
-            digest, start, first_row, n_lines = _digest(), position + cut, first_row + batch_size, 0
-            ends, used = ends[take:], cut
-        digest.update(chunk[used:])
-        n_lines += len(ends)
-        position += len(chunk)
-        ended = chunk.endswith(b"\n")
-    if position > start:
-        yield Block(first_row, n_lines + (not ended), (start, position), digest.hexdigest())
-
-
-def _objects(system: Any, file: File, block: Block) -> list[tuple[int, dict[str, Any]]]:
-    """The numbers and the contents of the lines of a block that are not blank."""
-    start, stop = block.place
-    with system.open_input_file(file.path) as stream:
-        stream.seek(start)
-        content = stream.read(stop - start).decode("utf-8-sig" if start == 0 else "utf-8", errors="replace")
-    found = []
-    for number, line in enumerate(content.split("\n"), start=block.first_row):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line, strict=False)  # control characters in a text do no harm
-        except (ValueError, RecursionError) as error:
-            raise CorpusError(
-                f"{file.path}, line {number + 1} is not JSON ({error}): expected one object per line"
-            ) from error
-        if not isinstance(row, dict | str):
-            raise CorpusError(f"{file.path}, line {number + 1}: got {type(row).__name__}, expected an object")
-        found.append((number, {"text": row} if isinstance(row, str) else row))
-    return found
-
-
-def _read_lines(system: Any, file: File, block: Block, text_field: str, types: dict[str, Any]) -> Rows:
-    import pyarrow
-
-    rows = _objects(system, file, block)
-    for number, row in rows:
-        if not isinstance(row.get(text_field), str | None):
-            raise CorpusError(
-                f"{file.path}, line {number + 1}: the field {text_field!r} is of type "
-                f"{type(row[text_field]).__name__}, expected a string"
-            )
-    columns = {}
-    for name, kind in types.items():
-        values = [_scalar(row.get(name)) for _, row in rows]
-        try:
-            columns[name] = pyarrow.array(values, type=kind)
-        except (pyarrow.ArrowException, TypeError, OverflowError) as error:
-            raise CorpusError(
-                f"{file.path}, from line {block.first_row + 1}: the field {name!r} is not {kind} throughout ({error}): "
-                "leave it out of the columns, or write it as a string everywhere"
-            ) from error
-    return Rows(block, [row.get(text_field) for _, row in rows], [number for number, _ in rows], columns)
-
-
-def _read_parquet(
-    system: Any, file: File, blocks: Sequence[Block], text_field: str, types: dict[str, Any]
-) -> Iterator[Rows]:
-    import pyarrow
-    from pyarrow import parquet
-
-    wanted = list(blocks)
-    names = list(dict.fromkeys((text_field, *types)))
-    with system.open_input_file(file.path) as stream:
-        # Unbuffered, a row group would be in memory as a whole.
-        opened = parquet.ParquetFile(stream, pre_buffer=False, buffer_size=1 << 20)
-        batches = opened.iter_batches(
-            batch_size=max(1024, blocks[0].n_rows), row_groups=[wanted[0].place[0]], columns=names
-        )
-        pending, position = [], 0
-        for batch in batches:
-            end = position + batch.num_rows
-            while wanted and position < wanted[0].place[1] + wanted[0].n_rows and end > wanted[0].place[1]:
-                block = wanted[0]
-                first = max(block.place[1] - position, 0)
-                stop = min(block.place[1] + block.n_rows - position, batch.num_rows)
-                pending.append(batch.slice(first, stop - first))
-                if position + stop < block.place[1] + block.n_rows:
-                    break
-                table = pyarrow.Table.from_batches(pending)
-                wanted, pending = wanted[1:], []
-                numbers = list(range(block.first_row, block.first_row + block.n_rows))
-                carried = {name: table[name].combine_chunks().cast(kind) for name, kind in types.items()}
-                yield Rows(block, table[text_field].to_pylist(), numbers, carried)
-            position = end
-            if not wanted:
-                return
-    raise CorpusError(f"{file.path} has become shorter while it was read: leave it alone until the job is done")
-
-
-def _infer(file: File, block: Block, name: str, values: list[Any], before: Any) -> Any:
-    """The type of the values of a block and of those `before`."""
-    import pyarrow
-
-    try:
-        kind = pyarrow.array([_scalar(value) for value in values]).type
-        common = kind if before is None else _common(before, kind)
-        if common is None:
-            raise TypeError(f"{before} before, {kind} here")
-        return common
-    except (pyarrow.ArrowException, TypeError, OverflowError) as error:
-        raise CorpusError(
-            f"{file.path}, from line {block.first_row + 1}: the field {name!r} mixes types ({error}): leave it out of "
-            "the columns, or write it as a string everywhere"
-        ) from error
-
-
 def _scalar(value: Any) -> Any:
     # Objects and lists are carried along as JSON: their shape may differ from line to line.
-    return json.dumps(value, ensure_ascii=True) if isinstance(value, dict | list) else _clean(value)
-
-
-def _clean(value: Any) -> Any:
-    return value.encode("utf-8", errors="replace").decode("utf-8") if isinstance(value, str) else value
+    if isinstance(value, dict | list):
+        return json.dumps(value)
+    return value.encode("utf-8", errors="replace").decode() if isinstance(value, str) else value
 
 
 def _check_field(file: File, name: str, there: Sequence[str]) -> None:
@@ -384,12 +346,9 @@ def _check_field(file: File, name: str, there: Sequence[str]) -> None:
         raise CorpusError(f"{file.path} has no field {name!r}; its fields are {', '.join(map(repr, there)) or 'none'}")
 
 
-def _digest(content: bytes = b"") -> Any:
-    return hashlib.blake2b(content, digest_size=16)
+def _is_parquet(file: File) -> bool:
+    return file.name.lower().endswith(".parquet")
 
 
-def part_name(job: str, file: File, block: Block) -> str:
-    """The name of the part that a block becomes in a job: what is equal in both has the same name."""
-    stem = re.sub(r"[^A-Za-z0-9]+", "-", file.name.rsplit(".", 1)[0]).strip("-")[-60:] or "texts"
-    key = json.dumps([job, file.name, block.first_row, block.n_rows, block.digest])
-    return f"{stem}-{block.first_row:012d}-{_digest(key.encode()).hexdigest()[:16]}.parquet"
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()

@@ -6,63 +6,47 @@ import json
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import nlparam.errors
 from nlparam.corpus.corpus import Corpus
 from nlparam.errors import NlparamError
 from nlparam.runtime.costs import Costs, add_counts
-from nlparam.scale.errors import JobError
 from nlparam.scale.parts import exists, read_info, read_part, write_part
 from nlparam.scale.sources import Block, File, Rows, read_blocks
 
 if TYPE_CHECKING:
     import pyarrow
 
-
-class AbstractWork(abc.ABC):
-    """A step at work in one worker: it holds what has been loaded or connected. `costs` is what it has spent."""
-
-    costs: Costs
-
-    @abc.abstractmethod
-    def columns(self, corpus: Corpus, before: "pyarrow.Table | None") -> "dict[str, pyarrow.Array]":
-        """The columns that the step adds, one value per text of `corpus`; null where an answer could not be had.
-
-        `before` is the part as an earlier run wrote it: what is not null in it is not to be done again.
-        """
+# The columns that a step adds to texts, one value per text; null where an answer could not be had. The table is the
+# part as an earlier run wrote it, if one did: what is not null in it is not to be done again.
+Work = Callable[[Corpus, "pyarrow.Table | None"], "dict[str, pyarrow.Array]"]
 
 
 class AbstractStep(abc.ABC):
     """What a job does with texts. It travels to every worker, so it holds names and numbers and nothing opened.
 
-    `kind` is its name in the manifest.
+    **Attributes:** `kind`, its name in the manifest; `adds`, the names of the columns that it adds; `servers`, how many
+    servers share the work, 0 if it is done in the workers; `whole_machine`, whether one worker makes use of all
+    processors of a machine.
     """
 
     kind: ClassVar[str]
+    servers: int = 0
+    whole_machine: bool = False
 
     @property
     @abc.abstractmethod
-    def adds(self) -> tuple[str, ...]:
-        """The names of the columns that it adds."""
-
-    @property
-    def servers(self) -> int:
-        """How many servers share the work; 0 if it is done in the workers."""
-        return 0
-
-    @property
-    def whole_machine(self) -> bool:
-        """Whether one worker makes use of all processors of a machine."""
-        return False
+    def adds(self) -> tuple[str, ...]: ...
 
     @abc.abstractmethod
     def settings(self) -> dict[str, Any]:
         """Everything that decides the result, for the manifest. Runs on a worker once, before any work."""
 
     @abc.abstractmethod
-    def start(self, number: int) -> AbstractWork:
-        """Gets ready to work in worker number `number`."""
+    def start(self, number: int, costs: Costs) -> Work:
+        """Gets ready to work in worker number `number`; what is spent is added to `costs`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,69 +73,64 @@ class Worker:
 
         self._task = task
         self._number: int = ray.get(counter.next.remote())
-        self._work: AbstractWork | None = None
+        self._costs = Costs()
+        self._work: Work | None = None
 
     def __call__(self, batch: "pyarrow.Table") -> "Iterator[pyarrow.Table]":
         import pyarrow
 
         for line in batch["task"].to_pylist():
             try:
-                for finished in self._do(json.loads(line)):
+                for finished in self._do(**json.loads(line)):
                     yield pyarrow.table({"result": [json.dumps(finished)]})
             except NlparamError as error:
                 yield pyarrow.table({"result": [json.dumps(describe_error(error))]})
                 return
 
-    def _do(self, asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    def _do(self, file: list[Any], blocks: list[list[Any]], *, retry: bool) -> Iterator[dict[str, Any]]:
         task = self._task
-        file = File(*asked["file"])
-        blocks = [(Block(first, n, tuple(place), digest), part) for first, n, place, digest, part in asked["blocks"]]
-        todo: dict[Block, tuple[str, bool]] = {}
-        for block, part in blocks:
+        todo: dict[Block, str] = {}
+        for *described, part in blocks:
             # A worker that took over from one that died finds what that one had finished.
-            there = exists(task.out_system, f"{task.folder}/{part}")
-            if there and not asked["retry"]:
+            if not retry and exists(task.out_system, f"{task.folder}/{part}"):
                 yield {"part": part, "info": read_info(task.out_system, f"{task.folder}/{part}")}
             else:
-                todo[block] = (part, there)
+                first_row, n_rows, place, digest = described
+                todo[Block(first_row, n_rows, tuple(place), digest)] = part
         if not todo:
             return
         if self._work is None:
-            self._work = task.step.start(self._number)
-        for rows in read_blocks(task.source_system, file, list(todo), text_field=task.text_field, types=task.types):
-            part, there = todo[rows.block]
-            yield self._finish(self._work, file, rows, f"{task.folder}/{part}", there)
+            self._work = task.step.start(self._number, self._costs)
+        read = read_blocks(task.source_system, File(*file), list(todo), text_field=task.text_field, types=task.types)
+        for rows in read:
+            yield self._finish(self._work, file[1], rows, todo[rows.block])
 
-    def _finish(self, work: AbstractWork, file: File, rows: Rows, path: str, there: bool) -> dict[str, Any]:
+    def _finish(self, work: Work, name: str, rows: Rows, part: str) -> dict[str, Any]:
         import pyarrow
 
         task = self._task
-        before = read_part(task.out_system, path) if there else None
-        replaced = read_info(task.out_system, path) if there else None
-        costs, started = work.costs.as_dict(), time.perf_counter()
+        path, before, replaced = f"{task.folder}/{part}", None, None
+        if exists(task.out_system, path):
+            before, replaced = read_part(task.out_system, path), read_info(task.out_system, path)
+        spent, started = self._costs.as_dict(), time.perf_counter()
         corpus = Corpus.from_texts("" if text is None else text for text in rows.texts)
-        added = work.columns(corpus, before)
-        n_texts, blank = len(corpus), corpus.blank
-        names = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * n_texts, pyarrow.int32()), [file.name])
+        added = work(corpus, before)
+        names = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * len(corpus), pyarrow.int32()), [name])
         columns: dict[str, Any] = {"file": names, "row": pyarrow.array(rows.numbers, pyarrow.int64())}
         if task.keep_text:
-            columns["text"] = pyarrow.array(
-                [None if given is None else text for given, text in zip(rows.texts, corpus.texts, strict=True)],
-                pyarrow.string(),
-            )
-        table = pyarrow.table(columns | rows.columns | added)
-        worded = pyarrow.array(~blank)
-        failures = sum(column.filter(worded).null_count for column in added.values())
+            texts = [None if given is None else text for given, text in zip(rows.texts, corpus.texts, strict=True)]
+            columns["text"] = pyarrow.array(texts, pyarrow.string())
+        worded = pyarrow.array(~corpus.blank)
         info = {
-            "texts": n_texts,
-            "blank": int(blank.sum()),
-            "failures": failures,
-            "costs": add_counts(add_counts(work.costs.as_dict(), costs, -1), (replaced or {}).get("costs", {})),
+            "texts": len(corpus),
+            "blank": int(corpus.blank.sum()),
+            "failures": sum(column.filter(worded).null_count for column in added.values()),
+            "costs": add_counts(add_counts(self._costs.as_dict(), spent, -1), (replaced or {}).get("costs", {})),
             "seconds": time.perf_counter() - started,
             "worker": f"{platform.node()}:{os.getpid()}",
         }
-        write_part(task.out_system, path, table, info)
-        return {"part": path.rpartition("/")[2], "info": info, "replaced": replaced}
+        write_part(task.out_system, path, pyarrow.table(columns | rows.columns | added), info)
+        return {"part": part, "info": info, "replaced": replaced}
 
 
 def describe_error(error: NlparamError) -> dict[str, Any]:
@@ -161,11 +140,6 @@ def describe_error(error: NlparamError) -> dict[str, Any]:
 
 def raise_described(line: dict[str, Any]) -> None:
     """Raises the error that a worker described, if the line is one."""
-    import nlparam.errors
-
-    if "error" not in line:
-        return
-    kind = JobError if line["error"] == "JobError" else getattr(nlparam.errors, line["error"], NlparamError)
-    if kind is nlparam.errors.MissingExtraError:  # its constructor takes other arguments
-        kind = NlparamError
-    raise kind(line["message"])
+    if "error" in line:
+        kind = getattr(nlparam.errors, line["error"], NlparamError)
+        raise kind.__new__(kind, line["message"])  # some make their message themselves, of other arguments

@@ -31,7 +31,7 @@ def plan(path, *, columns=(), batch_size=7, text_field="text"):
 
 def read_all(system, planned, wanted, types):
     rows = []
-    for blocks in sources.tasks(planned, wanted):
+    for blocks in sources.tasks(planned, {planned.blocks[number] for number in wanted}):
         rows += sources.read_blocks(system, planned.file, blocks, text_field="text", types=types)
     return rows
 
@@ -220,16 +220,16 @@ def test_the_manifest_counts_parts_again_and_anew(tmp_path):
 def test_a_folder_of_another_job_says_what_differs(tmp_path):
     described = {"a.jsonl": {"fingerprint": "1", "rows": 3}}
     there = Manifest("judge", {"predicates": ["a"], "batch_size": 3}, {}, described)
-    manifest.check_same(tmp_path, there, "judge", there.settings)
+    there.check_same(tmp_path, "judge", there.settings)
     with pytest.raises(JobError, match=r"'judge', this is 'embed'"):
-        manifest.check_same(tmp_path, there, "embed", there.settings)
+        there.check_same(tmp_path, "embed", there.settings)
     with pytest.raises(JobError, match=r'predicates: \["a"\] there, \["b"\] here\)'):
-        manifest.check_same(tmp_path, there, "judge", there.settings | {"predicates": ["b"]})
-    manifest.check_sources(tmp_path, there, described | {"b.jsonl": {"fingerprint": "2", "rows": 1}})
+        there.check_same(tmp_path, "judge", there.settings | {"predicates": ["b"]})
+    there.check_sources(tmp_path, described | {"b.jsonl": {"fingerprint": "2", "rows": 1}})
     with pytest.raises(JobError, match=r"other contents of the file 'a.jsonl'"):
-        manifest.check_sources(tmp_path, there, {"a.jsonl": {"fingerprint": "2", "rows": 3}})
+        there.check_sources(tmp_path, {"a.jsonl": {"fingerprint": "2", "rows": 3}})
     with pytest.raises(JobError, match=r"'a.jsonl', which is not among the texts any more"):
-        manifest.check_sources(tmp_path, there, {})
+        there.check_sources(tmp_path, {})
     (tmp_path / "job.json").write_text("nonsense")
     with pytest.raises(JobError, match="is no manifest of a job"):
         manifest.load(tmp_path)

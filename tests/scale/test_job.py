@@ -27,6 +27,7 @@ from nlparam.lm.store import Store
 from nlparam.numerics.heads.head import Head
 from nlparam.runtime.costs import Costs
 from nlparam.scale import parts, sources
+from nlparam.scale.job import _plan
 from tests.e2e.test_kill_resume import finished_calls, repetitions, run_and_kill, server_process, settle
 from tests.helpers.fake_server import FakeServer, default_answer
 from tests.helpers.handmade_fit import make_fit
@@ -299,6 +300,20 @@ def test_embedding_and_denoting_equal_the_plain_functions(tmp_path):
     found = np.stack([table[f"P({predicate})"].to_numpy() for predicate in fit.predicates], axis=1)
     np.testing.assert_allclose(found, fit.denote(table["text"].to_pylist()), atol=1e-5)
     assert found[50].tolist() == [0.0, 0.0, 0.0]
+
+
+@on_ray
+def test_many_large_files_are_read_by_the_workers(tmp_path, monkeypatch):
+    monkeypatch.setattr("nlparam.scale.job._PLANNED_HERE", 0)
+    for number in range(20):
+        write_lines(tmp_path / f"{number}.jsonl", [{"text": f"text {row}", "id": row} for row in range(number + 1)])
+    system, files = sources.list_files(tmp_path)
+    options = scale.Options(batch_size=3, columns=["id"])
+    expected = [sources.plan_file(system, one, text_field="text", columns=["id"], batch_size=3) for one in files]
+    assert _plan(ray, system, files, options) == expected
+    write_lines(tmp_path / "7.jsonl", [{"body": "a"}])
+    with pytest.raises(CorpusError, match=r"7.jsonl has no field 'text'"):
+        _plan(ray, system, files, options)
 
 
 @on_ray
