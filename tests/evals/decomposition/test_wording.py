@@ -28,8 +28,13 @@ from nlparam.evals.decomposition.wording import readings, repeats, simplified
             ['("is about food" or "is about games" or "is about travel") and "is negative"'],
         ),
         ("asks a question or is a letter and is personal", ['"asks a question" or ("is a letter" and "is personal")']),
-        ("is about sport, and written in German", ['"is about sport" and "is written in German"']),
-        # Whether "music" is like "musical" or like "travel" is for execution to say.
+        # What is left out is a guess where it is open: whether it is right is for execution to say.
+        (
+            "is about sport, and written in German",
+            ['"is about sport" and "is written in German"', '"is about sport" and "is about written in German"'],
+        ),
+        ("is about food and sad", ['"is about food" and "is about sad"', '"is about food" and "is sad"']),
+        ("is about food or games", ['"is about food" or "is about games"']),
         (
             "is about sport and music",
             ['"is about sport" and "is about music"', '"is about sport" and "is music"'],
