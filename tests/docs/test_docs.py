@@ -3,6 +3,8 @@
 import inspect
 import re
 import shlex
+import sys
+import types
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +12,7 @@ import pytest
 import typer.main
 
 import nlparam
+from nlparam.results.folder import KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -42,16 +45,27 @@ def with_code(language: str) -> list:
     return [pytest.param(page, id=page.relative_to(ROOT).as_posix()) for page in pages]
 
 
+@pytest.fixture
+def own_kinds():
+    """A page may enter a kind of result of its own: it is forgotten after the test."""
+    before = dict(KINDS)
+    yield
+    KINDS.clear()
+    KINDS.update(before)
+
+
+@pytest.mark.usefixtures("own_kinds")
 @pytest.mark.parametrize("page", with_code("python"))
 def test_python_runs(page, tmp_path, monkeypatch):
     # The blocks of a page go on from one another, as a reader would type them; those with a model are only compiled.
     monkeypatch.chdir(tmp_path)
-    namespace: dict = {"__name__": page.stem}
+    module = types.ModuleType(f"page_{page.stem}")
+    monkeypatch.setitem(sys.modules, module.__name__, module)  # classes of the page are found by their names
     for block in blocks(page):
         if block.language == "python":
             code = compile("\n" * (block.line - 1) + block.code, str(page), "exec")
             if block.runs:
-                exec(code, namespace)
+                exec(code, vars(module))
 
 
 @pytest.mark.parametrize("page", with_code("console"))
@@ -111,7 +125,9 @@ def test_public_names_have_docstrings(module):
         assert not doc.startswith(f"{name}("), f"{name}: a docstring that a dataclass made by itself"
 
 
-@pytest.mark.parametrize("page", [pytest.param(page, id=page.name) for page in (ROOT / "docs" / "reference" / "api").glob("*.md")])
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, id=page.name) for page in (ROOT / "docs" / "reference" / "api").glob("*.md")]
+)
 def test_api_pages_name_what_is_there(page):
     import importlib
 
