@@ -75,7 +75,7 @@ def choose_workers(
     machines = [processors for processors in machines if processors >= 1] or [1.0]
     n_gpus = int(ray.cluster_resources().get("GPU", 0))
     on_gpus = bool(n_gpus) and not step.servers
-    per_worker = min(machines) if step.whole_machine and not on_gpus else 1.0
+    per_worker = min(machines) if step.whole_machine and not step.servers and not on_gpus else 1.0
     each_cpus = per_worker if cpus is None else cpus
     each_gpus = float(on_gpus) if gpus is None else gpus
     if workers is None:

@@ -114,6 +114,8 @@ def run_job(
         )
     system, files = list_files(source)
     _check_apart(system, files, source, out)
+    out_system, path = resolve(out)
+    folder = f"{path}/{FOLDER}"
     with _locked(out), cluster(options.address) as ray:
         progress = Progress() if progress is None else progress
         with progress.task("reading the texts", None):
@@ -127,13 +129,16 @@ def run_job(
             settings["types"] = {name: str(kind) for name, kind in types.items()}
             sources = {plan.file.name: {"fingerprint": plan.fingerprint, "rows": plan.n_rows} for plan in plans}
             if manifest is None:
+                if list_parts(out_system, folder):
+                    raise JobError(
+                        f"{folder} holds files, but no {manifests.FILE} beside it: choose another output folder"
+                    )
                 manifest = Manifest(step.kind, settings)
             manifest.check_same(out, step.kind, settings)
             manifest.check_sources(out, sources)
         manifest.given, manifest.sources = given, sources
         manifest.begin_run()
-        out_system, path = resolve(out)
-        task = Task(step, system, out_system, f"{path}/{FOLDER}", options.text_field, types, options.keep_text)
+        task = Task(step, system, out_system, folder, options.text_field, types, options.keep_text)
         try:
             _run(ray, task, out, options, manifest, plans, progress)
             manifest.finished = True
@@ -190,13 +195,11 @@ def _run(
 
 def _todo(task: Task, options: Options, manifest: Manifest, plans: list[Plan]) -> Iterator[dict[str, Any]]:
     """What workers are asked to do, each as arguments of `Worker`."""
-    there = list_parts(task.out_system, task.folder)
-    if there and manifest.done["parts"] == 0 and not manifest.runs[:-1]:
-        raise JobError(f"{task.folder} holds files, but no {manifests.FILE} beside it: choose another output folder")
     settings = json.dumps([manifest.kind, manifest.settings], sort_keys=True)
     digest = hashlib.sha256(settings.encode()).hexdigest()
     names = [{block: part_name(digest, plan.file, block) for block in plan.blocks} for plan in plans]
-    finished = {name for of_file in names for name in of_file.values()} & there
+    finished = {name for of_file in names for name in of_file.values()}
+    finished &= list_parts(task.out_system, task.folder)
     if not manifest.finished or len(finished) != manifest.done["parts"]:
         # A driver has ended before it could count the last parts, or somebody has deleted some.
         manifest.done, manifest.failed_parts = {"parts": 0}, {}

@@ -78,6 +78,7 @@ class JudgeStep(AbstractStep):
     timeout: float | None = None
 
     kind = "judge"
+    whole_machine = True
 
     @property
     def adds(self) -> tuple[str, ...]:
@@ -86,10 +87,6 @@ class JudgeStep(AbstractStep):
     @property
     def servers(self) -> int:
         return sum(isinstance(model, AbstractLanguageModel) or _is_server(model) for model in self.models)
-
-    @property
-    def whole_machine(self) -> bool:
-        return not self.servers
 
     def settings(self) -> dict[str, Any]:
         identities, failures = {}, []
@@ -111,7 +108,7 @@ class JudgeStep(AbstractStep):
             return LabelJudge(engine, store, engine.costs).identity
 
     def engine(self, model: LanguageModel, costs: Costs) -> Engine:
-        options = {} if self.timeout is None else {"timeout": self.timeout}
+        options: dict[str, Any] = {} if self.timeout is None else {"timeout": self.timeout}
         return Engine(load_language_model(model, **options), store=None, costs=costs)
 
     def start(self, number: int, costs: Costs) -> Work:

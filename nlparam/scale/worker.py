@@ -27,18 +27,22 @@ Work = Callable[[Corpus, "pyarrow.Table | None"], "dict[str, pyarrow.Array]"]
 class AbstractStep(abc.ABC):
     """What a job does with texts. It travels to every worker, so it holds names and numbers and nothing opened.
 
-    **Attributes:** `kind`, its name in the manifest; `adds`, the names of the columns that it adds; `servers`, how many
-    servers share the work, 0 if it is done in the workers; `whole_machine`, whether one worker makes use of all
-    processors of a machine.
+    **Attributes:** `kind`, its name in the manifest; `whole_machine`, whether one worker that works itself makes use of
+    all processors of a machine.
     """
 
     kind: ClassVar[str]
-    servers: int = 0
-    whole_machine: bool = False
+    whole_machine: ClassVar[bool] = False
+
+    @property
+    def servers(self) -> int:
+        """How many servers share the work; 0 if it is done in the workers."""
+        return 0
 
     @property
     @abc.abstractmethod
-    def adds(self) -> tuple[str, ...]: ...
+    def adds(self) -> tuple[str, ...]:
+        """The names of the columns that it adds."""
 
     @abc.abstractmethod
     def settings(self) -> dict[str, Any]:
