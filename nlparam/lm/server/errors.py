@@ -9,7 +9,7 @@ from nlparam.errors import LanguageModelError
 from nlparam.lm.base import RequestError, TransientError, reads_no_images
 
 _TRANSIENT = frozenset({408, 409, 425, 429})  # and everything from 500
-_AWAY = frozenset({502, 503, 504})  # a proxy without its server, or a server that still loads its model
+AWAY = frozenset({502, 503, 504})  # a proxy without its server, or a server that still loads its model
 # vLLM; llama-server, new and old; OpenAI and others.
 _TOO_LONG = re.compile(
     r"maximum context length|context_length|exceed_context_size|available context size|max_model_len"
@@ -26,23 +26,15 @@ _NO_IMAGES = re.compile(
 
 
 class OverloadError(TransientError):
-    """The server has more to do than it can (429, 503): ask again later, and less at once."""
+    """The server has more to do than it can (429, 503, or no answer in time): ask again later, and less at once."""
 
 
-class AwayError(TransientError):
-    """The server is not there at the moment: it was reached before, and may come back."""
-
-
-class HangError(TransientError):
-    """No answer within the time limit, from a server that has answered before."""
-
-
-class RefusalError(Exception):
+class RefusalError(RequestError):
     """A request was refused as malformed (400, 422); `said` is the server's message, which may name the field."""
 
-    def __init__(self, status: int, said: str):
-        super().__init__(said)
-        self.status, self.said = status, said
+    def __init__(self, message: str, said: str):
+        super().__init__(message)
+        self.said = said
 
 
 def status_error(status: int, body: bytes, retry_after: str | None, *, where: str, how_to_start: str) -> Exception:
@@ -56,7 +48,7 @@ def status_error(status: int, body: bytes, retry_after: str | None, *, where: st
     if _NO_IMAGES.search(said):  # some servers answer 500 then: trying again would be no use
         return reads_no_images(where, f"{status}: {said}")
     if status in _TRANSIENT or status >= 500:
-        kind = OverloadError if status in (429, 503) else AwayError if status in _AWAY else TransientError
+        kind = OverloadError if status in (429, 503) else TransientError
         return kind(f"{where} answered {status}: {said}", retry_after=seconds(retry_after))
     if status in (401, 403):
         return LanguageModelError(
@@ -66,14 +58,8 @@ def status_error(status: int, body: bytes, retry_after: str | None, *, where: st
         return LanguageModelError(
             f"{where} answered {status} ({said}): the address usually ends in /v1; {how_to_start}"
         )
-    if status in (400, 422):
-        return RefusalError(status, said)
-    return refused(where, status, said)
-
-
-def refused(where: str, status: int, said: str) -> RequestError:
-    """The exception for a request that the server does not take."""
-    return RequestError(f"{where} refused a request ({status}): {said}")
+    refused = f"{where} refused a request ({status}): {said}"
+    return RefusalError(refused, said) if status in (400, 422) else RequestError(refused)
 
 
 def message_of(body: bytes) -> str:

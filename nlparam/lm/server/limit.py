@@ -20,10 +20,10 @@ _LONGEST_PAUSE = 60.0  # seconds; a server that asks for more is asked again ear
 class AdaptiveLimit:
     """A gate that learns from the throughput behind it how many may pass at once.
 
-    The limit doubles while throughput grows, goes back to the last value that paid, and from then on tries a quarter
-    less and a quarter more in turn, at growing intervals (hill climbing on throughput rather than on latency: a server
-    that batches gets slower for each request long before it is full). Overload halves it, at most once for the requests
-    that were under way together; `Retry-After` closes the gate for as long. Who waits passes in order of arrival.
+    The limit doubles while throughput grows. From then on it tries a quarter less and a quarter more in turn, at ever
+    longer intervals. (Throughput rather than latency: a server that batches gets slower for each request long before it
+    is full.) Overload halves it, at most once for requests that were under way together; `Retry-After` closes the gate
+    for as long. Those who wait pass in order of arrival.
 
     For use in one event loop at a time.
 
@@ -40,12 +40,11 @@ class AdaptiveLimit:
         self._closed_until = 0.0
         self._alarm: tuple[asyncio.AbstractEventLoop, float] | None = None  # what opens the gate again, and when
         self._growing = True
-        self._best: tuple[float, int] | None = None  # while growing: the highest throughput and its limit
         self._usual: float | None = None  # throughput at the limit held
         self._highest = 0.0  # the highest of these, so that many small losses do not add up
         self._back_to: int | None = None  # during a trial: the limit before
-        self._down_next = True
-        self._hold = self._hold_length = 2
+        self._down_next = False
+        self._hold, self._hold_length = 0, 1
         self._forgiven = 0  # overloads of requests that left before the last halving
         self._begin_epoch()
         self._to_skip = 2 * self.limit  # a first epoch that opens connections would make every other look quick
@@ -157,35 +156,20 @@ class AdaptiveLimit:
         self._n, self._full, self._began = 0, True, self._clock()
 
     def _decide(self, rate: float) -> None:
-        if self._growing:
-            self._grow(rate)
-        elif self._back_to is not None:
+        if self._back_to is not None:
             self._judge_trial(rate, self._back_to)
         else:
             self._usual = rate if self._usual is None else 0.7 * self._usual + 0.3 * rate
             self._highest = max(self._usual, _FADING * self._highest)
             self._hold -= 1
-            if self._hold <= 0:
-                self._try_another()
-
-    def _grow(self, rate: float) -> None:
-        if self._best is None or rate >= _GROWTH * self._best[0]:
-            self._best = (rate, self.limit)
-            if self.limit < self._most:
-                self._set(2 * self.limit)
-                return
-        self._growing = False
-        self._usual, limit = self._best
-        self._highest = self._usual
-        self._set(limit)
+        if self._hold <= 0:
+            self._try_another()
 
     def _try_another(self) -> None:
-        step = self.limit * 3 // 4 if self._down_next else math.ceil(self.limit * 1.25)
-        if self._down_next and step < _FLOOR:
-            step = self.limit
-        step = min(step, self._most)
-        if step == self.limit:
-            self._down_next = not self._down_next
+        factor = 2.0 if self._growing else 0.75 if self._down_next else 1.25
+        step = int(self.limit * factor) if self._down_next else min(math.ceil(self.limit * factor), self._most)
+        if step == self.limit or (self._down_next and step < _FLOOR):
+            self._growing, self._down_next = False, not self._down_next
             self._hold = self._hold_length
             return
         self._back_to = self.limit
@@ -193,14 +177,13 @@ class AdaptiveLimit:
 
     def _judge_trial(self, rate: float, before: int) -> None:
         assert self._usual is not None
-        self._back_to = None
-        wanted = _LOSS * self._highest if self.limit < before else _GAIN * self._usual
+        self._back_to, down = None, self.limit < before
+        wanted = _LOSS * self._highest if down else (_GROWTH if self._growing else _GAIN) * self._usual
         if rate >= wanted:
-            self._usual = rate
-            self._highest = max(rate, self._highest)
-            self._hold = self._hold_length = 1 if self.limit < before else 2
+            self._usual, self._highest = rate, max(rate, self._highest)
+            self._hold_length = 1 if down or self._growing else 2
+            self._hold = 0 if self._growing else self._hold_length
             return
-        self._down_next = self.limit > before
-        self._hold_length = min(2 * self._hold_length, _LONGEST_HOLD)
-        self._hold = self._hold_length
+        self._growing, self._down_next = False, not down
+        self._hold = self._hold_length = min(2 * self._hold_length, _LONGEST_HOLD)
         self._set(before)

@@ -1,33 +1,28 @@
 """One server that speaks the OpenAI chat API, as a language model."""
 
 import asyncio
+import contextvars
 import json
 import os
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nlparam.errors import LanguageModelError
-from nlparam.lm.base import (
-    AbstractLanguageModel,
-    Completion,
-    NoImagesError,
-    Request,
-    RequestError,
-    TransientError,
-)
+from nlparam.lm.base import AbstractLanguageModel, Completion, Request, RequestError, TransientError
 from nlparam.lm.server import address, answers, errors, probe
 from nlparam.lm.server.answers import AnswerReader
 from nlparam.lm.server.blocking import run_in_a_loop_of_its_own
 from nlparam.lm.server.limit import AdaptiveLimit
-from nlparam.lm.server.outage import Outage
+from nlparam.lm.server.outage import Outage, wait_for_any
 from nlparam.lm.server.probe import Capabilities, Dialect
 from nlparam.lm.server.served import Served, choose
 
 if TYPE_CHECKING:
-    from nlparam.lm.server.transport import Reply, Transport
+    from nlparam.lm.server.transport import Transport
 
 _CHECK_TIMEOUT = 5.0  # seconds for the question whether a server is back
 _Result = TypeVar("_Result")
+chosen: "contextvars.ContextVar[ServerModel]" = contextvars.ContextVar("the server that a slot belongs to")
 
 
 class ServerModel(AbstractLanguageModel):
@@ -117,8 +112,8 @@ class ServerModel(AbstractLanguageModel):
         """
         return run_in_a_loop_of_its_own(lambda: self._alone(lambda transport: self._survey(transport, labels)))
 
-    def slot(self, request: Request) -> "_Slot":
-        return _Slot(self, request)
+    def slot(self, request: Request) -> "Slot":
+        return Slot(self._when_back, request)
 
     async def complete(self, request: Request) -> Completion:
         transport, dialect = self._open(), self._dialect
@@ -126,24 +121,15 @@ class ServerModel(AbstractLanguageModel):
             async with asyncio.timeout(self._timeout):
                 if self._served is None or not dialect.knows(request):
                     return await self._introduce(transport, request)
-                reply = await self._send(transport, await _body(dialect, self._served.name, request))
+                answer = await self._ask(transport, "chat", await _body(dialect, self._served.name, request))
         except TimeoutError as error:
             raise self._hangs() from error
-        except errors.RefusalError as refusal:
-            raise errors.refused(self.where, refusal.status, refusal.said) from None
-        return self._answers.read(request, reply.body, exact=dialect.reads_exactly(request))[0]
+        return self._answers.read(request, answer, exact=dialect.reads_exactly(request))[0]
 
     async def aclose(self) -> None:
         transport, self._transport = self._transport, None
         if transport is not None:
             await transport.aclose()
-
-    def gone(self) -> LanguageModelError:
-        """The error for a server that does not come back."""
-        return LanguageModelError(
-            f"{self.where} has been away for more than {self.outage.patience:g} s ({self.outage.reason}): "
-            f"{self._how_to_start()}, then run the same command again: what was answered is kept"
-        )
 
     async def enter(self, request: Request) -> bool:
         """Takes a place for a request; whether the server is still there then, otherwise there is no place.
@@ -171,7 +157,7 @@ class ServerModel(AbstractLanguageModel):
 
     def leave(self, request: Request, error: BaseException | None) -> None:
         """Gives a place back after a request that was answered (`None`) or failed."""
-        if isinstance(error, (errors.OverloadError, errors.HangError, TimeoutError)):
+        if isinstance(error, (errors.OverloadError, TimeoutError)):
             self.limit.overloaded(getattr(error, "retry_after", None))
         if error is None or isinstance(error, RequestError):
             self.outage.succeeded()
@@ -184,6 +170,18 @@ class ServerModel(AbstractLanguageModel):
         if self._first is request:
             self._first = None
             self._one_at_first.release()
+
+    async def _when_back(self, request: Request) -> "ServerModel":
+        del request
+        while self.outage.down and self.outage.patience > 0:
+            await wait_for_any([self.outage], self.outage.patience, self._gone)
+        return self
+
+    def _gone(self) -> LanguageModelError:
+        return LanguageModelError(
+            f"{self.where} has been away for more than {self.outage.patience:g} s ({self.outage.reason}): "
+            f"{self._how_to_start()}, then run the same command again: what was answered is kept"
+        )
 
     def _check_progress(self) -> None:
         """Raises `LanguageModelError` if the server is there and has failed at all it was asked for a long time."""
@@ -225,17 +223,12 @@ class ServerModel(AbstractLanguageModel):
             async with asyncio.timeout(self._timeout):
                 return await self._tokenize(transport, text)
 
-        async def ask(body: bytes) -> tuple[int, bytes]:
-            async with asyncio.timeout(self._timeout):
-                reply = await self._reach(transport.post("chat", body))
-            if reply.status == 200:
-                return 200, reply.body
-            error = self._status_error(reply)
-            if isinstance(error, errors.RefusalError):
-                return error.status, reply.body
-            if isinstance(error, NoImagesError):
-                return reply.status, reply.body
-            raise LanguageModelError(str(error)) from error
+        async def ask(body: bytes) -> bytes:
+            try:
+                async with asyncio.timeout(self._timeout):
+                    return await self._ask(transport, "chat", body)
+            except TransientError as error:
+                raise LanguageModelError(str(error)) from error
 
         return await survey(served.name, labels, served.context, ask, tokenize)
 
@@ -253,12 +246,12 @@ class ServerModel(AbstractLanguageModel):
             self._dialect.token_ids[request.labels] = dialect.token_ids[request.labels]
         while True:
             try:
-                reply = await self._send(transport, await _body(dialect, self._served.name, request))
+                answer = await self._ask(transport, "chat", await _body(dialect, self._served.name, request))
                 break
             except errors.RefusalError as refusal:
                 if not dialect.refused(refusal.said):
-                    raise errors.refused(self.where, refusal.status, refusal.said) from None
-        completion, top = self._answers.read(request, reply.body)
+                    raise
+        completion, top = self._answers.read(request, answer)
         dialect.accepted(self._served.name, request, top)
         self._dialect = dialect
         return completion
@@ -268,77 +261,62 @@ class ServerModel(AbstractLanguageModel):
             return await self._look_up(transport)
 
     async def _look_up(self, transport: "Transport") -> Served:
-        reply = await self._reach(transport.get("models"))
-        if reply.status != 200:
-            error = self._status_error(reply)
-            if isinstance(error, errors.RefusalError):
-                raise errors.refused(self.where, error.status, error.said)
-            raise error
-        content = answers.parsed(reply.body)
+        answer = await self._ask(transport, "models")
+        content = answers.parsed(answer)
         if not isinstance(content, dict) or not isinstance(content.get("data") or [], list):
-            raise self._answers.not_the_api(reply.body)
+            raise self._answers.not_the_api(answer)
         return self._choose(content.get("data") or ())
 
     async def _tokenize(self, transport: "Transport", text: str) -> list[int] | None:
-        from nlparam.lm.server.transport import ConnectionLostError, NotConnectedError
+        from nlparam.lm.server.transport import ConnectionFailedError
 
         assert self._served is not None
         # vLLM reads the first three fields, llama-server the last two.
         asked = {"model": self._served.name, "prompt": text, "add_special_tokens": False}
         asked |= {"content": text, "add_special": False}
         try:
-            reply = await transport.post("tokenize", json.dumps(asked).encode())
-        except (NotConnectedError, ConnectionLostError):
+            reply = await transport.send("tokenize", json.dumps(asked).encode())
+        except ConnectionFailedError:
             return None
         content = answers.parsed(reply.body) if reply.status == 200 else None
         tokens = content.get("tokens") if isinstance(content, dict) else None
         usable = isinstance(tokens, list) and all(isinstance(token, int) for token in tokens)
         return tokens if usable else None
 
-    async def _send(self, transport: "Transport", body: bytes) -> "Reply":
-        reply = await self._reach(transport.post("chat", body))
-        if reply.status == 200:
-            return reply
-        error = self._status_error(reply)
-        if self._is_known and isinstance(error, (errors.AwayError, errors.OverloadError)) and reply.status != 429:
-            self.outage.begin(f"it answers {reply.status}")
-        raise error
-
-    async def _reach(self, sending: "Awaitable[Reply]") -> "Reply":
-        from nlparam.lm.server.transport import ConnectionLostError, NotConnectedError
+    async def _ask(self, transport: "Transport", what: str, body: bytes | None = None) -> bytes:
+        """What the server answers, if the status is 200; raises what another status or a lost connection means."""
+        from nlparam.lm.server.transport import ConnectionFailedError
 
         try:
-            return await sending
-        except ConnectionLostError as error:
-            if self._served is None:
-                raise LanguageModelError(f"cannot talk to {self.where} ({error}): {self._how_to_start()}") from error
-            raise self._lost(str(error)) from error
-        except NotConnectedError as error:
-            if not self._is_known:
+            reply = await transport.send(what, body)
+        except ConnectionFailedError as error:
+            if self._is_known:
+                self.outage.begin(str(error))
+            elif self._served is None:
                 raise LanguageModelError(f"cannot connect to {self.where} ({error}): {self._how_to_start()}") from error
-            raise self._lost(str(error)) from error
-
-    def _lost(self, reason: str) -> TransientError:
-        if self._is_known:
-            self.outage.begin(reason)
-        return errors.AwayError(f"lost the connection to {self.where}: {reason}")
+            raise TransientError(f"lost the connection to {self.where}: {error}") from error
+        if reply.status == 200:
+            return reply.body
+        if self._is_known and reply.status in errors.AWAY and what == "chat":
+            self.outage.begin(f"it answers {reply.status}")
+        raise errors.status_error(
+            reply.status, reply.body, reply.retry_after, where=self.where, how_to_start=self._how_to_start()
+        )
 
     async def _is_back(self) -> bool:
         """Whether the server can be asked again; raises `LanguageModelError` if it now serves another model."""
-        from nlparam.lm.server.transport import ConnectionLostError, NotConnectedError
+        from nlparam.lm.server.transport import ConnectionFailedError
 
         transport = self._open()
         try:
             async with asyncio.timeout(min(_CHECK_TIMEOUT, self._timeout)):
-                health = await transport.get("health")  # vLLM and llama-server; others do not have the page
-                if health.status >= 500:
-                    return False
-                reply = await transport.get("models")
-        except (TimeoutError, ConnectionLostError, NotConnectedError):
+                for what in ("health", "models"):  # "health" of vLLM and llama-server; others do not have the page
+                    reply = await transport.send(what)
+                    if reply.status >= 500:
+                        return False
+        except (TimeoutError, ConnectionFailedError):
             return False
         content = answers.parsed(reply.body) if reply.status == 200 else None
-        if reply.status >= 500:
-            return False
         if isinstance(content, dict):
             listed = content.get("data") or ()
             if not listed and self._served is not None:  # a router whose model is still loading
@@ -355,16 +333,11 @@ class ServerModel(AbstractLanguageModel):
     def _choose(self, listed: Iterable[Any]) -> Served:
         return choose(listed, self._model, where=self.where, how_to_start=self._how_to_start())
 
-    def _status_error(self, reply: "Reply") -> Exception:
-        return errors.status_error(
-            reply.status, reply.body, reply.retry_after, where=self.where, how_to_start=self._how_to_start()
-        )
-
     def _hangs(self) -> Exception:
         message = f"no answer from {self.where} within {self._timeout:g} s"
         if self._is_known:
             self.outage.begin(message)
-            return errors.HangError(message)
+            return errors.OverloadError(message)
         return LanguageModelError(f"{message}: restart the server, or allow a call more time")
 
     def _how_to_start(self) -> str:
@@ -378,20 +351,24 @@ async def _body(dialect: Dialect, model: str, request: Request) -> bytes:
     return dialect.body(model, request)
 
 
-class _Slot:
-    """A place at one server: waits while the server is away or has enough to do."""
+class Slot:
+    """A place at a server: waits while that is away or has enough to do.
 
-    __slots__ = ("_request", "_server")
+    **Arguments:** `choose`, the server that a request is to go to, once that is back.
+    """
 
-    def __init__(self, server: ServerModel, request: Request):
-        self._server, self._request = server, request
+    __slots__ = ("_choose", "_request", "_server", "_token")
+
+    def __init__(self, choose: Callable[[Request], Awaitable[ServerModel]], request: Request):
+        self._choose, self._request = choose, request
 
     async def __aenter__(self) -> None:
         while True:
-            if self._server.outage.down:
-                await self._server.outage.wait(self._server.gone)
+            self._server = await self._choose(self._request)
             if await self._server.enter(self._request):
-                return
+                break
+        self._token = chosen.set(self._server)
 
     async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        chosen.reset(self._token)
         self._server.leave(self._request, error)

@@ -2,31 +2,30 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from nlparam.errors import LanguageModelError
 
 _FIRST_WAIT = 0.1  # seconds between two checks, growing to the last
 _LAST_WAIT = 5.0
-_BATCH_ENDS = 1.0  # seconds within which the other requests of a batch have failed for the same reason
 _TRIAL_AFTER = 5.0  # seconds between two requests to a server that fails, where others can have them
 
 
 class Outage:
-    """Notices that a server is back, and holds requests until then.
+    """Knows whether a server is away, and asks until it is back; and since when all it was asked has failed.
 
-    **Arguments:** `is_back`, asks the server; it raises `LanguageModelError` if what came back is another model. With
-    `patience`, the seconds an outage may last before `wait` raises, 0, nobody waits at all.
+    **Arguments:** `is_back`, asks the server; it raises `LanguageModelError` if what came back is another model.
+    `patience`, the seconds an outage may last; with 0, nobody waits at all.
     """
 
     def __init__(self, is_back: Callable[[], Awaitable[bool]], *, patience: float):
         self.patience = patience
         self.reason = ""
         self.fatal: LanguageModelError | None = None
-        self._is_back = is_back
         self.since: float | None = None  # time.monotonic()
-        self.failing_since: float | None = None  # when it last answered, if all that it was asked since has failed
-        self._last_failure = self._gave_up = self._tried = self._was_stuck = 0.0
+        self.failing_since: float | None = None
+        self._is_back = is_back
+        self._last_failure = self._gave_up = self._tried = 0.0
         self._watch: asyncio.Task[None] | None = None
         self._looked = asyncio.Event()  # whether the watch has asked once
 
@@ -53,15 +52,13 @@ class Outage:
             self.failing_since = self._tried = self._last_failure
 
     def stuck(self, limit: float) -> bool:
-        """Whether all it was asked for `limit` seconds has failed. Said to all of one batch; a later one tries anew."""
+        """Whether all it was asked for `limit` seconds has failed. Said once: a later batch tries anew."""
         now = time.monotonic()
         idle = now - self._last_failure > limit  # nothing was asked, so nothing is known
-        if idle or (self._was_stuck and now - self._was_stuck > _BATCH_ENDS):
-            self.failing_since, self._was_stuck = None, 0.0
-        if self.failing_since is None or now - self.failing_since <= limit:
-            return False
-        self._was_stuck = now
-        return True
+        found = not idle and self.failing_since is not None and now - self.failing_since > limit
+        if idle or found:
+            self.failing_since = None
+        return found
 
     def begin(self, reason: str) -> None:
         """The server was there, and is not now."""
@@ -73,7 +70,7 @@ class Outage:
     def watch(self) -> "asyncio.Task[None]":
         """The task that asks until the server is back, begun if there is none.
 
-        Another model in its place is not asked for all the time.
+        If another model came back in its place, the server is asked again only after a while.
         """
         loop = asyncio.get_running_loop()
         recent = self.fatal is not None and time.monotonic() - self._gave_up < _LAST_WAIT
@@ -82,20 +79,8 @@ class Outage:
             self._watch = loop.create_task(self._keep_asking(self._looked), name="waiting for a server")
         return self._watch
 
-    async def wait(self, explain: Callable[[], LanguageModelError]) -> None:
-        """Until the server is back; raises `explain()` once the outage has lasted for `patience`."""
-        if self.since is None or self.patience <= 0:
-            return
-        watch, until = self.watch(), self.since + self.patience
-        await self.look()
-        await asyncio.wait([watch], timeout=max(0.0, until - time.monotonic()))
-        if self.fatal is not None:
-            raise self.fatal
-        if self.since is not None:
-            raise explain()
-
     async def look(self) -> None:
-        """Until the server was asked once, however long ago it went: a later batch may find it back."""
+        """Returns when the server was asked once, however long ago it went: a later batch may find it back."""
         self.watch()
         await self._looked.wait()
 
@@ -115,3 +100,23 @@ class Outage:
                 looked.set()
             await asyncio.sleep(wait)
             wait = min(1.5 * wait, _LAST_WAIT)
+
+
+async def wait_for_any(outages: Sequence[Outage], patience: float, explain: Callable[[], LanguageModelError]) -> None:
+    """Returns when one of the servers may be back.
+
+    Raises `explain()` once all have been away for `patience` seconds, and what a server said of itself if other models
+    have come back in the place of all.
+    """
+    until = max(outage.since or 0.0 for outage in outages) + patience
+    asking = [watch for watch in (outage.watch() for outage in outages) if not watch.done()]
+    if asking and (left := until - time.monotonic()) > 0:
+        await asyncio.wait(asking, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+    if all(outage.down for outage in outages):
+        await asyncio.gather(*(outage.look() for outage in outages))
+    if all(outage.down for outage in outages):
+        fatal = [outage.fatal for outage in outages if outage.fatal is not None]
+        if len(fatal) == len(outages):
+            raise fatal[0]
+        if time.monotonic() > until:
+            raise explain()

@@ -1,18 +1,15 @@
 """Several servers of one model, used as one: each text keeps its server, and a server that dies is left out."""
 
 import asyncio
-import contextvars
 import functools
 import hashlib
 import threading
-import time
 from collections.abc import Sequence
 
 from nlparam.errors import LanguageModelError
 from nlparam.lm.base import AbstractLanguageModel, Completion, Request
-from nlparam.lm.server.model import ServerModel
-
-_chosen: contextvars.ContextVar[ServerModel] = contextvars.ContextVar("the server that a slot belongs to")
+from nlparam.lm.server.model import ServerModel, Slot, chosen
+from nlparam.lm.server.outage import wait_for_any
 
 
 class ServerPool(AbstractLanguageModel):
@@ -71,17 +68,27 @@ class ServerPool(AbstractLanguageModel):
     def where(self) -> str:
         return _names(self.servers)
 
-    def slot(self, request: Request) -> "_PoolSlot":
-        return _PoolSlot(self, request)
+    def slot(self, request: Request) -> Slot:
+        return Slot(self.choose, request)
 
     async def complete(self, request: Request) -> Completion:
-        return await _chosen.get(self.servers[0]).complete(request)
+        return await chosen.get(self.servers[0]).complete(request)
 
     async def aclose(self) -> None:
         await asyncio.gather(*(server.aclose() for server in self.servers))
 
-    def choose(self, request: Request) -> ServerModel | None:
-        """The server for a request, `None` if all are away."""
+    async def choose(self, request: Request) -> ServerModel:
+        """The server for a request; waits while all are away.
+
+        Raises `LanguageModelError` once all have been away for `patience`, or if they serve different models.
+        """
+        if not self._checked:
+            await asyncio.to_thread(self._check)
+        while (server := self._up(request)) is None:
+            await wait_for_any([server.outage for server in self.servers], self.patience, self._gone)
+        return server
+
+    def _up(self, request: Request) -> ServerModel | None:
         up, suspect = [], []
         for server in self._ranking(request.group):
             if server.outage.down:
@@ -105,32 +112,14 @@ class ServerPool(AbstractLanguageModel):
                 return second
         return first
 
-    async def wait_for_any(self) -> None:
-        """Until one of the servers is back; raises `LanguageModelError` once all have been away for `patience`."""
-        outages = [server.outage for server in self.servers]
-        fatal = [outage.fatal for outage in outages if outage.fatal is not None]
-        if len(fatal) == len(outages):
-            raise fatal[0]
-        gone_since = max(outage.since or 0.0 for outage in outages)
-        waiting = [outage.watch() for outage in outages if outage.fatal is None]
-        left = gone_since + self.patience - time.monotonic()
-        if left > 0:
-            await asyncio.wait(waiting, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-        if all(outage.down for outage in outages):
-            await asyncio.gather(*(outage.look() for outage in outages if outage.fatal is None))
-        if all(outage.down for outage in outages) and time.monotonic() > gone_since + self.patience:
-            reasons = ", ".join(f"{server.base_url} ({server.outage.reason})" for server in self.servers)
-            raise LanguageModelError(
-                f"all servers have been away for more than {self.patience:g} s: {reasons}; start one of them, then run "
-                "the same command again: what was answered is kept"
-            )
+    def _gone(self) -> LanguageModelError:
+        reasons = ", ".join(f"{server.base_url} ({server.outage.reason})" for server in self.servers)
+        return LanguageModelError(
+            f"all servers have been away for more than {self.patience:g} s: {reasons}; start one of them, then run the "
+            "same command again: what was answered is kept"
+        )
 
-    async def check(self) -> None:
-        """Makes sure, once, that all servers are there and serve the same model."""
-        if not self._checked:
-            await asyncio.to_thread(self._check_once)
-
-    def _check_once(self) -> None:
+    def _check(self) -> None:
         with self._one_check:
             if not self._checked:
                 _ = self.identity
@@ -140,33 +129,6 @@ class ServerPool(AbstractLanguageModel):
             return hashlib.blake2b(f"{server.base_url}\0{group}".encode(), digest_size=8).digest()
 
         return tuple(sorted(self.servers, key=score))
-
-
-class _PoolSlot:
-    """A place at the server that a request belongs to, or at the next one while that is away."""
-
-    __slots__ = ("_pool", "_request", "_server", "_token")
-
-    def __init__(self, pool: ServerPool, request: Request):
-        self._pool, self._request = pool, request
-        self._server: ServerModel | None = None
-
-    async def __aenter__(self) -> None:
-        await self._pool.check()
-        while True:
-            server = self._pool.choose(self._request)
-            if server is None:
-                await self._pool.wait_for_any()
-                continue
-            if await server.enter(self._request):
-                break
-        self._server = server
-        self._token = _chosen.set(server)
-
-    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        _chosen.reset(self._token)
-        assert self._server is not None
-        self._server.leave(self._request, error)
 
 
 def _names(servers: Sequence[ServerModel]) -> str:

@@ -10,14 +10,14 @@ from typing import Any
 from nlparam.errors import LanguageModelError
 from nlparam.lm.base import Image, Message, Request, label_logprobs
 from nlparam.lm.server import probe
-from nlparam.lm.server.errors import message_of
+from nlparam.lm.server.errors import RefusalError
 from nlparam.lm.server.probe import Capabilities, Dialect
 
 _QUESTION = Message("user", "Is two plus two equal to four? Answer yes or no.")
 _COLOURS = {"red": b"\xff\x00\x00", "blue": b"\x00\x00\xff"}
 _WORD = "nlparam"  # no model says this by itself
 
-Ask = Callable[[bytes], Awaitable[tuple[int, bytes]]]
+Ask = Callable[[bytes], Awaitable[bytes]]
 Tokenize = Callable[[str], Awaitable[list[int] | None]]
 
 
@@ -26,12 +26,12 @@ async def survey(
 ) -> Capabilities:
     """Tries out one thing after another.
 
-    **Arguments:** `ask` sends a completion and returns the status, 200, 400 or 422, and the body; `tokenize` returns
-    the numbers of a text's tokens, `None` where the server cannot.
+    **Arguments:** `ask` sends a completion and returns the answer, or raises; `tokenize` returns the numbers of the
+    tokens of a text, `None` where the server cannot.
     """
     calls = 0
 
-    async def counted(body: bytes) -> tuple[int, bytes]:
+    async def counted(body: bytes) -> bytes:
         nonlocal calls
         calls += 1
         return await ask(body)
@@ -68,22 +68,24 @@ async def survey(
 async def _read(model: str, request: Request, dialect: Dialect, ask: Ask) -> dict:
     """The choice that a label read returns; empty if the server refuses it whatever the fields."""
     while True:
-        status, body = await ask(dialect.body(model, request))
-        if status == 200:
-            choice = _choice(body)
-            read = probe.top_tokens(choice)
-            dialect.accepted(model, request, read[1] if read is not None else ())
-            return choice
-        if not dialect.refused(message_of(body)):
-            return {}
+        try:
+            choice = _choice(await ask(dialect.body(model, request)))
+        except RefusalError as refusal:
+            if not dialect.refused(refusal.said):
+                return {}
+            continue
+        read = probe.top_tokens(choice)
+        dialect.accepted(model, request, read[1] if read is not None else ())
+        return choice
 
 
 async def _obeys(model: str, fields: dict[str, Any], ask: Ask) -> bool:
     """Whether the fields made the server say the word. Many servers ignore fields they do not know."""
     asked = {"model": model, "messages": [{"role": _QUESTION.role, "content": _QUESTION.content}], "temperature": 0}
-    status, body = await ask(json.dumps(asked | fields).encode())
-    said = (_choice(body).get("message") or {}).get("content") if status == 200 else None
-    return isinstance(said, str) and _WORD in said
+    try:
+        return _WORD in _said(await ask(json.dumps(asked | fields).encode()))
+    except RefusalError:
+        return False
 
 
 async def _sees(model: str, dialect: Dialect, ask: Ask) -> bool:
@@ -93,11 +95,10 @@ async def _sees(model: str, dialect: Dialect, ask: Ask) -> bool:
         image = Image(hashlib.sha256(data).hexdigest(), lambda data=data: data, "image/png")
         question = Message("user", f"Is this image {' or '.join(_COLOURS)}? Answer with one word.", (image,))
         try:
-            status, body = await ask(dialect.body(model, Request((question,), max_tokens=8)))
+            said = _said(await ask(dialect.body(model, Request((question,), max_tokens=8)))).casefold()
         except LanguageModelError:
             return False
-        said = (_choice(body).get("message") or {}).get("content") if status == 200 else None
-        if not isinstance(said, str) or [name for name in _COLOURS if name in said.casefold()] != [colour]:
+        if [name for name in _COLOURS if name in said] != [colour]:
             return False
     return True
 
@@ -119,3 +120,8 @@ def _choice(body: bytes) -> dict:
     except (ValueError, LookupError, TypeError):
         return {}
     return choice if isinstance(choice, dict) else {}
+
+
+def _said(body: bytes) -> str:
+    said = (_choice(body).get("message") or {}).get("content")
+    return said if isinstance(said, str) else ""

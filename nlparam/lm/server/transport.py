@@ -15,12 +15,8 @@ class Reply(NamedTuple):
     retry_after: str | None = None
 
 
-class NotConnectedError(Exception):
-    """No connection: refused, no such host, no route."""
-
-
-class ConnectionLostError(Exception):
-    """A connection was there and broke: before the answer, or in the middle of it."""
+class ConnectionFailedError(Exception):
+    """No connection (refused, no such host, no route), or one that broke before or in the middle of the answer."""
 
 
 class Transport:
@@ -48,24 +44,19 @@ class Transport:
             proxy=_proxy(base_url),
         )
 
-    async def get(self, what: str) -> Reply:
-        return await self._send("GET", what, None)
-
-    async def post(self, what: str, body: bytes) -> Reply:
-        return await self._send("POST", what, body)
+    async def send(self, what: str, body: bytes | None = None) -> Reply:
+        """Posts `body` to one of the pages, or gets the page without one. Raises `ConnectionFailedError`."""
+        try:
+            method = "GET" if body is None else "POST"
+            async with self._session.request(method, self._urls[what], data=body) as response:
+                return Reply(response.status, await response.read(), response.headers.get("Retry-After"))
+        except aiohttp.ClientConnectorError as error:
+            raise ConnectionFailedError(str(error.os_error or error)) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise ConnectionFailedError(str(error) or type(error).__name__) from error
 
     async def aclose(self) -> None:
         await self._session.close()
-
-    async def _send(self, method: str, what: str, body: bytes | None) -> Reply:
-        try:
-            async with self._session.request(method, self._urls[what], data=body) as response:
-                content = await response.read()
-                return Reply(response.status, content, response.headers.get("Retry-After"))
-        except aiohttp.ClientConnectorError as error:
-            raise NotConnectedError(str(error.os_error or error)) from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise ConnectionLostError(str(error) or type(error).__name__) from error
 
 
 def _proxy(url: str) -> str | None:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from nlparam.errors import LanguageModelError
-from nlparam.lm.server.outage import Outage
+from nlparam.lm.server.outage import Outage, wait_for_any
 
 
 def _gone() -> LanguageModelError:
@@ -22,7 +22,9 @@ def test_a_later_batch_asks_once_however_long_that_takes():
 
     outage = Outage(is_back, patience=1e-9)
     asyncio.run(goes_away())
-    asyncio.run(outage.wait(_gone))  # in an event loop of its own, in which nothing has been asked yet
+    asyncio.run(
+        wait_for_any([outage], outage.patience, _gone)
+    )  # in an event loop of its own, in which nothing has been asked yet
     assert not outage.down
 
 
@@ -36,7 +38,8 @@ def test_a_server_that_stays_away_is_given_up():
 
     async def waits():
         outage.begin("connection refused")
-        await outage.wait(_gone)
+        while outage.down:
+            await wait_for_any([outage], outage.patience, _gone)
 
     outage = Outage(is_back, patience=1.0)
     with pytest.raises(LanguageModelError, match="it is gone"):
