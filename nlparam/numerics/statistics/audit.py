@@ -1,11 +1,9 @@
 """What a random audit proves about errors that were not looked at: exact bounds, and how large an audit must be.
 
 The pairs that the head answers form two strata, of few and of many expected errors. Each pair of stratum s is audited
-with probability `rates[s]`, independently of all others. If stratum s holds E_s errors, the audit finds
-X_s ~ Binomial(E_s, rates[s]) of them, and the score T = sum_s X_s / rates[s] estimates their number. `tail` is the
-largest probability of a score as low as the one seen among all ways to spread a given number of errors over the
-strata, so it is a valid p-value of "there are at least so many errors" wherever they hide. The derivation and its use
-by the cascade are in `docs/explanation/cascade.md`.
+with probability `rates[s]`, independently of all others. If stratum s holds E_s errors, the audit finds X_s ~
+Binomial(E_s, rates[s]) of them, and the score T = sum_s X_s / rates[s] estimates their number. See `docs/cascade.md`
+for the derivation, and for how the cascade uses it.
 """
 
 from typing import NamedTuple
@@ -31,6 +29,9 @@ _MOST_SPREADS = 60  # ways to spread the errors that a plan, not a proof, looks 
 
 def tail(found: np.ndarray, rates: np.ndarray, sizes: np.ndarray, n_errors: int) -> float:
     """The p-value of "the two strata hold at least `n_errors` errors".
+
+    It is the largest probability of a score as low as the one seen among all ways to spread the errors over the strata,
+    so it is valid wherever they hide.
 
     **Arguments:** `found`, errors the audit found in each stratum; `rates`, probabilities of being audited; `sizes`,
     numbers of pairs.
@@ -63,11 +64,10 @@ def most_errors(found: np.ndarray, rates: np.ndarray, sizes: np.ndarray, alpha: 
 def least_positives(rates: Float[np.ndarray, " n_found"], expected: float, alpha: float) -> int:
     """A lower bound of the number of positive pairs among pairs audited at unequal rates.
 
-    By Markov's inequality for the product of 1 + tilt / rate over the positives found, whose mean is (1 + tilt)^n if
-    there are n.
+    By Markov's inequality for the product of 1 + tilt / rate over the positives found, whose mean is (1 + tilt)^n.
 
-    **Arguments:** `rates` of the positives that were found; `expected`, how many there might be (tunes the bound, which
-    is valid whatever it is, as long as it does not depend on the audit).
+    **Arguments:** `rates` of the positives that were found; `expected`, how many there might be: it tunes the bound,
+    which is valid for any value that does not depend on the audit.
     """
     if len(rates) == 0:
         return 0
@@ -93,8 +93,8 @@ def _tilt(expected: float, alpha: float) -> tuple[float, float]:
 class SidePlan(NamedTuple):
     """Which pairs of one side (those the head says yes to, or no) to leave to it, and how to audit them.
 
-    Of the pairs in ascending order of their error probability, the first `n_kept` are left to the head; `n_low` of
-    them form the stratum of few errors; `rates` are the audit rates of both strata; `cost` the calls expected.
+    In ascending order of error probability, the first `n_kept` pairs are left to the head and the first `n_low` of them
+    form the stratum of few errors. `rates` are the audit rates of both strata; `cost` the calls expected.
     """
 
     n_kept: int
@@ -104,10 +104,9 @@ class SidePlan(NamedTuple):
 
 
 def plan_side(errors: Float[np.ndarray, " n_pairs"], n_allowed: int, alpha: float) -> SidePlan:
-    """The cheapest plan for one side.
+    """The cheapest plan for one side, from error probabilities in ascending order.
 
-    **Arguments:** `errors`, error probabilities in ascending order; `n_allowed`, errors that the target allows;
-    `alpha`, level of the test.
+    `n_allowed` is how many errors the target allows, `alpha` the level of the test.
     """
     n, expected = len(errors), np.cumsum(errors)
     best = SidePlan(0, 0, np.ones(2), float(n))

@@ -1,13 +1,13 @@
 r"""Effects: by how much more often a predicate holds in one group than in the others, and how sure that is.
 
-Judged probabilities of texts drawn at random from each group are all that is used, so the inference is design-based: no
+Only judged probabilities of texts drawn at random from each group are used. The inference is thus design-based: no
 model of the judge is needed, and the effect is that of the predicate *as this judge sees it*.
 
 For group $g$ of $G$ the effect is the contrast $V_g = \bar D_g - \frac{1}{G - 1} \sum_{h \ne g} \bar D_h$, with two
-groups the difference of means $V$ of D5 (arXiv 2302.14233). Its standard error and degrees of freedom are those of
-Welch and Satterthwaite, after one imagined 0 and one imagined 1 were added to each group (Agresti and Caffo, 2000, for
-two proportions). Without these, a predicate that holds for 0 of 100 texts against 4 of 100 would be called significant,
-and one that never holds would have no standard error at all.
+groups the difference of means $V$ of D5 (arXiv 2302.14233). Standard error and degrees of freedom are those of Welch
+and Satterthwaite, after an imagined 0 and an imagined 1 were added to each group (Agresti and Caffo, 2000). Without
+these, 0 of 100 texts against 4 of 100 would be called significant, and a predicate that never holds would have no error
+at all.
 """
 
 import math
@@ -73,7 +73,7 @@ def contrast(
     **Arguments:** `values`, `(n,)` probabilities, `nan` for those unknown; `groups`, `(n,)` integers in
     `range(n_groups)`; `confidence`, the level of the interval; `prior`, see the module (0 gives Welch's test as it is).
 
-    With fewer than two values in a group nothing is known: the interval is [-1, 1] and the p-value 1.
+    With fewer than two values in a group the interval is [-1, 1] and the p-value 1.
     """
     mean, variance, freedom = moments(values, groups, n_groups, prior=prior)
     share = np.full(n_groups, -1.0 / (n_groups - 1))
@@ -114,10 +114,10 @@ def adjusted_contrast(
 ) -> Effect:
     """The effect for the group `towards` among texts with equal covariates.
 
-    The denotation is regressed on the groups and the covariates by least squares (a linear probability model: its
-    coefficients are differences of shares), and the same contrast of the coefficients of the groups is taken. The
-    standard error is HC3, which assumes neither equal variances nor that the line is right; the imagined answers of
-    `contrast` are added to it, with what they vary by themselves at least.
+    The denotation is regressed on the groups and the covariates by least squares, a linear probability model, and the
+    same contrast of the coefficients of the groups is taken. The standard error is HC3, which assumes neither equal
+    variances nor that the line is right, plus what the imagined answers add to that of `contrast`, or vary by
+    themselves if that is more.
 
     **Arguments:** `covariates`, `(n, n_covariates)`, without a constant. The rest as for `contrast`.
     """
@@ -154,9 +154,11 @@ def _effect(effect: float, standard_error: float, freedom: float, confidence: fl
 
 
 def correct_p_values(p_values: Sequence[float], correction: str) -> np.ndarray:
-    """P-values adjusted for how many there are: "bh" and "by" bound the false discovery rate (Benjamini-Hochberg, which
-    assumes tests that are independent or depend positively, and Benjamini-Yekutieli, which assumes nothing), "holm" the
-    probability of a single false claim.
+    """P-values adjusted for how many there are.
+
+    "bh" and "by" bound the false discovery rate (Benjamini-Hochberg, for tests that are independent or depend
+    positively; Benjamini-Yekutieli, for any), "holm" the probability of a single false claim. Raises `ValueError` for
+    another name.
     """
     if correction not in CORRECTIONS:
         raise ValueError(f"got correction={correction!r}, expected one of {', '.join(CORRECTIONS)}")

@@ -9,15 +9,14 @@ Tree: TypeAlias = int | tuple
 
 
 def evaluate(tree: Tree, columns: np.ndarray) -> np.ndarray:
-    """The denotation of a whole from those of its parts.
+    """The denotation of a whole from those of its parts, taken to be independent given the text.
 
     **Arguments:** `columns`, `(n_texts, n_columns)` probabilities, or 0 and 1.
 
     **Returns:** `(n_texts,)`: the product for "and", 1 minus the product of what is missing for "or", 1 minus for
-    "not" (the parts are taken to be independent given the text). On 0 and 1 that is ordinary logic.
+    "not".
     """
-    leaves = [columns[:, column] for column in columns_of(tree)]
-    return _evaluate(tree, iter(leaves))
+    return _evaluate(tree, iter([columns[:, column] for column in columns_of(tree)]))
 
 
 def columns_of(tree: Tree) -> list[int]:
@@ -41,8 +40,8 @@ def balanced_weights(labels: np.ndarray) -> np.ndarray:
 class Edits(NamedTuple):
     """The agreement of the whole after every change of one part.
 
-    **Attributes:** `replaced`, `(n_parts, n_candidates)`, with the part replaced by a candidate; `negated`, the same by
-    the candidate's opposite; `removed`, `(n_parts, 2)`, with the part taken to be false and true for every text.
+    `replaced`, `(n_parts, n_candidates)`, with the part replaced by a candidate; `negated`, the same by the candidate's
+    opposite; `removed`, `(n_parts, 2)`, with the part taken to be false and true for every text.
     """
 
     replaced: np.ndarray
@@ -55,8 +54,8 @@ def one_part_edits(
 ) -> Edits:
     """Evaluates all changes of one part at once, in hard logic.
 
-    For each text the whole is a function of the part: it is what it is with the part false, or with the part true. So
-    the agreement with a candidate is a sum over texts of one of two known numbers, and all candidates are one product.
+    For each text the whole is what it is with the part false, or with the part true. So the agreement with a candidate
+    is a sum over texts of one of two known numbers, and all candidates are one product.
 
     **Arguments:** `columns`, `(n_texts, n_columns)`; `candidates`, `(n_texts, n_candidates)`, both taken at 0.5;
     `labels`, `(n_texts,)` of booleans; `weights`, `(n_texts,)`, adding up to 1.

@@ -13,9 +13,9 @@ _MOST_UNIONS = 1000
 
 
 class MatchedF1(NamedTuple):
-    """`macro` is the mean of `per_reference`, the F1 of every reference with the learned column it is matched to;
-    `match[j]` is that column, -1 where there are fewer learned columns than references (their F1 is 0). `micro` is the
-    F1 of the counts of all pairs together, in which large references weigh more.
+    """`per_reference` is the F1 of every reference with the learned column it is matched to, `match[j]`, -1 where
+    learned columns are fewer than references (their F1 is 0); `macro` its mean; `micro` the F1 of the counts of all
+    pairs together, in which large references weigh more.
     """
 
     macro: float
@@ -54,11 +54,9 @@ def best_f1(
 def f1_ceiling(reference: Float[np.ndarray, "n_texts n_references"], n_learned: int) -> float:
     """The greatest macro `best_f1` that `n_learned` exact columns can have, each a reference or a union of references.
 
-    It is 1 unless there are more references than columns. (That of `matched_f1` is then `n_learned / n_references`,
-    since it leaves the other references without a partner.) The choice of columns, and of the column that each
-    reference is matched to, is an integer programme over all unions that can be of use; where these are more than
-    1000, only the smaller unions and those of references next to one another in size are considered, so that the result
-    is a lower bound.
+    It is 1 unless there are more references than columns. The columns, and the one that each reference is matched to,
+    are chosen by an integer programme over all unions that can be of use. Where these are more than 1000, only the
+    smaller unions and those of references next to one another in size are considered, and the result is a lower bound.
     """
     reference = np.asarray(reference, dtype=np.float64)
     if n_learned < 1:

@@ -1,24 +1,25 @@
 r"""Prevalence: for what share of a population a predicate holds, from a head's denotations and a few judgments.
 
-The head denotes all $N$ texts ($f_i$, 1 where the predicate holds), the language model judged $n$ of them, drawn at
-random ($y_i$). The share of texts for which the language model would say yes is estimated by
+The head denotes all $N$ texts ($f_i$, 1 where the predicate holds); the language model judged $n$ of them, drawn at
+random ($y_i$). The share for which the language model would say yes is estimated by
 
 $$\hat\theta = \lambda \frac1N \sum_{i=1}^N f_i + \frac1n \sum_{i \in S} (y_i - \lambda f_i),$$
 
-the difference estimator of survey sampling, today called prediction-powered inference (Angelopoulos et al., 2023). It
-is right whatever the head does: where the head is wrong, the second term takes it back. With $\lambda$ the regression
-of $y$ on $f$ it is never less precise than the judged sample alone (PPI++, arXiv 2311.01453). Its variance, over the
-texts as a sample of a population and the judged ones as a sample of the texts, is
-$\sigma_y^2 / N + (1/n - 1/N) \sigma_{y - \lambda f}^2$. With nothing judged, the share is the head's own
-($y = f$, $n = N$).
+the difference estimator of survey sampling, or prediction-powered inference (Angelopoulos et al., 2023). The second
+term takes back what the head gets wrong. With $\lambda$ the regression of $y$ on $f$ it is never less precise than the
+judged sample alone (PPI++, arXiv 2311.01453). Its variance, over the texts as a sample of a population and the judged
+ones as a sample of the texts, is $\sigma_y^2 / N + (1/n - 1/N) \sigma_{y - \lambda f}^2$. With nothing judged the share
+is the head's own ($y = f$, $n = N$).
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import scipy.stats
 from jaxtyping import Bool, Int
+
+from nlparam.numerics.statistics.rates import newcombe, wilson
 
 # Fewer judgments than this say too little to correct a head by.
 LEAST_JUDGED = 10
@@ -27,7 +28,7 @@ LEAST_JUDGED = 10
 class Prevalence(NamedTuple):
     """A `share`, its confidence interval from `low` to `high`, and its `standard_error`.
 
-    `corrected` says whether it is the language model's (estimated) or the head's own. `n_judged` texts were judged.
+    `corrected` says whether it is the language model's, estimated from `n_judged` texts, or the head's own.
     """
 
     share: float
@@ -56,19 +57,17 @@ def prevalence(
 ) -> Prevalence:
     """The share of texts for which a predicate holds.
 
-    The interval is Wilson's, with the number of texts that would give the variance above ("effective"). Two imagined
-    texts, one where only the language model says yes and one where only the head does, enter the variance (without the
-    head they are the imagined 0 and 1 of Agresti and Caffo, 2000): a head that agrees in all of 30 judgments is not
-    thereby known to be perfect.
+    The interval is Wilson's, with the number of texts that would give the variance above. Two imagined texts, of which
+    the language model alone says yes to one and the head alone to the other, enter the variance (without the head they
+    are the imagined 0 and 1 of Agresti and Caffo, 2000): a head that agrees in all of 30 judgments is not thereby known
+    perfect.
 
     **Arguments:** `denoted`, for which texts the head says it holds; `judged`, indices of a random sample of them, and
-    `answers`, whether the language model says it holds for these. With fewer than `LEAST_JUDGED` (and not all judged)
-    the share is the head's own.
+    `answers`, whether the language model says it holds for these. With fewer than `LEAST_JUDGED` of them (and not all
+    judged) the share is the head's own.
 
     Raises `ValueError` if there are no texts.
     """
-    from statsmodels.stats.proportion import proportion_confint
-
     f = np.asarray(denoted, dtype=np.float64)
     if len(f) == 0:
         raise ValueError("got no texts, expected at least one")
@@ -81,10 +80,8 @@ def prevalence(
     # As the variance has the imagined texts, the share that it is compared with has them too.
     n_used = n_judged if corrected else len(f)
     shrunk = (share * n_used + 1) / (n_used + 2)
-    effective = shrunk * (1 - shrunk) / variance
-    interval: Any = proportion_confint(share * effective, effective, alpha=1 - confidence, method="wilson")
-    low, high = (float(np.clip(end, 0.0, 1.0)) for end in interval)
-    return Prevalence(share, min(low, share), max(high, share), variance**0.5, corrected, n_judged)
+    interval = wilson(share, shrunk * (1 - shrunk) / variance, confidence)
+    return Prevalence(share, *interval, variance**0.5, corrected, n_judged)
 
 
 def _difference_estimate(f: np.ndarray, f_judged: np.ndarray, y: np.ndarray) -> tuple[float, float]:
@@ -101,26 +98,20 @@ def _difference_estimate(f: np.ndarray, f_judged: np.ndarray, y: np.ndarray) -> 
 
 
 def _spread(values: np.ndarray) -> float:
-    return float(np.mean((values - values.mean()) ** 2))
+    return float(np.var(values))
 
 
 def drift(before: Prevalence, after: Prevalence) -> Drift:
-    """How a prevalence changed between two independent samples.
-
-    The interval is Newcombe's (1998, method 10): the distances of both intervals from their shares, added in squares.
-    """
-    difference = after.share - before.share
-    low = difference - float(np.hypot(after.share - after.low, before.high - before.share))
-    high = difference + float(np.hypot(after.high - after.share, before.share - before.low))
+    """How a prevalence changed between two independent samples, with Newcombe's interval (1998, method 10)."""
+    difference, low, high = newcombe(after[:3], before[:3])
     error = float(np.hypot(before.standard_error, after.standard_error))
-    p_value = float(2 * scipy.stats.norm.sf(abs(difference) / error))
-    return Drift(difference, max(low, -1.0), min(high, 1.0), min(p_value, 1.0))
+    return Drift(difference, low, high, min(float(2 * scipy.stats.norm.sf(abs(difference) / error)), 1.0))
 
 
 def random_sample(n_texts: int, n_judged: int | None, *, seed: int) -> Int[np.ndarray, " n_judged"]:
     """Texts to judge, drawn without replacement: indices in ascending order; all of them for `None`.
 
-    A larger sample of the same texts under the same seed holds the smaller one, so that what was judged is of use.
+    Under the same seed a larger sample of the same texts holds the smaller one, so that what was judged is of use.
     """
     order = np.random.default_rng([seed, n_texts]).permutation(n_texts)
     return np.sort(order[: n_texts if n_judged is None else n_judged])

@@ -1,10 +1,10 @@
 """Racing: candidates are judged on more and more texts, and those that cannot win any more leave early.
 
 Successive elimination (Even-Dar, Mannor and Mansour, 2006): after every lap a candidate is out once each of `n_kept`
-others is better by a confidence bound of the difference. D5 (arXiv 2302.14233) waits until intervals of level 1 - 1e-5
-do not overlap, for which hundreds of judgments of each candidate are needed. Nothing is claimed from a race, so a bound
-that is sometimes wrong costs a candidate now and then, and no validity. A predicate that holds for hardly any text has
-a small standard error, and leaves first.
+others is better by a confidence bound of the difference. Nothing is claimed from a race, so a bound that is sometimes
+wrong costs a candidate now and then, and no validity; D5 (arXiv 2302.14233) waits for intervals of level 1 - 1e-5,
+which takes hundreds of judgments. A predicate that holds for hardly any text has a small standard error, and leaves
+first.
 """
 
 from typing import NamedTuple
@@ -50,8 +50,8 @@ def least_gap(failure_probability: float) -> float:
 def still_racing(effects: np.ndarray, errors: np.ndarray, n_kept: int, gap: float) -> np.ndarray:
     """`(n_candidates,)`, false for those that are behind each of `n_kept` others by `gap` standard errors.
 
-    **Arguments:** `effects` and their standard `errors`, `(n_candidates,)`. The error of a difference of two effects is
-    taken to be that of independent ones: both are of the same texts, which seldom makes them more different.
+    **Arguments:** `effects` and their standard `errors`, `(n_candidates,)`. Effects are taken to be independent: that
+    they are of the same texts seldom makes them more different.
     """
     if len(effects) <= n_kept:
         return np.ones(len(effects), dtype=bool)
@@ -64,18 +64,15 @@ def still_racing(effects: np.ndarray, errors: np.ndarray, n_kept: int, gap: floa
 def alike(values: np.ndarray, least: float) -> np.ndarray:
     """`(n_candidates,)`, for each candidate the first before it whose answers correlate at least `least` with its own.
 
-    **Arguments:** `values`, `(n_texts, n_candidates)`, the best candidate first, `nan` where there is no answer.
+    -1 where there is none, or where too few texts are for or against to tell. One that is itself alike to another is
+    nobody's predecessor.
 
-    -1 for a candidate without such a predecessor, or with too few texts for or against to tell. One that is itself
-    alike to another is nobody's predecessor.
+    **Arguments:** `values`, `(n_texts, n_candidates)`, the best candidate first, `nan` where there is no answer.
     """
-    n_candidates = values.shape[1]
-    found = np.full(n_candidates, -1)
-    for later in range(1, n_candidates):
-        for earlier in range(later):
-            if found[earlier] < 0 and _correlation(values[:, earlier], values[:, later]) >= least:
-                found[later] = earlier
-                break
+    found = np.full(values.shape[1], -1)
+    for later in range(1, values.shape[1]):
+        first = (n for n in range(later) if found[n] < 0 and _correlation(values[:, n], values[:, later]) >= least)
+        found[later] = next(first, -1)
     return found
 
 

@@ -1,9 +1,8 @@
-r"""Rates: how often something holds, how two rates differ, and how sure that is.
+"""Rates: how often something holds, how two rates differ, and how sure that is.
 
-Intervals of one rate are Wilson's, those of a difference of two Newcombe's (1998, method 10), which is made of the
-former. Tests are exact: a rate of an evaluation often rests on a few dozen outputs. What comes in clusters, such as
-several outputs of one task, is less than as many that are independent: intervals then get a design effect (Kish), and
-tests leave clusters whole.
+Intervals of one rate are Wilson's, those of a difference of two Newcombe's (1998, method 10). Tests are exact: a rate
+of an evaluation often rests on a few dozen outputs. Outputs that come in clusters, such as several of one task, say
+less than as many independent ones: intervals get a design effect (Kish), and tests leave clusters whole.
 """
 
 import functools
@@ -31,10 +30,7 @@ class Rate(NamedTuple):
 
 
 class RateDifference(NamedTuple):
-    """A rate minus another: the `difference`, its confidence interval, and the p-value of no difference.
-
-    `test` names how the p-value was found.
-    """
+    """The `difference` of two rates, its confidence interval, and the p-value of no difference, found by `test`."""
 
     difference: float
     low: float
@@ -44,9 +40,9 @@ class RateDifference(NamedTuple):
 
 
 def rate(hits: int, n: int, *, confidence: float = 0.95, design_effect: float = 1.0, exact: bool = False) -> Rate:
-    """A rate with Wilson's interval; with a design effect, that of a sample which is so many times smaller.
+    """A rate with Wilson's interval, or with `exact` that of Clopper and Pearson, as where a guarantee is checked.
 
-    With `exact` the interval is that of Clopper and Pearson, as where a guarantee is checked.
+    A design effect makes the sample of Wilson's interval so many times smaller.
 
     ```pycon
     >>> "{0.rate:.2f} [{0.low:.3f}, {0.high:.3f}]".format(rate(8, 10))
@@ -60,22 +56,32 @@ def rate(hits: int, n: int, *, confidence: float = 0.95, design_effect: float = 
         raise ValueError(f"got {hits} hits of {n}, expected between 0 and {n}")
     if n == 0:
         return Rate(0, 0, float("nan"), 0.0, 1.0)
-    share, n_effective = hits / n, n / design_effect
     if exact:
-        return Rate(hits, n, share, *scipy.stats.binomtest(hits, n).proportion_ci(confidence))
+        return Rate(hits, n, hits / n, *scipy.stats.binomtest(hits, n).proportion_ci(confidence))
+    return Rate(hits, n, hits / n, *wilson(hits / n, n / design_effect, confidence))
+
+
+def wilson(share: float, n: float, confidence: float) -> tuple[float, float]:
+    """Wilson's interval of a share of `n` observations, which need not be a whole number."""
     z = float(scipy.stats.norm.ppf(0.5 + confidence / 2))
-    scale = 1 + z * z / n_effective
-    centre = (share + z * z / (2 * n_effective)) / scale
-    half = z * math.sqrt(share * (1 - share) / n_effective + (z / (2 * n_effective)) ** 2) / scale
-    # At the ends rounding would leave the rate outside of its interval.
-    return Rate(hits, n, share, max(min(centre - half, share), 0.0), min(max(centre + half, share), 1.0))
+    scale = 1 + z * z / n
+    centre = (share + z * z / (2 * n)) / scale
+    half = z * math.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2) / scale
+    # At the ends rounding would leave the share outside of its interval.
+    return max(min(centre - half, share), 0.0), min(max(centre + half, share), 1.0)
+
+
+def newcombe(first: tuple[float, float, float], second: tuple[float, float, float]) -> tuple[float, float, float]:
+    """The first share minus the second, and its interval, from each share and its interval."""
+    (a, a_low, a_high), (b, b_low, b_high) = first, second
+    gap, down, up = a - b, float(np.hypot(a - a_low, b_high - b)), float(np.hypot(a_high - a, b - b_low))
+    return gap, max(gap - down, -1.0), min(gap + up, 1.0)
 
 
 def design_effect(hits: Bool[np.ndarray, " n"], clusters: Int[np.ndarray, " n"]) -> float:
-    """How many times larger the variance of a rate is because of clusters, at least 1 (Kish; Rao and Scott 1992).
+    """How many times larger clusters make the variance of a rate, at least 1 (Kish; Rao and Scott 1992).
 
-    Estimated from the residuals of the clusters. Where they say nothing, since all hits are alike or there is one
-    cluster, each cluster counts as one.
+    Where their residuals say nothing (one cluster, or all hits alike), each cluster counts as one.
     """
     totals, sizes = _sums(hits, clusters)
     n, n_clusters = int(sizes.sum()), len(sizes)
@@ -93,8 +99,7 @@ def difference(
 ) -> RateDifference:
     """`first` minus `second`, for independent samples: Newcombe's interval, Fisher's exact test.
 
-    The design effects of the two are for the interval only. Where a sample is empty nothing is known: the interval is
-    [-1, 1] and the p-value 1.
+    The design effects are for the interval only. With an empty sample the interval is [-1, 1] and the p-value 1.
     """
     if min(first.n, second.n) == 0:
         return RateDifference(float("nan"), -1.0, 1.0, 1.0, "none")
@@ -102,12 +107,8 @@ def difference(
         rate(one.hits, one.n, confidence=confidence, design_effect=effect)
         for one, effect in zip((first, second), design_effects, strict=True)
     )
-    down = np.hypot(a.rate - a.low, b.high - b.rate)
-    up = np.hypot(a.high - a.rate, b.rate - b.low)
-    gap = a.rate - b.rate
-    table = [[a.hits, a.n - a.hits], [b.hits, b.n - b.hits]]
-    tested: Any = scipy.stats.fisher_exact(table)
-    return RateDifference(gap, max(gap - down, -1.0), min(gap + up, 1.0), float(tested.pvalue), "Fisher")
+    tested: Any = scipy.stats.fisher_exact([[a.hits, a.n - a.hits], [b.hits, b.n - b.hits]])
+    return RateDifference(*newcombe(a[2:], b[2:]), float(tested.pvalue), "Fisher")
 
 
 def stratified_p_value(
@@ -115,16 +116,11 @@ def stratified_p_value(
 ) -> float:
     """The exact two-sided p-value of no difference between two groups within strata.
 
-    Given how many hits and how many of either group a stratum has, the hits of the second group are hypergeometric if
-    the groups do not matter. Their sum over the strata is the statistic (Mantel and Haenszel), and its distribution the
-    convolution of theirs: what permuting the groups within each stratum in all ways would give. Strata with one group
-    only say nothing; if all are such, it is 1.
+    Within a stratum the hits of the second group are hypergeometric if the groups do not matter. Their sum over the
+    strata is the statistic (Mantel and Haenszel), its distribution the convolution of theirs: what all permutations of
+    the groups within strata would give. Strata with one group say nothing; if all are such, it is 1.
     """
-    codes = np.unique(strata, return_inverse=True)[1].reshape(-1)
-    n, n_hits, n_second, both = (
-        np.bincount(codes, weights=weights).astype(int)
-        for weights in (np.ones(len(codes)), hits, second, hits & second)
-    )
+    n, n_hits, n_second, both = (part.astype(int) for part in _counts(hits, second, strata))
     mixed = (n_second > 0) & (n_second < n) & (n_hits > 0) & (n_hits < n)
     lowest, chances = 0, np.ones(1)
     for total, hit, drawn in zip(n[mixed], n_hits[mixed], n_second[mixed], strict=True):
@@ -133,6 +129,12 @@ def stratified_p_value(
     away = np.abs(lowest + np.arange(len(chances)) - float((n_hits * n_second / n)[mixed].sum()))
     observed = abs(float(both[mixed].sum()) - float((n_hits * n_second / n)[mixed].sum()))
     return min(float(chances[away >= observed - 1e-9].sum()), 1.0)
+
+
+def _counts(hits, second, strata) -> list[np.ndarray]:
+    """Of each stratum: how many there are, the hits, the second group, and the hits of the second group."""
+    codes = np.unique(strata, return_inverse=True)[1].reshape(-1)
+    return [np.bincount(codes, weights=weights) for weights in (np.ones(len(codes)), hits, second, hits & second)]
 
 
 @functools.lru_cache(maxsize=4096)  # most strata are alike
@@ -144,16 +146,12 @@ def _hypergeometric(total: int, hit: int, drawn: int) -> np.ndarray:
 def swapped_p_value(
     hits: Bool[np.ndarray, " n"], second: Bool[np.ndarray, " n"], strata: Int[np.ndarray, " n"], *, seed: int = 0
 ) -> float:
-    """The two-sided p-value of no difference between two groups whose members within a stratum may be alike.
+    """As `stratified_p_value`, where the members of a group within a stratum may be alike.
 
-    As `stratified_p_value`, but the groups change places in whole strata: what one group has in a stratum, such as
-    several outputs of one system for a task, stays together. The statistic is that of Mantel and Haenszel, which a
-    swap turns around; its distribution is that of up to 9,999 random swaps.
+    The groups change places in whole strata, so that several outputs of one system for a task stay together. Up to
+    9,999 random swaps give the distribution of the statistic of Mantel and Haenszel, which a swap turns around.
     """
-    codes = np.unique(strata, return_inverse=True)[1].reshape(-1)
-    n, n_hits, n_second, both = (
-        np.bincount(codes, weights=weights) for weights in (np.ones(len(codes)), hits, second, hits & second)
-    )
+    n, n_hits, n_second, both = _counts(hits, second, strata)
     parts = both - n_hits * n_second / n
     parts = parts[np.abs(parts) > 1e-12]
 
@@ -169,9 +167,8 @@ def shuffled_p_value(
     """The two-sided p-value of equal rates of two groups of clusters, such as systems that did different tasks.
 
     Clusters are given to the groups anew, up to 9,999 times, as many as each has. The statistic is the difference of
-    the rates in units of its standard error from the residuals of the clusters, so that it holds for groups whose
-    clusters differ in size too (Chung and Romano 2013). A cluster in both groups counts as one in each. With fewer than
-    two clusters in a group it is 1.
+    the rates in standard errors, so that it holds for clusters of unequal size (Chung and Romano 2013). A cluster in
+    both groups counts as one in each. With fewer than two clusters in a group it is 1.
     """
     codes = np.unique(np.stack([clusters, second]), axis=1, return_inverse=True)[1].reshape(-1)
     totals, sizes = _sums(hits, codes)
@@ -190,11 +187,7 @@ def shuffled_p_value(
     return _by_chance(observed, draw, len(sizes), seed)
 
 
-def _studentised(
-    chosen: Float[np.ndarray, "n_draws n_clusters"],
-    totals: Float[np.ndarray, " n_clusters"],
-    sizes: Float[np.ndarray, " n_clusters"],
-) -> Float[np.ndarray, " n_draws"]:
+def _studentised(chosen: Float[np.ndarray, "n_draws n_clusters"], totals, sizes) -> Float[np.ndarray, " n_draws"]:
     """The difference of two rates in standard errors, without its sign; 0 where there is no difference."""
     shares, variances = [], []
     products = np.stack([totals * totals, totals * sizes, sizes * sizes, totals, sizes], axis=1)
@@ -227,12 +220,10 @@ def _by_chance(observed: float, draw: Callable[[np.random.Generator, int], np.nd
     return (1 + n_as_large) / (1 + _DRAWS)
 
 
-def _sums(
-    hits: Bool[np.ndarray, " n"], clusters: Int[np.ndarray, " n"]
-) -> tuple[Float[np.ndarray, " n_clusters"], Float[np.ndarray, " n_clusters"]]:
-    """The hits and the size of every cluster."""
+def _sums(values: np.ndarray, clusters: Int[np.ndarray, " n"]) -> tuple[np.ndarray, np.ndarray]:
+    """The sum and the size of every cluster."""
     codes = np.unique(clusters, return_inverse=True)[1].reshape(-1)
-    return np.bincount(codes, weights=hits), np.bincount(codes).astype(float)
+    return np.bincount(codes, weights=values), np.bincount(codes).astype(float)
 
 
 def mcnemar(lost: int, gained: int) -> float:
@@ -258,12 +249,11 @@ def paired_difference(
 ) -> RateDifference:
     """The mean of `before - after` over pairs, with McNemar's test.
 
-    The interval is a bootstrap of whole `clusters` (pairs that share one of their sides are not independent). The
-    bootstrap knows nothing beyond the pairs that are there: where all clusters agree it is widened by a rule of three.
+    The interval is a bootstrap of whole `clusters` (pairs that share a side are not independent). Where all clusters
+    agree, of which a bootstrap makes nothing, it is widened by a rule of three.
     """
     change = before.astype(float) - after.astype(float)
-    codes = np.unique(clusters, return_inverse=True)[1].reshape(-1)
-    totals, sizes = np.bincount(codes, weights=change), np.bincount(codes)
+    totals, sizes = _sums(change, clusters)
     n = len(sizes)
     drawn = np.random.default_rng(seed).integers(n, size=(n_draws, n))
     means = totals[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)

@@ -1,5 +1,6 @@
 """Which columns of several denotation matrices over the same texts are the same predicate, whatever its wording."""
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -24,8 +25,7 @@ class Column(NamedTuple):
 class Recurring(NamedTuple):
     """Columns that are one predicate, at most one of each run.
 
-    `medoid` is the one that correlates most with the others, `correlation` the mean over their pairs, 1 for a single
-    column.
+    `medoid` correlates most with the others; `correlation` is the mean over their pairs, 1 for a single column.
     """
 
     members: tuple[Column, ...]
@@ -39,7 +39,7 @@ def recurring(runs: Sequence[Float[np.ndarray, "n_texts n_predicates"]], *, same
     Complete linkage on the correlation: every pair in a group correlates with at least `same`, and two columns of one
     run are never in one group.
 
-    **Arguments:** `runs`, one denotation matrix for each run; they may differ in their number of columns.
+    **Arguments:** `runs`, one denotation matrix for each run, of any number of columns.
 
     **Returns:** the groups, those that come back in most runs first, then those whose members agree most.
     """
@@ -62,17 +62,14 @@ def alignment(runs: Sequence[Float[np.ndarray, "n_texts n_predicates"]]) -> floa
     """How alike the runs are: the mean correlation of columns matched one to one, over all pairs of runs.
 
     1 if all found predicates that hold for the same texts; a column without a partner counts as 0 (Greene, O'Callaghan
-    and Cunningham 2014, "How many topics? Stability analysis for topic models", with denotations for ranked terms).
-    Raises `ValueError` for fewer than two runs.
+    and Cunningham 2014). Raises `ValueError` for fewer than two runs.
     """
     if len(runs) < 2:
         raise ValueError(f"got {len(runs)} runs, expected at least 2 to compare")
     scores = []
-    for number, first in enumerate(runs):
-        for second in runs[number + 1 :]:
-            between = correlate(np.concatenate([first, second], axis=1))[: first.shape[1], first.shape[1] :]
-            rows, columns = linear_sum_assignment(-between)
-            scores.append(between[rows, columns].sum() / max(between.shape))
+    for first, second in itertools.combinations(runs, 2):
+        between = correlate(np.concatenate([first, second], axis=1))[: first.shape[1], first.shape[1] :]
+        scores.append(between[linear_sum_assignment(-between)].sum() / max(between.shape))
     return float(np.mean(scores))
 
 

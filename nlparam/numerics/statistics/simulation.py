@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
+from nlparam.numerics.statistics.rates import rate
+
 CONFIDENCE = 0.95
 _RESAMPLES = 2000
 
@@ -30,8 +32,7 @@ def precision(inferred: np.ndarray, answered: np.ndarray, *, confidence: float =
     """Of the counterfactuals from which something was inferred, the share for which the model answered that.
 
     **Arguments:** `inferred`, `(n_counterfactuals,)` the number of the answer, -1 where nothing can be inferred;
-    `answered`, `(n_counterfactuals,)` the number of the model's answer. The interval is Wilson's: these counterfactuals
-    stand for all that could be written. All `nan` if there is none.
+    `answered`, `(n_counterfactuals,)` the number of the model's answer. All `nan` if nothing was inferred.
     """
     simulatable = inferred >= 0
     return share(inferred[simulatable] == answered[simulatable], confidence=confidence)
@@ -41,9 +42,7 @@ def share(hits: np.ndarray, *, confidence: float = CONFIDENCE) -> Measured:
     """The share of true values among `(n,)` and Wilson's interval; all `nan` if there are none."""
     if len(hits) == 0:
         return NOTHING
-    found = stats.binomtest(int(np.sum(hits)), len(hits))
-    interval = found.proportion_ci(confidence, method="wilson")
-    return Measured(float(np.mean(hits)), float(interval.low), float(interval.high))
+    return Measured(*rate(int(np.sum(hits)), len(hits), confidence=confidence)[2:])
 
 
 def generality(likeness: np.ndarray, *, confidence: float = CONFIDENCE) -> Measured:
@@ -51,9 +50,8 @@ def generality(likeness: np.ndarray, *, confidence: float = CONFIDENCE) -> Measu
 
     **Arguments:** `likeness`, `(n, n)` similarities in [0, 1] of the simulatable counterfactuals, symmetric.
 
-    The mean over pairs is a U-statistic, and the interval is that of its jackknife with Student's t (Arvesen 1969). An
-    explanation with fewer than two simulatable counterfactuals says nothing beyond one input: its generality is 0. Of
-    the interval nothing is known with fewer than three.
+    The interval is that of the jackknife of this U-statistic with Student's t (Arvesen 1969), `nan` for fewer than
+    three. With fewer than two counterfactuals an explanation says nothing beyond one input: its generality is 0.
     """
     n = len(likeness)
     if n < 2:
@@ -72,23 +70,22 @@ def generality(likeness: np.ndarray, *, confidence: float = CONFIDENCE) -> Measu
 def mean(values: np.ndarray, *, confidence: float = CONFIDENCE, seed: int = 0) -> Measured:
     """The mean of values in [0, 1], one for each explanation, and its bootstrap interval over explanations.
 
-    The interval is BCa, at a level that is raised for few values as Student's t is ("expanded", Hesterberg 2015).
-    `nan` values are left out. If all are the same, resampling them tells nothing: the interval then allows for the
-    share of other explanations that `n` such draws leave possible, with any value in [0, 1]. With one value there is no
-    interval.
+    The interval is BCa, at a level that is raised for few values as Student's t is ("expanded", Hesterberg 2015). `nan`
+    values are left out. If all values are equal, it allows for the share of other explanations, with any value in [0,
+    1], that `n` such draws leave possible. With one value there is no interval.
     """
     values = np.asarray(values, dtype=np.float64)
     values = values[np.isfinite(values)]
     if len(values) == 0:
         return NOTHING
-    value = float(values.mean())
-    if len(values) == 1:
+    n, value = len(values), float(values.mean())
+    if n == 1:
         return Measured(value, np.nan, np.nan)
     if np.ptp(values) < 1e-12:
-        unseen = 1 - (1 - confidence) ** (1 / len(values))
+        unseen = 1 - (1 - confidence) ** (1 / n)
         return Measured(value, value * (1 - unseen), value * (1 - unseen) + unseen)
-    n = len(values)
-    expanded = 1 - 2 * float(stats.norm.cdf(-np.sqrt(n / (n - 1)) * stats.t.ppf((1 + confidence) / 2, n - 1)))
+    reach = stats.t.ppf((1 + confidence) / 2, n - 1)
+    expanded = 1 - 2 * float(stats.norm.cdf(-np.sqrt(n / (n - 1)) * reach))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # BCa warns where resamples are all alike, and is then replaced below
         found = stats.bootstrap(
@@ -101,6 +98,6 @@ def mean(values: np.ndarray, *, confidence: float = CONFIDENCE, seed: int = 0) -
         ).confidence_interval
     low, high = float(found.low), float(found.high)
     if not np.isfinite([low, high]).all():
-        error = values.std(ddof=1) / np.sqrt(len(values)) * stats.t.ppf((1 + confidence) / 2, len(values) - 1)
+        error = values.std(ddof=1) / np.sqrt(n) * reach
         low, high = max(value - error, 0.0), min(value + error, 1.0)
     return Measured(value, low, high)
