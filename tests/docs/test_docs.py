@@ -15,7 +15,7 @@ import nlparam
 from nlparam.results.folder import KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 # A code block that needs a language model, or files of the reader's, has this comment before it.
 NEEDS_MODEL = "<!-- needs a language model -->\n"
@@ -81,7 +81,7 @@ def test_commands_have_the_options_shown(page):
                 shown += 1
             elif words[0] == "make":
                 assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE), line
-    assert shown or page.name in {"README.md", "getting-started.md", "language-models.md"}
+    assert shown or page.name in {"README.md", "CONTRIBUTING.md", "getting-started.md", "language-models.md"}
 
 
 def check_command(command, words: list[str], line: str) -> None:
