@@ -4,6 +4,8 @@ Whoever frees a model that native code is computing with, or lets the interprete
 thread that loads a model is the only one that touches it. Others tell it to stop, and wait for it.
 """
 
+import abc
+import asyncio
 import atexit
 import contextlib
 import ctypes
@@ -14,7 +16,7 @@ from concurrent.futures import Future
 from typing import NamedTuple, Protocol
 
 from nlparam.errors import LanguageModelError
-from nlparam.lm.base import Completion, Request, RequestError
+from nlparam.lm.base import AbstractLanguageModel, Completion, Request, RequestError, reads_no_images
 
 CLOSE_LIMIT = 60.0  # seconds that closing waits for a computation that was told to stop; most stop within one
 
@@ -140,3 +142,30 @@ class BatchWorker:
                     return batch or None
                 batch.append(call)
         return batch
+
+
+class AbstractBatchedModel(AbstractLanguageModel):
+    """A backend in this process: a `BatchWorker` loads the model for the first `complete` and answers every call."""
+
+    in_process = True
+    _worker: BatchWorker | None = None
+
+    @abc.abstractmethod
+    def _start(self) -> BatchWorker:
+        """A worker for the model, which is loaded when the first call comes."""
+
+    @property
+    def steps(self) -> int | None:
+        return None if self._worker is None else self._worker.pulse.steps
+
+    async def complete(self, request: Request) -> Completion:
+        if request.has_images:
+            raise reads_no_images(self.where)
+        if self._worker is None:
+            self._worker = self._start()
+        return await asyncio.wrap_future(self._worker.submit(request))
+
+    async def aclose(self) -> None:
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            await asyncio.to_thread(worker.close)

@@ -1,6 +1,5 @@
 """A language model in this process: GGUF weights through llama.cpp (`xllamacpp`), no server and no GPU needed."""
 
-import asyncio
 import functools
 import importlib
 import importlib.util
@@ -8,19 +7,12 @@ import secrets
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from nlparam.errors import LanguageModelError, MissingExtraError
-from nlparam.lm.base import (
-    AbstractLanguageModel,
-    Completion,
-    Request,
-    RequestError,
-    label_logprobs,
-    reads_no_images,
-)
-from nlparam.lm.batching import BatchWorker, Pulse
-from nlparam.lm.cores import FreeCores
+from nlparam.lm.base import Completion, Request, RequestError, label_logprobs
+from nlparam.lm.batching import AbstractBatchedModel, BatchWorker, Pulse
+from nlparam.lm.cores import FreeCores, Options
 from nlparam.lm.weights import digest_of, resolve
 
 TOP_LOGPROBS = 20  # how many of the likeliest first tokens a label is looked for in, as with a server
@@ -29,7 +21,7 @@ _TOKENS_PER_STEP = 256  # of a prompt; a call can be seen to go on, and be stopp
 _STEADY_SECONDS, _STEADY_LOADS = 10.0, 10.0
 
 
-class EmbeddedModel(AbstractLanguageModel):
+class EmbeddedModel(AbstractBatchedModel):
     """Runs a GGUF file on the CPU. It is loaded by the first `complete`: a run served from the store never loads it.
 
     **Arguments:**
@@ -46,7 +38,6 @@ class EmbeddedModel(AbstractLanguageModel):
 
     max_in_flight = 1
     strong = False
-    in_process = True
 
     def __init__(
         self,
@@ -61,8 +52,7 @@ class EmbeddedModel(AbstractLanguageModel):
             raise MissingExtraError("xllamacpp", "embedded", "the embedded language model")
         self.path = resolve(path)
         self._given_identity = identity
-        self._options = _Options(n_threads, context, gpu_layers)
-        self._worker: BatchWorker | None = None
+        self._options = Options(n_threads, context, gpu_layers)
 
     @functools.cached_property
     def identity(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - computed when first needed
@@ -72,34 +62,14 @@ class EmbeddedModel(AbstractLanguageModel):
     def where(self) -> str:
         return f"the language model {self.path.name}"
 
-    @property
-    def steps(self) -> int | None:
-        return None if self._worker is None else self._worker.pulse.steps
-
-    async def complete(self, request: Request) -> Completion:
-        if request.has_images:
-            raise reads_no_images(self.where)
-        if self._worker is None:
-            load = functools.partial(_Loaded, self.path, self._options)
-            self._worker = BatchWorker(load, 1, where=self.where)
-        return await asyncio.wrap_future(self._worker.submit(request))
-
-    async def aclose(self) -> None:
-        worker, self._worker = self._worker, None
-        if worker is not None:
-            await asyncio.to_thread(worker.close)
-
-
-class _Options(NamedTuple):
-    n_threads: int | None
-    context: int
-    gpu_layers: int
+    def _start(self) -> BatchWorker:
+        return BatchWorker(functools.partial(_Loaded, self.path, self._options), 1, where=self.where)
 
 
 class _Loaded:
     """A loaded model: answers one request after the other."""
 
-    def __init__(self, path: Path, options: _Options, pulse: Pulse):
+    def __init__(self, path: Path, options: Options, pulse: Pulse):
         self._path, self._options, self._pulse = path, options, pulse
         self._name, self._context = path.name, options.context
         self._cores = FreeCores() if options.n_threads is None else None

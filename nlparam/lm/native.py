@@ -6,7 +6,6 @@ once, and a label is read from the logits without sorting the vocabulary. The fi
 `docs/how-to/language-models.md`.
 """
 
-import asyncio
 import ctypes
 import functools
 import importlib
@@ -19,23 +18,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nlparam.errors import LanguageModelError, MissingExtraError
-from nlparam.lm.base import (
-    AbstractLanguageModel,
-    Completion,
-    Request,
-    RequestError,
-    reads_no_images,
-    spellings,
-)
-from nlparam.lm.batching import BatchWorker, Pulse
-from nlparam.lm.cores import FreeCores
+from nlparam.lm.base import Completion, Request, RequestError, spellings
+from nlparam.lm.batching import AbstractBatchedModel, BatchWorker, Pulse
+from nlparam.lm.cores import FreeCores, Options
 from nlparam.lm.weights import digest_of, resolve
 
 _BATCH_SIZE = 16  # more wait longer for an answer on a slow processor, and are not faster
 _TOKENS_PER_CALL = 256  # of llama.cpp; more are several calls, so that a slow machine is seen to go on
 
 
-class NativeModel(AbstractLanguageModel):
+class NativeModel(AbstractBatchedModel):
     """Runs a GGUF file on the processor through llama-cpp-python; loaded by the first `complete`.
 
     The same weights have the same identity as with the embedded backend: what one has answered serves the other, whose
@@ -50,7 +42,6 @@ class NativeModel(AbstractLanguageModel):
     """
 
     strong = False
-    in_process = True
 
     def __init__(
         self,
@@ -66,8 +57,7 @@ class NativeModel(AbstractLanguageModel):
         self.path = resolve(path)
         self.max_in_flight = _BATCH_SIZE
         self._given_identity = identity
-        self._options = _Options(n_threads, context, gpu_layers)
-        self._worker: BatchWorker | None = None
+        self._options = Options(n_threads, context, gpu_layers)
 
     @functools.cached_property
     def identity(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - computed when first needed
@@ -77,28 +67,8 @@ class NativeModel(AbstractLanguageModel):
     def where(self) -> str:
         return f"the language model {self.path.name}"
 
-    @property
-    def steps(self) -> int | None:
-        return None if self._worker is None else self._worker.pulse.steps
-
-    async def complete(self, request: Request) -> Completion:
-        if request.has_images:
-            raise reads_no_images(self.where)
-        if self._worker is None:
-            load = functools.partial(_Loaded, self.path, self._options)
-            self._worker = BatchWorker(load, _BATCH_SIZE, where=self.where)
-        return await asyncio.wrap_future(self._worker.submit(request))
-
-    async def aclose(self) -> None:
-        worker, self._worker = self._worker, None
-        if worker is not None:
-            await asyncio.to_thread(worker.close)
-
-
-class _Options(NamedTuple):
-    n_threads: int | None
-    context: int
-    gpu_layers: int
+    def _start(self) -> BatchWorker:
+        return BatchWorker(functools.partial(_Loaded, self.path, self._options), _BATCH_SIZE, where=self.where)
 
 
 class _Token(NamedTuple):
@@ -113,7 +83,7 @@ class _Token(NamedTuple):
 class _Loaded:
     """A loaded model. Sequence 0 of its cache keeps the last prompt, the others belong to the batch under way."""
 
-    def __init__(self, path: Path, options: _Options, pulse: Pulse):
+    def __init__(self, path: Path, options: Options, pulse: Pulse):
         self._llama: Any = importlib.import_module("llama_cpp")  # not there where types are checked
         llama = self._llama
         llama.llama_backend_init()
@@ -138,7 +108,7 @@ class _Loaded:
         self._kept: list[int] = []
         pulse.beat()
 
-    def _load(self, path: Path, options: _Options) -> Any:
+    def _load(self, path: Path, options: Options) -> Any:
         llama, pulse = self._llama, self._pulse
         params = llama.llama_model_default_params()
         params.n_gpu_layers = options.gpu_layers
@@ -153,7 +123,7 @@ class _Loaded:
             )
         return model
 
-    def _new_context(self, options: _Options) -> Any:
+    def _new_context(self, options: Options) -> Any:
         llama = self._llama
         params = llama.llama_context_default_params()
         params.n_ctx, params.n_batch, params.n_ubatch = options.context, _TOKENS_PER_CALL, _TOKENS_PER_CALL

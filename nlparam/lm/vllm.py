@@ -1,6 +1,5 @@
 """A language model through vLLM inside this process, without a server: a Hugging Face model, on a GPU or the CPU."""
 
-import asyncio
 import contextlib
 import functools
 import hashlib
@@ -13,16 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from nlparam.errors import LanguageModelError, MissingExtraError, WeightsError
-from nlparam.lm.base import (
-    AbstractLanguageModel,
-    Completion,
-    Request,
-    RequestError,
-    label_logprobs,
-    reads_no_images,
-    spellings,
-)
-from nlparam.lm.batching import BatchWorker, Pulse
+from nlparam.lm.base import Completion, Request, RequestError, label_logprobs, spellings
+from nlparam.lm.batching import AbstractBatchedModel, BatchWorker, Pulse
 from nlparam.lm.digest import digest_of
 
 TOP_LOGPROBS = 20  # the most that vLLM gives without an option of its own
@@ -32,7 +23,7 @@ _CONTENT = frozenset({".safetensors", ".bin", ".pt", ".json", ".jinja", ".model"
 _ANSWER_OPTIONS = ("dtype", "hf_overrides", "kv_cache_dtype", "quantization", "tokenizer", "tokenizer_revision")
 
 
-class VllmModel(AbstractLanguageModel):
+class VllmModel(AbstractBatchedModel):
     """Runs a model through `vllm.LLM.chat`. It is loaded by the first `complete`.
 
     Calls that wait at the same time are answered in one batch, in the order in which they came, so that requests
@@ -57,7 +48,6 @@ class VllmModel(AbstractLanguageModel):
     """
 
     strong = True
-    in_process = True
 
     def __init__(
         self,
@@ -80,7 +70,6 @@ class VllmModel(AbstractLanguageModel):
         self._context = context
         self._batch_size = batch_size
         self._options = dict(options or {})
-        self._worker: BatchWorker | None = None
 
     @functools.cached_property
     def identity(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - computed when first needed
@@ -95,21 +84,8 @@ class VllmModel(AbstractLanguageModel):
     def where(self) -> str:
         return f"the language model {Path(self.model).name}"
 
-    @property
-    def steps(self) -> int | None:
-        return None if self._worker is None else self._worker.pulse.steps
-
-    async def complete(self, request: Request) -> Completion:
-        if request.has_images:
-            raise reads_no_images(self.where)
-        if self._worker is None:
-            self._worker = BatchWorker(self._load, self._batch_size, where=self.where)
-        return await asyncio.wrap_future(self._worker.submit(request))
-
-    async def aclose(self) -> None:
-        worker, self._worker = self._worker, None
-        if worker is not None:
-            await asyncio.to_thread(worker.close)
+    def _start(self) -> BatchWorker:
+        return BatchWorker(self._load, self._batch_size, where=self.where)
 
     @functools.cached_property
     def _source(self) -> tuple[Path | None, str | None]:

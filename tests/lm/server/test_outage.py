@@ -22,9 +22,8 @@ def test_a_later_batch_asks_once_however_long_that_takes():
 
     outage = Outage(is_back, patience=1e-9)
     asyncio.run(goes_away())
-    asyncio.run(
-        wait_for_any([outage], outage.patience, _gone)
-    )  # in an event loop of its own, in which nothing has been asked yet
+    # In an event loop of its own, in which nothing has been asked yet.
+    asyncio.run(wait_for_any([outage], outage.patience, _gone))
     assert not outage.down
 
 
