@@ -15,12 +15,13 @@ from nlparam.numerics.core.model import AbstractPredicateModel
 
 
 def check_model(model: AbstractPredicateModel, data: Data, n_texts: int) -> None:
-    """Evaluates the loss of `model` and its gradient on made-up denotations of the true shape: soft ones, relaxed ones
-    (`link` of cosines) and judged ones, where a predicate may hold for no text. What else the fit will call (weights
-    under `vmap`, predictions, quantities) is traced, not computed.
+    """Evaluates the loss of `model` and its gradient on made-up denotations of the true shape: soft, relaxed and judged
+    ones.
 
-    **Raises:** `ModelError` if any of it raises an error, if the loss is not a scalar, is not a real number, is not
-    finite, has a gradient that is not finite, or does not depend on the denotations.
+    What else the fit will call (weights under `vmap`, predictions, quantities) is traced, not computed.
+
+    **Raises:** `ModelError` if any of it raises an error, or if the loss is not a finite real scalar, has a gradient
+    that is not finite, or does not depend on the denotations.
     """
     name = type(model).__name__
     rng = np.random.default_rng(0)

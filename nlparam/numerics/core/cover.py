@@ -30,21 +30,20 @@ def select_cover(
     r"""Chooses predicates that hold for every text about once, the optimum of an integer programme.
 
     With $m_i = \sum_k D_{ik}$ the number of chosen predicates that hold for text $i$, of weight $w_i$, it minimises
-    $\sum_i w_i (\mu \max(0, 1 - m_i) + \lambda \max(0, m_i - 1))$. As
-    $\max(0, m - 1) = m - 1 + \max(0, 1 - m)$, one variable $u_i \ge 0$, $u_i \ge 1 - m_i$, is enough for both terms,
-    and equal rows share theirs: $\sum_i w_i ((\mu + \lambda) u_i + \lambda m_i)$.
+    $\sum_i w_i (\mu \max(0, 1 - m_i) + \lambda \max(0, m_i - 1))$. As $\max(0, m - 1) = m - 1 + \max(0, 1 - m)$, one
+    variable $u_i \ge 0$, $u_i \ge 1 - m_i$, serves both terms, and equal rows share theirs.
 
     **Arguments:** `holds`, booleans or soft denotations in [0, 1] (rounded to twentieths); `uncovered` and `overlap`,
     the $\mu$ and $\lambda$; `exactly`, False for at most `n_selected`; `least_share`, `most_share`, between which the
-    share of texts of every chosen predicate must lie (the code of GoalEx has 0.4 for the latter); `weights`, how much
-    each text counts, by default alike; `locked`, columns that are chosen whatever they cost and however large they are;
-    `max_correlation`, above which two predicates are not chosen together (two locked ones are); `correlation`, what
-    their correlations are, by default those of `holds`; `max_seconds`, after which the best choice so far is taken.
+    share of texts of every chosen predicate lies (the code of GoalEx has 0.4 for the latter); `weights`, how much each
+    text counts; `locked`, columns that are chosen whatever they cost; `max_correlation`, above which two predicates are
+    not chosen together (two locked ones are); `correlation`, by default of `holds`; `max_seconds`, after which the best
+    choice so far is taken.
 
     **Returns:** the columns chosen, in ascending order.
 
-    Raises `ValueError` if no choice fulfils the bounds: fewer than `n_selected` candidates have a share within them
-    (and `exactly`), or those that have one are too alike.
+    Raises `ValueError` if fewer than `n_selected` candidates have a share within the bounds (and `exactly`), or they
+    are too alike.
 
     !!! example
         ```python

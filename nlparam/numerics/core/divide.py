@@ -1,10 +1,10 @@
 r"""How many parts a set of texts falls into: what a division tells of texts held out.
 
-A division into $K$ predicates is worth what it tells about a text beyond its being one of all: about where its
-statement under the goal lies (or its embedding), $t_i$. With $w_{ik}$ the probability that text $i$ belongs to part $k$
-(part 0 for none), the log-likelihood is $\log \sum_k w_{ik} N(t_i; \mu_k, \sigma^2 I)$, whose means are estimated on
-other texts. A part that few texts speak for is estimated badly, so that the gain ends where the data end. Part 0 is no
-part: its texts have the mean and the variance of all.
+A division into $K$ predicates is worth what it tells about where the statement of a text under the goal (or its
+embedding) lies, $t_i$, beyond the text being one of all. With $w_{ik}$ the probability that text $i$ belongs to part
+$k$, the log-likelihood is $\log \sum_k w_{ik} N(t_i; \mu_k, \sigma^2 I)$, with means estimated on other texts. A part
+that few texts speak for is estimated badly, so the gain ends where the data end. Texts in no part have mean and
+variance of all.
 """
 
 from collections.abc import Sequence
@@ -87,8 +87,7 @@ def membership(
 
 
 def matched(denotations: Float[np.ndarray, "n_texts n_predicates"]) -> Float[np.ndarray, " n_predicates"]:
-    r"""Log-odds to subtract from each column so that it holds (denotation of at least one half) for as many texts as
-    its denotations sum up to.
+    """Log-odds to subtract from each column so that it holds (is at least one half) for as many texts as it sums up to.
 
     A head that knows little keeps to the middle: its denotations of a predicate that holds for a fifth of the texts are
     near 0.2 everywhere and 0.5 nowhere. Their sum is right all the same, and their order the best there is.
@@ -118,14 +117,13 @@ def jointly(
     most_share: float = 1.0,
     most: float = MOST_SHIFT,
 ) -> Float[np.ndarray, " n_predicates"]:
-    r"""Log-odds to subtract from each column so that about one of them holds for every text.
+    """Log-odds to subtract from each column so that about one of them holds for every text.
 
-    Where a small language model begins to say yes differs from predicate to predicate, and its answers about one alone
-    do not tell where that is. Siblings that were chosen to hold for every text about once tell more: the thresholds are
-    moved to where the price of the cover (see `nlparam.numerics.core.cover`) is least, one after another until none
-    helps. Each is moved by at most `most`, by no more than a standard deviation of its log-odds, and not so far that
-    it holds for more than `most_share` of the texts or a third more than before (texts that are far from all stay
-    under none), or for fewer than `least_share` of them.
+    Where a small language model begins to say yes differs from predicate to predicate. Siblings that were chosen to
+    hold for every text about once tell where: one threshold after another is moved to where the price of the cover (see
+    `nlparam.numerics.core.cover`) is least, until none helps. Each moves by at most `most` and a standard deviation of
+    its log-odds, and not so far that it holds for more than `most_share` of the texts or a third more than before
+    (texts far from all stay under none), or for fewer than `least_share` of them.
     """
     log_odds = logit(np.clip(denotations, 1e-9, 1 - 1e-9))
     # A predicate of which little is known has log-odds that hardly differ: a large shift would make it hold for all.

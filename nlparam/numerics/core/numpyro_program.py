@@ -35,17 +35,13 @@ def from_numpyro(
             with numpyro.plate("texts", denotations.shape[0]):
                 numpyro.sample("visits", dist.Poisson(jnp.exp(base + denotations @ slopes)), obs=data)
 
-
         model = nlparam.from_numpyro(visits, n_predicates=3)
         ```
 
-    **Arguments:**
-
-    - `program`: a function of the denotations, `(n_texts, n_predicates)`, and of the data, which are None when it
-      predicts. All its latent sites are continuous, and it has an observed site or a `numpyro.factor`.
-    - `n_predicates`: how many predicates.
-    - `dims`: the dimensions of sites by name, such as `{"slopes": ("predicate",)}`; by default an axis of length
-      `n_predicates` is taken for the predicates.
+    **Arguments:** `program`, a function of the denotations, `(n_texts, n_predicates)`, and of the data, None when it
+    predicts, with continuous latent sites and an observed site or a `numpyro.factor`; `n_predicates`, how many; `dims`,
+    the dimensions of sites by name, such as `{"slopes": ("predicate",)}` (by default an axis of length `n_predicates`
+    is taken for the predicates).
 
     **Raises:** `ModelError`, before anything is judged, for a discrete latent site, a `numpyro.param`, a program
     without latent sites or without observations, and one that cannot predict.
@@ -78,10 +74,9 @@ def _dims(given: Any) -> Dims:
 class NumpyroModel(AbstractPredicateModel):
     """A NumPyro program as a model; made by `nlparam.from_numpyro`.
 
-    The weights are a dictionary of the latent sites, each on the unconstrained scale of NumPyro (the logarithm of a
-    positive site, for instance). `loss` is minus the log joint density per text, the density being that of the sites as
-    the program has them: the optimum does not depend on how a site is transformed. `log_joint`, from which a posterior
-    is sampled, has the Jacobian of the transformations in it.
+    The weights are the latent sites by name, on the unconstrained scale of NumPyro (the logarithm of a positive site,
+    for instance). `loss` is minus the log joint density of the sites as the program has them, per text: the optimum
+    does not depend on how a site is transformed. `log_joint`, from which a posterior is sampled, includes the Jacobian.
     """
 
     n_predicates: int

@@ -18,8 +18,8 @@ class Relaxation(NamedTuple):
     """The best point that a relaxation found.
 
     `directions` are unit vectors, `scores` their cosines with every text, `loss` the loss there; `restart_losses` what
-    each restart reached; `steps` how many steps the longest took and `converged` whether the best one had stopped
-    improving (rather than run out of steps).
+    each restart reached; `steps` how many the longest took; `converged`, whether the best one stopped improving in
+    time.
     """
 
     directions: Float[Array, "n_slots embed_dim"]
@@ -47,20 +47,19 @@ def relax(
 ) -> Relaxation:
     r"""Finds the directions $\theta_k$, $|\theta_k| = 1$, that minimise the loss of `link(embeddings @ directions.T)`.
 
-    All slots are optimised together, and with the weights of the model (arXiv 2409.08466, section 4, alternates between
-    them and relaxes one slot at a time). Restarts begin at k-means++ seeds. Everything is compiled once for every
-    corpus of the same shape.
+    All slots and the weights of the model are optimised together (arXiv 2409.08466, section 4, alternates between them
+    and relaxes one slot at a time). Restarts begin at k-means++ seeds. Corpora of equal shape compile once.
 
     **Arguments:**
 
     - `embeddings`: `(n_texts, embed_dim)`, unit norm, in any floating type; products are summed in single precision or
       better.
-    - `fixed`: denotations of predicates that stay as they are; `model.n_predicates` minus their number is relaxed.
+    - `fixed`: denotations of predicates that stay as they are; the others of `model.n_predicates` are relaxed.
     - `n_restarts`, `max_steps`: how many starts, and the most steps each takes.
     - `tolerance`, `patience`: a restart has converged once the best loss gained less than `tolerance` in `patience`
-      steps. The best point of each restart counts, not the last.
-    - `batch_size`: restarts see a random batch of this many texts (the normaliser of the batch is an unbiased estimate
-      of that of the corpus), and only the best goes on with the whole corpus; by default they see all texts.
+      steps.
+    - `batch_size`: restarts see a random batch of this many texts, and only the best goes on with the whole corpus; by
+      default they see all texts.
     - `optim`: an Optax optimiser, by default L-BFGS; a first-order one needs more `max_steps` and `patience`.
     """
     n_texts = embeddings.shape[0]

@@ -6,9 +6,8 @@ import numpy as np
 def judging_order(scores: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
     """All texts in an order whose every prefix is a good sample to judge.
 
-    Turns go round: a high text (of each slot in turn), an uncertain one (a small margin between its two highest slots),
-    a random one. High texts teach a head what a predicate means, uncertain ones where it ends, random ones keep the
-    estimate of agreement honest.
+    In turn: a high text (of each slot in turn), which teaches a head what a predicate means; an uncertain one (a small
+    margin between its two highest slots), where it ends; a random one, which keeps the estimate of agreement honest.
 
     **Arguments:** `scores`, `(n_texts, n_slots)` relaxed scores.
 
@@ -33,12 +32,8 @@ def judging_order(scores: np.ndarray, *, rng: np.random.Generator) -> np.ndarray
 
 
 def _round_robin(queues: list[np.ndarray]) -> np.ndarray:
-    longest = max(len(queue) for queue in queues)
-    padded = np.full((longest, len(queues)), -1, dtype=np.int64)
-    for column, queue in enumerate(queues):
-        padded[: len(queue), column] = queue
-    flat = padded.ravel()
-    return flat[flat >= 0]
+    ranks = np.concatenate([np.arange(len(queue)) for queue in queues])
+    return np.concatenate(queues)[np.argsort(ranks, kind="stable")]
 
 
 def _first_occurrences(values: np.ndarray) -> np.ndarray:

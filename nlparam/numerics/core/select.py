@@ -22,9 +22,9 @@ _PAD = 16
 class Selection(NamedTuple):
     """The best set of predicates found.
 
-    `chosen[k]` indexes the pool, -1 for a slot that no candidate improves (fewer useful candidates than slots); `loss`
-    is the loss at the best weights, `n_swaps` how many swaps led there; `swap_losses[k, c]` is the loss with candidate
-    c in slot k instead (infinite where c is chosen already), and `costs[k]` what emptying slot k would add.
+    `chosen[k]` indexes the pool, -1 for a slot that no candidate improves; `loss` is that at the best weights,
+    `n_swaps` how many swaps led there; `swap_losses[k, c]` the loss with candidate c in slot k instead (infinite where
+    c is chosen already), `costs[k]` what emptying slot k would add.
     """
 
     chosen: Int[np.ndarray, " n_slots"]
@@ -52,11 +52,11 @@ def select(
 ) -> Selection:
     """Chooses `model.n_predicates` columns of `pool` that minimise the loss, by the best single swap until none helps.
 
-    All `n_predicates * n_candidates` swaps are evaluated together. From empty slots this is greedy forward selection
-    followed by swaps; further starts are random sets, and the best end counts.
+    All `n_predicates * n_candidates` swaps are evaluated together. The first start has empty slots (greedy forward
+    selection, then swaps), the others are random sets, and the best end counts.
 
     **Arguments:** `pool`, `(n_texts, n_candidates)` denotations; `start`, a set to begin with in addition (-1 for an
-    empty slot); `n_starts`, how many starts in all besides `start`; `tolerance`, the least gain a swap must bring.
+    empty slot); `n_starts`, how many starts besides; `tolerance`, the least gain a swap must bring.
     """
     n_texts, n_candidates = pool.shape
     model = model.specialise(pool)

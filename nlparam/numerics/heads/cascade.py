@@ -7,8 +7,7 @@ judged and hands the answers to `tell`, until `ask` returns no more:
     audit      the pairs that are to be asked anyway, and a random sample of the others
     remainder  what the audit shows must be asked after all
 
-The statistics are in `nlparam.numerics.heads.certify`; `docs/explanation/cascade.md` argues that the certificate is
-valid.
+Why the certificate is valid is said in `docs/cascade.md`.
 """
 
 import dataclasses
@@ -32,8 +31,7 @@ _UNSURE_WEIGHT = 0.1  # of a judgment asked because the head was unsure, in the 
 class Target:
     """What the cascaded yes/no denotations must reach, against the language model asked for everything.
 
-    **Attributes:** `recall` and `precision`, pooled over the predicates; `failure_probability`, how often the audit may
-    be wrong about it.
+    `recall` and `precision` are pooled over the predicates; `failure_probability` is how often the audit may be wrong.
     """
 
     recall: float = 0.95
@@ -52,13 +50,12 @@ class Certificate:
     """What was proved, and what it cost.
 
     With probability `1 - target.failure_probability` over the draw of the audit, recall and precision of the cascaded
-    denotations, pooled over the predicates, are at least `recall` and `precision`. Those of predicate `k` alone are at
-    least `predicate_recall[k]` and `predicate_precision[k]`, each with that probability.
+    denotations, pooled over the predicates, are at least `recall` and `precision`; with the same probability each,
+    those of predicate `k` alone at least `predicate_recall[k]` and `predicate_precision[k]`.
 
     **Attributes:** `n_pairs` of text and predicate, of which `n_asked` were asked of the language model, `n_training`
-    of them to train the head and `n_audit` by the audit's random draw; `n_failed` of the answers were unusable;
-    `n_head` pairs are the head's; `disagreement`, the audit's estimate of the share of `n_head` where the language
-    model would have answered otherwise.
+    to train the head and `n_audit` by the audit's random draw; `n_failed` answers were unusable; `n_head` pairs are the
+    head's; `disagreement`, the estimated share of these where the language model would have answered otherwise.
     """
 
     target: Target
@@ -86,17 +83,16 @@ class CascadeSteps:
     **Arguments:**
 
     - `features`, `predicates`: of all texts and all predicates, as in `fit_joint_head`.
-    - `target`: what must be reached.
     - `known`: `(n_texts, n_predicates)` answers that were asked before, `nan` elsewhere. They count as calls.
-    - `thresholds`: in log-odds, where the "yes" of each predicate begins. By default, and where `correct_bias`, they
-      come from the training judgments, and stay as they are from the audit on; without a head, from all judgments.
+    - `thresholds`: in log-odds, where the "yes" of each predicate begins. By default, where `correct_bias`, they come
+      from the training judgments (without a head, from all) and stay as they are from the audit on.
     - `head`: one trained on other texts for the same predicates; it is audited on these and not trained again.
     - `n_seed`: judgments per predicate, on texts drawn at random, before the first head.
     - `growth`, `least_batch`: a round of training asks for this share of what is known, and at least for so many.
     - `seed`: of the audit and of the head.
 
-    **Attributes:** `stage`; `answers`, as the language model gave them; `head` and the plan of the `audit`, once there
-    is a head; `certificate`, once done.
+    **Attributes:** `stage`; `answers`, as the language model gave them; `head` and `audit`, its plan, once there is a
+    head; `certificate`, once done.
     """
 
     def __init__(

@@ -34,8 +34,8 @@ class Bounds(NamedTuple):
     def allowed(self, n_claimed: int, scale: float = 1.0) -> tuple[int, int]:
         """The most false "no" and false "yes" among answers of which `n_claimed` say yes.
 
-        Recall is TP / (TP + FN) and TP = n_claimed - FP, which is at least `precision * n_claimed` if the precision is
-        reached. `scale` multiplies both distances to 1.
+        Recall is TP / (TP + FN) with TP = n_claimed - FP, at least `precision * n_claimed` if the precision is reached.
+        `scale` multiplies both distances to 1.
         """
         recall, precision = 1 - scale * (1 - self.recall), 1 - scale * (1 - self.precision)
         return int(n_claimed * precision * (1 - recall) / recall), int(n_claimed * (1 - precision))
@@ -44,9 +44,10 @@ class Bounds(NamedTuple):
 class Audit(NamedTuple):
     """All that is fixed before answers of the audit are seen; flat arrays over the pairs.
 
-    `level` is -1 for pairs asked before, 0 for pairs that are asked in any case, otherwise the first of the nested
-    regions to contain the pair (see `SHRINKING`). `yes` is what the head says, `probabilities` how sure it is,
-    `stratum` 0 for few and 1 for many expected errors, `rates[side, stratum]` the audit rates, `drawn` the sample.
+    `level` is -1 for pairs asked before, 0 for those asked in any case, else the first of the nested regions that
+    contains the pair (see `SHRINKING`). `yes` is what the head says, `probabilities` how sure it is, `stratum` 0 for
+    few and 1 for many expected errors, `rates[side, stratum]` the audit rates, `drawn` the sample, `cost` the calls
+    expected.
     """
 
     level: Int[np.ndarray, " n_pairs"]
@@ -84,8 +85,8 @@ def plan_audit(
 ) -> Audit:
     """The plan of fewest expected calls, nothing drawn yet.
 
-    **Arguments:** `probabilities` of yes by the head; `answers`, 1 yes, 0 no, -1 not answered; `asked`, pairs that
-    are not asked again.
+    **Arguments:** `probabilities` of yes by the head; `answers`, 1 yes, 0 no, -1 not answered; `asked`, pairs that are
+    not asked again.
     """
     yes = probabilities > 0.5
     errors = np.minimum(probabilities, 1 - probabilities)
@@ -119,9 +120,8 @@ def _levels(errors, plan: SidePlan) -> np.ndarray:
 def certify(audit: Audit, answers: Int[np.ndarray, " n_pairs"], bounds: Bounds) -> Outcome:
     """Tests the regions from the widest to the planned one and ends before the first that fails.
 
-    A false certificate needs the first false hypothesis of the sequence to be rejected, so no correction for the
-    number of regions is needed; and that hypothesis is false in its recall or in its precision, each tested at the
-    whole level.
+    A false certificate needs the first false hypothesis of the sequence to be rejected, so the number of regions needs
+    no correction. That hypothesis is false in its recall or in its precision, each tested at the whole level.
     """
     alpha = (1 - _POSITIVES_SHARE) * bounds.failure_probability
     reached = EVERYTHING
@@ -144,10 +144,9 @@ def certify(audit: Audit, answers: Int[np.ndarray, " n_pairs"], bounds: Bounds) 
 def _sequence(audit, answers, bounds, alpha) -> list[int]:
     """The levels to test, from the widest to the planned one, without those that the audit is not likely to pass.
 
-    Where the head is nearly perfect the audit is thin, and the positives that it finds in a wide region prove too few
-    of them: such a region would end the sequence before the planned one, which needs no such proof, is reached. What
-    is left out is fixed before the audit's answers are seen, as the order must be: it depends on the plan and on
-    answers asked in any case.
+    Where the head is nearly perfect the audit is thin, and proves too few positives in a wide region: that would end
+    the sequence before the planned one, which needs no such proof. What is left out must be fixed before the audit's
+    answers are seen, as the order is: it depends on the plan and on answers asked in any case.
     """
     errors = np.minimum(audit.probabilities, 1 - audit.probabilities)
     tested = []
@@ -211,7 +210,7 @@ def agreement(
 ) -> Agreement:
     """Bounds for some of the pairs, for instance those of one predicate; both hold with probability `1 - alpha`.
 
-    They are corrected for both sides and for the number of regions, since the audit chose the region.
+    Corrected for both sides, and for the number of regions, since the audit chose the region.
     """
     left = which & (audit.level > level) & ~audit.drawn
     claimed = int(np.sum(which & (answers == 1)) + np.sum(left & audit.yes))

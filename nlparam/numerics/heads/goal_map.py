@@ -1,9 +1,9 @@
-r"""The goal representation: texts where statements about them, made under a goal, would lie.
+"""The goal representation: texts where statements about them, made under a goal, would lie.
 
 Embeddings of texts follow what their model was trained for (often the language or the topic), whatever the goal is. A
-language model states, for a sample of texts, what they are with respect to the goal; a ridge regression from features
-of the texts to the embeddings of these statements maps every text to where its statement would be. How much of the map
-enters the representation is chosen on statements left out: the space whose clusters predict them best.
+language model states what a sample of texts are with respect to the goal; a ridge regression maps features of a text to
+the embedding of its statement. How much of the map enters the representation is chosen on statements left out: the
+space whose clusters predict them best.
 """
 
 import warnings
@@ -27,8 +27,8 @@ LEAST_STATEMENTS = 16
 class GoalMap(NamedTuple):
     """Maps texts to the goal representation.
 
-    `share` is how much of an inner product of two represented texts is that of the mapped statements; the rest is that
-    of the embeddings. `coefficients` and `intercept` map features of a text to the embedding of its statement.
+    `coefficients` and `intercept` map features of a text to the embedding of its statement; `share` is how much of an
+    inner product of two represented texts is that of the mapped statements, the rest that of the embeddings.
     """
 
     coefficients: Float[np.ndarray, "n_features embed_dim"]
@@ -74,12 +74,9 @@ def fit_goal_map(
 ) -> "LearnedMap":
     """Learns the map from the statements of some texts, and chooses how much of it is to be mixed in.
 
-    **Arguments:**
-
-    - `embeddings`: unit vectors of all texts; `features`, what the map sees of them.
-    - `rows`: the texts that were stated; `statements`, the embeddings of what was said.
-    - `n_clusters`: in how many parts the texts will be divided, about.
-    - `seed`: of the folds and of k-means.
+    **Arguments:** `embeddings`, unit vectors of all texts; `features`, what the map sees of them; `rows`, the texts
+    that were stated; `statements`, the embeddings of what was said; `n_clusters`, in about how many parts the texts
+    will be divided; `seed`, of the folds and of k-means.
 
     Raises `ValueError` for fewer than `LEAST_STATEMENTS` statements.
     """
@@ -101,8 +98,8 @@ def fit_goal_map(
 def _first_near_the_best(gains: Float[np.ndarray, "n_statements n_shares"]) -> int:
     """The least share that is not clearly worse than the best: by less than one standard error.
 
-    What the statements leave out of a text is lost in the map, so of two shares that few statements cannot tell apart
-    the lower one is better.
+    What the statements leave out of a text is lost in the map, so the lower of two shares that cannot be told apart is
+    better.
     """
     best = int(np.argmax(gains.mean(axis=0)))
     behind = gains[:, [best]] - gains

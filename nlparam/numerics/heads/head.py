@@ -1,8 +1,8 @@
 """The learned head: denotations of all texts from the judgments of a few.
 
-A small language model is biased (it says "yes" too readily for some predicates and too rarely for others) and noisy.
-The bias is removed by a threshold per predicate, the noise by a ridge regression of the corrected log-odds on features
-of the texts. Leave-one-out predictions, exact for ridge regression, choose the penalty and give the agreement.
+A small language model is biased (it says "yes" too readily for some predicates and too rarely for others) and noisy. A
+threshold per predicate removes the bias, a ridge regression of the corrected log-odds on features of the texts the
+noise. Exact leave-one-out predictions choose the penalty and give the agreement.
 """
 
 from collections.abc import Sequence
@@ -88,11 +88,11 @@ def fit_head(
     **Arguments:**
 
     - `features`: of all texts; only judged rows are read.
-    - `judged`: for each predicate its judgments, at least two.
+    - `judged`: for each predicate its judgments, at least two (else `ValueError`).
     - `correct_bias`: move each predicate's threshold to the valley between its yes and no answers.
     - `guesses`: for each predicate a direction in which its log-odds are guessed to grow, of unit standard deviation
-      over the texts (up to an offset). A coefficient along it is nearly free, so that a few judgments only have to say
-      how far to trust the guess. It is worth most where there are few: see `docs/explanation/design.md`.
+      over the texts. A coefficient along it is nearly free, so that a few judgments only say how far to trust the
+      guess.
     - `max_rows`: no predicate is trained on more judgments than this, which bounds time and memory.
     """
     for number, (rows, _) in enumerate(judged):
@@ -103,10 +103,12 @@ def fit_head(
     targets = [
         np.clip(z - b, -_MOST_LOG_ODDS, _MOST_LOG_ODDS)[:max_rows] for z, b in zip(log_odds, thresholds, strict=True)
     ]
-    seen = [
-        _with_guess(features[rows[:max_rows]], None if guesses is None else guesses[:, number])
-        for number, (rows, _) in enumerate(judged)
-    ]
+    seen = [features[rows[:max_rows]] for rows, _ in judged]
+    if guesses is not None:
+        seen = [
+            np.concatenate([rows, _GUESS_WEIGHT * (rows @ guess)[:, None]], axis=1)
+            for rows, guess in zip(seen, guesses.T, strict=True)
+        ]
     ridges = [Ridge.of(rows, target) for rows, target in zip(seen, targets, strict=True)]
     # One penalty for all predicates: a single predicate has too few judgments to choose its own.
     errors = [
@@ -121,26 +123,15 @@ def fit_head(
     if guesses is not None:
         # The guess is itself linear in the features, so the head needs no column for it.
         coefficients = coefficients[:-1] + _GUESS_WEIGHT * guesses * coefficients[-1]
-    head = Head(
-        coefficients,
-        np.asarray([intercept for _, intercept in solutions]),
-        slope,
-        thresholds,
-    )
+    head = Head(coefficients, np.asarray([intercept for _, intercept in solutions]), slope, thresholds)
     return HeadFit(head, [expit(slope * z) for z in left_out], [expit(t) for t in targets], penalty)
-
-
-def _with_guess(features: np.ndarray, guess: np.ndarray | None) -> np.ndarray:
-    if guess is None:
-        return features
-    return np.concatenate([features, _GUESS_WEIGHT * (features @ guess)[:, None]], axis=1)
 
 
 def bias(log_odds: Float[np.ndarray, " n_judged"]) -> float:
     """Where a language model's "yes" begins for one predicate, in log-odds.
 
-    Half the way from even odds to the valley between the two groups that split the answers best (Otsu 1979). Half,
-    because with few judgments the valley is uncertain; measured in `docs/explanation/design.md`.
+    Half the way from even odds to the valley between the two groups that split the answers best (Otsu 1979): with few
+    judgments the valley is uncertain. Measured in `docs/design.md`.
     """
     ordered = np.sort(log_odds)
     n = len(ordered)

@@ -1,15 +1,15 @@
 """The joint head: one network for all predicates of a fit, from features of texts and embeddings of predicates.
 
-With a hundred judgments per predicate and six hundred features a free network only remembers. So the ridge head of
-`nlparam.numerics.heads.head` stays the backbone, and what it says of a text for *every* predicate is the input of a
-small network that is shared by them: which of its predicates a text fits best says much about each. Leave-one-out
-predictions take the place of the ridge head's on the judgments it was trained on (stacking, Wolpert 1992). Several
-networks, each with judgments of its own left out to stop it in time, are averaged; what they say of the judgments left
-out calibrates the average.
+A free network only remembers a hundred judgments. So the ridge head of `nlparam.numerics.heads.head` stays the
+backbone, and what it says of a text for *every* predicate is the input of a small network that they share: which
+predicate a text fits best says much about each. For judgments that the ridge head was trained on it is its
+leave-one-out prediction (stacking, Wolpert 1992). Several networks, each stopped by judgments of its own left out, are
+averaged, and what they say of those calibrates the average.
 """
 
 import dataclasses
 import functools
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -60,10 +60,10 @@ class _Network(nnx.Module):
 class JointHead:
     """A trained joint head; `denote` is all a user needs.
 
-    **Attributes:** `ridge`, the backbone; `centre`, `axes`, `(n_features, n_axes)`, the principal axes of the features;
-    `predicates`, the `(n_predicates, embed_dim)` embeddings; `cosines`, `(2, n_predicates)`, mean and deviation of the
-    cosines of texts with them; `members`, the parameters of the networks, each with the members as first dimension;
-    `calibration`, slope and offset of the averaged log-odds, and the log-odds of lapses to yes and to no.
+    **Attributes:** `ridge`, the backbone; `centre` and `axes`, `(n_features, n_axes)`, of the features; `predicates`,
+    their `(n_predicates, embed_dim)` embeddings; `cosines`, `(2, n_predicates)`, mean and deviation of the cosines of
+    texts with them; `members`, the parameters of the networks, the members first; `calibration`, slope and offset of
+    the averaged log-odds, and the log-odds of lapses to yes and to no.
     """
 
     ridge: Head
@@ -105,12 +105,8 @@ class JointHead:
         missing = [name for name in wanted if name not in arrays]
         if missing:
             raise ValueError(f"the arrays of a joint head lack {', '.join(missing)}: expected those of `arrays()`")
-        ridge = Head(
-            arrays["ridge.coefficients"],
-            arrays["ridge.intercepts"],
-            arrays["ridge.slope"].item(),
-            arrays["ridge.thresholds"],
-        )
+        ridge = Head(*(arrays[f"ridge.{name}"] for name in Head._fields))
+        ridge = ridge._replace(slope=arrays["ridge.slope"].item())
         members = {name.removeprefix("members."): a for name, a in arrays.items() if name.startswith("members.")}
         return cls(ridge, members=members, **{name: arrays[name] for name in _ARRAYS})
 
@@ -122,8 +118,8 @@ _ARRAYS = ("centre", "axes", "predicates", "cosines", "calibration")
 class JointHeadFit:
     """A joint head and how it does on judgments left out.
 
-    `left_out[i]` is the probability of pair `i` by the networks that were trained without its text, `ridge_left_out[i]`
-    that of the ridge head alone, `answers[i]` whether the language model, its bias corrected, says yes.
+    `left_out[i]` is the probability of pair `i` by the networks trained without its text, `ridge_left_out[i]` that of
+    the ridge head alone, `answers[i]` whether the language model, its bias corrected, says yes.
     """
 
     head: JointHead
@@ -149,14 +145,12 @@ def fit_joint_head(
 
     **Arguments:**
 
-    - `features`: of all texts; the first `embed_dim` columns are their embeddings, of the embedder that embedded the
-      predicates.
-    - `predicates`: embeddings of the predicates.
-    - `pairs`, `probabilities`: rows and columns that the language model judged, and its answers; every predicate needs
-      at least two.
+    - `features`: of all texts; the first `embed_dim` columns are their embeddings, by the embedder of the predicates.
+    - `pairs`, `probabilities`: rows and columns that the language model judged, and its answers; at least two per
+      predicate.
     - `thresholds`: in log-odds, where the "yes" of each predicate begins; by default `bias` of its judgments.
-    - `typical`: how much each pair counts for the calibration, by default 1. Pairs that were judged because a head was
-      unsure of them say little of pairs of which it was sure, even where the new head is sure of both.
+    - `typical`: how much each pair counts for the calibration, by default 1; less if it was judged because a head was
+      unsure of it.
     - `n_folds`, `n_members`: network `m` leaves out fold `m mod n_folds` of the texts, to be stopped in time.
     - `n_steps`: the most steps of each network.
     """
@@ -192,7 +186,8 @@ def fit_joint_head(
     averaged = np.asarray(predicted[best], dtype=np.float64)[: len(rows)]
     answers = corrected > 0.5
     calibration = _calibrate(averaged, answers, np.ones(len(rows)) if typical is None else typical)
-    members = {"/".join(path): np.asarray(leaf[best]) for path, leaf in _flat(states).items()}
+    flat = nnx.to_flat_state(states)
+    members = {"/".join(map(str, path)): np.asarray(leaf[...][best]) for path, leaf in flat}
     head = dataclasses.replace(head, members=members, calibration=calibration)
     return JointHeadFit(head, _calibrated(averaged, calibration), ridge_left_out, answers)
 
@@ -229,15 +224,9 @@ def _inputs(head, features, log_odds):
     cosines = (features[:, : head.predicates.shape[1]] @ head.predicates.T - mean) / deviation
     halved = log_odds / 2  # of the size of the cosines
     total = np.logaddexp.reduce(log_odds, axis=1, keepdims=True)
-    columns = (
-        halved,
-        _others(halved, np.max),
-        _others(halved, np.mean),
-        cosines,
-        _others(cosines, np.max),
-        np.tanh(halved),
-        np.broadcast_to(total / 2, log_odds.shape),
-    )
+    of_others = _others(halved, np.max), _others(halved, np.mean), _others(cosines, np.max)
+    total = np.broadcast_to(total / 2, log_odds.shape)
+    columns = (halved, *of_others[:2], cosines, of_others[2], np.tanh(halved), total)
     inputs = np.stack(columns, axis=-1).reshape(-1, _N_INPUTS).astype(np.float32)
     axes = ((features - head.centre) @ head.axes).astype(np.float32)
     return inputs, np.repeat(axes, n_predicates, axis=0), np.tile(np.arange(n_predicates), n_texts)
@@ -261,9 +250,7 @@ class _Batch(NamedTuple):
 
     @classmethod
     def padded(cls, inputs, axes, columns, targets, folds):
-        length = 512
-        while length < len(folds):
-            length *= 4
+        length = 512 * 4 ** math.ceil(max(math.log(len(folds) / 512, 4), 0))
 
         def pad(array, value=0):
             widths = [(0, length - len(array))] + [(0, 0)] * (array.ndim - 1)
@@ -277,8 +264,8 @@ class _Batch(NamedTuple):
 def _train(batch: _Batch, predicates, held_out, keys, n_checks):
     """Trains all members at once.
 
-    Returns, for each of `n_checks` moments, the parameters, the log-odds of each pair by the members that leave it
-    out, and the loss of those. One moment is chosen for all members: a single fold is too small to choose by.
+    Returns, for each of `n_checks` moments, the parameters, the log-odds of each pair by the members that leave it out,
+    and the loss of those. One moment is chosen for all members: a single fold is too small to choose by.
     """
     n_axes, embed_dim = batch.axes.shape[1], predicates.shape[1]
     graph, _ = nnx.split(_Network(n_axes, embed_dim, rngs=nnx.Rngs(0)))
@@ -322,10 +309,6 @@ def _average(members, inputs, axes, predicates, columns):
     return jnp.mean(predicted, axis=0)
 
 
-def _flat(state) -> dict[tuple[str, ...], Any]:
-    return {tuple(map(str, path)): leaf[...] for path, leaf in nnx.to_flat_state(state)}
-
-
 def _state_of(members: Mapping[str, np.ndarray]):
     return nnx.from_flat_state({tuple(name.split("/")): nnx.Param(jnp.asarray(a)) for name, a in members.items()})
 
@@ -333,9 +316,8 @@ def _state_of(members: Mapping[str, np.ndarray]):
 def _calibrate(log_odds, answers, weights) -> np.ndarray:
     """Slope, offset and the log-odds of two lapses that make left-out log-odds the best probabilities of yes.
 
-    A probit link, since the head regresses the log-odds of the answers and errs by a nearly normal amount, whose tails
-    are lighter than the logistic function's; and a rate at which the language model says no (or yes) whatever the
-    text, without which a head that has learned the texts well is surer than the language model is reliable.
+    The link is a probit, since the head errs in the log-odds by a nearly normal amount. Lapses, at which the language
+    model says no (or yes) whatever the text, keep a good head from being surer than the language model is reliable.
     """
 
     def objective(parameters):

@@ -49,7 +49,7 @@ class Draws(NamedTuple):
 class LogDensity(eqx.Module):
     """`log_joint` of a model as a function of one vector, with a weak prior where the model does not bring its own.
 
-    The prior is Gaussian with mean 0. It keeps those directions finite that the data do not determine.
+    The prior, a Gaussian with mean 0, keeps directions finite that the data do not determine.
     """
 
     model: AbstractPredicateModel
@@ -101,11 +101,11 @@ def sample_posterior(
     num_chains: int = 1,
     key: Key,
 ) -> Draws:
-    """Draws from the posterior of the weights, which starts at the fitted ones, and of the model's quantities, as NumPy
-    arrays in double precision.
+    """Draws from the posterior of the weights, begun at the fitted ones, and of the quantities, as double-precision
+    arrays.
 
-    Equal shapes compile once: denotations and data are arguments of the compiled functions. See
-    `nlparam.fitting.posterior.posterior` for the arguments; `LogDensity` says what is sampled.
+    Equal shapes compile once. See `nlparam.fitting.posterior.posterior` for the arguments; `LogDensity` says what is
+    sampled.
 
     **Raises:** `ModelError` as `log_density` does.
     """
