@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,6 @@ from nlparam.lm.store.database import explanation
 from nlparam.lm.store.schema import KINDS, Names, encodable, version_of
 from nlparam.lm.store.store import Store
 
-_ROWS_AT_ONCE = 20_000
 SUFFIXES = (".parquet", ".jsonl")
 _FILES = " or ".join(SUFFIXES)
 # The columns of an export, and the field by which a file shows which kind of answer it holds.
@@ -103,7 +102,7 @@ def _write_parquet(path: Path, kind: str, rows: Iterable[Row]) -> int:
     schema = pa.schema([(name, types.get(name, pa.string())) for name in COLUMNS[kind]])
     n_rows = 0
     with pq.ParquetWriter(path, schema) as writer:
-        for part in _parts(rows, 65536 if kind == "judgments" else 4096):
+        for part in _parts(rows, 4 * _at_once(kind)):
             columns: dict[str, Any] = dict(zip(COLUMNS[kind], zip(*part, strict=True), strict=True))
             columns["key"] = [key.hex() for key in columns["key"]]
             if kind == "embeddings":
@@ -131,51 +130,44 @@ def _read_parquet(path: Path) -> tuple[str, Iterator[Row]]:
     import pyarrow.parquet as pq
 
     try:
-        names = pq.read_schema(path).names
+        kind = _kind_of(path, pq.read_schema(path).names)
     except pa.ArrowException as error:
         raise StoreError(f"{path} is no Parquet file ({error})") from error
-    kind = _kind_of(path, names)
 
     def rows() -> Iterator[Row]:
-        with pq.ParquetFile(path) as file:
-            number = 0
-            try:
-                for batch in file.iter_batches(_ROWS_AT_ONCE if kind == "judgments" else 1024):
+        number = 0
+        try:
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(_at_once(kind)):
                     for values in batch.to_pylist():
                         number += 1
                         yield _checked(kind, values, f"{path}, row {number}")
-            except (pa.ArrowException, OSError) as error:
-                raise StoreError(f"{path} is damaged behind row {number} ({error})") from error
+        except (pa.ArrowException, OSError) as error:
+            raise StoreError(f"{path} is damaged behind row {number} ({error})") from error
 
     return kind, rows()
 
 
 def _read_jsonl(path: Path) -> tuple[str, Iterator[Row]] | None:
-    with path.open("rb") as file:
-        first = next(_objects(path, file), None)
+    first = next(_objects(path), None)
     if first is None:  # an export of nothing
         return None
     kind = _kind_of(path, first[1])
-
-    def rows() -> Iterator[Row]:
-        with path.open("rb") as file:
-            for number, values in _objects(path, file):
-                yield _checked(kind, values, f"{path}, line {number}")
-
-    return kind, rows()
+    return kind, (_checked(kind, values, f"{path}, line {number}") for number, values in _objects(path))
 
 
-def _objects(path: Path, file: IO[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(file, start=1):
-        if not line.strip():
-            continue
-        try:
-            values = json.loads(line)
-        except ValueError as error:  # UnicodeDecodeError is one
-            raise StoreError(f"{path}, line {number} is no JSON ({error})") from error
-        if not isinstance(values, dict):
-            raise StoreError(f"{path}, line {number}: got {type(values).__name__}, expected an object")
-        yield number, values
+def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                values = json.loads(line)
+            except ValueError as error:  # UnicodeDecodeError is one
+                raise StoreError(f"{path}, line {number} is no JSON ({error})") from error
+            if not isinstance(values, dict):
+                raise StoreError(f"{path}, line {number}: got {type(values).__name__}, expected an object")
+            yield number, values
 
 
 def _kind_of(path: Path, names: Iterable[str]) -> str:
@@ -213,7 +205,7 @@ def _merge_store(store: Store, path: Path) -> list[Merged]:
 def merge_rows(store: Store, kind: str, rows: Iterator[Row]) -> Merged:
     """Stores checked rows of one kind; what is there already stays."""
     n_read = n_new = 0
-    for part in _parts(rows, _ROWS_AT_ONCE if kind == "judgments" else 1024):
+    for part in _parts(rows, _at_once(kind)):
         with store.database.write(len(part)) as connection:
             n_new += _insert(connection, kind, part)
         n_read += len(part)
@@ -222,80 +214,76 @@ def merge_rows(store: Store, kind: str, rows: Iterator[Row]) -> Merged:
 
 def _insert(connection: sqlite3.Connection, kind: str, rows: list[Row]) -> int:
     names = Names(connection)
-    kept = [name for name in COLUMNS[kind] if name not in _OF_NAMES]
     values = []
     for row in sorted(rows, key=lambda row: row[0]):  # keys in order, also of a file that somebody has shuffled
         found = dict(zip(COLUMNS[kind], row, strict=True))
-        model, predicate = found["model"], found.get("predicate")
-        source = None if model is None else names.source(model, found.get("prompt_version") or "")
-        about = [] if kind != "judgments" else [None if predicate is None else names.predicate(predicate)]
-        values.append((*(found[name] for name in kept), source, *about))
-    columns = [*kept, "source", *(["predicate"] if kind == "judgments" else [])]
-    marks = ", ".join("?" * len(columns))
-    query = f"INSERT OR IGNORE INTO {kind} ({', '.join(columns)}) VALUES ({marks})"
+        model, version, predicate = (found.pop(name, None) for name in _OF_NAMES)
+        found["source"] = None if model is None else names.source(model, version or "")
+        if kind == "judgments":
+            found["predicate"] = None if predicate is None else names.predicate(predicate)
+        values.append(found)
+    marks = ", ".join(f":{name}" for name in values[0])
+    query = f"INSERT OR IGNORE INTO {kind} ({', '.join(values[0])}) VALUES ({marks})"
     return connection.executemany(query, values).rowcount
 
 
 def checked(kind: str, row: Sequence[Any], where: str) -> Row:
     """A row as it is stored, the values of `COLUMNS`; raises `StoreError` if it is not one."""
-    return tuple(_CHECKS[name](value, name, where) for name, value in zip(COLUMNS[kind], row, strict=True))
+    values = []
+    for name, value in zip(COLUMNS[kind], row, strict=True):
+        expected, stored = _CHECKS[name]
+        try:
+            values.append(stored(value))
+        except (TypeError, ValueError) as error:
+            said = f"{where}: {name} is {str(value)[:80]!r}, expected {expected}; mend or drop the row"
+            raise StoreError(said) from error
+    return tuple(values)
 
 
 def _checked(kind: str, values: Mapping[str, Any], where: str) -> Row:
     return checked(kind, [values.get(name) for name in COLUMNS[kind]], where)
 
 
-def _key(value: Any, name: str, where: str) -> bytes:
-    if isinstance(value, bytes) and len(value) == 32:
-        return value
-    try:
-        key = bytes.fromhex(value) if isinstance(value, str) else b""
-    except ValueError:
-        key = b""
-    if len(key) != 32:
-        raise _wrong(value, name, where, "64 hexadecimal digits")
+def _require(fine: bool) -> None:
+    if not fine:
+        raise ValueError
+
+
+def _key(value: Any) -> bytes:
+    key = value if isinstance(value, bytes) else bytes.fromhex(value)
+    _require(len(key) == 32)
     return key
 
 
-def _name(value: Any, name: str, where: str) -> str | None:
-    if not (value is None or isinstance(value, str)):
-        raise _wrong(value, name, where, "a string or nothing")
+def _name(value: Any) -> str | None:
+    _require(value is None or isinstance(value, str))
     return value
 
 
-def _text(value: Any, name: str, where: str) -> str:
-    if not isinstance(value, str):
-        raise _wrong(value, name, where, "a string")
+def _text(value: Any) -> str:
+    _require(isinstance(value, str))
     return encodable(value)
 
 
-def _probability(value: Any, name: str, where: str) -> float:
-    if not (_is_number(value) and 0.0 <= value <= 1.0):
-        raise _wrong(value, name, where, "a number in [0, 1]")
+def _probability(value: Any) -> float:
+    _require(_is_number(value) and 0.0 <= value <= 1.0)
     return float(value)
 
 
-def _time(value: Any, name: str, where: str) -> float:
-    if value is None:
-        return time.time()
-    if not (_is_number(value) and math.isfinite(value)):
-        raise _wrong(value, name, where, "seconds since 1970")
+def _time(value: Any) -> float:
+    value = time.time() if value is None else value
+    _require(_is_number(value) and math.isfinite(value))
     return float(value)
 
 
-def _tokens(value: Any, name: str, where: str) -> int:
-    if not (_is_number(value) and 0 <= value < 2**63 and int(value) == value):
-        raise _wrong(value, name, where, "a number of tokens")
+def _tokens(value: Any) -> int:
+    _require(_is_number(value) and 0 <= value < 2**63 and int(value) == value)
     return int(value)
 
 
-def _vector(value: Any, name: str, where: str) -> bytes:
-    try:
-        vector = np.frombuffer(value, "<f4") if isinstance(value, bytes) else np.asarray(value, "<f4")
-    except (TypeError, ValueError):
-        vector = np.empty(0)
-    if vector.ndim != 1 or not len(vector) or not np.isfinite(vector).all():
-        raise _wrong(value, name, where, "finite numbers")
+def _vector(value: Any) -> bytes:
+    vector = np.frombuffer(value, "<f4") if isinstance(value, bytes) else np.asarray(value, "<f4")
+    _require(vector.ndim == 1 and len(vector) > 0 and bool(np.isfinite(vector).all()))
     return vector.tobytes()
 
 
@@ -303,22 +291,23 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _wrong(value: Any, name: str, where: str, expected: str) -> StoreError:
-    return StoreError(f"{where}: {name} is {str(value)[:80]!r}, expected {expected}; mend or drop the row")
-
-
-_CHECKS: dict[str, Callable[[Any, str, str], Any]] = {
-    "key": _key,
-    "model": _name,
-    "prompt_version": _name,
-    "predicate": _name,
-    "probability": _probability,
-    "time": _time,
-    "text": _text,
-    "prompt_tokens": _tokens,
-    "completion_tokens": _tokens,
-    "vector": _vector,
+# What each column has to be, in words, and what is stored for a value; `ValueError` or `TypeError` if it is not that.
+_CHECKS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "key": ("64 hexadecimal digits", _key),
+    "model": ("a string or nothing", _name),
+    "prompt_version": ("a string or nothing", _name),
+    "predicate": ("a string or nothing", _name),
+    "probability": ("a number in [0, 1]", _probability),
+    "time": ("seconds since 1970", _time),
+    "text": ("a string", _text),
+    "prompt_tokens": ("a number of tokens", _tokens),
+    "completion_tokens": ("a number of tokens", _tokens),
+    "vector": ("finite numbers", _vector),
 }
+
+
+def _at_once(kind: str) -> int:
+    return 20_000 if kind == "judgments" else 1024
 
 
 def _parts(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
