@@ -17,92 +17,24 @@ _CLONE_NEWUSER, _CLONE_NEWNET, _CLONE_NEWIPC = 0x10000000, 0x40000000, 0x0800000
 # The numbers of these three are the same on every architecture.
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
 
-# System calls by their numbers on x86-64 and on AArch64; None where there is none of that name.
-_ALWAYS = {
-    "read": (0, 63),
-    "write": (1, 64),
-    "close": (3, 57),
-    "fstat": (5, 80),
-    "lseek": (8, 62),
-    "mmap": (9, 222),
-    "mprotect": (10, 226),
-    "munmap": (11, 215),
-    "brk": (12, 214),
-    "rt_sigprocmask": (14, 135),
-    "rt_sigreturn": (15, 139),
-    "mremap": (25, 216),
-    "madvise": (28, 233),
-    "sched_yield": (24, 124),
-    "nanosleep": (35, 101),
-    "getpid": (39, 172),
-    "gettid": (186, 178),
-    "exit": (60, 93),
-    "exit_group": (231, 94),
-    "gettimeofday": (96, 169),
-    "sigaltstack": (131, 132),
-    "futex": (202, 98),
-    "clock_gettime": (228, 113),
-    "clock_getres": (229, 114),
-    "clock_nanosleep": (230, 115),
-    "getrandom": (318, 278),
-}
-_LIBRARIES = {
-    "open": (2, None),
-    "stat": (4, None),
-    "lstat": (6, None),
-    "poll": (7, None),
-    "rt_sigaction": (13, 134),
-    "pread64": (17, 67),
-    "pwrite64": (18, 68),
-    "readv": (19, 65),
-    "writev": (20, 66),
-    "access": (21, None),
-    "select": (23, None),
-    "msync": (26, 227),
-    "mincore": (27, 232),
-    "dup": (32, 23),
-    "dup2": (33, None),
-    "uname": (63, 160),
-    "fcntl": (72, 25),
-    "flock": (73, 32),
-    "fsync": (74, 82),
-    "ftruncate": (77, 46),
-    "getcwd": (79, 17),
-    "chdir": (80, 49),
-    "rename": (82, None),
-    "mkdir": (83, None),
-    "rmdir": (84, None),
-    "unlink": (87, None),
-    "readlink": (89, None),
-    "getrlimit": (97, 163),
-    "getrusage": (98, 165),
-    "sysinfo": (99, 179),
-    "times": (100, 153),
-    "getuid": (102, 174),
-    "getgid": (104, 176),
-    "geteuid": (107, 175),
-    "getegid": (108, 177),
-    "getppid": (110, 173),
-    "sched_getaffinity": (204, 123),
-    "getdents64": (217, 61),
-    "set_tid_address": (218, 96),
-    "openat": (257, 56),
-    "mkdirat": (258, 34),
-    "newfstatat": (262, 79),
-    "unlinkat": (263, 35),
-    "renameat": (264, 38),
-    "readlinkat": (267, 78),
-    "pselect6": (270, 72),
-    "ppoll": (271, 73),
-    "faccessat": (269, 48),
-    "set_robust_list": (273, 99),
-    "pipe2": (293, 59),
-    "getcpu": (309, 168),
-    "membarrier": (324, 283),
-    "statx": (332, 291),
-    "rseq": (334, 293),
-    "faccessat2": (439, 439),
-}
+# System calls: name, number on x86-64, number on AArch64, where "-" means that there is none.
+_ALWAYS = """
+read 0 63, write 1 64, close 3 57, fstat 5 80, lseek 8 62, mmap 9 222, mprotect 10 226, munmap 11 215,
+brk 12 214, rt_sigprocmask 14 135, rt_sigreturn 15 139, mremap 25 216, madvise 28 233, sched_yield 24 124,
+nanosleep 35 101, getpid 39 172, gettid 186 178, exit 60 93, exit_group 231 94, gettimeofday 96 169,
+sigaltstack 131 132, futex 202 98, clock_gettime 228 113, clock_getres 229 114, clock_nanosleep 230 115,
+getrandom 318 278
+"""
+_LIBRARIES = """
+open 2 -, stat 4 -, lstat 6 -, poll 7 -, rt_sigaction 13 134, pread64 17 67, pwrite64 18 68, readv 19 65,
+writev 20 66, access 21 -, select 23 -, msync 26 227, mincore 27 232, dup 32 23, dup2 33 -, uname 63 160,
+fcntl 72 25, flock 73 32, fsync 74 82, ftruncate 77 46, getcwd 79 17, chdir 80 49, rename 82 -, mkdir 83 -,
+rmdir 84 -, unlink 87 -, readlink 89 -, getrlimit 97 163, getrusage 98 165, sysinfo 99 179, times 100 153,
+getuid 102 174, getgid 104 176, geteuid 107 175, getegid 108 177, getppid 110 173, sched_getaffinity 204 123,
+getdents64 217 61, set_tid_address 218 96, openat 257 56, mkdirat 258 34, newfstatat 262 79, unlinkat 263 35,
+renameat 264 38, readlinkat 267 78, pselect6 270 72, ppoll 271 73, faccessat 269 48, set_robust_list 273 99,
+pipe2 293 59, getcpu 309 168, membarrier 324 283, statx 332 291, rseq 334 293, faccessat2 439 439
+"""
 _CLONE, _CLONE3, _PRLIMIT, _IOCTL = (56, 220), 435, (302, 261), (16, 29)
 _MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 _CLONE_THREAD, _FIOCLEX, _EPERM, _ENOSYS = 0x10000, 0x5451, 1, 38
@@ -203,10 +135,9 @@ def _seccomp(libc, *, libraries):
     load, equal, any_of, end = 0x20, 0x15, 0x45, 0x06
     allow, refuse = 0x7FFF0000, 0x00050000
     program = [(load, 0, 0, 4), (equal, 1, 0, architecture), (end, 0, 0, 0x80000000), (load, 0, 0, 0)]
-    calls = _ALWAYS | (_LIBRARIES if libraries else {})
-    for numbers in calls.values():
-        if numbers[column] is not None:
-            program += [(equal, 0, 1, numbers[column]), (end, 0, 0, allow)]
+    for call in f"{_ALWAYS}, {_LIBRARIES}".split(",") if libraries else _ALWAYS.split(","):
+        if (number := call.split()[1 + column]) != "-":
+            program += [(equal, 0, 1, int(number)), (end, 0, 0, allow)]
     if libraries:
         # The flags of clone are its first argument; those of clone3 cannot be read here, and libraries fall back.
         program += [(equal, 0, 4, _CLONE[column]), (load, 0, 0, 16), (any_of, 0, 1, _CLONE_THREAD)]

@@ -48,24 +48,19 @@ class Limits:
         """Wall-clock seconds of a request about so many texts."""
         return self.seconds + self.seconds_per_text * n_texts
 
-    @property
-    def _cpu_seconds(self) -> int:
-        """Processor time after which a worker ends that outlives its parent. A worker for texts has many requests."""
-        if self.profile == "predicates":
-            return _DAY
-        return math.ceil((self.start_seconds + self.seconds) * (os.cpu_count() or 1))
-
     def settings(self, folder: str | None) -> dict[str, Any]:
         """What the worker is told about itself; `folder` is the temporary one, if it has one."""
         libraries = self.profile == "libraries"
+        # Processor time after which a worker ends that outlives its parent. A worker for texts has many requests.
+        longest = math.ceil((self.start_seconds + self.seconds) * (os.cpu_count() or 1)) if libraries else _DAY
         return {
             "profile": self.profile,
             "memory": self.memory,
-            "cpu": self._cpu_seconds,
+            "cpu": longest,
             "file": self.file if libraries else 0,
             "folder": folder,
             "path": _installed() if libraries else [],
-            "readable": _readable() if libraries else [],
+            "readable": readable() if libraries else [],
         }
 
 
@@ -79,7 +74,8 @@ def _installed() -> list[str]:
     return [entry for entry in sys.path if entry.endswith(("site-packages", "dist-packages"))]
 
 
-def _readable() -> list[str]:
+def readable() -> list[str]:
+    """The files and folders that libraries need to read, as far as they are there."""
     own = [sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix, *_installed()]
     system = ["/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/etc/fonts", "/dev/null", "/dev/urandom"]
     return [*dict.fromkeys(own), *system, "/sys/devices/system/cpu", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat"]

@@ -18,6 +18,7 @@ from typing import Any
 
 from nlparam.errors import SandboxError
 from nlparam.runtime.sandbox.limits import Limits
+from nlparam.runtime.sandbox.wrap import wrapped, wraps
 
 _WORKER = Path(__file__).with_name("worker.py")
 # The least of an environment: nothing of ours reaches the worker, and Windows starts no process without its root.
@@ -40,7 +41,8 @@ class Worker:
 
     On Linux it ends with the thread that started it.
 
-    `enforced` names what confines it: some of "limits", "namespaces", "landlock", "seccomp", "audit".
+    `enforced` names what confines it: some of "limits", "namespaces", "landlock", "seccomp", "audit", and "bubblewrap",
+    which only code that uses libraries gets.
 
     Raises `SandboxError` if no worker can be started.
     """
@@ -53,9 +55,12 @@ class Worker:
         except OSError as error:
             raise SandboxError(f"the sandbox has no temporary folder ({error}): make room, or set TMPDIR") from error
         self._private = self._folder.name if limits.profile == "libraries" else None
+        command, outer = [sys.executable, "-I", "-S", "-B", str(_WORKER)], frozenset()
+        if self._private is not None and wraps():
+            command, outer = wrapped(command, self._private), frozenset({"bubblewrap"})
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-B", str(_WORKER)],
+                command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -69,7 +74,8 @@ class Worker:
             raise SandboxError(f"no process can be started for the sandbox ({error})") from error
         threading.Thread(target=self._read, name="nlparam-sandbox", daemon=True).start()
         try:
-            self.enforced = frozenset(self.ask(limits.settings(self._private), seconds=limits.start_seconds)["ready"])
+            ready = self.ask(limits.settings(self._private), seconds=limits.start_seconds)["ready"]
+            self.enforced = outer | frozenset(ready)
         except (Died, KeyError, TypeError) as error:
             self.close()
             raise SandboxError(f"the sandbox does not start ({error}): is {sys.executable} a usable Python?") from error
@@ -211,7 +217,6 @@ def _flatten(folder: str) -> None:
 
 
 def _said(code: int) -> str:
-    if code < 0:
-        with contextlib.suppress(ValueError):
-            return signal.Signals(-code).name
+    with contextlib.suppress(ValueError):
+        return signal.Signals(-code if code < 0 else code - 128).name  # above 128 if it was Bubblewrap that saw it
     return f"exit status {code}"

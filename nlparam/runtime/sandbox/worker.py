@@ -11,6 +11,7 @@ An answer repeats `to` of its request. Standard input, output and error of the c
 
 import json
 import os
+import runpy
 import sys
 import time
 
@@ -37,7 +38,8 @@ def main():
         sys.path += settings["path"]
     builtins = _builtins()
     _warm()
-    answer({"ready": _load("confine.py")["confine"](settings)}, settings["to"])
+    confine = runpy.run_path(os.path.join(os.path.dirname(os.path.abspath(__file__)), "confine.py"))["confine"]
+    answer({"ready": confine(settings)}, settings["to"])
     texts = []
     for line in requests:
         request = json.loads(line)
@@ -53,14 +55,6 @@ def main():
         except BaseException as error:
             said = {"error": _described(error)}
         answer(said, request["to"])
-
-
-def _load(name):
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
-    with open(path, encoding="utf-8") as file:
-        scope: dict = {"__name__": "confine"}
-        exec(compile(file.read(), path, "exec"), scope)
-    return scope
 
 
 def _warm():
