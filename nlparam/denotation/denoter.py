@@ -1,6 +1,5 @@
 """From texts to denotations without a language model: embedder, n-grams, relaxed scores and the learned head."""
 
-import contextlib
 import dataclasses
 from typing import TYPE_CHECKING
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from nlparam.corpus.corpus import Corpus
 from nlparam.denotation.goal import represent
+from nlparam.denotation.session import opened
 from nlparam.errors import EmbedderError
 from nlparam.language.embed import AbstractEmbedder, embed_corpus, model_of
 from nlparam.language.features import NgramFeatures
@@ -72,9 +72,7 @@ class Denoter:
 
     def features_of(self, corpus: Corpus, *, store: Store | None = None) -> np.ndarray:
         """`(n_distinct, n_features)`, what the head sees of each distinct text. Raises as `denote` does."""
-        _check_embedder(self.embedder, self.embedder_identity)
-        with Store(":memory:") if store is None else contextlib.nullcontext(store) as opened:
-            embeddings = embed_corpus(corpus.distinct, self.embedder, opened)
+        embeddings = _embedded(self, corpus, store)
         represented = represent(self.goal_map, corpus.distinct, embeddings, self.features.ngrams)
         return self.features.of(corpus.distinct, represented)
 
@@ -102,9 +100,7 @@ class TreeDenoter:
         They say nothing of the predicates above it: a text is under a node if it is under the parent, too. Raises
         `EmbedderError` if the embedder is not the one the heads were trained with.
         """
-        _check_embedder(self.embedder, self.embedder_identity)
-        with Store(":memory:") if store is None else contextlib.nullcontext(store) as opened:
-            embeddings = embed_corpus(corpus.distinct, self.embedder, opened)
+        embeddings = _embedded(self, corpus, store)
         represented = represent(self.goal_map, corpus.distinct, embeddings, self.ngrams)
         shared = np.concatenate([represented, self.ngrams.transform(corpus.distinct)], axis=1)
         denotations = {}
@@ -115,9 +111,12 @@ class TreeDenoter:
         return denotations
 
 
-def _check_embedder(embedder: AbstractEmbedder, identity: str) -> None:
-    if model_of(embedder.identity) != model_of(identity):
+def _embedded(denoter: Denoter | TreeDenoter, corpus: Corpus, store: Store | None) -> np.ndarray:
+    identity, expected = denoter.embedder.identity, denoter.embedder_identity
+    if model_of(identity) != model_of(expected):
         raise EmbedderError(
-            f"the embedder here is {embedder.identity!r}, expected {identity!r}, with which the fit was made: install "
-            "that one, or fit again"
+            f"the embedder here is {identity!r}, expected {expected!r}, with which the fit was made: install that one, "
+            "or fit again"
         )
+    with opened(store, ":memory:") as kept:
+        return embed_corpus(corpus.distinct, denoter.embedder, kept)

@@ -176,6 +176,18 @@ class GoalRepresentation:
         return Learned(goal_map, dataclasses.replace(following, explained=explained))
 
 
+def follows(representation: "str | GoalRepresentation", wanted: bool) -> bool:
+    """Whether texts are represented by the goal. `wanted` decides for "auto": is there a goal that predicates which are
+    yet to be proposed can follow? Raises `ValueError` for an unknown name."""
+    if isinstance(representation, GoalRepresentation):
+        return True
+    if representation not in KINDS:
+        raise ValueError(
+            f"got representation={representation!r}, expected one of {', '.join(KINDS)} or a GoalRepresentation"
+        )
+    return representation == "goal" or (representation == "auto" and wanted)
+
+
 def represent(
     goal_map: GoalMap | None, texts: Sequence[str], embeddings: np.ndarray, ngrams: NgramFeatures
 ) -> np.ndarray:

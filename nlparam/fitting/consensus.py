@@ -4,16 +4,18 @@ import dataclasses
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
+from nlparam.denotation.session import Session, accepts, check_names
 from nlparam.errors import FitWarning, ResultFolderError
 from nlparam.fitting.driver import fit
 from nlparam.fitting.records import RESULTS
 from nlparam.fitting.recurrence import Recurrence, Stability
 from nlparam.fitting.result import Fit
+from nlparam.fitting.setup import FitArguments, prepared
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.numerics.statistics.recurrence import alignment, recurring
-from nlparam.runtime.budget import Budget, Meter
+from nlparam.runtime.budget import Meter
 from nlparam.runtime.costs import Costs
 from nlparam.runtime.progress import Progress
 
@@ -21,17 +23,16 @@ from nlparam.runtime.progress import Progress
 _OFTEN = 0.5
 
 
+@accepts(FitArguments, prepared, Session)
 def consensus(
     model: AbstractPredicateModel,
     texts: Iterable[str],
     data: Any = None,
     *,
     seeds: int | Iterable[int] = 5,
-    budget: Budget | None = None,
     out: str | Path | None = None,
     overwrite: bool = False,
-    progress: Progress | None = None,
-    **options: Any,
+    **asked: Unpack[FitArguments],
 ) -> Fit:
     """Fits a model from several seeds and then once more, to the predicates that come back.
 
@@ -48,24 +49,26 @@ def consensus(
 
     **Raises:** `ValueError` for fewer than two seeds, and what `nlparam.fit` raises.
     """
-    if "seed" in options:
-        raise ValueError(f"got seed={options['seed']}, expected `seeds`: a number of seeds, or the seeds themselves")
+    if "seed" in asked:
+        raise ValueError(f"got seed={asked['seed']}, expected `seeds`: a number of seeds, or the seeds themselves")
+    check_names(consensus, asked)
     seeds = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     if len(set(seeds)) < 2 or len(set(seeds)) < len(seeds):
         raise ValueError(f"got the seeds {', '.join(map(str, seeds)) or 'none'}, expected at least two different ones")
     if out is not None and not overwrite:
         _check_folder(Path(out), seeds)
     texts = list(texts)
-    progress = Progress() if progress is None else progress
-    meter = Meter(Costs(), budget)  # of all fits, one after another
-    shared = options | {"overwrite": overwrite, "progress": progress}
+    progress = asked.get("progress") or Progress()
+    meter = Meter(Costs(), asked.get("budget"))  # of all fits, one after another
+    shared: FitArguments = {**asked, "progress": progress}
     fits: list[Fit] = []
     with progress.task("seeds", len(seeds), unit="fits") as task:
         for seed in seeds:
             if meter.spent is not None:
                 break
             folder = None if out is None else Path(out) / "seeds" / str(seed)
-            fits.append(fit(model, texts, data, seed=seed, budget=meter.left, out=folder, **shared))
+            of_seed: FitArguments = {**shared, "seed": seed, "budget": meter.left}
+            fits.append(fit(model, texts, data, out=folder, overwrite=overwrite, **of_seed))
             meter.costs += fits[-1].costs
             task.advance()
     stability = _stability(seeds[: len(fits)], fits)
@@ -80,8 +83,8 @@ def consensus(
         best = dataclasses.replace(best, result=RESULTS.budget_spent)
     else:
         predicates = _candidates(stability, model.n_predicates)
-        last = options | {"predicates": predicates, "seed": seeds[0], "budget": meter.left}
-        best = fit(model, texts, data, progress=progress, **last)
+        last: FitArguments = {**shared, "predicates": predicates, "seed": seeds[0], "budget": meter.left}
+        best = fit(model, texts, data, **last)
         meter.costs += best.costs
     best = dataclasses.replace(best, stability=_chosen(stability, best.predicates), costs=meter.costs)
     if out is not None:

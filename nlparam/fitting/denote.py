@@ -1,10 +1,8 @@
 """Denotations of new texts for the predicates of a fit: by its head, by a cascade, or by the language model alone."""
 
-import contextlib
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
@@ -12,17 +10,14 @@ from nlparam.corpus.corpus import Corpus
 from nlparam.denotation.calibration import CalibratedJudge
 from nlparam.denotation.cascade import Cascade, denote_by_cascade
 from nlparam.denotation.computed import Computed, ComputedJudge
-from nlparam.denotation.judge import AbstractJudge, LabelJudge
+from nlparam.denotation.judge import AbstractJudge
+from nlparam.denotation.session import Asking, Session, accepts, check_names, opened
 from nlparam.errors import LanguageModelError
-from nlparam.lm import load_language_model
-from nlparam.lm.engine import Engine
-from nlparam.lm.store import Store
 from nlparam.numerics.heads.cascade import Certificate
 from nlparam.numerics.heads.head import correct
 from nlparam.numerics.heads.joint_head import JointHead
-from nlparam.runtime.budget import Budget, Meter
+from nlparam.runtime.budget import Meter
 from nlparam.runtime.costs import Costs
-from nlparam.runtime.progress import Progress
 
 if TYPE_CHECKING:
     from nlparam.fitting.records import FitLike
@@ -46,17 +41,14 @@ class Denoted:
     n_failed: int = 0
 
 
+@accepts(Asking, Session)
 def denote(
     fit: "FitLike",
     texts: Sequence[str],
     *,
     by: str | None = None,
-    lm: Any = None,
-    store: Store | str | Path | None = None,
-    budget: Budget | None = None,
-    timeout: float = 60.0,
     seed: int = 0,
-    progress: Progress | None = None,
+    **asked: Unpack[Asking],
 ) -> Denoted:
     """Denotes new texts.
 
@@ -69,27 +61,23 @@ def denote(
     by = by or ("cascade" if fit.settings.get("cascade") else "head")
     if by not in WAYS:
         raise ValueError(f"got by={by!r}, expected one of {', '.join(WAYS)}")
+    check_names(denote, asked)
     corpus, costs = Corpus.from_texts(texts), Costs()
-    progress = Progress() if progress is None else progress
-    opened = store if isinstance(store, Store) else Store(":memory:" if store is None and by == "head" else store)
-    with opened if opened is not store else contextlib.nullcontext():
-        if by == "head" or not corpus.distinct:
-            with costs.stage("head"):
-                return Denoted(_with_computed(fit, corpus, fit.denoter.denote(corpus, store=opened)), by, costs)
-        meter = Meter(costs, budget)
+    if by == "head" or not corpus.distinct:
+        with opened(asked.get("store"), ":memory:") as store, costs.stage("head"):
+            return Denoted(_with_computed(fit, corpus, fit.denoter.denote(corpus, store=store)), by, costs)
+    asked["lm"] = fit.settings["lm"] if asked.get("lm") is None else asked["lm"]
+    with Session(embedder=fit.denoter.embedder, costs=costs, **asked) as session:
         with costs.stage("embedding"):
-            features = fit.denoter.features_of(corpus, store=opened)
-        language_model = load_language_model(fit.settings["lm"] if lm is None else lm, timeout=timeout)
-        if language_model.identity != fit.settings["lm_identity"]:
+            features = fit.denoter.features_of(corpus, store=session.store)
+        if session.lm.identity != fit.settings["lm_identity"]:
             raise LanguageModelError(
-                f"the language model here is {language_model.identity!r}, expected {fit.settings['lm_identity']!r}, "
+                f"the language model here is {session.lm.identity!r}, expected {fit.settings['lm_identity']!r}, "
                 "which the fit was made with: give that one, or denote by the head"
             )
-        engine = Engine(language_model, store=opened, costs=costs, timeout=timeout, progress=progress, meter=meter)
-        with engine, costs.stage("judging"):
-            judge = _judge(fit, engine, opened, costs, progress)
+        with costs.stage("judging"):
             ask = _by_cascade if by == "cascade" else _exactly
-            denotations, certificate, n_failed = ask(fit, judge, corpus, features, meter, seed)
+            denotations, certificate, n_failed = ask(fit, _judge(fit, session), corpus, features, session.meter, seed)
     return Denoted(_with_computed(fit, corpus, corpus.spread(denotations)), by, costs, certificate, n_failed)
 
 
@@ -102,12 +90,10 @@ def _with_computed(fit: "FitLike", corpus: Corpus, denotations: np.ndarray) -> n
     return np.where(np.isnan(values), denotations, values)
 
 
-def _judge(fit: "FitLike", engine: Engine, store: Store, costs: Costs, progress: Progress) -> AbstractJudge:
+def _judge(fit: "FitLike", session: Session) -> AbstractJudge:
     """The judge of the fit: the same prompt, the same part of a text, the same calibration."""
     settings = fit.settings
-    judge = LabelJudge(
-        engine, store, costs, n_words=settings["n_words"], form=settings.get("form", "single"), progress=progress
-    )
+    judge = session.judge(n_words=settings["n_words"], form=settings.get("form", "single"))
     asked = judge if fit.calibration is None else CalibratedJudge(judge, fit.calibration.calibration)
     computed = fit.settings.get("computed")
     return ComputedJudge(asked, Computed.from_dict(computed)) if computed else asked

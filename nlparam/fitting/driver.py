@@ -4,65 +4,42 @@ import dataclasses
 import datetime
 import functools
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nlparam.denotation.calibration import Labelled
-from nlparam.denotation.cascade import Cascade, Cascaded, denote_by_cascade
-from nlparam.denotation.computed import ComputedJudge, Executable
+from nlparam.denotation.cascade import Cascaded, denote_by_cascade
+from nlparam.denotation.computed import ComputedJudge
 from nlparam.denotation.denoter import Denoter
-from nlparam.denotation.goal import GoalRepresentation
-from nlparam.denotation.judge import AbstractJudge
+from nlparam.denotation.session import Session, accepts, check_names
 from nlparam.errors import FitWarning, LanguageModelError
 from nlparam.fitting.estimate import expected_judgments
 from nlparam.fitting.records import RESULTS, Agreement
 from nlparam.fitting.result import Fit
-from nlparam.fitting.search import Found, SearchOptions, run_search
-from nlparam.fitting.setup import DEFAULT_GOAL, Run, prepared
+from nlparam.fitting.search import Found, run_search
+from nlparam.fitting.setup import DEFAULT_GOAL as DEFAULT_GOAL
+from nlparam.fitting.setup import FitArguments, Run, prepared
 from nlparam.language.detect import language_mismatch, language_warning
-from nlparam.language.embed import AbstractEmbedder
 from nlparam.language.goals import read_goal
-from nlparam.language.propose import AbstractProposer
-from nlparam.lm.base import AbstractLanguageModel
-from nlparam.lm.engine import Engine
-from nlparam.lm.store import Store
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.results.records import Judgment
 from nlparam.results.versions import installed_versions
-from nlparam.runtime.budget import Budget
-from nlparam.runtime.progress import Progress
 
 
+@accepts(FitArguments, prepared, Session)
 def fit(
     model: AbstractPredicateModel,
     texts: Iterable[str],
     data: Any = None,
     *,
-    goal: str = DEFAULT_GOAL,
-    goal_examples: Iterable[str] = (),
-    lm: str | Path | AbstractLanguageModel = "embedded",
-    embedder: str | Path | AbstractEmbedder | None = None,
-    proposer: str | AbstractProposer | Callable[[Engine], AbstractProposer] | None = None,
-    judge: AbstractJudge | Cascade | None = None,
-    form: str = "single",
-    calibration: str | Path | Labelled | None = None,
-    predicates: Iterable[str] | None = None,
-    options: SearchOptions | Mapping[str, Any] | None = None,
-    representation: str | GoalRepresentation = "auto",
-    executable: bool | Executable = False,
-    budget: Budget | None = None,
-    store: str | Path | Store | None = None,
-    timeout: float = 60.0,
-    seed: int = 0,
     out: str | Path | None = None,
     overwrite: bool = False,
-    progress: Progress | None = None,
+    **asked: Unpack[FitArguments],
 ) -> Fit:
     """Fits a model whose parameters are natural-language predicates.
 
@@ -106,32 +83,9 @@ def fit(
     `WeightsError`, `StoreError`, `GoalError` (a goal without words),
     `ResultFolderError`; everything judged until then is in the store and is not asked again.
     """
-    check = None
-    if out is not None:
-        check = functools.partial(Fit.check, out, overwrite=overwrite)
-    with prepared(
-        model,
-        texts,
-        data,
-        goal=goal,
-        goal_examples=goal_examples,
-        lm=lm,
-        embedder=embedder,
-        proposer=proposer,
-        judge=judge,
-        form=form,
-        calibration=calibration,
-        predicates=predicates,
-        options=options,
-        representation=representation,
-        executable=executable,
-        budget=budget,
-        store=store,
-        timeout=timeout,
-        seed=seed,
-        check=check,
-        progress=progress,
-    ) as run:
+    check_names(fit, asked)
+    check = None if out is None else functools.partial(Fit.check, out, overwrite=overwrite)
+    with prepared(model, texts, data, check=check, **asked) as run:
         n_listed = len(getattr(run.search.proposer, "predicates", ()))
         run.meter.expected = expected_judgments(run, model.n_predicates, n_listed)
         found = run_search(run.search, run.ngrams)

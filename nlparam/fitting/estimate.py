@@ -2,13 +2,14 @@
 
 import dataclasses
 import time
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, TypeVar, Unpack
 
 import numpy as np
 
+from nlparam.denotation.session import Session, accepts, check_names
 from nlparam.errors import LanguageModelError
-from nlparam.fitting.setup import Run, prepared
+from nlparam.fitting.setup import FitArguments, Run, prepared
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.runtime.costs import Costs
 
@@ -19,6 +20,8 @@ _TRIED_TEXTS = 8
 _CONTENDERS, _KEPT = 0.1, 0.5
 # The share of pairs that a cascade asks for: that of a small model on 2,000 texts, see `docs/explanation/cascade.md`.
 _CASCADED = 0.4
+
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +52,10 @@ class Estimate:
         return dataclasses.replace(self, **{name: v if v is None else v * n_fits for name, v in values.items()})
 
 
-def estimate(model: AbstractPredicateModel, texts: Iterable[str], data: Any = None, **options: Any) -> Estimate:
+@accepts(FitArguments, prepared, Session)
+def estimate(
+    model: AbstractPredicateModel, texts: Iterable[str], data: Any = None, **asked: Unpack[FitArguments]
+) -> Estimate:
     """What `nlparam.fit` with the same arguments will cost.
 
     The texts are embedded and relaxed as the fit would, the predicates of one slot are proposed and judged on a few
@@ -60,7 +66,8 @@ def estimate(model: AbstractPredicateModel, texts: Iterable[str], data: Any = No
 
     Raises what `nlparam.fit` raises; `LanguageModelError` if the calls that were to be measured all failed.
     """
-    with prepared(model, texts, data, only_estimate=True, **options) as run:
+    check_names(estimate, asked)
+    with prepared(model, texts, data, only_estimate=True, **asked) as run:
         return _estimate(run)
 
 
@@ -77,8 +84,6 @@ def _estimate(run: Run) -> Estimate:
     proposals, proposing = measured(costs, lambda: search.propose_for(scores[:, :1]))
     rows = search.order[:_TRIED_TEXTS]
     _, judging = measured(costs, lambda: search.pool.judge_columns(range(len(search.pool.predicates)), rows))
-    if not search.pool.predicates or judging.n == 0:
-        raise LanguageModelError("none of the calls that were to be measured was answered: see `nlparam doctor`")
     n_slots = scores.shape[1]
     n_judgments = expected_judgments(run, n_slots, len(proposals))
     rounds = search.options.n_rounds
@@ -86,21 +91,9 @@ def _estimate(run: Run) -> Estimate:
     n_proposals = proposing.n * (n_slots + rounds * refined)
     if run.goal_representation is not None:
         n_proposals += run.goal_representation.n_calls(run.model.n_predicates, len(run.corpus.distinct))
-    prompt = n_judgments * judging.prompt_tokens + n_proposals * proposing.prompt_tokens
-    completion = n_judgments * judging.completion_tokens + n_proposals * proposing.completion_tokens
     # The relaxation is repeated, with all slots but one fixed, for every slot that is refined.
-    seconds = n_judgments * judging.seconds + n_proposals * proposing.seconds
-    seconds += numeric_seconds + rounds * refined * costs.seconds.get("relaxation", 0.0) / max(n_slots, 1)
-    price = run.meter.budget.price
-    return Estimate(
-        judgments=n_judgments,
-        proposals=n_proposals,
-        prompt_tokens=round(prompt),
-        completion_tokens=round(completion),
-        seconds=seconds,
-        cost=None if price is None else price.of(prompt, completion, seconds),
-        n_tried=costs.calls,
-    )
+    numeric_seconds += rounds * refined * costs.seconds.get("relaxation", 0.0) / max(n_slots, 1)
+    return estimated(run.session, numeric_seconds, (n_judgments, judging), (n_proposals, proposing))
 
 
 def expected_judgments(run: Run, n_slots: int, n_tried: int) -> int:
@@ -124,9 +117,8 @@ def expected_judgments(run: Run, n_slots: int, n_tried: int) -> int:
     return int(min(expected, options.max_judgments or np.inf)) + cascaded
 
 
-@dataclasses.dataclass(frozen=True)
-class Rates:
-    """What one answer took: `n` were measured, those of the store not among them."""
+class Rates(NamedTuple):
+    """What one answer took: `n` were measured, those of the store among them."""
 
     n: int
     prompt_tokens: float
@@ -134,7 +126,7 @@ class Rates:
     seconds: float
 
 
-def measured(costs: Costs, ask) -> tuple[Any, Rates]:
+def measured(costs: Costs, ask: Callable[[], T]) -> tuple[T, Rates]:
     """What `ask()` returned, and what each of the answers it waited for took."""
     before, start = dataclasses.replace(costs), time.perf_counter()
     result = ask()
@@ -145,4 +137,29 @@ def measured(costs: Costs, ask) -> tuple[Any, Rates]:
         (costs.prompt_tokens - before.prompt_tokens) / max(n, 1),
         (costs.completion_tokens - before.completion_tokens) / max(n, 1),
         (time.perf_counter() - start) / max(n, 1),
+    )
+
+
+def estimated(
+    session: Session, seconds: float, judging: tuple[float, Rates], proposing: tuple[float, Rates]
+) -> Estimate:
+    """The estimate for so many judgments and proposals at their rates, beside the `seconds` that arrays take.
+
+    Raises `LanguageModelError` if none of the judgments that were measured was answered.
+    """
+    if judging[1].n == 0:
+        raise LanguageModelError("none of the calls that were to be measured was answered: see `nlparam doctor`")
+    parts = (judging, proposing)
+    prompt = sum(n * rates.prompt_tokens for n, rates in parts)
+    completion = sum(n * rates.completion_tokens for n, rates in parts)
+    seconds += sum(n * rates.seconds for n, rates in parts)
+    price = session.meter.budget.price
+    return Estimate(
+        judgments=round(judging[0]),
+        proposals=round(proposing[0]),
+        prompt_tokens=round(prompt),
+        completion_tokens=round(completion),
+        seconds=seconds,
+        cost=None if price is None else price.of(prompt, completion, seconds),
+        n_tried=session.costs.calls,
     )

@@ -5,14 +5,14 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-import nlparam.fitting.setup
+import nlparam.denotation.session
 from nlparam.cli import app
 from tests.helpers.taxonomy_corpus import make_texts, scripted
 
 
 @pytest.fixture
 def chats(tmp_path, monkeypatch):
-    monkeypatch.setattr(nlparam.fitting.setup, "load_language_model", lambda *_, **__: scripted())
+    monkeypatch.setattr(nlparam.denotation.session, "load_language_model", lambda *_, **__: scripted())
     path = tmp_path / "chats.jsonl"
     texts, _ = make_texts(12)
     path.write_text("".join(json.dumps({"text": text}) + "\n" for text in [*texts, ""]), encoding="utf-8")

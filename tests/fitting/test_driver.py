@@ -64,8 +64,8 @@ def test_the_store_is_closed_if_the_engine_cannot_start(corpus, tmp_path, monkey
         del arguments, options
         raise LanguageModelError("no engine")
 
-    monkeypatch.setattr("nlparam.fitting.setup.Store", Kept)
-    monkeypatch.setattr("nlparam.fitting.setup.Engine", fails)
+    monkeypatch.setattr("nlparam.denotation.session.Store", Kept)
+    monkeypatch.setattr("nlparam.denotation.session.Engine", fails)
     with pytest.raises(LanguageModelError, match="no engine"):
         fit(corpus, store=tmp_path / "store.sqlite")
     with pytest.raises(StoreError, match="closed"):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-import nlparam.fitting.setup
+import nlparam.denotation.session
 from nlparam.cli import app
 from nlparam.errors import CorpusError, FitWarning
 from nlparam.taxonomies.growing import taxonomy
@@ -120,7 +120,7 @@ def test_times_are_kept_through_files_edits_and_updates(tmp_path):
 
 
 def test_a_field_of_times_on_the_command_line(tmp_path, monkeypatch):
-    monkeypatch.setattr(nlparam.fitting.setup, "load_language_model", lambda *_, **__: scripted())
+    monkeypatch.setattr(nlparam.denotation.session, "load_language_model", lambda *_, **__: scripted())
     texts, _ = make_texts(12)
     rows = [{"text": text, "day": day} for text, day in zip(texts, dates(len(texts)), strict=True)]
     path, out = tmp_path / "chats.jsonl", tmp_path / "out"
