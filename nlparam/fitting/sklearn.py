@@ -1,6 +1,5 @@
 """Scikit-learn estimators over texts: predicates as features, and a classifier and a regressor that use them."""
 
-import contextlib
 import copy
 import dataclasses
 from collections.abc import Iterable, Mapping
@@ -13,35 +12,45 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from nlparam.corpus.labels import class_labels, target_numbers
+from nlparam.denotation.session import DEFAULT_GOAL, opened
 from nlparam.errors import CorpusError
 from nlparam.fitting import driver as fitting
 from nlparam.fitting.result import Fit
-from nlparam.lm.store import Store
+from nlparam.fitting.setup import FitArguments
 from nlparam.models import Classification, Clustering, Regression
 from nlparam.numerics.core.model import AbstractPredicateModel
+from nlparam.runtime.budget import Budget
 from nlparam.runtime.progress import Progress
 
 _DEFAULT_PREDICATES = 8
 
 
+@dataclasses.dataclass(eq=False, repr=False)
 class _TextEstimator(BaseEstimator):
     """What the estimators share: from texts and parameters to a fit, and from new texts to denotations."""
 
     # Parameters, by the names that `nlparam.fit` has for them, except that its seed is `random_state`.
-    goal: str
-    lm: Any
-    embedder: Any
-    proposer: Any
-    judge: Any
-    predicates: Iterable[str] | None
-    options: Any
-    store: Any
-    timeout: float
-    random_state: Any
-    verbose: bool
+    _: dataclasses.KW_ONLY
+    goal: str = DEFAULT_GOAL
+    goal_examples: Iterable[str] = ()
+    lm: Any = "embedded"
+    embedder: Any = None
+    proposer: Any = None
+    judge: Any = None
+    form: str = "single"
+    calibration: Any = None
+    predicates: Iterable[str] | None = None
+    options: Any = None
+    representation: Any = "auto"
+    executable: Any = False
+    budget: Budget | None = None
+    store: Any = None
+    timeout: float = 60.0
+    random_state: Any = 0
+    verbose: bool = False
     # Learned.
-    fit_: Fit
-    predicates_: list[str]
+    fit_: Fit = dataclasses.field(init=False)
+    predicates_: list[str] = dataclasses.field(init=False)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -58,24 +67,9 @@ class _TextEstimator(BaseEstimator):
         return clone
 
     def _learn(self, model: AbstractPredicateModel, texts: list[str], data: Any) -> None:
-        self._keep(
-            fitting.fit(
-                model,
-                texts,
-                data,
-                goal=self.goal,
-                lm=self.lm,
-                embedder=self.embedder,
-                proposer=self.proposer,
-                judge=self.judge,
-                predicates=self.predicates,
-                options=self.options,
-                store=self.store,
-                timeout=self.timeout,
-                seed=_seed(self.random_state),
-                progress=Progress(None if self.verbose else False),
-            )
-        )
+        asked: Any = {name: value for name, value in vars(self).items() if name in FitArguments.__annotations__}
+        progress = Progress(None if self.verbose else False)
+        self._keep(fitting.fit(model, texts, data, seed=_seed(self.random_state), progress=progress, **asked))
 
     def _keep(self, fit: Fit) -> None:
         self.fit_ = fit
@@ -83,11 +77,11 @@ class _TextEstimator(BaseEstimator):
 
     def _denote(self, X: Any) -> np.ndarray:
         check_is_fitted(self, "fit_")
-        opened = contextlib.nullcontext(self.store) if isinstance(self.store, Store) else Store(self.store)
-        with opened as store:
+        with opened(self.store) as store:
             return self.fit_.denote(_texts(X), by="head", store=store)
 
 
+@dataclasses.dataclass(eq=False, repr=False)
 class PredicateVectorizer(TransformerMixin, _TextEstimator):
     """Turns texts into the probabilities that predicates hold for them: features that can be read aloud.
 
@@ -107,8 +101,9 @@ class PredicateVectorizer(TransformerMixin, _TextEstimator):
     - `supervised`: whether `y` is the `data` of the model. By default it is not looked at. If it is and no `model` is
       given, the model is a `Regression` where `y` are fractions, else a `Classification`.
     - `fitted`: a `Fit`, or the folder of one, instead of the search: `fit` then only checks that it is given texts.
-    - `goal`, `lm`, `embedder`, `proposer`, `judge`, `predicates`, `options`, `store`, `timeout`: as for `nlparam.fit`.
-      A clone shares them with the original: a language model is not copied.
+    - `goal`, `goal_examples`, `lm`, `embedder`, `proposer`, `judge`, `form`, `calibration`, `predicates`, `options`,
+      `representation`, `executable`, `budget`, `store`, `timeout`: as for `nlparam.fit`. A clone shares them with the
+      original: a language model is not copied. The budget is that of each fit.
     - `random_state`: the seed. Equal by default, so that folds and reruns find their judgments in the store.
     - `verbose`: whether a terminal is shown how far the search is.
 
@@ -116,40 +111,11 @@ class PredicateVectorizer(TransformerMixin, _TextEstimator):
     model gave fewer of use.
     """
 
-    def __init__(
-        self,
-        n_predicates: int | None = None,
-        *,
-        goal: str = fitting.DEFAULT_GOAL,
-        model: AbstractPredicateModel | None = None,
-        supervised: bool = False,
-        fitted: Fit | str | Path | None = None,
-        lm: Any = "embedded",
-        embedder: Any = None,
-        proposer: Any = None,
-        judge: Any = None,
-        predicates: Iterable[str] | None = None,
-        options: Any = None,
-        store: Any = None,
-        timeout: float = 60.0,
-        random_state: Any = 0,
-        verbose: bool = False,
-    ):
-        self.n_predicates = n_predicates
-        self.goal = goal
-        self.model = model
-        self.supervised = supervised
-        self.fitted = fitted
-        self.lm = lm
-        self.embedder = embedder
-        self.proposer = proposer
-        self.judge = judge
-        self.predicates = predicates
-        self.options = options
-        self.store = store
-        self.timeout = timeout
-        self.random_state = random_state
-        self.verbose = verbose
+    n_predicates: int | None = None
+    _: dataclasses.KW_ONLY
+    model: AbstractPredicateModel | None = None
+    supervised: bool = False
+    fitted: Fit | str | Path | None = None
 
     @classmethod
     def from_fit(cls, fit: Fit | str | Path, *, embedder: Any = None, store: Any = None) -> "PredicateVectorizer":
@@ -199,6 +165,7 @@ class PredicateVectorizer(TransformerMixin, _TextEstimator):
         return Classification(n_predicates, n_classes=len(labels.names))
 
 
+@dataclasses.dataclass(eq=False, repr=False)
 class PredicateClassifier(ClassifierMixin, _TextEstimator):
     """Predicts the class of a text from the predicates that hold for it: a logistic regression that can be read aloud.
 
@@ -212,38 +179,10 @@ class PredicateClassifier(ClassifierMixin, _TextEstimator):
     classes, and `intercept_`, the log-odds as scikit-learn's `LogisticRegression` has them; `fit_`, the `Fit`.
     """
 
-    def __init__(
-        self,
-        n_predicates: int = _DEFAULT_PREDICATES,
-        *,
-        goal: str = fitting.DEFAULT_GOAL,
-        ridge: float = 1e-3,
-        intercept: bool = True,
-        lm: Any = "embedded",
-        embedder: Any = None,
-        proposer: Any = None,
-        judge: Any = None,
-        predicates: Iterable[str] | None = None,
-        options: Any = None,
-        store: Any = None,
-        timeout: float = 60.0,
-        random_state: Any = 0,
-        verbose: bool = False,
-    ):
-        self.n_predicates = n_predicates
-        self.goal = goal
-        self.ridge = ridge
-        self.intercept = intercept
-        self.lm = lm
-        self.embedder = embedder
-        self.proposer = proposer
-        self.judge = judge
-        self.predicates = predicates
-        self.options = options
-        self.store = store
-        self.timeout = timeout
-        self.random_state = random_state
-        self.verbose = verbose
+    n_predicates: int = _DEFAULT_PREDICATES
+    _: dataclasses.KW_ONLY
+    ridge: float = 1e-3
+    intercept: bool = True
 
     def fit(self, X: Iterable[str], y: Any) -> "PredicateClassifier":
         """Finds the predicates that tell the classes `y` of the texts `X` apart."""
@@ -280,6 +219,7 @@ class PredicateClassifier(ClassifierMixin, _TextEstimator):
         return self.classes_[np.argmax(probabilities, axis=1)]
 
 
+@dataclasses.dataclass(eq=False, repr=False)
 class PredicateRegressor(RegressorMixin, _TextEstimator):
     """Predicts a number from the predicates that hold for a text: a linear regression that can be read aloud.
 
@@ -289,38 +229,10 @@ class PredicateRegressor(RegressorMixin, _TextEstimator):
     **Attributes:** `predicates_`; `coef_`, `(n_predicates,)`, and `intercept_`, in units of `y`; `fit_`, the `Fit`.
     """
 
-    def __init__(
-        self,
-        n_predicates: int = _DEFAULT_PREDICATES,
-        *,
-        goal: str = fitting.DEFAULT_GOAL,
-        ridge: float = 1e-3,
-        intercept: bool = True,
-        lm: Any = "embedded",
-        embedder: Any = None,
-        proposer: Any = None,
-        judge: Any = None,
-        predicates: Iterable[str] | None = None,
-        options: Any = None,
-        store: Any = None,
-        timeout: float = 60.0,
-        random_state: Any = 0,
-        verbose: bool = False,
-    ):
-        self.n_predicates = n_predicates
-        self.goal = goal
-        self.ridge = ridge
-        self.intercept = intercept
-        self.lm = lm
-        self.embedder = embedder
-        self.proposer = proposer
-        self.judge = judge
-        self.predicates = predicates
-        self.options = options
-        self.store = store
-        self.timeout = timeout
-        self.random_state = random_state
-        self.verbose = verbose
+    n_predicates: int = _DEFAULT_PREDICATES
+    _: dataclasses.KW_ONLY
+    ridge: float = 1e-3
+    intercept: bool = True
 
     def fit(self, X: Iterable[str], y: Any) -> "PredicateRegressor":
         """Finds the predicates that explain the numbers `y` of the texts `X`."""

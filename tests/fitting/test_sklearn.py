@@ -1,6 +1,7 @@
 """The scikit-learn estimators: in pipelines and searches, with every kind of column, and by scikit-learn's checks."""
 
 import contextlib
+import inspect
 import subprocess
 import sys
 from typing import Any
@@ -16,12 +17,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import FeatureUnion, make_pipeline
 
+import nlparam
 from nlparam import PredicateClassifier, PredicateRegressor, PredicateVectorizer, load
 from nlparam.denotation.cascade import Cascade
-from nlparam.errors import CorpusError, FitWarning, ResultFolderError
+from nlparam.errors import CorpusError, FitWarning, LanguageModelError, ResultFolderError
 from nlparam.fitting import sklearn as estimators
 from nlparam.lm.store import Store
 from nlparam.models import Classification, Clustering, Regression
+from nlparam.runtime.budget import Budget
 from tests.helpers.oracle import LexicalEmbedder, Oracle, topics
 
 # Whose types are wider, or narrower, than what they are.
@@ -83,6 +86,20 @@ def test_the_features_are_the_predicates(bench, fitted):
     assert np.mean((features > 0.5) == named) > 0.95
     np.testing.assert_array_equal(vectorizer.transform(["", bench.texts[0]])[0], 0.0)
     assert vectorizer.transform([]).shape == (0, 3)
+
+
+@pytest.mark.parametrize("kind", ESTIMATORS)
+def test_an_estimator_takes_what_a_fit_takes(kind):
+    of_fit = set(inspect.signature(nlparam.fit).parameters)
+    own = {"model", "texts", "data", "out", "overwrite", "seed", "progress"}
+    assert of_fit - own <= kind().get_params().keys()
+
+
+def test_the_options_of_an_estimator_reach_the_fit(bench):
+    vectorizer = PredicateVectorizer(3, goal_examples=("one",), **bench.params(store=":memory:")).fit(bench.texts)
+    assert "one" in vectorizer.fit_.settings["goal"]
+    with pytest.raises(LanguageModelError, match="budget is spent"):
+        PredicateVectorizer(3, budget=Budget(max_calls=1), **bench.params(store=":memory:")).fit(bench.texts)
 
 
 def test_after_a_cascade_no_language_model_is_asked_either(bench):
