@@ -4,71 +4,37 @@ import dataclasses
 import datetime
 import functools
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 
 from nlparam.comparing.answers import Answers
-from nlparam.comparing.arguments import Arguments, GroupProposer
 from nlparam.comparing.grouping import Grouped
-from nlparam.comparing.options import CompareOptions
 from nlparam.comparing.panels import PanelRows, directed_panels, random_panels
 from nlparam.comparing.race import race
 from nlparam.comparing.records import Finding, Ranking, Ratings
 from nlparam.comparing.result import Comparison
-from nlparam.comparing.setup import Setup, set_up
+from nlparam.comparing.setup import CompareArguments, Setup, set_up
 from nlparam.comparing.validation import findings, judge_finalists
-from nlparam.denotation.judge import AbstractJudge
+from nlparam.denotation.session import Session, accepts, check_names
 from nlparam.errors import FitWarning, LanguageModelError
-from nlparam.fitting.setup import DEFAULT_GOAL
-from nlparam.language.embed import AbstractEmbedder, embed_corpus
-from nlparam.language.goals import with_examples
 from nlparam.language.propose.groups import Panel
-from nlparam.language.ranker import AbstractRanker
-from nlparam.lm.base import AbstractLanguageModel
-from nlparam.lm.engine import Engine
-from nlparam.lm.store import Store
 from nlparam.numerics.statistics.effects import auroc, welch_p_value
 from nlparam.results.versions import installed_versions
-from nlparam.runtime.budget import Budget
-from nlparam.runtime.costs import Costs
-from nlparam.runtime.progress import Progress
 
 # Texts of the research split that are embedded to choose what is shown: more change no direction.
 _MOST_EMBEDDED = 8000
 
 
+@accepts(CompareArguments, set_up, Session)
 def compare(
     groups: Grouped,
     *,
-    goal: str = DEFAULT_GOAL,
-    goal_examples: Sequence[str] = (),
-    lm: str | Path | AbstractLanguageModel = "embedded",
-    embedder: str | Path | AbstractEmbedder | None = None,
-    proposer: GroupProposer | None = None,
-    judge: AbstractJudge | Callable[[Engine], AbstractJudge] | None = None,
-    form: str = "single",
-    predicates: Iterable[str] | None = None,
-    ranker: AbstractRanker | None = None,
-    ratings: bool = True,
-    adjust: Mapping[str, Grouped] | None = None,
-    repeats: str = "once",
-    options: CompareOptions | Mapping[str, Any] | None = None,
-    confidence: float = 0.95,
-    level: float = 0.05,
-    correction: str = "bh",
-    budget: Budget | None = None,
-    store: str | Path | Store | None = None,
-    timeout: float = 60.0,
-    seed: int = 0,
     out: str | Path | None = None,
     overwrite: bool = False,
-    progress: Progress | None = None,
-    costs: Costs | None = None,
-    notes: Iterable[str] = (),
-    made_from: Mapping[str, Any] | None = None,
+    **asked: Unpack[CompareArguments],
 ) -> Comparison:
     """Finds predicates that hold more often in one group of texts than in the others, and tests them.
 
@@ -104,33 +70,9 @@ def compare(
     be adjusted for; `LanguageModelError` if nothing usable is proposed or answered; `ValueError` for wrong arguments;
     `ResultFolderError` for a folder that holds something else. Warns (`FitWarning`) of what a reader should know.
     """
-    asked = Arguments(
-        goal=with_examples(goal, goal_examples),
-        lm=lm,
-        embedder=embedder,
-        proposer=proposer,
-        judge=judge,
-        form=form,
-        predicates=predicates,
-        ranker=ranker,
-        ratings=ratings,
-        adjust=adjust,
-        repeats=repeats,
-        options=options,
-        confidence=confidence,
-        level=level,
-        correction=correction,
-        budget=budget,
-        store=store,
-        timeout=timeout,
-        seed=seed,
-        progress=progress,
-        costs=costs,
-        notes=notes,
-        made_from=made_from,
-    )
+    check_names(compare, asked)
     check = None if out is None else functools.partial(Comparison.check, out, overwrite=overwrite)
-    with set_up(groups, asked, check=check) as setup:
+    with set_up(groups, check=check, **asked) as setup:
         comparison = _compare(setup)
     for message in comparison.warnings:
         warnings.warn(message, FitWarning, stacklevel=2)
@@ -141,24 +83,27 @@ def compare(
 
 
 def _compare(setup: Setup) -> Comparison:
-    seen, costs, options, asked = setup.seen, setup.costs, setup.options, setup.asked
+    seen, session, options, settings = setup.seen, setup.session, setup.options, setup.settings
+    at = {name: settings[name] for name in ("confidence", "level", "correction")}
     notes = list(seen.warnings)
     candidates = propose(setup, choose_panels(setup))
     if not candidates:
         raise LanguageModelError(_nothing_proposed(setup))
-    answers = Answers(seen.corpus.distinct, candidates, setup.judge, costs=costs, meter=setup.meter)
+    answers = Answers(seen.corpus.distinct, candidates, setup.judge, costs=session.costs, meter=session.meter)
     scores = _scores(setup, candidates)
     entrants = race(
         answers,
         seen,
         options,
-        confidence=asked.confidence,
+        confidence=settings["confidence"],
         rng=setup.rng(3),
         out_already={} if scores is None else _not_raced(setup, scores),
     )
     judge_finalists(answers, entrants, seen, setup.rng(4))
-    if setup.meter.spent is not None:
-        notes.append(f"the budget was spent ({setup.meter.spent}): what follows rests on what had been judged by then")
+    if setup.session.meter.spent is not None:
+        notes.append(
+            f"the budget was spent ({setup.session.meter.spent}): what follows rests on what had been judged by then"
+        )
     rankings = {} if scores is None else _rankings(setup, scores, entrants)
     found, columns = findings(
         answers,
@@ -166,32 +111,28 @@ def _compare(setup: Setup) -> Comparison:
         seen,
         setup.covariates,
         rankings,
-        confidence=asked.confidence,
-        level=asked.level,
-        correction=asked.correction,
         n_examples=options.n_examples,
+        **at,
     )
     if not answers.asked.any() or not np.isfinite(answers.matrix).any():
         raise LanguageModelError(
             f"none of {int(answers.asked.sum())} judgments was answered: see `nlparam doctor`, or allow more"
         )
     found = rate(setup, found)
-    costs.money = setup.meter.cost
+    session.costs.money = session.meter.cost
     return Comparison(
         groups=seen.groups,
-        goal=asked.goal,
+        goal=settings["goal"],
         findings=found,
         corpus=seen.corpus,
         units=seen.units,
         judgments=answers.matrix[:, columns],
         covariates=() if setup.covariates is None else setup.covariates.names,
-        confidence=asked.confidence,
-        level=asked.level,
-        correction=asked.correction,
+        **at,
         warnings=notes,
-        settings=setup.settings | {"date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")},
+        settings=settings | {"date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")},
         versions=installed_versions(),
-        costs=costs,
+        costs=session.costs,
     )
 
 
@@ -208,12 +149,10 @@ def choose_panels(setup: Setup) -> list[Panel]:
     panels: list[PanelRows] = []
     if options.n_directions > 0:
         texts = [seen.corpus.distinct[text] for text in seen.units.text[rows].tolist()]
-        with setup.costs.stage("embedding"):
-            distinct = list(dict.fromkeys(texts))
-            embedded = embed_corpus(distinct, setup.embedder, setup.store, costs=setup.costs, progress=setup.progress)
-            place = {text: number for number, text in enumerate(distinct)}
-            embeddings = embedded[[place[text] for text in texts]]
-        with setup.costs.stage("relaxation"), setup.progress.task("relaxing", None):
+        distinct = list(dict.fromkeys(texts))
+        place = {text: number for number, text in enumerate(distinct)}
+        embeddings = setup.session.embed(distinct)[[place[text] for text in texts]]
+        with setup.session.costs.stage("relaxation"), setup.session.progress.task("relaxing", None):
             panels += directed_panels(
                 embeddings,
                 groups,
@@ -221,7 +160,7 @@ def choose_panels(setup: Setup) -> list[Panel]:
                 n_shown,
                 n_directions=options.n_directions,
                 rng=rng,
-                seed=setup.asked.seed,
+                seed=setup.settings["seed"],
             )
     panels += random_panels(groups, seen.n_groups, n_shown, rng=rng)
 
@@ -233,8 +172,8 @@ def choose_panels(setup: Setup) -> list[Panel]:
 
 def propose(setup: Setup, panels: Sequence[Panel]) -> list[str]:
     """The candidates, the best of every panel before the second best, each once, whatever its case."""
-    with setup.costs.stage("proposing"):
-        proposals = setup.proposer.propose(panels, goal=setup.asked.goal, rng=setup.rng(2))
+    with setup.session.costs.stage("proposing"):
+        proposals = setup.proposer.propose(panels, goal=setup.settings["goal"], rng=setup.rng(2))
     depth = max((len(panel) for panel in proposals), default=0)
     in_turn = [panel[rank] for rank in range(depth) for panel in proposals if rank < len(panel)]
     by_case: dict[str, str] = {}
@@ -246,10 +185,10 @@ def propose(setup: Setup, panels: Sequence[Panel]) -> list[str]:
 def rate(setup: Setup, found: list[Finding]) -> list[Finding]:
     """The findings with the ratings of those that were tested."""
     tested = [finding.predicate for finding in found if finding.tested]
-    if setup.rater is None or not tested or setup.meter.spent is not None:
+    if setup.rater is None or not tested or setup.session.meter.spent is not None:
         return found
-    with setup.costs.stage("rating"), setup.progress.task("rating", None):
-        rated = dict(zip(tested, setup.rater.rate(tested, goal=setup.asked.goal).tolist(), strict=True))
+    with setup.session.costs.stage("rating"), setup.session.progress.task("rating", None):
+        rated = dict(zip(tested, setup.rater.rate(tested, goal=setup.settings["goal"]).tolist(), strict=True))
     return [
         dataclasses.replace(
             finding, ratings=Ratings(*(None if np.isnan(grade) else grade for grade in rated[finding.predicate]))
@@ -264,7 +203,7 @@ def _scores(setup: Setup, candidates: list[str]) -> np.ndarray | None:
     """`(n_distinct, n_candidates)` scores of the ranker."""
     if setup.ranker is None:
         return None
-    with setup.costs.stage("ranking"), setup.progress.task("ranking", None):
+    with setup.session.costs.stage("ranking"), setup.session.progress.task("ranking", None):
         scores = np.asarray(setup.ranker.score(setup.seen.corpus.distinct, candidates))
     expected = (len(setup.seen.corpus.distinct), len(candidates))
     if scores.shape != expected:
@@ -301,8 +240,8 @@ def _rankings(setup: Setup, scores: np.ndarray, entrants) -> dict[int, Ranking]:
 
 
 def _nothing_proposed(setup: Setup) -> str:
-    if setup.meter.spent is not None:
-        return f"the budget is spent ({setup.meter.spent}) before a predicate was proposed: allow more"
+    if setup.session.meter.spent is not None:
+        return f"the budget is spent ({setup.session.meter.spent}) before a predicate was proposed: allow more"
     return (
         f"the language model {setup.judge.identity.split()[0]!r} proposed no usable predicate: try a stronger model, "
         "another proposer or a plainer goal, or give predicates of your own"

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from nlparam.numerics.statistics.effects import CORRECTIONS
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CompareOptions:
@@ -50,3 +52,12 @@ class CompareOptions:
 # A small model on a CPU answers two or three questions a second.
 SMALL = CompareOptions(n_directions=3, n_kept=6, n_first=12, n_screened=40, n_validated=80)
 STRONG = CompareOptions()
+
+
+def check_numbers(confidence: float, level: float, correction: str) -> None:
+    """Raises `ValueError` for levels outside (0, 1) and an unknown correction."""
+    for name, value in (("confidence", confidence), ("level", level)):
+        if not 0 < value < 1:
+            raise ValueError(f"got {name}={value}, expected a number between 0 and 1")
+    if correction not in CORRECTIONS:
+        raise ValueError(f"got correction={correction!r}, expected one of {', '.join(CORRECTIONS)}")

@@ -18,6 +18,7 @@ from nlparam.language.propose.groups import AbstractGroupProposer
 from nlparam.lm import ScriptedModel
 from nlparam.lm.store import Store
 from nlparam.runtime.budget import Budget
+from tests.helpers.oracle import LexicalEmbedder
 
 WORDS = ("sun", "rain", "bank", "goal", "song")
 PREDICATES = [f"mentions {word}" for word in WORDS]
@@ -300,6 +301,22 @@ def test_it_is_saved_and_loaded_and_a_repeated_run_asks_nothing(tmp_path):
     compare(store=store, out=out, goal="something else", overwrite=True)
 
 
+class Named(LexicalEmbedder):
+    identity = "another, float32"
+
+
+def test_a_comparison_with_another_embedder_is_another_one(tmp_path):
+    texts = [text for group in GROUPS.values() for text in group]
+    options = OPTIONS | {"n_directions": 1}
+    compare(out=tmp_path, options=options, embedder=LexicalEmbedder(texts))
+    with pytest.raises(ResultFolderError, match=r"it differs in embedder_identity, options"):
+        compare(out=tmp_path, options=options | {"n_kept": 2}, embedder=Named(texts))
+    with pytest.raises(ResultFolderError, match=r"it differs in embedder_identity\)"):
+        compare(out=tmp_path, options=options, embedder=Named(texts))
+    # Where nothing is embedded, the embedder is none of its settings.
+    assert compare(embedder=Named(texts)).settings["embedder_identity"] is None
+
+
 def test_folders_that_hold_no_comparison(tmp_path):
     with pytest.raises(ResultFolderError, match="holds no comparison"):
         Comparison.load(tmp_path)
@@ -368,6 +385,11 @@ def test_an_estimate_is_near_what_it_takes():
     assert [one.prompt_tokens for one in twice] == [estimate.prompt_tokens] * 2
     # Two panels, whose proposals are not known to be the same.
     assert estimate_comparison(GROUPS, **settings).proposals == 2
+
+
+def test_an_unknown_argument_is_refused_with_the_known_ones():
+    with pytest.raises(TypeError, match=r"compare\(\) got confidense, expected some of .*confidence.*timeout"):
+        compare(confidense=0.9)
 
 
 def test_findings_are_plain_data(compared):

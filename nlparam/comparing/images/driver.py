@@ -23,18 +23,15 @@ from nlparam.comparing.images import (
 )
 from nlparam.comparing.images.files import MAX_SIDE
 from nlparam.comparing.result import Comparison
+from nlparam.comparing.setup import CompareArguments
 from nlparam.denotation.judge import LabelJudge
+from nlparam.denotation.session import Asking, Session, accepts, check_names
 from nlparam.errors import CorpusError
 from nlparam.language.embed import SentenceTransformerEmbedder
 from nlparam.language.propose.groups import ContrastGroups
 from nlparam.language.ranker import AbstractRanker, EmbeddingRanker
-from nlparam.lm import load_language_model
-from nlparam.lm.base import AbstractLanguageModel, Image, NoImagesError, RequestError, reads_no_images
+from nlparam.lm.base import Image, NoImagesError, RequestError, reads_no_images
 from nlparam.lm.engine import Engine
-from nlparam.lm.store import Store
-from nlparam.runtime.budget import Budget, Meter
-from nlparam.runtime.costs import Costs
-from nlparam.runtime.progress import Progress
 
 DEFAULT_IMAGE_GOAL = "what is visible in the image"
 JUDGED = ("auto", "images", "captions")
@@ -43,21 +40,18 @@ IMAGES = "images.json"
 _MOST_PICTURES = 400  # about ten kilobytes each
 
 
+@accepts(CompareArguments, compare)
 def compare_images(
     folders: Mapping[str, str | Path] | Sequence[str | Path],
     *,
     goal: str = DEFAULT_IMAGE_GOAL,
-    lm: str | Path | AbstractLanguageModel = "embedded",
     captions: Mapping[str, str | Path] | None = None,
     judged: str = "auto",
     ranker: str | Path | AbstractRanker | None = None,
     max_side: int = MAX_SIDE,
     detail: str = "auto",
-    budget: Budget | None = None,
-    store: str | Path | Store | None = None,
-    timeout: float = 60.0,
-    progress: Progress | None = None,
     out: str | Path | None = None,
+    overwrite: bool = False,
     **arguments: Any,
 ) -> Comparison:
     """Finds what holds more often for the images of one folder than for those of another, and tests it.
@@ -86,56 +80,48 @@ def compare_images(
     """
     if judged not in JUDGED:
         raise ValueError(f"got judged={judged!r}, expected one of {', '.join(JUDGED)}")
-    progress = Progress() if progress is None else progress
+    check_names(compare_images, arguments)
     named = named_folders(folders)
     strange = sorted(set(captions or {}) - set(named))
     if strange:
         raise ValueError(f"got captions of {', '.join(strange)}, expected some of {', '.join(named)}")
+    asked: Any = {name: arguments.pop(name) for name in Asking.__annotations__ if name in arguments}
+    session = Session(**asked)
     read = {
-        name: read_images(path, max_side=max_side, detail=detail, progress=progress) for name, path in named.items()
+        name: read_images(path, max_side=max_side, detail=detail, progress=session.progress)
+        for name, path in named.items()
     }
-    language_model = load_language_model(lm, timeout=timeout)
-    costs = Costs()
-    opened = store if isinstance(store, Store) else Store(store)
-    with contextlib.nullcontext() if opened is store else opened:
+    with session:
         embedder = SentenceTransformerEmbedder(ranker) if isinstance(ranker, str | Path) else None
         scores_images = embedder is not None and embedder.sees  # loaded now: it may fail, and captions cost something
-        meter = Meter(costs, budget)
-        engine = Engine(language_model, store=opened, costs=costs, timeout=timeout, progress=progress, meter=meter)
-        with engine, costs.stage("captions"):
-            described = _describe(read, captions or {}, engine, judged)
+        with session.engine, session.costs.stage("captions"):  # that of the comparison is another
+            described = _describe(read, captions or {}, session.engine, judged)
         pictures = described.pictures
         scorer = ranker if isinstance(ranker, AbstractRanker) else None
         if embedder is not None:
-            in_one_space = ImageRanker(embedder, opened, pictures, costs, progress)
-            scorer = in_one_space if scores_images else EmbeddingRanker(embedder, store=opened)
-
-        def image_judge(engine: Engine) -> LabelJudge:
-            assert engine.store is not None
-            return LabelJudge(engine, engine.store, engine.costs, progress=progress, images=pictures)
-
+            in_one_space = ImageRanker(embedder, session.store, pictures, session.costs, session.progress)
+            scorer = in_one_space if scores_images else EmbeddingRanker(embedder, store=session.store)
         if described.judged == "images":
-            arguments["judge"] = image_judge
-        contrasts = arguments.get("proposer") == "contrast" or language_model.strong
+            arguments["judge"] = lambda engine: LabelJudge(
+                engine, session.store, session.costs, progress=session.progress, images=pictures
+            )
+        contrasts = arguments.get("proposer") == "contrast" or session.policy.strong
         if contrasts and arguments.get("proposer") in (None, "contrast") and arguments.get("predicates") is None:
             arguments["proposer"] = functools.partial(ContrastGroups, captions=True)
         comparison = compare(
             described.texts,
             goal=goal,
-            lm=language_model,
             ranker=scorer,
-            budget=budget,
-            store=opened,
-            timeout=timeout,
-            progress=progress,
             out=out,
-            costs=costs,
+            overwrite=overwrite,
+            costs=session.costs,
             notes=described.notes,
             made_from={
                 "images": {"max_side": max_side, "detail": detail},
                 "captions": described.written_by,
                 "judged": described.judged,
             },
+            **asked | {"lm": session.lm, "store": session.store, "progress": session.progress},
             **arguments,
         )
     comparison = dataclasses.replace(comparison, pictures=_quoted(comparison, pictures))
