@@ -1,20 +1,45 @@
-"""The report of a comparison: effects with intervals, what was given up and why, the texts, and the splits."""
+"""The page of a comparison: effects with intervals, texts of each group, what was given up and why, and the splits."""
 
 import dataclasses
-import datetime
-from typing import Any, NamedTuple
+import math
+from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
 from nlparam.comparing.records import ComparisonLike, Estimate, Finding
 from nlparam.corpus.corpus import Corpus
+from nlparam.results.page.blocks import (
+    Block,
+    Cell,
+    Column,
+    Folded,
+    Item,
+    Pairs,
+    Quote,
+    Quotes,
+    Row,
+    Section,
+    Table,
+    Tag,
+    Warnings,
+    Words,
+)
 from nlparam.results.page.browser import Browser, Groups, browse_texts
 from nlparam.results.page.card import card, card_row
-from nlparam.results.page.examples import MAX_BYTES, MAX_EXCERPT, MAX_WHOLE, excerpt
-from nlparam.results.page.page import AbstractPage
-from nlparam.results.page.quantities import QuantityView
-from nlparam.results.page.rows import MAX_SENTENCE, NAMED_SETTINGS, Row, cost_rows, stage_rows, value_rows, value_text
-from nlparam.results.page.text import DASH
+from nlparam.results.page.examples import MAX_BYTES, MAX_WHOLE, quotable
+from nlparam.results.page.rows import MAX_SENTENCE, date_row, named_settings, title_of
+from nlparam.results.page.sections import (
+    AbstractDescribedPage,
+    Interval,
+    SectionPage,
+    interval_chart,
+    number,
+    of_result,
+    p_value,
+    whole,
+)
+from nlparam.results.page.text import DASH, excerpt
 
 PER_GROUP = 6
 MAX_QUOTED = 60
@@ -24,195 +49,67 @@ _CORRECTIONS = {
     "by": "Benjamini-Yekutieli (false discovery rate)",
     "holm": "Holm (family-wise error rate)",
 }
-
-
-class Quoted(NamedTuple):
-    """One text of a group with the judged probability; `whole` is a longer quotation if `text` is not all.
-
-    `picture` is a data URL of the image that the text stands for, if it does.
-    """
-
-    text: str
-    whole: str | None
-    n_characters: int
-    left_out: int
-    probability: float
-    picture: str | None = None
-
-
-class GroupTexts(NamedTuple):
-    """The texts of one group that speak for a predicate, and those that speak against it, surest first."""
-
-    group: str
-    examples_for: list[Quoted]
-    examples_against: list[Quoted]
+_UNKNOWN = Interval(math.nan, math.nan, math.nan)
+# Findings with their numbers, from 1.
+Numbered = Sequence[tuple[int, Finding]]
 
 
 @dataclasses.dataclass(frozen=True)
-class FindingView:
-    """One candidate as the report shows it: figures as text, and as numbers to sort by."""
-
-    number: int
-    sentence: str
-    claimed: bool
-    more: str
-    outcome: str
-    reason: str
-    effect: str
-    effect_value: float | None
-    crude: str
-    crude_value: float | None
-    screening: str
-    screening_value: float | None
-    n_screened: int
-    p_value: float | None
-    p_adjusted: float | None
-    shares: list[tuple[str, str]]
-    ratings: list[float | None]
-    auroc: float | None
-    ranking_p: float | None
-    groups: list[GroupTexts]
-
-
-@dataclasses.dataclass(frozen=True)
-class ComparisonView:
-    """Everything that the report of a comparison shows."""
-
-    title: str
-    model: str
-    summary: str
-    facts: list[Row]
-    warnings: list[str]
-    group_names: list[str]
-    sizes: list[Any]
-    claims: list[FindingView]
-    tested: list[FindingView]
-    others: list[FindingView]
-    omitted: int
-    outcomes: list[tuple[str, int]]
-    direction: str
-    confidence: float
-    covariates: list[str]
-    has_ratings: bool
-    has_ranking: bool
-    costs: list[Row]
-    stages: list[tuple[str, float]]
-    settings: list[Row]
-    versions: list[Row]
-
-
-@dataclasses.dataclass(frozen=True)
-class ComparisonPage(AbstractPage):
+class ComparisonPage(AbstractDescribedPage):
     """The report of a comparison."""
 
     comparison: ComparisonLike
 
-    def html(self) -> str:
-        from nlparam.results.page.render import render
-
-        page, texts = describe_comparison(self.comparison), browse_judgments(self.comparison)
-        sections = [("findings", "Findings"), ("examples", "Examples")]
-        sections += [("texts", "All texts")] if texts else []
-        sections += [("given-up", "Given up"), ("splits", "Splits"), ("cost", "Cost"), ("settings", "Settings")]
-        return render(
-            "comparison.html.j2",
-            charts={"effects": effects_chart(self.comparison)},
-            page=page,
-            sections=sections,
-            texts=texts,
+    def described(self) -> SectionPage:
+        """Chooses what the report shows. The order of the findings is kept."""
+        comparison = self.comparison
+        findings = list(enumerate(comparison.findings[:MAX_ROWS], start=1))
+        tested = [(number, finding) for number, finding in findings if finding.tested]
+        texts, n_claims = browse_judgments(comparison), len(comparison.claims)
+        names = [f"“{excerpt(group.name, 100)}”" for group in comparison.groups]
+        return SectionPage(
+            title=title_of({"goal": comparison.goal}, " and ".join(name[1:-1] for name in names)),
+            model="Comparison",
+            summary=(
+                f"This page shows what tells {' and '.join(filter(None, [', '.join(names[:-1]), names[-1]]))} apart: "
+                f"{len(comparison.findings):,} predicates were proposed from one part of the texts, "
+                f"{len(comparison.tested):,} were tested on another part, and {n_claims:,} "
+                f"{'is' if n_claims == 1 else 'are'} claimed to hold more often in one of the groups."
+            ),
+            facts=_facts(comparison),
+            warnings=[],
+            sections=[
+                Section("findings", "Findings", _findings(comparison, tested)),
+                Section("examples", "Texts of each group", _examples(comparison, tested), "Examples"),
+                *([Section("texts", "All texts", [texts])] if texts else []),
+                Section("given-up", "What was given up, and why", _given_up(comparison, findings), "Given up"),
+                Section("splits", "Splits and their sizes", _splits(comparison), "Splits"),
+            ],
+            **of_result(comparison),
         )
 
-    def figures(self) -> dict[str, dict[str, Any] | str]:
-        chart = effects_chart(self.comparison)
-        return {} if chart is None else {"effects": chart}
-
     def card(self) -> str:
-        return comparison_card(self.comparison)
-
-
-def describe_comparison(comparison: ComparisonLike) -> ComparisonView:
-    """Chooses what the report of a comparison shows. The order of its findings is kept."""
-    names = [excerpt(group.name, 100) for group in comparison.groups]
-    quoted = {id(finding) for finding in comparison.tested[:MAX_QUOTED]}
-    max_bytes = min(MAX_WHOLE, MAX_BYTES // max(1, 2 * PER_GROUP * len(names) * len(quoted)))
-    views = [
-        _finding(comparison, number, finding, max_bytes if id(finding) in quoted else None)
-        for number, finding in enumerate(comparison.findings[:MAX_ROWS], start=1)
-    ]
-    tested = [view for view, finding in zip(views, comparison.findings, strict=False) if finding.tested]
-    goal = comparison.goal.strip()
-    n_claims = len(comparison.claims)
-    return ComparisonView(
-        title=excerpt(goal, MAX_SENTENCE) if goal else " and ".join(names),
-        model="Comparison",
-        summary=(
-            f"This page shows what tells {_listed(names)} apart: {len(comparison.findings):,} predicates were proposed "
-            f"from one part of the texts, {len(comparison.tested):,} were tested on another part, and "
-            f"{n_claims:,} {'is' if n_claims == 1 else 'are'} claimed to hold more often in one of the groups."
-        ),
-        facts=_facts(comparison),
-        warnings=[excerpt(warning, 1000) for warning in comparison.warnings],
-        group_names=names,
-        sizes=list(comparison.groups),
-        claims=[view for view in tested if view.claimed],
-        tested=tested,
-        others=[view for view, finding in zip(views, comparison.findings, strict=False) if not finding.tested],
-        omitted=len(comparison.findings) - len(views),
-        outcomes=_outcomes(comparison),
-        direction=_direction(comparison),
-        confidence=comparison.confidence,
-        covariates=[excerpt(name, 100) for name in comparison.covariates],
-        has_ratings=any(finding.ratings for finding in comparison.findings),
-        has_ranking=any(finding.ranking for finding in comparison.findings),
-        costs=cost_rows(comparison.costs),
-        stages=stage_rows(comparison.costs),
-        settings=value_rows(comparison.settings),
-        versions=value_rows(comparison.versions),
-    )
-
-
-def effects_view(comparison: ComparisonLike) -> QuantityView | None:
-    """The effects of all tested predicates with their intervals, to be drawn; `None` if nothing was tested.
-
-    Of two groups the effects point to the right for the second group and to the left for the first.
-    """
-    found = [(finding, finding.estimate) for finding in comparison.tested]
-    signed = [(finding, _sign(comparison, finding), estimate) for finding, estimate in found if estimate is not None]
-    if not signed:
-        return None
-    signed.sort(key=lambda entry: -entry[1] * entry[2].effect)
-    numbers = {id(finding): number for number, finding in enumerate(comparison.findings, start=1)}
-    # In percentage points, as the tables have them.
-    values = np.asarray([100 * sign * estimate.effect for _, sign, estimate in signed])
-    ends = np.asarray([(100 * sign * estimate.low, 100 * sign * estimate.high) for _, sign, estimate in signed])
-    two = len(comparison.groups) == 2
-    return QuantityView(
-        name="effects",
-        label="Difference of the shares, percentage points",
-        kind="dots",
-        panels=[""],
-        items=[
-            f"{numbers[id(finding)]}. {excerpt(finding.predicate, 80)}"
-            + ("" if two or finding.more is None else f" ({excerpt(finding.more, 30)})")
-            for finding, _, _ in signed
-        ],
-        values=values[None, :],
-        lower=ends.min(axis=1)[None, :],
-        upper=ends.max(axis=1)[None, :],
-        neutral=0.0,
-        direction=_direction(comparison),
-        item_dim="predicate",
-    )
-
-
-def effects_chart(comparison: ComparisonLike) -> dict[str, Any] | None:
-    """The effects as a chart for the page, `None` if nothing was tested."""
-    from nlparam.results.page.charts import specification
-    from nlparam.results.page.plots import quantity_chart
-
-    effects = effects_view(comparison)
-    chart = None if effects is None else quantity_chart(effects)
-    return None if chart is None else specification(chart)
+        """The tested predicates with their effects, claimed ones first."""
+        comparison = self.comparison
+        rows = [
+            card_row(
+                str(place),
+                finding.predicate,
+                finding.more or DASH,
+                _points(finding.estimate).cell("+.1f").text,
+                DASH if finding.p_adjusted is None else f"{finding.p_adjusted:.2g}",
+                "yes" if finding.claimed else "no",
+            )
+            for place, finding in enumerate(sorted(comparison.tested, key=lambda one: not one.claimed), start=1)
+        ]
+        return card(
+            "Comparison of " + ", ".join(f"{group.name} ({group.n_texts:,})" for group in comparison.groups),
+            comparison.goal,
+            ["Proposed for", "Effect, points", "Adjusted p", "Claimed"],
+            rows,
+            f"{len(comparison.claims):,} of {len(comparison.findings):,} candidates are claimed to differ, errors kept "
+            f"to {comparison.level:g}.",
+        )
 
 
 def browse_judgments(comparison: ComparisonLike) -> Browser | None:
@@ -231,100 +128,11 @@ def browse_judgments(comparison: ComparisonLike) -> Browser | None:
         [],
         groups=Groups([group.name for group in comparison.groups], np.asarray(units.group)),
         distinct=False,
+        figure="Judged",
     )
-
-
-def _finding(comparison: ComparisonLike, number: int, finding: Finding, max_bytes: int | None) -> FindingView:
-    estimate, crude, screening = finding.estimate, finding.crude, finding.screening
-    ratings = finding.ratings
-    return FindingView(
-        number=number,
-        sentence=excerpt(finding.predicate, MAX_SENTENCE),
-        claimed=finding.claimed,
-        more=excerpt(finding.more, 100) if finding.more else DASH,
-        outcome=finding.outcome.name.replace("_", " "),
-        reason=excerpt(finding.reason, 500),
-        effect=interval_text(estimate),
-        effect_value=None if estimate is None else estimate.effect,
-        crude=interval_text(crude),
-        crude_value=None if crude is None else crude.effect,
-        screening=interval_text(screening),
-        screening_value=None if screening is None or np.isnan(screening.effect) else screening.effect,
-        n_screened=finding.n_screened,
-        p_value=None if estimate is None else estimate.p_value,
-        p_adjusted=finding.p_adjusted,
-        shares=[
-            (excerpt(share.group, 100), f"{share.mean:.1%} [{share.low:.1%}, {share.high:.1%}] of {share.n_judged:,}")
-            for share in finding.shares
-        ],
-        ratings=[] if ratings is None else [ratings.relevance, ratings.novelty, ratings.significance],
-        auroc=None if finding.ranking is None else finding.ranking.auroc,
-        ranking_p=None if finding.ranking is None else finding.ranking.p_value,
-        groups=[] if max_bytes is None else _texts(comparison, finding, max_bytes),
-    )
-
-
-def _texts(comparison: ComparisonLike, finding: Finding, max_bytes: int) -> list[GroupTexts]:
-    quoted = []
-    for group in comparison.groups:
-        texts = [
-            (
-                example.probability,
-                _quote(example.text, example.probability, max_bytes)._replace(
-                    picture=_picture(comparison, example.text)
-                ),
-            )
-            for example in finding.examples
-            if example.group == group.name
-        ]
-        texts.sort(key=lambda pair: -pair[0])
-        holding = [text for probability, text in texts if probability >= 0.5]
-        failing = [text for probability, text in reversed(texts) if probability < 0.5]
-        quoted.append(GroupTexts(excerpt(group.name, 100), holding[:PER_GROUP], failing[:PER_GROUP]))
-    return quoted
-
-
-def _quote(text: str, probability: float, max_bytes: int) -> Quoted:
-    text = text.strip()
-    short = excerpt(text[: 8 * MAX_EXCERPT], MAX_EXCERPT)
-    whole = text[:max_bytes].encode("utf-8", errors="replace")[:max_bytes].decode("utf-8", errors="ignore")
-    longer = len(text) > MAX_EXCERPT and len(whole) > len(short)
-    return Quoted(short, whole if longer else None, len(text), len(text) - len(whole) if longer else 0, probability)
-
-
-def _picture(comparison: ComparisonLike, text: str) -> str | None:
-    picture = comparison.pictures.get(text, "")
-    return picture if picture.startswith("data:image/jpeg;base64,") else None
-
-
-def interval_text(estimate: Estimate | None) -> str:
-    """An effect with its interval, in percentage points."""
-    if estimate is None or np.isnan(estimate.effect):
-        return DASH
-    return f"{100 * estimate.effect:+.1f} [{100 * estimate.low:+.1f}, {100 * estimate.high:+.1f}]"
-
-
-def _sign(comparison: ComparisonLike, finding: Finding) -> float:
-    return -1.0 if len(comparison.groups) == 2 and finding.more == comparison.groups[0].name else 1.0
-
-
-def _direction(comparison: ComparisonLike) -> str:
-    if len(comparison.groups) == 2:
-        first, second = (excerpt(group.name, 80) for group in comparison.groups)
-        return f"To the right a predicate holds more often in “{second}”, to the left in “{first}”."
-    return "To the right a predicate holds more often in the group that it names than in the others, to the left less."
-
-
-def _outcomes(comparison: ComparisonLike) -> list[tuple[str, int]]:
-    counted: dict[str, int] = {}
-    for finding in comparison.findings:
-        counted[finding.outcome.value] = counted.get(finding.outcome.value, 0) + 1
-    return list(counted.items())
 
 
 def _facts(comparison: ComparisonLike) -> list[Row]:
-    settings = comparison.settings
-    date = settings.get("date") or datetime.date.today().isoformat()
     correction = _CORRECTIONS.get(comparison.correction, comparison.correction)
     return [
         *[Row(excerpt(group.name, 60), f"{group.n_texts:,} texts") for group in comparison.groups[:8]],
@@ -332,37 +140,198 @@ def _facts(comparison: ComparisonLike) -> list[Row]:
         Row("Errors kept to", f"{comparison.level:g}, {correction}"),
         Row("Intervals", f"{comparison.confidence:.0%}, each by itself"),
         *([Row("Adjusted for", ", ".join(map(str, comparison.covariates)))] if comparison.covariates else []),
-        *[Row(label, value_text(settings[key])) for key, label in NAMED_SETTINGS.items() if settings.get(key)],
-        Row("Date", excerpt(str(date), 40)),
+        *named_settings(comparison.settings),
+        date_row(comparison.settings),
     ]
 
 
-def _listed(names: list[str]) -> str:
-    named = [f"“{name}”" for name in names]
-    return named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
+def _findings(comparison: ComparisonLike, tested: Numbered) -> list[Block]:
+    covariates = ", ".join(excerpt(name, 100) for name in comparison.covariates)
+    nothing = "" if comparison.claims else " No difference is claimed: what was found, chance may explain."
+    blocks: list[Block] = [
+        Warnings([excerpt(warning, 1000) for warning in comparison.warnings]),
+        Words(
+            "An effect is a difference of shares in percentage points: by how much more often a predicate holds in a "
+            f"group than in the others{', adjusted for ' + covariates if covariates else ''}. Effects are measured on "
+            "texts that no predicate was proposed from. Intervals are at "
+            f"{comparison.confidence:.0%} for each predicate by itself; p-values are adjusted for the number of "
+            "predicates tested. A predicate is proposed for the group in which it held more often on the research "
+            f"split; below 0, the test says otherwise.{nothing}"
+        ),
+    ]
+    if not tested:
+        return [*blocks, Words("Nothing was tested.", muted=True)]
+    return [*blocks, *_effects(comparison, tested), _tested_table(comparison, tested)]
 
 
-def comparison_card(comparison: ComparisonLike) -> str:
-    """The tested predicates of a comparison with their effects, as HTML."""
-    from nlparam.comparing.page import interval_text
-
-    tested = sorted(comparison.tested, key=lambda finding: not finding.claimed)
-    rows = [
-        card_row(
-            str(number),
-            finding.predicate,
-            finding.more or "–",
-            interval_text(finding.estimate),
-            "–" if finding.p_adjusted is None else f"{finding.p_adjusted:.2g}",
-            "yes" if finding.claimed else "no",
+def _effects(comparison: ComparisonLike, tested: Numbered) -> list[Block]:
+    """A chart of the effects. Of two groups they point to the right for the second group, to the left for the first."""
+    two = len(comparison.groups) == 2
+    if two:
+        first, second = (excerpt(group.name, 80) for group in comparison.groups)
+        direction = f"To the right a predicate holds more often in “{second}”, to the left in “{first}”."
+    else:
+        direction = (
+            "To the right a predicate holds more often in the group that it names than in the others, to the left less."
         )
-        for number, finding in enumerate(tested, start=1)
-    ]
-    return card(
-        "Comparison of " + ", ".join(f"{group.name} ({group.n_texts:,})" for group in comparison.groups),
-        comparison.goal,
-        ["Proposed for", "Effect, points", "Adjusted p", "Claimed"],
-        rows,
-        f"{len(comparison.claims):,} of {len(comparison.findings):,} candidates are claimed to differ, errors kept to "
-        f"{comparison.level:g}.",
+    effects = []
+    for place, finding in tested:
+        turned = two and finding.more == comparison.groups[0].name
+        named = "" if two or finding.more is None else f" ({excerpt(finding.more, 30)})"
+        name = f"{place}. {excerpt(finding.predicate, 80)}{named}"
+        effects.append((name, _points(finding.estimate, -100.0 if turned else 100.0)))
+    effects.sort(key=lambda effect: -effect[1].value)
+    return interval_chart(
+        "effects",
+        "Effects of the tested predicates with confidence intervals",
+        [name for name, _ in effects],
+        {"": [effect for _, effect in effects]},
+        label="Difference of the shares, percentage points",
+        caption=(
+            f"{direction} The line through a dot is its confidence interval; the dashed line at 0 means no difference."
+        ),
+        neutral=0.0,
+        of="predicate",
     )
+
+
+def _tested_table(comparison: ComparisonLike, tested: Numbered) -> Table:
+    adjusted = bool(comparison.covariates)
+    rated = any(finding.ratings for finding in comparison.findings)
+    ranked = any(finding.ranking for finding in comparison.findings)
+    ratings = ("Relevance", "Novelty", "Significance")
+    figures = ["Effect", *(["Not adjusted"] if adjusted else []), "Adjusted p", *(ratings if rated else [])]
+    columns = [Column("No.", "number"), Column("Predicate", "head"), Column("Claimed"), Column("Proposed for")]
+    rows = [
+        [
+            whole(place),
+            Cell(excerpt(finding.predicate, MAX_SENTENCE), link=f"#finding-{place}"),
+            Cell("yes" if finding.claimed else "no"),
+            Cell(excerpt(finding.more, 100) if finding.more else DASH),
+            _points(finding.estimate).cell("+.1f"),
+            *([_points(finding.crude).cell("+.1f")] if adjusted else []),
+            p_value(finding.p_adjusted),
+            *([number(getattr(finding.ratings, name.lower(), None), ".1f") for name in ratings] if rated else []),
+            *([number(finding.ranking.auroc if finding.ranking else None)] if ranked else []),
+        ]
+        for place, finding in tested
+    ]
+    meaning = (
+        "Relevance to the goal, novelty and significance are ratings by the language model: 0 not, 1 somewhat, 2 very."
+    )
+    return Table(
+        "findings",
+        "Tested predicates and their effects, in percentage points with confidence intervals",
+        [*columns, *(Column(name, "number") for name in [*figures, *(["AUROC"] if ranked else [])])],
+        rows,
+        meaning if rated else "",
+    )
+
+
+def _examples(comparison: ComparisonLike, tested: Numbered) -> list[Block]:
+    n_quotes = 2 * PER_GROUP * len(comparison.groups) * len(tested[:MAX_QUOTED])
+    max_bytes = min(MAX_WHOLE, MAX_BYTES // max(1, n_quotes))
+    items = []
+    for at, (place, finding) in enumerate(tested):
+        sides = _quotes(comparison, finding, max_bytes) if at < MAX_QUOTED else []
+        left_out = Words("No texts are quoted, to keep this page small; the table of all texts has some.", muted=True)
+        shares = [
+            f"{excerpt(share.group, 100)}: {Interval(share.mean, share.low, share.high).cell(of=share.n_judged).text}"
+            for share in finding.shares
+        ]
+        effect = _points(finding.estimate).cell("+.1f").text
+        items.append(
+            Item(
+                excerpt(finding.predicate, MAX_SENTENCE),
+                f"{finding.outcome.name.replace('_', ' ')}, {effect}",
+                sides or [left_out],
+                str(place),
+                f"finding-{place}",
+                [excerpt(finding.reason, 500), *shares],
+            )
+        )
+    more = (
+        "The figure of each text is the judged probability that the predicate holds for it. These texts were drawn "
+        "from those that the effects rest on."
+    )
+    listed = Folded(items, noun="predicate") if items else Words("Nothing was tested.", muted=True)
+    return [Words(more), listed]
+
+
+def _quotes(comparison: ComparisonLike, finding: Finding, max_bytes: int) -> list[Quotes]:
+    """For each group the texts that speak for a predicate, and those that speak against it, surest first."""
+    sides = []
+    for group in comparison.groups:
+        texts = [example for example in finding.examples if example.group == group.name]
+        texts.sort(key=lambda example: -example.probability)
+        holding = [example for example in texts if example.probability >= 0.5][:PER_GROUP]
+        failing = [example for example in reversed(texts) if example.probability < 0.5][:PER_GROUP]
+        for words, examples in (("it holds", holding), ("it does not", failing)):
+            quotes = [
+                Quote(
+                    quotable(example.text, max_bytes),
+                    [Tag(f"{example.probability:.2f}", "strong")],
+                    picture=_picture(comparison, example.text),
+                )
+                for example in examples
+            ]
+            sides.append(Quotes(f"{excerpt(group.name, 100)}: {words}", quotes))
+    return sides
+
+
+def _picture(comparison: ComparisonLike, text: str) -> str | None:
+    picture = comparison.pictures.get(text, "")
+    return picture if picture.startswith("data:image/jpeg;base64,") else None
+
+
+def _given_up(comparison: ComparisonLike, findings: Numbered) -> list[Block]:
+    outcomes = Counter(finding.outcome.value for finding in comparison.findings)
+    blocks: list[Block] = [Pairs("Candidates by outcome", [Row(name, f"{n:,}") for name, n in outcomes.items()], True)]
+    omitted = len(comparison.findings) - len(findings)
+    rows = [
+        [
+            whole(place),
+            Cell(excerpt(finding.predicate, MAX_SENTENCE)),
+            Cell(finding.outcome.name.replace("_", " ")),
+            Cell(excerpt(finding.reason, 500)),
+            whole(finding.n_screened),
+            _points(finding.screening).cell("+.1f"),
+        ]
+        for place, finding in findings
+        if not finding.tested
+    ]
+    if not rows:
+        more = f" {omitted:,} more are left out to keep this page small." if omitted else ""
+        return [*blocks, Words("Every candidate was tested." + more, muted=True)]
+    columns = [Column("No.", "number"), Column("Predicate", "head"), Column("Outcome"), Column("Why")]
+    caption = (
+        "Predicates that were not tested. Screening is by other texts than a test; the best of many look better there "
+        "than they are."
+    )
+    columns += [Column("Texts judged", "number"), Column("Effect at screening", "number")]
+    return [*blocks, Table("given-up", caption, columns, rows, omitted=omitted)]
+
+
+def _splits(comparison: ComparisonLike) -> list[Block]:
+    names = ("Texts", "Distinct", "Research split", "Validation split", "Of these to be judged")
+    counts = ("n_texts", "n_distinct", "n_research", "n_validation", "n_validated")
+    return [
+        Words(
+            "Predicates are proposed and screened on the research split, and tested on the validation split, which has "
+            "no text in common with it."
+        ),
+        Table(
+            "splits",
+            "Texts of each group and split",
+            [Column("Group", "head"), *(Column(name, "number") for name in names)],
+            [[Cell(group.name), *(whole(getattr(group, name)) for name in counts)] for group in comparison.groups],
+        ),
+    ]
+
+
+def _points(estimate: Estimate | None, scale: float = 100.0) -> Interval:
+    """An effect with its interval in percentage points; turned round if `scale` is below 0."""
+    if estimate is None:
+        return _UNKNOWN
+    low, high = sorted((scale * estimate.low, scale * estimate.high))
+    return Interval(scale * estimate.effect, low, high)

@@ -5,7 +5,6 @@ import json
 
 import pytest
 
-from nlparam.comparing.page import describe_comparison, effects_view
 from nlparam.comparing.records import OUTCOMES
 from nlparam.taxonomies.page.drift import kept_update
 from nlparam.taxonomies.page.icicle import LETTER_WIDTH, ROOT_WIDTH, WIDTH, icicle
@@ -156,9 +155,8 @@ def test_each_finding_stands_where_its_outcome_puts_it(comparison):
 
 
 def drawn(comparison):
-    view = effects_view(comparison)
-    assert view is not None
-    return view
+    (chart,) = comparison.page().described().charts
+    return chart.view
 
 
 def drawn_ends(view):
@@ -184,16 +182,18 @@ def test_effects_point_to_the_group_in_which_a_predicate_holds_more_often(compar
 
 
 def test_texts_are_quoted_under_their_group_and_side(comparison):
-    for view, finding in zip(describe_comparison(comparison).tested, comparison.tested, strict=True):
-        for group in view.groups:
-            for side, holds in ((group.examples_for, True), (group.examples_against, False)):
-                known = {e.text: e for e in finding.examples if e.group == group.group}
-                assert all(known[quoted.text].probability == quoted.probability for quoted in side)
-                assert all((quoted.probability > 0.5) == holds for quoted in side)
+    examples = next(one for one in comparison.page().described().sections if one.identity == "examples")
+    for item, finding in zip(examples.blocks[1].items, comparison.tested, strict=True):
+        for side in item.blocks:
+            group, words = side.heading.split(": ")
+            known = {example.text: example.probability for example in finding.examples if example.group == group}
+            shown = [(known[quote.excerpt.text], quote.tags[0].words) for quote in side.quotes]
+            assert all(f"{probability:.2f}" == tag for probability, tag in shown)
+            assert all((probability > 0.5) == (words == "it holds") for probability, _ in shown)
 
 
 def test_a_comparison_without_a_test_is_a_whole_page():
     comparison = make_comparison(n_tested=0)
     page = Page(comparison.report())
     assert "Nothing was tested" in page.all("main")[0].text
-    assert effects_view(comparison) is None
+    assert comparison.page().figures() == {}

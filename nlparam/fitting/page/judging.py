@@ -1,110 +1,278 @@
-"""What the report shows of the judging itself: the certificate of a cascade, and how the judge was calibrated."""
+"""The sections of a fit about its judging: agreement of head and language model, the audit, and the calibration."""
 
-import dataclasses
+import math
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nlparam.results.page.charts import specification
-from nlparam.results.page.examples import excerpt
+import numpy as np
+
+from nlparam.fitting.page.predicates import Predicate
+from nlparam.results.page.blocks import Block, Cell, Chart, Column, Heading, Pairs, Row, Section, Table, Words
+from nlparam.results.page.examples import MIN_GAP
 from nlparam.results.page.quantities import stated
+from nlparam.results.page.rows import MAX_SENTENCE
+from nlparam.results.page.sections import number, whole
+from nlparam.results.page.text import excerpt
 
 if TYPE_CHECKING:
+    import altair
+
+    from nlparam.corpus.corpus import Corpus
     from nlparam.fitting.records import FitLike
 
-
-class Bound(NamedTuple):
-    """What was proved of one predicate alone."""
-
-    number: int
-    sentence: str
-    recall: float
-    precision: float
-
-
-@dataclasses.dataclass(frozen=True)
-class CertificateView:
-    """The certificate of a cascade: its statement in words, its figures, and the bounds of each predicate."""
-
-    sentence: str
-    rows: list[tuple[str, str]]
-    bounds: list[Bound]
+MAX_POINTS = 1500
+# Up to this many predicates get a panel of their own; more share one.
+MAX_PANELS = 12
+PANEL = 150
+MAX_DISAGREEMENTS = 60
+PER_PREDICATE = 5
+MAX_WORDS = 240
+MAX_NAME = 120
 
 
-@dataclasses.dataclass(frozen=True)
-class CalibrationView:
-    """How the judge was calibrated: the expected calibration error before and after, and the points of both curves.
+class Judged(NamedTuple):
+    """One judged text: what the language model answered and what the fit denotes."""
 
-    `points` are (curve, mean probability, share of true labels, number of labels).
-    """
-
-    n_labels: int
-    n_failed: int
-    slope: float
-    offset: float
-    before: float
-    after: float
-    points: list[tuple[str, float, float, int]]
+    predicate: int
+    text: int
+    answered: float
+    denoted: float
 
 
-def certificate_view(fit: "FitLike") -> CertificateView | None:
-    """What the report says of the audit, `None` for a fit without one."""
+def agreement_section(fit: "FitLike", predicates: list[Predicate], answers: Sequence[dict[int, float]]) -> Section:
+    """How far the head and the language model say the same, and where they do not."""
+    columns = [Column("Judgments left out in turn", "number"), Column("Agreement", "number"), Column("F1", "number")]
+    columns += [Column("Mean answer", "number"), Column("Prevalence", "number")]
+    judged = judged_texts(fit, answers)
+    drawn = judged[:: max(1, -(-len(judged) // MAX_POINTS))]
+    shown = f" ({len(drawn):,} of {len(judged):,} shown)" if len(drawn) < len(judged) else ""
+    blocks: list[Block] = [
+        Words(
+            "Agreement is the share of equal yes/no answers of the head and the language model on judgments left out "
+            "of training, after each predicate's bias is removed; F1 is that of the head's \"yes\"."
+        ),
+        Table(
+            "agreement",
+            "Agreement of the head with the language model",
+            [Column("Predicate", "head"), *columns],
+            [
+                [
+                    one.head,
+                    *one.agreement_cells(),
+                    number(float(np.mean(one.answered)) if one.answered else None, ".1%"),
+                    number(one.prevalence, ".1%"),
+                ]
+                for one in predicates
+            ],
+        ),
+        Chart(
+            "agreement",
+            "Language model’s answers and denotations of judged texts",
+            f"Each dot is a judged text{shown}: the language model's answer across, the denotation up. In the lower "
+            "left and upper right quarters both say the same. A cloud that lies to one side of the vertical line "
+            "shows a bias of the language model, which the head corrects. The head was trained on these texts, so "
+            "judge its agreement by the table.",
+            _agreement_chart(drawn),
+        ),
+    ]
+    if judged:
+        blocks += disagreements(fit.corpus, [excerpt(sentence, MAX_NAME) for sentence in fit.predicates], judged)
+    else:
+        blocks.append(Words("The language model judged none of these predicates.", muted=True))
+    return Section("agreement", "Agreement with the language model", blocks, "Agreement")
+
+
+def judged_texts(fit: "FitLike", answers: Sequence[dict[int, float]]) -> list[Judged]:
+    """The judged texts of each predicate in turn."""
+    return [
+        Judged(index, text, answered, float(fit.denotations[text, index]))
+        for index, known in enumerate(answers)
+        for text, answered in sorted(known.items())
+    ]
+
+
+def disagreements(corpus: "Corpus", names: list[str], judged: list[Judged]) -> Iterator[Block]:
+    """How often denotation and language model say the opposite of each predicate, and the texts with widest gaps."""
+    known = [one for one in judged if math.isfinite(one.answered)]
+    counts = np.zeros((len(names), 2, 2), dtype=int)
+    for one in known:
+        counts[one.predicate, int(one.denoted >= 0.5), int(one.answered >= 0.5)] += 1
+    kinds = {
+        "Both yes": (1, 1),
+        "Both no": (0, 0),
+        "Only the language model says yes": (0, 1),
+        "Only the denotation says yes": (1, 0),
+    }
+    yield Heading("Where the two disagree", "disagreements")
+    yield Table(
+        "crossed",
+        "Judged texts by what the denotation and the language model say of them",
+        [Column("Predicate", "head"), *(Column(name, "number") for name in kinds)],
+        [
+            [Cell(f"{index + 1} {name}"), *(whole(int(counts[index][kind])) for kind in kinds.values())]
+            for index, name in enumerate(names)
+        ],
+    )
+    widest = _widest(corpus, known)
+    if not widest:
+        yield Words(f"They say opposite things of no text by more than {MIN_GAP:.2f}.", muted=True)
+        return
+    yield Table(
+        "disagreements",
+        f"The widest disagreements, at most {PER_PREDICATE} of a predicate",
+        [
+            Column("Text no.", "number"),
+            Column("Text", "text"),
+            Column("Predicate", "head"),
+            Column("Denotation", "number"),
+            Column("Language model", "number"),
+        ],
+        [
+            [
+                whole(one.text),
+                Cell(excerpt(corpus.texts[one.text][: 8 * MAX_WORDS], MAX_WORDS)),
+                Cell(f"{one.predicate + 1} {names[one.predicate]}", link=f"#predicate-{one.predicate + 1}"),
+                number(one.denoted),
+                number(one.answered),
+            ]
+            for one in widest
+        ],
+    )
+
+
+def _widest(corpus: "Corpus", judged: list[Judged]) -> list[Judged]:
+    """The widest disagreements, a few of each predicate; equal texts have equal figures: one of them is enough."""
+    opposed = [one for one in judged if (one.denoted >= 0.5) != (one.answered >= 0.5)]
+    opposed = [one for one in opposed if abs(one.denoted - one.answered) > MIN_GAP]
+    opposed.sort(key=lambda one: -abs(one.denoted - one.answered))
+    chosen: list[set[int]] = [set() for _ in range(1 + max((one.predicate for one in judged), default=0))]
+    widest = []
+    for one in opposed:
+        seen, row = chosen[one.predicate], int(corpus.row[one.text])
+        if row not in seen and len(seen) < PER_PREDICATE:
+            seen.add(row)
+            widest.append(one)
+    return widest[:MAX_DISAGREEMENTS]
+
+
+def _agreement_chart(judged: list[Judged]) -> "altair.TopLevelMixin | None":
+    """The language model's answers against the denotations, a panel per predicate; `None` without judgments."""
+    import altair as alt
+
+    judged = [one for one in judged if math.isfinite(one.answered) and math.isfinite(one.denoted)]
+    if not judged:
+        return None
+    rows = [
+        {
+            "p": f"Predicate {one.predicate + 1}",
+            "text": one.text,
+            "x": round(one.answered, 3),
+            "y": round(one.denoted, 3),
+        }
+        for one in judged
+    ]
+    unit, axis = alt.Scale(domain=[0, 1]), alt.Axis(values=[0, 0.5, 1], format=".1f")
+    dots = (
+        alt.Chart()
+        .mark_circle(size=26, opacity=0.55)
+        .encode(
+            x=alt.X("x:Q", scale=unit, axis=axis, title="Language model"),
+            y=alt.Y("y:Q", scale=unit, axis=axis, title="Denotation"),
+            tooltip=[
+                alt.Tooltip("p:N", title="Of"),
+                alt.Tooltip("text:Q", title="Text", format="d"),
+                alt.Tooltip("x:Q", title="Language model", format=".2f"),
+                alt.Tooltip("y:Q", title="Denotation", format=".2f"),
+            ],
+        )
+    )
+    # Crossing lines at one half: the two quadrants on the rising diagonal hold the texts on which both agree.
+    halves = [alt.Chart().mark_rule(strokeDash=[3, 3]).encode(**{axis: alt.datum(0.5)}) for axis in ("x", "y")]
+    order = list(dict.fromkeys(row["p"] for row in rows))
+    single = not 1 < len(order) <= MAX_PANELS
+    size = 300 if single else PANEL
+    layers = alt.layer(*halves, dots, data=alt.InlineData(values=rows)).properties(width=size, height=size)
+    if single:
+        return layers
+    return layers.facet(facet=alt.Facet("p:N", sort=order, title=None), columns=min(5, len(order)))
+
+
+def certificate_section(fit: "FitLike") -> Section | None:
+    """What the audit of a cascade proved; `None` for a fit without one."""
     certificate = fit.certificate
     if certificate is None:
         return None
     target = certificate.target
-    sentence = (
+    statement = (
         f"With probability {stated(1 - target.failure_probability)} over the draw of the audit, the yes/no denotations "
         f"on this page have a recall of at least {certificate.recall:.1%} and a precision of at least "
         f"{certificate.precision:.1%} against the language model asked about every text (targets "
         f"{stated(target.recall)} and {stated(target.precision)})."
     )
-    rows = [
-        ("Pairs of text and predicate", f"{certificate.n_pairs:,}"),
-        ("Asked of the language model", f"{certificate.n_asked:,} ({1 - certificate.saved:.1%})"),
-        ("Of these for training the head", f"{certificate.n_training:,}"),
-        ("Drawn at random by the audit", f"{certificate.n_audit:,}"),
-        ("Answered by the head", f"{certificate.n_head:,}"),
-        ("Estimated disagreement where the head answers", f"{certificate.disagreement:.1%}"),
-        ("Answers that were unusable", f"{certificate.n_failed:,}"),
+    figures = [
+        Row("Pairs of text and predicate", f"{certificate.n_pairs:,}"),
+        Row("Asked of the language model", f"{certificate.n_asked:,} ({1 - certificate.saved:.1%})"),
+        Row("Of these for training the head", f"{certificate.n_training:,}"),
+        Row("Drawn at random by the audit", f"{certificate.n_audit:,}"),
+        Row("Answered by the head", f"{certificate.n_head:,}"),
+        Row("Estimated disagreement where the head answers", f"{certificate.disagreement:.1%}"),
+        Row("Answers that were unusable", f"{certificate.n_failed:,}"),
     ]
     each = zip(fit.predicates, certificate.predicate_recall, certificate.predicate_precision, strict=True)
-    bounds = [Bound(number, excerpt(sentence, 300), r, p) for number, (sentence, r, p) in enumerate(each, 1)]
-    return CertificateView(sentence, rows, bounds)
+    bounds = Table(
+        "bounds",
+        "Bounds of each predicate alone, which fewer audited texts support",
+        [Column("Predicate", "head"), Column("Recall at least", "number"), Column("Precision at least", "number")],
+        [
+            [Cell(f"{place} {excerpt(sentence, MAX_SENTENCE)}"), number(recall, ".1%"), number(precision, ".1%")]
+            for place, (sentence, recall, precision) in enumerate(each, start=1)
+        ],
+    )
+    blocks = [Words(statement), Pairs("The audit in figures", figures, numbers=True), bounds]
+    return Section("certificate", "What the audit proved", blocks, "Audit")
 
 
-def calibration_view(fit: "FitLike") -> CalibrationView | None:
-    """What the report says of the calibration, `None` for a fit without one."""
+def calibration_section(fit: "FitLike") -> Section | None:
+    """How the judge was calibrated; `None` for a fit without it."""
     summary = fit.calibration
     if summary is None:
         return None
-    points = [
-        (name, float(predicted), float(observed), int(count))
-        for name, curve in (("as answered", summary.before), ("calibrated", summary.after))
-        for predicted, observed, count in zip(curve.predicted, curve.observed, curve.counts, strict=True)
-        if count
-    ]
-    return CalibrationView(
-        n_labels=summary.n_labels,
-        n_failed=summary.n_failed,
-        slope=summary.calibration.slope,
-        offset=summary.calibration.offset,
-        before=summary.before.ece,
-        after=summary.after.ece,
-        points=points,
+    slope, offset = summary.calibration.slope, summary.calibration.offset
+    failed = f" {summary.n_failed:,} labelled pairs had no usable answer." if summary.n_failed else ""
+    return Section(
+        "calibration",
+        "Calibration of the judge",
+        [
+            Words(
+                f"Judgments were corrected by {summary.n_labels:,} labels: their log-odds are multiplied by "
+                f"{slope:.2f}, and {offset:.2f} is added. The expected calibration error is "
+                f"{number(summary.before.ece, '.1%').text} as answered and {number(summary.after.ece, '.1%').text} "
+                f"calibrated, on labels left out in turn.{failed}"
+            ),
+            Chart(
+                "reliability",
+                "Reliability curves of the judge",
+                "In each bin of probabilities, the share of labels that are true. On the broken diagonal a "
+                "probability means what it says; below it the judge says yes too readily.",
+                _reliability_chart({"as answered": summary.before, "calibrated": summary.after}),
+            ),
+        ],
+        "Calibration",
     )
 
 
-def reliability_chart(view: CalibrationView | None) -> dict[str, Any] | None:
+def _reliability_chart(curves: dict[str, Any]) -> "altair.TopLevelMixin":
     """The reliability curves before and after calibration, with the diagonal of a perfect judge."""
-    if view is None:
-        return None
     import altair as alt
 
     rows = [
-        {"curve": curve, "x": round(predicted, 4), "y": round(observed, 4), "n": count}
-        for curve, predicted, observed, count in view.points
+        {"curve": name, "x": round(float(predicted), 4), "y": round(float(observed), 4), "n": int(count)}
+        for name, curve in curves.items()
+        for predicted, observed, count in zip(curve.predicted, curve.observed, curve.counts, strict=True)
+        if count
     ]
     scale, axis = alt.Scale(domain=[0, 1]), alt.Axis(values=[0, 0.5, 1], format=".1f")
-    curves = (
+    lines = (
         alt.Chart(alt.InlineData(values=rows))
         .mark_line(point=alt.OverlayMarkDef(filled=True, size=50))
         .encode(
@@ -121,4 +289,4 @@ def reliability_chart(view: CalibrationView | None) -> dict[str, Any] | None:
     )
     ends = alt.InlineData(values=[{"x": 0, "y": 0}, {"x": 1, "y": 1}])
     diagonal = alt.Chart(ends).mark_line(strokeDash=[3, 3], strokeWidth=1).encode(x="x:Q", y="y:Q")
-    return specification(alt.layer(diagonal, curves).properties(width=300, height=300))
+    return alt.layer(diagonal, lines).properties(width=300, height=300)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from nlparam.results.page.examples import excerpt
 from nlparam.results.page.quantities import MAX_NAME, Intervals, Observed, QuantityView, figure, positions
+from nlparam.results.page.text import excerpt
 
 if TYPE_CHECKING:
     from nlparam.fitting.records import FitLike

@@ -1,31 +1,39 @@
-"""The page of a fit, put together."""
+"""The page of a fit, put together; its card in a notebook; one of its quantities as a chart."""
 
 import dataclasses
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from nlparam.fitting.page.card import fit_card
-from nlparam.fitting.page.charts import fit_charts
-from nlparam.fitting.page.consensus import stability_view
-from nlparam.fitting.page.content import browse, describe
-from nlparam.fitting.page.quantities import view_quantities
-from nlparam.results.page.page import AbstractPage
+import numpy as np
+
+from nlparam.fitting.page.judging import agreement_section, calibration_section, certificate_section
+from nlparam.fitting.page.predicates import describe_predicates, examples_section, overlap_section, predicates_section
+from nlparam.fitting.page.quantities import goodness, view_quantities
+from nlparam.fitting.page.search import stability_section, trace_section
+from nlparam.results.page.blocks import Block, Counts, Section, Words
+from nlparam.results.page.browser import Browser, browse_texts
+from nlparam.results.page.card import card, card_row
+from nlparam.results.page.examples import answers_by_predicate
 from nlparam.results.page.plots import quantity_chart
 from nlparam.results.page.quantities import Intervals
-from nlparam.results.page.render import render
-from nlparam.results.page.results import describe_result
+from nlparam.results.page.quantity_blocks import quantity_blocks
+from nlparam.results.page.rows import MAX_SENTENCE, Row, date_row, named_settings, title_of
+from nlparam.results.page.sections import AbstractDescribedPage, SectionPage, counted, number, of_result
+from nlparam.results.page.text import excerpt, loss_figure
 
 if TYPE_CHECKING:
     import altair
 
+    from nlparam.denotation.goal import GoalFollowing
     from nlparam.fitting.records import FitLike
 
 # Characters of the name of a file.
 _MAX_NAME = 80
+_CHARTS = ("trace", "agreement", "reliability")
 
 
 @dataclasses.dataclass(frozen=True)
-class FitPage(AbstractPage):
+class FitPage(AbstractDescribedPage):
     """The report of a fit; one whose predictions are not clusters is shown without sizes.
 
     `intervals` are the credible intervals of its quantities by name, as
@@ -35,40 +43,137 @@ class FitPage(AbstractPage):
     fit: "FitLike"
     intervals: Intervals | None = None
 
-    def html(self) -> str:
-        page, texts = describe(self.fit, self.intervals), browse(self.fit)
-        stability = stability_view(self.fit.stability)
-        results = [describe_result(view, number) for number, view in enumerate(page.quantities, start=1)]
-        sections = [("predicates", "Predicates")]
-        sections += [("results", "Results")] if results or page.goodness else []
-        sections += [("examples", "Examples")]
-        sections += [("texts", "All texts")] if texts else []
-        sections += [("overlap", "Overlap"), ("agreement", "Agreement")]
-        sections += [("certificate", "Audit")] if page.certificate else []
-        sections += [("calibration", "Calibration")] if page.calibration else []
-        sections += [("stability", "Stability")] if stability else []
-        sections += [("trace", "Trace"), ("cost", "Cost"), ("settings", "Settings")]
-        return render(
-            "fit.html.j2",
-            charts=fit_charts(page),
-            page=page,
-            results=results,
-            sections=sections,
-            stability=stability,
-            texts=texts,
+    def described(self) -> SectionPage:
+        """Chooses what the report shows. The order of the fit's predicates is kept."""
+        fit = self.fit
+        model, n_texts = type(fit.model).__name__, len(fit.corpus)
+        answers = _answers(fit)
+        predicates = describe_predicates(fit, answers)
+        texts = browse(fit, answers)
+        found = [
+            predicates_section(fit, predicates),
+            self._results(),
+            examples_section(predicates),
+            Section("texts", "All texts", [texts]) if texts else None,
+            overlap_section(fit),
+            agreement_section(fit, predicates, answers),
+            certificate_section(fit),
+            calibration_section(fit),
+            stability_section(fit.stability),
+            trace_section(fit.trace),
+        ]
+        return SectionPage(
+            title=title_of(fit.settings, f"{model} of {n_texts:,} texts"),
+            model=model,
+            summary=(
+                f"This page shows the {counted(len(predicates), 'predicate')} that {model} found in "
+                f"{counted(n_texts, 'text')}: how common each is, texts that speak for and against it, how far its "
+                "probabilities agree with the language model, and what the fit cost."
+            ),
+            facts=_facts(fit, model),
+            warnings=[],
+            sections=[section for section in found if section is not None],
+            **of_result(fit),
         )
 
-    def figures(self) -> dict[str, dict[str, Any] | str]:
-        page = describe(self.fit, self.intervals)
-        charts, drawn = fit_charts(page), {}
-        for at, view in enumerate(page.quantities, start=1):
+    def card(self) -> str:
+        """The predicates with their prevalence and the agreement of the head."""
+        fit = self.fit
+        rows = [
+            card_row(
+                str(one.number),
+                one.sentence,
+                *([] if one.size is None else [f"{one.size:,}"]),
+                number(one.prevalence, ".1%").text,
+                number(one.agreement.agreement if one.agreement else None, ".1%").text,
+                bar=one.prevalence if np.isfinite(one.prevalence) else 0.0,
+            )
+            for one in describe_predicates(fit)
+        ]
+        return card(
+            f"{type(fit.model).__name__} of {len(fit.corpus):,} texts",
+            str(fit.settings.get("goal") or ""),
+            [*(["Texts"] if fit.model.assigns_texts else []), "Prevalence", "Head agrees"],
+            rows,
+            f"{len(fit.judgments):,} judgments. Ended because {fit.result.value}. "
+            "fit.report(path) writes the whole report, fit.plot() draws a result.",
+        )
+
+    def _results(self) -> Section | None:
+        fit, blocks, names = self.fit, list[Block](), set[str]()
+        if measured := goodness(fit):
+            more = "Measured on the texts that the model was fitted to: on new texts, expect less."
+            blocks += [Counts([Row(*row) for row in measured.rows]), Words(more, muted=True)]
+        for at, view in enumerate(view_quantities(fit, self.intervals), start=1):
+            # The shares of clusters stand in the table of predicates already.
+            if fit.model.assigns_texts and view.name == "share":
+                continue
             # Quantities are named by whoever wrote the model: perhaps as another figure is.
             name = re.sub(r"[^\w-]+", "-", view.name)[:_MAX_NAME]
-            drawn[f"{name}-{at}" if name in drawn or name in charts else name] = charts.pop(f"quantity-{at}")
-        return {name: chart for name, chart in (drawn | charts).items() if chart is not None}
+            name = f"{name}-{at}" if name in names or name in _CHARTS else name
+            names.add(name)
+            blocks += quantity_blocks(view, name)
+        return Section("results", "What the model says", blocks, "Results") if blocks else None
 
-    def card(self) -> str:
-        return fit_card(self.fit)
+
+def browse(fit: "FitLike", answers: list[dict[int, float]]) -> Browser | None:
+    """The texts of a fit; `None` if it has none with words, or no predicate."""
+    return browse_texts(
+        fit.corpus,
+        [f"{number}. {predicate}" for number, predicate in enumerate(fit.predicates, start=1)],
+        np.asarray(fit.denotations, dtype=float),
+        answers,
+        clusters=np.asarray(fit.predictions) if fit.model.assigns_texts else None,
+    )
+
+
+def _answers(fit: "FitLike") -> list[dict[int, float]]:
+    answers = answers_by_predicate(fit.judgments, len(fit.corpus))
+    return [answers.get(predicate, {}) for predicate in fit.predicates]
+
+
+def _facts(fit: "FitLike", model: str) -> list[Row]:
+    n_texts, n_distinct, n_blank = len(fit.corpus), len(fit.corpus.distinct), int(fit.corpus.blank.sum())
+    notes = [f"{n_distinct:,} distinct"] if n_distinct + n_blank < n_texts else []
+    notes += [f"{n_blank:,} without words"] if n_blank else []
+    return [
+        Row("Model", model),
+        Row("Texts", f"{n_texts:,}" + (f" ({', '.join(notes)})" if notes else "")),
+        Row("Predicates", f"{len(fit.predicates):,}, from {len(fit.candidates):,} considered"),
+        *named_settings(fit.settings),
+        *([Row("Representation", represented)] if (represented := _representation(fit)) else []),
+        *([] if fit.following is None else _following(fit.following)),
+        Row("Judgments", f"{len(fit.judgments):,}"),
+        Row("Loss", loss_figure(fit.loss)),
+        date_row(fit.settings),
+        Row("Ended because", str(getattr(fit.result, "value", fit.result))),
+    ]
+
+
+def _representation(fit: "FitLike") -> str | None:
+    """How far the goal entered what was relaxed; nothing for embeddings as they are because nothing else was asked."""
+    # A fit that was put together by hand may have nothing to denote with.
+    goal_map = fit.denoter.goal_map if fit.denoter else None
+    if goal_map is None:
+        return None
+    if goal_map.share == 0:
+        return "embeddings (statements under the goal would not have improved them)"
+    return f"embeddings and statements under the goal, the latter with a share of {goal_map.share:.0%}"
+
+
+def _following(following: "GoalFollowing") -> list[Row]:
+    """How well a goal was followed."""
+    shares = (
+        (f"Texts that tell it (of {following.n_asked})", following.told),
+        (f"Statements that answer it (of {following.n_stated})", following.answering),
+        ("Explained of statements left out", following.explained),
+    )
+    shown = ", ".join(f"{excerpt(statement, 60)} ({n})" for statement, n in following.statements[:6])
+    return [
+        Row("Goal understood as", excerpt(following.aspect, MAX_SENTENCE)),
+        *[Row(label, f"{max(share, 0.0):.0%}") for label, share in shares if share is not None],
+        *([Row("Frequent statements", shown)] if shown else []),
+    ]
 
 
 def plot_quantity(

@@ -6,12 +6,11 @@ cut where they are long. It says so.
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from nlparam.results.page.examples import excerpt, folded
-from nlparam.results.page.text import visible
+from nlparam.results.page.text import excerpt, folded, visible
 
 if TYPE_CHECKING:
     from nlparam.corpus.corpus import Corpus
@@ -29,11 +28,12 @@ JUDGED_SHARE = 0.5
 
 @dataclasses.dataclass(frozen=True)
 class Browser:
-    """What the table of texts shows, and what the page says of it.
+    """The table of texts.
 
     `data` is for the page's script; `n_shown` of `n_distinct` distinct texts are in it, each cut to `length` characters
     if some are longer (`cut`). `assigned`, `judged` and `groups` say which columns there are: the predicate that a text
-    is assigned to, the answer of the language model beside a denotation, and the group that a text is of.
+    is assigned to, the answer of the language model beside a denotation, and the group that a text is of. `noun` is
+    what can be chosen, `figure` what a text has for it.
     """
 
     data: dict[str, Any]
@@ -44,6 +44,9 @@ class Browser:
     assigned: bool
     judged: bool
     groups: list[str]
+    noun: str
+    figure: str
+    block: ClassVar[str] = "browser"
 
     @property
     def sampled(self) -> bool:
@@ -51,9 +54,31 @@ class Browser:
         return self.n_shown < self.n_distinct
 
     @property
-    def names(self) -> list[str]:
-        """What can be chosen: the predicates."""
-        return self.data["predicates"]
+    def columns(self) -> list[tuple[str, str]]:
+        """The columns: the script's word for each, and its heading."""
+        columns = [("number", "Text no."), ("text", "Text"), ("denotation", self.figure)]
+        columns += [("answer", "Language model"), ("gap", "Difference")] if self.judged else []
+        columns += [("cluster", "Assigned to")] if self.assigned else []
+        return columns + ([("group", "Group")] if self.groups else [])
+
+    @property
+    def choices(self) -> list[tuple[str, str, list[tuple[Any, str]]]]:
+        """What a reader can choose: name, label, and the options with their words."""
+        sides: list[tuple[Any, str]] = [
+            ("all", "all texts"),
+            ("for", "texts for it"),
+            ("against", "texts against it"),
+            *(
+                [("judged", "judged by the language model"), ("disagree", "denotation and language model disagree")]
+                if self.judged
+                else [("known", "judged texts")]
+            ),
+            *([("assigned", "assigned to it")] if self.assigned else []),
+        ]
+        choices = [("predicate", self.noun.capitalize(), list(enumerate(self.data["predicates"])))]
+        choices.append(("side", "Show", sides))
+        groups = [("", "every group"), *enumerate(self.groups)]
+        return choices + ([("group", "Of", groups)] if self.groups else [])
 
 
 class Groups(NamedTuple):
@@ -72,13 +97,15 @@ def browse_texts(
     clusters: np.ndarray | None = None,
     groups: Groups | None = None,
     distinct: bool = True,
+    noun: str = "predicate",
+    figure: str = "Denotation",
 ) -> Browser | None:
     """The texts of a corpus with their denotations, as data for a table in the page.
 
     **Arguments:** `names` of the predicates; `denotations`, `(n_texts, n_predicates)`, not a number where a text has
     none; `answers[k]`, the language model's probabilities for predicate `k` by text number, which are shown beside
     the denotations if there are some; `clusters`, `(n_texts,)` indices into the predicates, -1 for none; `distinct`,
-    whether each distinct text is shown once.
+    whether each distinct text is shown once; `noun`, what the names are of, and `figure`, what the denotations are.
     """
     rows, first = np.unique(corpus.row, return_index=True)
     first = first[rows >= 0] if distinct else np.flatnonzero(~corpus.blank)
@@ -121,6 +148,8 @@ def browse_texts(
         assigned=clusters is not None,
         judged=any(answers),
         groups=data["groupNames"],
+        noun=noun,
+        figure=figure,
     )
 
 

@@ -6,7 +6,7 @@ MAX_ROWS = 40
 
 
 def card_row(number: str, sentence: str, *cells: str, bar: float | None = None, indent: int = 0) -> dict[str, Any]:
-    from nlparam.results.page.examples import excerpt
+    from nlparam.results.page.text import excerpt
 
     return {"number": number, "sentence": excerpt(sentence, 200), "cells": cells, "bar": bar, "indent": indent}
 
@@ -14,8 +14,8 @@ def card_row(number: str, sentence: str, *cells: str, bar: float | None = None, 
 def card(
     title: str, goal: str, headings: list[str], rows: list[dict[str, Any]], note: str, named: str = "Predicate"
 ) -> str:
-    from nlparam.results.page.examples import excerpt
     from nlparam.results.page.render import environment
+    from nlparam.results.page.text import excerpt
 
     return (
         environment()

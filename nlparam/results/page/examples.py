@@ -1,13 +1,15 @@
 """Which texts the report quotes for and against each predicate, and how much of each."""
 
 import dataclasses
-import functools
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
 from nlparam.corpus.corpus import Corpus
+from nlparam.results.page.blocks import Excerpt, Quote, Quotes, Tag
+from nlparam.results.page.text import excerpt, folded
+from nlparam.results.records import Judgment
 
 PER_SIDE = 8
 MAX_EXCERPT = 400
@@ -27,20 +29,27 @@ CONFIDENT, BOUNDARY, DISAGREES = "most confident", "near the boundary", "languag
 class Example:
     """One quoted text.
 
-    `number` is its place in the corpus, from 0; `text` what is quoted at once; `whole` a longer quotation if `text` is
-    not all, without its last `left_out` characters; `answered` the probability that the language model gave, if it was
+    `number` is its place in the corpus, from 0; `answered` the probability that the language model gave, if it was
     asked; `elsewhere` the number (from 1) of the predicate that the text is assigned to, if that is another one.
     """
 
     number: int
-    text: str
-    whole: str | None
-    n_characters: int
-    left_out: int
+    excerpt: Excerpt
     denotation: float
     answered: float | None
     reason: str
     elsewhere: int | None
+
+    def quote(self) -> Quote:
+        """As a page shows it."""
+        tags = [Tag(f"{self.denotation:.2f}", "strong")]
+        answered = self.answered
+        tags.append(Tag("by the head", "head") if answered is None else Tag(f"language model {answered:.2f}", "model"))
+        if self.reason:
+            tags.append(Tag(self.reason, "alert" if self.reason == DISAGREES else ""))
+        if self.elsewhere is not None:
+            tags.append(Tag(f"assigned to {self.elsewhere}"))
+        return Quote(self.excerpt, tags, f"text {self.number:,}")
 
 
 class Sides(NamedTuple):
@@ -49,22 +58,29 @@ class Sides(NamedTuple):
     examples_for: list[Example]
     examples_against: list[Example]
 
+    def quotes(self) -> list[Quotes]:
+        """As a page shows them."""
+        sides = (("Texts for", self.examples_for), ("Texts against", self.examples_against))
+        return [Quotes(heading, [example.quote() for example in side]) for heading, side in sides]
 
-def folded(text: str) -> str:
-    """The text without empty lines and with at most three line breaks, so that many fit on a screen."""
-    lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
-    return "\n".join([*lines[:3], " ".join(lines[3:])]).strip()
+
+def quotable(text: str, max_bytes: int) -> Excerpt:
+    """A text as it is quoted: its beginning, and at most `max_bytes` of it to be opened."""
+    text = text.strip()
+    short = excerpt(text, MAX_EXCERPT)
+    whole = text[:max_bytes].encode("utf-8", errors="replace")[:max_bytes].decode("utf-8", errors="ignore")
+    # With many predicates little room is left for each text: then the excerpt is all.
+    longer = short != folded(text) and len(whole) > len(short)
+    return Excerpt(short, whole if longer else None, len(text), len(text) - len(whole))
 
 
-def excerpt(text: str, length: int) -> str:
-    """The beginning of a text, folded, and cut between words to at most `length` characters with an ellipsis."""
-    text = folded(text)
-    if len(text) <= length:
-        return text
-    head = text[: length - 1]
-    words = head.rsplit(None, 1)
-    # One very long "word" (base64, a URL) is cut inside.
-    return (words[0] if len(words) == 2 and len(words[0]) > length // 2 else head).rstrip() + "…"
+def answers_by_predicate(judgments: Iterable[Judgment], n_texts: int) -> dict[str, dict[int, float]]:
+    """For each predicate the language model's answer by text number; the last answer counts."""
+    answers: dict[str, dict[int, float]] = {}
+    for judgment in judgments:
+        if 0 <= judgment.text < n_texts:
+            answers.setdefault(judgment.predicate, {})[int(judgment.text)] = float(judgment.probability)
+    return answers
 
 
 def choose_examples(
@@ -98,7 +114,9 @@ def choose_examples(
         other = None if clusters is None else np.where(clusters == k, -1, clusters)[first]
         quoted = [
             [
-                _quote(corpus, int(first[at]), max_bytes)(
+                Example(
+                    number=int(first[at]),
+                    excerpt=quotable(corpus.texts[int(first[at])], max_bytes),
                     denotation=float(column[at]),
                     answered=None if np.isnan(answered[at]) else float(answered[at]),
                     reason=reason,
@@ -135,19 +153,3 @@ def _choose_side(column: np.ndarray, answered: np.ndarray, side: bool, n: int) -
                 chosen.setdefault(int(at), reason if reason != BOUNDARY or abs(column[at] - 0.5) < 0.25 else "")
     ordered = sorted(chosen, key=lambda at: -column[at] if side else column[at])
     return [(at, chosen[at]) for at in ordered]
-
-
-def _quote(corpus: Corpus, number: int, max_bytes: int) -> Callable[..., Example]:
-    """An `Example` that lacks only what depends on the predicate."""
-    text = corpus.texts[number].strip()
-    short = excerpt(text, MAX_EXCERPT)
-    whole = text[:max_bytes].encode("utf-8", errors="replace")[:max_bytes].decode("utf-8", errors="ignore")
-    return functools.partial(
-        Example,
-        number=number,
-        text=short,
-        # With many predicates little room is left for each text: then the excerpt is all.
-        whole=whole if short != folded(text) and len(whole) > len(short) else None,
-        n_characters=len(text),
-        left_out=len(text) - len(whole),
-    )

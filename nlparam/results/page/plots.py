@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlparam.results.page.quantities import QuantityView, is_dates, positions
+from nlparam.results.page.quantities import QuantityView, furthest, is_dates, positions
 from nlparam.results.page.text import visible
 
 if TYPE_CHECKING:
@@ -32,10 +32,7 @@ def quantity_chart(view: QuantityView) -> "altair.TopLevelMixin | None":
 
 def shown_items(view: QuantityView) -> list[int]:
     """The items that a chart of dots has room for: those furthest from neutral, in their order."""
-    if len(view.items) <= MAX_ITEMS:
-        return list(range(len(view.items)))
-    away = np.abs(np.nan_to_num(view.values - (view.neutral or 0.0))).max(axis=0)
-    return sorted(np.argsort(-away, kind="stable")[:MAX_ITEMS].tolist())
+    return furthest(view.values, view.neutral or 0.0, MAX_ITEMS)
 
 
 def _dots(view: QuantityView) -> "altair.TopLevelMixin":

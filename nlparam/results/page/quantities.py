@@ -82,6 +82,17 @@ class QuantityView:
             return text
         return f"{text} [{self.figure(float(self.lower[panel, item]))}, {self.figure(float(self.upper[panel, item]))}]"
 
+    def time(self, item: int) -> str:
+        """The time of a step of a curve as text."""
+        time = self.items[item]
+        return f"{time:.10g}" if isinstance(time, float) else str(time)
+
+
+def furthest(values: np.ndarray, neutral: float, limit: int) -> list[int]:
+    """The columns that lie furthest from neutral, at most `limit`, in their order."""
+    away = np.abs(np.nan_to_num(values - neutral)).max(axis=0)
+    return sorted(np.argsort(-away, kind="stable")[:limit].tolist())
+
 
 def figure(value: float, *, signed: bool = False) -> str:
     """A number with three significant digits, in full where it is large."""

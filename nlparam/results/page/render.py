@@ -1,32 +1,32 @@
 """From a template to one HTML file: escaping, the policy of the page, its style, its charts and its scripts."""
 
 import base64
+import functools
 import hashlib
-import math
 from pathlib import Path
 from typing import Any
 
-from nlparam.results.page.text import DASH, as_json, duration, loss_figure, visible
+from nlparam.results.page.text import as_json, visible
 
 _TEMPLATES = Path(__file__).parent / "templates"
 # The theme is set before anything is drawn; the others find the elements that they serve.
 _HEAD_SCRIPT, _SCRIPTS = "theme.js", ("report.js", "tables.js", "texts.js")
 
 
-def render(template: str, *, charts: dict[str, dict[str, Any] | None] | None = None, **context: Any) -> str:
+def render(template: str, *, charts: dict[str, dict[str, Any]] | None = None, **context: Any) -> str:
     """The page of a template as one self-contained HTML file.
 
     Everything that the template prints is escaped and its control characters are made visible. The page's own policy
     lets no script run but those that it carries, named by their hash, and nothing be loaded from anywhere.
 
-    **Arguments:** `charts`, Vega-Lite specifications by name, `None` where there is nothing to be drawn. The program
-    that draws them is in the page only if there are some. `context` is what else the template prints.
+    **Arguments:** `charts`, Vega-Lite specifications by name; the program that draws them is in the page only if there
+    are some. `context` is what else the template prints.
     """
     from markupsafe import Markup
 
     from nlparam.results.page.charts import as_script, vega_program
 
-    drawn = {name: Markup(as_json(chart)) for name, chart in (charts or {}).items() if chart is not None}
+    drawn = {name: Markup(as_json(chart)) for name, chart in (charts or {}).items()}
     first = as_script(_read(_HEAD_SCRIPT))
     scripts = [*([vega_program()] if drawn else []), *(as_script(_read(name)) for name in _SCRIPTS)]
     html = (
@@ -45,6 +45,7 @@ def render(template: str, *, charts: dict[str, dict[str, Any] | None] | None = N
     return html.encode("utf-8", errors="replace").decode("utf-8")
 
 
+@functools.cache
 def environment() -> Any:
     """Jinja2 with escaping, and with the filters that the templates use."""
     import jinja2
@@ -59,30 +60,8 @@ def environment() -> Any:
         # Applied to everything the template prints, so no string can be forgotten.
         finalize=lambda value: visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
     )
-    templates.filters |= {
-        "count": count,
-        "percent": percent,
-        "probability": probability,
-        "loss": loss_figure,
-        "duration": duration,
-        "as_json": lambda value: Markup(as_json(value)),
-    }
+    templates.filters |= {"count": "{:,}".format, "as_json": lambda value: Markup(as_json(value))}
     return templates
-
-
-def count(value: int | None) -> str:
-    """A whole number as text."""
-    return DASH if value is None else f"{value:,}"
-
-
-def percent(value: float | None) -> str:
-    """A share as text."""
-    return DASH if value is None or math.isnan(value) else f"{value:.1%}"
-
-
-def probability(value: Any) -> str:
-    """A probability as text."""
-    return DASH if value is None or math.isnan(value) else f"{value:.2f}"
 
 
 def _policy(scripts: list[str]) -> str:

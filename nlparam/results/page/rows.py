@@ -1,29 +1,35 @@
 """Lines of two columns: costs, settings and versions, as every page shows them."""
 
+import datetime
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from nlparam.results.page.examples import excerpt
+from nlparam.results.page.blocks import Row as Row
+from nlparam.results.page.text import excerpt
 
 if TYPE_CHECKING:
     from nlparam.runtime.costs import Costs
 
-
 MAX_SENTENCE = 300
-
-
 MAX_VALUE = 1000
+_NAMED_SETTINGS = {"lm": "Language model", "embedder": "Embedder"}
 
 
-NAMED_SETTINGS = {"lm": "Language model", "embedder": "Embedder"}
+def named_settings(settings: Mapping[str, Any]) -> list[Row]:
+    """What was used, as facts at the head of a page."""
+    return [Row(label, value_text(settings[key])) for key, label in _NAMED_SETTINGS.items() if settings.get(key)]
 
 
-class Row(NamedTuple):
-    """One line of a two-column table."""
+def date_row(settings: Mapping[str, Any]) -> Row:
+    """When a result was made; a result that says so keeps its date in every later report."""
+    return Row("Date", excerpt(str(settings.get("date") or datetime.date.today().isoformat()), 40))
 
-    label: str
-    value: str
+
+def title_of(settings: Mapping[str, Any], otherwise: str) -> str:
+    """The goal, where there is one."""
+    goal = str(settings.get("goal") or "").strip()
+    return excerpt(goal, MAX_SENTENCE) if goal else otherwise
 
 
 def cost_rows(costs: "Costs") -> list[Row]:

@@ -1,20 +1,29 @@
-"""Pages of sections: tables, charts with intervals and lists of texts, for results that have no page of their own kind.
+"""Pages of sections: whoever has a result describes it as a `SectionPage` of blocks, and `page.html.j2` shows it."""
 
-Whoever has such a result describes it as a `SectionPage`; the template `sections.html.j2` shows any of them.
-"""
-
+import abc
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from nlparam.results.page.examples import excerpt
+from nlparam.results.page.blocks import (
+    Beside,
+    Block,
+    Cell,
+    Chart,
+    Column,
+    Pairs,
+    Picture,
+    Section,
+    Table,
+    Warnings,
+)
 from nlparam.results.page.page import AbstractPage
-from nlparam.results.page.quantities import QuantityView
+from nlparam.results.page.quantities import QuantityView, furthest
 from nlparam.results.page.rows import Row, cost_rows, stage_rows, value_rows
-from nlparam.results.page.text import DASH
+from nlparam.results.page.text import DASH, duration, excerpt
 
 # Rows of one table, and characters of a text in it, so that a page stays small.
 MAX_ROWS = 2000
@@ -24,110 +33,24 @@ MAX_NAME = 80
 MAX_DRAWN = 40
 
 
-class Cell(NamedTuple):
-    """What a cell shows, and what it is sorted by if that is something else. `link` is a place, on this page or not."""
+class AbstractDescribedPage(AbstractPage):
+    """A page that is described only when it is asked for; its card needs less."""
 
-    text: str
-    value: float | None = None
-    link: str | None = None
+    @abc.abstractmethod
+    def described(self) -> "SectionPage":
+        """What it shows."""
 
+    def html(self) -> str:
+        return self.described().html()
 
-class Column(NamedTuple):
-    """A column of a table.
-
-    `kind` is "" for words, "number" for figures, "head" for what names the row, "text" for a text somebody wrote, and
-    "choice" for words that occur often: a table that can be searched can be filtered by them.
-    """
-
-    name: str
-    kind: str = ""
-
-
-@dataclasses.dataclass(frozen=True)
-class Table:
-    """A table that can be sorted, and searched with `search`. `omitted` rows are left out to keep the page small."""
-
-    key: str
-    caption: str
-    columns: list[Column]
-    rows: list[list[Cell]]
-    note: str = ""
-    search: bool = False
-    omitted: int = 0
-    block: ClassVar[str] = "table"
-
-
-@dataclasses.dataclass(frozen=True)
-class Chart:
-    """Values with intervals, drawn; a table beside it has the figures."""
-
-    key: str
-    title: str
-    caption: str
-    view: QuantityView
-    block: ClassVar[str] = "chart"
-
-
-@dataclasses.dataclass(frozen=True)
-class Words:
-    """A paragraph; a `muted` one is a remark."""
-
-    text: str
-    muted: bool = False
-    block: ClassVar[str] = "words"
-
-
-@dataclasses.dataclass(frozen=True)
-class Counts:
-    """The figures that are read first, with their names."""
-
-    rows: list[Row]
-    block: ClassVar[str] = "counts"
-
-
-class Quotation(NamedTuple):
-    """A text, or an expression in lines of (depth, words), under a heading."""
-
-    heading: str
-    text: str = ""
-    lines: Sequence[tuple[int, str]] = ()
-    code: bool = False
-
-
-@dataclasses.dataclass(frozen=True)
-class Folded:
-    """Things that are opened to be read, each with a title, a remark and quotations."""
-
-    items: list[tuple[str, str, list[Quotation]]]
-    omitted: int = 0
-    block: ClassVar[str] = "folded"
-
-
-@dataclasses.dataclass(frozen=True)
-class Link:
-    """A way to another file beside the page."""
-
-    words: str
-    address: str
-    block: ClassVar[str] = "link"
-
-
-Block = Table | Chart | Words | Counts | Folded | Link
-
-
-@dataclasses.dataclass(frozen=True)
-class Section:
-    """A part of a page, which `identity` links to."""
-
-    identity: str
-    title: str
-    blocks: list[Block]
+    def figures(self) -> dict[str, dict[str, Any] | str]:
+        return self.described().figures()
 
 
 @dataclasses.dataclass(frozen=True)
 class SectionPage(AbstractPage):
-    """A page in sections. `first` is the table that a notebook shows; costs and settings are shown if there are
-    some."""
+    """A page in sections. `first` is the table that a notebook shows; costs (with `cost_details`), settings and
+    versions come last, if there are some."""
 
     title: str
     model: str
@@ -135,32 +58,40 @@ class SectionPage(AbstractPage):
     facts: list[Row]
     warnings: list[str]
     sections: list[Section]
-    first: Table
+    first: Table | None = None
     costs: list[Row] = dataclasses.field(default_factory=list)
     stages: list[tuple[str, float]] = dataclasses.field(default_factory=list)
     settings: list[Row] = dataclasses.field(default_factory=list)
+    versions: list[Row] | None = None
+    cost_details: Sequence[Block] = ()
 
     @property
     def charts(self) -> list[Chart]:
         """All charts of the page, in order."""
         return [block for section in self.sections for block in section.blocks if isinstance(block, Chart)]
 
+    @property
+    def notice(self) -> Warnings:
+        """The warnings as a block."""
+        return Warnings(self.warnings)
+
     def html(self) -> str:
         from nlparam.results.page.render import render
 
-        sections = [(section.identity, section.title) for section in self.sections]
-        sections += [("cost", "Cost")] if self.costs else []
-        sections += [("settings", "Settings")] if self.settings else []
-        return render("sections.html.j2", charts=self._drawn(), page=self, sections=sections)
+        sections = [*self.sections, *self._last_sections()]
+        return render("page.html.j2", charts=self._drawn(), page=self, sections=sections)
 
     def figures(self) -> dict[str, dict[str, Any] | str]:
-        return {name: chart for name, chart in self._drawn().items() if chart is not None}
+        pictures = [block for section in self.sections for block in section.blocks if isinstance(block, Picture)]
+        return {picture.key: picture.draw(alone=True) for picture in pictures} | self._drawn()
 
     def card(self) -> str:
         """The first table."""
         from nlparam.results.page.card import card, card_row
 
         table = self.first
+        if table is None:
+            raise ValueError("this page names no table for notebooks")
         head = next(at for at, column in enumerate(table.columns) if column.kind == "head")
         others = [at for at, column in enumerate(table.columns) if at != head and column.name != "No."]
         rows = [
@@ -176,12 +107,52 @@ class SectionPage(AbstractPage):
             named=table.columns[head].name,
         )
 
-    def _drawn(self) -> dict[str, dict[str, Any] | None]:
+    def _drawn(self) -> dict[str, Any]:
+        """The specifications of the charts by their keys, without those that have nothing to draw."""
         from nlparam.results.page.charts import specification
         from nlparam.results.page.plots import quantity_chart
 
-        drawn = {chart.key: quantity_chart(chart.view) for chart in self.charts}
-        return {key: None if chart is None else specification(chart) for key, chart in drawn.items()}
+        views = {chart.key: chart.view for chart in self.charts}
+        drawn = {key: quantity_chart(view) if isinstance(view, QuantityView) else view for key, view in views.items()}
+        return {key: specification(chart) for key, chart in drawn.items() if chart is not None}
+
+    def _last_sections(self) -> list[Section]:
+        sections = []
+        if self.costs:
+            blocks: list[Block] = [Pairs("Calls and tokens", self.costs, numbers=True)]
+            blocks += [_stage_table(self.stages)] if self.stages else []
+            sections.append(Section("cost", "Cost", [Beside(blocks), *self.cost_details]))
+        if self.versions is not None:
+            both = Beside([Pairs("Settings", self.settings), Pairs("Versions", self.versions)])
+            sections.append(Section("settings", "Settings and versions", [both], "Settings"))
+        elif self.settings:
+            sections.append(Section("settings", "Settings", [Pairs("All that was set", self.settings)]))
+        return sections
+
+
+def _stage_table(stages: list[tuple[str, float]]) -> Table:
+    total = sum(seconds for _, seconds in stages)
+    return Table(
+        "stages",
+        "Time in each stage",
+        [Column("Stage", "head"), Column("Time", "number"), Column("", "bar")],
+        [[Cell(name), _time(seconds), Cell("", seconds / total if total else 0.0)] for name, seconds in stages],
+        foot=[Cell("Together"), _time(total), Cell("")],
+    )
+
+
+def _time(seconds: float) -> Cell:
+    return Cell(duration(seconds), seconds)
+
+
+def of_result(result: Any) -> dict[str, Any]:
+    """The costs, settings and versions of a result, as arguments of `SectionPage`."""
+    return {
+        "costs": cost_rows(result.costs),
+        "stages": stage_rows(result.costs),
+        "settings": value_rows(result.settings),
+        "versions": value_rows(result.versions),
+    }
 
 
 def used(costs: Mapping[str, Any] | None) -> tuple[list[Row], list[tuple[str, float]]]:
@@ -273,43 +244,40 @@ def interval_chart(
     caption: str = "",
     neutral: float | None = None,
     log: bool = False,
+    of: str = "",
 ) -> list[Block]:
     """A chart of values with intervals, one panel beside another; empty if nothing is known.
 
     **Arguments:** `panels`, by name an interval for each item; `neutral`, a value that means nothing, drawn as a line;
-    `log`, for ratios.
+    `log`, for ratios; `of`, what an item is.
     """
-    names = list(panels)
     values, low, high = (
-        np.asarray([[one[end] for one in panels[name]] for name in names], dtype=float).reshape(len(names), -1)
+        np.asarray([[one[end] for one in panel] for panel in panels.values()], dtype=float).reshape(len(panels), -1)
         for end in range(3)
     )
-    known = np.isfinite(values).any(axis=0)
-    drawn = _spread(np.flatnonzero(known))
-    if not len(drawn):
+    known = np.flatnonzero(np.isfinite(values).any(axis=0))
+    if not len(known):
         return []
+    if neutral is None and len(known) > MAX_DRAWN:
+        drawn = [*known[: MAX_DRAWN // 2], *known[-(MAX_DRAWN // 2) :]]
+        left_out = f" Drawn are {MAX_DRAWN} of {len(known)}, from both ends; the table has the others."
+    else:
+        drawn = known[furthest(values[:, known], neutral or 0.0, MAX_DRAWN)]
+        left_out = f" Drawn are {len(drawn)} of {len(known)}; the table has the others."
     view = QuantityView(
         name=key,
         label=label,
         kind="dots",
-        panels=names,
+        panels=list(panels),
         items=[items[at] for at in drawn],
         values=values[:, drawn],
         lower=low[:, drawn],
         upper=high[:, drawn],
         neutral=neutral,
-        item_dim="",
+        item_dim=of,
         log=log,
     )
-    more = f" Drawn are {len(drawn)} of {int(known.sum())}, from both ends; the table has the others."
-    return [Chart(key, title, caption + (more if len(drawn) < known.sum() else ""), view)]
-
-
-def _spread(places: np.ndarray) -> list[int]:
-    """The first and the last, as many as a chart has room for."""
-    if len(places) <= MAX_DRAWN:
-        return places.tolist()
-    return [*places[: MAX_DRAWN // 2].tolist(), *places[-(MAX_DRAWN // 2) :].tolist()]
+    return [Chart(key, title, caption + (left_out if len(drawn) < len(known) else ""), view)]
 
 
 def table(

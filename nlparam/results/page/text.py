@@ -1,4 +1,4 @@
-"""Untrusted text made visible: nothing in it can act on the page, and nothing in it stays hidden."""
+"""Untrusted text made visible: nothing in it can act on the page, nothing stays hidden. Texts cut, numbers as text."""
 
 import json
 import math
@@ -24,6 +24,23 @@ def visible(text: str) -> str:
     ```
     """
     return text.replace("\r\n", "\n").replace("\r", "\n").translate(_SHOWN)
+
+
+def folded(text: str) -> str:
+    """The text without empty lines and with at most three line breaks, so that many fit on a screen."""
+    lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+    return "\n".join([*lines[:3], " ".join(lines[3:])]).strip()
+
+
+def excerpt(text: str, length: int) -> str:
+    """The beginning of a text, folded, and cut between words to at most `length` characters with an ellipsis."""
+    text = folded(text)
+    if len(text) <= length:
+        return text
+    head = text[: length - 1]
+    words = head.rsplit(None, 1)
+    # One very long "word" (base64, a URL) is cut inside.
+    return (words[0] if len(words) == 2 and len(words[0]) > length // 2 else head).rstrip() + "…"
 
 
 def as_json(value: Any) -> str:

@@ -1,15 +1,14 @@
-"""What the report of a taxonomy says of the new texts of its last update: what has changed, and what is unexplained."""
+"""What the page of a taxonomy says of the last update: which shares have changed, and what no node explains."""
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from nlparam.results.page.examples import excerpt
-from nlparam.results.page.quantities import QuantityView, stated
+from nlparam.results.page.blocks import Block, Cell, Column, Heading, Line, Lines, Section, Table, Warnings, Words
+from nlparam.results.page.quantities import stated
+from nlparam.results.page.sections import Interval, interval_chart, p_value, whole
+from nlparam.results.page.text import excerpt
 
 if TYPE_CHECKING:
     from nlparam.taxonomies.records import TreeLike
@@ -17,39 +16,6 @@ if TYPE_CHECKING:
 MAX_SENTENCE = 200
 _FILE = "update.json"
 _KEYS = {"n_before", "n_new", "n_judged", "confidence", "level", "drift", "unexplained", "added", "warnings"}
-
-
-class Change(NamedTuple):
-    """One node before and now: shares of all texts with intervals, as text and as numbers to sort by."""
-
-    number: str
-    name: str
-    added: bool
-    before: str
-    now: str
-    now_value: float
-    change: str
-    difference: float
-    p_adjusted: float
-    said: str
-
-
-@dataclasses.dataclass(frozen=True)
-class DriftView:
-    """What has changed since the texts before an update.
-
-    `unexplained` has, for each node with children, its number, name, new texts, those that no child explains, their
-    shares before and now, and what was done about them; `added` the number, parent and predicate of new children.
-    """
-
-    n_before: int
-    n_new: int
-    sentence: str
-    changes: list[Change]
-    unexplained: list[tuple[str, str, int, int, str, str, str]]
-    added: list[tuple[str, str, str]]
-    warnings: list[str]
-    effects: QuantityView | None
 
 
 def kept_update(folder: str | Path) -> dict[str, Any] | None:
@@ -61,90 +27,96 @@ def kept_update(folder: str | Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) and found.keys() >= _KEYS else None
 
 
-def drift_view(taxonomy: "TreeLike", update: Mapping[str, Any] | None) -> DriftView | None:
-    """The last update as the page shows it; `None` without one, or if the taxonomy was changed since.
+def drift_section(taxonomy: "TreeLike", update: Mapping[str, Any] | None) -> Section | None:
+    """What the last update found; `None` without one, or if the taxonomy was changed since.
 
     **Arguments:** `update`, as `Update.to_dict` gives it and `update.json` holds it.
     """
     if update is None or update["n_before"] + update["n_new"] != len(taxonomy.corpus):
         return None
-    if any(one["id"] not in taxonomy.nodes for one in update["drift"]):
+    drift = update["drift"]
+    if any(one["id"] not in taxonomy.nodes for one in drift):
         return None
-    changes = [_change(one) for one in update["drift"]]
-    return DriftView(
-        n_before=update["n_before"],
-        n_new=update["n_new"],
-        sentence=_sentence(update),
-        changes=changes,
-        unexplained=[
-            (
-                "" if one["node"] == "root" else one["node"],
-                excerpt(one["name"], MAX_SENTENCE),
-                one["n_texts"],
-                one["n_unexplained"],
+    changes = [Interval.read(one["drift"], "difference", 100.0) for one in drift]
+    blocks: list[Block] = [
+        Warnings([excerpt(warning, 1000) for warning in update["warnings"]]),
+        Words(
+            f"The last update brought {update['n_new']:,} new texts to the {update['n_before']:,} before. "
+            + _measured(update)
+        ),
+        *interval_chart(
+            "drift",
+            "Change of the share of each node, with confidence intervals",
+            [f"{one['id']} {excerpt(one['name'], 80)}" for one in drift],
+            {"": changes},
+            label="Change of the share of texts, percentage points",
+            caption=(
+                "To the right a node is met more often among the new texts than before, to the left less. The line "
+                "through a dot is its confidence interval; the dashed line at 0 means no change."
+            ),
+            neutral=0.0,
+            of="node",
+        ),
+        Table(
+            "drift",
+            "Shares of the nodes before and now, and their change in percentage points",
+            [
+                Column("No."),
+                Column("Predicate", "head"),
+                *(Column(name, "number") for name in ("Before", "Now", "Change", "Adjusted p")),
+                Column("Claimed"),
+            ],
+            [
+                [
+                    Cell(one["id"]),
+                    Cell(excerpt(one["name"], MAX_SENTENCE), tag="new" if one["added"] else ""),
+                    _share(one["before"]),
+                    _share(one["now"]),
+                    change.cell("+.1f"),
+                    p_value(one["p_adjusted"]),
+                    Cell(("more" if change.value > 0 else "less") if one["changed"] else "no"),
+                ]
+                for one, change in zip(drift, changes, strict=True)
+            ],
+        ),
+    ]
+    if update["unexplained"]:
+        blocks.append(_unexplained(update["unexplained"]))
+    if added := update["added"]:
+        lines = [
+            Line(f"{one['id']} {excerpt(one['predicate'], MAX_SENTENCE)}", "added", f"#node-{one['id']}")
+            for one in added
+        ]
+        blocks += [Heading("Predicates that were missing"), Lines(lines)]
+    return Section("drift", "What has changed", blocks, "Changes")
+
+
+def _unexplained(nodes: list[Mapping[str, Any]]) -> Table:
+    figures = ("New texts", "Unexplained", "Share before", "Share now")
+    return Table(
+        "unexplained",
+        "New texts that no child of their node explains",
+        [Column("No."), Column("Node", "head"), *(Column(name, "number") for name in figures), Column("What was done")],
+        [
+            [
+                Cell("" if one["node"] == "root" else one["node"]),
+                Cell(excerpt(one["name"], MAX_SENTENCE)),
+                whole(one["n_texts"]),
+                whole(one["n_unexplained"]),
                 _share(one["before"]),
                 _share(one["now"]),
-                excerpt(one["outcome"], MAX_SENTENCE),
-            )
-            for one in update["unexplained"]
+                Cell(excerpt(one["outcome"], MAX_SENTENCE)),
+            ]
+            for one in nodes
         ],
-        added=[(one["id"], one["parent"], excerpt(one["predicate"], MAX_SENTENCE)) for one in update["added"]],
-        warnings=[excerpt(warning, 1000) for warning in update["warnings"]],
-        effects=_effects(update["drift"]),
     )
 
 
-def drift_chart(view: DriftView | None) -> dict[str, Any] | None:
-    """The changes with their intervals as a chart for the page; `None` where there is nothing to be drawn."""
-    from nlparam.results.page.charts import specification
-    from nlparam.results.page.plots import quantity_chart
-
-    chart = None if view is None or view.effects is None else quantity_chart(view.effects)
-    return None if chart is None else specification(chart)
+def _share(prevalence: Mapping[str, Any]) -> Cell:
+    return Interval.read(prevalence, "share").cell()
 
 
-def _change(one: Mapping[str, Any]) -> Change:
-    moved = one["drift"]
-    points = [100 * moved[end] for end in ("difference", "low", "high")]
-    return Change(
-        number=one["id"],
-        name=excerpt(one["name"], MAX_SENTENCE),
-        added=bool(one["added"]),
-        before=_share(one["before"]),
-        now=_share(one["now"]),
-        now_value=float(one["now"]["share"]),
-        change="{:+.1f} [{:+.1f}, {:+.1f}]".format(*points),
-        difference=points[0],
-        p_adjusted=float(one["p_adjusted"]),
-        said=("more" if points[0] > 0 else "less") if one["changed"] else "",
-    )
-
-
-def _share(prevalence: Mapping[str, Any]) -> str:
-    return f"{prevalence['share']:.1%} [{prevalence['low']:.1%}, {prevalence['high']:.1%}]"
-
-
-def _effects(drift: list[Mapping[str, Any]]) -> QuantityView | None:
-    if not drift:
-        return None
-    values, low, high = (
-        100 * np.asarray([[one["drift"][end] for one in drift]], dtype=float) for end in ("difference", "low", "high")
-    )
-    return QuantityView(
-        name="drift",
-        label="Change of the share of texts, percentage points",
-        kind="dots",
-        panels=[""],
-        items=[f"{one['id']} {excerpt(one['name'], 80)}" for one in drift],
-        values=values,
-        lower=low,
-        upper=high,
-        neutral=0.0,
-        item_dim="node",
-    )
-
-
-def _sentence(update: Mapping[str, Any]) -> str:
+def _measured(update: Mapping[str, Any]) -> str:
     judged = update["n_judged"]
     of = (
         f"those that the language model would give, estimated from {judged[0]:,} and {judged[1]:,} texts that it judged"

@@ -8,7 +8,7 @@ import dataclasses
 import textwrap
 from typing import TYPE_CHECKING, NamedTuple
 
-from nlparam.results.page.examples import excerpt
+from nlparam.results.page.text import excerpt
 
 if TYPE_CHECKING:
     from nlparam.taxonomies.records import TreeLike
@@ -70,27 +70,13 @@ def icicle(taxonomy: "TreeLike") -> Icicle:
         scaled = scaled or total > len(taxonomy.nodes[parent])
         for number, child in enumerate(children):
             extent = space * len(child) / total
-            colour = branch or (number % N_COLOURS + 1)
+            colour = 0 if child.residual else branch or (number % N_COLOURS + 1)
             share = f"{taxonomy.share(child.id):.1%}"
+            named = f"{'' if child.residual else child.id + ' '}{excerpt(child.name, 300)}"
+            box = (round(one, 2) for one in (ROOT_WIDTH + (child.depth - 1) * level, y, level, extent))
             lines = _lines(child.name, share, level - 16, extent)
-            title = (
-                f"{'' if child.residual else child.id + ' '}{excerpt(child.name, 300)}, {len(child):,} texts, {share}"
-            )
-            x = ROOT_WIDTH + (child.depth - 1) * level
-            colour = 0 if child.residual else colour
-            blocks.append(
-                Block(
-                    f"node-{child.id}",
-                    round(x, 2),
-                    round(y, 2),
-                    round(level, 2),
-                    round(extent, 2),
-                    lines,
-                    colour,
-                    child.depth,
-                    title,
-                )
-            )
+            title = f"{named}, {len(child):,} texts, {share}"
+            blocks.append(Block(f"node-{child.id}", *box, lines, colour, child.depth, title))
             place(child.id, y, extent, colour)
             y += extent
 
@@ -100,9 +86,13 @@ def icicle(taxonomy: "TreeLike") -> Icicle:
 
 def draw_icicle(picture: Icicle, *, alone: bool) -> str:
     """The picture as SVG: `alone` with colours of its own, or as a part of a page, with links to its nodes."""
+    from markupsafe import Markup
+
     from nlparam.results.page.render import environment
 
-    return environment().get_template("icicle.svg.j2").render(picture=picture, alone=alone, colours=COLOURS)
+    # What was escaped in one template is not to be escaped again in another.
+    template = environment().get_template("icicle.svg.j2")
+    return Markup(template.render(picture=picture, alone=alone, colours=COLOURS))
 
 
 def _lines(name: str, share: str, width: float, height: float) -> list[str]:

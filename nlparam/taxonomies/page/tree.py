@@ -1,90 +1,49 @@
-"""The report of a taxonomy: the tree as an icicle and as a list, every node with its texts, and how it was divided."""
+"""The page of a taxonomy: the tree as an icicle and as a list, every node with its texts, and how it was divided."""
 
 import dataclasses
-import datetime
-import math
-from collections.abc import Mapping
+import functools
+import itertools
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from nlparam.results.page.browser import Browser, browse_texts
-from nlparam.results.page.examples import Example, choose_examples, excerpt
-from nlparam.results.page.page import AbstractPage
-from nlparam.results.page.rows import MAX_SENTENCE, NAMED_SETTINGS, Row, cost_rows, stage_rows, value_rows, value_text
-from nlparam.results.page.text import DASH
-from nlparam.taxonomies.page.card import taxonomy_card
-from nlparam.taxonomies.page.drift import drift_chart, drift_view
-from nlparam.taxonomies.page.icicle import Icicle, draw_icicle, icicle
-from nlparam.taxonomies.page.over_time import time_charts, time_view
-from nlparam.taxonomies.records import Candidate, Division, Node, TreeLike
+from nlparam.results.page.blocks import (
+    Block,
+    Branch,
+    Cell,
+    Column,
+    Folded,
+    Item,
+    Line,
+    Lines,
+    Picture,
+    Quotes,
+    Row,
+    Section,
+    Table,
+    Tree,
+    Words,
+)
+from nlparam.results.page.browser import browse_texts
+from nlparam.results.page.card import card, card_row
+from nlparam.results.page.examples import Sides, answers_by_predicate, choose_examples
+from nlparam.results.page.quantities import MAX_NAME, QuantityView
+from nlparam.results.page.quantity_blocks import quantity_blocks
+from nlparam.results.page.rows import MAX_SENTENCE, date_row, named_settings, title_of
+from nlparam.results.page.sections import AbstractDescribedPage, SectionPage, counted, number, of_result, whole
+from nlparam.results.page.text import DASH, excerpt
+from nlparam.taxonomies.page.drift import drift_section
+from nlparam.taxonomies.page.icicle import draw_icicle, icicle
+from nlparam.taxonomies.records import Candidate, Node, TreeLike
 
 MAX_CANDIDATES = 30
+# Nodes whose children are drawn over time: those with most texts. Each further chart makes the page slower to open.
+MAX_CHARTS = 8
 
 
 @dataclasses.dataclass(frozen=True)
-class NodeView:
-    """One node as the report shows it.
-
-    `identity` names its element; `n_texts` are under it, a share of `share` of all texts and `of_parent` of those of
-    its parent; `coverage` and `overlap` are those of its children, `None` without any; `note` says why it has none, or
-    that it is locked or partial.
-    """
-
-    identity: str
-    number: str
-    name: str
-    depth: int
-    residual: bool
-    path: list[str]
-    n_texts: int
-    share: float
-    of_parent: float
-    agreement: float | None
-    coverage: float | None
-    overlap: float | None
-    judged_as: str | None
-    notes: list[str]
-    children: list[str]
-    examples_for: list[Example]
-    examples_against: list[Example]
-
-
-@dataclasses.dataclass(frozen=True)
-class DivisionView:
-    """How one node was divided: what each number of children would explain, and which predicates were not taken."""
-
-    number: str
-    name: str
-    n_children: int
-    lines: list["Division"]
-    chosen: list[str]
-    merged: list[tuple[str, str]]
-    passed_over: list[str]
-    omitted: int
-
-
-@dataclasses.dataclass(frozen=True)
-class TreePage:
-    """Everything that the report of a taxonomy shows."""
-
-    title: str
-    model: str
-    summary: str
-    facts: list[Row]
-    nodes: list[NodeView]
-    tree: list[Any]
-    picture: Icicle
-    divisions: list[DivisionView]
-    node_costs: list[tuple[str, str, int, int]]
-    costs: list[Row]
-    stages: list[tuple[str, float]]
-    settings: list[Row]
-    versions: list[Row]
-
-
-@dataclasses.dataclass(frozen=True)
-class TaxonomyPage(AbstractPage):
+class TaxonomyPage(AbstractDescribedPage):
     """The report of a taxonomy.
 
     `update` is what the last update found, as `Update.to_dict` gives it: the page then shows what has changed.
@@ -93,89 +52,67 @@ class TaxonomyPage(AbstractPage):
     taxonomy: TreeLike
     update: Mapping[str, Any] | None = None
 
-    def html(self) -> str:
-        from markupsafe import Markup
-
-        from nlparam.results.page.render import render
-
+    def described(self) -> SectionPage:
+        """Chooses what the report shows. The order of the nodes is kept."""
         taxonomy = self.taxonomy
-        page, texts, drift = describe_taxonomy(taxonomy), browse_nodes(taxonomy), drift_view(taxonomy, self.update)
-        sections = [("tree", "Tree"), ("nodes", "Nodes")]
-        over_time = time_view(taxonomy)
-        sections += [("over-time", "Over time")] if over_time else []
-        sections += [("drift", "Changes")] if drift else []
-        sections += [("examples", "Examples")]
-        sections += [("texts", "All texts")] if texts else []
-        sections += [("divisions", "Divisions")] if page.divisions else []
-        sections += [("cost", "Cost"), ("settings", "Settings")]
-        # What was escaped in one template is not to be escaped again in another.
-        picture = Markup(draw_icicle(page.picture, alone=False))
-        return render(
-            "tree.html.j2",
-            charts={"drift": drift_chart(drift)} | time_charts(over_time),
-            page=page,
-            sections=sections,
-            texts=texts,
-            picture=picture,
-            drift=drift,
-            over_time=over_time,
+        nodes, n_texts = _shown(taxonomy), len(taxonomy.corpus)
+        columns, answers = _columns(taxonomy, nodes), _answers(taxonomy, nodes)
+        texts = browse_texts(
+            taxonomy.corpus, [f"{node.id} {node.name}" for node in nodes], columns, answers, noun="node"
+        )
+        sections = [
+            _tree_section(taxonomy, nodes),
+            _nodes_section(taxonomy, nodes),
+            _time_section(taxonomy),
+            drift_section(taxonomy, self.update),
+            _examples_section(taxonomy, nodes, choose_examples(taxonomy.corpus, columns, answers, None)),
+            Section("texts", "All texts", [texts]) if texts else None,
+            _divisions_section(taxonomy),
+        ]
+        return SectionPage(
+            title=title_of(taxonomy.settings, f"Taxonomy of {n_texts:,} texts"),
+            model="Taxonomy",
+            summary=(
+                f"This page shows {counted(n_texts, 'text')} as a tree of {len(taxonomy.predicate_ids):,} predicates: "
+                "the children of a predicate explain its texts. What none of them explains is kept apart."
+            ),
+            facts=_facts(taxonomy),
+            warnings=[],
+            sections=[section for section in sections if section is not None],
+            cost_details=_node_costs(taxonomy),
+            **of_result(taxonomy),
         )
 
-    def figures(self) -> dict[str, dict[str, Any] | str]:
-        charts = {"drift": drift_chart(drift_view(self.taxonomy, self.update))} | time_charts(time_view(self.taxonomy))
-        tree: dict[str, dict[str, Any] | str] = {"tree": draw_icicle(icicle(self.taxonomy), alone=True)}
-        return tree | {name: chart for name, chart in charts.items() if chart is not None}
-
     def card(self) -> str:
-        return taxonomy_card(self.taxonomy)
+        """The nodes, indented, with their sizes."""
+        taxonomy, measures = self.taxonomy, self.taxonomy.measures()
+        rows = [
+            card_row(
+                "" if node.residual else node.id,
+                node.name,
+                f"{len(node):,}",
+                f"{taxonomy.share(node.id):.1%}",
+                bar=taxonomy.share(node.id),
+                indent=node.depth - 1,
+            )
+            for node in _shown(taxonomy)
+        ]
+        return card(
+            f"Taxonomy of {len(taxonomy.corpus):,} texts",
+            str(taxonomy.settings.get("goal") or ""),
+            ["Texts", "Of all"],
+            rows,
+            f"{measures['coverage']:.0%} of the texts of divided nodes are explained by a child, "
+            f"{measures['overlap']:.0%} by several. Ended because {taxonomy.result.value}.",
+        )
 
 
-def describe_taxonomy(taxonomy: TreeLike) -> TreePage:
-    """Chooses what the report of a taxonomy shows. The order of its nodes is kept."""
-    goal = str(taxonomy.settings.get("goal") or "").strip()
-    n_texts = len(taxonomy.corpus)
-    nodes = _nodes(taxonomy)
-    return TreePage(
-        title=excerpt(goal, MAX_SENTENCE) if goal else f"Taxonomy of {n_texts:,} texts",
-        model="Taxonomy",
-        summary=(
-            f"This page shows {n_texts:,} {'text' if n_texts == 1 else 'texts'} as a tree of "
-            f"{len(taxonomy.predicate_ids):,} predicates: the children of a predicate explain its texts. "
-            "What none of them explains is kept apart."
-        ),
-        facts=_facts(taxonomy),
-        nodes=nodes,
-        tree=_nested({node.number: node for node in nodes}, list(taxonomy.root.children)),
-        picture=icicle(taxonomy),
-        divisions=[_division(taxonomy, node) for node in taxonomy.divided() if node.divisions or node.candidates],
-        node_costs=[
-            (node.id, excerpt(node.name, MAX_SENTENCE), node.costs.calls, node.costs.judgments_asked)
-            for node in taxonomy.divided()
-        ],
-        costs=cost_rows(taxonomy.costs),
-        stages=stage_rows(taxonomy.costs),
-        settings=value_rows(taxonomy.settings),
-        versions=value_rows(taxonomy.versions),
-    )
-
-
-def browse_nodes(taxonomy: TreeLike) -> Browser | None:
-    """The texts of a taxonomy with their denotations for every node, for the table in the page."""
-    nodes = _shown(taxonomy)
-    return browse_texts(
-        taxonomy.corpus,
-        [f"{node.id} {node.name}" for node in nodes],
-        _columns(taxonomy, nodes),
-        _answers(taxonomy, nodes),
-    )
-
-
-def _shown(taxonomy: TreeLike) -> list["Node"]:
+def _shown(taxonomy: TreeLike) -> list[Node]:
     """Every node but the root and empty residuals."""
     return [node for node in taxonomy.nodes.values() if node.parent is not None and (len(node) or not node.residual)]
 
 
-def _columns(taxonomy: TreeLike, nodes: list["Node"]) -> np.ndarray:
+def _columns(taxonomy: TreeLike, nodes: list[Node]) -> np.ndarray:
     """`(n_texts, n_nodes)`: denotations, not a number for texts that are not under the parent."""
     columns = np.full((len(taxonomy.corpus), len(nodes)), np.nan, dtype=np.float32)
     for at, node in enumerate(nodes):
@@ -183,95 +120,228 @@ def _columns(taxonomy: TreeLike, nodes: list["Node"]) -> np.ndarray:
     return columns
 
 
-def _answers(taxonomy: TreeLike, nodes: list["Node"]) -> list[dict[int, float]]:
-    """For each node the language model's answers by text number."""
-    answers: dict[str, dict[int, float]] = {}
-    for judgment in taxonomy.judgments:
-        if 0 <= judgment.text < len(taxonomy.corpus):
-            answers.setdefault(judgment.predicate, {})[int(judgment.text)] = float(judgment.probability)
+def _answers(taxonomy: TreeLike, nodes: list[Node]) -> list[dict[int, float]]:
+    answers = answers_by_predicate(taxonomy.judgments, len(taxonomy.corpus))
     return [answers.get(node.judged_as or node.predicate or "", {}) for node in nodes]
 
 
-def _nodes(taxonomy: TreeLike) -> list[NodeView]:
-    nodes = _shown(taxonomy)
-    shown = {node.id for node in nodes}
-    examples = choose_examples(taxonomy.corpus, _columns(taxonomy, nodes), _answers(taxonomy, nodes), None)
-    views = []
-    for node, sides in zip(nodes, examples, strict=True):
-        parent = taxonomy.nodes[str(node.parent)]
-        measures = taxonomy.measures(node.id) if node.children else {}
-        views.append(
-            NodeView(
-                identity=f"node-{node.id}",
-                number=node.id,
-                name=excerpt(node.name, MAX_SENTENCE),
-                depth=node.depth,
-                residual=node.residual,
-                path=[excerpt(above.name, 100) for above in taxonomy.path(node.id)[:-1]],
-                n_texts=len(node),
-                share=taxonomy.share(node.id),
-                of_parent=len(node) / max(len(parent), 1),
-                agreement=None if math.isnan(node.agreement) else float(node.agreement),
-                coverage=measures.get("coverage"),
-                overlap=measures.get("overlap"),
-                judged_as=None if node.judged_as is None else excerpt(node.judged_as, MAX_SENTENCE),
-                notes=_notes(node),
-                children=[child for child in node.children if child in shown],
-                examples_for=sides.examples_for,
-                # What is not among the texts that nothing explains is explained by a sibling, and quoted there.
-                examples_against=[] if node.residual else sides.examples_against,
-            )
-        )
-    return views
-
-
-def _notes(node: "Node") -> list[str]:
-    notes = ["locked"] if node.status.value == "locked" else []
-    notes += ["partial: the budget was spent while it was divided"] if node.partial else []
-    if node.stopped is not None and not node.residual:
-        notes.append(f"not divided: {node.stopped.value}")
-    return notes
-
-
-def _nested(nodes: dict[str, NodeView], numbers: list[str]) -> list[tuple[NodeView, list]]:
-    return [(nodes[number], _nested(nodes, nodes[number].children)) for number in numbers if number in nodes]
-
-
-def _division(taxonomy: TreeLike, node: "Node") -> DivisionView:
-    left = [candidate for candidate in node.candidates if candidate.child is None]
-    merged = [(candidate, candidate.same_as) for candidate in left if candidate.same_as is not None]
-    others = [candidate for candidate in left if candidate.same_as is None]
-    return DivisionView(
-        number=node.id,
-        name=excerpt(node.name, MAX_SENTENCE),
-        n_children=len(taxonomy.children(node.id)),
-        lines=list(node.divisions),
-        chosen=[excerpt(child.name, MAX_SENTENCE) for child in taxonomy.children(node.id)],
-        merged=[(_sentence(candidate), excerpt(into, MAX_SENTENCE)) for candidate, into in merged[:MAX_CANDIDATES]],
-        passed_over=[_sentence(candidate) for candidate in others[:MAX_CANDIDATES]],
-        omitted=max(0, len(others) - MAX_CANDIDATES) + max(0, len(merged) - MAX_CANDIDATES),
-    )
-
-
-def _sentence(candidate: "Candidate") -> str:
-    return excerpt(candidate.predicate, MAX_SENTENCE)
-
-
 def _facts(taxonomy: TreeLike) -> list[Row]:
-    settings, corpus = taxonomy.settings, taxonomy.corpus
-    n_blank = int(corpus.blank.sum())
-    measures = taxonomy.measures()
+    measures, n_blank = taxonomy.measures(), int(taxonomy.corpus.blank.sum())
     correlation = measures["correlation"]
-    date = settings.get("date") or datetime.date.today().isoformat()
     return [
-        Row("Texts", f"{len(corpus):,}" + (f" ({n_blank:,} without words)" if n_blank else "")),
+        Row("Texts", f"{len(taxonomy.corpus):,}" + (f" ({n_blank:,} without words)" if n_blank else "")),
         Row("Predicates", f"{len(taxonomy.predicate_ids):,} on {taxonomy.depth} levels"),
         Row("Explained by a child", f"{measures['coverage']:.1%} of the texts of divided nodes"),
         Row("Under several siblings", f"{measures['overlap']:.1%}"),
         Row("Balance of the sizes", f"{measures['balance']:.2f} (1: all alike)"),
         Row("Most alike siblings", f"correlation {correlation:.2f}" if correlation > -1 else DASH),
-        *[Row(label, value_text(settings[key])) for key, label in NAMED_SETTINGS.items() if settings.get(key)],
+        *named_settings(taxonomy.settings),
         Row("Judgments", f"{len(taxonomy.judgments):,}"),
-        Row("Date", excerpt(str(date), 40)),
+        date_row(taxonomy.settings),
         Row("Ended because", str(taxonomy.result.value)),
     ]
+
+
+def _tree_section(taxonomy: TreeLike, nodes: list[Node]) -> Section:
+    shown = {node.id: node for node in nodes}
+
+    def branches(numbers: tuple[str, ...]) -> list[Branch]:
+        return [
+            Branch(
+                "" if node.residual else node.id,
+                excerpt(node.name, MAX_SENTENCE),
+                f"#node-{node.id}",
+                f"{counted(len(node), 'text')}, {taxonomy.share(node.id):.1%}",
+                taxonomy.share(node.id),
+                node.residual,
+                branches(node.children),
+            )
+            for node in (shown[number] for number in numbers if number in shown)
+        ]
+
+    layout = icicle(taxonomy)
+    caption = (
+        "Each column is a level, each block a predicate or, in grey, the texts that none of its siblings explains. A "
+        "block is as high as its share of its parent's texts"
+        + ("; where texts are under several siblings, these are scaled to fit" if layout.scaled else "")
+        + ". Choose a block to read its texts."
+    )
+    title = "Picture of the tree; the list below says the same"
+    picture = Picture("tree", title, caption, functools.partial(draw_icicle, layout))
+    return Section("tree", "Tree", [picture, Tree(branches(tuple(taxonomy.root.children)))])
+
+
+def _nodes_section(taxonomy: TreeLike, nodes: list[Node]) -> Section:
+    figures = ("Level", "Texts", "Of all", "Of its parent", "Coverage", "Overlap", "Agreement")
+    rows = []
+    for node in nodes:
+        measures = taxonomy.measures(node.id) if node.children else {}
+        rows.append(
+            [
+                Cell(node.id),
+                Cell(excerpt(node.name, MAX_SENTENCE), link=f"#node-{node.id}"),
+                whole(node.depth),
+                whole(len(node)),
+                number(taxonomy.share(node.id), ".1%"),
+                number(_of_parent(taxonomy, node), ".1%"),
+                number(measures.get("coverage"), ".1%"),
+                number(measures.get("overlap"), ".1%"),
+                number(node.agreement, ".1%"),
+            ]
+        )
+    columns = [Column("No."), Column("Predicate", "head"), *(Column(name, "number") for name in figures)]
+    more = Words(
+        "A text is under a predicate when its denotation, the probability that it holds, is at least 0.5. Coverage is "
+        "the share of a node's texts that are under a child, overlap the share that are under several. The agreement "
+        "is that of the head, which denotes the texts, with the language model, on judgments that it was not trained "
+        "on."
+    )
+    return Section("nodes", "Nodes", [more, Table("nodes", "All nodes and their figures", columns, rows)])
+
+
+def _of_parent(taxonomy: TreeLike, node: Node) -> float:
+    return len(node) / max(len(taxonomy.nodes[str(node.parent)]), 1)
+
+
+def _time_section(taxonomy: TreeLike) -> Section | None:
+    """The shares of the children of each divided node over time; `None` if the taxonomy was grown without times."""
+    if taxonomy.stamps is None:
+        return None
+    divided = list(taxonomy.divided())
+    largest = {node.id for node in sorted(divided, key=len, reverse=True)[:MAX_CHARTS]}
+    blocks: list[Block] = [
+        Words(
+            "The share of all texts of each time that are under a predicate, as the heads denote them. The intervals "
+            "say how far a share in so few texts may be from that of the source they come from; that a head errs is "
+            "not in them."
+        )
+    ]
+    for node in divided:
+        blocks += _courses(taxonomy, node) if node.id in largest else []
+    if omitted := len(divided) - len(largest):
+        blocks.append(Words(f"{omitted:,} smaller nodes with children are not shown.", muted=True))
+    return Section("over-time", "Over time", blocks)
+
+
+def _courses(taxonomy: TreeLike, node: Node) -> list[Block]:
+    found = taxonomy.over_time(node.id)
+    names = [excerpt(child.name, MAX_NAME) for child in taxonomy.children(node.id)]
+    view = QuantityView(
+        name="All texts" if node.parent is None else f"{node.id} {excerpt(node.name, MAX_NAME)}",
+        label="Share of all texts",
+        kind="curves",
+        panels=[f"{number}. {name}" for number, name in zip(found.nodes, names, strict=True)],
+        items=list(found.times),
+        values=found.shares,
+        lower=found.low,
+        upper=found.high,
+        neutral=None,
+        item_dim="step",
+        intervals="95% confidence intervals",
+    )
+    caption = (
+        f"Of all texts of each {'time' if found.unit == '1' else found.unit} the share that is under the predicate, "
+        f"with a 95% interval; the fewer texts, the wider it is ({found.n_texts.min():,} to {found.n_texts.max():,} "
+        "texts). Each panel has a scale of its own."
+    )
+    return quantity_blocks(view, f"time-{node.id}", view.name, caption)
+
+
+def _examples_section(taxonomy: TreeLike, nodes: list[Node], sides: list[Sides]) -> Section:
+    items = []
+    for node, side in zip(nodes, sides, strict=True):
+        above = [excerpt(one.name, 100) for one in taxonomy.path(node.id)[:-1]]
+        notes = [f"under {' › '.join(above)}"] if above else []
+        notes += [f"judged as “{excerpt(node.judged_as, MAX_SENTENCE)}”"] if node.judged_as else []
+        # What is not among the texts that nothing explains is explained by a sibling, and quoted there.
+        alone = Quotes("Texts that no sibling explains", [example.quote() for example in side.examples_for])
+        items.append(
+            Item(
+                excerpt(node.name, MAX_SENTENCE),
+                f"{counted(len(node), 'text')}, {_of_parent(taxonomy, node):.1%} of its parent",
+                [alone] if node.residual else side.quotes(),
+                node.id,
+                f"node-{node.id}",
+                [*notes, *_notes(node)],
+            )
+        )
+    more = Words(
+        "Texts for and against are texts of the parent. The first figure of each is its denotation; a second one is "
+        "the language model's own answer, where it was asked about this text. Texts are numbered from 0 in the order "
+        "of the corpus."
+    )
+    return Section("examples", "Texts for and against each predicate", [more, Folded(items, noun="node")], "Examples")
+
+
+def _notes(node: Node) -> Iterator[str]:
+    if node.status.value == "locked":
+        yield "locked"
+    if node.partial:
+        yield "partial: the budget was spent while it was divided"
+    if node.stopped is not None and not node.residual:
+        yield f"not divided: {node.stopped.value}"
+
+
+def _divisions_section(taxonomy: TreeLike) -> Section | None:
+    divided = [node for node in taxonomy.divided() if node.divisions or node.candidates]
+    if not divided:
+        return None
+    more = Words(
+        "For each number of children that was considered: by how much the division makes texts that were held out more "
+        "likely, in nats per text against no division at all, with its standard error."
+    )
+    folded = Folded([_division(taxonomy, node) for node in divided], noun="division of", buttons=False)
+    return Section("divisions", "How the nodes were divided", [more, folded], "Divisions")
+
+
+def _division(taxonomy: TreeLike, node: Node) -> Item:
+    """What each number of children would explain, and which predicates were not taken."""
+    children = taxonomy.children(node.id)
+    n_children = len(children)
+    columns = [Column("Children", "number"), Column("Gain", "number"), Column("Standard error", "number")]
+    lines = [
+        [
+            whole(line.n_children),
+            number(line.gain, "+.4f"),
+            number(line.standard_error, ".4f"),
+            Cell("yes" if line.n_children == n_children else ""),
+        ]
+        for line in node.divisions
+    ]
+    left = [candidate for candidate in node.candidates if candidate.child is None]
+    merged = [_candidate(candidate) for candidate in left if candidate.same_as is not None]
+    others = [_candidate(candidate) for candidate in left if candidate.same_as is None]
+    chosen = [Line(excerpt(child.name, MAX_SENTENCE), "chosen") for child in children]
+    shown = itertools.chain(chosen, merged[:MAX_CANDIDATES], others[:MAX_CANDIDATES])
+    omitted = max(0, len(others) - MAX_CANDIDATES) + max(0, len(merged) - MAX_CANDIDATES)
+    blocks: list[Block] = [Lines(list(shown), "Candidates", omitted)]
+    if lines:
+        table = Table(f"division-{node.id}", "Numbers of children considered", [*columns, Column("Chosen")], lines)
+        blocks.insert(0, table)
+    return Item(
+        excerpt(node.name, MAX_SENTENCE),
+        f"{n_children} {'child' if n_children == 1 else 'children'}",
+        blocks,
+        "" if node.parent is None else node.id,
+        f"division-{node.id}",
+    )
+
+
+def _candidate(candidate: Candidate) -> Line:
+    into = f" (says the same as “{excerpt(candidate.same_as, MAX_SENTENCE)}”)" if candidate.same_as else ""
+    return Line(excerpt(candidate.predicate, MAX_SENTENCE) + into, "passed over")
+
+
+def _node_costs(taxonomy: TreeLike) -> list[Block]:
+    rows = [
+        [
+            Cell(DASH if node.parent is None else node.id),
+            Cell(excerpt(node.name, MAX_SENTENCE)),
+            whole(node.costs.calls),
+            whole(node.costs.judgments_asked),
+        ]
+        for node in taxonomy.divided()
+    ]
+    columns = [Column("No."), Column("Predicate", "head"), Column("Calls", "number")]
+    columns.append(Column("Judgments asked", "number"))
+    return [Table("node-costs", "Cost of dividing each node", columns, rows)] if rows else []

@@ -4,23 +4,34 @@ import numpy as np
 import pytest
 
 from nlparam.corpus.corpus import Corpus
-from nlparam.fitting.page.charts import agreement_chart, trace_chart
-from nlparam.fitting.page.content import describe
-from nlparam.results.page.examples import BOUNDARY, CONFIDENT, DISAGREES, PER_SIDE, choose_examples, excerpt
-from nlparam.results.page.text import visible
+from nlparam.results.page.examples import BOUNDARY, CONFIDENT, DISAGREES, PER_SIDE, choose_examples
+from nlparam.results.page.text import excerpt, visible
 from nlparam.results.records import Judgment
 from tests.helpers.handmade_fit import make_fit
 
 
+def section(fit, identity):
+    """The blocks of a section by their kind."""
+    sections = {section.identity: section for section in fit.page().described().sections}
+    return {block.block: block for block in sections[identity].blocks}
+
+
+def rows(chart):
+    """What a chart draws."""
+    (values,) = chart["datasets"].values()
+    return values
+
+
 def test_blank_and_repeated_texts_are_counted():
-    view = describe(make_fit(texts=["one story", "another", "one story", " "]))
-    assert dict(view.facts)["Texts"] == "4 (2 distinct, 1 without words)"
-    assert sum(p.size or 0 for p in view.predicates) == 3
-    assert all(e.number in (0, 1) for p in view.predicates for e in p.examples_for + p.examples_against)
+    fit = make_fit(texts=["one story", "another", "one story", " "])
+    assert dict(fit.page().described().facts)["Texts"] == "4 (2 distinct, 1 without words)"
+    assert sum(int(row[2].text) for row in section(fit, "predicates")["table"].rows) == 3
+    sides = [side for item in section(fit, "examples")["folded"].items for side in item.blocks]
+    assert all(quote.name in ("text 0", "text 1") for side in sides for quote in side.quotes)
 
 
 def test_the_date_of_the_fit_is_kept():
-    assert dict(describe(make_fit(settings={"date": "2001-02-03"})).facts)["Date"] == "2001-02-03"
+    assert dict(make_fit(settings={"date": "2001-02-03"}).page().described().facts)["Date"] == "2001-02-03"
 
 
 def choose(column, answers=None, clusters=None):
@@ -65,35 +76,34 @@ def test_an_example_assigned_elsewhere_says_where():
 @pytest.mark.parametrize("n_predicates", [1, 2, 5, 40])
 def test_overlap_counts_texts(n_predicates):
     fit = make_fit(n_predicates=n_predicates)
-    overlap = describe(fit).overlap
+    overlap = section(fit, "overlap")
     holds = fit.denotations > 0.5
-    assert sum(n for _, n in overlap.by_count) == len(fit.texts)
-    assert overlap.by_count[0][1] == (holds.sum(axis=1) == 0).sum()
-    assert len(overlap.numbers) + overlap.omitted == n_predicates
-    for i, row in zip(overlap.numbers, overlap.counts, strict=True):
-        expected = [(holds[:, i - 1] & holds[:, j - 1]).sum() for j in overlap.numbers]
-        assert row == expected
+    counted = [int(value) for _, value in overlap["counts"].rows]
+    assert sum(counted) == len(fit.texts)
+    assert counted[0] == (holds.sum(axis=1) == 0).sum()
+    if n_predicates == 1:
+        assert "table" not in overlap
+        return
+    numbers = [int(column.name) for column in overlap["table"].columns[1:]]
+    assert ("10 least prevalent" in overlap["table"].caption) == (n_predicates == 40) == (len(numbers) == 30)
+    for i, row in zip(numbers, overlap["table"].rows, strict=True):
+        assert [int(cell.text) for cell in row[1:]] == [(holds[:, i - 1] & holds[:, j - 1]).sum() for j in numbers]
+        assert [cell.value is None for cell in row[1:]] == [i == j for j in numbers]
 
 
 def test_trace_says_which_predicates_changed():
-    steps = describe(make_fit()).trace
-    assert [step.name for step in steps] == ["relaxation", "selection", "refinement 1"]
-    assert steps[0].added == steps[0].dropped == []
-    assert len(steps[1].added) == 3
-    assert (steps[2].added, steps[2].dropped) == (["is about something else"], ["is about subject 2"])
-
-
-def rows(chart):
-    (values,) = chart["datasets"].values()
-    return values
+    steps = section(make_fit(), "trace")["table"].rows
+    assert [step[1].text for step in steps] == ["relaxation", "selection", "refinement 1"]
+    assert steps[0][-1].lines == []
+    assert [line.mark for line in steps[1][-1].lines] == ["added"] * 3
+    assert steps[2][-1].lines == [("is about something else", "added", None), ("is about subject 2", "dropped", None)]
 
 
 def test_charts_hold_the_figures_of_the_fit():
     fit = make_fit()
-    page = describe(fit)
-    losses = [row["loss"] for row in rows(trace_chart(page.trace))]
-    assert losses == [entry.loss for entry in fit.trace]
-    points = rows(agreement_chart(page.points))
+    drawn = fit.page().figures()
+    assert [row["loss"] for row in rows(drawn["trace"])] == [entry.loss for entry in fit.trace]
+    points = rows(drawn["agreement"])
     assert len(points) == len(fit.judgments)
     by_text = {(j.predicate, j.text): j.probability for j in fit.judgments}
     for point in points:
@@ -105,8 +115,7 @@ def test_charts_hold_the_figures_of_the_fit():
 def test_judgments_of_other_candidates_are_not_drawn():
     fit = make_fit()
     fit.judgments.append(Judgment(0, "is about something else", 0.5))
-    page = describe(fit)
-    assert page.n_points == len(page.points) == len(fit.judgments) - 1
+    assert len(rows(fit.page().figures()["agreement"])) == len(fit.judgments) - 1
 
 
 @pytest.mark.parametrize("text", ["", "short", "word " * 300, "x" * 5000, "a\n\nb\r\nc\n\n\nd\ne " * 200, "字" * 900])

@@ -12,9 +12,10 @@ from nlparam.fitting.page.quantities import MAX_BINS, goodness, view_quantities
 from nlparam.models import Classification, TimeSeries, TimeSeriesWeights
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.numerics.core.quantities import Quantity
+from nlparam.results.page.blocks import Table
 from nlparam.results.page.plots import MAX_CURVE_POINTS, MAX_PANELS, quantity_chart
 from nlparam.results.page.quantities import figure, stated
-from nlparam.results.page.results import describe_result
+from nlparam.results.page.quantity_blocks import quantity_blocks
 from tests.fitting.page.test_report import HOSTILE, Page, size_without_vega
 from tests.helpers.handmade_fit import Plain, fit_of, make_fit
 
@@ -50,6 +51,11 @@ def rows(chart):
     for values in drawn.get("datasets", {}).values():
         found.extend(values)
     return found
+
+
+def table_of(view):
+    """The figures of a quantity."""
+    return next(block for block in quantity_blocks(view, "key") if isinstance(block, Table))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -155,13 +161,12 @@ def test_long_series_of_many_predicates_stay_small_and_say_what_is_left_out():
 def test_the_table_of_a_curve_says_when_it_is_highest(fits):
     fit = fits["dates"]
     view = view_quantities(fit)[0]
-    table = describe_result(view, 1).table
-    assert table is not None
+    table = table_of(view)
     curve = np.asarray(fit.quantities()["prevalence"].values)[:, 0]
-    row = table.rows[0]
+    row = [cell.text for cell in table.rows[0]]
     assert row[1:3] == [f"{curve[0]:.1%}", f"{curve[-1]:.1%}"]
     assert row[4] == f"{curve.max():.1%} ({fit.coords['step'][curve.argmax()]})"
-    assert table.headings[1] == f"First ({fit.coords['step'][0]})"
+    assert table.columns[1].name == f"First ({fit.coords['step'][0]})"
 
 
 def test_the_direction_of_two_classes_is_said_in_their_names(fits):
@@ -256,9 +261,7 @@ def test_many_predicates_are_drawn_in_part_and_listed_in_full():
     shown = {row["i"] for row in rows(quantity_chart(view))}
     strongest = np.abs(view.values[0]).argmax()
     assert view.items[strongest] in shown
-    table = describe_result(view, 1).table
-    assert table is not None
-    assert len(table.rows) == 60
+    assert len(table_of(view).rows) == 60
     assert "Drawn are 40 of 60" in fit.report()
 
 

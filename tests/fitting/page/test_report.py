@@ -12,7 +12,6 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from nlparam.fitting.page.content import describe
 from nlparam.fitting.records import RESULTS, Agreement, TraceEntry
 from nlparam.fitting.result import Fit
 from nlparam.results.page.charts import as_script, vega_program
@@ -243,7 +242,6 @@ def test_a_model_without_clusters_has_no_sizes(predictions):
     fit = make_fit(predictions=predictions, model=Plain())
     page = Page(fit.report())
     assert not {"Texts", "Share"} & set(page.table("table-predicates")[0])
-    assert all(view.size is None for view in describe(fit).predicates)
     assert "does not assign" in page.all("main")[0].text
 
 
@@ -292,8 +290,9 @@ def test_many_predicates_and_huge_texts_stay_a_small_page():
 
 def test_a_text_of_a_megabyte_is_quoted_in_part_and_says_so():
     fit = make_fit(texts=["x" * 1_000_000, "y"], denotations=np.full((2, 3), 0.9))
-    example = describe(fit).predicates[0].examples_for[0]
-    assert len(example.text) <= 400
-    assert example.whole is not None
-    assert len(example.whole) + example.left_out == example.n_characters == 1_000_000
-    assert f"{example.left_out:,} characters are left out" in fit.report()
+    page = Page(fit.report())
+    short, whole = (e.text for e in page.all("blockquote")[:2])
+    assert len(short) <= 400
+    left_out = 1_000_000 - len(whole.removesuffix("…"))
+    assert 0 < left_out < 1_000_000
+    assert f"The last {left_out:,} characters are left out" in page.all("main")[0].text

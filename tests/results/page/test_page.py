@@ -11,8 +11,7 @@ import pytest
 
 import nlparam
 from nlparam.corpus.corpus import Corpus
-from nlparam.fitting.page.card import fit_card
-from nlparam.fitting.page.disagreements import PER_PREDICATE, disagreements
+from nlparam.fitting.page.judging import PER_PREDICATE, Judged, disagreements
 from nlparam.fitting.recurrence import Recurrence, Stability
 from nlparam.numerics.core.quantities import Quantity
 from nlparam.results.page.browser import MAX_BYTES, MAX_TEXTS, Groups, browse_texts
@@ -134,22 +133,26 @@ def test_disagreements_are_counted_and_the_widest_come_first(seed):
     denotations = corpus.spread(rng.uniform(size=(150, 2)))
     answers = [{int(t): float(rng.uniform()) for t in rng.choice(200, 90, replace=False)} for _ in range(2)]
     answers[1][0] = float("nan")
-    view = disagreements(corpus, ["first", "second"], denotations, answers)
-    for k, line in enumerate(view.crossed):
+    judged = [Judged(k, t, p, float(denotations[t, k])) for k, column in enumerate(answers) for t, p in column.items()]
+    _, crossed, widest = disagreements(corpus, ["first", "second"], judged)
+    for k, line in enumerate(crossed.rows):
         known = {t: p for t, p in answers[k].items() if p == p}
-        assert line.both + line.neither + line.model_only + line.denotation_only == len(known)
-        assert line.model_only == sum(p > 0.5 and denotations[t, k] <= 0.5 for t, p in known.items())
-    gaps = [abs(line.denoted - line.answered) for line in view.widest]
+        counts = [int(cell.text) for cell in line[1:]]
+        assert sum(counts) == len(known)
+        assert counts[2] == sum(p > 0.5 and denotations[t, k] <= 0.5 for t, p in known.items())
+    lines = [
+        (int(text.value), words.text, place.text, denoted.value, answered.value)
+        for text, words, place, denoted, answered in widest.rows
+    ]
+    gaps = [abs(denoted - answered) for *_, denoted, answered in lines]
     assert gaps == sorted(gaps, reverse=True)
     assert min(gaps) > MIN_GAP
-    for k in range(2):
-        lines = [line for line in view.widest if line.number == k + 1]
-        assert 0 < len(lines) <= PER_PREDICATE
-        assert len({corpus.row[line.text] for line in lines}) == len(lines)
-        widest = max(
-            abs(p - denotations[t, k]) for t, p in answers[k].items() if (p > 0.5) != (denotations[t, k] > 0.5)
-        )
-        assert abs(lines[0].denoted - lines[0].answered) == pytest.approx(widest)
+    for k, name in enumerate(("1 first", "2 second")):
+        texts = [text for text, _, place, *_ in lines if place == name]
+        assert 0 < len(texts) <= PER_PREDICATE
+        assert len({corpus.row[text] for text in texts}) == len(texts)
+        opposed = [t for t, p in answers[k].items() if (p > 0.5) != (denotations[t, k] > 0.5)]
+        assert texts[0] == max(opposed, key=lambda t: abs(answers[k][t] - denotations[t, k]))
 
 
 # Stability
@@ -227,7 +230,7 @@ class Named(Plain):
 
 def test_no_figure_takes_the_place_of_another():
     drawn = make_fit(model=Named(3)).page().figures()
-    assert list(drawn) == ["by-day", "by-day-2", "trace-3", "trace", "agreement"]
+    assert list(drawn) == ["by-day", "by-day-2", "trace-3", "agreement", "trace"]
     trace = drawn["trace"]
     assert isinstance(trace, dict)
     assert trace["encoding"]["y"]["field"] == "loss"
@@ -240,7 +243,7 @@ def test_a_format_that_cannot_be_drawn_is_refused(tmp_path):
 
 
 def test_a_card_of_denotations_that_are_not_known_draws_no_bar():
-    card = fit_card(make_fit(20, denotations=np.full((20, 3), np.nan)))
+    card = make_fit(20, denotations=np.full((20, 3), np.nan)).page().card()
     assert "width: 0.0%" in card
     assert "nan" not in card
 
@@ -273,7 +276,7 @@ def test_the_command_knows_the_three_kinds_of_folders(tmp_path, monkeypatch, com
     (tmp_path / "fit" / "fit.json").write_text("{}")
     monkeypatch.setattr(Taxonomy, "load", lambda _: make_taxonomy())
     monkeypatch.setattr(nlparam.Fit, "load", lambda _: make_fit())
-    for name, written in (("ab", ["effects"]), ("tree", ["tree"]), ("fit", ["trace", "agreement"])):
+    for name, written in (("ab", ["effects"]), ("tree", ["tree"]), ("fit", ["agreement", "trace"])):
         folder = tmp_path / name
         result = run("report", folder, "--figures", folder / "figures", "--format", "svg")
         assert result.exit_code == 0, result.output

@@ -1,0 +1,186 @@
+"""The sections of a fit about its predicates: their figures, texts for and against each, and how they overlap."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from nlparam.results.page.blocks import Block, Cell, Column, Counts, Folded, Item, Row, Section, Table, Words
+from nlparam.results.page.examples import Sides, choose_examples
+from nlparam.results.page.rows import MAX_SENTENCE
+from nlparam.results.page.sections import number, whole
+from nlparam.results.page.text import DASH, excerpt
+
+if TYPE_CHECKING:
+    from nlparam.fitting.records import Agreement, FitLike
+
+# Predicates in the table of overlaps, so that the page stays legible.
+MAX_OVERLAP = 30
+
+
+class Predicate(NamedTuple):
+    """One predicate as the page shows it.
+
+    `number` counts from 1; `size` and `share` say how many texts the model assigns to it, `None` for a model without
+    clusters; `holds` counts the texts whose denotation is at least one half; `prevalence` is the mean denotation over
+    the texts with words; `answered` are the language model's answers.
+    """
+
+    number: int
+    sentence: str
+    size: int | None
+    share: float | None
+    holds: int
+    prevalence: float
+    answered: list[float]
+    agreement: "Agreement | None"
+    sides: Sides
+
+    @property
+    def head(self) -> Cell:
+        """Its name in tables that have no column for its number."""
+        return Cell(f"{self.number} {self.sentence}")
+
+    def agreement_cells(self) -> list[Cell]:
+        """Judgments, agreement and F1; dashes where they are not known, as in a fit from an older folder."""
+        if self.agreement is None:
+            return [Cell(DASH)] * 3
+        return [whole(self.agreement.n_judgments), number(self.agreement.agreement, ".1%"), number(self.agreement.f1)]
+
+
+def describe_predicates(fit: "FitLike", answers: Sequence[dict[int, float]] | None = None) -> list[Predicate]:
+    """The predicates of a fit, in its order; with texts if there are `answers` for each, by text number."""
+    clusters = np.asarray(fit.predictions) if fit.model.assigns_texts else None
+    denotations, worded = np.asarray(fit.denotations, dtype=float), ~fit.corpus.blank
+    agreements = fit.agreement if len(fit.agreement) == len(fit.predicates) else [None] * len(fit.predicates)
+    no_sides = [Sides([], [])] * len(fit.predicates)
+    sides = no_sides if answers is None else choose_examples(fit.corpus, denotations, answers, clusters)
+    described = []
+    for index, sentence in enumerate(fit.predicates):
+        column = denotations[:, index]
+        size = None if clusters is None else int((clusters == index).sum())
+        described.append(
+            Predicate(
+                number=index + 1,
+                sentence=excerpt(sentence, MAX_SENTENCE),
+                size=size,
+                share=None if size is None else size / max(len(column), 1),
+                holds=int((column[worded] >= 0.5).sum()),
+                prevalence=float(column[worded].mean()) if worded.any() else 0.0,
+                answered=[] if answers is None else list(answers[index].values()),
+                agreement=agreements[index],
+                sides=sides[index],
+            )
+        )
+    return described
+
+
+def predicates_section(fit: "FitLike", predicates: list[Predicate]) -> Section:
+    """Sizes, prevalence and agreement."""
+    sized = fit.model.assigns_texts
+    n_blank = int(fit.corpus.blank.sum())
+    sizes = [Column("Texts", "number"), Column("Share", "number")] if sized else []
+    figures = [Column(name, "number") for name in ("Prevalence", "Judgments", "Agreement", "F1")]
+    rows = [
+        [
+            whole(one.number),
+            Cell(one.sentence, link=f"#predicate-{one.number}"),
+            *([whole(one.size), number(one.share, ".1%")] if one.size is not None else []),
+            Cell("", one.prevalence if one.share is None else one.share),
+            number(one.prevalence, ".1%"),
+            *one.agreement_cells(),
+        ]
+        for one in predicates
+    ]
+    blocks: list[Block] = [
+        Words(
+            (
+                "Each text is assigned to one predicate. "
+                if sized
+                else "This model does not assign texts to predicates. "
+            )
+            + "The denotation of a predicate is the probability, for each text, that it holds; its prevalence is the "
+            "mean over the texts. The agreement of the head (the learned component that denotes the texts) with the "
+            "language model is measured on judgments that the head was not trained on."
+        ),
+        Table(
+            "predicates",
+            "Predicates, sizes and agreement",
+            [Column("No.", "number"), Column("Predicate", "head"), *sizes, Column("", "bar"), *figures],
+            rows,
+        ),
+    ]
+    if n_blank:
+        some = "1 text has no words and belongs" if n_blank == 1 else f"{n_blank:,} texts have no words and belong"
+        blocks.append(Words(f"{some} to no predicate.", muted=True))
+    return Section("predicates", "Predicates", blocks)
+
+
+def examples_section(predicates: list[Predicate]) -> Section:
+    """Texts for and against each predicate."""
+    items = [
+        Item(
+            one.sentence,
+            ("" if one.size is None else f"{one.size:,} assigned, ")
+            + f"holds for {one.holds:,}, {len(one.answered):,} judged",
+            one.sides.quotes(),
+            str(one.number),
+            f"predicate-{one.number}",
+        )
+        for one in predicates
+    ]
+    more = Words(
+        "The first figure of each text is its denotation. A second figure is the language model's own answer, before "
+        "its bias is corrected, where it was asked about this text; all others were denoted by the head alone. Texts "
+        "are numbered from 0 in the order of the corpus."
+    )
+    return Section(
+        "examples", "Texts for and against each predicate", [more, Folded(items, noun="predicate")], "Examples"
+    )
+
+
+def overlap_section(fit: "FitLike") -> Section:
+    """How many texts satisfy several predicates or none, and which predicates hold together."""
+    holds = np.asarray(fit.denotations)[~fit.corpus.blank] >= 0.5
+    per_text = Counter(holds.sum(axis=1).tolist())
+    counted = [("No predicate", per_text[0]), ("One predicate", per_text[1]), ("Two predicates", per_text[2])]
+    counted.append(("Three or more", sum(n for held, n in per_text.items() if held > 2)))
+    counted = counted[: len(fit.predicates) + 1]
+    blocks: list[Block] = [
+        Words("A predicate holds for a text when its denotation is at least 0.5."),
+        Counts([Row(label, f"{n:,}") for label, n in counted], [f"{n / max(len(holds), 1):.1%}" for _, n in counted]),
+    ]
+    blocks += [_overlap_table(fit.predicates, holds)] if len(fit.predicates) > 1 else []
+    return Section("overlap", "Texts that satisfy several predicates, or none", blocks, "Overlap")
+
+
+def _overlap_table(predicates: list[str], holds: np.ndarray) -> Table:
+    """For the most prevalent predicates, how many texts satisfy each two of them."""
+    shown = np.sort(np.argsort(-holds.sum(axis=0), kind="stable")[:MAX_OVERLAP]).tolist()
+    selected = holds[:, shown].astype(np.int64)
+    counts = selected.T @ selected
+    shares = counts / np.maximum(np.diag(counts), 1)[:, None]
+    omitted = len(predicates) - len(shown)
+    rows = [
+        [
+            Cell(f"{index + 1} {excerpt(predicates[index], 100)}"),
+            *(
+                Cell(
+                    f"{counts[i, j]:,}",
+                    # Small shares are told apart, too.
+                    None if i == j else float(shares[i, j]) ** 0.5,
+                    note=f"{shares[i, j]:.1%} of the texts of predicate {index + 1}",
+                )
+                for j in range(len(shown))
+            ),
+        ]
+        for i, index in enumerate(shown)
+    ]
+    return Table(
+        "overlap",
+        "Texts for which two predicates both hold. The stronger the shade, the larger their share of the row's texts."
+        + (f" The {omitted} least prevalent predicates are left out." if omitted else ""),
+        [Column("", "head"), *(Column(str(index + 1), "heat") for index in shown)],
+        rows,
+    )
