@@ -44,8 +44,6 @@ class Classification(AbstractPredicateModel):
     parity: bool = False
 
     def __check_init__(self):
-        if self.n_predicates < 1:
-            raise ValueError(f"got n_predicates={self.n_predicates}, expected at least 1")
         if self.n_classes < 2:
             raise ValueError(f"got n_classes={self.n_classes}, expected at least 2")
         if not self.ridge > 0:

@@ -45,8 +45,6 @@ class Clustering(AbstractPredicateModel):
     assigns_texts: ClassVar[bool] = True
 
     def __check_init__(self):
-        if self.n_predicates < 1:
-            raise ValueError(f"got n_predicates={self.n_predicates}, expected at least 1 cluster")
         if not self.temperature > 0:
             raise ValueError(f"got temperature={self.temperature}, expected a positive number")
 

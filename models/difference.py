@@ -48,8 +48,6 @@ class Difference(AbstractPredicateModel):
     towards: str | None = None
 
     def __check_init__(self):
-        if self.n_predicates < 1:
-            raise ValueError(f"got n_predicates={self.n_predicates}, expected at least 1")
         if not self.diversity >= 0:
             raise ValueError(f"got diversity={self.diversity}, expected a number that is not negative")
         if not self.ridge > 0:

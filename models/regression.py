@@ -35,8 +35,6 @@ class Regression(AbstractPredicateModel):
     closed_form_weights: ClassVar[bool] = True
 
     def __check_init__(self):
-        if self.n_predicates < 1:
-            raise ValueError(f"got n_predicates={self.n_predicates}, expected at least 1")
         if not self.ridge > 0:
             raise ValueError(f"got ridge={self.ridge}, expected a positive number: it keeps the weights finite")
 

@@ -66,8 +66,6 @@ class TimeSeries(AbstractPredicateModel):
     binary: bool = False
 
     def __check_init__(self):
-        if self.n_predicates < 1:
-            raise ValueError(f"got n_predicates={self.n_predicates}, expected at least 1")
         if not self.smoothness > 0:
             raise ValueError(f"got smoothness={self.smoothness}, expected a positive number")
         if self.max_rows < 2:

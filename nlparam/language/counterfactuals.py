@@ -34,8 +34,8 @@ class Case(NamedTuple):
 class CounterfactualWriter:
     """Has a language model write counterfactuals: half for which the explanation suggests the same answer, half others.
 
-    What it writes twice, or writes off from the input, counts once or not at all; where that leaves too few, it is
-    asked again, up to three times in all.
+    What it writes twice counts once, and what it copies from the input not at all; where too few are left, it is asked
+    again, up to three times in all.
 
     **Arguments:** `n_counterfactuals`, how many to write for each case; `n_words`, how much of an input and of an
     explanation the model is shown; `seed` seeds what it writes.

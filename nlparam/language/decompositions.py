@@ -34,8 +34,8 @@ class Draft:
 class DecompositionWriter:
     """Has a language model take a predicate (or a task) apart, find fault with the result, mend it, and reword parts.
 
-    **Arguments:** `kind`, `"predicate"` or `"task"`; `examples`, past repairs in words, one for each line, shown before
-    every question; `temperature` and `seed`, of what it writes.
+    **Arguments:** `kind`, `"predicate"` or `"task"`; `examples`, past repairs in words, one a line, shown before every
+    question; `temperature` and `seed`, of what it writes.
     """
 
     engine: Engine
@@ -108,8 +108,8 @@ class DecompositionWriter:
 def parse_draft(output: str) -> Draft | None:
     """Parts and formula from what a model wrote, `None` if a part or the formula is missing.
 
-    What follows the first formula is another decomposition, of which nobody asked. Two parts or more without a formula,
-    where a small model stops, are joined by "and".
+    What follows the first formula was not asked for. Two parts or more without a formula, where a small model stops,
+    are joined by "and".
     """
     parts: dict[str, str] = {}
     for line in _HEADING.sub(r"\1: ", output).splitlines():

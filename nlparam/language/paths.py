@@ -20,10 +20,7 @@ _LABEL = re.compile(r"^(?:general |main |top |sub)?[- ]?(?:category|topic|level 
 
 @dataclasses.dataclass
 class PathStater:
-    """Asks for the path of one text at a time: `("sports", "football")`.
-
-    Each text is stated once for all nodes of a taxonomy. The answers are stored, and the same text under the same goal
-    is asked once, whoever asks.
+    """Asks for the path of one text at a time: `("sports", "football")`, once for all nodes of a taxonomy.
 
     **Arguments:** `n_levels`, how many names a path has (up to three); `n_words`, how much of a text the model is
     shown.

@@ -35,9 +35,8 @@ _SAME_MEANING = 0.5
 class Phraser:
     """Turns categories into predicates under a goal, all in one form where most of them have one.
 
-    Each category is asked for. If at least half of the first predicates begin with the same words ("is about", "is
-    written in"), the others are asked for once more, to begin like these. Where the goal says how predicates begin
-    ("has a topic of"), they do.
+    If at least half of the first predicates begin with the same words ("is about", "is written in"), the others are
+    asked for once more, to begin like these. Where the goal says how predicates begin ("has a topic of"), they do.
     """
 
     engine: Engine
@@ -88,7 +87,7 @@ def _most_common_lead(predicates: Sequence[str]) -> str | None:
 def _shares_a_word(new: str, old: str) -> bool:
     """Whether a rewording kept some word of what was said, at least its beginning ("poetry", "poem").
 
-    Acronyms are written out ("UK"), so what has short words only is let pass, if the rewording has a name.
+    Acronyms are written out ("UK"): what has short words only passes if the rewording has a name.
     """
     said = {word.casefold()[:3] for word in re.findall(r"\w{3,}", what_it_says(old))}
     if not said:
@@ -137,10 +136,7 @@ def _has_a_verb(predicate: str, category: str) -> bool:
 
 
 def _repeats(predicate: str, category: str, prompt: Prompt) -> bool:
-    """Whether the predicate is that of an example of the prompt, for a category that is another than the example's.
-
-    A small model repeats an example instead of following it.
-    """
+    """Whether the predicate is that of an example of the prompt for another category, which a small model repeats."""
     for (_, asked), (role, said) in itertools.pairwise(prompt.sections):
         if role == "assistant" and said.casefold() == predicate.casefold():
             return f"category: {category}.".casefold() not in asked.casefold()
@@ -174,8 +170,8 @@ class ParallelForm:
     """Rewords siblings so that all begin with the same words.
 
     The language model rewords those that do not begin as most do. What it wrote counts if it begins as asked, is no
-    other sibling and means the same (by the cosine of embeddings); else the predicate gets a deterministic form, "is
-    about" and what it says.
+    other sibling and means the same (by the cosine of embeddings); else the predicate becomes "is about" and what it
+    says.
 
     **Arguments:** `embed`, embeds sentences as unit vectors.
     """

@@ -29,9 +29,9 @@ class SimulatedReader:
     """Infers from an explanation what a model will answer to a new input, or that nothing can be inferred.
 
     A strong language model is taken at its word. A small one says "yes" to some inputs whatever the explanation, and
-    hardly ever that nothing can be inferred; so it is asked again with no explanation in the place of this one, and
-    what counts is the answer whose log-probability the explanation raises most (as in the calibration of arXiv
-    2102.09690). Where it raises none above the others, nothing can be inferred.
+    hardly ever that nothing can be inferred. So it is asked again without the explanation, and what counts is the
+    answer whose log-probability the explanation raises most (as in the calibration of arXiv 2102.09690), or none if it
+    raises none above the others.
 
     **Arguments:** `with_case`, whether the reader also sees the input that was explained and its answer; `n_words`, how
     much of each text it is shown.
@@ -50,8 +50,7 @@ class SimulatedReader:
     ) -> list[np.ndarray]:
         """For each new input, given the case whose explanation is read, the probabilities of the options.
 
-        The last entry, one more than there are options, is that nothing can be inferred; all `nan` if the language
-        model gave no usable answer.
+        The last entry, beyond the options, is that nothing can be inferred; all `nan` without a usable answer.
         """
         questions = [self._question(case, text, task) for case, text in zip(cases, inputs, strict=True)]
         choices = [[*answers, CANNOT_TELL] for answers in options]

@@ -33,9 +33,8 @@ _LABEL = re.compile(r"^(?:label|answer|category)\s*(?:\([^)]*\))?\s*:\s*", re.IG
 class Stater:
     """Asks of one text at a time what it is under a goal.
 
-    A small model that is shown many texts at once copies phrases from them; one text at a time it names well. The
-    answers are stored, and the same text under the same goal is asked once, whoever asks. What was stated is
-    remembered: `stated` maps texts to statements.
+    Answers are stored, so that the same text under the same goal is asked once, and remembered: `stated` maps texts to
+    statements.
 
     **Arguments:** `n_words`, how much of a text the model is shown; `wording`, one of `WORDINGS`.
     """

@@ -23,12 +23,9 @@ class AbstractProposer(abc.ABC):
     ) -> list[list[str]]:
         """Candidate predicates for every slot, the most promising first.
 
-        **Arguments:**
-
-        - `scores`: `(n_texts, n_slots)`, the relaxed score of every text in every slot; only their order counts.
-        - `goal`: what the predicates are to be about.
-        - `avoid`: predicates that are there already and need not be proposed again.
-        - `rng`: chooses the texts that are shown; the same generator state proposes the same.
+        **Arguments:** `scores`, `(n_texts, n_slots)`, the relaxed score of every text in every slot, of which only the
+        order counts; `goal`, what the predicates are to be about; `avoid`, predicates that need not be proposed again;
+        `rng`, whose state decides which texts are shown.
 
         **Returns:** for each slot a list of distinct predicates, empty where the language model gave nothing usable.
         """
@@ -41,9 +38,9 @@ def without(predicates: Iterable[str], avoid: Sequence[str]) -> list[str]:
 
 
 def high_texts(scores: np.ndarray, n_shown: int, *, rng: np.random.Generator) -> np.ndarray:
-    """Texts that are typical of one slot: drawn from the highest-scoring tenth of the corpus.
+    """Texts that are typical of one slot, drawn from the highest-scoring tenth of the corpus.
 
-    Only the very highest would be near-duplicates of one story, and a random draw from the top names the slot better.
+    The very highest would be near-duplicates of one story.
     """
     top = np.argsort(-scores, kind="stable")
     width = max(4 * n_shown, len(scores) // 10)

@@ -40,8 +40,7 @@ class AbstractGroupProposer(abc.ABC):
     def propose(self, panels: Sequence[Panel], *, goal: str, rng: np.random.Generator) -> list[list[str]]:
         """Candidate predicates for every panel, the most promising first; they should hold more often in its group.
 
-        **Arguments:** `goal`, what the predicates are to be about; `rng`, for what is random: the same state proposes
-        the same.
+        **Arguments:** `goal`, what the predicates are to be about; `rng`, whose state decides all that is random.
 
         **Returns:** for each panel a list of distinct predicates, empty where nothing usable came.
         """
@@ -93,8 +92,8 @@ class ContrastGroups(AbstractGroupProposer):
 class StateGroups(AbstractGroupProposer):
     """Asks for the category of each text of the group, one at a time, and for what they have in common.
 
-    For small language models; see `StateThenGeneralise`. The other side is not shown: that a category is as frequent
-    there is found by judging.
+    For small language models; see `StateThenGeneralise`. The other side is not shown: judging finds what is frequent
+    there.
 
     **Arguments:** `n_candidates`, how many predicates per panel at most; `n_shown`, how many texts are stated;
     `n_words`, how much of each the model is shown.

@@ -23,13 +23,12 @@ class StateThenGeneralise(AbstractProposer):
     """Asks what each of a few high texts is, then for what the statements of a slot have in common.
 
     A small model that is shown many texts at once copies phrases from them; one text at a time it names well. The
-    statements of a slot are candidates too, the frequent ones first: those of its high texts, and of all other texts
-    that were stated before and score highest in it. Each is turned into a predicate by a short prompt that knows the
-    goal.
+    statements of the high texts of a slot are candidates too, with those of all texts stated before that score highest
+    in it, the frequent ones first. A short prompt that knows the goal turns each into a predicate.
 
     **Arguments:** `n_shown`, how many texts per slot are stated, if there are not as many already; `n_candidates`, how
-    many predicates per slot at most; `n_words`, how much of a text the model is shown; `stater`, what states texts, if
-    it is shared with others.
+    many predicates per slot at most; `n_words`, how much of a text the model is shown; `stater`, one to share with
+    others.
     """
 
     engine: Engine

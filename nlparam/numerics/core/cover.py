@@ -131,14 +131,14 @@ def facility_location(
 def correlations(
     denotations: Float[np.ndarray, "n_texts n_candidates"], weights: Float[np.ndarray, " n_texts"] | None = None
 ) -> Float[np.ndarray, "n_candidates n_candidates"]:
-    """Correlations of columns; 0 with one that does not vary."""
+    """Correlations of columns; 0 with one that does not vary beyond rounding."""
     weights = np.ones(len(denotations)) if weights is None else weights
     total = max(weights.sum(), np.finfo(float).tiny)
     centred = denotations - weights @ denotations / total
     covariance = (centred * weights[:, None]).T @ centred / total
     deviations = np.sqrt(np.diag(covariance))
-    scale = np.where(deviations > 0, deviations, np.inf)
-    return covariance / np.outer(scale, scale)
+    scale = np.where(deviations > 1e-9, deviations, np.inf)
+    return np.clip(covariance / np.outer(scale, scale), -1, 1)
 
 
 def _alike(correlation: np.ndarray, max_correlation: float, locked: Sequence[int]) -> np.ndarray:

@@ -32,25 +32,25 @@ class AbstractPredicateModel(eqx.Module):
 
     n_predicates: eqx.AbstractVar[int]
 
-    # True where `fit_weights` is a closed form: the relaxation then re-solves the weights at every step instead of
-    # descending on them together with the directions.
+    # `fit_weights` is a closed form: the relaxation solves for the weights at every step instead of descending on them.
     closed_form_weights: ClassVar[bool] = False
+    assigns_texts: ClassVar[bool] = False  # `predict` gives the predicate that each text belongs to
+    has_prior: ClassVar[bool] = False  # `log_joint` has a proper prior for every weight: the posterior then adds none
 
-    # True where `predict` gives the predicate that each text belongs to.
-    assigns_texts: ClassVar[bool] = False
-
-    # True where `log_joint` has a proper prior for every weight: the posterior then adds none.
-    has_prior: ClassVar[bool] = False
+    def __check_init__(self):
+        if self.n_predicates < 1:
+            raise ValueError(f"got n_predicates={self.n_predicates}, expected at least 1")
 
     @abc.abstractmethod
     def loss(self, weights: Weights, denotations: Denotations, data: Data = None) -> Scalar:
         """The mean loss per text in nats, lower is better. Must be differentiable in `denotations`."""
 
     def prepare(self, data: Data, n_texts: int) -> Prepared:
-        """Turns what a user gives as `data` (labels, dates, numbers) into the arrays that `loss` takes, and names them.
+        """Turns a user's `data` (labels, dates, numbers) into the arrays that `loss` takes, and names them; by default
+        as they are.
 
-        By default the arrays as they are. Called once, before anything else; an override raises `CorpusError` where
-        the data cannot be used, and takes its own result as well (so that preparing twice changes nothing).
+        Called once, before anything else. An override raises `CorpusError` where the data cannot be used, and takes its
+        own result as well.
         """
         del n_texts
         return Prepared(jax.tree.map(jnp.asarray, data), {})
@@ -73,9 +73,9 @@ class AbstractPredicateModel(eqx.Module):
         return scores
 
     def preconditioner(self, denotations: Denotations, data: Data = None) -> Callable[[Weights], Weights]:
-        """A linear map to the weights from coordinates in which the loss is about equally curved in all directions.
+        """A linear map to the weights from coordinates in which the loss is about equally curved, for the relaxation.
 
-        The relaxation descends in these coordinates; by default they are the weights themselves.
+        By default these are the weights themselves.
         """
         del denotations, data
         return lambda weights: weights
@@ -83,7 +83,7 @@ class AbstractPredicateModel(eqx.Module):
     def subsample(self, data: Data, rows: Array, n_texts: int) -> tuple["AbstractPredicateModel", Data]:
         """The model and data of some of the texts, such that their loss estimates the loss of all `n_texts`.
 
-        By default the same model, and the `rows` of every array of the data that has one entry per text.
+        By default the same model, and `rows` of every array of the data with one entry per text.
         """
 
         def take(leaf):
@@ -93,9 +93,9 @@ class AbstractPredicateModel(eqx.Module):
         return self, jax.tree.map(take, data)
 
     def specialise(self, denotations: Denotations) -> "AbstractPredicateModel":
-        """An equal model that is cheaper for denotations like these; asked outside of `jit`, where values are known.
+        """An equal model that computes `loss` in a cheaper way for denotations like these; by default the model itself.
 
-        By default the model itself. Only a field that changes how `loss` is computed may differ, not its value.
+        Asked outside of `jit`, where values are known.
         """
         del denotations
         return self
@@ -105,9 +105,8 @@ class AbstractPredicateModel(eqx.Module):
         return denotations @ jnp.asarray(weights)
 
     def quantities(self, weights: Weights, denotations: Denotations, data: Data = None) -> dict[str, Quantity]:
-        """The results that a reader wants to see, by name; by default the weights.
-
-        A function of the weights that works under `vmap`: the posterior of each quantity comes from it.
+        """The results that a reader wants to see, by name; by default the weights. Works under `vmap`, for the
+        posterior.
         """
         del data
         return weight_quantities(weights, denotations.shape[1])

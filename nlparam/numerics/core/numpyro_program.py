@@ -85,10 +85,6 @@ class NumpyroModel(AbstractPredicateModel):
 
     has_prior: ClassVar[bool] = True
 
-    def __check_init__(self):
-        if self.n_predicates < 1:
-            raise ValueError(f"got n_predicates={self.n_predicates}, expected at least 1")
-
     def prepare(self, data, n_texts):
         """Runs the program once, on shapes only, and raises `ModelError` if it cannot be a model."""
         data = jax.tree.map(jnp.asarray, data)

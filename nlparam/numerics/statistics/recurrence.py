@@ -10,6 +10,8 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import squareform
 
+from nlparam.numerics.core.cover import correlations
+
 # Two predicates of different runs whose denotations correlate less are different ones.
 SAME = 0.5
 _NEVER = 2.0  # the distance of columns that correlate with -1: never joined
@@ -46,15 +48,15 @@ def recurring(runs: Sequence[Float[np.ndarray, "n_texts n_predicates"]], *, same
     columns = [Column(run, column) for run, matrix in enumerate(runs) for column in range(matrix.shape[1])]
     if not columns:
         return []
-    correlations = correlate(np.concatenate(runs, axis=1))
+    alike = correlate(np.concatenate(runs, axis=1))
     origin = np.array([column.run for column in columns])
-    distances = np.where(origin[:, None] == origin[None, :], _NEVER, 1 - correlations)
+    distances = np.where(origin[:, None] == origin[None, :], _NEVER, 1 - alike)
     np.fill_diagonal(distances, 0)
     labels = np.ones(1, dtype=int)
     if len(columns) > 1:
         tree = linkage(squareform(distances, checks=False), "complete")
         labels = fcluster(tree, 1 - same, "distance")
-    groups = [_group(np.flatnonzero(labels == label), columns, correlations) for label in np.unique(labels)]
+    groups = [_group(np.flatnonzero(labels == label), columns, alike) for label in np.unique(labels)]
     return sorted(groups, key=lambda group: (-len(group.members), -group.correlation, group.members))
 
 
@@ -75,17 +77,13 @@ def alignment(runs: Sequence[Float[np.ndarray, "n_texts n_predicates"]]) -> floa
 
 def correlate(denotations: Float[np.ndarray, "n_texts n_columns"]) -> Float[np.ndarray, "n_columns n_columns"]:
     """Correlations of the columns; 0 with a column that is the same for all texts, and 1 on the diagonal."""
-    centred = denotations - denotations.mean(axis=0)
-    norms = np.linalg.norm(centred, axis=0)
-    varies = norms > 1e-9 * np.sqrt(len(denotations))
-    units = np.where(varies, centred / np.where(varies, norms, 1), 0)
-    correlations = np.clip(units.T @ units, -1, 1)
-    np.fill_diagonal(correlations, 1)
-    return correlations
+    between = correlations(denotations)
+    np.fill_diagonal(between, 1)
+    return between
 
 
-def _group(members: np.ndarray, columns: list[Column], correlations: np.ndarray) -> Recurring:
-    among = correlations[np.ix_(members, members)]
+def _group(members: np.ndarray, columns: list[Column], alike: np.ndarray) -> Recurring:
+    among = alike[np.ix_(members, members)]
     n = len(members)
     mean = float((among.sum() - n) / (n * (n - 1))) if n > 1 else 1.0
     medoid = columns[members[int(among.sum(axis=1).argmax())]]
