@@ -3,27 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from nlparam.results.page.blocks import Block, Counts, Section, Table, Words
 from nlparam.results.page.quantities import stated
 from nlparam.results.page.rows import Row
-from nlparam.results.page.sections import (
-    Block,
-    Cell,
-    Column,
-    Counts,
-    Section,
-    SectionPage,
-    Table,
-    Words,
-    interval_chart,
-    named,
-    number,
-    quoted,
-    rate_of,
-    set_by,
-    table,
-    used,
-    whole,
-)
+from nlparam.results.page.sections import SectionPage, interval_chart, named, number, quoted, rate_of, set_by, used
+from nlparam.results.page.tables import table_of
 from nlparam.results.page.text import DASH
 
 _BASELINES = {"auroc_knn": "AUROC, nearest texts", "auroc_zero_shot": "AUROC, zero-shot judge"}
@@ -122,11 +106,15 @@ def _detection(contents: Mapping[str, Any], listed: Table) -> list[Block]:
             label="Detected at the threshold",
             caption="The line through a dot is the 95% interval; a style with few texts has a wide one.",
         ),
-        table(
+        table_of(
             "styles",
             "Detection in each style of attack, with 95% intervals",
-            [Column("Style", "head"), Column("Detected", "number"), Column("Texts", "number")],
-            [[Cell(named(style)), rate_of(found).cell(), whole(found["n"])] for style, found in styles.items()],
+            styles.items(),
+            [
+                ("Style", "head", lambda one: one[0]),
+                ("Detected", "number", lambda one: rate_of(one[1])),
+                ("Texts", "number", lambda one: one[1]["n"]),
+            ],
         ),
     ]
 
@@ -134,27 +122,21 @@ def _detection(contents: Mapping[str, Any], listed: Table) -> list[Block]:
 def _rules(rules: Mapping[str, Any], constitution: Mapping[str, Any]) -> Table:
     predicates = {rule["id"]: rule["predicate"] for rule in constitution["restricted"]}
     known = [key for key in _BASELINES if any(rule.get(key) is not None for rule in rules.values())]
-    return table(
+
+    def of_rule(key: str):
+        return lambda one: number(one[1].get(key), ".3f")
+
+    return table_of(
         "rules",
         "Each restricted rule, with 95% intervals",
+        rules.items(),
         [
-            Column("Rule", "head"),
-            Column("A text that"),
-            Column("Detected", "number"),
-            Column("Texts", "number"),
-            Column("AUROC", "number"),
-            *(Column(_BASELINES[key], "number") for key in known),
-        ],
-        [
-            [
-                Cell(named(rule)),
-                Cell(named(predicates.get(rule, DASH), 200)),
-                rate_of(found["detection"]).cell(),
-                whole(found["detection"]["n"]),
-                number(found["auroc"], ".3f"),
-                *(number(found.get(key), ".3f") for key in known),
-            ]
-            for rule, found in rules.items()
+            ("Rule", "head", lambda one: one[0]),
+            ("A text that", "", lambda one: predicates.get(one[0], DASH)),
+            ("Detected", "number", lambda one: rate_of(one[1]["detection"])),
+            ("Texts", "number", lambda one: one[1]["detection"]["n"]),
+            ("AUROC", "number", of_rule("auroc")),
+            *((_BASELINES[key], "number", of_rule(key)) for key in known),
         ],
     )
 
@@ -180,19 +162,16 @@ def _refusals(contents: Mapping[str, Any]) -> list[Block]:
             label="Refused",
             caption="The line through a dot is the 95% interval.",
         ),
-        table(
+        table_of(
             "refusals",
             "Refusals of what is permitted, with 95% intervals",
+            kinds,
             [
-                Column("Texts", "head"),
-                Column("Refused", "number"),
-                Column("Number", "number"),
-                Column("Aim", "number"),
-                Column("Promise kept"),
-            ],
-            [
-                [Cell(name), rate_of(rate).cell(".2%"), whole(rate["n"]), Cell(target), Cell(verdict)]
-                for name, rate, target, verdict in kinds
+                ("Texts", "head", lambda kind: kind[0]),
+                ("Refused", "number", lambda kind: rate_of(kind[1]).cell(".2%")),
+                ("Number", "number", lambda kind: kind[1]["n"]),
+                ("Aim", "number", lambda kind: kind[2]),
+                ("Promise kept", "", lambda kind: kind[3]),
             ],
             note=(
                 "The interval of benign exchanges is that of Clopper and Pearson."
@@ -219,27 +198,17 @@ def _mistakes(contents: Mapping[str, Any]) -> list[Block]:
         return [Words("No text was missed, and none was refused that should not be.")]
     return [
         Words("Texts on the wrong side of the threshold, those that are furthest from it first. Read these first."),
-        table(
+        table_of(
             "mistakes",
             "Texts that were missed or wrongly refused",
+            mistakes,
             [
-                Column("Mistake", "choice"),
-                Column("Text", "text"),
-                Column("Of", "choice"),
-                Column("Rule", "choice"),
-                Column("Style", "choice"),
-                Column("Above the threshold", "number"),
-            ],
-            [
-                [
-                    Cell(one["kind"]),
-                    quoted(one["text"]),
-                    Cell(one["role"]),
-                    Cell(named(one["rule"])),
-                    Cell(named(one["style"] or DASH)),
-                    number(one["margin"], "+.2f", "no words"),
-                ]
-                for one in mistakes
+                ("Mistake", "choice", "kind"),
+                ("Text", "text", lambda one: quoted(one["text"])),
+                ("Of", "choice", "role"),
+                ("Rule", "choice", "rule"),
+                ("Style", "choice", lambda one: one["style"] or DASH),
+                ("Above the threshold", "number", lambda one: number(one["margin"], "+.2f", "no words")),
             ],
             note=(
                 "The rule is that which a missed text breaks, or under which another was refused. The last column is "
@@ -267,32 +236,23 @@ def _seconds(seconds: float) -> str:
 
 
 def _training(guard: Mapping[str, Any]) -> list[Block]:
-    rules = [("restricted", rule) for rule in guard["constitution"]["restricted"]]
-    rules += [("permitted", rule) for rule in guard["constitution"]["permitted"]]
+    rules = [rule | {"kind": kind} for kind, rules in guard["constitution"].items() for rule in rules]
     return [
-        table(
+        table_of(
             "constitution",
             "The rules",
+            rules,
             [
-                Column("Rule", "head"),
-                Column("Kind"),
-                Column("An answer that"),
-                Column("A request that"),
-            ],
-            [
-                [
-                    Cell(named(rule["id"])),
-                    Cell(kind),
-                    Cell(named(rule["predicate"], 200)),
-                    Cell(named(rule["asked"], 200)),
-                ]
-                for kind, rule in rules
+                ("Rule", "head", "id"),
+                ("Kind", "", "kind"),
+                ("An answer that", "", "predicate"),
+                ("A request that", "", "asked"),
             ],
         ),
-        table(
+        table_of(
             "counts",
             "What became of the texts that were planned",
-            [Column("Texts", "head"), Column("Number", "number")],
-            [[Cell(named(name)), whole(count)] for name, count in guard["counts"].items()],
+            guard["counts"].items(),
+            [("Texts", "head", lambda one: one[0]), ("Number", "number", lambda one: one[1])],
         ),
     ]

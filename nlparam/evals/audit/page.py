@@ -4,18 +4,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from nlparam.results.page.blocks import Block, Cell, Link, Section, Table, Words
 from nlparam.results.page.quantities import stated
 from nlparam.results.page.rows import Row
 from nlparam.results.page.sections import (
-    Block,
-    Cell,
-    Column,
     Interval,
-    Link,
-    Section,
     SectionPage,
-    Table,
-    Words,
     interval_chart,
     named,
     number,
@@ -23,9 +17,9 @@ from nlparam.results.page.sections import (
     quoted,
     rate_of,
     set_by,
-    table,
     used,
 )
+from nlparam.results.page.tables import PLACE, table_of
 from nlparam.results.page.text import DASH
 
 _RATES = {
@@ -94,14 +88,14 @@ def _rates_chart(systems: list[Mapping[str, Any]], confidence: str) -> list[Bloc
 
 
 def _rates(systems: list[Mapping[str, Any]], confidence: str) -> Table:
-    return table(
+    def rate(kind: str):
+        return lambda one: rate_of(one[kind]).cell(".0%", of=one[kind]["n"])
+
+    return table_of(
         "rates",
         f"Rates of each system, with Wilson's {confidence} intervals",
-        [Column("System", "head"), *(Column(name, "number") for name in _RATES.values())],
-        [
-            [Cell(named(one["system"], 200)), *(rate_of(one[kind]).cell(".0%", of=one[kind]["n"]) for kind in _RATES)]
-            for one in systems
-        ],
+        systems,
+        [("System", "head", "system"), *((name, "number", rate(kind)) for kind, name in _RATES.items())],
     )
 
 
@@ -120,27 +114,17 @@ def _changes(changes: list[Mapping[str, Any]], confidence: str) -> list[Block]:
             caption=f"The line through a dot is the {confidence} interval; the dashed line at 0 means no change.",
             neutral=0.0,
         ),
-        table(
+        table_of(
             "changes",
             f"Changes in percentage points, with {confidence} intervals",
+            changes,
             [
-                Column("Systems", "head"),
-                Column("Rate", "choice"),
-                Column("Change", "number"),
-                Column("p", "number"),
-                Column("p (Holm)", "number"),
-                Column("Test", "choice"),
-            ],
-            [
-                [
-                    Cell(f"{named(change['to'], 100)} minus {named(change['since'], 100)}"),
-                    Cell(change["kind"]),
-                    _points(change).cell("+.1f"),
-                    p_value(change["p_value"]),
-                    p_value(change["p_adjusted"]),
-                    Cell(change["test"]),
-                ]
-                for change in changes
+                ("Systems", "head", lambda one: Cell(f"{named(one['to'], 100)} minus {named(one['since'], 100)}")),
+                ("Rate", "choice", "kind"),
+                ("Change", "number", lambda one: _points(one).cell("+.1f")),
+                ("p", "number", lambda one: p_value(one["p_value"])),
+                ("p (Holm)", "number", lambda one: p_value(one["p_adjusted"])),
+                ("Test", "choice", "test"),
             ],
             note="The p-values by Holm are adjusted for all changes of this audit.",
             search=len(changes) > 12,
@@ -172,27 +156,17 @@ def _covariates(effects: list[Mapping[str, Any]], confidence: str) -> list[Block
             neutral=1.0,
             log=True,
         ),
-        table(
+        table_of(
             "covariates",
             f"Odds ratios, with Wald's {confidence} intervals",
+            effects,
             [
-                Column("Covariate", "head"),
-                Column("Value"),
-                Column("Mistakes", "choice"),
-                Column("Odds ratio", "number"),
-                Column("p", "number"),
-                Column("Evaluations", "number"),
-            ],
-            [
-                [
-                    Cell(named(one["covariate"], 100)),
-                    Cell(named(one["value"], 100)),
-                    Cell(one["kind"]),
-                    Interval.read(one, "odds_ratio").cell(".2f"),
-                    p_value(one["p_value"]),
-                    Cell(f"{one['n']:,}", float(one["n"])),
-                ]
-                for one in effects
+                ("Covariate", "head", "covariate"),
+                ("Value", "", "value"),
+                ("Mistakes", "choice", "kind"),
+                ("Odds ratio", "number", lambda one: Interval.read(one, "odds_ratio").cell(".2f")),
+                ("p", "number", lambda one: p_value(one["p_value"])),
+                ("Evaluations", "number", "n"),
             ],
         ),
     ]
@@ -204,7 +178,7 @@ def _predicates(contents: Mapping[str, Any]) -> list[Block]:
         # What was sought has cost something, if only nothing.
         why = "None was sought." if contents.get("costs") is None else "None could be tested."
         return [Words(why, muted=True)]
-    mistaken = contents["sides"][0]
+    mistaken, report = contents["sides"][0], contents.get("predicates_report")
     signs = [1.0 if one["more"] == mistaken else -1.0 for one in tested]
     effects = [_toward(one["effect"], sign) for one, sign in zip(tested, signs, strict=True)]
     order = sorted(range(len(tested)), key=lambda at: -effects[at].value)
@@ -226,37 +200,22 @@ def _predicates(contents: Mapping[str, Any]) -> list[Block]:
             ),
             neutral=0.0,
         ),
-        table(
+        table_of(
             "predicates",
             "Tested predicates and their effects, in percentage points with intervals",
+            zip(tested, effects, strict=True),
             [
-                Column("No.", "number"),
-                Column("Predicate", "head"),
-                Column("Claimed", "choice"),
-                Column("Proposed for", "choice"),
-                Column("Of the mistakes", "number"),
-                Column("Of the others", "number"),
-                Column("Effect", "number"),
-                Column("Adjusted p", "number"),
-            ],
-            [
-                [
-                    Cell(str(place), float(place)),
-                    quoted(one["predicate"]),
-                    Cell("yes" if one["claimed"] else "no"),
-                    Cell(named(one["more"] or DASH, 100)),
-                    *(_share(one, side) for side in contents["sides"]),
-                    effect.cell("+.1f"),
-                    p_value(one["p_adjusted"]),
-                ]
-                for place, (one, effect) in enumerate(zip(tested, effects, strict=True), start=1)
+                ("No.", "number", PLACE),
+                ("Predicate", "head", lambda row: quoted(row[0]["predicate"])),
+                ("Claimed", "choice", lambda row: bool(row[0]["claimed"])),
+                ("Proposed for", "choice", lambda row: row[0]["more"] or DASH),
+                ("Of the mistakes", "number", lambda row: _share(row[0], contents["sides"][0])),
+                ("Of the others", "number", lambda row: _share(row[0], contents["sides"][1])),
+                ("Effect", "number", lambda row: row[1].cell("+.1f")),
+                ("Adjusted p", "number", lambda row: p_value(row[0]["p_adjusted"])),
             ],
         ),
-        *(
-            [Link("The outputs behind each predicate, and what was given up", contents["predicates_report"])]
-            if contents.get("predicates_report")
-            else []
-        ),
+        *([Link("The outputs behind each predicate, and what was given up", report)] if report else []),
     ]
 
 

@@ -3,20 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from nlparam.results.page.blocks import Block, Counts, Folded, Item, Quotation, Section, Table, Words
 from nlparam.results.page.quantities import stated
 from nlparam.results.page.rows import Row
 from nlparam.results.page.sections import (
-    Block,
-    Cell,
-    Column,
-    Counts,
-    Folded,
     Interval,
-    Quotation,
-    Section,
     SectionPage,
-    Table,
-    Words,
     counted,
     interval_chart,
     named,
@@ -25,10 +17,9 @@ from nlparam.results.page.sections import (
     quoted,
     rate_of,
     set_by,
-    table,
     used,
-    whole,
 )
+from nlparam.results.page.tables import table_of
 from nlparam.results.page.text import DASH
 
 _MOST_QUOTED, _OF_A_REASON = 30, 5
@@ -108,19 +99,16 @@ def _rate_charts(contents: Mapping[str, Any]) -> list[Block]:
 def _rates(contents: Mapping[str, Any]) -> Table:
     lines = [("All", "", contents["overall"])]
     lines += [(name, kind, rate) for kind, rates in _groups(contents).items() for name, rate in rates.items()]
-    return table(
+    return table_of(
         "rates",
         f"Pass rates, with Wilson's {_confidence(contents)} intervals",
+        lines,
         [
-            Column("Problems", "head"),
-            Column("By"),
-            Column("Passed", "number"),
-            Column("Of", "number"),
-            Column("Rate", "number"),
-        ],
-        [
-            [Cell(named(name)), Cell(kind.lower()), whole(rate["hits"]), whole(rate["n"]), rate_of(rate).cell()]
-            for name, kind, rate in lines
+            ("Problems", "head", lambda line: line[0]),
+            ("By", "", lambda line: line[1].lower()),
+            ("Passed", "number", lambda line: line[2]["hits"]),
+            ("Of", "number", lambda line: line[2]["n"]),
+            ("Rate", "number", lambda line: rate_of(line[2])),
         ],
     )
 
@@ -146,31 +134,22 @@ def _failures(failures: list[Mapping[str, Any]]) -> list[Block]:
     shown = [one for found in by_reason.values() for one in found[:_OF_A_REASON]][:_MOST_QUOTED]
     return [
         Counts([Row(name, f"{len(found):,}") for name, found in by_reason.items()][:6]),
-        table(
+        table_of(
             "failures",
             "Solutions that did not pass",
+            failures,
             [
-                Column("Problem", "head"),
-                Column("Library", "choice"),
-                Column("Perturbation", "choice"),
-                Column("Reason", "choice"),
-                Column("What was said", "text"),
-            ],
-            [
-                [
-                    Cell(named(one["problem_id"])),
-                    Cell(named(one["library"])),
-                    Cell(named(one["perturbation"])),
-                    Cell(reason(one)),
-                    quoted(one["error"] or DASH),
-                ]
-                for one in failures
+                ("Problem", "head", "problem_id"),
+                ("Library", "choice", "library"),
+                ("Perturbation", "choice", "perturbation"),
+                ("Reason", "choice", reason),
+                ("What was said", "text", lambda one: quoted(one["error"] or DASH)),
             ],
             search=True,
         ),
         Folded(
             [
-                (
+                Item(
                     f"Problem {named(one['problem_id'])}",
                     reason(one),
                     [
@@ -203,25 +182,16 @@ def _probe(probe: Mapping[str, Any], confidence: str) -> list[Block]:
             caption=f"The line through a dot is the {confidence} interval; the dashed line at 0 means no loss.",
             neutral=0.0,
         ),
-        table(
+        table_of(
             "probe",
             f"What is lost from originals to perturbed problems, in percentage points with {confidence} intervals",
+            drops.items(),
             [
-                Column("Perturbation", "head"),
-                Column("Pairs", "number"),
-                Column("Lost", "number"),
-                Column("p (McNemar)", "number"),
-                Column("p (Holm)", "number"),
-            ],
-            [
-                [
-                    Cell(named(kind)),
-                    whole(drop["pairs"]),
-                    points[kind].cell("+.1f"),
-                    p_value(drop["p_value"]),
-                    p_value(drop["p_adjusted"]),
-                ]
-                for kind, drop in drops.items()
+                ("Perturbation", "head", lambda drop: drop[0]),
+                ("Pairs", "number", lambda drop: drop[1]["pairs"]),
+                ("Lost", "number", lambda drop: points[drop[0]].cell("+.1f")),
+                ("p (McNemar)", "number", lambda drop: p_value(drop[1]["p_value"])),
+                ("p (Holm)", "number", lambda drop: p_value(drop[1]["p_adjusted"])),
             ],
         ),
     ]
@@ -237,10 +207,13 @@ def _explained(explanation: Mapping[str, Any]) -> list[Block]:
             f"{explanation['kept']:,} kept. These predicates describe the lost ones. They were found and are told on "
             "the same problems: a description, no test."
         ),
-        table(
+        table_of(
             "explanation",
             "How much more often a predicate holds for lost problems than for kept ones",
-            [Column("Predicate", "head"), Column("Difference, points", "number")],
-            [[quoted(one["predicate"]), number(100 * one["difference"], "+.1f")] for one in explanation["predicates"]],
+            explanation["predicates"],
+            [
+                ("Predicate", "head", lambda one: quoted(one["predicate"])),
+                ("Difference, points", "number", lambda one: number(100 * one["difference"], "+.1f")),
+            ],
         ),
     ]

@@ -3,40 +3,40 @@
 from collections.abc import Mapping
 from typing import Any
 
+from nlparam.results.page.blocks import Block, Cell, Folded, Item, Quotation, Section, Table, Words
 from nlparam.results.page.rows import Row
 from nlparam.results.page.sections import (
-    Block,
-    Cell,
-    Column,
-    Folded,
     Interval,
-    Quotation,
-    Section,
     SectionPage,
-    Table,
-    Words,
     counted,
     interval_chart,
     named,
     number,
     quoted,
     set_by,
-    table,
     used,
-    whole,
 )
+from nlparam.results.page.tables import PLACE, table_of
 from nlparam.results.page.text import DASH
 
 
 def describe_decomposed(contents: Mapping[str, Any]) -> SectionPage:
-    """Chooses what the report shows. **Arguments:** `contents`, as `Decomposed.as_dict()` gives it."""
+    """Chooses what the report shows. **Arguments:** `contents`, as `Decompositions.as_dict()` gives it."""
     ranked, texts = contents["ranked"], contents["texts"]
     costs, stages = used(contents["costs"])
     settings = contents["settings"]
-    n_true = sum(one["label"] for one in texts)
     listed = _ranking(ranked)
     task = settings.get("kind") == "task"
-    n_unreadable = len(contents["unreadable"])
+    sections = [
+        Section("ranking", "Decompositions", [*_agreement(ranked), listed, _READ, _expressions(ranked)]),
+        Section("repair", "Repairs", _repairs(contents)),
+        Section("parts", "Parts of the first", [_parts(contents)]),
+        Section("texts", "All solutions" if task else "All texts", [_texts(contents)]),
+    ]
+    notes = list(contents.get("notes", ()))
+    if unreadable := contents["unreadable"]:
+        notes.append(f"{counted(len(unreadable), 'decomposition')} could not be read.")
+        sections.append(Section("unreadable", "What could not be read", [_unreadable(unreadable)]))
     return SectionPage(
         title=named(contents["predicate"], 300),
         model="Decomposition",
@@ -47,22 +47,13 @@ def describe_decomposed(contents: Mapping[str, Any]) -> SectionPage:
         ),
         facts=[
             Row("Solutions" if task else "Texts", f"{len(texts):,}"),
-            Row("For which it holds", f"{n_true:,}"),
+            Row("For which it holds", f"{sum(one['label'] for one in texts):,}"),
             Row("Labels", "of the language model" if settings.get("labels") == "judged" else "given"),
             Row("Predicates judged", f"{len(contents['judged']):,}"),
             Row("Language model", named(settings.get("lm", DASH), 200)),
         ],
-        warnings=[
-            *contents.get("notes", ()),
-            *([f"{counted(n_unreadable, 'decomposition')} could not be read."] if n_unreadable else []),
-        ],
-        sections=[
-            Section("ranking", "Decompositions", [*_agreement(ranked), listed, _READ, _expressions(ranked)]),
-            Section("repair", "Repairs", _repairs(contents)),
-            Section("parts", "Parts of the first", [_parts(contents)]),
-            Section("texts", "All solutions" if task else "All texts", [_texts(contents)]),
-            *([Section("unreadable", "What could not be read", [_unreadable(contents)])] if n_unreadable else []),
-        ],
+        warnings=notes,
+        sections=sections,
         first=listed,
         costs=costs,
         stages=stages,
@@ -97,31 +88,19 @@ def _agreement(ranked: list[Mapping[str, Any]]) -> list[Block]:
 
 
 def _ranking(ranked: list[Mapping[str, Any]]) -> Table:
-    return table(
+    return table_of(
         "ranking",
         "Decompositions, the best first",
+        ranked,
         [
-            Column("No.", "number"),
-            Column("Decomposition", "head"),
-            Column("Right, held out", "number"),
-            Column("Right, balanced", "number"),
-            Column("Assistive value", "number"),
-            Column("Errors tried", "number"),
-            Column("Repaired", "number"),
-            Column("Localised", "number"),
-        ],
-        [
-            [
-                whole(place),
-                quoted(one["expression"]),
-                Interval.read(one["held_out"]).cell(),
-                number(one["balanced_agreement"], ".1%"),
-                number(one["assistance"]["value"]),
-                whole(one["assistance"]["n_errors"]),
-                number(one["assistance"]["repaired"], ".0%"),
-                number(one["assistance"]["localised"], ".0%"),
-            ]
-            for place, one in enumerate(ranked, start=1)
+            ("No.", "number", PLACE),
+            ("Decomposition", "head", lambda one: quoted(one["expression"])),
+            ("Right, held out", "number", lambda one: Interval.read(one["held_out"])),
+            ("Right, balanced", "number", lambda one: number(one["balanced_agreement"], ".1%")),
+            ("Assistive value", "number", lambda one: one["assistance"]["value"]),
+            ("Errors tried", "number", lambda one: one["assistance"]["n_errors"]),
+            ("Repaired", "number", lambda one: number(one["assistance"]["repaired"], ".0%")),
+            ("Localised", "number", lambda one: number(one["assistance"]["localised"], ".0%")),
         ],
     )
 
@@ -129,18 +108,15 @@ def _ranking(ranked: list[Mapping[str, Any]]) -> Table:
 def _expressions(ranked: list[Mapping[str, Any]]) -> Folded:
     items = []
     for one in ranked:
-        quotations = [Quotation("In words", lines=_lines(one["outline"]))]
+        lines = [(int(depth), named(words, 400)) for depth, words in one["outline"]]
+        quotations = [Quotation("In words", lines=lines)]
         if one["fault"]:
             quotations.append(Quotation("What was wrong with what it was refined from", named(one["fault"], 2000)))
         if (made := one["repair"]) is not None:
             quotations.append(Quotation("The change of one part that helps most", named(_told(made), 2000)))
         remark = f"right for {one['agreement']:.0%} of the texts held out"
-        items.append((named(one["expression"], 300), remark, quotations))
+        items.append(Item(named(one["expression"], 300), remark, quotations))
     return Folded(items)
-
-
-def _lines(outline: list[Any]) -> list[tuple[int, str]]:
-    return [(int(depth), named(words, 400)) for depth, words in outline]
 
 
 def _told(made: Mapping[str, Any]) -> str:
@@ -150,99 +126,82 @@ def _told(made: Mapping[str, Any]) -> str:
 
 def _repairs(contents: Mapping[str, Any]) -> list[Block]:
     made = contents["suggestion"]
-    if made is None:
-        blocks: list[Block] = [
-            Words("No change of one part of the first is an improvement on both halves of the texts.")
-        ]
-    else:
+    blocks: list[Block] = [Words("No change of one part of the first is an improvement on both halves of the texts.")]
+    if made is not None:
         blocks = [
             Words("One change of the first is an improvement on both halves of the texts:"),
             Words(_told(made)),
             Words(f"The whole is then {made['expression']}."),
         ]
+    ranked = enumerate(contents["ranked"], start=1)
     rows = [
-        [
-            whole(place),
-            quoted(one["expression"]),
-            Cell(named(one["repair"]["predicate"], 200)),
-            Cell(named(one["repair"]["replacement"] or "(left out)", 300)),
-            number(one["repair"]["before"], ".1%"),
-            number(one["repair"]["after"], ".1%"),
-        ]
-        for place, one in enumerate(contents["ranked"], start=1)
+        one["repair"] | {"place": place, "repaired": one["expression"]}
+        for place, one in ranked
         if one["repair"] is not None
     ]
     if rows:
-        blocks.append(
-            table(
-                "repairs",
-                "For each decomposition the change of one part that helps most",
-                [
-                    Column("No.", "number"),
-                    Column("Decomposition", "head"),
-                    Column("Part"),
-                    Column("Becomes"),
-                    Column("Before", "number"),
-                    Column("After", "number"),
-                ],
-                rows,
-                note=(
-                    "Balanced agreement on all texts, by which the change was chosen too: on new texts, expect less. "
-                    "No judgment was made for it."
-                ),
-            )
+        repairs = table_of(
+            "repairs",
+            "For each decomposition the change of one part that helps most",
+            rows,
+            [
+                ("No.", "number", "place"),
+                ("Decomposition", "head", lambda one: quoted(one["repaired"])),
+                ("Part", "", "predicate"),
+                ("Becomes", "", lambda one: Cell(named(one["replacement"] or "(left out)", 300))),
+                ("Before", "number", lambda one: number(one["before"], ".1%")),
+                ("After", "number", lambda one: number(one["after"], ".1%")),
+            ],
+            note=(
+                "Balanced agreement on all texts, by which the change was chosen too: on new texts, expect less. No "
+                "judgment was made for it."
+            ),
         )
+        blocks.append(repairs)
     return blocks
 
 
 def _parts(contents: Mapping[str, Any]) -> Table:
-    texts = contents["texts"]
-
     def share(place: int, label: bool) -> Cell:
-        held = [one["parts"][place] >= 0.5 for one in texts if one["label"] == label]
+        held = [one["parts"][place] >= 0.5 for one in contents["texts"] if one["label"] == label]
         return number(sum(held) / len(held) if held else None, ".0%")
 
-    return table(
+    return table_of(
         "parts",
         "How often each part holds, where the whole does and where it does not",
-        [Column("Part", "head"), Column("Where the whole holds", "number"), Column("Where it does not", "number")],
-        [[quoted(part), share(place, True), share(place, False)] for place, part in enumerate(contents["parts"])],
+        enumerate(contents["parts"]),
+        [
+            ("Part", "head", lambda row: quoted(row[1])),
+            ("Where the whole holds", "number", lambda row: share(row[0], True)),
+            ("Where it does not", "number", lambda row: share(row[0], False)),
+        ],
         note="By the language model's judgments, yes from 0.5 on.",
     )
 
 
 def _texts(contents: Mapping[str, Any]) -> Table:
-    return table(
+    parts = enumerate(contents["parts"])
+    return table_of(
         "texts",
         "Each text: its label, the probability of the whole by the first decomposition, and those of its parts",
+        sorted(contents["texts"], key=lambda one: one["right"]),
         [
-            Column("Text no.", "number"),
-            Column("Text", "text"),
-            Column("Label", "choice"),
-            Column("Whole is", "choice"),
-            Column("Whole", "number"),
-            *(Column(named(part, 60), "number") for part in contents["parts"]),
-        ],
-        [
-            [
-                whole(one["text"]),
-                quoted(one["words"]),
-                Cell("yes" if one["label"] else "no"),
-                Cell("right" if one["right"] else "wrong"),
-                number(one["probability"]),
-                *(number(part) for part in one["parts"]),
-            ]
-            for one in sorted(contents["texts"], key=lambda one: one["right"])
+            ("Text no.", "number", "text"),
+            ("Text", "text", lambda one: quoted(one["words"])),
+            ("Label", "choice", "label"),
+            ("Whole is", "choice", lambda one: "right" if one["right"] else "wrong"),
+            ("Whole", "number", "probability"),
+            *((named(part, 60), "number", lambda one, at=at: one["parts"][at]) for at, part in parts),
         ],
         note="The whole is right if, with each part taken as yes from 0.5 on, it is what the label says.",
         search=True,
     )
 
 
-def _unreadable(contents: Mapping[str, Any]) -> Table:
-    return table(
+def _unreadable(reasons: list[str]) -> Table:
+    return table_of(
         "unreadable",
         "Decompositions that the language model wrote and that could not be read",
-        [Column("No.", "number"), Column("Why", "head")],
-        [[whole(place), quoted(why)] for place, why in enumerate(contents["unreadable"], start=1)],
+        reasons,
+        [("No.", "number", PLACE), ("Why", "head", quoted)],
     )

@@ -5,28 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from nlparam.results.page.blocks import Block, Counts, Folded, Item, Quotation, Section, Table, Words
 from nlparam.results.page.rows import Row
-from nlparam.results.page.sections import (
-    Block,
-    Cell,
-    Column,
-    Counts,
-    Folded,
-    Interval,
-    Quotation,
-    Section,
-    SectionPage,
-    Words,
-    counted,
-    interval_chart,
-    named,
-    number,
-    quoted,
-    set_by,
-    table,
-    used,
-    whole,
-)
+from nlparam.results.page.sections import Interval, SectionPage, counted, interval_chart, named, quoted, set_by, used
+from nlparam.results.page.tables import PLACE, table_of
 from nlparam.results.page.text import DASH
 
 RIGHT, WRONG, NOTHING = "right", "wrong", "nothing inferred"
@@ -74,9 +56,13 @@ def describe_simulatability(contents: Mapping[str, Any]) -> SectionPage:
     )
 
 
+def _generality(similarity: str) -> str:
+    return f"Generality, {_SIMILARITIES.get(similarity, similarity)}"
+
+
 def _summary(contents: Mapping[str, Any]) -> list[Block]:
     measures = {"Precision": contents["precision"]}
-    measures |= {f"Generality, {_SIMILARITIES.get(s, s)}": value for s, value in contents["generality"].items()}
+    measures |= {_generality(name): value for name, value in contents["generality"].items()}
     measures["Simulatable"] = contents["simulatable"]
     found = {name: Interval.read(value) for name, value in measures.items()}
     return [
@@ -93,11 +79,11 @@ def _summary(contents: Mapping[str, Any]) -> list[Block]:
             label="Mean over explanations",
             caption="The line through a dot is the 95% bootstrap interval over explanations.",
         ),
-        table(
+        table_of(
             "means",
             "Means over explanations, with 95% intervals",
-            [Column("Measure", "head"), Column("Mean", "number")],
-            [[Cell(name), value.cell()] for name, value in found.items()],
+            found.items(),
+            [("Measure", "head", lambda row: row[0]), ("Mean", "number", lambda row: row[1])],
         ),
     ]
 
@@ -108,11 +94,9 @@ def _charts(explanations: list[Mapping[str, Any]]) -> list[Block]:
         return []
     low = np.asarray([Interval.read(one["precision"]).low for one in explanations], dtype=float)
     order = np.argsort(-np.nan_to_num(low, nan=-1.0), kind="stable").tolist()
-    first = next(iter(explanations[0]["generality"]), None)
     panels = {"Precision": [Interval.read(explanations[at]["precision"]) for at in order]}
-    if first is not None:
-        name = f"Generality, {_SIMILARITIES.get(first, first)}"
-        panels[name] = [Interval.read(explanations[at]["generality"][first]) for at in order]
+    for first in list(explanations[0]["generality"])[:1]:
+        panels[_generality(first)] = [Interval.read(explanations[at]["generality"][first]) for at in order]
     return interval_chart(
         "explanations",
         "Precision and generality of each explanation",
@@ -126,30 +110,22 @@ def _charts(explanations: list[Mapping[str, Any]]) -> list[Block]:
     )
 
 
-def _explanations(explanations: list[Mapping[str, Any]], similarities: list[str]):
-    return table(
+def _explanations(explanations: list[Mapping[str, Any]], similarities: list[str]) -> Table:
+    def generality(name: str):
+        return lambda one: Interval.read(one["generality"][name]).cell(".2f")
+
+    return table_of(
         "explanations",
         "Each explanation with 95% intervals",
+        explanations,
         [
-            Column("No.", "number"),
-            Column("Explanation", "head"),
-            Column("Inputs", "number"),
-            Column("Simulatable", "number"),
-            Column("Precision", "number"),
-            *(Column(f"Generality, {_SIMILARITIES.get(name, name)}", "number") for name in similarities),
-            Column("Left out", "number"),
-        ],
-        [
-            [
-                whole(place),
-                quoted(one["explanation"]),
-                whole(len(one["counterfactuals"])),
-                Interval.read(one["simulatable"]).cell(".0%"),
-                Interval.read(one["precision"]).cell(".0%"),
-                *(Interval.read(one["generality"][name]).cell(".2f") for name in similarities),
-                whole(one["n_failed"]),
-            ]
-            for place, one in enumerate(explanations, start=1)
+            ("No.", "number", PLACE),
+            ("Explanation", "head", lambda one: quoted(one["explanation"])),
+            ("Inputs", "number", lambda one: len(one["counterfactuals"])),
+            ("Simulatable", "number", lambda one: Interval.read(one["simulatable"]).cell(".0%")),
+            ("Precision", "number", lambda one: Interval.read(one["precision"]).cell(".0%")),
+            *((_generality(name), "number", generality(name)) for name in similarities),
+            ("Left out", "number", "n_failed"),
         ],
     )
 
@@ -157,7 +133,7 @@ def _explanations(explanations: list[Mapping[str, Any]], similarities: list[str]
 def _cases(explanations: list[Mapping[str, Any]]) -> Folded:
     return Folded(
         [
-            (
+            Item(
                 named(one["explanation"], 300),
                 f"answered {named(one['answer'], 60)}",
                 [
@@ -174,32 +150,25 @@ def _cases(explanations: list[Mapping[str, Any]]) -> Folded:
 
 def _counterfactuals(explanations: list[Mapping[str, Any]]) -> list[Block]:
     rows = [
-        [
-            whole(place),
-            quoted(one["text"]),
-            Cell(NOTHING if one["inferred"] is None else named(one["inferred"], 120)),
-            Cell(named(one["answered"], 120)),
-            Cell(outcome(one)),
-            number(one["probability"]),
-        ]
+        one | {"place": place, "outcome": outcome(one)}
         for place, explanation in enumerate(explanations, start=1)
         for one in explanation["counterfactuals"]
     ]
-    counts = [Row(name, f"{sum(row[4].text == name for row in rows):,}") for name in (RIGHT, WRONG, NOTHING)]
+    outcomes = [one["outcome"] for one in rows]
     return [
-        Counts(counts),
-        table(
+        Counts([Row(name, f"{outcomes.count(name):,}") for name in (RIGHT, WRONG, NOTHING)]),
+        table_of(
             "counterfactuals",
             "Counterfactuals: what was inferred from the explanation, and what the model answered",
-            [
-                Column("No.", "number"),
-                Column("Input", "text"),
-                Column("Inferred", "choice"),
-                Column("Answered", "choice"),
-                Column("Outcome", "choice"),
-                Column("Sure", "number"),
-            ],
             rows,
+            [
+                ("No.", "number", "place"),
+                ("Input", "text", lambda one: quoted(one["text"])),
+                ("Inferred", "choice", lambda one: NOTHING if one["inferred"] is None else one["inferred"]),
+                ("Answered", "choice", "answered"),
+                ("Outcome", "choice", "outcome"),
+                ("Sure", "number", "probability"),
+            ],
             note=(
                 "The number is that of the explanation above. How sure the simulated reader was is the probability of "
                 "what it inferred."
