@@ -1,6 +1,6 @@
 """`nlparam.guard.train`: from rules to a guard."""
 
-import contextlib
+import dataclasses
 import datetime
 import math
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nlparam.denotation.judge import AbstractJudge, LabelJudge
+from nlparam.denotation.judge import AbstractJudge
+from nlparam.denotation.session import Session
 from nlparam.guard.benign import Benign
 from nlparam.guard.constitution import ROLES, Constitution, check_meaning, read_constitution
 from nlparam.guard.errors import GuardError
@@ -20,15 +21,12 @@ from nlparam.guard.screen import Features, LinearHead, Screen
 from nlparam.guard.synthesis import Example, Synthesis, synthesise
 from nlparam.guard.thresholds import check_rate, set_threshold, texts_needed
 from nlparam.guard.windows import looks_of, windows_of
-from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder
+from nlparam.language.embed import AbstractEmbedder
 from nlparam.language.features import NgramFeatures
-from nlparam.lm import load_language_model
 from nlparam.lm.base import AbstractLanguageModel
-from nlparam.lm.engine import Engine
 from nlparam.lm.store import Store
 from nlparam.results.versions import installed_versions
-from nlparam.runtime.budget import Budget, Meter
-from nlparam.runtime.costs import Costs
+from nlparam.runtime.budget import Budget
 from nlparam.runtime.progress import Progress
 
 # Of the benign texts, the share (and the most) that the heads learn from; the threshold is set on the others.
@@ -82,13 +80,12 @@ def train(
     check_rate(max_refusals, confidence)
     n_training = min(_MOST_TRAINING, int(len(benign) * _TRAINING_SHARE))
     _check_enough(len(benign), n_training, max_refusals, confidence)
-    progress = Progress() if progress is None else progress
-    the_embedder = embedder if isinstance(embedder, AbstractEmbedder) else SentenceTransformerEmbedder(embedder)
-    language_model = load_language_model(lm, timeout=timeout)
+    session = Session(lm=lm, embedder=embedder, budget=budget, store=store, timeout=timeout, progress=progress)
+    costs, embedder = session.costs, session.embedder
     settings: dict[str, Any] = {
-        "lm_identity": language_model.identity,
-        "embedder": str(getattr(the_embedder, "name_or_path", None) or "minilm"),
-        "embedder_identity": the_embedder.identity,
+        "lm_identity": session.lm.identity,
+        "embedder": session.embedder_name,
+        "embedder_identity": embedder.identity,
     }
     if out is not None:
         wanted = {
@@ -99,22 +96,18 @@ def train(
             "threshold": {"max_refusals": max_refusals, "confidence": confidence},
         }
         Guard.check(out, Guard.compared(wanted), overwrite=overwrite)
-    costs = Costs()
-    meter = Meter(costs, budget)
-    opened = store if isinstance(store, Store) else Store(store)
-    engine = Engine(language_model, store=opened, costs=costs, timeout=timeout, progress=progress, meter=meter)
-    with opened if opened is not store else contextlib.nullcontext(), engine:
-        the_judge = LabelJudge(engine, opened, costs, n_words=_N_WORDS, progress=progress) if judge is None else judge
+    with session:
+        judge = session.judge(n_words=_N_WORDS) if judge is None else judge
         with costs.stage("rules"):
-            warnings = check_meaning(constitution, the_embedder, engine)
+            warnings = check_meaning(constitution, embedder, session.engine)
         with costs.stage("synthesis"):
-            synthesis = synthesise(constitution, plan, engine=engine, judge=the_judge)
-        _check_examples(constitution, synthesis, meter.spent)
+            synthesis = synthesise(constitution, plan, engine=session.engine, judge=judge)
+        _check_examples(constitution, synthesis, session.meter.spent)
         training, calibration = benign.split(n_training, seed=plan.seed)
-        with costs.stage("heads"), progress.task("training", None):
-            screen = _train_heads(constitution, synthesis, training, the_embedder, opened, seed=plan.seed)
-        with costs.stage("threshold"), progress.task("threshold", None):
-            scores = exchange_scores(screen, calibration, store=opened)
+        with costs.stage("heads"), session.progress.task("training", None):
+            screen = _train_heads(constitution, synthesis, training, embedder, session.store, seed=plan.seed)
+        with costs.stage("threshold"), session.progress.task("threshold", None):
+            scores = exchange_scores(screen, calibration, store=session.store)
     warnings += [
         f"no benign exchange has an {role}: nothing bounds how many {role}s are refused"
         for role, texts in zip(ROLES, (benign.inputs, benign.outputs), strict=True)
@@ -124,16 +117,13 @@ def train(
     guard = Guard(
         constitution=constitution,
         plan=plan,
-        screen=Screen(constitution, screen.features, screen.heads, threshold.value, the_embedder.identity),
+        screen=dataclasses.replace(screen, threshold=threshold.value),
         threshold=threshold,
         examples=synthesis.examples,
         counts=synthesis.counts,
         seen=frozenset([*training.digests, *calibration.digests]),
         settings=settings
-        | {
-            "judge": the_judge.identity,
-            "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-        },
+        | {"judge": judge.identity, "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds")},
         costs=costs,
         versions=installed_versions(),
         warnings=tuple(warnings),

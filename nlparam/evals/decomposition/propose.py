@@ -1,6 +1,5 @@
 """`nlparam.decompose`: decompositions proposed, criticised, refined, judged once, and ranked by execution."""
 
-import contextlib
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nlparam.corpus.corpus import Corpus
-from nlparam.denotation.judge import AbstractJudge, LabelJudge
+from nlparam.denotation.judge import AbstractJudge
+from nlparam.denotation.session import Session
 from nlparam.errors import CorpusError, ExpressionError, FitWarning, LanguageModelError
 from nlparam.evals.decomposition.execution import Execution
 from nlparam.evals.decomposition.expression import Expression, Part, parse
@@ -19,9 +19,7 @@ from nlparam.evals.decomposition.repair import Repair, assistance, repair
 from nlparam.evals.decomposition.result import Decomposition, Decompositions
 from nlparam.evals.decomposition.wording import readings, repeats, simplified
 from nlparam.language.decompositions import DecompositionWriter, Draft
-from nlparam.lm import load_language_model
 from nlparam.lm.base import AbstractLanguageModel
-from nlparam.lm.engine import Engine
 from nlparam.lm.store import Store
 from nlparam.numerics.heads.head import bias, correct, log_odds_of
 from nlparam.results.folder import check_result_file, digest_of_content
@@ -30,7 +28,6 @@ from nlparam.runtime.costs import Costs
 from nlparam.runtime.progress import Progress
 
 JUDGED = "judged"
-_WORDS_STRONG, _WORDS_SMALL = 400, 60
 _LEAST_TEXTS = 8
 _TRUE, _FALSE = {"1", "1.0", "true", "yes", "y", "t"}, {"0", "0.0", "false", "no", "n", "f"}
 
@@ -102,25 +99,17 @@ def decompose(
     corpus = Corpus.from_texts(texts)
     known = _checked_labels(labels, corpus)
     records = read_repairs(repairs) if isinstance(repairs, str | Path) else list(repairs)
-    progress = Progress() if progress is None else progress
-    costs = Costs()
-    meter = Meter(costs, budget)
-    language_model = load_language_model(lm, timeout=timeout)
-    with contextlib.ExitStack() as stack:
-        opened = store if isinstance(store, Store) else stack.enter_context(Store(store))
-        engine = stack.enter_context(
-            Engine(language_model, store=opened, costs=costs, timeout=timeout, progress=progress, meter=meter)
-        )
+    session = Session(lm=lm, budget=budget, store=store, timeout=timeout, progress=progress)
+    costs, meter = session.costs, session.meter
+    with session:
         learned = examples(records, predicate)
-        writer = DecompositionWriter(engine, kind=kind, examples=learned, seed=seed)
-        if judge is None:
-            n_words = _WORDS_STRONG if language_model.strong else _WORDS_SMALL
-            judge = LabelJudge(engine, opened, costs, n_words=n_words, progress=progress)
+        writer = DecompositionWriter(session.engine, kind=kind, examples=learned, seed=seed)
+        judge = session.judge() if judge is None else judge
         settings = {
             "predicate": predicate,
             "kind": kind,
             "texts": digest_of_content([corpus.texts, None if known is None else known.tolist()]),
-            "lm": language_model.identity,
+            "lm": session.lm.identity,
             "judge": judge.identity,
             "prompts": writer.identity,
             "labels": JUDGED if known is None else "given",
@@ -152,12 +141,17 @@ def decompose(
             # A task is no predicate; it is judged as one only where there are no labels.
             compound = predicate if kind == "predicate" or known is None else None
             judged = _judged(judge, corpus, compound, candidates, known, meter, correct_bias)
-    execution, rows, whole, notes = judged
     costs.money = meter.cost
-    ranked, suggestion = _ranked(found, execution, others, target=target, max_edits=max_edits, seed=seed)
-    kept = tuple(corpus.texts[row] for row in rows.tolist())
+    ranked, suggestion = _ranked(found, judged.execution, others, target=target, max_edits=max_edits, seed=seed)
     decomposed = Decompositions(
-        predicate, tuple(ranked), suggestion, execution, rows, tuple(unreadable), settings, costs, kept, notes, whole
+        predicate=predicate,
+        ranked=tuple(ranked),
+        suggestion=suggestion,
+        unreadable=tuple(unreadable),
+        settings=settings,
+        costs=costs,
+        texts=tuple(corpus.texts[row] for row in judged.rows.tolist()),
+        **judged._asdict(),
     )
     if out is not None:
         decomposed.save(out)

@@ -2,30 +2,29 @@
 
 import contextlib
 import dataclasses
-import functools
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nlparam.denotation.session import Session
 from nlparam.errors import CorpusError, FitWarning, LanguageModelError
 from nlparam.evals.simulatability.explain import explain
 from nlparam.evals.simulatability.explanations import Explanation, checked
 from nlparam.evals.simulatability.result import Counterfactual, Simulatability, Simulation
 from nlparam.language.counterfactuals import Case, CounterfactualWriter
-from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder, embed_corpus
+from nlparam.language.embed import AbstractEmbedder
 from nlparam.language.likeness import bleu, bleu_metric, cosines, jaccard
 from nlparam.language.simulation import AnsweringModel, SimulatedReader
 from nlparam.lm import load_language_model
 from nlparam.lm.base import AbstractLanguageModel
 from nlparam.lm.engine import Engine
 from nlparam.lm.store import Store
-from nlparam.numerics.statistics.simulation import generality, mean, precision, share
+from nlparam.numerics.statistics.simulation import Measured, generality, mean, precision, share
 from nlparam.results.folder import check_result_file, digest_of_content
-from nlparam.runtime.budget import Budget, Meter
-from nlparam.runtime.costs import Costs
+from nlparam.runtime.budget import Budget
 from nlparam.runtime.progress import Progress
 
 if TYPE_CHECKING:
@@ -84,19 +83,94 @@ def simulate(
     be asked or nothing was answered; what was answered until then is in the store and is not asked again;
     `ResultFolderError` for a file that holds something else; `MissingExtraError` without the package of a similarity.
     """
+    asked: dict[str, Any] = {"budget": budget, "store": store, "timeout": timeout, "progress": progress}
+    asked |= {"embedder": embedder, "lm": lm}
     if not isinstance(explanations, Iterable):
         given = {"n_counterfactuals": n_counterfactuals, "with_case": with_case, "similarities": similarities}
-        given |= {"embedder": embedder, "budget": budget, "store": store, "timeout": timeout, "progress": progress}
-        return simulate_fit(explanations, lm=lm, task=task, seed=seed, out=out, overwrite=overwrite, **given)
+        return simulate_fit(explanations, task=task, seed=seed, out=out, overwrite=overwrite, **given, **asked)
     if model is None:
         raise ValueError("got no model, expected the one that is explained: a language model, or a function")
     rows = checked((_explanation(row) for row in explanations), answers)
     similarities = _known(similarities)
-    with _opened(
-        model, "embedded" if lm is None else lm, store=store, budget=budget, timeout=timeout, progress=progress
-    ) as opened:
-        check = functools.partial(check_result_file, out, overwrite=overwrite)
-        found = _simulate(rows, opened, task, n_counterfactuals, with_case, similarities, embedder, seed, check)
+    cases = [Case(row.input, row.answer, row.explanation) for row in rows]
+    task_line = f"{task.strip()}\n\n" if task.strip() else ""
+    with contextlib.ExitStack() as stack:
+        session = stack.enter_context(Session(**asked))
+        answering = _answering(model, lm, session, timeout, stack)
+        writer = CounterfactualWriter(session.engine, n_counterfactuals=n_counterfactuals, seed=seed)
+        reader = SimulatedReader(session.engine, with_case=with_case, progress=session.progress)
+        settings = {
+            "lm": session.lm.identity,
+            "model": answering.lm.identity if isinstance(answering, Engine) else "a function",
+            "explanations": digest_of_content([dataclasses.asdict(row) for row in rows]),
+            "task": task,
+            "n_counterfactuals": n_counterfactuals,
+            "with_case": with_case,
+            "similarities": list(similarities),
+            "prompts": f"{writer.identity} {reader.prompt.version}",
+            "seed": seed,
+        }
+        check_result_file(out, settings, overwrite=overwrite)
+        with session.costs.stage("writing counterfactuals"):
+            written = writer.write(cases, task=task_line)
+        owner = np.asarray([number for number, texts in enumerate(written) for _ in texts], dtype=int)
+        texts = [text for texts in written for text in texts]
+        options = [rows[number].answers for number in owner]
+        with session.costs.stage("reading explanations"):
+            read = reader.infer([cases[number] for number in owner], texts, options, task=task_line)
+        inferred = np.asarray([_code(p, nothing=len(o)) for p, o in zip(read, options, strict=True)], dtype=int)
+        with session.costs.stage("answering"):
+            answered = _answered(answering, texts, options, task_line, session.progress)
+        usable = (inferred != _FAILED) & (answered != _FAILED)
+        spent = session.meter.spent
+        if not usable.any():
+            counts = len(rows), len(texts), int(np.sum(inferred != _FAILED)), int(np.sum(answered != _FAILED))
+            raise LanguageModelError(_nothing(spent, *counts))
+        likeness = _likeness(similarities, texts, session)
+    notes: tuple[str, ...] = ()
+    if spent is not None:
+        notes = (
+            f"the budget is spent ({spent}): this is of what was answered until then; the same command with more goes "
+            "on from here",
+        )
+        warnings.warn(notes[0], FitWarning, stacklevel=2)
+    simulated = []
+    for number, row in enumerate(rows):
+        own = np.flatnonzero((owner == number) & usable)
+        counterfactuals = tuple(
+            Counterfactual(
+                text=texts[place],
+                inferred=None if inferred[place] < 0 else row.answers[inferred[place]],
+                answered=row.answers[answered[place]],
+                probability=float(np.max(read[place])),
+            )
+            for place in own
+        )
+        simulatable = own[inferred[own] >= 0]
+        simulated.append(
+            Simulation(
+                explanation=row,
+                counterfactuals=counterfactuals,
+                simulatable=share(inferred[own] >= 0),
+                precision=precision(inferred[own], answered[own]),
+                generality={name: generality(measure(simulatable)) for name, measure in likeness.items()},
+                n_failed=int(np.sum(owner == number)) - len(own),
+            )
+        )
+
+    def mean_of(measured: Callable[[Simulation], Measured]) -> Measured:
+        return mean(np.asarray([measured(one).value for one in simulated if one.counterfactuals]), seed=seed)
+
+    session.costs.money = session.meter.cost
+    found = Simulatability(
+        simulated=tuple(simulated),
+        simulatable=mean_of(lambda one: one.simulatable),
+        precision=mean_of(lambda one: one.precision),
+        generality={name: mean_of(lambda one, name=name: one.generality[name]) for name in similarities},
+        settings=settings,
+        costs=session.costs,
+        notes=notes,
+    )
     if out is not None:
         found.save(out)
     return found
@@ -151,128 +225,17 @@ def _drawn(fit: "Fit", n_inputs: int, seed: int) -> list[int]:
     return [text for _, _, text in turns[:n_inputs]]
 
 
-class _Opened(NamedTuple):
-    engine: Engine
-    answering: "Engine | Answers"
-    store: Store
-    costs: Costs
-    meter: Meter
-    progress: Progress
-
-
-@contextlib.contextmanager
-def _opened(model, lm, *, store, budget, timeout, progress) -> Iterator[_Opened]:
-    """The language models, each loaded once, and the store, which is closed if it was opened here."""
-    progress = Progress() if progress is None else progress
-    costs = Costs()
-    meter = Meter(costs, budget)
-    simulator = load_language_model(lm, timeout=timeout)
-    with contextlib.ExitStack() as stack:
-        opened = store if isinstance(store, Store) else stack.enter_context(Store(store))
-
-        def engine_of(language_model: AbstractLanguageModel) -> Engine:
-            engine = Engine(language_model, store=opened, costs=costs, timeout=timeout, progress=progress, meter=meter)
-            return stack.enter_context(engine)
-
-        engine = engine_of(simulator)
-        if not isinstance(model, str | Path | AbstractLanguageModel):
-            answering: Engine | Answers = model
-        elif model is lm or (isinstance(model, str | Path) and str(model) == str(lm)):
-            answering = engine
-        else:
-            answering = engine_of(load_language_model(model, timeout=timeout))
-        yield _Opened(engine, answering, opened, costs, meter, progress)
-
-
-def _simulate(
-    rows: list[Explanation],
-    opened: _Opened,
-    task: str,
-    n_counterfactuals: int,
-    with_case: bool,
-    similarities: tuple[str, ...],
-    embedder: str | Path | AbstractEmbedder | None,
-    seed: int,
-    check: Callable[[dict[str, Any]], None],
-) -> Simulatability:
-    costs, progress = opened.costs, opened.progress
-    cases = [Case(row.input, row.answer, row.explanation) for row in rows]
-    task_line = f"{task.strip()}\n\n" if task.strip() else ""
-    writer = CounterfactualWriter(opened.engine, n_counterfactuals=n_counterfactuals, seed=seed)
-    reader = SimulatedReader(opened.engine, with_case=with_case, progress=progress)
-    answering = opened.answering
-    settings = {
-        "lm": opened.engine.lm.identity,
-        "model": answering.lm.identity if isinstance(answering, Engine) else "a function",
-        "explanations": digest_of_content([dataclasses.asdict(row) for row in rows]),
-        "task": task,
-        "n_counterfactuals": n_counterfactuals,
-        "with_case": with_case,
-        "similarities": list(similarities),
-        "prompts": f"{writer.identity} {reader.prompt.version}",
-        "seed": seed,
-    }
-    check(settings)
-    with costs.stage("writing counterfactuals"):
-        written = writer.write(cases, task=task_line)
-    places = [(number, text) for number, texts in enumerate(written) for text in texts]
-    texts = [text for _, text in places]
-    options = [rows[number].answers for number, _ in places]
-    with costs.stage("reading explanations"):
-        read = reader.infer([cases[number] for number, _ in places], texts, options, task=task_line)
-    inferred = np.asarray([_code(p, nothing=len(o)) for p, o in zip(read, options, strict=True)], dtype=int)
-    with costs.stage("answering"):
-        answered = _answered(opened, texts, options, task_line)
-    if not np.any((inferred != _FAILED) & (answered != _FAILED)):
-        n_read, n_answered = int(np.sum(inferred != _FAILED)), int(np.sum(answered != _FAILED))
-        raise LanguageModelError(_nothing(opened, len(rows), len(places), n_read, n_answered))
-    notes: tuple[str, ...] = ()
-    if opened.meter.spent is not None:
-        notes = (
-            f"the budget is spent ({opened.meter.spent}): this is of what was answered until then; the same command "
-            "with more goes on from here",
-        )
-        warnings.warn(notes[0], FitWarning, stacklevel=3)
-    likeness = _likeness(similarities, texts, embedder, opened)
-    sure = [float(np.max(p)) for p in read]
-    owners = np.asarray([number for number, _ in places], dtype=int)
-    simulated = []
-    for number, row in enumerate(rows):
-        own = np.flatnonzero(owners == number)
-        usable = own[(inferred[own] != _FAILED) & (answered[own] != _FAILED)]
-        simulatable = usable[inferred[usable] >= 0]
-        counterfactuals = tuple(
-            Counterfactual(
-                texts[place],
-                None if inferred[place] < 0 else row.answers[inferred[place]],
-                row.answers[answered[place]],
-                sure[place],
-            )
-            for place in usable
-        )
-        simulated.append(
-            Simulation(
-                explanation=row,
-                counterfactuals=counterfactuals,
-                simulatable=share(inferred[usable] >= 0),
-                precision=precision(inferred[usable], answered[usable]),
-                generality={name: generality(measure(simulatable)) for name, measure in likeness.items()},
-                n_failed=len(own) - len(usable),
-            )
-        )
-    tested = [one for one in simulated if one.counterfactuals]
-    costs.money = opened.meter.cost
-    return Simulatability(
-        simulated=tuple(simulated),
-        simulatable=mean(np.asarray([one.simulatable.value for one in tested]), seed=seed),
-        precision=mean(np.asarray([one.precision.value for one in tested]), seed=seed),
-        generality={
-            name: mean(np.asarray([one.generality[name].value for one in tested]), seed=seed) for name in similarities
-        },
-        settings=settings,
-        costs=costs,
-        notes=notes,
-    )
+def _answering(
+    model: Any, lm: Any, session: Session, timeout: float, stack: contextlib.ExitStack
+) -> "Engine | Answers":
+    """The model that is explained: a function as it is, a language model by an engine; each model is loaded once."""
+    if not isinstance(model, str | Path | AbstractLanguageModel):
+        return model
+    if model is lm or str(model) == str(lm or "embedded"):
+        return session.engine
+    loaded = load_language_model(model, timeout=timeout)
+    shared = {"store": session.store, "costs": session.costs, "progress": session.progress, "meter": session.meter}
+    return stack.enter_context(Engine(loaded, timeout=timeout, **shared))
 
 
 _FAILED = -2
@@ -286,13 +249,19 @@ def _code(probabilities: np.ndarray, *, nothing: int | None = None) -> int:
     return -1 if code == nothing else code
 
 
-def _answered(opened: _Opened, texts: Sequence[str], options: Sequence[Sequence[str]], task: str) -> np.ndarray:
+def _answered(
+    answering: "Engine | Answers",
+    texts: Sequence[str],
+    options: Sequence[Sequence[str]],
+    task: str,
+    progress: Progress,
+) -> np.ndarray:
     """The number of the model's answer to each text, -2 where there is none. Each distinct text is asked about once."""
-    if isinstance(opened.answering, Engine):
-        answering = AnsweringModel(opened.answering, progress=opened.progress)
-        return np.asarray([_code(p) for p in answering.answer(texts, options, task=task)], dtype=int)
+    if isinstance(answering, Engine):
+        said = AnsweringModel(answering, progress=progress).answer(texts, options, task=task)
+        return np.asarray([_code(p) for p in said], dtype=int)
     distinct = list(dict.fromkeys(texts))
-    said = list(opened.answering(distinct)) if distinct else []
+    said = list(answering(distinct)) if distinct else []
     if len(said) != len(distinct):
         raise CorpusError(f"the model gave {len(said)} answers to {len(distinct)} inputs, expected one for each")
     answer_to = dict(zip(distinct, said, strict=True))
@@ -307,10 +276,7 @@ def _answered(opened: _Opened, texts: Sequence[str], options: Sequence[Sequence[
 
 
 def _likeness(
-    similarities: tuple[str, ...],
-    texts: list[str],
-    embedder: str | Path | AbstractEmbedder | None,
-    opened: _Opened,
+    similarities: Sequence[str], texts: list[str], session: Session
 ) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
     """For each similarity a function from the places of some counterfactuals to their similarities."""
     known: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -318,21 +284,19 @@ def _likeness(
         "jaccard": lambda places: jaccard([texts[place] for place in places]),
     }
     if "cosine" in similarities:
-        the_embedder = embedder if isinstance(embedder, AbstractEmbedder) else SentenceTransformerEmbedder(embedder)
-        with opened.costs.stage("embedding"):
-            distinct = list(dict.fromkeys(texts))
-            vectors = embed_corpus(distinct, the_embedder, opened.store, costs=opened.costs, progress=opened.progress)
+        distinct = list(dict.fromkeys(texts))
+        vectors = session.embed(distinct)
         row_of = {text: row for row, text in enumerate(distinct)}
         rows = np.asarray([row_of[text] for text in texts], dtype=int)
         known["cosine"] = lambda places: cosines(vectors[rows[places]])
     return {name: known[name] for name in similarities}
 
 
-def _nothing(opened: _Opened, n_explanations: int, n_written: int, n_read: int, n_answered: int) -> str:
-    if opened.meter.spent is not None:
+def _nothing(spent: str | None, n_explanations: int, n_written: int, n_read: int, n_answered: int) -> str:
+    if spent is not None:
         return (
-            f"the budget is spent ({opened.meter.spent}) before any counterfactual was answered: allow more; what was "
-            "written is stored"
+            f"the budget is spent ({spent}) before any counterfactual was answered: allow more; what was written is "
+            "stored"
         )
     if n_written == 0:
         what, try_this = "the language model wrote no usable counterfactual", "try a stronger --lm, or say what the "

@@ -151,7 +151,7 @@ def test_the_command_says_what_is_missing(tmp_path):
 
 def test_the_command_takes_the_folder_of_a_fit(tmp_path, classification, monkeypatch):
     fit = dataclasses.replace(classification, denoter=Denoter())
-    monkeypatch.setattr(nlparam, "load", lambda folder: fit if folder == tmp_path else None, raising=False)
+    monkeypatch.setattr(nlparam.Fit, "load", lambda folder: fit if folder == tmp_path else None)
     with FakeServer(answer=as_server(reads_the_fit(Oracle()))) as server:
         options = ("--inputs", 2, "--similarities", "jaccard", "--lm", server.url)
         result = run(tmp_path, *options)
@@ -167,7 +167,7 @@ def test_a_fit_is_explained_by_its_own_language_model_unless_another_is_named(tm
     with FakeServer(answer=as_server(reads_the_fit(Oracle()))) as server:
         settings = classification.settings | {"lm": server.url}
         fit = dataclasses.replace(classification, denoter=Denoter(), settings=settings)
-        monkeypatch.setattr(nlparam, "load", lambda _: fit, raising=False)
+        monkeypatch.setattr(nlparam.Fit, "load", lambda _: fit)
         options = ("--inputs", 1, "--similarities", "jaccard")
         result = run(tmp_path, *options)
         assert result.exit_code == 0, result.output
