@@ -7,6 +7,7 @@ import re
 import time
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from nlparam.errors import BudgetError
 from nlparam.runtime.costs import Costs
@@ -77,6 +78,15 @@ def _fits(pattern: str, model: str) -> bool:
     return any(re.fullmatch(expression, candidate, re.IGNORECASE) for candidate in candidates)
 
 
+# The limits of a budget in the order in which they are looked at, and how each is said to be reached.
+_SPENT = {
+    "max_calls": "{:,} of {:,} calls",
+    "max_seconds": "{:,.0f} of {:g} seconds",
+    "max_tokens": "{:,} of {:,} tokens",
+    "max_cost": "{:.4g} of {:g} in cost",
+}
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Budget:
     """Limits on what a run may spend on its language model; `None` is no limit.
@@ -100,7 +110,7 @@ class Budget:
     price: Price | None = None
 
     def __post_init__(self):
-        for name in ("max_calls", "max_tokens", "max_seconds", "max_cost"):
+        for name in _SPENT:
             value = getattr(self, name)
             if value is not None and not (value > 0 and math.isfinite(value)):
                 raise BudgetError(f"got {name}={value}, expected a number above 0 or None")
@@ -118,6 +128,8 @@ class Meter:
     def __init__(self, costs: Costs, budget: Budget | None = None):
         self.costs = costs
         self.budget = Budget() if budget is None else budget
+        limits = {name: getattr(self.budget, name) for name in _SPENT}
+        self._limits = {name: limit for name, limit in limits.items() if limit is not None}
         self.under_way = 0
         self.expected: int | None = None
         self._began = time.perf_counter()
@@ -134,35 +146,22 @@ class Meter:
     @property
     def cost(self) -> float:
         """What was spent so far, by the price of the budget; 0 without one."""
-        return self._cost(1.0)
+        return self._used()["max_cost"]
 
     @property
     def spent(self) -> str | None:
         """Which limit allows no further call, in words; `None` while there is room. What is spent stays spent."""
-        budget, costs = self.budget, self.costs
-        if budget.max_calls is not None and costs.calls >= budget.max_calls:
-            return f"{costs.calls:,} of {budget.max_calls:,} calls"
-        if budget.max_seconds is not None and self.seconds >= budget.max_seconds:
-            return f"{self.seconds:,.0f} of {budget.max_seconds:g} seconds"
-        if budget.max_tokens is not None and costs.tokens >= budget.max_tokens:
-            return f"{costs.tokens:,} of {budget.max_tokens:,} tokens"
-        if budget.max_cost is not None and self.cost >= budget.max_cost:
-            return f"{self.cost:.4g} of {budget.max_cost:g} in cost"
-        return None
+        used = self._used()
+        over = (name for name, limit in self._limits.items() if used[name] >= limit)
+        return next((_SPENT[name].format(used[name], self._limits[name]) for name in over), None)
 
     @property
     def left(self) -> Budget:
         """What is left of the budget, for a run that counts anew. Raises `BudgetError` if nothing is."""
         if (spent := self.spent) is not None:
             raise BudgetError(f"the budget is spent ({spent}): allow more")
-        used = {
-            "max_calls": self.costs.calls,
-            "max_tokens": self.costs.tokens,
-            "max_seconds": self.seconds,
-            "max_cost": self.cost,
-        }
-        limits = {name: getattr(self.budget, name) for name in used}
-        rest = {name: limit - used[name] for name, limit in limits.items() if limit is not None}
+        used = self._used()
+        rest: dict[str, Any] = {name: limit - used[name] for name, limit in self._limits.items()}
         return dataclasses.replace(self.budget, **rest)
 
     @property
@@ -173,15 +172,12 @@ class Meter:
         """
         if self.under_way == 0:
             return False
-        expected = 1 + self.under_way / max(self.costs.calls - self.under_way, 1)
-        budget = self.budget
-        return (budget.max_tokens is not None and self.costs.tokens * expected >= budget.max_tokens) or (
-            budget.max_cost is not None and self._cost(expected) >= budget.max_cost
-        )
+        expected = self._used(1 + self.under_way / max(self.costs.calls - self.under_way, 1))
+        return any(expected[name] >= self._limits.get(name, math.inf) for name in ("max_tokens", "max_cost"))
 
-    def _cost(self, times: float) -> float:
-        # Of so many times the tokens that were used.
-        if self.budget.price is None:
-            return 0.0
-        costs = self.costs
-        return self.budget.price.of(times * costs.prompt_tokens, times * costs.completion_tokens, self.seconds)
+    def _used(self, times: float = 1) -> dict[str, float]:
+        """What was used of all that a budget may limit, with so many times the tokens."""
+        costs, price, seconds = self.costs, self.budget.price, self.seconds
+        tokens = times * costs.prompt_tokens, times * costs.completion_tokens
+        cost = 0.0 if price is None else price.of(*tokens, seconds)
+        return {"max_calls": costs.calls, "max_seconds": seconds, "max_tokens": sum(tokens), "max_cost": cost}

@@ -45,16 +45,13 @@ class Costs:
                 yield
             finally:
                 seconds = time.perf_counter() - start
-                used = {key: value - before[key] for key, value in self._counters().items() if value > before[key]}
-                self.seconds[name] = self.seconds.get(name, 0.0) + seconds
-                totals = self.stages.setdefault(name, {})
-                for key, value in used.items():
-                    totals[key] = totals.get(key, 0) + value
+                used = {key: n for key, n in add_counts(self._counters(), before, -1).items() if n > 0}
+                self.seconds = add_counts(self.seconds, {name: seconds})
+                self.stages = add_counts(self.stages, {name: used})
                 fields |= {"seconds": round(seconds, 6)} | used
 
     def _counters(self) -> dict[str, int]:
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {name: value for name, value in values.items() if isinstance(value, int)}
+        return {name: value for name, value in vars(self).items() if isinstance(value, int)}
 
     @property
     def tokens(self) -> int:
@@ -92,8 +89,6 @@ def add_counts(total: dict[str, Any], part: dict[str, Any], sign: int = 1) -> di
     """Adds numbers name by name, also those in nested dictionaries."""
     merged = dict(total)
     for name, value in part.items():
-        if isinstance(value, dict):
-            merged[name] = add_counts(merged.get(name, {}), value, sign)
-        else:
-            merged[name] = merged.get(name, 0) + sign * value
+        nested = isinstance(value, dict)
+        merged[name] = add_counts(merged.get(name, {}), value, sign) if nested else merged.get(name, 0) + sign * value
     return merged

@@ -1,8 +1,9 @@
 """Progress on a terminal, silence in a pipe."""
 
 import contextlib
+import functools
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from nlparam.runtime.costs import Costs
@@ -52,76 +53,56 @@ class Progress:
 
         `total=None` means that the length is not known: a spinner, which leaves nothing behind on the terminal.
         """
-        measured = _Measured(self, total, costs)
+        step = _Step(self, total, costs)
         if not self.enabled:
-            yield measured
+            yield step
             return
         from rich import progress
         from rich.console import Console
         from rich.markup import escape
 
-        amount = (
-            [progress.DownloadColumn()]
-            if unit == "bytes"
-            else [progress.MofNCompleteColumn(), progress.TextColumn(unit)]
-        )
-        length = [] if total is None else [progress.BarColumn(), *amount]
-        # Rich takes what the store serves for the rate, and knows none where answers are half a minute apart.
-        left = progress.TimeRemainingColumn() if costs is None else progress.TextColumn("{task.fields[left]}")
+        length, left = [], []
+        if total is not None:
+            amount = [progress.MofNCompleteColumn(), progress.TextColumn(unit)]
+            length = [progress.BarColumn(), *([progress.DownloadColumn()] if unit == "bytes" else amount)]
+            # Rich takes what the store serves for the rate, and knows none where answers are half a minute apart.
+            left = [progress.TimeRemainingColumn() if costs is None else progress.TextColumn("{task.fields[left]}")]
         bar = progress.Progress(
             progress.SpinnerColumn(),
             progress.TextColumn("{task.description}"),
             *length,
             progress.TimeElapsedColumn(),
-            *([] if total is None else [left]),
+            *left,
             progress.TextColumn("[dim]{task.fields[cost]}"),
             console=Console(stderr=True),
             transient=total is None,
         )
-        with bar, self._printing_to(bar.console):
-            task_id = bar.add_task(escape(what), total=total, cost="", left="")
-            yield _Shown(bar, task_id, costs, measured)
-
-    @contextlib.contextmanager
-    def _printing_to(self, console) -> Iterator[None]:
-        before, self._console = self._console, console
+        before, self._console = self._console, bar.console
         try:
-            yield
+            with bar:
+                step.show = functools.partial(bar.update, bar.add_task(escape(what), total=total, cost="", left=""))
+                yield step
         finally:
             self._console = before
 
 
-class _Measured:
+class _Step:
     """Measures how fast a language model answers, what the store serves aside, and tells if it will take long."""
 
     def __init__(self, progress: Progress, total: float | None, costs: Costs | None):
         self._progress, self._left, self._costs = progress, total, costs
         self._pace = Pace()
         self._asked = 0 if costs is None else costs.answers
+        self.show: Callable[..., None] | None = None
 
     def advance(self, amount: float = 1.0) -> None:
-        if self._left is None or self._costs is None:
-            return
-        self._left = max(self._left - amount, 0.0)
-        asked, self._asked = self._asked, self._costs.answers
-        self._pace.answered(self._asked - asked)
-        if (seconds := self.seconds_left) is not None:
-            self._progress.tell(seconds)
-
-    @property
-    def seconds_left(self) -> float | None:
-        """At the rate so far, if there is one."""
-        each = self._pace.seconds_each
-        return None if each is None or self._left is None else each * self._left
-
-
-class _Shown:
-    def __init__(self, bar, task_id, costs: Costs | None, measured: _Measured):
-        self._bar, self._task_id, self._costs, self._measured = bar, task_id, costs, measured
-
-    def advance(self, amount: float = 1.0) -> None:
-        self._measured.advance(amount)
-        cost = self._costs.summary() if self._costs is not None and self._costs.calls else ""
-        seconds = self._measured.seconds_left
-        left = "" if seconds is None else f"about {in_words(seconds)} left"
-        self._bar.update(self._task_id, advance=amount, cost=cost, left=left)
+        costs, left = self._costs, ""
+        if self._left is not None and costs is not None:
+            self._left = max(self._left - amount, 0.0)
+            asked, self._asked = self._asked, costs.answers
+            self._pace.answered(self._asked - asked)
+            if (each := self._pace.seconds_each) is not None:
+                self._progress.tell(each * self._left)
+                left = f"about {in_words(each * self._left)} left"
+        if self.show is not None:
+            self.show(advance=amount, cost=costs.summary() if costs is not None and costs.calls else "", left=left)

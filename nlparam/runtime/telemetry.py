@@ -12,23 +12,26 @@ import threading
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from nlparam.errors import NlparamError
 
 logger = logging.getLogger("nlparam.events")
 logger.addHandler(logging.NullHandler())
 
-# The level that the logger had before anybody wrote its events, and who does: the last one sets it back.
 _lock = threading.Lock()
-_level = logging.NOTSET
-_writers: list[logging.Handler] = []
+_files: list[BinaryIO] = []  # of `write_events`
 
 
 def emit(event: str, **fields: Any) -> None:
     """Sends one event; `fields` are numbers, strings and small containers of them."""
     if logger.isEnabledFor(logging.INFO):
         logger.info(event, extra={"fields": fields})
+    with _lock:
+        for file in _files:
+            time = datetime.now().astimezone().isoformat(timespec="milliseconds")
+            with contextlib.suppress(OSError):  # a full disk ends no fit
+                file.write(json.dumps({"time": time, "event": event} | fields, default=str).encode() + b"\n")
 
 
 @contextlib.contextmanager
@@ -37,8 +40,14 @@ def span(name: str) -> Iterator[dict[str, Any]]:
 
     What the body writes into the dictionary becomes the attributes of both. An exception is recorded and goes on.
     """
+    try:
+        from opentelemetry import trace
+
+        opened = trace.get_tracer("nlparam").start_as_current_span(f"nlparam.{name}")
+    except ImportError:
+        opened = contextlib.nullcontext()
     fields: dict[str, Any] = {}
-    with _trace(name) as current:
+    with opened as current:
         try:
             yield fields
         except BaseException as error:
@@ -48,26 +57,6 @@ def span(name: str) -> Iterator[dict[str, Any]]:
             if current is not None:
                 current.set_attributes({f"nlparam.{key}": value for key, value in fields.items()})
     emit("stage", stage=name, **fields)
-
-
-@contextlib.contextmanager
-def _trace(name: str) -> Iterator[Any]:
-    try:
-        from opentelemetry import trace
-    except ImportError:
-        yield None
-        return
-    with trace.get_tracer("nlparam").start_as_current_span(f"nlparam.{name}") as current:
-        yield current
-
-
-class JsonLines(logging.Formatter):
-    """One event as one line of JSON: `time`, `event`, and its fields."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        time = datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds")
-        fields = getattr(record, "fields", {})
-        return json.dumps({"time": time, "event": record.getMessage()} | fields, default=str)
 
 
 @contextlib.contextmanager
@@ -84,29 +73,15 @@ def write_events(path: str | Path | None) -> Iterator[None]:
     path = Path(path).expanduser()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(path, encoding="utf-8")
+        file = path.open("ab", buffering=0)
     except OSError as error:
         reason = error.strerror or error
         raise NlparamError(f"events cannot be written to {path} ({reason}): give another file (--events)") from error
-    handler.setFormatter(JsonLines())
-    with contextlib.closing(handler), _heard(handler):
-        yield
-
-
-@contextlib.contextmanager
-def _heard(handler: logging.Handler) -> Iterator[None]:
-    global _level
-    with _lock:
-        if not _writers:
-            _level = logger.level
-            logger.setLevel(logging.INFO)
-        _writers.append(handler)
-        logger.addHandler(handler)
-    try:
-        yield
-    finally:
+    with file:
         with _lock:
-            logger.removeHandler(handler)
-            _writers.remove(handler)
-            if not _writers:
-                logger.setLevel(_level)
+            _files.append(file)
+        try:
+            yield
+        finally:
+            with _lock:
+                _files.remove(file)

@@ -1,5 +1,6 @@
 import json
 import logging
+from pathlib import Path
 
 import pytest
 
@@ -162,6 +163,12 @@ def test_events_that_cannot_be_written_are_an_error(tmp_path):
     for path in (tmp_path, tmp_path / "file" / "events.jsonl"):
         with pytest.raises(NlparamError, match=message), write_events(path):
             pass
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no device that is always full")
+def test_a_full_disk_ends_no_run():
+    with write_events("/dev/full"):
+        emit("lost", number=1)
 
 
 def test_stages_are_spans_of_opentelemetry():
