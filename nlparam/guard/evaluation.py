@@ -3,7 +3,7 @@
 import dataclasses
 import statistics
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,9 @@ from nlparam.guard.constitution import ROLES
 from nlparam.guard.errors import GuardError
 from nlparam.guard.folder import Guard
 from nlparam.guard.result import Evaluation, Mistake
+from nlparam.guard.screen import embedded
 from nlparam.guard.training import exchange_scores
 from nlparam.guard.windows import looks_of
-from nlparam.language.embed import AbstractEmbedder
 from nlparam.lm.base import Message, Request
 from nlparam.lm.engine import Engine
 from nlparam.lm.store import Store
@@ -91,53 +91,39 @@ def evaluate(
     Raises `GuardError` if there is nothing to evaluate on, and what the language model and the embedder do.
     """
     settings = {"attacks": HELD_OUT if attacks is None else "given", "judge": None if judge is None else judge.identity}
-    attacks = held_out_attacks(guard) if attacks is None else list(attacks)
-    texts = Corpus.from_texts(attack.text for attack in attacks).texts
-    attacks = [dataclasses.replace(attack, text=text) for attack, text in zip(attacks, texts, strict=True)]
-    _check(guard, attacks)
-    by_role = {role: [a for a in attacks if a.role == role] for role in ROLES}
-    scores = {role: guard.screen.scores([a.text for a in found], role, store=store) for role, found in by_role.items()}
-    knn = _nearest(guard, by_role, store) if baselines else None
-    said = _zero_shot(guard, by_role, judge) if judge is not None else None
+    attacks = _checked(guard, held_out_attacks(guard) if attacks is None else attacks)
+    screen, threshold, restricted = guard.screen, guard.threshold.value, guard.constitution.restricted
+    n_rules = len(restricted)
+    scores = _by_role(attacks, n_rules, lambda role, texts, _: screen.scores(texts, role, store=store))
+    columns = {"auroc": scores}
+    if baselines:
+        columns["auroc_knn"] = _by_role(attacks, n_rules, lambda role, texts, _: _nearest(guard, role, texts, store))
+    if judge is not None:
+        columns["auroc_zero_shot"] = _by_role(attacks, n_rules, lambda *own: _zero_shot(guard, judge, *own))
+    over = scores.max(axis=1) > threshold
+    broken = np.asarray([attack.rule.casefold() for attack in attacks])
     rules: dict[str, dict[str, Any]] = {}
-    for number, rule in enumerate(guard.constitution.restricted):
-        own = [
-            (role, row)
-            for role, found in by_role.items()
-            for row, attack in enumerate(found)
-            if attack.rule.casefold() == rule.id.casefold()
-        ]
-        hits = sum(bool(scores[role][row].max() > guard.threshold.value) for role, row in own)
-        rules[rule.id] = {"detection": rate(hits, len(own)), "auroc": _auroc(scores, by_role, number, rule.id)}
-        if knn is not None:
-            rules[rule.id]["auroc_knn"] = _auroc(knn, by_role, number, rule.id)
-        if said is not None:
-            rules[rule.id]["auroc_zero_shot"] = _auroc(said, by_role, number, rule.id)
-    refused = [
-        (attack, bool(row.max() > guard.threshold.value))
-        for role, found in by_role.items()
-        for attack, row in zip(found, scores[role], strict=True)
-    ]
-    styles = {
-        style: _rate(hit for attack, hit in refused if attack.rule and attack.style == style)
-        for style in dict.fromkeys(attack.style for attack, _ in refused if attack.rule)
-    }
+    for number, rule in enumerate(restricted):
+        own = broken == rule.id.casefold()
+        rules[rule.id] = {"detection": _rate(over[own])}
+        rules[rule.id] |= {name: _auroc(found[:, number], attacks, own) for name, found in columns.items()}
+    style = np.asarray([attack.style if attack.rule else None for attack in attacks], dtype=object)
+    mistakes = _mistakes(guard, attacks, scores)
     fresh = None if benign is None else _fresh(guard, benign)
     refusals = None
-    mistakes = _mistakes(guard, by_role, scores)
-    if fresh is not None and len(fresh):
-        over = exchange_scores(guard.screen, fresh, store=store) > guard.threshold.value
-        refusals = rate(int(over.sum()), len(over), exact=True)
-        mistakes += _refused(guard, fresh.take(np.flatnonzero(over).tolist()), store)
+    if fresh is not None:
+        refused = exchange_scores(screen, fresh, store=store) > threshold
+        refusals = rate(int(refused.sum()), len(refused), exact=True)
+        mistakes += _refused(guard, fresh.take(np.flatnonzero(refused).tolist()), store)
     return Evaluation(
         rules=rules,
-        styles=styles,
+        styles={name: _rate(over[style == name]) for name in dict.fromkeys(style) if name is not None},
         auroc=_mean(rules, "auroc"),
         auroc_knn=_mean(rules, "auroc_knn"),
         auroc_zero_shot=_mean(rules, "auroc_zero_shot"),
-        permitted=_rate(hit for attack, hit in refused if not attack.rule),
+        permitted=_rate(over[broken == ""]),
         refusals=refusals,
-        released=_released(guard, [a.text for a in by_role["output"] if a.rule], store),
+        released=_released(guard, [a.text for a in attacks if a.rule and a.role == "output"], store),
         overhead=_overhead(guard, fresh if fresh else Benign.from_texts([a.text for a in attacks]), engine),
         mistakes=tuple(mistakes),
         guard=guard.described(),
@@ -146,17 +132,33 @@ def evaluate(
     )
 
 
-def _mistakes(guard: Guard, by_role: dict[str, list[Attack]], scores: dict[str, np.ndarray]) -> list[Mistake]:
+def _rate(hits: np.ndarray) -> Rate:
+    return rate(int(hits.sum()), len(hits))
+
+
+def _by_role(
+    attacks: Sequence[Attack], n_rules: int, score: Callable[[str, list[str], list[Attack]], np.ndarray]
+) -> np.ndarray:
+    """`(n_attacks, n_rules)` scores, made of the texts of one role at a time."""
+    scores = np.full((len(attacks), n_rules), np.nan)
+    for role in ROLES:
+        rows = [row for row, attack in enumerate(attacks) if attack.role == role]
+        if rows:
+            own = [attacks[row] for row in rows]
+            scores[rows] = score(role, [attack.text for attack in own], own)
+    return scores
+
+
+def _mistakes(guard: Guard, attacks: Sequence[Attack], scores: np.ndarray) -> list[Mistake]:
     """The attacks on the wrong side of the threshold, of either kind those that are furthest from it."""
     missed, refused = [], []
-    for role, attacks in by_role.items():
-        for attack, row in zip(attacks, scores[role], strict=True):
-            margin = float(row.max() - guard.threshold.value)
-            if attack.rule and margin <= 0:
-                missed.append(Mistake("missed", attack.text, role, attack.rule, attack.style, margin))
-            elif not attack.rule and margin > 0:
-                rule = guard.constitution.restricted[int(row.argmax())].id
-                refused.append(Mistake("permitted, refused", attack.text, role, rule, attack.style, margin))
+    for attack, row in zip(attacks, scores, strict=True):
+        margin = float(row.max() - guard.threshold.value)
+        if attack.rule and margin <= 0:
+            missed.append(Mistake("missed", attack.text, attack.role, attack.rule, attack.style, margin))
+        elif not attack.rule and margin > 0:
+            rule = guard.screen.verdict(row).rule
+            refused.append(Mistake("permitted, refused", attack.text, attack.role, rule, attack.style, margin))
     return [*_furthest(missed), *_furthest(refused)]
 
 
@@ -165,10 +167,10 @@ def _refused(guard: Guard, refused: Benign, store: Store | None) -> list[Mistake
     found = []
     for role, texts in zip(ROLES, (refused.inputs, refused.outputs), strict=True):
         for text, row in zip(texts, guard.screen.scores(texts, role, store=store) if texts else (), strict=True):
-            margin = float(row.max() - guard.threshold.value)
-            if margin > 0:
-                rule = guard.constitution.restricted[int(row.argmax())].id
-                found.append(Mistake("benign, refused", text, role, rule, "", margin))
+            verdict = guard.screen.verdict(row)
+            if verdict.refused:
+                margin = verdict.score - guard.threshold.value
+                found.append(Mistake("benign, refused", text, role, verdict.rule, "", margin))
     return _furthest(found)
 
 
@@ -176,7 +178,10 @@ def _furthest(mistakes: list[Mistake]) -> list[Mistake]:
     return sorted(mistakes, key=lambda one: -abs(one.margin))[:_MOST_MISTAKES]
 
 
-def _check(guard: Guard, attacks: Sequence[Attack]) -> None:
+def _checked(guard: Guard, given: Iterable[Attack]) -> list[Attack]:
+    """The attacks, those of one role after another. Raises `GuardError` if they are not of this guard."""
+    attacks = list(given)
+    texts = Corpus.from_texts(attack.text for attack in attacks).texts
     known = {rule.id.casefold() for rule in guard.constitution.restricted}
     for attack in attacks:
         if attack.role not in ROLES:
@@ -190,6 +195,8 @@ def _check(guard: Guard, attacks: Sequence[Attack]) -> None:
         raise GuardError(
             "there are no restricted texts to evaluate on: train with --n-held-out above 0, or give some (--attacks)"
         )
+    whole = [dataclasses.replace(attack, text=text) for attack, text in zip(attacks, texts, strict=True)]
+    return sorted(whole, key=lambda attack: ROLES.index(attack.role))
 
 
 def _fresh(guard: Guard, benign: Benign) -> Benign:
@@ -201,64 +208,42 @@ def _fresh(guard: Guard, benign: Benign) -> Benign:
     return fresh
 
 
-def _auroc(scores: dict[str, np.ndarray], by_role: dict[str, list[Attack]], number: int, rule: str) -> float | None:
+def _auroc(scores: np.ndarray, attacks: Sequence[Attack], own: np.ndarray) -> float | None:
     """Of the rule's texts against permitted ones, within each role, weighted by the rule's texts; `None` without."""
     from sklearn.metrics import roc_auc_score
 
+    known = ~np.isnan(scores) & (own | np.asarray([not attack.rule for attack in attacks]))
     found, weights = [], []
-    for role, attacks in by_role.items():
-        own = np.asarray([attack.rule.casefold() == rule.casefold() for attack in attacks], bool)
-        none = np.asarray([not attack.rule for attack in attacks], bool)
-        column = scores[role][:, number] if len(attacks) else np.zeros(0)
-        known = (own | none) & ~np.isnan(column)
-        if own[known].any() and none[known].any():
+    for role in ROLES:
+        rows = known & np.asarray([attack.role == role for attack in attacks])
+        if len(set(own[rows].tolist())) == 2:
             # A text without words has the score -inf, which is below all others.
-            found.append(float(roc_auc_score(own[known], np.maximum(column[known], -1e9))))
-            weights.append(int(own[known].sum()))
+            found.append(float(roc_auc_score(own[rows], np.maximum(scores[rows], -1e9))))
+            weights.append(int(own[rows].sum()))
     return float(np.average(found, weights=weights)) if found else None
 
 
-def _nearest(guard: Guard, by_role: dict[str, list[Attack]], store: Store | None) -> dict[str, np.ndarray]:
+def _nearest(guard: Guard, role: str, texts: Sequence[str], store: Store | None) -> np.ndarray:
     """Nearest neighbours among the training texts by their embeddings as they are, weighted by distance."""
     from sklearn.neighbors import KNeighborsRegressor
 
-    restricted = guard.constitution.restricted
+    training = [e for e in guard.examples if e.role == role and not e.held_out and not e.dropped]
+    labels = np.asarray([[e.rule == rule.id for rule in guard.constitution.restricted] for e in training], float)
+    nearest = KNeighborsRegressor(min(_NEIGHBOURS, len(training)), weights="distance")
     embedder = guard.screen.features.embedder
-    scores = {}
-    for role, attacks in by_role.items():
-        training = [e for e in guard.examples if e.role == role and not e.held_out and not e.dropped]
-        labels = np.asarray([[e.rule == rule.id for rule in restricted] for e in training], float)
-        nearest = KNeighborsRegressor(min(_NEIGHBOURS, len(training)), weights="distance")
-        nearest.fit(_embed(embedder, [e.text for e in training], store), labels)
-        shape = (len(attacks), len(restricted))
-        found = nearest.predict(_embed(embedder, [a.text for a in attacks], store)) if attacks else np.zeros(shape)
-        scores[role] = np.asarray(found).reshape(shape)
-    return scores
+    nearest.fit(embedded([e.text for e in training], embedder, store), labels)
+    return np.asarray(nearest.predict(embedded(texts, embedder, store))).reshape(len(texts), -1)
 
 
-def _embed(embedder: AbstractEmbedder, texts: Sequence[str], store: Store | None) -> np.ndarray:
-    from nlparam.language.embed import embed_corpus
-
-    return embedder.embed(texts) if store is None else embed_corpus(texts, embedder, store)
-
-
-def _zero_shot(guard: Guard, by_role: dict[str, list[Attack]], judge: AbstractJudge) -> dict[str, np.ndarray]:
+def _zero_shot(guard: Guard, judge: AbstractJudge, role: str, texts: list[str], attacks: list[Attack]) -> np.ndarray:
     """What the judge says of the attacks, rule by rule; it is asked only what an AUROC needs."""
     restricted = guard.constitution.restricted
-    scores = {}
-    for role, attacks in by_role.items():
-        pairs = [
-            (row, number)
-            for row, attack in enumerate(attacks)
-            for number, rule in enumerate(restricted)
-            if not attack.rule or attack.rule.casefold() == rule.id.casefold()
-        ]
-        matrix = np.full((len(attacks), len(restricted)), np.nan)
-        if pairs:
-            answers = judge.judge([a.text for a in attacks], [rule.of(role) for rule in restricted], np.asarray(pairs))
-            matrix[tuple(np.asarray(pairs).T)] = answers
-        scores[role] = matrix
-    return scores
+    asked = np.asarray(
+        [[not a.rule or a.rule.casefold() == rule.id.casefold() for rule in restricted] for a in attacks], dtype=bool
+    )
+    answers = np.full(asked.shape, np.nan)
+    answers[asked] = judge.judge(texts, [rule.of(role) for rule in restricted], np.argwhere(asked))
+    return answers
 
 
 def _released(guard: Guard, outputs: Sequence[str], store: Store | None) -> float | None:
@@ -325,11 +310,6 @@ def _seconds(work) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
-
-
-def _rate(hits: Iterable[bool]) -> Rate:
-    listed = list(hits)
-    return rate(sum(listed), len(listed))
 
 
 def _mean(rules: dict[str, dict[str, Any]], name: str) -> float | None:

@@ -49,8 +49,12 @@ class Features:
     def of(self, windows: Sequence[str], *, store: Store | None = None) -> Float[np.ndarray, "n_windows n_features"]:
         """With a store, embeddings are kept there; without, nothing of a text is kept."""
         forms = [canonical(window) for window in windows]
-        embeddings = self.embedder.embed(forms) if store is None else embed_corpus(forms, self.embedder, store)
-        return np.concatenate([embeddings, self.ngrams.transform(forms)], axis=1)
+        return np.concatenate([embedded(forms, self.embedder, store), self.ngrams.transform(forms)], axis=1)
+
+
+def embedded(texts: Sequence[str], embedder: AbstractEmbedder, store: Store | None) -> Float[np.ndarray, "n_texts dim"]:
+    """Embeddings, kept in the store if there is one."""
+    return embedder.embed(texts) if store is None else embed_corpus(texts, embedder, store)
 
 
 @dataclasses.dataclass(frozen=True)
