@@ -48,7 +48,8 @@ class Files:
         from safetensors.numpy import save_file
 
         for name, arrays in self.arrays.items():
-            save_file({key: np.ascontiguousarray(array) for key, array in arrays.items()}, folder / name)
+            # Not `np.ascontiguousarray`, which makes a vector of a scalar.
+            save_file({key: np.asarray(array, order="C") for key, array in arrays.items()}, folder / name)
         for name, table in self.tables.items():
             pyarrow.parquet.write_table(table, folder / name)
         for name, text in self.texts.items():
