@@ -140,7 +140,7 @@ class Session:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AbstractRun:
+class Run:
     """What is asked about a corpus in a session: its texts embedded, the judge, the settings by which it can be told
     from others."""
 

@@ -23,7 +23,7 @@ from nlparam.fitting.records import RESULTS, Agreement
 from nlparam.fitting.result import Fit
 from nlparam.fitting.search import Found, run_search
 from nlparam.fitting.setup import DEFAULT_GOAL as DEFAULT_GOAL
-from nlparam.fitting.setup import FitArguments, Run, prepared
+from nlparam.fitting.setup import FitArguments, FitRun, prepared
 from nlparam.language.detect import language_mismatch, language_warning
 from nlparam.language.goals import read_goal
 from nlparam.numerics.core.model import AbstractPredicateModel
@@ -111,7 +111,7 @@ def _by_prevalence(found: Found) -> Found:
     return dataclasses.replace(found, chosen=[found.chosen[position] for position in order])
 
 
-def _cascade(run: Run, found: Found) -> Cascaded | None:
+def _cascade(run: FitRun, found: Found) -> Cascaded | None:
     """The denotations of the chosen predicates by the cascade, if there is one; its answers go into the pool."""
     if run.cascade is None:
         return None
@@ -133,7 +133,7 @@ def _cascade(run: Run, found: Found) -> Cascaded | None:
     return cascaded
 
 
-def _assemble(run: Run, found: Found, cascaded: Cascaded | None) -> Fit:
+def _assemble(run: FitRun, found: Found, cascaded: Cascaded | None) -> Fit:
     model, corpus, data = run.model, run.corpus, run.data
     denotations = None if cascaded is None else cascaded.denotations
     if denotations is None:
@@ -191,7 +191,7 @@ def _assemble(run: Run, found: Found, cascaded: Cascaded | None) -> Fit:
     )
 
 
-def _warnings(fitted: Fit, run: Run) -> Iterator[str]:
+def _warnings(fitted: Fit, run: FitRun) -> Iterator[str]:
     """What the user should know: what the model says of its weights, and what a spent budget left undone."""
     goal = fitted.settings["goal"]
     if len(several := read_goal(goal).names_several) > 1:

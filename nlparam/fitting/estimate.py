@@ -9,7 +9,7 @@ import numpy as np
 
 from nlparam.denotation.session import Session, accepts, check_names
 from nlparam.errors import LanguageModelError
-from nlparam.fitting.setup import FitArguments, Run, prepared
+from nlparam.fitting.setup import FitArguments, FitRun, prepared
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.runtime.costs import Costs
 
@@ -71,7 +71,7 @@ def estimate(
         return _estimate(run)
 
 
-def _estimate(run: Run) -> Estimate:
+def _estimate(run: FitRun) -> Estimate:
     search, costs = run.search, run.costs
     scores = search.start(run.ngrams)
     numeric_seconds = costs.total_seconds
@@ -96,7 +96,7 @@ def _estimate(run: Run) -> Estimate:
     return estimated(run.session, numeric_seconds, (n_judgments, judging), (n_proposals, proposing))
 
 
-def expected_judgments(run: Run, n_slots: int, n_tried: int) -> int:
+def expected_judgments(run: FitRun, n_slots: int, n_tried: int) -> int:
     """How many judgments a fit asks for: screening, judging in full, rounds of refinement, and the cascade.
 
     A proposer that says how many candidates it gives per slot is believed; one that does not (a list of the user's own)

@@ -19,7 +19,7 @@ from nlparam.denotation.goal import Affinity, GoalFollowing, GoalRepresentation,
 from nlparam.denotation.judge import AbstractJudge
 from nlparam.denotation.policy import policy_of
 from nlparam.denotation.session import DEFAULT_GOAL as DEFAULT_GOAL
-from nlparam.denotation.session import AbstractRun, Asking, Session, changed, chosen
+from nlparam.denotation.session import Asking, Run, Session, changed, chosen
 from nlparam.errors import CorpusError
 from nlparam.fitting.folder import describe_model
 from nlparam.fitting.search import Search, SearchOptions
@@ -66,7 +66,7 @@ class FitArguments(Asking, total=False):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Run(AbstractRun):
+class FitRun(Run):
     """What a fit is made of. The language model is asked through `judge` and `search`, within `meter`."""
 
     model: AbstractPredicateModel
@@ -101,7 +101,7 @@ def prepared(
     only_estimate: bool = False,
     check: Callable[[dict[str, Any]], None] | None = None,
     **asked: Unpack[Asking],
-) -> Iterator[Run]:
+) -> Iterator[FitRun]:
     """A run for the `with` block, with the texts embedded; see `nlparam.fit` for the arguments and errors.
 
     `check` is called with the settings before anything is computed; with `only_estimate` the language model states no
@@ -190,7 +190,7 @@ def prepared(
             merger=_merger(engine, session.embedder) if by_name else None,
             affinity=Affinity(session.embedder, represented) if by_name and search_options.correct_bias else None,
         )
-        yield Run(
+        yield FitRun(
             session=session,
             model=model,
             corpus=corpus,

@@ -1,28 +1,20 @@
 """New texts under the nodes of a taxonomy: by its heads, or by the language model from the top down."""
 
-import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Unpack
 
 import numpy as np
 
 from nlparam.corpus.corpus import Corpus
-from nlparam.denotation.calibration import Labelled, calibrate
-from nlparam.denotation.judge import AbstractJudge, LabelJudge
-from nlparam.errors import LanguageModelError
-from nlparam.lm import load_language_model
-from nlparam.lm.base import AbstractLanguageModel
-from nlparam.lm.engine import Engine
-from nlparam.lm.store import Store
+from nlparam.denotation.judge import AbstractJudge
+from nlparam.denotation.session import Session, accepts, check_names, opened
 from nlparam.numerics.heads.head import correct
-from nlparam.runtime.budget import Budget, Meter
 from nlparam.runtime.costs import Costs
-from nlparam.runtime.progress import Progress
 from nlparam.taxonomies.entries import judged
 from nlparam.taxonomies.records import HOLDS, ROOT
 from nlparam.taxonomies.result import Taxonomy
+from nlparam.taxonomies.setup import AskingAgain, session_for
 
 WAYS = ("head", "exact")
 
@@ -51,17 +43,13 @@ class Assigned:
     n_failed: int = 0
 
 
+@accepts(AskingAgain, session_for, Session)
 def assign(
     taxonomy: Taxonomy,
     texts: Sequence[str],
     *,
     by: str = "head",
-    lm: str | Path | AbstractLanguageModel | None = None,
-    calibration: str | Path | Labelled | None = None,
-    budget: Budget | None = None,
-    store: str | Path | Store | None = None,
-    timeout: float = 60.0,
-    progress: Progress | None = None,
+    **asked: Unpack[AskingAgain],
 ) -> Assigned:
     """Assigns new texts to the nodes of a taxonomy.
 
@@ -74,17 +62,15 @@ def assign(
     """
     if by not in WAYS:
         raise ValueError(f"got by={by!r}, expected one of {', '.join(WAYS)}")
+    check_names(assign, asked)
     corpus, costs = Corpus.from_texts(texts), Costs()
     if taxonomy.denoter is None:
         return placed(taxonomy, corpus, {}, costs)
     if by == "head" or not corpus.distinct:
-        opened = store if isinstance(store, Store) else Store(":memory:" if store is None else store)
-        with opened if opened is not store else contextlib.nullcontext(), costs.stage("head"):
-            return placed(taxonomy, corpus, taxonomy.denoter.denote(corpus, store=opened), costs)
-    with judging(
-        taxonomy, costs, lm=lm, calibration=calibration, budget=budget, store=store, timeout=timeout, progress=progress
-    ) as (judge, opened):
-        denotations = taxonomy.denoter.denote(corpus, store=opened)
+        with opened(asked.get("store"), ":memory:") as store, costs.stage("head"):
+            return placed(taxonomy, corpus, taxonomy.denoter.denote(corpus, store=store), costs)
+    with session_for(taxonomy, costs=costs, **asked) as (session, judge):
+        denotations = taxonomy.denoter.denote(corpus, store=session.store)
         with costs.stage("judging"):
             said = judge_down(taxonomy, judge, corpus.distinct)
     for node, answers in said.items():
@@ -92,61 +78,6 @@ def assign(
         denotations[node] = np.where(np.isfinite(spread), spread, denotations[node])
     n_failed = sum(int(answers.failed.sum()) for answers in said.values())
     return placed(taxonomy, corpus, denotations, costs, n_failed)
-
-
-@contextlib.contextmanager
-def judging(
-    taxonomy: Taxonomy,
-    costs: Costs,
-    *,
-    lm: str | Path | AbstractLanguageModel | None,
-    calibration: str | Path | Labelled | None,
-    budget: Budget | None,
-    store: str | Path | Store | None,
-    timeout: float,
-    progress: Progress | None,
-) -> Iterator[tuple[AbstractJudge, Store]]:
-    """The judge of a taxonomy (the same language model, prompt, part of a text, calibration), and the store.
-
-    Raises `LanguageModelError` if the language model or the calibration is another.
-    """
-    settings = taxonomy.settings
-    progress = Progress() if progress is None else progress
-    opened = store if isinstance(store, Store) else Store(store)
-    with opened if opened is not store else contextlib.nullcontext():
-        found = load_language_model(settings["lm"] if lm is None else lm, timeout=timeout)
-        check_same_model(taxonomy, found.identity)
-        meter = Meter(costs, budget)
-        engine = Engine(found, store=opened, costs=costs, timeout=timeout, progress=progress, meter=meter)
-        with engine:
-            judge: AbstractJudge = LabelJudge(
-                engine, opened, costs, n_words=settings["n_words"], form=settings["form"], progress=progress
-            )
-            if calibration is not None:
-                labelled = Labelled.read(calibration) if isinstance(calibration, str | Path) else calibration
-                judge, _ = calibrate(judge, labelled)
-            check_same_judge(taxonomy, judge.identity)
-            yield judge, opened
-
-
-def check_same_model(taxonomy: Taxonomy, identity: str) -> None:
-    """Raises `LanguageModelError` if a language model is not the one that a taxonomy was made with."""
-    expected = taxonomy.settings["lm_identity"]
-    if identity != expected:
-        raise LanguageModelError(
-            f"the language model here is {identity!r}, expected {expected!r}, which the taxonomy was made with: give "
-            "that one (lm=, --lm)"
-        )
-
-
-def check_same_judge(taxonomy: Taxonomy, identity: str) -> None:
-    """The same of a judge: its prompt, and its calibration."""
-    expected = taxonomy.settings["judge"]
-    if identity != expected:
-        raise LanguageModelError(
-            f"the judge here is {identity!r}, expected {expected!r}: give the calibration that the taxonomy was made "
-            "with (calibration=, --calibration), or use the same version of nlparam"
-        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,7 @@ from scipy.special import expit
 from nlparam.denotation.denoter import TextFeatures
 from nlparam.denotation.goal import Affinity
 from nlparam.denotation.pool import Pool
-from nlparam.fitting.setup import Run
+from nlparam.denotation.session import Run
 from nlparam.language.phrasing import ParallelForm
 from nlparam.models import Clustering
 from nlparam.numerics.core.divide import held_out_gain, matched, near_the_best, shifted
@@ -201,7 +201,7 @@ class Divider:
         n_sample = next((size for size in _RELAXED if size <= len(rows)), _RELAXED[-1])
         n_slots = min(self.n_slots or self.children[1], len(rows) // 2)
         sample = rng.choice(rows, n_sample, replace=n_sample > len(rows))
-        with self.run.costs.stage("relaxation"), self.run.search.progress.task("relaxing", None):
+        with self.run.costs.stage("relaxation"), self.run.progress.task("relaxing", None):
             key = jax.random.key(int(rng.integers(2**31)))
             embeddings = jnp.asarray(self.represented[sample])
             found = relax(Clustering(n_predicates=n_slots), embeddings, n_restarts=_N_RESTARTS, key=key)

@@ -5,7 +5,7 @@ import time
 import numpy as np
 
 from nlparam.errors import LanguageModelError
-from nlparam.fitting.estimate import Estimate, measured
+from nlparam.fitting.estimate import Estimate, estimated, measured
 from nlparam.numerics.core.sample import judging_order
 from nlparam.taxonomies.dividing import Divider
 from nlparam.taxonomies.options import efforts
@@ -34,7 +34,7 @@ def estimate_growth(divider: Divider, depth: int) -> Estimate:
     order = judging_order(divider.represented @ divider.represented[rows[:2]].T, rng=np.random.default_rng(run.seed))
     pairs = np.asarray([(row, column) for row in order[:_TRIED] for column in range(len(predicates))])
     _, judging = measured(run.costs, lambda: run.judge.judge(run.corpus.distinct, predicates, pairs))
-    if stating.n == 0 or judging.n == 0:
+    if stating.n == 0:
         raise LanguageModelError("none of the calls that were to be measured was answered: see `nlparam doctor`")
     least, most = divider.children
     n_children = (least + min(most, 2 * least + 2)) / 2
@@ -53,16 +53,4 @@ def estimate_growth(divider: Divider, depth: int) -> Estimate:
         per_node += min(n_children + effort.n_sought, n_considered) * (effort.n_judged - effort.n_half)
         n_judgments += n_nodes * per_node
         n_proposals += n_nodes * (most + options.n_compared)
-    prompt = n_judgments * judging.prompt_tokens + n_proposals * stating.prompt_tokens
-    completion = n_judgments * judging.completion_tokens + n_proposals * stating.completion_tokens
-    seconds = numeric + n_judgments * judging.seconds + n_proposals * stating.seconds
-    price = run.meter.budget.price
-    return Estimate(
-        judgments=round(n_judgments),
-        proposals=round(n_proposals),
-        prompt_tokens=round(prompt),
-        completion_tokens=round(completion),
-        seconds=seconds,
-        cost=None if price is None else price.of(prompt, completion, seconds),
-        n_tried=run.costs.calls,
-    )
+    return estimated(run.session, numeric, (n_judgments, judging), (n_proposals, stating))

@@ -2,54 +2,66 @@
 
 import contextlib
 import dataclasses
+import functools
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from nlparam.corpus.corpus import Corpus
 from nlparam.denotation.calibration import Labelled
-from nlparam.denotation.goal import KINDS, Affinity, map_features, represent
+from nlparam.denotation.goal import follows, map_features
+from nlparam.denotation.session import DEFAULT_GOAL, Asking, Run, Session, accepts, changed, check_names
 from nlparam.errors import FitWarning
 from nlparam.fitting.estimate import Estimate
-from nlparam.fitting.setup import DEFAULT_GOAL, Run, prepared
+from nlparam.fitting.setup import corpus_digest
 from nlparam.language.embed import AbstractEmbedder
-from nlparam.language.goals import with_examples
-from nlparam.language.paths import MOST_LEVELS, PathStater
-from nlparam.language.phrasing import ParallelForm, Phraser
-from nlparam.language.propose import Contrast, Listed
-from nlparam.lm.base import AbstractLanguageModel
-from nlparam.lm.engine import Engine
-from nlparam.lm.store import Store
-from nlparam.models import Clustering
+from nlparam.language.features import NgramFeatures
+from nlparam.language.goals import read_goal, with_examples
+from nlparam.language.phrasing import Phraser
+from nlparam.language.propose import Contrast
 from nlparam.numerics.heads.goal_map import LEAST_STATEMENTS, GoalMap, fit_goal_map
-from nlparam.runtime.budget import Budget
-from nlparam.runtime.progress import Progress
 from nlparam.taxonomies.corpus_checks import check_sizes, warn_of_texts
-from nlparam.taxonomies.divided import Known
+from nlparam.taxonomies.divided import predicate_of
 from nlparam.taxonomies.dividing import Divider
 from nlparam.taxonomies.estimating import estimate_growth
-from nlparam.taxonomies.options import DEFAULT_DEPTH, TaxonomyOptions, children_range
+from nlparam.taxonomies.options import DEFAULT_DEPTH, STRONG, TaxonomyOptions, children_range
 from nlparam.taxonomies.over_time import checked_stamps
-from nlparam.taxonomies.proposing import NodeProposer, Statements
+from nlparam.taxonomies.proposing import Statements
 from nlparam.taxonomies.records import OUTCOMES
 from nlparam.taxonomies.result import Taxonomy
+from nlparam.taxonomies.setup import make_divider, stater_of
 from nlparam.taxonomies.tree import Growing, NodePath, Predicates, assemble, undone
 
-# Words of a text that a small model on a CPU, and any other, is shown when it states one.
-WORDS_SMALL, WORDS_STRONG = 60, 400
+
+class TaxonomyArguments(Asking, total=False):
+    """The arguments of `nlparam.taxonomy`, where they are explained, without the texts, their times and the folder."""
+
+    goal: str
+    goal_examples: Sequence[str]
+    depth: int
+    children: int | str | tuple[int, int]
+    embedder: str | Path | AbstractEmbedder | None
+    form: str
+    calibration: str | Path | Labelled | None
+    locked: Mapping[NodePath, Predicates] | Predicates | None
+    excluded: Mapping[NodePath, Sequence[str]] | Sequence[str] | None
+    pool: Mapping[NodePath, Predicates] | Predicates | None
+    options: TaxonomyOptions | Mapping[str, Any] | None
+    representation: str
+    seed: int
 
 
-def taxonomy(
+@contextlib.contextmanager
+def prepared_growth(
     texts: Iterable[str],
     *,
     goal: str = DEFAULT_GOAL,
     goal_examples: Sequence[str] = (),
     depth: int = DEFAULT_DEPTH,
     children: int | str | tuple[int, int] = "auto",
-    lm: str | Path | AbstractLanguageModel = "embedded",
     embedder: str | Path | AbstractEmbedder | None = None,
     form: str = "single",
     calibration: str | Path | Labelled | None = None,
@@ -58,15 +70,77 @@ def taxonomy(
     pool: Mapping[NodePath, Predicates] | Predicates | None = None,
     options: TaxonomyOptions | Mapping[str, Any] | None = None,
     representation: str = "auto",
+    seed: int = 0,
+    check: Callable[[dict[str, Any]], None] | None = None,
+    only_estimate: bool = False,
+    **asked: Unpack[Asking],
+) -> Iterator[tuple[Growing, GoalMap | None]]:
+    """What grows a tree, and the goal representation, for the `with` block; see `nlparam.taxonomy` for the arguments.
+
+    `check` is called with the settings before anything is computed; with `only_estimate` few texts are stated, and the
+    language model answers whatever the store holds.
+    """
+    goal, limits, corpus = with_examples(goal, goal_examples), children_range(children), Corpus.from_texts(texts)
+    lockings, exclusions, pools = (_by_path(given) for given in (locked, excluded, pool))
+    everywhere = [] if isinstance(excluded, Mapping) else exclusions.pop((), [])
+    read_goal(goal)
+    by_goal = follows(representation, goal != DEFAULT_GOAL)
+    check_sizes(corpus, depth=depth, children=limits, least_texts=changed(STRONG, options).least_texts)
+    warn_of_texts(corpus, goal)
+    with Session(embedder=embedder, **asked) as session:
+        engine, strong = session.engine, session.policy.strong
+        judge, _ = session.calibrated(session.judge(form=form), calibration)
+        if only_estimate:
+            session.unread()
+        the_options = changed(STRONG if strong else TaxonomyOptions(), options)
+        strategies = (stater_of(session, depth), Phraser(engine, ""), *((Contrast(engine),) if strong else ()))
+        settings = {
+            "goal": goal,
+            "lm": session.lm_name,
+            "lm_identity": session.lm.identity,
+            "embedder": session.embedder_name,
+            "embedder_identity": session.embedder.identity,
+            "proposer": " ".join(strategy.identity for strategy in strategies),
+            "judge": judge.identity,
+            "form": form,
+            "n_words": session.policy.n_words,
+            "representation": representation,
+            "executable": None,
+            "corpus": corpus_digest(corpus, None),
+            "options": dataclasses.asdict(the_options),
+            "seed": seed,
+            "depth": depth,
+            "children": list(limits),
+            "excluded": everywhere,
+            "locked": _written(lockings),
+            "excluded_under": _written(exclusions),
+            "pool": _written(pools),
+        }
+        if check is not None:
+            check(settings)
+        run = Run(
+            session=session,
+            corpus=corpus,
+            embeddings=session.embed(corpus.distinct),
+            ngrams=NgramFeatures.fit(corpus.distinct),
+            judge=judge,
+            settings=settings,
+            seed=seed,
+        )
+        n_stated = 8 if only_estimate else the_options.n_stated
+        divider, goal_map = _divider(run, the_options, limits, n_stated=n_stated, by_goal=by_goal)
+        yield Growing(divider, depth, lockings, exclusions, everywhere, pools), goal_map
+
+
+@accepts(TaxonomyArguments, prepared_growth, Session)
+def taxonomy(
+    texts: Iterable[str],
+    *,
     stamps: Sequence[Any] | None = None,
     time_unit: str | None = None,
-    budget: Budget | None = None,
-    store: str | Path | Store | None = None,
-    timeout: float = 60.0,
-    seed: int = 0,
     out: str | Path | None = None,
     overwrite: bool = False,
-    progress: Progress | None = None,
+    **asked: Unpack[TaxonomyArguments],
 ) -> Taxonomy:
     """Grows a tree of predicates in which the children of a node explain its texts.
 
@@ -101,33 +175,14 @@ def taxonomy(
     **Raises:** `CorpusError` (the texts do not allow such a depth or so many children), `BudgetError` (the budget ends
     before the root is divided), and what `nlparam.fit` raises; everything judged until then is in the store.
     """
+    check_names(taxonomy, asked)
     corpus = Corpus.from_texts(texts)
     kept = None if stamps is None else checked_stamps(stamps, len(corpus), unit=time_unit)
-    with prepared_growth(
-        corpus.texts,
-        goal=with_examples(goal, goal_examples),
-        depth=depth,
-        children=children,
-        lm=lm,
-        embedder=embedder,
-        form=form,
-        calibration=calibration,
-        locked=locked,
-        excluded=excluded,
-        pool=pool,
-        options=options,
-        representation=representation,
-        budget=budget,
-        store=store,
-        timeout=timeout,
-        seed=seed,
-        out=out,
-        overwrite=overwrite,
-        progress=progress,
-    ) as (growing, goal_map, settings):
-        grown = growing.grow()
-        spent = growing.divider.run.meter.spent
-        tree = assemble(growing.divider, goal_map, grown, settings)
+    check = None if out is None else functools.partial(_check, out, overwrite)
+    with prepared_growth(corpus.texts, check=check, **asked) as (growing, goal_map):
+        run = growing.divider.run
+        tree = assemble(growing.divider, goal_map, growing.grow(), run.settings)
+        spent = run.meter.spent
     if kept is not None:
         tree = dataclasses.replace(tree, stamps=kept, settings=tree.settings | {"time_unit": time_unit})
     if tree.result is OUTCOMES.budget_spent:
@@ -143,109 +198,20 @@ def taxonomy(
     return tree
 
 
-def estimate_taxonomy(texts: Iterable[str], *, depth: int = DEFAULT_DEPTH, **options: Any) -> Estimate:
+@accepts(TaxonomyArguments, prepared_growth, Session)
+def estimate_taxonomy(texts: Iterable[str], **asked: Unpack[TaxonomyArguments]) -> Estimate:
     """What `nlparam.taxonomy` with the same arguments will cost, from some twenty calls; their answers are stored.
 
-    **Arguments:** as for `nlparam.taxonomy`. Raises what it raises; `LanguageModelError` if no call was answered.
+    **Arguments:** as for `nlparam.taxonomy`, without `stamps`, `time_unit`, `out` and `overwrite`. Raises what it
+    raises; `LanguageModelError` if no call was answered.
     """
-    with prepared_growth(texts, depth=depth, only_estimate=True, **options) as (growing, _, _):
-        return estimate_growth(growing.divider, depth)
+    check_names(estimate_taxonomy, asked)
+    with prepared_growth(texts, only_estimate=True, **asked) as (growing, _):
+        return estimate_growth(growing.divider, growing.depth)
 
 
-@contextlib.contextmanager
-def prepared_growth(
-    texts: Iterable[str],
-    *,
-    goal: str = DEFAULT_GOAL,
-    depth: int = DEFAULT_DEPTH,
-    children: int | str | tuple[int, int] = "auto",
-    lm: str | Path | AbstractLanguageModel = "embedded",
-    locked: Mapping[NodePath, Predicates] | Predicates | None = None,
-    excluded: Mapping[NodePath, Sequence[str]] | Sequence[str] | None = None,
-    pool: Mapping[NodePath, Predicates] | Predicates | None = None,
-    options: TaxonomyOptions | Mapping[str, Any] | None = None,
-    representation: str = "auto",
-    seed: int = 0,
-    out: str | Path | None = None,
-    overwrite: bool = False,
-    progress: Progress | None = None,
-    only_estimate: bool = False,
-    **fit_options: Any,
-) -> Iterator[tuple[Growing, GoalMap | None, dict[str, Any]]]:
-    """What grows a tree, the goal representation and the settings, for the `with` block; see `taxonomy`.
-
-    `fit_options` are those that `nlparam.fit` has too. With `only_estimate` no texts are stated.
-    """
-    limits = children_range(children)
-    corpus = Corpus.from_texts(texts)
-    lockings, exclusions, pools = (_by_path(given) for given in (locked, excluded, pool))
-    everywhere = [] if isinstance(excluded, Mapping) else exclusions.pop((), [])
-    if representation not in KINDS:
-        raise ValueError(f"got representation={representation!r}, expected one of {', '.join(KINDS)}")
-    least_texts = _options(options, strong=True).least_texts
-    check_sizes(corpus, depth=depth, children=limits, least_texts=least_texts)
-    warn_of_texts(corpus, goal)
-    engines: list[Engine] = []
-
-    def listed(engine: Engine) -> Listed:
-        # What is prepared is a fit that proposes nothing; its engine is what the nodes are divided with.
-        engines.append(engine)
-        return Listed(())
-
-    def settings_of(settings: dict[str, Any]) -> dict[str, Any]:
-        """Those of the tree, from those of the fit that was prepared."""
-        kept = {name: value for name, value in settings.items() if name not in ("cascade", "model", "fields")}
-        given = {"locked": lockings, "excluded_under": exclusions, "pool": pools}
-        return kept | {
-            "depth": depth,
-            "children": list(limits),
-            "representation": representation,
-            "proposer": _proposer_identity(engines[0], depth),
-            "options": dataclasses.asdict(_options(options, strong=engines[0].lm.strong)),
-            "excluded": everywhere,
-            **{name: _written(predicates) for name, predicates in given.items()},
-        }
-
-    def check(settings: dict[str, Any]) -> None:
-        if out is not None:
-            Taxonomy.check(out, Taxonomy.compared({"settings": settings_of(settings)}), overwrite=overwrite)
-
-    progress = Progress() if progress is None else progress
-    with prepared(
-        Clustering(n_predicates=2),
-        corpus.texts,
-        goal=goal,
-        lm=lm,
-        proposer=listed,
-        representation="embedding",
-        seed=seed,
-        check=check,
-        progress=progress,
-        only_estimate=only_estimate,
-        **fit_options,
-    ) as run:
-        the_options = _options(options, strong=engines[0].lm.strong)
-        if only_estimate:
-            the_options = dataclasses.replace(the_options, n_stated=8)
-        divider, goal_map = _divider(run, engines[0], the_options, limits, depth=depth, kind=representation)
-        divider = dataclasses.replace(divider, options=_options(options, strong=engines[0].lm.strong))
-        growing = Growing(divider, depth, lockings, exclusions, everywhere, pools, progress)
-        yield growing, goal_map, settings_of(run.settings)
-
-
-def _options(given: TaxonomyOptions | Mapping[str, Any] | None, *, strong: bool) -> TaxonomyOptions:
-    """A small model judges few texts and is corrected; a strong one is believed, and judges more."""
-    if isinstance(given, TaxonomyOptions):
-        return given
-    default = TaxonomyOptions()
-    if strong:
-        default = TaxonomyOptions(n_stated=256, n_candidates=32, n_screened=64, n_judged=512, correct_bias=False)
-    given = {} if given is None else given
-    names = [field.name for field in dataclasses.fields(TaxonomyOptions)]
-    unknown = sorted(given.keys() - set(names))
-    if unknown:
-        raise ValueError(f"got options {', '.join(unknown)}, expected some of {', '.join(names)}")
-    return dataclasses.replace(default, **given)
+def _check(out: str | Path, overwrite: bool, settings: dict[str, Any]) -> None:
+    Taxonomy.check(out, Taxonomy.compared({"settings": settings}), overwrite=overwrite)
 
 
 def _by_path(given: Any) -> dict[NodePath, list]:
@@ -264,84 +230,29 @@ def _by_path(given: Any) -> dict[NodePath, list]:
 
 def _written(given: Mapping[NodePath, Predicates]) -> dict[str, list[str]]:
     """As settings: the predicates by the path, without what is known of them."""
-    return {
-        " > ".join(path): [one.predicate if isinstance(one, Known) else one for one in predicates]
-        for path, predicates in given.items()
-        if predicates
-    }
-
-
-def _stater(engine: Engine, depth: int) -> PathStater:
-    # One level more than the tree has: the first name often says no more than the goal does ("news").
-    n_words = WORDS_STRONG if engine.lm.strong else WORDS_SMALL
-    return PathStater(engine, n_levels=min(depth + 1, MOST_LEVELS), n_words=n_words)
-
-
-def _proposer_identity(engine: Engine, depth: int) -> str:
-    strategies = (Phraser(engine, ""), *((Contrast(engine),) if engine.lm.strong else ()))
-    return " ".join([_stater(engine, depth).identity, *(strategy.identity for strategy in strategies)])
+    return {" > ".join(path): [predicate_of(one) for one in among] for path, among in given.items() if among}
 
 
 def _divider(
-    run: Run, engine: Engine, options: TaxonomyOptions, limits: tuple[int, int], *, depth: int, kind: str
+    run: Run, options: TaxonomyOptions, limits: tuple[int, int], *, n_stated: int, by_goal: bool
 ) -> tuple[Divider, GoalMap | None]:
     """What divides the nodes of a tree: texts are stated, and the goal representation is learned from that."""
     corpus, goal = run.corpus, run.settings["goal"]
-    statements = Statements(_stater(engine, depth), goal, corpus.distinct)
-    embeddings = run.search.embeddings
-    rows = np.random.default_rng([run.seed, options.n_stated]).permutation(len(corpus.distinct))[: options.n_stated]
+    statements = Statements(stater_of(run.session, run.settings["depth"]), goal, corpus.distinct)
+    rows = np.random.default_rng([run.seed, n_stated]).permutation(len(corpus.distinct))[:n_stated]
     with run.costs.stage("stating"):
         statements.state(rows)
     goal_map = None
     stated = rows[statements.usable(rows)]
-    if (kind == "goal" or (kind == "auto" and goal != DEFAULT_GOAL)) and len(stated) >= LEAST_STATEMENTS:
+    if by_goal and len(stated) >= LEAST_STATEMENTS:
         with run.costs.stage("goal representation"):
             phrases = [", ".join(statements.paths[row]) for row in stated.tolist()]
             goal_map = fit_goal_map(
-                embeddings,
-                map_features(corpus.distinct, embeddings, run.ngrams),
+                run.embeddings,
+                map_features(corpus.distinct, run.embeddings, run.ngrams),
                 stated,
                 run.embedder.embed(phrases),
                 n_clusters=limits[1],
                 seed=run.seed,
             ).goal_map
-    divider = make_divider(run, engine, options, limits, depth=depth, goal_map=goal_map, statements=statements)
-    return divider, goal_map
-
-
-def make_divider(
-    run: Run,
-    engine: Engine,
-    options: TaxonomyOptions,
-    limits: tuple[int, int],
-    *,
-    depth: int,
-    goal_map: GoalMap | None,
-    statements: Statements | None = None,
-) -> Divider:
-    """What divides the nodes of a tree; without `statements`, texts are stated when something is to be proposed."""
-    corpus, goal = run.corpus, run.settings["goal"]
-    statements = Statements(_stater(engine, depth), goal, corpus.distinct) if statements is None else statements
-    represented = represent(goal_map, corpus.distinct, run.search.embeddings, run.ngrams)
-    affinity = Affinity(run.embedder, represented)
-    proposer = NodeProposer(
-        engine=engine,
-        embedder=run.embedder,
-        phraser=Phraser(engine, goal),
-        statements=statements,
-        affinity=affinity,
-        goal=goal,
-        n_compared=options.n_compared,
-        contrast=Contrast(engine) if engine.lm.strong else None,
-    )
-    return Divider(
-        run=run,
-        proposer=proposer,
-        parallel=ParallelForm(engine, run.embedder.embed),
-        statements=statements,
-        affinity=affinity,
-        represented=represented,
-        shared=np.concatenate([represented, run.ngrams.transform(corpus.distinct)], axis=1),
-        options=options,
-        children=limits,
-    )
+    return make_divider(run, options, limits, goal_map=goal_map, statements=statements), goal_map

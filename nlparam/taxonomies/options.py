@@ -58,6 +58,10 @@ class TaxonomyOptions:
             raise ValueError(f"got max_correlation={self.max_correlation}, expected above 0 and at most 1")
 
 
+# A small model judges few texts and is corrected; a strong one is believed, and judges more.
+STRONG = TaxonomyOptions(n_stated=256, n_candidates=32, n_screened=64, n_judged=512, correct_bias=False)
+
+
 class Effort(NamedTuple):
     """How many candidates a node has, on how many texts they are judged, and those that are chosen."""
 

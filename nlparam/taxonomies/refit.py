@@ -3,37 +3,25 @@
 import dataclasses
 import datetime
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
-from nlparam.denotation.calibration import Labelled
+from nlparam.denotation.session import Session, accepts, check_names
 from nlparam.errors import EditError, FitWarning, LanguageModelError
-from nlparam.fitting.setup import prepared
-from nlparam.language.propose import Listed
-from nlparam.lm import load_language_model
-from nlparam.lm.base import AbstractLanguageModel, Completion, Request
-from nlparam.lm.engine import Engine
-from nlparam.lm.store import Store
-from nlparam.models import Clustering
-from nlparam.runtime.budget import Budget
-from nlparam.runtime.progress import Progress
-from nlparam.taxonomies.assign import check_same_judge, check_same_model
-from nlparam.taxonomies.dividing import Divider
 from nlparam.taxonomies.edit import Plan, PlannedDivision, plan
 from nlparam.taxonomies.entries import Edited, Entry, entries_of, judged, one_line, read
-from nlparam.taxonomies.growing import WORDS_SMALL, make_divider
-from nlparam.taxonomies.options import TaxonomyOptions
 from nlparam.taxonomies.rebuilding import Rebuilding
 from nlparam.taxonomies.records import ROOT, STATUS, Node
 from nlparam.taxonomies.result import Taxonomy
+from nlparam.taxonomies.setup import AskingAgain, dividing, session_for
 from nlparam.taxonomies.tree import assemble
 
 # What `last_edit` says where nothing was done.
 NO_EDIT: dict[str, Any] = {"changes": [], "gone": [], "new": [], "calls": 0, "judgments_asked": 0, "seconds": 0.0}
 
 
+@accepts(AskingAgain, session_for, Session)
 def refit(
     taxonomy: Taxonomy,
     edited: Edited | str | Path | None = None,
@@ -41,12 +29,7 @@ def refit(
     locked: Mapping[str, Sequence[str]] | Sequence[str] = (),
     excluded: Sequence[str] = (),
     pool: Mapping[str, Sequence[str]] | Sequence[str] = (),
-    lm: str | Path | AbstractLanguageModel | None = None,
-    calibration: str | Path | Labelled | None = None,
-    budget: Budget | None = None,
-    store: str | Path | Store | None = None,
-    timeout: float = 60.0,
-    progress: Progress | None = None,
+    **asked: Unpack[AskingAgain],
 ) -> Taxonomy:
     """Fits a taxonomy again after an edit: what is locked stays, and what the edit touches is solved anew.
 
@@ -73,6 +56,7 @@ def refit(
     be asked, `BudgetError` if the budget ends before what is locked is judged. The taxonomy that was given is not
     changed.
     """
+    check_names(refit, asked)
     planned, pools, changes = _planned(taxonomy, edited, locked, excluded, pool)
     for warning in planned.warnings:
         warnings.warn(warning, FitWarning, stacklevel=2)
@@ -82,13 +66,7 @@ def refit(
     if not pools and not any(division.changed for division in divisions):
         return _relabelled(taxonomy, planned, changes)
     asks = bool(pools) or any(division.solved for division in divisions)
-    the_lm = taxonomy.settings["lm"] if lm is None else lm
-    if not asks:
-        the_lm = NotBefore(the_lm, taxonomy, timeout=timeout)
-    with dividing(
-        taxonomy, taxonomy.texts, lm=the_lm, calibration=calibration, budget=budget, store=store, timeout=timeout,
-        progress=progress,
-    ) as divider:  # fmt: skip
+    with dividing(taxonomy, taxonomy.texts, asks=asks, **asked) as divider:
         depth = int(taxonomy.settings["depth"])
         rebuilding = Rebuilding(taxonomy, divider, forbidden=planned.forbidden, pools=pools, depth=depth)
         root = rebuilding.root(planned.division)
@@ -142,92 +120,6 @@ def last_edit(taxonomy: Taxonomy) -> dict[str, Any]:
     `seconds`.
     """
     return (taxonomy.settings.get("edits") or [{}])[-1]
-
-
-@contextmanager
-def dividing(
-    taxonomy: Taxonomy,
-    texts: Sequence[str],
-    *,
-    lm: str | Path | AbstractLanguageModel,
-    calibration: str | Path | Labelled | None,
-    budget: Budget | None,
-    store: str | Path | Store | None,
-    timeout: float,
-    progress: Progress | None,
-) -> Iterator[Divider]:
-    """What divides nodes of a taxonomy that is there, over its texts or more: its embedder, n-grams, goal
-    representation and judge; no text is stated before something is to be proposed.
-
-    Raises `LanguageModelError` if the language model is not that of the taxonomy, or judges otherwise.
-    """
-    settings, denoter = taxonomy.settings, taxonomy.denoter
-    assert denoter is not None  # only of a tree without any predicate
-    engines: list[Engine] = []
-
-    def listed(engine: Engine) -> Listed:
-        engines.append(engine)
-        return Listed(())
-
-    def check(there: dict[str, Any]) -> None:
-        check_same_model(taxonomy, there["lm_identity"])
-        check_same_judge(taxonomy, there["judge"])
-
-    with prepared(
-        Clustering(n_predicates=2),
-        texts,
-        goal=settings["goal"],
-        lm=lm,
-        embedder=denoter.embedder,
-        proposer=listed,
-        form=settings.get("form", "single"),
-        calibration=calibration,
-        representation="embedding",
-        budget=budget,
-        store=store,
-        timeout=timeout,
-        seed=int(settings["seed"]),
-        check=check,
-        progress=progress,
-    ) as run:
-        yield make_divider(
-            dataclasses.replace(run, ngrams=denoter.ngrams),
-            engines[0],
-            TaxonomyOptions(**settings["options"]),
-            (int(settings["children"][0]), int(settings["children"][1])),
-            depth=int(settings["depth"]),
-            goal_map=denoter.goal_map,
-        )
-
-
-class NotBefore(AbstractLanguageModel):
-    """The language model of a tree where nothing should have to be asked: looked for when something is after all."""
-
-    keeps_time = True  # as servers do; a model in this process needs no limit
-
-    def __init__(self, spec: str | Path | AbstractLanguageModel, taxonomy: Taxonomy, *, timeout: float):
-        self.identity = taxonomy.settings["lm_identity"]
-        self.strong = int(taxonomy.settings["n_words"]) > WORDS_SMALL
-        self._spec, self._taxonomy, self._timeout = spec, taxonomy, timeout
-        self._found: AbstractLanguageModel | None = None
-
-    @property
-    def in_process(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride] - known when it is found
-        return self._found is not None and self._found.in_process
-
-    @property
-    def steps(self) -> int | None:
-        return None if self._found is None else self._found.steps
-
-    async def complete(self, request: Request) -> Completion:
-        if self._found is None:
-            self._found = load_language_model(self._spec, timeout=self._timeout)
-            check_same_model(self._taxonomy, self._found.identity)
-        return await self._found.complete(request)
-
-    async def aclose(self) -> None:
-        if self._found is not None:
-            await self._found.aclose()
 
 
 def _relabelled(taxonomy: Taxonomy, planned: Plan, changes: Sequence[str]) -> Taxonomy:

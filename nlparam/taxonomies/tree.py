@@ -11,7 +11,6 @@ from nlparam.errors import BudgetError, LanguageModelError
 from nlparam.numerics.heads.goal_map import GoalMap
 from nlparam.results.records import Judgment
 from nlparam.results.versions import installed_versions
-from nlparam.runtime.progress import Progress
 from nlparam.taxonomies.divided import Divided, Known
 from nlparam.taxonomies.dividing import Divider
 from nlparam.taxonomies.records import HOLDS, OUTCOMES, ROOT, STATUS, STOPS, Candidate, Node
@@ -50,9 +49,8 @@ class Growing:
         excluded: Mapping[NodePath, Sequence[str]],
         everywhere: Sequence[str],
         pool: Mapping[NodePath, Predicates],
-        progress: Progress,
     ):
-        self.divider, self.depth, self.progress = divider, depth, progress
+        self.divider, self.depth = divider, depth
         self.locked, self.excluded, self.everywhere, self.pool = locked, excluded, everywhere, pool
 
     def grow(self) -> Branch:
@@ -65,9 +63,8 @@ class Growing:
         level = [root]
         for depth in range(self.depth):
             level.sort(key=lambda branch: -len(branch.rows))
-            with self.progress.task(
-                f"dividing level {depth}", len(level), costs=self.divider.run.costs, unit="nodes"
-            ) as task:
+            run = self.divider.run
+            with run.progress.task(f"dividing level {depth}", len(level), costs=run.costs, unit="nodes") as task:
                 for branch in level:
                     self._divide(branch)
                     task.advance()

@@ -4,21 +4,16 @@ import dataclasses
 import datetime
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from nlparam.corpus.corpus import Corpus
-from nlparam.denotation.calibration import Labelled
+from nlparam.denotation.session import Session, accepts, check_names
 from nlparam.errors import CorpusError, FitWarning
 from nlparam.language.detect import alike, language_name, main_language
-from nlparam.lm.base import AbstractLanguageModel
-from nlparam.lm.store import Store
 from nlparam.numerics.statistics.effects import correct_p_values
 from nlparam.numerics.statistics.prevalence import Prevalence, drift, prevalence, random_sample
-from nlparam.runtime.budget import Budget
-from nlparam.runtime.progress import Progress
 from nlparam.taxonomies.assign import Assigned, judge_down, placed
 from nlparam.taxonomies.dividing import Divider
 from nlparam.taxonomies.drift import Addition, NodeDrift, Unexplained, Update
@@ -28,8 +23,8 @@ from nlparam.taxonomies.missing import Missing, add_missing
 from nlparam.taxonomies.over_time import checked_stamps
 from nlparam.taxonomies.rebuilding import Rebuilding
 from nlparam.taxonomies.records import HOLDS, ROOT, Node
-from nlparam.taxonomies.refit import NotBefore, dividing
 from nlparam.taxonomies.result import Taxonomy
+from nlparam.taxonomies.setup import AskingAgain, dividing, session_for
 from nlparam.taxonomies.tree import Branch, assemble
 
 PROPOSE = ("auto", "always", "never")
@@ -39,6 +34,7 @@ _JUDGED_SMALL, _JUDGED_STRONG = 60, 250
 _FEW_TEXTS = 30
 
 
+@accepts(AskingAgain, session_for, Session)
 def update(
     taxonomy: Taxonomy,
     texts: Sequence[str],
@@ -49,13 +45,8 @@ def update(
     least_unexplained: int = 12,
     confidence: float = 0.95,
     level: float = 0.05,
-    lm: str | Path | AbstractLanguageModel | None = None,
-    calibration: str | Path | Labelled | None = None,
-    budget: Budget | None = None,
-    store: str | Path | Store | None = None,
-    timeout: float = 60.0,
     seed: int = 0,
-    progress: Progress | None = None,
+    **asked: Unpack[AskingAgain],
 ) -> Update:
     """Brings new texts into a taxonomy.
 
@@ -78,6 +69,7 @@ def update(
     **Raises:** `CorpusError` if all new texts are blank, `ValueError` for impossible options, and what `nlparam.refit`
     raises of the language model.
     """
+    check_names(update, asked)
     new = Corpus.from_texts(texts)
     if not new.distinct:
         raise CorpusError(f"all {len(new):,} new texts are blank: check the file and the field of the text")
@@ -86,19 +78,8 @@ def update(
     notes = _notes(taxonomy, new)
     for note in notes:
         warnings.warn(note, FitWarning, stacklevel=2)
-    the_lm = taxonomy.settings["lm"] if lm is None else lm
-    if n_judged == 0 and propose == "never":
-        the_lm = NotBefore(the_lm, taxonomy, timeout=timeout)
-    with dividing(
-        taxonomy,
-        [*taxonomy.texts, *new.texts],
-        lm=the_lm,
-        calibration=calibration,
-        budget=budget,
-        store=store,
-        timeout=timeout,
-        progress=progress,
-    ) as divider:
+    asks = n_judged != 0 or propose != "never"
+    with dividing(taxonomy, [*taxonomy.texts, *new.texts], asks=asks, **asked) as divider:
         updating = _Updating(taxonomy, divider, n_judged, propose, least_unexplained, confidence, level, seed, notes)
         updated = updating.run()
     return dataclasses.replace(updated, taxonomy=dataclasses.replace(updated.taxonomy, stamps=all_stamps))

@@ -9,7 +9,7 @@ from benchmarks.experiments.base import AbstractArm, Outcome, Problem
 from nlparam.denotation.denoter import TextFeatures
 from nlparam.denotation.pool import Pool
 from nlparam.errors import LanguageModelError
-from nlparam.fitting.setup import Run, prepared
+from nlparam.fitting.setup import FitRun, prepared
 from nlparam.numerics.core.cover import select_cover
 from nlparam.numerics.core.model import AbstractPredicateModel
 
@@ -49,7 +49,7 @@ class Goalex(AbstractArm):
         assignments = _partition(run.model, columns, run.data, run.corpus.blank)
         return Outcome(predicates, columns, run.costs, assignments, notes={"n_candidates": float(len(pool.predicates))})
 
-    def _assigned(self, run: Run) -> tuple[Pool, list[int]]:
+    def _assigned(self, run: FitRun) -> tuple[Pool, list[int]]:
         """The proposals, judged, and those of them that can be denoted."""
         rng = np.random.default_rng(run.seed)
         n_wanted = self.n_proposals or max(3 * run.model.n_predicates, 8)
@@ -86,7 +86,7 @@ class Goalex(AbstractArm):
             )
         return pool, usable
 
-    def _selected(self, run: Run, denotations: np.ndarray) -> list[int]:
+    def _selected(self, run: FitRun, denotations: np.ndarray) -> list[int]:
         n_selected = min(run.model.n_predicates, denotations.shape[1])
         holds = denotations > 0.5
         most_share = max(self.most_share, float(np.sort(holds.mean(axis=0))[n_selected - 1]))

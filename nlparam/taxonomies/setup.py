@@ -1,0 +1,176 @@
+"""What trees are made with: a session, and what divides the nodes of a new tree, or of one that is there."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Unpack
+
+import numpy as np
+
+from nlparam.corpus.corpus import Corpus
+from nlparam.denotation.calibration import Labelled
+from nlparam.denotation.goal import Affinity, represent
+from nlparam.denotation.judge import AbstractJudge
+from nlparam.denotation.policy import SMALL
+from nlparam.denotation.session import Asking, Run, Session
+from nlparam.errors import LanguageModelError
+from nlparam.fitting.setup import corpus_digest
+from nlparam.language.paths import MOST_LEVELS, PathStater
+from nlparam.language.phrasing import ParallelForm, Phraser
+from nlparam.language.propose import Contrast
+from nlparam.lm import load_language_model
+from nlparam.lm.base import AbstractLanguageModel, Completion, Request
+from nlparam.numerics.heads.goal_map import GoalMap
+from nlparam.runtime.costs import Costs
+from nlparam.taxonomies.dividing import Divider
+from nlparam.taxonomies.options import TaxonomyOptions
+from nlparam.taxonomies.proposing import NodeProposer, Statements
+from nlparam.taxonomies.result import Taxonomy
+
+
+class AskingAgain(Asking, total=False):
+    """How the language model of a taxonomy that is there is asked; it must be the same one, and judge alike."""
+
+    calibration: str | Path | Labelled | None
+
+
+@contextlib.contextmanager
+def session_for(
+    taxonomy: Taxonomy,
+    *,
+    lm: str | Path | AbstractLanguageModel | None = None,
+    calibration: str | Path | Labelled | None = None,
+    asks: bool = True,
+    costs: Costs | None = None,
+    **asked: Unpack[Asking],
+) -> Iterator[tuple[Session, AbstractJudge]]:
+    """A session with the language model of a taxonomy, by default where it was, and its judge: the same prompt, part of
+    a text, and calibration. Unless it `asks`, the language model is looked for only when it is needed after all.
+
+    Raises `LanguageModelError` if the language model or the calibration is another.
+    """
+    settings, the_lm = taxonomy.settings, taxonomy.settings["lm"] if lm is None else lm
+    if not asks:
+        the_lm = NotBefore(the_lm, taxonomy, timeout=asked.get("timeout", 60.0))
+    session = Session(lm=the_lm, embedder=taxonomy.denoter.embedder, costs=costs, **asked)
+    with session:
+        check_same_model(taxonomy, session.lm.identity)
+        judge = session.judge(n_words=int(settings["n_words"]), form=settings.get("form", "single"))
+        judge, _ = session.calibrated(judge, calibration)
+        check_same_judge(taxonomy, judge.identity)
+        yield session, judge
+
+
+@contextlib.contextmanager
+def dividing(
+    taxonomy: Taxonomy, texts: Sequence[str], *, asks: bool, **asked: Unpack[AskingAgain]
+) -> Iterator[Divider]:
+    """What divides nodes of a taxonomy that is there, over its texts or more: its embedder, n-grams, goal
+    representation and judge; no text is stated before something is to be proposed. Raises as `session_for` does.
+    """
+    settings, corpus, denoter = taxonomy.settings, Corpus.from_texts(texts), taxonomy.denoter
+    least, most = map(int, settings["children"])
+    with session_for(taxonomy, asks=asks, **asked) as (session, judge):
+        run = Run(
+            session=session,
+            corpus=corpus,
+            embeddings=session.embed(corpus.distinct),
+            ngrams=denoter.ngrams,
+            judge=judge,
+            settings=settings | {"corpus": corpus_digest(corpus, None), "embedder_identity": session.embedder.identity},
+            seed=int(settings["seed"]),
+        )
+        yield make_divider(run, TaxonomyOptions(**settings["options"]), (least, most), goal_map=denoter.goal_map)
+
+
+def stater_of(session: Session, depth: int) -> PathStater:
+    """What states the texts for a tree of so many levels."""
+    # One level more than the tree has: the first name often says no more than the goal does ("news").
+    return PathStater(session.engine, n_levels=min(depth + 1, MOST_LEVELS), n_words=session.policy.n_words)
+
+
+def make_divider(
+    run: Run,
+    options: TaxonomyOptions,
+    limits: tuple[int, int],
+    *,
+    goal_map: GoalMap | None,
+    statements: Statements | None = None,
+) -> Divider:
+    """What divides the nodes of a tree; without `statements`, texts are stated when something is to be proposed."""
+    corpus, goal, engine = run.corpus, run.settings["goal"], run.session.engine
+    if statements is None:
+        statements = Statements(stater_of(run.session, int(run.settings["depth"])), goal, corpus.distinct)
+    represented = represent(goal_map, corpus.distinct, run.embeddings, run.ngrams)
+    affinity = Affinity(run.embedder, represented)
+    proposer = NodeProposer(
+        engine=engine,
+        embedder=run.embedder,
+        phraser=Phraser(engine, goal),
+        statements=statements,
+        affinity=affinity,
+        goal=goal,
+        n_compared=options.n_compared,
+        contrast=Contrast(engine) if run.session.policy.strong else None,
+    )
+    return Divider(
+        run=run,
+        proposer=proposer,
+        parallel=ParallelForm(engine, run.embedder.embed),
+        statements=statements,
+        affinity=affinity,
+        represented=represented,
+        shared=np.concatenate([represented, run.ngrams.transform(corpus.distinct)], axis=1),
+        options=options,
+        children=limits,
+    )
+
+
+class NotBefore(AbstractLanguageModel):
+    """The language model of a tree where nothing should have to be asked: looked for when something is after all."""
+
+    keeps_time = True  # as servers do; a model in this process needs no limit
+
+    def __init__(self, spec: str | Path | AbstractLanguageModel, taxonomy: Taxonomy, *, timeout: float):
+        self.identity = taxonomy.settings["lm_identity"]
+        self.strong = int(taxonomy.settings["n_words"]) > SMALL.n_words
+        self._spec, self._taxonomy, self._timeout = spec, taxonomy, timeout
+        self._found: AbstractLanguageModel | None = None
+
+    @property
+    def in_process(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride] - known when it is found
+        return self._found is not None and self._found.in_process
+
+    @property
+    def steps(self) -> int | None:
+        return None if self._found is None else self._found.steps
+
+    async def complete(self, request: Request) -> Completion:
+        if self._found is None:
+            self._found = load_language_model(self._spec, timeout=self._timeout)
+            check_same_model(self._taxonomy, self._found.identity)
+        return await self._found.complete(request)
+
+    async def aclose(self) -> None:
+        if self._found is not None:
+            await self._found.aclose()
+
+
+def check_same_model(taxonomy: Taxonomy, identity: str) -> None:
+    """Raises `LanguageModelError` if a language model is not the one that a taxonomy was made with."""
+    expected = taxonomy.settings["lm_identity"]
+    if identity != expected:
+        raise LanguageModelError(
+            f"the language model here is {identity!r}, expected {expected!r}, which the taxonomy was made with: give "
+            "that one (lm=, --lm)"
+        )
+
+
+def check_same_judge(taxonomy: Taxonomy, identity: str) -> None:
+    """The same of a judge: its prompt, and its calibration."""
+    expected = taxonomy.settings["judge"]
+    if identity != expected:
+        raise LanguageModelError(
+            f"the judge here is {identity!r}, expected {expected!r}: give the calibration that the taxonomy was made "
+            "with (calibration=, --calibration), or use the same version of nlparam"
+        )
