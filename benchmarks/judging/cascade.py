@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.judging.least import least_fraction
 from nlparam.numerics.heads.cascade import CascadeSteps, Target
-from nlparam.numerics.heads.certify import EVERYTHING, Bounds, certify
+from nlparam.numerics.heads.certify import EVERYTHING, certify
 from nlparam.numerics.heads.head import correct
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -70,7 +70,6 @@ def measure(
 def simulate(recording: Recording, target: Target, *, n_audits: int, n_draws: int, seed: int = 0) -> dict[str, Any]:
     """`n_audits` audits of one recorded set; the first audit of each draw is the one that the cascade itself draws."""
     features, predicates, probabilities = recording
-    bounds = Bounds(target.recall, target.precision, target.failure_probability)
     fractions, held, everything, planned = [], [], [], []
     truths = []
     for number in range(n_draws):
@@ -87,7 +86,7 @@ def simulate(recording: Recording, target: Target, *, n_audits: int, n_draws: in
                 everything.append(True)
                 continue
             drawn = audit.draw(rng)
-            level = certify(drawn, yes, bounds).level
+            level = certify(drawn, yes, target).level
             asked = (audit.level <= level) | drawn.drawn
             said = np.where(asked, yes == 1, audit.yes)
             right = np.sum(said & (yes == 1))

@@ -7,7 +7,7 @@ judged and hands the answers to `tell`, until `ask` returns no more:
     audit      the pairs that are to be asked anyway, and a random sample of the others
     remainder  what the audit shows must be asked after all
 
-Why the certificate is valid is said in `docs/cascade.md`.
+Why the certificate is valid is said in `docs/explanation/cascade.md`.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from nlparam.numerics.heads.certify import Audit, Bounds, Outcome, agreement, certify, disagreement, plan_audit
+from nlparam.numerics.heads.certify import Audit, Outcome, Target, agreement, certify, disagreement, plan_audit
 from nlparam.numerics.heads.head import bias, correct, log_odds_of
 from nlparam.numerics.heads.joint_head import JointHead, fit_joint_head
 
@@ -25,24 +25,6 @@ Stage = Literal["training", "audit", "remainder", "done"]
 _RANDOM_SHARE = 0.3  # of a training batch is drawn at random, which keeps the head's calibration honest
 _MOST_RANDOM = 60
 _UNSURE_WEIGHT = 0.1  # of a judgment asked because the head was unsure, in the calibration of the next head
-
-
-@dataclasses.dataclass(frozen=True)
-class Target:
-    """What the cascaded yes/no denotations must reach, against the language model asked for everything.
-
-    `recall` and `precision` are pooled over the predicates; `failure_probability` is how often the audit may be wrong.
-    """
-
-    recall: float = 0.95
-    precision: float = 0.95
-    failure_probability: float = 0.1
-
-    def __post_init__(self):
-        for name in ("recall", "precision", "failure_probability"):
-            value = getattr(self, name)
-            if not 0 < value < 1:
-                raise ValueError(f"got {name}={value}, expected a number between 0 and 1")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,8 +145,7 @@ class CascadeSteps:
             raise ValueError(
                 f"the cascade is at stage {self.stage!r} without a head: go on until `ask` returns nothing"
             )
-        corrected = np.stack([correct(a, b) for a, b in zip(self.answers.T, self.thresholds, strict=True)], axis=1)
-        return np.where(answered, corrected, self._probabilities)
+        return np.where(answered, self._corrected(), self._probabilities)
 
     def _next(self) -> Bool[np.ndarray, "n_texts n_predicates"]:
         """Goes one step on and says which pairs it wants answered."""
@@ -190,7 +171,7 @@ class CascadeSteps:
             return self._start_audit()
         if self.stage == "audit":
             assert self.audit is not None
-            self._outcome = certify(self.audit, self._yes(), self._bounds)
+            self._outcome = certify(self.audit, self._yes(), self.target)
             self.stage = "remainder"
             return (self.audit.level <= self._outcome.level).reshape(self.asked.shape)
         if not self.asked.all() and self.audit is None:
@@ -199,15 +180,12 @@ class CascadeSteps:
         self.certificate = self._certificate()
         return np.zeros_like(self.asked)
 
-    @property
-    def _bounds(self) -> Bounds:
-        return Bounds(self.target.recall, self.target.precision, self.target.failure_probability)
-
     def _yes(self) -> Int[np.ndarray, " n_pairs"]:
         """The language model's answers of all pairs, its bias corrected: 1 yes, 0 no, -1 none."""
-        answered = np.isfinite(self.answers)
-        yes = np.stack([correct(a, b) > 0.5 for a, b in zip(self.answers.T, self.thresholds, strict=True)], axis=1)
-        return np.where(answered, yes, -1).ravel()
+        return np.where(np.isfinite(self.answers), self._corrected() > 0.5, -1).ravel()
+
+    def _corrected(self) -> Float[np.ndarray, "n_texts n_predicates"]:
+        return np.stack([correct(a, b) for a, b in zip(self.answers.T, self.thresholds, strict=True)], axis=1)
 
     def _biases(self) -> Float[np.ndarray, " n_predicates"]:
         return np.asarray([bias(log_odds_of(column[np.isfinite(column)])) for column in self.answers.T])
@@ -256,7 +234,7 @@ class CascadeSteps:
     def _plan(self, head: JointHead) -> Audit:
         """What the head says of all pairs, and the audit that this calls for, drawn."""
         self._probabilities = head.denote(self.features)
-        plan = plan_audit(self._probabilities.ravel(), self._yes(), self.asked.ravel(), self._bounds)
+        plan = plan_audit(self._probabilities.ravel(), self._yes(), self.asked.ravel(), self.target)
         self.audit = plan.draw(self.rng)
         return self.audit
 

@@ -1,5 +1,6 @@
 """The audit of a cascade: what is drawn, what it proves, and how far the head can be trusted."""
 
+import dataclasses
 from typing import NamedTuple
 
 import numpy as np
@@ -24,12 +25,21 @@ _LIKELY = 0.9  # chance of passing from which a region wider than the planned on
 _CAUTION = 0.8  # of the positives that an audit is expected to prove are counted on
 
 
-class Bounds(NamedTuple):
-    """What must hold: recall, precision, and with which probability it may fail."""
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """What the cascaded yes/no denotations must reach, against the language model asked for everything.
 
-    recall: float
-    precision: float
-    failure_probability: float
+    `recall` and `precision` are pooled over the predicates; `failure_probability` is how often the audit may be wrong.
+    """
+
+    recall: float = 0.95
+    precision: float = 0.95
+    failure_probability: float = 0.1
+
+    def __post_init__(self):
+        for name, value in dataclasses.asdict(self).items():
+            if not 0 < value < 1:
+                raise ValueError(f"got {name}={value}, expected a number between 0 and 1")
 
     def allowed(self, n_claimed: int, scale: float = 1.0) -> tuple[int, int]:
         """The most false "no" and false "yes" among answers of which `n_claimed` say yes.
@@ -81,7 +91,7 @@ def plan_audit(
     probabilities: Float[np.ndarray, " n_pairs"],
     answers: Int[np.ndarray, " n_pairs"],
     asked: Bool[np.ndarray, " n_pairs"],
-    bounds: Bounds,
+    target: Target,
 ) -> Audit:
     """The plan of fewest expected calls, nothing drawn yet.
 
@@ -91,10 +101,10 @@ def plan_audit(
     yes = probabilities > 0.5
     errors = np.minimum(probabilities, 1 - probabilities)
     n_claimed = int(np.sum(answers == 1) + np.sum(probabilities[~asked]))
-    alpha = (1 - _POSITIVES_SHARE) * bounds.failure_probability
+    alpha = (1 - _POSITIVES_SHARE) * target.failure_probability
     level, stratum = np.full(len(yes), -1), np.zeros(len(yes), dtype=np.int64)
     rates, cost = np.ones((2, 2)), 0.0
-    for side, n_allowed in enumerate(bounds.allowed(n_claimed)):
+    for side, n_allowed in enumerate(target.allowed(n_claimed)):
         pairs = np.flatnonzero(~asked & (yes == bool(side)))
         pairs = pairs[np.argsort(errors[pairs], kind="stable")]
         plan = plan_side(errors[pairs], n_allowed, alpha)
@@ -117,31 +127,31 @@ def _levels(errors, plan: SidePlan) -> np.ndarray:
     return levels
 
 
-def certify(audit: Audit, answers: Int[np.ndarray, " n_pairs"], bounds: Bounds) -> Outcome:
+def certify(audit: Audit, answers: Int[np.ndarray, " n_pairs"], target: Target) -> Outcome:
     """Tests the regions from the widest to the planned one and ends before the first that fails.
 
     A false certificate needs the first false hypothesis of the sequence to be rejected, so the number of regions needs
     no correction. That hypothesis is false in its recall or in its precision, each tested at the whole level.
     """
-    alpha = (1 - _POSITIVES_SHARE) * bounds.failure_probability
+    alpha = (1 - _POSITIVES_SHARE) * target.failure_probability
     reached = EVERYTHING
-    for level in _sequence(audit, answers, bounds, alpha):
-        if not _holds(audit, answers, level, bounds.allowed(_claimed(audit, answers, level, bounds)), alpha):
+    for level in _sequence(audit, answers, target, alpha):
+        if not _holds(audit, answers, level, target.allowed(_claimed(audit, answers, level, target)), alpha):
             break
         reached = level
     if reached == EVERYTHING:
         return Outcome(reached, 1.0, 1.0)
     scale = 1.0
     if reached == 0:  # no test has failed yet: the sequence goes on with stricter targets
-        n_claimed = _claimed(audit, answers, 0, bounds)
+        n_claimed = _claimed(audit, answers, 0, target)
         for stricter in np.linspace(0.98, 0.0, 50):
-            if not _holds(audit, answers, 0, bounds.allowed(n_claimed, stricter), alpha):
+            if not _holds(audit, answers, 0, target.allowed(n_claimed, stricter), alpha):
                 break
             scale = float(stricter)
-    return Outcome(reached, 1 - scale * (1 - bounds.recall), 1 - scale * (1 - bounds.precision))
+    return Outcome(reached, 1 - scale * (1 - target.recall), 1 - scale * (1 - target.precision))
 
 
-def _sequence(audit, answers, bounds, alpha) -> list[int]:
+def _sequence(audit, answers, target, alpha) -> list[int]:
     """The levels to test, from the widest to the planned one, without those that the audit is not likely to pass.
 
     Where the head is nearly perfect the audit is thin, and proves too few positives in a wide region: that would end
@@ -152,7 +162,7 @@ def _sequence(audit, answers, bounds, alpha) -> list[int]:
     tested = []
     for level in range(EVERYTHING - 1, 0, -1):
         chance = 1.0
-        for side, n_allowed in enumerate(bounds.allowed(_expected_claimed(audit, answers, level, bounds))):
+        for side, n_allowed in enumerate(target.allowed(_expected_claimed(audit, answers, level, target))):
             pairs = (audit.level > level) & (audit.yes == bool(side))
             sizes = np.bincount(audit.stratum[pairs], minlength=2)
             means = np.bincount(audit.stratum[pairs], errors[pairs], minlength=2)
@@ -162,13 +172,13 @@ def _sequence(audit, answers, bounds, alpha) -> list[int]:
     return [*tested, 0]
 
 
-def _expected_claimed(audit, answers, level, bounds) -> int:
+def _expected_claimed(audit, answers, level, target) -> int:
     """What `_claimed` would be if the draw and its answers were as the head expects, and a little worse."""
     extra = (audit.level > 0) & (audit.level <= level)
     rates = audit.rates[audit.yes[extra].astype(int), audit.stratum[extra]]
     known = int(np.sum((answers == 1) & (audit.level <= 0))) + int(np.sum(audit.yes & (audit.level > level)))
     expected = audit.probabilities[extra]
-    alpha = _POSITIVES_SHARE * bounds.failure_probability
+    alpha = _POSITIVES_SHARE * target.failure_probability
     return known + int(_CAUTION * expected_bound(rates, expected, alpha)) if extra.any() else known
 
 
@@ -187,7 +197,7 @@ def _found(audit, answers, region, side):
     return tuple(np.bincount(audit.stratum[mask], minlength=2) for mask in (wrong, pairs))
 
 
-def _claimed(audit, answers, level, bounds) -> int:
+def _claimed(audit, answers, level, target) -> int:
     """At least so many pairs are claimed to be positive if the audit ends at `level`."""
     known = int(np.sum((answers == 1) & (audit.level <= 0)))
     head = int(np.sum(audit.yes & (audit.level > level)))
@@ -195,7 +205,7 @@ def _claimed(audit, answers, level, bounds) -> int:
     positive = extra & audit.drawn & (answers == 1)
     rates = audit.rates[audit.yes[positive].astype(int), audit.stratum[positive]]
     expected = float(np.sum(audit.probabilities[extra]))
-    return known + head + least_positives(rates, expected, _POSITIVES_SHARE * bounds.failure_probability)
+    return known + head + least_positives(rates, expected, _POSITIVES_SHARE * target.failure_probability)
 
 
 class Agreement(NamedTuple):

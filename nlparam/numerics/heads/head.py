@@ -131,7 +131,7 @@ def bias(log_odds: Float[np.ndarray, " n_judged"]) -> float:
     """Where a language model's "yes" begins for one predicate, in log-odds.
 
     Half the way from even odds to the valley between the two groups that split the answers best (Otsu 1979): with few
-    judgments the valley is uncertain. Measured in `docs/design.md`.
+    judgments the valley is uncertain. Measured in `docs/explanation/design.md`.
     """
     ordered = np.sort(log_odds)
     n = len(ordered)

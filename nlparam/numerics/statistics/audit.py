@@ -2,8 +2,8 @@
 
 The pairs that the head answers form two strata, of few and of many expected errors. Each pair of stratum s is audited
 with probability `rates[s]`, independently of all others. If stratum s holds E_s errors, the audit finds X_s ~
-Binomial(E_s, rates[s]) of them, and the score T = sum_s X_s / rates[s] estimates their number. See `docs/cascade.md`
-for the derivation, and for how the cascade uses it.
+Binomial(E_s, rates[s]) of them, and the score T = sum_s X_s / rates[s] estimates their number. The derivation is in
+`docs/explanation/cascade.md`.
 """
 
 from typing import NamedTuple

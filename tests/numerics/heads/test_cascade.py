@@ -6,10 +6,10 @@ from scipy.special import expit, logit
 from scipy.stats import binom
 
 from nlparam.numerics.heads.cascade import CascadeSteps, Target
-from nlparam.numerics.heads.certify import EVERYTHING, Bounds, agreement, certify, disagreement, plan_audit
+from nlparam.numerics.heads.certify import EVERYTHING, agreement, certify, disagreement, plan_audit
 from nlparam.numerics.statistics.audit import least_positives, most_errors, plan_side, tail
 
-BOUNDS = Bounds(recall=0.95, precision=0.95, failure_probability=0.1)
+TARGET = Target(recall=0.95, precision=0.95, failure_probability=0.1)
 SIZES, RATES = np.asarray([4000, 300]), np.asarray([0.05, 0.3])
 
 
@@ -109,15 +109,15 @@ HEADS = {
 }
 
 
-def audits(probabilities, truth, n_audits, rng, bounds=BOUNDS):
+def audits(probabilities, truth, n_audits, rng, target=TARGET):
     """Shares of audits whose certificate is true, and mean share of calls."""
     answers, asked = truth.astype(int), np.zeros(len(truth), dtype=bool)
     asked[rng.choice(len(truth), 200, replace=False)] = True
-    plan = plan_audit(probabilities, np.where(asked, answers, -1), asked, bounds)
+    plan = plan_audit(probabilities, np.where(asked, answers, -1), asked, target)
     true, calls, levels = [], [], []
     for _ in range(n_audits):
         audit = plan.draw(rng)
-        outcome = certify(audit, answers, bounds)
+        outcome = certify(audit, answers, target)
         final = (audit.level <= outcome.level) | audit.drawn
         said = np.where(final, truth, audit.yes)
         right = np.sum(said & truth)
@@ -144,20 +144,20 @@ def test_the_certificate_is_true_as_often_as_it_says(kind, rng):
 
 def test_everything_asked_is_exact(rng):
     truth = rng.random(400) < 0.5
-    plan = plan_audit(np.full(400, 0.5), np.full(400, -1), np.zeros(400, dtype=bool), BOUNDS)
+    plan = plan_audit(np.full(400, 0.5), np.full(400, -1), np.zeros(400, dtype=bool), TARGET)
     plan = plan._replace(level=np.zeros(400, dtype=int))
-    outcome = certify(plan.draw(rng), truth.astype(int), BOUNDS)
+    outcome = certify(plan.draw(rng), truth.astype(int), TARGET)
     assert (outcome.recall, outcome.precision) == (1.0, 1.0)
 
 
 def test_bounds_of_one_predicate_hold_and_are_weaker(rng):
     probabilities, truth = calibrated(rng, 8000, 5.0)
     of = np.arange(8000) % 4 == 1
-    plan = plan_audit(probabilities, np.full(8000, -1), np.zeros(8000, dtype=bool), BOUNDS)
+    plan = plan_audit(probabilities, np.full(8000, -1), np.zeros(8000, dtype=bool), TARGET)
     held, recalls = 0, []
     for _ in range(100):
         audit = plan.draw(rng)
-        level = certify(audit, truth.astype(int), BOUNDS).level
+        level = certify(audit, truth.astype(int), TARGET).level
         final = (audit.level <= level) | audit.drawn
         said = np.where(final, truth, audit.yes)
         known = np.where(final, truth, -1)
