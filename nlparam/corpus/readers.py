@@ -1,5 +1,6 @@
 """Reads texts, and other fields beside them, from the formats people keep texts in."""
 
+import contextlib
 import csv
 import dataclasses
 import io
@@ -7,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from nlparam.errors import CorpusError
 
@@ -25,7 +26,8 @@ class Table:
     warnings: list[str]
 
 
-class _Rows(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class _Rows:
     """What a reader found: the `names` of the fields, those that hold `prose`, the values of a field.
 
     `column` gives `None` where a row lacks the field; `place(i)` says in words where row `i` stands in the file.
@@ -36,6 +38,18 @@ class _Rows(NamedTuple):
     prose: list[str]
     column: Callable[[str], list]
     place: Callable[[int], str]
+
+    @property
+    def described(self) -> str:
+        return f"its fields are {', '.join(map(repr, self.names))}" if self.names else "it has no named fields"
+
+    def known(self, path: Path, field: str) -> str:
+        """The name of a field that is there once; raises `CorpusError` for another."""
+        if field not in self.names:
+            raise CorpusError(f"{path} has no field {field!r}; {self.described}")
+        if (n := self.names.count(field)) > 1:
+            raise CorpusError(f"{path} has {n} fields {field!r}, expected one: rename the others")
+        return field
 
 
 def read_texts(path: str | Path, *, text_field: str | None = None, fields: Sequence[str] = ()) -> Table:
@@ -54,9 +68,23 @@ def read_texts(path: str | Path, *, text_field: str | None = None, fields: Seque
     path = Path(path).expanduser()
     warnings: list[str] = []
     rows = _read(path, warnings)
-    text_field = _text_field(path, rows, text_field)
-    columns = {field: rows.column(_known_field(path, rows, field)) for field in fields}
-    return Table(_strings(path, rows, text_field), columns, warnings)
+    if text_field is None and DEFAULT_FIELD not in rows.names:
+        if len(rows.prose) != 1:
+            raise CorpusError(f"{path}: which field holds the text? Say so with the text field; {rows.described}")
+        text_field = rows.prose[0]
+    text_field = rows.known(path, DEFAULT_FIELD if text_field is None else text_field)
+    columns = {field: rows.column(rows.known(path, field)) for field in fields}
+    texts = rows.column(text_field)
+    for index, text in enumerate(texts):
+        if not isinstance(text, str):
+            got = "missing" if text is None else f"{str(text)[:40]!r} of type {type(text).__name__}"
+            raise CorpusError(
+                f"{path}, {rows.place(index)}: the field {text_field!r} is {got}, expected a string; "
+                "drop such rows or write their values as strings"
+            )
+    if not any(text.strip() for text in texts):
+        raise CorpusError(f"{path} holds no texts: all {len(texts)} are blank")
+    return Table(texts, columns, warnings)
 
 
 def field_names(path: str | Path) -> list[str]:
@@ -79,42 +107,6 @@ def _read(path: Path, warnings: list[str]) -> _Rows:
     if rows.n_rows == 0:
         raise CorpusError(f"{path} holds no texts: it is empty")
     return rows
-
-
-def _text_field(path: Path, rows: _Rows, asked: str | None) -> str:
-    if asked is not None:
-        return _known_field(path, rows, asked)
-    if DEFAULT_FIELD in rows.names:
-        return _known_field(path, rows, DEFAULT_FIELD)
-    if len(rows.prose) == 1:
-        return rows.prose[0]
-    raise CorpusError(f"{path}: which field holds the text? Say so with the text field; {_there_are(rows)}")
-
-
-def _known_field(path: Path, rows: _Rows, field: str) -> str:
-    if field not in rows.names:
-        raise CorpusError(f"{path} has no field {field!r}; {_there_are(rows)}")
-    if (n := rows.names.count(field)) > 1:
-        raise CorpusError(f"{path} has {n} fields {field!r}, expected one: rename the others")
-    return field
-
-
-def _there_are(rows: _Rows) -> str:
-    return f"its fields are {', '.join(map(repr, rows.names))}" if rows.names else "it has no named fields"
-
-
-def _strings(path: Path, rows: _Rows, field: str) -> list[str]:
-    texts = rows.column(field)
-    for index, text in enumerate(texts):
-        if not isinstance(text, str):
-            got = "missing" if text is None else f"{str(text)[:40]!r} of type {type(text).__name__}"
-            raise CorpusError(
-                f"{path}, {rows.place(index)}: the field {field!r} is {got}, expected a string; "
-                "drop such rows or write their values as strings"
-            )
-    if not any(text.strip() for text in texts):
-        raise CorpusError(f"{path} holds no texts: all {len(texts)} are blank")
-    return texts
 
 
 def decode_file(path: Path, warnings: list[str]) -> str:
@@ -196,18 +188,9 @@ def _read_csv(path: Path, warnings: list[str]) -> _Rows:
     limit = csv.field_size_limit(CSV_FIELD_LIMIT)
     try:
         delimiter = _delimiter(path, text, warnings)
-        try:
-            lines = _csv_lines(text, delimiter)
-        except csv.Error as error:
-            if delimiter == "\t":
-                # Many programs that write tabs never quote.
-                warnings.append(f"{path}, {error}: all double quotes of the file were read as characters like others")
-                lines = _csv_lines(text, delimiter, quoted=False)
-            else:
-                lines = _without_blanks(path, text, delimiter, error)
+        names, *rows = _csv_table(path, text, delimiter, warnings) or [[]]
     finally:
         csv.field_size_limit(limit)
-    names, rows = (lines[0], lines[1:]) if lines else ([], [])
     for index, row in enumerate(rows):
         if len(row) > len(names):
             raise CorpusError(
@@ -223,31 +206,35 @@ def _read_csv(path: Path, warnings: list[str]) -> _Rows:
     return _Rows(len(rows), names, prose, column, _row)
 
 
+def _csv_table(path: Path, text: str, delimiter: str, warnings: list[str]) -> list[list[str]]:
+    """The header and the rows, also where programs do not quote as others expect."""
+    try:
+        return _csv_lines(text, delimiter)
+    except csv.Error as error:
+        if delimiter == "\t":  # many programs that write tabs never quote
+            warnings.append(f"{path}, {error}: all double quotes of the file were read as characters like others")
+            return _csv_lines(text, delimiter, quoted=False)
+        with contextlib.suppress(csv.Error):  # some pad fields with blanks behind the closing quote
+            return _csv_lines(re.sub(rf'" +(?=[{delimiter}\r\n]|\Z)', '"', text), delimiter)
+        raise CorpusError(
+            f"{path}, {error}: put a field that contains double quotes in double quotes, and double those in it"
+        ) from error
+
+
 def _csv_lines(text: str, delimiter: str, *, quoted: bool = True) -> list[list[str]]:
     """The fields of every row that is not empty; a `csv.Error` says where the wrong row begins."""
     # DictReader would hide a field that occurs twice and rows that are too long.
     quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting, strict=True)
-    lines: list[list[str]] = []
-    while True:
-        begin = reader.line_num + 1
-        try:
-            lines.append(next(reader))
-        except StopIteration:
-            return [line for line in lines if line]
-        except csv.Error as error:
-            message = f"line {begin}: the double quotes of the row that begins here do not match ({error})"
-            raise csv.Error(message) from error
-
-
-def _without_blanks(path: Path, text: str, delimiter: str, error: csv.Error) -> list[list[str]]:
-    """The rows if all that is wrong with them is blanks behind closing quotes, as some programs pad fields."""
+    lines, begin = [], 1
     try:
-        return _csv_lines(re.sub(rf'" +(?=[{delimiter}\r\n]|\Z)', '"', text), delimiter)
-    except csv.Error:
-        raise CorpusError(
-            f"{path}, {error}: put a field that contains double quotes in double quotes, and double those in it"
-        ) from error
+        for line in reader:
+            lines.append(line)
+            begin = reader.line_num + 1
+    except csv.Error as error:
+        message = f"line {begin}: the double quotes of the row that begins here do not match ({error})"
+        raise csv.Error(message) from error
+    return [line for line in lines if line]
 
 
 def _delimiter(path: Path, text: str, warnings: list[str]) -> str:
@@ -257,13 +244,11 @@ def _delimiter(path: Path, text: str, warnings: list[str]) -> str:
     for other in ",;\t":
         if len(header) != 1 or other == usual or other not in header[0]:
             continue
-        try:
-            numbers = {len(line) for line in _csv_lines(text, other)}
-        except csv.Error:
-            numbers = set()
-        if len(numbers) == 1 and max(numbers) > 1:
-            warnings.append(f"{path}: its fields are separated by {other!r} instead of {usual!r}, and were read so")
-            return other
+        with contextlib.suppress(csv.Error):
+            n_fields = {len(line) for line in _csv_lines(text, other)}
+            if len(n_fields) == 1 and n_fields != {1}:
+                warnings.append(f"{path}: its fields are separated by {other!r} instead of {usual!r}, and were read so")
+                return other
         warnings.append(
             f"{path} was read as one field, {header[0][:40]!r}: if {other!r} is to separate fields, put those that "
             "contain it in double quotes"
@@ -281,7 +266,7 @@ def _read_parquet(path: Path, warnings: list[str]) -> _Rows:
     except (OSError, pyarrow.ArrowException) as error:
         raise CorpusError(f"cannot read {path} as Parquet: {error}") from error
     schema = file.schema_arrow
-    prose = [field.name for field in schema if _is_text_type(field.type)]
+    prose = [field.name for field in schema if is_text_type(field.type)]
 
     def column(name: str) -> list:
         # Only what is asked for is read: the others may be embeddings of every text.
@@ -290,11 +275,11 @@ def _read_parquet(path: Path, warnings: list[str]) -> _Rows:
     return _Rows(file.metadata.num_rows, list(schema.names), prose, column, _row)
 
 
-def _is_text_type(kind) -> bool:
+def is_text_type(kind: Any) -> bool:
+    """Whether an Arrow type is one of strings."""
     from pyarrow import types
 
-    if types.is_dictionary(kind):
-        kind = kind.value_type
+    kind = kind.value_type if types.is_dictionary(kind) else kind
     return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
 
 

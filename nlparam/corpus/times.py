@@ -1,5 +1,6 @@
 """Time stamps as they come in files, turned into the steps of a time series."""
 
+import contextlib
 import datetime
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -38,27 +39,16 @@ def time_steps(stamps: Sequence[Any], *, unit: str | None = None) -> TimeSteps:
     if len(stamps) == 0:
         raise CorpusError("got no time stamps, expected one per text")
     numbers = [_number(stamp) for stamp in stamps]
-    if all(number is not None for number in numbers):
-        values, unit = np.asarray(numbers, dtype=np.float64), "1" if unit is None else unit
-        times, step = np.unique(values, return_inverse=True)
+    if None not in numbers:
+        unit = unit or "1"
+        times, step = np.unique(np.asarray(numbers, dtype=np.float64), return_inverse=True)
         gap, listed = np.diff(times), times.tolist()
     else:
-        dates = [_date(stamp) for stamp in stamps]
-        no_dates = [i for i, date in enumerate(dates) if date is None]
-        no_numbers = [i for i, number in enumerate(numbers) if number is None]
-        # Where more of the stamps are numbers than are dates, numbers were meant.
-        places = no_numbers if len(no_numbers) < len(no_dates) else no_dates
-        wrong = [f"{stamps[i]!r} (text {i})" for i in places] if no_dates else []
-        if wrong:
-            raise CorpusError(
-                f"{len(wrong)} of {len(stamps)} time stamps cannot be read: {', '.join(wrong[:_SHOWN])}; expected "
-                "numbers or dates such as 2024-05-31 or 2024-05-31T12:00"
-            )
-        unit = "day" if unit is None else unit
-        days = np.asarray(dates, dtype="datetime64[D]")
+        unit = unit or "day"
         # NumPy's weeks begin on Thursdays, three days after ours.
         late = 3 if unit == "week" else 0
-        times, step = np.unique((days + late).astype(f"datetime64[{_CODES[unit]}]"), return_inverse=True)
+        days = np.asarray(_dates(stamps, numbers), dtype="datetime64[D]") + late
+        times, step = np.unique(days.astype(f"datetime64[{_CODES[unit]}]"), return_inverse=True)
         gap = np.diff(times).astype(np.float64)
         listed = [str(time) for time in (times.astype("datetime64[D]") - late if late else times)]
     if len(listed) < 2:
@@ -92,13 +82,26 @@ def grouped_steps(stamps: Sequence[Any], *, unit: str | None = None, most: int) 
 
 
 def _number(stamp: Any) -> float | None:
-    if isinstance(stamp, bool) or stamp is None or isinstance(stamp, datetime.date):
+    if isinstance(stamp, bool | datetime.date) or stamp is None:
         return None
     try:
         number = float(stamp)
     except (TypeError, ValueError):
         return None
     return number if np.isfinite(number) else None
+
+
+def _dates(stamps: Sequence[Any], numbers: list[float | None]) -> list[np.datetime64 | None]:
+    dates = [_date(stamp) for stamp in stamps]
+    # Where more of the stamps are numbers than are dates, numbers were meant.
+    meant = numbers if numbers.count(None) < dates.count(None) else dates
+    wrong = [f"{stamp!r} (text {i})" for i, stamp in enumerate(stamps) if meant[i] is None]
+    if None in dates:
+        raise CorpusError(
+            f"{len(wrong)} of {len(stamps)} time stamps cannot be read: {', '.join(wrong[:_SHOWN])}; expected "
+            "numbers or dates such as 2024-05-31 or 2024-05-31T12:00"
+        )
+    return dates
 
 
 def _date(stamp: Any) -> np.datetime64 | None:
@@ -109,12 +112,8 @@ def _date(stamp: Any) -> np.datetime64 | None:
     if isinstance(stamp, datetime.date):
         # The day on the clock where it was written, as for a string, whatever its time zone.
         return np.datetime64(stamp.date() if isinstance(stamp, datetime.datetime) else stamp)
-    if not isinstance(stamp, str):
-        return None
-    text = stamp.strip()
-    for attempt in (text, f"{text}-01", f"{text}-01-01"):  # a month, a year
-        try:
-            return np.datetime64(datetime.datetime.fromisoformat(attempt).date())
-        except ValueError:
-            continue
+    if isinstance(stamp, str):
+        for rest in ("", "-01", "-01-01"):  # of a day, a month, a year
+            with contextlib.suppress(ValueError):
+                return np.datetime64(datetime.datetime.fromisoformat(stamp.strip() + rest).date())
     return None

@@ -9,6 +9,15 @@ import warnings
 from collections.abc import Sequence
 from types import ModuleType
 
+# Modules that kept their name, by the room into which they moved.
+_MOVED = {
+    "corpus": "datasets labels readers times",
+    "denotation": "calibration cascade denoter",
+    "evals": "decomposition simulatability",
+    "fitting": "posterior recurrence search",
+    "runtime": "budget cache_dir costs progress sandbox telemetry",
+    "taxonomies": "over_time",
+}
 _NUMERICS = {
     "core": "check cover device divide model normaliser numpyro_program quantities relax sample seeding select",
     "heads": "calibration cascade certify goal_map head joint_head ridge",
@@ -17,15 +26,7 @@ _NUMERICS = {
 }
 # A name stands for all modules below it.
 RENAMED = {
-    "budget": "runtime.budget",
-    "cache_dir": "runtime.cache_dir",
-    "calibration": "denotation.calibration",
-    "cascade": "denotation.cascade",
     "comparison": "comparing.result",
-    "costs": "runtime.costs",
-    "datasets": "corpus.datasets",
-    "decomposition": "evals.decomposition",
-    "denoter": "denotation.denoter",
     "estimation": "fitting.estimate",
     "estimators": "fitting.sklearn",
     "evaluators": "evals.audit",
@@ -35,24 +36,17 @@ RENAMED = {
     "hierarchy": "taxonomies.result",
     "images": "comparing.images",
     "inference": "fitting.denote",
-    "labels": "corpus.labels",
     "language.judge": "denotation.judge",
     "language.lm": "lm",
     "language.store": "lm.store",
-    "over_time": "taxonomies.over_time",
-    "posterior": "fitting.posterior",
-    "progress": "runtime.progress",
-    "readers": "corpus.readers",
-    "recurrence": "fitting.recurrence",
     "representation": "denotation.goal",
-    "sandbox": "runtime.sandbox",
-    "search": "fitting.search",
-    "simulatability": "evals.simulatability",
     "solution": "fitting.result",
     "stability": "fitting.consensus",
-    "telemetry": "runtime.telemetry",
-    "times": "corpus.times",
-} | {f"numerics.{name}": f"numerics.{drawer}.{name}" for drawer, names in _NUMERICS.items() for name in names.split()}
+}
+RENAMED |= {name: f"{room}.{name}" for room, names in _MOVED.items() for name in names.split()}
+RENAMED |= {
+    f"numerics.{name}": f"numerics.{drawer}.{name}" for drawer, names in _NUMERICS.items() for name in names.split()
+}
 
 
 def renamed(name: str) -> str | None:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nlparam.corpus.readers import json_lines
+from nlparam.corpus.readers import is_text_type, json_lines
 from nlparam.errors import CorpusError
 
 SUFFIXES = (".parquet", ".jsonl", ".ndjson")
@@ -197,16 +197,14 @@ def part_name(job: str, file: File, block: Block) -> str:
 
 
 def _plan_parquet(stream: Any, file: File, text_field: str, columns: Sequence[str], batch_size: int) -> Plan:
-    import pyarrow
-    from pyarrow import parquet, types
+    from pyarrow import parquet
 
     opened = parquet.ParquetFile(stream)
     schema, metadata = opened.schema_arrow, opened.metadata
     for name in (text_field, *columns):
         _check_field(file, name, schema.names)
     kind = schema.field(text_field).type
-    kind = kind.value_type if types.is_dictionary(kind) else kind
-    if kind not in (pyarrow.string(), pyarrow.large_string(), pyarrow.string_view()):
+    if not is_text_type(kind):
         raise CorpusError(f"{file.path}: the field {text_field!r} holds {kind}, expected strings")
     footer = min(file.size, metadata.serialized_size + 8)
     stream.seek(file.size - footer)
