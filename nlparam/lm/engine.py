@@ -1,7 +1,6 @@
 """Sends batches of requests to a language model: concurrency, retries, counting and storing, written once."""
 
 import asyncio
-import concurrent.futures
 import dataclasses
 import math
 import random
@@ -23,6 +22,7 @@ from nlparam.lm.base import (
 from nlparam.lm.batching import CLOSE_LIMIT
 from nlparam.lm.standing_still import watch
 from nlparam.lm.store import Store, completion_key
+from nlparam.lm.waiting import result_of
 from nlparam.runtime.budget import Meter
 from nlparam.runtime.costs import Costs
 from nlparam.runtime.pace import Pace
@@ -40,8 +40,8 @@ _Result = TypeVar("_Result")
 class Engine:
     """Runs requests on a language model: asynchronous inside, an ordinary function call outside.
 
-    The work is done in an event loop of its own in a daemon thread, so it can be used where a loop is running already
-    (Jupyter). Message contents pass through `neutralise` on their way out.
+    Its event loop runs in a daemon thread, so it works where a loop is running already (Jupyter). Message contents pass
+    through `neutralise` on their way out.
 
     **Arguments:**
 
@@ -49,11 +49,11 @@ class Engine:
     - `store`: where `complete_stored` looks and keeps; `None` for nowhere.
     - `costs`: counts calls (each try is one), rounds (each batch is one), tokens, retries, failures and proposals.
     - `max_retries`: how often a request is sent again after a `TransientError`.
-    - `timeout`: seconds a request may take, its retries included, on a backend that has no limit of its own for a
-      call and does not run in this process; `None` for no limit.
+    - `timeout`: seconds a request may take, retries included; `None` for no limit. Not for backends that keep time
+      themselves or run in this process.
     - `backoff`: seconds before the first retry; doubled each time, with jitter.
     - `progress`: shows how far `complete_stored` has come.
-    - `meter`: once it says that the budget is spent, no further call is started; by default there is no limit.
+    - `meter`: once the budget is spent, no further call is started; by default there is no limit.
     """
 
     def __init__(
@@ -99,19 +99,16 @@ class Engine:
         return results
 
     def stream(self, requests: Iterable[Request], *, on_result: OnResult) -> None:
-        """Answers requests as they come from an iterator, which is drawn from only as fast as they can be sent.
+        """Answers requests from an iterator, which is drawn from only as fast as they can be sent.
 
-        So a million requests need the memory of those under way. The iterator runs in the engine's thread.
+        At most `lm.max_in_flight` requests are under way at once. They start in the order given, so that a backend with
+        a prefix cache reads a long common beginning once. The iterator and `on_result(index, completion)` run in the
+        engine's thread and must not call the engine; what they raise ends the batch. `on_result` is called as each
+        request finishes, before another takes its place: if it stores the answer, a killed run loses only what was in
+        flight. When the budget is spent, no further request is sent, and those under way are waited for.
 
-        At most `lm.max_in_flight` requests are under way at once, and they start in the order given, so that a backend
-        with a prefix cache reads a long common beginning once. `on_result(index, completion)` is called as each request
-        finishes, in the engine's thread, before another takes its place: when it stores the answer, a killed run has
-        lost no more than what was in flight. It must not call the engine; what it raises ends the batch.
-
-        Once `meter` says that the budget is spent no further request is sent; those under way are waited for.
-
-        Raises `LanguageModelError` at once if the backend says so before anything was answered, if nothing in the batch
-        was answered, or if `PATIENCE` (at least `lm.max_in_flight`) requests in a row failed.
+        Raises `LanguageModelError` at once if the backend as a whole fails, if nothing in the batch was answered, or if
+        `PATIENCE` (at least `lm.max_in_flight`) requests in a row failed.
         """
         if threading.current_thread() is self._thread:
             raise RuntimeError("Engine was called from on_result or from a backend: it would wait for itself")
@@ -136,11 +133,9 @@ class Engine:
         missing: dict[Request, list[int]] = {}
         for index, request in enumerate(requests):
             if request.labels is not None:
-                raise ValueError(
-                    "got a request with labels, expected one for text: label reads are stored as judgments"
-                )
+                raise ValueError("got a request with labels, expected one for text: label reads are judgments")
             request = _neutral(request)
-            stored = self.store.get_completion(self._key(request)) if self.store is not None else None
+            stored = None if self.store is None else self.store.get_completion(self._key(request))
             if stored is None:
                 missing.setdefault(request, []).append(index)
             else:
@@ -189,19 +184,16 @@ class Engine:
             self._thread.start()
         future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         try:
-            # Short waits: on Windows a long one cannot be interrupted from the keyboard.
-            while not future.done():
-                concurrent.futures.wait([future], timeout=0.5)
-            return future.result()
+            return result_of(future)
         except BaseException:
             future.cancel()
             raise
 
     async def _stream(self, requests: Iterable[Request], on_result: OnResult) -> None:
-        waiting = enumerate(requests)
+        waiting, pace = enumerate(requests), Pace()
         n_requests = len(requests) if isinstance(requests, Sequence) else None
-        patience, n_workers = max(PATIENCE, self.lm.max_in_flight), max(1, self.lm.max_in_flight)
-        batch, pace = _Batch(patience=patience, answered_before=self._answered, n_requests=n_requests), Pace()
+        n_workers = max(1, self.lm.max_in_flight if n_requests is None else min(self.lm.max_in_flight, n_requests))
+        batch = _Batch(max(PATIENCE, self.lm.max_in_flight), self._answered, n_requests)
 
         def keep(index: int, completion: Completion) -> None:
             on_result(index, completion)
@@ -209,22 +201,16 @@ class Engine:
                 pace.answered()
                 self._progress.tell(self.meter.seconds_ahead(pace.seconds_each or 0.0))
 
-        if n_requests is not None:
-            n_workers = min(n_workers, n_requests)
-        workers = [
-            asyncio.create_task(self._work(waiting, batch, keep), name=f"request worker {number}")
-            for number in range(n_workers)
-        ]
+        workers = [asyncio.create_task(self._work(waiting, batch, keep)) for _ in range(n_workers)]
         watching = [asyncio.create_task(watch(self.lm, self.meter))] if self.lm.in_process else []
         answered = asyncio.gather(*workers)
         try:
             await asyncio.wait([answered, *watching], return_when=asyncio.FIRST_COMPLETED)
             await (answered if answered.done() else watching[0])
         finally:
-            tasks = [*workers, *watching]
-            for task in tasks:
+            for task in (*workers, *watching):
                 task.cancel()
-            await asyncio.gather(answered, *tasks, return_exceptions=True)
+            await asyncio.gather(answered, *workers, *watching, return_exceptions=True)
         batch.finished()
 
     async def _work(self, waiting: Iterator[tuple[int, Request]], batch: "_Batch", on_result: OnResult) -> None:
@@ -251,9 +237,7 @@ class Engine:
     async def _complete(self, request: Request) -> Completion | None:
         if request.has_images and not self.lm.takes_images:
             raise reads_no_images(self.lm.where)
-        loop = asyncio.get_running_loop()
-        deadline = math.inf
-        tries = 0
+        loop, deadline, tries = asyncio.get_running_loop(), None, 0
         while True:
             try:
                 async with self.lm.slot(request):
@@ -267,7 +251,7 @@ class Engine:
                     tries += 1
                     self.meter.under_way += 1
                     try:
-                        async with asyncio.timeout_at(None if self._timeout is None else deadline):
+                        async with asyncio.timeout_at(deadline):
                             completion = await self.lm.complete(request)
                         completion = dataclasses.replace(completion, text=whole_characters(completion.text))
                         self.costs.prompt_tokens += completion.prompt_tokens
@@ -282,7 +266,7 @@ class Engine:
                 ) from error
             except TransientError as error:
                 delay = self._delay(tries, error.retry_after)
-                if tries > self._max_retries or loop.time() + delay >= deadline:
+                if tries > self._max_retries or (deadline is not None and loop.time() + delay >= deadline):
                     raise
                 self.costs.retries += 1
                 await asyncio.sleep(delay)
@@ -297,15 +281,14 @@ class Engine:
         return min(self._backoff * 2.0 ** (tries - 1), BACKOFF_LIMIT) * self._jitter.uniform(0.5, 1.5)
 
     async def _shut_down(self) -> None:
-        loop = asyncio.get_running_loop()
-        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
         try:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self.lm.aclose()
         finally:
-            loop.stop()
+            asyncio.get_running_loop().stop()
 
 
 @dataclasses.dataclass
@@ -314,28 +297,28 @@ class _Batch:
 
     patience: int
     answered_before: bool
-    n_requests: int | None = None  # where it is known
+    n_requests: int | None  # where it is known
     n_drawn: int = 0
     n_answered: int = 0
-    in_a_row: int = 0
+    failed_in_a_row: int = 0
     last: Exception | None = None
     backend_failed: bool = False
 
     def answered(self) -> None:
         self.n_answered += 1
-        self.in_a_row = 0
+        self.failed_in_a_row = 0
 
     def failed(self, error: LanguageModelError | TransientError) -> None:
         self.last = error
         if isinstance(error, RequestError):  # says nothing about the requests to come
             return
         self.backend_failed = True
-        self.in_a_row += 1
+        self.failed_in_a_row += 1
         if isinstance(error, LanguageModelError):  # the backend as a whole: it is gone, or is another
             raise error
-        if self.in_a_row >= self.patience:
+        if self.failed_in_a_row >= self.patience:
             raise LanguageModelError(
-                f"the language model failed {self.in_a_row} times in a row, with {self.n_answered} of "
+                f"the language model failed {self.failed_in_a_row} times in a row, with {self.n_answered} of "
                 f"{self.n_requests or self.n_drawn} requests answered; the last failure: {error}"
             ) from error
 

@@ -5,20 +5,19 @@ import contextvars
 import json
 import os
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 from nlparam.errors import LanguageModelError
 from nlparam.lm.base import AbstractLanguageModel, Completion, Request, RequestError, TransientError
 from nlparam.lm.server import address, answers, errors, probe
 from nlparam.lm.server.answers import AnswerReader
-from nlparam.lm.server.blocking import run_in_a_loop_of_its_own
 from nlparam.lm.server.limit import AdaptiveLimit
 from nlparam.lm.server.outage import Outage, wait_for_any
 from nlparam.lm.server.probe import Capabilities, Dialect
 from nlparam.lm.server.served import Served, choose
-
-if TYPE_CHECKING:
-    from nlparam.lm.server.transport import Transport
+from nlparam.lm.server.transport import ConnectionFailedError, Reply, Transport
+from nlparam.lm.waiting import in_thread
 
 _CHECK_TIMEOUT = 5.0  # seconds for the question whether a server is back
 _Result = TypeVar("_Result")
@@ -93,7 +92,7 @@ class ServerModel(AbstractLanguageModel):
     @property
     def identity(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - the server is asked when needed
         if self._served is None:
-            self._served = run_in_a_loop_of_its_own(lambda: self._alone(self._look_up_in_time))
+            self._served = self._blocking(self._look_up)
         return self._served.identity
 
     @property
@@ -110,20 +109,19 @@ class ServerModel(AbstractLanguageModel):
 
         Raises `LanguageModelError` if the server is not there or does not answer at all.
         """
-        return run_in_a_loop_of_its_own(lambda: self._alone(lambda transport: self._survey(transport, labels)))
+        return self._blocking(lambda transport: self._survey(transport, labels))
 
     def slot(self, request: Request) -> "Slot":
         return Slot(self._when_back, request)
 
     async def complete(self, request: Request) -> Completion:
-        transport, dialect = self._open(), self._dialect
-        try:
-            async with asyncio.timeout(self._timeout):
-                if self._served is None or not dialect.knows(request):
-                    return await self._introduce(transport, request)
-                answer = await self._ask(transport, "chat", await _body(dialect, self._served.name, request))
-        except TimeoutError as error:
-            raise self._hangs() from error
+        transport = self._open()
+        if self._served is None:
+            self._served = await self._look_up(transport)
+        dialect = self._dialect
+        if not dialect.knows(request):
+            return await self._introduce(transport, self._served.name, request)
+        answer = await self._ask(transport, "chat", await _body(dialect, self._served.name, request))
         return self._answers.read(request, answer, exact=dialect.reads_exactly(request))[0]
 
     async def aclose(self) -> None:
@@ -192,90 +190,70 @@ class ServerModel(AbstractLanguageModel):
                 "it does, then run the same command again: what was answered is kept"
             )
 
-    def _open(self) -> "Transport":
+    def _open(self) -> Transport:
         # Made inside the event loop that will use it, and again after `aclose` or in another loop.
         loop = asyncio.get_running_loop()
         if self._transport is None or self._loop is not loop:
-            from nlparam.lm.server.transport import Transport
-
             self._transport = Transport(self.base_url, self._headers)
             self._loop = loop
             self._one_at_first, self._first = asyncio.Lock(), None
         return self._transport
 
-    async def _alone(self, work: "Callable[[Transport], Awaitable[_Result]]") -> _Result:
-        from nlparam.lm.server.transport import Transport
+    def _blocking(self, work: Callable[[Transport], Awaitable[_Result]]) -> _Result:
+        """Work for a caller who waits for it, in an event loop and with a connection of its own."""
 
-        transport = Transport(self.base_url, self._headers)
-        try:
-            return await work(transport)
-        except TimeoutError as error:
-            raise self._hangs() from error
-        finally:
-            await transport.aclose()
+        async def alone() -> _Result:
+            transport = Transport(self.base_url, self._headers)
+            try:
+                return await work(transport)
+            finally:
+                await transport.aclose()
 
-    async def _survey(self, transport: "Transport", labels: tuple[str, ...]) -> Capabilities:
+        return in_thread(lambda: asyncio.run(alone()), name="nlparam-server")
+
+    async def _survey(self, transport: Transport, labels: tuple[str, ...]) -> Capabilities:
         from nlparam.lm.server.survey import survey
 
-        served = self._served = await self._look_up_in_time(transport)
+        try:
+            served = self._served = await self._look_up(transport)
+            ask, tokenize = partial(self._ask, transport, "chat"), partial(self._tokenize, transport)
+            return await survey(served.name, labels, served.context, ask, tokenize)
+        except TransientError as error:
+            raise LanguageModelError(str(error)) from error
 
-        async def tokenize(text: str) -> list[int] | None:
-            async with asyncio.timeout(self._timeout):
-                return await self._tokenize(transport, text)
-
-        async def ask(body: bytes) -> bytes:
-            try:
-                async with asyncio.timeout(self._timeout):
-                    return await self._ask(transport, "chat", body)
-            except TransientError as error:
-                raise LanguageModelError(str(error)) from error
-
-        return await survey(served.name, labels, served.context, ask, tokenize)
-
-    async def _introduce(self, transport: "Transport", request: Request) -> Completion:
+    async def _introduce(self, transport: Transport, model: str, request: Request) -> Completion:
         """The first request of its kind: what the server refuses is left out from then on."""
-        if self._served is None:
-            self._served = await self._look_up(transport)
         dialect = self._dialect.copy()
         if request.labels is not None and request.labels not in dialect.token_ids:
-            found = await probe.single_tokens(request.labels, lambda text: self._tokenize(transport, text))
-            # A label without a token of its own cannot be read by number.
-            whole = found is not None and all(found.values())
-            ids = [number for label in found.values() for number in label.values()] if found and whole else []
-            dialect.token_ids[request.labels] = tuple(dict.fromkeys(ids))
-            self._dialect.token_ids[request.labels] = dialect.token_ids[request.labels]
+            found = await probe.single_tokens(request.labels, partial(self._tokenize, transport))
+            for knowing in (dialect, self._dialect):
+                knowing.token_ids[request.labels] = probe.numbers(found)
         while True:
             try:
-                answer = await self._ask(transport, "chat", await _body(dialect, self._served.name, request))
+                answer = await self._ask(transport, "chat", await _body(dialect, model, request))
                 break
             except errors.RefusalError as refusal:
                 if not dialect.refused(refusal.said):
                     raise
         completion, top = self._answers.read(request, answer)
-        dialect.accepted(self._served.name, request, top)
+        dialect.accepted(model, request, top)
         self._dialect = dialect
         return completion
 
-    async def _look_up_in_time(self, transport: "Transport") -> Served:
-        async with asyncio.timeout(self._timeout):
-            return await self._look_up(transport)
-
-    async def _look_up(self, transport: "Transport") -> Served:
+    async def _look_up(self, transport: Transport) -> Served:
         answer = await self._ask(transport, "models")
         content = answers.parsed(answer)
         if not isinstance(content, dict) or not isinstance(content.get("data") or [], list):
             raise self._answers.not_the_api(answer)
         return self._choose(content.get("data") or ())
 
-    async def _tokenize(self, transport: "Transport", text: str) -> list[int] | None:
-        from nlparam.lm.server.transport import ConnectionFailedError
-
+    async def _tokenize(self, transport: Transport, text: str) -> list[int] | None:
         assert self._served is not None
         # vLLM reads the first three fields, llama-server the last two.
         asked = {"model": self._served.name, "prompt": text, "add_special_tokens": False}
         asked |= {"content": text, "add_special": False}
         try:
-            reply = await transport.send("tokenize", json.dumps(asked).encode())
+            reply = await self._send(transport, "tokenize", json.dumps(asked).encode())
         except ConnectionFailedError:
             return None
         content = answers.parsed(reply.body) if reply.status == 200 else None
@@ -283,12 +261,10 @@ class ServerModel(AbstractLanguageModel):
         usable = isinstance(tokens, list) and all(isinstance(token, int) for token in tokens)
         return tokens if usable else None
 
-    async def _ask(self, transport: "Transport", what: str, body: bytes | None = None) -> bytes:
+    async def _ask(self, transport: Transport, what: str, body: bytes | None = None) -> bytes:
         """What the server answers, if the status is 200; raises what another status or a lost connection means."""
-        from nlparam.lm.server.transport import ConnectionFailedError
-
         try:
-            reply = await transport.send(what, body)
+            reply = await self._send(transport, what, body)
         except ConnectionFailedError as error:
             if self._is_known:
                 self.outage.begin(str(error))
@@ -303,10 +279,19 @@ class ServerModel(AbstractLanguageModel):
             reply.status, reply.body, reply.retry_after, where=self.where, how_to_start=self._how_to_start()
         )
 
+    async def _send(self, transport: Transport, what: str, body: bytes | None = None) -> Reply:
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await transport.send(what, body)
+        except TimeoutError as error:
+            message = f"no answer from {self.where} within {self._timeout:g} s"
+            if not self._is_known:
+                raise LanguageModelError(f"{message}: restart the server, or allow a call more time") from error
+            self.outage.begin(message)
+            raise errors.OverloadError(message) from error
+
     async def _is_back(self) -> bool:
         """Whether the server can be asked again; raises `LanguageModelError` if it now serves another model."""
-        from nlparam.lm.server.transport import ConnectionFailedError
-
         transport = self._open()
         try:
             async with asyncio.timeout(min(_CHECK_TIMEOUT, self._timeout)):
@@ -332,13 +317,6 @@ class ServerModel(AbstractLanguageModel):
 
     def _choose(self, listed: Iterable[Any]) -> Served:
         return choose(listed, self._model, where=self.where, how_to_start=self._how_to_start())
-
-    def _hangs(self) -> Exception:
-        message = f"no answer from {self.where} within {self._timeout:g} s"
-        if self._is_known:
-            self.outage.begin(message)
-            return errors.OverloadError(message)
-        return LanguageModelError(f"{message}: restart the server, or allow a call more time")
 
     def _how_to_start(self) -> str:
         return address.how_to_start(self.base_url, self._model)

@@ -174,6 +174,13 @@ async def single_tokens(
     return found
 
 
+def numbers(found: dict[str, dict[str, int]] | None) -> tuple[int, ...]:
+    """The numbers that `single_tokens` found; none if a label has no token of its own and cannot be read by number."""
+    if not found or not all(found.values()):
+        return ()
+    return tuple(dict.fromkeys(number for label in found.values() for number in label.values()))
+
+
 def choice_fields(answer: str) -> dict[str, Any]:
     """Fields that leave a vLLM server no other answer than this one."""
     return {"structured_outputs": {"choice": [answer]}, "max_completion_tokens": 16}

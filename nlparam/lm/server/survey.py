@@ -38,8 +38,7 @@ async def survey(
 
     found = await probe.single_tokens(labels, tokenize)
     request = Request((_QUESTION,), labels=labels)
-    ids = [number for label in found.values() for number in label.values()] if found and all(found.values()) else []
-    dialect = Dialect(token_ids={labels: tuple(ids)})
+    dialect = Dialect(token_ids={labels: probe.numbers(found)})
     choice = await _read(model, request, dialect, counted)
     exact = bool(dialect.exact)
     if exact:  # the likeliest tokens were not listed, so they are asked for once more
