@@ -6,14 +6,20 @@ import re
 import numpy as np
 import pytest
 
+from nlparam.evals.simulatability.page import NOTHING
 from nlparam.fitting.recurrence import Recurrence, Stability
 from nlparam.results.page.text import visible
 from tests.fitting.page.test_report import HOSTILE
 from tests.helpers.browser import Visit, barriers, launched
 from tests.helpers.handmade_fit import fit_of, make_fit
 from tests.helpers.handmade_results import make_comparison, make_taxonomy, make_update
+from tests.helpers.sibling_results import MAKERS, report_of
 
+# How many charts each page has.
+CHARTS = {"fit": 2, "times": 4, "taxonomy": 5, "comparison": 1}
+CHARTS |= {"simulated": 2, "decomposed": 1, "audited": 4, "guarded": 3, "executed": 3}
 PAGES = ["fit", "times", "taxonomy", "comparison"]
+SEARCHED = {"simulated": "counterfactuals", "decomposed": "texts", "guarded": "mistakes", "executed": "failures"}
 # A line of a megabyte, and letters that stack marks.
 EXTREME = ["x" * 1_000_000, "a" + "\u0301" * 500]
 EVIL = [*HOSTILE, *EXTREME]
@@ -22,7 +28,7 @@ TEXTS = [*EVIL, *(f"Story {i} about a subject and its consequences." for i in ra
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """One page of each kind; all but "times" made of texts that try to get out."""
+    """One page of each kind; all but "times" and "ordinary" made of texts that try to get out."""
     folder = tmp_path_factory.mktemp("pages")
     names, rng = HOSTILE[:4], np.random.default_rng(0)
     settings = {"goal": HOSTILE[0], "lm": HOSTILE[2], HOSTILE[3]: EVIL}
@@ -40,6 +46,9 @@ def folder(tmp_path_factory):
     taxonomy.report(folder / "taxonomy.html", update=update)
     comparison = make_comparison(texts=TEXTS, groups=(HOSTILE[0], "after"), predicates=HOSTILE[:10], settings=settings)
     comparison.report(folder / "comparison.html")
+    for name in MAKERS:
+        (folder / f"{name}.html").write_text(report_of(name, HOSTILE), encoding="utf-8")
+    (folder / "ordinary.html").write_text(report_of("simulated"), encoding="utf-8")
     return folder
 
 
@@ -49,15 +58,18 @@ def browser():
         yield browser
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", CHARTS)
 def test_a_page_opens_without_an_error_and_asks_for_nothing(browser, folder, name):
     with Visit(browser, folder / f"{name}.html") as visit:
-        assert visit.wait_for_charts() == {"fit": 2, "times": 4, "taxonomy": 5, "comparison": 1}[name]
-        visit.page.locator("button[data-open=all]").first.click()
+        assert visit.wait_for_charts() == CHARTS[name]
+        if name in PAGES:
+            visit.page.locator("button[data-open=all]").first.click()
         visit.page.mouse.wheel(0, 20_000)
         assert visit.problems == []
         assert visit.requests == [(folder / f"{name}.html").as_uri()]
-        assert visit.page.locator(".chart svg").count() == visit.page.locator("[data-chart]").count()
+        assert visit.page.locator(".chart svg").count() == CHARTS[name]
+        assert visit.page.locator("iframe, img, [onmouseover], [onfocus], [onerror]").count() == 0
+        assert visit.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def words(cells):
@@ -73,10 +85,51 @@ def test_hostile_texts_are_read_as_they_are(browser, folder, name):
             page.locator("#texts-search").fill(visible(text))
             shown = " ".join(visible(text).split())
             visit.wait_until(lambda shown=shown: shown in words(page.locator("#texts-table td.quoted")))
-        assert page.locator("iframe, img, [onmouseover], [onfocus], [onerror]").count() == 0
         assert page.locator("h1").inner_text().lower() == visible(HOSTILE[0])
         assert visit.problems == []
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("name", SEARCHED)
+def test_hostile_texts_in_tables_are_found_and_read_as_they_are(browser, folder, name):
+    key = SEARCHED[name]
+    with Visit(browser, folder / f"{name}.html") as visit:
+        cells = visit.page.locator(f"#table-{key} tbody tr:not([hidden]) td.quoted")
+        for text in HOSTILE:
+            shown = " ".join(visible(text).split())
+            visit.page.locator(f"#search-{key}").fill(shown)
+            visit.wait_until(lambda shown=shown: any(shown in cell for cell in words(cells)))
+        assert visit.problems == []
+
+
+def test_rows_are_searched_chosen_sorted_and_paged(browser, folder):
+    with Visit(browser, folder / "ordinary.html") as visit:
+        page = visit.page
+        rows = page.locator("#table-counterfactuals tbody tr:not([hidden])")
+        status = page.locator("#status-counterfactuals")
+        assert status.inner_text() == "40 rows, 1 to 25 shown"
+        assert rows.count() == 25
+        page.locator("#next-counterfactuals").click()
+        assert (status.inner_text(), rows.count()) == ("40 rows, 26 to 40 shown", 15)
+        assert page.locator("#page-counterfactuals").inner_text() == "Page 2 of 2"
+        assert page.locator("#next-counterfactuals").is_disabled()
+        page.get_by_label("Outcome").select_option(NOTHING)
+        assert (status.inner_text(), rows.count()) == ("10 of 40 rows, 1 to 10 shown", 10)
+        assert {text.split("\t")[2] for text in rows.all_inner_texts()} == {NOTHING}
+        page.locator("#search-counterfactuals").fill("KETTLE")
+        visit.wait_until(lambda: rows.count() < 10)
+        assert all("kettle" in text for text in rows.all_inner_texts())
+        page.locator("#search-counterfactuals").fill("nowhere to be found")
+        visit.wait_until(lambda: status.inner_text() == "No row fits.")
+        page.locator("#search-counterfactuals").fill("")
+        page.get_by_label("Outcome").select_option("")
+        visit.wait_until(lambda: rows.count() == 25)
+        # Sorting orders what was found, and shows its first page.
+        page.locator("#table-counterfactuals thead button", has_text="No.").press("Enter")
+        assert page.locator("#table-counterfactuals th[aria-sort]").get_attribute("aria-sort") == "descending"
+        numbers = [int(text.split("\t")[0]) for text in rows.all_inner_texts()]
+        assert numbers == sorted(numbers, reverse=True)
+        assert numbers[0] == 4
+        assert visit.problems == []
 
 
 def numbers(page, heading):
@@ -241,15 +294,16 @@ def test_the_keyboard_reaches_the_content_first(browser, folder):
         assert page.evaluate("document.activeElement.id") == "main"
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", CHARTS)
 def test_a_telephone_shows_the_page_without_moving_it_sideways(browser, folder, name):
     with Visit(browser, folder / f"{name}.html", viewport={"width": 360, "height": 740}) as visit:
         visit.wait_for_charts()
-        visit.page.locator("button[data-open=all]").first.click()
+        for button in visit.page.locator("button[data-open=all]").all()[:1]:
+            button.click()
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", CHARTS)
 def test_axe_finds_no_barrier(browser, folder, name, scheme):
     assert barriers(browser, folder / f"{name}.html", scheme) == []

@@ -1,4 +1,4 @@
-"""The reports of the sibling systems: what they show, in a browser too, and that no text in them can act."""
+"""The reports of the sibling systems: what they show, and that no text in them can act."""
 
 import dataclasses
 import json
@@ -15,42 +15,17 @@ from nlparam.evals.audit.page import describe_audit
 from nlparam.evals.code import execution_report, probe
 from nlparam.evals.code.page import reason
 from nlparam.evals.decomposition import parse
-from nlparam.evals.simulatability.page import NOTHING, RIGHT, describe_simulatability, outcome
+from nlparam.evals.simulatability.page import RIGHT, describe_simulatability, outcome
 from nlparam.guard.page import kept
 from nlparam.results.folder import report_beside, write_json
-from nlparam.results.page.sections import (
-    MAX_DRAWN,
-    MAX_ROWS,
-    Cell,
-    Chart,
-    Column,
-    Counts,
-    Interval,
-    Table,
-    interval_chart,
-    table,
-)
-from nlparam.results.page.text import visible
+from nlparam.results.page.blocks import Cell, Chart, Column, Counts, Table
+from nlparam.results.page.sections import MAX_DRAWN, MAX_ROWS, Interval, interval_chart, table
 from tests.evals.audit.test_audit import made
 from tests.fitting.page.test_report import HOSTILE, Page
-from tests.helpers.browser import Visit, barriers, launched
 from tests.helpers.handmade_results import make_comparison
-from tests.helpers.sibling_results import audited, decomposed, executed, guarded, simulated
+from tests.helpers.sibling_results import MAKERS, report_of
 
-MAKERS = {
-    "simulated": simulated,
-    "decomposed": decomposed,
-    "audited": audited,
-    "guarded": guarded,
-    "executed": lambda texts=(): executed(texts)[0],
-}
 CHARTS = {"simulated": 2, "decomposed": 1, "audited": 4, "guarded": 3, "executed": 3}
-SEARCHED = {
-    "simulated": "counterfactuals",
-    "decomposed": "texts",
-    "guarded": "mistakes",
-    "executed": "failures",
-}
 EVIL = [*HOSTILE, "a\u202eb\u2066c", "\x1b[31mred\x1b[0m"]
 
 
@@ -59,117 +34,19 @@ def plain():
     return {name: make() for name, make in MAKERS.items()}
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory, plain):
-    """Each page of ordinary texts, and of texts that try to get out."""
-    folder = tmp_path_factory.mktemp("siblings")
-    hostile = {name: make(EVIL) for name, make in MAKERS.items()}
-    for ending, results in (("", plain), ("-evil", hostile)):
-        for name, result in results.items():
-            more = executed(EVIL if ending else ())[1] if name == "executed" else {}
-            assert result.report(folder / f"{name}{ending}.html", **more) == read(folder, f"{name}{ending}")
-    return folder
-
-
-def read(folder, name):
-    return (folder / f"{name}.html").read_text(encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with launched() as browser:
-        yield browser
-
-
 @pytest.mark.parametrize("name", MAKERS)
-def test_hostile_texts_add_no_element_and_no_attribute(folder, name):
-    evil, ordinary = Page(read(folder, f"{name}-evil")), Page(read(folder, name))
+def test_hostile_texts_add_no_element_and_no_attribute(name):
+    text = report_of(name, EVIL)
+    evil, ordinary = Page(text), Page(report_of(name))
     attributes = [{a for element in page.elements for a in element.attributes} for page in (evil, ordinary)]
     assert {element.tag for element in evil.elements} <= {element.tag for element in ordinary.elements} | {"ul", "li"}
     assert attributes[0] <= attributes[1] | {"hidden"}
     assert not any(attribute.startswith("on") for attribute in attributes[0])
-    # Theme, Vega, page, tables, texts, and the data of the charts.
-    assert len(evil.all("script")) == 5 + CHARTS[name]
+    # Theme, Vega, page, tables, and the data of the charts.
+    assert len(evil.all("script")) == 4 + CHARTS[name]
     for element in evil.all("a"):
         assert str(element.attributes["href"]).startswith("#")
-    text = read(folder, f"{name}-evil")
     assert not re.search("[\x00-\x08\x0b\x1b\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text)
-
-
-@pytest.mark.parametrize("name", MAKERS)
-def test_a_page_opens_without_an_error_and_asks_for_nothing(browser, folder, name):
-    for ending in ("", "-evil"):
-        with Visit(browser, folder / f"{name}{ending}.html") as visit:
-            assert visit.wait_for_charts() == CHARTS[name]
-            visit.page.mouse.wheel(0, 20_000)
-            assert visit.problems == []
-            assert visit.requests == [(folder / f"{name}{ending}.html").as_uri()]
-            assert visit.page.locator(".chart svg").count() == CHARTS[name]
-            assert visit.page.locator("iframe, img, [onmouseover], [onfocus], [onerror]").count() == 0
-            assert visit.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-
-
-@pytest.mark.parametrize("name", SEARCHED)
-def test_hostile_texts_are_found_and_read_as_they_are(browser, folder, name):
-    key = SEARCHED[name]
-    with Visit(browser, folder / f"{name}-evil.html") as visit:
-        page = visit.page
-        for text in EVIL:
-            shown = " ".join(visible(text).split())
-            page.locator(f"#search-{key}").fill(shown)
-            cells = page.locator(f"#table-{key} tbody tr:not([hidden]) td.quoted")
-            visit.wait_until(
-                lambda shown=shown, cells=cells: any(shown in " ".join(t.split()) for t in cells.all_inner_texts())
-            )
-        assert visit.problems == []
-
-
-def test_rows_are_searched_chosen_sorted_and_paged(browser, folder):
-    with Visit(browser, folder / "simulated.html") as visit:
-        page = visit.page
-        rows = page.locator("#table-counterfactuals tbody tr:not([hidden])")
-        status = page.locator("#status-counterfactuals")
-        assert status.inner_text() == "40 rows, 1 to 25 shown"
-        assert rows.count() == 25
-        page.locator("#next-counterfactuals").click()
-        assert (status.inner_text(), rows.count()) == ("40 rows, 26 to 40 shown", 15)
-        assert page.locator("#page-counterfactuals").inner_text() == "Page 2 of 2"
-        assert page.locator("#next-counterfactuals").is_disabled()
-        page.get_by_label("Outcome").select_option(NOTHING)
-        assert (status.inner_text(), rows.count()) == ("10 of 40 rows, 1 to 10 shown", 10)
-        assert {text.split("\t")[2] for text in rows.all_inner_texts()} == {NOTHING}
-        page.locator("#search-counterfactuals").fill("KETTLE")
-        visit.wait_until(lambda: rows.count() < 10)
-        assert all("kettle" in text for text in rows.all_inner_texts())
-        page.locator("#search-counterfactuals").fill("nowhere to be found")
-        visit.wait_until(lambda: status.inner_text() == "No row fits.")
-        page.locator("#search-counterfactuals").fill("")
-        page.get_by_label("Outcome").select_option("")
-        visit.wait_until(lambda: rows.count() == 25)
-        # Sorting orders what was found, and shows its first page.
-        heading = page.locator("#table-counterfactuals thead button", has_text="No.")
-        heading.press("Enter")
-        assert page.locator("#table-counterfactuals th[aria-sort]").get_attribute("aria-sort") == "descending"
-        numbers = [int(text.split("\t")[0]) for text in rows.all_inner_texts()]
-        assert numbers == sorted(numbers, reverse=True)
-        assert numbers[0] == 4
-        assert visit.problems == []
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", MAKERS)
-def test_axe_finds_no_barrier(browser, folder, name, scheme):
-    assert barriers(browser, folder / f"{name}.html", scheme) == []
-
-
-@pytest.mark.parametrize("name", MAKERS)
-def test_a_telephone_and_paper_show_the_page(browser, folder, name):
-    with Visit(browser, folder / f"{name}.html", viewport={"width": 360, "height": 740}) as visit:
-        visit.wait_for_charts()
-        assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360
-        visit.page.emulate_media(media="print")
-        for hidden in ("nav", "#theme", ".controls"):
-            assert all(not found.is_visible() for found in visit.page.locator(hidden).all())
 
 
 @pytest.mark.parametrize("name", MAKERS)
@@ -197,7 +74,7 @@ def test_every_explanation_and_counterfactual_is_on_the_page(plain):
     assert drawn.view.items[-1].startswith("4. ")
     assert math.isnan(drawn.view.values[0, -1])
     assert drawn.view.values[1, -1] == 0
-    assert [row[4].text for row in page.card.rows][3] == "–"
+    assert [row[4].text for row in page.first.rows][3] == "–"
 
 
 def test_a_decomposition_says_which_texts_and_parts_are_wrong(plain):

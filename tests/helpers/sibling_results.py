@@ -147,3 +147,20 @@ def executed(texts: Sequence[str] = ()) -> tuple[Executed, dict[str, Any]]:
     verdicts[-1] = Verdict(False, None, "the tests need a package", broken=True)
     found = Executed(problems, code, verdicts, frozenset({"landlock", "seccomp"}))
     return found, {"probe": probe(found)}
+
+
+MAKERS = {
+    "simulated": simulated,
+    "decomposed": decomposed,
+    "audited": audited,
+    "guarded": guarded,
+    "executed": lambda texts=(): executed(texts)[0],
+}
+
+
+def report_of(name: str, texts: Sequence[str] = ()) -> str:
+    """The report of one of `MAKERS`."""
+    if name != "executed":
+        return MAKERS[name](texts).report()
+    result, more = executed(texts)
+    return result.report(**more)

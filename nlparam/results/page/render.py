@@ -10,7 +10,7 @@ from nlparam.results.page.text import as_json, visible
 
 _TEMPLATES = Path(__file__).parent / "templates"
 # The theme is set before anything is drawn; the others find the elements that they serve.
-_HEAD_SCRIPT, _SCRIPTS = "theme.js", ("report.js", "tables.js", "texts.js")
+_HEAD_SCRIPT, _SCRIPTS = "theme.js", ("report.js", "tables.js")
 
 
 def render(template: str, *, charts: dict[str, dict[str, Any]] | None = None, **context: Any) -> str:
