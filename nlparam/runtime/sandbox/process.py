@@ -29,11 +29,7 @@ _LOOK, _MOST_FILES = 0.25, 10_000
 
 
 class Died(Exception):
-    """The worker is gone: it took too long, answered too much or what cannot be read, or ended. `why` says which."""
-
-    def __init__(self, why: str):
-        super().__init__(why)
-        self.why = why
+    """The worker is gone, and this says why: it took too long, answered too much or what cannot be read, or ended."""
 
 
 class Worker:
@@ -94,19 +90,14 @@ class Worker:
         said = self._next(seconds)
         if said is None:
             try:
-                why = f"its process ended ({_said(self._process.wait(timeout=2))})"
+                raise self._died(f"its process ended ({_said(self._process.wait(timeout=2))})")
             except subprocess.TimeoutExpired:
-                why = "it can answer no more: its output is closed"
-            self.close()
-            raise Died(why)
-        try:
+                raise self._died("it can answer no more: its output is closed") from None
+        with contextlib.suppress(ValueError, RecursionError):
             answer = json.loads(said) if len(said) <= self.limits.answer else None
-        except (ValueError, RecursionError):
-            answer = None
-        if not isinstance(answer, dict) or answer.get("to") != to:
-            self.close()
-            raise Died("its answer is too long or cannot be read")
-        return answer
+            if isinstance(answer, dict) and answer.get("to") == to:
+                return answer
+        raise self._died("its answer is too long or cannot be read")
 
     def close(self) -> None:
         """Kills the worker, whatever it is doing, with all that it started, and deletes its folder."""
@@ -123,10 +114,9 @@ class Worker:
                 if pipe is not None:
                     pipe.close()
         # What cannot be deleted stays: no verdict is lost for it.
-        with contextlib.suppress(OSError, RecursionError):
-            _flatten(self._folder.name)
-        with contextlib.suppress(OSError, RecursionError):
-            self._folder.cleanup()
+        for delete in (functools.partial(_flatten, self._folder.name), self._folder.cleanup):
+            with contextlib.suppress(OSError, RecursionError):
+                delete()
 
     def __enter__(self) -> "Worker":
         return self
@@ -138,18 +128,16 @@ class Worker:
         """What the worker says next; `None` if it can say nothing more."""
         end = time.monotonic() + seconds
         while True:
-            try:
+            with contextlib.suppress(queue.Empty):
                 return self._answers.get(timeout=min(_LOOK, max(0.0, end - time.monotonic())))
-            except queue.Empty:
-                pass
-            why = None
             if time.monotonic() >= end:
-                why = f"it took more than {seconds:.3g} s"
-            elif self._private is not None and _overfull(self._private, self.limits.disk):
-                why = f"its folder holds more than {self.limits.disk >> 20:,} MiB or {_MOST_FILES:,} files"
-            if why is not None:
-                self.close()
-                raise Died(why)
+                raise self._died(f"it took more than {seconds:.3g} s")
+            if self._private is not None and _overfull(self._private, self.limits.disk):
+                raise self._died(f"its folder holds more than {self.limits.disk >> 20:,} MiB or {_MOST_FILES:,} files")
+
+    def _died(self, why: str) -> Died:
+        self.close()
+        return Died(why)
 
     def _write(self, line: bytes) -> None:
         with contextlib.suppress(OSError, ValueError):  # it is gone, which the reader notices

@@ -5,7 +5,7 @@ import contextlib
 import dataclasses
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,8 +17,7 @@ from nlparam.runtime.sandbox.process import Died, Worker, started
 _CHUNK = 8_000_000
 
 
-@dataclasses.dataclass(frozen=True)
-class Ran:
+class Ran(NamedTuple):
     """What a predicate said: `values` are 1, 0 or `nan` (it raised, or returned no truth value), `(n_texts,)` float32.
 
     `seconds` is the processor time of the calls; `error` the last failure in words, `None` if there was none.
@@ -64,39 +63,35 @@ def run_predicates(
     `reverse` the texts are taken from the last to the first. A source that fails on a part of the texts is not run on
     the next.
     """
-    values = np.full((len(sources), len(texts)), np.nan, np.float32)
-    seconds = np.zeros(len(sources))
-    errors: list[str | None] = [None] * len(sources)
-    stopped: set[int] = set()
+    ran = [Ran(np.full(len(texts), np.nan, np.float32), 0.0, None) for _ in sources]
+    going = set(range(len(sources)))
     worker: Worker | None = None
     try:
         for start, chunk in _chunks(texts):
-            held: Worker | None = None  # the worker that holds this chunk
-            for number, source in enumerate(sources):
-                if number in stopped:
-                    continue
+            holds = False  # whether the worker holds this chunk
+            for number in sorted(going):
                 try:
-                    if held is None:
-                        worker = held = _holding(worker, chunk, limits)
-                    request = {"do": "predicate", "source": source, "reverse": reverse}
-                    answer = held.ask(request, seconds=limits.allowed(len(chunk)))
+                    if not holds or worker is None:
+                        worker, holds = _holding(worker, chunk, limits), True
+                    request = {"do": "predicate", "source": sources[number], "reverse": reverse}
+                    answer = worker.ask(request, seconds=limits.allowed(len(chunk)))
                 except Died as died:
-                    worker = held = None
-                    errors[number] = died.why
-                    stopped.add(number)
-                    continue
+                    worker, answer = None, {"error": str(died)}
+                values, seconds, error = ran[number]
                 said = _values(answer, len(chunk))
                 if said is None:
-                    errors[number] = str(answer.get("error", "its answer cannot be read"))[:300]
-                    stopped.add(number)
-                    continue
-                values[number, start : start + len(chunk)] = said
-                seconds[number] += _number(answer.get("seconds"))
-                errors[number] = errors[number] or answer.get("last")
+                    going.remove(number)
+                    error = str(answer.get("error", "its answer cannot be read"))[:300]
+                else:
+                    values[start : start + len(chunk)] = said
+                    took = answer.get("seconds")
+                    seconds += float(took) if isinstance(took, int | float) else 0.0
+                    error = error or answer.get("last")
+                ran[number] = Ran(values, seconds, error)
     finally:
         if worker is not None:
             worker.close()
-    return [Ran(*row) for row in zip(values, seconds.tolist(), errors, strict=True)]
+    return ran
 
 
 def run_problems(
@@ -148,7 +143,7 @@ def _verdict(worker: Worker, problem: Problem) -> Verdict:
     try:
         answer = worker.ask(request, seconds=worker.limits.seconds)
     except Died as died:
-        return Verdict(False, None, died.why)
+        return Verdict(False, None, str(died))
     if "functional" not in answer:
         return Verdict(False, None, str(answer.get("error"))[:300], broken=True)
     functional, surface = answer["functional"] is True, answer.get("surface")
@@ -167,7 +162,7 @@ def _holding(worker: Worker | None, chunk: list[str], limits: Limits) -> Worker:
     try:
         worker.ask(request, seconds=seconds)
     except Died as died:
-        raise Died(f"the sandbox cannot hold its {len(chunk):,} texts: {died.why}") from None
+        raise Died(f"the sandbox cannot hold its {len(chunk):,} texts: {died}") from None
     except BaseException:
         worker.close()
         raise
@@ -191,7 +186,3 @@ def _values(answer: dict[str, Any], n_texts: int) -> list[float] | None:
     if not isinstance(said, list) or len(said) != n_texts:
         return None
     return [float(value) if type(value) is int and value in (0, 1) else np.nan for value in said]
-
-
-def _number(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
