@@ -10,21 +10,12 @@ import math
 import os
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 _MOST_THREADS = 16  # beyond this, memory is the limit
 _ENOUGH_SECONDS = 0.3  # the kernel counts in hundredths of a second: over less, it cannot be said who used how much
 _OVERLOOKED = 0.25  # how much of a core others may use before it counts as theirs
 _USED = Path("/proc/stat")
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
-
-
-class Options(NamedTuple):
-    """How llama.cpp runs a model: threads (`None`: as many as there are free cores), tokens, layers on a GPU."""
-
-    n_threads: int | None
-    context: int
-    gpu_layers: int
 
 
 class FreeCores:

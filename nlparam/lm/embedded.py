@@ -1,19 +1,17 @@
 """A language model in this process: GGUF weights through llama.cpp (`xllamacpp`), no server and no GPU needed."""
 
-import functools
 import importlib
-import importlib.util
 import secrets
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nlparam.errors import LanguageModelError, MissingExtraError
+from nlparam.errors import LanguageModelError
 from nlparam.lm.base import Completion, Request, RequestError, label_logprobs
-from nlparam.lm.batching import AbstractBatchedModel, BatchWorker, Pulse
-from nlparam.lm.cores import FreeCores, Options
-from nlparam.lm.weights import digest_of, resolve
+from nlparam.lm.batching import Pulse
+from nlparam.lm.cores import FreeCores
+from nlparam.lm.gguf import AbstractGgufModel, Options
 
 TOP_LOGPROBS = 20  # how many of the likeliest first tokens a label is looked for in, as with a server
 _TOKENS_PER_STEP = 256  # of a prompt; a call can be seen to go on, and be stopped, between steps
@@ -21,7 +19,7 @@ _TOKENS_PER_STEP = 256  # of a prompt; a call can be seen to go on, and be stopp
 _STEADY_SECONDS, _STEADY_LOADS = 10.0, 10.0
 
 
-class EmbeddedModel(AbstractBatchedModel):
+class EmbeddedModel(AbstractGgufModel):
     """Runs a GGUF file on the CPU. It is loaded by the first `complete`: a run served from the store never loads it.
 
     **Arguments:**
@@ -36,34 +34,10 @@ class EmbeddedModel(AbstractBatchedModel):
     Raises `MissingExtraError` if xllamacpp is not installed and `WeightsError` if there is no GGUF file.
     """
 
-    max_in_flight = 1
-    strong = False
+    library = ("xllamacpp", "xllamacpp", "embedded", "the embedded language model")
 
-    def __init__(
-        self,
-        path: str | Path,
-        *,
-        identity: str | None = None,
-        n_threads: int | None = None,
-        context: int = 4096,
-        gpu_layers: int = 0,
-    ):
-        if importlib.util.find_spec("xllamacpp") is None:
-            raise MissingExtraError("xllamacpp", "embedded", "the embedded language model")
-        self.path = resolve(path)
-        self._given_identity = identity
-        self._options = Options(n_threads, context, gpu_layers)
-
-    @functools.cached_property
-    def identity(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - computed when first needed
-        return self._given_identity or f"gguf:{digest_of(self.path)}"
-
-    @property
-    def where(self) -> str:
-        return f"the language model {self.path.name}"
-
-    def _start(self) -> BatchWorker:
-        return BatchWorker(functools.partial(_Loaded, self.path, self._options), 1, where=self.where)
+    def _load(self, pulse: Pulse) -> "_Loaded":
+        return _Loaded(self.path, self._options, pulse)
 
 
 class _Loaded:

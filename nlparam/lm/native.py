@@ -9,7 +9,6 @@ once, and a label is read from the logits without sorting the vocabulary. The fi
 import ctypes
 import functools
 import importlib
-import importlib.util
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,17 +16,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nlparam.errors import LanguageModelError, MissingExtraError
+from nlparam.errors import LanguageModelError
 from nlparam.lm.base import Completion, Request, RequestError, spellings
-from nlparam.lm.batching import AbstractBatchedModel, BatchWorker, Pulse
-from nlparam.lm.cores import FreeCores, Options
-from nlparam.lm.weights import digest_of, resolve
+from nlparam.lm.batching import Pulse
+from nlparam.lm.cores import FreeCores
+from nlparam.lm.gguf import AbstractGgufModel, Options
 
 _BATCH_SIZE = 16  # more wait longer for an answer on a slow processor, and are not faster
 _TOKENS_PER_CALL = 256  # of llama.cpp; more are several calls, so that a slow machine is seen to go on
 
 
-class NativeModel(AbstractBatchedModel):
+class NativeModel(AbstractGgufModel):
     """Runs a GGUF file on the processor through llama-cpp-python; loaded by the first `complete`.
 
     The same weights have the same identity as with the embedded backend: what one has answered serves the other, whose
@@ -41,34 +40,11 @@ class NativeModel(AbstractBatchedModel):
     Raises `MissingExtraError` if llama-cpp-python is not installed and `WeightsError` if there is no GGUF file.
     """
 
-    strong = False
+    library = ("llama_cpp", "llama-cpp-python", "native", "the language model compiled for this machine")
+    batch_size = _BATCH_SIZE
 
-    def __init__(
-        self,
-        path: str | Path,
-        *,
-        identity: str | None = None,
-        n_threads: int | None = None,
-        context: int = 4096,
-        gpu_layers: int = 0,
-    ):
-        if importlib.util.find_spec("llama_cpp") is None:
-            raise MissingExtraError("llama-cpp-python", "native", "the language model compiled for this machine")
-        self.path = resolve(path)
-        self.max_in_flight = _BATCH_SIZE
-        self._given_identity = identity
-        self._options = Options(n_threads, context, gpu_layers)
-
-    @functools.cached_property
-    def identity(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - computed when first needed
-        return self._given_identity or f"gguf:{digest_of(self.path)}"
-
-    @property
-    def where(self) -> str:
-        return f"the language model {self.path.name}"
-
-    def _start(self) -> BatchWorker:
-        return BatchWorker(functools.partial(_Loaded, self.path, self._options), _BATCH_SIZE, where=self.where)
+    def _load(self, pulse: Pulse) -> "_Loaded":
+        return _Loaded(self.path, self._options, pulse)
 
 
 class _Token(NamedTuple):
@@ -153,8 +129,8 @@ class _Loaded:
 
     def answer(self, requests: Sequence[Request]) -> list[Completion | RequestError]:
         """Answers all requests, as many at once as the context holds."""
-        answers: list[Completion | RequestError | None] = [None] * len(requests)
-        waiting: list[tuple[int, list[int]]] = []
+        answers: dict[int, Completion | RequestError] = {}
+        waiting: dict[int, list[int]] = {}
         room = self._context_size - len(self._kept)
         for number, request in enumerate(requests):
             prompt = self._tokens_of(request)
@@ -166,35 +142,36 @@ class _Loaded:
                 )
                 continue
             if longest > room:
-                self._answer(requests, waiting, answers)
-                waiting = []
+                answers |= self._answer(requests, waiting)
+                waiting = {}
                 self._forget()
                 room = self._context_size
-            waiting.append((number, prompt))
+            waiting[number] = prompt
             room -= longest  # as if nothing were shared: simple, and never too much
-        self._answer(requests, waiting, answers)
-        return [answer if answer is not None else RequestError("the prompt was not computed") for answer in answers]
+        answers |= self._answer(requests, waiting)
+        return [answers[number] for number in range(len(requests))]
 
-    def _answer(self, requests: Sequence[Request], waiting: list[tuple[int, list[int]]], answers: list) -> None:
+    def _answer(
+        self, requests: Sequence[Request], waiting: dict[int, list[int]]
+    ) -> dict[int, Completion | RequestError]:
+        """The answers to the prompts that wait, by the number of the request."""
+        answers: dict[int, Completion | RequestError] = {}
         if not waiting:
-            return
-        prompts = [prompt for _, prompt in waiting]
+            return answers
+        prompts = list(waiting.values())
         logits = self._read_prompts(prompts)
-        writing: list[tuple[int, int]] = []
-        for sequence, (number, prompt) in enumerate(waiting, 1):
-            request = requests[number]
-            if request.labels is None:
-                writing.append((sequence, number))
+        texts = self._write({sequence: requests[number] for sequence, number in enumerate(waiting, 1)}, logits, prompts)
+        for sequence, (number, prompt) in enumerate(waiting.items(), 1):
+            labels = requests[number].labels
+            text, n_tokens = texts.get(sequence, ("", 1))
+            if labels is not None:
+                answers[number] = Completion("", self._labels(labels, logits[sequence]), len(prompt), n_tokens)
+            elif text.strip():
+                answers[number] = Completion(text, None, len(prompt), n_tokens)
             else:
-                answers[number] = Completion("", self._labels(request.labels, logits[sequence]), len(prompt), 1)
-        if writing:
-            texts = self._write(requests, dict(writing), logits, prompts)
-            for sequence, number in writing:
-                text, n_tokens = texts[sequence]
-                n_prompt = len(prompts[sequence - 1])
-                empty = RequestError(f"{self._name} gave an empty answer")
-                answers[number] = Completion(text, None, n_prompt, n_tokens) if text.strip() else empty
+                answers[number] = RequestError(f"{self._name} gave an empty answer")
         self._keep(len(prompts), prompts[-1])
+        return answers
 
     def _read_prompts(self, prompts: list[list[int]]) -> dict[int, np.ndarray]:
         """The logits after each prompt, by sequence (from 1). What prompts share is computed once."""
@@ -220,20 +197,21 @@ class _Loaded:
             path = [*path[:shared], *[_Token(0, 0, [], False)] * (start - shared), *fresh]
         return self._compute(tokens)
 
-    def _write(self, requests, numbers: dict[int, int], logits: dict[int, np.ndarray], prompts) -> dict:
-        """Generates text for some sequences, a token of each at a time."""
-        written: dict[int, list[int]] = {sequence: [] for sequence in numbers}
-        draws = {sequence: np.random.default_rng(requests[number].seed) for sequence, number in numbers.items()}
-        active = dict(numbers)
+    def _write(
+        self, requests: dict[int, Request], logits: dict[int, np.ndarray], prompts: list[list[int]]
+    ) -> dict[int, tuple[str, int]]:
+        """Text, and its number of tokens, for the sequences that are to have one; a token of each at a time."""
+        active = {sequence: request for sequence, request in requests.items() if request.labels is None}
+        written: dict[int, list[int]] = {sequence: [] for sequence in active}
+        draws = {sequence: np.random.default_rng(request.seed) for sequence, request in active.items()}
         while active:
             tokens = []
-            for sequence, number in list(active.items()):
-                token = _draw(logits[sequence], requests[number].temperature, draws[sequence])
-                if self._llama.llama_vocab_is_eog(self._vocabulary, token):
-                    del active[sequence]
-                    continue
-                written[sequence].append(token)
-                if len(written[sequence]) >= requests[number].max_tokens:
+            for sequence, request in list(active.items()):
+                token = _draw(logits[sequence], request.temperature, draws[sequence])
+                ended = self._llama.llama_vocab_is_eog(self._vocabulary, token)
+                if not ended:
+                    written[sequence].append(token)
+                if ended or len(written[sequence]) >= request.max_tokens:
                     del active[sequence]
                     continue
                 position = len(prompts[sequence - 1]) + len(written[sequence]) - 1
@@ -314,27 +292,26 @@ class _Loaded:
         return list(buffer[:n])
 
     def _text(self, tokens: list[int]) -> str:
-        return b"".join(self._piece(token) for token in tokens).decode("utf-8", errors="replace")
-
-    def _piece(self, token: int) -> bytes:
-        buffer = ctypes.create_string_buffer(256)
-        n = self._llama.llama_token_to_piece(self._vocabulary, token, buffer, len(buffer), 0, False)
-        return buffer.raw[: max(n, 0)]
+        buffer, text = ctypes.create_string_buffer(256), b""
+        for token in tokens:
+            n = self._llama.llama_token_to_piece(self._vocabulary, token, buffer, len(buffer), 0, False)
+            text += buffer.raw[: max(n, 0)]
+        return text.decode("utf-8", errors="replace")
 
     def _chat_format(self) -> Any:
         template = self._llama.llama_model_chat_template(self._model, None)
         if not template:
             raise LanguageModelError(f"{self._name} has no chat template: use the weights of an instruct model")
         formats = importlib.import_module("llama_cpp.llama_chat_format")
-        special = {
-            name: self._special(getattr(self._llama, f"llama_vocab_{name}")(self._vocabulary))
-            for name in ("bos", "eos")
-        }
         return formats.Jinja2ChatFormatter(
-            template.decode(), eos_token=special["eos"], bos_token=special["bos"], add_generation_prompt=True
+            template.decode(),
+            eos_token=self._special("eos"),
+            bos_token=self._special("bos"),
+            add_generation_prompt=True,
         )
 
-    def _special(self, token: int) -> str:
+    def _special(self, name: str) -> str:
+        token = getattr(self._llama, f"llama_vocab_{name}")(self._vocabulary)
         found = self._llama.llama_vocab_get_text(self._vocabulary, token) if token >= 0 else None
         return found.decode("utf-8", errors="replace") if found else ""
 
