@@ -109,8 +109,8 @@ def test_an_audit_shows_effects_towards_the_mistakes(plain, tmp_path):
     (tmp_path / "predicates").mkdir()
     (tmp_path / "predicates" / "report.html").write_text("a comparison", encoding="utf-8")
     assert found.save(tmp_path) == tmp_path
-    assert 'href="predicates/report.html"' in (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert json.loads((tmp_path / "audit.json").read_text(encoding="utf-8")) == contents
+    assert 'href="predicates/report.html"' in found.report(**found.beside(tmp_path))
+    assert json.loads((tmp_path / "audit.json").read_text(encoding="utf-8")) == {"format": 1} | contents
 
 
 def test_an_audit_without_a_tested_predicate_says_whether_one_was_sought(plain):
@@ -169,7 +169,7 @@ def test_a_guard_quotes_what_it_is_wrong_about(plain, tmp_path):
     assert all((one.margin > 0) == (one.kind != "missed") for one in found.mistakes)
     assert np.isfinite(threshold)
     folder = found.save(tmp_path / "evaluation")
-    assert "take two tablets daily" in (folder / "report.html").read_text(encoding="utf-8")
+    assert "take two tablets daily" in found.report()
     contents = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
     assert contents["guard"]["threshold"]["max_refusals"] == 0.02
     found.save(folder)  # the same evaluation may be written again
