@@ -1,1 +1,1 @@
-"""Recipes for the foundational challenges, explained in `docs/how-to/challenges.md`: `python -m examples.contradictions`."""
+"""Recipes for the foundational challenges: see `docs/how-to/challenges.md`. `python -m examples.contradictions`."""

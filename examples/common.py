@@ -7,12 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from nlparam import Comparison
-from nlparam.runtime.costs import Costs
-from nlparam.denotation.judge import LabelJudge
-from nlparam.lm import load_language_model
+from nlparam.denotation.session import Session
 from nlparam.lm.base import AbstractLanguageModel
-from nlparam.lm.engine import Engine
-from nlparam.lm.store import Store
 
 # What a comparison may ask, for a model that answers two or three questions a second.
 FEW = {"n_directions": 2, "n_kept": 4, "n_first": 6, "n_screened": 12, "n_validated": 40}
@@ -32,11 +28,9 @@ def ask(lm: str | AbstractLanguageModel, texts: Sequence[str], predicates: Seque
 
     Answers come from the user's store where it has them. Raises `ValueError` if a question stays unanswered.
     """
-    pairs, costs = np.repeat(np.arange(len(texts))[:, None], 2, axis=1), Costs()
-    with Store() as store, Engine(load_language_model(lm), store=store, costs=costs, timeout=900) as engine:
-        # A small model on a processor is shown 60 words, as in a comparison.
-        judge = LabelJudge(engine, store, costs, n_words=400 if engine.lm.strong else 60)
-        probabilities = judge.judge(texts, predicates, pairs)
+    pairs = np.repeat(np.arange(len(texts))[:, None], 2, axis=1)
+    with Session(lm=lm, timeout=900) as session:
+        probabilities = session.judge().judge(texts, predicates, pairs)
     if np.isnan(probabilities).any():
         raise ValueError(f"{np.isnan(probabilities).sum()} of {len(texts)} questions were not answered")
     return probabilities > 0.5
