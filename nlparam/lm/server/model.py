@@ -27,13 +27,13 @@ chosen: "contextvars.ContextVar[ServerModel]" = contextvars.ContextVar("the serv
 class ServerModel(AbstractLanguageModel):
     """Asks a server; nothing is sent before the first `identity`, `capabilities` or `complete`.
 
-    `identity` is the name of the model as the server lists it, with the root and revision behind the name where the
-    server reports them; the address is not part of it, so a server may move.
+    `identity` is the name of the model as the server lists it, with the root and revision where the server reports
+    them. The address is not part of it, so a server may move.
 
-    The first request of each kind is sent alone and shows what the server takes: label reads ask for the exact
-    log-probabilities of the label tokens (vLLM's `logprob_token_ids`) where the server can tell their numbers
-    (`/tokenize`), else for the likeliest tokens. It costs no completion of its own; only a server that refuses a field
-    is asked again without it, at most four times in its life, which `Costs.calls` does not show.
+    The first request of each kind is sent alone and shows what the server takes. Label reads ask for the exact
+    log-probabilities of the label tokens (vLLM's `logprob_token_ids`) where the server tells their numbers
+    (`/tokenize`), else for the likeliest tokens. A server that refuses a field is asked again without it, at most four
+    times in its life, which `Costs.calls` does not show.
 
     **Arguments:**
 
@@ -43,12 +43,12 @@ class ServerModel(AbstractLanguageModel):
     - `api_key`: by default `NLPARAM_API_KEY`, else `OPENAI_API_KEY`, else none.
     - `timeout`: the seconds one call may take.
     - `max_in_flight`: the most requests the server gets at once; how many it does get adapts (`AdaptiveLimit`).
-    - `patience`: the seconds a server that has answered before may be away. Until then requests wait in their `slot`
-      and are not sent; 0 leaves an outage to the engine's retries.
+    - `patience`: the seconds a server that has answered before may be away. Until then requests wait in their `slot`;
+      0 leaves an outage to the engine's retries.
 
-    `complete` and `identity` raise `LanguageModelError` for a server that is not there, hangs, refuses the key, has
-    not the model asked for, thinks aloud, or reports no log-probabilities. Until the server has answered once, a
-    refused connection or a time-out is final; afterwards it may pass.
+    `complete` and `identity` raise `LanguageModelError` for a server that is not there, hangs, refuses the key, does
+    not have the model, thinks aloud, or reports no log-probabilities. Until the server has answered once, a refused
+    connection or a time-out is final; afterwards it may pass.
     """
 
     strong = True
@@ -121,7 +121,7 @@ class ServerModel(AbstractLanguageModel):
         dialect = self._dialect
         if not dialect.knows(request):
             return await self._introduce(transport, self._served.name, request)
-        answer = await self._ask(transport, "chat", await _body(dialect, self._served.name, request))
+        answer = await self._ask(transport, "chat", await dialect.write(self._served.name, request))
         return self._answers.read(request, answer, exact=dialect.reads_exactly(request))[0]
 
     async def aclose(self) -> None:
@@ -228,13 +228,7 @@ class ServerModel(AbstractLanguageModel):
             found = await probe.single_tokens(request.labels, partial(self._tokenize, transport))
             for knowing in (dialect, self._dialect):
                 knowing.token_ids[request.labels] = probe.numbers(found)
-        while True:
-            try:
-                answer = await self._ask(transport, "chat", await _body(dialect, model, request))
-                break
-            except errors.RefusalError as refusal:
-                if not dialect.refused(refusal.said):
-                    raise
+        answer = await probe.first_answer(model, request, dialect, partial(self._ask, transport, "chat"))
         completion, top = self._answers.read(request, answer)
         dialect.accepted(model, request, top)
         self._dialect = dialect
@@ -320,13 +314,6 @@ class ServerModel(AbstractLanguageModel):
 
     def _how_to_start(self) -> str:
         return address.how_to_start(self.base_url, self._model)
-
-
-async def _body(dialect: Dialect, model: str, request: Request) -> bytes:
-    # Images are decoded and scaled when they are sent: not in the loop, which all other requests wait for.
-    if request.has_images:
-        return await asyncio.to_thread(dialect.body, model, request)
-    return dialect.body(model, request)
 
 
 class Slot:

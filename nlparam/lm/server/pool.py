@@ -15,16 +15,15 @@ from nlparam.lm.server.outage import wait_for_any
 class ServerPool(AbstractLanguageModel):
     """Routes each request to one of several servers.
 
-    Requests of one `Request.group` go to the same server, so that its prefix cache computes their common text once
-    (rendezvous hashing: when a server dies, only its own groups move, and they come back with it). A server with a long
-    queue gives requests to the next choice of their group if that one is idle. Requests without a group go where there
-    is most room.
+    Requests of one `Request.group` go to the same server, whose prefix cache then computes their common text once
+    (rendezvous hashing: when a server dies, only its own groups move). A server with a long queue gives requests to the
+    next choice of their group if that one is idle. Requests without a group go where there is most room.
 
     **Arguments:** `servers`, which must all serve the same model; `patience`, the seconds all of them together may be
     away before requests fail.
 
-    `identity` and `complete` raise `LanguageModelError` if a server is not there at the start, if the servers do not
-    serve the same model, or if all of them are gone.
+    `identity` and `complete` raise `LanguageModelError` if a server is not there at the start, if they serve different
+    models, or if all are gone.
     """
 
     strong = True

@@ -1,5 +1,6 @@
 """What a server can do, learnt from its first answers; and the one way labels are best read from it."""
 
+import asyncio
 import base64
 import dataclasses
 import json
@@ -9,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from nlparam.lm.base import Message, Request, spellings
+from nlparam.lm.server.errors import RefusalError
 
 TOP_LOGPROBS = 20  # the most that OpenAI and vLLM give by default
 _SMALLER = (10, 5, 2)  # what is asked where 20 is refused without saying how many there may be
@@ -21,12 +23,11 @@ _THOUGHT = re.compile(r"\s*(?:<think|<thought|\[THINK\]|<\|channel\|>|<reasoning
 class Capabilities:
     """What a server can do, as `ServerModel.capabilities` has found by trying.
 
-    `label_tokens` are the ways to write each label that are one token of the model, `None` where the server cannot
-    tell. `top_logprobs` is how many of the likeliest tokens it lists (0: none); with `logprob_token_ids` it gives the
-    exact log-probability of chosen tokens instead. `thinks` says that the model thinks aloud although it was asked not
-    to, and `label_probability` how likely it begins its answer to a plain yes-or-no question with a label. `images`
-    says that it sees the images it is sent (it could name their colours). `context` is the longest prompt in tokens,
-    where the server says so. `calls` is how many completions of a few tokens it took to find out.
+    `label_tokens` are the ways to write each label as one token, `None` where the server cannot tell. `top_logprobs` is
+    how many of the likeliest tokens it lists (0: none); with `logprob_token_ids` it gives the exact log-probability of
+    chosen tokens. `thinks`: the model thinks aloud although asked not to. `label_probability` is how likely a label is
+    the first token of its answer to a plain yes-or-no question. `images`: it could name the colours of images.
+    `context` is the longest prompt in tokens, where the server says so. `calls` is how many completions it took.
     """
 
     model: str
@@ -56,8 +57,8 @@ class Capabilities:
 class Dialect:
     """The fields to send to one server: everything useful at first, then what it took.
 
-    A request is written with `body`; `accepted` and `refused` learn from what came back, `refused` on a copy: a request
-    that is refused whatever its fields says nothing about them.
+    `accepted` and `refused` learn from what came back. `refused` is called on a copy: a request that is refused
+    whatever its fields says nothing about them.
     """
 
     template_kwargs: bool = True
@@ -89,6 +90,10 @@ class Dialect:
         if tail is None:
             tail = _tail({"model": model, **self._fields(request)})
         return b'{"messages": ' + messages.encode() + tail
+
+    async def write(self, model: str, request: Request) -> bytes:
+        """The same off the event loop if there are images: to decode and scale them takes long."""
+        return await asyncio.to_thread(self.body, model, request) if request.has_images else self.body(model, request)
 
     def accepted(self, model: str, request: Request, top: Sequence[tuple[str, float]] = ()) -> None:
         """Such a request was answered, a label read with these tokens."""
@@ -143,6 +148,21 @@ class Dialect:
         return fields
 
 
+async def first_answer(
+    model: str, request: Request, dialect: Dialect, ask: Callable[[bytes], Awaitable[bytes]]
+) -> bytes:
+    """The answer to the first request of its kind; `dialect` learns what the server refuses.
+
+    Raises `RefusalError` if the request is refused whatever its fields.
+    """
+    while True:
+        try:
+            return await ask(await dialect.write(model, request))
+        except RefusalError as refusal:
+            if not dialect.refused(refusal.said):
+                raise
+
+
 def is_thought(token: str) -> bool:
     """Whether an answer that begins with this token is a thought."""
     return _THOUGHT.match(token) is not None
@@ -179,23 +199,6 @@ def numbers(found: dict[str, dict[str, int]] | None) -> tuple[int, ...]:
     if not found or not all(found.values()):
         return ()
     return tuple(dict.fromkeys(number for label in found.values() for number in label.values()))
-
-
-def choice_fields(answer: str) -> dict[str, Any]:
-    """Fields that leave a vLLM server no other answer than this one."""
-    return {"structured_outputs": {"choice": [answer]}, "max_completion_tokens": 16}
-
-
-def schema_fields(answer: str) -> dict[str, Any]:
-    """Fields that leave a server no other answer than `{"answer": ANSWER}`."""
-    schema = {
-        "type": "object",
-        "properties": {"answer": {"type": "string", "enum": [answer]}},
-        "required": ["answer"],
-        "additionalProperties": False,
-    }
-    described = {"name": "answer", "schema": schema, "strict": True}
-    return {"response_format": {"type": "json_schema", "json_schema": described}, "max_completion_tokens": 32}
 
 
 def top_tokens(choice: dict) -> tuple[str, list[tuple[str, float]]] | None:

@@ -16,6 +16,18 @@ from nlparam.lm.server.probe import Capabilities, Dialect
 _QUESTION = Message("user", "Is two plus two equal to four? Answer yes or no.")
 _COLOURS = {"red": b"\xff\x00\x00", "blue": b"\x00\x00\xff"}
 _WORD = "nlparam"  # no model says this by itself
+# Fields that leave a vLLM server no other answer than the word, and a server no other than `{"answer": WORD}`.
+_CHOICE = {"structured_outputs": {"choice": [_WORD]}, "max_completion_tokens": 16}
+_ANSWER = {
+    "type": "object",
+    "properties": {"answer": {"type": "string", "enum": [_WORD]}},
+    "required": ["answer"],
+    "additionalProperties": False,
+}
+_SCHEMA = {
+    "response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": _ANSWER, "strict": True}},
+    "max_completion_tokens": 32,
+}
 
 Ask = Callable[[bytes], Awaitable[bytes]]
 Tokenize = Callable[[str], Awaitable[list[int] | None]]
@@ -53,8 +65,8 @@ async def survey(
         label_tokens=None if found is None else {label: tuple(tokens) for label, tokens in found.items()},
         logprob_token_ids=exact,
         top_logprobs=min(dialect.top_logprobs, len(top)),
-        structured_outputs=await _obeys(model, probe.choice_fields(_WORD), counted),
-        response_format=await _obeys(model, probe.schema_fields(_WORD), counted),
+        structured_outputs=await _obeys(model, _CHOICE, counted),
+        response_format=await _obeys(model, _SCHEMA, counted),
         chat_template_kwargs=dialect.template_kwargs,
         thinks=probe.is_thought(first) or (probe.reasons(message) and mass < 0.01),
         label_probability=min(1.0, mass),
@@ -66,16 +78,13 @@ async def survey(
 
 async def _read(model: str, request: Request, dialect: Dialect, ask: Ask) -> dict:
     """The choice that a label read returns; empty if the server refuses it whatever the fields."""
-    while True:
-        try:
-            choice = _choice(await ask(dialect.body(model, request)))
-        except RefusalError as refusal:
-            if not dialect.refused(refusal.said):
-                return {}
-            continue
-        read = probe.top_tokens(choice)
-        dialect.accepted(model, request, read[1] if read is not None else ())
-        return choice
+    try:
+        choice = _choice(await probe.first_answer(model, request, dialect, ask))
+    except RefusalError:
+        return {}
+    read = probe.top_tokens(choice)
+    dialect.accepted(model, request, read[1] if read is not None else ())
+    return choice
 
 
 async def _obeys(model: str, fields: dict[str, Any], ask: Ask) -> bool:
