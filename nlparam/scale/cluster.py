@@ -1,22 +1,13 @@
-"""Ray: the cluster that is there or one on this machine, and how many workers of which size a job gets."""
+"""Ray: the cluster that is there or one on this machine, and the workers of a job."""
 
 import contextlib
 import logging
 import os
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from nlparam.errors import MissingExtraError
 from nlparam.scale.worker import AbstractStep
-
-
-class Workers(NamedTuple):
-    """How a job is spread: over `fewest` to `most` workers, each with `cpus` and `gpus`."""
-
-    fewest: int
-    most: int
-    cpus: float
-    gpus: float
 
 
 @contextlib.contextmanager
@@ -65,25 +56,22 @@ def choose_workers(
     workers: int | tuple[int, int] | None,
     cpus: float | None,
     gpus: float | None,
-) -> Workers:
-    """The workers of a job, as asked for, else as the cluster and the step suggest.
+) -> dict[str, Any]:
+    """How many workers of which size a job gets, as arguments of `map_batches`: as asked for, else as suits it.
 
     Servers get two workers each, so that one sends while the other writes. What is computed in the workers gets one
     for each GPU if there are any, else one for each machine or for each processor.
     """
     machines = [node["Resources"].get("CPU", 0.0) for node in ray.nodes() if node["Alive"]]
     machines = [processors for processors in machines if processors >= 1] or [1.0]
-    n_gpus = int(ray.cluster_resources().get("GPU", 0))
-    on_gpus = bool(n_gpus) and not step.servers
-    per_worker = min(machines) if step.whole_machine and not step.servers and not on_gpus else 1.0
-    each_cpus = per_worker if cpus is None else cpus
-    each_gpus = float(on_gpus) if gpus is None else gpus
+    n_gpus = 0 if step.servers else int(ray.cluster_resources().get("GPU", 0))
+    if cpus is None:
+        cpus = min(machines) if step.whole_machine and not step.servers and not n_gpus else 1.0
     if workers is None:
-        room = int(sum(machines) / each_cpus) if each_cpus else n_tasks
-        most = 2 * step.servers if step.servers else n_gpus if on_gpus else room
-        count = max(1, min(most, room, n_tasks))
-        return Workers(count, count, each_cpus, each_gpus)
+        room = int(sum(machines) / cpus) if cpus else n_tasks
+        workers = max(1, min(2 * step.servers or n_gpus or room, room, n_tasks))
     fewest, most = (workers, workers) if isinstance(workers, int) else workers
     if not 1 <= fewest <= most:
         raise ValueError(f"got {workers} workers, expected at least 1, or a pair (fewest, most)")
-    return Workers(fewest, most, each_cpus, each_gpus)
+    pool = ray.data.ActorPoolStrategy(min_size=fewest, max_size=most, max_tasks_in_flight_per_actor=2)
+    return {"compute": pool, "num_cpus": cpus, "num_gpus": (float(n_gpus > 0) if gpus is None else gpus) or None}

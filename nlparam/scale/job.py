@@ -229,11 +229,7 @@ def _results(ray: Any, task: Task, options: Options, lines: list[str]) -> Genera
         batch_size=1,
         batch_format="pyarrow",
         fn_constructor_kwargs={"task": task, "counter": counter},
-        compute=ray.data.ActorPoolStrategy(
-            min_size=workers.fewest, max_size=workers.most, max_tasks_in_flight_per_actor=2
-        ),
-        num_cpus=workers.cpus,
-        num_gpus=workers.gpus or None,
+        **workers,
     )
     for batch in dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
         yield from (json.loads(line) for line in batch["result"].to_pylist())

@@ -17,10 +17,10 @@ from nlparam.errors import SandboxError
 from nlparam.runtime.sandbox import (
     LIBRARIES,
     PREDICATES,
-    Died,
     Limits,
     Problem,
     Worker,
+    WorkerDied,
     enforced,
     run_predicates,
     run_problems,
@@ -375,7 +375,7 @@ def test_form_and_function_are_told_apart():
 def test_a_worker_that_is_gone_says_why():
     with Worker(PREDICATES) as worker:
         os.kill(worker.pid, signal.SIGKILL)
-        with pytest.raises(Died, match="SIGKILL"):
+        with pytest.raises(WorkerDied, match="SIGKILL"):
             worker.ask({"do": "texts", "texts": []}, seconds=5)
 
 

@@ -28,12 +28,12 @@ _ENVIRONMENT = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os
 _LOOK, _MOST_FILES = 0.25, 10_000
 
 
-class Died(Exception):
+class WorkerDied(Exception):
     """The worker is gone, and this says why: it took too long, answered too much or what cannot be read, or ended."""
 
 
 class Worker:
-    """One worker process; use it in a `with` block. After `Died` it is gone, and another has to be made.
+    """One worker process; use it in a `with` block. After `WorkerDied` it is gone, and another has to be made.
 
     On Linux it ends with the thread that started it.
 
@@ -72,7 +72,7 @@ class Worker:
         try:
             ready = self.ask(limits.settings(self._private), seconds=limits.start_seconds)["ready"]
             self.enforced = outer | frozenset(ready)
-        except (Died, KeyError, TypeError) as error:
+        except (WorkerDied, KeyError, TypeError) as error:
             self.close()
             raise SandboxError(f"the sandbox does not start ({error}): is {sys.executable} a usable Python?") from error
 
@@ -81,7 +81,7 @@ class Worker:
         return self._process.pid
 
     def ask(self, request: Mapping[str, Any], *, seconds: float) -> dict[str, Any]:
-        """The answer to one request. Raises `Died` if there is none within its time."""
+        """The answer to one request. Raises `WorkerDied` if there is none within its time."""
         # A number that code in the worker cannot guess: a line that it writes itself is no answer.
         to = secrets.token_hex(8)
         # A writer of its own: a worker that does not read must not hold the parent.
@@ -135,9 +135,9 @@ class Worker:
             if self._private is not None and _overfull(self._private, self.limits.disk):
                 raise self._died(f"its folder holds more than {self.limits.disk >> 20:,} MiB or {_MOST_FILES:,} files")
 
-    def _died(self, why: str) -> Died:
+    def _died(self, why: str) -> WorkerDied:
         self.close()
-        return Died(why)
+        return WorkerDied(why)
 
     def _write(self, line: bytes) -> None:
         with contextlib.suppress(OSError, ValueError):  # it is gone, which the reader notices

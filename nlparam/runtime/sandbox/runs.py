@@ -11,13 +11,13 @@ import numpy as np
 
 from nlparam.errors import SandboxError
 from nlparam.runtime.sandbox.limits import LIBRARIES, PREDICATES, Limits
-from nlparam.runtime.sandbox.process import Died, Worker, started
+from nlparam.runtime.sandbox.process import Worker, WorkerDied, started
 
 # Characters of texts that a worker holds at a time.
 _CHUNK = 8_000_000
 
 
-class Ran(NamedTuple):
+class PredicateRun(NamedTuple):
     """What a predicate said: `values` are 1, 0 or `nan` (it raised, or returned no truth value), `(n_texts,)` float32.
 
     `seconds` is the processor time of the calls; `error` the last failure in words, `None` if there was none.
@@ -56,14 +56,14 @@ class Verdict:
 
 def run_predicates(
     sources: Sequence[str], texts: Sequence[str], *, limits: Limits = PREDICATES, reverse: bool = False
-) -> list[Ran]:
+) -> list[PredicateRun]:
     """Runs functions `predicate(text) -> bool`, given by their source, on all texts.
 
     The sources share a process as long as none of them ends it; give one source at a time to keep them apart. With
     `reverse` the texts are taken from the last to the first. A source that fails on a part of the texts is not run on
     the next.
     """
-    ran = [Ran(np.full(len(texts), np.nan, np.float32), 0.0, None) for _ in sources]
+    ran = [PredicateRun(np.full(len(texts), np.nan, np.float32), 0.0, None) for _ in sources]
     going = set(range(len(sources)))
     worker: Worker | None = None
     try:
@@ -75,7 +75,7 @@ def run_predicates(
                         worker, holds = _holding(worker, chunk, limits), True
                     request = {"do": "predicate", "source": sources[number], "reverse": reverse}
                     answer = worker.ask(request, seconds=limits.allowed(len(chunk)))
-                except Died as died:
+                except WorkerDied as died:
                     worker, answer = None, {"error": str(died)}
                 values, seconds, error = ran[number]
                 said = _values(answer, len(chunk))
@@ -87,7 +87,7 @@ def run_predicates(
                     took = answer.get("seconds")
                     seconds += float(took) if isinstance(took, int | float) else 0.0
                     error = error or answer.get("last")
-                ran[number] = Ran(values, seconds, error)
+                ran[number] = PredicateRun(values, seconds, error)
     finally:
         if worker is not None:
             worker.close()
@@ -142,7 +142,7 @@ def _verdict(worker: Worker, problem: Problem) -> Verdict:
     request = {"do": "problem", "context": problem.context, "solution": problem.solution}
     try:
         answer = worker.ask(request, seconds=worker.limits.seconds)
-    except Died as died:
+    except WorkerDied as died:
         return Verdict(False, None, str(died))
     if "functional" not in answer:
         return Verdict(False, None, str(answer.get("error"))[:300], broken=True)
@@ -152,17 +152,17 @@ def _verdict(worker: Worker, problem: Problem) -> Verdict:
 
 
 def _holding(worker: Worker | None, chunk: list[str], limits: Limits) -> Worker:
-    """A worker that holds these texts: the given one, or another if it dies of them. Raises `Died` if that does too."""
+    """A worker that holds these texts: the given one, or another if it dies of them. Raises `WorkerDied` if both do."""
     request, seconds = {"do": "texts", "texts": chunk}, limits.start_seconds + limits.allowed(len(chunk))
     if worker is not None:
-        with contextlib.suppress(Died):
+        with contextlib.suppress(WorkerDied):
             worker.ask(request, seconds=seconds)
             return worker
     worker = started(limits)
     try:
         worker.ask(request, seconds=seconds)
-    except Died as died:
-        raise Died(f"the sandbox cannot hold its {len(chunk):,} texts: {died}") from None
+    except WorkerDied as died:
+        raise WorkerDied(f"the sandbox cannot hold its {len(chunk):,} texts: {died}") from None
     except BaseException:
         worker.close()
         raise
