@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nlparam.errors import CorpusError
-from nlparam.evals.audit.records import Evaluations
+from nlparam.evals.audit.records import Evaluations, missing
 
 # A category with fewer evaluations is put together with the other rare ones; with more of them it is no category.
 _LEAST, _MOST_CATEGORIES = 5, 20
@@ -102,7 +102,7 @@ def _odds(estimate: float, low: float, high: float) -> tuple[float, float, float
 
 def _encoded(name: str, values: Sequence[Any]) -> list[tuple[str, np.ndarray]]:
     numbers = [_number(value) for value in values]
-    present = [value for value in values if not _missing(value)]
+    present = [value for value in values if not missing(value)]
     if not present:
         raise CorpusError(f"the covariate {name!r} has no values: leave it out")
     if sum(number is not None for number in numbers) == len(present):
@@ -115,7 +115,7 @@ def _encoded(name: str, values: Sequence[Any]) -> list[tuple[str, np.ndarray]]:
         if column.std() == 0:
             raise CorpusError(f"the covariate {name!r} is {values[0]!r} for all evaluations: leave it out")
         return [(f"per standard deviation ({column.std():.3g})", (column - column.mean()) / column.std())]
-    return _categories(name, ["(missing)" if _missing(value) else str(value) for value in values])
+    return _categories(name, ["(missing)" if missing(value) else str(value) for value in values])
 
 
 def _categories(name: str, levels: list[str]) -> list[tuple[str, np.ndarray]]:
@@ -145,7 +145,3 @@ def _number(value: Any) -> float | None:
     except (TypeError, ValueError):
         return None
     return number if math.isfinite(number) else None
-
-
-def _missing(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())

@@ -10,12 +10,11 @@ import numpy as np
 
 from nlparam.corpus.readers import read_texts
 from nlparam.errors import CorpusError
+from nlparam.evals.truth import truth
 
 # Fewer outputs of a system say nothing about how often its outputs fool anybody.
 LEAST_OUTPUTS = 10
 _ONE_SYSTEM = "(all)"
-_YES = {"true", "yes", "y", "1", "1.0", "pass", "passed", "accept", "accepted", "correct", "right", "good"}
-_NO = {"false", "no", "n", "0", "0.0", "fail", "failed", "reject", "rejected", "incorrect", "wrong", "bad"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,25 +104,19 @@ def read_evaluations(
 
     Raises `CorpusError` for a missing field or value, and for what `Evaluations` refuses.
     """
-    wanted = ["task", "verdict", "correct", *covariates]
-    table = read_texts(path, text_field="output", fields=wanted)
-    system = _system(path, system_field)
-    columns = table.columns
-    for name in ("task", "verdict", "correct"):
-        for row, value in enumerate(columns[name]):
-            if _blank(value):
-                raise CorpusError(f"{path}, evaluation {row + 1}: the field {name!r} is missing: fill it in or drop it")
+    table = read_texts(path, text_field="output", fields=["task", "verdict", "correct", *covariates])
+    columns = {name: _filled(path, name, table.columns[name]) for name in ("task", "verdict", "correct")}
     return Evaluations(
         task=[str(task) for task in columns["task"]],
         output=table.texts,
-        verdict=np.asarray([_truth(value, "verdict", row, path) for row, value in enumerate(columns["verdict"])]),
-        correct=np.asarray([_truth(value, "correct", row, path) for row, value in enumerate(columns["correct"])]),
-        system=system,
-        covariates={name: columns[name] for name in covariates},
+        verdict=_truths(path, "verdict", columns["verdict"]),
+        correct=_truths(path, "correct", columns["correct"]),
+        system=_systems(path, system_field),
+        covariates={name: table.columns[name] for name in covariates},
     )
 
 
-def _system(path: str | Path, field: str | None) -> list[str]:
+def _systems(path: str | Path, field: str | None) -> list[str]:
     """The system of every evaluation; none if the field `system`, which nobody asked for, is not there."""
     try:
         values = read_texts(path, text_field="output", fields=[field or "system"]).columns[field or "system"]
@@ -131,22 +124,27 @@ def _system(path: str | Path, field: str | None) -> list[str]:
         if field is not None:
             raise
         return []
-    missing = [row + 1 for row, value in enumerate(values) if _blank(value)]
-    if len(missing) == len(values):
-        return []
-    if missing:
-        raise CorpusError(f"{path}, evaluation {missing[0]}: the field {field or 'system'!r} is missing: fill it in")
-    return [str(value) for value in values]
+    return [] if all(map(missing, values)) else [str(value) for value in _filled(path, field or "system", values)]
 
 
-def _blank(value: Any) -> bool:
+def missing(value: Any) -> bool:
+    """Whether a field has nothing in it."""
     return value is None or (isinstance(value, str) and not value.strip())
 
 
-def _truth(value: Any, name: str, row: int, path: str | Path) -> bool:
-    said = str(value).strip().casefold()
-    if said in _YES or said in _NO:
-        return said in _YES
-    raise CorpusError(
-        f"{path}, evaluation {row + 1}: {name} is {str(value)[:30]!r}, expected true or false, 1 or 0, or yes or no"
-    )
+def _filled(path: str | Path, name: str, values: list[Any]) -> list[Any]:
+    for row, value in enumerate(values, start=1):
+        if missing(value):
+            raise CorpusError(f"{path}, evaluation {row}: the field {name!r} is missing: fill it in or drop it")
+    return values
+
+
+def _truths(path: str | Path, name: str, values: list[Any]) -> np.ndarray:
+    found = [truth(value) for value in values]
+    if None in found:
+        row = found.index(None)
+        raise CorpusError(
+            f"{path}, evaluation {row + 1}: {name} is {str(values[row])[:30]!r}, expected true or false, 1 or 0, or "
+            "yes or no"
+        )
+    return np.asarray(found)

@@ -3,13 +3,13 @@
 import ast
 import dataclasses
 import gzip
-import json
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nlparam.corpus.readers import json_lines
 from nlparam.errors import CorpusError
 
 ORIGIN = "Origin"
@@ -69,8 +69,7 @@ def read_solutions(path: str | Path, problems: Sequence[CodeProblem]) -> dict[st
     known, solutions = {problem.identifier for problem in problems}, {}
     for number, row in _rows(Path(path)):
         where = f"{path}, line {number}"
-        metadata = row.get("metadata")
-        named = row | metadata if isinstance(metadata, dict) else row
+        named = _with_metadata(row)
         identifier = str(named.get("problem_id", named.get("id", "")))
         code = next((named[name] for name in _CODE if isinstance(named.get(name), str)), None)
         if code is None:
@@ -102,8 +101,7 @@ def bare_code(answer: str) -> str:
 
 
 def _problem(row: Mapping[str, Any], where: str, *, default: str) -> CodeProblem:
-    metadata = row.get("metadata")
-    about = dict(row) | metadata if isinstance(metadata, dict) else dict(row)
+    about = _with_metadata(row)
     for name in ("prompt", "code_context"):
         if not isinstance(row.get(name), str) or not row[name].strip():
             got = f"is {str(row[name])[:30]!r}" if name in row else "is missing"
@@ -125,6 +123,11 @@ def _problem(row: Mapping[str, Any], where: str, *, default: str) -> CodeProblem
     )
 
 
+def _with_metadata(row: Mapping[str, Any]) -> dict[str, Any]:
+    metadata = row.get("metadata")
+    return {**row, **metadata} if isinstance(metadata, dict) else dict(row)
+
+
 def _is_python(code: str) -> bool:
     try:
         with warnings.catch_warnings():
@@ -143,23 +146,12 @@ def _has_tests(context: str, where: str) -> bool:
     return any(isinstance(node, ast.FunctionDef) and node.name == "test_execution" for node in tree.body)
 
 
-def _rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     path = path.expanduser()
     try:
         opening: Any = gzip.open if path.suffix == ".gz" else open
         with opening(path, "rt", encoding="utf-8-sig") as file:
-            lines = file.read().split("\n")
+            text = file.read()
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise CorpusError(f"cannot read {path} ({error}): expected a file of JSON, one object per line") from error
-    rows = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line, strict=False)
-        except (ValueError, RecursionError) as error:
-            raise CorpusError(f"{path}, line {number} is not JSON ({error}): expected one object per line") from error
-        if not isinstance(row, dict):
-            raise CorpusError(f"{path}, line {number}: got {type(row).__name__}, expected an object")
-        rows.append((number, row))
-    return rows
+    return json_lines(path, text)

@@ -3,8 +3,8 @@
 import dataclasses
 import json
 import re
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import ClassVar, NamedTuple
 
 from nlparam.errors import ExpressionError
 from nlparam.numerics.statistics.logic import Tree
@@ -20,38 +20,41 @@ _OPERATORS = {"&": "and", "&&": "and", "∧": "and", "|": "or", "||": "or", "∨
 class Expression:
     """A predicate (`Part`), or others joined by `And`, `Or`, `Not`; immutable. `str` writes what `parse` reads."""
 
+    word: ClassVar[str] = ""
+
+    @property
+    def operands(self) -> "tuple[Expression, ...]":
+        """What it joins; none of a `Part`."""
+        of = getattr(self, "of", ())
+        return of if isinstance(of, tuple) else (of,)
+
     @property
     def parts(self) -> list[str]:
         """The predicate of each part, from left to right; one that occurs twice is there twice."""
-        return [part.predicate for part in _leaves(self)]
+        return [self.predicate] if isinstance(self, Part) else [part for one in self.operands for part in one.parts]
 
     def tree(self, columns: Mapping[str, int]) -> Tree:
         """As the numerics take it: each part as the number of its column.
 
         Raises `ExpressionError` for a part that has none.
         """
-        if isinstance(self, Part):
-            if self.predicate not in columns:
-                raise ExpressionError(
-                    f"the part {self.predicate!r} has no denotation, expected one of {len(columns)} predicates that "
-                    "were judged"
-                )
-            return columns[self.predicate]
-        if isinstance(self, Not):
-            return ("not", self.of.tree(columns))
-        assert isinstance(self, And | Or)
-        return (self.word, *(operand.tree(columns) for operand in self.of))
+        if not isinstance(self, Part):
+            return (self.word, *(operand.tree(columns) for operand in self.operands))
+        if self.predicate not in columns:
+            raise ExpressionError(
+                f"the part {self.predicate!r} has no denotation, expected one of {len(columns)} predicates that were "
+                "judged"
+            )
+        return columns[self.predicate]
 
     def outline(self) -> list[tuple[int, str]]:
         """In lines to be read, each with its depth: what is joined stands below "all of" or "any of"."""
         if isinstance(self, Part):
             return [(0, self.predicate)]
+        lines = [line for operand in self.operands for line in operand.outline()]
         if isinstance(self, Not):
-            (_, first), *rest = self.of.outline()
-            return [(0, f"not: {first}"), *rest]
-        assert isinstance(self, And | Or)
-        lines = [(depth + 1, words) for operand in self.of for depth, words in operand.outline()]
-        return [(0, "all of" if isinstance(self, And) else "any of"), *lines]
+            return [(0, f"not: {lines[0][1]}"), *lines[1:]]
+        return [(0, "all of" if isinstance(self, And) else "any of"), *((depth + 1, words) for depth, words in lines)]
 
     def replace(self, number: int, by: "Expression") -> "Expression":
         """With part `number` (counted as in `parts`) replaced."""
@@ -79,6 +82,7 @@ class Not(Expression):
     """Holds where `of` does not."""
 
     of: Expression
+    word = "not"
 
     def __str__(self) -> str:
         return f"not {_wrapped(self.of)}"
@@ -124,7 +128,7 @@ def parse(text: str, names: Mapping[str, str] | None = None) -> Expression:
         raise ExpressionError(f"the expression has {len(text):,} characters, expected at most {_LONGEST:,}")
     parser = _Parser(text, names or {})
     expression = parser.disjunction(0)
-    parser.expect_end()
+    parser.expect("end", "and, or, or the end")
     if len(expression.parts) > _MOST_PARTS:
         raise ExpressionError(f"the expression has {len(expression.parts)} parts, expected at most {_MOST_PARTS}")
     return expression
@@ -145,43 +149,46 @@ class _Parser:
         self.next = 0
 
     def disjunction(self, depth: int) -> Expression:
-        return self._joined("or", Or, self.conjunction, depth)
+        return self._joined(Or, self.conjunction, depth)
 
     def conjunction(self, depth: int) -> Expression:
-        return self._joined("and", And, self.negation, depth)
+        return self._joined(And, self.negation, depth)
 
-    def _joined(self, word: str, join, operand, depth: int) -> Expression:
+    def _joined(self, join: type[And] | type[Or], operand: Callable[[int], Expression], depth: int) -> Expression:
         operands = [operand(depth)]
-        while self.tokens[self.next].kind == word:
-            self.next += 1
+        while self._next_is(join.word):
             operands.append(operand(depth))
         if len(operands) == 1:
             return operands[0]
         # (a and b) and c is a and b and c.
-        flat = (inner for one in operands for inner in (one.of if isinstance(one, join) else (one,)))
-        return join(tuple(flat))
+        return join(tuple(inner for one in operands for inner in (one.operands if isinstance(one, join) else (one,))))
 
     def negation(self, depth: int) -> Expression:
         if depth > _DEEPEST:
             raise ExpressionError(f"the expression is nested more than {_DEEPEST} deep: {self.text[:60]!r}")
-        token = self.tokens[self.next]
-        self.next += 1
-        if token.kind == "not":
+        if self._next_is("not"):
             return Not(self.negation(depth + 1))
-        if token.kind == "(":
+        if self._next_is("("):
             inner = self.disjunction(depth + 1)
-            if self.tokens[self.next].kind != ")":
-                raise self._unexpected("a closing parenthesis")
-            self.next += 1
+            self.expect(")", "a closing parenthesis")
             return inner
-        if token.kind == "part":
-            return Part(token.value)
-        self.next -= 1
-        raise self._unexpected("a predicate in double quotes, not, or a parenthesis")
+        return Part(self.expect("part", "a predicate in double quotes, not, or a parenthesis").value)
 
-    def expect_end(self) -> None:
-        if self.tokens[self.next].kind != "end":
-            raise self._unexpected("and, or, or the end")
+    def expect(self, kind: str, named: str) -> _Token:
+        token = self.tokens[self.next]
+        if not self._next_is(kind):
+            got = "the end" if token.kind == "end" else repr(token.value)
+            raise ExpressionError(f"{self._start} has {got} at character {token.place + 1}, expected {named}")
+        return token
+
+    def _next_is(self, kind: str) -> bool:
+        found = self.tokens[self.next].kind == kind
+        self.next += found
+        return found
+
+    @property
+    def _start(self) -> str:
+        return f"the expression {self.text[:80]!r}"
 
     def _tokens(self) -> Iterator[_Token]:
         place, end = 0, len(self.text.rstrip())
@@ -189,38 +196,26 @@ class _Parser:
             match = _TOKEN.match(self.text, place)
             if match is None:
                 raise ExpressionError(
-                    f"the expression {self.text[:80]!r} cannot be read at {self.text[place : place + 20]!r}: expected "
-                    "predicates in double quotes, joined by and, or, not"
+                    f"{self._start} cannot be read at {self.text[place : place + 20]!r}: expected predicates in double "
+                    "quotes, joined by and, or, not"
                 )
-            start = match.start(match.lastgroup or 0)
-            yield self._token(match, start)
+            yield self._token(str(match.lastgroup), match[match.lastgroup or 0], match.start(match.lastgroup or 0))
             place = match.end()
         yield _Token("end", "", place)
 
-    def _token(self, match: re.Match, place: int) -> _Token:
-        if (quoted := match["quoted"]) is not None:
-            predicate = quoted[1:-1].strip() if quoted[0] == "“" else _unquoted(quoted)
+    def _token(self, group: str, value: str, place: int) -> _Token:
+        if group == "quoted":
+            predicate = value[1:-1].strip() if value[0] == "“" else _unquoted(value)
             if not predicate:
-                raise ExpressionError(f"the expression {self.text[:80]!r} has an empty predicate")
+                raise ExpressionError(f"{self._start} has an empty predicate")
             return _Token("part", predicate, place)
-        if (mark := match["mark"]) is not None:
-            return _Token(_OPERATORS.get(mark, str(mark)), str(mark), place)
-        word = match["word"]
-        if word.casefold() in ("and", "or", "not"):
-            return _Token(word.casefold(), word, place)
-        if word in self.names:
-            return _Token("part", self.names[word], place)
+        if group == "mark" or value.casefold() in ("and", "or", "not"):
+            return _Token(_OPERATORS.get(value, value.casefold()), value, place)
+        if value in self.names:
+            return _Token("part", self.names[value], place)
         known = f", or one of {', '.join(self.names)}" if self.names else ""
         raise ExpressionError(
-            f"the expression {self.text[:80]!r} has the bare word {word!r}, expected and, or, not, a predicate in "
-            f"double quotes{known}"
-        )
-
-    def _unexpected(self, expected: str) -> ExpressionError:
-        token = self.tokens[self.next]
-        got = "the end" if token.kind == "end" else repr(token.value)
-        return ExpressionError(
-            f"the expression {self.text[:80]!r} has {got} at character {token.place + 1}, expected {expected}"
+            f"{self._start} has the bare word {value!r}, expected and, or, not, a predicate in double quotes{known}"
         )
 
 
@@ -235,33 +230,21 @@ def _wrapped(expression: Expression) -> str:
     return f"({expression})" if isinstance(expression, And | Or) else str(expression)
 
 
-def _leaves(expression: Expression) -> Iterator[Part]:
-    if isinstance(expression, Part):
-        yield expression
-    elif isinstance(expression, Not):
-        yield from _leaves(expression.of)
-    elif isinstance(expression, And | Or):
-        for operand in expression.of:
-            yield from _leaves(operand)
-
-
 def _changed(expression: Expression, number: int, by: Expression | None) -> Expression | None:
     if isinstance(expression, Part):
         assert number == 0
         return by
-    if isinstance(expression, Not):
-        inner = _changed(expression.of, number, by)
-        if isinstance(inner, Not):  # not not is nothing
-            return inner.of
-        return None if inner is None else Not(inner)
-    assert isinstance(expression, And | Or)
     operands = []
-    for operand in expression.of:
+    for operand in expression.operands:
         n_parts = len(operand.parts)
         changed = _changed(operand, number, by) if 0 <= number < n_parts else operand
         number -= n_parts
         if changed is not None:
             operands.append(changed)
-    if len(operands) < 2:
-        return operands[0] if operands else None
-    return type(expression)(tuple(operands))
+    if isinstance(expression, Not):
+        if not operands:
+            return None
+        # not not is nothing
+        return operands[0].of if isinstance(operands[0], Not) else Not(operands[0])
+    assert isinstance(expression, And | Or)
+    return type(expression)(tuple(operands)) if len(operands) > 1 else next(iter(operands), None)

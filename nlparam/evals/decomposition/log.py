@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from nlparam.corpus.readers import decode_file, json_lines
 from nlparam.errors import CorpusError, NlparamError
 from nlparam.language.likeness import jaccard_to
 
@@ -37,18 +38,12 @@ class RepairRecord(BaseModel):
 def read_repairs(path: str | Path) -> list[RepairRecord]:
     """The records of a log, one JSON object for each line. Raises `CorpusError` for any other line."""
     path = Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except FileNotFoundError:
-        raise CorpusError(f"there is no log of repairs {path}: expected a file with one JSON object per line") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise CorpusError(f"cannot read the log of repairs {path}: {error}") from error
+    if not path.exists():
+        raise CorpusError(f"there is no log of repairs {path}: expected a file with one JSON object per line")
     records = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
+    for number, row in json_lines(path, decode_file(path, [])):
         try:
-            records.append(RepairRecord.model_validate_json(line))
+            records.append(RepairRecord.model_validate(row))
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"])) or "the line"

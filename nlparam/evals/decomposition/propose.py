@@ -18,6 +18,7 @@ from nlparam.evals.decomposition.reduce import shortest
 from nlparam.evals.decomposition.repair import Repair, assistance, repair
 from nlparam.evals.decomposition.result import Decomposition, Decompositions
 from nlparam.evals.decomposition.wording import readings, repeats, simplified
+from nlparam.evals.truth import truth
 from nlparam.language.decompositions import DecompositionWriter, Draft
 from nlparam.lm.base import AbstractLanguageModel
 from nlparam.lm.store import Store
@@ -29,7 +30,6 @@ from nlparam.runtime.progress import Progress
 
 JUDGED = "judged"
 _LEAST_TEXTS = 8
-_TRUE, _FALSE = {"1", "1.0", "true", "yes", "y", "t"}, {"0", "0.0", "false", "no", "n", "f"}
 
 
 def decompose(
@@ -122,9 +122,8 @@ def decompose(
             "max_edits": max_edits,
             "seed": seed,
         }
-        # A log of repairs grows with every run that is recorded; the same command is no other for it.
-        wanted = {name: value for name, value in settings.items() if name != "examples"}
-        check_result_file(out, wanted, overwrite=overwrite)
+        # A log of repairs grows with every run that is recorded: the examples are not compared.
+        check_result_file(out, {name: settings[name] for name in settings if name != "examples"}, overwrite=overwrite)
         drafts, unreadable = _write(writer, predicate, n_proposals, costs)
         worded = readings(predicate) if kind == "predicate" and (n_proposals > 0 or not own) else []
         found = _distinct(dict.fromkeys([*own, *worded]) | drafts, unreadable)
@@ -347,7 +346,13 @@ def _checked_labels(labels: Sequence[Any] | np.ndarray | str | None, corpus: Cor
         return None
     if len(labels) != len(corpus):
         raise CorpusError(f"got {len(labels)} labels for {len(corpus)} texts, expected one for each")
-    read = np.asarray([_label(label, number) for number, label in enumerate(labels, start=1)], dtype=bool)
+    said = [truth(label) for label in labels]
+    if None in said:
+        number = said.index(None)
+        raise CorpusError(
+            f"label number {number + 1} is {str(labels[number])[:40]!r}, expected true or false, 1 or 0, yes or no"
+        )
+    read = np.asarray(said, dtype=bool)
     worded = read[~corpus.blank]
     if worded.all() or not worded.any():
         raise CorpusError(
@@ -355,10 +360,3 @@ def _checked_labels(labels: Sequence[Any] | np.ndarray | str | None, corpus: Cor
             "which it does not: nothing can be learned from one kind"
         )
     return read
-
-
-def _label(label: Any, number: int) -> bool:
-    written = str(label).strip().casefold()
-    if written in _TRUE or written in _FALSE:
-        return written in _TRUE
-    raise CorpusError(f"label number {number} is {str(label)[:40]!r}, expected true or false, 1 or 0, yes or no")
