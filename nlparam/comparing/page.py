@@ -12,7 +12,6 @@ from nlparam.corpus.corpus import Corpus
 from nlparam.results.page.blocks import (
     Block,
     Cell,
-    Column,
     Folded,
     Item,
     Pairs,
@@ -37,8 +36,8 @@ from nlparam.results.page.sections import (
     number,
     of_result,
     p_value,
-    whole,
 )
+from nlparam.results.page.tables import Declared, table_of
 from nlparam.results.page.text import DASH, excerpt
 
 PER_GROUP = 6
@@ -196,36 +195,28 @@ def _effects(comparison: ComparisonLike, tested: Numbered) -> list[Block]:
 
 
 def _tested_table(comparison: ComparisonLike, tested: Numbered) -> Table:
-    adjusted = bool(comparison.covariates)
-    rated = any(finding.ratings for finding in comparison.findings)
-    ranked = any(finding.ranking for finding in comparison.findings)
-    ratings = ("Relevance", "Novelty", "Significance")
-    figures = ["Effect", *(["Not adjusted"] if adjusted else []), "Adjusted p", *(ratings if rated else [])]
-    columns = [Column("No.", "number"), Column("Predicate", "head"), Column("Claimed"), Column("Proposed for")]
-    rows = [
-        [
-            whole(place),
-            Cell(excerpt(finding.predicate, MAX_SENTENCE), link=f"#finding-{place}"),
-            Cell("yes" if finding.claimed else "no"),
-            Cell(excerpt(finding.more, 100) if finding.more else DASH),
-            _points(finding.estimate).cell("+.1f"),
-            *([_points(finding.crude).cell("+.1f")] if adjusted else []),
-            p_value(finding.p_adjusted),
-            *([number(getattr(finding.ratings, name.lower(), None), ".1f") for name in ratings] if rated else []),
-            *([number(finding.ranking.auroc if finding.ranking else None)] if ranked else []),
-        ]
-        for place, finding in tested
+    columns: list[Declared] = [
+        ("No.", "number", lambda row: row[0]),
+        ("Predicate", "head", lambda row: Cell(excerpt(row[1].predicate, MAX_SENTENCE), link=f"#finding-{row[0]}")),
+        ("Claimed", "", lambda row: row[1].claimed),
+        ("Proposed for", "", lambda row: row[1].more or DASH),
+        ("Effect", "number", lambda row: _points(row[1].estimate).cell("+.1f")),
+        ("Adjusted p", "number", lambda row: p_value(row[1].p_adjusted)),
     ]
+    if comparison.covariates:
+        columns.insert(5, ("Not adjusted", "number", lambda row: _points(row[1].crude).cell("+.1f")))
+    rated = any(finding.ratings for finding in comparison.findings)
+    for name in ("relevance", "novelty", "significance") if rated else ():
+        columns.append(
+            (name.capitalize(), "number", lambda row, name=name: number(getattr(row[1].ratings, name, None), ".1f"))
+        )
+    if any(finding.ranking for finding in comparison.findings):
+        columns.append(("AUROC", "number", lambda row: number(getattr(row[1].ranking, "auroc", None))))
     meaning = (
         "Relevance to the goal, novelty and significance are ratings by the language model: 0 not, 1 somewhat, 2 very."
     )
-    return Table(
-        "findings",
-        "Tested predicates and their effects, in percentage points with confidence intervals",
-        [*columns, *(Column(name, "number") for name in [*figures, *(["AUROC"] if ranked else [])])],
-        rows,
-        meaning if rated else "",
-    )
+    caption = "Tested predicates and their effects, in percentage points with confidence intervals"
+    return table_of("findings", caption, tested, columns, note=meaning if rated else "")
 
 
 def _examples(comparison: ComparisonLike, tested: Numbered) -> list[Block]:
@@ -288,45 +279,46 @@ def _given_up(comparison: ComparisonLike, findings: Numbered) -> list[Block]:
     outcomes = Counter(finding.outcome.value for finding in comparison.findings)
     blocks: list[Block] = [Pairs("Candidates by outcome", [Row(name, f"{n:,}") for name, n in outcomes.items()], True)]
     omitted = len(comparison.findings) - len(findings)
-    rows = [
-        [
-            whole(place),
-            Cell(excerpt(finding.predicate, MAX_SENTENCE)),
-            Cell(finding.outcome.name.replace("_", " ")),
-            Cell(excerpt(finding.reason, 500)),
-            whole(finding.n_screened),
-            _points(finding.screening).cell("+.1f"),
-        ]
-        for place, finding in findings
-        if not finding.tested
-    ]
-    if not rows:
+    untested = [(place, finding) for place, finding in findings if not finding.tested]
+    if not untested:
         more = f" {omitted:,} more are left out to keep this page small." if omitted else ""
         return [*blocks, Words("Every candidate was tested." + more, muted=True)]
-    columns = [Column("No.", "number"), Column("Predicate", "head"), Column("Outcome"), Column("Why")]
-    caption = (
+    table = table_of(
+        "given-up",
         "Predicates that were not tested. Screening is by other texts than a test; the best of many look better there "
-        "than they are."
+        "than they are.",
+        untested,
+        [
+            ("No.", "number", lambda row: row[0]),
+            ("Predicate", "head", lambda row: Cell(excerpt(row[1].predicate, MAX_SENTENCE))),
+            ("Outcome", "", lambda row: row[1].outcome.name.replace("_", " ")),
+            ("Why", "", lambda row: Cell(excerpt(row[1].reason, 500))),
+            ("Texts judged", "number", lambda row: row[1].n_screened),
+            ("Effect at screening", "number", lambda row: _points(row[1].screening).cell("+.1f")),
+        ],
     )
-    columns += [Column("Texts judged", "number"), Column("Effect at screening", "number")]
-    return [*blocks, Table("given-up", caption, columns, rows, omitted=omitted)]
+    return [*blocks, dataclasses.replace(table, omitted=omitted)]
 
 
 def _splits(comparison: ComparisonLike) -> list[Block]:
-    names = ("Texts", "Distinct", "Research split", "Validation split", "Of these to be judged")
-    counts = ("n_texts", "n_distinct", "n_research", "n_validation", "n_validated")
-    return [
-        Words(
-            "Predicates are proposed and screened on the research split, and tested on the validation split, which has "
-            "no text in common with it."
-        ),
-        Table(
-            "splits",
-            "Texts of each group and split",
-            [Column("Group", "head"), *(Column(name, "number") for name in names)],
-            [[Cell(group.name), *(whole(getattr(group, name)) for name in counts)] for group in comparison.groups],
-        ),
-    ]
+    table = table_of(
+        "splits",
+        "Texts of each group and split",
+        comparison.groups,
+        [
+            ("Group", "head", "name"),
+            ("Texts", "number", "n_texts"),
+            ("Distinct", "number", "n_distinct"),
+            ("Research split", "number", "n_research"),
+            ("Validation split", "number", "n_validation"),
+            ("Of these to be judged", "number", "n_validated"),
+        ],
+    )
+    words = (
+        "Predicates are proposed and screened on the research split, and tested on the validation split, which has no "
+        "text in common with it."
+    )
+    return [Words(words), table]
 
 
 def _points(estimate: Estimate | None, scale: float = 100.0) -> Interval:

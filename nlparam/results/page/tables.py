@@ -1,12 +1,12 @@
 """Tables declared by their columns: a heading, a kind, and what the cell of a record shows."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from nlparam.results.page.blocks import Cell, Column, Table
 from nlparam.results.page.sections import Interval, named, number, table, whole
 
-# The heading, the kind of the column (see `Column`), and the field of a record or what a function makes of it.
+# The heading, the kind of the column (see `Column`), and the field or attribute of a record or a function of it.
 Declared: TypeAlias = tuple[str, str, str | Callable[[Any], Any]]
 # In the place of a field: the number of the record, from 1.
 PLACE = "#"
@@ -30,7 +30,9 @@ def table_of(
 
 
 def _found(record: Any, field: str | Callable[[Any], Any]) -> Any:
-    return record[field] if isinstance(field, str) else field(record)
+    if not isinstance(field, str):
+        return field(record)
+    return record[field] if isinstance(record, Mapping) else getattr(record, field)
 
 
 def _cell(value: Any) -> Cell:

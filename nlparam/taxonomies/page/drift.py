@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nlparam.results.page.blocks import Block, Cell, Column, Heading, Line, Lines, Section, Table, Warnings, Words
+from nlparam.results.page.blocks import Block, Cell, Heading, Line, Lines, Section, Warnings, Words
 from nlparam.results.page.quantities import stated
-from nlparam.results.page.sections import Interval, interval_chart, p_value, whole
+from nlparam.results.page.sections import Interval, interval_chart, named, p_value
+from nlparam.results.page.tables import table_of
 from nlparam.results.page.text import excerpt
 
 if TYPE_CHECKING:
@@ -57,31 +58,41 @@ def drift_section(taxonomy: "TreeLike", update: Mapping[str, Any] | None) -> Sec
             neutral=0.0,
             of="node",
         ),
-        Table(
+        table_of(
             "drift",
             "Shares of the nodes before and now, and their change in percentage points",
+            list(zip(drift, changes, strict=True)),
             [
-                Column("No."),
-                Column("Predicate", "head"),
-                *(Column(name, "number") for name in ("Before", "Now", "Change", "Adjusted p")),
-                Column("Claimed"),
-            ],
-            [
-                [
-                    Cell(one["id"]),
-                    Cell(excerpt(one["name"], MAX_SENTENCE), tag="new" if one["added"] else ""),
-                    _share(one["before"]),
-                    _share(one["now"]),
-                    change.cell("+.1f"),
-                    p_value(one["p_adjusted"]),
-                    Cell(("more" if change.value > 0 else "less") if one["changed"] else "no"),
-                ]
-                for one, change in zip(drift, changes, strict=True)
+                ("No.", "", lambda row: row[0]["id"]),
+                (
+                    "Predicate",
+                    "head",
+                    lambda row: Cell(named(row[0]["name"], MAX_SENTENCE), tag="new" if row[0]["added"] else ""),
+                ),
+                ("Before", "number", lambda row: _share(row[0]["before"])),
+                ("Now", "number", lambda row: _share(row[0]["now"])),
+                ("Change", "number", lambda row: row[1].cell("+.1f")),
+                ("Adjusted p", "number", lambda row: p_value(row[0]["p_adjusted"])),
+                ("Claimed", "", lambda row: _claimed(row[0], row[1])),
             ],
         ),
     ]
     if update["unexplained"]:
-        blocks.append(_unexplained(update["unexplained"]))
+        unexplained = table_of(
+            "unexplained",
+            "New texts that no child of their node explains",
+            update["unexplained"],
+            [
+                ("No.", "", lambda one: "" if one["node"] == "root" else one["node"]),
+                ("Node", "head", "name"),
+                ("New texts", "number", "n_texts"),
+                ("Unexplained", "number", "n_unexplained"),
+                ("Share before", "number", lambda one: _share(one["before"])),
+                ("Share now", "number", lambda one: _share(one["now"])),
+                ("What was done", "", "outcome"),
+            ],
+        )
+        blocks.append(unexplained)
     if added := update["added"]:
         lines = [
             Line(f"{one['id']} {excerpt(one['predicate'], MAX_SENTENCE)}", "added", f"#node-{one['id']}")
@@ -91,29 +102,12 @@ def drift_section(taxonomy: "TreeLike", update: Mapping[str, Any] | None) -> Sec
     return Section("drift", "What has changed", blocks, "Changes")
 
 
-def _unexplained(nodes: list[Mapping[str, Any]]) -> Table:
-    figures = ("New texts", "Unexplained", "Share before", "Share now")
-    return Table(
-        "unexplained",
-        "New texts that no child of their node explains",
-        [Column("No."), Column("Node", "head"), *(Column(name, "number") for name in figures), Column("What was done")],
-        [
-            [
-                Cell("" if one["node"] == "root" else one["node"]),
-                Cell(excerpt(one["name"], MAX_SENTENCE)),
-                whole(one["n_texts"]),
-                whole(one["n_unexplained"]),
-                _share(one["before"]),
-                _share(one["now"]),
-                Cell(excerpt(one["outcome"], MAX_SENTENCE)),
-            ]
-            for one in nodes
-        ],
-    )
+def _claimed(one: Mapping[str, Any], change: Interval) -> str:
+    return "no" if not one["changed"] else "more" if change.value > 0 else "less"
 
 
-def _share(prevalence: Mapping[str, Any]) -> Cell:
-    return Interval.read(prevalence, "share").cell()
+def _share(prevalence: Mapping[str, Any]) -> Interval:
+    return Interval.read(prevalence, "share")
 
 
 def _measured(update: Mapping[str, Any]) -> str:

@@ -12,7 +12,6 @@ from nlparam.results.page.blocks import (
     Block,
     Branch,
     Cell,
-    Column,
     Folded,
     Item,
     Line,
@@ -21,7 +20,6 @@ from nlparam.results.page.blocks import (
     Quotes,
     Row,
     Section,
-    Table,
     Tree,
     Words,
 )
@@ -31,7 +29,8 @@ from nlparam.results.page.examples import Sides, answers_by_predicate, choose_ex
 from nlparam.results.page.quantities import MAX_NAME, QuantityView
 from nlparam.results.page.quantity_blocks import quantity_blocks
 from nlparam.results.page.rows import MAX_SENTENCE, date_row, named_settings, title_of
-from nlparam.results.page.sections import AbstractDescribedPage, SectionPage, counted, number, of_result, whole
+from nlparam.results.page.sections import AbstractDescribedPage, SectionPage, counted, number, of_result
+from nlparam.results.page.tables import Declared, table_of
 from nlparam.results.page.text import DASH, excerpt
 from nlparam.taxonomies.page.drift import drift_section
 from nlparam.taxonomies.page.icicle import draw_icicle, icicle
@@ -172,31 +171,30 @@ def _tree_section(taxonomy: TreeLike, nodes: list[Node]) -> Section:
 
 
 def _nodes_section(taxonomy: TreeLike, nodes: list[Node]) -> Section:
-    figures = ("Level", "Texts", "Of all", "Of its parent", "Coverage", "Overlap", "Agreement")
-    rows = []
-    for node in nodes:
-        measures = taxonomy.measures(node.id) if node.children else {}
-        rows.append(
-            [
-                Cell(node.id),
-                Cell(excerpt(node.name, MAX_SENTENCE), link=f"#node-{node.id}"),
-                whole(node.depth),
-                whole(len(node)),
-                number(taxonomy.share(node.id), ".1%"),
-                number(_of_parent(taxonomy, node), ".1%"),
-                number(measures.get("coverage"), ".1%"),
-                number(measures.get("overlap"), ".1%"),
-                number(node.agreement, ".1%"),
-            ]
-        )
-    columns = [Column("No."), Column("Predicate", "head"), *(Column(name, "number") for name in figures)]
+    measures = {node.id: taxonomy.measures(node.id) if node.children else {} for node in nodes}
+    table = table_of(
+        "nodes",
+        "All nodes and their figures",
+        nodes,
+        [
+            ("No.", "", "id"),
+            ("Predicate", "head", lambda node: Cell(excerpt(node.name, MAX_SENTENCE), link=f"#node-{node.id}")),
+            ("Level", "number", "depth"),
+            ("Texts", "number", len),
+            ("Of all", "number", lambda node: number(taxonomy.share(node.id), ".1%")),
+            ("Of its parent", "number", lambda node: number(_of_parent(taxonomy, node), ".1%")),
+            ("Coverage", "number", lambda node: number(measures[node.id].get("coverage"), ".1%")),
+            ("Overlap", "number", lambda node: number(measures[node.id].get("overlap"), ".1%")),
+            ("Agreement", "number", lambda node: number(node.agreement, ".1%")),
+        ],
+    )
     more = Words(
         "A text is under a predicate when its denotation, the probability that it holds, is at least 0.5. Coverage is "
         "the share of a node's texts that are under a child, overlap the share that are under several. The agreement "
         "is that of the head, which denotes the texts, with the language model, on judgments that it was not trained "
         "on."
     )
-    return Section("nodes", "Nodes", [more, Table("nodes", "All nodes and their figures", columns, rows)])
+    return Section("nodes", "Nodes", [more, table])
 
 
 def _of_parent(taxonomy: TreeLike, node: Node) -> float:
@@ -298,30 +296,28 @@ def _division(taxonomy: TreeLike, node: Node) -> Item:
     """What each number of children would explain, and which predicates were not taken."""
     children = taxonomy.children(node.id)
     n_children = len(children)
-    columns = [Column("Children", "number"), Column("Gain", "number"), Column("Standard error", "number")]
-    lines = [
+    considered = table_of(
+        f"division-{node.id}",
+        "Numbers of children considered",
+        node.divisions,
         [
-            whole(line.n_children),
-            number(line.gain, "+.4f"),
-            number(line.standard_error, ".4f"),
-            Cell("yes" if line.n_children == n_children else ""),
-        ]
-        for line in node.divisions
-    ]
+            ("Children", "number", "n_children"),
+            ("Gain", "number", lambda line: number(line.gain, "+.4f")),
+            ("Standard error", "number", lambda line: number(line.standard_error, ".4f")),
+            ("Chosen", "", lambda line: "yes" if line.n_children == n_children else ""),
+        ],
+    )
     left = [candidate for candidate in node.candidates if candidate.child is None]
     merged = [_candidate(candidate) for candidate in left if candidate.same_as is not None]
     others = [_candidate(candidate) for candidate in left if candidate.same_as is None]
     chosen = [Line(excerpt(child.name, MAX_SENTENCE), "chosen") for child in children]
     shown = itertools.chain(chosen, merged[:MAX_CANDIDATES], others[:MAX_CANDIDATES])
     omitted = max(0, len(others) - MAX_CANDIDATES) + max(0, len(merged) - MAX_CANDIDATES)
-    blocks: list[Block] = [Lines(list(shown), "Candidates", omitted)]
-    if lines:
-        table = Table(f"division-{node.id}", "Numbers of children considered", [*columns, Column("Chosen")], lines)
-        blocks.insert(0, table)
+    candidates = Lines(list(shown), "Candidates", omitted)
     return Item(
         excerpt(node.name, MAX_SENTENCE),
         f"{n_children} {'child' if n_children == 1 else 'children'}",
-        blocks,
+        [considered, candidates] if node.divisions else [candidates],
         "" if node.parent is None else node.id,
         f"division-{node.id}",
     )
@@ -333,15 +329,11 @@ def _candidate(candidate: Candidate) -> Line:
 
 
 def _node_costs(taxonomy: TreeLike) -> list[Block]:
-    rows = [
-        [
-            Cell(DASH if node.parent is None else node.id),
-            Cell(excerpt(node.name, MAX_SENTENCE)),
-            whole(node.costs.calls),
-            whole(node.costs.judgments_asked),
-        ]
-        for node in taxonomy.divided()
+    columns: list[Declared] = [
+        ("No.", "", lambda node: DASH if node.parent is None else node.id),
+        ("Predicate", "head", lambda node: Cell(excerpt(node.name, MAX_SENTENCE))),
+        ("Calls", "number", lambda node: node.costs.calls),
+        ("Judgments asked", "number", lambda node: node.costs.judgments_asked),
     ]
-    columns = [Column("No."), Column("Predicate", "head"), Column("Calls", "number")]
-    columns.append(Column("Judgments asked", "number"))
-    return [Table("node-costs", "Cost of dividing each node", columns, rows)] if rows else []
+    divided = list(taxonomy.divided())
+    return [table_of("node-costs", "Cost of dividing each node", divided, columns)] if divided else []
