@@ -91,7 +91,8 @@ class LabelJudge(AbstractJudge):
 
     def judge(self, texts: Sequence[str], predicates: Sequence[str], pairs: np.ndarray) -> np.ndarray:
         pairs = np.asarray(pairs, dtype=np.int64).reshape(-1, 2)
-        digests = {text: self._digest(texts[text]) for text in np.unique(pairs[:, 0]).tolist()}
+        there: list[int] = np.unique(pairs[:, 0]).tolist()
+        digests = {text: self._digest(texts[text]) for text in there}
         # One question may occur twice (equal texts, equal predicates): it is asked once, in text-major order.
         of_text = _first_equal(pairs[:, 0], digests)
         of_predicate = _first_equal(pairs[:, 1], predicates)

@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -21,7 +21,7 @@ _LOOKED_UP = 4096  # questions looked up in the store at once, and the most that
 def ask(
     engine: Engine,
     prompt: Prompt,
-    rows: Iterable[Mapping[str, str]],
+    rows: Iterable[Mapping[str, Any]],
     read: Callable[[str], _Read | None],
     *,
     what: str,
@@ -75,7 +75,7 @@ class LabelQuestion(NamedTuple):
 def read_labels(
     engine: Engine,
     questions: Iterable[LabelQuestion],
-    read: Callable[[np.ndarray], Sequence[float]],
+    read: Callable[[np.ndarray], Iterable[float]],
     keep: Callable[[int, Sequence[float]], None],
     store: Store | None,
     costs: Costs,

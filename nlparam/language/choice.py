@@ -5,6 +5,7 @@ import hashlib
 import json
 import string
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -55,18 +56,22 @@ class Chooser:
                 order = (*choices[turn:], *choices[:turn])
                 # On one line each: what stands in an option cannot be taken for another.
                 listed = "\n".join(f"{letter}. {one_line(o)}" for letter, o in zip(LETTERS, order, strict=False))
-                filled = self.prompt.fill(**fields, options=listed)
+                filled = self.prompt.fill(**dict[str, Any](fields), options=listed)
                 # Neutralised here, as it is sent: the store must not take two texts for one, or one for two.
                 messages = tuple(dataclasses.replace(m, content=neutralise(m.content)) for m in filled)
                 asked.setdefault((messages, order), []).append((number, turn))
         read = [np.full(len(order), np.nan) for _, order in asked]
+
+        def keep(number: int, probabilities: Sequence[float]) -> None:
+            read[number] = np.asarray(probabilities)
+
         costs, version = self.engine.costs, f"{self.prompt.version}-choice"
         with self.progress.task(self.what, len(asked), costs=costs, unit="answers") as task:
             lettered = (
                 LabelQuestion(tuple(LETTERS[: len(order)]), version, _keys(messages, order), lambda m=messages: m)
                 for messages, order in asked
             )
-            read_labels(self.engine, lettered, list, read.__setitem__, self.engine.store, costs, task)
+            read_labels(self.engine, lettered, list, keep, self.engine.store, costs, task)
         sums = [np.zeros(len(choices)) for choices in options]
         for probabilities, places in zip(read, asked.values(), strict=True):
             for number, turn in places:

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from nlparam.language.asking import ask_all
 from nlparam.language.prompting import cut_words, load_prompt, one_line
+from nlparam.language.propose.both import in_turn
 from nlparam.lm.base import Request
 from nlparam.lm.engine import Engine
 
@@ -77,8 +78,8 @@ class CounterfactualWriter:
                     if _plain(text) not in seen and len(written[number][side]) < half:
                         seen.add(_plain(text))
                         written[number][side].append(text)
-        # Alternating, so that the first few of a case are of both kinds.
-        return [_alternate(same, other)[: self.n_counterfactuals] for same, other in written]
+        # In turn, so that the first few of a case are of both kinds.
+        return [in_turn(both)[: self.n_counterfactuals] for both in written]
 
     def _request(
         self, case: Case, side: int, n_asked: int, there: Sequence[str], round_number: int, task: str
@@ -125,9 +126,3 @@ def _unquoted(quoted: str) -> str:
 def _plain(text: str) -> str:
     """The words of a text: counterfactuals that differ in case, spaces and punctuation alone are one."""
     return " ".join(re.findall(r"\w+", text.casefold()))
-
-
-def _alternate(first: Sequence[str], second: Sequence[str]) -> list[str]:
-    n_pairs = min(len(first), len(second))
-    paired = [text for pair in zip(first, second, strict=False) for text in pair]
-    return [*paired, *first[n_pairs:], *second[n_pairs:]]

@@ -1,7 +1,8 @@
 """How alike texts are: by their words, their n-grams, and their embeddings."""
 
+import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,7 @@ from nlparam.errors import MissingExtraError
 
 def jaccard(texts: Sequence[str]) -> np.ndarray:
     """`(n_texts, n_texts)`: of the distinct words of two texts, the share that both have; 1 where neither has any."""
-    words = [_words(text) for text in texts]
-    likeness = np.eye(len(texts))
-    for i, first in enumerate(words):
-        for j in range(i):
-            likeness[i, j] = likeness[j, i] = _share(first, words[j])
-    return likeness
+    return _of_pairs([_words(text) for text in texts], _share)
 
 
 def jaccard_to(text: str, others: Sequence[str]) -> np.ndarray:
@@ -32,12 +28,12 @@ def bleu(texts: Sequence[str]) -> np.ndarray:
     `MissingExtraError` without sacrebleu.
     """
     metric = bleu_metric()
-    likeness = np.eye(len(texts))
-    for i, first in enumerate(texts):
-        for j, second in enumerate(texts[:i]):
-            both = metric.sentence_score(first, [second]).score + metric.sentence_score(second, [first]).score
-            likeness[i, j] = likeness[j, i] = min(both / 200, 1.0)
-    return likeness
+
+    def likeness(first: str, second: str) -> float:
+        both = metric.sentence_score(first, [second]).score + metric.sentence_score(second, [first]).score
+        return min(both / 200, 1.0)
+
+    return _of_pairs(texts, likeness)
 
 
 def bleu_metric() -> Any:
@@ -53,6 +49,13 @@ def cosines(vectors: np.ndarray) -> np.ndarray:
     """`(n_texts, n_texts)`: the inner products of unit vectors, `(n_texts, embed_dim)`; negative ones count as 0."""
     vectors = np.asarray(vectors, dtype=np.float64)
     return np.clip(vectors @ vectors.T, 0.0, 1.0)
+
+
+def _of_pairs(items: Sequence[Any], likeness: Callable[[Any, Any], float]) -> np.ndarray:
+    found = np.eye(len(items))
+    for (i, first), (j, second) in itertools.combinations(enumerate(items), 2):
+        found[i, j] = found[j, i] = likeness(second, first)
+    return found
 
 
 def _words(text: str) -> set[str]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from nlparam.language.choice import Chooser
 from nlparam.language.counterfactuals import Case
-from nlparam.language.prompting import cut_words, load_prompt, one_line
+from nlparam.language.prompting import Prompt, cut_words, load_prompt, one_line
 from nlparam.lm.engine import Engine
 from nlparam.runtime.progress import Progress
 
@@ -19,9 +19,12 @@ _NO_EXPLANATION = "It answers as it sees fit."
 _LEAST_SHIFT = 0.06
 
 
-def orders_for(engine: Engine, n_options: int) -> int:
+def _chooser(
+    engine: Engine, prompt: Prompt, options: Sequence[Sequence[str]], what: str, progress: Progress
+) -> Chooser:
     """One order of the options for a strong model, all for a small one, which leans towards a letter."""
-    return 1 if engine.lm.strong else n_options
+    n_orders = 1 if engine.lm.strong else max(map(len, options), default=1)
+    return Chooser(engine, prompt, n_orders, what, progress)
 
 
 @dataclasses.dataclass
@@ -54,8 +57,7 @@ class SimulatedReader:
         """
         questions = [self._question(case, text, task) for case, text in zip(cases, inputs, strict=True)]
         choices = [[*answers, CANNOT_TELL] for answers in options]
-        n_orders = orders_for(self.engine, max(map(len, choices), default=1))
-        chooser = Chooser(self.engine, self.prompt, n_orders, "reading explanations", self.progress)
+        chooser = _chooser(self.engine, self.prompt, choices, "reading explanations", self.progress)
         if self.engine.lm.strong:
             return chooser.choose(questions, choices)
         bare = [question | {"explanation": _NO_EXPLANATION} for question in questions]
@@ -102,7 +104,6 @@ class AnsweringModel:
 
     def answer(self, inputs: Sequence[str], options: Sequence[Sequence[str]], *, task: str = "") -> list[np.ndarray]:
         """The probabilities of the options for each input, all `nan` where there is no usable answer."""
-        n_orders = orders_for(self.engine, max(map(len, options), default=1))
-        chooser = Chooser(self.engine, load_prompt("answer"), n_orders, "answering", self.progress)
+        chooser = _chooser(self.engine, load_prompt("answer"), options, "answering", self.progress)
         questions = [{"task": task, "input": cut_words(text, self.n_words)} for text in inputs]
         return chooser.choose(questions, options)

@@ -41,7 +41,7 @@ class Contrast(AbstractProposer):
                 goal=goal,
                 n_texts=str(len(shown)),
                 n_predicates=str(self.n_candidates),
-                texts="\n".join(f"{column[i]:+.2f}  {cut_words(texts[i], self.n_words)}" for i in shown.tolist()),
+                texts="\n".join(f"{column[i]:+.2f}  {cut_words(texts[i], self.n_words)}" for i in map(int, shown)),
                 avoid=f"Do not repeat these, which are known already:{there}" if avoid else "",
             )
             seed = int(rng.integers(2**31))

@@ -8,13 +8,15 @@ variance of all.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from jaxtyping import Float
 from scipy.special import expit, logit, logsumexp
 
 from nlparam.numerics.core.threads import one_thread
+
+Denoted: TypeAlias = Float[np.ndarray, "n_texts n_predicates"]
 
 # Coordinates of the targets beyond these are noise, which only makes the likelihood sharper than it should be.
 _MOST_COORDINATES = 16
@@ -39,12 +41,7 @@ class Gain(NamedTuple):
         return float(self.per_text.std(ddof=1) / len(self.per_text) ** 0.5) if len(self.per_text) > 1 else np.inf
 
 
-def held_out_gain(
-    denotations: Float[np.ndarray, "n_texts n_predicates"],
-    targets: Float[np.ndarray, "n_texts target_dim"],
-    *,
-    seed: int = 0,
-) -> Gain:
+def held_out_gain(denotations: Denoted, targets: Float[np.ndarray, "n_texts target_dim"], *, seed: int = 0) -> Gain:
     """What a division tells of each text, its means being estimated without the text (five folds).
 
     **Arguments:** `denotations` of the predicates of the division; `targets`, what they are to explain.
@@ -77,16 +74,14 @@ def near_the_best(gains: Sequence[Gain]) -> list[int]:
     return [n for n, less in enumerate(behind) if less.mean() <= Gain(less).standard_error]
 
 
-def membership(
-    denotations: Float[np.ndarray, "n_texts n_predicates"],
-) -> Float[np.ndarray, "n_texts n_predicates_and_none"]:
+def membership(denotations: Denoted) -> Float[np.ndarray, "n_texts n_predicates_and_none"]:
     """Rows that sum to one: a text's denotations, shared out where they sum to more, the rest to none (last)."""
     total = denotations.sum(axis=1, keepdims=True)
     shared = denotations / np.maximum(total, 1)
     return np.concatenate([shared, np.maximum(1 - total, 0)], axis=1)
 
 
-def matched(denotations: Float[np.ndarray, "n_texts n_predicates"]) -> Float[np.ndarray, " n_predicates"]:
+def matched(denotations: Denoted) -> Float[np.ndarray, " n_predicates"]:
     """Log-odds to subtract from each column so that it holds (is at least one half) for as many texts as it sums up to.
 
     A head that knows little keeps to the middle: its denotations of a predicate that holds for a fifth of the texts are
@@ -108,7 +103,7 @@ def matched(denotations: Float[np.ndarray, "n_texts n_predicates"]) -> Float[np.
 
 
 def jointly(
-    denotations: Float[np.ndarray, "n_texts n_predicates"],
+    denotations: Denoted,
     weights: Float[np.ndarray, " n_texts"],
     *,
     uncovered: float,
@@ -153,9 +148,7 @@ def jointly(
     return shifts
 
 
-def shifted(
-    denotations: Float[np.ndarray, "n_texts n_predicates"], shifts: Float[np.ndarray, " n_predicates"]
-) -> Float[np.ndarray, "n_texts n_predicates"]:
+def shifted(denotations: Denoted, shifts: Float[np.ndarray, " n_predicates"]) -> Denoted:
     """Denotations whose log-odds are lower by `shifts`."""
     return expit(logit(np.clip(denotations, 1e-9, 1 - 1e-9)) - shifts)
 

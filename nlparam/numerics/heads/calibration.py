@@ -1,6 +1,6 @@
 """Calibration of a judge: probabilities that mean what they say, and the curve that shows whether they do."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -8,6 +8,8 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from nlparam.numerics.heads.head import log_odds_of
+
+Labels: TypeAlias = Float[np.ndarray, " n_labels"]
 
 # The belief, in labels, that the judge needs no correction: a handful of labels must not turn it round.
 _PRIOR = 4.0
@@ -38,9 +40,7 @@ class Reliability(NamedTuple):
     ece: float
 
 
-def fit_calibration(
-    probabilities: Float[np.ndarray, " n_labels"], labels: Float[np.ndarray, " n_labels"]
-) -> Calibration:
+def fit_calibration(probabilities: Labels, labels: Labels) -> Calibration:
     """The correction under which the labels are most likely; labels may be soft (in [0, 1]).
 
     Raises `ValueError` if there are no labels, or they are not of one shape.
@@ -60,9 +60,7 @@ def fit_calibration(
     return Calibration(float(np.exp(found.x[0])), float(found.x[1]))
 
 
-def reliability(
-    probabilities: Float[np.ndarray, " n_labels"], labels: Float[np.ndarray, " n_labels"], *, n_bins: int = 10
-) -> Reliability:
+def reliability(probabilities: Labels, labels: Labels, *, n_bins: int = 10) -> Reliability:
     """The reliability curve of probabilities against labels, and its expected calibration error."""
     probabilities, labels = _checked(probabilities, labels)
     bins = np.minimum((probabilities * n_bins).astype(int), n_bins - 1)
@@ -75,12 +73,8 @@ def reliability(
 
 
 def cross_calibrated(
-    probabilities: Float[np.ndarray, " n_labels"],
-    labels: Float[np.ndarray, " n_labels"],
-    groups: Int[np.ndarray, " n_labels"],
-    *,
-    seed: int = 0,
-) -> Float[np.ndarray, " n_labels"]:
+    probabilities: Labels, labels: Labels, groups: Int[np.ndarray, " n_labels"], *, seed: int = 0
+) -> Labels:
     """Each probability corrected by a calibration fitted without its group (its text), in five folds.
 
     What `reliability` says of these is what to expect of labels that were not used.

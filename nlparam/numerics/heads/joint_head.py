@@ -105,8 +105,8 @@ class JointHead:
         missing = [name for name in wanted if name not in arrays]
         if missing:
             raise ValueError(f"the arrays of a joint head lack {', '.join(missing)}: expected those of `arrays()`")
-        ridge = Head(*(arrays[f"ridge.{name}"] for name in Head._fields))
-        ridge = ridge._replace(slope=arrays["ridge.slope"].item())
+        fields: dict[str, Any] = {name: arrays[f"ridge.{name}"] for name in Head._fields}
+        ridge = Head(**fields | {"slope": fields["slope"].item()})
         members = {name.removeprefix("members."): a for name, a in arrays.items() if name.startswith("members.")}
         return cls(ridge, members=members, **{name: arrays[name] for name in _ARRAYS})
 

@@ -2,11 +2,15 @@
 
 import itertools
 import math
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
+
+Learned: TypeAlias = Float[np.ndarray, "n_texts n_learned"]
+Reference: TypeAlias = Float[np.ndarray, "n_texts n_references"]
+Partition: TypeAlias = Int[np.ndarray, " n_texts"]
 
 # The most columns that the exact ceiling chooses among; beyond, its integer programme would take minutes.
 _MOST_UNIONS = 1000
@@ -24,9 +28,7 @@ class MatchedF1(NamedTuple):
     micro: float
 
 
-def matched_f1(
-    learned: Float[np.ndarray, "n_texts n_learned"], reference: Float[np.ndarray, "n_texts n_references"]
-) -> MatchedF1:
+def matched_f1(learned: Learned, reference: Reference) -> MatchedF1:
     """F1 after matching columns one to one by the greatest total overlap (Hungarian algorithm).
 
     **Arguments:** both are 0/1 (or boolean) matrices over the same texts. Raises `ValueError` if they are not.
@@ -38,9 +40,7 @@ def matched_f1(
     return _matched(overlap, learned_sizes, reference_sizes, match)
 
 
-def best_f1(
-    learned: Float[np.ndarray, "n_texts n_learned"], reference: Float[np.ndarray, "n_texts n_references"]
-) -> MatchedF1:
+def best_f1(learned: Learned, reference: Reference) -> MatchedF1:
     """F1 of every reference with the learned column that is best for it; one column may serve several references.
 
     The paper's code scores time series and classifications so. Arguments and errors are those of `matched_f1`.
@@ -51,7 +51,7 @@ def best_f1(
     return _matched(overlap, learned_sizes, reference_sizes, match)
 
 
-def f1_ceiling(reference: Float[np.ndarray, "n_texts n_references"], n_learned: int) -> float:
+def f1_ceiling(reference: Reference, n_learned: int) -> float:
     """The greatest macro `best_f1` that `n_learned` exact columns can have, each a reference or a union of references.
 
     It is 1 unless there are more references than columns. The columns, and the one that each reference is matched to,
@@ -78,16 +78,12 @@ def f1_ceiling(reference: Float[np.ndarray, "n_texts n_references"], n_learned: 
     return _best_columns(scores, n_learned) / reference.shape[1]
 
 
-def partition_agreement(
-    learned: Int[np.ndarray, " n_texts"], reference: Int[np.ndarray, " n_texts"]
-) -> dict[str, float]:
+def partition_agreement(learned: Partition, reference: Partition) -> dict[str, float]:
     """`nmi` and `ari`: normalised mutual information and the adjusted Rand index of two partitions."""
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-    return {
-        "nmi": float(normalized_mutual_info_score(reference, learned)),
-        "ari": float(adjusted_rand_score(reference, learned)),
-    }
+    scores = {"nmi": normalized_mutual_info_score, "ari": adjusted_rand_score}
+    return {name: float(score(reference, learned)) for name, score in scores.items()}
 
 
 def coverage(denotations: Float[np.ndarray, "n_texts n_predicates"]) -> float:

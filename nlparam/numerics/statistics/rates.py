@@ -8,11 +8,14 @@ less than as many independent ones: intervals get a design effect (Kish), and te
 import functools
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import scipy.stats
 from jaxtyping import Bool, Float, Int
+
+Flags: TypeAlias = Bool[np.ndarray, " n"]
+Codes: TypeAlias = Int[np.ndarray, " n"]
 
 # Of a test by chance: its least p-value is 1 in 10,000.
 _DRAWS, _ENOUGH = 9_999, 100
@@ -78,7 +81,7 @@ def newcombe(first: tuple[float, float, float], second: tuple[float, float, floa
     return gap, max(gap - down, -1.0), min(gap + up, 1.0)
 
 
-def design_effect(hits: Bool[np.ndarray, " n"], clusters: Int[np.ndarray, " n"]) -> float:
+def design_effect(hits: Flags, clusters: Codes) -> float:
     """How many times larger clusters make the variance of a rate, at least 1 (Kish; Rao and Scott 1992).
 
     Where their residuals say nothing (one cluster, or all hits alike), each cluster counts as one.
@@ -111,9 +114,7 @@ def difference(
     return RateDifference(*newcombe(a[2:], b[2:]), float(tested.pvalue), "Fisher")
 
 
-def stratified_p_value(
-    hits: Bool[np.ndarray, " n"], second: Bool[np.ndarray, " n"], strata: Int[np.ndarray, " n"]
-) -> float:
+def stratified_p_value(hits: Flags, second: Flags, strata: Codes) -> float:
     """The exact two-sided p-value of no difference between two groups within strata.
 
     Within a stratum the hits of the second group are hypergeometric if the groups do not matter. Their sum over the
@@ -143,9 +144,7 @@ def _hypergeometric(total: int, hit: int, drawn: int) -> np.ndarray:
     return scipy.stats.hypergeom.pmf(np.arange(least, most + 1), total, hit, drawn)
 
 
-def swapped_p_value(
-    hits: Bool[np.ndarray, " n"], second: Bool[np.ndarray, " n"], strata: Int[np.ndarray, " n"], *, seed: int = 0
-) -> float:
+def swapped_p_value(hits: Flags, second: Flags, strata: Codes, *, seed: int = 0) -> float:
     """As `stratified_p_value`, where the members of a group within a stratum may be alike.
 
     The groups change places in whole strata, so that several outputs of one system for a task stay together. Up to
@@ -161,9 +160,7 @@ def swapped_p_value(
     return _by_chance(abs(float(parts.sum())), draw, len(parts), seed)
 
 
-def shuffled_p_value(
-    hits: Bool[np.ndarray, " n"], second: Bool[np.ndarray, " n"], clusters: Int[np.ndarray, " n"], *, seed: int = 0
-) -> float:
+def shuffled_p_value(hits: Flags, second: Flags, clusters: Codes, *, seed: int = 0) -> float:
     """The two-sided p-value of equal rates of two groups of clusters, such as systems that did different tasks.
 
     Clusters are given to the groups anew, up to 9,999 times, as many as each has. The statistic is the difference of
@@ -220,7 +217,7 @@ def _by_chance(observed: float, draw: Callable[[np.random.Generator, int], np.nd
     return (1 + n_as_large) / (1 + _DRAWS)
 
 
-def _sums(values: np.ndarray, clusters: Int[np.ndarray, " n"]) -> tuple[np.ndarray, np.ndarray]:
+def _sums(values: np.ndarray, clusters: Codes) -> tuple[np.ndarray, np.ndarray]:
     """The sum and the size of every cluster."""
     codes = np.unique(clusters, return_inverse=True)[1].reshape(-1)
     return np.bincount(codes, weights=values), np.bincount(codes).astype(float)
@@ -239,9 +236,9 @@ def mcnemar(lost: int, gained: int) -> float:
 
 
 def paired_difference(
-    before: Bool[np.ndarray, " n"],
-    after: Bool[np.ndarray, " n"],
-    clusters: Int[np.ndarray, " n"],
+    before: Flags,
+    after: Flags,
+    clusters: Codes,
     *,
     confidence: float = 0.95,
     n_draws: int = 2_000,
