@@ -146,3 +146,20 @@ def test_navigation_lists_every_page():
 def test_the_two_commands_of_the_readme():
     commands = "\n".join(block.code for block in blocks(ROOT / "README.md") if block.language == "console")
     assert {"make demo", "make test"} <= set(commands.splitlines())
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, id=page.relative_to(ROOT).as_posix()) for page in PAGES])
+def test_modules_that_are_named_are_there(page):
+    for path in re.findall(r"`([\w-]+(?:/[\w-]+)+\.py)`", FENCE.sub("", page.read_text(encoding="utf-8"))):
+        assert (ROOT / path).exists() or (ROOT / "nlparam" / path).exists(), f"{page.name}: {path}"
+
+
+def test_the_architecture_says_where_modules_are():
+    text = (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    rooms = re.findall(r"^\| `([a-z]+)` \|", text, re.MULTILINE)
+    assert set(rooms) == {path.parent.name for path in (ROOT / "nlparam").glob("*/__init__.py")}
+    folder = ""
+    for room, files in re.findall(r"^\| (`[a-z/]+`)? ?\| (`\w+\.py`[^|]*) \|", text, re.MULTILINE):
+        folder = room.strip("`") or folder
+        for file in re.findall(r"`(\w+\.py)`", files):
+            assert (ROOT / "nlparam" / folder / file).exists(), f"{folder}/{file}"
