@@ -327,14 +327,8 @@ def _address_of(name: str) -> int:
 
 def _common(first: list[int], second: list[int]) -> int:
     """How many tokens two prompts have in common at their beginning."""
-    n = min(len(first), len(second))
-    if first[:n] == second[:n]:
-        return n
-    low, high = 0, n
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if first[:middle] == second[:middle] else (low, middle - 1)
-    return low
+    pairs = enumerate(zip(first, second, strict=False))
+    return next((place for place, (one, other) in pairs if one != other), min(len(first), len(second)))
 
 
 def _draw(logits: np.ndarray, temperature: float, rng: np.random.Generator) -> int:

@@ -1,5 +1,6 @@
 """What a server's refusal means: worth another try, the end of this request, or the end of the run."""
 
+import contextlib
 import email.utils
 import json
 import re
@@ -77,13 +78,8 @@ def message_of(body: bytes) -> str:
 
 def seconds(retry_after: str | None) -> float | None:
     """The header Retry-After: a number of seconds or a date."""
-    if retry_after is None:
-        return None
-    try:
-        return max(0.0, float(retry_after))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time())
-    except ValueError:
-        return None
+    with contextlib.suppress(TypeError, ValueError):
+        return max(0.0, float(retry_after or ""))
+    with contextlib.suppress(TypeError, ValueError):
+        return max(0.0, email.utils.parsedate_to_datetime(retry_after or "").timestamp() - time.time())
+    return None

@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 from nlparam.errors import LanguageModelError
 from nlparam.lm.base import AbstractLanguageModel, Completion, Request, RequestError, TransientError
 from nlparam.lm.server import address, answers, errors, probe
+from nlparam.lm.server.address import Served, choose
 from nlparam.lm.server.answers import AnswerReader
 from nlparam.lm.server.limit import AdaptiveLimit
 from nlparam.lm.server.outage import Outage, wait_for_any
 from nlparam.lm.server.probe import Capabilities, Dialect
-from nlparam.lm.server.served import Served, choose
 from nlparam.lm.server.transport import ConnectionFailedError, Reply, Transport
 from nlparam.lm.waiting import in_thread
 

@@ -1,5 +1,6 @@
 """HTTP with keep-alive over aiohttp: the part of the client that runs for every judgment, kept short."""
 
+import contextlib
 import ipaddress
 import urllib.parse
 import urllib.request
@@ -63,13 +64,9 @@ def _proxy(url: str) -> str | None:
     """The proxy of the environment, looked up once: aiohttp's own look-up is repeated for every request."""
     parts = urllib.parse.urlsplit(url)
     host = parts.hostname or ""
-    if host == "localhost" or _is_loopback(host) or urllib.request.proxy_bypass(host):
+    with contextlib.suppress(ValueError):  # a name
+        if ipaddress.ip_address(host).is_loopback:
+            return None
+    if host == "localhost" or urllib.request.proxy_bypass(host):
         return None
     return urllib.request.getproxies().get(parts.scheme)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
