@@ -4,7 +4,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from nlparam.errors import ResultFolderError
 from nlparam.guard.constitution import ROLES, Constitution
@@ -139,14 +139,13 @@ class Guard(AbstractResult):
 def _schema():
     import pyarrow
 
-    kinds = {"str": pyarrow.string(), "bool": pyarrow.bool_()}
-    lists = {"probabilities": pyarrow.list_(pyarrow.float64()), "labels": pyarrow.list_(pyarrow.bool_())}
-    fields = dataclasses.fields(Example)
-    return pyarrow.schema([(field.name, lists.get(field.name) or kinds[_named(field.type)]) for field in fields])
-
-
-def _named(kind: Any) -> str:
-    return kind if isinstance(kind, str) else kind.__name__
+    kinds = {
+        str: pyarrow.string(),
+        bool: pyarrow.bool_(),
+        tuple[float, ...]: pyarrow.list_(pyarrow.float64()),
+        tuple[bool, ...]: pyarrow.list_(pyarrow.bool_()),
+    }
+    return pyarrow.schema([(name, kinds[kind]) for name, kind in get_type_hints(Example).items()])
 
 
 def _from_row(row: dict[str, Any]) -> Example:

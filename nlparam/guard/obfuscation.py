@@ -39,13 +39,9 @@ _LATIN = re.compile(r"[A-Za-z]")
 _OTHER_SCRIPT = re.compile(r"[\u0370-\u04ff\u0500-\u052f]")
 
 
-def _leet(text: str, rng: np.random.Generator) -> str:
-    return "".join(char.translate(_LEET) if rng.random() < 0.7 else char for char in text)
-
-
-def _spacing(text: str, rng: np.random.Generator) -> str:
-    del rng
-    return "   ".join(" ".join(word) for word in text.split())
+def _at_random(share: float, change: Callable[[str], str]) -> Callable[[str, np.random.Generator], str]:
+    """Changes each character with the probability `share`."""
+    return lambda text, rng: "".join(change(char) if rng.random() < share else char for char in text)
 
 
 def _separators(text: str, rng: np.random.Generator) -> str:
@@ -57,17 +53,8 @@ def _case(text: str, rng: np.random.Generator) -> str:
     return "".join(char.upper() if rng.random() < 0.5 else char.lower() for char in text)
 
 
-def _homoglyphs(text: str, rng: np.random.Generator) -> str:
-    return "".join(_HOMOGLYPHS.get(char, char) if rng.random() < 0.7 else char for char in text)
-
-
 def _zero_width(text: str, rng: np.random.Generator) -> str:
     return "".join(char + ("\u200b" if char.isalpha() and rng.random() < 0.4 else "") for char in text)
-
-
-def _base64(text: str, rng: np.random.Generator) -> str:
-    del rng
-    return base64.b64encode(text.encode("utf-8")).decode("ascii")
 
 
 def _typos(text: str, rng: np.random.Generator) -> str:
@@ -88,13 +75,13 @@ def _vowels(text: str, rng: np.random.Generator) -> str:
 
 
 OBFUSCATIONS: dict[str, Callable[[str, np.random.Generator], str]] = {
-    "leet": _leet,
-    "spacing": _spacing,
+    "leet": _at_random(0.7, lambda char: char.translate(_LEET)),
+    "spacing": lambda text, _: "   ".join(" ".join(word) for word in text.split()),
     "case": _case,
     "separators": _separators,
-    "homoglyphs": _homoglyphs,
+    "homoglyphs": _at_random(0.7, lambda char: _HOMOGLYPHS.get(char, char)),
     "zero-width": _zero_width,
-    "base64": _base64,
+    "base64": lambda text, _: base64.b64encode(text.encode("utf-8")).decode("ascii"),
     "typos": _typos,
     "vowels": _vowels,
 }

@@ -125,7 +125,7 @@ class Plan:
         return names if item.held_out else (names[first],)
 
     def as_dict(self) -> dict[str, Any]:
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in dataclasses.asdict(self).items()}
+        return dataclasses.asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Plan":

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from nlparam.errors import EmbedderError
 from nlparam.guard.constitution import ROLES, Constitution
 from nlparam.guard.obfuscation import canonical
-from nlparam.guard.windows import looks_of, parts_of, windows_of
+from nlparam.guard.windows import looks_of, windows_of
 from nlparam.language.embed import AbstractEmbedder, embed_corpus, model_of
 from nlparam.language.features import NgramFeatures
 from nlparam.lm.store import Store
@@ -84,16 +84,12 @@ class Screen:
         """Scores of whole texts. Outputs are looked at as if they grew, so these are the scores that cut a stream."""
         if role not in ROLES:
             raise ValueError(f"got role={role!r}, expected one of {', '.join(ROLES)}")
-        if role == "input":
-            cut = [windows_of(text) for text in texts]
-        else:
-            cut = [[look.window for look in looks_of(text)] for text in texts]
-        windows = [window for of_text in cut for window in of_text]
-        of_windows = self.window_scores(windows, role, store=store)
+        cut = [windows_of(text) if role == "input" else [look.window for look in looks_of(text)] for text in texts]
+        of_windows = self.window_scores([window for of_text in cut for window in of_text], role, store=store)
+        ends = np.cumsum([len(of_text) for of_text in cut])[:-1]
         scores = np.full((len(texts), len(self.constitution.restricted)), _NOTHING)
-        for number, part in enumerate(parts_of([len(of_text) for of_text in cut])):
-            if part.stop > part.start:
-                scores[number] = of_windows[part].max(axis=0)
+        for number, own in enumerate(np.split(of_windows, ends) if len(texts) else ()):
+            scores[number] = own.max(axis=0, initial=_NOTHING)
         return scores
 
     def window_scores(

@@ -135,8 +135,8 @@ def train(
 
 def exchange_scores(screen: Screen, benign: Benign, *, store: Store | None = None) -> np.ndarray:
     """`(n,)`: for each exchange the highest score of its input and its output under any rule."""
-    scores = [screen.scores(texts, role, store=store) for role, texts in zip(ROLES, (benign.inputs, benign.outputs))]  # noqa: B905
-    return np.maximum(*(of_role.max(axis=1) for of_role in scores))
+    of_roles = zip(ROLES, (benign.inputs, benign.outputs), strict=True)
+    return np.maximum(*(screen.scores(texts, role, store=store).max(axis=1) for role, texts in of_roles))
 
 
 def _check_enough(n_benign: int, n_training: int, max_refusals: float, confidence: float) -> None:

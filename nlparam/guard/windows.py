@@ -7,7 +7,6 @@ however long the text is, and no more than the last pieces are kept.
 
 import dataclasses
 import re
-from collections.abc import Sequence
 
 WINDOW = 36
 STEP = 12
@@ -99,15 +98,6 @@ def looks_of(text: str) -> list[Look]:
     growing = GrowingText()
     looks = [*growing.feed(text), growing.look()]
     return [look for look in looks if look is not None and look.window.strip()]
-
-
-def parts_of(n_looks: Sequence[int]) -> list[slice]:
-    """The slices of a list that belong to texts with so many windows each."""
-    slices, start = [], 0
-    for n in n_looks:
-        slices.append(slice(start, start + n))
-        start += n
-    return slices
 
 
 def _is_complete(piece: str) -> bool:
