@@ -84,10 +84,10 @@ def _copy(path: Path, store: Store) -> int:
 
 def _copy_kind(damaged: sqlite3.Connection, store: Store, kind: str, *, named: bool) -> int:
     """Copies one table and returns the number of places in which something was lost."""
-    n_unreadable = 0
+    n_unreadable, last = 0, -1  # the end of the last place that could not be read
 
     def rows() -> Iterator[Row]:
-        nonlocal n_unreadable
+        nonlocal n_unreadable, last
         query = f"{select(kind, named=named)} WHERE key BETWEEN ? AND ? ORDER BY key"
         # Keys are digests, so a page holds about the same part of their range in each table. Ranges behind a bad page
         # are halved until they are smaller than what is on a page.
@@ -104,7 +104,8 @@ def _copy_kind(damaged: sqlite3.Connection, store: Store, kind: str, *, named: b
                         n_unreadable += 1
             except sqlite3.DatabaseError:
                 if high - low < smallest:
-                    n_unreadable += 1
+                    n_unreadable += low != last + 1
+                    last = high
                 else:
                     middle = (low + high) // 2
                     ranges += [(middle + 1, high), (low, middle)]
