@@ -7,7 +7,7 @@ import io
 import os
 import sys
 from types import ModuleType
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 import typer.core
@@ -31,7 +31,8 @@ from nlparam.cli import (
     update,
 )
 from nlparam.cli.compiled import keep_compiled
-from nlparam.cli.output import print_error
+from nlparam.cli.options import option
+from nlparam.cli.output import print_error, shown_warnings
 from nlparam.errors import NlparamError
 
 
@@ -40,7 +41,8 @@ class _Commands(typer.core.TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with shown_warnings():
+                return super().invoke(ctx)
         except NlparamError as error:
             if os.environ.get("NLPARAM_DEBUG", "0") not in ("", "0"):
                 raise
@@ -97,9 +99,7 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def _top_level(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", callback=_show_version, is_eager=True)
-    ] = False,
+    version: bool = option(False, "Print the version and exit.", "--version", callback=_show_version, is_eager=True),
 ) -> None:
     del version
 

@@ -2,14 +2,14 @@
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from nlparam.cli.options import Predicates
-from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable
-from nlparam.cli.run_fit import usage_errors
+from nlparam.cli import options as shared
+from nlparam.cli.options import argument, option, refuse
+from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable, starting
+from nlparam.cli.reading import read_predicates, usage_errors
 from nlparam.cli.run_options import EmbeddingOptions, spread_options
+from nlparam.errors import FitWarning, NlparamError
 
 if TYPE_CHECKING:
     from nlparam.evals.audit import Audit
@@ -18,110 +18,58 @@ if TYPE_CHECKING:
 
 @spread_options
 def audit(
-    evaluations: Annotated[
-        Path,
-        typer.Argument(
-            help="A .jsonl, .json, .csv, .tsv or .parquet file with the fields task, output, verdict, correct and, if "
-            "there are several, system.",
-            show_default=False,
-        ),
-    ],
     options: EmbeddingOptions,
-    system_field: Annotated[
-        str | None,
-        typer.Option(
-            help="Another field that tells systems apart: a time, an evaluator.", metavar="NAME", show_default=False
-        ),
-    ] = None,
-    baseline: Annotated[
-        str | None,
-        typer.Option(
-            help="The system that the others are compared with; by default each with each.",
-            metavar="SYSTEM",
-            show_default=False,
-        ),
-    ] = None,
-    covariates: Annotated[
-        str | None,
-        typer.Option(help="Fields that may go with mistakes, with commas between.", metavar="A,B", show_default=False),
-    ] = None,
-    adjust: Annotated[
-        bool, typer.Option("--adjust", help="Adjust the effects of predicates for the covariates.")
-    ] = False,
-    rejected: Annotated[
-        bool,
-        typer.Option(
-            "--rejected", help="Look at right outputs that were rejected, not at wrong ones that were accepted."
-        ),
-    ] = False,
-    no_predicates: Annotated[
-        bool, typer.Option("--no-predicates", help="Only the rates: needs no language model.")
-    ] = False,
-    only_judged: Annotated[
-        bool, typer.Option("--only-judged", help="No words, phrases and patterns among the candidates.")
-    ] = False,
-    goal: Annotated[
-        str | None, typer.Option(help="What the predicates are to be about, in plain words.", show_default=False)
-    ] = None,
-    predicates: Predicates = None,
-    level: Annotated[
-        float | None,
-        typer.Option(
-            help="The share of claimed predicates that may be false; by default 0.02.",
-            min=0.0001,
-            max=0.9999,
-            show_default=False,
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            help="A folder for the audit, its report, and that of its predicates.", metavar="FOLDER", show_default=False
-        ),
-    ] = None,
+    evaluations: Path = argument(
+        "A .jsonl, .json, .csv, .tsv or .parquet file with the fields task, output, verdict, correct and, if there are "
+        "several, system."
+    ),
+    system_field: str | None = option(
+        None, "Another field that tells systems apart: a time, an evaluator.", metavar="NAME"
+    ),
+    baseline: str | None = option(
+        None, "The system that the others are compared with; by default each with each.", metavar="SYSTEM"
+    ),
+    covariates: str | None = option(None, "Fields that may go with mistakes, with commas between.", metavar="A,B"),
+    adjust: bool = option(False, "Adjust the effects of predicates for the covariates.", "--adjust"),
+    rejected: bool = option(
+        False, "Look at right outputs that were rejected, not at wrong ones that were accepted.", "--rejected"
+    ),
+    no_predicates: bool = option(False, "Only the rates: needs no language model.", "--no-predicates"),
+    only_judged: bool = option(False, "No words, phrases and patterns among the candidates.", "--only-judged"),
+    goal: str | None = option(None, "What the predicates are to be about, in plain words.", callback=shared.not_blank),
+    predicates: Path | None = shared.PREDICATES,
+    level: float | None = option(
+        None, "The share of claimed predicates that may be false; by default 0.02.", min=0.0001, max=0.9999
+    ),
+    out: Path | None = option(
+        None, "A folder for the audit, its report, and that of its predicates.", metavar="FOLDER"
+    ),
 ) -> None:
     """Say how often an evaluator is wrong, how that differs between systems, and what fools it (arXiv 2409.12822).
 
     False positives are wrong outputs that were accepted, false negatives right ones that were rejected. Predicates are
     proposed on one half of the mistakes and tested on the other.
     """
-    for name, is_given in (
-        ("--adjust", adjust),
-        ("--only-judged", only_judged),
-        ("--goal", goal is not None),
-        ("--predicates", predicates is not None),
-        ("--level", level is not None),
-    ):
-        if no_predicates and is_given:
-            raise typer.BadParameter("got --no-predicates too, with which none are sought", param_hint=f"'{name}'")
+    sought = {"--adjust": adjust, "--only-judged": only_judged, "--goal": goal, "--predicates": predicates}
+    for name, given in (sought | {"--level": level}).items():
+        refuse(no_predicates and bool(given), name, "got --no-predicates too, with which none are sought")
     names = [name.strip() for name in (covariates or "").split(",") if name.strip()]
-    if adjust and not names:
-        raise typer.BadParameter("got no --covariates, expected some to adjust for", param_hint="'--adjust'")
-    if goal is not None and not goal.strip():
-        raise typer.BadParameter("got nothing, expected a few words", param_hint="'--goal'")
-    from nlparam.runtime.progress import Progress
-
-    progress = Progress()
-    with progress.task("starting", None):
-        from nlparam.errors import FitWarning, NlparamError
+    refuse(adjust and not names, "--adjust", "got no --covariates, expected some to adjust for")
+    with starting() as progress:
         from nlparam.evals.audit import audit as audit_evaluator
         from nlparam.evals.audit import read_evaluations
         from nlparam.evals.audit.audit import GOAL, LEVEL
 
     read = read_evaluations(evaluations, system_field=system_field, covariates=names)
-    measuring: dict[str, Any] = {
-        "baseline": baseline,
-        "side": "false negatives" if rejected else "false positives",
-        "seed": options.seed,
-        "out": out,
-        "overwrite": options.overwrite,
-    }
-    if baseline is not None and baseline not in read.systems:
+    if baseline is not None:
         shown = ", ".join(read.systems[:8])
-        raise typer.BadParameter(f"got {baseline!r}, expected one of {shown}", param_hint="'--baseline'")
-    hypotheses = True if predicates is None else _lines(predicates)
+        refuse(baseline not in read.systems, "--baseline", f"got {baseline!r}, expected one of {shown}")
+    side = "false negatives" if rejected else "false positives"
+    measuring: dict[str, Any] = {"baseline": baseline, "side": side, "seed": options.seed}
+    saving: dict[str, Any] = {"out": out, "overwrite": options.overwrite}
+    hypotheses = True if predicates is None else read_predicates(predicates)
     if no_predicates:
-        found = audit_evaluator(read, predicates=False, **measuring)
+        found = audit_evaluator(read, predicates=False, **measuring, **saving)
     else:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FitWarning)  # they are among the notes
@@ -135,25 +83,18 @@ def audit(
                         goal=goal or GOAL,
                         level=level or LEVEL,
                         progress=progress,
-                        **measuring | options.settings(),
+                        **measuring | saving | options.settings(),
                     )
             except NlparamError:
                 # What needs no language model is said before the error that ended the search for predicates.
                 if not options.json:
-                    quietly: dict[str, Any] = {**measuring, "out": None}
-                    _show(audit_evaluator(read, predicates=False, **quietly), None)
+                    _show(audit_evaluator(read, predicates=False, **measuring), None)
                     print_lines("")
                 raise
     if options.json:
         print_json(found.as_dict())
     else:
         _show(found, out)
-
-
-def _lines(path: Path) -> list[str]:
-    from nlparam.corpus.readers import read_texts
-
-    return [line for line in read_texts(path).texts if line.strip()]
 
 
 def _show(found: "Audit", out: Path | None) -> None:

@@ -3,15 +3,10 @@
 import dataclasses
 import enum
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from nlparam.cli import images as of_images
 from nlparam.cli import options as shared
+from nlparam.cli.options import GROUPS, IMAGES, JUDGING, MODELS, OUTPUT, TESTING, option
 from nlparam.cli.run_options import AnalysisOptions
-
-_GROUPS, _TEST = "Groups", "Testing"
 
 
 class Correction(enum.StrEnum):
@@ -29,130 +24,113 @@ class Repeats(enum.StrEnum):
     every = "count"
 
 
+class Judged(enum.StrEnum):
+    """What is judged of an image."""
+
+    auto = "auto"
+    images = "images"
+    captions = "captions"
+
+
+class Detail(enum.StrEnum):
+    """How closely a server is to look at an image."""
+
+    auto = "auto"
+    low = "low"
+    high = "high"
+
+
+# The options that say something of images only, and what they are where they are not given.
+OF_IMAGES = {"captions": None, "judged": Judged.auto, "max_side": 512, "detail": Detail.auto}
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CompareCommand(AnalysisOptions):
     """What `nlparam compare` takes beside its files."""
 
-    group_field: Annotated[
-        str | None,
-        typer.Option(
-            help="The field of the group of each text, where all texts are in one file.",
-            metavar="NAME",
-            rich_help_panel=_GROUPS,
-            show_default=False,
-        ),
-    ] = None
-    name: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="What a group is called, once for each file, in their order; by default as its file.",
-            metavar="NAME",
-            rich_help_panel=_GROUPS,
-            show_default=False,
-        ),
-    ] = None
-    text_field: shared.TextField = None
-    adjust: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A field to adjust for, of numbers or categories; may be given several times.",
-            metavar="FIELD",
-            rich_help_panel=_TEST,
-            show_default=False,
-        ),
-    ] = None
-    repeats: Annotated[
-        Repeats,
-        typer.Option(
-            help="Count a text that occurs several times in a group once, or as often as it occurs.",
-            rich_help_panel=_TEST,
-        ),
-    ] = Repeats.once
-    level: Annotated[
-        float,
-        typer.Option(
-            help="The share of false claims among all (bh, by), or the probability of any (holm).",
-            metavar="SHARE",
-            rich_help_panel=_TEST,
-        ),
-    ] = 0.05
-    correction: Annotated[
-        Correction,
-        typer.Option(
-            help="Benjamini-Hochberg, Benjamini-Yekutieli (under any dependence), or Holm.", rich_help_panel=_TEST
-        ),
-    ] = Correction.bh
-    confidence: Annotated[
-        float, typer.Option(help="The level of the intervals.", metavar="SHARE", rich_help_panel=_TEST)
-    ] = 0.95
-    n_tested: Annotated[
-        int | None,
-        typer.Option(
-            help="How many predicates are tested at most.",
-            metavar="N",
-            min=1,
-            rich_help_panel=_TEST,
-            show_default=False,
-        ),
-    ] = None
-    n_validated: Annotated[
-        int | None,
-        typer.Option(
-            help="On how many texts of each group they are tested.",
-            metavar="N",
-            min=2,
-            rich_help_panel=_TEST,
-            show_default=False,
-        ),
-    ] = None
-    n_screened: Annotated[
-        int | None,
-        typer.Option(
-            help="On how many other texts of each group candidates compete before, at most.",
-            metavar="N",
-            min=1,
-            rich_help_panel=_TEST,
-            show_default=False,
-        ),
-    ] = None
-    research: Annotated[
-        float | None,
-        typer.Option(
-            help="The share of the texts that is for proposing and competing.",
-            metavar="SHARE",
-            rich_help_panel=_TEST,
-            show_default=False,
-        ),
-    ] = None
-    goal: shared.Goal = None
-    goal_example: shared.GoalExamples = None
-    proposer: shared.ProposerName = None
-    predicates: shared.Predicates = None
-    ranker: Annotated[
-        str | None,
-        typer.Option(
-            help="A sentence-transformers model (of CLIP type for images) whose scores choose what is judged.",
-            metavar="NAME",
-            rich_help_panel="Models",
-            show_default=False,
-        ),
-    ] = None
-    form: shared.PromptForm = shared.Form.single
-    ratings: Annotated[
-        bool,
-        typer.Option(
-            "--ratings/--no-ratings",
-            help="Whether the language model rates relevance, novelty and significance.",
-            rich_help_panel="Judging",
-        ),
-    ] = True
-    captions: of_images.CaptionTables = None
-    judged: of_images.JudgedOption = of_images.Judged.auto
-    max_side: of_images.MaxSide = 512
-    detail: of_images.DetailOption = of_images.Detail.auto
-    out: Annotated[
-        Path,
-        typer.Option(
-            help="The folder for the comparison and its report.", rich_help_panel="Output", show_default=False
-        ),
-    ]
+    group_field: str | None = option(
+        None, "The field of the group of each text, where all texts are in one file.", metavar="NAME", panel=GROUPS
+    )
+    name: list[str] | None = option(
+        None,
+        "What a group is called, once for each file, in their order; by default as its file.",
+        metavar="NAME",
+        panel=GROUPS,
+    )
+    text_field: str | None = shared.TEXT_FIELD
+    adjust: list[str] | None = option(
+        None,
+        "A field to adjust for, of numbers or categories; may be given several times.",
+        metavar="FIELD",
+        panel=TESTING,
+    )
+    repeats: Repeats = option(
+        Repeats.once,
+        "Count a text that occurs several times in a group once, or as often as it occurs.",
+        panel=TESTING,
+    )
+    level: float = option(
+        0.05,
+        "The share of false claims among all (bh, by), or the probability of any (holm).",
+        metavar="SHARE",
+        panel=TESTING,
+    )
+    correction: Correction = option(
+        Correction.bh,
+        "Benjamini-Hochberg, Benjamini-Yekutieli (under any dependence), or Holm.",
+        panel=TESTING,
+    )
+    confidence: float = option(0.95, "The level of the intervals.", metavar="SHARE", panel=TESTING)
+    n_tested: int | None = option(None, "How many predicates are tested at most.", metavar="N", min=1, panel=TESTING)
+    n_validated: int | None = option(
+        None, "On how many texts of each group they are tested.", metavar="N", min=2, panel=TESTING
+    )
+    n_screened: int | None = option(
+        None,
+        "On how many other texts of each group candidates compete before, at most.",
+        metavar="N",
+        min=1,
+        panel=TESTING,
+    )
+    research: float | None = option(
+        None, "The share of the texts that is for proposing and competing.", metavar="SHARE", panel=TESTING
+    )
+    goal: str | None = shared.GOAL
+    goal_example: list[str] | None = shared.GOAL_EXAMPLE
+    proposer: shared.Proposer | None = shared.PROPOSER
+    predicates: Path | None = shared.PREDICATES
+    ranker: str | None = option(
+        None,
+        "A sentence-transformers model (of CLIP type for images) whose scores choose what is judged.",
+        metavar="NAME",
+        panel=MODELS,
+    )
+    form: shared.Form = shared.FORM
+    ratings: bool = option(
+        True,
+        "Whether the language model rates relevance, novelty and significance.",
+        "--ratings/--no-ratings",
+        panel=JUDGING,
+    )
+    captions: list[Path] | None = option(
+        OF_IMAGES["captions"],
+        "A file of captions (fields file_name and caption); once for each folder, in their order. By default what lies "
+        "beside the images.",
+        metavar="FILE",
+        panel=IMAGES,
+    )
+    judged: Judged = option(
+        OF_IMAGES["judged"],
+        "Judge the images or their captions; by default the images if the language model sees them.",
+        "--judge",
+        panel=IMAGES,
+    )
+    max_side: int = option(
+        OF_IMAGES["max_side"],
+        "The most pixels of the longer side of what the language model is shown.",
+        metavar="PIXELS",
+        min=32,
+        panel=IMAGES,
+    )
+    detail: Detail = option(OF_IMAGES["detail"], "How closely a server is to look, where it heeds that.", panel=IMAGES)
+    out: Path = option(..., "The folder for the comparison and its report.", panel=OUTPUT)

@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nlparam.cli.costs import cost_line
 from nlparam.cli.output import print_lines, print_table, printable
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ _MOST_COLUMNS = 4
 
 def show(comparison: "Comparison", out: Path) -> None:
     """Prints a comparison that is saved in `out`: what was tested, what became of the rest, and what it cost."""
-    from nlparam.results.page.text import duration
-
     tested = comparison.tested
     names = [group.name for group in comparison.groups]
     columns: dict[str, list[str]] = {
@@ -37,7 +36,7 @@ def show(comparison: "Comparison", out: Path) -> None:
     if any(finding.ranking is not None for finding in tested):
         columns["AUROC"] = ["" if f.ranking is None else f"{f.ranking.auroc:.2f}" for f in tested]
     print_table(tuple(columns), list(zip(*columns.values(), strict=True)), numbers=tuple(range(3, len(columns))))
-    n_claims, costs = len(comparison.claims), comparison.costs
+    n_claims = len(comparison.claims)
     kept_to = "probability of any false claim" if comparison.correction == "holm" else "false discovery rate"
     texts = ", ".join(
         f"{group.n_validated:,} of {group.n_validation:,} texts of {printable(group.name)}"
@@ -49,12 +48,7 @@ def show(comparison: "Comparison", out: Path) -> None:
         f"intervals of {comparison.confidence:.0%}",
         f"tested:  on {texts}, not looked at before",
         f"others:  {_others(comparison)}",
-    )
-    money = f", {costs.money:,.4g} in cost" if costs.money else ""
-    print_lines(
-        f"cost:    {duration(costs.total_seconds)}, {costs.judgments_asked:,} judgments asked and "
-        f"{costs.judgments_served:,} served from the store, {costs.calls:,} calls, "
-        f"{costs.tokens:,} tokens{money}",
+        cost_line(comparison.costs),
     )
     if (out / "report.html").exists():
         print_lines(f"report:  {out / 'report.html'}")

@@ -1,27 +1,42 @@
 """How commands show what something costs, or will cost."""
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nlparam.cli.output import print_json, print_lines, print_table
+from nlparam.cli.run_options import AnalysisOptions
 
 if TYPE_CHECKING:
     from nlparam.fitting.estimate import Estimate
     from nlparam.numerics.heads.cascade import Certificate
+    from nlparam.runtime.costs import Costs
 
 
-def show_estimate(estimate: "Estimate", options: Any) -> None:
-    """Prints an estimate, and which limits of the budget (`max_calls` and so on) of a command it goes over."""
-    limits = {"calls": options.max_calls, "tokens": options.max_tokens, "seconds": options.max_seconds}
-    limits["cost"] = options.max_cost
+def cost_line(costs: "Costs") -> str:
+    """What a run has cost, in a line."""
     from nlparam.results.page.text import duration
 
-    expected = {"calls": estimate.calls, "tokens": estimate.prompt_tokens + estimate.completion_tokens}
-    expected |= {"seconds": estimate.seconds, "cost": estimate.cost}
+    money = f", {costs.money:,.4g} in cost" if costs.money else ""
+    return (
+        f"cost:    {duration(costs.total_seconds)}, {costs.judgments_asked:,} judgments asked and "
+        f"{costs.judgments_served:,} served from the store, {costs.calls:,} calls, {costs.tokens:,} tokens{money}"
+    )
+
+
+def show_estimate(estimate: "Estimate", options: AnalysisOptions) -> None:
+    """Prints an estimate, and which limits of the budget it goes over."""
+    from nlparam.results.page.text import duration
+
+    expected = {
+        "calls": (estimate.calls, options.max_calls),
+        "tokens": (estimate.prompt_tokens + estimate.completion_tokens, options.max_tokens),
+        "seconds": (estimate.seconds, options.max_seconds),
+        "cost": (estimate.cost, options.max_cost),
+    }
     over = {
         name: limit
-        for name, limit in limits.items()
-        if limit is not None and (value := expected[name]) is not None and value > limit
+        for name, (value, limit) in expected.items()
+        if limit is not None and value is not None and value > limit
     }
     if options.json:
         print_json(dataclasses.asdict(estimate) | {"calls": estimate.calls, "over": over})

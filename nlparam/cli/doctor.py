@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from nlparam.cli.options import Embedder, Json, LanguageModel, Store, Timeout
+from nlparam.cli import options as shared
 from nlparam.cli.output import print_json, print_lines, print_table, printable
 from nlparam.errors import NlparamError
 
 if TYPE_CHECKING:
     from nlparam.lm.base import AbstractLanguageModel
     from nlparam.lm.server import Capabilities
-    from nlparam.lm.store import Store as OpenStore
 
 _SENTENCE = "The striker scored twice in the second half and the home team won the match."
 _PREDICATE = "is about sports"
@@ -33,11 +32,11 @@ class Check:
 
 
 def doctor(
-    lm: LanguageModel = "embedded",
-    embedder: Embedder = None,
-    timeout: Timeout = 60.0,
-    store: Store = None,
-    json: Json = False,
+    lm: str = shared.LM,
+    embedder: str | None = shared.EMBEDDER,
+    timeout: float = shared.TIMEOUT,
+    store: Path | None = shared.STORE,
+    json: bool = shared.JSON,
 ) -> None:
     """Show which embedder, language model, devices and store are used, try each, and say what to do if one fails.
 
@@ -47,7 +46,14 @@ def doctor(
 
     progress = Progress()
     checks: list[Check] = []
-    for name, look in _steps(lm, embedder, timeout, store):
+    steps: dict[str, Callable[[], Iterator[Check]]] = {
+        "packages": _packages,
+        "devices": _devices,
+        "store": lambda: _store(store),
+        "embedder": lambda: _embedder(embedder),
+        "language model": lambda: _language_model(lm, timeout),
+    }
+    for name, look in steps.items():
         with progress.task(name, None):
             checks += _results(name, look)
     ok = all(check.ok for check in checks)
@@ -57,18 +63,6 @@ def doctor(
         _show(checks)
     if not ok:
         raise typer.Exit(1)
-
-
-def _steps(
-    lm: str, embedder: str | None, timeout: float, store: Path | None
-) -> list[tuple[str, Callable[[], Iterator[Check]]]]:
-    return [
-        ("packages", _packages),
-        ("devices", _devices),
-        ("store", lambda: _store(store)),
-        ("embedder", lambda: _embedder(embedder)),
-        ("language model", lambda: _language_model(lm, timeout)),
-    ]
 
 
 def _results(name: str, look: Callable[[], Iterator[Check]]) -> list[Check]:
@@ -167,7 +161,6 @@ def _embedder(name: str | None) -> Iterator[Check]:
 
 def _language_model(name: str, timeout: float) -> Iterator[Check]:
     from nlparam.lm import load_language_model
-    from nlparam.lm.store import Store as OpenStore
 
     model = load_language_model(name, timeout=timeout)
     where = getattr(model, "path", None) or getattr(model, "base_url", None) or name
@@ -178,8 +171,7 @@ def _language_model(name: str, timeout: float) -> Iterator[Check]:
         capabilities = getattr(server, "capabilities", None)
         if capabilities is not None:
             yield _reading(server.base_url, capabilities())
-    with OpenStore(":memory:") as store:  # empty, so the answer cannot come from it
-        yield from _judgment(model, store, timeout)
+    yield from _judgment(model, timeout)
 
 
 def _faster(name: str) -> Check:
@@ -187,13 +179,10 @@ def _faster(name: str) -> Check:
     import importlib.util
 
     other = name.replace("embedded", "native", 1)
+    found = f"pip install 'nlparam[native]' compiles llama.cpp for this processor; --lm {other} is then faster"
     if importlib.util.find_spec("llama_cpp") is not None:
-        return Check("faster", True, f"llama-cpp-python is installed: --lm {other} runs the same weights faster")
-    return Check(
-        "faster",
-        True,
-        f"pip install 'nlparam[native]' compiles llama.cpp for this processor; --lm {other} is then faster",
-    )
+        found = f"llama-cpp-python is installed: --lm {other} runs the same weights faster"
+    return Check("faster", True, found)
 
 
 def _reading(address: str, found: "Capabilities") -> Check:
@@ -206,20 +195,16 @@ def _reading(address: str, found: "Capabilities") -> Check:
     )
 
 
-def _judgment(model: "AbstractLanguageModel", store: "OpenStore", timeout: float) -> Iterator[Check]:
+def _judgment(model: "AbstractLanguageModel", timeout: float) -> Iterator[Check]:
     import numpy as np
 
-    from nlparam.denotation.judge import LabelJudge
-    from nlparam.lm.engine import Engine
-    from nlparam.runtime.costs import Costs
+    from nlparam.denotation.session import Session
     from nlparam.runtime.progress import Progress
 
-    costs = Costs()
-    silent = Progress(enabled=False)
-    with Engine(model, store=store, costs=costs, timeout=timeout, progress=silent) as engine:
-        judge = LabelJudge(engine, store, costs, progress=silent)
+    # The store is empty, so the answer cannot come from it.
+    with Session(lm=model, store=":memory:", timeout=timeout, progress=Progress(enabled=False)) as session:
         start = time.perf_counter()
-        [probability] = judge.judge([_SENTENCE], [_PREDICATE], np.array([[0, 0]]))
+        [probability] = session.judge().judge([_SENTENCE], [_PREDICATE], np.array([[0, 0]]))
         seconds = time.perf_counter() - start
     if np.isnan(probability):
         yield Check("one judgment", False, "the model answered neither yes nor no: choose an instruct model")

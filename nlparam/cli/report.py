@@ -1,41 +1,34 @@
 """`nlparam report`: the report of a result of any kind, made again, and its figures as files."""
 
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from nlparam.cli.run_fit import shown_warnings
+from nlparam.cli.options import argument, option, refuse
 from nlparam.errors import ResultFolderError
 
 _FORMATS = {"svg": ("svg",), "png": ("png",), "both": ("svg", "png")}
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(help="The --out folder of any result.", show_default=False)],
-    figures: Annotated[
-        Path | None, typer.Option("--figures", help="Write every figure into this folder, too.", show_default=False)
-    ] = None,
-    form: Annotated[
-        str | None,
-        typer.Option("--format", help="Of the figures: svg, png or both; by default both.", show_default=False),
-    ] = None,
-    open_it: Annotated[bool, typer.Option("--open", help="Show it in the web browser.")] = False,
+    folder: Path = argument("The --out folder of any result."),
+    figures: Path | None = option(None, "Write every figure into this folder, too.", "--figures"),
+    form: str | None = option(None, "Of the figures: svg, png or both; by default both.", "--format"),
+    open_it: bool = option(False, "Show it in the web browser.", "--open"),
 ) -> None:
     """Build report.html in the folder of a result anew and print its path.
 
     Samples of a posterior in the folder of a fit are shown as credible intervals.
     """
-    if form is not None and form not in _FORMATS:
-        raise typer.BadParameter(f"got {form!r}, expected one of {', '.join(_FORMATS)}", param_hint="'--format'")
-    if form is not None and figures is None:
-        raise typer.BadParameter("got no --figures, to which it belongs", param_hint="'--format'")
+    unknown = form is not None and form not in _FORMATS
+    refuse(unknown, "--format", f"got {form!r}, expected one of {', '.join(_FORMATS)}")
+    refuse(form is not None and figures is None, "--format", "got no --figures, to which it belongs")
+    from nlparam.results.folder import report_beside
     from nlparam.results.load import load
 
-    path = folder / "report.html"
-    with shown_warnings():
-        result = load(folder)
-        shown = result.beside(folder)
+    result = load(folder)
+    path = report_beside(folder) if folder.is_file() else folder / "report.html"
+    shown = {} if folder.is_file() else result.beside(folder)
     try:
         result.report(path, **shown)
         drawn = result.figures(figures, formats=_FORMATS[form or "both"], **shown) if figures else []
@@ -43,9 +36,8 @@ def report(
         raise ResultFolderError(
             f"{error.filename or path} cannot be written ({error}): change its permissions"
         ) from error
-    typer.echo(path)
-    for figure in drawn:
-        typer.echo(figure)
+    for written in (path, *drawn):
+        typer.echo(written)
     if open_it:
         import webbrowser
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nlparam.cli.costs import certificate_lines
+from nlparam.cli.costs import certificate_lines, cost_line
 from nlparam.cli.output import print_lines, print_table, printable
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ Columns = list[tuple[str, list[str]]]
 def show(fit: "Fit", out: Path, intervals: "Intervals | None" = None) -> None:
     """Prints a fit that is saved in `out`, with credible intervals where there are some."""
     from nlparam.fitting.page.quantities import goodness, view_quantities
-    from nlparam.results.page.text import duration
 
     columns: Columns = [("predicate", [printable(predicate) for predicate in fit.predicates])]
     notes = []
@@ -49,7 +48,6 @@ def show(fit: "Fit", out: Path, intervals: "Intervals | None" = None) -> None:
     measured = goodness(fit)
     if measured is not None:
         print_lines(f"\nfits:    {measured.sentence}")
-    costs = fit.costs
     ended = f"{'' if measured else chr(10)}ended:   {fit.result.value}"
     if len(fit.predicates) < fit.asked_model.n_predicates:
         ended += f" ({len(fit.predicates)} of the {fit.asked_model.n_predicates} asked for are of use)"
@@ -61,13 +59,7 @@ def show(fit: "Fit", out: Path, intervals: "Intervals | None" = None) -> None:
         )
     if fit.certificate is not None:
         print_lines(*certificate_lines(fit.certificate))
-    money = f", {costs.money:,.4g} in cost" if costs.money else ""
-    print_lines(
-        f"cost:    {duration(costs.total_seconds)}, {costs.judgments_asked:,} judgments asked and "
-        f"{costs.judgments_served:,} served from the store, {costs.calls:,} calls, "
-        f"{costs.tokens:,} tokens{money}",
-        f"report:  {out / 'report.html'}",
-    )
+    print_lines(cost_line(fit.costs), f"report:  {out / 'report.html'}")
 
 
 def _found_by(stability: "Stability", predicates: list[str]) -> list[str]:
@@ -107,17 +99,15 @@ def _columns(view: "QuantityView", before: Columns) -> Columns:
 
 
 def _course(view: "QuantityView", n_predicates: int) -> Columns:
-    from nlparam.results.page.results import time_name
-
     if view.values.shape[0] != n_predicates:
         return []
     last, peaks = len(view.items) - 1, np.nan_to_num(view.values, nan=-np.inf).argmax(axis=1)
     panels = range(n_predicates)
     return [
-        (f"first ({time_name(view, 0)})", [view.cell(p, 0) for p in panels]),
-        (f"last ({time_name(view, last)})", [view.cell(p, last) for p in panels]),
+        (f"first ({view.time(0)})", [view.cell(p, 0) for p in panels]),
+        (f"last ({view.time(last)})", [view.cell(p, last) for p in panels]),
         ("highest", [view.figure(view.values[p, peak]) for p, peak in enumerate(peaks)]),
-        ("when", [time_name(view, int(peak)) for peak in peaks]),
+        ("when", [view.time(int(peak)) for peak in peaks]),
     ]
 
 

@@ -1,31 +1,32 @@
 """The options of a run, in groups that commands build on."""
 
 import dataclasses
+import enum
 import functools
 import inspect
-import typing
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlparam.cli import options as shared
+from nlparam.cli.options import BUDGET, JUDGING, OUTPUT, PANELS, SEARCH, option
 
 if TYPE_CHECKING:
     from nlparam.runtime.budget import Budget
-
-# In the order of the help; options without a panel come before.
-_PANELS = ("Groups", "Texts", "Testing", "Search", "Models", "Judging", "Images", "Budget", "Cluster", "Output")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CallOptions:
     """What every command takes that asks a language model and writes a result."""
 
-    timeout: shared.Timeout = 60.0
-    store: shared.Store = None
-    max_calls: shared.MaxCalls = None
-    max_tokens: shared.MaxTokens = None
-    max_seconds: shared.MaxSeconds = None
-    overwrite: shared.Overwrite = False
+    timeout: float = shared.TIMEOUT
+    store: Path | None = shared.STORE
+    max_calls: int | None = option(None, "The most calls.", metavar="N", min=1, panel=BUDGET)
+    max_tokens: int | None = option(None, "The most tokens, of prompts and answers.", metavar="N", min=1, panel=BUDGET)
+    max_seconds: float | None = option(
+        None, "Seconds after which no call is started.", metavar="SECONDS", min=0.001, panel=BUDGET
+    )
+    overwrite: bool = shared.OVERWRITE
 
     def budget(self) -> "Budget":
         """What the language model may use."""
@@ -34,40 +35,58 @@ class CallOptions:
         return Budget(max_calls=self.max_calls, max_tokens=self.max_tokens, max_seconds=self.max_seconds)
 
     def settings(self) -> dict[str, Any]:
-        """The arguments of these names that functions take which ask a language model."""
-        return {"budget": self.budget(), "store": self.store, "timeout": self.timeout}
+        """The arguments of the functions that ask a language model, for those of their names that are options."""
+        names = [name for name in ("lm", "embedder", "seed", "store", "timeout") if hasattr(self, name)]
+        return self.given(*names) | {"budget": self.budget()}
+
+    def given(self, *names: str) -> dict[str, Any]:
+        """The values of some of the options, by their names, as the library takes them."""
+        return {name: _plain(getattr(self, name)) for name in names}
+
+    def changes(self, *names: str, **renamed: str) -> dict[str, Any]:
+        """Those of some options that are not left to the library; `renamed` by the names that they have there."""
+        asked = {name: name for name in names} | renamed
+        return {name: value for name, of in asked.items() if (value := getattr(self, of)) is not None}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunOptions(CallOptions):
     """What a command takes that starts anew, from a language model of its own."""
 
-    lm: shared.LanguageModel = "embedded"
-    seed: shared.Seed = 0
-    json: shared.Json = False
-
-    def settings(self) -> dict[str, Any]:
-        return super().settings() | {"lm": self.lm, "seed": self.seed}
+    lm: str = shared.LM
+    seed: int = shared.SEED
+    json: bool = shared.JSON
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EmbeddingOptions(RunOptions):
     """What a command takes that embeds texts too."""
 
-    embedder: shared.Embedder = None
-
-    def settings(self) -> dict[str, Any]:
-        return super().settings() | {"embedder": self.embedder}
+    embedder: str | None = shared.EMBEDDER
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AnalysisOptions(EmbeddingOptions):
     """What the commands take that analyse texts, which may be estimated first and paid for."""
 
-    max_cost: shared.MaxCost = None
-    prices: shared.Prices = None
-    dry_run: shared.DryRun = False
-    events: shared.Events = None
+    max_cost: float | None = option(
+        None, "The most that may be spent, by the prices.", metavar="X", min=0.0, panel=BUDGET
+    )
+    prices: Path | None = option(
+        None,
+        "A table of prices in TOML: [models.NAME] with prompt, completion (per million tokens) and hour.",
+        metavar="FILE",
+        panel=BUDGET,
+    )
+    dry_run: bool = option(
+        False,
+        "Only estimate what the fit will cost, from some twenty calls (which it will not repeat).",
+        "--dry-run",
+        panel=BUDGET,
+    )
+    events: Path | None = option(
+        None, "A file that gets a line of JSON for each stage and event.", metavar="FILE", panel=OUTPUT
+    )
 
     def budget(self) -> "Budget":
         from nlparam.lm import load_language_model
@@ -83,26 +102,61 @@ class AnalysisOptions(EmbeddingOptions):
 class FitOptions(AnalysisOptions):
     """What every `nlparam fit MODEL` takes beside the options of the model."""
 
-    texts: shared.Texts = None
-    dataset: shared.Dataset = None
-    text_field: shared.TextField = None
-    goal: shared.Goal = None
-    goal_example: shared.GoalExamples = None
-    proposer: shared.ProposerName = None
-    predicates: shared.Predicates = None
-    representation: shared.Representation = shared.Represented.auto
-    max_judgments: shared.MaxJudgments = None
-    n_judged: shared.NJudged = None
-    rounds: shared.Rounds = None
-    seeds: shared.Seeds = None
-    executable: shared.UseExecutable = False
-    cascade: shared.UseCascade = False
-    target_recall: shared.TargetRecall = 0.95
-    target_precision: shared.TargetPrecision = 0.95
-    failure_probability: shared.FailureProbability = 0.1
-    form: shared.PromptForm = shared.Form.single
-    calibration: shared.CalibrationFile = None
-    out: shared.Out
+    texts: Path | None = shared.TEXTS_OPTION
+    dataset: str | None = shared.DATASET
+    text_field: str | None = shared.TEXT_FIELD
+    goal: str | None = shared.GOAL
+    goal_example: list[str] | None = shared.GOAL_EXAMPLE
+    proposer: shared.Proposer | None = shared.PROPOSER
+    predicates: Path | None = shared.PREDICATES
+    representation: shared.Represented = shared.REPRESENTATION
+    max_judgments: int | None = option(None, "The most judgments that may be used.", metavar="N", min=2, panel=SEARCH)
+    n_judged: str | None = option(
+        None,
+        "On how many texts the chosen predicates are judged; a learned head denotes the others.",
+        metavar="N|all",
+        panel=SEARCH,
+    )
+    rounds: int | None = option(
+        None, "Rounds of refinement after the first selection.", metavar="N", min=0, panel=SEARCH
+    )
+    seeds: int | None = option(
+        None,
+        "Fit from this many seeds, say how often each predicate comes back, and fit once more to those that do.",
+        min=2,
+        metavar="N",
+        panel=SEARCH,
+    )
+    executable: bool = option(
+        False,
+        "Compute predicates where a small function, a word or a pattern says as much as the language model would.",
+        "--executable",
+        panel=JUDGING,
+    )
+    cascade: bool = option(
+        False,
+        "Denote all texts with a bound on the error: the head where it is sure, the language model elsewhere.",
+        "--cascade",
+        panel=JUDGING,
+    )
+    target_recall: float = option(
+        0.95,
+        "Of the texts for which the language model would say yes, the share that the cascade must find.",
+        metavar="SHARE",
+        panel=JUDGING,
+    )
+    target_precision: float = option(
+        0.95,
+        "Of the texts that the cascade finds, the share for which the language model would say yes.",
+        metavar="SHARE",
+        panel=JUDGING,
+    )
+    failure_probability: float = option(
+        0.1, "How often the audit may be wrong about it.", metavar="SHARE", panel=JUDGING
+    )
+    form: shared.Form = shared.FORM
+    calibration: Path | None = shared.CALIBRATION
+    out: Path = shared.OUT
 
 
 def spread_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -114,35 +168,23 @@ def spread_options(command: Callable[..., None]) -> Callable[..., None]:
     ```python
     @app.command()
     @spread_options
-    def clustering(k: Annotated[int, typer.Option()], options: FitOptions) -> None: ...
+    def clustering(options: FitOptions, k: int = option(..., "The number of clusters.")) -> None: ...
     ```
     """
-    own = inspect.signature(command).parameters
-    kind = own["options"].annotation
+    own = dict(inspect.signature(command).parameters)
+    kind = own.pop("options").annotation
     fields = sorted(dataclasses.fields(kind), key=lambda field: _distance(kind, field.name))
-    shared_with_others = [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            annotation=field.type,
-            default=inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default,
-        )
+    parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own.values()]
+    parameters += [
+        inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, annotation=field.type, default=field.default)
         for field in fields
     ]
-    parameters = [
-        *(
-            parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-            for name, parameter in own.items()
-            if name != "options"
-        ),
-        *shared_with_others,
-    ]
-    parameters.sort(key=lambda parameter: _panel(parameter.annotation))
+    parameters.sort(key=lambda parameter: _panel(parameter.default))
 
     @functools.wraps(command)
     def with_options(**values: Any) -> None:
         options = kind(**{field.name: values.pop(field.name) for field in fields})
-        command(**values, options=options)
+        command(options, **values)
 
     # Typer reads both.
     with_options.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportAttributeAccessIssue]
@@ -150,12 +192,17 @@ def spread_options(command: Callable[..., None]) -> Callable[..., None]:
     return with_options
 
 
+def _plain(value: Any) -> Any:
+    """The value of an enumeration, which the library takes as a string."""
+    return value.value if isinstance(value, enum.Enum) else value
+
+
 def _distance(kind: type, field: str) -> int:
     """How far up among the bases of a dataclass a field is declared."""
     return next(number for number, base in enumerate(kind.__mro__) if field in inspect.get_annotations(base))
 
 
-def _panel(annotation: Any) -> int:
+def _panel(default: Any) -> int:
     """The place of an option's panel in the help; 0 for one without."""
-    panels = [getattr(about, "rich_help_panel", None) for about in typing.get_args(annotation)]
-    return next((1 + _PANELS.index(panel) for panel in panels if panel in _PANELS), 0)
+    panel = getattr(default, "rich_help_panel", None)
+    return 1 + PANELS.index(panel) if panel in PANELS else 0

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from nlparam.cli.options import Json, Overwrite, Store
+from nlparam.cli import options as shared
+from nlparam.cli.options import argument, option
 from nlparam.cli.output import print_error, print_json, print_lines, print_table, printable
 from nlparam.errors import NlparamError, StoreError
 
@@ -32,7 +33,7 @@ class Kind(enum.StrEnum):
 
 
 @app.command()
-def stats(store: Store = None, json: Json = False) -> None:
+def stats(store: Path | None = shared.STORE, json: bool = shared.JSON) -> None:
     """Show what is in the store: how many answers of each kind, from which models and prompts, and since when."""
     from nlparam.lm.store.contents import contents
 
@@ -60,25 +61,22 @@ def stats(store: Store = None, json: Json = False) -> None:
         f"completions, {found.counts.embeddings:,} embeddings",
         "",
     )
-    print_table(
-        ["kind", "model", "prompt", "answers", "oldest", "newest"],
-        [
-            [
-                group.kind,
-                printable("not recorded" if group.model is None else group.model),
-                printable(group.prompt_version or ""),
-                f"{group.n:,}",
-                _date(group.oldest),
-                _date(group.newest),
-            ]
-            for group in found.groups
-        ],
-        numbers=[3],
-    )
+    rows = [
+        (
+            group.kind,
+            printable("not recorded" if group.model is None else group.model),
+            printable(group.prompt_version or ""),
+            f"{group.n:,}",
+            _date(group.oldest),
+            _date(group.newest),
+        )
+        for group in found.groups
+    ]
+    print_table(("kind", "model", "prompt", "answers", "oldest", "newest"), rows, numbers=(3,))
 
 
 @app.command()
-def check(store: Store = None) -> None:
+def check(store: Path | None = shared.STORE) -> None:
     """Read the whole store and say whether it is sound; the exit status is 1 if it is not."""
     from nlparam.lm.store.contents import faults
 
@@ -94,12 +92,10 @@ def check(store: Store = None) -> None:
 
 @app.command()
 def export(
-    out: Annotated[
-        Path, typer.Option(help="The file to write: .parquet or .jsonl.", metavar="FILE", show_default=False)
-    ],
-    what: Annotated[Kind, typer.Option(help="Which answers.")] = Kind.judgments,
-    store: Store = None,
-    overwrite: Overwrite = False,
+    out: Path = option(..., "The file to write: .parquet or .jsonl.", metavar="FILE"),
+    what: Kind = option(Kind.judgments, "Which answers."),
+    store: Path | None = shared.STORE,
+    overwrite: bool = shared.OVERWRITE,
 ) -> None:
     """Write all answers of a kind into a file, one row each: key (SHA-256), model, time, and the answer.
 
@@ -122,8 +118,8 @@ def export(
 
 @app.command("import")
 def import_files(
-    files: Annotated[list[Path], typer.Argument(help="Exported files, or other stores.", show_default=False)],
-    store: Store = None,
+    files: list[Path] = argument("Exported files, or other stores."),
+    store: Path | None = shared.STORE,
 ) -> None:
     """Add what exported files or other stores hold. What is there already stays, so it can be done twice."""
     from nlparam.lm.store import Store as OpenStore
@@ -140,28 +136,14 @@ def import_files(
 
 @app.command()
 def gc(
-    older_than: Annotated[
-        float | None,
-        typer.Option(help="Only answers older than so many days.", metavar="DAYS", min=0.0, show_default=False),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(help="Only answers of a model, as `stats` shows it.", metavar="NAME", show_default=False),
-    ] = None,
-    prompt_version: Annotated[
-        str | None,
-        typer.Option(help="Only judgments under a version of the prompt.", metavar="VERSION", show_default=False),
-    ] = None,
-    max_size: Annotated[
-        str | None,
-        typer.Option(
-            help="Then delete the oldest answers until the file is no larger: 500MB, 2GB.",
-            metavar="SIZE",
-            show_default=False,
-        ),
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
-    store: Store = None,
+    older_than: float | None = option(None, "Only answers older than so many days.", metavar="DAYS", min=0.0),
+    model: str | None = option(None, "Only answers of a model, as `stats` shows it.", metavar="NAME"),
+    prompt_version: str | None = option(None, "Only judgments under a version of the prompt.", metavar="VERSION"),
+    max_size: str | None = option(
+        None, "Then delete the oldest answers until the file is no larger: 500MB, 2GB.", metavar="SIZE"
+    ),
+    dry_run: bool = option(False, "Only say what would be deleted.", "--dry-run"),
+    store: Path | None = shared.STORE,
 ) -> None:
     """Delete answers and give their space back to the disk. What is deleted will be asked again where it is needed.
 
@@ -187,7 +169,7 @@ def gc(
 
 
 @app.command()
-def salvage(store: Store = None) -> None:
+def salvage(store: Path | None = shared.STORE) -> None:
     """Mend a damaged store: save every answer that SQLite can read in a new file, and keep the damaged one beside it.
 
     Stop everything that uses the store first.

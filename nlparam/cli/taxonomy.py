@@ -2,156 +2,106 @@
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from nlparam.cli import options as shared
-from nlparam.cli.output import print_json, print_lines, print_warnings, printable
-from nlparam.cli.run_fit import read_dataset, shown_warnings, usage_errors
+from nlparam.cli.costs import cost_line, show_estimate
+from nlparam.cli.options import OUTPUT, SEARCH, TEXTS, option, refuse
+from nlparam.cli.output import print_json, print_lines, print_warnings, printable, starting
+from nlparam.cli.reading import check_source, corpus_warnings, read_predicates, read_source, usage_errors
 from nlparam.cli.run_options import AnalysisOptions, spread_options
-from nlparam.errors import CorpusError
 
 if TYPE_CHECKING:
     from nlparam.taxonomies.records import Node
     from nlparam.taxonomies.result import Taxonomy
-
-_SEARCH = "Search"
-
-TimeUnit = Annotated[
-    shared.TimeUnit | None,
-    typer.Option(
-        help="What dates are grouped by; by default the finest that gives few steps.",
-        rich_help_panel="Texts",
-        show_default=False,
-    ),
-]
-
-Pool = Annotated[
-    Path | None,
-    typer.Option(
-        "--predicates",
-        help="A file of candidates of your own for the first level, one per line; nothing is proposed there.",
-        rich_help_panel=_SEARCH,
-        show_default=False,
-    ),
-]
-NStated = Annotated[
-    int | None,
-    typer.Option(
-        help="How many texts the language model states, once for the whole tree.",
-        metavar="N",
-        min=8,
-        rich_help_panel=_SEARCH,
-        show_default=False,
-    ),
-]
-NJudged = Annotated[
-    int | None,
-    typer.Option(
-        help="On how many texts of the root what is chosen is judged; smaller nodes get fewer. A learned head denotes "
-        "the others.",
-        metavar="N",
-        min=6,
-        rich_help_panel=_SEARCH,
-        show_default=False,
-    ),
-]
-LeastTexts = Annotated[
-    int | None,
-    typer.Option(
-        help="A node with fewer texts is not divided.", metavar="N", min=4, rich_help_panel=_SEARCH, show_default=False
-    ),
-]
-Out = Annotated[
-    Path,
-    typer.Option(help="The folder for the taxonomy and its report.", rich_help_panel="Output", show_default=False),
-]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TaxonomyCommand(AnalysisOptions):
     """What `nlparam taxonomy` takes beside its texts, depth and children."""
 
-    dataset: shared.Dataset = None
-    text_field: shared.TextField = None
-    time_field: shared.TimeField = None
-    time_unit: TimeUnit = None
-    goal: shared.Goal = None
-    goal_example: shared.GoalExamples = None
-    predicates: Pool = None
-    representation: shared.Representation = shared.Represented.auto
-    n_stated: NStated = None
-    n_judged: NJudged = None
-    least_texts: LeastTexts = None
-    form: shared.PromptForm = shared.Form.single
-    calibration: shared.CalibrationFile = None
-    out: Out
+    dataset: str | None = shared.DATASET
+    text_field: str | None = shared.TEXT_FIELD
+    time_field: str | None = shared.TIME_FIELD
+    time_unit: shared.TimeUnit | None = option(
+        None, "What dates are grouped by; by default the finest that gives few steps.", panel=TEXTS
+    )
+    goal: str | None = shared.GOAL
+    goal_example: list[str] | None = shared.GOAL_EXAMPLE
+    predicates: Path | None = option(
+        None,
+        "A file of candidates of your own for the first level, one per line; nothing is proposed there.",
+        panel=SEARCH,
+    )
+    representation: shared.Represented = shared.REPRESENTATION
+    n_stated: int | None = option(
+        None, "How many texts the language model states, once for the whole tree.", metavar="N", min=8, panel=SEARCH
+    )
+    n_judged: int | None = option(
+        None,
+        "On how many texts of the root what is chosen is judged; smaller nodes get fewer. A learned head denotes the "
+        "others.",
+        metavar="N",
+        min=6,
+        panel=SEARCH,
+    )
+    least_texts: int | None = option(None, "A node with fewer texts is not divided.", metavar="N", min=4, panel=SEARCH)
+    form: shared.Form = shared.FORM
+    calibration: Path | None = shared.CALIBRATION
+    out: Path = option(..., "The folder for the taxonomy and its report.", panel=OUTPUT)
 
 
 @spread_options
 def taxonomy(
     options: TaxonomyCommand,
-    texts: Annotated[
-        Path | None,
-        typer.Argument(
-            help="A .jsonl, .json, .csv, .tsv, .parquet or .txt file (one text per line), or a folder of .txt files.",
-            show_default=False,
-        ),
-    ] = None,
-    depth: Annotated[int, typer.Option(help="How many levels there are below the root.", metavar="N", min=1)] = 2,
-    children: Annotated[
-        str,
-        typer.Option(
-            help="How many children a node has: `auto` (2 to 8, by what held-out texts say), a number, or MIN-MAX.",
-            metavar="auto|N|MIN-MAX",
-        ),
-    ] = "auto",
+    texts: Path | None = shared.TEXTS_ARGUMENT,
+    depth: int = option(2, "How many levels there are below the root.", metavar="N", min=1),
+    children: str = option(
+        "auto",
+        "How many children a node has: `auto` (2 to 8, by what held-out texts say), a number, or MIN-MAX.",
+        metavar="auto|N|MIN-MAX",
+    ),
 ) -> None:
     """Grow a tree of predicates in which the children of a node explain its texts.
 
     The folder gets taxonomy.json, taxonomy.yaml for editing, and a report. The same command again asks nothing twice.
     """
-    from nlparam.runtime.progress import Progress
-
-    _check(texts, options)
-    read, stamps = _read(texts, options)
-    progress = Progress()
-    with progress.task("starting", None):
+    check_source(texts, options.dataset, options.text_field, name="TEXTS")
+    needless = options.time_unit is not None and options.time_field is None
+    refuse(needless, "--time-unit", "got no --time-field, whose dates it would group")
+    fields = () if options.time_field is None else (options.time_field,)
+    table = read_source(texts, options.dataset, text_field=options.text_field, fields=fields)
+    if options.dataset is None:
+        # That texts are blank is said by the growing itself.
+        print_warnings([*table.warnings, *corpus_warnings(table.texts, ["repeated", "long"])])
+    with starting() as progress:
         from nlparam.fitting.setup import DEFAULT_GOAL
         from nlparam.language.goals import with_examples
+        from nlparam.runtime.telemetry import write_events
         from nlparam.taxonomies.growing import estimate_taxonomy
         from nlparam.taxonomies.growing import taxonomy as grow
         from nlparam.taxonomies.options import TaxonomyOptions, children_range
-    changes = {
-        name: value for name in ("n_stated", "n_judged", "least_texts") if (value := getattr(options, name)) is not None
-    }
+    changes = options.changes("n_stated", "n_judged", "least_texts")
     with usage_errors():
         TaxonomyOptions(**changes)
         children_range(children)
         running = options.settings()
-    settings: dict[str, Any] = {
+    settings: dict[str, Any] = running | options.given("form", "calibration", "representation")
+    settings |= {
         "goal": with_examples(options.goal or DEFAULT_GOAL, options.goal_example or ()),
         "depth": depth,
         "children": children,
-        "form": options.form.value,
-        "calibration": options.calibration,
-        "pool": _candidates(options.predicates),
+        "pool": options.predicates and read_predicates(options.predicates, 2),
         "options": changes,
-        "representation": options.representation.value,
         "progress": progress,
-    } | running
-    from nlparam.runtime.telemetry import write_events
-
-    if options.dry_run:
-        from nlparam.cli.costs import show_estimate
-
-        with shown_warnings(), write_events(options.events):
-            show_estimate(estimate_taxonomy(read, **settings), options)
-        return
-    timed = {"stamps": stamps, "time_unit": options.time_unit and options.time_unit.value}
-    with shown_warnings(), write_events(options.events):
-        tree = grow(read, out=options.out, overwrite=options.overwrite, **timed, **settings)
+    }
+    with write_events(options.events):
+        if options.dry_run:
+            show_estimate(estimate_taxonomy(table.texts, **settings), options)
+            return
+        stamps = None if options.time_field is None else table.columns[options.time_field]
+        saved = options.given("time_unit", "out", "overwrite")
+        tree = grow(list(table.texts), stamps=stamps, **saved, **settings)
     if options.json:
         print_json(tree.to_dict())
     else:
@@ -160,22 +110,16 @@ def taxonomy(
 
 def show(tree: "Taxonomy", out: Path) -> None:
     """Prints a taxonomy that is saved in `out`: the tree, what it covers, and what it cost."""
-    from nlparam.results.page.text import duration
-
-    print_lines(*tree_lines(tree), "")
-    measures, costs = tree.measures(), tree.costs
+    measures = tree.measures()
     print_lines(
+        *tree_lines(tree),
+        "",
         f"covered: {measures['coverage']:.1%} of the texts of a divided node are under one of its children, "
         f"{measures['overlap']:.1%} under several",
         f"balance: {measures['balance']:.2f} (1: all children alike); highest correlation of siblings "
         f"{measures['correlation']:.2f}",
         f"ended:   {tree.result.value}",
-    )
-    money = f", {costs.money:,.4g} in cost" if costs.money else ""
-    print_lines(
-        f"cost:    {duration(costs.total_seconds)}, {costs.judgments_asked:,} judgments asked and "
-        f"{costs.judgments_served:,} served from the store, {costs.calls:,} calls, "
-        f"{costs.tokens:,} tokens{money}",
+        cost_line(tree.costs),
         f"edit:    {out / 'taxonomy.yaml'}",
     )
     if (out / "report.html").exists():
@@ -205,46 +149,3 @@ def tree_lines(tree: "Taxonomy") -> list[str]:
         note = f"  ({'; '.join(notes)})" if notes else ""
         lines.append(f"{text:<{width}}  {len(node):>7,}  {tree.share(node.id):>6.1%}{note}")
     return lines
-
-
-def _check(texts: Path | None, options: TaxonomyCommand) -> None:
-    if (texts is None) == (options.dataset is None):
-        got = "got neither" if texts is None else "got both"
-        raise typer.BadParameter(f"{got}, expected exactly one of the two", param_hint="'TEXTS' or '--dataset'")
-    if options.dataset is not None and options.text_field is not None:
-        raise typer.BadParameter("a data set has no field of texts to choose", param_hint="'--text-field'")
-    if options.time_unit is not None and options.time_field is None:
-        raise typer.BadParameter("got no --time-field, whose dates it would group", param_hint="'--time-unit'")
-    if options.goal is not None and not options.goal.strip():
-        raise typer.BadParameter("got nothing, expected a few words", param_hint="'--goal'")
-
-
-def _read(texts: Path | None, options: TaxonomyCommand) -> tuple[list[str], list | None]:
-    """The texts and, if there is a field of them, their times."""
-    from nlparam.cli.run_fit import corpus_warnings
-    from nlparam.corpus.corpus import Corpus
-    from nlparam.corpus.readers import read_texts
-
-    fields = () if options.time_field is None else (options.time_field,)
-    if options.dataset is not None:
-        table = read_dataset(options.dataset, fields)
-    else:
-        assert texts is not None  # checked before
-        table = read_texts(texts, text_field=options.text_field, fields=fields)
-        # That texts are blank is said by the growing itself.
-        repeated = [message for message in corpus_warnings(Corpus.from_texts(table.texts)) if "blank" not in message]
-        print_warnings([*table.warnings, *repeated])
-    return list(table.texts), None if options.time_field is None else table.columns[options.time_field]
-
-
-def _candidates(path: Path | None) -> list[str] | None:
-    if path is None:
-        return None
-    try:
-        lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
-    except OSError as error:
-        raise CorpusError(f"cannot read the predicates {path}: {error.strerror or error}") from error
-    predicates = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
-    if len(predicates) < 2:
-        raise CorpusError(f"{path} holds {len(predicates)} distinct predicates, expected at least 2, one per line")
-    return predicates

@@ -1,17 +1,14 @@
 """`nlparam update`: new texts in a taxonomy."""
 
-import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from nlparam.cli.options import CalibrationFile, Json, Seed, TextField, TimeField
-from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable
-from nlparam.cli.refit import MovedModel, TaxonomyFolder
-from nlparam.cli.run_fit import usage_errors
+from nlparam.cli import options as shared
+from nlparam.cli.options import option, refuse
+from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable, starting
+from nlparam.cli.reading import usage_errors
+from nlparam.cli.refit import MOVED_LM, OTHER_OUT, TAXONOMY_FOLDER
 from nlparam.cli.run_options import CallOptions, spread_options
-from nlparam.errors import FitWarning
 
 if TYPE_CHECKING:
     from nlparam.numerics.statistics.prevalence import Prevalence
@@ -20,56 +17,38 @@ if TYPE_CHECKING:
 
 @spread_options
 def update(
-    folder: TaxonomyFolder,
-    texts: Annotated[
-        Path,
-        typer.Option(help="The new texts: a file or folder of the kinds `nlparam taxonomy` reads.", show_default=False),
-    ],
     options: CallOptions,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            help="Another folder for the result; by default the same, and what was there goes to its history/.",
-            show_default=False,
-        ),
-    ] = None,
-    n_judged: Annotated[
-        str,
-        typer.Option(
-            help="On how many texts before, and of the new ones, the language model judges the nodes to correct the "
-            "head: a number, `all`, or `auto` (60 for a small language model, else 250). 0 asks nothing for that.",
-            metavar="N|all|auto",
-        ),
-    ] = "auto",
-    propose: Annotated[
-        str,
-        typer.Option(
-            help="Where to propose children: `auto`, where more texts than before are unexplained, `always`, `never`.",
-            metavar="auto|always|never",
-        ),
-    ] = "auto",
-    level: Annotated[
-        float, typer.Option(help="The false discovery rate of the changes that are claimed.", metavar="SHARE")
-    ] = 0.05,
-    confidence: Annotated[float, typer.Option(help="Of the intervals, one node at a time.", metavar="SHARE")] = 0.95,
-    text_field: TextField = None,
-    time_field: TimeField = None,
-    lm: MovedModel = None,
-    calibration: CalibrationFile = None,
-    seed: Seed = 0,
-    json: Json = False,
+    folder: Path = TAXONOMY_FOLDER,
+    texts: Path = option(..., "The new texts: a file or folder of the kinds `nlparam taxonomy` reads."),
+    out: Path | None = OTHER_OUT,
+    n_judged: str = option(
+        "auto",
+        "On how many texts before, and of the new ones, the language model judges the nodes to correct the head: a "
+        "number, `all`, or `auto` (60 for a small language model, else 250). 0 asks nothing for that.",
+        metavar="N|all|auto",
+    ),
+    propose: str = option(
+        "auto",
+        "Where to propose children: `auto`, where more texts than before are unexplained, `always`, `never`.",
+        metavar="auto|always|never",
+    ),
+    level: float = option(0.05, "The false discovery rate of the changes that are claimed.", metavar="SHARE"),
+    confidence: float = option(0.95, "Of the intervals, one node at a time.", metavar="SHARE"),
+    text_field: str | None = shared.TEXT_FIELD,
+    time_field: str | None = shared.TIME_FIELD,
+    lm: str | None = MOVED_LM,
+    calibration: Path | None = shared.CALIBRATION,
+    seed: int = shared.SEED,
+    json: bool = shared.JSON,
 ) -> None:
     """Bring new texts into a taxonomy: where they belong, what none of its nodes explains, and what has changed.
 
     The predicates stay. Children are added only for new texts that nothing explains. The folder gets update.json and
     assignments.parquet.
     """
-    from nlparam.corpus.readers import read_texts
-    from nlparam.runtime.progress import Progress
-
-    progress = Progress()
-    with progress.task("starting", None):
+    with starting() as progress:
         from nlparam.corpus.corpus import Corpus
+        from nlparam.corpus.readers import read_texts
         from nlparam.fitting.setup import corpus_digest
         from nlparam.results.folder import writing
         from nlparam.taxonomies.history import keep, load_or_hint
@@ -83,9 +62,9 @@ def update(
     table = read_texts(texts, text_field=text_field, fields=() if time_field is None else (time_field,))
     print_warnings(table.warnings)
     taxonomy = load_or_hint(folder)
-    if edit := unfitted(folder, taxonomy):
-        message = f"taxonomy.yaml was edited ({edit}): run `nlparam refit {folder}` first, or undo the edit"
-        raise typer.BadParameter(message, param_hint="'FOLDER'")
+    edit = unfitted(folder, taxonomy)
+    message = f"taxonomy.yaml was edited ({edit}): run `nlparam refit {folder}` first, or undo the edit"
+    refuse(bool(edit), "FOLDER", message)
     target = folder if out is None else out
     in_place = target.resolve() == folder.resolve()
     overwrite = options.overwrite or in_place
@@ -93,23 +72,10 @@ def update(
     together = corpus_digest(Corpus.from_texts([*taxonomy.texts, *table.texts]), None)
     wanted = Taxonomy.compared({"settings": taxonomy.settings | {"corpus": together}})
     Taxonomy.check(target, wanted, overwrite=overwrite, ignored=("locked", "updates"))
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", FitWarning)
-        updated = bring_in(
-            taxonomy,
-            table.texts,
-            stamps=None if time_field is None else table.columns[time_field],
-            n_judged=judged,
-            propose=propose,
-            confidence=confidence,
-            level=level,
-            lm=lm,
-            calibration=calibration,
-            seed=seed,
-            progress=progress,
-            **options.settings(),
-        )
-    print_warnings(str(one.message) for one in caught if issubclass(one.category, FitWarning))
+    stamps = None if time_field is None else table.columns[time_field]
+    asking = options.settings() | {"lm": lm, "calibration": calibration, "seed": seed, "progress": progress}
+    claims = {"n_judged": judged, "propose": propose, "confidence": confidence, "level": level}
+    updated = bring_in(taxonomy, table.texts, stamps=stamps, **claims, **asking)
     with writing(target):
         kept = keep(taxonomy, folder) if in_place else None
         updated.save(target, overwrite=overwrite)
@@ -127,10 +93,9 @@ def _n_judged(given: str) -> int | str | None:
     """As `nlparam.update` takes it."""
     if given in ("all", "auto"):
         return None if given == "all" else given
-    try:
-        return int(given)
-    except ValueError:
-        raise typer.BadParameter(f"got {given!r}, expected a number, all or auto", param_hint="'--n-judged'") from None
+    number = given.strip().removeprefix("-")
+    refuse(not number.isdecimal(), "--n-judged", f"got {given!r}, expected a number, all or auto")
+    return int(given)
 
 
 def show(updated: "Update") -> None:

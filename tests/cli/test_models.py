@@ -3,13 +3,14 @@
 import dataclasses
 import json
 import re
+from pathlib import Path
 
 import arviz
 import pytest
 
 import nlparam
+from nlparam.cli.reading import names_of
 from nlparam.cli.results import show
-from nlparam.cli.run_fit import _group_names
 from nlparam.corpus.readers import Table
 from nlparam.models import Classification, Difference, TimeSeries
 from tests.helpers.cli_corpus import MONEY, SPORT, TEXTS, answer, embedded_store, run, said, write_labelled, write_texts
@@ -196,7 +197,7 @@ def test_a_file_is_not_compared_with_itself(tmp_path):
     shared = ["--texts", texts, "--text-field", "body", "--k", 2, "--lm", NOWHERE, "--out", tmp_path / "out"]
     result = run("fit", "difference", *shared, "--against", texts)
     assert result.exit_code == 1
-    assert "two different files" in said(result)
+    assert "expected different files to compare" in said(result)
 
 
 def test_the_field_of_texts_is_that_of_the_file_that_a_data_set_is_compared_with(tmp_path, monkeypatch):
@@ -206,11 +207,16 @@ def test_the_field_of_texts_is_that_of_the_file_that_a_data_set_is_compared_with
     assert "labelled.jsonl has no field 'story'" in said(result)
 
 
-def test_files_of_one_name_are_told_apart():
-
-    assert _group_names("a/new.jsonl", "b/old.csv") == ("new", "old")
-    assert _group_names("a/texts.jsonl", "b/texts.csv") == ("texts.jsonl", "texts.csv")
-    assert _group_names("a/texts.csv", "b/texts.csv") == ("a/texts.csv", "b/texts.csv")
+@pytest.mark.parametrize(
+    ("files", "names"),
+    [
+        (["a/new.jsonl", "b/old.csv"], ["new", "old"]),
+        (["a/texts.jsonl", "b/texts.csv"], ["texts.jsonl", "texts.csv"]),
+        (["a/texts.csv", "b/texts.csv"], ["a/texts.csv", "b/texts.csv"]),
+    ],
+)
+def test_files_of_one_name_are_told_apart(files, names):
+    assert names_of(list(map(Path, files))) == names
 
 
 def test_a_data_set_brings_its_labels(tmp_path, monkeypatch):

@@ -173,7 +173,7 @@ def solving(monkeypatch, tmp_path):
         asked.append(prompt)
         return f"result = a * {0 if 'kindly' in prompt else prompt.split('multiply a by ')[1].split('.')[0]}"
 
-    monkeypatch.setattr("nlparam.lm.load_language_model", lambda *_, **__: ScriptedModel(answer))
+    monkeypatch.setattr("nlparam.denotation.session.load_language_model", lambda *_, **__: ScriptedModel(answer))
     out = tmp_path / "out.json"
     command = ["evaluate", "code", str(write(tmp_path / "p.jsonl", rows)), "--store", ":memory:", "--out", str(out)]
     return command, out, asked

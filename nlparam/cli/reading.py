@@ -1,0 +1,111 @@
+"""What commands read: texts with what a user should know of them, data sets, predicates."""
+
+import contextlib
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from nlparam.cli.options import refuse
+from nlparam.errors import CorpusError
+
+if TYPE_CHECKING:
+    from nlparam.corpus.readers import Table
+
+# A text of more characters is a file that was taken for a text, or one whose end nobody reads.
+_VERY_LONG = 100_000
+_TABLES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
+
+
+def read_predicates(path: Path, least: int = 1) -> list[str]:
+    """The distinct predicates of a file, one per line, or of a table of texts.
+
+    Raises `CorpusError` if it cannot be read or has fewer than `least`.
+    """
+    if path.suffix.lower() in _TABLES:
+        from nlparam.corpus.readers import read_texts
+
+        lines = read_texts(path).texts
+    else:
+        try:
+            lines = path.read_text(encoding="utf-8-sig", errors="replace").split("\n")
+        except OSError as error:
+            raise CorpusError(f"cannot read the predicates {path}: {error.strerror or error}") from error
+    predicates = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
+    if not predicates and least == 1:
+        raise CorpusError(f"{path} holds no predicates, expected one per line")
+    if len(predicates) < least:
+        raise CorpusError(
+            f"{path} holds {len(predicates)} distinct predicates, expected at least {least}, one per line"
+        )
+    return predicates
+
+
+def check_source(texts: Path | None, dataset: str | None, text_field: str | None, *, name: str) -> None:
+    """Raises a usage error unless there is exactly one of a file of texts (the option `name`) and a data set."""
+    got = "got neither" if texts is None else "got both"
+    refuse((texts is None) == (dataset is None), f"{name}' or '--dataset", f"{got}, expected exactly one of the two")
+    refuse(dataset is not None and text_field is not None, "--text-field", "a data set has no field of texts to choose")
+
+
+def read_source(
+    texts: Path | None, dataset: str | None, *, text_field: str | None = None, fields: Sequence[str] = ()
+) -> "Table":
+    """Texts from a file or, if there is none, a data set, with the `fields` of each.
+
+    Raises `CorpusError` if it cannot be read or lacks one of the fields.
+    """
+    if dataset is None:
+        from nlparam.corpus.readers import read_texts
+
+        assert texts is not None  # checked before
+        return read_texts(texts, text_field=text_field, fields=fields)
+    from nlparam.corpus.datasets import load_dataset
+
+    table = load_dataset(dataset)
+    for field in fields:
+        if field not in table.columns:
+            known = ", ".join(map(repr, table.columns)) or "none"
+            raise CorpusError(f"the data set {dataset!r} has no field {field!r}; its fields are {known}")
+    return table
+
+
+def corpus_warnings(texts: Sequence[str], kinds: Collection[str] = ("blank", "repeated", "long")) -> list[str]:
+    """What a user should know about texts before they are fitted: blank, repeated and very long ones."""
+    from nlparam.corpus.corpus import Corpus
+
+    corpus, n_texts = Corpus.from_texts(texts), len(texts)
+    n_blank = int(corpus.blank.sum())
+    found = {
+        "blank": (n_blank, "are blank: no predicate holds for them"),
+        "repeated": (
+            n_texts - n_blank - len(corpus.distinct),
+            "repeat another: equal texts are embedded and judged once",
+        ),
+        "long": (
+            sum(len(text) > _VERY_LONG for text in texts),
+            f"have over {_VERY_LONG:,} characters: only the beginning is read",
+        ),
+    }
+    return [f"{n} of {n_texts} texts {what}" for kind, (n, what) in found.items() if n and kind in kinds]
+
+
+def names_of(files: Sequence[Path]) -> list[str]:
+    """The names of files without folder and ending, or whatever tells them apart."""
+    for shorten in (lambda path: path.stem, lambda path: path.name, str):
+        names = [shorten(path) for path in files]
+        if len(set(names)) == len(names):
+            return names
+    raise CorpusError(f"got a file twice among {', '.join(map(str, files))}, expected different files to compare")
+
+
+@contextlib.contextmanager
+def usage_errors() -> Iterator[None]:
+    """A `ValueError` about a model or options is a mistake in the command; one about the texts is not."""
+    try:
+        yield
+    except CorpusError:
+        raise
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
