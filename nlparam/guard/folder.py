@@ -133,7 +133,8 @@ class Guard(AbstractResult):
         }
 
     def page(self) -> AbstractPage:
-        return describe_trained(self.described() | {"costs": self.costs.as_dict(), "warnings": self.warnings})
+        costs = {"costs": self.costs.as_dict(), "versions": self.versions}
+        return describe_trained(self.described() | costs | {"warnings": self.warnings})
 
 
 def _schema():

@@ -6,7 +6,7 @@ from typing import Any
 from nlparam.results.page.blocks import Block, Counts, Section, Table, Words
 from nlparam.results.page.quantities import stated
 from nlparam.results.page.rows import Row
-from nlparam.results.page.sections import SectionPage, interval_chart, named, number, quoted, rate_of, set_by, used
+from nlparam.results.page.sections import SectionPage, interval_chart, named, number, of_contents, quoted, rate_of
 from nlparam.results.page.tables import table_of
 from nlparam.results.page.text import DASH
 
@@ -16,10 +16,8 @@ _BASELINES = {"auroc_knn": "AUROC, nearest texts", "auroc_zero_shot": "AUROC, ze
 def describe_guard(contents: Mapping[str, Any]) -> SectionPage:
     """Chooses what the report shows. **Arguments:** `contents`, as a guard's `Evaluation.as_dict()` gives it."""
     guard = contents["guard"]
-    costs, stages = used(contents.get("costs"))
     rules, threshold = contents["rules"], guard["threshold"]
     n_texts = sum(rule["detection"]["n"] for rule in rules.values())
-    listed = _rules(rules, guard["constitution"])
     return SectionPage(
         title=f"A guard with {len(rules):,} restricted {'rule' if len(rules) == 1 else 'rules'}",
         model="Guard",
@@ -42,26 +40,20 @@ def describe_guard(contents: Mapping[str, Any]) -> SectionPage:
         ],
         warnings=[],
         sections=[
-            Section("detection", "Detection", _detection(contents, listed)),
+            Section("detection", "Detection", _detection(contents)),
             Section("refusals", "Refusals of what is permitted", _refusals(contents)),
             Section("mistakes", "Missed and wrongly refused", _mistakes(contents)),
             Section("time", "Time", _time(contents["overhead"])),
             Section("training", "Training", _training(guard)),
         ],
-        first=listed,
-        costs=costs,
-        stages=stages,
-        settings=set_by(contents["settings"] | {f"{name} (training)": v for name, v in guard["settings"].items()}),
+        **of_contents(contents, **{f"{name} (training)": value for name, value in guard["settings"].items()}),
     )
 
 
 def describe_trained(contents: Mapping[str, Any]) -> SectionPage:
     """Chooses what the report of a guard shows before it is evaluated. **Arguments:** `contents`,
     `Guard.described()`."""
-    costs, stages = used(contents.get("costs"))
     threshold, constitution = contents["threshold"], contents["constitution"]
-    training = _training(contents)
-    listed = next(block for block in training if isinstance(block, Table))
     return SectionPage(
         title=f"A guard with {len(constitution['restricted']):,} restricted rules",
         model="Guard",
@@ -71,15 +63,12 @@ def describe_trained(contents: Mapping[str, Any]) -> SectionPage:
             Row("Threshold", f"{threshold['value']:.3f}, set on {threshold['n_texts']:,} benign exchanges"),
         ],
         warnings=list(contents.get("warnings", ())),
-        sections=[Section("training", "Training", training)],
-        first=listed,
-        costs=costs,
-        stages=stages,
-        settings=set_by(contents["settings"]),
+        sections=[Section("training", "Training", _training(contents))],
+        **of_contents(contents),
     )
 
 
-def _detection(contents: Mapping[str, Any], listed: Table) -> list[Block]:
+def _detection(contents: Mapping[str, Any]) -> list[Block]:
     rules, styles = contents["rules"], contents["styles"]
     means = {"AUROC": contents["auroc"]} | {name: contents[key] for key, name in _BASELINES.items()}
     return [
@@ -97,7 +86,7 @@ def _detection(contents: Mapping[str, Any], listed: Table) -> list[Block]:
             label="Detected at the threshold",
             caption="The line through a dot is the 95% interval.",
         ),
-        listed,
+        _rules(rules, contents["guard"]["constitution"]),
         *interval_chart(
             "styles",
             "Detection in each style of attack",

@@ -12,13 +12,14 @@ from nlparam.errors import ResultFolderError
 from nlparam.evals.audit import Evaluations, audit
 from nlparam.evals.audit.audit import SIDES
 from nlparam.evals.audit.page import describe_audit
-from nlparam.evals.code import execution_report, probe
+from nlparam.evals.code import Evaluation, probe
 from nlparam.evals.code.page import reason
 from nlparam.evals.decomposition import parse
 from nlparam.evals.simulatability.page import RIGHT, describe_simulatability, outcome
 from nlparam.guard.page import kept
 from nlparam.results.folder import report_beside, write_json
 from nlparam.results.page.blocks import Cell, Chart, Column, Counts, Table
+from nlparam.results.page.quantities import QuantityView
 from nlparam.results.page.sections import MAX_DRAWN, MAX_ROWS, Interval, interval_chart, table
 from tests.evals.audit.test_audit import made
 from tests.fitting.page.test_report import HOSTILE, Page
@@ -27,6 +28,12 @@ from tests.helpers.sibling_results import MAKERS, report_of
 
 CHARTS = {"simulated": 2, "decomposed": 1, "audited": 4, "guarded": 3, "executed": 3}
 EVIL = [*HOSTILE, "a\u202eb\u2066c", "\x1b[31mred\x1b[0m"]
+
+
+def drawn_in(chart):
+    """The values of a chart."""
+    assert isinstance(chart.view, QuantityView)
+    return chart.view
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +78,12 @@ def test_every_explanation_and_counterfactual_is_on_the_page(plain):
     assert [int(value) for _, value in counted.rows] == [right, inferred - right, 40 - inferred]
     (drawn,) = [block for block in found["explanations"].blocks if isinstance(block, Chart)]
     # The vacuous explanation has no precision: it comes last, with a generality of 0.
-    assert drawn.view.items[-1].startswith("4. ")
-    assert math.isnan(drawn.view.values[0, -1])
-    assert drawn.view.values[1, -1] == 0
-    assert [row[4].text for row in page.first.rows][3] == "–"
+    assert drawn_in(drawn).items[-1].startswith("4. ")
+    assert math.isnan(drawn_in(drawn).values[0, -1])
+    assert drawn_in(drawn).values[1, -1] == 0
+    listed = page.first
+    assert listed is not None
+    assert [row[4].text for row in listed.rows][3] == "–"
 
 
 def test_a_decomposition_says_which_texts_and_parts_are_wrong(plain):
@@ -127,7 +136,7 @@ def test_every_odds_ratio_of_an_audit_is_drawn(plain):
     effects = [effect._replace(value=value, odds_ratio=2.0 + n) for n, value in enumerate(values)]
     charts = describe_audit(dataclasses.replace(found, effects=effects).as_dict()).charts
     (chart,) = [one for one in charts if one.key == "covariates"]
-    assert chart.view.values.tolist() == [[2.0, 3.0, 4.0]]
+    assert drawn_in(chart).values.tolist() == [[2.0, 3.0, 4.0]]
 
 
 def test_a_confidence_is_said_as_it_was_chosen(plain):
@@ -197,7 +206,7 @@ def test_failures_are_counted_by_reason(plain):
             counted[reason(one)] = counted.get(reason(one), 0) + 1
     assert set(counted) == {"AssertionError", "form ruled out", "tests do not run"}
     assert counted["form ruled out"] == contents["wrong_form"]
-    html = execution_report(json.loads(json.dumps(contents, allow_nan=False)))
+    html = Evaluation.from_dict(json.loads(json.dumps(contents, allow_nan=False))).report()
     for name, count in counted.items():
         assert re.search(rf"<dt[^>]*>{name}</dt><dd>{count}</dd>", html)
     assert "Memorisation" not in html
@@ -208,8 +217,8 @@ def test_charts_and_tables_say_what_they_leave_out():
     many = [Interval(k / 100, k / 100, 1.0) for k in range(100)]
     (chart,) = interval_chart("x", "X", [str(k) for k in range(100)], {"": many}, label="Share", caption="Lines.")
     assert isinstance(chart, Chart)
-    assert len(chart.view.items) == MAX_DRAWN
-    assert chart.view.items[:1] + chart.view.items[-1:] == ["0", "99"]
+    assert len(drawn_in(chart).items) == MAX_DRAWN
+    assert drawn_in(chart).items[:1] + drawn_in(chart).items[-1:] == ["0", "99"]
     assert "Drawn are 40 of 100" in chart.caption
     nothing = Interval(math.nan, math.nan, math.nan)
     assert interval_chart("x", "X", ["a"], {"": [nothing]}, label="Share") == []

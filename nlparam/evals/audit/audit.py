@@ -273,16 +273,17 @@ def _computing() -> dict[str, Any]:
     from nlparam.denotation.computed import Computed, ComputedJudge
     from nlparam.denotation.computed.groups import ExecutableGroups
     from nlparam.denotation.judge import LabelJudge
+    from nlparam.denotation.policy import policy_of
     from nlparam.language.propose.groups import ContrastGroups, StateGroups
 
     computed = Computed()
 
     def judge(engine):
-        n_words = 400 if engine.lm.strong else 60
-        return ComputedJudge(LabelJudge(engine, engine.store, engine.costs, n_words=n_words), computed)
+        asked = LabelJudge(engine, engine.store, engine.costs, n_words=policy_of(engine.lm).n_words)
+        return ComputedJudge(asked, computed)
 
     def proposer(engine):
-        base = ContrastGroups(engine) if engine.lm.strong else StateGroups(engine)
+        base = ContrastGroups(engine) if policy_of(engine.lm).strong else StateGroups(engine)
         return ExecutableGroups(base, ComputedJudge(judge(engine), computed))
 
     return {"judge": judge, "proposer": proposer}

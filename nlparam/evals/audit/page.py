@@ -13,11 +13,10 @@ from nlparam.results.page.sections import (
     interval_chart,
     named,
     number,
+    of_contents,
     p_value,
     quoted,
     rate_of,
-    set_by,
-    used,
 )
 from nlparam.results.page.tables import PLACE, table_of
 from nlparam.results.page.text import DASH
@@ -33,12 +32,10 @@ _MISSING = Interval(math.nan, math.nan, math.nan)
 
 def describe_audit(contents: Mapping[str, Any]) -> SectionPage:
     """Chooses what the report shows. **Arguments:** `contents`, as `Audit.as_dict()` gives it."""
-    costs, stages = used(contents.get("costs"))
     settings = contents.get("settings", {})
     confidence = stated(settings.get("confidence", 0.95))
-    rates = _rates(contents["systems"], confidence)
-    n = contents["evaluations"]
-    sections = [Section("rates", "Rates", [_DEFINED, *_rates_chart(contents["systems"], confidence), rates])]
+    n, systems = contents["evaluations"], contents["systems"]
+    sections = [Section("rates", "Rates", [_DEFINED, *_rates_chart(systems, confidence), _rates(systems, confidence)])]
     if contents["changes"]:
         sections.append(Section("changes", "Changes between systems", _changes(contents["changes"], confidence)))
     if contents["covariates"]:
@@ -62,10 +59,7 @@ def describe_audit(contents: Mapping[str, Any]) -> SectionPage:
         ],
         warnings=[*contents["notes"], *([] if contents["complete"] else ["Predicates are still to be sought."])],
         sections=sections,
-        first=rates,
-        costs=costs,
-        stages=stages,
-        settings=set_by(settings),
+        **of_contents(contents),
     )
 
 

@@ -2,7 +2,6 @@
 
 from nlparam.evals.code.evaluation import Evaluation as Evaluation
 from nlparam.evals.code.evaluation import evaluate_code as evaluate_code
-from nlparam.evals.code.evaluation import execution_report as execution_report
 from nlparam.evals.code.evaluation import write_solutions as write_solutions
 from nlparam.evals.code.memorisation import Explanation as Explanation
 from nlparam.evals.code.memorisation import Probe as Probe

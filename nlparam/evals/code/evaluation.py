@@ -4,7 +4,6 @@ import dataclasses
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from nlparam.errors import CorpusError, FitWarning, SandboxError
@@ -138,11 +137,6 @@ def _problem(kept: Mapping[str, Any]) -> CodeProblem:
     number = kept.get("number", kept["problem_id"])
     known = {field: kept.get(name, number) for name, field in _KEPT.items()}
     return CodeProblem(prompt="", context="", reference=None, **known)
-
-
-def execution_report(contents: dict[str, Any], path: str | Path | None = None) -> str:
-    """The report of what `Evaluation.as_dict()` says, with "probe", "explanation", "settings" and "costs" if given."""
-    return Evaluation.from_dict(contents).report(path)
 
 
 def evaluate_code(

@@ -13,11 +13,10 @@ from nlparam.results.page.sections import (
     interval_chart,
     named,
     number,
+    of_contents,
     p_value,
     quoted,
     rate_of,
-    set_by,
-    used,
 )
 from nlparam.results.page.tables import table_of
 from nlparam.results.page.text import DASH
@@ -33,11 +32,9 @@ def describe_execution(contents: Mapping[str, Any]) -> SectionPage:
     "settings" and "costs" where there are some.
     """
     problems, overall = contents["problems"], contents["overall"]
-    costs, stages = used(contents.get("costs"))
     settings = contents.get("settings", {})
-    listed = _rates(contents)
     failures = [one for one in problems if not one["passed"]]
-    sections = [Section("rates", "Pass rates", [*_rate_charts(contents), listed])]
+    sections = [Section("rates", "Pass rates", [*_rate_charts(contents), _rates(contents)])]
     if contents.get("probe"):
         sections.append(Section("probe", "Memorisation", _probe(contents["probe"], _confidence(contents))))
     if contents.get("explanation"):
@@ -66,10 +63,7 @@ def describe_execution(contents: Mapping[str, Any]) -> SectionPage:
         ],
         warnings=notes,
         sections=sections,
-        first=listed,
-        costs=costs,
-        stages=stages,
-        settings=set_by(settings),
+        **of_contents(contents),
     )
 
 

@@ -12,9 +12,8 @@ from nlparam.results.page.sections import (
     interval_chart,
     named,
     number,
+    of_contents,
     quoted,
-    set_by,
-    used,
 )
 from nlparam.results.page.tables import PLACE, table_of
 from nlparam.results.page.text import DASH
@@ -23,12 +22,10 @@ from nlparam.results.page.text import DASH
 def describe_decomposed(contents: Mapping[str, Any]) -> SectionPage:
     """Chooses what the report shows. **Arguments:** `contents`, as `Decompositions.as_dict()` gives it."""
     ranked, texts = contents["ranked"], contents["texts"]
-    costs, stages = used(contents["costs"])
     settings = contents["settings"]
-    listed = _ranking(ranked)
     task = settings.get("kind") == "task"
     sections = [
-        Section("ranking", "Decompositions", [*_agreement(ranked), listed, _READ, _expressions(ranked)]),
+        Section("ranking", "Decompositions", [*_agreement(ranked), _ranking(ranked), _READ, _expressions(ranked)]),
         Section("repair", "Repairs", _repairs(contents)),
         Section("parts", "Parts of the first", [_parts(contents)]),
         Section("texts", "All solutions" if task else "All texts", [_texts(contents)]),
@@ -54,10 +51,7 @@ def describe_decomposed(contents: Mapping[str, Any]) -> SectionPage:
         ],
         warnings=notes,
         sections=sections,
-        first=listed,
-        costs=costs,
-        stages=stages,
-        settings=set_by(settings),
+        **of_contents(contents),
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from nlparam.results.page.blocks import Block, Counts, Folded, Item, Quotation, Section, Table, Words
 from nlparam.results.page.rows import Row
-from nlparam.results.page.sections import Interval, SectionPage, counted, interval_chart, named, quoted, set_by, used
+from nlparam.results.page.sections import Interval, SectionPage, counted, interval_chart, named, of_contents, quoted
 from nlparam.results.page.tables import PLACE, table_of
 from nlparam.results.page.text import DASH
 
@@ -19,7 +19,6 @@ _SIMILARITIES = {"cosine": "of embeddings (cosine)", "bleu": "BLEU", "jaccard": 
 def describe_simulatability(contents: Mapping[str, Any]) -> SectionPage:
     """Chooses what the report shows. **Arguments:** `contents`, as `Simulatability.as_dict()` gives it."""
     explanations = contents["explanations"]
-    costs, stages = used(contents["costs"])
     settings = contents["settings"]
     n, n_inputs = len(explanations), contents["n_counterfactuals"]
     notes = list(contents.get("notes", ()))
@@ -50,9 +49,7 @@ def describe_simulatability(contents: Mapping[str, Any]) -> SectionPage:
             Section("counterfactuals", "Counterfactuals", _counterfactuals(explanations)),
         ],
         first=listed,
-        costs=costs,
-        stages=stages,
-        settings=set_by(settings),
+        **of_contents(contents),
     )
 
 

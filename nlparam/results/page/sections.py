@@ -49,8 +49,8 @@ class AbstractDescribedPage(AbstractPage):
 
 @dataclasses.dataclass(frozen=True)
 class SectionPage(AbstractPage):
-    """A page in sections. `first` is the table that a notebook shows; costs (with `cost_details`), settings and
-    versions come last, if there are some."""
+    """A page in sections. `first` is the table that a notebook shows, by default the first of the page; costs (with
+    `cost_details`), settings and versions come last, if there are some."""
 
     title: str
     model: str
@@ -89,9 +89,8 @@ class SectionPage(AbstractPage):
         """The first table."""
         from nlparam.results.page.card import card, card_row
 
-        table = self.first
-        if table is None:
-            raise ValueError("this page names no table for notebooks")
+        tables = (block for section in self.sections for block in section.blocks if isinstance(block, Table))
+        table = self.first or next(tables)
         head = next(at for at, column in enumerate(table.columns) if column.kind == "head")
         others = [at for at, column in enumerate(table.columns) if at != head and column.name != "No."]
         rows = [
@@ -155,19 +154,18 @@ def of_result(result: Any) -> dict[str, Any]:
     }
 
 
-def used(costs: Mapping[str, Any] | None) -> tuple[list[Row], list[tuple[str, float]]]:
-    """The costs of a result and the time of its stages, from `Costs.as_dict()`; nothing for nothing."""
+def of_contents(contents: Mapping[str, Any], **settings: Any) -> dict[str, Any]:
+    """The same from what the file of a result says, without settings that are not set; `settings` are further ones."""
     from nlparam.runtime.costs import Costs
 
-    if not costs:
-        return [], []
-    read = Costs.from_dict(dict(costs))
-    return cost_rows(read), stage_rows(read)
-
-
-def set_by(settings: Mapping[str, Any] | None) -> list[Row]:
-    """Settings as lines of a table; those that are not set are left out."""
-    return value_rows({name: value for name, value in (settings or {}).items() if value not in (None, "", [])})
+    costs = Costs.from_dict(contents["costs"]) if contents.get("costs") else None
+    all_set = {**contents.get("settings", {}), **settings}
+    return {
+        "costs": cost_rows(costs) if costs else [],
+        "stages": stage_rows(costs) if costs else [],
+        "settings": value_rows({name: value for name, value in all_set.items() if value not in (None, "", [])}),
+        "versions": value_rows(contents["versions"]) if contents.get("versions") else None,
+    }
 
 
 def counted(n: int, what: str) -> str:
