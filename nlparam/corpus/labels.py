@@ -11,7 +11,7 @@ from nlparam.errors import CorpusError
 _SHOWN = 5  # positions or values that an error message shows
 # Squares of numbers up to this, and of their inverse, are within the range of single precision.
 _LARGEST = 1e15
-# A spread that is smaller than this beside the numbers themselves drowns in their rounding (1e-7 of them).
+# A spread below this share of the numbers drowns in their rounding errors (1e-7 of them).
 _LEAST_SPREAD = 1e-5
 
 

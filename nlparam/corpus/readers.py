@@ -238,7 +238,7 @@ def _csv_lines(text: str, delimiter: str, *, quoted: bool = True) -> list[list[s
 
 
 def _delimiter(path: Path, text: str, warnings: list[str]) -> str:
-    """What separates fields: what the ending of the file says, or what else splits every row into as many fields."""
+    """The delimiter that the ending of the file promises, or another that splits all rows into equally many fields."""
     usual = "\t" if path.suffix.lower() == ".tsv" else ","
     header = next((line for line in csv.reader(io.StringIO(text, newline=""), delimiter=usual) if line), [])
     for other in ",;\t":
@@ -269,7 +269,7 @@ def _read_parquet(path: Path, warnings: list[str]) -> _Rows:
     prose = [field.name for field in schema if is_text_type(field.type)]
 
     def column(name: str) -> list:
-        # Only what is asked for is read: the others may be embeddings of every text.
+        # Only this column is read: others may be embeddings of every text.
         return file.read(columns=[name]).column(0).to_pylist()
 
     return _Rows(file.metadata.num_rows, list(schema.names), prose, column, _row)
@@ -286,7 +286,7 @@ def is_text_type(kind: Any) -> bool:
 def _read_lines(path: Path, warnings: list[str]) -> _Rows:
     lines = decode_file(path, warnings).replace("\r\n", "\n").split("\n")
     if lines[-1] == "":
-        lines.pop()  # what stands behind the last line end is not a line
+        lines.pop()  # nothing follows the last line end
     return _Rows(len(lines), [DEFAULT_FIELD], [DEFAULT_FIELD], lambda _: lines, lambda index: f"line {index + 1}")
 
 

@@ -93,7 +93,7 @@ def _number(stamp: Any) -> float | None:
 
 def _dates(stamps: Sequence[Any], numbers: list[float | None]) -> list[np.datetime64 | None]:
     dates = [_date(stamp) for stamp in stamps]
-    # Where more of the stamps are numbers than are dates, numbers were meant.
+    # If more stamps are numbers than dates, numbers were meant.
     meant = numbers if numbers.count(None) < dates.count(None) else dates
     wrong = [f"{stamp!r} (text {i})" for i, stamp in enumerate(stamps) if meant[i] is None]
     if None in dates:
@@ -110,7 +110,7 @@ def _date(stamp: Any) -> np.datetime64 | None:
     if isinstance(stamp, np.datetime64):
         return stamp.astype("datetime64[D]")
     if isinstance(stamp, datetime.date):
-        # The day on the clock where it was written, as for a string, whatever its time zone.
+        # The local day, whatever the time zone, as for a string.
         return np.datetime64(stamp.date() if isinstance(stamp, datetime.datetime) else stamp)
     if isinstance(stamp, str):
         for rest in ("", "-01", "-01-01"):  # of a day, a month, a year

@@ -78,7 +78,7 @@ def _fits(pattern: str, model: str) -> bool:
     return any(re.fullmatch(expression, candidate, re.IGNORECASE) for candidate in candidates)
 
 
-# The limits of a budget in the order in which they are looked at, and how each is said to be reached.
+# The limits of a budget, in the order in which they are checked, and the words for one that is reached.
 _SPENT = {
     "max_calls": "{:,} of {:,} calls",
     "max_seconds": "{:,.0f} of {:g} seconds",

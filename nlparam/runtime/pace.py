@@ -3,8 +3,8 @@
 import time
 from collections.abc import Callable
 
-LONG = 15 * 60  # seconds ahead from which a user should be told at once
-_ENOUGH = 1.0  # seconds to be measured at least: answers of one batch come at once
+LONG = 15 * 60  # seconds of remaining time from which the user is told at once
+_ENOUGH = 1.0  # fewest seconds to measure: answers of one batch come at once
 
 
 class Pace:
@@ -26,7 +26,7 @@ class Pace:
         now = self._clock()
         if self._n == 0:
             self._first = now
-        # Of a batch, the first answer says how long those before it took; the others come at once and say nothing.
+        # The first answer of a batch tells how long the batch before took; the others come at once and tell nothing.
         elif now - self._first >= _ENOUGH and now - self._last >= (each := (now - self._first) / self._n) / 2:
             self.seconds_each = each
         self._last, self._n = now, self._n + n

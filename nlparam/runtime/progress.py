@@ -65,7 +65,7 @@ class Progress:
         if total is not None:
             amount = [progress.MofNCompleteColumn(), progress.TextColumn(unit)]
             length = [progress.BarColumn(), *([progress.DownloadColumn()] if unit == "bytes" else amount)]
-            # Rich takes what the store serves for the rate, and knows none where answers are half a minute apart.
+            # Rich would count answers from the store in the rate, and has no rate if answers are half a minute apart.
             left = [progress.TimeRemainingColumn() if costs is None else progress.TextColumn("{task.fields[left]}")]
         bar = progress.Progress(
             progress.SpinnerColumn(),
@@ -87,7 +87,7 @@ class Progress:
 
 
 class _Step:
-    """Measures how fast a language model answers, what the store serves aside, and tells if it will take long."""
+    """Measures how fast the language model answers, without the store, and warns if the step will take long."""
 
     def __init__(self, progress: Progress, total: float | None, costs: Costs | None):
         self._progress, self._left, self._costs = progress, total, costs

@@ -24,7 +24,7 @@ _NUMERICS = {
     "statistics": "audit effects metrics prevalence racing rates recurrence simulation",
     "solvers": "block_tridiagonal newton posterior whiten",
 }
-# A name stands for all modules below it.
+# An entry covers all modules below it.
 RENAMED = {
     "comparison": "comparing.result",
     "estimation": "fitting.estimate",
@@ -74,7 +74,7 @@ class Renamed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         new = str(spec.origin)
         warnings.warn(f"{spec.name} is now {new}: import that", DeprecationWarning, stacklevel=2)
         module = importlib.import_module(new)
-        # What imports a module writes its own specification into it; `exec_module` puts this one back.
+        # The import system replaces the module's specification; `exec_module` restores it.
         spec.loader_state = module.__spec__
         return module
 
@@ -86,5 +86,5 @@ class Renamed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 def install() -> None:
     """Makes moved modules importable under their former names."""
     if not any(isinstance(finder, Renamed) for finder in sys.meta_path):
-        # First, as the path of a moved package would find its modules a second time.
+        # First in line: otherwise the path of a moved package would find its modules a second time.
         sys.meta_path.insert(0, Renamed())

@@ -30,7 +30,7 @@ def emit(event: str, **fields: Any) -> None:
     with _lock:
         for file in _files:
             time = datetime.now().astimezone().isoformat(timespec="milliseconds")
-            with contextlib.suppress(OSError):  # a full disk ends no fit
+            with contextlib.suppress(OSError):  # a full disk must not end a fit
                 file.write(json.dumps({"time": time, "event": event} | fields, default=str).encode() + b"\n")
 
 

@@ -20,7 +20,7 @@ def cluster(address: str | None = None) -> Iterator[Any]:
     Raises `MissingExtraError` if Ray is not installed.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # Ray Data starts actors in a way that Ray's core warns of on standard error, each time.
+    # Ray's core prints a warning whenever Ray Data starts an actor.
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     try:
         import ray

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Source = str | Path | Sequence[str | Path]
 
 _SAVE_EVERY = 5.0  # seconds between two writings of the manifest
-_PLANNED_HERE = 256 << 20  # bytes of several files that are read sooner than workers are started to read them
+_PLANNED_HERE = 256 << 20  # bytes of several files that are read faster than workers start
 _MOST_BLOCKS_OF_RAY = 10_000  # the scheduler of Ray Data handles so many with ease; more tasks share one
 
 
@@ -201,7 +201,7 @@ def _todo(task: Task, options: Options, manifest: Manifest, plans: list[Plan]) -
     finished = {name for of_file in names for name in of_file.values()}
     finished &= list_parts(task.out_system, task.folder)
     if not manifest.finished or len(finished) != manifest.done["parts"]:
-        # A driver has ended before it could count the last parts, or somebody has deleted some.
+        # The last driver ended before it counted all parts, or somebody has deleted some.
         manifest.done, manifest.failed_parts = {"parts": 0}, {}
         for name in sorted(finished):
             manifest.recount(name, read_info(task.out_system, f"{task.folder}/{name}"))
@@ -291,7 +291,7 @@ def _on_workers(ray: Any, function: Callable[..., Any], arguments: list[tuple], 
 
 @contextlib.contextmanager
 def _locked(out: str | Path) -> Iterator[None]:
-    """Keeps two drivers on one machine, or one file system that knows locks, from doing the same job twice."""
+    """Keeps two drivers on one machine, or on one file system with locks, from doing the same job twice."""
     from filelock import FileLock, Timeout
     from pyarrow import fs
 

@@ -155,8 +155,8 @@ class _Judging:
                 judge = LabelJudge(self._engine, store, self._costs, progress=Progress(enabled=False))
                 return judge.judge(texts, self._step.predicates, pairs)
             except LanguageModelError as error:
-                # A new engine takes it for a fault of the server if all it is asked is refused. Among questions that
-                # have failed before, that is to be expected.
+                # A new engine blames the server if it refuses every question. That is to be expected of questions that
+                # have failed before.
                 if again and isinstance(error.__cause__, RequestError):
                     break
                 if self._engine is not None:

@@ -72,7 +72,7 @@ def _explained(path: str) -> Iterator[None]:
 
 
 def read_info(system: Any, path: str) -> dict[str, Any]:
-    """What `write_part` put into the footer. Raises `JobError` if the file is no part."""
+    """The `info` in the footer of a part. Raises `JobError` if the file is no part."""
     from pyarrow import parquet
 
     with _explained(path):

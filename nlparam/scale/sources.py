@@ -41,7 +41,7 @@ class Block(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """One file cut into blocks. `types` are the Arrow types of its fields that are carried along.
+    """One file cut into blocks. `types` are the Arrow types of the fields carried along.
 
     `fingerprint` changes with the content: of JSON Lines it is a digest of every byte, of Parquet one of the footer,
     which holds the sizes and statistics of all columns.
@@ -257,7 +257,7 @@ def _plan_lines(stream: Any, file: File, text_field: str, columns: Sequence[str]
     while content := b"".join(itertools.islice(lines, batch_size)):
         n_rows = content.count(b"\n") + (not content.endswith(b"\n"))
         block = Block(first_row, n_rows, (start, start + len(content)), _digest(content))
-        # What is carried along may be missing for long, or whole numbers, and then not: its type is that of all lines.
+        # A field may be missing or hold whole numbers in many lines before others: its type is that of all lines.
         if columns or not blocks:
             rows = [row for _, row in _objects(content, file, block)]
             fields |= dict.fromkeys(field for row in rows for field in row)
@@ -306,7 +306,7 @@ def _column(file: File, block: Block, name: str, values: list[Any], kind: Any = 
 
 
 def _infer(file: File, block: Block, name: str, values: list[Any], before: Any) -> Any:
-    """The type of the values of a block and of those `before`."""
+    """The common type of the values of a block and of the type `before`."""
     kind = _column(file, block, name, values).type
     common = kind if before is None else _common(before, kind)
     if common is None:

@@ -146,4 +146,4 @@ def raise_described(line: dict[str, Any]) -> None:
     """Raises the error that a worker described, if the line is one."""
     if "error" in line:
         kind = getattr(nlparam.errors, line["error"], NlparamError)
-        raise kind.__new__(kind, line["message"])  # some make their message themselves, of other arguments
+        raise kind.__new__(kind, line["message"])  # not called: some take other arguments than a message

@@ -1,4 +1,4 @@
-"""Runs code that nobody vouches for: a process of its own with limits, spoken to in lines of JSON."""
+"""Runs untrusted code in a worker process of its own, with limits; they talk in lines of JSON."""
 
 from nlparam.runtime.sandbox.limits import LIBRARIES as LIBRARIES
 from nlparam.runtime.sandbox.limits import PREDICATES as PREDICATES

@@ -39,7 +39,7 @@ _CLONE, _CLONE3, _PRLIMIT, _IOCTL = (56, 220), 435, (302, 261), (16, 29)
 _MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 _CLONE_THREAD, _FIOCLEX, _EPERM, _ENOSYS = 0x10000, 0x5451, 1, 38
 
-# Audit events that code has no business with, by name or by the part before the dot.
+# Audit events that are refused, by name or by the part before the dot.
 _REFUSED = {
     "socket", "subprocess", "pty", "syslog", "winreg", "ftplib", "imaplib", "nntplib", "poplib", "smtplib", "telnetlib",
     "urllib", "webbrowser", "ensurepip", "resource", "fcntl",
@@ -65,7 +65,7 @@ def confine(settings):
         libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)  # no process of the same user may attach to it
         if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC) == 0:
             done.append("namespaces")
-        # Not before: a new user namespace takes it back. It comes when the thread ends that started this process.
+        # After the namespaces, which would undo it. The signal comes when the thread that started this process ends.
         libc.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
         if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0:
             if _landlock(libc, settings["readable"], settings["folder"]):
@@ -82,9 +82,9 @@ def _limit_resources(settings, *, libraries):
         import resource
     except ImportError:
         return False
-    # Wall-clock time is the parent's affair: it kills. Processor time is for a worker that has lost its parent.
+    # The parent limits wall-clock time. The limit on processor time ends a worker that has lost its parent.
     wanted = {"RLIMIT_AS": settings["memory"], "RLIMIT_FSIZE": settings["file"], "RLIMIT_CPU": settings["cpu"]}
-    # Descriptors of a predicate: those that are open already.
+    # A predicate opens no files: it gets no more descriptors than are open already.
     wanted |= {"RLIMIT_CORE": 0, "RLIMIT_NOFILE": 256 if libraries else 8}
     if not libraries:
         wanted["RLIMIT_NPROC"] = 0
@@ -92,7 +92,7 @@ def _limit_resources(settings, *, libraries):
     for name, value in wanted.items():
         try:
             kind = getattr(resource, name)
-            most = resource.getrlimit(kind)[1]  # what this process was given, which cannot be raised
+            most = resource.getrlimit(kind)[1]  # the limit of this process, which cannot be raised
             value = value if most == resource.RLIM_INFINITY else min(value, most)
             resource.setrlimit(kind, (value, value))
         except (AttributeError, ValueError, OSError):
@@ -101,7 +101,7 @@ def _limit_resources(settings, *, libraries):
 
 
 def _landlock(libc, readable, folder):
-    """No access to files but reading `readable` and anything in `folder`; no TCP; no signals to the outside."""
+    """Allows reading `readable` and anything in `folder`, and no other files, TCP or signals to other processes."""
     abi = libc.syscall(_LANDLOCK_CREATE, None, 0, 1)
     if abi < 1:
         return False
@@ -128,7 +128,7 @@ def _landlock(libc, readable, folder):
 
 
 def _seccomp(libc, *, libraries):
-    """Only listed system calls; the others fail with EPERM. A thread may be started where libraries are, no process."""
+    """Allows the listed system calls; others fail with EPERM. Libraries may start threads, but no processes."""
     if platform.machine() not in _MACHINES:
         return False
     column, architecture = _MACHINES[platform.machine()]

@@ -51,7 +51,7 @@ class Limits:
     def settings(self, folder: str | None) -> dict[str, Any]:
         """What the worker is told about itself; `folder` is the temporary one, if it has one."""
         libraries = self.profile == "libraries"
-        # Processor time after which a worker ends that outlives its parent. A worker for texts has many requests.
+        # Processor time after which a worker that outlives its parent ends. A worker for texts gets many requests.
         longest = math.ceil((self.start_seconds + self.seconds) * (os.cpu_count() or 1)) if libraries else _DAY
         return {
             "profile": self.profile,

@@ -1,4 +1,4 @@
-"""The parent's side of a worker: starting it, asking it with a time limit, and making sure that it is gone."""
+"""The parent's side of a worker: starts it, asks it with a time limit, and makes sure that it ends."""
 
 import contextlib
 import functools
@@ -21,7 +21,7 @@ from nlparam.runtime.sandbox.limits import Limits
 from nlparam.runtime.sandbox.wrap import wrapped, wraps
 
 _WORKER = Path(__file__).with_name("worker.py")
-# The least of an environment: nothing of ours reaches the worker, and Windows starts no process without its root.
+# The worker inherits no environment, except that Windows starts no process without SYSTEMROOT.
 _ENVIRONMENT = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
 
 # How often the parent looks at the folder of a worker, in seconds, and how many files it may hold.
@@ -29,7 +29,7 @@ _LOOK, _MOST_FILES = 0.25, 10_000
 
 
 class WorkerDied(Exception):
-    """The worker is gone, and this says why: it took too long, answered too much or what cannot be read, or ended."""
+    """The worker has ended. The message says why: it took too long, or its answer was too long or unreadable, ..."""
 
 
 class Worker:
@@ -82,9 +82,9 @@ class Worker:
 
     def ask(self, request: Mapping[str, Any], *, seconds: float) -> dict[str, Any]:
         """The answer to one request. Raises `WorkerDied` if there is none within its time."""
-        # A number that code in the worker cannot guess: a line that it writes itself is no answer.
+        # Code in the worker cannot guess this number, so it cannot forge an answer.
         to = secrets.token_hex(8)
-        # A writer of its own: a worker that does not read must not hold the parent.
+        # Written from a thread: a worker that does not read must not block the parent.
         line = json.dumps({**request, "to": to}).encode() + b"\n"
         threading.Thread(target=self._write, args=(line,), daemon=True).start()
         said = self._next(seconds)
@@ -113,7 +113,7 @@ class Worker:
             with contextlib.suppress(OSError, ValueError):
                 if pipe is not None:
                     pipe.close()
-        # What cannot be deleted stays: no verdict is lost for it.
+        # A file that cannot be deleted stays; that must not cost a verdict.
         for delete in (functools.partial(_flatten, self._folder.name), self._folder.cleanup):
             with contextlib.suppress(OSError, RecursionError):
                 delete()
@@ -140,7 +140,7 @@ class Worker:
         return WorkerDied(why)
 
     def _write(self, line: bytes) -> None:
-        with contextlib.suppress(OSError, ValueError):  # it is gone, which the reader notices
+        with contextlib.suppress(OSError, ValueError):  # the worker has ended; the reader notices
             assert self._process.stdin is not None
             self._process.stdin.write(line)
             self._process.stdin.flush()
@@ -170,7 +170,7 @@ def enforced(limits: Limits) -> frozenset[str]:
 
 
 def _overfull(folder: str, most: int) -> bool:
-    """Whether a folder holds more than it may, or what cannot be counted: folders that are closed or too deep."""
+    """Whether a folder holds more than it may, or folders that cannot be read, or are nested too deeply."""
     waiting, n_files, size = [folder], 0, 0
     while waiting:
         try:
@@ -191,7 +191,7 @@ def _overfull(folder: str, most: int) -> bool:
 
 
 def _flatten(folder: str) -> None:
-    """Brings every folder that is in another up to the top: deleting them recurses, and paths have a longest length."""
+    """Moves nested folders up to the top: deletion recurses, and the length of a path is limited."""
     waiting = [folder]
     while waiting:
         inner = waiting.pop()
@@ -206,5 +206,5 @@ def _flatten(folder: str) -> None:
 
 def _said(code: int) -> str:
     with contextlib.suppress(ValueError):
-        return signal.Signals(-code if code < 0 else code - 128).name  # above 128 if it was Bubblewrap that saw it
+        return signal.Signals(-code if code < 0 else code - 128).name  # Bubblewrap reports a signal as 128 + its number
     return f"exit status {code}"

@@ -117,7 +117,7 @@ def run_problems(
         with worker:
             running.add(worker)
             try:
-                # Stopped before it was among those that run: nobody else would end it.
+                # It may have been stopped before it was in `running`; nobody else would end it.
                 return Verdict(False, None, "stopped") if stopped.is_set() else _verdict(worker, problem)
             finally:
                 running.discard(worker)
@@ -181,7 +181,7 @@ def _chunks(texts: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
 
 
 def _values(answer: dict[str, Any], n_texts: int) -> list[float] | None:
-    """The values of an answer, which is not believed to have the right shape."""
+    """The values of an answer, if it has the right shape; the worker is not trusted."""
     said = answer.get("values")
     if not isinstance(said, list) or len(said) != n_texts:
         return None

@@ -58,7 +58,7 @@ def main():
 
 
 def _warm():
-    """Brings in what can no longer be opened afterwards."""
+    """Imports what cannot be opened any more once the process is confined."""
     import collections  # noqa: F401
     import encodings.ascii
     import encodings.latin_1  # noqa: F401
@@ -91,7 +91,7 @@ def _predicate(source, texts, builtins, *, reverse):
     function = scope["predicate"]
     values: list = [None] * len(texts)
     failed, last = 0, None
-    # Of this process alone: what else the machine does makes no function slow.
+    # Processor time of this process: a busy machine must not make a function look slow.
     started = time.process_time()
     for index in reversed(range(len(texts))) if reverse else range(len(texts)):
         try:
