@@ -250,8 +250,10 @@ def _read_parquet(
 
 
 def _plan_lines(stream: Any, file: File, text_field: str, columns: Sequence[str], batch_size: int) -> Plan:
+    import pyarrow
+
     blocks: list[Block] = []
-    types: dict[str, Any] = {}
+    types: dict[str, Any] = dict.fromkeys(columns, pyarrow.null())
     fields: dict[str, None] = {}
     lines, start, first_row = io.BufferedReader(stream, 4 << 20), 0, 0
     while content := b"".join(itertools.islice(lines, batch_size)):
@@ -262,7 +264,10 @@ def _plan_lines(stream: Any, file: File, text_field: str, columns: Sequence[str]
             rows = [row for _, row in _objects(content, file, block)]
             fields |= dict.fromkeys(field for row in rows for field in row)
             for name in columns:
-                types[name] = _infer(file, block, name, [row.get(name) for row in rows], types.get(name))
+                before, here = types[name], _column(file, block, name, [row.get(name) for row in rows]).type
+                types[name] = _common(before, here)
+                if types[name] is None:
+                    raise _mixed(file, block, name, f"mixes types ({before} before, {here} here)")
         blocks.append(block)
         start, first_row = start + len(content), first_row + n_rows
     for name in (text_field, *columns) if fields else ():
@@ -303,15 +308,6 @@ def _column(file: File, block: Block, name: str, values: list[Any], kind: Any = 
     except (pyarrow.ArrowException, TypeError, OverflowError) as error:
         wrong = "mixes types" if kind is None else f"is not {kind} throughout"
         raise _mixed(file, block, name, f"{wrong} ({error})") from error
-
-
-def _infer(file: File, block: Block, name: str, values: list[Any], before: Any) -> Any:
-    """The common type of the values of a block and of the type `before`."""
-    kind = _column(file, block, name, values).type
-    common = kind if before is None else _common(before, kind)
-    if common is None:
-        raise _mixed(file, block, name, f"mixes types ({before} before, {kind} here)")
-    return common
 
 
 def _mixed(file: File, block: Block, name: str, wrong: str) -> CorpusError:
