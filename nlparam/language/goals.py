@@ -21,7 +21,7 @@ _INSTRUCTION = re.compile(
     re.IGNORECASE,
 )
 # What follows in a long goal says how the predicates are to look, not what they are about.
-_FORM = re.compile(
+_LOOK = re.compile(
     r"(?:;|(?<!e\.g)(?<!i\.e)(?<!etc)[.!](?=\s)|,?\s+(?:each|every)\s+(?:cluster|group|description|predicate)\b).*$",
     re.I | re.S,
 )
@@ -86,7 +86,7 @@ def read_goal(text: str) -> Goal:
         )
     template = _TEMPLATE.search(" ".join(text.split()))
     lead = _one_line(template[1]) if template else None
-    aspect = _FORM.sub("", given).rstrip(" .!:")
+    aspect = _LOOK.sub("", given).rstrip(" .!:")
     aspect, examples = _without_examples(aspect)
     instruction = _INSTRUCTION.match(aspect)
     aspect = instruction["aspect"] if instruction else aspect

@@ -68,20 +68,12 @@ class ContrastGroups(AbstractGroupProposer):
         self.identity = self.prompt.version
 
     def propose(self, panels, *, goal, rng):
-        requests = [
-            Request(
-                self.prompt.fill(
-                    goal=goal,
-                    n_predicates=str(self.n_candidates),
-                    more=self._listed(panel.more),
-                    fewer=self._listed(panel.fewer),
-                ),
-                max_tokens=60 * self.n_candidates,
-                temperature=self.temperature,
-                seed=int(rng.integers(2**31)),
-            )
-            for panel in panels
-        ]
+        requests = []
+        for panel in panels:
+            more, fewer = self._listed(panel.more), self._listed(panel.fewer)
+            messages = self.prompt.fill(goal=goal, n_predicates=str(self.n_candidates), more=more, fewer=fewer)
+            seed = int(rng.integers(2**31))
+            requests.append(Request(messages, None, 60 * self.n_candidates, self.temperature, seed))
         return [found or [] for found in ask_all(self.engine, requests, parse_predicates, what="proposing")]
 
     def _listed(self, texts: Sequence[str]) -> str:

@@ -145,7 +145,7 @@ class CascadeSteps:
             raise ValueError(
                 f"the cascade is at stage {self.stage!r} without a head: go on until `ask` returns nothing"
             )
-        return np.where(answered, self._corrected(), self._probabilities)
+        return np.where(answered, correct(self.answers, self.thresholds), self._probabilities)
 
     def _next(self) -> Bool[np.ndarray, "n_texts n_predicates"]:
         """Goes one step on and says which pairs it wants answered."""
@@ -182,10 +182,7 @@ class CascadeSteps:
 
     def _yes(self) -> Int[np.ndarray, " n_pairs"]:
         """The language model's answers of all pairs, its bias corrected: 1 yes, 0 no, -1 none."""
-        return np.where(np.isfinite(self.answers), self._corrected() > 0.5, -1).ravel()
-
-    def _corrected(self) -> Float[np.ndarray, "n_texts n_predicates"]:
-        return np.stack([correct(a, b) for a, b in zip(self.answers.T, self.thresholds, strict=True)], axis=1)
+        return np.where(np.isfinite(self.answers), correct(self.answers, self.thresholds) > 0.5, -1).ravel()
 
     def _biases(self) -> Float[np.ndarray, " n_predicates"]:
         return np.asarray([bias(log_odds_of(column[np.isfinite(column)])) for column in self.answers.T])

@@ -145,8 +145,10 @@ def bias(log_odds: Float[np.ndarray, " n_judged"]) -> float:
     return float(np.clip((low[split] + high[split]) / 2, -2 * _MOST_BIAS, 2 * _MOST_BIAS) / 2)
 
 
-def correct(probabilities: Float[np.ndarray, " n"], threshold: float) -> Float[np.ndarray, " n"]:
-    """Probabilities whose even odds lie at `threshold` log-odds of the language model's."""
+def correct(
+    probabilities: Float[np.ndarray, "*n"], threshold: float | Float[np.ndarray, "..."]
+) -> Float[np.ndarray, "*n"]:
+    """Probabilities whose even odds lie at `threshold` log-odds of the language model's; `nan` stays `nan`."""
     return expit(log_odds_of(probabilities) - threshold)
 
 

@@ -171,8 +171,7 @@ def fit_joint_head(
     for of, predicted in zip(order, left_out, strict=True):
         log_odds[position[of], columns[of]] = _log_odds(predicted)
     ridge_left_out = expit(log_odds[position, columns])
-    corrected = np.concatenate([correct(probabilities[of], ridge.thresholds[k]) for k, of in enumerate(order)])
-    corrected = corrected[np.argsort(np.concatenate(order), kind="stable")]
+    corrected = correct(probabilities, ridge.thresholds[columns])
     head = _untrained(ridge, features, predicates)
     inputs, axes, _ = _inputs(head, features[texts], log_odds)
     chosen = position * n_predicates + columns

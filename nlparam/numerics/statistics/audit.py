@@ -6,6 +6,7 @@ Binomial(E_s, rates[s]) of them, and the score T = sum_s X_s / rates[s] estimate
 `docs/explanation/cascade.md`.
 """
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -121,16 +122,15 @@ def plan_side(errors: Float[np.ndarray, " n_pairs"], n_allowed: int, alpha: floa
         sizes = np.asarray([n_low, n_kept - n_low])
         means = np.asarray([expected[n_low - 1] if n_low else 0.0, 0.0])
         means[1] = expected[n_kept - 1] - means[0]
-        for scale in _SCALES:
-            for ratio in _RATIOS:
-                rates = np.minimum(least * scale * np.asarray([1.0, ratio]), 1.0)
-                audited = float(sizes @ rates)
-                if n - n_kept + audited >= best.cost:
-                    continue
-                passes = passing_chance(means, rates, sizes, n_allowed + 1, alpha)
-                cost = n - n_kept + audited + (1 - passes) * _FALLBACK * n_kept
-                if cost < best.cost:
-                    best = SidePlan(n_kept, n_low, rates, cost)
+        for scale, ratio in itertools.product(_SCALES, _RATIOS):
+            rates = np.minimum(least * scale * np.asarray([1.0, ratio]), 1.0)
+            audited = float(sizes @ rates)
+            if n - n_kept + audited >= best.cost:
+                continue
+            passes = passing_chance(means, rates, sizes, n_allowed + 1, alpha)
+            cost = n - n_kept + audited + (1 - passes) * _FALLBACK * n_kept
+            if cost < best.cost:
+                best = SidePlan(n_kept, n_low, rates, cost)
     return best
 
 
