@@ -3,7 +3,7 @@
 import dataclasses
 import enum
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -172,40 +172,32 @@ class Units:
         return len(self.text)
 
 
-class ComparisonLike(Protocol):
-    """What files and pages read of a `Comparison`, so that they need not import it."""
+@dataclasses.dataclass(frozen=True)
+class ComparisonLike:
+    """The fields of a `Comparison`, for what a comparison itself needs: its files and page."""
+
+    groups: list[Group]
+    goal: str
+    findings: list[Finding]
+    corpus: "Corpus"
+    units: Units
+    judgments: np.ndarray
+    covariates: tuple[str, ...]
+    confidence: float
+    level: float
+    correction: str
+    warnings: list[str]
+    settings: dict[str, Any]
+    versions: dict[str, str]
+    costs: Costs
+    pictures: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
-    def groups(self) -> list[Group]: ...
+    def claims(self) -> list[Finding]:
+        """The findings that are claimed, the largest effect first."""
+        return [finding for finding in self.findings if finding.claimed]
+
     @property
-    def goal(self) -> str: ...
-    @property
-    def findings(self) -> list[Finding]: ...
-    @property
-    def corpus(self) -> "Corpus": ...
-    @property
-    def units(self) -> Units: ...
-    @property
-    def judgments(self) -> np.ndarray: ...
-    @property
-    def covariates(self) -> tuple[str, ...]: ...
-    @property
-    def confidence(self) -> float: ...
-    @property
-    def level(self) -> float: ...
-    @property
-    def correction(self) -> str: ...
-    @property
-    def warnings(self) -> list[str]: ...
-    @property
-    def settings(self) -> dict[str, Any]: ...
-    @property
-    def versions(self) -> dict[str, str]: ...
-    @property
-    def costs(self) -> Costs: ...
-    @property
-    def pictures(self) -> Mapping[str, str]: ...
-    @property
-    def claims(self) -> list[Finding]: ...
-    @property
-    def tested(self) -> list[Finding]: ...
+    def tested(self) -> list[Finding]:
+        """The findings that were judged on the validation split."""
+        return [finding for finding in self.findings if finding.tested]

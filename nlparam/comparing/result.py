@@ -1,24 +1,20 @@
 """What `nlparam.compare` returns: predicates that hold more often in one group of texts than in the others."""
 
 import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from nlparam.comparing.folder import fields_of_comparison, pack_comparison
-from nlparam.comparing.records import Finding, Group, Units
+from nlparam.comparing.records import ComparisonLike, Finding
 from nlparam.results.page.page import AbstractPage
 from nlparam.results.result import AbstractResult, Files, Folder
-from nlparam.runtime.costs import Costs
 
 if TYPE_CHECKING:
-    from nlparam.corpus.corpus import Corpus
+    pass
 
 
 @dataclasses.dataclass(frozen=True)
-class Comparison(AbstractResult):
+class Comparison(ComparisonLike, AbstractResult):
     """What tells groups of texts apart, in predicates.
 
     **Attributes:**
@@ -39,32 +35,6 @@ class Comparison(AbstractResult):
 
     main = "comparison.json"
     again = "compare again with --overwrite"
-
-    groups: list[Group]
-    goal: str
-    findings: list[Finding]
-    corpus: "Corpus"
-    units: Units
-    judgments: np.ndarray
-    covariates: tuple[str, ...]
-    confidence: float
-    level: float
-    correction: str
-    warnings: list[str]
-    settings: dict[str, Any]
-    versions: dict[str, str]
-    costs: Costs
-    pictures: Mapping[str, str] = dataclasses.field(default_factory=dict)
-
-    @property
-    def claims(self) -> list[Finding]:
-        """The findings that are claimed, the largest effect first."""
-        return [finding for finding in self.findings if finding.claimed]
-
-    @property
-    def tested(self) -> list[Finding]:
-        """The findings that were judged on the validation split."""
-        return [finding for finding in self.findings if finding.tested]
 
     def finding(self, predicate: str) -> Finding:
         """The finding of one predicate. Raises `KeyError` if it was no candidate."""

@@ -4,9 +4,9 @@ import contextlib
 import dataclasses
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar
 
 import numpy as np
 
@@ -24,21 +24,29 @@ from nlparam.runtime.budget import Budget, Meter
 from nlparam.runtime.costs import Costs
 from nlparam.runtime.progress import Progress
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 DEFAULT_GOAL = "what the text is about"
 
 _Function = TypeVar("_Function", bound=Callable)
-_Options = TypeVar("_Options")
+_Options = TypeVar("_Options", bound="DataclassInstance")
 _Strategy = TypeVar("_Strategy")
 
 
-class Asking(TypedDict, total=False):
-    """How a language model is asked. `nlparam.fit` explains the options, which all functions that ask one share."""
+class Running(TypedDict, total=False):
+    """What a language model may use, and where its answers are kept. `nlparam.fit` explains these options."""
 
-    lm: str | Path | AbstractLanguageModel | None
     budget: Budget | None
     store: str | Path | Store | None
     timeout: float
     progress: Progress | None
+
+
+class Asking(Running, total=False):
+    """How a language model is asked: the options that all functions which ask one share."""
+
+    lm: str | Path | AbstractLanguageModel | None
 
 
 class Session:
@@ -116,7 +124,7 @@ class Session:
         with self.costs.stage("calibration"):
             return calibrate(judge, labelled)
 
-    def embed(self, texts: list[str]) -> np.ndarray:
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
         """`(n_texts, embed_dim)` embeddings of distinct texts, from the store where it has them."""
         with self.costs.stage("embedding"):
             return embed_corpus(texts, self.embedder, self.store, costs=self.costs, progress=self.progress)
@@ -176,10 +184,10 @@ def opened(store: str | Path | Store | None, otherwise: str | None = None) -> co
     return Store(otherwise if store is None else store)
 
 
-def accepts(names: type, *sources: Callable) -> Callable[[_Function], _Function]:
+def accepts(names: type | None, *sources: Callable) -> Callable[[_Function], _Function]:
     """Shows the options of a typed mapping in the signature of a function (`help`), in the place of `**asked`.
 
-    `sources` are the functions that take them, and say their defaults.
+    `sources` are the functions that take them, and say their defaults; without a mapping all of theirs are shown.
     """
 
     def shown(function: _Function) -> _Function:
@@ -187,7 +195,7 @@ def accepts(names: type, *sources: Callable) -> Callable[[_Function], _Function]
         parameters = {name: one for name, one in own.parameters.items() if one.kind is not one.VAR_KEYWORD}
         for source in sources:
             for name, one in inspect.signature(source).parameters.items():
-                if name in names.__annotations__:
+                if one.kind is one.KEYWORD_ONLY and (names is None or name in names.__annotations__):
                     parameters.setdefault(name, one)
         function.__signature__ = own.replace(parameters=list(parameters.values()))  # pyright: ignore
         return function
@@ -210,11 +218,11 @@ def changed(default: _Options, given: _Options | Mapping[str, Any] | None) -> _O
     """
     if isinstance(given, type(default)):
         return given
-    changes: Mapping[str, Any] = given or {}  # pyright: ignore[reportAssignmentType] - else it is of that type
-    names = [field.name for field in dataclasses.fields(default)]  # pyright: ignore[reportArgumentType]
+    changes: Any = given or {}
+    names = [field.name for field in dataclasses.fields(default)]
     if unknown := sorted(changes.keys() - set(names)):
         raise ValueError(f"got options {', '.join(unknown)}, expected some of {', '.join(names)}")
-    return dataclasses.replace(default, **changes)  # pyright: ignore[reportType]
+    return dataclasses.replace(default, **changes)
 
 
 def chosen(
@@ -230,9 +238,9 @@ def chosen(
     """
     if isinstance(given, kind):
         return given
-    name = session.policy.proposer if given is None else given
+    name: Any = session.policy.proposer if given is None else given
     if not isinstance(name, str):
-        return name(session.engine)  # pyright: ignore[reportCallIssue]
+        return name(session.engine)
     if name not in strategies:
         raise ValueError(f"got proposer={name!r}, expected one of {', '.join(sorted(strategies))} or {what}")
     return strategies[name](session.engine)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
@@ -11,8 +12,9 @@ from nlparam.denotation.calibration import CalibratedJudge
 from nlparam.denotation.cascade import Cascade, denote_by_cascade
 from nlparam.denotation.computed import Computed, ComputedJudge
 from nlparam.denotation.judge import AbstractJudge
-from nlparam.denotation.session import Asking, Session, accepts, check_names, opened
+from nlparam.denotation.session import Running, Session, accepts, check_names, opened
 from nlparam.errors import LanguageModelError
+from nlparam.lm.base import AbstractLanguageModel
 from nlparam.numerics.heads.cascade import Certificate
 from nlparam.numerics.heads.head import correct
 from nlparam.numerics.heads.joint_head import JointHead
@@ -41,14 +43,15 @@ class Denoted:
     n_failed: int = 0
 
 
-@accepts(Asking, Session)
+@accepts(Running, Session)
 def denote(
     fit: "FitLike",
     texts: Sequence[str],
     *,
     by: str | None = None,
+    lm: str | Path | AbstractLanguageModel | None = None,
     seed: int = 0,
-    **asked: Unpack[Asking],
+    **asked: Unpack[Running],
 ) -> Denoted:
     """Denotes new texts.
 
@@ -66,8 +69,8 @@ def denote(
     if by == "head" or not corpus.distinct:
         with opened(asked.get("store"), ":memory:") as store, costs.stage("head"):
             return Denoted(_with_computed(fit, corpus, fit.denoter.denote(corpus, store=store)), by, costs)
-    asked["lm"] = fit.settings["lm"] if asked.get("lm") is None else asked["lm"]
-    with Session(embedder=fit.denoter.embedder, costs=costs, **asked) as session:
+    the_lm = fit.settings["lm"] if lm is None else lm
+    with Session(lm=the_lm, embedder=fit.denoter.embedder, costs=costs, **asked) as session:
         with costs.stage("embedding"):
             features = fit.denoter.features_of(corpus, store=session.store)
         if session.lm.identity != fit.settings["lm_identity"]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import enum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -55,53 +55,37 @@ class TraceEntry:
     seconds: float = 0.0
 
 
-class FitLike(Protocol):
-    """What files, pages and posteriors read of a `Fit`, so that they need not import it."""
+@dataclasses.dataclass(frozen=True)
+class FitLike:
+    """The fields of a `Fit`, for what a fit itself needs: its files, pages and posterior."""
 
-    @property
-    def model(self) -> "AbstractPredicateModel": ...
-    @property
-    def asked_model(self) -> "AbstractPredicateModel": ...
-    @property
-    def predicates(self) -> list[str]: ...
-    @property
-    def weights(self) -> Any: ...
-    @property
-    def denotations(self) -> np.ndarray: ...
-    @property
-    def predictions(self) -> np.ndarray: ...
-    @property
-    def loss(self) -> float: ...
-    @property
-    def result(self) -> RESULTS: ...
-    @property
-    def corpus(self) -> Corpus: ...
-    @property
-    def denoter(self) -> "Denoter": ...
-    @property
-    def judgments(self) -> list[Judgment]: ...
-    @property
-    def agreement(self) -> list[Agreement]: ...
-    @property
-    def candidates(self) -> list[str]: ...
-    @property
-    def trace(self) -> list[TraceEntry]: ...
-    @property
-    def settings(self) -> dict[str, Any]: ...
-    @property
-    def versions(self) -> dict[str, str]: ...
-    @property
-    def costs(self) -> Costs: ...
-    @property
-    def data(self) -> Any: ...
-    @property
-    def coords(self) -> dict[str, list]: ...
-    @property
-    def certificate(self) -> "Certificate | None": ...
-    @property
-    def calibration(self) -> "CalibrationSummary | None": ...
-    @property
-    def stability(self) -> Stability | None: ...
-    @property
-    def following(self) -> "GoalFollowing | None": ...
-    def quantities(self) -> "dict[str, Quantity]": ...
+    model: "AbstractPredicateModel"
+    predicates: list[str]
+    weights: Any
+    denotations: np.ndarray
+    predictions: np.ndarray
+    loss: float
+    result: RESULTS
+    corpus: Corpus
+    denoter: "Denoter"
+    judgments: list[Judgment]
+    agreement: list[Agreement]
+    candidates: list[str]
+    trace: list[TraceEntry]
+    settings: dict[str, Any]
+    versions: dict[str, str]
+    costs: Costs
+    asked_model: "AbstractPredicateModel"
+    data: Any = None
+    coords: dict[str, list] = dataclasses.field(default_factory=dict)
+    certificate: "Certificate | None" = None
+    calibration: "CalibrationSummary | None" = None
+    stability: Stability | None = None
+    following: "GoalFollowing | None" = None
+
+    def quantities(self) -> "dict[str, Quantity]":
+        """What the model says, by name: coefficients, prevalence curves, shares; arrays with named dimensions."""
+        import jax.numpy as jnp
+
+        weights, denotations = self.weights, jnp.asarray(self.denotations)
+        return self.model.quantities(weights, denotations, self.data)

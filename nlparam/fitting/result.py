@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nlparam.corpus.corpus import Corpus
+from nlparam.denotation.session import accepts
+from nlparam.fitting.denote import denote
 from nlparam.fitting.folder import fields_of_fit, pack_fit
-from nlparam.fitting.records import RESULTS, Agreement, TraceEntry
-from nlparam.fitting.recurrence import Stability
+from nlparam.fitting.posterior import credible_intervals, kept_posterior
+from nlparam.fitting.posterior import posterior as draw_posterior
+from nlparam.fitting.records import RESULTS as RESULTS
+from nlparam.fitting.records import FitLike
 from nlparam.results.page.page import AbstractPage
-from nlparam.results.records import Judgment
 from nlparam.results.result import AbstractResult, Files, Folder
-from nlparam.runtime.costs import Costs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,18 +24,9 @@ if TYPE_CHECKING:
     import altair
     import arviz
 
-    from nlparam.denotation.calibration import CalibrationSummary
-    from nlparam.denotation.denoter import Denoter
-    from nlparam.denotation.goal import GoalFollowing
-    from nlparam.lm.store import Store
-    from nlparam.numerics.core.model import AbstractPredicateModel
-    from nlparam.numerics.core.quantities import Quantity
-    from nlparam.numerics.heads.cascade import Certificate
-    from nlparam.runtime.progress import Progress
-
 
 @dataclasses.dataclass(frozen=True)
-class Fit(AbstractResult):
+class Fit(FitLike, AbstractResult):
     """A fitted model.
 
     **Attributes:**
@@ -62,30 +55,6 @@ class Fit(AbstractResult):
     # The identity of the judge holds its form and how much of a text it is shown.
     not_compared = AbstractResult.not_compared | {"form", "n_words"}
 
-    model: "AbstractPredicateModel"
-    predicates: list[str]
-    weights: Any
-    denotations: np.ndarray
-    predictions: np.ndarray
-    loss: float
-    result: RESULTS
-    corpus: Corpus
-    denoter: "Denoter"
-    judgments: list[Judgment]
-    agreement: list[Agreement]
-    candidates: list[str]
-    trace: list[TraceEntry]
-    settings: dict[str, Any]
-    versions: dict[str, str]
-    costs: Costs
-    asked_model: "AbstractPredicateModel"
-    data: Any = None
-    coords: dict[str, list] = dataclasses.field(default_factory=dict)
-    certificate: "Certificate | None" = None
-    calibration: "CalibrationSummary | None" = None
-    stability: Stability | None = None
-    following: "GoalFollowing | None" = None
-
     @property
     def assignments(self) -> np.ndarray:
         """The cluster of every text, `(n_texts,)` indices into `predicates`; -1 for a text without any words.
@@ -102,48 +71,16 @@ class Fit(AbstractResult):
     def texts(self) -> "Sequence[str]":
         return self.corpus.texts
 
-    def quantities(self) -> "dict[str, Quantity]":
-        """What the model says, by name: coefficients, prevalence curves, shares; arrays with named dimensions."""
-        import jax.numpy as jnp
-
-        weights, denotations = self.weights, jnp.asarray(self.denotations)
-        return self.model.quantities(weights, denotations, self.data)
-
-    def posterior(
-        self,
-        *,
-        num_samples: int = 1000,
-        num_warmup: int = 500,
-        num_chains: int = 1,
-        method: str = "nuts",
-        seed: int = 0,
-        progress: "Progress | None" = None,
-    ) -> "arviz.InferenceData":
+    @accepts(None, draw_posterior)
+    def posterior(self, **options: Any) -> "arviz.InferenceData":
         """Draws from the posterior of the weights and of `quantities()`, the predicates taken as given.
 
         See [`nlparam.fitting.posterior.posterior`][] for the arguments.
         """
-        from nlparam.fitting.posterior import posterior
+        return draw_posterior(self, **options)
 
-        return posterior(
-            self,
-            num_samples=num_samples,
-            num_warmup=num_warmup,
-            num_chains=num_chains,
-            method=method,
-            seed=seed,
-            progress=progress,
-        )
-
-    def denote(
-        self,
-        texts: "Sequence[str]",
-        *,
-        by: str | None = None,
-        lm: Any = None,
-        store: "Store | str | Path | None" = None,
-        progress: "Progress | None" = None,
-    ) -> np.ndarray:
+    @accepts(None, denote)
+    def denote(self, texts: "Sequence[str]", **options: Any) -> np.ndarray:
         """Denotations of new texts, `(n_new_texts, n_predicates)`.
 
         **Arguments:**
@@ -152,14 +89,12 @@ class Fit(AbstractResult):
           the language model elsewhere, audited on these texts; `"exact"`, the language model for every text. By default
           the cascade if the fit was made with one, else the head.
         - `lm`: the language model, by default that of the fit; it must be the same model.
-        - `store`: keeps embeddings and judgments.
+        - `store`: keeps embeddings and judgments; `budget`, `timeout`, `progress` as for `nlparam.fit`.
 
         See [`nlparam.fitting.denote.denote`][] for the certificate and the costs of it. Raises `LanguageModelError`
         if the language model is another, `EmbedderError` if the embedder is, `ValueError` for an unknown `by`.
         """
-        from nlparam.fitting.denote import denote
-
-        return denote(self, texts, by=by, lm=lm, store=store, progress=progress).denotations
+        return denote(self, texts, **options).denotations
 
     def predict(self, texts: "Iterable[str]", *, denotations: np.ndarray | None = None, **options: Any) -> np.ndarray:
         """The model's prediction for new texts, for a clustering the index of the predicate each belongs to.
@@ -192,8 +127,6 @@ class Fit(AbstractResult):
         return FitPage(self, _intervals(posterior))
 
     def beside(self, folder: Path) -> dict[str, Any]:
-        from nlparam.fitting.posterior import kept_posterior
-
         return {"posterior": kept_posterior(self, folder)}
 
     def plot(self, quantity: str | None = None, *, posterior: Any = None) -> "altair.TopLevelMixin":
@@ -211,7 +144,6 @@ def _intervals(posterior: Any) -> "dict[str, Any] | None":
     """The credible intervals of the samples of a posterior; a dictionary is taken for these intervals themselves."""
     if posterior is None or isinstance(posterior, dict):
         return posterior
-    from nlparam.fitting.posterior import credible_intervals
     from nlparam.results.page.quantities import PROBABILITY
 
     return credible_intervals(posterior, probability=PROBABILITY)

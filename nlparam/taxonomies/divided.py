@@ -44,12 +44,23 @@ class Divided:
     denotations: np.ndarray
     agreement: list[float]
     considered: list[Considered]
-    divisions: list[Division]
-    directions: np.ndarray
-    head: Head | None
-    stopped: STOPS | None
-    partial: bool
-    costs: Costs
+    divisions: list[Division] = dataclasses.field(default_factory=list)
+    directions: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((0, 0)))
+    head: Head | None = None
+    stopped: STOPS | None = None
+    partial: bool = False
+    costs: Costs = dataclasses.field(default_factory=Costs)
+
+    def taken(self, order: Sequence[int]) -> "Divided":
+        """The same with its children in another order."""
+        return dataclasses.replace(
+            self,
+            predicates=[self.predicates[k] for k in order],
+            judged_as=[self.judged_as[k] for k in order],
+            denotations=self.denotations[:, order],
+            agreement=[self.agreement[k] for k in order],
+            head=None if self.head is None else self.head.take(order),
+        )
 
 
 def predicate_of(one: str | Known) -> str:

@@ -339,7 +339,6 @@ class Divider:
             head=head,
             stopped=stopped,
             partial=partial and bool(chosen),
-            costs=Costs(),
         )
 
     def _holding(self, node: _Node, columns: list[int]) -> list[int]:

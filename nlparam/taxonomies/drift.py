@@ -105,10 +105,6 @@ class Update:
 
     def to_dict(self) -> dict[str, Any]:
         """All but texts and assignments, for JSON."""
-
-        def prevalence(one: Prevalence) -> dict[str, Any]:
-            return one._asdict()
-
         return {
             "n_before": self.n_before,
             "n_new": len(self.assigned.corpus),
@@ -117,23 +113,8 @@ class Update:
             "confidence": self.confidence,
             "level": self.level,
             "correction": "bh",
-            "drift": [
-                {
-                    "id": one.id,
-                    "name": one.name,
-                    "added": one.added,
-                    "before": prevalence(one.before),
-                    "now": prevalence(one.now),
-                    "drift": one.drift._asdict(),
-                    "p_adjusted": one.p_adjusted,
-                    "changed": one.changed,
-                }
-                for one in self.drift
-            ],
-            "unexplained": [
-                dataclasses.asdict(one) | {"before": prevalence(one.before), "now": prevalence(one.now)}
-                for one in self.unexplained
-            ],
+            "drift": [_plain(one, without="depth") for one in self.drift],
+            "unexplained": [_plain(one) for one in self.unexplained],
             "added": [dataclasses.asdict(one) for one in self.added],
             "warnings": self.warnings,
             "costs": self.costs.as_dict(),
@@ -154,3 +135,9 @@ class Update:
         except OSError as error:
             raise ResultFolderError(f"{folder} cannot be written ({error}): choose another --out") from error
         return folder
+
+
+def _plain(record: NodeDrift | Unexplained, *, without: str = "") -> dict[str, Any]:
+    """The fields of a record as JSON can hold them, prevalences by the names of their numbers."""
+    fields = {name: value for name, value in vars(record).items() if name != without}
+    return {name: value._asdict() if isinstance(value, Prevalence | Drift) else value for name, value in fields.items()}

@@ -9,7 +9,6 @@ import numpy as np
 from nlparam.denotation.denoter import TextFeatures
 from nlparam.errors import BudgetError, LanguageModelError
 from nlparam.numerics.heads.head import Head, Judged, fit_head
-from nlparam.runtime.costs import Costs
 from nlparam.taxonomies.divided import Considered, Divided, Known
 from nlparam.taxonomies.dividing import Divider
 from nlparam.taxonomies.edit import PlannedDivision, PlannedNode
@@ -90,7 +89,8 @@ class Rebuilding:
             branch.stopped = STOPS.by_hand if had_children else next(node.stopped for node in nodes)
             considered = self._others((), ids, branch.rows)
             if considered:
-                branch.divided = _undivided(branch, considered)
+                nothing = np.zeros((len(branch.rows), 0))
+                branch.divided = Divided([], [], nothing, [], considered, stopped=branch.stopped)
         elif len(branch.path) >= self.depth:
             branch.stopped = STOPS.depth
         elif len(branch.rows) < self.divider.options.least_texts:
@@ -148,7 +148,6 @@ class Rebuilding:
             divisions=list(node.divisions),
             directions=directions,
             head=head,
-            stopped=None,
             partial=node.partial,
             costs=node.costs,
         )
@@ -240,7 +239,7 @@ class Rebuilding:
         wanted = limits[0] if n_children is None else n_children
         if divided is None or (len(divided.judged_as) < wanted > len(locked) and not pool):
             # What is known is not enough: more is proposed, and competes with it.
-            proposed = divider.divide(rows, path, locked=fixed, excluded=[*barred, *map(_predicate, offered)])
+            proposed = divider.divide(rows, path, locked=fixed, excluded=[*barred, *(one.predicate for one in offered)])
             offered += [self._considered(one, rows) for one in proposed.considered]
             divided = divider.divide(rows, path, locked=fixed, excluded=barred, pool=offered)
         if len(divided.judged_as) < len(division.children):
@@ -343,15 +342,7 @@ class Rebuilding:
 
     def _ordered(self, divided: Divided) -> Divided:
         """The largest first: that is how they are numbered."""
-        order = np.argsort(-(divided.denotations >= HOLDS).sum(axis=0), kind="stable").tolist()
-        return dataclasses.replace(
-            divided,
-            predicates=[divided.predicates[k] for k in order],
-            judged_as=[divided.judged_as[k] for k in order],
-            denotations=divided.denotations[:, order],
-            agreement=[divided.agreement[k] for k in order],
-            head=None if divided.head is None else divided.head.take(order),
-        )
+        return divided.taken(np.argsort(-(divided.denotations >= HOLDS).sum(axis=0), kind="stable").tolist())
 
     def _where(self, path: Sequence[str]) -> str:
         return f"under {path[-1]!r}" if path else "at the top"
@@ -359,27 +350,6 @@ class Rebuilding:
 
 # A child that the edited file does not have.
 _NEW = PlannedNode((), (), "", False, PlannedDivision())
-
-
-def _predicate(one: Known) -> str:
-    return one.predicate
-
-
-def _undivided(branch: Branch, considered: list[Considered]) -> Divided:
-    """A node without children for which candidates were considered."""
-    return Divided(
-        predicates=[],
-        judged_as=[],
-        denotations=np.zeros((len(branch.rows), 0)),
-        agreement=[],
-        considered=considered,
-        divisions=[],
-        directions=np.zeros((0, 0)),
-        head=None,
-        stopped=branch.stopped,
-        partial=False,
-        costs=Costs(),
-    )
 
 
 def answers_of(taxonomy: Taxonomy) -> dict[str, dict[str, float]]:

@@ -80,11 +80,11 @@ def refit(
         settings = taxonomy.settings | _barred(taxonomy, planned) | {"locked": rebuilding.locked}
         costs = divider.run.costs
         tree = assemble(divider, taxonomy.denoter and taxonomy.denoter.goal_map, root, settings)
-        asked = {"calls": costs.calls, "judgments_asked": costs.judgments_asked, "seconds": costs.total_seconds}
+        took = {"calls": costs.calls, "judgments_asked": costs.judgments_asked, "seconds": costs.total_seconds}
     gone, new = _differences(taxonomy, tree)
     return dataclasses.replace(
         tree,
-        settings=tree.settings | {"edits": edits_of(taxonomy, changes, gone=gone, new=new, **asked)},
+        settings=tree.settings | {"edits": edits_of(taxonomy, changes, gone=gone, new=new, **took)},
         costs=taxonomy.costs + costs,
         stamps=taxonomy.stamps,
     )

@@ -12,7 +12,7 @@ from nlparam.denotation.calibration import Labelled
 from nlparam.denotation.goal import Affinity, represent
 from nlparam.denotation.judge import AbstractJudge
 from nlparam.denotation.policy import SMALL
-from nlparam.denotation.session import Asking, Run, Session
+from nlparam.denotation.session import Run, Running, Session
 from nlparam.errors import LanguageModelError
 from nlparam.fitting.setup import corpus_digest
 from nlparam.language.paths import MOST_LEVELS, PathStater
@@ -28,9 +28,10 @@ from nlparam.taxonomies.proposing import NodeProposer, Statements
 from nlparam.taxonomies.result import Taxonomy
 
 
-class AskingAgain(Asking, total=False):
+class AskingAgain(Running, total=False):
     """How the language model of a taxonomy that is there is asked; it must be the same one, and judge alike."""
 
+    lm: str | Path | AbstractLanguageModel | None
     calibration: str | Path | Labelled | None
 
 
@@ -42,7 +43,7 @@ def session_for(
     calibration: str | Path | Labelled | None = None,
     asks: bool = True,
     costs: Costs | None = None,
-    **asked: Unpack[Asking],
+    **asked: Unpack[Running],
 ) -> Iterator[tuple[Session, AbstractJudge]]:
     """A session with the language model of a taxonomy, by default where it was, and its judge: the same prompt, part of
     a text, and calibration. Unless it `asks`, the language model is looked for only when it is needed after all.

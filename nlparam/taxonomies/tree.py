@@ -96,7 +96,7 @@ class Growing:
         holds = divided.denotations >= HOLDS
         sizes = self.divider.run.corpus.multiplicity[branch.rows] @ holds
         order = np.argsort(-sizes, kind="stable").tolist()
-        branch.divided = _reordered(divided, order)
+        branch.divided = divided.taken(order)
         branch.children = [
             Branch(
                 (*path, divided.predicates[k]),
@@ -120,17 +120,6 @@ class Growing:
             f"{self.divider.options.least_share:.0%} to {self.divider.options.most_share:.0%}): try another goal, a "
             "stronger model, or fewer children"
         )
-
-
-def _reordered(divided: Divided, order: list[int]) -> Divided:
-    return dataclasses.replace(
-        divided,
-        predicates=[divided.predicates[k] for k in order],
-        judged_as=[divided.judged_as[k] for k in order],
-        denotations=divided.denotations[:, order],
-        agreement=[divided.agreement[k] for k in order],
-        head=None if divided.head is None else divided.head.take(order),
-    )
 
 
 def assemble(divider: Divider, goal_map: GoalMap | None, root: Branch, settings: dict) -> Taxonomy:

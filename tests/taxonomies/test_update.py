@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 
-import nlparam.taxonomies.assign
+import nlparam.denotation.session
 from nlparam.errors import CorpusError, FitWarning, LanguageModelError
 from nlparam.lm.scripted import ScriptedModel
 from nlparam.taxonomies.assign import assign
@@ -277,7 +277,7 @@ def test_another_folder_takes_the_same_update_again_and_no_other(folder, corpus,
 
 
 def test_a_calibrated_taxonomy_is_asked_with_its_calibration(corpus, store, tmp_path, monkeypatch):
-    monkeypatch.setattr(nlparam.taxonomies.assign, "load_language_model", lambda *_, **__: scripted())
+    monkeypatch.setattr(nlparam.denotation.session, "load_language_model", lambda *_, **__: scripted())
     labelled, out, table = tmp_path / "labelled.csv", tmp_path / "tree", tmp_path / "labels.csv"
     with labelled.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
