@@ -27,8 +27,7 @@ class VllmModel(AbstractBatchedModel):
     """Runs a model through `vllm.LLM.chat`. It is loaded by the first `complete`.
 
     Calls that wait at the same time are answered in one batch, in the order in which they came, so that requests
-    ordered by text share its prefix. Two batches' worth of calls may be in flight: while one is computed, the next
-    gathers.
+    ordered by text share its prefix. While one batch is computed, the next gathers.
 
     **Arguments:**
 

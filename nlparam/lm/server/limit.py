@@ -27,8 +27,8 @@ class AdaptiveLimit:
 
     For use in one event loop at a time.
 
-    **Arguments:** `most`, the limit's upper end, which may be changed at any time; `start`, its first value; `clock`,
-    the time in seconds.
+    **Arguments:** `most`, the upper end, which may be changed at any time; `start`, the first limit; `clock`, the time
+    in seconds.
     """
 
     def __init__(self, most: int, *, start: int = 16, clock: Callable[[], float] = time.monotonic):

@@ -132,17 +132,15 @@ def collect(
         return Collected(deleted, before, min(before, int(left)))
     deleted = _delete(store, where, values)
     _compact(store)
-    budget = max_size
-    for _ in range(5):
+    for share in (1.0, 0.97, 0.94, 0.9, 0.8):
         size = sum(_sizes(store))
-        if budget is None or max_size is None or size <= max_size:
+        if max_size is None or size <= max_size:
             break
         # The estimate of the size of a row is corrected by what the file turned out to need.
-        budget = int(min(budget, max_size) * min(1.0, _estimate(store, "1", ()) / size))
+        budget = share * max_size * min(1.0, _estimate(store, "1", ()) / size)
         older = _delete(store, "time < ?", (_cutoff(store, budget),))
         deleted = Counts(*map(sum, zip(deleted, older, strict=True)))
         _compact(store)
-        budget = int(budget * 0.98)
     return Collected(deleted, before, sum(_sizes(store)))
 
 

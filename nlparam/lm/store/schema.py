@@ -9,9 +9,8 @@ APPLICATION_ID = 0x6E6C7061  # "nlpa": tells our files from the databases of oth
 KINDS = ("judgments", "completions", "embeddings")
 
 # Keys are digests, so the tables are flat: a clustered index on 32 bytes, and the answer. Embeddings are too long for
-# one: SQLite would give each a page of its own, so they stand in rows with an index beside them, in a third of the
-# space. Which model, prompt version and predicate a row is about stands in two small tables. Ids of those are never
-# used twice, so that a row left over in a free page can never be taken for one about something else.
+# one: SQLite would give each a page of its own, so they are rows with an index beside them, in a third of the space.
+# Two small tables say which model, prompt version and predicate a row is about.
 _TABLES = {
     "judgments": "CREATE TABLE judgments (key BLOB PRIMARY KEY, probability REAL NOT NULL, time REAL NOT NULL, "
     "source INTEGER, predicate INTEGER) WITHOUT ROWID",
