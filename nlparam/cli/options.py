@@ -3,8 +3,7 @@
 `nlparam.cli.run_options` has groups of them.
 """
 
-import enum
-from typing import Any
+from typing import Any, Literal
 
 import typer
 
@@ -41,45 +40,10 @@ def not_blank(words: str | None) -> str | None:
     return words
 
 
-class Proposer(enum.StrEnum):
-    """How predicates are proposed."""
-
-    contrast = "contrast"
-    state = "state"
-    both = "both"
-
-
-class Form(enum.StrEnum):
-    """How the language model is asked whether predicates hold."""
-
-    single = "single"
-    contrastive = "contrastive"
-
-
-class Represented(enum.StrEnum):
-    """What the relaxation sees of a text."""
-
-    auto = "auto"
-    goal = "goal"
-    embedding = "embedding"
-
-
-class Way(enum.StrEnum):
-    """How new texts are denoted."""
-
-    head = "head"
-    cascade = "cascade"
-    exact = "exact"
-
-
-class TimeUnit(enum.StrEnum):
-    """What dates are grouped by."""
-
-    day = "day"
-    week = "week"
-    month = "month"
-    year = "year"
-
+Proposer = Literal["contrast", "state", "both"]
+Form = Literal["single", "contrastive"]
+Represented = Literal["auto", "goal", "embedding"]
+TimeUnit = Literal["day", "week", "month", "year"]
 
 _FILES = "A .jsonl, .json, .csv, .tsv, .parquet or .txt file (one text per line), or a folder of .txt files."
 
@@ -117,7 +81,7 @@ PREDICATES = option(
     None, "A file of candidate predicates of your own, one per line; nothing is then proposed.", panel=SEARCH
 )
 REPRESENTATION = option(
-    Represented.auto,
+    "auto",
     "Relax the embeddings of the texts, or where their statements under the goal would lie (120 short calls); by "
     "default the latter if there is a --goal.",
     panel=SEARCH,
@@ -133,10 +97,7 @@ LM = option(
     panel=MODELS,
 )
 EMBEDDER = option(
-    None,
-    "A folder or a hub name of a sentence-transformers model; by default MiniLM.",
-    metavar="NAME",
-    panel=MODELS,
+    None, "A folder or a hub name of a sentence-transformers model; by default MiniLM.", metavar="NAME", panel=MODELS
 )
 TIMEOUT = option(
     60.0,
@@ -150,7 +111,7 @@ STORE = option(
 )
 
 FORM = option(
-    Form.single, "Ask about one predicate at a time, or with the others listed beside it.", "--form", panel=JUDGING
+    "single", "Ask about one predicate at a time, or with the others listed beside it.", "--form", panel=JUDGING
 )
 CALIBRATION = option(
     None,

@@ -5,11 +5,11 @@ import csv
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from nlparam.cli import options as shared
 from nlparam.cli.costs import certificate_lines
-from nlparam.cli.options import Way, argument, option, refuse
+from nlparam.cli.options import argument, option, refuse
 from nlparam.cli.output import print_lines, print_table, print_warnings, printable, starting
 from nlparam.cli.run_options import CallOptions, spread_options
 from nlparam.errors import NlparamError
@@ -27,7 +27,7 @@ def predict(
     folder: Path = argument("The --out folder of a fit."),
     texts: Path = option(..., "The new texts: a file or folder of the kinds `nlparam fit` reads."),
     out: Path = option(..., "The table to write: .parquet, .csv or .jsonl.", metavar="FILE"),
-    by: Way | None = option(
+    by: Literal["head", "cascade", "exact"] | None = option(
         None,
         "`head`: without a language model; `cascade`: with a bound on the error; `exact`: the language model for every "
         "text. By default the cascade if the fit was made with one, else the head.",
@@ -48,7 +48,7 @@ def predict(
     A taxonomy that was grown with a --calibration is given the same one for `--by exact`; a fit keeps its own.
     """
     write = _writer(out, overwrite=options.overwrite)
-    both = exact and by not in (None, Way.exact)
+    both = exact and by not in (None, "exact")
     refuse(both, "--exact", f"got --by {by} too, expected one of the two")
     of_taxonomy = (folder / "taxonomy.json").exists()
     needless = calibration is not None and not of_taxonomy
@@ -59,7 +59,7 @@ def predict(
 
     table = read_texts(texts, text_field=text_field)
     print_warnings(table.warnings)
-    asking = options.settings() | {"by": "exact" if exact else by and by.value, "lm": lm, "progress": progress}
+    asking = options.settings() | {"by": "exact" if exact else by, "lm": lm, "progress": progress}
     with OpenStore(options.store) as opened:
         if of_taxonomy:
             columns, show = _assign(folder, table.texts, calibration=calibration, **asking | {"store": opened})
@@ -80,11 +80,11 @@ def _assign(folder: Path, texts: Sequence[str], **asking: Any) -> tuple[dict[str
     from nlparam.taxonomies.assign import WAYS, assign, columns_of
     from nlparam.taxonomies.result import Taxonomy
 
-    by = asking["by"] or "head"
+    by = asking.pop("by") or "head"
     if by not in WAYS:
         raise NlparamError(f"got --by {by} for a taxonomy, expected one of {', '.join(WAYS)}")
     taxonomy = Taxonomy.load(folder)
-    assigned = assign(taxonomy, texts, **{**asking, "by": by})
+    assigned = assign(taxonomy, texts, by=by, **asking)
     columns = columns_of(taxonomy, assigned)
     columns["text"] = list(map(whole_characters, columns["text"]))
 
@@ -181,15 +181,13 @@ def _predicted(fit: "Fit", denotations: "np.ndarray", predictions: "np.ndarray")
 
 
 def _writer(out: Path, *, overwrite: bool) -> Callable[[Path, dict[str, list]], None]:
-    write = _WRITERS.get(out.suffix.lower())
-    message = f"{out} ends in {out.suffix or 'nothing'!r}, expected one of {', '.join(_WRITERS)}"
-    refuse(write is None, "--out", message)
-    assert write is not None
+    expected = f"{out} ends in {out.suffix or 'nothing'!r}, expected one of {', '.join(_WRITERS)}"
+    refuse(out.suffix.lower() not in _WRITERS, "--out", expected)
     if out.is_dir():
         raise NlparamError(f"{out} is a folder, expected a file: choose another --out")
     if out.exists() and not overwrite:
         raise NlparamError(f"{out} exists already: choose another --out, or replace it with --overwrite")
-    return write
+    return _WRITERS[out.suffix.lower()]
 
 
 def _write_parquet(path: Path, columns: dict[str, list]) -> None:

@@ -11,12 +11,12 @@ _FORMATS = {"svg": ("svg",), "png": ("png",), "both": ("svg", "png")}
 
 
 def report(
-    folder: Path = argument("The --out folder of any result."),
+    folder: Path = argument("The --out folder (or .json file) of any result."),
     figures: Path | None = option(None, "Write every figure into this folder, too.", "--figures"),
     form: str | None = option(None, "Of the figures: svg, png or both; by default both.", "--format"),
     open_it: bool = option(False, "Show it in the web browser.", "--open"),
 ) -> None:
-    """Build report.html in the folder of a result anew and print its path.
+    """Build report.html in the folder of a result anew (or beside its file) and print its path.
 
     Samples of a posterior in the folder of a fit are shown as credible intervals.
     """
@@ -28,7 +28,7 @@ def report(
 
     result = load(folder)
     path = report_beside(folder) if folder.is_file() else folder / "report.html"
-    shown = {} if folder.is_file() else result.beside(folder)
+    shown = result.beside(folder)
     try:
         result.report(path, **shown)
         drawn = result.figures(figures, formats=_FORMATS[form or "both"], **shown) if figures else []

@@ -1,7 +1,6 @@
 """What all commands of `nlparam fit` do: read, check, fit, save, and print."""
 
 import contextlib
-import enum
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +26,7 @@ def run(
     *,
     field: str | None = None,
     against: Path | None = None,
-    posterior: enum.StrEnum | None = None,
+    posterior: str | None = None,
 ) -> None:
     """Fits a model as the options say, saves it and prints it.
 
@@ -131,9 +130,7 @@ def _about(field: str | None) -> Iterator[None]:
         raise CorpusError(f"the field {field!r}: {error}") from error
 
 
-def _sample_posterior(
-    fit: "Fit", method: enum.StrEnum | None, options: FitOptions, progress: "Progress"
-) -> "Intervals | None":
+def _sample_posterior(fit: "Fit", method: str | None, options: FitOptions, progress: "Progress") -> "Intervals | None":
     """Samples the weights, keeps the samples in the folder of the fit, and puts credible intervals into its report.
 
     Without a method it removes the samples of a fit that the folder held before.
@@ -146,7 +143,7 @@ def _sample_posterior(
     if method is None:
         path.unlink(missing_ok=True)
         return None
-    samples = fit.posterior(method=method.value, seed=options.seed, progress=progress)
+    samples = fit.posterior(method=method, seed=options.seed, progress=progress)
     samples["posterior"].attrs[OF] = posterior_digest(fit)
     try:
         with replacing(path) as partial:

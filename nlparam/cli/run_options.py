@@ -1,7 +1,6 @@
 """The options of a run, in groups that commands build on."""
 
 import dataclasses
-import enum
 import functools
 import inspect
 from collections.abc import Callable
@@ -40,8 +39,8 @@ class CallOptions:
         return self.given(*names) | {"budget": self.budget()}
 
     def given(self, *names: str) -> dict[str, Any]:
-        """The values of some of the options, by their names, as the library takes them."""
-        return {name: _plain(getattr(self, name)) for name in names}
+        """The values of some of the options, by their names."""
+        return {name: getattr(self, name) for name in names}
 
     def changes(self, *names: str, **renamed: str) -> dict[str, Any]:
         """Those of some options that are not left to the library; `renamed` by the names that they have there."""
@@ -190,11 +189,6 @@ def spread_options(command: Callable[..., None]) -> Callable[..., None]:
     with_options.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportAttributeAccessIssue]
     with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return with_options
-
-
-def _plain(value: Any) -> Any:
-    """The value of an enumeration, which the library takes as a string."""
-    return value.value if isinstance(value, enum.Enum) else value
 
 
 def _distance(kind: type, field: str) -> int:

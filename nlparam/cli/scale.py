@@ -113,9 +113,7 @@ def judge(
 @app.command()
 @spread_options
 def denote(
-    options: ScaleOptions,
-    fit: Path = option(..., "The --out folder of a fit."),
-    embedder: str | None = shared.EMBEDDER,
+    options: ScaleOptions, fit: Path = option(..., "The --out folder of a fit."), embedder: str | None = shared.EMBEDDER
 ) -> None:
     """Denote every text by a saved fit, without a language model: a column P(predicate) for each of its predicates."""
     with _explained():

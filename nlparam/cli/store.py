@@ -1,13 +1,12 @@
 """`nlparam store`: what is in the file of answers, and how to move, shrink and mend it."""
 
-import enum
 import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
@@ -21,15 +20,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="The file that keeps judgments, proposals and embeddings.")
 
+Answers = Literal["judgments", "completions", "embeddings"]
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
-
-
-class Kind(enum.StrEnum):
-    """Kinds of answers."""
-
-    judgments = "judgments"
-    completions = "completions"
-    embeddings = "embeddings"
 
 
 @app.command()
@@ -93,7 +85,7 @@ def check(store: Path | None = shared.STORE) -> None:
 @app.command()
 def export(
     out: Path = option(..., "The file to write: .parquet or .jsonl.", metavar="FILE"),
-    what: Kind = option(Kind.judgments, "Which answers."),
+    what: Answers = option("judgments", "Which answers."),
     store: Path | None = shared.STORE,
     overwrite: bool = shared.OVERWRITE,
 ) -> None:
@@ -110,16 +102,15 @@ def export(
         raise NlparamError(f"{out} exists: choose another --out, or replace it with --overwrite")
     try:
         with _opened(store) as opened:
-            n_rows = write(opened, out, what=what.value)
+            n_rows = write(opened, out, what=what)
     except OSError as error:
         raise NlparamError(f"{out} cannot be written ({error}): choose another --out") from error
-    print_lines(f"{n_rows:,} {what.value}: {out}")
+    print_lines(f"{n_rows:,} {what}: {out}")
 
 
 @app.command("import")
 def import_files(
-    files: list[Path] = argument("Exported files, or other stores."),
-    store: Path | None = shared.STORE,
+    files: list[Path] = argument("Exported files, or other stores."), store: Path | None = shared.STORE
 ) -> None:
     """Add what exported files or other stores hold. What is there already stays, so it can be done twice."""
     from nlparam.lm.store import Store as OpenStore

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from nlparam.lm.store import Store
 from tests.helpers.cli_corpus import MONEY, TEXTS, answer, embedded_store, fit, run, said, write_texts
 from tests.helpers.fake_server import FakeServer
 from tests.helpers.handmade_fit import Plain, make_fit
+from tests.helpers.sibling_results import decomposed
 
 HEAVY = ["jax", "torch", "sklearn", "pandas", "openai", "altair", "pyarrow", "arviz", "numpyro"]
 HEAVY += ["sentence_transformers", "xllamacpp"]
@@ -40,32 +42,28 @@ def fitted(tmp_path_factory):
         yield folder / "out", texts, store, result, server
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [["--help"], ["fit", "clustering", "--help"], ["fit", "difference", "--help"], ["doctor", "--help"], ["--version"]],
-)
-def test_help_imports_nothing_heavy(arguments):
+def test_help_imports_nothing_heavy():
     code = (
-        "import sys; from nlparam.cli import main; sys.argv = ['nlparam', *sys.argv[1:]]\n"
-        "try: main()\n"
-        f"finally: print('imported:', [name for name in {HEAVY} if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
-    assert "imported: []" in done.stdout
-
-
-def test_the_library_imports_nothing_heavy_until_it_is_used():
-    code = (
-        f"import sys, nlparam; assert not set({HEAVY}) & set(sys.modules)\n"
+        "import sys; import nlparam\n"
+        f"assert not set({HEAVY}) & set(sys.modules)\n"
+        "from nlparam.cli import app\n"
+        "for words in ('--help', 'fit clustering --help', 'fit difference --help', 'doctor --help', '--version'):\n"
+        "    app(words.split(), prog_name='nlparam', standalone_mode=False)\n"
+        f"print('imported:', [name for name in {HEAVY} if name in sys.modules])\n"
         "print('models' in dir(nlparam), nlparam.models.Clustering(5).n_predicates)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "True 5\n"
+    assert done.stdout.endswith("imported: []\nTrue 5\n")
+    assert "--label-field" in done.stdout
 
 
-def test_the_module_is_the_command():
-    done = subprocess.run([sys.executable, "-m", "nlparam", "--version"], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("nlparam ")
+def test_the_module_is_the_command(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["nlparam", "--version"])
+    monkeypatch.setattr("nlparam.cli.keep_compiled", lambda: None)
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("nlparam", run_name="__main__")
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith("nlparam ")
 
 
 def test_every_shared_option_is_in_the_help_of_a_model():
@@ -225,6 +223,17 @@ def test_report_is_built_anew_and_can_be_opened(fitted, monkeypatch):
     assert opened == []
     assert run("report", folder, "--open").exit_code == 0
     assert opened == [path.resolve().as_uri()]
+
+
+def test_report_takes_a_result_in_a_file(tmp_path):
+    path = decomposed().save(tmp_path / "parts.json")
+    (tmp_path / "parts.html").write_text("old")
+    result = run("report", path)
+    assert result.exit_code == 0, result.output
+    assert result.stdout == f"{tmp_path / 'parts.html'}\n"
+    assert "<html" in (tmp_path / "parts.html").read_text(encoding="utf-8")
+    path.write_text("{}")
+    assert "holds no result of nlparam" in said(run("report", path))
 
 
 @pytest.mark.parametrize("command", [["report"], ["predict", "--texts", "new.txt", "--out", "labels.csv"]])
