@@ -152,16 +152,14 @@ class Proxy:
         head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": str(body.get("model", ""))}
         n = body.get("n")
         indices = range(n if isinstance(n, int) and 0 < n <= 128 else 1)
-        if not body.get("stream"):
-            message = {"role": "assistant", "content": self._refusal}
-            choices = [
-                {"index": index, "message": message, "logprobs": None, "finish_reason": "content_filter"}
-                for index in indices
-            ]
-            usage = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+        streamed = bool(body.get("stream"))
+        said = {"delta" if streamed else "message": {"role": "assistant", "content": self._refusal}, "logprobs": None}
+        choices = [
+            {"index": index} | said | {"finish_reason": None if streamed else "content_filter"} for index in indices
+        ]
+        if not streamed:
+            usage = dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), 0)
             return web.json_response(head | {"object": "chat.completion", "choices": choices, "usage": usage})
-        delta = {"role": "assistant", "content": self._refusal}
-        choices = [{"index": index, "delta": delta, "logprobs": None, "finish_reason": None} for index in indices]
         response = _event_stream()
         await response.prepare(request)
         await _send(response, json.dumps(head | {"object": "chat.completion.chunk", "choices": choices}))

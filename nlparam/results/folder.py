@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nlparam.errors import ResultFolderError
+from nlparam.errors import ModelError, ResultFolderError
 
 
 class Kind(NamedTuple):
@@ -37,7 +37,7 @@ KINDS = {
 }
 # What a result that is one JSON file holds and no other kind does.
 RECORDS = {
-    "ranked": Kind("decomposition", "nlparam.evals.decomposition.result", "Decomposed"),
+    "ranked": Kind("decomposition", "nlparam.evals.decomposition.result", "Decompositions"),
     "explanations": Kind("test of explanations", "nlparam.evals.simulatability.result", "Simulatability"),
     "by_perturbation": Kind("evaluation of code", "nlparam.evals.code.evaluation", "Evaluation"),
 }
@@ -152,6 +152,8 @@ def complete(path: str | Path, kind: str, *, again: str) -> Iterator[None]:
 
     try:
         yield
+    except ModelError:  # a program of the user's own, which is no part of the folder
+        raise
     except (OSError, ValueError, LookupError, TypeError, AttributeError, SafetensorError, ArrowException) as error:
         said = f"there is no {error}" if isinstance(error, KeyError) else str(error)
         raise ResultFolderError(f"{path} holds an incomplete {kind} ({said}): {again}") from error
