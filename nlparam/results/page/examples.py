@@ -1,7 +1,7 @@
 """Which texts the report quotes for and against each predicate, and how much of each."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -84,7 +84,7 @@ def answers_by_predicate(judgments: Iterable[Judgment], n_texts: int) -> dict[st
 
 
 def choose_examples(
-    corpus: Corpus, denotations: np.ndarray, answers: list[dict[int, float]], clusters: np.ndarray | None
+    corpus: Corpus, denotations: np.ndarray, answers: Sequence[dict[int, float]], clusters: np.ndarray | None
 ) -> list[Sides]:
     """Chooses at most `PER_SIDE` distinct texts for and against each predicate.
 

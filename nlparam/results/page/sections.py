@@ -49,7 +49,7 @@ class AbstractDescribedPage(AbstractPage):
 
 @dataclasses.dataclass(frozen=True)
 class SectionPage(AbstractPage):
-    """A page in sections. `first` is the table that a notebook shows, by default the first of the page; costs (with
+    """A page in sections. `first` is the table that a notebook shows, by default that of the page; costs (with
     `cost_details`), settings and versions come last, if there are some."""
 
     title: str

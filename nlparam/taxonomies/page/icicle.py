@@ -73,10 +73,12 @@ def icicle(taxonomy: "TreeLike") -> Icicle:
             colour = 0 if child.residual else branch or (number % N_COLOURS + 1)
             share = f"{taxonomy.share(child.id):.1%}"
             named = f"{'' if child.residual else child.id + ' '}{excerpt(child.name, 300)}"
-            box = (round(one, 2) for one in (ROOT_WIDTH + (child.depth - 1) * level, y, level, extent))
+            x, top, width, height = (
+                round(one, 2) for one in (ROOT_WIDTH + (child.depth - 1) * level, y, level, extent)
+            )
             lines = _lines(child.name, share, level - 16, extent)
             title = f"{named}, {len(child):,} texts, {share}"
-            blocks.append(Block(f"node-{child.id}", *box, lines, colour, child.depth, title))
+            blocks.append(Block(f"node-{child.id}", x, top, width, height, lines, colour, child.depth, title))
             place(child.id, y, extent, colour)
             y += extent
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from nlparam.corpus.corpus import Corpus
+from nlparam.fitting.page import FitPage
 from nlparam.results.page.examples import BOUNDARY, CONFIDENT, DISAGREES, PER_SIDE, choose_examples
 from nlparam.results.page.text import excerpt, visible
 from nlparam.results.records import Judgment
@@ -12,7 +13,7 @@ from tests.helpers.handmade_fit import make_fit
 
 def section(fit, identity):
     """The blocks of a section by their kind."""
-    sections = {section.identity: section for section in fit.page().described().sections}
+    sections = {section.identity: section for section in FitPage(fit).described().sections}
     return {block.block: block for block in sections[identity].blocks}
 
 
@@ -24,14 +25,14 @@ def rows(chart):
 
 def test_blank_and_repeated_texts_are_counted():
     fit = make_fit(texts=["one story", "another", "one story", " "])
-    assert dict(fit.page().described().facts)["Texts"] == "4 (2 distinct, 1 without words)"
+    assert dict(FitPage(fit).described().facts)["Texts"] == "4 (2 distinct, 1 without words)"
     assert sum(int(row[2].text) for row in section(fit, "predicates")["table"].rows) == 3
     sides = [side for item in section(fit, "examples")["folded"].items for side in item.blocks]
     assert all(quote.name in ("text 0", "text 1") for side in sides for quote in side.quotes)
 
 
 def test_the_date_of_the_fit_is_kept():
-    assert dict(make_fit(settings={"date": "2001-02-03"}).page().described().facts)["Date"] == "2001-02-03"
+    assert dict(FitPage(make_fit(settings={"date": "2001-02-03"})).described().facts)["Date"] == "2001-02-03"
 
 
 def choose(column, answers=None, clusters=None):
