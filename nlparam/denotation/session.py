@@ -226,7 +226,7 @@ def changed(default: _Options, given: _Options | Mapping[str, Any] | None) -> _O
 
 
 def chosen(
-    given: "str | _Strategy | Callable[[Engine], _Strategy] | None",
+    given: Any,
     strategies: Mapping[str, Callable[[Engine], _Strategy]],
     kind: type[_Strategy],
     session: Session,
@@ -238,7 +238,7 @@ def chosen(
     """
     if isinstance(given, kind):
         return given
-    name: Any = session.policy.proposer if given is None else given
+    name = session.policy.proposer if given is None else given
     if not isinstance(name, str):
         return name(session.engine)
     if name not in strategies:
