@@ -15,45 +15,25 @@ the parts that need no language model are run.
 """
 
 import argparse
-import importlib
 import json
-import time
 from pathlib import Path
 
-PARTS = {
-    "planted": "planted",
-    "null": "planted",
-    "racing": "planted",
-    "statistics": "d5",
-    "model": "real",
-    "d5": "real",
-    "ratings": "real",
-}
-DEFAULT = "planted,null,racing,statistics"
+from benchmarks.commands import DATA, run_parts
+
+PARTS = {part: f"benchmarks.comparing.planted:measure_{part}" for part in ("planted", "null", "racing")}
+PARTS |= {"statistics": "benchmarks.comparing.d5:measure_statistics"}
+PARTS |= {part: f"benchmarks.comparing.real:measure_{part}" for part in ("model", "d5", "ratings")}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Comparisons, measured")
-    parser.add_argument("--only", default=DEFAULT, help=f"comma-separated: {', '.join(PARTS)}")
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="the folder of evaluation sets")
+    parser.add_argument("--data", type=Path, default=DATA, help="the folder of evaluation sets")
     parser.add_argument("--lm", default="native", help="the language model of the parts that need one")
     parser.add_argument("--store", type=Path, help="where judgments are kept, by default the user's store")
     parser.add_argument("--problems", help="which problems of the part model, by number: 0,1,2")
-    arguments = parser.parse_args()
-    parts = [part for part in arguments.only.split(",") if part]
-    unknown = sorted(set(parts) - set(PARTS))
-    if unknown:
-        parser.error(f"got the parts {', '.join(unknown)}, expected some of {', '.join(PARTS)}")
     found: dict = {}
-    for part in parts:
-        options: dict = {"data": arguments.data}
-        if PARTS[part] == "real":
-            options |= {"lm": arguments.lm, "store": arguments.store}
-        if part == "model" and arguments.problems is not None:
-            options["numbers"] = [int(number) for number in arguments.problems.split(",")]
-        start = time.perf_counter()
-        figures = getattr(importlib.import_module(f"benchmarks.comparing.{PARTS[part]}"), f"measure_{part}")(**options)
-        print(json.dumps({"part": part, "seconds": time.perf_counter() - start} | figures), flush=True)
+    for part, figures, seconds in run_parts(PARTS, parser, default="planted,null,racing,statistics"):
+        print(json.dumps({"part": part, "seconds": seconds} | figures), flush=True)
         found[part] = figures
     print(json.dumps(found))
 

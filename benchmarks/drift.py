@@ -7,13 +7,12 @@ the intervals hold it, how often a change is claimed where there is none, and ho
 same with the shares of the heads as they are. The last line is one JSON object.
 """
 
-import argparse
-import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
+from benchmarks.commands import DATA, command
 from benchmarks.judging.cascade import Recording, load
 from nlparam.numerics.heads.head import Judged, bias, correct, fit_head, log_odds_of
 from nlparam.numerics.statistics.effects import correct_p_values
@@ -23,7 +22,13 @@ _N_BEFORE, _N_NEW, _N_TRAINED = 700, 500, 80
 _LEVEL, _KEPT = 0.05, 0.5
 
 
-def measure(data: Path, *, n_draws: int = 200, n_judged: int = 60, seed: int = 0) -> dict[str, Any]:
+def measure(
+    data: Annotated[Path, "the folder of evaluation sets"] = DATA,
+    *,
+    n_draws: Annotated[int, "draws with, and as many without a change"] = 200,
+    n_judged: Annotated[int, "texts of each kind that are judged"] = 60,
+    seed: int = 0,
+) -> dict[str, Any]:
     """The figures, of the worst set; `drift_sets` has them for each."""
     sets = {name: simulate(load(name, data), n_draws, n_judged, seed) for name in ("agnews", "bbc")}
 
@@ -94,14 +99,5 @@ def simulate(recorded: Recording, n_draws: int, n_judged: int, seed: int) -> dic
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Drift, measured")
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="the folder of evaluation sets")
-    parser.add_argument("--draws", type=int, default=200, help="draws with, and as many without a change")
-    parser.add_argument("--judged", type=int, default=60, help="texts of each kind that are judged")
-    arguments = parser.parse_args()
-    print(json.dumps(measure(arguments.data, n_draws=arguments.draws, n_judged=arguments.judged)))
-
-
 if __name__ == "__main__":
-    main()
+    command(measure, "Drift, measured")

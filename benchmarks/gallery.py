@@ -16,50 +16,43 @@ from typing import Any
 
 import numpy as np
 
+import nlparam
+from benchmarks.commands import DATA, n_judgments, read_results, read_rows
+from nlparam.corpus.datasets import load_dataset
+from nlparam.models import Classification, TimeSeries
+
 HELD_OUT = 0.25
 
 
 @dataclasses.dataclass(frozen=True)
 class Exhibit:
-    """One fit: `load(data)` gives texts and data, `make(data)` the model for them."""
+    """One fit: `load(data)` gives texts and data."""
 
     title: str
     about: str
     goal: str
     quantity: str
     load: Callable[[Path], tuple[list[str], list[Any]]]
-    make: Callable[[], Any]
+    model: Any
     unit: str  # what the figures of the quantity are
 
 
 def _sotu(data: Path):
     del data
-    from nlparam.corpus.datasets import load_dataset
-
     table = load_dataset("sotu")
     return table.texts, table.columns["year"]
 
 
 def _classes(folder: str, *classes: Any):
     def load(data: Path):
-        with (data / "classification" / folder / "texts.jsonl").open(encoding="utf-8") as file:
-            rows = [json.loads(line) for line in file]
-        kept = [row for row in rows if row["class"] in classes]
+        kept = [row for row in read_rows(data / "classification" / folder) if row["class"] in classes]
         return [row["text"] for row in kept], [str(row["class"]) for row in kept]
 
     return load
 
 
-def _series():
-    from nlparam.models import TimeSeries
-
-    return TimeSeries(n_predicates=4, smoothness=50.0)
-
-
-def _classification():
-    from nlparam.models import Classification
-
-    return Classification(n_predicates=3, n_classes=2, ridge=1e-2)
+SERIES = TimeSeries(n_predicates=4, smoothness=50.0)
+CLASSIFICATION = Classification(n_predicates=3, n_classes=2, ridge=1e-2)
 
 
 EXHIBITS = {
@@ -69,7 +62,7 @@ EXHIBITS = {
         "which area of policy the paragraph speaks of",
         "prevalence",
         _sotu,
-        _series,
+        SERIES,
         "share of paragraphs",
     ),
     "arguments": Exhibit(
@@ -78,7 +71,7 @@ EXHIBITS = {
         "the tone and style of the argument",
         "coefficient",
         _classes("convincing_arguments", "convincing", "unconvincing"),
-        _classification,
+        CLASSIFICATION,
         "log-odds of unconvincing",
     ),
     "memorability": Exhibit(
@@ -87,7 +80,7 @@ EXHIBITS = {
         "what the image shows",
         "coefficient",
         _classes("demo_mem", 0, 1),
-        _classification,
+        CLASSIFICATION,
         "log-odds of being remembered",
     ),
 }
@@ -95,7 +88,7 @@ EXHIBITS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Fits the exhibits of the gallery and writes its page")
-    parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--docs", type=Path, default=Path(__file__).parents[1] / "docs" / "reference")
     parser.add_argument("--out", type=Path, default=Path("out/gallery"))
     parser.add_argument("--lm", default="embedded")
@@ -104,11 +97,7 @@ def main() -> None:
     for name in arguments.only or EXHIBITS:
         result = exhibit(name, EXHIBITS[name], arguments)
         print(json.dumps(result), flush=True)
-    results = {
-        name: json.loads((arguments.out / name / "exhibit.json").read_text(encoding="utf-8"))
-        for name in EXHIBITS
-        if (arguments.out / name / "exhibit.json").exists()
-    }
+    results = read_results(arguments.out, EXHIBITS, "exhibit.json")
     page = "\n".join([_HEAD, *(_section(name, EXHIBITS[name], found) for name, found in results.items())])
     (arguments.docs / "gallery.md").write_text(page, encoding="utf-8")
     print(json.dumps(results))
@@ -116,26 +105,17 @@ def main() -> None:
 
 def exhibit(name: str, what: Exhibit, arguments: argparse.Namespace) -> dict[str, Any]:
     """Fits one exhibit, saves it with its report, figure and posterior, and says what came out."""
-    import nlparam
     from nlparam.fitting.posterior import credible_intervals
 
     texts, data = what.load(arguments.data)
-    model = what.make()
     held_out = np.zeros(len(texts), dtype=bool)
     if what.quantity == "coefficient":
         held_out[np.random.default_rng(0).choice(len(texts), int(HELD_OUT * len(texts)), replace=False)] = True
     kept = np.flatnonzero(~held_out)
     folder = arguments.out / name
     start = time.perf_counter()
-    fit = nlparam.fit(
-        model,
-        [texts[i] for i in kept],
-        [data[i] for i in kept],
-        goal=what.goal,
-        lm=arguments.lm,
-        out=folder,
-        overwrite=True,
-    )
+    kept_texts, kept_data = [texts[i] for i in kept], [data[i] for i in kept]
+    fit = nlparam.fit(what.model, kept_texts, kept_data, goal=what.goal, lm=arguments.lm, out=folder, overwrite=True)
     seconds = time.perf_counter() - start
     samples = fit.posterior(method="nuts" if what.quantity == "coefficient" else "svi", seed=0)
     intervals = credible_intervals(samples, probability=0.9)[what.quantity]
@@ -146,7 +126,7 @@ def exhibit(name: str, what: Exhibit, arguments: argparse.Namespace) -> dict[str
     result = {
         "n_texts": len(kept),
         "seconds": seconds,
-        "judgments": fit.costs.judgments_asked + fit.costs.judgments_served,
+        "judgments": n_judgments(fit.costs),
         "calls": fit.costs.calls,
         "result": fit.result.value,
         "loss": fit.loss,
@@ -178,9 +158,9 @@ nothing; that is shown as well. The goals of the addresses and of the arguments 
 
 def _section(name: str, what: Exhibit, found: dict[str, Any]) -> str:
     lines = [f"## {what.title}", "", what.about, ""]
-    model = type(what.make()).__name__
     lines += [
-        f'`{model}`, {len(found["predicates"])} predicates, the goal "{what.goal}": {found["n_texts"]:,} texts, '
+        f'`{type(what.model).__name__}`, {len(found["predicates"])} predicates, the goal "{what.goal}": '
+        f"{found['n_texts']:,} texts, "
         f"{found['judgments']:,} judgments, {found['seconds']:,.0f} seconds; ended because {found['result']}.",
         "",
     ]

@@ -5,17 +5,17 @@ with a store of its own, so its time holds the embedding, the loading of the lan
 same fit is repeated to measure what a repeated command costs.
 """
 
-import argparse
 import json
 import resource
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 import nlparam
+from benchmarks.commands import command, kmeans, n_judgments
 from nlparam.corpus.datasets import load_dataset
 from nlparam.language.embed import SentenceTransformerEmbedder, embed_corpus
 from nlparam.lm.store import Store
@@ -25,13 +25,12 @@ from nlparam.numerics.statistics.metrics import matched_f1, one_hot
 GOAL = "what the story is about"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="The main job, measured")
-    parser.add_argument("--seeds", default="0,1,2", help="comma-separated, one fit each")
-    parser.add_argument("--lm", default="embedded")
-    parser.add_argument("--k", type=int, default=5)
-    arguments = parser.parse_args()
-    seeds = [int(seed) for seed in arguments.seeds.split(",")]
+def measure(
+    seeds: Annotated[list[int], "comma-separated, one fit each"] = [0, 1, 2],  # noqa: B006
+    lm: str = "embedded",
+    k: int = 5,
+) -> dict[str, Any]:
+    """The main job, measured."""
     corpus = load_dataset("bbc")
     names, labels = np.unique(corpus.columns["label"], return_inverse=True)
     gold = one_hot(labels, len(names))
@@ -39,33 +38,29 @@ def main() -> None:
     for seed in seeds:
         with tempfile.TemporaryDirectory() as folder:
             store = Path(folder) / "store.sqlite"
-            run = fit_once(corpus.texts, gold, arguments, seed, store)
+            run = fit_once(corpus.texts, gold, k, lm, seed, store)
             run["kmeans_f1"] = kmeans_f1(corpus.texts, gold, len(names), seed, store)
-            again = fit_once(corpus.texts, gold, arguments, seed, store)
+            again = fit_once(corpus.texts, gold, k, lm, seed, store)
             run |= {"again_seconds": again["seconds"], "again_calls": again["calls"]}
             run["again_embedded"] = again["embedded"]
         runs.append(run)
         print(json.dumps(run), flush=True)
-    summary: dict[str, object] = {
-        name: float(np.mean([run[name] for run in runs]))
-        for name in ("f1_hungarian", "judgments", "seconds", "assigned", "kmeans_f1", "again_seconds")
-    }
-    summary |= {
+    means = ("f1_hungarian", "judgments", "seconds", "assigned", "kmeans_f1", "again_seconds")
+    return {name: float(np.mean([run[name] for run in runs])) for name in means} | {
         "most_judgments": max(run["judgments"] for run in runs),
         "most_seconds": max(run["seconds"] for run in runs),
         "most_again_seconds": max(run["again_seconds"] for run in runs),
         "again_calls": sum(run["again_calls"] for run in runs),
         "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "seeds": seeds,
-        "lm": arguments.lm,
+        "lm": lm,
         "runs": runs,
     }
-    print(json.dumps(summary))
 
 
-def fit_once(texts, gold, arguments, seed, store) -> dict:
+def fit_once(texts, gold, k, lm, seed, store) -> dict:
     start = time.perf_counter()
-    fit = nlparam.fit(Clustering(n_predicates=arguments.k), texts, goal=GOAL, lm=arguments.lm, store=store, seed=seed)
+    fit = nlparam.fit(Clustering(n_predicates=k), texts, goal=GOAL, lm=lm, store=store, seed=seed)
     seconds = time.perf_counter() - start
     score = matched_f1(one_hot(fit.assignments, len(fit.predicates)), gold)
     return {
@@ -75,7 +70,7 @@ def fit_once(texts, gold, arguments, seed, store) -> dict:
         "predicates": fit.predicates,
         "sizes": np.bincount(fit.assignments, minlength=len(fit.predicates)).tolist(),
         "assigned": int(np.sum(fit.assignments >= 0)),
-        "judgments": fit.costs.judgments_asked + fit.costs.judgments_served,
+        "judgments": n_judgments(fit.costs),
         "calls": fit.costs.calls,
         "embedded": fit.costs.embeddings_computed,
         "prompt_tokens": fit.costs.prompt_tokens,
@@ -90,14 +85,11 @@ def fit_once(texts, gold, arguments, seed, store) -> dict:
 
 def kmeans_f1(texts, gold, n_clusters, seed, store) -> float:
     """k-means on the same embeddings: a partition that cannot be read."""
-    from sklearn.cluster import KMeans
-
     with Store(store) as opened:
         embeddings = embed_corpus(texts, SentenceTransformerEmbedder(), opened)
-    options: dict[str, Any] = {"n_init": 10, "random_state": seed}  # scikit-learn's own annotation has no integers
-    clusters = KMeans(n_clusters, **options).fit_predict(embeddings)
+    clusters = kmeans(embeddings, n_clusters, seed=seed).labels_
     return matched_f1(one_hot(clusters, n_clusters), gold).macro
 
 
 if __name__ == "__main__":
-    main()
+    command(measure)

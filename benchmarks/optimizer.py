@@ -6,27 +6,27 @@ predicates). Every figure is the worst of three seeds, after compilation, which 
 of two runs. The last line is one JSON object.
 """
 
-import argparse
 import json
 import platform
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
-from benchmarks.scaling import scaling
+from benchmarks.commands import DATA, command, read_rows
+from benchmarks.scaling import measure_sizes
 
 SEEDS = (0, 1, 2)
 TARGET = 7.1028  # the loss of the relaxed series at which the paper's code arrived
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Relaxation, weights and swaps on the paper's objectives")
-    parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
-    parser.add_argument("--scaling", default="10000,100000,1000000", help="sizes, or nothing to leave it out")
-    arguments = parser.parse_args()
+def measure_all(
+    data: Path = DATA, scaling: Annotated[str, "sizes, or nothing to leave it out"] = "10000,100000,1000000"
+) -> dict[str, Any]:
+    """Relaxation, weights and swaps on the paper's objectives."""
     import jax
 
     results: dict[str, Any] = {
@@ -36,10 +36,10 @@ def main() -> None:
         "plain_seconds": {},
         "compilation_seconds": {},
     }
-    if not arguments.data.exists():
-        parser.error(f"there is no {arguments.data}: give the folder of the evaluation sets with --data")
-    series, steps, gold = _series(arguments.data)
-    news = _embeddings([row["text"] for row in _rows(arguments.data / "cluster" / "agnews")])
+    if not data.exists():
+        sys.exit(f"there is no {data}: give the folder of the evaluation sets with --data")
+    series, steps, gold = _series(data)
+    news = _embeddings([row["text"] for row in read_rows(data / "cluster" / "agnews")])
     for measure, given in (
         (series_relaxation, (series, steps)),
         (series_weights, (gold, steps)),
@@ -50,9 +50,9 @@ def main() -> None:
         results["compilation_seconds"] |= found.pop("compilation")
         results |= found
         print(json.dumps(found), flush=True)
-    if arguments.scaling:
-        results["scaling"] = scaling([int(size) for size in arguments.scaling.split(",")])
-    print(json.dumps(results))
+    if scaling:
+        results["scaling"] = measure_sizes([int(size) for size in scaling.split(",")])
+    return results
 
 
 def series_relaxation(embeddings, steps) -> dict[str, Any]:
@@ -201,15 +201,10 @@ def _series(data: Path):
 
     from nlparam.models import TimeSeriesData
 
-    rows = sorted(_rows(data / "time_series" / "topics"), key=lambda row: row["time"])
+    rows = sorted(read_rows(data / "time_series" / "topics"), key=lambda row: row["time"])
     gold = np.asarray([row["denotation"] for row in rows], np.float32)
     steps = TimeSeriesData(jnp.arange(len(rows)), jnp.ones(len(rows) - 1))
     return _embeddings([row["text"] for row in rows]), steps, gold
-
-
-def _rows(folder: Path) -> list[dict[str, Any]]:
-    with (folder / "texts.jsonl").open(encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
 
 
 def _embeddings(texts: list[str]) -> np.ndarray:
@@ -221,4 +216,4 @@ def _embeddings(texts: list[str]) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    main()
+    command(measure_all)

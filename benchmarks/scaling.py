@@ -6,15 +6,12 @@ and the second time counts, compilation is reported apart. Cases: a clustering a
 the middle size 32 predicates, and 10,000 time steps.
 """
 
-import argparse
 import json
-import resource
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from benchmarks.commands import command, in_process, peak_bytes
 
 EMBED_DIM = 384
 N_CANDIDATES = 15
@@ -23,27 +20,22 @@ N_JUDGED = 60
 MOST_SELECTED = 5
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Time and memory of the numerics as the corpus grows")
-    parser.add_argument("--sizes", default="10000,100000,1000000")
-    parser.add_argument("--one", help="measure one case in this process: texts, predicates, steps")
-    arguments = parser.parse_args()
-    if arguments.one is not None:
-        print(json.dumps(measure(*map(int, arguments.one.split(",")))))
-        return
-    print(json.dumps({"embed_dim": EMBED_DIM, "scaling": scaling([int(n) for n in arguments.sizes.split(",")])}))
+def run(
+    sizes: list[int] = [10_000, 100_000, 1_000_000],  # noqa: B006
+    one: Annotated[list[int] | None, "measure one case in this process: texts, predicates, steps"] = None,
+) -> dict[str, Any]:
+    """Time and memory of the numerics as the corpus grows."""
+    return measure(*one) if one else {"embed_dim": EMBED_DIM, "scaling": measure_sizes(sizes)}
 
 
-def scaling(sizes: list[int]) -> list[dict[str, Any]]:
+def measure_sizes(sizes: list[int]) -> list[dict[str, Any]]:
     """Measures every case in a process of its own. Without steps it is a clustering, else a time series."""
     middle = sorted(sizes)[len(sizes) // 2]
     cases = [(n, 5, 0) for n in sizes] + [(n, 4, 1000) for n in sizes]
     cases += [(middle, 32, 0), (middle, 32, 100), (middle, 4, 10_000)]
     measured = []
     for case in cases:
-        command = [sys.executable, "-m", "benchmarks.scaling", "--one", ",".join(map(str, case))]
-        output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-        measured.append(json.loads(output.splitlines()[-1]))
+        measured.append(in_process("benchmarks.scaling", "--one", ",".join(map(str, case))))
         print(json.dumps(measured[-1]), flush=True)
     return measured
 
@@ -99,18 +91,9 @@ def measure(n_texts: int, n_predicates: int, n_steps: int) -> dict[str, Any]:
         "seconds": sum(seconds.values()),
         "stages": seconds,
         "compilation": compilation,
-        "peak_bytes": _peak_bytes(),
+        "peak_bytes": peak_bytes(),
         "embedding_bytes": embeddings.nbytes,
     }
-
-
-def _peak_bytes() -> int:
-    # What `getrusage` says includes the process that started this one, as large as it was then.
-    status = Path("/proc/self/status")
-    if status.exists():
-        lines = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
-        return int(lines["VmHWM"].split()[0]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def planted(n_texts: int, n_predicates: int):
@@ -151,4 +134,4 @@ def _with_head(embeddings, labels, model) -> dict[str, Callable[[], Any]]:
 
 
 if __name__ == "__main__":
-    main()
+    command(run)

@@ -20,6 +20,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.commands import DATA, read_results, read_rows
+from nlparam.corpus.datasets import load_dataset
+
 
 @dataclasses.dataclass(frozen=True)
 class CorpusOf:
@@ -42,23 +45,18 @@ class Loaded:
 
 def _bbc(data: Path):
     del data
-    from nlparam.corpus.datasets import load_dataset
-
     table = load_dataset("bbc")
     return Loaded(table.texts, labels=table.columns["label"])
 
 
 def _guardian(data: Path):
     del data
-    from nlparam.corpus.datasets import load_dataset
-
     table = load_dataset("guardian")
     return Loaded(table.texts, stamps=table.columns["date"])
 
 
 def _agnews(data: Path):
-    with (data / "cluster" / "agnews" / "texts.jsonl").open(encoding="utf-8") as file:
-        rows = [json.loads(line) for line in file]
+    rows = read_rows(data / "cluster" / "agnews")
     return Loaded([row["text"] for row in rows], labels=[str(row["label"]) for row in rows])
 
 
@@ -79,7 +77,7 @@ CORPORA = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--out", type=Path, default=Path("out/taxonomies"))
     parser.add_argument("--lm", default="embedded")
     parser.add_argument("--store", type=Path)
@@ -93,11 +91,7 @@ def main() -> None:
     for name in arguments.only or CORPORA:
         if arguments.again or not (arguments.out / name / "result.json").exists():
             print(json.dumps({name: grow(name, arguments)}), flush=True)
-    results = {
-        name: json.loads((arguments.out / name / "result.json").read_text(encoding="utf-8"))
-        for name in CORPORA
-        if (arguments.out / name / "result.json").exists()
-    }
+    results = read_results(arguments.out, CORPORA, "result.json")
     if arguments.gallery is not None:
         arguments.gallery.write_text(page(results, arguments.out), encoding="utf-8")
     print(json.dumps(results))
@@ -127,9 +121,7 @@ def grow(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     result = {
         "n_texts": len(loaded.texts),
         "lm": tree.settings["lm_identity"],
-        "coverage": round(measures["coverage"], 4),
-        "overlap": round(measures["overlap"], 4),
-        "balance": round(measures["balance"], 4),
+        **{name: round(measures[name], 4) for name in ("coverage", "overlap", "balance")},
         "highest_correlation": round(measures["correlation"], 4),
         "least_coverage_of_a_node": round(min(tree.coverage(node.id) for node in tree.divided()), 4),
         "most_overlap_of_a_node": round(max(tree.overlap(node.id) for node in tree.divided()), 4),

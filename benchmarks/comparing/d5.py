@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.stats
 
+from benchmarks.commands import read_rows
 from nlparam.numerics.statistics.effects import contrast
 
 # D5 keeps its early stopping to intervals of this level.
@@ -29,18 +30,15 @@ def read_recorded(data: Path) -> Recorded:
     """The recorded scores. The published problem has a part of the headlines, so most groups are unknown (-1)."""
     folder = data / "d5"
 
-    def rows(path: str) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in (folder / path).read_text(encoding="utf-8").splitlines()]
-
     groups_of: dict[str, set[str]] = {}
-    for row in rows("example_problem/texts.jsonl"):
+    for row in read_rows(folder / "example_problem"):
         groups_of.setdefault(row["text"], set()).add(row["class"])
     hypotheses = json.loads((folder / "example_output/meta.json").read_text(encoding="utf-8"))["hypothesis_index"]
-    scored = rows("example_output/sample_scores.jsonl")
+    scored = read_rows(folder / "example_output/sample_scores.jsonl")
     scores = [[row["scores"].get(str(number), np.nan) for number in range(len(hypotheses))] for row in scored]
     number_of = {"A": 0, "B": 1}
     groups = [number_of.get("".join(groups_of.get(row["text"], ())), -1) for row in scored]
-    reported = {row["predicate"]: row for row in rows("example_output/hypotheses.jsonl")}
+    reported = {row["predicate"]: row for row in read_rows(folder / "example_output/hypotheses.jsonl")}
     return Recorded(np.asarray(scores), np.asarray(groups), hypotheses, reported)
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.commands import read_rows
+
 # The sets, and whether their gold is one label per text or a denotation per reference predicate.
 _SETS = {
     "agnews": "cluster/agnews",
@@ -107,8 +109,7 @@ def null_problem(folder: Path, number: int, *, seed: int = 1) -> Problem:
 def _gold(folder: Path, name: str) -> tuple[list[str], dict[str, dict[str, bool]]]:
     """Texts, and the truth of about 15 distractors beside the properties of the set."""
     place = folder / _SETS[name]
-    rows = [json.loads(line) for line in (place / "texts.jsonl").read_text(encoding="utf-8").splitlines()]
-    rows = list({row["text"]: row for row in rows}.values())
+    rows = list({row["text"]: row for row in read_rows(place)}.values())
     texts = [row["text"] for row in rows]
     references = json.loads((place / "meta.json").read_text(encoding="utf-8"))["reference_predicates"]
     truth: dict[str, dict[str, bool]] = {}

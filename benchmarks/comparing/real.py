@@ -11,18 +11,16 @@ from typing import Any
 import numpy as np
 import scipy.stats
 
+from benchmarks.commands import n_judgments, read_rows
 from benchmarks.comparing.problems import Problem, planted_in
 from nlparam.comparing.driver import compare
 from nlparam.comparing.records import Finding
 from nlparam.comparing.result import Comparison
+from nlparam.denotation.session import Session
 from nlparam.errors import FitWarning
 from nlparam.language.propose.groups import StateGroups
 from nlparam.language.ratings import CRITERIA, Rater
-from nlparam.lm import load_language_model
-from nlparam.lm.engine import Engine
-from nlparam.lm.store import Store
 from nlparam.numerics.statistics.effects import auroc
-from nlparam.runtime.costs import Costs
 
 # The set, the planted property (by a word of it), and the shares of the two groups.
 PROBLEMS = (
@@ -39,10 +37,10 @@ HEADLINES = OPTIONS | {"n_directions": 3, "n_kept": 5, "n_first": 12, "n_screene
 _FOUND = 0.8
 
 
-def measure_model(data: Path, lm: str, store: Path | None, numbers: list[int] | None = None) -> dict[str, Any]:
+def measure_model(data: Path, lm: str, store: Path | None = None, problems: str | None = None) -> dict[str, Any]:
     """How often a planted topic is among the first three findings, and claimed, all done by the model itself."""
     results = []
-    for number in range(len(PROBLEMS)) if numbers is None else numbers:
+    for number in range(len(PROBLEMS)) if problems is None else map(int, problems.split(",")):
         name, word, shares = PROBLEMS[number]
         problem = planted_in(data, name, word, shares, sizes=(300, 300), seed=number)
         start = time.perf_counter()
@@ -64,7 +62,7 @@ def measure_model(data: Path, lm: str, store: Path | None, numbers: list[int] | 
                 "claimed": place is not None and comparison.findings[place - 1].claimed,
                 "findings": [_described(finding) for finding in comparison.tested],
                 "candidates": len(comparison.findings),
-                "judgments": comparison.costs.judgments_asked + comparison.costs.judgments_served,
+                "judgments": n_judgments(comparison.costs),
                 "seconds": round(time.perf_counter() - start),
             }
         )
@@ -98,11 +96,9 @@ def _described(finding: Finding) -> str:
     return f"{finding.predicate}{mark} ({finding.more} {finding.estimate.effect:+.2f}, p {finding.p_adjusted:.1g})"
 
 
-def measure_d5(data: Path, lm: str, store: Path | None) -> dict[str, Any]:
+def measure_d5(data: Path, lm: str, store: Path | None = None) -> dict[str, Any]:
     """The headlines of 2020 (A) and of 2019 (B), 500 of each."""
-    rows = [
-        json.loads(line) for line in (data / "d5/example_problem/texts.jsonl").read_text(encoding="utf-8").splitlines()
-    ]
+    rows = read_rows(data / "d5/example_problem")
     fields = json.loads((data / "d5/example_problem/meta.json").read_text(encoding="utf-8"))["problem_fields"]
     rng = np.random.default_rng(0)
     groups = {}
@@ -120,11 +116,11 @@ def measure_d5(data: Path, lm: str, store: Path | None) -> dict[str, Any]:
         ],
         "dropped": sum(finding.outcome.name == "dropped" for finding in comparison.findings),
         "candidates": len(comparison.findings),
-        "judgments": comparison.costs.judgments_asked + comparison.costs.judgments_served,
+        "judgments": n_judgments(comparison.costs),
     }
 
 
-def measure_ratings(data: Path, lm: str, store: Path | None) -> dict[str, Any]:
+def measure_ratings(data: Path, lm: str, store: Path | None = None) -> dict[str, Any]:
     """Spearman's correlation of the model's ratings with the mean of D5's three authors, and of each author with the
     mean of the other two.
     """
@@ -135,8 +131,8 @@ def measure_ratings(data: Path, lm: str, store: Path | None) -> dict[str, Any]:
         for criterion in CRITERIA
     }
     ratings = np.full((len(rows), len(CRITERIA)), np.nan)
-    with Store(store) as opened, Engine(load_language_model(lm), store=opened, costs=Costs(), timeout=900) as engine:
-        rater = Rater(engine)
+    with Session(lm=lm, store=store, timeout=900) as session:
+        rater = Rater(session.engine)
         for number, row in enumerate(rows):
             ratings[number] = rater.rate([row["hypothesis"].rstrip(". ")], goal=row["target"])[0]
     figures: dict[str, Any] = {"hypotheses": len(rows)}

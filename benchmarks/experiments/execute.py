@@ -53,30 +53,40 @@ def execute(config: Config) -> Executed:
         metrics = _metrics(config, problem, outcome, left_out)
         if outcome.fit is not None:
             outcome.fit.save(folder / FIT, overwrite=True)  # what a run that was interrupted has left there
-        run = Run(
-            folder=folder,
-            experiment=config.name,
-            task=whole.task,
-            dataset=whole.name,
-            arm=config.arm.name,
-            seed=config.seed,
+        run = finished(
+            config,
+            whole,
             model=type(problem.model).__name__,
             lm=_name_of_lm(config) if arm.uses_language_model else None,
-            embedder=config.embedder.name,
             identities={"dataset": digest} | _identities(problem, arm, outcome),
-            config_digest=config.digest(),
-            date=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
             seconds=seconds,
             metrics=metrics,
             costs=outcome.costs.as_dict(),
             notes={name: float(value) for name, value in outcome.notes.items()},
             predicates=list(outcome.predicates),
-            reference_predicates=list(whole.reference_predicates),
-            versions=installed_versions(),
-            **_commit(),
         )
-        write_run(run)
     return Executed(run, new=True)
+
+
+def finished(config: Config, dataset: Dataset, **found: Any) -> Run:
+    """Writes down a run: `found` are the fields of `Run` that neither its configuration nor its data set says."""
+    run = Run(
+        folder=run_folder(config),
+        experiment=config.name,
+        task=dataset.task,
+        dataset=dataset.name,
+        arm=config.arm.name,
+        seed=config.seed,
+        embedder=config.embedder.name,
+        config_digest=config.digest(),
+        date=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+        reference_predicates=list(dataset.reference_predicates),
+        versions=installed_versions(),
+        **_commit(),
+        **found,
+    )
+    write_run(run)
+    return run
 
 
 def dataset_digest(dataset: Dataset) -> str:
@@ -124,21 +134,12 @@ def _metrics(config: Config, problem: Problem, outcome: Outcome, left_out: Datas
 def _similarity(problem: Problem, outcome: Outcome) -> dict[str, float]:
     """How alike found and reference predicates are to the language model. What that costs is no cost of the arm."""
     from benchmarks.experiments.scores import similarity
+    from nlparam.denotation.session import Session
     from nlparam.language.similarity import SimilarityJudge
-    from nlparam.lm import load_language_model
-    from nlparam.lm.engine import Engine
-    from nlparam.lm.store import Store
-    from nlparam.runtime.costs import Costs
 
-    settings = problem.settings
-    timeout = settings["timeout"]
-    lm = load_language_model(settings["lm"], timeout=timeout)
-    costs, progress = Costs(), settings["progress"]
-    with (
-        Store(settings.get("store")) as store,
-        Engine(lm, store=store, costs=costs, timeout=timeout, progress=progress) as engine,
-    ):
-        return similarity(problem.dataset, outcome, SimilarityJudge(engine))
+    running = {name: problem.settings.get(name) for name in ("lm", "store", "timeout", "progress")}
+    with Session(**running) as session:
+        return similarity(problem.dataset, outcome, SimilarityJudge(session.engine))
 
 
 def _name_of_lm(config: Config) -> str:

@@ -9,7 +9,6 @@ A run that is there already is not repeated.
 
 import argparse
 import dataclasses
-import datetime
 import json
 import sys
 import time
@@ -24,7 +23,7 @@ from benchmarks.experiments.base import Dataset
 from benchmarks.experiments.build import build_model, search_options
 from benchmarks.experiments.data import files, load, names
 from benchmarks.experiments.oracle_parts import Candidates, OracleJudge, OracleProposer
-from benchmarks.experiments.runs import Run, claimed, run_folder, write_run
+from benchmarks.experiments.runs import Run, claimed, run_folder
 from benchmarks.experiments.schema import Config, validate
 from nlparam.corpus.corpus import Corpus
 from nlparam.fitting.search import Found, Search, SearchOptions, run_search
@@ -34,7 +33,6 @@ from nlparam.language.features import NgramFeatures
 from nlparam.lm.scripted import ScriptedModel
 from nlparam.lm.store import Store
 from nlparam.numerics.core.model import AbstractPredicateModel
-from nlparam.results.versions import installed_versions
 from nlparam.runtime.budget import Meter
 from nlparam.runtime.costs import Costs
 from nlparam.runtime.progress import Progress
@@ -167,19 +165,12 @@ def run(prepared: Prepared, config: Config, *, embedder: AbstractEmbedder) -> Ru
         model = build_model(config.model, dataset)
         predicates = [found.pool.predicates[column] for column in found.chosen]
         share = recovered(predicates, dataset.reference_predicates, model.n_predicates)
-        made = Run(
-            folder=folder,
-            experiment=config.name,
-            task=dataset.task,
-            dataset=dataset.name,
-            arm=config.arm.name,
-            seed=config.seed,
+        return execute.finished(
+            config,
+            dataset,
             model=type(model).__name__,
             lm="oracle",
-            embedder=config.embedder.name,
             identities={"dataset": execute.dataset_digest(dataset), "lm": "oracle", "embedder": embedder.identity},
-            config_digest=config.digest(),
-            date=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
             seconds=seconds,
             metrics={
                 "recovered": share,
@@ -190,12 +181,7 @@ def run(prepared: Prepared, config: Config, *, embedder: AbstractEmbedder) -> Ru
             costs=costs.as_dict(),
             notes={"n_candidates": float(len(found.pool.predicates)), "n_texts": float(len(prepared.corpus.distinct))},
             predicates=predicates,
-            reference_predicates=list(dataset.reference_predicates),
-            versions=installed_versions(),
-            **execute._commit(),
         )
-        write_run(made)
-    return made
 
 
 def summarise(runs: Iterable[Run]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 import nlparam
+from benchmarks.commands import kmeans, n_judgments, read_rows
 from benchmarks.goals import scoring
 from benchmarks.goals.corpora import Corpus, load
 from benchmarks.goals.suite import Goal
@@ -71,9 +72,7 @@ def run(goals: Sequence[Goal], seeds: Sequence[int], settings: Settings, out: Pa
 
 
 def read(out: Path | None) -> list[dict[str, Any]]:
-    if out is None or not out.exists():
-        return []
-    return [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return [] if out is None or not out.exists() else read_rows(out)
 
 
 def fitted(goal: Goal, seed: int, settings: Settings) -> dict[str, Any]:
@@ -91,7 +90,7 @@ def _clustered(goal: Goal, corpus: Corpus, seed: int, settings: Settings) -> dic
     fit, figures = _fit(goal, Clustering(n_predicates=goal.k), corpus.texts, None, seed, settings)
     n_clusters = len(fit.predicates)
     f1 = {axis: scoring.axis_f1(fit.assignments, n_clusters, labels) for axis, labels in corpus.axes.items()}
-    clusters = _kmeans(_embeddings(corpus.texts, settings.store), goal.k, seed)
+    clusters = kmeans(_embeddings(corpus.texts, settings.store), goal.k, seed=seed).labels_
     followed = scoring.followed_axis(fit.assignments, corpus.axes)
     return figures | {
         "f1": f1[goal.axis],
@@ -147,7 +146,7 @@ def _fit(
         "n_texts": len(texts),
         "predicates": fit.predicates,
         "near_duplicates": scoring.near_duplicates(fit.denotations),
-        "judgments": fit.costs.judgments_asked + fit.costs.judgments_served,
+        "judgments": n_judgments(fit.costs),
         "calls": fit.costs.calls,
         "seconds": time.perf_counter() - start,
         "stages": fit.costs.seconds,
@@ -162,10 +161,3 @@ def _embeddings(texts: list[str], store: Path | None) -> np.ndarray:
         return SentenceTransformerEmbedder().embed(texts)
     with Store(store) as opened:
         return embed_corpus(texts, SentenceTransformerEmbedder(), opened)
-
-
-def _kmeans(embeddings: np.ndarray, n_clusters: int, seed: int) -> np.ndarray:
-    from sklearn.cluster import KMeans
-
-    options: dict[str, Any] = {"n_init": 10, "random_state": seed}  # scikit-learn's own annotation has no integers
-    return KMeans(n_clusters, **options).fit_predict(embeddings)

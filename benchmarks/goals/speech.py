@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.commands import DATA, read_rows
 from benchmarks.goals.corpora import Corpus, Row, corpus_of, sampled
 from benchmarks.goals.errors import SuiteError
 from benchmarks.goals.fetch import python
@@ -124,10 +125,10 @@ def bbc() -> Corpus:
 
 def shared(name: str) -> Corpus:
     """A set of `../shared/data/cluster`, whole and as it is."""
-    path = Path(__file__).parents[3] / "shared/data/cluster" / name / "texts.jsonl"
+    path = DATA / "cluster" / name / "texts.jsonl"
     if not path.exists():
         raise SuiteError(f"{path} is missing: the sets of topics are read from shared/ beside the checkout")
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    rows = read_rows(path)
     return Corpus(name, [row["text"] for row in rows], {"topic": [row["label"] for row in rows]})
 
 

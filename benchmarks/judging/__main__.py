@@ -18,39 +18,24 @@ the parts that need nothing are run. Run them with nothing else on the machine.
 """
 
 import argparse
-import importlib
 import json
-import time
 from pathlib import Path
 
+from benchmarks.commands import DATA, run_parts
+
 PARTS = ("client", "store", "cascade", "estimate", "prompts", "embedded", "busy", "endings", "vllm", "scale")
-DEFAULT = "client,store,cascade"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="The judging engine, measured")
-    parser.add_argument("--only", default=DEFAULT, help=f"comma-separated: {', '.join(PARTS)}")
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="the folder of evaluation sets")
+    parser.add_argument("--data", type=Path, default=DATA, help="the folder of evaluation sets")
     parser.add_argument("--n", type=int, help="the size of the parts client, store and endings, instead of their own")
     parser.add_argument("--lm", help="the language model of the parts estimate, prompts and endings")
     parser.add_argument("--command", help="what the part busy times: nlparam fit ..., without --store and --out")
-    arguments = parser.parse_args()
-    parts = [part for part in arguments.only.split(",") if part]
-    unknown = sorted(set(parts) - set(PARTS))
-    if unknown:
-        parser.error(f"got the parts {', '.join(unknown)}, expected some of {', '.join(PARTS)}")
+    parts = {part: f"benchmarks.judging.{part}:measure" for part in PARTS}
     found: dict = {}
-    for part in parts:
-        options: dict = {"data": arguments.data} if part in ("cascade", "prompts") else {}
-        if arguments.n is not None and part in ("client", "store", "endings"):
-            options["n"] = arguments.n
-        if arguments.lm is not None and part in ("estimate", "prompts", "endings"):
-            options["lm"] = arguments.lm
-        if arguments.command is not None and part == "busy":
-            options["command"] = arguments.command
-        start = time.perf_counter()
-        figures = importlib.import_module(f"benchmarks.judging.{part}").measure(**options)
-        print(json.dumps({"part": part, "seconds": time.perf_counter() - start} | figures), flush=True)
+    for part, figures, seconds in run_parts(parts, parser, default="client,store,cascade"):
+        print(json.dumps({"part": part, "seconds": seconds} | figures), flush=True)
         found |= figures
     print(json.dumps(found))
 

@@ -14,12 +14,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.judging.embedded import PREDICATES
-from nlparam.denotation.judge import LabelJudge
-from nlparam.lm import load_language_model
+from nlparam.denotation.session import Session
 from nlparam.lm.cores import FreeCores
-from nlparam.lm.engine import Engine
-from nlparam.lm.store import Store
-from nlparam.runtime.costs import Costs
 
 WEIGHTS = "qwen2.5-coder-0.5b"
 TEXTS = tuple(
@@ -69,12 +65,9 @@ def measure(*, weights: str = WEIGHTS, command: str | None = None) -> dict[str, 
 def _judge(lm: str, n_busy_before: int, n_busy_after: int) -> tuple[float, np.ndarray]:
     """The seconds of the judgments, and what they were; busy processes start before the model loads, or after."""
     pairs = np.argwhere(np.ones((len(TEXTS), len(PREDICATES)), dtype=bool))
-    costs = Costs()
     with contextlib.ExitStack() as stack:
         stack.enter_context(_busy(n_busy_before))
-        store = stack.enter_context(Store(":memory:"))
-        engine = stack.enter_context(Engine(load_language_model(lm), store=store, costs=costs))
-        judge = LabelJudge(engine, store, costs, n_words=60)
+        judge = stack.enter_context(Session(lm=lm, store=":memory:")).judge(n_words=60)
         judge.judge(["A text that loads the model."], PREDICATES[:1], np.zeros((1, 2), dtype=int))
         stack.enter_context(_busy(n_busy_after))
         start = time.perf_counter()

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.commands import kmeans
 from benchmarks.judging.least import least_fraction
 from nlparam.numerics.heads.cascade import CascadeSteps, Target
 from nlparam.numerics.heads.certify import EVERYTHING, certify
@@ -114,7 +115,6 @@ def simulate(recording: Recording, target: Target, *, n_audits: int, n_draws: in
 def load(name: str, data: Path, folder: Path = RECORDED) -> Recording:
     """The recorded judgments of a set and the features of its texts, as in a fit."""
     import safetensors
-    from sklearn.cluster import KMeans
 
     from nlparam.denotation.denoter import TextFeatures
     from nlparam.language.embed import SentenceTransformerEmbedder
@@ -129,8 +129,7 @@ def load(name: str, data: Path, folder: Path = RECORDED) -> Recording:
     embedder = SentenceTransformerEmbedder()
     embeddings = embedder.embed(texts)
     # k-means stands for the relaxation of a clustering, whose directions are the centres of its groups.
-    means: Any = KMeans(len(predicates), random_state=0)
-    centres = means.fit(embeddings).cluster_centers_
+    centres = kmeans(embeddings, len(predicates), seed=0, n_init=1).cluster_centers_
     directions = (centres / np.linalg.norm(centres, axis=1, keepdims=True)).astype(embeddings.dtype)
     features = TextFeatures(NgramFeatures.fit(texts), directions).of(texts, embeddings)
     return Recording(features, embedder.embed(predicates), probabilities)

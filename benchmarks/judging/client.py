@@ -4,21 +4,18 @@ Server and client share the machine; `cpu_split` says who used it. The memory th
 about 70 bytes a judgment up to its 64 MiB; everything else is flat.
 """
 
-import argparse
 import contextlib
-import json
 import os
 import random
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-_ROOT = Path(__file__).parents[2]
+from benchmarks.commands import command, in_process, serving, status_mib
+
+INSTANT = "benchmarks.judging.instant_server"
 _TEXT_WORDS = 100
 _PREDICATES = 20
 _EARLY = 100_000  # judgments after which memory should no longer grow
@@ -33,27 +30,21 @@ def measure(n: int = 1_000_000, *, batch: int = 20_000, servers: int = 1) -> dic
     and `peak_mib`, at the end; `cpu_split`, the seconds of processor time of the client and of the servers, and
     `cpu_microseconds_per_judgment` of the client alone.
     """
-    command = [sys.executable, "-m", "benchmarks.judging.client", "--n", str(n), "--batch", str(batch)]
-    command += ["--servers", str(servers)]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=_ROOT)
-    return json.loads(done.stdout.splitlines()[-1])
+    return in_process("benchmarks.judging.client", "--n", n, "--batch", batch, "--servers", servers)
 
 
-def _run(n: int, batch: int, n_servers: int) -> dict:
-    from nlparam.denotation.judge import LabelJudge
-    from nlparam.lm.engine import Engine
-    from nlparam.lm.store import Store
-    from nlparam.runtime.costs import Costs
+def _run(n: int = 1_000_000, batch: int = 20_000, n_servers: int = 1) -> dict:
+    from nlparam.denotation.session import Session
     from nlparam.runtime.progress import Progress
 
     early = _EARLY if n > _EARLY else n // 2
-    peak_early, costs = 0.0, Costs()
+    peak_early = 0.0
     with contextlib.ExitStack() as stack:
-        urls = [stack.enter_context(instant_server()) for _ in range(n_servers)]
+        urls = [stack.enter_context(serving(INSTANT)) for _ in range(n_servers)]
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        store = stack.enter_context(Store(Path(folder) / "store.sqlite"))
-        engine = stack.enter_context(Engine(_backend([url for _, url in urls]), store=store, costs=costs))
-        judge = LabelJudge(engine, store, costs, progress=Progress(enabled=False))
+        lm, store = _backend([url for _, url in urls]), Path(folder) / "store.sqlite"
+        session = stack.enter_context(Session(lm=lm, store=store, progress=Progress(enabled=False)))
+        judge = session.judge(n_words=400)
         predicates = [f"mentions number {number}" for number in range(_PREDICATES)]
         start, cpu = time.perf_counter(), time.process_time()
         for begin in range(0, n, batch):
@@ -63,17 +54,17 @@ def _run(n: int, batch: int, n_servers: int) -> dict:
             probabilities = judge.judge(texts, predicates, np.stack([numbers // _PREDICATES, numbers % _PREDICATES], 1))
             assert np.isfinite(probabilities).all()
             if begin + size >= early and not peak_early:
-                peak_early = _peak_mib()
+                peak_early = status_mib("VmHWM")
         seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
         served = sum(_cpu_seconds(process.pid) for process, _ in urls)
-        limit = [server.limit.limit for server in getattr(engine.lm, "servers", [engine.lm])]
-    assert costs.calls == costs.judgments_asked == n
+        limit = [server.limit.limit for server in getattr(lm, "servers", [lm])]
+    assert session.costs.calls == session.costs.judgments_asked == n
     return {
         "judgments": n,
         "client_judgments_per_second": round(n / seconds, 1),
         "seconds": round(seconds, 2),
         "peak_mib_early": round(peak_early, 1),
-        "peak_mib": round(_peak_mib(), 1),
+        "peak_mib": round(status_mib("VmHWM"), 1),
         "cpu_split": {"client": round(cpu, 2), "servers": round(served, 2)},
         "cpu_microseconds_per_judgment": round(1e6 * cpu / n, 1),
         "limits": limit,
@@ -95,36 +86,10 @@ def _texts(begin: int, n: int) -> list[str]:
     ]
 
 
-@contextlib.contextmanager
-def instant_server() -> Iterator[tuple[subprocess.Popen, str]]:
-    command = [sys.executable, "-m", "benchmarks.judging.instant_server"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=_ROOT) as process:
-        try:
-            assert process.stdout is not None
-            yield process, process.stdout.readline().strip()
-        finally:
-            process.kill()
-
-
-def _peak_mib() -> float:
-    """The most memory this process has held (`VmHWM`; unlike `ru_maxrss` it does not begin at the parent's)."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
-
-
 def _cpu_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--n", type=int, default=1_000_000)
-    parser.add_argument("--batch", type=int, default=20_000)
-    parser.add_argument("--servers", type=int, default=1)
-    options = parser.parse_args()
-    print(json.dumps(_run(options.n, options.batch, options.servers)))
-
-
 if __name__ == "__main__":
-    main()
+    command(_run, __doc__)

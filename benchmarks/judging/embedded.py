@@ -2,19 +2,14 @@
 
 import importlib.util
 import json
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nlparam.corpus.datasets import load_dataset
-from nlparam.denotation.judge import LabelJudge
-from nlparam.lm import DEFAULT_WEIGHTS, load_language_model
-from nlparam.lm.engine import Engine
-from nlparam.lm.store import Store
-from nlparam.runtime.costs import Costs
+from nlparam.denotation.session import Session
+from nlparam.lm import DEFAULT_WEIGHTS
 
 PREDICATES = tuple(f"is about {topic}" for topic in ("business", "entertainment", "politics", "sports", "technology"))
 
@@ -32,15 +27,12 @@ def measure(n_texts: int = 12, *, weights: str = DEFAULT_WEIGHTS, n_words: int =
     for way in ("embedded", "native"):
         if way == "native" and importlib.util.find_spec("llama_cpp") is None:
             continue
-        costs = Costs()
-        with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "store.sqlite") as store:
-            language_model = load_language_model(f"{way}:{weights}")
-            with Engine(language_model, store=store, costs=costs) as engine:
-                judge = LabelJudge(engine, store, costs, n_words=n_words)
-                judge.judge(texts, PREDICATES, np.zeros((1, 2), dtype=int))
-                start = time.perf_counter()
-                said[way] = judge.judge(texts, PREDICATES, pairs)
-                found[f"{way}_judgments_per_second"] = len(pairs) / (time.perf_counter() - start)
+        with Session(lm=f"{way}:{weights}", store=":memory:") as session:
+            judge = session.judge(n_words=n_words)
+            judge.judge(texts, PREDICATES, np.zeros((1, 2), dtype=int))
+            start = time.perf_counter()
+            said[way] = judge.judge(texts, PREDICATES, pairs)
+            found[f"{way}_judgments_per_second"] = len(pairs) / (time.perf_counter() - start)
         print(json.dumps(found), flush=True)
     if len(said) == 2:
         found["native_difference"] = float(np.nanmean(np.abs(said["embedded"] - said["native"])))

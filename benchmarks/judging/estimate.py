@@ -24,17 +24,12 @@ def measure(seeds: Sequence[int] = (0,), *, lm: str = "embedded", k: int = 5, n_
     runs = []
     for seed in seeds:
         with tempfile.TemporaryDirectory() as folder:
-            options = {
-                "goal": "what the story is about",
-                "lm": lm,
-                "seed": seed,
-                "store": Path(folder) / "store.sqlite",
-            }
+            options = {"goal": GOAL, "lm": lm, "seed": seed, "store": Path(folder) / "store.sqlite"}
             start = time.perf_counter()
             expected = nlparam.estimate(Clustering(k), texts, **options)
             tried_seconds = time.perf_counter() - start
             fit = nlparam.fit(Clustering(k), texts, **options)
-        tokens = fit.costs.prompt_tokens + fit.costs.completion_tokens
+        tokens = fit.costs.tokens
         per_call = tokens / max(fit.costs.calls, 1)
         used = {
             "calls": fit.costs.calls + expected.n_tried,

@@ -1,20 +1,18 @@
 """Accuracy and cost of the two prompt forms on gold predicates."""
 
 import json
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.commands import read_rows
 from nlparam.corpus.datasets import load_dataset
-from nlparam.denotation.judge import FORMS, LabelJudge
+from nlparam.denotation.judge import FORMS
+from nlparam.denotation.session import Session
 from nlparam.lm import load_language_model
-from nlparam.lm.engine import Engine
-from nlparam.lm.store import Store
 from nlparam.numerics.heads.head import bias
-from nlparam.runtime.costs import Costs
 
 
 def measure(*, data: Path, n_texts: int = 60, n_words: int = 60, lm: str = "embedded", seed: int = 0) -> dict[str, Any]:
@@ -32,15 +30,13 @@ def measure(*, data: Path, n_texts: int = 60, n_words: int = 60, lm: str = "embe
         shown = [texts[row] for row in chosen]
         gold = labels[chosen][:, None] == np.arange(len(predicates))
         for form in FORMS:
-            with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "store.sqlite") as store:
-                costs = Costs()
-                with Engine(language_model, store=store, costs=costs) as engine:
-                    judge = LabelJudge(engine, store, costs, n_words=n_words, form=form)
-                    start = time.perf_counter()
-                    said = judge.judge(shown, predicates, np.argwhere(np.ones_like(gold))).reshape(gold.shape)
-                    seconds = time.perf_counter() - start
+            with Session(lm=language_model, store=":memory:") as session:
+                judge = session.judge(n_words=n_words, form=form)
+                start = time.perf_counter()
+                said = judge.judge(shown, predicates, np.argwhere(np.ones_like(gold))).reshape(gold.shape)
+                seconds = time.perf_counter() - start
             row = {"set": name, "form": form, "lm": lm} | _scores(said, gold)
-            row |= {"prompt_tokens": costs.prompt_tokens / gold.size, "seconds": seconds / gold.size}
+            row |= {"prompt_tokens": session.costs.prompt_tokens / gold.size, "seconds": seconds / gold.size}
             rows.append(row)
             print(json.dumps(row), flush=True)
     return {"prompts": rows}
@@ -53,7 +49,7 @@ def _load(name: str, data: Path) -> tuple[list[str], np.ndarray, list[str]]:
         return corpus.texts, labels, [f"is about {label}" for label in names]
     folder = data / "cluster" / name
     meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-    rows = [json.loads(line) for line in (folder / "texts.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = read_rows(folder)
     labels = np.asarray([meta["labels"].index(row["label"]) for row in rows])
     predicates = [meta["label_to_predicate"][label].rstrip(".") for label in meta["labels"]]
     return [row["text"] for row in rows], labels, predicates

@@ -11,23 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.commands import DATA
 from benchmarks.judging.cascade import RECORDED, texts_of
-from nlparam.denotation.judge import LabelJudge
-from nlparam.lm import load_language_model
-from nlparam.lm.engine import Engine
-from nlparam.lm.store import Store
-from nlparam.runtime.costs import Costs
+from benchmarks.judging.embedded import PREDICATES as TOPICS
+from nlparam.denotation.session import Session
 
 N_WORDS = 60
 PREDICATES = {
     "agnews": ["is about sports", "is about business", "is about technology", "is about politics"],
-    "bbc": [
-        "is about business",
-        "is about entertainment",
-        "is about politics",
-        "is about sports",
-        "is about technology",
-    ],
+    "bbc": list(TOPICS),
 }
 
 
@@ -44,10 +36,8 @@ def record(
     """Judges `block` more texts of each set in turn until `most` of each are recorded (all, if it is None)."""
     import safetensors.numpy
 
-    language_model = load_language_model(lm)
-    costs = Costs()
-    with Store(store) as opened, Engine(language_model, store=opened, costs=costs) as engine:
-        judge = LabelJudge(engine, opened, costs, n_words=N_WORDS)
+    with Session(lm=lm, store=store) as session:
+        judge = session.judge(n_words=N_WORDS)
         rows, probabilities, waiting = {}, {}, {}
         for name in names:
             texts, predicates, path = texts_of(name, data), PREDICATES[name], folder / f"{name}.safetensors"
@@ -71,7 +61,7 @@ def record(
                 arrays = {"rows": rows[name][sort], "probabilities": probabilities[name][sort]}
                 metadata = {
                     "predicates": json.dumps(PREDICATES[name]),
-                    "language_model": language_model.identity,
+                    "language_model": session.lm.identity,
                     "prompt": f"judge, {N_WORDS} words",
                 }
                 safetensors.numpy.save_file(arrays, folder / f"{name}.safetensors", metadata)
@@ -82,7 +72,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Records judgments for the cascade benchmark")
     parser.add_argument("names", nargs="*", default=list(PREDICATES))
     parser.add_argument("--lm", default="native")
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--store", type=Path, default=Path("recordings.sqlite"), help="judgments already asked")
     parser.add_argument("--most", type=int, help="texts of each set; all by default")
     chosen = parser.parse_args()

@@ -4,20 +4,17 @@ Judging asks a server that answers at once; embedding is done by an embedder tha
 is the machinery: reading, Ray, the client, the store, writing. `python -m benchmarks.judging.scale`.
 """
 
-import argparse
 import contextlib
-import json
 import logging
-import subprocess
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.commands import command, in_process, serving, status_mib
+from benchmarks.judging.client import INSTANT
 from nlparam import scale
 from nlparam.language.embed import AbstractEmbedder
 from nlparam.runtime.progress import Progress
@@ -48,19 +45,18 @@ def measure(n_judged: int = 50_000, n_embedded: int = 1_000_000) -> dict:
     worker had; `_driver_growth_mib` and `_worker_growth_mib`, by how much that of the last quarter of the time exceeds
     that of the second. `scale_again_seconds`: the finished job of embedding once more, which only looks.
     """
-    command = [sys.executable, "-m", "benchmarks.judging.scale", "--judged", str(n_judged)]
-    done = subprocess.run([*command, "--embedded", str(n_embedded)], check=True, stdout=subprocess.PIPE, text=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    return in_process("benchmarks.judging.scale", "--judged", n_judged, "--embedded", n_embedded)
 
 
-def _run(n_judged: int, n_embedded: int) -> dict:
+def _run(n_judged: int = 50_000, n_embedded: int = 1_000_000) -> dict:
+    start = time.perf_counter()
     import ray
 
     quiet = Progress(enabled=False)
     found: dict[str, float] = {}
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        url = stack.enter_context(_instant_server())
+        _, url = stack.enter_context(serving(INSTANT))
         ray.init(
             address="local", num_cpus=2, include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False,
             object_store_memory=200 << 20,
@@ -86,8 +82,11 @@ def _run(n_judged: int, n_embedded: int) -> dict:
         assert result.dataset().count_rows() == n_embedded
         found["scale_embed_texts_per_second"] = n_embedded / result.seconds
         found["scale_again_seconds"] = embed().seconds
-    return {"scale_judged": n_judged, "scale_embedded": n_embedded} | {
-        name: round(value, 2) for name, value in sorted(found.items())
+    return {
+        "scale_judged": n_judged,
+        "scale_embedded": n_embedded,
+        **{name: round(value, 2) for name, value in sorted(found.items())},
+        "scale_seconds": round(time.perf_counter() - start, 1),
     }
 
 
@@ -104,17 +103,6 @@ def _write(path: Path, n_texts: int) -> Path:
             texts = [f"{start + row} " + " ".join(f"word{word}" for word in words) for row, words in enumerate(numbers)]
             writer.write_table(pyarrow.table({"text": texts}, schema=schema))
     return path
-
-
-@contextlib.contextmanager
-def _instant_server() -> Iterator[str]:
-    command = [sys.executable, "-m", "benchmarks.judging.instant_server"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            yield process.stdout.readline().strip()
-        finally:
-            process.kill()
 
 
 class _Memory:
@@ -147,26 +135,9 @@ class _Memory:
             for process in Path("/proc").glob("[0-9]*"):
                 with contextlib.suppress(OSError):
                     if b"MapBatches(Worker)" in (process / "cmdline").read_bytes():
-                        workers.append(_anonymous_mib(process))
-            self._samples.append((_anonymous_mib(Path("/proc/self")), max(workers, default=0.0)))
-
-
-def _anonymous_mib(process: Path) -> float:
-    for line in (process / "status").read_text().splitlines():
-        if line.startswith("RssAnon:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--judged", type=int, default=50_000)
-    parser.add_argument("--embedded", type=int, default=1_000_000)
-    options = parser.parse_args()
-    start = time.perf_counter()
-    found = _run(options.judged, options.embedded)
-    print(json.dumps(found | {"scale_seconds": round(time.perf_counter() - start, 1)}))
+                        workers.append(status_mib("RssAnon", process.name))
+            self._samples.append((status_mib("RssAnon"), max(workers, default=0.0)))
 
 
 if __name__ == "__main__":
-    main()
+    command(_run, __doc__)

@@ -6,7 +6,6 @@ judgments that are there, with the file thrown out of the system's memory before
 judgments stored one by one, as an engine does.
 """
 
-import argparse
 import contextlib
 import json
 import os
@@ -16,6 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.commands import command
 from nlparam.lm.store import Store
 from nlparam.lm.store.database import beside
 
@@ -106,12 +106,5 @@ def _timed(seconds: list[float]) -> Iterator[None]:
     seconds.append(time.perf_counter() - start)
 
 
-def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(description="What the store costs as it grows")
-    parser.add_argument("--n", type=int, default=10_000_000)
-    print(json.dumps(measure(parser.parse_args().n)))
-
-
 if __name__ == "__main__":
-    main()
+    command(measure, "What the store costs as it grows")

@@ -12,27 +12,23 @@ at 300 words, and eight predicates, after a warm-up, with the prefix cache empti
 The first two are repeated, and their times added up.
 """
 
-import argparse
-import contextlib
 import json
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
+from benchmarks.commands import command
 from benchmarks.vllm_cpu import BLOCK_SIZE, Counters, Server, model_folder
-from nlparam.denotation.judge import LABELS, LabelJudge
+from nlparam.denotation.judge import LABELS
+from nlparam.denotation.session import Session
 from nlparam.language.prompting import cut_words, load_prompt
 from nlparam.lm.base import Message, Request, neutralise
-from nlparam.lm.engine import Engine
 from nlparam.lm.server import ServerModel
-from nlparam.lm.store import Store
-from nlparam.runtime.costs import Costs
 
 PREDICATES = (
     "is about sports",
@@ -59,7 +55,12 @@ _PREDICATE_FIRST = "Property: {predicate}\n\nText: {text}\n\nDoes the property h
 
 
 def measure(
-    n_texts: int = 60, *, n_first: int = 16, n_rounds: int = 2, concurrency: int = 64, log: Path | None = None
+    n_texts: int = 60,
+    *,
+    n_first: Annotated[int, "how many of them also in predicate-first order"] = 16,
+    n_rounds: int = 2,
+    concurrency: int = 64,
+    log: Annotated[Path | None, "a file for what the server says"] = None,
 ) -> dict[str, Any]:
     """Starts the server, measures, and stops it.
 
@@ -159,21 +160,15 @@ def _articles(n: int) -> list[str]:
     return [texts[i] for i in np.random.default_rng(0).choice(len(texts), n, replace=False)]
 
 
-@contextlib.contextmanager
-def _engine(server: Server, concurrency: int) -> Iterator[Engine]:
+def _asking(server: Server, concurrency: int, store: str | Path) -> Session:
     lm = ServerModel(f"{server.address}/v1", timeout=_TIMEOUT, max_in_flight=concurrency)
-    with Engine(lm, store=None, costs=Costs()) as engine:
-        yield engine
+    return Session(lm=lm, store=store)
 
 
 def _text_major(server: Server, texts: Sequence[str], concurrency: int) -> tuple[float, Counters]:
     server.forget()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Store(Path(folder) / "store.sqlite") as store,
-        _engine(server, concurrency) as engine,
-    ):
-        judge = LabelJudge(engine, store, engine.costs, n_words=N_WORDS)
+    with tempfile.TemporaryDirectory() as folder, _asking(server, concurrency, Path(folder) / "s") as session:
+        judge = session.judge(n_words=N_WORDS)
         pairs = np.stack(np.divmod(np.arange(len(texts) * len(PREDICATES)), len(PREDICATES)), axis=1)
         before, start = server.counters(), time.perf_counter()
         probabilities = judge.judge(texts, PREDICATES, pairs)
@@ -191,9 +186,9 @@ def _predicate_first(server: Server, texts: Sequence[str], concurrency: int) -> 
         for text in texts:
             question = _PREDICATE_FIRST.format(predicate=predicate, text=cut_words(text, N_WORDS))
             requests.append(Request((system, Message("user", question)), labels=LABELS))
-    with _engine(server, concurrency) as engine:
+    with _asking(server, concurrency, ":memory:") as session:
         before, start = server.counters(), time.perf_counter()
-        answers = engine.run(requests)
+        answers = session.engine.run(requests)
         seconds = time.perf_counter() - start
     if None in answers:
         raise RuntimeError(f"{answers.count(None)} of {len(requests)} answers are missing")
@@ -222,23 +217,5 @@ def _native(server: Server, prompts: Sequence[str], concurrency: int) -> float:
     return float(report["duration"])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Judging by a real vLLM on this machine")
-    parser.add_argument("--texts", type=int, default=60)
-    parser.add_argument("--first", type=int, default=16, help="how many of them also in predicate-first order")
-    parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--concurrency", type=int, default=64)
-    parser.add_argument("--log", type=Path, help="a file for what the server says")
-    arguments = parser.parse_args()
-    report = measure(
-        arguments.texts,
-        n_first=arguments.first,
-        n_rounds=arguments.rounds,
-        concurrency=arguments.concurrency,
-        log=arguments.log,
-    )
-    print(json.dumps(report))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    command(measure, "Judging by a real vLLM on this machine")

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import nlparam
+from benchmarks.commands import n_judgments, read_rows
 from nlparam.errors import LanguageModelError
 from nlparam.evals.decomposition import Decomposed, Execution, Expression, Part, parse, repair
 from nlparam.numerics.statistics.logic import evaluate
@@ -186,7 +187,7 @@ def _row(found: Decomposed) -> dict[str, Any]:
         "ranked": {str(one.expression): round(one.balanced_agreement, 3) for one in found.ranked},
         "suggestion": None if found.suggestion is None else str(found.suggestion.expression),
         "unreadable": list(found.unreadable),
-        "judgments": found.costs.judgments_asked + found.costs.judgments_served,
+        "judgments": n_judgments(found.costs),
         "seconds": round(found.costs.total_seconds, 1),
     }
 
@@ -216,7 +217,7 @@ def _summary(rows: list[dict[str, Any]], errors: list[dict[str, Any]]) -> dict[s
 
 def news(lm: Any, data: Path, n_texts: int, store: str | None, **options: Any) -> list[dict[str, Any]]:
     """Takes compounds of news topics apart, with a language model throughout."""
-    rows = [json.loads(line) for line in next((data / "cluster" / "agnews").glob("*.jsonl")).open(encoding="utf-8")]
+    rows = read_rows(data / "cluster" / "agnews")
     drawn = np.random.default_rng(0).permutation(len(rows))[:n_texts]
     corpus = [rows[row]["text"] for row in drawn]
     topics = [str(rows[row]["label"]).casefold() for row in drawn]

@@ -5,19 +5,17 @@ ones with 0.3, raised for long and for confident ones where there is a bias. The
 those two properties among others and judges with errors.
 """
 
-import hashlib
 import itertools
 import json
-import re
 import warnings
 
 import numpy as np
 
+from benchmarks.siblings._scripted import QUESTION, share, shuffled, yes_or_no
 from nlparam.evals.audit import Audit, Evaluations, audit
 from nlparam.language.prompting import cut_words
 from nlparam.lm.scripted import ScriptedModel
 
-_QUESTION = re.compile(r"Text: (?P<text>.*)\n\nProperty: (?P<predicate>.*)\. Yes or no\?\Z", re.DOTALL)
 _N_TASKS, _ERRORS = 320, 0.08
 _BIASED, _NULL = 20, 40
 # Words that mean nothing, enough of them that none stands for the length of an output.
@@ -75,13 +73,10 @@ def study(seed: int, *, bias: bool) -> tuple[Audit, Evaluations, dict[str, np.nd
 
     def answer(request):
         asked = request.messages[-1].content
-        question = _QUESTION.match(asked)
+        question = QUESTION.match(asked)
         if question is None:
-            order = np.random.default_rng(int(hashlib.sha256(asked.encode()).hexdigest()[:8], 16))
-            return json.dumps(order.permutation([*_PLANTED, *_OTHER]).tolist())
-        draw = int(hashlib.sha256(asked.encode()).hexdigest()[:8], 16) / 2**32
-        says = known[question["text"]][question["predicate"]] != (draw < _ERRORS)
-        return {"yes": 0.95, "no": 0.05} if says else {"yes": 0.05, "no": 0.95}
+            return json.dumps(shuffled([*_PLANTED, *_OTHER], asked))
+        return yes_or_no(known[question["text"]][question["predicate"]] != (share(asked) < _ERRORS), 0.95)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that the studies are small

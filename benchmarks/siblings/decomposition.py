@@ -10,19 +10,20 @@ With `--lm` a language model does it all: `python -m benchmarks.siblings.decompo
 apart compounds of the topics of AG News, with `--planted` those of short texts with planted topics and moods.
 """
 
-import argparse
 import dataclasses
-import hashlib
 import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 import nlparam
-from benchmarks.siblings._compounds import news, planted
+from benchmarks.commands import DATA, command
+from benchmarks.siblings._compounds import news
+from benchmarks.siblings._compounds import planted as planted_compounds
+from benchmarks.siblings._scripted import share, yes_or_no
 from nlparam.evals.decomposition import Decomposed, Execution, Expression, Not, Part, parse, repair
 from nlparam.lm.base import Request
 from nlparam.lm.scripted import ScriptedModel
@@ -129,23 +130,18 @@ class Oracle:
         if request.labels is not None:
             text, _, question = prompt.rpartition("\n\nProperty: ")
             return self._judge(question.removesuffix(". Yes or no?"), text)
-        right = (
-            self.compounds[prompt.rpartition("Property: ")[2].splitlines()[0]]
-            if "one of its parts" not in prompt
-            else None
-        )
-        if right is None:
+        if "one of its parts" in prompt:
             part = prompt.partition("one of its parts is: ")[2].splitlines()[0]
             return json.dumps(self._alternatives(part))
         right = self.compounds[prompt.rpartition("Property: ")[2].splitlines()[0]]
         if "Name the worst fault" in prompt:
             shown = prompt.rpartition("Property: ")[2]
             wrong = _letters(right) not in shown
-            return "A part is wrong." if wrong and _share("criticise", prompt) >= _OVERLOOKS else "none"
+            return "A part is wrong." if wrong and share("criticise", prompt) >= _OVERLOOKS else "none"
         if "Criticism:" in prompt:
-            return _letters(right if _share("refine", prompt) >= _MENDS_WRONG else self._slip(right, prompt))
+            return _letters(right if share("refine", prompt) >= _MENDS_WRONG else self._slip(right, prompt))
         seed = f"{prompt} {request.seed}"
-        return _letters(self._slip(right, seed) if _share("propose", seed) < _SLIPS else right)
+        return _letters(self._slip(right, seed) if share("propose", seed) < _SLIPS else right)
 
     def _judge(self, predicate: str, text: str) -> dict[str, float]:
         if predicate in self.compounds:
@@ -153,9 +149,9 @@ class Oracle:
         else:
             name = _WORDINGS.get(predicate)
             held = name is not None and holds(name, text)
-        if _share("judge", predicate, text) < (_SAYS_NO if held else _SAYS_YES):
+        if share("judge", predicate, text) < (_SAYS_NO if held else _SAYS_YES):
             held = not held
-        return {"yes": 0.9, "no": 0.1} if held else {"yes": 0.1, "no": 0.9}
+        return yes_or_no(held, 0.9)
 
     def _alternatives(self, part: str) -> list[str]:
         name = _WORDINGS[part]
@@ -163,15 +159,15 @@ class Oracle:
         return [*(wording for wording in (name, *others) if wording != part), *confused][:4]
 
     def _slip(self, right: Expression, seed: str) -> Expression:
-        number = int(_share("part", seed) * len(right.parts))
-        kind = _share("slip", seed)
+        number = int(share("part", seed) * len(right.parts))
+        kind = share("slip", seed)
         left = right.remove(number)
         if kind < 0.25 and left is not None:
             return left
         if kind < 0.4:
             return right.replace(number, Not(Part(right.parts[number])))
         confused = _PROPERTIES[right.parts[number]][2]
-        return right.replace(number, Part(confused[int(_share("confused", seed) * len(confused))]))
+        return right.replace(number, Part(confused[int(share("confused", seed) * len(confused))]))
 
 
 def measure() -> dict[str, Any]:
@@ -241,28 +237,21 @@ def _letters(expression: Expression) -> str:
     return "\n".join([*(f"{letter}: {part}" for part, letter in letters.items()), f"Formula: {formula}"])
 
 
-def _share(*parts: str) -> float:
-    return int.from_bytes(hashlib.sha256("\0".join(parts).encode()).digest()[:4], "big") / 2**32
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Planted compounds, taken apart and repaired")
-    parser.add_argument("--lm", help="by default an oracle with errors")
-    parser.add_argument("--texts", type=int, default=40)
-    parser.add_argument("--planted", action="store_true", help="short texts with planted properties, not AG News")
-    parser.add_argument("--compounds", type=int, help="the first few of the planted compounds")
-    parser.add_argument("--store")
-    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("NLPARAM_SHARED_DATA", beside)))
-    arguments = parser.parse_args()
-    if arguments.lm is None:
-        print(json.dumps(measure()))
-        return
-    if arguments.planted:
-        print(json.dumps(planted(arguments.lm, arguments.texts, arguments.store, arguments.compounds)))
-    else:
-        print(json.dumps(news(arguments.lm, arguments.data, arguments.texts, arguments.store)))
+def run(
+    lm: Annotated[str | None, "by default an oracle with errors"] = None,
+    n_texts: int = 40,
+    planted: Annotated[bool, "short texts with planted properties, not AG News"] = False,
+    n_compounds: Annotated[int | None, "the first few of the planted compounds"] = None,
+    store: str | None = None,
+    data: Path | None = None,
+) -> Any:
+    """Planted compounds, taken apart and repaired."""
+    if lm is None:
+        return measure()
+    if planted:
+        return planted_compounds(lm, n_texts, store, n_compounds)
+    return news(lm, data or Path(os.environ.get("NLPARAM_SHARED_DATA", DATA)), n_texts, store)
 
 
 if __name__ == "__main__":
-    main()
+    command(run)

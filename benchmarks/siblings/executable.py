@@ -7,28 +7,23 @@ are wrong. Equal fit: a loss that is no more than 2% (or 0.002) above that witho
 With `python -m benchmarks.siblings.executable --lm native` a language model judges and writes the functions.
 """
 
-import argparse
 import hashlib
 import json
-import re
-from typing import NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
 import nlparam
+from benchmarks.commands import command, n_judgments
+from benchmarks.siblings._scripted import QUESTION, share, shuffled, yes_or_no
 from nlparam.denotation.computed.written import Criteria, try_functions, write_functions
-from nlparam.denotation.judge import LabelJudge
+from nlparam.denotation.session import Session
 from nlparam.language.embed import AbstractEmbedder
 from nlparam.language.prompting import cut_words
-from nlparam.lm import load_language_model
-from nlparam.lm.engine import Engine
 from nlparam.lm.scripted import ScriptedModel
-from nlparam.lm.store import Store
 from nlparam.models import Regression
-from nlparam.runtime.costs import Costs
 from nlparam.runtime.sandbox import run_predicates
 
-_QUESTION = re.compile(r"Text: (?P<text>.*)\n\nProperty: (?P<predicate>.*)\. Yes or no\?\Z", re.DOTALL)
 _ERRORS = 0.04
 _N_TEXTS, _N_CORPORA = 300, 8
 _WORDS = """
@@ -39,10 +34,7 @@ _FILLER = _WORDS.split()
 
 # A property: in words, the function that a language model writes for it, and how a text is made to have it.
 _PROPERTIES = {
-    "asks about a refund": (
-        "'refund' in text.lower() or 'money' in text.lower()",
-        ["refund please", "money back"],
-    ),
+    "asks about a refund": ("'refund' in text.lower() or 'money' in text.lower()", ["refund please", "money back"]),
     "asks a question": ("'?' in text", ["why is that?", "is it so?"]),
     "mentions a price": (r"re.search('[$]\\d', text) is not None", ["$5 paid", "$12 each"]),
     "is enthusiastic": ("'!' in text", ["great!", "what a day!"]),
@@ -111,35 +103,18 @@ def _corpus(seed: int) -> dict:
 
     def answer(request):
         asked = request.messages[-1].content
-        if (question := _QUESTION.match(asked)) is not None:
-            draw = int(hashlib.sha256(asked.encode()).hexdigest()[:8], 16) / 2**32
+        if (question := QUESTION.match(asked)) is not None:
             known = truth[question["text"]]
             says = known.get(question["predicate"], int(hashlib.sha256(asked.encode()).hexdigest()[8:10], 16) < 90)
-            says = bool(says) != (draw < _ERRORS)
-            return {"yes": 0.97, "no": 0.03} if says else {"yes": 0.03, "no": 0.97}
+            return yes_or_no(bool(says) != (share(asked) < _ERRORS), 0.97)
         if "Write one Python function" in asked:
             wanted = asked.split("Property: The text ")[1].split(".\n")[0]
             body = _PROPERTIES[wanted][0] if wanted in _PROPERTIES else _WRONG
             return f"```python\nimport re\n\ndef predicate(text):\n    return {body}\n```"
-        order = np.random.default_rng(int(hashlib.sha256(asked.encode()).hexdigest()[:8], 16))
-        return json.dumps(order.permutation([*_PROPERTIES, *_DISTRACTORS]).tolist()[:6])
+        return json.dumps(shuffled([*_PROPERTIES, *_DISTRACTORS], asked)[:6])
 
-    fits = [
-        nlparam.fit(
-            Regression(n_predicates=3),
-            texts,
-            target,
-            lm=ScriptedModel(answer, identity=f"scripted-{seed}"),
-            embedder=_Lexical(texts),
-            proposer="contrast",
-            options={"n_screened": 20},
-            executable=executable,
-            store=":memory:",
-            seed=seed,
-        )
-        for executable in (False, True)
-    ]
-    without, with_it = fits
+    lm, options = ScriptedModel(answer, identity=f"scripted-{seed}"), {"n_screened": 20}
+    without, with_it = _fits(texts, target, lm=lm, proposer="contrast", options=options, store=":memory:", seed=seed)
     return {
         "chosen": len(with_it.predicates),
         "computed": len(with_it.settings["computed"]),
@@ -151,6 +126,15 @@ def _corpus(seed: int) -> dict:
     }
 
 
+def _fits(texts: list[str], target: np.ndarray, **arguments: Any) -> list[nlparam.Fit]:
+    """The regression without executable predicates and with them."""
+    model, embedder = Regression(n_predicates=3), _Lexical(texts)
+    return [
+        nlparam.fit(model, texts, target, embedder=embedder, executable=executable, **arguments)
+        for executable in (False, True)
+    ]
+
+
 def with_language_model(lm: str, n_texts: int, store: str | None) -> dict:
     """The same with a language model that writes functions and judges; the predicates are given, not proposed.
 
@@ -158,22 +142,9 @@ def with_language_model(lm: str, n_texts: int, store: str | None) -> dict:
     """
     corpus = planted(0, n_texts)
     predicates = [*_PROPERTIES, *_DISTRACTORS]
-    fits = [
-        nlparam.fit(
-            Regression(n_predicates=3),
-            corpus.texts,
-            corpus.target,
-            lm=lm,
-            embedder=_Lexical(corpus.texts),
-            predicates=predicates,
-            executable=executable,
-            store=store,
-            timeout=600.0,
-            seed=0,
-        )
-        for executable in (True, False)
-    ]
-    with_it, without = fits
+    without, with_it = _fits(
+        corpus.texts, corpus.target, lm=lm, predicates=predicates, store=store, timeout=600.0, seed=0
+    )
     computed = with_it.settings["computed"]
     return {
         "planted": corpus.names,
@@ -182,8 +153,8 @@ def with_language_model(lm: str, n_texts: int, store: str | None) -> dict:
         "columns_replaced": sum(p in computed for p in with_it.predicates) / len(with_it.predicates),
         "loss_with": with_it.loss,
         "loss_without": without.loss,
-        "judgments_with": with_it.costs.judgments_asked + with_it.costs.judgments_served,
-        "judgments_without": without.costs.judgments_asked + without.costs.judgments_served,
+        "judgments_with": n_judgments(with_it.costs),
+        "judgments_without": n_judgments(without.costs),
         "functions": _functions(lm, corpus, predicates, store),
         "texts": n_texts,
         "lm": lm,
@@ -192,10 +163,9 @@ def with_language_model(lm: str, n_texts: int, store: str | None) -> dict:
 
 def _functions(lm: str, corpus: Planted, predicates: list[str], store: str | None) -> dict:
     """For each predicate why its function was refused (`None`: it was not), and how often it says what was planted."""
-    with Store(store) as opened, Engine(load_language_model(lm), store=opened, costs=Costs(), timeout=600.0) as engine:
-        sources = write_functions(engine, predicates)
-        judge = LabelJudge(engine, opened, engine.costs)
-        rng = np.random.default_rng(0)
+    with Session(lm=lm, store=store, timeout=600.0) as session:
+        sources = write_functions(session.engine, predicates)
+        judge, rng = session.judge(n_words=400), np.random.default_rng(0)
         tried = try_functions(predicates, sources, corpus.texts, judge, Criteria(correct_bias=True), rng=rng)
     found = {}
     for number, one in enumerate(tried):
@@ -226,15 +196,12 @@ class _Lexical(AbstractEmbedder):
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Executable predicates on planted lexical properties")
-    parser.add_argument("--lm", help="by default a scripted one")
-    parser.add_argument("--texts", type=int, default=100)
-    parser.add_argument("--store")
-    arguments = parser.parse_args()
-    found = measure() if arguments.lm is None else with_language_model(arguments.lm, arguments.texts, arguments.store)
-    print(json.dumps(found))
+def run(
+    lm: Annotated[str | None, "by default a scripted one"] = None, n_texts: int = 100, store: str | None = None
+) -> dict:
+    """Executable predicates on planted lexical properties."""
+    return measure() if lm is None else with_language_model(lm, n_texts, store)
 
 
 if __name__ == "__main__":
-    main()
+    command(run)

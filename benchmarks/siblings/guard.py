@@ -9,15 +9,14 @@ import dataclasses
 import json
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.commands import serving
 from nlparam.corpus.datasets import load_dataset
-from nlparam.denotation.judge import LabelJudge
+from nlparam.denotation.session import Session
 from nlparam.guard import Benign, Guard, Plan, load, read_constitution, train
 from nlparam.guard.evaluation import Attack, evaluate, held_out_attacks, read_attacks
 from nlparam.guard.obfuscation import canonical
@@ -25,9 +24,6 @@ from nlparam.guard.proxy import Proxy
 from nlparam.guard.streams import events_of
 from nlparam.guard.windows import looks_of
 from nlparam.lm import load_language_model
-from nlparam.lm.engine import Engine
-from nlparam.lm.store import Store
-from nlparam.runtime.costs import Costs
 
 _HERE = Path(__file__).parent
 # English mostly: the German and the French of so small a model can hardly be read.
@@ -59,8 +55,8 @@ def measure() -> dict[str, Any]:
     _, benign = Benign.from_texts(texts).split(0, seed=0)
     test, training = benign.take(range(_N_TEST)), benign.take(range(_N_TEST, len(benign)))
     lm = load_language_model(os.environ.get("NLPARAM_GUARD_LM", "native"), timeout=900)
-    costs = Costs()
-    with tempfile.TemporaryDirectory() as folder, Store() as store:
+    with tempfile.TemporaryDirectory() as folder, Session(lm=lm, timeout=900) as session:
+        store = session.store
         start = time.perf_counter()
         train(
             read_constitution(_HERE / "guard.yaml"),
@@ -75,16 +71,15 @@ def measure() -> dict[str, Any]:
         guard = load(folder)
         seconds = time.perf_counter() - start
         print(json.dumps({"training_seconds": round(seconds), "counts": guard.counts}), flush=True)
-        with Engine(lm, store=store, costs=costs, timeout=900) as engine:
-            judge = LabelJudge(engine, store, costs, n_words=80)
-            held_out = evaluate(guard, test, judge=judge, engine=engine, store=store)
-            print(json.dumps(held_out.as_dict()), flush=True)
-            found = held_out_attacks(guard)
-            plain = [attack for attack in found if attack.style not in PLAN.held_out_obfuscations]
-            undisguised = evaluate(guard, attacks=plain, judge=judge, store=store)
-            canonical_knn = evaluate(undisguising(guard), attacks=map(undisguised_attack, found), store=store)
-            attacks = read_attacks(_HERE / "guard_written.jsonl")
-            written = evaluate(guard, attacks=attacks, judge=judge, store=store)
+        judge = session.judge(n_words=80)
+        held_out = evaluate(guard, test, judge=judge, engine=session.engine, store=store)
+        print(json.dumps(held_out.as_dict()), flush=True)
+        found = held_out_attacks(guard)
+        plain = [attack for attack in found if attack.style not in PLAN.held_out_obfuscations]
+        undisguised = evaluate(guard, attacks=plain, judge=judge, store=store)
+        canonical_knn = evaluate(undisguising(guard), attacks=map(undisguised_attack, found), store=store)
+        attacks = read_attacks(_HERE / "guard_written.jsonl")
+        written = evaluate(guard, attacks=attacks, judge=judge, store=store)
     refusals = held_out.refusals
     assert refusals is not None
     return {
@@ -129,38 +124,32 @@ async def serve_clients(guard: Guard, benign: list[str], *, n_clients: int = _N_
     for number in range(n_clients):
         before, after = benign[2 * number], benign[2 * number + 1]
         answers.append(f"{before} {restricted[number % len(restricted)]} {after}" if number % 2 else before)
-    command = [sys.executable, "-m", "benchmarks.siblings._upstream"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            upstream = process.stdout.readline().strip()
-            proxy = Proxy(guard, upstream)
-            runner = web.AppRunner(proxy.app(), access_log=None, handler_cancellation=True)
-            await runner.setup()
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            guarded = f"http://127.0.0.1:{runner.addresses[0][1]}"
-            async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
 
-                async def ask(url: str, say: str) -> tuple[str, str | None, float]:
-                    """The text, why it ended, and the seconds."""
-                    script = {"role": "system", "content": json.dumps({"say": " ".join(say.split()), "delay": 0.01})}
-                    question = {"role": "user", "content": "Please summarise what happened yesterday."}
-                    body = {"model": "scripted", "stream": True, "messages": [question, script]}
-                    start, text, reason = time.perf_counter(), "", None
-                    async with session.post(f"{url}/v1/chat/completions", json=body) as response:
-                        async for data in events_of(response.content.iter_any()):
-                            if data is None or data == "[DONE]":
-                                continue
-                            for choice in json.loads(data).get("choices", ()):
-                                text += choice["delta"].get("content") or ""
-                                reason = choice["finish_reason"] or reason
-                    return text, reason, time.perf_counter() - start
+    async def ask(session: aiohttp.ClientSession, url: str, say: str) -> tuple[str, str | None, float]:
+        """The text, why it ended, and the seconds."""
+        script = {"role": "system", "content": json.dumps({"say": " ".join(say.split()), "delay": 0.01})}
+        question = {"role": "user", "content": "Please summarise what happened yesterday."}
+        body = {"model": "scripted", "stream": True, "messages": [question, script]}
+        start, text, reason = time.perf_counter(), "", None
+        async with session.post(f"{url}/v1/chat/completions", json=body) as response:
+            async for data in events_of(response.content.iter_any()):
+                if data is None or data == "[DONE]":
+                    continue
+                for choice in json.loads(data).get("choices", ()):
+                    text += choice["delta"].get("content") or ""
+                    reason = choice["finish_reason"] or reason
+        return text, reason, time.perf_counter() - start
 
-                plain = await asyncio.gather(*(ask(upstream, answer) for answer in answers))
-                screened = await asyncio.gather(*(ask(guarded, answer) for answer in answers))
-            await runner.cleanup()
-        finally:
-            process.kill()
+    with serving("benchmarks.siblings._upstream") as (_, upstream):
+        proxy = Proxy(guard, upstream)
+        runner = web.AppRunner(proxy.app(), access_log=None, handler_cancellation=True)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        guarded = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+            plain = await asyncio.gather(*(ask(session, upstream, answer) for answer in answers))
+            screened = await asyncio.gather(*(ask(session, guarded, answer) for answer in answers))
+        await runner.cleanup()
     right = [
         (text, reason) == expected(guard, " ".join(answer.split()))
         for answer, (text, reason, _) in zip(answers, screened, strict=True)

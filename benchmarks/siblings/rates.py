@@ -9,19 +9,18 @@ fooled more often by one system, and it counts whether that is claimed.
 No language model is asked. `python -m benchmarks.siblings.rates --studies 1000`.
 """
 
-import argparse
 import dataclasses
-import json
+from typing import Annotated
 
 import numpy as np
 import scipy.special
 
+from benchmarks.commands import command
 from nlparam.evals.audit import Evaluations
 from nlparam.evals.audit.mistakes import changes
 from nlparam.numerics.statistics.rates import rate
 
 _LEVEL = 0.05
-_STUDIES = 400  # of each shape
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +68,7 @@ MOVED = {
 }
 
 
-def measure(n_studies: int = _STUDIES) -> dict:
+def measure(n_studies: Annotated[int, "of each shape"] = 400) -> dict:
     """Figures of `benchmarks/siblings`, this system: shares of studies, of each shape."""
     return {
         "studies_of_each_shape": n_studies,
@@ -128,11 +127,5 @@ def _found(shape: Shape, n_studies: int) -> float:
     return float(np.mean(["false positives" in kinds for kinds in claims]))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="How often the audit claims a change of rates where there is none")
-    parser.add_argument("--studies", type=int, default=_STUDIES, metavar="N", help="of each shape")
-    print(json.dumps(measure(parser.parse_args().studies)))
-
-
 if __name__ == "__main__":
-    main()
+    command(measure, "How often the audit claims a change of rates where there is none")

@@ -10,7 +10,6 @@ that is explained breaks its rule for one input in twenty.
 the rule still answers.
 """
 
-import argparse
 import dataclasses
 import hashlib
 import itertools
@@ -19,11 +18,13 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 import nlparam
+from benchmarks.commands import command
+from benchmarks.siblings._scripted import share
 from benchmarks.siblings._worlds import WORLDS, World
 from nlparam.evals.simulatability import Explanation, Simulated
 from nlparam.language.embed import AbstractEmbedder
@@ -99,7 +100,7 @@ class Oracle:
         options = dict(re.findall(r"^([A-T])\. (.*)$", prompt, re.MULTILINE))
         followed, held = _followed(explanation, world), world.read(text)
         said = _CANNOT if followed is None or None in held else ("yes" if followed(held) else "no")
-        if _share("read", explanation, text) < _MISREAD:
+        if share("read", explanation, text) < _MISREAD:
             said = _one_of([option for option in options.values() if option != said], explanation, text)
         right = next(letter for letter, option in options.items() if option == said)
         return {letter: 0.9 if letter == right else 0.1 / (len(options) - 1) for letter in options}
@@ -203,9 +204,9 @@ def coverage(n_simulations: int = 1000, n_explanations: int = 30, n_counterfactu
         for name, (truth, values) in means.items():
             found = mean(np.asarray(values), seed=number)
             held.setdefault(f"mean_{name}", []).append(found.low <= truth <= found.high)
-        for (_, share, spread_of_one), (p, g, n) in zip(drawn[:3], measured, strict=False):
+        for (_, right, spread_of_one), (p, g, n) in zip(drawn[:3], measured, strict=False):
             if n > 0:
-                held.setdefault("one_precision", []).append(p.low <= share <= p.high)
+                held.setdefault("one_precision", []).append(p.low <= right <= p.high)
             if n > 2:
                 truth = 1 - mean_likeness(np.asarray(spread_of_one))
                 held.setdefault("one_generality", []).append(bool(g.low <= truth <= g.high))
@@ -223,9 +224,7 @@ def measure() -> dict[str, Any]:
 class _WordEmbedder(AbstractEmbedder):
     """Hashed words: embeddings that need no weights and differ with the words of a text."""
 
-    @property
-    def identity(self) -> str:
-        return "hashed words, float32"
+    identity = "hashed words, float32"
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         from sklearn.feature_extraction.text import HashingVectorizer
@@ -236,7 +235,7 @@ class _WordEmbedder(AbstractEmbedder):
 
 def _noisy(pair: Pair, text: str) -> str:
     answer = pair.answer(text)
-    if _share("answer", str(pair.decides), text) < _BROKEN:
+    if share("answer", str(pair.decides), text) < _BROKEN:
         return {"yes": "no", "no": "yes"}[answer]
     return answer
 
@@ -250,33 +249,24 @@ def _between(text: str, start: str, end: str) -> str:
     return text.partition(start)[2].partition(end)[0]
 
 
-def _share(*parts: str) -> float:
-    return int.from_bytes(hashlib.sha256("\0".join(parts).encode()).digest()[:4], "big") / 2**32
-
-
 def _one_of(options: Sequence[str], *parts: str) -> str:
-    return options[int(_share("one", *parts) * len(options))]
+    return options[int(share("one", *parts) * len(options))]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Planted flaws, written about and read by a language model")
-    parser.add_argument("--lm", help="by default an oracle with errors")
-    parser.add_argument("--pairs", type=int, default=12)
-    parser.add_argument("--counterfactuals", type=int, default=8)
-    parser.add_argument("--store")
-    parser.add_argument("--out", type=Path, help="a folder for every counterfactual of each pair")
-    arguments = parser.parse_args()
-    if arguments.lm is None:
-        print(json.dumps(measure()))
-        return
-    start = time.perf_counter()
-    options = {"store": arguments.store, "timeout": 600.0}
-    pairs = planted_pairs(arguments.pairs)
-    results = order_pairs(
-        pairs, lm=arguments.lm, n_counterfactuals=arguments.counterfactuals, out=arguments.out, **options
-    )
-    print(json.dumps(results | {"lm": arguments.lm, "seconds": round(time.perf_counter() - start, 1)}))
+def run(
+    lm: Annotated[str | None, "by default an oracle with errors"] = None,
+    n_pairs: int = 12,
+    n_counterfactuals: int = 8,
+    store: str | None = None,
+    out: Annotated[Path | None, "a folder for every counterfactual of each pair"] = None,
+) -> dict[str, Any]:
+    """Planted flaws, written about and read by a language model."""
+    if lm is None:
+        return measure()
+    start, pairs = time.perf_counter(), planted_pairs(n_pairs)
+    results = order_pairs(pairs, lm=lm, n_counterfactuals=n_counterfactuals, out=out, store=store, timeout=600.0)
+    return results | {"lm": lm, "seconds": round(time.perf_counter() - start, 1)}
 
 
 if __name__ == "__main__":
-    main()
+    command(run)

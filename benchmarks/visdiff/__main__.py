@@ -20,16 +20,15 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.commands import DATA
 from benchmarks.visdiff.check import agreement, known_hypotheses
 from benchmarks.visdiff.grade import Grader, accuracies
 from benchmarks.visdiff.pairs import Pair, Sets, find_sets, read_pairs
+from nlparam.denotation.session import Session
 from nlparam.language.similarity import SimilarityJudge
-from nlparam.lm import load_language_model
-from nlparam.lm.engine import Engine
 from nlparam.lm.store import Store
-from nlparam.runtime.costs import Costs
 
-PAIRS = Path("../shared/data/visdiff/pairs.jsonl")
+PAIRS = DATA / "visdiff" / "pairs.jsonl"
 
 
 def main(given: Sequence[str] | None = None) -> None:
@@ -45,12 +44,12 @@ def run(pairs: Sequence[Pair], arguments: argparse.Namespace) -> dict[str, Any]:
     present = [(pair, sets) for pair in pairs if (sets := find_sets(arguments.sets, pair)) is not None]
     if not present:
         raise SystemExit(f"{arguments.sets} has the images or captions of none of the {len(pairs)} pairs")
-    costs = Costs()
     rows = []
-    with Store(arguments.store) as store, _engine(arguments.grader or arguments.lm, store, costs, arguments) as engine:
-        grader = Grader(engine)
+    lm, timeout = arguments.grader or arguments.lm, arguments.timeout
+    with Session(lm=lm, store=arguments.store, timeout=timeout) as session:
+        grader = Grader(session.engine)
         for pair, sets in present:
-            found = hypotheses(sets, store, arguments)
+            found = hypotheses(sets, session.store, arguments)
             grades = grader.grade([(pair, hypothesis) for hypothesis in found[:5]])
             row = {"id": pair.id, "source": pair.source, **accuracies(grades.tolist()), "hypotheses": found[:5]}
             rows.append(row)
@@ -93,8 +92,8 @@ def check_grader(pairs: Sequence[Pair], arguments: argparse.Namespace) -> dict[s
     """How a language model grades what is right and what is wrong for certain, by the two prompts there are."""
     known = known_hypotheses(pairs)
     kinds, right = [row[0] for row in known], [row[3] for row in known]
-    costs = Costs()
-    with Store(arguments.store) as store, _engine(arguments.grader, store, costs, arguments) as engine:
+    with Session(lm=arguments.grader, store=arguments.store, timeout=arguments.timeout) as session:
+        engine, costs = session.engine, session.costs
         grades = Grader(engine).grade([(pair, hypothesis) for _, pair, hypothesis, _ in known])
         result: dict[str, Any] = {"pairs": len(pairs), "grader": agreement(kinds, right, grades)}
         if arguments.similarity:
@@ -103,11 +102,6 @@ def check_grader(pairs: Sequence[Pair], arguments: argparse.Namespace) -> dict[s
             result["similarity"] = agreement(kinds, right, alike)
         result |= {"lm": engine.lm.identity, "calls": costs.calls, "failures": costs.failures}
     return result
-
-
-def _engine(lm: str, store: Store, costs: Costs, arguments: argparse.Namespace) -> Engine:
-    model = load_language_model(lm, timeout=arguments.timeout)
-    return Engine(model, store=store, costs=costs, timeout=arguments.timeout)
 
 
 def _means(rows: Sequence[dict[str, Any]]) -> dict[str, float]:

@@ -1,10 +1,10 @@
 """Pairs of image sets: what is said of them, and where their images or captions lie."""
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.commands import read_rows
 from nlparam.comparing.images import holds_images
 
 # What the ImageNet sets are compared with has the name of a data set instead of a description.
@@ -28,8 +28,7 @@ def read_pairs(path: Path, *, sources: Sequence[str] = (), most: int | None = No
     """
     pairs: list[Pair] = []
     counts: dict[str, int] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
+    for row in read_rows(path):
         source = row["difficulty_path"]
         if (sources and source not in sources) or (most is not None and counts.get(source, 0) >= most):
             continue

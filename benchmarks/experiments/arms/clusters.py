@@ -1,10 +1,11 @@
 """Baselines that cluster texts without a language model, or with one that describes what came out."""
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
+from benchmarks.commands import new_kmeans
 from benchmarks.experiments.arms.shared import clusters, embedded, only_for, propose
 from benchmarks.experiments.base import AbstractArm, Outcome, Problem
 from nlparam.corpus.corpus import Corpus
@@ -109,7 +110,7 @@ class Bertopic(AbstractArm):
                 umap_model=UMAP(
                     n_neighbors=15, n_components=5, min_dist=0.0, metric="cosine", random_state=problem.seed
                 ),
-                hdbscan_model=_sklearn_kmeans(n_clusters, 10, problem.seed),
+                hdbscan_model=new_kmeans(n_clusters, seed=problem.seed),
             )
             topics, _ = model.fit_transform(list(corpus.distinct), embeddings=embeddings)
         found = [model.get_topic(number) for number in range(n_clusters)]
@@ -121,15 +122,9 @@ def _kmeans(
     vectors: np.ndarray, corpus: Corpus, n_clusters: int, n_init: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """The cluster of every distinct text, and the centres."""
-    model = _sklearn_kmeans(n_clusters, n_init, seed)
+    model = new_kmeans(n_clusters, seed=seed, n_init=n_init)
     labels = model.fit_predict(vectors, sample_weight=corpus.multiplicity.astype(np.float64))
     return labels.astype(np.int64), model.cluster_centers_
-
-
-def _sklearn_kmeans(n_clusters: int, n_init: int, seed: int) -> Any:
-    from sklearn.cluster import KMeans as SklearnKMeans
-
-    return SklearnKMeans(n_clusters, n_init=n_init, random_state=seed)  # pyright: ignore[reportArgumentType]
 
 
 def _described(words) -> str:

@@ -1,8 +1,7 @@
 """What several arms share: a fit with other arguments, plain embeddings, clusters as an outcome."""
 
-import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,16 +9,13 @@ import numpy as np
 import nlparam
 from benchmarks.experiments.base import Outcome, Problem
 from nlparam.corpus.corpus import Corpus
+from nlparam.denotation.session import Session, opened
 from nlparam.fitting.search import SearchOptions
 from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder, embed_corpus
 from nlparam.language.propose import AbstractProposer, Contrast, Listed, StateThenGeneralise
-from nlparam.lm import load_language_model
 from nlparam.lm.engine import Engine
-from nlparam.lm.store import Store
 from nlparam.numerics.statistics.metrics import one_hot
-from nlparam.runtime.budget import Meter
 from nlparam.runtime.costs import Costs
-from nlparam.runtime.progress import Progress
 
 _PROPOSERS: dict[str, Callable[[Engine], AbstractProposer]] = {"contrast": Contrast, "state": StateThenGeneralise}
 
@@ -71,15 +67,9 @@ def proposer_maker(problem: Problem) -> Callable[[Engine], AbstractProposer]:
     return make
 
 
-@contextlib.contextmanager
-def _opened(problem: Problem) -> Iterator[Store]:
-    """The store of a problem, closed after the `with` block unless the problem came with an open one."""
-    given = problem.settings.get("store")
-    if isinstance(given, Store):
-        yield given
-    else:
-        with Store(given) as store:
-            yield store
+def _session(problem: Problem, costs: Costs) -> Session:
+    names = ("lm", "embedder", "budget", "store", "timeout", "progress")
+    return Session(costs=costs, **{name: problem.settings[name] for name in names if name in problem.settings})
 
 
 def embedded(problem: Problem, costs: Costs) -> tuple[Corpus, np.ndarray]:
@@ -87,24 +77,16 @@ def embedded(problem: Problem, costs: Costs) -> tuple[Corpus, np.ndarray]:
     corpus = Corpus.from_texts(problem.dataset.texts)
     given = problem.settings.get("embedder")
     embedder = given if isinstance(given, AbstractEmbedder) else SentenceTransformerEmbedder(given)
-    with _opened(problem) as store, costs.stage("embedding"):
+    with opened(problem.settings.get("store")) as store, costs.stage("embedding"):
         progress = problem.settings.get("progress")
         return corpus, embed_corpus(corpus.distinct, embedder, store, costs=costs, progress=progress)
 
 
 def propose(problem: Problem, texts: Sequence[str], scores: np.ndarray, costs: Costs) -> list[list[str]]:
     """The language model's proposals for given `(n_texts, n_slots)` scores."""
-    settings = problem.settings
-    timeout = settings.get("timeout", 60.0)
-    language_model = load_language_model(settings.get("lm", "embedded"), timeout=timeout)
-    progress = settings.get("progress") or Progress()
-    meter = Meter(costs, settings.get("budget"))
-    with _opened(problem) as store:
-        engine = Engine(language_model, store=store, costs=costs, timeout=timeout, progress=progress, meter=meter)
-        with engine, costs.stage("proposing"):
-            proposer = proposer_maker(problem)(engine)
-            rng = np.random.default_rng(problem.seed)
-            return proposer.propose(texts, scores, goal=problem.dataset.goal, rng=rng)
+    with _session(problem, costs) as session, costs.stage("proposing"):
+        proposer = proposer_maker(problem)(session.engine)
+        return proposer.propose(texts, scores, goal=problem.dataset.goal, rng=np.random.default_rng(problem.seed))
 
 
 def clusters(assignments: np.ndarray, predicates: list[str], n_clusters: int, costs: Costs) -> Outcome:
