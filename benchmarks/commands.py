@@ -113,6 +113,13 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
         return [json.loads(line) for line in lines if line.strip()]
 
 
+def read_yaml(path: Path) -> Any:
+    """What a YAML file holds."""
+    from ruamel.yaml import YAML
+
+    return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+
+
 def read_results(folder: Path, names: Iterable[str], file: str) -> dict[str, Any]:
     """What earlier runs of the named cases have written, as far as they are there."""
     paths = {name: folder / name / file for name in names}

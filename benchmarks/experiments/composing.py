@@ -2,27 +2,15 @@
 said here before, with what may stand there instead.
 """
 
-import difflib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.experiments.schema import Config, ConfigError, defaults, known_keys, unknown_key, validate
+from benchmarks.experiments.schema import Config, ConfigError, defaults, known_keys, meant, unknown_key, validate
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 ENTRY = "config"
-GROUPS = (
-    "experiment",
-    "dataset",
-    "model",
-    "lm",
-    "embedder",
-    "judge",
-    "refinement",
-    "optim",
-    "budget",
-    "arm",
-)
+GROUPS = ("experiment", "dataset", "model", "lm", "embedder", "judge", "refinement", "optim", "budget", "arm")
 
 
 def register() -> None:
@@ -92,10 +80,8 @@ def check_overrides(arguments: Sequence[str], *, configs: Path = CONFIGS) -> Non
     from hydra.errors import HydraException
 
     # Folders that the user adds have choices of their own.
-    own = any(
-        argument.split("=")[0] in ("--config-dir", "-cd", "--config-path", "-cp", "hydra.searchpath")
-        for argument in arguments
-    )
+    folders = ("--config-dir", "-cd", "--config-path", "-cp", "hydra.searchpath")
+    own = any(argument.split("=")[0] in folders for argument in arguments)
     wrong: list[str] = []
     for argument in arguments:
         if argument.startswith("-") or "=" not in argument:
@@ -119,31 +105,24 @@ _LAUNCHER_HINT = "; joblib and submitit come with pip install 'nlparam[benchmark
 
 
 def _values(override: Any) -> list[str]:
-    if override.is_sweep_override():
-        return [str(value) for value in override.sweep_string_iterator()] if _listed(override) else []
-    value = override.value()
-    listed = value if isinstance(value, list) else [value]
-    return [str(item) for item in listed if item is not None]
-
-
-def _listed(override: Any) -> bool:
-    # What glob(...) stands for is known to Hydra only.
     from hydra.core.override_parser.types import Glob
 
-    return override.is_discrete_sweep() and not isinstance(override.value(), Glob)
+    value = override.value()
+    if override.is_sweep_override():
+        # What glob(...) stands for is known to Hydra only.
+        listed = override.is_discrete_sweep() and not isinstance(value, Glob)
+        return list(map(str, override.sweep_string_iterator())) if listed else []
+    return [str(item) for item in (value if isinstance(value, list) else [value]) if item is not None]
 
 
 def _wrong_choices(group: str, given: Iterable[str], there: list[str], *, hint: str = "") -> list[str]:
-    messages = []
-    for name in given:
-        if name in there:
-            continue
-        near = difflib.get_close_matches(name, there, n=1)
-        meant = f" (did you mean {near[0]!r}?)" if near else ""
-        own = "; a file of your own is dataset=file dataset.name=PATH" if group == "dataset" else hint
-        what = group.rpartition("/")[2]
-        messages.append(f"there is no {what} {name!r}{meant}, expected one of {', '.join(there)}{own}")
-    return messages
+    what, listed = group.rpartition("/")[2], ", ".join(there)
+    hint = "; a file of your own is dataset=file dataset.name=PATH" if group == "dataset" else hint
+    return [
+        f"there is no {what} {name!r}{meant(name, there)}, expected one of {listed}{hint}"
+        for name in given
+        if name not in there
+    ]
 
 
 def _wrong_key(path: list[str], configs: Path) -> list[str]:

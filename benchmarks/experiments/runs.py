@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.experiments.schema import Config, ConfigError, slug, validate
+from benchmarks.experiments.schema import Config, ConfigError, flatten, slug, validate
 
 FORMAT = 1
 CONFIG, RUN, FAILED, FIT, LOCK = "config.yaml", "run.json", "failed.json", "fit", ".lock"
@@ -275,19 +275,12 @@ def _check_same(path: Path, config: Config) -> None:
         kept = validate(values if isinstance(values, dict) else {})  # pyright: ignore[reportArgumentType]
     except (OSError, YAMLError, OmegaConfBaseException, ConfigError) as error:
         raise RunFolderError(f"{path} cannot be read by this version ({error}): {_AGAIN}") from error
-    different = sorted(_differences(kept.identity(), config.identity()))
+    first, second = flatten(kept.identity()), flatten(config.identity())
+    different = sorted(key for key in first | second if first.get(key) != second.get(key))
     if different:
         raise RunFolderError(
             f"{path.parent} holds a run of another configuration (it differs in {', '.join(different)}): {_AGAIN}"
         )
-
-
-def _differences(first: Any, second: Any, prefix: str = "") -> Iterator[str]:
-    if isinstance(first, dict) and isinstance(second, dict):
-        for key in first.keys() | second.keys():
-            yield from _differences(first.get(key), second.get(key), f"{prefix}.{key}" if prefix else str(key))
-    elif first != second:
-        yield prefix
 
 
 def _failure(error: Exception, config: Config) -> dict[str, Any]:

@@ -6,11 +6,12 @@ configuration stays data, and an unknown name can be answered with those there a
 """
 
 import difflib
+import functools
 import hashlib
 import json
 import re
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -242,14 +243,8 @@ def explained(error: pydantic.ValidationError, *, at: Iterable[str] = ()) -> str
 
 def known_keys(path: Iterable[str]) -> list[str] | None:
     """The keys of the section at `path` (the empty path is the whole); `None` where any key may stand, or none."""
-    section: type[pydantic.BaseModel] | None = Config
-    for key in path:
-        section = _section(section, key)
-        if section is None:
-            return None
-    if section is None or section.model_config.get("extra") == "allow":
-        return None
-    return list(section.model_fields)
+    section = functools.reduce(_section, path, Config)
+    return None if section is None or section.model_config.get("extra") == "allow" else list(section.model_fields)
 
 
 def unknown_key(path: Iterable[str], keys: Iterable[str]) -> str:
@@ -257,14 +252,29 @@ def unknown_key(path: Iterable[str], keys: Iterable[str]) -> str:
     *above, key = path
     keys = list(keys)
     where = f"{'.'.join(above)} has" if above else "there is"
-    near = difflib.get_close_matches(key, keys, n=1)
-    meant = f" (did you mean {near[0]!r}?)" if near else ""
-    return f"{where} no key {key!r}{meant}, expected one of {', '.join(keys)}"
+    return f"{where} no key {key!r}{meant(key, keys)}, expected one of {', '.join(keys)}"
+
+
+def meant(name: str, there: Sequence[str]) -> str:
+    """What a wrong name was probably meant to be, in brackets."""
+    near = difflib.get_close_matches(name, there, n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def without_password(lm: str) -> str:
     """The address of a server without what stands before its host."""
     return re.sub(r"(?<=://)[^/@]*@", "", lm)
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, its keys joined by dots."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
 
 
 def slug(name: str) -> str:
@@ -282,13 +292,11 @@ def _changes(values: Any, standard: Any) -> Any:
     """What differs from the defaults."""
     if not (isinstance(values, dict) and isinstance(standard, dict)):
         return values
-    changed = {}
-    for key, value in values.items():
-        if key not in standard:
-            changed[key] = value
-        elif value != standard[key]:
-            changed[key] = _changes(value, standard[key])
-    return changed
+    return {
+        key: _changes(value, standard.get(key))
+        for key, value in values.items()
+        if key not in standard or value != standard[key]
+    }
 
 
 def _line(path: tuple[str, ...], details: list[Any]) -> str:
@@ -310,8 +318,6 @@ def _wanted(detail: Any) -> str:
 
 
 def _or_none(path: tuple[str, ...]) -> str:
-    section: type[pydantic.BaseModel] | None = Config
-    for key in path[:-1]:
-        section = _section(section, key)
+    section = functools.reduce(_section, path[:-1], Config)
     field = None if section is None else section.model_fields.get(path[-1])
     return " or null" if field is not None and type(None) in typing.get_args(field.annotation) else ""

@@ -1,8 +1,8 @@
 """Corpora of sayings and talk: fortune cookies and dialogues of a chatterbot."""
 
 from pathlib import Path
-from typing import Any
 
+from benchmarks.commands import read_yaml
 from benchmarks.goals.corpora import Corpus, Row, corpus_of, sampled
 from benchmarks.goals.fetch import debian, python
 from benchmarks.goals.formats import fortunes
@@ -95,10 +95,7 @@ def chat() -> Corpus:
 
 def exchanges(path: Path) -> list[list[str]]:
     """The conversations of a file of the chatterbot corpus."""
-    from ruamel.yaml import YAML
-
-    loaded: dict[str, Any] = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    return [[str(turn) for turn in turns] for turns in loaded["conversations"]]
+    return [[str(turn) for turn in turns] for turns in read_yaml(path)["conversations"]]
 
 
 LOADERS = {"cookies": cookies, "german-forms": german_forms, "english-cookies": english_cookies, "chat": chat}

@@ -2,8 +2,10 @@
 
 import dataclasses
 import hashlib
+from pathlib import Path
 from typing import Literal
 
+from benchmarks.commands import read_yaml
 from benchmarks.goals.errors import SuiteError
 
 Half = Literal["seen", "unseen"]
@@ -41,65 +43,7 @@ def half_of(name: str) -> Half:
     return "unseen" if hashlib.sha256(name.encode()).digest()[-1] % 2 else "seen"
 
 
-GOALS = (
-    # Manual pages
-    Goal("manuals-language", "manuals", "language", "the language it is written in", 4),
-    Goal("manuals-kind", "manuals", "kind", "what kind of thing does the page document?", 4),
-    # Translated messages
-    Goal("catalogues-language", "catalogues", "language", "Which language is this?", 4),
-    Goal("catalogues-part", "catalogues", "part", "which part of the software the message belongs to", 4),
-    # Installation dialogues
-    Goal("dialogues-language", "install-dialogues", "language", "group by language", 4),
-    Goal(
-        "dialogues-form",
-        "install-dialogues",
-        "form",
-        "what the user has to do: for instance answer yes or no, type something in, or choose from a list",
-        4,
-    ),
-    # Fortune cookies
-    Goal("cookies-language", "cookies", "language", "the language of the quotation", 3),
-    Goal("cookies-theme", "cookies", "theme", "the theme of the saying", 4),
-    Goal("german-forms", "german-forms", "form", "the form of the text, like a joke, a proverb or a cooking recipe", 5),
-    # Talk
-    Goal("chat-language", "chat", "language", "In what language do they talk?", 4),
-    Goal("chat-subject", "chat", "subject", "what they are talking about", 8),
-    # Programs
-    Goal("programs-use", "programs", "use", "what is the program for?", 8),
-    Goal("programs-interface", "programs", "interface", "how a person operates the program", 2),
-    Goal(
-        "packages-role",
-        "package-roles",
-        "role",
-        "I want to sort these packages by what they contain, no matter what they are about. Each description should be "
-        "in the form of 'contains <something>', where <something> says what kind of package it is.",
-        4,
-    ),
-    Goal("packages-subject", "package-roles", "subject", "the field in which the software is used", 4),
-    # Files
-    Goal("code-language", "code", "language", "the programming language", 6),
-    Goal("code-task", "code", "task", "What does the library do?", 5),
-    Goal("documents-kind", "documents", "kind", "sort the files by kind of document", 7),
-    # Persons
-    Goal("addresses-era", "addresses", "era", "when was this said?", 4),
-    Goal("addresses-president", "addresses", "president", "which president is speaking", 8),
-    Goal("debates-speaker", "debates", "speaker", "who is speaking?", 5),
-    Goal("speeches-party", "speeches", "party", "the party of the speaker", 2),
-    Goal("speeches-occasion", "speeches", "occasion", "the occasion on which it was said", 2),
-    # Films
-    Goal("films-kind", "films", "kind", "does it tell the story or judge the film?", 2),
-    Goal("films-verdict", "films", "verdict", "group by tone: praise, complaint, or neither", 3),
-    Goal("reviews-verdict", "reviews", "verdict", "whether the critic likes the film", 3, model="classification"),
-    # Many classes
-    Goal("sections", "sections", "section", "the kind of software", 25, "large"),
-    Goal("fields", "fields", "field", "which field of knowledge is it for?", 15, "large"),
-    Goal("kinds-of-data", "kinds-of-data", "works-with", "the kind of data that the program works with", 17, "large"),
-    Goal("english-cookies", "english-cookies", "theme", "the theme of the saying", 20, "large"),
-    # Topics, which were followed before
-    Goal("bbc", "bbc", "topic", "what the story is about", 5, "topics"),
-    Goal("agnews", "agnews", "topic", "the topic of the text", 4, "topics"),
-    Goal("syngoalex_topic", "syngoalex_topic", "topic", "the topic of the text", 4, "topics"),
-)
+GOALS = tuple(Goal(**goal) for goal in read_yaml(Path(__file__).with_suffix(".yaml")))
 
 
 def chosen(half: str = "all", names: list[str] | None = None) -> list[Goal]:

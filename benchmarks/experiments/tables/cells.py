@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from benchmarks.experiments.runs import Run, config_of
-from benchmarks.experiments.schema import defaults
+from benchmarks.experiments.schema import defaults, flatten
 
 # The experiment that separates the search from the language model; it has tables of its own.
 ORACLE = "oracle"
@@ -186,14 +186,3 @@ def _changes(config: Mapping[str, Any]) -> str:
         if key.partition(".")[0] not in _SHOWN_ELSEWHERE and key not in _NO_CHANGE and value != standard.get(key)
     }
     return ", ".join(f"{key}={value}" for key, value in sorted(changed.items()))
-
-
-def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one, its keys joined by dots."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat

@@ -113,14 +113,8 @@ def as_json(figures: dict[str, Figure], tables: Sequence[Table]) -> dict[str, An
 
 
 def _f1(tables: Sequence[Table], dataset: str) -> Figure:
-    cells = [
-        table.cells[BASELINE, dataset]
-        for table in tables
-        if table.setting.task == "clustering"
-        and (BASELINE, dataset) in table.cells
-        and table.cells[BASELINE, dataset].by_seed("f1_hungarian")
-        and _is_embedded(table.cells[BASELINE, dataset].runs[0])
-    ]
+    there = [table.cells.get((BASELINE, dataset)) for table in tables if table.setting.task == "clustering"]
+    cells = [cell for cell in there if cell and cell.by_seed("f1_hungarian") and _is_embedded(cell.runs[0])]
     if not cells:
         wanted = "embedded or native language model of 1.5B"
         return Figure(None, missing=f"no run of the arm {BASELINE} on {dataset} with the {wanted}")

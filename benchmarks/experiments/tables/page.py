@@ -3,7 +3,7 @@
 import math
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from benchmarks.experiments.runs import Run
@@ -39,11 +39,11 @@ class PageError(ValueError):
 
 def markdown(runs: Sequence[Run], tables: Sequence[Table], *, figures: Iterable[str] = ()) -> str:
     """All tables. `figures` are the names of those that are drawn (`images/benchmarks/NAME.svg` beside the page)."""
-    drawn = set(figures)
-    parts = [_headline(headline(runs, tables)), _relations(tables), _oracle(oracle_pairs(runs))]
+    drawn, comparisons = set(figures), compare(tables)
+    parts = [_headline(headline(runs, tables)), _relations(comparisons), _oracle(oracle_pairs(runs))]
     for table, name in zip(tables, figure_names(tables), strict=True):
         parts.append(_section(table, name if name in drawn else None))
-    parts += [_tests(compare(tables)), _appendix(runs, tables)]
+    parts += [_tests(comparisons), _appendix(runs, tables)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -72,43 +72,42 @@ def write_page(path: Path, body: str) -> None:
 
 def _headline(figures: dict[str, Figure]) -> str:
     rows = [
-        [f"`{name}`", _number(figure.value), str(len(figure.runs)), figure.missing or ""]
+        {
+            "figure": f"`{name}`",
+            "value": _number(figure.value),
+            "runs": str(len(figure.runs)),
+            "missing": figure.missing or "",
+        }
         for name, figure in figures.items()
     ]
-    return "### At a glance\n\n" + _grid(["figure", "value", "runs", "missing"], rows)
+    return "### At a glance\n\n" + _grid(rows)
 
 
-def _relations(tables: Sequence[Table]) -> str:
-    there = {comparison.setting for comparison in compare(tables)}
-    if not there:
+def _relations(comparisons: list[Comparison]) -> str:
+    if not comparisons:
         return ""
     lines = [
         "### Relations of the paper",
         "",
         "Whether the full arm is better than another in the mean F1 over the data sets, as arXiv 2409.08466 reports.",
     ]
-    for setting in sorted(there):
-        found = {comparison.other: comparison for comparison in compare(tables) if comparison.setting == setting}
+    for setting in sorted({comparison.setting for comparison in comparisons}):
+        found = {comparison.other: comparison for comparison in comparisons if comparison.setting == setting}
         rows = [_relation(name, said, found.get(name)) for name, said in RELATIONS.items()]
-        header = ["full better than", "paper", "here", "difference", "p", "data sets", "not on"]
-        lines += ["", f"{_words(*setting)}:", "", _grid(header, rows)]
+        lines += ["", f"{_words(*setting)}:", "", _grid(rows)]
     return "\n".join(lines)
 
 
-def _relation(name: str, said: str, comparison: Comparison | None) -> list[str]:
-    if comparison is None:
-        return [name, said, "not measured", _NOTHING, _NOTHING, "0", ""]
-    held = "yes" if comparison.holds else "no"
-    exceptions = ", ".join(comparison.exceptions)
-    return [
-        name,
-        said,
-        held,
-        f"{comparison.difference:+.3f}",
-        _p(comparison.p),
-        str(len(comparison.pairs)),
-        exceptions,
-    ]
+def _relation(name: str, said: str, found: Comparison | None) -> dict[str, str]:
+    return {
+        "full better than": name,
+        "paper": said,
+        "here": "not measured" if found is None else "yes" if found.holds else "no",
+        "difference": _NOTHING if found is None else f"{found.difference:+.3f}",
+        "p": _NOTHING if found is None else _p(found.p),
+        "data sets": "0" if found is None else str(len(found.pairs)),
+        "not on": "" if found is None else ", ".join(found.exceptions),
+    }
 
 
 def _oracle(pairs: list[OraclePair]) -> str:
@@ -119,15 +118,13 @@ def _oracle(pairs: list[OraclePair]) -> str:
         row = [pair.dataset, str(len(pair.full.runs)), _number(pair.full.mean("recovered"))]
         row.append(_number(pair.coordinate.mean("recovered")))
         for metric in ("judgments", "rounds"):
-            row += [_count(pair.full.mean(metric)), _count(pair.coordinate.mean(metric))]
-            row.append(_number(pair.ratio(metric)))
+            row += [_count(pair.full.mean(metric)), _count(pair.coordinate.mean(metric)), _number(pair.ratio(metric))]
         rows.append(row)
     header = ["data set", "seeds", "found", "found, coordinate", "judgments", "coordinate", "ratio"]
-    header += ["rounds", "coordinate", "ratio"]
     return (
         "### The search alone\n\nGold predicates among distractors, where an oracle proposes and judges: the share of "
         "the gold that is found, and what column generation and coordinate refinement use for it.\n\n"
-    ) + _grid(header, rows)
+    ) + _lines([*header, "rounds", "coordinate", "ratio"], rows)
 
 
 def _section(table: Table, figure: str | None) -> str:
@@ -147,14 +144,13 @@ def _section(table: Table, figure: str | None) -> str:
 def _f1_table(table: Table, metric: str) -> str:
     how, ceiling = _F1[metric]
     rows = [
-        [arm, *(_mean(table.cells.get((arm, dataset)), metric) for dataset in table.datasets)] for arm in table.arms
+        {"arm": arm} | {dataset: _mean(table.cells.get((arm, dataset)), metric) for dataset in table.datasets}
+        for arm in table.arms
     ]
-    limits = [_ceiling(table, dataset, ceiling) for dataset in table.datasets]
-    if any(limit < 1 for limit in limits):
-        rows.append(["*the greatest possible*", *(_number(limit) for limit in limits)])
-    return f"Macro F1, {how}; mean ± standard error over seeds (number of seeds):\n\n" + _grid(
-        ["arm", *table.datasets], rows
-    )
+    limits = {dataset: _ceiling(table, dataset, ceiling) for dataset in table.datasets}
+    if any(limit < 1 for limit in limits.values()):
+        rows.append({"arm": "*the greatest possible*"} | {name: _number(limit) for name, limit in limits.items()})
+    return f"Macro F1, {how}; mean ± standard error over seeds (number of seeds):\n\n" + _grid(rows)
 
 
 def _ceiling(table: Table, dataset: str, metric: str) -> float:
@@ -162,62 +158,60 @@ def _ceiling(table: Table, dataset: str, metric: str) -> float:
     return max((value for value in found if math.isfinite(value)), default=math.nan)
 
 
-def _other_metrics(table: Table) -> str:
-    shown = [metric for metric in _OTHER_METRICS if table.has(metric)]
-    rows = [
-        [dataset, arm, *(_number(table.cells[arm, dataset].mean(metric)) for metric in shown)]
+def _by_cell(table: Table, shown: Callable[[Cell], dict[str, str]]) -> str:
+    """A line for each data set and arm that was run."""
+    return _grid(
+        {"data set": dataset, "arm": arm} | shown(table.cells[arm, dataset])
         for dataset in table.datasets
         for arm in table.arms
         if (arm, dataset) in table.cells
-    ]
-    if not shown:
+    )
+
+
+def _other_metrics(table: Table) -> str:
+    names = {metric: name for metric, name in _OTHER_METRICS.items() if table.has(metric)}
+    if not names:
         return ""
-    return "Other metrics, means over seeds:\n\n" + _grid(
-        ["data set", "arm", *(_OTHER_METRICS[name] for name in shown)], rows
+    return "Other metrics, means over seeds:\n\n" + _by_cell(
+        table, lambda cell: {name: _number(cell.mean(metric)) for metric, name in names.items()}
     )
 
 
 def _costs(table: Table) -> str:
-    rows = []
-    for dataset in table.datasets:
-        for arm in table.arms:
-            cell = table.cells.get((arm, dataset))
-            if cell is not None:
-                seconds = sum(run.seconds for run in cell.runs) / len(cell.runs)
-                counted = [
-                    cell.cost("calls"),
-                    cell.cost("judgments_asked", "judgments_served"),
-                    cell.cost("prompt_tokens", "completion_tokens"),
-                    cell.cost("rounds"),
-                    seconds,
-                ]
-                rows.append([dataset, arm, *map(_count, counted)])
     return (
         "Costs, means over seeds. Judgments are counted whether the language model or the store answered them; calls, "
         "tokens and seconds only as they were used, so a run that found answers in the store has fewer.\n\n"
-    ) + _grid(["data set", "arm", "calls", "judgments", "tokens", "rounds", "seconds"], rows)
+    ) + _by_cell(
+        table,
+        lambda cell: {
+            "calls": _count(cell.cost("calls")),
+            "judgments": _count(cell.cost("judgments_asked", "judgments_served")),
+            "tokens": _count(cell.cost("prompt_tokens", "completion_tokens")),
+            "rounds": _count(cell.cost("rounds")),
+            "seconds": _count(sum(run.seconds for run in cell.runs) / len(cell.runs)),
+        },
+    )
 
 
 def _tests(comparisons: list[Comparison]) -> str:
     if not comparisons:
         return ""
-    header = ["setting", "full against", "data sets", "seeds", "difference", "t", "p"]
     rows = [
-        [
-            _words(*comparison.setting),
-            comparison.other,
-            str(len(comparison.pairs)),
-            _range([pair.n_seeds for pair in comparison.pairs]),
-            f"{comparison.difference:+.3f}",
-            _number(comparison.t, 2),
-            _p(comparison.p),
-        ]
+        {
+            "setting": _words(*comparison.setting),
+            "full against": comparison.other,
+            "data sets": str(len(comparison.pairs)),
+            "seeds": _range([pair.n_seeds for pair in comparison.pairs]),
+            "difference": f"{comparison.difference:+.3f}",
+            "t": _number(comparison.t, 2),
+            "p": _p(comparison.p),
+        }
         for comparison in comparisons
     ]
     return (
         "### Tests\n\nOne-sided paired t-tests over the data sets of all tasks: is the mean F1 of the full arm "
         "greater, over the seeds that both have? F1 is one to one for a clustering, elsewhere of the best match.\n\n"
-    ) + _grid(header, rows)
+    ) + _grid(rows)
 
 
 def _appendix(runs: Sequence[Run], tables: Sequence[Table]) -> str:
@@ -229,22 +223,17 @@ def _appendix(runs: Sequence[Run], tables: Sequence[Table]) -> str:
     lines = ["### Where the numbers are from", ""]
     lines += [f"Folders below `{shown.as_posix()}`; those in braces begin with the seed."]
     for table in tables:
-        rows = [
-            [dataset, arm, _folders(table.cells[arm, dataset].runs, common)]
-            for dataset in table.datasets
-            for arm in table.arms
-            if (arm, dataset) in table.cells
-        ]
-        lines += ["", f"{_title(table.setting)}:", "", _grid(["data set", "arm", "runs"], rows)]
+        runs_of = _by_cell(table, lambda cell: {"runs": _folders(cell.runs, common)})
+        lines += ["", f"{_title(table.setting)}:", "", runs_of]
         if table.passed_over:
             lines += ["", f"Passed over, as there is a newer run: {_folders(table.passed_over, common)}."]
     oracle = [
-        [pair.dataset, name, _folders(cell.runs, common)]
+        {"data set": pair.dataset, "arm": name, "runs": _folders(cell.runs, common)}
         for pair in oracle_pairs(runs)
         for name, cell in ((BASELINE, pair.full), ("coordinate", pair.coordinate))
     ]
     if oracle:
-        lines += ["", "The search alone:", "", _grid(["data set", "arm", "runs"], oracle)]
+        lines += ["", "The search alone:", "", _grid(oracle)]
     commits = sorted({f"{run.commit[:10]}{' with changes' if run.dirty else ''}" for run in runs if run.commit})
     if commits:
         lines += ["", f"Made with the commits {', '.join(commits)}."]
@@ -297,7 +286,13 @@ def _range(values: Sequence[int]) -> str:
     return str(values[0]) if len(set(values)) == 1 else f"{min(values)} to {max(values)}"
 
 
-def _grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def _grid(rows: Iterable[dict[str, str]]) -> str:
+    """A table in Markdown, the keys of the rows its header."""
+    rows = list(rows)
+    return _lines(list(rows[0]), [list(row.values()) for row in rows])
+
+
+def _lines(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table in Markdown; what is no name is set to the right."""
     numeric = ["---:" if number and name not in _WORDY else "---" for number, name in enumerate(header)]
     lines = [header, numeric, *rows]
