@@ -1,9 +1,9 @@
 """Corpora of descriptions of Debian's packages, with what their maintainers said of them in sections and tags."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from benchmarks.goals.corpora import Corpus, Row, corpus_of, sampled
+from benchmarks.goals.corpora import Row, corpus
 from benchmarks.goals.fetch import descriptions
 from benchmarks.goals.formats import tags
 
@@ -20,15 +20,14 @@ _USES = {
 _INTERFACES = {"commandline": "command line", "graphical": "graphical"}
 
 
-def programs() -> Corpus:
+@corpus("programs", most=60)
+def programs() -> Iterator[Row]:
     """Descriptions of programs: what they are used for, and whether by commands or in windows."""
-    rows = []
     for package in descriptions():
         said = tags(package["Tag"])
         use, interface = _one(said, "use", _USES), _one(said, "interface", _INTERFACES)
         if use and interface and "program" in said.get("role", ()):
-            rows.append(Row(package["Description"], {"use": _USES[use], "interface": _INTERFACES[interface]}))
-    return corpus_of("programs", sampled(rows, lambda row: tuple(row.labels.values()), 60), crossed=True)
+            yield Row(package["Description"], {"use": _USES[use], "interface": _INTERFACES[interface]})
 
 
 def _one(said: dict[str, set[str]], facet: str, allowed: Iterable[str]) -> str | None:
@@ -39,20 +38,19 @@ def _one(said: dict[str, set[str]], facet: str, allowed: Iterable[str]) -> str |
 _SUBJECTS = {"sound": "sound", "graphics": "graphics", "net": "networking", "math": "mathematics"}
 
 
-def package_roles() -> Corpus:
+@corpus("package-roles", most=55)
+def package_roles() -> Iterator[Row]:
     """Descriptions of packages: what kind of package it is, and the subject of the programs of the same source."""
     sources = defaultdict(list)
     for package in descriptions():
         sources[(package["Source"] or package["Package"]).split()[0]].append(package)
-    rows = []
     for packages in sources.values():
         subjects = Counter(package["Section"] for package in packages if package["Section"] in _SUBJECTS)
         for package in packages:
             role = role_of(package)
             if subjects and role:
                 subject = _SUBJECTS[min(subjects, key=lambda section: (-subjects[section], section))]
-                rows.append(Row(package["Description"], {"role": role, "subject": subject}))
-    return corpus_of("package-roles", sampled(rows, lambda row: tuple(row.labels.values()), 55), crossed=True)
+                yield Row(package["Description"], {"role": role, "subject": subject})
 
 
 def role_of(package: dict[str, str]) -> str | None:
@@ -74,14 +72,12 @@ _SECTIONS = (
 )  # fmt: skip
 
 
-def sections() -> Corpus:
+@corpus("sections", most=75, by="section")
+def sections() -> Iterator[Row]:
     """Descriptions of packages of 25 sections of Debian."""
-    rows = [
-        Row(package["Description"], {"section": package["Section"]})
-        for package in descriptions()
-        if package["Section"] in _SECTIONS and not package["Package"].endswith(("-doc", "-dev"))
-    ]
-    return corpus_of("sections", sampled(rows, lambda row: row.labels["section"], 75))
+    for package in descriptions():
+        if package["Section"] in _SECTIONS and not package["Package"].endswith(("-doc", "-dev")):
+            yield Row(package["Description"], {"section": package["Section"]})
 
 
 _FIELDS = (
@@ -94,29 +90,20 @@ _DATA = (
 )  # fmt: skip
 
 
-def fields() -> Corpus:
+@corpus("fields", most=90, by="field")
+def fields() -> Iterator[Row]:
     """Descriptions of packages for 15 fields of knowledge."""
-    return _tagged("fields", "field", _FIELDS, 90)
+    return _tagged("field", _FIELDS)
 
 
-def kinds_of_data() -> Corpus:
+@corpus("kinds-of-data", most=90, by="works-with")
+def kinds_of_data() -> Iterator[Row]:
     """Descriptions of packages that work with one of 17 kinds of data."""
-    return _tagged("kinds-of-data", "works-with", _DATA, 90)
+    return _tagged("works-with", _DATA)
 
 
-def _tagged(name: str, facet: str, allowed: Iterable[str], most: int) -> Corpus:
-    rows = []
+def _tagged(facet: str, allowed: Iterable[str]) -> Iterator[Row]:
     for package in descriptions():
         said = _one(tags(package["Tag"]), facet, allowed)
         if said:
-            rows.append(Row(package["Description"], {facet: said}))
-    return corpus_of(name, sampled(rows, lambda row: row.labels[facet], most))
-
-
-LOADERS = {
-    "programs": programs,
-    "package-roles": package_roles,
-    "sections": sections,
-    "fields": fields,
-    "kinds-of-data": kinds_of_data,
-}
+            yield Row(package["Description"], {facet: said})

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.goals import sources
-from benchmarks.goals.corpora import Corpus, Row, corpus_of, sampled
+from benchmarks.goals.corpora import Row, corpus
 from benchmarks.goals.fetch import debian
 from benchmarks.goals.formats import manual_page
 
@@ -23,17 +23,15 @@ _LINES = 24
 _MOST_EXCERPTS = 12
 
 
-def code() -> Corpus:
+@corpus("code", most=40, least_words=30)
+def code() -> Iterator[Row]:
     """Excerpts of libraries in six programming languages that do one of five tasks."""
-    rows = []
     for task, languages in sources.CODE.items():
         for language, packages in languages.items():
             for package in packages:
                 for path in _files(package, _ENDINGS[language]):
                     for excerpt in excerpts(path.read_text(encoding="utf-8", errors="replace")):
-                        rows.append(Row(excerpt, {"language": language, "task": task}))
-    chosen = sampled(rows, lambda row: tuple(row.labels.values()), 40, least_words=30)
-    return corpus_of("code", chosen, crossed=True)
+                        yield Row(excerpt, {"language": language, "task": task})
 
 
 def _files(package: str, endings: tuple[str, ...]) -> Iterator[Path]:
@@ -62,10 +60,11 @@ def _is_code(line: str) -> bool:
     return bool(line.strip()) and not re.match(r"\s*(#|//|/?\*|<\?php|\"\"\"|'use strict'|=\w+)", line)
 
 
-def documents() -> Corpus:
+@corpus("documents", most=150, by="kind", least_words=20)
+def documents() -> Iterator[Row]:
     """Beginnings of files that packages hold, by the kind of document."""
-    rows = [row for package in (*sources.ASKING, *sorted(sources.CODE_PACKAGES)) for row in _documents(package)]
-    return corpus_of("documents", sampled(rows, lambda row: row.labels["kind"], 150, least_words=20))
+    for package in (*sources.ASKING, *sorted(sources.CODE_PACKAGES)):
+        yield from _documents(package)
 
 
 def _documents(package: str) -> Iterator[Row]:
@@ -92,6 +91,3 @@ _KINDS = {
 def _read(path: Path) -> str:
     content = path.read_bytes()
     return (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8", "replace")
-
-
-LOADERS = {"code": code, "documents": documents}

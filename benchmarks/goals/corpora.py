@@ -82,19 +82,32 @@ def cut(text: str, words: int = MOST_WORDS) -> str:
     return match.group() if match else text
 
 
+def corpus(
+    name: str, *, most: int, by: str | None = None, least_words: int = LEAST_WORDS
+) -> Callable[[Callable[[], Iterable[Row]]], Callable[[], Iterable[Row]]]:
+    """Makes a corpus of a function that gives rows: a sample with at most `most` of each label on the axis `by`, or,
+    for crossed axes, of each combination of labels.
+    """
+
+    def cell(row: Row) -> Hashable:
+        return tuple(row.labels.values()) if by is None else row.labels[by]
+
+    def register(rows: Callable[[], Iterable[Row]]) -> Callable[[], Iterable[Row]]:
+        LOADERS[name] = lambda: corpus_of(
+            name, sampled(rows(), cell, most, least_words=least_words), crossed=by is None
+        )
+        return rows
+
+    return register
+
+
 def load(name: str) -> Corpus:
     """A corpus by name. Raises `SuiteError` for an unknown one, and if its files were not fetched."""
-    loaders = _loaders()
-    if name not in loaders:
-        raise SuiteError(f"got the corpus {name!r}, expected one of {', '.join(sorted(loaders))}")
-    return loaders[name]()
+    from benchmarks.goals import archive, code, pages, quotes, speech  # noqa: F401 (they fill `LOADERS`)
+
+    if name not in LOADERS:
+        raise SuiteError(f"got the corpus {name!r}, expected one of {', '.join(sorted(LOADERS))}")
+    return LOADERS[name]()
 
 
-def names() -> list[str]:
-    return list(_loaders())
-
-
-def _loaders() -> dict[str, Callable[[], Corpus]]:
-    from benchmarks.goals import archive, code, pages, quotes, speech
-
-    return {**pages.LOADERS, **quotes.LOADERS, **archive.LOADERS, **code.LOADERS, **speech.LOADERS}
+LOADERS: dict[str, Callable[[], Corpus]] = {}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.goals import sources
-from benchmarks.goals.corpora import Corpus, Row, corpus_of, sampled
+from benchmarks.goals.corpora import Row, corpus
 from benchmarks.goals.fetch import debian, python
 from benchmarks.goals.formats import described, manual_page, stanzas, translations
 
@@ -15,18 +15,16 @@ _MANUALS = {"de": "German", "es": "Spanish", "fr": "French", "pl": "Polish"}
 _SECTIONS = {"man1": "command", "man4": "device", "man5": "file format", "man7": "overview"}
 
 
-def manuals() -> Corpus:
+@corpus("manuals", most=60, least_words=30)
+def manuals() -> Iterator[Row]:
     """Manual pages of four languages about commands, devices, file formats, and conventions of the system."""
-    rows = []
     for language, spoken in _MANUALS.items():
         root = debian(f"manpages-{language}") / "usr/share/man" / language
         for section, kind in _SECTIONS.items():
             for path in sorted((root / section).glob("*.gz")):
                 if not path.is_symlink():
                     page = manual_page(gzip.decompress(path.read_bytes()).decode("utf-8", "replace"))
-                    rows.append(Row(page, {"language": spoken, "kind": kind}))
-    chosen = sampled(rows, lambda row: tuple(row.labels.values()), 60, least_words=30)
-    return corpus_of("manuals", chosen, crossed=True)
+                    yield Row(page, {"language": spoken, "kind": kind})
 
 
 # The parts of Django and Sphinx whose messages are of one matter each.
@@ -38,17 +36,15 @@ _PARTS = {
 }
 
 
-def catalogues() -> Corpus:
+@corpus("catalogues", most=60, least_words=4)
+def catalogues() -> Iterator[Row]:
     """Translated messages of four parts of two programs."""
-    rows = []
     for part, places in _PARTS.items():
         for package, folder in places:
             for code, language in LANGUAGES.items():
                 for path in sorted((python(package) / folder / "locale" / code / "LC_MESSAGES").glob("*.po")):
                     for _, message in translations(path.read_text(encoding="utf-8")):
-                        rows.append(Row(message, {"language": language, "part": part}))
-    chosen = sampled(rows, lambda row: tuple(row.labels.values()), 60, least_words=4)
-    return corpus_of("catalogues", chosen, crossed=True)
+                        yield Row(message, {"language": language, "part": part})
 
 
 # How Debian asks, by the type that the package gave its template.
@@ -63,11 +59,11 @@ _FORMS = {
 }
 
 
-def dialogues() -> Corpus:
+@corpus("install-dialogues", most=60)
+def dialogues() -> Iterator[Row]:
     """What Debian's packages ask and say while they are installed, in four languages."""
-    rows = [row for package in sources.ASKING for row in asked(debian(package) / "DEBIAN/templates")]
-    chosen = sampled(rows, lambda row: tuple(row.labels.values()), 60)
-    return corpus_of("install-dialogues", chosen, crossed=True)
+    for package in sources.ASKING:
+        yield from asked(debian(package) / "DEBIAN/templates")
 
 
 def asked(templates: Path) -> Iterator[Row]:
@@ -80,6 +76,3 @@ def asked(templates: Path) -> Iterator[Row]:
             text = fields.get(f"Description-{code}.UTF-8")
             if form and text:
                 yield Row(re.sub(r"\n\n+", "\n", described(text)), {"language": language, "form": form})
-
-
-LOADERS = {"manuals": manuals, "catalogues": catalogues, "install-dialogues": dialogues}

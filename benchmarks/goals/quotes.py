@@ -1,17 +1,14 @@
 """Corpora of sayings and talk: fortune cookies and dialogues of a chatterbot."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.commands import read_yaml
-from benchmarks.goals.corpora import Corpus, Row, corpus_of, sampled
+from benchmarks.goals.corpora import Row, corpus
 from benchmarks.goals.fetch import debian, python
 from benchmarks.goals.formats import fortunes
 
-_COOKIES = {
-    "English": ("fortunes", ""),
-    "Spanish": ("fortunes-es", "es"),
-    "Russian": ("fortunes-ru", "ru"),
-}
+_COOKIES = {"English": ("fortunes", ""), "Spanish": ("fortunes-es", "es"), "Russian": ("fortunes-ru", "ru")}
 _THEMES = {
     "computers": {
         "English": ("computers", "linux"),
@@ -24,16 +21,15 @@ _THEMES = {
 }
 
 
-def cookies() -> Corpus:
+@corpus("cookies", most=80)
+def cookies() -> Iterator[Row]:
     """Fortune cookies of three languages on four themes."""
-    rows = []
     for theme, files in _THEMES.items():
         for language, names in files.items():
             package, folder = _COOKIES[language]
             for name in names:
                 for cookie in _read(package, folder, name):
-                    rows.append(Row(cookie, {"language": language, "theme": theme}))
-    return corpus_of("cookies", sampled(rows, lambda row: tuple(row.labels.values()), 80), crossed=True)
+                    yield Row(cookie, {"language": language, "theme": theme})
 
 
 _FORMS = {
@@ -45,15 +41,13 @@ _FORMS = {
 }
 
 
-def german_forms() -> Corpus:
+@corpus("german-forms", most=150, by="form")
+def german_forms() -> Iterator[Row]:
     """German fortune cookies by their form."""
-    rows = [
-        Row(cookie, {"form": form})
-        for form, names in _FORMS.items()
-        for name in names
-        for cookie in _read("fortunes-de", "de", name)
-    ]
-    return corpus_of("german-forms", sampled(rows, lambda row: row.labels["form"], 150))
+    for form, names in _FORMS.items():
+        for name in names:
+            for cookie in _read("fortunes-de", "de", name):
+                yield Row(cookie, {"form": form})
 
 
 _ENGLISH = (
@@ -62,13 +56,13 @@ _ENGLISH = (
 )  # fmt: skip
 
 
-def english_cookies() -> Corpus:
+@corpus("english-cookies", most=90, by="theme")
+def english_cookies() -> Iterator[Row]:
     """English fortune cookies of twenty files."""
-    rows = []
     for name in _ENGLISH:
         package = "fortunes-min" if name == "riddles" else "fortunes"
-        rows += [Row(cookie, {"theme": name}) for cookie in _read(package, "", name)]
-    return corpus_of("english-cookies", sampled(rows, lambda row: row.labels["theme"], 90))
+        for cookie in _read(package, "", name):
+            yield Row(cookie, {"theme": name})
 
 
 def _read(package: str, folder: str, name: str) -> list[str]:
@@ -82,20 +76,16 @@ _SPOKEN = ("english", "italian", "persian", "ukrainian")
 _SUBJECTS = ("emotion", "food", "literature", "money", "movies", "psychology", "science", "sports")
 
 
-def chat() -> Corpus:
+@corpus("chat", most=45)
+def chat() -> Iterator[Row]:
     """Exchanges with a chatterbot: two lines in one of four languages on one of eight subjects."""
-    rows = []
     for language in _SPOKEN:
         for subject in _SUBJECTS:
             path = python("chatterbot-corpus") / "chatterbot_corpus/data" / language / f"{subject}.yml"
             for turns in exchanges(path):
-                rows.append(Row("\n".join(turns[:2]), {"language": language.capitalize(), "subject": subject}))
-    return corpus_of("chat", sampled(rows, lambda row: tuple(row.labels.values()), 45), crossed=True)
+                yield Row("\n".join(turns[:2]), {"language": language.capitalize(), "subject": subject})
 
 
 def exchanges(path: Path) -> list[list[str]]:
     """The conversations of a file of the chatterbot corpus."""
     return [[str(turn) for turn in turns] for turns in read_yaml(path)["conversations"]]
-
-
-LOADERS = {"cookies": cookies, "german-forms": german_forms, "english-cookies": english_cookies, "chat": chat}

