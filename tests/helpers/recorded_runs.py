@@ -16,6 +16,7 @@ import numpy as np
 import nlparam
 from nlparam.corpus.datasets import load_dataset
 from nlparam.errors import LanguageModelError
+from nlparam.language.embed import SentenceTransformerEmbedder
 from nlparam.lm.base import AbstractLanguageModel
 from nlparam.lm.scripted import ScriptedModel
 from nlparam.lm.store import Store
@@ -135,9 +136,8 @@ def _record(folder: Path) -> None:
     with Store(path) as store:
         for kind in KINDS:
             export(store, RECORDED / f"{kind}.parquet", what=kind)
-    (RECORDED / "expected.json").write_text(
-        json.dumps({"identity": lm.identity, "found": found}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+    recorded = {"identity": lm.identity, "embedder": SentenceTransformerEmbedder(None).identity, "found": found}
+    (RECORDED / "expected.json").write_text(json.dumps(recorded, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
