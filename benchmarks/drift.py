@@ -31,18 +31,11 @@ def measure(
 ) -> dict[str, Any]:
     """The figures, of the worst set; `drift_sets` has them for each."""
     sets = {name: simulate(load(name, data), n_draws, n_judged, seed) for name in ("agnews", "bbc")}
-
-    def worst(key: str, choose) -> float:
-        return choose(figures[key] for figures in sets.values())
-
+    worst = {"interval_coverage": ("coverage", min), "false_claims": ("false_claims", max), "found": ("found", min)}
+    worst |= {"head_coverage": ("head_coverage", min), "head_false_claims": ("head_false_claims", max)}
     return {
-        "drift_interval_coverage": worst("coverage", min),
-        "drift_false_claims": worst("false_claims", max),
-        "drift_found": worst("found", min),
-        "drift_head_coverage": worst("head_coverage", min),
-        "drift_head_false_claims": worst("head_false_claims", max),
-        "drift_sets": sets,
-    }
+        f"drift_{name}": choose(figures[key] for figures in sets.values()) for name, (key, choose) in worst.items()
+    } | {"drift_sets": sets}
 
 
 def simulate(recorded: Recording, n_draws: int, n_judged: int, seed: int) -> dict[str, float]:

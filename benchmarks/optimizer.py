@@ -14,10 +14,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
+from benchmarks import plain
 from benchmarks.commands import DATA, command, read_rows
 from benchmarks.scaling import measure_sizes
+from nlparam.language.embed import SentenceTransformerEmbedder, embed_corpus
+from nlparam.lm.store import Store
+from nlparam.models import Clustering, TimeSeries, TimeSeriesData
+from nlparam.numerics.core.quantities import without_predicate
+from nlparam.numerics.core.relax import relax
 
 SEEDS = (0, 1, 2)
 TARGET = 7.1028  # the loss of the relaxed series at which the paper's code arrived
@@ -27,8 +35,6 @@ def measure_all(
     data: Path = DATA, scaling: Annotated[str, "sizes, or nothing to leave it out"] = "10000,100000,1000000"
 ) -> dict[str, Any]:
     """Relaxation, weights and swaps on the paper's objectives."""
-    import jax
-
     results: dict[str, Any] = {
         "device": str(jax.devices()[0].device_kind),
         "backend": jax.default_backend(),
@@ -57,13 +63,6 @@ def measure_all(
 
 def series_relaxation(embeddings, steps) -> dict[str, Any]:
     """Joint L-BFGS on the directions and the weights of a time series, one restart."""
-    import jax
-    import jax.numpy as jnp
-
-    from benchmarks import plain
-    from nlparam.models import TimeSeries
-    from nlparam.numerics.core.relax import relax
-
     model, placed = TimeSeries(3, parity=True), jnp.asarray(embeddings)
 
     def run(seed, **options):
@@ -87,13 +86,6 @@ def series_relaxation(embeddings, steps) -> dict[str, Any]:
 
 def series_weights(gold, steps) -> dict[str, Any]:
     """Weights on three gold 0/1 columns, and 500 refits with another third column."""
-    import jax
-    import jax.numpy as jnp
-
-    from benchmarks import plain
-    from nlparam.models import TimeSeries
-    from nlparam.numerics.core.quantities import without_predicate
-
     columns = jnp.asarray(gold[:, :3], jnp.float32)
     model = TimeSeries(3, parity=True).specialise(columns)
     fit = jax.jit(lambda columns: model.fit_weights(columns, steps))
@@ -138,13 +130,6 @@ def series_weights(gold, steps) -> dict[str, Any]:
 
 def clustering_relaxation(embeddings) -> dict[str, Any]:
     """L-BFGS on the directions of a clustering: one quick restart, and the eight of a fit."""
-    import jax
-    import jax.numpy as jnp
-
-    from benchmarks import plain
-    from nlparam.models import Clustering
-    from nlparam.numerics.core.relax import relax
-
     model, placed = Clustering(4), jnp.asarray(embeddings)
 
     def quick(seed):
@@ -174,8 +159,6 @@ def clustering_relaxation(embeddings) -> dict[str, Any]:
 
 def _timed(run: Callable[[int], Any]) -> tuple[list[float], float, list[Any]]:
     """Seconds of each seed after compilation, seconds of compilation, and what each seed gave."""
-    import jax
-
     start = time.perf_counter()
     jax.block_until_ready(run(SEEDS[0]))
     first = time.perf_counter() - start
@@ -197,10 +180,6 @@ def _best(run: Callable[[], Any], repeats: int = 2) -> float:
 
 
 def _series(data: Path):
-    import jax.numpy as jnp
-
-    from nlparam.models import TimeSeriesData
-
     rows = sorted(read_rows(data / "time_series" / "topics"), key=lambda row: row["time"])
     gold = np.asarray([row["denotation"] for row in rows], np.float32)
     steps = TimeSeriesData(jnp.arange(len(rows)), jnp.ones(len(rows) - 1))
@@ -208,9 +187,6 @@ def _series(data: Path):
 
 
 def _embeddings(texts: list[str]) -> np.ndarray:
-    from nlparam.language.embed import SentenceTransformerEmbedder, embed_corpus
-    from nlparam.lm.store import Store
-
     with Store() as store:
         return embed_corpus(texts, SentenceTransformerEmbedder(), store)
 

@@ -11,13 +11,31 @@ and dark, for the documentation.
 """
 
 import argparse
+import contextlib
+import importlib.util
 import json
 import random
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from nlparam.comparing.records import OUTCOMES as FATES
+from nlparam.comparing.records import Estimate, Finding, Group, Units
+from nlparam.comparing.result import Comparison
+from nlparam.corpus.corpus import Corpus
+from nlparam.fitting.records import RESULTS, Agreement, TraceEntry
+from nlparam.fitting.result import Fit
+from nlparam.models import Clustering
+from nlparam.results.records import Judgment
+from nlparam.runtime.costs import Costs
+from nlparam.taxonomies.records import OUTCOMES, ROOT, STOPS, Node
+from nlparam.taxonomies.result import Taxonomy
 
 SIZES = (1_000, 10_000, 100_000)
 N_PREDICATES = 10
@@ -66,17 +84,26 @@ def measure(n_texts: int) -> list[dict[str, Any]]:
     return measured
 
 
+@contextlib.contextmanager
+def chromium() -> Iterator[Any]:
+    """A headless browser for the block; `None` if there is none, or no Playwright to drive it."""
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    if found is None or importlib.util.find_spec("playwright") is None:
+        yield None
+        return
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=found, args=FLAGS)
+        yield browser
+        browser.close()
+
+
 def opened(path: Path) -> dict[str, float]:
     """Seconds until a page can be used, until a search is answered, and until every chart is drawn."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        return {}
-    if chromium is None:
-        return {}
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=FLAGS)
+    with chromium() as browser:
+        if browser is None:
+            return {}
         # The first page of a browser also pays for its start.
         browser.new_page().goto("about:blank")
         page = browser.new_page(viewport={"width": 1100, "height": 900})
@@ -99,7 +126,6 @@ def opened(path: Path) -> dict[str, float]:
         )
         while not (answered := page.evaluate("window.answered ? window.answered - window.asked : 0")):
             page.wait_for_timeout(20)
-        browser.close()
     return {
         "interactive_seconds": round(timing["domContentLoadedEventEnd"] / 1000, 2),
         "usable_seconds": round(usable, 2),
@@ -113,11 +139,7 @@ def screenshots(folders: list[Path], out: Path) -> list[str]:
     from io import BytesIO
 
     from PIL import Image
-    from playwright.sync_api import sync_playwright
 
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        raise SystemExit("there is no Chromium: make browser")
     out.mkdir(parents=True, exist_ok=True)
     made = []
 
@@ -126,8 +148,9 @@ def screenshots(folders: list[Path], out: Path) -> list[str]:
         image.save(out / f"{name}.png", optimize=True)
         made.append(f"{name}.png")
 
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=FLAGS)
+    with chromium() as browser:
+        if browser is None:
+            raise SystemExit("there is no Chromium, or no Playwright: make browser, and the extra dev")
         for folder in folders:
             for scheme in ("light", "dark"):
                 page = browser.new_page(color_scheme=scheme, viewport={"width": 1000, "height": 760})
@@ -146,7 +169,6 @@ def screenshots(folders: list[Path], out: Path) -> list[str]:
                     page.evaluate("document.getElementById('texts').scrollIntoView()")
                     keep(f"{folder.name}-texts", page.screenshot())
                 page.close()
-        browser.close()
     return made
 
 
@@ -158,16 +180,6 @@ def synthetic_texts(n_texts: int) -> list[str]:
 
 def synthetic_fit(texts: list[str]) -> Any:
     """A clustering with random denotations, of which 60 per predicate were judged."""
-    import jax.numpy as jnp
-    import numpy as np
-
-    from nlparam.corpus.corpus import Corpus
-    from nlparam.fitting.records import RESULTS, Agreement, TraceEntry
-    from nlparam.fitting.result import Fit
-    from nlparam.models import Clustering
-    from nlparam.results.records import Judgment
-    from nlparam.runtime.costs import Costs
-
     rng = np.random.default_rng(0)
     corpus, model = Corpus.from_texts(texts), Clustering(N_PREDICATES)
     predicates = [f"is about {WORDS.split()[17 + k]}" for k in range(N_PREDICATES)]
@@ -202,13 +214,6 @@ def synthetic_fit(texts: list[str]) -> Any:
 
 def synthetic_taxonomy(texts: list[str]) -> Any:
     """A tree of five by five predicates over texts of a year, whose shares over time are shown."""
-    import numpy as np
-
-    from nlparam.corpus.corpus import Corpus
-    from nlparam.runtime.costs import Costs
-    from nlparam.taxonomies.records import OUTCOMES, ROOT, STOPS, Node
-    from nlparam.taxonomies.result import Taxonomy
-
     rng, nodes = np.random.default_rng(0), {}
     corpus = Corpus.from_texts(texts)
 
@@ -245,16 +250,9 @@ def synthetic_taxonomy(texts: list[str]) -> Any:
 
 def synthetic_comparison(texts: list[str]) -> Any:
     """Two groups, of which 400 texts were judged for each of twenty predicates."""
-    import numpy as np
-
-    from nlparam.comparing.records import OUTCOMES, Estimate, Finding, Group, Units
-    from nlparam.comparing.result import Comparison
-    from nlparam.corpus.corpus import Corpus
-    from nlparam.runtime.costs import Costs
-
     rng = np.random.default_rng(0)
     corpus = Corpus.from_texts(texts)
-    n_texts, half = len(corpus), len(corpus) // 2
+    n_texts, half, rows = len(corpus), len(corpus) // 2, np.arange(len(corpus))
     judgments = np.full((n_texts, 2 * N_PREDICATES), np.nan)
     judged = rng.choice(n_texts, min(400, n_texts), replace=False)
     judgments[judged] = rng.uniform(size=(len(judged), 2 * N_PREDICATES))
@@ -263,16 +261,11 @@ def synthetic_comparison(texts: list[str]) -> Any:
         groups=[Group(name, half, half, half // 2, half // 2, half // 2) for name in ("before", "after")],
         goal="what the text is about",
         findings=[
-            Finding(f"mentions {k}", OUTCOMES.claimed, "It differs.", "after", crude=estimate, p_adjusted=1e-5)
+            Finding(f"mentions {k}", FATES.claimed, "It differs.", "after", crude=estimate, p_adjusted=1e-5)
             for k in range(2 * N_PREDICATES)
         ],
         corpus=corpus,
-        units=Units(
-            np.arange(n_texts),
-            (np.arange(n_texts) >= half).astype(int),
-            np.zeros(n_texts, bool),
-            np.ones(n_texts, bool),
-        ),
+        units=Units(rows, (rows >= half).astype(int), rows < 0, rows >= 0),
         judgments=judgments,
         covariates=(),
         confidence=0.95,

@@ -19,9 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.metrics import adjusted_mutual_info_score
 
+import nlparam
 from benchmarks.commands import DATA, read_results, read_rows
+from nlparam.cli.taxonomy import tree_lines
 from nlparam.corpus.datasets import load_dataset
+from nlparam.taxonomies.result import Taxonomy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,8 +103,6 @@ def main() -> None:
 
 def grow(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """Grows, saves and measures one tree."""
-    import nlparam
-
     corpus = CORPORA[name]
     loaded = corpus.load(arguments.data)
     began = time.perf_counter()
@@ -145,8 +147,6 @@ def grow(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
 
 def agree(tree: Any, labels: list[str], depth: int) -> dict[str, float]:
     """Purity (every node named by its most frequent label) and adjusted mutual information of a level with labels."""
-    from sklearn.metrics import adjusted_mutual_info_score
-
     assigned = np.asarray([node or "" for node in tree.assignments(depth)])
     told = np.asarray(labels)
     right = sum(Counter(told[assigned == node].tolist()).most_common(1)[0][1] for node in np.unique(assigned))
@@ -165,8 +165,6 @@ def agreement(tree: Any) -> list[float]:
 
 def page(results: dict[str, dict[str, Any]], out: Path) -> str:
     """The page of the documentation: a table of all trees, then each tree as the command prints it."""
-    from nlparam.taxonomies.result import Taxonomy
-
     head = [
         "# Gallery of taxonomies",
         "",
@@ -194,9 +192,6 @@ def page(results: dict[str, dict[str, Any]], out: Path) -> str:
 
 
 def _section(name: str, result: dict[str, Any], out: Path) -> list[str]:
-    from nlparam.cli.taxonomy import tree_lines
-    from nlparam.taxonomies.result import Taxonomy
-
     corpus, tree = CORPORA[name], Taxonomy.load(out / name)
     lines = ["", f"## {corpus.title}", "", f'{corpus.about} The goal: "{corpus.goal}".', ""]
     if "level_1_purity" in result:

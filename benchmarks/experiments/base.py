@@ -13,6 +13,10 @@ from nlparam.runtime.costs import Costs
 Task = Literal["clustering", "time_series", "classification"]
 
 
+class DataError(ValueError):
+    """A data set is unknown or absent, its files are not as described, or it cannot be had in the form asked for."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Dataset:
     """Texts, what a model needs to know of each, and the truth where it is known.

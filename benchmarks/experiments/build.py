@@ -2,21 +2,31 @@
 
 import dataclasses
 import inspect
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import pydantic
 
+from benchmarks.experiments.arms import ARMS
 from benchmarks.experiments.base import AbstractArm, Dataset, Problem
 from benchmarks.experiments.data import load
 from benchmarks.experiments.schema import Config, ConfigError, EmbedderSection, ModelSection, explained
+from benchmarks.experiments.scripted import HashedEmbedder, scripted_model
+from nlparam import models
+from nlparam.corpus.labels import class_labels
+from nlparam.denotation.cascade import Cascade
+from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder
+from nlparam.lm import load_language_model
+from nlparam.lm.base import AbstractLanguageModel
+from nlparam.numerics.core.model import AbstractPredicateModel
+from nlparam.runtime.budget import Budget, load_price
+from nlparam.runtime.progress import Progress
 
-if TYPE_CHECKING:
-    from nlparam.denotation.cascade import Cascade
-    from nlparam.language.embed import AbstractEmbedder
-    from nlparam.lm.base import AbstractLanguageModel
-    from nlparam.numerics.core.model import AbstractPredicateModel
-    from nlparam.runtime.budget import Budget
+_MODELS = {
+    "clustering": models.Clustering,
+    "time_series": models.TimeSeries,
+    "classification": models.Classification,
+    "difference": models.Difference,
+}
 
 
 class Built(NamedTuple):
@@ -26,15 +36,13 @@ class Built(NamedTuple):
     arm: AbstractArm
 
 
-def build(config: Config, *, arms: Mapping[str, type[AbstractArm]] | None = None) -> Built:
+def build(config: Config) -> Built:
     """Reads the data set and makes the model, the settings and the arm. No language model is loaded.
-
-    **Arguments:** `arms`, by name; by default all there are.
 
     **Raises:** `ConfigError` for an unknown arm, a field that an arm or a model does not have, or a model that does not
     fit the data set; `DataError` if the data set cannot be read.
     """
-    arm = build_arm(config, arms=arms)
+    arm = build_arm(config)
     dataset = build_dataset(config)
     problem = Problem(dataset, build_model(config.model, dataset), build_settings(config))
     return Built(problem, arm)
@@ -52,19 +60,11 @@ def build_dataset(config: Config) -> Dataset:
     return dataset if section.label is None else dataclasses.replace(dataset, name=section.label)
 
 
-def build_model(section: ModelSection, dataset: Dataset) -> "AbstractPredicateModel":
+def build_model(section: ModelSection, dataset: Dataset) -> AbstractPredicateModel:
     """The model for a data set, with K of the set unless the configuration says another.
 
     Raises `ConfigError` for a model of another task, and for a field that the model does not have.
     """
-    from nlparam import models
-
-    kinds = {
-        "clustering": models.Clustering,
-        "time_series": models.TimeSeries,
-        "classification": models.Classification,
-        "difference": models.Difference,
-    }
     name = dataset.task if section.name == "auto" else section.name
     # Two groups of texts are a classification of two classes, as far as the data go.
     task = "classification" if name == "difference" else name
@@ -77,28 +77,24 @@ def build_model(section: ModelSection, dataset: Dataset) -> "AbstractPredicateMo
     given = {key: value for key, value in section.model_dump(exclude={"name"}).items() if value is not None}
     given.setdefault("n_predicates", dataset.k)
     if name == "classification":
-        from nlparam.corpus.labels import class_labels
-
         given["n_classes"] = len(class_labels(dataset.data, len(dataset.texts)).names)
-    fields = [field.name for field in dataclasses.fields(kinds[name])]
+    fields = [field.name for field in dataclasses.fields(_MODELS[name])]
     unknown = sorted(given.keys() - set(fields))
     if unknown:
         settable = ", ".join(field for field in fields if field in ModelSection.model_fields)
         raise ConfigError(f"a {_words(name)} has no {', '.join(unknown)}, expected some of {settable}")
-    return kinds[name](**given)
+    return _MODELS[name](**given)
 
 
-def build_arm(config: Config, *, arms: Mapping[str, type[AbstractArm]] | None = None) -> AbstractArm:
+def build_arm(config: Config) -> AbstractArm:
     """The arm, with its fields as the configuration says.
 
     Raises `ConfigError` for an unknown arm, and for a field that the arm does not have or that is of another type.
     """
-    if arms is None:
-        from benchmarks.experiments.arms import ARMS as arms
     name, options = config.arm.name, config.arm.options
-    if name not in arms:
-        raise ConfigError(f"there is no arm {name!r}, expected one of {', '.join(sorted(arms))}")
-    kind = arms[name]
+    if name not in ARMS:
+        raise ConfigError(f"there is no arm {name!r}, expected one of {', '.join(sorted(ARMS))}")
+    kind = ARMS[name]
     fields = list(inspect.signature(kind).parameters)
     unknown = sorted(options.keys() - set(fields))
     if unknown:
@@ -114,8 +110,6 @@ def build_arm(config: Config, *, arms: Mapping[str, type[AbstractArm]] | None = 
 
 def build_settings(config: Config) -> dict[str, Any]:
     """The arguments of `nlparam.fit` by name; what is left to `fit` is not among them."""
-    from nlparam.runtime.progress import Progress
-
     settings: dict[str, Any] = {
         "lm": _language_model(config),
         "embedder": _embedder(config.embedder),
@@ -125,14 +119,9 @@ def build_settings(config: Config) -> dict[str, Any]:
         "seed": config.seed,
         "progress": Progress(config.progress),
     }
-    optional = {
-        "judge": _cascade(config),
-        "calibration": config.judge.calibration,
-        "budget": _budget(config),
-        "store": config.store,
-        "proposer": config.proposer,
-        "representation": None if config.representation == "auto" else config.representation,
-    }
+    optional = {"judge": _cascade(config), "calibration": config.judge.calibration, "budget": _budget(config)}
+    optional |= {"store": config.store, "proposer": config.proposer}
+    optional["representation"] = None if config.representation == "auto" else config.representation
     return settings | {name: value for name, value in optional.items() if value is not None}
 
 
@@ -143,53 +132,36 @@ def search_options(config: Config) -> dict[str, Any]:
     return {name: None if value == "all" else value for name, value in given.items() if value is not None}
 
 
-def _language_model(config: Config) -> "str | AbstractLanguageModel":
+def _language_model(config: Config) -> str | AbstractLanguageModel:
     if config.lm.name == "scripted":
-        from benchmarks.experiments.scripted import scripted_model
-
         return scripted_model()
     return config.lm.name if config.lm.model is None else f"{config.lm.name}#{config.lm.model}"
 
 
-def _embedder(section: EmbedderSection) -> "str | AbstractEmbedder":
+def _embedder(section: EmbedderSection) -> str | AbstractEmbedder:
     if section.name == "hashed":
         if section.instruction is not None:
             raise ConfigError("the embedder hashed follows no instruction, expected embedder.instruction=null")
-        from benchmarks.experiments.scripted import HashedEmbedder
-
         return HashedEmbedder()
     if section.instruction is not None:
-        from nlparam.language.embed import SentenceTransformerEmbedder
-
         return SentenceTransformerEmbedder(section.name, instruction=section.instruction)
     return section.name
 
 
-def _cascade(config: Config) -> "Cascade | None":
-    from nlparam.denotation.cascade import Cascade
-
+def _cascade(config: Config) -> Cascade | None:
     section = config.judge
     if not section.cascade:
         return None
-    return Cascade(
-        target_recall=section.target_recall,
-        target_precision=section.target_precision,
-        failure_probability=section.failure_probability,
-        n_seed=section.n_seed,
-    )
+    return Cascade(**section.model_dump(include={"target_recall", "target_precision", "failure_probability", "n_seed"}))
 
 
-def _budget(config: Config) -> "Budget | None":
-    from nlparam.runtime.budget import Budget, load_price
-
+def _budget(config: Config) -> Budget | None:
     section = config.budget
     limits = section.model_dump(exclude={"max_judgments", "prices"})
     if all(value is None for value in limits.values()):
         return None
     price = None
     if section.max_cost is not None:
-        from nlparam.lm import load_language_model
-
         price = load_price(load_language_model(_language_model(config)).identity, section.prices)
     return Budget(**limits, price=price)
 

@@ -15,7 +15,12 @@ from benchmarks.experiments.base import AbstractArm, Dataset, Outcome, Problem
 from benchmarks.experiments.build import build
 from benchmarks.experiments.runs import FIT, Run, RunFolderError, claimed, run_folder, write_run
 from benchmarks.experiments.schema import Config
+from benchmarks.experiments.scores import heldout_loss, score, similarity
+from nlparam.denotation.session import Session
 from nlparam.errors import NlparamError
+from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder
+from nlparam.language.similarity import SimilarityJudge
+from nlparam.lm import load_language_model
 from nlparam.results.versions import installed_versions
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -121,8 +126,6 @@ def _take(dataset: Dataset, rows: np.ndarray) -> Dataset:
 
 
 def _metrics(config: Config, problem: Problem, outcome: Outcome, left_out: Dataset | None) -> dict[str, float]:
-    from benchmarks.experiments.scores import heldout_loss, score
-
     metrics = score(problem.dataset, outcome)
     if left_out is not None and outcome.fit is not None:
         metrics["heldout_loss"] = heldout_loss(outcome.fit, left_out.texts, left_out.data)
@@ -133,10 +136,6 @@ def _metrics(config: Config, problem: Problem, outcome: Outcome, left_out: Datas
 
 def _similarity(problem: Problem, outcome: Outcome) -> dict[str, float]:
     """How alike found and reference predicates are to the language model. What that costs is no cost of the arm."""
-    from benchmarks.experiments.scores import similarity
-    from nlparam.denotation.session import Session
-    from nlparam.language.similarity import SimilarityJudge
-
     running = {name: problem.settings.get(name) for name in ("lm", "store", "timeout", "progress")}
     with Session(**running) as session:
         return similarity(problem.dataset, outcome, SimilarityJudge(session.engine))
@@ -153,9 +152,6 @@ def _identities(problem: Problem, arm: AbstractArm, outcome: Outcome) -> dict[st
         settings = outcome.fit.settings
         names = {"lm": "lm_identity", "embedder": "embedder_identity", "judge": "judge", "proposer": "proposer"}
         return {name: settings.get(key) for name, key in names.items()}
-    from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder
-    from nlparam.lm import load_language_model
-
     given = problem.settings.get("embedder")
     embedder = given if isinstance(given, AbstractEmbedder) else SentenceTransformerEmbedder(given)
     try:

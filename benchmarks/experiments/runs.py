@@ -20,6 +20,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from benchmarks.experiments.schema import Config, ConfigError, flatten, slug, validate
 
 FORMAT = 1
@@ -77,6 +79,9 @@ class Run:
         )
 
 
+_FIELDS = [field.name for field in dataclasses.fields(Run) if field.name not in ("folder", "config")]
+
+
 def run_folder(config: Config) -> Path:
     """Where a run belongs: `OUT/EXPERIMENT/DATASET/ARM/LM/SEED-DIGEST`."""
     section = config.dataset
@@ -114,7 +119,7 @@ def claimed(folder: Path, config: Config) -> Iterator[Run | None]:
         if there is not None:
             yield there
             return
-        _write_config(folder, config)
+        _write(folder / CONFIG, yaml.safe_dump(config.kept(), sort_keys=False, allow_unicode=True))
         (folder / FAILED).unlink(missing_ok=True)
         try:
             yield None
@@ -141,16 +146,14 @@ def write_archive(runs: Iterable[Run], path: Path) -> None:
 
 def config_of(run: Run) -> dict[str, Any]:
     """The configuration of a run. Raises `RunFolderError` if it cannot be read."""
-    from yaml import YAMLError, safe_load
-
     if run.config is not None:
         return run.config
     path = run.folder / CONFIG
     if not path.exists():
         return {}
     try:
-        values = safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, YAMLError) as error:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
         raise RunFolderError(f"{path} cannot be read ({error}): move the folder away and run it again") from error
     if not isinstance(values, dict):
         raise RunFolderError(f"{path} holds no configuration: move the folder away and run it again")
@@ -158,9 +161,8 @@ def config_of(run: Run) -> dict[str, Any]:
 
 
 def _written(run: Run) -> dict[str, Any]:
-    return {"format": FORMAT} | {
-        name: value for name, value in dataclasses.asdict(run).items() if name not in ("folder", "config")
-    }
+    values = dataclasses.asdict(run)
+    return {"format": FORMAT} | {name: values[name] for name in _FIELDS}
 
 
 def read_run(folder: str | Path) -> Run:
@@ -181,11 +183,9 @@ def _run_of(values: dict[str, Any], path: Path, folder: Path, config: dict[str, 
             f"{path} has the format {values.get('format')!r}, expected {FORMAT}: read it with the version of nlparam "
             "that wrote it, or run it again into another folder"
         )
-    fields = [field.name for field in dataclasses.fields(Run) if field.name not in ("folder", "config")]
-    missing = [name for name in fields if name not in values]
-    if missing:
+    if missing := [name for name in _FIELDS if name not in values]:
         raise RunFolderError(f"{path} lacks {', '.join(missing)}: it was changed; run it again into another folder")
-    kept = {name: values[name] for name in fields}
+    kept = {name: values[name] for name in _FIELDS}
     for name in ("metrics", "notes"):
         kept[name] = {key: math.nan if value is None else float(value) for key, value in kept[name].items()}
     return Run(folder=folder, config=config, **kept)
@@ -237,12 +237,6 @@ def _write(path: Path, text: str) -> None:
     partial.replace(path)
 
 
-def _write_config(folder: Path, config: Config) -> None:
-    from omegaconf import OmegaConf
-
-    _write(folder / CONFIG, OmegaConf.to_yaml(OmegaConf.create(config.kept())))
-
-
 def _check_foreign(folder: Path) -> None:
     """A folder with files but without a configuration is not a run's."""
     if folder.exists() and not folder.is_dir():
@@ -266,14 +260,10 @@ def _there(folder: Path, config: Config) -> Run | None:
 
 
 def _check_same(path: Path, config: Config) -> None:
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
-
     try:
-        values = OmegaConf.to_container(OmegaConf.load(path))
-        kept = validate(values if isinstance(values, dict) else {})  # pyright: ignore[reportArgumentType]
-    except (OSError, YAMLError, OmegaConfBaseException, ConfigError) as error:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        kept = validate(values if isinstance(values, dict) else {})
+    except (OSError, yaml.YAMLError, ConfigError) as error:
         raise RunFolderError(f"{path} cannot be read by this version ({error}): {_AGAIN}") from error
     first, second = flatten(kept.identity()), flatten(config.identity())
     different = sorted(key for key in first | second if first.get(key) != second.get(key))

@@ -3,20 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.experiments.base import Dataset, Outcome
+from nlparam.corpus.times import time_steps
 from nlparam.fitting.result import Fit
 from nlparam.language.similarity import SimilarityJudge
-from nlparam.numerics.statistics.metrics import (
-    best_f1,
-    coverage,
-    f1_ceiling,
-    matched_f1,
-    one_hot,
-    overlap,
-    partition_agreement,
-)
+from nlparam.models import Classification, Clustering, TimeSeries
+from nlparam.numerics.statistics import metrics
+from nlparam.numerics.statistics.metrics import best_f1, matched_f1, one_hot
 
 
 def score(dataset: Dataset, outcome: Outcome) -> dict[str, float]:
@@ -46,13 +42,13 @@ def score(dataset: Dataset, outcome: Outcome) -> dict[str, float]:
             "f1_best": best.macro,
             "f1_micro": hungarian.micro,
             "f1_best_micro": best.micro,
-            "f1_ceiling": f1_ceiling(reference, dataset.k),
+            "f1_ceiling": metrics.f1_ceiling(reference, dataset.k),
             "f1_ceiling_hungarian": min(1.0, dataset.k / reference.shape[1]),
         }
         if assignments is not None and dataset.exclusive:
-            scores |= partition_agreement(np.asarray(assignments), reference.argmax(axis=1))
+            scores |= metrics.partition_agreement(np.asarray(assignments), reference.argmax(axis=1))
     if denotations.shape[1]:
-        scores |= {"coverage": coverage(denotations), "overlap": overlap(denotations)}
+        scores |= {"coverage": metrics.coverage(denotations), "overlap": metrics.overlap(denotations)}
     if outcome.fit is not None:
         scores["loss"] = float(outcome.fit.loss)
     return scores
@@ -95,10 +91,6 @@ def heldout_loss(fit: Fit, texts: Sequence[str], data: Any = None) -> float:
     """
     if not len(texts):
         raise ValueError("got no texts, expected some that were left out of the fit")
-    import jax.numpy as jnp
-
-    from nlparam.models import Classification, Clustering, TimeSeries
-
     model, denotations = fit.model, jnp.asarray(fit.denote(texts, by="head"))
     if isinstance(model, Clustering):
         log_volume = np.asarray(fit.weights.log_volume)
@@ -142,8 +134,6 @@ def _classes(labels: list[Any], known: list) -> list[int]:
 
 def _steps(stamps: list[Any], times: list, unit: str | None) -> np.ndarray:
     """For each stamp the nearest of the `times` of a fit, which are numbers or ISO dates."""
-    from nlparam.corpus.times import time_steps
-
     # Some of the fit's own times come along, since a single stamp is no series.
     dates = isinstance(times[0], str)
     grouped = time_steps([*stamps, *times], unit=unit)

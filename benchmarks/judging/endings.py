@@ -6,7 +6,7 @@ import statistics
 import subprocess
 import sys
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks.judging.busy import WEIGHTS
 
@@ -85,9 +85,9 @@ def measure(n: int = 50, *, lm: str = f"native:{WEIGHTS}", seed: int = 0) -> dic
     }
 
 
-class _End:
-    def __init__(self, code: int | None, seconds: float):
-        self.code, self.seconds = code, seconds
+class _End(NamedTuple):
+    code: int | None
+    seconds: float
 
 
 def _run(kind: str, lm: str, moment: float) -> _End:

@@ -131,10 +131,8 @@ def _row(found: Decomposed) -> dict[str, Any]:
         "agreement": round(found.execution.agreement(found.chosen.expression), 3),
         "balanced_agreement": round(found.execution.balanced_agreement(found.chosen.expression), 3),
         "agreement_held_out": round(found.chosen.agreement, 3),
-        "whole_judged": None if found.agreement_of_whole is None else round(found.agreement_of_whole, 3),
-        "agreement_with_whole_judged": (
-            None if found.agreement_with_whole is None else round(found.agreement_with_whole, 3)
-        ),
+        "whole_judged": _rounded(found.agreement_of_whole),
+        "agreement_with_whole_judged": _rounded(found.agreement_with_whole),
         "ranked": {str(one.expression): round(one.balanced_agreement, 3) for one in found.ranked},
         "suggestion": None if found.suggestion is None else str(found.suggestion.expression),
         "unreadable": list(found.unreadable),
@@ -143,18 +141,19 @@ def _row(found: Decomposed) -> dict[str, Any]:
     }
 
 
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
+
+
 def _summary(rows: list[dict[str, Any]], errors: list[dict[str, Any]]) -> dict[str, Any]:
     def share(holds: Callable[[dict[str, Any]], bool], listed: list[dict[str, Any]]) -> float | None:
         return round(float(np.mean([holds(one) for one in listed])), 3) if listed else None
 
+    averaged = ("agreement", "balanced_agreement", "agreement_held_out", "whole_judged", "agreement_with_whole_judged")
     return {
         "compounds": len(rows),
-        "agreement": round(float(np.mean([row["agreement"] for row in rows])), 3),
-        "balanced_agreement": round(float(np.mean([row["balanced_agreement"] for row in rows])), 3),
-        "agreement_held_out": round(float(np.mean([row["agreement_held_out"] for row in rows])), 3),
+        **{name: round(float(np.mean([row[name] for row in rows])), 3) for name in averaged},
         "agreement_at_least_90": share(lambda row: row["agreement"] >= 0.9, rows),
-        "whole_judged": round(float(np.mean([row["whole_judged"] for row in rows])), 3),
-        "agreement_with_whole_judged": round(float(np.mean([row["agreement_with_whole_judged"] for row in rows])), 3),
         "planted_errors": len(errors),
         "repaired_in_that_part_alone": share(lambda e: e["in_that_part"] and e["right"] >= 0.9, errors),
         "repaired_by_another_wording": share(

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.experiments.arms.prompting import RandomTexts
@@ -53,11 +54,8 @@ class Goalex(AbstractArm):
         """The proposals, judged, and those of them that can be denoted."""
         rng = np.random.default_rng(run.seed)
         n_wanted = self.n_proposals or max(3 * run.model.n_predicates, 8)
-        proposer, distinct, options = (
-            RandomTexts(run.search.proposer, n_wanted),
-            run.corpus.distinct,
-            run.search.options,
-        )
+        proposer, distinct = RandomTexts(run.search.proposer, n_wanted), run.corpus.distinct
+        options = run.search.options
         with run.costs.stage("proposing"):
             (proposals,) = proposer.propose(distinct, np.zeros((len(distinct), 1)), goal=run.search.goal, rng=rng)
         embeddings = run.search.embeddings
@@ -98,8 +96,6 @@ def _partition(model: AbstractPredicateModel, denotations: np.ndarray, data, bla
     """The column of every text, for a model that is a partition: of several that hold, the most specific."""
     if not model.assigns_texts:
         return None
-    import jax.numpy as jnp
-
     model = dataclasses.replace(model, n_predicates=denotations.shape[1])
     weights = model.fit_weights(jnp.asarray(denotations), data)
     return np.where(blank, -1, np.asarray(model.predict(weights, jnp.asarray(denotations))))

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.experiments.base import DataError as DataError
 from benchmarks.experiments.base import Dataset
 from benchmarks.experiments.data import files, jsonl, planted, reference
-from benchmarks.experiments.data.errors import DataError as DataError
 from benchmarks.experiments.data.goals import goal_of_attributes
 from benchmarks.experiments.data.labellings import other_labellings
 from benchmarks.experiments.data.truth import Source

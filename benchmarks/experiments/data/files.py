@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.experiments.data.errors import DataError
+from benchmarks.experiments.base import DataError
 from benchmarks.experiments.data.truth import Attribute, Source, known_task
 from nlparam.corpus.datasets import load_dataset
 from nlparam.corpus.readers import read_texts

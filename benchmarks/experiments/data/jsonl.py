@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.experiments.base import Task
-from benchmarks.experiments.data.errors import DataError
+from benchmarks.experiments.base import DataError, Task
 from benchmarks.experiments.data.goals import plain_goal
-from benchmarks.experiments.data.rows import Rows, read_object, shown
+from benchmarks.experiments.data.rows import Rows, read_object, shown, whole
 from benchmarks.experiments.data.truth import Attribute, Source
 
 FOLDERS: dict[str, Task] = {"cluster": "clustering", "time_series": "time_series", "classification": "classification"}
@@ -36,7 +35,7 @@ def read_set(folder: Path, name: str) -> Source:
         texts=texts,
         data=None if field is None else rows.column(field),
         goal=plain_goal(stated) if stated else None,
-        k=_whole(meta.get("k"), folder),
+        k=whole(meta.get("k"), folder / "meta.json", "k"),
         attributes=_truth(folder, meta, rows),
         origin=str(meta.get("source", folder)),
     )
@@ -69,9 +68,3 @@ def attribute_name(predicates: Sequence[str]) -> str:
     """What predicates of one form are about: "topic" for "has a topic of ..."; else "label"."""
     forms = {form[1] if form else None for form in map(_FORM.match, predicates)}
     return (forms.pop() if len(forms) == 1 else None) or "label"
-
-
-def _whole(k: Any, folder: Path) -> int | None:
-    if k is None or (isinstance(k, int) and not isinstance(k, bool) and k > 0):
-        return k
-    raise DataError(f"{folder / 'meta.json'}: the field 'k' is {k!r}, expected a whole number above 0")

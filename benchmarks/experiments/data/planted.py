@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from benchmarks.experiments.data.errors import DataError
+from benchmarks.experiments.base import DataError
 from benchmarks.experiments.data.goals import goal_of_attributes
 from benchmarks.experiments.data.truth import Source
 

@@ -3,12 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from benchmarks.experiments.data.errors import DataError
+from benchmarks.experiments.base import DataError
 from benchmarks.experiments.data.goals import plain_goal
 from benchmarks.experiments.data.jsonl import FOLDERS, attribute_name
-from benchmarks.experiments.data.rows import read, read_object, shown
+from benchmarks.experiments.data.rows import indicators, read, read_object, shown, strings, whole
 from benchmarks.experiments.data.truth import Attribute, Source, known_task
 
 _DENOTATION, _PREDICATES = "reference_phi_denotation", "reference_phi_predicate_strings"
@@ -27,10 +25,7 @@ def read_reference(path: Path, *, task: str | None = None) -> Source:
     is a clustering, unless `task` says otherwise.
     """
     content = read_object(path)
-    texts = _list(path, content, "texts")
-    for number, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise DataError(f"{path}: entry {number} of 'texts' is {text!r}, expected a string")
+    texts = strings(_list(path, content, "texts"), lambda number: f"{path}: entry {number} of 'texts'")
     if not texts:
         raise DataError(f"{path} holds no texts: 'texts' is empty")
     told = "time_series" if "discontinuity_penalty" in content else "clustering"
@@ -41,16 +36,14 @@ def read_reference(path: Path, *, task: str | None = None) -> Source:
         data = _aligned(path, content, "labels", len(texts))
     elif task == "time_series":
         data = list(range(len(texts)))
-    goal, k = content.get("goal"), content.get("K")
-    if k is not None and not (isinstance(k, int) and not isinstance(k, bool) and k > 0):
-        raise DataError(f"{path}: the field 'K' is {k!r}, expected a whole number above 0")
+    goal = content.get("goal")
     return Source(
         name=path.stem,
         task=task,
         texts=texts,
         data=data,
         goal=plain_goal(goal) if goal else None,
-        k=k,
+        k=whole(content.get("K"), path, "K"),
         attributes=_truth(path, content, len(texts)),
         origin=str(path),
     )
@@ -61,13 +54,8 @@ def _truth(path: Path, content: dict[str, Any], n_texts: int) -> tuple[Attribute
         return ()
     predicates = tuple(_list(path, content, _PREDICATES))
     rows = _aligned(path, content, _DENOTATION, n_texts)
-    for number, row in enumerate(rows):
-        if not (isinstance(row, list) and len(row) == len(predicates) and set(row) <= {0, 1}):
-            raise DataError(
-                f"{path}: entry {number} of {_DENOTATION!r} is {str(row)[:60]}, expected a list of {len(predicates)} "
-                f"zeros and ones, one for each of {shown(predicates)}"
-            )
-    return (Attribute(attribute_name(predicates), predicates, np.asarray(rows, dtype=bool)),)
+    holds = indicators(rows, predicates, lambda number: f"{path}: entry {number} of {_DENOTATION!r}")
+    return (Attribute(attribute_name(predicates), predicates, holds),)
 
 
 def _aligned(path: Path, content: dict[str, Any], field: str, n_texts: int) -> list[Any]:

@@ -1,13 +1,13 @@
 """Rows of JSON Lines with fields of known types: what is wrong is said with its file, line and field."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.experiments.data.errors import DataError
+from benchmarks.experiments.base import DataError
 
 
 class Rows:
@@ -43,11 +43,7 @@ class Rows:
         return f"{self.path}, line {self._lines[index]}"
 
     def texts(self) -> list[str]:
-        texts = self.column("text")
-        for index, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise DataError(f"{self.place(index)}: the field 'text' is {text!r}, expected a string")
-        return texts
+        return strings(self.column("text"), lambda index: f"{self.place(index)}: the field 'text'")
 
     def column(self, field: str) -> list[Any]:
         """The values of a field that every row must have."""
@@ -63,19 +59,40 @@ class Rows:
         With `multiple`, the field holds a 0 or 1 for each of the names, else it holds one of the names.
         """
         values = self.column(field)
+        if multiple:
+            return indicators(values, names, lambda index: f"{self.place(index)}: the field {field!r}")
         for index, value in enumerate(values):
-            if multiple and not (isinstance(value, list) and len(value) == len(names) and set(value) <= {0, 1}):
-                raise DataError(
-                    f"{self.place(index)}: the field {field!r} is {str(value)[:60]}, expected a list of {len(names)} "
-                    f"zeros and ones, one for each of {shown(names)}"
-                )
-            if not multiple and value not in names:
+            if value not in names:
                 raise DataError(
                     f"{self.place(index)}: the field {field!r} is {value!r}, expected one of {shown(names)}"
                 )
-        if multiple:
-            return np.asarray(values, dtype=bool)
         return np.asarray([[value == name for name in names] for value in values], dtype=bool)
+
+
+def strings(values: list[Any], place: Callable[[int], str]) -> list[str]:
+    """The values, all of which must be strings; `place` says where one stands."""
+    for index, value in enumerate(values):
+        if not isinstance(value, str):
+            raise DataError(f"{place(index)} is {value!r}, expected a string")
+    return values
+
+
+def indicators(values: list[Any], names: Sequence[str], place: Callable[[int], str]) -> np.ndarray:
+    """`(n_rows, n_names)` booleans of lists with a 0 or 1 for each of the names; `place` says where one stands."""
+    for index, value in enumerate(values):
+        if not (isinstance(value, list) and len(value) == len(names) and set(value) <= {0, 1}):
+            raise DataError(
+                f"{place(index)} is {str(value)[:60]}, expected a list of {len(names)} zeros and ones, one for each of "
+                f"{shown(names)}"
+            )
+    return np.asarray(values, dtype=bool)
+
+
+def whole(k: Any, path: Path, field: str) -> int | None:
+    """A number of predicates, or none."""
+    if k is None or (isinstance(k, int) and not isinstance(k, bool) and k > 0):
+        return k
+    raise DataError(f"{path}: the field {field!r} is {k!r}, expected a whole number above 0")
 
 
 def read(path: Path) -> str:

@@ -5,8 +5,7 @@ from typing import Any, cast, get_args
 
 import numpy as np
 
-from benchmarks.experiments.base import Task
-from benchmarks.experiments.data.errors import DataError
+from benchmarks.experiments.base import DataError, Task
 
 # Asked for where neither the file nor the truth says how many predicates there are.
 DEFAULT_K = 5
