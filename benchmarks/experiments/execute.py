@@ -136,7 +136,9 @@ def _metrics(config: Config, problem: Problem, outcome: Outcome, left_out: Datas
 
 def _similarity(problem: Problem, outcome: Outcome) -> dict[str, float]:
     """How alike found and reference predicates are to the language model. What that costs is no cost of the arm."""
-    running = {name: problem.settings.get(name) for name in ("lm", "store", "timeout", "progress")}
+    running = {
+        name: problem.settings[name] for name in ("lm", "store", "timeout", "progress") if name in problem.settings
+    }
     with Session(**running) as session:
         return similarity(problem.dataset, outcome, SimilarityJudge(session.engine))
 

@@ -34,17 +34,21 @@ def measure(n: int = 1_000_000, *, batch: int = 20_000, servers: int = 1) -> dic
 
 
 def _run(n: int = 1_000_000, batch: int = 20_000, n_servers: int = 1) -> dict:
-    from nlparam.denotation.session import Session
+    # No session: what it imports beside these would be counted as memory of the client.
+    from nlparam.denotation.judge import LabelJudge
+    from nlparam.lm.engine import Engine
+    from nlparam.lm.store import Store
+    from nlparam.runtime.costs import Costs
     from nlparam.runtime.progress import Progress
 
     early = _EARLY if n > _EARLY else n // 2
-    peak_early = 0.0
+    peak_early, costs = 0.0, Costs()
     with contextlib.ExitStack() as stack:
         urls = [stack.enter_context(serving(INSTANT)) for _ in range(n_servers)]
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        lm, store = _backend([url for _, url in urls]), Path(folder) / "store.sqlite"
-        session = stack.enter_context(Session(lm=lm, store=store, progress=Progress(enabled=False)))
-        judge = session.judge(n_words=400)
+        lm, store = _backend([url for _, url in urls]), stack.enter_context(Store(Path(folder) / "store.sqlite"))
+        engine = stack.enter_context(Engine(lm, store=store, costs=costs))
+        judge = LabelJudge(engine, store, costs, progress=Progress(enabled=False))
         predicates = [f"mentions number {number}" for number in range(_PREDICATES)]
         start, cpu = time.perf_counter(), time.process_time()
         for begin in range(0, n, batch):
@@ -58,7 +62,7 @@ def _run(n: int = 1_000_000, batch: int = 20_000, n_servers: int = 1) -> dict:
         seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
         served = sum(_cpu_seconds(process.pid) for process, _ in urls)
         limit = [server.limit.limit for server in getattr(lm, "servers", [lm])]
-    assert session.costs.calls == session.costs.judgments_asked == n
+    assert costs.calls == costs.judgments_asked == n
     return {
         "judgments": n,
         "client_judgments_per_second": round(n / seconds, 1),

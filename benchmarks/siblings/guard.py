@@ -18,7 +18,7 @@ from benchmarks.commands import serving
 from nlparam.corpus.datasets import load_dataset
 from nlparam.denotation.session import Session
 from nlparam.guard import Benign, Guard, Plan, load, read_constitution, train
-from nlparam.guard.evaluation import Attack, evaluate, held_out_attacks, read_attacks
+from nlparam.guard.evaluation import Attack, Evaluation, evaluate, held_out_attacks, read_attacks
 from nlparam.guard.obfuscation import canonical
 from nlparam.guard.proxy import Proxy
 from nlparam.guard.streams import events_of
@@ -80,21 +80,24 @@ def measure() -> dict[str, Any]:
         canonical_knn = evaluate(undisguising(guard), attacks=map(undisguised_attack, found), store=store)
         attacks = read_attacks(_HERE / "guard_written.jsonl")
         written = evaluate(guard, attacks=attacks, judge=judge, store=store)
-    refusals = held_out.refusals
-    assert refusals is not None
     return {
         "training_seconds": seconds,
         "counts": guard.counts,
-        **{name: getattr(held_out, name) for name in (*_AUROCS, "released")},
-        "rules": held_out.as_dict()["rules"],
-        "styles": held_out.as_dict()["styles"],
-        "permitted": held_out.permitted.as_dict(),
+        **figures(held_out),
         "undisguised": {name: getattr(undisguised, name) for name in _AUROCS} | {"n": len(plain)},
         "auroc_knn_canonical": canonical_knn.auroc_knn,
         "written": {name: written.as_dict()[name] for name in (*_AUROCS, "rules", "permitted")},
-        "refusals": refusals.as_dict() | {"target": MAX_REFUSALS, "points_off": 100 * (refusals.share - MAX_REFUSALS)},
-        "overhead": held_out.overhead,
         "proxy": asyncio.run(serve_clients(guard, list(test.outputs))),
+    }
+
+
+def figures(held_out: Evaluation) -> dict[str, Any]:
+    """What the evaluation on held-out styles says."""
+    assert held_out.refusals is not None
+    kept, off = held_out.as_dict(), 100 * (held_out.refusals.rate - MAX_REFUSALS)
+    names = (*_AUROCS, "released", "rules", "styles", "permitted", "overhead")
+    return {name: kept[name] for name in names} | {
+        "refusals": kept["refusals"] | {"target": MAX_REFUSALS, "points_off": off}
     }
 
 

@@ -224,7 +224,9 @@ def measure() -> dict[str, Any]:
 class _WordEmbedder(AbstractEmbedder):
     """Hashed words: embeddings that need no weights and differ with the words of a text."""
 
-    identity = "hashed words, float32"
+    @property
+    def identity(self) -> str:
+        return "hashed words, float32"
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         from sklearn.feature_extraction.text import HashingVectorizer

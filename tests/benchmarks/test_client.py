@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from benchmarks.judging.client import instant_server, measure
+from benchmarks.commands import serving
+from benchmarks.judging.client import INSTANT, measure
 from nlparam.lm import Message, Request
 from nlparam.lm.engine import Engine
 from nlparam.lm.server import ServerModel
@@ -23,7 +24,7 @@ def test_measure(servers):
 
 
 def test_the_instant_server():
-    with instant_server() as (_, url), Engine(ServerModel(url), store=None, costs=Costs()) as engine:
+    with serving(INSTANT) as (_, url), Engine(ServerModel(url), store=None, costs=Costs()) as engine:
         completions = engine.run([Request((Message("user", "x" * n),), labels=("yes", "no")) for n in (1, 200_000)])
         assert engine.lm.identity == "server:instant"
     for completion in completions:
