@@ -1,4 +1,5 @@
 # make demo   sets everything up and runs the main job: five readable clusters of 2,225 news articles
+# make quick  runs the tests that need no process, browser, cluster or server: for the desk
 # make test   sets everything up and runs the whole default test suite
 # make check  runs all that must pass before a change lands: tests, lint, types, contracts, docs
 # make browser   installs Chromium by apt, for the tests of the reports; without it they are skipped
@@ -12,7 +13,7 @@ OUT    ?= out/bbc
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types contracts docs check browser vllm-cpu clean
+.PHONY: help demo quick test lint format types contracts docs check browser vllm-cpu clean
 
 help:
 	@sed -n 's/^# \(make \)/\1/p' Makefile
@@ -26,6 +27,9 @@ demo: $(VENV)/.installed-demo
 
 test: $(VENV)/.installed-dev
 	$(VENV)/bin/python -m pytest $(ARGS)
+
+quick: $(VENV)/.installed-dev
+	$(VENV)/bin/python -m pytest -m "not slow" $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .

@@ -29,8 +29,15 @@ hypothesis.settings.register_profile("no deadline", deadline=None)
 hypothesis.settings.load_profile("no deadline")
 
 
+# Here tests start processes, browsers, clusters and servers, or run what the documentation shows.
+_SLOW_FOLDERS = {"benchmarks", "docs", "e2e", "scale"}
+
+
 def pytest_collection_modifyitems(items):
-    """Tests with a real language model take minutes, so they run only where they are asked for."""
+    """Whole folders are slow. Tests with a real language model run only where they are asked for: they take minutes."""
+    for item in items:
+        if item.path.relative_to(Path(__file__).parent).parts[0] in _SLOW_FOLDERS:
+            item.add_marker(pytest.mark.slow)
     if os.environ.get("NLPARAM_LM_TESTS", "0") in ("", "0"):
         skip = pytest.mark.skip(reason="runs a language model: NLPARAM_LM_TESTS=1 pytest -m lm")
         for item in items:

@@ -42,6 +42,7 @@ def fitted(tmp_path_factory):
         yield folder / "out", texts, store, result, server
 
 
+@pytest.mark.slow
 def test_help_imports_nothing_heavy():
     code = (
         "import sys; import nlparam\n"
@@ -90,6 +91,7 @@ def test_a_new_model_takes_the_shared_options():
     assert got["options"].goal is None
 
 
+@pytest.mark.slow
 def test_a_fit_prints_its_predicates_and_leaves_a_folder(fitted):
     out, _, _, result, _ = fitted
     lines = result.stdout.splitlines()
@@ -126,6 +128,7 @@ def test_the_same_command_again_is_allowed_and_makes_no_call(fitted):
     assert printed["costs"]["judgments_served"] == before["costs"]["judgments_asked"]
 
 
+@pytest.mark.slow
 def test_options_that_are_not_given_keep_their_defaults(tmp_path, fitted):
     *_, server = fitted
     store = embedded_store(tmp_path / "store.sqlite")
@@ -141,6 +144,7 @@ def test_options_that_are_not_given_keep_their_defaults(tmp_path, fitted):
     assert (settings["seed"], settings["goal"]) == (3, "the topic")
 
 
+@pytest.mark.slow
 def test_a_list_of_predicates_is_selected_from_and_nothing_is_proposed(tmp_path, fitted):
     *_, server = fitted
     store = embedded_store(tmp_path / "store.sqlite")

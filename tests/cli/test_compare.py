@@ -51,6 +51,7 @@ def compare(files, server, out, *arguments):
     return run("compare", *arguments, *given, "--lm", server.url, "--out", out, "--goal", "the weather")
 
 
+@pytest.mark.slow
 def test_two_files(files, server, tmp_path):
     out = tmp_path / "out"
     result = compare(files, server, out, files / "north.jsonl", files / "south.jsonl")
@@ -70,6 +71,7 @@ def test_two_files(files, server, tmp_path):
     assert len(server.calls) == calls
 
 
+@pytest.mark.slow
 def test_one_file_with_a_field_and_covariates(files, server, tmp_path):
     arguments = ("--group-field", "region", "--adjust", "words", "--adjust", "source", "--no-ratings")
     result = compare(files, server, tmp_path / "out", files / "both.jsonl", *arguments, "--correction", "holm")

@@ -31,6 +31,7 @@ def compiled(cache, **environment) -> tuple[int, str]:
     return int(done.stdout), done.stderr
 
 
+@pytest.mark.slow
 def test_the_second_command_compiles_nothing_and_passes_over_what_is_half_written(tmp_path):
     first, _ = compiled(tmp_path)
     assert first > 0

@@ -51,6 +51,7 @@ def table(result) -> dict[str, list[str]]:
     return {line.split("  ")[1].strip(): line.split()[4:] for line in lines}
 
 
+@pytest.mark.slow
 def test_classification_names_its_classes(tmp_path, ask):
     out = tmp_path / "out"
     result = ask("classification", "--texts", write_labelled(tmp_path), "--label-field", "topic", "--out", out)
@@ -72,6 +73,7 @@ def test_classification_names_its_classes(tmp_path, ask):
     assert [line.split()[:2] for line in printed.stdout.splitlines()[1:3]] == [["money", "2"], ["sport", "1"]]
 
 
+@pytest.mark.slow
 def test_difference_of_two_files_is_counted_towards_the_first(tmp_path, ask):
     sport, money = write_texts(tmp_path, SPORT, name="sport.jsonl"), write_texts(tmp_path, MONEY, name="money.jsonl")
     # By the order of their names the second would be sport.
@@ -85,6 +87,7 @@ def test_difference_of_two_files_is_counted_towards_the_first(tmp_path, ask):
     assert loaded.coords["class"] == ["sport", "money"]
 
 
+@pytest.mark.slow
 def test_a_time_series_prints_where_its_curves_begin_and_end(tmp_path, ask):
     arguments = ["--texts", write_labelled(tmp_path), "--time-field", "date", "--time-unit", "month"]
     result = ask("time-series", *arguments, "--smoothness", 0.5, "--out", tmp_path / "out")
@@ -102,6 +105,7 @@ def test_a_time_series_prints_where_its_curves_begin_and_end(tmp_path, ask):
     assert [row["time"][:4] for row in labels] == ["2004", "2005"]
 
 
+@pytest.mark.slow
 def test_a_posterior_is_kept_with_the_fit_and_shown_by_every_report(tmp_path, ask):
     out = tmp_path / "out"
     arguments = ["--texts", write_labelled(tmp_path), "--label-field", "score", "--out", out]
@@ -228,6 +232,7 @@ def test_a_data_set_brings_its_labels(tmp_path, monkeypatch):
     assert "the data set 'bbc' has no field 'year'; its fields are 'label'" in said(wrong)
 
 
+@pytest.mark.slow
 def test_what_is_printed_of_three_classes_and_of_many(tmp_path, capsys):
     fit = fit_of("three classes", predicates=["is red", "is \x1b[31mgreen", "is blue"])
     show(fit, tmp_path)
@@ -244,6 +249,7 @@ def test_what_is_printed_of_three_classes_and_of_many(tmp_path, capsys):
     ]
 
 
+@pytest.mark.slow
 def test_every_class_has_a_column_whatever_it_is_called(tmp_path, capsys):
     names = ["international news and trade", "international news and war", "predicate", "head agrees"]
     fit = make_fit(400, model=Classification(3, n_classes=4), data=[names[number % 4] for number in range(400)])
@@ -255,6 +261,7 @@ def test_every_class_has_a_column_whatever_it_is_called(tmp_path, capsys):
     assert re.split(r" {2,}", first)[2:6] == [f"{value:+.3f}" for value in coefficients]
 
 
+@pytest.mark.slow
 def test_several_seeds_say_how_often_each_predicate_comes_back(tmp_path, ask):
     texts, out = write_labelled(tmp_path), tmp_path / "out"
     result = ask("clustering", "--texts", texts, "--seed", 3, "--seeds", 2, "--out", out)

@@ -40,6 +40,7 @@ def tree(folder):
     return Taxonomy.load(folder)
 
 
+@pytest.mark.slow
 def test_on_the_command_line_the_tree_before_is_kept(folder, tree, store, tmp_path):
     out = tmp_path / "tree"
     shutil.copytree(folder, out)

@@ -97,6 +97,7 @@ def test_import_says_which_row_is_wrong(path, tmp_path):
     assert "some.jsonl, line 1: probability is '2'" in said(result)
 
 
+@pytest.mark.slow
 def test_gc(path):
     result = run("store", "gc", "--store", path, "--model", "model-a", "--prompt-version", "1-w400", "--dry-run")
     assert "would delete 2,000 judgments, 0 completions, 0 embeddings" in result.stdout

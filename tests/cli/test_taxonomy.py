@@ -23,6 +23,7 @@ def _run(*arguments):
     return CliRunner().invoke(app, ["taxonomy", *map(str, arguments)])
 
 
+@pytest.mark.slow
 def test_a_file_becomes_a_tree_with_its_report_and_again_without_a_call(chats, tmp_path):
     out = tmp_path / "out"
     command = (chats, "--goal", "the topic", "--depth", 1, "--children", "3", "--out", out, "--n-stated", 60)

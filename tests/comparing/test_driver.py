@@ -305,6 +305,7 @@ class Named(LexicalEmbedder):
     identity = "another, float32"
 
 
+@pytest.mark.slow
 def test_a_comparison_with_another_embedder_is_another_one(tmp_path):
     texts = [text for group in GROUPS.values() for text in group]
     options = OPTIONS | {"n_directions": 1}

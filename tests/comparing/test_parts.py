@@ -1,6 +1,7 @@
 """What a comparison is made of: rankers, proposers, and the panels that these are shown."""
 
 import numpy as np
+import pytest
 
 from nlparam.comparing.panels import directed_panels
 from nlparam.comparing.records import OUTCOMES
@@ -63,6 +64,7 @@ def test_the_stating_proposer_names_the_texts_of_the_group():
     assert proposals == [["is about the weather"]] * 2
 
 
+@pytest.mark.slow
 def test_panels_show_what_is_typical_of_a_direction_and_varied_across_it():
 
     rng = np.random.default_rng(0)
@@ -98,6 +100,7 @@ class WordEmbedder(AbstractEmbedder):
         return counts / np.linalg.norm(counts, axis=1, keepdims=True)
 
 
+@pytest.mark.slow
 def test_only_the_research_split_is_embedded_and_panels_show_the_difference():
     embedder, proposer = WordEmbedder(), Given()
     compared = compare(

@@ -121,6 +121,7 @@ def test_ways_of_asking_that_differ_tell_where_the_judge_is_unsure(truth):
             self_consistent([Biased(truth, 1.5), Biased(truth, -1.5)], texts, ["holds"], agreement=agreement)
 
 
+@pytest.mark.slow
 def test_a_calibrated_fit_says_so_and_keeps_it(tmp_path):
     texts, labels = topics(120, 3)
     oracle = Oracle(texts, labels, distractors=1)

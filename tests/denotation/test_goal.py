@@ -62,6 +62,7 @@ def fit(reader, texts, **options):
     return nlparam.fit(Clustering(3), texts, lm=made, **options)
 
 
+@pytest.mark.slow
 def test_the_fit_follows_the_goal_and_new_texts_are_represented_like_old_ones(tmp_path):
     texts, themes = corpus()
     followed = fit(Reader(), texts, out=tmp_path / "fit", representation=GoalRepresentation(96))
@@ -79,6 +80,7 @@ def test_the_fit_follows_the_goal_and_new_texts_are_represented_like_old_ones(tm
     assert adjusted_rand_score(themes, followed.predictions) > adjusted_rand_score(themes, plain.predictions) - 0.05
 
 
+@pytest.mark.slow
 def test_statements_are_stored_and_counted_in_their_own_stage(tmp_path):
     texts, _ = corpus()
     first, again = Reader(), Reader()
@@ -90,6 +92,7 @@ def test_statements_are_stored_and_counted_in_their_own_stage(tmp_path):
     np.testing.assert_array_equal(second.denotations, made.denotations)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "stated"),
     [

@@ -99,6 +99,7 @@ def test_a_spent_budget_leaves_the_rest_unasked_and_keeps_what_was_paid_for():
     assert len(asked.prompts) == 9
 
 
+@pytest.mark.slow
 def test_a_million_questions_are_made_as_they_are_sent():
     """No more than a block of them waits, however many there are."""
     waiting, most = 0, 0

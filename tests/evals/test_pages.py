@@ -41,6 +41,7 @@ def plain():
     return {name: make() for name, make in MAKERS.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MAKERS)
 def test_hostile_texts_add_no_element_and_no_attribute(name):
     text = report_of(name, EVIL)
@@ -56,6 +57,7 @@ def test_hostile_texts_add_no_element_and_no_attribute(name):
     assert not re.search("[\x00-\x08\x0b\x1b\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MAKERS)
 def test_a_notebook_shows_the_first_table_without_scripts(plain, name):
     card = plain[name]._repr_html_()

@@ -83,6 +83,7 @@ def consensus(corpus, oracle=None, **options):
     )
 
 
+@pytest.mark.slow
 def test_the_consensus_has_what_all_seeds_found(corpus, tmp_path):
     oracle = Oracle(*corpus[:2], distractors=2)
     made = consensus(corpus, oracle, seeds=[3, 5, 8], out=tmp_path / "fit", store=tmp_path / "store.sqlite")
@@ -112,6 +113,7 @@ def test_a_budget_is_for_all_seeds_together(corpus):
     assert 1 <= len(made.stability.seeds) <= 3
 
 
+@pytest.mark.slow
 def test_a_limit_on_the_judgments_of_each_fit_is_no_budget_for_all(corpus, recwarn):
     made = consensus(corpus, seeds=2, options={"max_judgments": 200})
     assert not [warning for warning in recwarn if "no consensus" in str(warning.message)]
@@ -132,6 +134,7 @@ def test_fewer_than_two_seeds_are_refused(corpus, seeds):
         consensus(corpus, seeds=seeds)
 
 
+@pytest.mark.slow
 def test_a_folder_with_something_else_is_refused_before_anything_is_asked(corpus, tmp_path):
     oracle = Oracle(*corpus[:2], distractors=2)
     alone = {"lm": oracle.model(), "predicates": oracle.predicates, "embedder": corpus[2]}

@@ -36,6 +36,7 @@ def fit(corpus, oracle=None, **options):
     )
 
 
+@pytest.mark.slow
 def test_attributes_are_aligned(corpus):
     result = fit(corpus)
     assert result.denotations.shape == (160, 2)
@@ -72,12 +73,14 @@ def test_the_store_is_closed_if_the_engine_cannot_start(corpus, tmp_path, monkey
         opened[0].counts()
 
 
+@pytest.mark.slow
 def test_a_generator_of_new_texts_is_read_once(corpus):
     texts, _, _ = corpus
     result = fit(corpus)
     np.testing.assert_array_equal(result.predict(text for text in texts[:5]), result.predict(texts[:5]))
 
 
+@pytest.mark.slow
 def test_the_same_fit_again_asks_and_embeds_nothing(corpus, tmp_path):
     texts, labels, _ = corpus
     embedder = LexicalEmbedder(texts)
@@ -93,6 +96,7 @@ def test_the_same_fit_again_asks_and_embeds_nothing(corpus, tmp_path):
     np.testing.assert_array_equal(second.denotations, first.denotations)
 
 
+@pytest.mark.slow
 def test_save_and_load_round_trip(corpus, tmp_path):
     made = fit(corpus)
     made.save(tmp_path / "fit")
@@ -122,6 +126,7 @@ def test_save_and_load_round_trip(corpus, tmp_path):
     assert contents["settings"]["seed"] == 0
 
 
+@pytest.mark.slow
 def test_predict_on_new_texts(corpus):
     made = fit(corpus)
     fresh, labels = topics(60, 2, seed=9)
@@ -136,6 +141,7 @@ def test_predictions_of_the_corpus_itself_agree_when_the_head_denotes(corpus):
     np.testing.assert_array_equal(made.predict(made.texts), made.assignments)
 
 
+@pytest.mark.slow
 def test_odd_texts_are_handled(corpus):
     texts, labels, embedder = corpus
     odd = [
@@ -176,6 +182,7 @@ def test_bad_texts_are_refused(corpus, texts, message):
         fit(corpus, texts=texts)
 
 
+@pytest.mark.slow
 def test_another_fit_in_the_folder_is_not_overwritten(corpus, tmp_path):
     made = fit(corpus, out=tmp_path / "fit")
     with pytest.raises(ResultFolderError, match="goal"):
@@ -200,6 +207,7 @@ def test_an_incomplete_folder_is_said_to_be_one(corpus, tmp_path):
         nlparam.load(tmp_path / "fit")
 
 
+@pytest.mark.slow
 def test_a_model_that_always_fails_is_an_error_and_keeps_what_was_judged(corpus, tmp_path):
     texts, labels, embedder = corpus
     oracle = Oracle(texts, labels, distractors=2)
@@ -249,6 +257,7 @@ def test_a_proposer_may_be_made_from_the_engine(corpus):
         nlparam.fit(Clustering(2), texts, lm=oracle.model(), embedder=embedder, proposer="guess")
 
 
+@pytest.mark.slow
 def test_models_of_other_kinds_are_fitted_saved_and_loaded(corpus, tmp_path):
     texts, labels, embedder = corpus
     names, classes = np.unique(labels, return_inverse=True)

@@ -23,6 +23,7 @@ def _arguments(tmp_path, lm, texts, **options):
     return {"lm": lm, "embedder": embedder, "store": store, "goal": "the topic"} | options
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("representation", ["auto", "embedding"])
 def test_an_estimate_is_near_what_the_fit_uses_and_is_not_paid_twice(tmp_path, representation):
     texts, _ = topics(300, 4)
@@ -53,6 +54,7 @@ def test_an_estimate_is_near_what_the_fit_uses_and_is_not_paid_twice(tmp_path, r
     assert dataclasses.replace(again, seconds=expected.seconds) == expected
 
 
+@pytest.mark.slow
 def test_what_calibrates_is_not_asked_again_by_each_estimate(tmp_path):
     texts, labels = topics(200, 3)
     oracle = Oracle(texts, labels, distractors=2)
@@ -66,6 +68,7 @@ def test_what_calibrates_is_not_asked_again_by_each_estimate(tmp_path):
     assert again.n_tried == first.n_tried - 40
 
 
+@pytest.mark.slow
 def test_a_list_of_candidates_is_not_multiplied_by_the_slots(tmp_path):
     texts, labels = topics(200, 3)
     oracle = Oracle(texts, labels, distractors=2)
@@ -77,6 +80,7 @@ def test_a_list_of_candidates_is_not_multiplied_by_the_slots(tmp_path):
     assert json.dumps(expected.calls)
 
 
+@pytest.mark.slow
 def test_a_model_that_does_not_answer_is_no_estimate(tmp_path):
     texts, _ = topics(60, 2)
     with pytest.raises(LanguageModelError):

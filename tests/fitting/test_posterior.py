@@ -54,6 +54,7 @@ def exact_regression(fit) -> tuple[np.ndarray, np.ndarray, int]:
     return mode, np.linalg.inv(precision) * least / freedom, freedom
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("units", [1e-6, 1.0, 1e5])
 def test_a_regression_has_the_exact_posterior(rng, units):
     fit = regression_fit(rng, units=units)
@@ -71,6 +72,7 @@ def test_a_regression_has_the_exact_posterior(rng, units):
     np.testing.assert_allclose((ends.upper - ends.lower) / 2 / spread[:3], half[:3], rtol=0.08)
 
 
+@pytest.mark.slow
 def test_a_classification_of_many_texts_is_gaussian(rng):
     columns = binary(rng, 5000)
     classes = (rng.logistic(size=5000) < columns @ [1.0, -1.0, 0.5] - 0.3).astype(int)
@@ -88,6 +90,7 @@ def test_a_classification_of_many_texts_is_gaussian(rng):
     np.testing.assert_allclose(found.std(axis=0), spread, rtol=0.08)
 
 
+@pytest.mark.slow
 def test_ninety_per_cent_intervals_cover_the_truth(rng):
     # Truths from the model's own prior, so that exact inference covers 90% of them: 50 data sets of 4 coefficients.
     n_texts, n_sets, n_predicates = 100, 50, 4
@@ -109,6 +112,7 @@ def test_ninety_per_cent_intervals_cover_the_truth(rng):
     assert np.mean(widths) < 2.5  # the prior alone would cover as well, with a width of 4.7
 
 
+@pytest.mark.slow
 def test_variational_inference_agrees_with_nuts(rng):
     columns = binary(rng, 600)
     classes = np.argmax(columns @ rng.normal(size=(3, 3)) + rng.gumbel(size=(600, 3)), axis=1)
@@ -120,6 +124,7 @@ def test_variational_inference_agrees_with_nuts(rng):
     np.testing.assert_allclose(svi.std(axis=0), spread, rtol=0.12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["nuts", "svi"])
 def test_the_band_of_a_time_series_covers_the_planted_curve(rng, method):
     n_texts, n_steps = 4000, 60
@@ -136,6 +141,7 @@ def test_the_band_of_a_time_series_covers_the_planted_curve(rng, method):
     np.testing.assert_array_equal(samples["posterior"]["step"], 2000.0 + np.arange(n_steps))
 
 
+@pytest.mark.slow
 def test_a_long_time_series_mixes(rng):
     # 2,100 weights, strongly coupled: without coordinates from the chain each draw would take hundreds of steps.
     n_texts, n_steps = 3000, 700
@@ -147,6 +153,7 @@ def test_a_long_time_series_mixes(rng):
     assert samples["posterior"].attrs["divergences"] == 0
 
 
+@pytest.mark.slow
 def test_the_object_names_everything(rng):
     columns = binary(rng)
     classes = np.asarray(["art", "money", "sport"])[rng.integers(3, size=400)]
@@ -172,6 +179,7 @@ def test_the_object_names_everything(rng):
     assert {"energy", "lp", "n_steps", "tree_depth", "acceptance_rate"} <= set(samples["sample_stats"])
 
 
+@pytest.mark.slow
 def test_an_axis_that_could_be_two_things_is_not_named(rng):
     # Three classes and three predicates: the intercepts of the classes must not carry the names of predicates.
     fit = made(Classification(3, n_classes=3), binary(rng), rng.integers(3, size=400))
@@ -180,6 +188,7 @@ def test_an_axis_that_could_be_two_things_is_not_named(rng):
     assert samples["posterior"]["coefficient"].dims == ("chain", "draw", "class", "predicate")
 
 
+@pytest.mark.slow
 def test_dates_are_dates_and_survive_a_file(rng, tmp_path):
     import arviz
 
@@ -197,6 +206,7 @@ def test_dates_are_dates_and_survive_a_file(rng, tmp_path):
         np.testing.assert_array_equal(interval.lower, credible_intervals(again)[name].lower)
 
 
+@pytest.mark.slow
 def test_what_the_weights_do_not_change_has_no_posterior(rng):
     columns = binary(rng)
     fit = made(Difference(3), columns, np.where(rng.random(400) < 0.3 + 0.4 * columns[:, 0], "new", "old").tolist())
@@ -207,6 +217,7 @@ def test_what_the_weights_do_not_change_has_no_posterior(rng):
     assert interval.upper[0] < 0  # "old" is the second group
 
 
+@pytest.mark.slow
 def test_credible_intervals_are_quantiles(rng):
     samples = regression_fit(rng).posterior(**QUICK)
     values = draws(samples, "coefficient")
@@ -238,6 +249,7 @@ class Counted(nlparam.AbstractPredicateModel):
         return jnp.mean((denotations @ weights - data) ** 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["nuts", "svi"])
 def test_other_data_of_equal_shape_do_not_compile_again(rng, method):
     first, second = (made(Counted(), binary(rng), rng.normal(size=400)) for _ in range(2))
@@ -257,6 +269,7 @@ class Undetermined(nlparam.AbstractPredicateModel):
         return jnp.mean((denotations[:, 0] * weights[0] - data) ** 2)
 
 
+@pytest.mark.slow
 def test_a_weight_that_the_data_do_not_determine_stays_finite(rng):
     fit = made(Undetermined(), binary(rng, 200, 2), rng.normal(size=200))
     weights = draws(fit.posterior(), "weights")
@@ -277,6 +290,7 @@ class Broken(nlparam.AbstractPredicateModel):
         return jnp.log(-1 - jnp.sum(weights**2))
 
 
+@pytest.mark.slow
 def test_what_has_no_posterior_says_so(rng):
     columns = binary(rng)
     with pytest.raises(ModelError, match=r"weights choice of Clustering are whole numbers"):
@@ -327,6 +341,7 @@ class Funnel(nlparam.AbstractPredicateModel):
         return -(weights[0] ** 2) / 18 - jnp.sum(weights[1:] ** 2 * jnp.exp(-3 * weights[0]) + 3 * weights[0]) / 2
 
 
+@pytest.mark.slow
 def test_trouble_is_warned_of(rng):
     peaks = made(TwoPeaks(), binary(rng, 50, 2), rng.normal(size=50), weights=np.zeros(2))
     with pytest.warns(FitWarning, match="the chains disagree"):
@@ -357,6 +372,7 @@ def test_coordinates_whiten_a_gaussian(rng):
         np.testing.assert_allclose(spread_of(dense, 6), np.linalg.inv(precision), rtol=1e-8, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_coordinates_of_a_chain_and_of_what_is_none(rng, monkeypatch):
     monkeypatch.setattr("nlparam.numerics.solvers.whiten._MOST_DENSE", 20)
     with jax.enable_x64(True):
@@ -384,6 +400,7 @@ def test_coordinates_of_a_chain_and_of_what_is_none(rng, monkeypatch):
         np.testing.assert_allclose(other.scale, 1 / scales, rtol=0.05)
 
 
+@pytest.mark.slow
 def test_data_given_as_steps_work_too(rng):
     data = TimeSeriesData(jnp.asarray(rng.integers(20, size=300)), jnp.ones(19))
     samples = made(TimeSeries(2), rng.random((300, 2)), data).posterior(**QUICK)

@@ -91,6 +91,7 @@ def without_search(monkeypatch):
     monkeypatch.setattr(estimators.fitting, "fit", fit_without_search)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_search")
 def test_three_classes(rng):
     X = rng.normal(size=(300, 3))
@@ -113,6 +114,7 @@ def test_classes_whose_names_look_like_numbers_are_not_mixed_up():
         assert PredicateClassifier(3, store=":memory:").fit(X, labels).score(X, labels) == 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_search")
 def test_a_grid_search(rng):
     X = rng.normal(size=(60, 3))
@@ -156,6 +158,7 @@ def inapplicable(estimator):
     return {"check_fit2d_1sample": "one text is refused, but not with the word sample"}
 
 
+@pytest.mark.slow
 @parametrize_with_checks(
     [
         PredicateVectorizerOfNumbers(4, store=":memory:"),

@@ -178,6 +178,7 @@ def test_the_canonical_form_leaves_plain_text_alone(text):
     assert canonical(text) == " ".join(text.casefold().split())
 
 
+@pytest.mark.slow
 @given(st.text(max_size=200))
 @settings(max_examples=60, deadline=None)
 def test_the_canonical_form_is_there_for_any_text(text):

@@ -91,6 +91,7 @@ def test_a_saved_guard_is_the_same_guard(tmp_path, rng):
         guards.load(tmp_path / "guard", embedder=HashedEmbedder(7))
 
 
+@pytest.mark.slow
 def test_a_guard_for_other_traffic_is_trained_over_another_only_if_told_to(tmp_path):
     model, sent = scripted()
     options = {"plan": PLAN, "lm": model, "embedder": HashedEmbedder(), "store": ":memory:", "out": tmp_path / "guard"}
@@ -120,6 +121,7 @@ def test_a_folder_without_a_whole_guard_is_refused(tmp_path):
         guards.load(folder)
 
 
+@pytest.mark.slow
 def test_a_changed_rule_asks_only_for_what_depends_on_it(tmp_path):
     model, sent = scripted()
     options = {"plan": PLAN, "lm": model, "embedder": HashedEmbedder(), "max_refusals": 0.02}
@@ -198,6 +200,7 @@ def test_what_is_read_from_an_answer(said, text, why):
     assert read_example(said) == (text, why)
 
 
+@pytest.mark.slow
 def test_too_little_benign_text_is_an_error_before_anything_is_asked():
     model, sent = scripted()
     with pytest.raises(GuardError, match=r"got 100 distinct benign texts, .* needs 798 \(598 to set"):
@@ -268,6 +271,7 @@ def test_exchanges_may_lack_an_input_or_an_output():
     assert found.refusals.n == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", ["input", "output"])
 def test_all_benign_exchanges_may_lack_one_side(role):
     texts = benign_texts(200)
@@ -311,6 +315,7 @@ def test_labelled_attacks_are_read_with_their_defaults(tmp_path):
         read_attacks(path)
 
 
+@pytest.mark.slow
 def test_the_command_line_trains_and_evaluates(tmp_path):
     from tests.helpers.fake_server import FakeServer
 

@@ -172,6 +172,7 @@ def script(request):
     return "red" if "\nLabel (" in prompt else "is about words"
 
 
+@pytest.mark.slow
 def test_a_goal_that_has_nothing_to_do_with_the_texts_is_followed_with_a_warning():
     texts = [f"word{n % 3} word{n % 3} number{n}" for n in range(60)]
     lm = ScriptedModel(script, strong=False)

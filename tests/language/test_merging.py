@@ -92,6 +92,7 @@ class Most(nlparam.AbstractPredicateModel):
         return -jnp.mean(jnp.sum(denotations, axis=1))
 
 
+@pytest.mark.slow
 def test_two_predicates_that_hold_for_the_same_texts_are_not_both_chosen():
     texts, labels = topics(200, 2)
     named = [name for names in _SAID.values() for name in names]
@@ -108,6 +109,7 @@ def test_two_predicates_that_hold_for_the_same_texts_are_not_both_chosen():
     assert np.corrcoef(fit.denotations.T)[0, 1] < 0.5
 
 
+@pytest.mark.slow
 def test_what_was_chosen_is_judged_further_once_the_search_is_over():
     texts, labels = topics(300, 3)
 

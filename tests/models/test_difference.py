@@ -26,6 +26,7 @@ def problem(rng, n_texts=200, n_predicates=3):
     return jnp.asarray(columns), jnp.asarray(group)
 
 
+@pytest.mark.slow
 def test_each_predicate_is_at_the_optimum_of_scipy(rng):
     columns, group = problem(rng)
     model = Difference(3, ridge=0.01)
@@ -42,6 +43,7 @@ def test_each_predicate_is_at_the_optimum_of_scipy(rng):
         np.testing.assert_allclose([weights.intercepts[k], weights.log_odds[k]], found.x, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_one_predicate_is_a_classification_with_two_classes(rng):
     columns, group = problem(rng, n_predicates=1)
     single = Difference(1, ridge=0.02)
@@ -52,6 +54,7 @@ def test_one_predicate_is_a_classification_with_two_classes(rng):
     np.testing.assert_allclose(single.predict_proba(found, columns), both.predict_proba(expected, columns), rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("empty", [False, True])
 def test_the_gradient_is_that_of_finite_differences(rng, empty):
     columns, group = problem(rng, n_texts=20)
@@ -67,6 +70,7 @@ def test_the_gradient_is_that_of_finite_differences(rng, empty):
     assert np.isfinite(gradient).all()
 
 
+@pytest.mark.slow
 def test_repetition_has_its_price_and_a_constant_column_none(rng):
     column = rng.uniform(size=(50, 1))
     twice, free = jnp.asarray(np.hstack([column, 1 - column])), Difference(2, diversity=0.0)
@@ -79,6 +83,7 @@ def test_repetition_has_its_price_and_a_constant_column_none(rng):
         np.testing.assert_allclose(priced.loss(weights, beside, group), free.loss(weights, beside, group), atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_constant_column_costs_nothing_in_single_precision_either(rng):
     with jax.enable_x64(False):
         beside = jnp.asarray(np.column_stack([rng.uniform(size=2000), np.full(2000, 0.3)]), jnp.float32)
@@ -88,6 +93,7 @@ def test_a_constant_column_costs_nothing_in_single_precision_either(rng):
         np.testing.assert_allclose(priced.loss(weights, beside, group), free.loss(weights, beside, group), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_quantities_are_the_differences_of_the_means(rng):
     columns, group = problem(rng)
     model = Difference(3)
@@ -98,6 +104,7 @@ def test_quantities_are_the_differences_of_the_means(rng):
     assert quantities["difference"].neutral == 0
 
 
+@pytest.mark.slow
 def test_swapping_the_groups_changes_the_signs_alone(rng):
     columns, group = problem(rng)
     model = Difference(3)
@@ -120,6 +127,7 @@ def test_the_group_counted_towards_is_the_second():
         model.prepare(data, 4)
 
 
+@pytest.mark.slow
 def test_perfect_separation_has_finite_weights():
     group = jnp.arange(40) % 2
     columns = jnp.stack([group, 1 - group], axis=1).astype(float)

@@ -73,6 +73,7 @@ def test_names_are_kept_in_the_coordinates():
     assert prepared("time series")[2] == {"step": [f"2024-01-0{day}" for day in range(1, 5)]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMOOTH)
 def test_gradients_are_those_of_finite_differences(name, denotations, rng):
     model, data, _ = prepared(name)
@@ -152,6 +153,7 @@ def test_the_order_of_the_texts_means_nothing(name, denotations, rng):
         np.testing.assert_allclose(one[key].values, two[key].values, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_coefficients_of_planted_weights_are_found(rng):
     columns = jnp.asarray(rng.uniform(size=(4000, 2)))
     scores = 4 * columns[:, 0] - 2 * columns[:, 1] - 1
@@ -171,6 +173,7 @@ def test_the_leaves_of_unknown_weights_are_quantities():
     assert weight_quantities(jnp.ones((3, 3)), 3)["weights"].dims == ("weights_0", "predicate")
 
 
+@pytest.mark.slow
 def test_the_defaults_of_a_model_of_the_users_own(denotations):
     class Own(nlparam.AbstractPredicateModel):
         n_predicates: int
@@ -191,6 +194,7 @@ def test_the_defaults_of_a_model_of_the_users_own(denotations):
     assert model.warnings(weights, denotations, data) == []
 
 
+@pytest.mark.slow
 def test_perfectly_separated_classes_are_warned_of():
     labels = jnp.arange(N_TEXTS) % 2
     columns = jnp.stack([labels, 1 - labels, labels], axis=1).astype(float)

@@ -20,6 +20,7 @@ def problem(rng, n_texts=200, n_predicates=3):
     return jnp.asarray(columns), jnp.asarray(columns @ [2.0, -1.0, 0.0] + 5 + 0.3 * rng.normal(size=n_texts))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("intercept", [True, False])
 def test_the_optimum_is_that_of_scikit_learn(rng, intercept):
     columns, target = problem(rng)

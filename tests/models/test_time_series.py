@@ -36,6 +36,7 @@ def plain_loss(weights, columns, data, smoothness):
     return -np.mean(chosen) + smoothness / (2 * len(columns)) * drift
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("binary", [True, False])
 def test_the_loss_is_its_definition(rng, binary):
     columns, data = problem(rng, binary=binary)
@@ -55,6 +56,7 @@ def test_parity_is_the_objective_of_the_papers_code(rng):
     np.testing.assert_allclose(found, expected, rtol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("binary", [True, False])
 def test_the_optimum_is_that_of_scipy(rng, binary):
     columns, data = problem(rng, binary=binary)
@@ -70,6 +72,7 @@ def test_the_optimum_is_that_of_scipy(rng, binary):
     assert float(jnp.max(jnp.abs(jax.grad(value)(weights.log_odds.ravel())))) < 1e-7
 
 
+@pytest.mark.slow
 def test_steps_without_texts_are_bridged(rng):
     columns, data = problem(rng, n_steps=10)
     keep = (data.step < 3) | (data.step > 6)
@@ -79,6 +82,7 @@ def test_steps_without_texts_are_bridged(rng):
     np.testing.assert_allclose(np.diff(weights[2:8], axis=0), np.tile(weights[3] - weights[2], (5, 1)), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_planted_rise_is_found(rng):
     n_steps, per_step = 40, 50
     step = np.repeat(np.arange(n_steps), per_step)
@@ -93,6 +97,7 @@ def test_a_planted_rise_is_found(rng):
     assert np.ptp(prevalence[:, 1]) < 0.25
 
 
+@pytest.mark.slow
 def test_many_fits_at_once_are_the_fits_one_by_one(rng):
     columns, data = problem(rng)
     pools = jnp.stack([columns, 1 - columns, columns[::-1]])
@@ -101,6 +106,7 @@ def test_many_fits_at_once_are_the_fits_one_by_one(rng):
     np.testing.assert_allclose(together, [model.profile_loss(pool, data) for pool in pools], rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_gradient_in_the_denotations_matches_finite_differences(rng):
     columns, data = problem(rng, n_texts=20, n_steps=4, binary=False)
     model, weights = TimeSeries(2), TimeSeriesWeights(jnp.asarray(rng.normal(size=(4, 2))))
@@ -111,6 +117,7 @@ def test_gradient_in_the_denotations_matches_finite_differences(rng):
         np.testing.assert_allclose(gradient[i, k], slope, rtol=1e-5, atol=1e-10)
 
 
+@pytest.mark.slow
 @given(st.integers(1, 12), st.integers(1, 10), st.integers(0, 1000))
 @settings(max_examples=15, deadline=None)
 def test_the_chain_solver_solves(n_steps, n, seed):
@@ -138,6 +145,7 @@ def test_inverse_of_a_positive_definite_matrix(rng, n):
     np.testing.assert_allclose(invert(jnp.asarray(matrix)) @ matrix, np.eye(n), atol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_large_corpus_is_normalised_by_a_sample(rng):
     columns, data = problem(rng, n_texts=6000, binary=False)
     exact = TimeSeries(2, max_rows=6000)
@@ -152,6 +160,7 @@ def test_a_large_corpus_is_normalised_by_a_sample(rng):
     )
 
 
+@pytest.mark.slow
 def test_a_sample_of_the_texts_keeps_the_balance_of_likelihood_and_smoothness(rng):
     columns, data = problem(rng, n_texts=4000)
     model = TimeSeries(2, smoothness=200.0)
@@ -162,6 +171,7 @@ def test_a_sample_of_the_texts_keeps_the_balance_of_likelihood_and_smoothness(rn
     np.testing.assert_allclose(part.fit_weights(columns[rows], part_data).log_odds, whole, atol=0.35)
 
 
+@pytest.mark.slow
 def test_the_preconditioner_whitens_the_walk(rng):
     columns, data = problem(rng, binary=False)
     apply = TimeSeries(2, smoothness=50.0).preconditioner(columns, data)
@@ -179,6 +189,7 @@ def test_the_preconditioner_whitens_the_walk(rng):
     np.testing.assert_allclose(matrix.T @ np.kron(chain, np.eye(2)) @ matrix, np.eye(30), atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_vectors", [1, 7, 5000])
 def test_the_normaliser_and_its_gradient_are_those_of_the_table(rng, n_vectors):
     vectors, rows = jnp.asarray(rng.normal(size=(n_vectors, 3))), jnp.asarray(rng.random((600, 3)))

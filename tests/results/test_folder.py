@@ -54,6 +54,7 @@ def fitted():
     )
 
 
+@pytest.mark.slow
 def test_a_replaced_result_leaves_nothing_of_itself(grown, tmp_path):
     folder = tmp_path / "out"
     shutil.copytree(grown, folder)
@@ -68,6 +69,7 @@ def test_a_replaced_result_leaves_nothing_of_itself(grown, tmp_path):
     Comparison.load(folder)
 
 
+@pytest.mark.slow
 def test_what_is_beside_a_result_stays_when_the_same_is_written_again(fitted, tmp_path):
     fit = fitted
     fit.save(tmp_path)

@@ -93,6 +93,7 @@ def test_prices_come_from_a_table(tmp_path):
         load_price("server:x", tmp_path / "none.toml")
 
 
+@pytest.mark.slow
 def test_a_fit_that_meets_its_budget_ends_with_the_best_so_far(tmp_path):
     whole, oracle = _fit(tmp_path / "a")
     n_calls = len(oracle.asked)

@@ -117,6 +117,7 @@ def test_judgments_that_a_fit_still_expects_count(capsys):
     assert err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_fit_says_that_it_will_take_long(tmp_path, monkeypatch, capsys):
     texts, labels = topics(60, 3)
     oracle = Oracle(texts, labels, distractors=2)

@@ -63,6 +63,7 @@ def test_what_fails_on_a_text_leaves_the_others():
     assert "expected True or False" in str(ran[1].error)
 
 
+@pytest.mark.slow
 def test_a_function_that_does_not_end_takes_only_itself_along():
     endless = "def predicate(text):\n    while True:\n        pass"
     started = time.perf_counter()
@@ -117,6 +118,7 @@ def test_functions_of_one_process_see_nothing_of_each_other():
     assert "NameError" in str(ran[1].error)
 
 
+@pytest.mark.slow
 def test_all_hostile_functions_are_contained():
     started = time.perf_counter()
     outcomes = run_all()
@@ -263,6 +265,7 @@ def test_a_solution_that_raises_anything_has_failed(raised):
     assert (verdict.functional, verdict.surface, verdict.broken) == (True, False, False)
 
 
+@pytest.mark.slow
 def test_no_solution_takes_the_verdicts_of_others_along(monkeypatch):
     # One that cannot be counted is ended if it is looked at before it has ended.
     monkeypatch.setattr("nlparam.runtime.sandbox.process._LOOK", LIBRARIES.seconds)

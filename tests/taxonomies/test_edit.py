@@ -301,6 +301,7 @@ def test_forbidden_and_kept_is_refused(tree, text):
         planned(circle, tree)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text", ["", "just words", "[1, 2]", "goal: x\n", "tree: {a: 1}\n", "tree:\n  - x\n", "{" * 3000]
 )

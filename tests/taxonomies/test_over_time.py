@@ -82,6 +82,7 @@ def test_a_tree_without_times_has_no_curves():
     assert "over-time" not in tree.report()
 
 
+@pytest.mark.slow
 def test_the_report_has_a_chart_and_tables_for_every_divided_node(tmp_path):
     tree = with_stamps(make_taxonomy(n_texts=300), dates(300), time_unit="month")
     divided = [node.id for node in tree.divided()]
@@ -95,6 +96,7 @@ def test_the_report_has_a_chart_and_tables_for_every_divided_node(tmp_path):
     assert names == ["tree.svg", *(f"time-{node}.svg" for node in divided)]
 
 
+@pytest.mark.slow
 def test_times_are_kept_through_files_edits_and_updates(tmp_path):
     texts, _ = make_texts(14)
     store = tmp_path / "store.sqlite"
@@ -119,6 +121,7 @@ def test_times_are_kept_through_files_edits_and_updates(tmp_path):
         update(tree, new, stamps=later[:1], lm=scripted(), store=store)
 
 
+@pytest.mark.slow
 def test_a_field_of_times_on_the_command_line(tmp_path, monkeypatch):
     monkeypatch.setattr(nlparam.denotation.session, "load_language_model", lambda *_, **__: scripted())
     texts, _ = make_texts(12)

@@ -56,6 +56,7 @@ def test_a_label_that_is_cut_keeps_its_share():
     assert icicle(make_taxonomy(2000, n_children=2, depth=9)).blocks  # labels of a few letters
 
 
+@pytest.mark.slow
 def test_every_node_stands_in_the_tree_and_in_the_table_with_its_figures(taxonomy):
     page = Page(taxonomy.report())
     header, *rows = page.table("table-nodes")
@@ -97,6 +98,7 @@ def test_a_tree_of_nothing_but_its_root_is_a_whole_page():
     assert "4 texts as a tree of 0 predicates" in page.all("header")[0].text
 
 
+@pytest.mark.slow
 def test_the_last_update_is_told_of_each_node(taxonomy, tmp_path):
     update = make_update(taxonomy, warnings=["the new texts are shorter"])
     page = Page(taxonomy.report(update=update))

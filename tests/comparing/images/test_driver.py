@@ -47,6 +47,7 @@ def claims(comparison: nlparam.Comparison) -> dict[str, str | None]:
     return {finding.predicate: finding.more for finding in comparison.claims}
 
 
+@pytest.mark.slow
 def test_red_and_blue_folders_are_told_apart_by_what_the_server_sees(server, tmp_path):
     sets = write_sets(tmp_path)
     out = tmp_path / "out"
@@ -141,6 +142,7 @@ def test_images_that_cannot_be_read_or_described_are_named_and_the_rest_is_compa
     assert sum("bad.jpg" in note or "dark.png" in note for note in comparison.warnings) == 2
 
 
+@pytest.mark.slow
 def test_a_budget_that_ends_among_the_captions_loses_none_of_them(server, tmp_path):
     sets, store = write_sets(tmp_path), tmp_path / "s.sqlite"
     budget = nlparam.Budget(max_calls=15)
@@ -195,6 +197,7 @@ def test_folders_that_make_no_comparison(tmp_path, folders, message):
         nlparam.compare_images([tmp_path / name for name in folders], lm=ScriptedModel([]))
 
 
+@pytest.mark.slow
 def test_folders_of_one_name_are_told_apart_by_what_stands_before(server, tmp_path):
     first, second = write_sets(tmp_path)
     paths = [first.rename(_made(tmp_path / "old") / "set"), second.rename(_made(tmp_path / "new") / "set")]
@@ -213,6 +216,7 @@ def test_options_that_make_no_sense(tmp_path, options):
         nlparam.compare_images(write_sets(tmp_path, n=1), lm=ScriptedModel([]), **options)
 
 
+@pytest.mark.slow
 def test_the_command_takes_two_folders(server, tmp_path):
     sets, out = write_sets(tmp_path), tmp_path / "out"
     (sets[0] / "\x1b[31mbad.png").write_text("no image")
@@ -272,6 +276,7 @@ class ByGroup(AbstractRanker):
         return np.array([[float("red" in item)] * len(predicates) for item in items])
 
 
+@pytest.mark.slow
 def test_a_ranker_gives_auroc_and_welch_of_its_scores(server, tmp_path):
     comparison = nlparam.compare_images(write_sets(tmp_path), lm=server.url, ranker=ByGroup(), **PLAIN)
     ranking = comparison.finding("is mostly red").ranking

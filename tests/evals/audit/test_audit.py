@@ -49,6 +49,7 @@ def test_rates_count_what_they_say():
     assert changes(evaluations) == []
 
 
+@pytest.mark.slow
 def test_a_change_between_systems_is_found_within_tasks_and_without():
     fooled = np.where(np.arange(400) % 2 == 0, 0.2, 0.7)
     for shared, test in ((False, "Fisher"), (True, "within tasks")):
@@ -61,6 +62,7 @@ def test_a_change_between_systems_is_found_within_tasks_and_without():
         assert found["false negatives"].p_adjusted > 0.05
 
 
+@pytest.mark.slow
 def test_a_baseline_and_many_systems():
     evaluations = made(240, systems=("a", "b", "c"))
     assert {(c.since, c.to) for c in changes(evaluations)} == {("a", "b"), ("a", "c"), ("b", "c")}
@@ -225,6 +227,7 @@ def answer(request):
 OPTIONS = {"ratings": False, "options": {"n_directions": 0, "n_screened": 32, "n_validated": 80}, "store": ":memory:"}
 
 
+@pytest.mark.slow
 def test_what_fools_is_found_on_one_half_and_tested_on_the_other(fooled, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -287,6 +290,7 @@ def test_hypotheses_of_ones_own_and_too_few_mistakes(fooled):
     assert "no predicates were sought" in found.notes[-1]
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path):
     rng = np.random.default_rng(0)
     entries = [

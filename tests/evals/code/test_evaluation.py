@@ -102,6 +102,7 @@ def test_references_pass(problems):
     assert {"seccomp", "landlock"} <= found.enforced
 
 
+@pytest.mark.slow
 def test_the_command_says_what_passes_and_why_not(problems, tmp_path):
     solutions = write(
         tmp_path / "solutions.jsonl",
@@ -210,6 +211,7 @@ def test_a_request_that_fails_is_no_wrong_solution(problems):
         evaluate_code(read, dict.fromkeys(written))
 
 
+@pytest.mark.slow
 def test_solutions_and_their_explanation_share_one_budget(solving, monkeypatch):
     command, out, asked = solving
     given = []
@@ -331,6 +333,7 @@ def test_the_probe_pairs_and_adjusts():
         probe(made([(True, False)], ["Origin"]))
 
 
+@pytest.mark.slow
 def test_the_drop_is_explained():
     rng = np.random.default_rng(0)
     words = ["array", "frame", "column", "index", "matrix", "value"]

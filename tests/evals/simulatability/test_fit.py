@@ -50,6 +50,7 @@ class Denoter:
         )
 
 
+@pytest.mark.slow
 def test_the_explanation_of_a_fit_names_predicates_by_strength_and_the_base(classification):
     said = explain(classification)
     assert 'much more likely to be called "yes" if it' in said

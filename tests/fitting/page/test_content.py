@@ -74,6 +74,7 @@ def test_an_example_assigned_elsewhere_says_where():
     assert [example.elsewhere for example in sides.examples_against] == [None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_predicates", [1, 2, 5, 40])
 def test_overlap_counts_texts(n_predicates):
     fit = make_fit(n_predicates=n_predicates)

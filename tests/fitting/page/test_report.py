@@ -103,6 +103,7 @@ def ordinary() -> tuple[Fit, str, Page]:
     return fit, html, Page(html)
 
 
+@pytest.mark.slow
 def test_hostile_text_adds_no_element_and_no_attribute(hostile, ordinary):
     _, page = hostile
     _, _, plain = ordinary
@@ -149,6 +150,7 @@ def test_charts_stay_json_whatever_the_step_is_called(hostile):
         assert {"data", "texts"} & json.loads(chart.text).keys()
 
 
+@pytest.mark.slow
 def test_lone_surrogates_do_not_prevent_writing():
     fit = make_fit(settings={"goal": "half \ud83d a smile"}, predicates=["\udcff is broken", "b"])
     assert fit.report().encode("utf-8")
@@ -237,6 +239,7 @@ def test_header_and_costs_say_what_the_fit_says(ordinary):
     assert "1 min 20 s" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("predictions", [np.linspace(0, 1, 60), np.zeros((60, 2), int), np.full(60, 17)])
 def test_a_model_without_clusters_has_no_sizes(predictions):
     fit = make_fit(predictions=predictions, model=Plain())
@@ -276,12 +279,14 @@ def size_without_vega(html: str) -> int:
     return len(html.encode("utf-8")) - len(vega_program().encode("utf-8"))
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_texts_stay_a_small_page():
     words = "a report of something that happened elsewhere " * 30
     fit = make_fit(texts=[f"{i} {words}" for i in range(100_000)], n_predicates=10)
     assert size_without_vega(fit.report()) < 3_000_000
 
 
+@pytest.mark.slow
 def test_many_predicates_and_huge_texts_stay_a_small_page():
     huge = "слово " * 170_000
     fit = make_fit(texts=[f"{i} {huge if i < 3 else huge[:30_000]}" for i in range(200)], n_predicates=150)

@@ -30,6 +30,7 @@ def fit(corpus, proposer, lm=None, n_predicates=3, **options):
     )
 
 
+@pytest.mark.slow
 def test_every_candidate_is_judged_on_every_text_and_the_gold_ones_are_found(corpus):
     oracle = Oracle(*corpus)
     proposer = InBatches(oracle.predicates, 3)
@@ -77,6 +78,7 @@ def test_no_refinement(corpus):
         assert found.result == RESULTS.rounds_spent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("refinement", ["columns", "coordinate"])
 def test_no_relaxation(corpus, refinement):
     proposer = InBatches(Oracle(*corpus).predicates, 3)

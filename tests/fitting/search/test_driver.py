@@ -38,6 +38,7 @@ def report(capsys, name, oracle, fit, texts):
     return asked / all_pairs
 
 
+@pytest.mark.slow
 def test_agnews(shared_data, capsys):
     rows = [
         json.loads(line)
@@ -52,6 +53,7 @@ def test_agnews(shared_data, capsys):
     assert np.mean(named[fit.assignments] == np.asarray(labels)) == 1.0
 
 
+@pytest.mark.slow
 def test_synthetic_corpus_of_14_topics(capsys):
     texts, labels = topics(1400, 14)
     oracle = Oracle(texts, labels)
@@ -60,6 +62,7 @@ def test_synthetic_corpus_of_14_topics(capsys):
     assert report(capsys, "synthetic K=14", oracle, fit, texts) < 0.4
 
 
+@pytest.mark.slow
 def test_a_few_judgments_and_a_head_do_too(capsys):
     texts, labels = topics(600, 4)
     oracle = Oracle(texts, labels, distractors=3)
@@ -71,6 +74,7 @@ def test_a_few_judgments_and_a_head_do_too(capsys):
     assert all(agreement.agreement > 0.9 for agreement in fit.agreement)
 
 
+@pytest.mark.slow
 def test_a_budget_is_kept_and_said():
     texts, labels = topics(300, 3)
     oracle = Oracle(texts, labels, distractors=3)
@@ -80,12 +84,14 @@ def test_a_budget_is_kept_and_said():
     assert (fit.assignments >= 0).all()
 
 
+@pytest.mark.slow
 def test_a_budget_too_small_for_anything_is_an_error():
     texts, labels = topics(60, 2)
     with pytest.raises(nlparam.errors.LanguageModelError, match="allow more judgments"):
         recover(Oracle(texts, labels), texts, 2, options=SearchOptions(max_judgments=4))
 
 
+@pytest.mark.slow
 def test_fewer_useful_predicates_than_asked_for():
     texts, labels = topics(200, 2)
     oracle = Oracle(texts, labels, distractors=0)
@@ -96,6 +102,7 @@ def test_fewer_useful_predicates_than_asked_for():
     assert fit.asked_model.n_predicates == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("refinement", ["columns", "coordinate"])
 @pytest.mark.parametrize("correct_bias", [True, False])
 def test_an_empty_slot_stands_for_no_candidate(refinement, correct_bias):
@@ -116,6 +123,7 @@ def test_an_empty_slot_stands_for_no_candidate(refinement, correct_bias):
     assert sorted(fit.predicates) == sorted(oracle.gold)
 
 
+@pytest.mark.slow
 def test_nothing_proposed_is_an_error():
     texts, labels = topics(50, 2)
     oracle = Oracle(texts, labels)
@@ -139,6 +147,7 @@ class InBatches(AbstractProposer):
         return [fresh[slot * self.per_slot : (slot + 1) * self.per_slot] for slot in range(scores.shape[1])]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pricing", [True, False])
 def test_a_direction_that_promises_nothing_is_not_asked_for(pricing):
     texts, labels = topics(200, 3)
@@ -151,6 +160,7 @@ def test_a_direction_that_promises_nothing_is_not_asked_for(pricing):
     assert found.costs.rounds <= 3
 
 
+@pytest.mark.slow
 def test_a_direction_that_promises_more_is_asked_for():
     texts, labels = topics(200, 3)
     oracle = Oracle(texts, labels, distractors=3)
@@ -161,6 +171,7 @@ def test_a_direction_that_promises_more_is_asked_for():
     assert len(proposer.scores) == 2
 
 
+@pytest.mark.slow
 def test_slots_ahead_are_proposed_for_at_once():
     texts, labels = topics(200, 3)
     oracle = Oracle(texts, labels, distractors=3)

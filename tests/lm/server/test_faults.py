@@ -113,6 +113,7 @@ def test_a_server_that_never_answers_is_given_up_at_once(fault, message, log, st
     assert stored(store) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["500", "429", "empty", "truncated", "html", "missing"])
 def test_a_fault_that_stays_ends_the_run_and_is_never_stored(fault, log, store):
     with FaultyServer("--style", "vllm", log=log) as server:
@@ -233,6 +234,7 @@ def check_after_outage(server: FaultyServer, store: Path, judged: np.ndarray, co
     assert max(Counter(server.finished()).values()) <= 2
 
 
+@pytest.mark.slow
 def test_a_server_that_is_killed_and_restarted(log, store):
     with FaultyServer("--delay", "0.01", log=log) as server:
 
@@ -245,12 +247,14 @@ def test_a_server_that_is_killed_and_restarted(log, store):
         check_after_outage(server, store, judged, costs, 60)
 
 
+@pytest.mark.slow
 def test_a_server_that_refuses_connections_for_a_while(log, store):
     with FaultyServer("--delay", "0.01", log=log) as server:
         judged, costs = run_and(server, store, 60, 50, lambda: server.tell(refuse=2.0))
         check_after_outage(server, store, judged, costs, 60)
 
 
+@pytest.mark.slow
 def test_a_server_that_is_unhealthy_for_a_while(log, store):
     """A proxy whose server is gone, or llama-server loading its model: 503 for everything."""
     with FaultyServer("--delay", "0.01", log=log) as server:
@@ -266,6 +270,7 @@ def test_a_server_that_is_unhealthy_for_a_while(log, store):
         check_after_outage(server, store, judged, costs, 60)
 
 
+@pytest.mark.slow
 def test_a_server_that_hangs_as_a_whole(log, store):
     with FaultyServer("--delay", "0.01", log=log) as server:
 
@@ -279,6 +284,7 @@ def test_a_server_that_hangs_as_a_whole(log, store):
         assert costs.calls == 180 + costs.retries
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_come_back(log, store):
     with FaultyServer("--delay", "0.01", log=log) as server:
         with pytest.raises(LanguageModelError, match=r"away for more than 1 s .*run the same command again"):
@@ -292,6 +298,7 @@ def test_a_server_that_does_not_come_back(log, store):
     assert judged == pytest.approx(undisturbed(60), abs=1e-12)
 
 
+@pytest.mark.slow
 def test_a_server_that_is_there_and_answers_nothing(log, store):
     """Its health is good and every completion hangs: after a while the run ends, however many tries are left."""
     with FaultyServer(log=log) as server:
@@ -301,6 +308,7 @@ def test_a_server_that_is_there_and_answers_nothing(log, store):
         assert stored(store) == len(server.finished()) == 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", ["old", "llama"])
 def test_another_model_in_its_place(style, log, store):
     with FaultyServer("--delay", "0.01", "--style", style, log=log) as server:
@@ -345,6 +353,7 @@ def finish(process: subprocess.Popen) -> dict:
     return json.loads(out)
 
 
+@pytest.mark.slow
 def test_two_runs_share_one_store(log, store):
     with FaultyServer("--delay", "0.01", log=log) as server:
         both = [judging(server, store, 40) for _ in range(2)]
@@ -358,6 +367,7 @@ def test_two_runs_share_one_store(log, store):
         assert finish(judging(server, store, 40))["calls"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["SIGINT", "SIGKILL"])
 def test_a_run_that_is_ended_goes_on_where_it_was(how, log, store):
     if not hasattr(signal, how):

@@ -71,6 +71,7 @@ def test_it_settles_near_what_a_server_can_work_on(capacity):
     assert most <= 64
 
 
+@pytest.mark.slow
 def test_a_real_server_that_works_on_few_at_once_is_never_overrun():
     with FaultyServer("--delay", "0.04", "--capacity", "24") as server:
         lm = ServerModel(server.url, max_in_flight=64)
@@ -86,6 +87,7 @@ def test_it_never_goes_above_the_most():
         assert server.state()["most_at_once"] == 6
 
 
+@pytest.mark.slow
 def test_it_gives_way_to_a_server_that_turns_requests_away():
     """At most 5 at once, the others get 429: few are turned away, because the limit stays below."""
     with FaultyServer("--delay", "0.01", "--queue", "5") as server:

@@ -57,6 +57,7 @@ def test_requests_without_a_group_are_spread():
         assert min(len(server.state()["prompts"]) for server in (a, b)) >= 30
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_is_left_out_and_tried_again():
     with FaultyServer("--delay", "0.01") as a, FaultyServer("--delay", "0.01") as b:
         lm, costs = pool_of(a, b), Costs()
@@ -84,6 +85,7 @@ def test_a_server_that_dies_is_left_out_and_tried_again():
         assert costs.failures == 0
 
 
+@pytest.mark.slow
 def test_it_fails_only_when_all_are_gone():
     gone = r"all servers have been away for more than 1 s: .*same command"
     with FaultyServer("--delay", "0.01") as a, FaultyServer("--delay", "0.01") as b:
@@ -114,6 +116,7 @@ def test_servers_of_different_models():
         assert a.state()["prompts"] == b.state()["prompts"] == []
 
 
+@pytest.mark.slow
 def test_a_server_that_comes_back_with_another_model_stays_out():
     with FaultyServer() as a, FaultyServer() as b, engine_of(pool_of(a, b)) as engine:
         assert all(engine.run(reads(20)))
@@ -133,6 +136,7 @@ def test_a_server_that_is_not_there_at_the_start():
             _ = pool_of(a, b).identity
 
 
+@pytest.mark.slow
 def test_a_server_with_a_long_queue_is_helped():
     """One of two servers is a hundred times slower; the quick one takes what waits too long."""
     with FaultyServer("--delay", "0.5") as slow, FaultyServer("--delay", "0.005") as quick:
@@ -146,6 +150,7 @@ def test_a_server_with_a_long_queue_is_helped():
         assert len(slow.state()["prompts"]) < len(quick.state()["prompts"])
 
 
+@pytest.mark.slow
 def test_a_server_that_hangs_does_not_keep_its_texts():
     with FaultyServer() as a, FaultyServer() as b:
         lm = ServerPool([ServerModel(server.url, max_in_flight=4, timeout=1.5) for server in (a, b)])

@@ -90,6 +90,7 @@ def test_a_good_store_is_sound_and_salvaged_whole(path):
         assert (after.n_predicates, after.oldest, after.newest) == (5, before.oldest, before.newest)
 
 
+@pytest.mark.slow
 def test_pages_in_the_middle_are_overwritten(path):
     for page in range(20, 40):
         overwrite(path, page * PAGE, random.Random(page).randbytes(PAGE))
@@ -109,6 +110,7 @@ def test_pages_in_the_middle_are_overwritten(path):
         store.put_judgments("model", "1", [("new", "x", 0.5)])
 
 
+@pytest.mark.slow
 def test_the_page_above_all_judgments_is_lost(path):
     with contextlib.closing(sqlite3.connect(path)) as connection:
         (root,) = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'judgments'").fetchone()
@@ -120,6 +122,7 @@ def test_the_page_above_all_judgments_is_lost(path):
         check_answers(store, judgments=0)
 
 
+@pytest.mark.slow
 def test_the_names_are_lost_and_no_answer(path):
     with contextlib.closing(sqlite3.connect(path)) as connection:
         (root,) = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'predicates'").fetchone()
@@ -130,6 +133,7 @@ def test_the_names_are_lost_and_no_answer(path):
         assert contents(store).n_predicates == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_bytes", [16, 100, PAGE])
 def test_garbage_in_the_header(path, n_bytes):
     overwrite(path, 0, b"garbage!" * (n_bytes // 8) + b"!" * (n_bytes % 8))
@@ -142,6 +146,7 @@ def test_garbage_in_the_header(path, n_bytes):
     assert [file.name for file in path.parent.iterdir()] == ["store.sqlite"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", [0.3, 0.9])
 def test_a_truncated_file(path, part):
     size = int(path.stat().st_size * part)
@@ -222,6 +227,7 @@ def test_what_others_write_at_once_is_no_damage(tmp_path):
         assert store.counts().judgments == 3000
 
 
+@pytest.mark.slow
 def test_an_impossible_value_is_damage(path):
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("UPDATE judgments SET probability = 7.0")
@@ -236,6 +242,7 @@ def test_an_impossible_value_is_damage(path):
     assert salvage(path).saved == (0, 300, 0)
 
 
+@pytest.mark.slow
 def test_what_is_no_store_is_not_salvaged(tmp_path):
     notes = tmp_path / "notes"
     notes.write_text("some notes\n" * 500)
@@ -252,6 +259,7 @@ def test_what_is_no_store_is_not_salvaged(tmp_path):
     assert sorted(file.name for file in tmp_path.iterdir()) == ["history.sqlite", "notes"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX locks")
 def test_a_store_in_use_is_not_salvaged(path):
     code = (

@@ -101,6 +101,7 @@ def _open_and_check(path: Path, start: float) -> None:
         store.put_judgments("m", "2", [("p", str(number), 0.5) for number in range(50)])
 
 
+@pytest.mark.slow
 def test_processes_that_migrate_at_once(tmp_path):
     path = version_1(tmp_path / "store.sqlite")
     spawn = multiprocessing.get_context("spawn")

@@ -97,6 +97,7 @@ def test_what_was_reported_stored_survives_a_kill_at_any_moment(tmp_path):
         assert faults(store) == []
 
 
+@pytest.mark.slow
 def test_the_log_stays_short_although_somebody_always_reads(tmp_path, monkeypatch):
     monkeypatch.setattr("nlparam.lm.store.database.LOG_LIMIT", 2 << 20)
     monkeypatch.setattr("nlparam.lm.store.database._ROWS_BETWEEN_LOOKS", 50)

@@ -121,6 +121,7 @@ def _write_some(path: Path, number: int) -> None:
             store.put_judgments("m", "1", [("p", f"{number} {item}", 0.5)])
 
 
+@pytest.mark.slow
 def test_processes_create_and_share_one_file(path):
     spawn = multiprocessing.get_context("spawn")
     processes = [spawn.Process(target=_write_some, args=(path, number)) for number in range(4)]

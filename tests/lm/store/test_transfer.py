@@ -89,6 +89,7 @@ def test_an_export_can_be_read_by_others(store, tmp_path):
     np.testing.assert_array_equal(np.sort(np.asarray(vectors, np.float32), axis=0), np.sort(VECTORS, axis=0))
 
 
+@pytest.mark.slow
 def test_more_rows_than_are_held_at_a_time(tmp_path):
     n = 70_000
     with Store(tmp_path / "store.sqlite") as store, Store(":memory:") as other:

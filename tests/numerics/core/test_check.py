@@ -64,6 +64,7 @@ def is_refused(model, message, data=None, n_texts=30):
     return str(refusal.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_texts", [2, 30])
 @pytest.mark.parametrize("n_predicates", [1, 3])
 @pytest.mark.parametrize(
@@ -133,6 +134,7 @@ def test_a_loss_that_only_a_predicate_without_texts_would_break():
     is_refused(Changed(2, shares, linked=lambda s: jnp.exp(s)), "a predicate that holds nowhere")
 
 
+@pytest.mark.slow
 def test_what_is_called_after_the_search_is_tried_before_it():
     is_refused(Changed(2, predicted=lambda w, d: jnp.mean(d)), r"`predict` of Changed gives an array of shape \(\)")
     is_refused(Changed(2, predicted=lambda w, d: d.T @ d), r"shape \(2, 2\), expected one prediction per text, 30")
@@ -174,6 +176,7 @@ def test_nothing_is_asked_for_a_bad_model(corpus):
     assert embedder.computed == 0
 
 
+@pytest.mark.slow
 def test_judgments_survive_a_fit_that_fails_late(corpus, monkeypatch, tmp_path):
     texts, labels, embedder = corpus
     first, second = (Oracle(texts, labels, distractors=1) for _ in range(2))

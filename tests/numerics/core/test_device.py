@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from nlparam.language.embed import aligned_empty
 from nlparam.numerics.core.device import n_placed, place_texts
 
@@ -37,6 +39,7 @@ assert len(fit.assignments) == 61
 """
 
 
+@pytest.mark.slow
 def test_two_devices_give_what_one_gives():
     flags = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=2"
     environment = os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}

@@ -52,6 +52,7 @@ def planted_counts(rng, columns):
     return rng.poisson(np.exp(0.5 + columns @ [1.0, -0.8]))
 
 
+@pytest.mark.slow
 def test_poisson_has_the_optimum_of_scipy(rng, columns):
     data = planted_counts(rng, columns)
     model = nlparam.from_numpyro(counts, n_predicates=2)
@@ -72,6 +73,7 @@ def test_poisson_has_the_optimum_of_scipy(rng, columns):
     np.testing.assert_allclose(predicted, np.exp(best.x[2] + columns @ best.x[:2]), rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_classification_is_that_of_the_library(rng, columns):
     data = jnp.asarray(np.argmax(columns @ rng.normal(size=(2, 3)) * 2 + rng.gumbel(size=(300, 3)), axis=1))
     model = nlparam.from_numpyro(classes, n_predicates=2)
@@ -84,6 +86,7 @@ def test_a_classification_is_that_of_the_library(rng, columns):
         np.testing.assert_array_equal(predicted, by_hand.predict(expected, jnp.asarray(columns)))
 
 
+@pytest.mark.slow
 def test_the_optimum_is_that_of_the_sites_and_the_density_has_the_jacobian(rng, columns):
     data = columns @ [1.0, -1.0] + 0.7 * rng.normal(size=300)
     model = nlparam.from_numpyro(noisy, n_predicates=2)
@@ -107,6 +110,7 @@ def test_the_optimum_is_that_of_the_sites_and_the_density_has_the_jacobian(rng, 
     assert sites["sigma"].neutral is None
 
 
+@pytest.mark.slow
 def test_it_is_differentiable_in_the_denotations(rng, columns):
     with jax.enable_x64(True):
         model, data = nlparam.from_numpyro(noisy, n_predicates=2), jnp.asarray(rng.normal(size=300))
@@ -118,6 +122,7 @@ def test_it_is_differentiable_in_the_denotations(rng, columns):
         np.testing.assert_allclose(jnp.sum(gradient * move), (ahead - behind) / (2 * step), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_selection_finds_the_planted_predicates(rng):
     pool = (rng.random((300, 8)) < 0.4).astype(np.float32)
     data = rng.poisson(np.exp(0.5 + 1.2 * pool[:, 2] - 1.0 * pool[:, 5]))
@@ -128,6 +133,7 @@ def test_selection_finds_the_planted_predicates(rng):
     assert sorted(found.chosen.tolist()) == [2, 5]
 
 
+@pytest.mark.slow
 def test_quantities_are_sites_with_dimensions(rng, columns):
     data = planted_counts(rng, columns)
     model = nlparam.from_numpyro(counts, n_predicates=2)
@@ -143,6 +149,7 @@ def test_quantities_are_sites_with_dimensions(rng, columns):
         wrong.quantities(fit.weights, jnp.asarray(columns), data)
 
 
+@pytest.mark.slow
 def test_the_posterior_is_that_of_numpyro(rng, columns):
     data = columns @ [1.0, -1.0] + 0.7 * rng.normal(size=300)
     fit = make_fit(300, 2, model=nlparam.from_numpyro(noisy, n_predicates=2), denotations=columns, data=data)
@@ -223,6 +230,7 @@ def test_what_cannot_be_a_model_is_said_before_anything_is_judged(rng, program, 
         nlparam.from_numpyro(program, n_predicates=2).prepare(data, 50)
 
 
+@pytest.mark.slow
 def test_a_factor_and_what_the_program_returns_are_enough(rng, columns):
     def squares(denotations, data=None):
         slopes = numpyro.sample("slopes", dist.Normal(0, 100).expand([2]).to_event(1))
@@ -239,6 +247,7 @@ def test_a_factor_and_what_the_program_returns_are_enough(rng, columns):
     np.testing.assert_allclose(model.predict(weights, jnp.asarray(columns)), columns @ weights["slopes"], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_weight_per_text_works(rng):
     columns = (rng.random((40, 2)) < 0.4).astype(float)
 
@@ -273,6 +282,7 @@ def fitted():
     )
 
 
+@pytest.mark.slow
 def test_a_whole_fit(fitted):
     assert fitted.predicates[0] in ("has the label topic 0", "has the label topic 1")
     assert abs(fitted.quantities()["slopes"].values[0]) > 1
@@ -281,6 +291,7 @@ def test_a_whole_fit(fitted):
     assert samples["posterior"]["slopes"]["predicate"].to_numpy().tolist() == fitted.predicates
 
 
+@pytest.mark.slow
 def test_a_fit_is_saved_and_loaded(fitted, tmp_path, monkeypatch):
     fitted.save(tmp_path / "fit")
     contents = json.loads((tmp_path / "fit" / "fit.json").read_text())

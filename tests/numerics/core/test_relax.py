@@ -44,6 +44,7 @@ def planted(rng, n_texts=300, n_clusters=4, embed_dim=16, spread=0.15):
     return jnp.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), jnp.float32), labels
 
 
+@pytest.mark.slow
 def test_planted_clusters_are_recovered(rng):
     embeddings, labels = planted(rng)
     found = relax(Clustering(4), embeddings, key=jax.random.key(0))
@@ -51,6 +52,7 @@ def test_planted_clusters_are_recovered(rng):
     assert bool(found.converged)
 
 
+@pytest.mark.slow
 def test_directions_are_unit_vectors_and_scores_their_cosines(rng):
     embeddings, _ = planted(rng)
     found = relax(Clustering(3), embeddings, key=jax.random.key(1))
@@ -58,6 +60,7 @@ def test_directions_are_unit_vectors_and_scores_their_cosines(rng):
     np.testing.assert_allclose(found.scores, embeddings @ found.directions.T, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_best_restart_and_its_best_point_count(rng):
     embeddings, _ = planted(rng)
     model = Clustering(4)
@@ -70,6 +73,7 @@ def test_the_best_restart_and_its_best_point_count(rng):
     assert float(wild.loss) <= float(start.loss) + 1e-6
 
 
+@pytest.mark.slow
 def test_a_model_without_closed_form_has_its_weights_fitted_too(rng):
     embeddings, _ = planted(rng, n_clusters=1, spread=0.5)
     found = relax(Centre(), embeddings, key=jax.random.key(0), max_steps=1000)
@@ -78,6 +82,7 @@ def test_a_model_without_closed_form_has_its_weights_fitted_too(rng):
     np.testing.assert_allclose(found.weights[0], np.mean(found.scores), atol=0.02)
 
 
+@pytest.mark.slow
 def test_fixed_predicates_stay_and_the_slot_takes_what_is_left(rng):
     embeddings, labels = planted(rng)
     fixed = jnp.asarray(labels[:, None] == np.arange(3), jnp.float32)
@@ -93,6 +98,7 @@ def test_nothing_to_relax_is_an_error(rng):
         relax(Clustering(2), embeddings, fixed=jnp.ones((300, 2)), key=jax.random.key(0))
 
 
+@pytest.mark.slow
 def test_equal_shapes_compile_once(rng):
     first, _ = planted(rng)
     second, _ = planted(rng)
@@ -102,6 +108,7 @@ def test_equal_shapes_compile_once(rng):
     assert len(_TRACES) == traced > 0
 
 
+@pytest.mark.slow
 def test_seeds_are_texts_and_spread_out(rng):
     embeddings, labels = planted(rng, spread=0.01)
     seeds = np.asarray(seed_directions(embeddings, 4, n_lloyd=0, key=jax.random.key(0)))
@@ -110,6 +117,7 @@ def test_seeds_are_texts_and_spread_out(rng):
     assert len(set(labels[nearest])) == 4
 
 
+@pytest.mark.slow
 def test_blank_texts_are_no_seeds(rng):
     embeddings, labels = planted(rng, spread=0.01)
     blank = jnp.concatenate([embeddings, jnp.zeros((900, embeddings.shape[1]), embeddings.dtype)])
@@ -121,11 +129,13 @@ def test_blank_texts_are_no_seeds(rng):
     assert np.isfinite(np.asarray(found.restart_losses)).all()
 
 
+@pytest.mark.slow
 def test_a_direction_of_zero_has_a_gradient():
     gradient = jax.grad(lambda vectors: _unit(vectors)[0, 0])(jnp.zeros((1, 3)))
     assert np.isfinite(np.asarray(gradient)).all()
 
 
+@pytest.mark.slow
 def test_a_sample_finds_what_the_whole_corpus_would(rng):
     embeddings, labels = planted(rng, n_texts=3000)
     sampled = relax(Clustering(4), embeddings, key=jax.random.key(0), batch_size=200)
@@ -139,6 +149,7 @@ def test_a_sample_finds_what_the_whole_corpus_would(rng):
     )  # those of 200 texts, by log(3000 / 200)
 
 
+@pytest.mark.slow
 def test_half_precision_embeddings_are_summed_in_single_precision(rng):
     embeddings, labels = planted(rng)
     half = relax(Clustering(4), embeddings.astype(jnp.bfloat16), key=jax.random.key(0))
@@ -148,6 +159,7 @@ def test_half_precision_embeddings_are_summed_in_single_precision(rng):
     np.testing.assert_allclose(half.loss, single.loss, atol=0.01)
 
 
+@pytest.mark.slow
 def test_any_optimiser_may_descend(rng):
     embeddings, labels = planted(rng)
     found = relax(Clustering(4), embeddings, key=jax.random.key(0), optim=optax.adam(0.1), max_steps=300, patience=20)

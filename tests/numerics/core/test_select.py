@@ -36,12 +36,14 @@ def pool_with_planted(rng, n_clusters, n_texts=600):
     return jnp.asarray(pool, jnp.float32), set(np.flatnonzero(order < n_clusters))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_clusters", [2, 4, 14])
 def test_planted_predicates_are_selected(rng, n_clusters):
     pool, gold = pool_with_planted(rng, n_clusters)
     assert set(select(Clustering(n_clusters), pool, key=jax.random.key(0)).chosen) == gold
 
 
+@pytest.mark.slow
 def test_it_agrees_with_exhaustive_search(rng):
     pool = jnp.asarray(rng.uniform(size=(50, 7)), jnp.float32)
     model = Clustering(2)
@@ -58,6 +60,7 @@ def test_a_start_is_never_made_worse(rng):
     assert found.loss <= float(model.profile_loss(pool[:, start])) + 1e-6
 
 
+@pytest.mark.slow
 def test_a_model_with_fitted_weights(rng):
     pool = jnp.asarray(rng.random((200, 12)) < 0.4, jnp.float32)
     target = 2.0 * pool[:, 3] - 1.0 * pool[:, 8]
@@ -66,6 +69,7 @@ def test_a_model_with_fitted_weights(rng):
     assert found.loss < 1e-4
 
 
+@pytest.mark.slow
 def test_costs_say_what_a_predicate_is_worth(rng):
     pool, _ = pool_with_planted(rng, 3)
     model = Clustering(3)
@@ -76,6 +80,7 @@ def test_costs_say_what_a_predicate_is_worth(rng):
         np.testing.assert_allclose(found.costs[slot], cost, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_fewer_candidates_than_slots_leave_slots_empty(rng):
     labels = rng.integers(2, size=80)
     pool = jnp.asarray(labels[:, None] == np.arange(2), jnp.float32)

@@ -129,6 +129,7 @@ def audits(probabilities, truth, n_audits, rng, target=TARGET):
     return np.mean(true), np.mean(calls), np.asarray(levels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", HEADS)
 def test_the_certificate_is_true_as_often_as_it_says(kind, rng):
     probabilities, truth = HEADS[kind](rng)
@@ -150,6 +151,7 @@ def test_everything_asked_is_exact(rng):
     assert (outcome.recall, outcome.precision) == (1.0, 1.0)
 
 
+@pytest.mark.slow
 def test_bounds_of_one_predicate_hold_and_are_weaker(rng):
     probabilities, truth = calibrated(rng, 8000, 5.0)
     of = np.arange(8000) % 4 == 1
@@ -192,6 +194,7 @@ def run(cascade, answers):
     return asked.astype(bool), stages
 
 
+@pytest.mark.slow
 def test_a_clear_corpus_costs_few_calls(rng):
     texts, predicates, answers = corpus(rng)
     cascade = CascadeSteps(texts, predicates, seed=0)
@@ -272,6 +275,7 @@ def test_a_judge_that_never_answers_is_asked_for_everything(rng):
     assert cascade.certificate.n_failed == answers.size
 
 
+@pytest.mark.slow
 def test_noise_costs_calls_not_truth(rng):
     texts, predicates, answers = corpus(rng, noise=0.5)
     flipped = np.where(rng.random(answers.shape) < 0.1, 1 - answers, answers)

@@ -38,6 +38,7 @@ def log_loss(said, answers):
     return -np.mean(np.where(answers, np.log(said), np.log1p(-said)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flips", [0.0, 0.08])
 def test_it_predicts_judgments_better_than_the_ridge_head(rng, flips):
     fit, texts, _, probabilities = fitted(rng, flips=flips)
@@ -53,6 +54,7 @@ def test_left_out_probabilities_foretell_the_loss_on_new_texts(rng):
     assert abs(log_loss(fit.left_out, fit.answers) - new) < 0.08
 
 
+@pytest.mark.slow
 def test_flips_keep_it_from_being_sure(rng):
     fit, texts, _, probabilities = fitted(rng, n_rows=200, flips=0.1)
     said = fit.head.denote(texts)[200:]
@@ -77,6 +79,7 @@ def test_it_is_whole_after_saving(rng):
         JointHead.from_arrays(arrays)
 
 
+@pytest.mark.slow
 def test_one_predicate_judged_on_texts_of_its_own(rng):
     texts, predicates, probabilities = topics(rng)
     pairs = np.stack([np.arange(60), np.zeros(60, dtype=int)], axis=1)
@@ -87,6 +90,7 @@ def test_one_predicate_judged_on_texts_of_its_own(rng):
     assert fit.head.denote(texts[:0]).shape == (0, 1)
 
 
+@pytest.mark.slow
 def test_a_predicate_that_holds_nowhere_stays_empty(rng):
     texts, predicates, probabilities = topics(rng)
     probabilities[:, 2] = expit(-7 + 0.5 * rng.normal(size=N_TEXTS))
@@ -95,6 +99,7 @@ def test_a_predicate_that_holds_nowhere_stays_empty(rng):
     assert fit.head.denote(texts)[:, 2].max() < 0.5
 
 
+@pytest.mark.slow
 def test_thresholds_given_are_used(rng):
     texts, predicates, probabilities = topics(rng)
     pairs = judged_pairs(np.arange(60))

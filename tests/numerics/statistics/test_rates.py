@@ -110,6 +110,7 @@ def alike(n_tasks, n_outputs, accepted, *, shared):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shared", "test"), [(True, "tasks swapped"), (False, "tasks shuffled")])
 def test_changes_are_not_claimed_for_outputs_that_repeat_each_other(shared, test):
     evaluations = alike(30, 10, (12, 15), shared=shared)

@@ -206,6 +206,7 @@ def test_hostile_text_adds_no_element_and_no_attribute():
             assert (element.attributes.get("href") or "#").startswith("#")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [lambda: fit_of("dates"), lambda: make_taxonomy(names=HOSTILE), make_comparison])
 def test_figures_are_files_that_need_nothing_else(tmp_path, make):
     paths = make().figures(tmp_path / "new" / "figures")
