@@ -35,6 +35,7 @@ def test_the_contracts_hold(copy):
     assert "0 broken" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "line", "contract"),
     [

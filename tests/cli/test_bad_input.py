@@ -15,6 +15,9 @@ from nlparam.lm import weights
 from tests.helpers.cli_corpus import MONEY, SPORT, TEXTS, answer, embedded_store, fit, run, said, write_texts
 from tests.helpers.fake_server import FakeServer
 
+# Its fixtures take seconds.
+pytestmark = pytest.mark.slow
+
 # An address where nobody listens; what is wrong with the texts must be found before it is asked.
 NOWHERE = "http://127.0.0.1:1/v1"
 
@@ -120,7 +123,6 @@ def test_a_file_of_predicates_that_is_of_no_use(tmp_path):
     assert_fails(fit(*arguments), "holds 1 distinct predicates, expected at least 2")
 
 
-@pytest.mark.slow
 def test_unusual_texts_are_fitted_with_a_warning(tmp_path, store, server):
     lines = [*TEXTS, "", TEXTS[0], "The goal of the match was long: " + "word " * 200_000]
     texts = write(tmp_path / "texts.txt", "\n".join(lines).encode() + b"\nThe team caf\xe9 saw the match.\n")
@@ -154,7 +156,6 @@ def test_a_server_with_another_model(tmp_path, store, server):
     assert_fails(result, server.url, "does not serve the model 'other' but fake-model", "vllm serve other")
 
 
-@pytest.mark.slow
 def test_a_server_that_is_busy_for_a_while(tmp_path, store):
     with FakeServer(answer=answer, statuses=[429, 503, 429], headers={"Retry-After": "0"}) as busy:
         result = fit(tmp_path / "out", write_texts(tmp_path), busy.url, "--store", store, "--text-field", "body")
@@ -163,7 +164,6 @@ def test_a_server_that_is_busy_for_a_while(tmp_path, store):
     assert (costs["retries"], costs["failures"]) == (3, 0)
 
 
-@pytest.mark.slow
 def test_a_server_that_always_fails(tmp_path, store):
     with FakeServer(answer=answer, always=500) as broken:
         arguments = ("--store", store, "--text-field", "body", "--timeout", 2)
@@ -171,7 +171,6 @@ def test_a_server_that_always_fails(tmp_path, store):
     assert_fails(result, "answered none", f"{broken.url} (model fake-model) answered 500")
 
 
-@pytest.mark.slow
 def test_a_server_that_fails_in_the_middle_loses_nothing(tmp_path, store):
     texts, arguments = write_texts(tmp_path), ("--store", store, "--text-field", "body", "--timeout", 3)
     with FakeServer(answer=answer, statuses=[200] * 20, always=500) as flaky:
@@ -184,7 +183,6 @@ def test_a_server_that_fails_in_the_middle_loses_nothing(tmp_path, store):
     assert not set(prompts[:20]) & set(prompts[first:])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("hangs_at_once", [True, False])
 def test_a_server_that_hangs(tmp_path, store, hangs_at_once):
     with contextlib.ExitStack() as stack:
@@ -277,7 +275,6 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.slow
 def test_hostile_texts_and_predicates_are_fitted_and_inert(tmp_path, server, store):
     texts = write_texts(tmp_path, [*SPORT, *MONEY, *HOSTILE])
     candidates = tmp_path / "predicates.txt"

@@ -26,6 +26,9 @@ from tests.helpers.fake_server import FakeServer
 from tests.helpers.handmade_fit import Plain, make_fit
 from tests.helpers.sibling_results import decomposed
 
+# Its fixtures take seconds.
+pytestmark = pytest.mark.slow
+
 HEAVY = ["jax", "torch", "sklearn", "pandas", "openai", "altair", "pyarrow", "arviz", "numpyro"]
 HEAVY += ["sentence_transformers", "xllamacpp"]
 
@@ -42,7 +45,6 @@ def fitted(tmp_path_factory):
         yield folder / "out", texts, store, result, server
 
 
-@pytest.mark.slow
 def test_help_imports_nothing_heavy():
     code = (
         "import sys; import nlparam\n"
@@ -91,7 +93,6 @@ def test_a_new_model_takes_the_shared_options():
     assert got["options"].goal is None
 
 
-@pytest.mark.slow
 def test_a_fit_prints_its_predicates_and_leaves_a_folder(fitted):
     out, _, _, result, _ = fitted
     lines = result.stdout.splitlines()
@@ -128,7 +129,6 @@ def test_the_same_command_again_is_allowed_and_makes_no_call(fitted):
     assert printed["costs"]["judgments_served"] == before["costs"]["judgments_asked"]
 
 
-@pytest.mark.slow
 def test_options_that_are_not_given_keep_their_defaults(tmp_path, fitted):
     *_, server = fitted
     store = embedded_store(tmp_path / "store.sqlite")
@@ -144,7 +144,6 @@ def test_options_that_are_not_given_keep_their_defaults(tmp_path, fitted):
     assert (settings["seed"], settings["goal"]) == (3, "the topic")
 
 
-@pytest.mark.slow
 def test_a_list_of_predicates_is_selected_from_and_nothing_is_proposed(tmp_path, fitted):
     *_, server = fitted
     store = embedded_store(tmp_path / "store.sqlite")
@@ -267,7 +266,6 @@ def test_an_unexpected_error_keeps_its_traceback_and_an_expected_one_on_request(
     assert isinstance(run(*arguments).exception, ZeroDivisionError)
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
 def test_an_interrupted_fit_says_so_and_goes_on(tmp_path):
     store = embedded_store(tmp_path / "store.sqlite")

@@ -43,6 +43,7 @@ def test_the_second_command_compiles_nothing_and_passes_over_what_is_half_writte
     assert compiled(tmp_path)[1] == ""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="permissions of folders are those of POSIX")
 def test_a_folder_that_cannot_be_written_is_no_error(tmp_path):
     (tmp_path / "compiled").write_text("a file where the folder would be")

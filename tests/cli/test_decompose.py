@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from typer.testing import CliRunner
 
 from nlparam.cli import app
@@ -27,6 +28,7 @@ def as_server(oracle):
     return answer
 
 
+@pytest.mark.slow
 def test_the_command_prints_writes_and_records(tmp_path):
     texts, log, out = tmp_path / "t.jsonl", tmp_path / "repairs.jsonl", tmp_path / "out.json"
     rows = [{"text": text, "holds": label} for text, label in zip(TEXTS, LABELS, strict=True)]

@@ -49,6 +49,7 @@ def problems(checks) -> dict[str, str]:
     return {name: check["found"] for name, check in checks.items() if not check["ok"]}
 
 
+@pytest.mark.slow
 def test_all_is_well(tmp_path, server):
     calls, store = len(server.calls), tmp_path / "store.sqlite"
     with Store(store) as kept:

@@ -277,6 +277,7 @@ def test_several_seeds_say_how_often_each_predicate_comes_back(tmp_path, ask):
     assert result.exit_code == 2
 
 
+@pytest.mark.slow
 def test_an_estimate_counts_every_seed(tmp_path, ask):
     texts = write_labelled(tmp_path)
 

@@ -16,6 +16,9 @@ from nlparam.taxonomies.result import Taxonomy
 from tests.helpers.cli_corpus import run, said
 from tests.helpers.taxonomy_corpus import grown, make_texts, scripted
 
+# Its fixtures take seconds.
+pytestmark = pytest.mark.slow
+
 NOWHERE = "http://127.0.0.1:1/v1"
 
 
@@ -40,7 +43,6 @@ def tree(folder):
     return Taxonomy.load(folder)
 
 
-@pytest.mark.slow
 def test_on_the_command_line_the_tree_before_is_kept(folder, tree, store, tmp_path):
     out = tmp_path / "tree"
     shutil.copytree(folder, out)

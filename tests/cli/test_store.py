@@ -125,6 +125,7 @@ def test_gc_to_what_is_no_size(path):
     assert "expected for instance 500MB" in said(run("store", "gc", "--store", path, "--max-size", "much"))
 
 
+@pytest.mark.slow
 def test_check_and_salvage(path):
     assert "is sound" in run("store", "check", "--store", path).stdout
     with contextlib.closing(sqlite3.connect(path)) as connection:

@@ -154,6 +154,7 @@ def test_the_same_seed_is_the_same_comparison():
     assert compare(seed=4, judge=WordJudge(), ratings=False).units.research.tolist() != first.units.research.tolist()
 
 
+@pytest.mark.slow
 def test_identical_distributions_are_told_apart_no_more_often_than_promised():
     claims = 0
     for seed in range(40):
@@ -271,6 +272,7 @@ def test_a_text_is_of_one_split_in_all_groups(repeats):
     assert [int((seen.units.validated & (seen.units.group == group)).sum()) for group in (0, 1)] == [10, 10]
 
 
+@pytest.mark.slow
 def test_a_goal_in_another_language_is_warned_of():
     texts = [f"The river rose again last night, and {n} families had to leave their houses." for n in range(200)]
     groups = {"a": texts[:100], "b": texts[100:]}
@@ -283,6 +285,7 @@ def test_a_goal_in_another_language_is_warned_of():
     assert not any("seems to be" in str(warning.message) for warning in caught)
 
 
+@pytest.mark.slow
 def test_it_is_saved_and_loaded_and_a_repeated_run_asks_nothing(tmp_path):
     out, store = tmp_path / "out", tmp_path / "store.sqlite"
     first = compare(store=store, out=out)

@@ -19,6 +19,9 @@ from nlparam.runtime.budget import Budget
 from tests.helpers.fake_server import FakeServer
 from tests.helpers.oracle import LexicalEmbedder, Oracle, topics
 
+# Its fixtures take seconds.
+pytestmark = pytest.mark.slow
+
 N_TEXTS, K = 900, 3
 
 
@@ -55,7 +58,6 @@ def _truth(corpus, predicates, rows):
     return np.asarray([[f"has the label {labels[row]}" == predicate for predicate in predicates] for row in rows])
 
 
-@pytest.mark.slow
 def test_a_cascaded_fit_is_right_where_it_claims_to_be_and_asks_for_little(corpus, cascaded):
     fit, _, _ = cascaded
     certificate = fit.certificate
@@ -82,7 +84,6 @@ def test_the_page_and_the_terminal_state_the_bound(cascaded):
     assert f"{fit.certificate.n_asked:,} of {fit.certificate.n_pairs:,}" in said
 
 
-@pytest.mark.slow
 def test_saved_and_loaded_it_denotes_the_same(corpus, cascaded, tmp_path):
     fit, _, _ = cascaded
     texts, _, embedder = corpus
@@ -95,7 +96,6 @@ def test_saved_and_loaded_it_denotes_the_same(corpus, cascaded, tmp_path):
     assert kept["settings"]["cascade"]["target_recall"] == 0.95
 
 
-@pytest.mark.slow
 def test_new_texts_are_audited_again_or_asked_one_by_one(corpus, cascaded):
     fit, oracle, store = cascaded
     texts, _, _ = corpus
@@ -129,7 +129,6 @@ def test_what_is_wrong_is_said(corpus, cascaded):
         fit.denote(corpus[0][:5], by="exact", lm=ScriptedModel(lambda _: "maybe", strong=False), store=":memory:")
 
 
-@pytest.mark.slow
 def test_answers_that_fail_are_left_to_the_head_and_counted(corpus, cascaded):
     fit, oracle, _ = cascaded
     lm = ScriptedModel(lambda request: "maybe" if "number3" in request.messages[-1].content else oracle.answer(request))
@@ -140,7 +139,6 @@ def test_answers_that_fail_are_left_to_the_head_and_counted(corpus, cascaded):
     assert exact.denotations[failed] == pytest.approx(fit.denote([new[row] for row in failed], by="head"))
 
 
-@pytest.mark.slow
 def test_a_budget_that_ends_before_the_audit_leaves_no_bound(corpus, tmp_path):
     whole, _ = _fit(corpus, tmp_path / "a.sqlite")
     with pytest.warns(FitWarning, match="without the audit that the cascade needs"):
@@ -153,7 +151,6 @@ def test_a_budget_that_ends_before_the_audit_leaves_no_bound(corpus, tmp_path):
     assert fit.result is nlparam.RESULTS.budget_spent
 
 
-@pytest.mark.slow
 def test_on_the_command_line(tmp_path):
     texts, _ = topics(300, 2, n_words=12)
     corpus = tmp_path / "texts.jsonl"

@@ -109,6 +109,7 @@ def test_texts_are_stated_where_there_is_a_goal_and_something_to_propose(options
     assert ("goal representation" in made.costs.stages) == stated
 
 
+@pytest.mark.slow
 def test_statements_that_are_not_usable_leave_the_embeddings_as_they_are():
     texts, _ = corpus(120)
     listed = ["mentions theme0", "mentions theme1", "mentions theme2"]

@@ -26,6 +26,9 @@ from tests.fitting.page.test_report import HOSTILE, Page
 from tests.helpers.handmade_results import make_comparison
 from tests.helpers.sibling_results import MAKERS, report_of
 
+# Its fixtures take seconds.
+pytestmark = pytest.mark.slow
+
 CHARTS = {"simulated": 2, "decomposed": 1, "audited": 4, "guarded": 3, "executed": 3}
 EVIL = [*HOSTILE, "a\u202eb\u2066c", "\x1b[31mred\x1b[0m"]
 
@@ -41,7 +44,6 @@ def plain():
     return {name: make() for name, make in MAKERS.items()}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", MAKERS)
 def test_hostile_texts_add_no_element_and_no_attribute(name):
     text = report_of(name, EVIL)
@@ -57,7 +59,6 @@ def test_hostile_texts_add_no_element_and_no_attribute(name):
     assert not re.search("[\x00-\x08\x0b\x1b\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", MAKERS)
 def test_a_notebook_shows_the_first_table_without_scripts(plain, name):
     card = plain[name]._repr_html_()

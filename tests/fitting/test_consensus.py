@@ -103,6 +103,7 @@ def test_the_consensus_has_what_all_seeds_found(corpus, tmp_path):
     assert again.stability == stability
 
 
+@pytest.mark.slow
 def test_a_budget_is_for_all_seeds_together(corpus):
     with pytest.warns(FitWarning) as warned:
         made = consensus(corpus, seeds=3, budget=nlparam.Budget(max_calls=150))

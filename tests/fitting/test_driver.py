@@ -136,6 +136,7 @@ def test_predict_on_new_texts(corpus):
     assert predicted[-1] == -1
 
 
+@pytest.mark.slow
 def test_predictions_of_the_corpus_itself_agree_when_the_head_denotes(corpus):
     made = fit(corpus, options=nlparam.SearchOptions(n_screened=8, n_judged=40))
     np.testing.assert_array_equal(made.predict(made.texts), made.assignments)
@@ -200,6 +201,7 @@ def test_folders_that_hold_no_fit(tmp_path):
         nlparam.load(tmp_path)
 
 
+@pytest.mark.slow
 def test_an_incomplete_folder_is_said_to_be_one(corpus, tmp_path):
     fit(corpus).save(tmp_path / "fit")
     (tmp_path / "fit" / "head.safetensors").unlink()
@@ -232,6 +234,7 @@ def test_a_model_that_always_fails_is_an_error_and_keeps_what_was_judged(corpus,
     assert made.costs.judgments_served == 50
 
 
+@pytest.mark.slow
 def test_unusable_answers_are_counted_and_left_out(corpus):
     texts, labels, _ = corpus
     oracle = Oracle(texts, labels, distractors=2)
@@ -246,6 +249,7 @@ def test_unusable_answers_are_counted_and_left_out(corpus):
     assert np.isfinite(made.denotations).all()
 
 
+@pytest.mark.slow
 def test_a_proposer_may_be_made_from_the_engine(corpus):
     texts, labels, embedder = corpus
     oracle = Oracle(texts, labels, distractors=1)

@@ -230,6 +230,7 @@ def test_credible_intervals_are_quantiles(rng):
         credible_intervals(samples, probability=90)
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_draws(rng):
     fit = regression_fit(rng)
     first, again, other = (draws(fit.posterior(**QUICK, seed=seed), "coefficient") for seed in (1, 1, 2))

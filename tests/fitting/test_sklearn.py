@@ -27,6 +27,9 @@ from nlparam.models import Classification, Clustering, Regression
 from nlparam.runtime.budget import Budget
 from tests.helpers.oracle import LexicalEmbedder, Oracle, topics
 
+# Its fixtures take seconds.
+pytestmark = pytest.mark.slow
+
 # Whose types are wider, or narrower, than what they are.
 clone: Any = sklearn.base.clone
 cross_val_score: Any = sklearn.model_selection.cross_val_score
@@ -77,7 +80,6 @@ def fitted(bench, tmp_path_factory):
     return made
 
 
-@pytest.mark.slow
 def test_the_features_are_the_predicates(bench, fitted):
     vectorizer = fitted[PredicateVectorizer]
     features = vectorizer.transform(bench.texts)
@@ -103,7 +105,6 @@ def test_the_options_of_an_estimator_reach_the_fit(bench):
         PredicateVectorizer(3, budget=Budget(max_calls=1), **bench.params(store=":memory:")).fit(bench.texts)
 
 
-@pytest.mark.slow
 def test_after_a_cascade_no_language_model_is_asked_either(bench):
     vectorizer = PredicateVectorizer(3, judge=Cascade(), **bench.params(store=":memory:")).fit(bench.texts)
     asked = len(bench.oracle.asked)
@@ -136,7 +137,6 @@ def test_the_regressor_predicts_numbers(fitted):
     assert regressor.coef_.shape == (3,)
 
 
-@pytest.mark.slow
 def test_folds_share_their_judgments_and_are_silent(tmp_path, capfd):
     bench = Bench()
     pipeline = make_pipeline(

@@ -125,6 +125,7 @@ def test_a_grid_search(rng):
     assert search.fit(X, X[:, 0]).best_params_ == {"ridge": 1e-6}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_search")
 def test_a_supervised_vectorizer_looks_at_the_target(rng):
     X = rng.normal(size=(60, 3))

@@ -69,6 +69,7 @@ def test_a_restricted_request_never_reaches_the_upstream(upstream):
     with_proxy(upstream, test)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [1, 3])
 def test_a_stream_is_cut_in_its_middle(upstream, n):
     async def test(client: Client):

@@ -96,6 +96,7 @@ def test_events_are_read_however_they_are_parted():
         asyncio.run(flood())
 
 
+@pytest.mark.slow
 def test_the_scorer_batches_and_remembers():
     sizes = []
     screen = between().screen

@@ -143,6 +143,7 @@ def test_a_changed_rule_asks_only_for_what_depends_on_it(tmp_path):
     assert len(judged) == of_role + len(written)
 
 
+@pytest.mark.slow
 def test_answers_that_cannot_be_used_are_counted_and_asked_for_again_within_a_bound():
     tries: dict[str, int] = {}
 
@@ -166,6 +167,7 @@ def test_answers_that_cannot_be_used_are_counted_and_asked_for_again_within_a_bo
     assert guard.counts["kept"] + guard.counts["given up"] == guard.counts["planned"]
 
 
+@pytest.mark.slow
 def test_texts_that_the_judge_reads_otherwise_are_dropped():
     def strays(request):
         prompt = request.messages[-1].content
@@ -210,6 +212,7 @@ def test_too_little_benign_text_is_an_error_before_anything_is_asked():
     train(RULES, benign_texts(798), plan=PLAN, lm=model, embedder=HashedEmbedder(), store=":memory:")
 
 
+@pytest.mark.slow
 def test_a_rule_that_no_text_satisfies_is_an_error_that_keeps_what_was_paid_for(tmp_path):
     model, sent = scripted(lambda request: {"yes": 0.1, "no": 0.9} if request.labels else answer(request))
     rules = {"plan": PLAN, "embedder": HashedEmbedder(), "max_refusals": 0.02, "store": tmp_path / "store.sqlite"}
@@ -229,6 +232,7 @@ def test_a_spent_budget_says_so():
         )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_an_evaluation_has_every_rule_and_style_with_intervals():
     guard = trained()
     costs = Costs()

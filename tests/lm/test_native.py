@@ -80,6 +80,7 @@ def _loaded() -> _Loaded:
 _prompts = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=9), min_size=1, max_size=6)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.lists(_prompts, min_size=1, max_size=4))
 def test_every_prompt_sees_itself_whatever_was_shared_or_kept(batches):

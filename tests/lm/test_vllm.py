@@ -205,6 +205,7 @@ def test_a_label_of_several_tokens_is_looked_for_among_the_likeliest(fake, folde
     assert fake.batches
 
 
+@pytest.mark.slow
 def test_what_waits_is_answered_together_and_in_order(fake, folder):
     lm = VllmModel(folder, batch_size=8)
     assert lm.max_in_flight == 16

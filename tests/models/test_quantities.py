@@ -87,6 +87,7 @@ def test_gradients_are_those_of_finite_differences(name, denotations, rng):
         np.testing.assert_allclose(gradient[text, predicate], change / 2e-6, atol=1e-7, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMOOTH)
 def test_weights_are_at_the_optimum_of_scipy(name, denotations):
     model, data, _ = prepared(name)
@@ -103,6 +104,7 @@ def test_weights_are_at_the_optimum_of_scipy(name, denotations):
     np.testing.assert_allclose(float(loss(flat)), found.fun, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 def test_quantities_have_the_shape_they_say(name, denotations):
     model, data, coords = prepared(name)

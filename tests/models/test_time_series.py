@@ -47,6 +47,7 @@ def test_the_loss_is_its_definition(rng, binary):
     np.testing.assert_allclose(model.loss(TimeSeriesWeights(jnp.asarray(weights)), columns, data), expected, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_parity_is_the_objective_of_the_papers_code(rng):
     columns, data = problem(rng)
     weights = rng.normal(size=(15, 2))

@@ -25,6 +25,9 @@ from tests.helpers.handmade_results import make_comparison
 from tests.helpers.oracle import LexicalEmbedder, Oracle, topics
 from tests.helpers.taxonomy_corpus import make_texts, scripted
 
+# Its fixtures take seconds.
+pytestmark = pytest.mark.slow
+
 # Holds a folder until it is told to let go.
 HOLD = """
 import sys
@@ -54,7 +57,6 @@ def fitted():
     )
 
 
-@pytest.mark.slow
 def test_a_replaced_result_leaves_nothing_of_itself(grown, tmp_path):
     folder = tmp_path / "out"
     shutil.copytree(grown, folder)
@@ -69,7 +71,6 @@ def test_a_replaced_result_leaves_nothing_of_itself(grown, tmp_path):
     Comparison.load(folder)
 
 
-@pytest.mark.slow
 def test_what_is_beside_a_result_stays_when_the_same_is_written_again(fitted, tmp_path):
     fit = fitted
     fit.save(tmp_path)

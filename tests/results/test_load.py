@@ -23,6 +23,9 @@ from nlparam.results.folder import KINDS, LOCK, RECORDS
 from tests.helpers.guard_parts import trained
 from tests.helpers.sibling_results import audited, decomposed, executed, guarded, simulated
 
+# Its fixtures take seconds.
+pytestmark = pytest.mark.slow
+
 RECORD_MAKERS = {"decomposed": decomposed, "simulated": simulated, "executed": lambda: executed()[0]}
 FOLDER_MAKERS = {"guard": trained, "evaluation": guarded, "audit": audited}
 
@@ -47,7 +50,6 @@ def without_what_is_measured(result):
     return json.loads(json.dumps(contents, allow_nan=False))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", RECORD_MAKERS)
 def test_a_result_in_one_file_comes_back_equal(results, name, tmp_path):
     result = results[name]
@@ -93,7 +95,6 @@ def test_what_was_judged_for_a_decomposition_is_there_again(results, tmp_path):
     assert loaded.repair(expression) == found.repair(expression)
 
 
-@pytest.mark.slow
 def test_solutions_that_are_loaded_can_be_probed_and_not_explained(results, tmp_path):
     found = results["executed"]
     loaded = nlparam.load(found.save(tmp_path / "mine.json"))

@@ -109,11 +109,13 @@ def test_a_fit_that_meets_its_budget_ends_with_the_best_so_far(tmp_path):
     assert again.loss == pytest.approx(whole.loss)
 
 
+@pytest.mark.slow
 def test_a_budget_too_small_for_anything_says_so(tmp_path):
     with pytest.raises(LanguageModelError, match=r"the budget is spent: 5 of 5 calls"):
         _fit(tmp_path, Budget(max_calls=5))
 
 
+@pytest.mark.slow
 def test_costs_of_a_fit_have_stages_and_money(tmp_path):
     fit, _ = _fit(tmp_path, Budget(price=Price(prompt=1000.0)))
     assert fit.costs.money == pytest.approx(fit.costs.prompt_tokens / 1000)
@@ -125,6 +127,7 @@ def test_costs_of_a_fit_have_stages_and_money(tmp_path):
     assert kept["money"] == fit.costs.money
 
 
+@pytest.mark.slow
 def test_events_are_lines_of_json_and_nobody_hears_them_unasked(tmp_path, caplog):
     path = tmp_path / "events.jsonl"
     with write_events(path):

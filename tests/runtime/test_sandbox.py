@@ -288,6 +288,7 @@ def test_nothing_is_left_of_a_folder_however_deep(monkeypatch):
     os.rmdir(folder)
 
 
+@pytest.mark.slow
 @linux
 @pytest.mark.parametrize(
     "fills",
@@ -333,6 +334,7 @@ def test_an_interrupt_ends_what_runs():
     assert time.perf_counter() - started < LIBRARIES.seconds / 2
 
 
+@pytest.mark.slow
 @linux
 def test_a_worker_ends_with_its_parent(tmp_path):
     script = (

@@ -17,6 +17,9 @@ from nlparam.taxonomies.records import OUTCOMES, ROOT, STATUS, STOPS
 from nlparam.taxonomies.result import Taxonomy
 from tests.helpers.taxonomy_corpus import TOPICS, WORDS, answer, make_texts, scripted, topic_of
 
+# Its fixtures take seconds.
+pytestmark = pytest.mark.slow
+
 OPTIONS = {"n_stated": 60, "least_texts": 20}
 
 
@@ -42,7 +45,6 @@ def _grow(texts, store, **options):
     )
 
 
-@pytest.mark.slow
 def test_the_planted_topics_are_found_on_both_levels(tree, corpus):
     _, topics = corpus
     found = {child.predicate: {n.predicate for n in tree.children(child.id)} for child in tree.children()}
@@ -84,7 +86,6 @@ def test_the_number_of_children_is_the_one_held_out_statements_are_likeliest_und
     assert max(gains, key=gains.__getitem__) == 3 == len(tree.children())
 
 
-@pytest.mark.slow
 def test_the_same_command_again_asks_nothing(tree, corpus, store):
     again = _grow(corpus[0], store)
     assert again.costs.calls == 0
@@ -117,7 +118,6 @@ def test_new_texts_are_placed_as_those_of_the_corpus(tree, tmp_path):
     assert np.mean([name == f"is about {topic[1]}" for name, topic in zip(names, topics, strict=True)]) > 0.8
 
 
-@pytest.mark.slow
 def test_a_folder_with_another_tree_is_kept_and_the_same_is_written_again(corpus, store, tmp_path):
     out = tmp_path / "out"
     _grow(corpus[0], store, depth=1, out=out)
@@ -128,7 +128,6 @@ def test_a_folder_with_another_tree_is_kept_and_the_same_is_written_again(corpus
         _grow(corpus[0], store, depth=2, out=out)
 
 
-@pytest.mark.slow
 def test_a_gap_that_the_children_leave_is_looked_at_once_more(corpus, store, monkeypatch):
     texts, topics = corpus
     science = {f"is about {name}" for general, name in WORDS if general == "science"} | {"is about science"}
@@ -258,7 +257,6 @@ def test_blank_and_repeated_texts_are_counted_where_they_are(corpus, store):
     assert len(tree.root) == 121
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("general", ["sports", "business", "science"])
 def test_children_are_numbered_by_the_size_that_repeated_texts_give_them(corpus, store, general):
     texts, topics = corpus

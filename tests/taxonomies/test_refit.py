@@ -15,6 +15,9 @@ from nlparam.taxonomies.refit import changes_of, last_edit, refit
 from nlparam.taxonomies.result import Taxonomy
 from tests.helpers.taxonomy_corpus import answer, grown, make_texts, scripted
 
+# Its fixtures take seconds.
+pytestmark = pytest.mark.slow
+
 NOWHERE = "http://127.0.0.1:1/v1"
 GENERAL = {"is about sports", "is about business", "is about science"}
 
@@ -82,7 +85,6 @@ def same(one, other) -> bool:
     return np.array_equal(one.members, other.members) and np.allclose(one.denotations, other.denotations)
 
 
-@pytest.mark.slow
 def test_without_an_edit_the_taxonomy_is_what_it_was(tree):
     """No language model is looked for, let alone asked."""
     assert refit(tree) is tree
@@ -140,7 +142,6 @@ def test_what_is_forbidden_is_replaced_from_what_was_considered(tree, embedded):
     assert changes_of(new, again)[0] == ["allowed again: 'is about tennis'"]
 
 
-@pytest.mark.slow
 def test_a_locked_child_stays_whatever_is_beside_it(tree, embedded):
     at = ids(tree)
     edited = entries_of(tree)
@@ -230,7 +231,6 @@ def test_merged_parents_have_the_children_of_both(tree, embedded):
     assert len(new.children()) == 2
 
 
-@pytest.mark.slow
 def test_a_new_wording_is_judged_and_its_children_stay(tree, embedded):
     at, model = ids(tree), Counting()
     text = written(tree).replace("    predicate: is about sports\n", "    predicate: is on the topic of sports\n")
@@ -244,7 +244,6 @@ def test_a_new_wording_is_judged_and_its_children_stay(tree, embedded):
     assert at["is about sports"] in tree.nodes
 
 
-@pytest.mark.slow
 def test_a_split_proposes_and_a_new_node_is_divided_as_deep_as_the_others(tree, embedded):
     contents = yaml.safe_load(written(tree))
     at = ids(tree)
@@ -267,7 +266,6 @@ def test_a_split_proposes_and_a_new_node_is_divided_as_deep_as_the_others(tree, 
     assert model.others  # statements and proposals
 
 
-@pytest.mark.slow
 def test_a_locked_predicate_that_holds_nowhere_is_kept_with_a_warning(tree, embedded):
     with pytest.warns(
         FitWarning, match="'is about weather' is locked, and the language model says that it holds for none"
@@ -326,7 +324,6 @@ def test_what_is_excluded_under_a_node_goes_with_its_name(tree):
     assert new.settings["excluded_under"] == {"Sport": ["is about rugby"], "is nowhere": ["is about chess"]}
 
 
-@pytest.mark.slow
 def test_the_children_of_merged_nodes_with_one_predicate_lose_nothing(tree, embedded):
     def today(request):
         content = request.messages[-1].content

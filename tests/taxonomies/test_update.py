@@ -22,6 +22,9 @@ from nlparam.taxonomies.update import update
 from tests.helpers.cli_corpus import run, said
 from tests.helpers.taxonomy_corpus import answer, grown, make_texts, scripted, topic_of
 
+# Its fixtures take seconds.
+pytestmark = pytest.mark.slow
+
 NOWHERE = "http://127.0.0.1:1/v1"
 
 
@@ -61,7 +64,6 @@ def updated(tree, corpus, store):
     return quiet(tree, corpus[1], store=store, n_judged=40)
 
 
-@pytest.mark.slow
 def test_the_predicates_stay_and_only_what_is_missing_is_added(tree, updated):
     there = {node.id: judged(node) for node in tree.nodes.values() if node.predicate is not None}
     now = {node.id: judged(node) for node in updated.taxonomy.nodes.values() if node.predicate is not None}
@@ -277,7 +279,6 @@ def test_another_folder_takes_the_same_update_again_and_no_other(folder, corpus,
     assert not (out / "assignments.parquet").exists()
 
 
-@pytest.mark.slow
 def test_a_calibrated_taxonomy_is_asked_with_its_calibration(corpus, store, tmp_path, monkeypatch):
     monkeypatch.setattr(nlparam.denotation.session, "load_language_model", lambda *_, **__: scripted())
     labelled, out, table = tmp_path / "labelled.csv", tmp_path / "tree", tmp_path / "labels.csv"

@@ -129,6 +129,7 @@ def test_captions_that_are_given_are_not_written_and_images_are_judged_all_the_s
     assert "A picture that is blue above and green below." in comparison.corpus.texts
 
 
+@pytest.mark.slow
 def test_images_that_cannot_be_read_or_described_are_named_and_the_rest_is_compared(tmp_path):
     sets = write_sets(tmp_path)
     (sets[0] / "bad.jpg").write_text("no image")
@@ -285,6 +286,7 @@ def test_a_ranker_gives_auroc_and_welch_of_its_scores(server, tmp_path):
     assert ranking.p_value < 0.01
 
 
+@pytest.mark.slow
 def test_a_clip_model_ranks_the_images_and_what_cannot_be_loaded_costs_nothing(server, tmp_path):
     sets = write_sets(tmp_path)
     calls = server.seen()["calls"]
@@ -299,6 +301,7 @@ def test_a_clip_model_ranks_the_images_and_what_cannot_be_loaded_costs_nothing(s
     assert comparison.costs.stages["ranking"]["embeddings_computed"] == 40
 
 
+@pytest.mark.slow
 def test_the_harness_finds_the_difference_of_a_pair_of_folders(server, tmp_path, capsys):
     rows = [
         {"id": "easy_1", "difficulty_path": "easy", "set_a": "mostly red pictures", "set_b": "mostly blue pictures"},

@@ -24,6 +24,9 @@ from nlparam.runtime.costs import Costs
 from tests.helpers.tiny_clip import write_tiny_clip
 from tests.helpers.vision_server import seen, write_image
 
+# Its fixtures take seconds.
+pytestmark = pytest.mark.slow
+
 
 def sent(image) -> Image.Image:
     return Image.open(io.BytesIO(image.read()))

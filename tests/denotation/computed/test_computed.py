@@ -25,6 +25,9 @@ from nlparam.models import Regression
 from nlparam.runtime.costs import Costs
 from tests.helpers.oracle import LexicalEmbedder
 
+# Its fixtures take seconds.
+pytestmark = pytest.mark.slow
+
 
 class Truth(AbstractJudge):
     """Judges by functions, and counts."""
@@ -307,7 +310,6 @@ def fitted():
     return run(), run(executable=True), run(executable=Executable(n_ngrams=0, n_patterns=0)), run
 
 
-@pytest.mark.slow
 def test_computed_columns_replace_judged_ones_at_equal_fit(fitted):
     without, everything, functions, _ = fitted
     assert everything.loss <= without.loss + 1e-6
@@ -322,7 +324,6 @@ def test_computed_columns_replace_judged_ones_at_equal_fit(fitted):
     assert without.settings.get("computed") is None
 
 
-@pytest.mark.slow
 def test_new_texts_are_computed_and_not_guessed(fitted, tmp_path):
     _, everything, _, _ = fitted
     everything.save(tmp_path / "fit")

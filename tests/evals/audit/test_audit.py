@@ -260,6 +260,7 @@ def test_what_fools_is_found_on_one_half_and_tested_on_the_other(fooled, tmp_pat
     assert not (tmp_path / "audit" / "fit.json").exists()
 
 
+@pytest.mark.slow
 def test_what_is_measured_outlives_a_language_model_that_fails(fooled, tmp_path):
     def broken(_):
         raise LanguageModelError("it is gone")

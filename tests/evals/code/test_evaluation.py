@@ -87,6 +87,7 @@ def problems(tmp_path):
     return write(tmp_path / "problems.jsonl", rows)
 
 
+@pytest.mark.slow
 def test_references_pass(problems):
     read = read_problems(problems)
     assert [problem.identifier for problem in read] == ["0", "1", "2", "3"]
@@ -180,6 +181,7 @@ def solving(monkeypatch, tmp_path):
     return command, out, asked
 
 
+@pytest.mark.slow
 def test_problems_that_were_not_asked_are_in_no_rate(solving):
     command, out, _ = solving
     run = CliRunner().invoke(app, [*command, "--max-calls", "8"])
@@ -191,6 +193,7 @@ def test_problems_that_were_not_asked_are_in_no_rate(solving):
     assert "no answer to 16 problems" in out.with_suffix(".html").read_text()
 
 
+@pytest.mark.slow
 def test_a_request_that_fails_is_no_wrong_solution(problems):
     read = read_problems(problems)
 

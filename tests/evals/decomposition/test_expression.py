@@ -44,6 +44,7 @@ def test_expressions_are_read(text, expected):
     assert parse(text) == expected
 
 
+@pytest.mark.slow
 @given(expressions)
 def test_what_is_printed_is_read_again(expression):
     read = parse(str(expression))

@@ -121,6 +121,7 @@ def run(*arguments):
     return CliRunner().invoke(app, ["simulate", *map(str, arguments)])
 
 
+@pytest.mark.slow
 def test_the_command_prints_and_writes_what_was_found(tmp_path):
     path, out = tmp_path / "explanations.jsonl", tmp_path / "out.json"
     lines = [{"input": INPUT, "answer": "yes", "explanation": e} for e in (TRUE, WRONG)]

@@ -19,6 +19,9 @@ from nlparam.results.page.quantity_blocks import quantity_blocks
 from tests.fitting.page.test_report import HOSTILE, Page, size_without_vega
 from tests.helpers.handmade_fit import Plain, fit_of, make_fit
 
+# Its fixtures take seconds.
+pytestmark = pytest.mark.slow
+
 KINDS = ["two classes", "three classes", "numbers", "groups", "dates", "ranks"]
 
 
@@ -58,7 +61,6 @@ def table_of(view):
     return next(block for block in quantity_blocks(view, "key") if isinstance(block, Table))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_quantity_stands_in_the_report_with_its_figures(fits, kind):
     fit = fits[kind]
@@ -139,7 +141,6 @@ def long_series(n_steps, n_predicates):
     return dataclasses.replace(weights_only, **changes)
 
 
-@pytest.mark.slow
 def test_long_series_of_many_predicates_stay_small_and_say_what_is_left_out():
     fit = long_series(1500, 30)
     (prevalence, _) = view_quantities(fit)
@@ -194,7 +195,6 @@ def test_how_well_the_model_predicts_is_measured_against_the_simplest_guess(fits
     assert float(measured.rows[1][1]) == pytest.approx(np.std(fit.data - fit.predictions), rel=0.01)
 
 
-@pytest.mark.slow
 def test_predictions_of_something_else_are_not_compared_with_the_data():
     assert goodness(make_fit()) is None
     assert goodness(fit_of("dates", n_texts=100)) is None
@@ -257,7 +257,6 @@ def test_quantities_of_any_shape_leave_a_whole_page():
         fit.plot("gone")
 
 
-@pytest.mark.slow
 def test_many_predicates_are_drawn_in_part_and_listed_in_full():
     fit = make_fit(200, 60, model=Plain(60))
     view = view_quantities(fit)[0]
@@ -269,7 +268,6 @@ def test_many_predicates_are_drawn_in_part_and_listed_in_full():
     assert "Drawn are 40 of 60" in fit.report()
 
 
-@pytest.mark.slow
 def test_hostile_names_of_classes_stay_text():
     labels = [HOSTILE[number % 3] for number in range(60)]
     html = make_fit(model=Classification(3, n_classes=3), data=labels, predicates=HOSTILE[3:6]).report()

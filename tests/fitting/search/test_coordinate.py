@@ -46,6 +46,7 @@ def test_every_candidate_is_judged_on_every_text_and_the_gold_ones_are_found(cor
     assert found.result in (RESULTS.converged, RESULTS.nothing_usable)
 
 
+@pytest.mark.slow
 def test_the_number_of_judgments_can_be_set(corpus):
     oracle = Oracle(*corpus)
     found = fit(
@@ -62,6 +63,7 @@ def test_the_number_of_judgments_can_be_set(corpus):
     assert found.result == RESULTS.budget_spent
 
 
+@pytest.mark.slow
 def test_one_slot_and_some_rounds_are_the_algorithm_of_the_paper(corpus):
     oracle = Oracle(*corpus)
     proposer = InBatches(oracle.predicates, 2)
@@ -70,6 +72,7 @@ def test_one_slot_and_some_rounds_are_the_algorithm_of_the_paper(corpus):
     assert found.result == RESULTS.rounds_spent
 
 
+@pytest.mark.slow
 def test_no_refinement(corpus):
     proposer = InBatches(Oracle(*corpus).predicates, 3)
     for refinement in ("columns", "coordinate"):

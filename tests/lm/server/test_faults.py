@@ -89,6 +89,7 @@ PASSING = ("500", "502", "503", "429", "429:0.3", "503:0.3", "drop", "cut", "tru
 
 
 # From a server that has never answered, a page of HTML or an answer without log-probabilities is final: below.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "good_before"),
     [*((fault, 5) for fault in (*PASSING, "html", "empty")), *((fault, 0) for fault in PASSING)],
@@ -139,6 +140,7 @@ def test_a_fault_that_stays_for_some_is_counted(log, store):
     assert costs.judgments_asked == stored(store) == 30
 
 
+@pytest.mark.slow
 def test_an_answer_that_hangs(log, store):
     with FaultyServer(log=log) as server:
         server.tell(("none", 6), ("hang", 3))

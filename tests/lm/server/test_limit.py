@@ -79,6 +79,7 @@ def test_a_real_server_that_works_on_few_at_once_is_never_overrun():
         assert 8 <= server.state()["most_at_once"] <= 64
 
 
+@pytest.mark.slow
 def test_it_never_goes_above_the_most():
     with FaultyServer("--delay", "0.01") as server:
         lm = ServerModel(server.url, max_in_flight=6)
@@ -99,6 +100,7 @@ def test_it_gives_way_to_a_server_that_turns_requests_away():
         assert server.state()["seen"]["turned away"] < 100
 
 
+@pytest.mark.slow
 def test_retry_after_closes_the_gate_for_all():
     with FaultyServer("--delay", "0.01") as server:
         lm = ServerModel(server.url, max_in_flight=4)

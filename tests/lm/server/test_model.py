@@ -97,6 +97,7 @@ def test_a_server_that_is_not_there():
         assert engine.costs.retries == 0
 
 
+@pytest.mark.slow
 def test_a_server_that_hangs():
     with FakeServer(delay=3600) as server, _engine(ServerModel(server.url, timeout=1.0)) as engine:
         expected = rf"no answer from {server.url} \(model fake-model\) within 1 s"

@@ -27,6 +27,7 @@ def test_a_later_batch_asks_once_however_long_that_takes():
     assert not outage.down
 
 
+@pytest.mark.slow
 def test_a_server_that_stays_away_is_given_up():
     asked = 0
 

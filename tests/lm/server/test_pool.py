@@ -37,6 +37,7 @@ def groups_of(server: FaultyServer) -> dict[str, int]:
     return dict(found)
 
 
+@pytest.mark.slow
 def test_each_text_has_one_server_and_all_have_work():
     with FaultyServer() as a, FaultyServer() as b, FaultyServer() as c:
         lm = pool_of(a, b, c)

@@ -77,6 +77,7 @@ def check_answers(store: Store, *, judgments: int = N, completions: int = 300, e
     assert faults(store) == []
 
 
+@pytest.mark.slow
 def test_a_good_store_is_sound_and_salvaged_whole(path):
     with Store(path) as store:
         assert faults(store) == []
@@ -194,6 +195,7 @@ def test_a_commit_whose_writer_was_killed_is_no_damage(tmp_path):
         assert faults(store) == []
 
 
+@pytest.mark.slow
 def test_what_stands_in_the_log_alone_is_salvaged(tmp_path):
     path = unfinished(tmp_path)
     assert salvage(path).saved == (N, 1, 0)
@@ -202,6 +204,7 @@ def test_what_stands_in_the_log_alone_is_salvaged(tmp_path):
         check_answers(store, completions=1, embeddings=0)
 
 
+@pytest.mark.slow
 def test_what_others_write_at_once_is_no_damage(tmp_path):
     # Opens while a process writes, restarts and empties the log, which must never look like a damaged one.
     path = tmp_path / "store.sqlite"
@@ -276,6 +279,7 @@ def test_a_store_in_use_is_not_salvaged(path):
     assert salvage(path).saved == (N, 300, 300)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page_size", [512, 4096, 65536])
 def test_answers_of_any_form_are_salvaged_as_they_are(tmp_path, page_size):
     texts = ["", "plain", "é" * 3000, "\U0001f600 and \n", "'; DROP TABLE completions"]

@@ -49,6 +49,7 @@ def worker(path, *arguments: object) -> subprocess.Popen:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_among_processes_and_threads(tmp_path):
     path = tmp_path / "store.sqlite"
     n_processes, n_threads, n_items = 4, 3, 40
@@ -70,6 +71,7 @@ def test_nothing_is_lost_among_processes_and_threads(tmp_path):
             assert connection.execute(unnamed).fetchone() == (0,)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="sends SIGKILL")
 def test_what_was_reported_stored_survives_a_kill_at_any_moment(tmp_path):
     path = tmp_path / "store.sqlite"

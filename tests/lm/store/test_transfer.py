@@ -241,6 +241,7 @@ def test_what_is_not_there_is_not_collected(store):
         collect(store, model="a", prompt_version="3")
 
 
+@pytest.mark.slow
 def test_the_oldest_go_until_the_file_is_small_enough(tmp_path):
     path = tmp_path / "store.sqlite"
     n, now = 30_000, time.time()

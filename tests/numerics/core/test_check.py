@@ -84,6 +84,7 @@ def test_sound_models_pass(kind, n_predicates, n_texts):
     check_model(model, model.prepare(data, n_texts).data, n_texts)
 
 
+@pytest.mark.slow
 def test_more_predicates_than_texts_is_no_fault_of_the_model():
     check_model(Sound(9), None, 3)
 
@@ -117,6 +118,7 @@ def test_a_bad_loss_is_named(of, message):
     is_refused(Changed(2, of), message)
 
 
+@pytest.mark.slow
 def test_a_loss_that_only_the_relaxation_would_break():
     def cross_entropy(weights, denotations, data):
         return -jnp.mean(jnp.log(denotations + 1e-3))
@@ -202,6 +204,7 @@ def test_judgments_survive_a_fit_that_fails_late(corpus, monkeypatch, tmp_path):
     assert made.costs.judgments_served == len(first.asked)
 
 
+@pytest.mark.slow
 def test_candidates_of_which_none_explains_anything_are_an_error_with_advice(corpus):
     texts, _, embedder = corpus
     with pytest.raises(LanguageModelError, match="none of the 2 candidate predicates explains anything"):

@@ -52,6 +52,7 @@ def test_it_agrees_with_exhaustive_search(rng):
     np.testing.assert_allclose(found.loss, best, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_start_is_never_made_worse(rng):
     pool, _ = pool_with_planted(rng, 4)
     model = Clustering(4)

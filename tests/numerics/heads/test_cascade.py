@@ -214,6 +214,7 @@ def test_a_clear_corpus_costs_few_calls(rng):
     assert np.mean((said > 0.5) == (answers > 0.5)) > 0.98
 
 
+@pytest.mark.slow
 def test_the_same_seed_asks_the_same(rng):
     texts, predicates, answers = corpus(rng)
     first, second = (run(CascadeSteps(texts, predicates, seed=5), answers)[0] for _ in range(2))

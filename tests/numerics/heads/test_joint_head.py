@@ -48,6 +48,7 @@ def test_it_predicts_judgments_better_than_the_ridge_head(rng, flips):
     assert ours < theirs
 
 
+@pytest.mark.slow
 def test_left_out_probabilities_foretell_the_loss_on_new_texts(rng):
     fit, texts, _, probabilities = fitted(rng, n_rows=120, flips=0.08)
     new = log_loss(fit.head.denote(texts)[120:], probabilities[120:] > 0.5)

@@ -157,6 +157,7 @@ def test_answers_that_a_covariate_explains_exactly_prove_nothing():
     assert significant == 0
 
 
+@pytest.mark.slow
 def test_corrections():
     p_values = [0.01, 0.02, 0.5]
     assert correct_p_values(p_values, "bh") == pytest.approx([0.03, 0.03, 0.5])

@@ -67,6 +67,7 @@ def test_five_equal_outputs_of_a_task_are_no_more_evidence_than_one():
     assert swapped_p_value(*given, seed=3) == swapped_p_value(*given, seed=3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "n_each"), [((20, 20), (8, 8)), ((10, 50), (10, 2))])
 def test_shuffled_clusters_keep_to_the_level(n, n_each):
     """Of outputs that are much alike in a cluster: Fisher's test is wrong half of the time here."""

@@ -238,6 +238,7 @@ def test_no_figure_takes_the_place_of_another():
     assert trace["encoding"]["y"]["field"] == "loss"
 
 
+@pytest.mark.slow
 def test_a_format_that_cannot_be_drawn_is_refused(tmp_path):
     with pytest.raises(ValueError, match="got the format 'pdf', expected one of svg, png"):
         make_fit().figures(tmp_path, formats=["pdf"])
@@ -270,6 +271,7 @@ def test_a_notebook_shows_a_card_in_which_no_text_can_act():
 # The command
 
 
+@pytest.mark.slow
 def test_the_command_knows_the_three_kinds_of_folders(tmp_path, monkeypatch, comparison):
     comparison.save(tmp_path / "ab")
     (tmp_path / "tree").mkdir()
