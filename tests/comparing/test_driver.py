@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -305,7 +306,9 @@ def test_it_is_saved_and_loaded_and_a_repeated_run_asks_nothing(tmp_path):
 
 
 class Named(LexicalEmbedder):
-    identity = "another, float32"
+    @property
+    def identity(self) -> str:
+        return "another, float32"
 
 
 @pytest.mark.slow
@@ -378,7 +381,7 @@ def test_hypotheses_of_ones_own_are_all_tested():
 
 
 def test_an_estimate_is_near_what_it_takes():
-    settings = {"lm": ScriptedModel(answer), "store": ":memory:", "options": OPTIONS, "goal": "weather"}
+    settings: dict[str, Any] = {"lm": ScriptedModel(answer), "store": ":memory:", "options": OPTIONS, "goal": "weather"}
     estimate = estimate_comparison(GROUPS, predicates=PREDICATES, **settings)
     costs = compare(predicates=PREDICATES).costs
     assert estimate.judgments == pytest.approx(costs.judgments_asked, rel=0.1)

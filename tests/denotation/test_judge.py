@@ -116,12 +116,12 @@ def test_a_million_questions_are_made_as_they_are_sent():
     judge = _judge(answer)
     made = judge._messages
 
-    def counted(shown, predicate, listed):
+    def counted(show, predicate, listed):
         nonlocal waiting, most
         with lock:
             waiting += 1
             most = max(most, waiting)
-        return made(shown, predicate, listed)
+        return made(show, predicate, listed)
 
     judge._messages = counted
     assert np.isfinite(judge.judge(texts, ["p", "q", "r"], _all(texts, ["p", "q", "r"]))).all()
