@@ -7,7 +7,6 @@ files an option of `nlparam.fit` is named, and in how many a kind of result. The
 import argparse
 import ast
 import json
-import re
 import subprocess
 import sys
 import time
@@ -31,7 +30,8 @@ def main() -> None:
     large = {str(path.relative_to(ROOT)): n for path in files(LIBRARY) if (n := n_lines(path)) > _MOST_LINES}
     for path, n in large.items():
         print(f"{path}: {n} lines, expected at most {_MOST_LINES}")
-    for circle in circles():
+    found_circles = circles()
+    for circle in found_circles:
         print("circle: " + " -> ".join(circle))
     found = {
         "library_lines": sum(map(n_lines, files(LIBRARY))),
@@ -39,7 +39,7 @@ def main() -> None:
         "files_too_long": len(large),
         "top_level_names": len([path for path in (ROOT / "nlparam").iterdir() if path.name not in NOT_NAMES]),
         "ignored_imports": ignored_imports(),
-        "circles": len(circles()),
+        "circles": len(found_circles),
         "files_for_a_fit_option": len(naming(OPTION, "fitting", "denotation", "cli")),
         "files_for_a_result": len(naming(RESULT, "evals", "results", "cli")),
         "same_results": passes("tests/e2e/test_recorded_runs.py"),
@@ -71,14 +71,13 @@ def ignored_imports() -> int:
 
 def naming(name: str, *rooms: str) -> list[Path]:
     """The files of rooms in which a name stands in the code (not in a comment or docstring)."""
-    inside = re.compile(rf"\b{name}\b")
     found = []
     for path in files(LIBRARY):
         if path.suffix == ".py" and path.parts[len(ROOT.parts) + 1] in rooms:
             tree = ast.parse(path.read_text(encoding="utf-8"))
             names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
             names |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg | ast.keyword) and node.arg}
-            if any(map(inside.fullmatch, names)):
+            if name in names:
                 found.append(path)
     return found
 
