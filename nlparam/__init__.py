@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from nlparam.comparing.options import CompareOptions as CompareOptions
     from nlparam.comparing.result import Comparison as Comparison
     from nlparam.corpus.corpus import Corpus as Corpus
-    from nlparam.denotation.calibration import Labelled as Labelled
     from nlparam.denotation.cascade import Cascade as Cascade
     from nlparam.denotation.goal import GoalRepresentation as GoalRepresentation
+    from nlparam.denotation.labels import Labelled as Labelled
     from nlparam.evals.decomposition import decompose as decompose
     from nlparam.evals.simulatability import Explanation as Explanation
     from nlparam.evals.simulatability import simulate as simulate
@@ -55,7 +55,7 @@ _MODULES = {
     "Explanation": "nlparam.evals.simulatability",
     "Fit": "nlparam.fitting.result",
     "GoalRepresentation": "nlparam.denotation.goal",
-    "Labelled": "nlparam.denotation.calibration",
+    "Labelled": "nlparam.denotation.labels",
     "PredicateClassifier": "nlparam.fitting.sklearn",
     "PredicateRegressor": "nlparam.fitting.sklearn",
     "PredicateVectorizer": "nlparam.fitting.sklearn",

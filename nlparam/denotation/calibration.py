@@ -2,58 +2,18 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from nlparam.corpus.readers import read_texts
 from nlparam.denotation.judge import AbstractJudge
+from nlparam.denotation.labels import Labelled as Labelled
 from nlparam.errors import CorpusError
 from nlparam.numerics.heads.calibration import Calibration, Reliability, cross_calibrated, fit_calibration, reliability
 
 # Labels below which a correction is more noise than help.
 _LEAST_LABELS = 20
-_TRUE, _FALSE = {"1", "true", "yes", "y", "t"}, {"0", "false", "no", "n", "f"}
-
-
-@dataclasses.dataclass(frozen=True)
-class Labelled:
-    """Pairs of text and predicate with a label each, in [0, 1]: 1 where the predicate holds."""
-
-    texts: tuple[str, ...]
-    predicates: tuple[str, ...]
-    labels: tuple[float, ...]
-
-    def __post_init__(self):
-        if not len(self.texts) == len(self.predicates) == len(self.labels):
-            raise CorpusError(
-                f"got {len(self.texts)} texts, {len(self.predicates)} predicates and {len(self.labels)} labels, "
-                "expected as many of each"
-            )
-        if len(self.labels) < _LEAST_LABELS:
-            raise CorpusError(
-                f"got {len(self.labels)} labelled pairs, expected at least {_LEAST_LABELS} to calibrate a judge"
-            )
-        if not all(0 <= label <= 1 for label in self.labels):
-            raise CorpusError("got labels outside [0, 1], expected 1 where the predicate holds and 0 where it does not")
-
-    @classmethod
-    def of(cls, triples: "Iterable[tuple[str, str, float]]") -> "Labelled":
-        """From triples of text, predicate and label."""
-        texts, predicates, labels = zip(*triples, strict=True) if (triples := list(triples)) else ((), (), ())
-        return cls(tuple(texts), tuple(predicates), tuple(float(label) for label in labels))
-
-    @classmethod
-    def read(cls, path: str | Path) -> "Labelled":
-        """From a file of any kind that `nlparam fit` reads, with the fields `text`, `predicate` and `label`.
-
-        A label is a number in [0, 1], true or false, yes or no. Raises `CorpusError` for anything else.
-        """
-        table = read_texts(path, text_field="text", fields=("predicate", "label"))
-        labels = [_label(value, number, path) for number, value in enumerate(table.columns["label"], 1)]
-        return cls(tuple(table.texts), tuple(str(p).strip() for p in table.columns["predicate"]), tuple(labels))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,8 +58,12 @@ def calibrate(judge: AbstractJudge, labelled: Labelled) -> tuple[CalibratedJudge
     """A judge corrected by labels, and how it was.
 
     The judge is asked about every labelled pair (what the store knows costs nothing). Raises `CorpusError` if it
-    answers fewer than 20 of them.
+    answers fewer than 20 of them, or there are fewer.
     """
+    if len(labelled.labels) < _LEAST_LABELS:
+        raise CorpusError(
+            f"got {len(labelled.labels)} labelled pairs, expected at least {_LEAST_LABELS} to calibrate a judge"
+        )
     texts, text = np.unique(np.asarray(labelled.texts, dtype=object), return_inverse=True)
     predicates, predicate = np.unique(np.asarray(labelled.predicates, dtype=object), return_inverse=True)
     said = judge.judge(texts.tolist(), predicates.tolist(), np.column_stack([text, predicate]))
@@ -131,7 +95,7 @@ def self_consistent(
     **Returns:** the pairs on which they agree, with what they say, 0 or 1. A pair on which they differ tells that the
     answer is uncertain, and is given the label 0.5, so that calibration learns how sure the judge may be.
 
-    Raises `ValueError` for fewer than two judges or another `agreement`, `CorpusError` for fewer than 20 pairs.
+    Raises `ValueError` for fewer than two judges or another `agreement`.
     """
     if len(judges) < 2:
         raise ValueError(f"got {len(judges)} judge, expected at least two ways of asking")
@@ -159,15 +123,3 @@ def _written(curve: Reliability) -> dict[str, Any]:
 def _read(kept: dict[str, Any]) -> Reliability:
     predicted, observed = (np.asarray(kept[name], dtype=np.float64) for name in ("predicted", "observed"))
     return Reliability(predicted, observed, np.asarray(kept["counts"]), kept["ece"])
-
-
-def _label(value: object, number: int, path: str | Path) -> float:
-    said = str(value).strip().casefold()
-    if said in _TRUE | _FALSE:
-        return float(said in _TRUE)
-    try:
-        return float(said)
-    except ValueError:
-        raise CorpusError(
-            f"{path}: the label of row {number} is {value!r}, expected a number in [0, 1], true or false, yes or no"
-        ) from None

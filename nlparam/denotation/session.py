@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar
 import numpy as np
 
 from nlparam.corpus.corpus import Corpus
-from nlparam.denotation.calibration import CalibrationSummary, Labelled, calibrate
+from nlparam.denotation.calibration import CalibrationSummary, calibrate
 from nlparam.denotation.judge import AbstractJudge, LabelJudge
+from nlparam.denotation.labels import Labelled
 from nlparam.denotation.policy import policy_of
 from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder, embed_corpus
 from nlparam.language.features import NgramFeatures

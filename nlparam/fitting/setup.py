@@ -11,12 +11,13 @@ import jax
 import numpy as np
 
 from nlparam.corpus.corpus import Corpus
-from nlparam.denotation.calibration import CalibrationSummary, Labelled
+from nlparam.denotation.calibration import CalibrationSummary
 from nlparam.denotation.cascade import Cascade
 from nlparam.denotation.computed import Executable
 from nlparam.denotation.following import GoalReader
 from nlparam.denotation.goal import Affinity, GoalFollowing, GoalRepresentation, follows, represent
 from nlparam.denotation.judge import AbstractJudge
+from nlparam.denotation.labels import Labelled
 from nlparam.denotation.policy import policy_of
 from nlparam.denotation.session import DEFAULT_GOAL as DEFAULT_GOAL
 from nlparam.denotation.session import Asking, Run, Session, changed, chosen

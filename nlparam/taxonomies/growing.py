@@ -11,8 +11,8 @@ from typing import Any, Unpack
 import numpy as np
 
 from nlparam.corpus.corpus import Corpus
-from nlparam.denotation.calibration import Labelled
 from nlparam.denotation.goal import follows, map_features
+from nlparam.denotation.labels import Labelled
 from nlparam.denotation.session import DEFAULT_GOAL, Asking, Run, Session, accepts, changed, check_names
 from nlparam.errors import FitWarning
 from nlparam.fitting.estimate import Estimate

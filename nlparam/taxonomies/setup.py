@@ -8,9 +8,9 @@ from typing import Unpack
 import numpy as np
 
 from nlparam.corpus.corpus import Corpus
-from nlparam.denotation.calibration import Labelled
 from nlparam.denotation.goal import Affinity, represent
 from nlparam.denotation.judge import AbstractJudge
+from nlparam.denotation.labels import Labelled
 from nlparam.denotation.policy import SMALL
 from nlparam.denotation.session import Run, Running, Session
 from nlparam.errors import LanguageModelError

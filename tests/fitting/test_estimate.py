@@ -8,7 +8,7 @@ import zlib
 import pytest
 
 import nlparam
-from nlparam.denotation.calibration import Labelled
+from nlparam.denotation.labels import Labelled
 from nlparam.errors import LanguageModelError
 from nlparam.lm import ScriptedModel
 from nlparam.models import Clustering
