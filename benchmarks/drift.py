@@ -71,7 +71,8 @@ def simulate(recorded: Recording, n_draws: int, n_judged: int, seed: int) -> dic
                     share = prevalence(heads[texts, k], *answers)
                     covered[kind].append(share.low <= truth[k] <= share.high)
                     widths[kind].append(share.high - share.low)
-                    shares.append(share)
+                    # As if changes were claimed from heads alone, which `nlparam.update` does not.
+                    shares.append(share._replace(corrected=True))
                 p_values[kind].append(drift(*shares).p_value)
         claims = {kind: correct_p_values(p_values[kind], "bh") <= _LEVEL for kind in kinds}
         if shifted:

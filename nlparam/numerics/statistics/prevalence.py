@@ -12,6 +12,7 @@ ones as a sample of the texts, is $\sigma_y^2 / N + (1/n - 1/N) \sigma_{y - \lam
 is the head's own ($y = f$, $n = N$).
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -29,6 +30,7 @@ class Prevalence(NamedTuple):
     """A `share`, its confidence interval from `low` to `high`, and its `standard_error`.
 
     `corrected` says whether it is the language model's, estimated from `n_judged` texts, or the head's own.
+    `n_clusters` is how many clusters the texts come in, 0 where each stands for itself.
     """
 
     share: float
@@ -37,6 +39,12 @@ class Prevalence(NamedTuple):
     standard_error: float
     corrected: bool
     n_judged: int
+    n_clusters: int = 0
+
+    @property
+    def freedom(self) -> float:
+        """The degrees of freedom of the standard error."""
+        return max(self.n_clusters - 1.0, 1.0) if self.n_clusters else math.inf
 
 
 class Drift(NamedTuple):
@@ -53,6 +61,7 @@ def prevalence(
     judged: Int[np.ndarray, " n_judged"] | None = None,
     answers: Bool[np.ndarray, " n_judged"] | None = None,
     *,
+    clusters: Int[np.ndarray, " n_texts"] | None = None,
     confidence: float = 0.95,
 ) -> Prevalence:
     """The share of texts for which a predicate holds.
@@ -62,9 +71,14 @@ def prevalence(
     are the imagined 0 and 1 of Agresti and Caffo, 2000): a head that agrees in all of 30 judgments is not thereby known
     perfect.
 
+    With clusters the variance is so many times larger as that of sums over clusters is than that of texts one by one
+    (at least as large), and the number of texts is corrected for the few degrees of freedom (Korn and Graubard, 1998).
+    One cluster says nothing: the interval is [0, 1].
+
     **Arguments:** `denoted`, for which texts the head says it holds; `judged`, indices of a random sample of them, and
     `answers`, whether the language model says it holds for these. With fewer than `LEAST_JUDGED` of them (and not all
-    judged) the share is the head's own.
+    judged) the share is the head's own. `clusters`, whole numbers that are equal for texts that belong together, such
+    as those of one thread.
 
     Raises `ValueError` if there are no texts.
     """
@@ -74,17 +88,32 @@ def prevalence(
     n_judged = 0 if judged is None else len(judged)
     corrected = judged is not None and answers is not None and n_judged >= min(LEAST_JUDGED, len(f))
     if corrected:
-        share, variance = _difference_estimate(f, f[judged], np.asarray(answers, dtype=np.float64))
+        y = np.asarray(answers, dtype=np.float64)
+        share, variance, power = _difference_estimate(f, f[judged], y)
+        influence = power * (f - f.mean()) / len(f)
+        remainder = y - power * f[judged]
+        influence[judged] += (remainder - remainder.mean()) / n_judged
     else:
         share, variance = float(f.mean()), _spread(np.append(f, [0.0, 1.0])) / (len(f) + 2)
+        influence = (f - share) / len(f)
     # As the variance has the imagined texts, the share that it is compared with has them too.
     n_used = n_judged if corrected else len(f)
     shrunk = (share * n_used + 1) / (n_used + 2)
-    interval = wilson(share, shrunk * (1 - shrunk) / variance, confidence)
-    return Prevalence(share, *interval, variance**0.5, corrected, n_judged)
+    if clusters is None:
+        interval = wilson(share, shrunk * (1 - shrunk) / variance, confidence)
+        return Prevalence(share, *interval, variance**0.5, corrected, n_judged)
+    n_clusters = len(np.unique(clusters))
+    if n_clusters == 1:
+        return Prevalence(share, 0.0, 1.0, 1.0, corrected, n_judged, 1)
+    variance *= _design_effect(influence, clusters)
+    found = Prevalence(share, 0.0, 1.0, variance**0.5, corrected, n_judged, n_clusters)
+    quantiles = scipy.stats.norm.ppf(0.5 + confidence / 2) / scipy.stats.t.ppf(0.5 + confidence / 2, found.freedom)
+    low, high = wilson(share, shrunk * (1 - shrunk) / variance * float(quantiles) ** 2, confidence)
+    return found._replace(low=low, high=high)
 
 
-def _difference_estimate(f: np.ndarray, f_judged: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+def _difference_estimate(f: np.ndarray, f_judged: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
+    """The share, its variance, and the weight of the head."""
     n_texts, n = len(f), len(y)
     imagined_y, imagined_f = np.append(y, [1.0, 0.0]), np.append(f_judged, [0.0, 1.0])
     variance_f = _spread(imagined_f)
@@ -94,7 +123,21 @@ def _difference_estimate(f: np.ndarray, f_judged: np.ndarray, y: np.ndarray) -> 
     remaining = _spread(imagined_y - power * imagined_f)
     # All judged: only the population is uncertain.
     variance = _spread(imagined_y) / (n_texts + 2) + max(1 / (n + 2) - 1 / (n_texts + 2), 0.0) * remaining
-    return share, variance
+    return share, variance, power
+
+
+def _design_effect(influence: np.ndarray, clusters: np.ndarray) -> float:
+    """How many times larger clusters make the variance of a sum, at least 1.
+
+    Where the summands say nothing (all alike), each cluster counts as one text.
+    """
+    codes = np.unique(clusters, return_inverse=True)[1].reshape(-1)
+    sizes = np.bincount(codes)
+    alone = float(np.sum(influence**2))
+    if alone == 0.0:
+        return len(influence) / len(sizes)
+    together = len(sizes) / (len(sizes) - 1) * float(np.sum(np.bincount(codes, weights=influence) ** 2))
+    return max(together / alone, 1.0)
 
 
 def _spread(values: np.ndarray) -> float:
@@ -102,10 +145,19 @@ def _spread(values: np.ndarray) -> float:
 
 
 def drift(before: Prevalence, after: Prevalence) -> Drift:
-    """How a prevalence changed between two independent samples, with Newcombe's interval (1998, method 10)."""
+    """How a prevalence changed between two samples, with Newcombe's interval (1998, method 10).
+
+    Where a share is the head's own the p-value is 1: that a head says yes more often is no change of the texts. The
+    test is that of Welch and Satterthwaite. The samples are taken as independent; where clusters go on from one to
+    the other, interval and p-value are too large rather than too small.
+    """
     difference, low, high = newcombe(after[:3], before[:3])
-    error = float(np.hypot(before.standard_error, after.standard_error))
-    return Drift(difference, low, high, min(float(2 * scipy.stats.norm.sf(abs(difference) / error)), 1.0))
+    if not (before.corrected and after.corrected):
+        return Drift(difference, low, high, 1.0)
+    variances = np.square([before.standard_error, after.standard_error])
+    freedom = variances.sum() ** 2 / max(float(variances**2 @ [1 / before.freedom, 1 / after.freedom]), 1e-300)
+    p_value = float(2 * scipy.stats.t.sf(abs(difference) / math.sqrt(variances.sum()), freedom))
+    return Drift(difference, low, high, min(p_value, 1.0))
 
 
 def random_sample(n_texts: int, n_judged: int | None, *, seed: int) -> Int[np.ndarray, " n_judged"]:
