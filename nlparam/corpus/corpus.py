@@ -73,6 +73,11 @@ class Corpus:
         """`(n_distinct,)`, how often each distinct text occurs."""
         return np.bincount(self.row[self.row >= 0], minlength=len(self.distinct))
 
+    def rows_of(self, texts: Iterable[str]) -> np.ndarray:
+        """`(n,)`, the index into `distinct` of each of some texts. Raises `KeyError` for one that is not there."""
+        place = {text: row for row, text in enumerate(self.distinct)}
+        return np.asarray([place[text] for text in texts], dtype=np.int64)
+
     def spread(self, values: np.ndarray, *, fill: float = 0.0) -> np.ndarray:
         """From one row per distinct text to one row per text; blank texts get `fill`.
 

@@ -73,6 +73,16 @@ class Pool:
             self.computed |= set(computed)
         return new
 
+    def widened(self, columns: Sequence[int], texts: Sequence[str], features: np.ndarray, rows: np.ndarray) -> "Pool":
+        """Some of the candidates over more texts, of which `rows` are those of this pool; nothing more is asked."""
+        wide = Pool(texts, features, self.judge, correct_bias=self.correct_bias, max_judgments=None, meter=self.meter)
+        wide.add(self.predicates[column] for column in columns)
+        known, asked = self.answers[:, list(columns)], self.asked[:, list(columns)]
+        wide.answers[rows] = np.where(asked, known, wide.answers[rows])
+        wide.asked[rows] |= asked
+        wide.guess, wide.guesses = self.guess, self.guesses[:, list(columns)] if self.guess else wide.guesses
+        return wide
+
     def judge_columns(self, columns: Sequence[int], rows: np.ndarray) -> None:
         """Judges some predicates on some texts, text by text, as far as the budget goes."""
         self.judge_pairs(np.asarray([(row, column) for row in rows for column in columns]))

@@ -13,14 +13,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from nlparam.corpus.corpus import Corpus
 from nlparam.denotation.cascade import Cascaded, denote_by_cascade
 from nlparam.denotation.computed import ComputedJudge
 from nlparam.denotation.denoter import Denoter
+from nlparam.denotation.pool import Pool
 from nlparam.denotation.session import Session, accepts, check_names
 from nlparam.errors import FitWarning, LanguageModelError
 from nlparam.fitting.estimate import expected_judgments
 from nlparam.fitting.records import RESULTS, Agreement
 from nlparam.fitting.result import Fit
+from nlparam.fitting.sample import Sample
+from nlparam.fitting.sampling import sample
 from nlparam.fitting.search import Found, run_search
 from nlparam.fitting.setup import DEFAULT_GOAL as DEFAULT_GOAL
 from nlparam.fitting.setup import FitArguments, FitRun, prepared
@@ -70,6 +74,12 @@ def fit(
       call for each of 96 texts or more. `"auto"`: the latter if a goal is given and predicates are to be proposed.
     - `executable`: let predicates be computed where a small function, a word or a pattern says as much as the language
       model would; they cost no judgments (`True`, or an `Executable` with its criteria).
+    - `clusters`: which texts belong together, one value for each text: the author, the thread, the speech. They stay on
+      one side of the split, and intervals allow for their likeness.
+    - `held_out`: the share of the texts that is set aside while predicates are chosen, and on which figures are then
+      estimated. By default half of them, if the predicates are to explain something and there are 200 texts.
+    - `inference`: whether random texts are judged at the end, for the intervals (see `Fit.inference`); how many, by
+      `InferenceOptions`. By default they take at most 0.3 of what was asked until then.
     - `budget`: what the language model may use; a fit that meets a limit ends with the best so far.
     - `store`: where judgments, proposals and embeddings are kept; by default one file in the user's cache.
     - `timeout`: seconds that one call of a server may take; a model in this process has all the time it needs.
@@ -95,8 +105,10 @@ def fit(
                 f"{found.loss:.4g} with or without them): try another goal, a stronger model, or allow more judgments"
             )
         found = _by_prevalence(found)
-        cascaded = _cascade(run, found)
-    fitted = _assemble(run, found, cascaded)
+        pool = _widened(run, found)
+        cascaded = _cascade(run, pool)
+        drawn, answers = _sample(run, pool)
+    fitted = _assemble(run, found, pool, cascaded, drawn, answers)
     for warning in _warnings(fitted, run):
         warnings.warn(warning, FitWarning, stacklevel=2)
     if out is not None:
@@ -111,61 +123,82 @@ def _by_prevalence(found: Found) -> Found:
     return dataclasses.replace(found, chosen=[found.chosen[position] for position in order])
 
 
-def _cascade(run: FitRun, found: Found) -> Cascaded | None:
-    """The denotations of the chosen predicates by the cascade, if there is one; its answers go into the pool."""
+def _widened(run: FitRun, found: Found) -> Pool:
+    """The chosen predicates and what is known of them, over all texts, the ones held out too."""
+    if not run.split.any:
+        texts, features, rows = found.pool.texts, found.pool.features, slice(None)
+    else:
+        texts = run.corpus.distinct
+        features, rows = found.features.of(texts, run.represented), run.corpus.rows_of(found.pool.texts)
+    return found.pool.widened(found.chosen, texts, features, rows)
+
+
+def _cascade(run: FitRun, pool: Pool) -> Cascaded | None:
+    """The denotations of the chosen predicates by the cascade, if there is one."""
     if run.cascade is None:
         return None
-    predicates = [found.pool.predicates[column] for column in found.chosen]
     with run.costs.stage("cascade"):
-        cascaded = denote_by_cascade(
+        return denote_by_cascade(
             run.cascade,
             run.judge,
-            run.corpus.distinct,
-            predicates,
-            features=found.pool.features,
-            predicate_embeddings=run.embedder.embed(predicates),
+            pool.texts,
+            pool.predicates,
+            features=pool.features,
+            predicate_embeddings=run.embedder.embed(pool.predicates),
             meter=run.meter,
-            known=found.pool.answers[:, found.chosen],
-            correct_bias=found.pool.correct_bias,
+            known=pool.answers,
+            correct_bias=pool.correct_bias,
             seed=run.seed,
         )
-    found.pool.answers[:, found.chosen] = cascaded.answers
-    return cascaded
 
 
-def _assemble(run: FitRun, found: Found, cascaded: Cascaded | None) -> Fit:
+def _sample(run: FitRun, pool: Pool) -> tuple[Sample, np.ndarray]:
+    """What intervals rest on. The head of it has learned from the answers of the search alone."""
+    costs = run.costs
+    n_asked = costs.judgments_asked + costs.judgments_served + costs.proposals_asked + costs.proposals_served
+    with costs.stage("inference"):
+        return sample(
+            run.inference,
+            run.judge,
+            run.corpus,
+            run.data,
+            pool,
+            run.split,
+            n_asked=n_asked,
+            meter=run.meter,
+            rng=np.random.default_rng([run.seed, 2]),
+        )
+
+
+def _assemble(
+    run: FitRun, found: Found, pool: Pool, cascaded: Cascaded | None, drawn: Sample, answers: np.ndarray
+) -> Fit:
     model, corpus, data = run.model, run.corpus, run.data
-    denotations = None if cascaded is None else cascaded.denotations
+    chosen = range(len(pool.predicates))
+    fitted_head = pool.head(chosen)
+    head = fitted_head.head
+    denotations = None
+    if cascaded is not None:
+        pool.answers = cascaded.answers
+        denotations, head = cascaded.denotations, cascaded.head or head
     if denotations is None:
-        denotations = found.pool.denotations(found.chosen)
-    chosen, denotations = found.chosen, corpus.spread(denotations)
+        denotations = pool.denotations(chosen)
+    denotations = corpus.spread(denotations)
+    # Only now: the head and the denotations must not have learned from the answers that they are held against.
+    pool.answers = np.where(np.isfinite(answers), answers, pool.answers)
     result = found.result if run.meter.spent is None else RESULTS.budget_spent
     if len(chosen) < model.n_predicates:
         model = dataclasses.replace(model, n_predicates=len(chosen))
         result = RESULTS.nothing_usable if run.meter.spent is None else RESULTS.budget_spent
     columns = jnp.asarray(denotations)
-    predicates = [found.pool.predicates[column] for column in chosen]
     weights = _fit_weights(model, columns, data)
     predictions = np.asarray(model.predict(weights, columns))
     if model.assigns_texts:
         predictions = np.where(corpus.blank, -1, predictions)
-    fitted_head = found.pool.head(chosen)
-    head = fitted_head.head
-    if cascaded is not None and cascaded.head is not None:
-        head = cascaded.head
-    first_text = np.full(len(corpus.distinct), -1)
-    worded = np.flatnonzero(~corpus.blank)
-    first_text[corpus.row[worded[::-1]]] = worded[::-1]
-    judgments = [
-        Judgment(int(first_text[row]), found.pool.predicates[column], float(probability))
-        for column in chosen
-        if column not in found.pool.computed
-        for row, probability in zip(*found.pool.judged(column), strict=True)
-    ]
     run.costs.money = run.meter.cost
     return Fit(
         model=model,
-        predicates=predicates,
+        predicates=pool.predicates,
         weights=jax.tree.map(np.asarray, weights),
         denotations=denotations,
         predictions=predictions,
@@ -173,12 +206,12 @@ def _assemble(run: FitRun, found: Found, cascaded: Cascaded | None) -> Fit:
         result=result,
         corpus=corpus,
         denoter=Denoter(run.embedder, found.features, head, run.settings["embedder_identity"], run.goal_map),
-        judgments=judgments,
+        judgments=_judgments(corpus, pool, drawn),
         agreement=_agreement(fitted_head, denotations),
         candidates=list(found.pool.predicates),
         trace=found.trace,
         settings=run.settings
-        | ({"computed": run.judge.computed.as_dict(predicates)} if isinstance(run.judge, ComputedJudge) else {})
+        | ({"computed": run.judge.computed.as_dict(pool.predicates)} if isinstance(run.judge, ComputedJudge) else {})
         | {"date": datetime.datetime.now().astimezone().isoformat(timespec="seconds")},
         versions=installed_versions(),
         costs=run.costs,
@@ -188,7 +221,22 @@ def _assemble(run: FitRun, found: Found, cascaded: Cascaded | None) -> Fit:
         certificate=None if cascaded is None else cascaded.certificate,
         calibration=run.calibration,
         following=run.following,
+        sample=drawn,
     )
+
+
+def _judgments(corpus: Corpus, pool: Pool, drawn: Sample) -> list[Judgment]:
+    """Every answer, the ones of the inference round with the probability that the text was drawn."""
+    first_text = np.full(len(corpus.distinct), -1)
+    worded = np.flatnonzero(~corpus.blank)
+    first_text[corpus.row[worded[::-1]]] = worded[::-1]
+    inclusion = dict(zip(corpus.row[drawn.drawn].tolist(), drawn.inclusion[drawn.drawn].tolist(), strict=True))
+    return [
+        Judgment(int(first_text[row]), pool.predicates[column], float(probability), inclusion.get(int(row)))
+        for column in range(len(pool.predicates))
+        if column not in pool.computed
+        for row, probability in zip(*pool.judged(column), strict=True)
+    ]
 
 
 def _warnings(fitted: Fit, run: FitRun) -> Iterator[str]:

@@ -15,6 +15,7 @@ from nlparam.denotation.goal import GoalFollowing
 from nlparam.errors import ResultFolderError
 from nlparam.fitting.records import RESULTS, Agreement, TraceEntry
 from nlparam.fitting.recurrence import Stability
+from nlparam.fitting.sample import Sample
 from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.numerics.heads.cascade import Certificate, Target
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from nlparam.fitting.records import FitLike
 
 _WEIGHTS, _HEAD, _DATA = "weights.safetensors", "head.safetensors", "data.safetensors"
-_DENOTATIONS, _JUDGMENTS, _NGRAMS = "denotations.parquet", "judgments.parquet", "ngrams.json"
+_DENOTATIONS, _JUDGMENTS, _SAMPLE = "denotations.parquet", "judgments.parquet", "sample.parquet"
+_NGRAMS = "ngrams.json"
 
 
 def pack_fit(fit: "FitLike") -> tuple[dict[str, Any], Files]:
@@ -55,6 +57,7 @@ def pack_fit(fit: "FitLike") -> tuple[dict[str, Any], Files]:
         "calibration": None if fit.calibration is None else fit.calibration.as_dict(),
         "stability": None if fit.stability is None else fit.stability.as_dict(),
         "following": None if fit.following is None else dataclasses.asdict(fit.following),
+        "sample": None if fit.sample is None else {"split": fit.sample.split},
         "trace": [dataclasses.asdict(entry) for entry in fit.trace],
         "candidates": fit.candidates,
         "versions": fit.versions,
@@ -63,7 +66,8 @@ def pack_fit(fit: "FitLike") -> tuple[dict[str, Any], Files]:
     head |= {"directions": features.directions, "predictions": fit.predictions}
     return contents, Files(
         arrays={_WEIGHTS: weights, _DATA: data, _HEAD: head},
-        tables={_DENOTATIONS: pyarrow.table(columns), _JUDGMENTS: judgment_table(fit.judgments)},
+        tables={_DENOTATIONS: pyarrow.table(columns), _JUDGMENTS: judgment_table(fit.judgments)}
+        | ({} if fit.sample is None else {_SAMPLE: fit.sample.table()}),
         texts={_NGRAMS: json.dumps(features.ngrams.vocabularies, ensure_ascii=False)},
     )
 
@@ -107,6 +111,9 @@ def fields_of_fit(
         "calibration": None if (kept := contents.get("calibration")) is None else CalibrationSummary.from_dict(kept),
         "stability": None if (kept := contents.get("stability")) is None else Stability.from_dict(kept),
         "following": None if (kept := contents.get("following")) is None else GoalFollowing.from_dict(kept),
+        "sample": None
+        if (kept := contents.get("sample")) is None
+        else Sample.of_table(folder.table(_SAMPLE), split=kept["split"]),
     }
 
 

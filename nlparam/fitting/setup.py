@@ -23,7 +23,9 @@ from nlparam.denotation.session import DEFAULT_GOAL as DEFAULT_GOAL
 from nlparam.denotation.session import Asking, Run, Session, changed, chosen
 from nlparam.errors import CorpusError
 from nlparam.fitting.folder import describe_model
+from nlparam.fitting.sampling import InferenceOptions
 from nlparam.fitting.search import Search, SearchOptions
+from nlparam.fitting.split import Split, split_texts
 from nlparam.language.embed import AbstractEmbedder
 from nlparam.language.features import NgramFeatures
 from nlparam.language.goals import read_goal, with_examples
@@ -63,13 +65,23 @@ class FitArguments(Asking, total=False):
     options: SearchOptions | Mapping[str, Any] | None
     representation: str | GoalRepresentation
     executable: bool | Executable
+    clusters: Sequence[Any] | None
+    held_out: float | None
+    inference: bool | InferenceOptions
     seed: int
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FitRun(Run):
-    """What a fit is made of. The language model is asked through `judge` and `search`, within `meter`."""
+    """What a fit is made of. The language model is asked through `judge` and `search`, within `meter`.
 
+    The search sees the texts that are not held out, which are its own corpus; `represented`, `(n_distinct,
+    represented_dim)`, are all texts.
+    """
+
+    split: Split
+    represented: np.ndarray
+    inference: InferenceOptions | None
     model: AbstractPredicateModel
     data: Any
     coords: dict[str, list]
@@ -98,6 +110,9 @@ def prepared(
     options: SearchOptions | Mapping[str, Any] | None = None,
     representation: str | GoalRepresentation = "auto",
     executable: bool | Executable = False,
+    clusters: Sequence[Any] | None = None,
+    held_out: float | None = None,
+    inference: bool | InferenceOptions = True,
     seed: int = 0,
     only_estimate: bool = False,
     check: Callable[[dict[str, Any]], None] | None = None,
@@ -114,12 +129,18 @@ def prepared(
     _check(corpus, model)
     data, coords = model.prepare(data, len(corpus))
     check_model(model, data, len(corpus))
+    explains = bool(jax.tree.leaves(data))
+    split = split_texts(
+        corpus, share=held_out, explains=explains, clusters=clusters, rng=np.random.default_rng([seed, 1])
+    )
+    searched_model, searched, searched_data = _searched(model, corpus, data, split)
+    inferring = inference if isinstance(inference, InferenceOptions) else InferenceOptions() if inference else None
     session = Session(embedder=embedder, **asked)
     cascade = judge if isinstance(judge, Cascade) else None
     goal_representation = None
     if follows(representation, goal != DEFAULT_GOAL and predicates is None):
         goal_representation = representation if isinstance(representation, GoalRepresentation) else GoalRepresentation()
-    search_options = changed(default_options(model, corpus, session.lm, cascade=cascade is not None), options)
+    search_options = changed(default_options(model, searched, session.lm, cascade=cascade is not None), options)
     with session:
         engine, n_words = session.engine, session.policy.n_words
         the_judge, summary = session.calibrated(
@@ -150,19 +171,23 @@ def prepared(
             "executable": None if computing is None else dataclasses.asdict(computing),
             "corpus": corpus_digest(corpus, data),
             "options": dataclasses.asdict(search_options),
+            "held_out": float(split.held_out.mean()),
+            "clusters": None if split.clusters is None else hashlib.sha256(split.clusters.tobytes()).hexdigest(),
+            "inference": None if inferring is None else dataclasses.asdict(inferring),
             "seed": seed,
         }
         if check is not None:
             check(describe_model(model) | settings)
         embeddings = session.embed(corpus.distinct)
         ngrams = NgramFeatures.fit(corpus.distinct)
+        rows = slice(None) if not split.any else corpus.rows_of(searched.distinct)
         goal_map, following = None, None
         if goal_representation is not None and not only_estimate:
             most = search_options.max_judgments
             with session.costs.stage("goal representation"):
                 goal_map, following = goal_representation.learn(
-                    corpus,
-                    embeddings,
+                    searched,
+                    embeddings[rows],
                     ngrams,
                     goal=read,
                     stater=stater,
@@ -176,10 +201,10 @@ def prepared(
                 search_options = dataclasses.replace(search_options, max_judgments=max(most - following.n_read, 2))
         represented = represent(goal_map, corpus.distinct, embeddings, ngrams)
         search = Search(
-            model,
-            corpus,
-            represented,
-            data,
+            searched_model,
+            searched,
+            represented[rows],
+            searched_data,
             goal=goal,
             proposer=the_proposer,
             judge=the_judge,
@@ -189,10 +214,13 @@ def prepared(
             progress=session.progress,
             seed=seed,
             merger=_merger(engine, session.embedder) if by_name else None,
-            affinity=Affinity(session.embedder, represented) if by_name and search_options.correct_bias else None,
+            affinity=Affinity(session.embedder, represented[rows]) if by_name and search_options.correct_bias else None,
         )
         yield FitRun(
             session=session,
+            split=split,
+            represented=represented,
+            inference=inferring,
             model=model,
             corpus=corpus,
             data=data,
@@ -229,6 +257,19 @@ def default_options(
         n_judged=_JUDGED_BEFORE_CASCADE if cascade else None if few else _MOST_JUDGED_IN_FULL,
         correct_bias=False,
     )
+
+
+def _searched(
+    model: AbstractPredicateModel, corpus: Corpus, data: Any, split: Split
+) -> tuple[AbstractPredicateModel, Corpus, Any]:
+    """The model, texts and data that predicates are chosen on."""
+    if not split.any:
+        return model, corpus, data
+    rows = np.flatnonzero(~split.held_out)
+    searched = Corpus.from_texts(corpus.texts[row] for row in rows.tolist())
+    _check(searched, model)
+    model, data = model.subsample(data, rows, len(corpus))
+    return model, searched, data
 
 
 def corpus_digest(corpus: Corpus, data: Any) -> str:

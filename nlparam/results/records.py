@@ -11,11 +11,15 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Judgment:
-    """One answer of the language model: `probability` that `predicate` holds for text number `text`."""
+    """One answer of the language model: `probability` that `predicate` holds for text number `text`.
+
+    `inclusion` is the probability with which the text was drawn, `None` where it was not drawn at random.
+    """
 
     text: int
     predicate: str
     probability: float
+    inclusion: float | None = None
 
 
 def judgment_table(judgments: "Sequence[Judgment]") -> "pyarrow.Table":
@@ -23,7 +27,12 @@ def judgment_table(judgments: "Sequence[Judgment]") -> "pyarrow.Table":
     import pyarrow
 
     schema = pyarrow.schema(
-        [("text", pyarrow.int64()), ("predicate", pyarrow.string()), ("probability", pyarrow.float64())]
+        [
+            ("text", pyarrow.int64()),
+            ("predicate", pyarrow.string()),
+            ("probability", pyarrow.float64()),
+            ("inclusion", pyarrow.float64()),
+        ]
     )
     return pyarrow.Table.from_pylist([dataclasses.asdict(judgment) for judgment in judgments], schema=schema)
 

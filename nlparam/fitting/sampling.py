@@ -1,0 +1,135 @@
+"""The inference round: random texts that the language model judges once the predicates are chosen.
+
+What the search judged is no random sample of the texts, and the head has learned from it. These answers are one.
+"""
+
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+
+from nlparam.corpus.corpus import Corpus
+from nlparam.denotation.judge import AbstractJudge
+from nlparam.denotation.pool import Pool
+from nlparam.fitting.sample import Sample
+from nlparam.fitting.split import Split
+from nlparam.numerics.heads.head import correct
+from nlparam.runtime.budget import Meter
+
+# A sample of fewer texts says next to nothing of any share.
+_LEAST_SAMPLED = 20
+# So many texts are judged before the budget is looked at again.
+_AT_ONCE = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class InferenceOptions:
+    """How many random texts are judged for the intervals, each for all the predicates.
+
+    **Arguments:** `share`, the most judgments of the round, as a share of what the language model was asked for the
+    fit until then; `n_texts`, so many texts instead.
+
+    Raises `ValueError` for a share that is not positive, or fewer than two texts.
+    """
+
+    share: float = 0.3
+    n_texts: int | None = None
+
+    def __post_init__(self):
+        if not self.share > 0:
+            raise ValueError(f"got share={self.share}, expected a positive number; without a round, inference=False")
+        if self.n_texts is not None and self.n_texts < 2:
+            raise ValueError(f"got n_texts={self.n_texts}, expected at least 2")
+
+
+def sample(
+    options: InferenceOptions | None,
+    judge: AbstractJudge,
+    corpus: Corpus,
+    data: Any,
+    pool: Pool,
+    split: Split,
+    *,
+    n_asked: int,
+    meter: Meter,
+    rng: np.random.Generator,
+) -> tuple[Sample, np.ndarray]:
+    """Draws texts, has them judged, and gathers what is known of all.
+
+    The draw is systematic along the data of the model (a label, a time, a number): every class and every step gets its
+    share of the sample.
+
+    **Arguments:** `options`, `None` to judge nothing; `pool`, of all texts and the chosen predicates only; `n_asked`,
+    what was asked of the language model for the fit.
+
+    **Returns:** the sample, and all answers as the judge gave them, `(n_distinct, n_predicates)`.
+    """
+    n_texts, n_predicates = len(corpus), len(pool.predicates)
+    eligible = split.held_out if split.any else ~corpus.blank
+    asked = [column for column in range(n_predicates) if column not in pool.computed]
+    fitted = pool.head(range(n_predicates))
+    head = fitted.head.denote(pool.features)
+    for column, left_out in enumerate(fitted.left_out):
+        head[pool.judged(column).rows[: len(left_out)], column] = left_out
+    answers = pool.answers.astype(np.float64)
+    head[:, list(pool.computed)] = answers[:, list(pool.computed)]
+    n_drawn = 0 if options is None else _n_texts(options, n_asked, len(asked), int(eligible.sum()))
+    rows = _systematic(np.flatnonzero(eligible), data, n_texts, n_drawn, rng)
+    done = _judge(judge, corpus, pool, rows, asked, answers, meter)
+    corrected = answers.copy()
+    for column in asked:
+        corrected[:, column] = correct(answers[:, column], fitted.head.thresholds[column])
+    drawn = np.zeros(n_texts, dtype=bool)
+    drawn[done] = True
+    found = Sample(
+        eligible=eligible,
+        inclusion=np.where(eligible, len(done) / max(int(eligible.sum()), 1), 0.0),
+        drawn=drawn,
+        head=corpus.spread(head),
+        judged=corpus.spread(corrected, fill=np.nan),
+        clusters=split.clusters,
+        split=split.any,
+    )
+    return found, answers
+
+
+def _n_texts(options: InferenceOptions, n_asked: int, n_predicates: int, n_eligible: int) -> int:
+    wanted = options.n_texts
+    if wanted is None:
+        wanted = int(options.share * n_asked / max(n_predicates, 1))
+        wanted = wanted if wanted >= _LEAST_SAMPLED else 0
+    return min(wanted, n_eligible)
+
+
+def _systematic(eligible: np.ndarray, data: Any, n_texts: int, n_drawn: int, rng: np.random.Generator) -> np.ndarray:
+    """`n_drawn` of the eligible texts, evenly along the data, each as likely as any other; in random order."""
+    if n_drawn == 0:
+        return eligible[:0]
+    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(data)]
+    along = next((leaf for leaf in leaves if leaf.shape == (n_texts,)), np.zeros(n_texts))
+    ordered = eligible[np.lexsort((rng.random(len(eligible)), along[eligible]))]
+    step = len(ordered) / n_drawn
+    places = ((np.arange(n_drawn) + rng.random()) * step).astype(int)
+    return rng.permutation(ordered[np.minimum(places, len(ordered) - 1)])
+
+
+def _judge(
+    judge: AbstractJudge,
+    corpus: Corpus,
+    pool: Pool,
+    rows: np.ndarray,
+    asked: list[int],
+    answers: np.ndarray,
+    meter: Meter,
+) -> np.ndarray:
+    """Judges the texts in their random order, into `answers`; those that have an answer for every predicate."""
+    for start in range(0, len(rows), _AT_ONCE):
+        if meter.spent is not None:
+            rows = rows[:start]
+            break
+        texts = np.unique(corpus.row[rows[start : start + _AT_ONCE]])
+        pairs = np.asarray([(text, column) for text in texts for column in asked if np.isnan(answers[text, column])])
+        if len(pairs):
+            answers[pairs[:, 0], pairs[:, 1]] = judge.judge(corpus.distinct, pool.predicates, pairs)
+    return rows[np.isfinite(answers[corpus.row[rows]]).all(axis=1)]
