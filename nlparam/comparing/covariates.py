@@ -1,45 +1,49 @@
-"""Covariates as columns of a regression: numbers as they are, categories as indicators."""
+"""Covariates of a comparison: columns to adjust for, refused where they say which group a text is of."""
 
-import dataclasses
-import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from nlparam.errors import CorpusError
+from nlparam.numerics.statistics.covariates import Covariates, encode, remaining_association
 
-# A category with fewer observations is put together with the other rare ones.
-_LEAST = 5
-_OTHER, _MISSING = "(other)", "(missing)"
-
-
-@dataclasses.dataclass(frozen=True)
-class Covariates:
-    """`(n, n_columns)` numbers for `n` observations, and the `names` of the covariates they stand for."""
-
-    names: tuple[str, ...]
-    matrix: np.ndarray
+# The length of the texts, for which no values need to be given.
+LENGTH = "length"
+# More of the group that a covariate explains in spite of the adjustment is worth a warning.
+_MOST_LEFT, _SURE = 0.02, 0.01
 
 
-def encode(columns: Mapping[str, Sequence], groups: np.ndarray, names: Sequence[str]) -> Covariates:
+def adjusted_for(columns: Mapping[str, Sequence], groups: np.ndarray, names: Sequence[str]) -> Covariates:
     """Covariates of the observations that are to be tested.
 
-    **Arguments:** `columns`, for each covariate one value per observation: numbers, or strings that all are numbers,
-    count as numbers, all else as categories (a missing one is a category of its own); `groups`, `(n,)` integers;
-    `names` of the groups.
+    **Arguments:** `columns`, for each covariate one value per observation (see
+    `nlparam.numerics.statistics.covariates`); `groups`, `(n,)` integers; `names` of the groups.
 
     Raises `CorpusError` for a covariate that is constant, has missing numbers, has too many categories, or says which
     group a text is of, so that nothing can be compared at equal values.
     """
-    parts = {name: _encoded(name, list(values)) for name, values in columns.items()}
-    for name, part in parts.items():
-        if not _separable(part, groups, len(names)):
+    for name, values in columns.items():
+        if not _separable(encode({name: values}, len(groups)).matrix, groups, len(names)):
             raise CorpusError(_tells_group(f"the covariate {name!r} says", names))
-    matrix = np.concatenate([*parts.values(), np.zeros((len(groups), 0))], axis=1)
-    if not _separable(matrix, groups, len(names)):
-        raise CorpusError(_tells_group(f"the covariates {', '.join(map(repr, parts))} together say", names))
-    return Covariates(tuple(parts), matrix)
+    covariates = encode(columns, len(groups))
+    if not _separable(covariates.matrix, groups, len(names)):
+        raise CorpusError(_tells_group(f"the covariates {', '.join(map(repr, columns))} together say", names))
+    return covariates
+
+
+def unadjusted(
+    covariates: Covariates, columns: Mapping[str, Sequence], groups: np.ndarray, n_groups: int
+) -> tuple[dict[str, float], list[str]]:
+    """What a covariate still says of the groups, given the adjustment: a share from 0 to 1 for each; and warnings."""
+    found = remaining_association(covariates, columns, groups, n_groups)
+    warnings = [
+        f"the covariate {name!r} still says which group a text is of, given the adjustment ({left.share:.0%} of what "
+        "is left): the groups have few texts of equal values, and adjusted differences may be its own; compare texts "
+        "of a range that both have"
+        for name, left in found.items()
+        if left.share > _MOST_LEFT and left.p_value <= _SURE
+    ]
+    return {name: left.share for name, left in found.items()}, warnings
 
 
 def _tells_group(subject: str, names: Sequence[str]) -> str:
@@ -49,65 +53,8 @@ def _tells_group(subject: str, names: Sequence[str]) -> str:
     )
 
 
-def _encoded(name: str, values: list) -> np.ndarray:
-    numbers = [_number(value) for value in values]
-    known = [number for number in numbers if number is not None and math.isfinite(number)]
-    n_present = sum(not _is_missing(value) for value in values)
-    if n_present == 0:
-        raise CorpusError(f"the covariate {name!r} has no values: leave it out")
-    if len(known) == n_present:
-        if len(known) < len(values):
-            raise CorpusError(
-                f"the covariate {name!r} is missing for {len(values) - len(known)} of {len(values)} texts: fill these "
-                "values or leave the texts out"
-            )
-        column = np.asarray(known, np.float64)
-        spread = column.std()
-        if spread == 0:
-            raise _constant(name, values[0])
-        return ((column - column.mean()) / spread)[:, None]
-    return _indicators(name, [_MISSING if _is_missing(value) else str(value) for value in values])
-
-
-def _indicators(name: str, levels: list[str]) -> np.ndarray:
-    counts = Counter(levels)
-    if len(counts) == 1:
-        raise _constant(name, levels[0])
-    frequent = [level for level, n in counts.most_common() if n >= _LEAST]
-    if len(frequent) > len(levels) / 10 or not frequent:
-        raise CorpusError(
-            f"the covariate {name!r} has {len(counts)} different values in {len(levels)} texts, expected numbers, or "
-            "categories of ten texts and more: choose a coarser field"
-        )
-    merged = [level if level in set(frequent) else _OTHER for level in levels]
-    # The first is what the others are compared with.
-    shown = list(dict.fromkeys([*frequent, *merged]))[1:]
-    return np.asarray([[level == other for other in shown] for level in merged], np.float64).reshape(len(levels), -1)
-
-
 def _separable(matrix: np.ndarray, groups: np.ndarray, n_groups: int) -> bool:
     """Whether differences between groups can be estimated beside the covariates: neither is made up of the others."""
     ones, members = np.ones((len(groups), 1)), np.eye(n_groups)[groups]
     without = np.linalg.matrix_rank(np.hstack([ones, matrix]))
     return bool(np.linalg.matrix_rank(np.hstack([members, matrix])) == without + n_groups - 1)
-
-
-def _constant(name: str, value: object) -> CorpusError:
-    return CorpusError(f"the covariate {name!r} is {value!r} for all texts: nothing to adjust for, leave it out")
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, bool):
-        return None
-    try:
-        return float(value)  # pyright: ignore[reportArgumentType] - what is no number raises
-    except (TypeError, ValueError):
-        return None
-
-
-def _is_missing(value: object) -> bool:
-    return (
-        value is None
-        or (isinstance(value, float) and math.isnan(value))
-        or (isinstance(value, str) and not value.strip())
-    )

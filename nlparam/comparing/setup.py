@@ -8,7 +8,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from nlparam.comparing.covariates import Covariates, encode
+from nlparam.comparing.covariates import adjusted_for
 from nlparam.comparing.grouping import Grouped, Observations, observe
 from nlparam.comparing.options import SMALL, STRONG, CompareOptions, check_numbers
 from nlparam.denotation.judge import AbstractJudge
@@ -21,6 +21,7 @@ from nlparam.language.propose.groups import AbstractGroupProposer, ContrastGroup
 from nlparam.language.ranker import AbstractRanker, EmbeddingRanker
 from nlparam.language.ratings import Rater
 from nlparam.lm.engine import Engine
+from nlparam.numerics.statistics.covariates import Covariates
 from nlparam.runtime.costs import Costs
 
 GroupProposer = str | AbstractGroupProposer | Callable[[Engine], AbstractGroupProposer]
@@ -166,7 +167,7 @@ def _covariates(seen: Observations) -> Covariates:
     """The covariates of what is to be tested: found out before anything is paid for."""
     rows = np.flatnonzero(seen.units.validated)
     columns = {name: [values[row] for row in rows] for name, values in seen.columns.items()}
-    return encode(columns, seen.units.group[rows], [group.name for group in seen.groups])
+    return adjusted_for(columns, seen.units.group[rows], [group.name for group in seen.groups])
 
 
 def _listed(predicates: Iterable[str]) -> list[str]:

@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 
 from nlparam.comparing.answers import Answers, interleaved
-from nlparam.comparing.covariates import Covariates
 from nlparam.comparing.grouping import Observations
 from nlparam.comparing.race import Entrant
 from nlparam.comparing.records import OUTCOMES, Estimate, Example, Finding, Ranking, Share
+from nlparam.numerics.statistics.covariates import Covariates
 from nlparam.numerics.statistics.effects import Effect, adjusted_contrast, contrast, correct_p_values, share
 
 
