@@ -4,13 +4,14 @@ The answers to a predicate come in layers, from the cheapest to the one that is 
 judge's for some of them, those of people for some of these. With $D_\ell$ the answers of layer $\ell$, and $S_\ell$ the
 texts whose best answer is of that layer, a share is estimated by
 
-$$\hat\theta = \sum_\ell \frac{1}{|S_\ell|} \sum_{i \in S_\ell} (\lambda_\ell D_{\ell i} - \lambda_{\ell-1} D_{\ell-1,i}),
+$$\hat\theta = \sum_\ell \frac{1}{|S_\ell|}
+\sum_{i \in S_\ell} (\lambda_\ell D_{\ell i} - \lambda_{\ell-1} D_{\ell-1,i}),
 \qquad \lambda_{\mathrm{best}} = 1, \quad \lambda_{-1} = 0,$$
 
-which is right on average whatever the weights $\lambda$ in [0, 1]. They are those of least variance: with two layers the
-PPI++ estimator (arXiv 2311.01453), with three its repetition. Where texts had unequal chances of an answer, layer
-$\ell$ is averaged over all texts that have it, each weighted by the inverse of its chance (Hajek). The share is that of
-the population from which the texts were drawn.
+which is right on average whatever the weights $\lambda$ in [0, 1]. They are those of least variance: with two layers
+this is the PPI++ estimator (arXiv 2311.01453), with three its repetition. Where texts had unequal chances of an answer,
+layer $\ell$ is averaged over all texts that have it, each weighted by the inverse of its chance (Hajek). The share is
+that of the population from which the texts were drawn.
 """
 
 from collections.abc import Sequence
@@ -75,10 +76,10 @@ def corrected_means(
     without. `clusters`, `(n_texts,)` values: texts of equal value belong together. `prior`, how many imagined answers
     of 1 and of 0 enter the variance: a layer that agrees in 30 texts is not thereby known to be perfect.
 
-    The interval is Wilson's for the number of texts that would give the variance, with the quantile of Student's t; with
-    `prior=0` it is the published one of PPI++, symmetric and normal. Clusters give the cluster-robust variance (CR1),
-    with one degree of freedom less than there are clusters with answers. With fewer than two answers or clusters it is
-    [0, 1].
+    The interval is Wilson's for the number of texts that would give the variance, with the quantile of Student. With
+    `prior=0` it is the published one of PPI++, symmetric and normal, and may leave [0, 1]. Clusters give the
+    cluster-robust variance (CR1), with one degree of freedom less than there are clusters with answers. With fewer than
+    two answers or clusters the interval is [0, 1].
 
     Raises `ValueError` for shapes that do not fit, answers or probabilities outside of their range, and a predicate
     without any answer.
