@@ -79,7 +79,7 @@ def simulate(recording: Recording, target: Target, *, n_audits: int, n_draws: in
             cascade.tell(pairs, probabilities[pairs[:, 0], pairs[:, 1]])
         yes = _yes(probabilities, cascade.thresholds)
         truths.append(float(np.mean(yes == 1)))
-        audit, rng = cascade.audit, np.random.default_rng([seed, number, 1])
+        audit, rng = next(iter(cascade.audits), None), np.random.default_rng([seed, number, 1])
         for _ in range(n_audits // n_draws + (number < n_audits % n_draws)):
             if audit is None or cascade.stage != "audit":  # it asked everything without an audit
                 fractions.append(1.0)

@@ -18,12 +18,14 @@ class Cascade:
 
     With probability `1 - failure_probability` over the draw of the audit, the yes/no denotations agree with those of
     the language model asked for everything (its bias corrected): of the texts for which it would say yes at least
-    `target_recall` are found, and of those found at least `target_precision` are right, pooled over the predicates.
+    `target_recall` are found, and of those found at least `target_precision` are right. That is pooled over the
+    predicates, and a rare one may be missed nearly always. With `each` it holds for every predicate, all at once, which
+    takes more calls.
 
     Give it to `nlparam.fit(..., judge=Cascade())`. The mathematics are in `docs/explanation/cascade.md`.
 
     **Arguments:** the two targets and the failure probability, each between 0 and 1; `n_seed`, the judgments per
-    predicate before the head is first trained.
+    predicate before the head is first trained; `each`, whether every predicate must reach the targets.
 
     Raises `ValueError` for a number outside (0, 1).
     """
@@ -32,13 +34,14 @@ class Cascade:
     target_precision: float = 0.95
     failure_probability: float = 0.1
     n_seed: int = 30
+    each: bool = False
 
     def __post_init__(self):
         _ = self.target
 
     @property
     def target(self) -> Target:
-        return Target(self.target_recall, self.target_precision, self.failure_probability)
+        return Target(self.target_recall, self.target_precision, self.failure_probability, self.each)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +80,7 @@ def denote_by_cascade(
     **Arguments:** `features`, `(n_texts, n_features)`; `predicate_embeddings`, `(n_predicates, embed_dim)`; `known`,
     answers that are there already, `nan` elsewhere; `thresholds`, `(n_predicates,)` log-odds at which the yes of each
     predicate begins, by default found from the judgments; `head`, that of an earlier cascade for the same predicates,
-    which is then audited on these texts and not trained again.
+    which is then recalibrated and audited on these texts and not trained again.
     """
     steps = CascadeSteps(
         features,
@@ -99,6 +102,8 @@ def denote_by_cascade(
             "cascade audited",
             recall=certificate.recall,
             precision=certificate.precision,
+            worst_recall=min(certificate.predicate_recall),
+            worst_precision=min(certificate.predicate_precision),
             asked=certificate.n_asked,
             pairs=certificate.n_pairs,
         )

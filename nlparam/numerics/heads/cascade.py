@@ -3,7 +3,8 @@
 A step machine without a language model. The driver calls `ask` for the next pairs of text and predicate, has them
 judged and hands the answers to `tell`, until `ask` returns no more:
 
-    training   pairs at random, then those where the head errs most, until asking more of them saves nothing
+    training   pairs at random, then those where the head errs most, until asking more of them saves nothing; a head
+               that was trained on other texts is only recalibrated, by pairs at random
     audit      the pairs that are to be asked anyway, and a random sample of the others
     remainder  what the audit shows must be asked after all
 
@@ -11,12 +12,14 @@ Why the certificate is valid is said in `docs/explanation/cascade.md`.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from nlparam.numerics.heads.certify import Audit, Outcome, Target, agreement, certify, disagreement, plan_audit
+from nlparam.numerics.heads.calibration import Calibration, fit_calibration
+from nlparam.numerics.heads.certify import Audit, Outcome, Target, agreement, certify, errors_left, plan_audit
 from nlparam.numerics.heads.head import bias, correct, log_odds_of
 from nlparam.numerics.heads.joint_head import JointHead, fit_joint_head
 
@@ -24,6 +27,7 @@ Stage = Literal["training", "audit", "remainder", "done"]
 
 _RANDOM_SHARE = 0.3  # of a training batch is drawn at random, which keeps the head's calibration honest
 _MOST_RANDOM = 60
+_MOST_RECALIBRATING = 0.1  # of the texts are judged to recalibrate a head that was trained on others
 _UNSURE_WEIGHT = 0.1  # of a judgment asked because the head was unsure, in the calibration of the next head
 
 
@@ -32,12 +36,14 @@ class Certificate:
     """What was proved, and what it cost.
 
     With probability `1 - target.failure_probability` over the draw of the audit, recall and precision of the cascaded
-    denotations, pooled over the predicates, are at least `recall` and `precision`; with the same probability each,
-    those of predicate `k` alone at least `predicate_recall[k]` and `predicate_precision[k]`.
+    denotations, pooled over the predicates, are at least `recall` and `precision`; with the same probability, those of
+    every predicate `k` at least `predicate_recall[k]` and `predicate_precision[k]`.
 
     **Attributes:** `n_pairs` of text and predicate, of which `n_asked` were asked of the language model, `n_training`
-    to train the head and `n_audit` by the audit's random draw; `n_failed` answers were unusable; `n_head` pairs are the
-    head's; `disagreement`, the estimated share of these where the language model would have answered otherwise.
+    to train or recalibrate the head and `n_audit` by the audit's random draw; `n_failed` answers were unusable;
+    `n_head` pairs are the head's; `disagreement`, the estimated share of these where the language model would have
+    answered otherwise; `together`, whether the bounds of the predicates hold all at once: in a certificate written
+    before they did, each holds by itself.
     """
 
     target: Target
@@ -52,6 +58,21 @@ class Certificate:
     n_failed: int
     n_head: int
     disagreement: float
+    together: bool = False
+
+    @property
+    def worst_recall(self) -> int:
+        """The predicate of the least bound of recall; its bound of precision decides between equals."""
+        return min(
+            range(len(self.predicate_recall)), key=lambda k: (self.predicate_recall[k], self.predicate_precision[k])
+        )
+
+    @property
+    def worst_precision(self) -> int:
+        """The predicate of the least bound of precision; its bound of recall decides between equals."""
+        return min(
+            range(len(self.predicate_recall)), key=lambda k: (self.predicate_precision[k], self.predicate_recall[k])
+        )
 
     @property
     def saved(self) -> float:
@@ -68,13 +89,14 @@ class CascadeSteps:
     - `known`: `(n_texts, n_predicates)` answers that were asked before, `nan` elsewhere. They count as calls.
     - `thresholds`: in log-odds, where the "yes" of each predicate begins. By default, where `correct_bias`, they come
       from the training judgments (without a head, from all) and stay as they are from the audit on.
-    - `head`: one trained on other texts for the same predicates; it is audited on these and not trained again.
+    - `head`: one trained on other texts for the same predicates; it is recalibrated and audited on these and not
+      trained again.
     - `n_seed`: judgments per predicate, on texts drawn at random, before the first head.
     - `growth`, `least_batch`: a round of training asks for this share of what is known, and at least for so many.
     - `seed`: of the audit and of the head.
 
-    **Attributes:** `stage`; `answers`, as the language model gave them; `head` and `audit`, its plan, once there is a
-    head; `certificate`, once done.
+    **Attributes:** `stage`; `answers`, as the language model gave them; `head` and `audits`, once there is a head: one
+    of all pairs, or one of each predicate where the target is that of each; `certificate`, once done.
     """
 
     def __init__(
@@ -109,8 +131,11 @@ class CascadeSteps:
         self.head: JointHead | None = head
         self.certificate: Certificate | None = None
         self._probabilities = np.full(shape, np.nan)
-        self.audit: Audit | None = None
-        self._outcome: Outcome | None = None
+        self._recalibration: Calibration | None = None
+        columns = np.arange(shape[1])
+        self._parts = list(columns[:, None]) if self.target.each else [columns]
+        self.audits: tuple[Audit, ...] = ()
+        self._outcomes: tuple[Outcome, ...] = ()
         self._n_training = 0
         # Judged whatever the head said of them; answers from before the cascade count as such.
         self._random = np.isfinite(self.answers)
@@ -150,7 +175,12 @@ class CascadeSteps:
     def _next(self) -> Bool[np.ndarray, "n_texts n_predicates"]:
         """Goes one step on and says which pairs it wants answered."""
         everything = np.ones_like(self.asked)
-        if self.stage == "training" and self.head is not None and self.audit is None:
+        if self.stage == "training" and self.head is not None and not self.audits:
+            sample = self._seeds(self._n_recalibrating - np.isfinite(self.answers).sum(axis=0))
+            if sample.any() and not self._n_training:
+                self._n_training = int(sample.sum())
+                return sample
+            self._recalibrate(self.head)
             self._plan(self.head)
             return self._start_audit()
         if self.stage == "training":
@@ -170,19 +200,39 @@ class CascadeSteps:
             self._n_training = int(self.asked.sum())
             return self._start_audit()
         if self.stage == "audit":
-            assert self.audit is not None
-            self._outcome = certify(self.audit, self._yes(), self.target)
+            yes = self._of_parts(self._yes())
+            self._outcomes = tuple(map(certify, self.audits, yes, [self._target] * len(yes)))
             self.stage = "remainder"
-            return (self.audit.level <= self._outcome.level).reshape(self.asked.shape)
-        if not self.asked.all() and self.audit is None:
+            return self._matrix(
+                [audit.level <= outcome.level for audit, outcome in zip(self.audits, self._outcomes, strict=True)]
+            )
+        if not self.asked.all() and not self.audits:
             return everything
         self.stage = "done"
         self.certificate = self._certificate()
         return np.zeros_like(self.asked)
 
-    def _yes(self) -> Int[np.ndarray, " n_pairs"]:
-        """The language model's answers of all pairs, its bias corrected: 1 yes, 0 no, -1 none."""
-        return np.where(np.isfinite(self.answers), correct(self.answers, self.thresholds) > 0.5, -1).ravel()
+    @property
+    def _target(self) -> Target:
+        """Of each audit."""
+        return self.target.shared(len(self._parts))
+
+    @property
+    def _n_recalibrating(self) -> int:
+        """Random judgments per predicate by which a head of other texts is recalibrated: few texts afford few."""
+        return min(self.n_seed, int(_MOST_RECALIBRATING * len(self.features)))
+
+    def _of_parts(self, matrix: np.ndarray) -> list[np.ndarray]:
+        """Flat arrays of the pairs of each audit."""
+        return [matrix[:, columns].ravel() for columns in self._parts]
+
+    def _matrix(self, parts: Sequence[np.ndarray]) -> np.ndarray:
+        """`(n_texts, n_predicates)`, what `_of_parts` took apart."""
+        return np.concatenate([part.reshape(len(self.features), -1) for part in parts], axis=1)
+
+    def _yes(self) -> Int[np.ndarray, "n_texts n_predicates"]:
+        """The language model's answers, its bias corrected: 1 yes, 0 no, -1 none."""
+        return np.where(np.isfinite(self.answers), correct(self.answers, self.thresholds) > 0.5, -1)
 
     def _biases(self) -> Float[np.ndarray, " n_predicates"]:
         return np.asarray([bias(log_odds_of(column[np.isfinite(column)])) for column in self.answers.T])
@@ -213,14 +263,15 @@ class CascadeSteps:
             seed=self.seed,
         )
         self.head = fitted.head
-        plan = self._plan(fitted.head)
+        self._plan(fitted.head)
         batch = max(self.least_batch, int(self.growth * self.asked.sum()))
-        certain = np.flatnonzero(plan.level == 0)
+        certain = np.flatnonzero(self._matrix([audit.level == 0 for audit in self.audits]))
         wanted = np.zeros(self.asked.size, dtype=bool)
         if len(certain) > batch:
             # They are to be asked anyway: asked first, they teach the head. The most uncertain teach it most.
             n_random = min(_MOST_RANDOM, int(_RANDOM_SHARE * batch))
-            unsure = -np.minimum(plan.probabilities, 1 - plan.probabilities)[certain]
+            said = self._probabilities.ravel()
+            unsure = -np.minimum(said, 1 - said)[certain]
             wanted[certain[np.argsort(unsure, kind="stable")[: batch - n_random]]] = True
             left = np.flatnonzero(~self.asked.ravel() & ~wanted)
             drawn = self.rng.permutation(left)[:n_random]
@@ -228,42 +279,55 @@ class CascadeSteps:
             self._random.flat[drawn] = True
         return wanted.reshape(self.asked.shape)
 
-    def _plan(self, head: JointHead) -> Audit:
-        """What the head says of all pairs, and the audit that this calls for, drawn."""
-        self._probabilities = head.denote(self.features)
-        plan = plan_audit(self._probabilities.ravel(), self._yes(), self.asked.ravel(), self.target)
-        self.audit = plan.draw(self.rng)
-        return self.audit
+    def _recalibrate(self, head: JointHead) -> None:
+        """Corrects what a head of other texts says by the judgments of these: one too sure of itself costs calls."""
+        judged = np.isfinite(self.answers)
+        if judged.any():
+            said = head.denote(self.features)[judged]
+            self._recalibration = fit_calibration(said, (self._yes()[judged] == 1).astype(np.float64))
+
+    def _plan(self, head: JointHead) -> None:
+        """What the head says of all pairs, and the audits that this calls for, drawn."""
+        said = head.denote(self.features)
+        self._probabilities = said if self._recalibration is None else self._recalibration.apply(said)
+        parts = zip(*map(self._of_parts, (self._probabilities, self._yes(), self.asked)), strict=True)
+        self.audits = tuple(plan_audit(*part, self._target).draw(self.rng) for part in parts)
 
     def _start_audit(self) -> Bool[np.ndarray, "n_texts n_predicates"]:
-        assert self.audit is not None
         self.stage = "audit"
-        return self.audit.wanted.reshape(self.asked.shape)
+        return self._matrix([audit.wanted for audit in self.audits])
 
     def _certificate(self) -> Certificate:
-        audit, outcome, columns = self.audit, self._outcome, range(self.answers.shape[1])
-        answered = np.isfinite(self.answers)
-        exact = (1.0,) * len(columns)
-        of = {"recall": exact, "precision": exact}
-        n_head, n_drawn, wrong, reached = 0, 0, 0.0, Outcome(0, 1.0, 1.0)
-        if audit is not None and outcome is not None:
-            yes, alpha = self._yes(), self.target.failure_probability
-            column = np.arange(self.asked.size) % len(columns)
-            each = [agreement(audit, yes, outcome.level, column == k, alpha) for k in columns]
-            of = {name: tuple(getattr(a, name) for a in each) for name in of}
-            n_head, n_drawn, reached = int((~self.asked).sum()), int(audit.drawn.sum()), outcome
-            wrong = disagreement(audit, yes, outcome.level)
+        answered, n_predicates = np.isfinite(self.answers), self.answers.shape[1]
+        bounds = [(1.0, 1.0)] * n_predicates
+        pooled, n_drawn, wrong = (1.0, 1.0), 0, 0.0
+        if self._outcomes:
+            yes = self._of_parts(self._yes())
+            ended = list(zip(self.audits, self._outcomes, yes, strict=True))
+            n_drawn = sum(int(audit.drawn.sum()) for audit in self.audits)
+            wrong = sum(errors_left(audit, said, outcome.level) for audit, outcome, said in ended)
+            proved = [(outcome.recall, outcome.precision) for outcome in self._outcomes]
+            pooled = tuple(map(min, zip(*proved, strict=True)))
+            if self.target.each:
+                bounds = proved
+            else:
+                column = np.arange(self.asked.size) % n_predicates
+                alpha = self.target.failure_probability / n_predicates
+                ((audit, outcome, said),) = ended
+                bounds = [agreement(audit, said, outcome, column == k, alpha) for k in range(n_predicates)]
+        n_head = int((~self.asked).sum())
         return Certificate(
             target=self.target,
-            recall=reached.recall,
-            precision=reached.precision,
-            predicate_recall=of["recall"],
-            predicate_precision=of["precision"],
+            recall=pooled[0],
+            precision=pooled[1],
+            predicate_recall=tuple(recall for recall, _ in bounds),
+            predicate_precision=tuple(precision for _, precision in bounds),
             n_pairs=self.asked.size,
             n_asked=int(self.asked.sum()),
             n_training=self._n_training,
             n_audit=n_drawn,
             n_failed=int((self.asked & ~answered).sum()),
             n_head=n_head,
-            disagreement=wrong,
+            disagreement=wrong / max(n_head, 1),
+            together=True,
         )

@@ -29,17 +29,23 @@ _CAUTION = 0.8  # of the positives that an audit is expected to prove are counte
 class Target:
     """What the cascaded yes/no denotations must reach, against the language model asked for everything.
 
-    `recall` and `precision` are pooled over the predicates; `failure_probability` is how often the audit may be wrong.
+    `recall` and `precision` are pooled over the predicates, or with `each` those of every predicate;
+    `failure_probability` is how often the audit may be wrong.
     """
 
     recall: float = 0.95
     precision: float = 0.95
     failure_probability: float = 0.1
+    each: bool = False
 
     def __post_init__(self):
-        for name, value in dataclasses.asdict(self).items():
-            if not 0 < value < 1:
-                raise ValueError(f"got {name}={value}, expected a number between 0 and 1")
+        for name in ("recall", "precision", "failure_probability"):
+            if not 0 < getattr(self, name) < 1:
+                raise ValueError(f"got {name}={getattr(self, name)}, expected a number between 0 and 1")
+
+    def shared(self, n: int) -> "Target":
+        """The target of each of `n` audits of which none may fail, where all together may fail as often as this."""
+        return dataclasses.replace(self, failure_probability=self.failure_probability / n)
 
     def allowed(self, n_claimed: int, scale: float = 1.0) -> tuple[int, int]:
         """The most false "no" and false "yes" among answers of which `n_claimed` say yes.
@@ -80,11 +86,12 @@ class Audit(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """The level at which the audit ended, and the recall and precision that it proves there."""
+    """The level at which the audit ended, one of `n_levels` that it could have, and what it proves there."""
 
     level: int
     recall: float
     precision: float
+    n_levels: int = EVERYTHING
 
 
 def plan_audit(
@@ -134,13 +141,13 @@ def certify(audit: Audit, answers: Int[np.ndarray, " n_pairs"], target: Target) 
     no correction. That hypothesis is false in its recall or in its precision, each tested at the whole level.
     """
     alpha = (1 - _POSITIVES_SHARE) * target.failure_probability
-    reached = EVERYTHING
-    for level in _sequence(audit, answers, target, alpha):
+    reached, sequence = EVERYTHING, _sequence(audit, answers, target, alpha)
+    for level in sequence:
         if not _holds(audit, answers, level, target.allowed(_claimed(audit, answers, level, target)), alpha):
             break
         reached = level
     if reached == EVERYTHING:
-        return Outcome(reached, 1.0, 1.0)
+        return Outcome(reached, 1.0, 1.0, len(sequence))
     scale = 1.0
     if reached == 0:  # no test has failed yet: the sequence goes on with stricter targets
         n_claimed = _claimed(audit, answers, 0, target)
@@ -148,7 +155,7 @@ def certify(audit: Audit, answers: Int[np.ndarray, " n_pairs"], target: Target) 
             if not _holds(audit, answers, 0, target.allowed(n_claimed, stricter), alpha):
                 break
             scale = float(stricter)
-    return Outcome(reached, 1 - scale * (1 - target.recall), 1 - scale * (1 - target.precision))
+    return Outcome(reached, 1 - scale * (1 - target.recall), 1 - scale * (1 - target.precision), len(sequence))
 
 
 def _sequence(audit, answers, target, alpha) -> list[int]:
@@ -216,16 +223,21 @@ class Agreement(NamedTuple):
 
 
 def agreement(
-    audit: Audit, answers: Int[np.ndarray, " n_pairs"], level: int, which: Bool[np.ndarray, " n_pairs"], alpha: float
+    audit: Audit,
+    answers: Int[np.ndarray, " n_pairs"],
+    outcome: Outcome,
+    which: Bool[np.ndarray, " n_pairs"],
+    alpha: float,
 ) -> Agreement:
     """Bounds for some of the pairs, for instance those of one predicate; both hold with probability `1 - alpha`.
 
-    Corrected for both sides, and for the number of regions, since the audit chose the region.
+    Corrected for both sides, and for the number of regions that the audit could have ended with.
     """
+    level = outcome.level
     left = which & (audit.level > level) & ~audit.drawn
     claimed = int(np.sum(which & (answers == 1)) + np.sum(left & audit.yes))
     missed, wrong = (
-        most_errors(found, audit.rates[side], sizes, alpha / (2 * EVERYTHING)) - int(found.sum())
+        most_errors(found, audit.rates[side], sizes, alpha / (2 * outcome.n_levels)) - int(found.sum())
         for side in (0, 1)
         for found, sizes in [_found(audit, answers, which & (audit.level > level), side)]
     )
@@ -234,9 +246,8 @@ def agreement(
     return Agreement(recall, right / claimed if claimed else 1.0)
 
 
-def disagreement(audit: Audit, answers: Int[np.ndarray, " n_pairs"], level: int) -> float:
-    """The estimated share of the pairs left to the head in which the language model would answer otherwise."""
-    left = (audit.level > level) & ~audit.drawn
+def errors_left(audit: Audit, answers: Int[np.ndarray, " n_pairs"], level: int) -> float:
+    """The estimated number of pairs left to the head in which the language model would answer otherwise."""
     wrong = (audit.level > level) & audit.drawn & (answers >= 0) & (answers != audit.yes)
     rates = audit.rates[audit.yes[wrong].astype(int), audit.stratum[wrong]]
-    return float(np.sum(1 / rates - 1) / max(int(left.sum()), 1))
+    return float(np.sum(1 / rates - 1))

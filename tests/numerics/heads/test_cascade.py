@@ -1,12 +1,14 @@
 """The cascade's numerics: bounds that hold however bad the head, few calls when it is good, nothing asked twice."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.special import expit, logit
 from scipy.stats import binom
 
 from nlparam.numerics.heads.cascade import CascadeSteps, Target
-from nlparam.numerics.heads.certify import EVERYTHING, agreement, certify, disagreement, plan_audit
+from nlparam.numerics.heads.certify import EVERYTHING, agreement, certify, errors_left, plan_audit
 from nlparam.numerics.statistics.audit import least_positives, most_errors, plan_side, tail
 
 TARGET = Target(recall=0.95, precision=0.95, failure_probability=0.1)
@@ -159,17 +161,18 @@ def test_bounds_of_one_predicate_hold_and_are_weaker(rng):
     held, recalls = 0, []
     for _ in range(100):
         audit = plan.draw(rng)
-        level = certify(audit, truth.astype(int), TARGET).level
+        outcome = certify(audit, truth.astype(int), TARGET)
+        level = outcome.level
         final = (audit.level <= level) | audit.drawn
         said = np.where(final, truth, audit.yes)
         known = np.where(final, truth, -1)
-        bound = agreement(audit, known, level, of, 0.1)
+        bound = agreement(audit, known, outcome, of, 0.1)
         recalls.append(bound.recall)
         right = np.sum(said & truth & of)
         held += right >= bound.recall * np.sum(truth & of) and right >= bound.precision * np.sum(said & of)
         if level < EVERYTHING:
             wrong = np.mean((audit.yes != truth)[~final])
-            assert abs(disagreement(audit, known, level) - wrong) < 0.02
+            assert abs(errors_left(audit, known, level) / np.sum(~final) - wrong) < 0.02
     assert held >= 85
     assert 0.5 < np.median(recalls) < 0.95
 
@@ -286,6 +289,86 @@ def test_noise_costs_calls_not_truth(rng):
     assert asked.mean() > 0.4
     assert np.sum(said & truth) >= 0.95 * np.sum(truth)
     assert np.sum(said & truth) >= 0.95 * np.sum(said)
+
+
+class Fixed:
+    """A head of other texts that says what it is told to."""
+
+    def __init__(self, probabilities):
+        self.probabilities, self.thresholds = probabilities, np.zeros(probabilities.shape[1])
+
+    def denote(self, features):
+        assert len(features) == len(self.probabilities)
+        return self.probabilities
+
+
+def with_head(probabilities, truth, target=TARGET, seed=0):
+    """A cascade with a fixed head, run to its end, and recall and precision of each predicate."""
+    head: Any = Fixed(probabilities)
+    n_texts, n_predicates = truth.shape
+    features, predicates = np.zeros((n_texts, 1)), np.zeros((n_predicates, 1))
+    cascade = CascadeSteps(features, predicates, target, head=head, thresholds=head.thresholds, seed=seed)
+    run(cascade, np.where(truth, 0.99, 0.01))
+    assert cascade.certificate is not None
+    said = cascade.denotations() > 0.5
+    right, true, claimed = ((said & truth).sum(axis=0), truth.sum(axis=0), said.sum(axis=0))
+    recall = np.where(true > 0, right / np.maximum(true, 1), 1.0)
+    return cascade.certificate, recall, np.where(claimed > 0, right / np.maximum(claimed, 1), 1.0)
+
+
+@pytest.mark.slow
+def test_a_head_that_is_too_sure_is_recalibrated_before_its_audit():
+    rng = np.random.default_rng(1)
+    shares = []
+    for seed in range(5):
+        probabilities = expit(3 * rng.normal(size=(2000, 3)) - 1)
+        truth = rng.random((2000, 3)) < probabilities
+        certificate, recall, precision = with_head(expit(3 * logit(probabilities)), truth, seed=seed)
+        shares.append(certificate.n_asked / certificate.n_pairs)
+        assert min(*recall, *precision) >= 0.9
+        assert certificate.n_training == 90
+    # As it says it is, its audits fail, and 93% of the calls are made.
+    assert np.mean(shares) < 0.75
+
+
+def blind_to_the_last(rng):
+    """A head that is good at four predicates and never says yes to the fifth, which holds for 1%."""
+    truth = rng.random((2000, 5)) < [0.3, 0.25, 0.2, 0.3, 0.01]
+    probabilities = expit(np.where(truth, 6.0, -6.0) + 2 * rng.normal(size=truth.shape))
+    probabilities[:, 4] = 0.002
+    return probabilities, truth
+
+
+@pytest.mark.slow
+def test_a_predicate_that_the_head_is_blind_to_is_the_worst_of_the_certificate(rng):
+    missed = 0
+    for seed in range(10):
+        certificate, recall, precision = with_head(*blind_to_the_last(rng), seed=seed)
+        assert certificate.together
+        assert certificate.recall >= 0.95
+        bound = certificate.predicate_recall[certificate.worst_recall]
+        assert bound == min(certificate.predicate_recall)
+        assert (recall >= np.asarray(certificate.predicate_recall) - 1e-9).all()
+        assert (precision >= np.asarray(certificate.predicate_precision) - 1e-9).all()
+        if recall[4] < 0.9:
+            missed += 1
+            assert certificate.worst_recall == 4
+            assert bound < 0.5
+    assert missed > 0
+
+
+@pytest.mark.slow
+def test_targets_of_each_predicate_hold_for_the_worst(rng):
+    target = Target(each=True)
+    shares = []
+    for seed in range(5):
+        certificate, recall, precision = with_head(*blind_to_the_last(rng), target, seed=seed)
+        assert min(*recall, *precision) >= certificate.recall >= 0.95
+        assert certificate.recall == min(certificate.predicate_recall)
+        assert certificate.precision == min(certificate.predicate_precision)
+        shares.append(certificate.n_asked / certificate.n_pairs)
+    # All of the fifth, which is the fifth part, and some of the others.
+    assert 0.2 < np.mean(shares) < 0.8
 
 
 def test_bad_arguments_are_errors(rng):
