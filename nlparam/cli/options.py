@@ -63,6 +63,20 @@ TIME_FIELD = option(
     panel=TEXTS,
 )
 
+CLUSTER_FIELD = option(
+    None,
+    "The field that says which texts belong together (the author, the thread): intervals allow for their likeness.",
+    metavar="NAME",
+    panel=TEXTS,
+)
+LABELS = option(
+    None,
+    "Labels of people (fields text, predicate, label and perhaps who), of texts drawn at random: figures are then "
+    "corrected to what people would say.",
+    metavar="FILE",
+    panel=JUDGING,
+)
+
 GOAL = option(
     None,
     "What the predicates are to be about, in plain words; by default `what the text is about`.",

@@ -9,6 +9,7 @@ from nlparam.cli.costs import certificate_lines, cost_line
 from nlparam.cli.output import print_lines, print_table, printable
 
 if TYPE_CHECKING:
+    from nlparam.fitting.inferred import Inference
     from nlparam.fitting.recurrence import Stability
     from nlparam.fitting.result import Fit
     from nlparam.results.page.quantities import Intervals, QuantityView
@@ -27,9 +28,12 @@ def show(fit: "Fit", out: Path, intervals: "Intervals | None" = None) -> None:
 
     columns: Columns = [("predicate", [printable(predicate) for predicate in fit.predicates])]
     notes = []
+    inferred = fit.inferred
     if fit.model.assigns_texts:
         columns += _sizes(fit)
-    else:
+    if inferred is not None and intervals is None:
+        notes += _add_inferred(fit, inferred, columns)
+    elif not fit.model.assigns_texts:
         for view in view_quantities(fit, intervals):
             columns += _columns(view, columns)
             notes += _notes(view)
@@ -45,7 +49,9 @@ def show(fit: "Fit", out: Path, intervals: "Intervals | None" = None) -> None:
     print_table(("", *(heading for heading, _ in columns)), rows, numbers=(0, *range(2, len(columns) + 1)))
     for note in dict.fromkeys(notes):
         print_lines(note)
-    measured = goodness(fit)
+    measured = goodness(fit) if inferred is None or not inferred.scores else None
+    if inferred is not None:
+        print_lines("", *_certainty(inferred))
     if measured is not None:
         print_lines(f"\nfits:    {measured.sentence}")
     ended = f"{'' if measured else chr(10)}ended:   {fit.result.value}"
@@ -58,8 +64,42 @@ def show(fit: "Fit", out: Path, intervals: "Intervals | None" = None) -> None:
             "average, matched one to one"
         )
     if fit.certificate is not None:
-        print_lines(*certificate_lines(fit.certificate))
+        print_lines(*certificate_lines(fit.certificate, fit.predicates))
     print_lines(cost_line(fit.costs), f"report:  {out / 'report.html'}")
+
+
+def show_inference(fit: "Fit", inference: "Inference") -> None:
+    """Prints what a fit lets one say."""
+    columns: Columns = [("predicate", [printable(predicate) for predicate in fit.predicates])]
+    notes = _add_inferred(fit, inference, columns)
+    rows = [(str(number), *row) for number, row in enumerate(zip(*(cells for _, cells in columns), strict=True))]
+    print_table(("", *(heading for heading, _ in columns)), rows, numbers=(0, *range(2, len(columns) + 1)))
+    print_lines(*dict.fromkeys(notes), "", *_certainty(inference), *inference.notes)
+
+
+def _add_inferred(fit: "Fit", inference: "Inference", columns: Columns) -> list[str]:
+    """Adds what an inference says of each predicate, and gives what the columns mean."""
+    from nlparam.fitting.page.quantities import view_inferred
+
+    notes = []
+    for view in view_inferred(fit, inference):
+        added = _columns(view, columns)
+        if view.name == "share":
+            added = [("holds for", cells) for _, cells in added]
+        columns += added
+        notes += _notes(view) if added else []
+    return notes
+
+
+def _certainty(inferred: "Inference") -> list[str]:
+    """What the figures rest on, the scores on texts held out, and whether they could be chance."""
+    scores = [
+        f"held out: {score.name} {score.value:.1%} [{score.low:.1%}, {score.high:.1%}], {score.baseline:.1%} without "
+        "any predicate"
+        for score in inferred.scores
+    ]
+    chance = [] if inferred.chance is None else [f"chance:  p = {inferred.chance:.2g}"]
+    return [*scores, *chance, f"figures: {inferred.basis}"]
 
 
 def _found_by(stability: "Stability", predicates: list[str]) -> list[str]:

@@ -38,8 +38,9 @@ def run(
     check_source(options.texts, options.dataset, None if against else options.text_field, name="--texts")
     needless = options.predicates is not None and options.proposer is not None
     refuse(needless, "--proposer", "got --predicates too, with which nothing is proposed")
+    refuse(not options.inference and options.inference_texts is not None, "--inference-texts", "got --no-inference too")
     field = field if against is None else None
-    texts, data = _read(options, field, against)
+    texts, data, clusters = _read(options, field, against)
     changes = options.changes("max_judgments", n_rounds="rounds") | _n_judged(options.n_judged)
     with starting() as progress:
         import nlparam
@@ -53,11 +54,13 @@ def run(
         running = options.settings()
         model.prepare(data, len(texts))
     settings: dict[str, Any] = running | options.given(
-        "proposer", "form", "calibration", "representation", "executable"
+        "proposer", "form", "calibration", "representation", "executable", "held_out"
     )
     settings |= {
         "goal": options.goal or DEFAULT_GOAL,
         "goal_examples": options.goal_example or (),
+        "clusters": clusters,
+        "inference": options.inference if options.inference_texts is None else options.inference_texts,
         "judge": cascade,
         "predicates": options.predicates and read_predicates(options.predicates, model.n_predicates),
         "options": changes,
@@ -84,19 +87,21 @@ def run(
         show(fitted, options.out, intervals)
 
 
-def _read(options: FitOptions, field: str | None, against: Path | None) -> tuple[list[str], list | None]:
-    """The texts, and of each the value of `field`, or the name of the file that it is from."""
-    table = read_source(
-        options.texts, options.dataset, text_field=options.text_field, fields=() if field is None else (field,)
-    )
+def _read(options: FitOptions, field: str | None, against: Path | None) -> tuple[list[str], list | None, list | None]:
+    """The texts, of each the value of `field` or the name of the file that it is from, and its cluster."""
+    fields = list(dict.fromkeys(name for name in (field, options.cluster_field) if name is not None))
+    table = read_source(options.texts, options.dataset, text_field=options.text_field, fields=fields)
     texts, data, messages = table.texts, None if field is None else table.columns[field], list(table.warnings)
+    clusters = None if options.cluster_field is None else table.columns[options.cluster_field]
     if against is not None:
-        other = read_source(against, None, text_field=options.text_field)
+        shared = [] if options.cluster_field is None else [options.cluster_field]
+        other = read_source(against, None, text_field=options.text_field, fields=shared)
         first, second = names_of([Path(options.dataset or str(options.texts)), against])
         texts, data = [*texts, *other.texts], [first] * len(texts) + [second] * len(other.texts)
+        clusters = None if clusters is None else [*clusters, *other.columns[shared[0]]]
         messages += other.warnings
     print_warnings([*messages, *(corpus_warnings(texts) if options.dataset is None else ())])
-    return texts, data
+    return texts, data, clusters
 
 
 def _n_judged(given: str | None) -> dict[str, Any]:
@@ -112,7 +117,8 @@ def _cascade(options: FitOptions) -> "Cascade | None":
 
     targets = options.given("target_recall", "target_precision", "failure_probability")
     if options.cascade:
-        return Cascade(**targets)
+        return Cascade(**targets, each=options.each_predicate)
+    refuse(options.each_predicate, "--each-predicate", "got no --cascade, to which it belongs")
     for name, value in targets.items():
         if value != getattr(Cascade(), name):
             raise ValueError(f"got --{name.replace('_', '-')} without --cascade, to which it belongs")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlparam.cli import options as shared
-from nlparam.cli.options import BUDGET, JUDGING, OUTPUT, PANELS, SEARCH, option
+from nlparam.cli.options import BUDGET, JUDGING, OUTPUT, PANELS, SEARCH, TEXTS, option
 
 if TYPE_CHECKING:
     from nlparam.runtime.budget import Budget
@@ -104,6 +104,15 @@ class FitOptions(AnalysisOptions):
     texts: Path | None = shared.TEXTS_OPTION
     dataset: str | None = shared.DATASET
     text_field: str | None = shared.TEXT_FIELD
+    cluster_field: str | None = shared.CLUSTER_FIELD
+    held_out: float | None = option(
+        None,
+        "The share of the texts that is set aside while predicates are chosen; figures are estimated on it. By default "
+        "0.5 if there is something to explain and 200 texts.",
+        metavar="SHARE",
+        min=0.0,
+        panel=TEXTS,
+    )
     goal: str | None = shared.GOAL
     goal_example: list[str] | None = shared.GOAL_EXAMPLE
     proposer: shared.Proposer | None = shared.PROPOSER
@@ -153,8 +162,24 @@ class FitOptions(AnalysisOptions):
     failure_probability: float = option(
         0.1, "How often the audit may be wrong about it.", metavar="SHARE", panel=JUDGING
     )
+    each_predicate: bool = option(
+        False,
+        "Every predicate must reach the targets of the cascade, not only all of them pooled.",
+        "--each-predicate",
+        panel=JUDGING,
+    )
     form: shared.Form = shared.FORM
     calibration: Path | None = shared.CALIBRATION
+    inference: bool = option(
+        True, "Judge random texts at the end, for the intervals.", "--inference/--no-inference", panel=JUDGING
+    )
+    inference_texts: int | None = option(
+        None,
+        "How many; by default as many as take 0.3 of what was asked until then.",
+        metavar="N",
+        min=2,
+        panel=JUDGING,
+    )
     out: Path = shared.OUT
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Unpack
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,8 +18,9 @@ from nlparam.denotation.computed import ComputedJudge
 from nlparam.denotation.denoter import Denoter
 from nlparam.denotation.pool import Pool
 from nlparam.denotation.session import Session, accepts, check_names
-from nlparam.errors import FitWarning, LanguageModelError
+from nlparam.errors import CorpusError, FitWarning, LanguageModelError
 from nlparam.fitting.estimate import expected_judgments
+from nlparam.fitting.inference import infer
 from nlparam.fitting.records import RESULTS, Agreement
 from nlparam.fitting.result import Fit
 from nlparam.fitting.sample import Sample
@@ -28,6 +28,7 @@ from nlparam.fitting.sampling import sample
 from nlparam.fitting.search import Found, run_search
 from nlparam.fitting.setup import DEFAULT_GOAL as DEFAULT_GOAL
 from nlparam.fitting.setup import FitArguments, FitRun, prepared
+from nlparam.fitting.weights import fit_weights
 from nlparam.language.detect import language_mismatch, language_warning
 from nlparam.language.goals import read_goal
 from nlparam.numerics.core.model import AbstractPredicateModel
@@ -78,8 +79,8 @@ def fit(
       one side of the split, and intervals allow for their likeness.
     - `held_out`: the share of the texts that is set aside while predicates are chosen, and on which figures are then
       estimated. By default half of them, if the predicates are to explain something and there are 200 texts.
-    - `inference`: whether random texts are judged at the end, for the intervals (see `Fit.inference`); how many, by
-      `InferenceOptions`. By default they take at most 0.3 of what was asked until then.
+    - `inference`: whether random texts are judged at the end, for the intervals (see `Fit.inference`), or how many. By
+      default they take at most 0.3 of what was asked until then.
     - `budget`: what the language model may use; a fit that meets a limit ends with the best so far.
     - `store`: where judgments, proposals and embeddings are kept; by default one file in the user's cache.
     - `timeout`: seconds that one call of a server may take; a model in this process has all the time it needs.
@@ -108,7 +109,7 @@ def fit(
         pool = _widened(run, found)
         cascaded = _cascade(run, pool)
         drawn, answers = _sample(run, pool)
-    fitted = _assemble(run, found, pool, cascaded, drawn, answers)
+    fitted = _inferred(_assemble(run, found, pool, cascaded, drawn, answers))
     for warning in _warnings(fitted, run):
         warnings.warn(warning, FitWarning, stacklevel=2)
     if out is not None:
@@ -191,7 +192,7 @@ def _assemble(
         model = dataclasses.replace(model, n_predicates=len(chosen))
         result = RESULTS.nothing_usable if run.meter.spent is None else RESULTS.budget_spent
     columns = jnp.asarray(denotations)
-    weights = _fit_weights(model, columns, data)
+    weights = fit_weights(model, columns, data)
     predictions = np.asarray(model.predict(weights, columns))
     if model.assigns_texts:
         predictions = np.where(corpus.blank, -1, predictions)
@@ -225,6 +226,15 @@ def _assemble(
     )
 
 
+def _inferred(fitted: Fit) -> Fit:
+    """The fit with what it lets one say, where the judge has answered a random sample."""
+    with fitted.costs.stage("inference"):
+        try:
+            return dataclasses.replace(fitted, inferred=infer(fitted))
+        except CorpusError:
+            return fitted
+
+
 def _judgments(corpus: Corpus, pool: Pool, drawn: Sample) -> list[Judgment]:
     """Every answer, the ones of the inference round with the probability that the text was drawn."""
     first_text = np.full(len(corpus.distinct), -1)
@@ -252,6 +262,8 @@ def _warnings(fitted: Fit, run: FitRun) -> Iterator[str]:
         yield language_warning(mismatch)
     if fitted.following is not None:
         yield from fitted.following.warnings()
+    if fitted.inferred is not None:
+        yield from fitted.inferred.warnings()
     yield from fitted.model.warnings(fitted.weights, jnp.asarray(fitted.denotations), fitted.data)
     if run.meter.spent is not None:
         undone = ""
@@ -261,12 +273,6 @@ def _warnings(fitted: Fit, run: FitRun) -> Iterator[str]:
             f"the budget is spent ({run.meter.spent}): this is the best fit so far{undone}; the same command with more "
             "goes on from here"
         )
-
-
-@eqx.filter_jit
-def _fit_weights(model, columns, data):
-    # Compiled once per shape; taken apart, every operation of the solver would be compiled by itself at every fit.
-    return model.fit_weights(columns, data)
 
 
 def _agreement(head, denotations: np.ndarray) -> list[Agreement]:

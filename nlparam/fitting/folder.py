@@ -13,6 +13,7 @@ from nlparam.denotation.calibration import CalibrationSummary
 from nlparam.denotation.denoter import Denoter, TextFeatures
 from nlparam.denotation.goal import GoalFollowing
 from nlparam.errors import ResultFolderError
+from nlparam.fitting.inferred import Inference
 from nlparam.fitting.records import RESULTS, Agreement, TraceEntry
 from nlparam.fitting.recurrence import Stability
 from nlparam.fitting.sample import Sample
@@ -25,7 +26,8 @@ from nlparam.results.result import Files, Folder
 from nlparam.runtime.costs import Costs
 
 if TYPE_CHECKING:
-    from nlparam.fitting.records import FitLike
+    from nlparam.fitting.inferred import Inference
+from nlparam.fitting.records import FitLike
 
 _WEIGHTS, _HEAD, _DATA = "weights.safetensors", "head.safetensors", "data.safetensors"
 _DENOTATIONS, _JUDGMENTS, _SAMPLE = "denotations.parquet", "judgments.parquet", "sample.parquet"
@@ -58,6 +60,7 @@ def pack_fit(fit: "FitLike") -> tuple[dict[str, Any], Files]:
         "stability": None if fit.stability is None else fit.stability.as_dict(),
         "following": None if fit.following is None else dataclasses.asdict(fit.following),
         "sample": None if fit.sample is None else {"split": fit.sample.split},
+        "inferred": None if fit.inferred is None else fit.inferred.as_dict(),
         "trace": [dataclasses.asdict(entry) for entry in fit.trace],
         "candidates": fit.candidates,
         "versions": fit.versions,
@@ -114,6 +117,7 @@ def fields_of_fit(
         "sample": None
         if (kept := contents.get("sample")) is None
         else Sample.of_table(folder.table(_SAMPLE), split=kept["split"]),
+        "inferred": None if (kept := contents.get("inferred")) is None else Inference.from_dict(kept),
     }
 
 

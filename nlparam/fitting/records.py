@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nlparam.denotation.calibration import CalibrationSummary
     from nlparam.denotation.denoter import Denoter
     from nlparam.denotation.goal import GoalFollowing
+    from nlparam.fitting.inferred import Inference
     from nlparam.fitting.sample import Sample
     from nlparam.numerics.core.model import AbstractPredicateModel
     from nlparam.numerics.core.quantities import Quantity
@@ -84,6 +85,7 @@ class FitLike:
     stability: Stability | None = None
     following: "GoalFollowing | None" = None
     sample: "Sample | None" = None
+    inferred: "Inference | None" = None
 
     def quantities(self) -> "dict[str, Quantity]":
         """What the model says, by name: coefficients, prevalence curves, shares; arrays with named dimensions."""

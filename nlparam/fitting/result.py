@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     import altair
     import arviz
 
+    from nlparam.denotation.labels import Labelled
+    from nlparam.fitting.inferred import Inference
+
 
 @dataclasses.dataclass(frozen=True)
 class Fit(FitLike, AbstractResult):
@@ -46,6 +49,7 @@ class Fit(FitLike, AbstractResult):
     - `calibration`: how the judge was calibrated, `None` if it was not.
     - `stability`: how often its predicates come back from other seeds, `None` unless made by `nlparam.consensus`.
     - `following`: how well the goal was followed, `None` if nothing was asked about that.
+    - `sample`: the random texts that intervals rest on; `inferred`: what `inference()` gives, kept.
     - `settings`, `versions`, `costs`: how it was made and what it cost.
     - `asked_model`: the model as it was given; `model` has fewer predicates where fewer than asked for were of use.
     """
@@ -78,6 +82,37 @@ class Fit(FitLike, AbstractResult):
         See [`nlparam.fitting.posterior.posterior`][] for the arguments.
         """
         return draw_posterior(self, **options)
+
+    def inference(
+        self,
+        target: str = "judge",
+        *,
+        labels: "str | Path | Labelled | None" = None,
+        confidence: float = 0.9,
+    ) -> "Inference":
+        """What the fit lets one say: shares, coefficients and curves with intervals, and whether it could be chance.
+
+        Where texts were held out, all figures are of these: they did not choose the predicates. The errors of the head
+        are corrected by the answers to a random sample of texts, and with labels those of the language model, too.
+
+        **Arguments:**
+
+        - `target`: whose answers are meant, `"judge"` (the language model) or `"people"`.
+        - `labels`: for `"people"`, pairs of text and predicate with a yes or no, or a file of them (fields `text`,
+          `predicate`, `label` and, if you like, `who`). The texts must have been drawn at random.
+        - `confidence`: how often such intervals hold.
+
+        Raises `CorpusError` for a fit without a random sample and labels that say too little, `ValueError` for other
+        wrong arguments.
+        """
+        from nlparam.fitting.inference import infer
+
+        default = self.inferred is not None and (target, labels, confidence) == (
+            "judge",
+            None,
+            self.inferred.confidence,
+        )
+        return self.inferred if default else infer(self, target, labels=labels, confidence=confidence)
 
     @accepts(None, denote)
     def denote(self, texts: "Sequence[str]", **options: Any) -> np.ndarray:
@@ -120,14 +155,17 @@ class Fit(FitLike, AbstractResult):
     def compared(cls, contents: Mapping[str, Any]) -> dict[str, Any]:
         return {"model": contents["model"], "fields": contents["fields"]} | contents["settings"]
 
-    def page(self, *, posterior: Any = None) -> AbstractPage:
-        """Its report. `posterior` is what `posterior()` gave: the page then shows credible intervals."""
+    def page(self, *, posterior: Any = None, people: "Inference | None" = None) -> AbstractPage:
+        """Its report. `posterior` is what `posterior()` gave: the page then shows credible intervals. `people` is what
+        `inference("people", ...)` gave, which is shown in place of `inferred`."""
         from nlparam.fitting.page import FitPage
 
-        return FitPage(self, _intervals(posterior))
+        return FitPage(self, _intervals(posterior), people or self.inferred)
 
     def beside(self, folder: Path) -> dict[str, Any]:
-        return {"posterior": kept_posterior(self, folder)}
+        from nlparam.fitting.inference import kept_inference
+
+        return {"posterior": kept_posterior(self, folder), "people": kept_inference(self, folder)}
 
     def plot(self, quantity: str | None = None, *, posterior: Any = None) -> "altair.TopLevelMixin":
         """An Altair chart of one of `quantities()`, by default the first, as the report draws it.

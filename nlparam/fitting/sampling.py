@@ -3,7 +3,6 @@
 What the search judged is no random sample of the texts, and the head has learned from it. These answers are one.
 """
 
-import dataclasses
 from typing import Any
 
 import jax
@@ -17,34 +16,23 @@ from nlparam.fitting.split import Split
 from nlparam.numerics.heads.head import correct
 from nlparam.runtime.budget import Meter
 
+# Of what was asked of the language model for the fit, the share that the round may add.
+SHARE = 0.3
 # A sample of fewer texts says next to nothing of any share.
 _LEAST_SAMPLED = 20
 # So many texts are judged before the budget is looked at again.
 _AT_ONCE = 64
 
 
-@dataclasses.dataclass(frozen=True)
-class InferenceOptions:
-    """How many random texts are judged for the intervals, each for all the predicates.
-
-    **Arguments:** `share`, the most judgments of the round, as a share of what the language model was asked for the
-    fit until then; `n_texts`, so many texts instead.
-
-    Raises `ValueError` for a share that is not positive, or fewer than two texts.
-    """
-
-    share: float = 0.3
-    n_texts: int | None = None
-
-    def __post_init__(self):
-        if not self.share > 0:
-            raise ValueError(f"got share={self.share}, expected a positive number; without a round, inference=False")
-        if self.n_texts is not None and self.n_texts < 2:
-            raise ValueError(f"got n_texts={self.n_texts}, expected at least 2")
+def checked_round(inference: bool | int) -> bool | int:
+    """What `nlparam.fit` takes as `inference`. Raises `ValueError` for fewer than two texts."""
+    if not isinstance(inference, bool) and inference < 2:
+        raise ValueError(f"got inference={inference}, expected True, False, or a number of texts, at least 2")
+    return inference
 
 
 def sample(
-    options: InferenceOptions | None,
+    inference: bool | int,
     judge: AbstractJudge,
     corpus: Corpus,
     data: Any,
@@ -60,8 +48,9 @@ def sample(
     The draw is systematic along the data of the model (a label, a time, a number): every class and every step gets its
     share of the sample.
 
-    **Arguments:** `options`, `None` to judge nothing; `pool`, of all texts and the chosen predicates only; `n_asked`,
-    what was asked of the language model for the fit.
+    **Arguments:** `inference`, how many texts are judged, each for all predicates: `True` for as many as take
+    `SHARE` of what was asked of the language model until then, `n_asked`; `pool`, of all texts and the chosen
+    predicates only.
 
     **Returns:** the sample, and all answers as the judge gave them, `(n_distinct, n_predicates)`.
     """
@@ -74,7 +63,7 @@ def sample(
         head[pool.judged(column).rows[: len(left_out)], column] = left_out
     answers = pool.answers.astype(np.float64)
     head[:, list(pool.computed)] = answers[:, list(pool.computed)]
-    n_drawn = 0 if options is None else _n_texts(options, n_asked, len(asked), int(eligible.sum()))
+    n_drawn = min(_n_texts(inference, n_asked, len(asked)), int(eligible.sum()))
     rows = _systematic(np.flatnonzero(eligible), data, n_texts, n_drawn, rng)
     done = _judge(judge, corpus, pool, rows, asked, answers, meter)
     corrected = answers.copy()
@@ -94,12 +83,11 @@ def sample(
     return found, answers
 
 
-def _n_texts(options: InferenceOptions, n_asked: int, n_predicates: int, n_eligible: int) -> int:
-    wanted = options.n_texts
-    if wanted is None:
-        wanted = int(options.share * n_asked / max(n_predicates, 1))
-        wanted = wanted if wanted >= _LEAST_SAMPLED else 0
-    return min(wanted, n_eligible)
+def _n_texts(inference: bool | int, n_asked: int, n_predicates: int) -> int:
+    if not isinstance(inference, bool):
+        return inference
+    affordable = int(SHARE * n_asked / max(n_predicates, 1))
+    return affordable if inference and affordable >= _LEAST_SAMPLED else 0
 
 
 def _systematic(eligible: np.ndarray, data: Any, n_texts: int, n_drawn: int, rng: np.random.Generator) -> np.ndarray:

@@ -23,7 +23,7 @@ from nlparam.denotation.session import DEFAULT_GOAL as DEFAULT_GOAL
 from nlparam.denotation.session import Asking, Run, Session, changed, chosen
 from nlparam.errors import CorpusError
 from nlparam.fitting.folder import describe_model
-from nlparam.fitting.sampling import InferenceOptions
+from nlparam.fitting.sampling import checked_round
 from nlparam.fitting.search import Search, SearchOptions
 from nlparam.fitting.split import Split, split_texts
 from nlparam.language.embed import AbstractEmbedder
@@ -67,7 +67,7 @@ class FitArguments(Asking, total=False):
     executable: bool | Executable
     clusters: Sequence[Any] | None
     held_out: float | None
-    inference: bool | InferenceOptions
+    inference: bool | int
     seed: int
 
 
@@ -81,7 +81,7 @@ class FitRun(Run):
 
     split: Split
     represented: np.ndarray
-    inference: InferenceOptions | None
+    inference: bool | int
     model: AbstractPredicateModel
     data: Any
     coords: dict[str, list]
@@ -112,7 +112,7 @@ def prepared(
     executable: bool | Executable = False,
     clusters: Sequence[Any] | None = None,
     held_out: float | None = None,
-    inference: bool | InferenceOptions = True,
+    inference: bool | int = True,
     seed: int = 0,
     only_estimate: bool = False,
     check: Callable[[dict[str, Any]], None] | None = None,
@@ -134,7 +134,7 @@ def prepared(
         corpus, share=held_out, explains=explains, clusters=clusters, rng=np.random.default_rng([seed, 1])
     )
     searched_model, searched, searched_data = _searched(model, corpus, data, split)
-    inferring = inference if isinstance(inference, InferenceOptions) else InferenceOptions() if inference else None
+    inference = checked_round(inference)
     session = Session(embedder=embedder, **asked)
     cascade = judge if isinstance(judge, Cascade) else None
     goal_representation = None
@@ -173,7 +173,7 @@ def prepared(
             "options": dataclasses.asdict(search_options),
             "held_out": float(split.held_out.mean()),
             "clusters": None if split.clusters is None else hashlib.sha256(split.clusters.tobytes()).hexdigest(),
-            "inference": None if inferring is None else dataclasses.asdict(inferring),
+            "inference": inference,
             "seed": seed,
         }
         if check is not None:
@@ -220,7 +220,7 @@ def prepared(
             session=session,
             split=split,
             represented=represented,
-            inference=inferring,
+            inference=inference,
             model=model,
             corpus=corpus,
             data=data,

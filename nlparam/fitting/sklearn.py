@@ -43,6 +43,8 @@ class _TextEstimator(BaseEstimator):
     options: Any = None
     representation: Any = "auto"
     executable: Any = False
+    held_out: float | None = None
+    inference: bool | int = True
     budget: Budget | None = None
     store: Any = None
     timeout: float = 60.0
@@ -66,8 +68,9 @@ class _TextEstimator(BaseEstimator):
                 setattr(clone, name, copy.deepcopy(value))
         return clone
 
-    def _learn(self, model: AbstractPredicateModel, texts: list[str], data: Any) -> None:
+    def _learn(self, model: AbstractPredicateModel, texts: list[str], data: Any, groups: Any) -> None:
         asked: Any = {name: value for name, value in vars(self).items() if name in FitArguments.__annotations__}
+        asked["clusters"] = groups
         progress = Progress(None if self.verbose else False)
         self._keep(fitting.fit(model, texts, data, seed=_seed(self.random_state), progress=progress, **asked))
 
@@ -102,8 +105,9 @@ class PredicateVectorizer(TransformerMixin, _TextEstimator):
       given, the model is a `Regression` where `y` are fractions, else a `Classification`.
     - `fitted`: a `Fit`, or the folder of one, instead of the search: `fit` then only checks that it is given texts.
     - `goal`, `goal_examples`, `lm`, `embedder`, `proposer`, `judge`, `form`, `calibration`, `predicates`, `options`,
-      `representation`, `executable`, `budget`, `store`, `timeout`: as for `nlparam.fit`. A clone shares them with the
-      original: a language model is not copied. The budget is that of each fit.
+      `representation`, `executable`, `held_out`, `inference`, `budget`, `store`, `timeout`: as for `nlparam.fit`. A
+      clone shares them with the original: a language model is not copied. The budget is that of each fit. Where you
+      cross-validate, `held_out=0` and `inference=False` give the search all texts and ask less.
     - `random_state`: the seed. Equal by default, so that folds and reruns find their judgments in the store.
     - `verbose`: whether a terminal is shown how far the search is.
 
@@ -124,13 +128,16 @@ class PredicateVectorizer(TransformerMixin, _TextEstimator):
         vectorizer._attach()
         return vectorizer
 
-    def fit(self, X: Iterable[str], y: Any = None) -> "PredicateVectorizer":
-        """Finds the predicates that explain the texts `X`; `y` is looked at if `supervised`."""
+    def fit(self, X: Iterable[str], y: Any = None, *, groups: Any = None) -> "PredicateVectorizer":
+        """Finds the predicates that explain the texts `X`; `y` is looked at if `supervised`.
+
+        `groups` says which texts belong together, as the `clusters` of `nlparam.fit`.
+        """
         texts = _texts(X)
         if self.fitted is not None:
             self._attach()
         else:
-            self._learn(self._chosen_model(y), texts, y if self.supervised else None)
+            self._learn(self._chosen_model(y), texts, y if self.supervised else None, groups)
         return self
 
     def transform(self, X: Iterable[str]) -> np.ndarray:
@@ -181,18 +188,18 @@ class PredicateClassifier(ClassifierMixin, _TextEstimator):
 
     n_predicates: int = _DEFAULT_PREDICATES
     _: dataclasses.KW_ONLY
-    ridge: float = 1e-3
+    ridge: float = 1.0
     intercept: bool = True
 
-    def fit(self, X: Iterable[str], y: Any) -> "PredicateClassifier":
-        """Finds the predicates that tell the classes `y` of the texts `X` apart."""
+    def fit(self, X: Iterable[str], y: Any, *, groups: Any = None) -> "PredicateClassifier":
+        """Finds the predicates that tell the classes `y` of the texts `X` apart; `groups` as for the vectorizer."""
         texts = _texts(X)
         labels = _target(self, y)
         class_labels(labels, len(texts))  # says what is wrong with them
         classes, codes = np.unique(labels, return_inverse=True)
         model = Classification(self.n_predicates, n_classes=len(classes), ridge=self.ridge, intercept=self.intercept)
         # As numbers, so that no class can be taken for another by its name; the names are those of `classes_`.
-        self._learn(model, texts, codes)
+        self._learn(model, texts, codes, groups)
         self.fit_ = dataclasses.replace(self.fit_, coords={"class": [str(name) for name in classes.tolist()]})
         self.classes_ = classes
         weights = self.fit_.weights
@@ -231,14 +238,14 @@ class PredicateRegressor(RegressorMixin, _TextEstimator):
 
     n_predicates: int = _DEFAULT_PREDICATES
     _: dataclasses.KW_ONLY
-    ridge: float = 1e-3
+    ridge: float = 1.0
     intercept: bool = True
 
-    def fit(self, X: Iterable[str], y: Any) -> "PredicateRegressor":
-        """Finds the predicates that explain the numbers `y` of the texts `X`."""
+    def fit(self, X: Iterable[str], y: Any, *, groups: Any = None) -> "PredicateRegressor":
+        """Finds the predicates that explain the numbers `y` of the texts `X`; `groups` as for the vectorizer."""
         texts = _texts(X)
         numbers = target_numbers(_target(self, y), len(texts))
-        self._learn(Regression(self.n_predicates, ridge=self.ridge, intercept=self.intercept), texts, numbers)
+        self._learn(Regression(self.n_predicates, ridge=self.ridge, intercept=self.intercept), texts, numbers, groups)
         self.coef_, self.intercept_ = self.fit_.weights.coefficients, float(self.fit_.weights.intercept)
         return self
 

@@ -42,7 +42,15 @@ RECORDS = {
     "by_perturbation": Kind("evaluation of code", "nlparam.evals.code.evaluation", "Evaluation"),
 }
 # Files that accompany a main file; they do not mark a result by themselves.
-_BESIDE = ("report.html", "update.json", "assignments.parquet", "images.json", "pictures.json", "posterior.nc")
+_BESIDE = (
+    "report.html",
+    "update.json",
+    "assignments.parquet",
+    "images.json",
+    "pictures.json",
+    "posterior.nc",
+    "people.json",
+)
 # Held by who writes to a folder; it ends with its process.
 LOCK = ".lock"
 # Another command writes for seconds. Its result is then looked at like any other that is there.

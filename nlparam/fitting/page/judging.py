@@ -207,7 +207,13 @@ def certificate_section(fit: "FitLike") -> Section | None:
         f"With probability {stated(1 - target.failure_probability)} over the draw of the audit, the yes/no denotations "
         f"on this page have a recall of at least {certificate.recall:.1%} and a precision of at least "
         f"{certificate.precision:.1%} against the language model asked about every text (targets "
-        f"{stated(target.recall)} and {stated(target.precision)})."
+        f"{stated(target.recall)} and {stated(target.precision)}, "
+        f"{'for every predicate' if target.each else 'pooled over the predicates'})."
+    )
+    recall, precision = certificate.worst_recall, certificate.worst_precision
+    worst = (
+        f"The least bounds of single predicates: recall {certificate.predicate_recall[recall]:.1%} (predicate "
+        f"{recall + 1}), precision {certificate.predicate_precision[precision]:.1%} (predicate {precision + 1})."
     )
     figures = [
         Row("Pairs of text and predicate", f"{certificate.n_pairs:,}"),
@@ -221,14 +227,14 @@ def certificate_section(fit: "FitLike") -> Section | None:
     each = zip(fit.predicates, certificate.predicate_recall, certificate.predicate_precision, strict=True)
     bounds = Table(
         "bounds",
-        "Bounds of each predicate alone, which fewer audited texts support",
+        f"Bounds of single predicates, which {'hold all at once' if certificate.together else 'hold each by itself'}",
         [Column("Predicate", "head"), Column("Recall at least", "number"), Column("Precision at least", "number")],
         [
             [Cell(f"{place} {excerpt(sentence, MAX_SENTENCE)}"), number(recall, ".1%"), number(precision, ".1%")]
             for place, (sentence, recall, precision) in enumerate(each, start=1)
         ],
     )
-    blocks = [Words(statement), Pairs("The audit in figures", figures, numbers=True), bounds]
+    blocks = [Words(statement), Words(worst), Pairs("The audit in figures", figures, numbers=True), bounds]
     return Section("certificate", "What the audit proved", blocks, "Audit")
 
 

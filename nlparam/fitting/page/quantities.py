@@ -10,6 +10,7 @@ from nlparam.results.page.quantities import MAX_NAME, Intervals, Observed, Quant
 from nlparam.results.page.text import excerpt
 
 if TYPE_CHECKING:
+    from nlparam.fitting.inferred import Inference
     from nlparam.fitting.records import FitLike
 
 
@@ -23,6 +24,16 @@ def view_quantities(fit: "FitLike", intervals: Intervals | None = None) -> list[
     Raises `ValueError` if the intervals do not have the shapes of the quantities.
     """
     return [_view(fit, name, quantity, (intervals or {}).get(name)) for name, quantity in fit.quantities().items()]
+
+
+def view_inferred(fit: "FitLike", inference: "Inference") -> list[QuantityView]:
+    """What an inference says, in its order, with its intervals."""
+    views = []
+    for name, found in inference.quantities.items():
+        named = dataclasses.replace(fit, coords=dict(fit.coords) | found.coords)
+        view = _view(named, name, found, (found.values, found.low, found.high))
+        views.append(dataclasses.replace(view, observed=None, intervals=f"{inference.confidence:.0%} intervals"))
+    return views
 
 
 def names_of(fit: "FitLike", dim: str, length: int) -> list[Any]:
@@ -136,7 +147,8 @@ class Goodness:
 
 def goodness(fit: "FitLike") -> Goodness | None:
     """Accuracy where the data are classes, the share of the variance explained where they are numbers, else `None`."""
-    given = getattr(fit.data, "second", fit.data)  # of a `Difference`
+    # Of a `Difference`, and of a model with controls.
+    given = getattr(fit.data, "second", getattr(fit.data, "target", fit.data))
     data, predictions = np.asarray(given if _is_array(given) else []), np.asarray(fit.predictions)
     if data.ndim != 1 or data.shape != predictions.shape or len(data) == 0 or fit.model.assigns_texts:
         return None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nlparam.fitting.page.certainty import certainty_section
 from nlparam.fitting.page.judging import agreement_section, calibration_section, certificate_section
 from nlparam.fitting.page.predicates import describe_predicates, examples_section, overlap_section, predicates_section
 from nlparam.fitting.page.quantities import goodness, view_quantities
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import altair
 
     from nlparam.denotation.goal import GoalFollowing
+    from nlparam.fitting.inferred import Inference
     from nlparam.fitting.records import FitLike
 
 # Characters of the name of a file.
@@ -37,11 +39,12 @@ class FitPage(AbstractDescribedPage):
     """The report of a fit; one whose predictions are not clusters is shown without sizes.
 
     `intervals` are the credible intervals of its quantities by name, as
-    `nlparam.fitting.posterior.credible_intervals` gives them.
+    `nlparam.fitting.posterior.credible_intervals` gives them; `inference` is what the fit lets one say.
     """
 
     fit: "FitLike"
     intervals: Intervals | None = None
+    inference: "Inference | None" = None
 
     def described(self) -> SectionPage:
         """Chooses what the report shows. The order of the fit's predicates is kept."""
@@ -52,6 +55,7 @@ class FitPage(AbstractDescribedPage):
         texts = browse(fit, answers)
         found = [
             predicates_section(fit, predicates),
+            certainty_section(fit, self.inference),
             self._results(),
             examples_section(predicates),
             Section("texts", "All texts", [texts]) if texts else None,
@@ -102,7 +106,7 @@ class FitPage(AbstractDescribedPage):
     def _results(self) -> Section | None:
         fit, blocks, names = self.fit, list[Block](), set[str]()
         if measured := goodness(fit):
-            more = "Measured on the texts that the model was fitted to: on new texts, expect less."
+            more = "In-sample: measured on the texts that the model was fitted to. On new texts, expect less."
             blocks += [Counts([Row(*row) for row in measured.rows]), Words(more, muted=True)]
         for at, view in enumerate(view_quantities(fit, self.intervals), start=1):
             # The shares of clusters stand in the table of predicates already.

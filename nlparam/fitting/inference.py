@@ -1,0 +1,245 @@
+"""`Fit.inference`: shares, coefficients and curves with intervals that the choice of predicates has not seen.
+
+Figures are estimated on the texts that did not choose the predicates, where some were held out. The head is known for
+all of them, the judge for the random sample of the inference round, people for the texts that they labelled; the errors
+of each are corrected by the next (`nlparam.numerics.statistics.correction`).
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nlparam.denotation.labels import Labelled
+from nlparam.errors import CorpusError, ModelError, ResultFolderError
+from nlparam.fitting.inferred import Inference, Inferred
+from nlparam.fitting.scores import held_out_scores
+from nlparam.results.folder import replacing
+
+if TYPE_CHECKING:
+    from nlparam.fitting.records import FitLike
+    from nlparam.fitting.sample import Sample
+
+TARGETS = ("judge", "people")
+# The file in the folder of a fit that keeps what people's labels gave.
+PEOPLE = "people.json"
+# Fewer labels of a predicate cannot correct anything.
+_LEAST_LABELS = 30
+# More steps of time than these are put together: each would have too few answers.
+_MOST_STEPS = 24
+
+
+@dataclasses.dataclass(frozen=True)
+class _Known:
+    """What is known of the texts that figures are estimated on: `layers`, from the head to the answers wanted."""
+
+    rows: np.ndarray
+    layers: list[np.ndarray]
+    clusters: np.ndarray | None
+
+    @property
+    def n_answers(self) -> int:
+        """The texts whose answers to all predicates are known."""
+        return int(np.isfinite(self.layers[-1]).all(axis=1).sum())
+
+
+def infer(
+    fit: "FitLike",
+    target: str = "judge",
+    *,
+    labels: str | Path | Labelled | None = None,
+    confidence: float = 0.9,
+) -> Inference:
+    """What a fit lets one say, with intervals; see `Fit.inference`."""
+    if target not in TARGETS:
+        raise ValueError(f"got target={target!r}, expected one of {', '.join(TARGETS)}")
+    if not 0 < confidence < 1:
+        raise ValueError(f"got confidence={confidence}, expected a number between 0 and 1")
+    if (labels is None) != (target == "judge"):
+        raise ValueError(
+            "got labels for the target 'judge', expected target='people'"
+            if target == "judge"
+            else "got no labels for the target 'people', expected a file of them (text, predicate, label)"
+        )
+    if fit.sample is None:
+        raise CorpusError("this fit has no random sample that intervals could rest on: fit again, with inference=True")
+    notes: list[str] = []
+    known = _known(fit, fit.sample, labels, notes)
+    if known.n_answers == 0:
+        raise CorpusError(
+            "the judge has answered no random sample of the texts: fit again with inference=True, or allow more "
+            "judgments"
+            if target == "judge"
+            else "no text has a label for every predicate: label some for all of them"
+        )
+    quantities = {"share": _shares(known, confidence)}
+    quantities |= _by_stratum(fit, known, confidence)
+    quantities |= _weights(fit, known, confidence, notes)
+    scores, chance = (), None
+    if fit.sample.split:
+        scores, chance = held_out_scores(fit, fit.sample, confidence, notes)
+    elif fit.data is not None and not fit.model.assigns_texts:
+        notes.append(
+            "The predicates were chosen on the texts that these figures are of, which makes them look better than they "
+            "are: with 200 texts or more, half can be held out."
+        )
+    if target == "judge":
+        notes.append(
+            "The intervals hold for what the language model would say of all texts. Its own errors are not in them: "
+            "with 100 labels or more they can be (--labels)."
+        )
+    return Inference(
+        target=target,
+        confidence=confidence,
+        split=fit.sample.split,
+        n_texts=len(known.rows),
+        n_answers=known.n_answers,
+        n_clusters=None if known.clusters is None else len(np.unique(known.clusters)),
+        quantities=quantities,
+        scores=tuple(scores),
+        chance=chance,
+        notes=tuple(notes),
+    )
+
+
+def _known(fit: "FitLike", sample: "Sample", labels: str | Path | Labelled | None, notes: list[str]) -> _Known:
+    rows = np.flatnonzero(sample.eligible)
+    judged = np.where(sample.drawn[:, None], sample.judged, np.nan)
+    # A predicate that is judged, or computed, of all texts has no errors of the head.
+    complete = np.isfinite(sample.judged[rows]).all(axis=0)
+    judged[:, complete] = sample.judged[:, complete]
+    layers = [sample.head[rows], judged[rows]]
+    if complete.all():
+        layers = layers[1:]
+    clusters = sample.clusters
+    if clusters is None and len(np.unique(fit.corpus.row[rows])) < len(rows):
+        clusters = fit.corpus.row  # equal texts have one answer
+    if labels is not None:
+        layers = _with_people(fit, sample, rows, layers, labels, notes)
+    return _Known(rows, layers, None if clusters is None else clusters[rows])
+
+
+def _with_people(
+    fit: "FitLike",
+    sample: "Sample",
+    rows: np.ndarray,
+    layers: list[np.ndarray],
+    labels: str | Path | Labelled,
+    notes: list[str],
+) -> list[np.ndarray]:
+    """The layers with the labels as the best. The judge is between where it has answered what was labelled."""
+    labelled = labels if isinstance(labels, Labelled) else Labelled.read(labels)
+    corpus = fit.corpus
+    matrix = corpus.spread(labelled.matrix(corpus.distinct, fit.predicates), fill=np.nan)
+    n_outside = int(np.isfinite(np.delete(matrix, rows, axis=0)).any(axis=1).sum())
+    if sample.split and n_outside:
+        notes.append(f"{n_outside:,} labelled texts are among those that chose the predicates, and are left out.")
+    people = matrix[rows]
+    counts = np.isfinite(people).sum(axis=0)
+    for predicate, n, column in zip(fit.predicates, counts.tolist(), people.T, strict=True):
+        if 0 < n < _LEAST_LABELS:
+            raise CorpusError(
+                f"{predicate!r} has {n} labels among the texts that figures are estimated on, expected at least "
+                f"{_LEAST_LABELS}: label more of them"
+            )
+        if n and len(np.unique(column[np.isfinite(column)])) == 1:
+            said = "yes" if np.nanmax(column) > 0.5 else "no"
+            notes.append(f"Of {predicate!r} all {n} labels say {said}: what the judge misses cannot be seen from them.")
+    if not counts.all():
+        without = [predicate for predicate, n in zip(fit.predicates, counts.tolist(), strict=True) if not n]
+        raise CorpusError(f"no label is of {', '.join(map(repr, without))}: label texts for every predicate")
+    notes += [
+        f"People agree on {found.share:.0%} of {found.n_pairs:,} pairs for {predicate!r}"
+        + ("." if found.kappa is None else f" (kappa {found.kappa:.2f}).")
+        for predicate, found in labelled.agreement().items()
+    ]
+    there = np.isfinite(people)
+    if len(layers) == 2 and np.isfinite(sample.judged[rows][there]).mean() < 0.5:
+        # Where the judge was seldom asked about a labelled text, the head stands for it.
+        layers = layers[:1]
+    elif len(layers) == 2:
+        layers = [layers[0], np.where(there, sample.judged[rows], layers[1])]
+    return [*layers, people]
+
+
+def _shares(known: _Known, confidence: float) -> Inferred:
+    from nlparam.numerics.statistics.correction import corrected_means
+
+    found = corrected_means(known.layers, clusters=known.clusters, confidence=confidence)
+    return Inferred(
+        "Share of the texts for which the predicate holds", ("predicate",), found.value, found.low, found.high, None
+    )
+
+
+def _by_stratum(fit: "FitLike", known: _Known, confidence: float) -> dict[str, Inferred]:
+    """The shares at each time step, or of each class."""
+    from nlparam.numerics.statistics.curves import curves
+
+    found = _strata(fit, known.rows)
+    if found is None:
+        return {}
+    dim, strata, names = found
+    curve = curves(known.layers, strata, len(names), clusters=known.clusters, confidence=confidence)
+    label = "Share of the texts at each step" if dim == "step" else "Share of the texts of each class"
+    name = "prevalence" if dim == "step" else f"share_by_{dim}"
+    return {name: Inferred(label, (dim, "predicate"), curve.value, curve.low, curve.high, None, {dim: names})}
+
+
+def _strata(fit: "FitLike", rows: np.ndarray) -> tuple[str, np.ndarray, list] | None:
+    """The dimension along which the data divide the texts, the stratum of each text, and what these are called."""
+    import jax
+
+    codes = [np.asarray(leaf) for leaf in jax.tree.leaves(fit.data)]
+    codes = [leaf for leaf in codes if leaf.shape == (len(fit.corpus),) and leaf.dtype.kind in "iub"]
+    for dim in ("step", "class"):
+        names = list(fit.coords.get(dim, ()))
+        if len(names) < 2 or not codes:
+            continue
+        strata = codes[0].astype(np.int64)[rows]
+        if dim == "class" or len(names) <= _MOST_STEPS:
+            return dim, strata, names
+        # So many steps are put together that each part has as many texts.
+        order = np.searchsorted(np.sort(strata), strata, side="right") - 1
+        parts = order * _MOST_STEPS // len(strata)
+        used, parts = np.unique(parts, return_inverse=True)
+        return dim, parts, [names[int(strata[parts == part].min())] for part in range(len(used))]
+    return None
+
+
+def _weights(fit: "FitLike", known: _Known, confidence: float, notes: list[str]) -> dict[str, Inferred]:
+    """The quantities that follow from the weights, where the model is a mean over texts."""
+    from nlparam.fitting.coefficients import corrected_quantities
+
+    if fit.data is None:
+        return {}
+    try:
+        return corrected_quantities(fit, known.rows, known.layers, known.clusters, confidence, notes)
+    except ModelError:  # the loss is no mean over texts: shares and curves say what there is to say
+        return {}
+
+
+def kept_inference(fit: "FitLike", folder: Path) -> Inference | None:
+    """What labels gave for a fit, from its folder; `None` if there is nothing of this fit."""
+    path = folder / PEOPLE
+    if not path.exists():
+        return None
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        return Inference.from_dict(kept["inference"]) if kept["predicates"] == fit.predicates else None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ResultFolderError(
+            f"{path} cannot be read ({error}): delete it, or run `nlparam infer` with the labels again"
+        ) from error
+
+
+def keep_inference(fit: "FitLike", inference: Inference, folder: Path) -> None:
+    """Keeps what labels gave for a fit in its folder. Raises `ResultFolderError` if that cannot be written."""
+    path = folder / PEOPLE
+    try:
+        with replacing(path) as partial:
+            contents = {"predicates": fit.predicates, "inference": inference.as_dict()}
+            partial.write_text(json.dumps(contents), encoding="utf-8")
+    except OSError as error:
+        raise ResultFolderError(f"{path} cannot be written ({error}): change the permissions of the folder") from error

@@ -1,0 +1,119 @@
+"""What an inference says: quantities with intervals, scores on texts held out, and whether it could be chance."""
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import numpy as np
+
+# Above this p-value, chance explains what was found.
+LEVEL = 0.05
+
+
+@dataclasses.dataclass(frozen=True)
+class Inferred:
+    """Values with their intervals, arrays of one shape with named dimensions; all finite.
+
+    `label` says what the numbers are, `neutral` which value means no effect, `coords` what the entries of a dimension
+    are called where that is not as in the fit.
+    """
+
+    label: str
+    dims: tuple[str, ...]
+    values: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    neutral: float | None = 0.0
+    coords: dict[str, list] = dataclasses.field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        return {
+            field.name: value.tolist() if isinstance(value := getattr(self, field.name), np.ndarray) else value
+            for field in dataclasses.fields(self)
+        }
+
+    @classmethod
+    def from_dict(cls, kept: dict[str, Any]) -> "Inferred":
+        """What `as_dict` wrote."""
+        arrays = {name: np.asarray(kept[name], dtype=np.float64) for name in ("values", "low", "high")}
+        return cls(**kept | arrays | {"dims": tuple(kept["dims"])})
+
+
+class Score(NamedTuple):
+    """How well the model predicts texts that neither chose the predicates nor fitted the weights.
+
+    `baseline` is the same score without any predicate.
+    """
+
+    name: str
+    value: float
+    low: float
+    high: float
+    baseline: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Inference:
+    """What a fit lets one say.
+
+    **Attributes:**
+
+    - `target`: whose answers the figures are of, the "judge" or "people".
+    - `confidence`: how often such intervals hold.
+    - `split`: whether the predicates were chosen on other texts.
+    - `n_texts`: the texts that figures are estimated on; `n_answers`, those with the answers of the target;
+      `n_clusters`, how many clusters they are, `None` where each stands for itself.
+    - `quantities`: by name; "share" is there for every model.
+    - `scores`: on the texts held out; none without.
+    - `chance`: the p-value of "the predicates explain nothing", by permutation of the texts held out; `None` if it
+      could not be tested.
+    - `notes`: sentences that a reader should know.
+    """
+
+    target: str
+    confidence: float
+    split: bool
+    n_texts: int
+    n_answers: int
+    n_clusters: int | None
+    quantities: dict[str, Inferred]
+    scores: tuple[Score, ...] = ()
+    chance: float | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def basis(self) -> str:
+        """In words, what the intervals rest on."""
+        where = "that did not choose the predicates" if self.split else "of the corpus"
+        whom = "the language model" if self.target == "judge" else "people"
+        clusters = "" if self.n_clusters is None else f" in {self.n_clusters:,} clusters"
+        return (
+            f"{self.confidence:.0%} intervals for what {whom} would say, from answers to {self.n_answers:,} of "
+            f"{self.n_texts:,} texts{clusters} {where}"
+        )
+
+    def warnings(self) -> list[str]:
+        """What a reader should not miss: that nothing was found."""
+        if self.chance is None or self.chance <= LEVEL:
+            return []
+        return [
+            "nothing found: on texts that did not choose them, the predicates explain the data no better than chance "
+            f"(p = {self.chance:.2f})"
+        ]
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        return dataclasses.asdict(self) | {
+            "quantities": {name: quantity.as_dict() for name, quantity in self.quantities.items()},
+            "scores": [score._asdict() for score in self.scores],
+        }
+
+    @classmethod
+    def from_dict(cls, kept: dict[str, Any]) -> "Inference":
+        """What `as_dict` wrote."""
+        values: dict[str, Any] = kept | {
+            "quantities": {name: Inferred.from_dict(quantity) for name, quantity in kept["quantities"].items()},
+            "scores": tuple(Score(**score) for score in kept["scores"]),
+            "notes": tuple(kept["notes"]),
+        }
+        return cls(**values)
