@@ -26,6 +26,14 @@ class TaxonomyCommand(AnalysisOptions):
     time_unit: shared.TimeUnit | None = option(
         None, "What dates are grouped by; by default the finest that gives few steps.", panel=TEXTS
     )
+    cluster_field: str | None = shared.CLUSTER_FIELD
+    inference: bool = option(
+        True,
+        "With --time-field: judge random texts in the end, so that the shares over time are corrected for the errors "
+        "of the heads (at most 0.3 of the judgments).",
+        "--inference/--no-inference",
+        panel=SEARCH,
+    )
     goal: str | None = shared.GOAL
     goal_example: list[str] | None = shared.GOAL_EXAMPLE
     predicates: Path | None = option(
@@ -69,7 +77,7 @@ def taxonomy(
     check_source(texts, options.dataset, options.text_field, name="TEXTS")
     needless = options.time_unit is not None and options.time_field is None
     refuse(needless, "--time-unit", "got no --time-field, whose dates it would group")
-    fields = () if options.time_field is None else (options.time_field,)
+    fields = tuple(dict.fromkeys(one for one in (options.time_field, options.cluster_field) if one is not None))
     table = read_source(texts, options.dataset, text_field=options.text_field, fields=fields)
     if options.dataset is None:
         # That texts are blank is said by the growing itself.
@@ -100,8 +108,9 @@ def taxonomy(
             show_estimate(estimate_taxonomy(table.texts, **settings), options)
             return
         stamps = None if options.time_field is None else table.columns[options.time_field]
-        saved = options.given("time_unit", "out", "overwrite")
-        tree = grow(list(table.texts), stamps=stamps, **saved, **settings)
+        clusters = None if options.cluster_field is None else table.columns[options.cluster_field]
+        saved = options.given("time_unit", "out", "overwrite", "inference")
+        tree = grow(list(table.texts), stamps=stamps, clusters=clusters, **saved, **settings)
     if options.json:
         print_json(tree.to_dict())
     else:

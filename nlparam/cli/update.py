@@ -24,7 +24,8 @@ def update(
     n_judged: str = option(
         "auto",
         "On how many texts before, and of the new ones, the language model judges the nodes to correct the head: a "
-        "number, `all`, or `auto` (60 for a small language model, else 250). 0 asks nothing for that.",
+        "number, `all`, or `auto` (60 for a small language model, else 250). 0 asks nothing for that, and claims no "
+        "change.",
         metavar="N|all|auto",
     ),
     propose: str = option(
@@ -34,8 +35,16 @@ def update(
     ),
     level: float = option(0.05, "The false discovery rate of the changes that are claimed.", metavar="SHARE"),
     confidence: float = option(0.95, "Of the intervals, one node at a time.", metavar="SHARE"),
+    look: int | None = option(
+        None,
+        "How often the texts before have been compared with newer ones, this time included; by default one more than "
+        "the updates in the folder's history. Each look may spend a part of the level.",
+        metavar="N",
+    ),
     text_field: str | None = shared.TEXT_FIELD,
     time_field: str | None = shared.TIME_FIELD,
+    cluster_field: str | None = shared.CLUSTER_FIELD,
+    labels: Path | None = shared.LABELS,
     lm: str | None = MOVED_LM,
     calibration: Path | None = shared.CALIBRATION,
     seed: int = shared.SEED,
@@ -52,14 +61,15 @@ def update(
         from nlparam.fitting.setup import corpus_digest
         from nlparam.results.folder import writing
         from nlparam.taxonomies.history import keep, load_or_hint
+        from nlparam.taxonomies.new_texts import check_options
         from nlparam.taxonomies.result import Taxonomy, unfitted
-        from nlparam.taxonomies.update import check_options
         from nlparam.taxonomies.update import update as bring_in
 
     with usage_errors():
         judged = _n_judged(n_judged)
-        check_options(judged, propose, level, confidence)
-    table = read_texts(texts, text_field=text_field, fields=() if time_field is None else (time_field,))
+        check_options(judged, propose, level, confidence, look)
+    fields = tuple(dict.fromkeys(one for one in (time_field, cluster_field) if one is not None))
+    table = read_texts(texts, text_field=text_field, fields=fields)
     print_warnings(table.warnings)
     taxonomy = load_or_hint(folder)
     edit = unfitted(folder, taxonomy)
@@ -74,8 +84,9 @@ def update(
     Taxonomy.check(target, wanted, overwrite=overwrite, ignored=("locked", "updates"))
     stamps = None if time_field is None else table.columns[time_field]
     asking = options.settings() | {"lm": lm, "calibration": calibration, "seed": seed, "progress": progress}
-    claims = {"n_judged": judged, "propose": propose, "confidence": confidence, "level": level}
-    updated = bring_in(taxonomy, table.texts, stamps=stamps, **claims, **asking)
+    clusters = None if cluster_field is None else table.columns[cluster_field]
+    claims = {"n_judged": judged, "propose": propose, "confidence": confidence, "level": level, "look": look}
+    updated = bring_in(taxonomy, table.texts, stamps=stamps, clusters=clusters, labels=labels, **claims, **asking)
     with writing(target):
         kept = keep(taxonomy, folder) if in_place else None
         updated.save(target, overwrite=overwrite)
@@ -100,24 +111,19 @@ def _n_judged(given: str) -> int | str | None:
 
 def show(updated: "Update") -> None:
     """Prints the drift of every node, what is unexplained, and what was added."""
+    from nlparam.results.page.text import DASH
+    from nlparam.taxonomies.page.drift import measured
+
     rows = []
     for one in updated.drift:
         name = "  " * (one.depth - 1) + printable(one.name) + ("  (new)" if one.added else "")
         change = f"{100 * one.drift.difference:+.1f} [{100 * one.drift.low:+.1f}, {100 * one.drift.high:+.1f}]"
         mark = ("up" if one.drift.difference > 0 else "down") if one.changed else ""
-        rows.append((one.id, name, _share(one.before), _share(one.now), change, f"{one.p_adjusted:.3g}", mark))
+        p_value = DASH if one.target == "head" else f"{one.p_adjusted:.3g}"
+        rows.append((one.id, name, _share(one.before), _share(one.now), change, p_value, mark))
     headings = ("", "node", f"before ({updated.n_before:,})", f"now ({len(updated.assigned.corpus):,})")
     print_table((*headings, "change, points", "p adjusted", ""), rows, numbers=(2, 3, 4, 5))
-    of = "the head's own: nothing was judged to correct it"
-    if updated.corrected:
-        of = "those the language model would give, estimated from {:,} and {:,} texts that it judged".format(
-            *updated.n_judged
-        )
-    print_lines(
-        "",
-        f"shares of all texts are {of}; {updated.confidence:.0%} intervals, and changes are claimed (up, down) at a "
-        f"false discovery rate of {updated.level:g}",
-    )
+    print_lines("", measured(updated.to_dict()))
     for one in updated.unexplained:
         where = "at the top" if one.node == "root" else f"under {one.node} {printable(one.name)}"
         print_lines(f"unexplained {where}: {one.n_unexplained:,} of {one.n_texts:,} new texts; {one.outcome}")

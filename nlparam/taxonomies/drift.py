@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from nlparam.errors import ResultFolderError
-from nlparam.numerics.statistics.prevalence import Drift, Prevalence
+from nlparam.numerics.statistics.prevalence import Drift, Prevalence, level_of_look
 from nlparam.results.folder import write_json
 from nlparam.runtime.costs import Costs
 from nlparam.taxonomies.assign import Assigned, columns_of
 from nlparam.taxonomies.result import Taxonomy
 
 FILE, ASSIGNMENTS = "update.json", "assignments.parquet"
+PREVALENCE_OF = {"people": "people, estimated", "judge": "language model, estimated", "head": "head"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +20,8 @@ class NodeDrift:
     """How often a node is met, before and now: shares of all texts, not only of those under its parent.
 
     `drift` is now minus before; `p_adjusted` its p-value, adjusted for the number of nodes; `changed` whether a change
-    is claimed at the level of the update. `added`: the node is new.
+    is claimed at the level of this look. `added`: the node is new. Both shares are of one `target`: "people", "judge"
+    (as the language model sees it) or "head"; of heads alone no change is claimed.
     """
 
     id: str
@@ -31,6 +33,10 @@ class NodeDrift:
     drift: Drift
     p_adjusted: float
     changed: bool
+
+    @property
+    def target(self) -> str:
+        return self.now.target if self.before.target == self.now.target else "head"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,8 +81,9 @@ class Update:
     - `unexplained`: for every node with children, the new texts that none of these explains.
     - `added`: children that were missing.
     - `n_judged`: how many texts of each kind (before, now) the language model judged to correct the head; 0 if
-      prevalences are the head's own.
-    - `confidence` of the intervals, one node at a time; `level`, the false discovery rate of changes that are claimed.
+      prevalences are the head's own. `n_labelled`: how many people labelled, `None` without labels.
+    - `confidence` of the intervals, one node at a time; `level`, the false discovery rate of changes that are claimed,
+      over all looks at the texts before; `look`, which of them this is.
     - `warnings`: what a reader should know of the new texts.
     - `costs`: what the update cost.
     """
@@ -92,11 +99,18 @@ class Update:
     level: float
     warnings: list[str]
     costs: Costs
+    look: int = 1
+    n_labelled: tuple[int, int] | None = None
 
     @property
     def corrected(self) -> bool:
         """Whether prevalences are the language model's, estimated, and not the head's own."""
         return min(self.n_judged) > 0
+
+    @property
+    def target(self) -> str:
+        """Whose shares these are: "people" where labels allow it, "judge" (the language model's), or "head"."""
+        return "people" if self.n_labelled else "judge" if self.corrected else "head"
 
     @property
     def changes(self) -> list[NodeDrift]:
@@ -109,11 +123,15 @@ class Update:
             "n_before": self.n_before,
             "n_new": len(self.assigned.corpus),
             "n_judged": list(self.n_judged),
-            "prevalence_of": "language model, estimated" if self.corrected else "head",
+            "n_labelled": None if self.n_labelled is None else list(self.n_labelled),
+            "target": self.target,
+            "prevalence_of": PREVALENCE_OF[self.target],
             "confidence": self.confidence,
             "level": self.level,
+            "look": self.look,
+            "level_of_look": level_of_look(self.level, self.look),
             "correction": "bh",
-            "drift": [_plain(one, without="depth") for one in self.drift],
+            "drift": [_plain(one, without="depth") | {"target": one.target} for one in self.drift],
             "unexplained": [_plain(one) for one in self.unexplained],
             "added": [dataclasses.asdict(one) for one in self.added],
             "warnings": self.warnings,

@@ -17,10 +17,11 @@ from nlparam.results.result import Files, Folder
 from nlparam.runtime.costs import Costs
 from nlparam.taxonomies.entries import FILE as EDITED
 from nlparam.taxonomies.entries import written
-from nlparam.taxonomies.records import HOLDS, OUTCOMES, ROOT, STATUS, STOPS, Candidate, Division, Node, TreeLike
+from nlparam.taxonomies.records import HOLDS, OUTCOMES, ROOT, STATUS, STOPS, Candidate, Division, Node, Sample, TreeLike
 
 _HEADS, _NGRAMS, _TEXTS = "head.safetensors", "ngrams.json", "texts.parquet"
 _DENOTATIONS, _CANDIDATES, _JUDGMENTS = "denotations.parquet", "candidates.parquet", "judgments.parquet"
+_SAMPLE = "sample.parquet"
 
 
 def compared_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -41,7 +42,8 @@ def pack_taxonomy(taxonomy: TreeLike, folder: Path) -> tuple[dict[str, Any], Fil
     for node, head in denoter.heads.items():
         arrays[f"directions/{node}"] = denoter.directions[node]
         arrays |= {f"head/{node}/{name}": np.asarray(leaf) for name, leaf in zip(Head._fields, head, strict=True)}
-    contents = taxonomy.to_dict() | {"columns": {node: list(ids) for node, ids in denoter.columns.items()}}
+    sampled = {} if taxonomy.sample is None else {"sampled": len(taxonomy.sample)}
+    contents = taxonomy.to_dict() | sampled | {"columns": {node: list(ids) for node, ids in denoter.columns.items()}}
     return contents, Files(
         arrays={_HEADS: arrays},
         tables={
@@ -49,6 +51,7 @@ def pack_taxonomy(taxonomy: TreeLike, folder: Path) -> tuple[dict[str, Any], Fil
             _DENOTATIONS: _denotations(taxonomy),
             _CANDIDATES: _candidates(taxonomy),
             _JUDGMENTS: judgment_table(taxonomy.judgments),
+            **({} if taxonomy.sample is None else {_SAMPLE: _sample_table(taxonomy.sample)}),
         },
         texts={
             _NGRAMS: json.dumps(denoter.ngrams.vocabularies, ensure_ascii=False),
@@ -82,12 +85,38 @@ def fields_of_taxonomy(contents: dict[str, Any], folder: Folder, embedder: Any) 
         "versions": contents["versions"],
         "costs": Costs.from_dict(contents["costs"]),
         "stamps": tuple(texts["time"].to_pylist()) if "time" in texts.column_names else None,
+        "clusters": tuple(texts["cluster"].to_pylist()) if "cluster" in texts.column_names else None,
+        "sample": _sample_of(folder.table(_SAMPLE)) if contents.get("sampled") else None,
     }
 
 
 def _texts(taxonomy: TreeLike) -> dict[str, list]:
     columns: dict[str, list] = {"text": list(taxonomy.texts), "node": taxonomy.assignments()}
-    return columns if taxonomy.stamps is None else columns | {"time": list(taxonomy.stamps)}
+    if taxonomy.stamps is not None:
+        columns["time"] = list(taxonomy.stamps)
+    if taxonomy.clusters is not None:
+        columns["cluster"] = list(taxonomy.clusters)
+    return columns
+
+
+def _sample_table(sample: Sample):
+    """A row for each node and each text of the sample."""
+    import pyarrow
+
+    return pyarrow.table(
+        {
+            "node": np.repeat(np.asarray(list(sample.under), dtype=object), len(sample)),
+            "text": np.tile(sample.texts, len(sample.under)),
+            "inclusion": np.tile(sample.inclusion, len(sample.under)),
+            "under": pyarrow.array(np.concatenate(list(sample.under.values())), from_pandas=True),
+        }
+    )
+
+
+def _sample_of(table) -> Sample:
+    rows = _grouped(table, ["node"], ["text", "inclusion", "under"])
+    texts, inclusion, _ = rows[ROOT,]
+    return Sample(texts, inclusion, {node: under for (node,), (_, _, under) in rows.items()})
 
 
 def _denotations(taxonomy: TreeLike):

@@ -32,6 +32,7 @@ from nlparam.taxonomies.over_time import checked_stamps
 from nlparam.taxonomies.proposing import Statements
 from nlparam.taxonomies.records import OUTCOMES
 from nlparam.taxonomies.result import Taxonomy
+from nlparam.taxonomies.sampling import checked_clusters, with_sample
 from nlparam.taxonomies.setup import make_divider, stater_of
 from nlparam.taxonomies.tree import Growing, NodePath, Predicates, assemble, undone
 
@@ -138,6 +139,8 @@ def taxonomy(
     *,
     stamps: Sequence[Any] | None = None,
     time_unit: str | None = None,
+    clusters: Sequence[Any] | None = None,
+    inference: bool = True,
     out: str | Path | None = None,
     overwrite: bool = False,
     **asked: Unpack[TaxonomyArguments],
@@ -169,6 +172,9 @@ def taxonomy(
     - `stamps`: the time of each text, a number or a date (`None` where there is none), and `time_unit`, what dates are
       grouped by ("day", "week", "month" or "year"): the tree is the same, and `Taxonomy.over_time` and the report say
       how the shares of its nodes change.
+    - `clusters`: what each text belongs to, such as a thread or an author: intervals then allow for their likeness.
+    - `inference`: with times, whether random texts are judged in the end, by which the shares are corrected for the
+      errors of the heads. That takes at most 0.3 of the judgments of the growing.
 
     **Returns:** a `Taxonomy`.
 
@@ -178,13 +184,17 @@ def taxonomy(
     check_names(taxonomy, asked)
     corpus = Corpus.from_texts(texts)
     kept = None if stamps is None else checked_stamps(stamps, len(corpus), unit=time_unit)
+    named = None if clusters is None else checked_clusters(clusters, len(corpus))
     check = None if out is None else functools.partial(_check, out, overwrite)
     with prepared_growth(corpus.texts, check=check, **asked) as (growing, goal_map):
         run = growing.divider.run
         tree = assemble(growing.divider, goal_map, growing.grow(), run.settings)
+        tree = dataclasses.replace(tree, stamps=kept, clusters=named)
+        if kept is not None:
+            tree = dataclasses.replace(tree, settings=tree.settings | {"time_unit": time_unit, "inference": inference})
+            if inference:
+                tree = with_sample(tree, run)
         spent = run.meter.spent
-    if kept is not None:
-        tree = dataclasses.replace(tree, stamps=kept, settings=tree.settings | {"time_unit": time_unit})
     if tree.result is OUTCOMES.budget_spent:
         warnings.warn(
             f"the budget is spent ({spent}): this is the best tree so far, {undone(tree)}; the same command with more "

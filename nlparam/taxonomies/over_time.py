@@ -70,7 +70,7 @@ def shares_over_time(
     `unit`, "day", "week", "month" or "year": what dates are grouped by, by default the finest that gives at most
     `MOST_STEPS` steps. Where there are still more steps, neighbours are put together.
     """
-    texts, steps = _stepped(tuple(stamps), unit)
+    texts, steps = stepped_texts(tuple(stamps), unit)
     by_step = [texts[steps.step == step] for step in range(len(steps.times))]
     found = np.empty((3, len(members), len(by_step)))
     for at, rows_under in enumerate(members.values()):
@@ -83,7 +83,7 @@ def shares_over_time(
 
 
 @functools.lru_cache(maxsize=2)  # a report asks for the children of one node after another
-def _stepped(stamps: tuple[Any, ...], unit: str | None) -> tuple[np.ndarray, TimeSteps]:
+def stepped_texts(stamps: tuple[Any, ...], unit: str | None) -> tuple[np.ndarray, TimeSteps]:
     """The numbers of the texts that have a time, and their steps."""
     texts = np.asarray([i for i, stamp in enumerate(stamps) if stamp is not None])
     return texts, grouped_steps([stamps[i] for i in texts], unit=unit, most=MOST_STEPS)

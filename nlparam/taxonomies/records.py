@@ -139,6 +139,26 @@ class Node:
 
 
 @dataclasses.dataclass(frozen=True)
+class Sample:
+    """Texts drawn at random and judged from the top down, whatever the heads say of them.
+
+    **Attributes:**
+
+    - `texts`: `(n,)` their numbers, ascending.
+    - `inclusion`: `(n,)` the probability with which each was drawn.
+    - `under`: for each node `(n,)`: 1 where the language model says that a text is under it, 0 where not, `nan` where
+      it gave no usable answer.
+    """
+
+    texts: np.ndarray
+    inclusion: np.ndarray
+    under: Mapping[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+@dataclasses.dataclass(frozen=True)
 class TreeLike:
     """The fields of a `Taxonomy` and what they say, for what a taxonomy itself needs: its files, pages and edits."""
 
@@ -151,6 +171,8 @@ class TreeLike:
     versions: dict[str, str]
     costs: Costs
     stamps: tuple[Any, ...] | None = None
+    clusters: tuple[str | None, ...] | None = None
+    sample: Sample | None = None
 
     @property
     def texts(self) -> Sequence[str]:

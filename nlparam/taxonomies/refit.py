@@ -14,6 +14,7 @@ from nlparam.taxonomies.entries import Edited, Entry, entries_of, judged, one_li
 from nlparam.taxonomies.rebuilding import Rebuilding
 from nlparam.taxonomies.records import ROOT, STATUS, Node
 from nlparam.taxonomies.result import Taxonomy
+from nlparam.taxonomies.sampling import carried
 from nlparam.taxonomies.setup import AskingAgain, dividing, session_for
 from nlparam.taxonomies.tree import assemble
 
@@ -87,6 +88,8 @@ def refit(
         settings=tree.settings | {"edits": edits_of(taxonomy, changes, gone=gone, new=new, **took)},
         costs=taxonomy.costs + costs,
         stamps=taxonomy.stamps,
+        clusters=taxonomy.clusters,
+        sample=carried(taxonomy, tree),
     )
 
 

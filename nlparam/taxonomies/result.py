@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nlparam.errors import EditError
 from nlparam.results.page.page import AbstractPage
@@ -12,9 +12,6 @@ from nlparam.taxonomies.edit import plan
 from nlparam.taxonomies.entries import FILE, read
 from nlparam.taxonomies.folder import compared_settings, fields_of_taxonomy, pack_taxonomy
 from nlparam.taxonomies.records import ROOT, TreeLike
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,12 +27,14 @@ class Taxonomy(TreeLike, AbstractResult):
     - `result`: why growing ended.
     - `settings`, `versions`, `costs`: how it was made and what it cost.
     - `stamps`: the time of each text, a number or an ISO date, `None` where it has none; `None` without times.
+    - `clusters`: what each text belongs to, such as a thread, `None` where it stands for itself; `None` without.
+    - `sample`: texts drawn at random and judged, by which shares are corrected; `None` if there was no such round.
     """
 
     main = "taxonomy.json"
     again = "grow it again with --overwrite"
-    # Times change no node.
-    not_compared = AbstractResult.not_compared | {"form", "n_words", "time_unit"}
+    # Times, and what is judged for them, change no node.
+    not_compared = AbstractResult.not_compared | {"form", "n_words", "time_unit", "inference"}
 
     def pack(self, folder: Path) -> tuple[dict[str, Any], Files]:
         return pack_taxonomy(self, folder)

@@ -4,34 +4,34 @@ import dataclasses
 import datetime
 import warnings
 from collections.abc import Sequence
-from typing import Any, Unpack
+from pathlib import Path
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 
 from nlparam.corpus.corpus import Corpus
+from nlparam.denotation.labels import Labelled
 from nlparam.denotation.session import Session, accepts, check_names
 from nlparam.errors import CorpusError, FitWarning
-from nlparam.language.detect import alike, language_name, main_language
+from nlparam.fitting.split import cluster_codes
 from nlparam.numerics.statistics.effects import correct_p_values
-from nlparam.numerics.statistics.prevalence import Prevalence, drift, prevalence, random_sample
-from nlparam.taxonomies.assign import Assigned, judge_down, placed
+from nlparam.numerics.statistics.prevalence import Prevalence, drift, level_of_look, prevalence, random_sample
+from nlparam.taxonomies.assign import Assigned, placed
 from nlparam.taxonomies.dividing import Divider
 from nlparam.taxonomies.drift import Addition, NodeDrift, Unexplained, Update
 from nlparam.taxonomies.edit import plan
 from nlparam.taxonomies.entries import entries_of, judged
 from nlparam.taxonomies.missing import Missing, add_missing
-from nlparam.taxonomies.over_time import checked_stamps
+from nlparam.taxonomies.new_texts import all_clusters, all_stamps, check_options, notes_on
 from nlparam.taxonomies.rebuilding import Rebuilding
-from nlparam.taxonomies.records import HOLDS, ROOT, Node
+from nlparam.taxonomies.records import ROOT, Node
 from nlparam.taxonomies.result import Taxonomy
+from nlparam.taxonomies.sampling import judged_sample, said_by_people
 from nlparam.taxonomies.setup import AskingAgain, dividing, session_for
 from nlparam.taxonomies.tree import Branch, assemble
 
-PROPOSE = ("auto", "always", "never")
 # Of how many texts of each kind a small language model, and any other, judges the nodes to correct the head.
 _JUDGED_SMALL, _JUDGED_STRONG = 60, 250
-# Fewer new texts make intervals that say little.
-_FEW_TEXTS = 30
 
 
 @accepts(AskingAgain, session_for, Session)
@@ -40,11 +40,14 @@ def update(
     texts: Sequence[str],
     *,
     stamps: Sequence[Any] | None = None,
+    clusters: Sequence[Any] | None = None,
+    labels: Labelled | str | Path | None = None,
     n_judged: int | str | None = "auto",
     propose: str = "auto",
     least_unexplained: int = 12,
     confidence: float = 0.95,
     level: float = 0.05,
+    look: int | None = None,
     seed: int = 0,
     **asked: Unpack[AskingAgain],
 ) -> Update:
@@ -59,47 +62,94 @@ def update(
     **Arguments:**
 
     - `stamps`: the times of the new texts, as for `nlparam.taxonomy`, if the taxonomy has times or is to have some.
+    - `clusters`: what each new text belongs to, such as a thread or an author. Texts that belong together say less than
+      as many others: intervals are wider. Those of the texts before are in the taxonomy, if it was grown with some.
+    - `labels`: what people say of some texts, drawn at random from those before and from the new ones, for the
+      predicates of the nodes. Prevalences are then as people see it, corrected for the errors of the language model.
     - `n_judged`: on how many texts, of those before and of the new ones, the nodes are judged; `None` for all, `0` for
-      none (prevalences are then the head's own). `"auto"` is 60 for small language models, else 250.
+      none (prevalences are then as the head sees it, and no change is claimed). `"auto"` is 60 for small language
+      models, else 250.
     - `propose`: `"auto"`, where the share of unexplained texts rose at the `level`; `"always"`, wherever there are
       `least_unexplained` of them; `"never"`.
     - `confidence` of the intervals; `level`, the false discovery rate of the changes that are claimed.
+    - `look`: how often the texts before have been compared with newer ones, this time included; by default one more
+      than the updates in the history of the taxonomy. Each look is given a part of the `level`
+      (`nlparam.numerics.statistics.prevalence.level_of_look`).
     - `lm`, `calibration`, `budget`, `store`, `timeout`: as for `nlparam.refit`. `seed`, of the samples.
 
-    **Raises:** `CorpusError` if all new texts are blank, `ValueError` for impossible options, and what `nlparam.refit`
-    raises of the language model.
+    **Raises:** `CorpusError` if all new texts are blank, or labels are of texts or predicates that are not there,
+    `ValueError` for impossible options, and what `nlparam.refit` raises of the language model.
     """
     check_names(update, asked)
     new = Corpus.from_texts(texts)
     if not new.distinct:
         raise CorpusError(f"all {len(new):,} new texts are blank: check the file and the field of the text")
-    check_options(n_judged, propose, level, confidence)
-    all_stamps = _stamps(taxonomy, stamps, len(new))
-    notes = _notes(taxonomy, new)
+    check_options(n_judged, propose, level, confidence, look)
+    look = 1 + len(taxonomy.settings.get("updates") or ()) if look is None else look
+    wanted = _Wanted(n_judged, propose, least_unexplained, confidence, level, look, seed)
+    of_all = {
+        "stamps": all_stamps(taxonomy, stamps, len(new)),
+        "clusters": all_clusters(taxonomy, clusters, len(new)),
+    }
+    people = None
+    if labels is not None:
+        labelled = labels if isinstance(labels, Labelled) else Labelled.read(labels)
+        people = said_by_people(taxonomy, labelled, [*taxonomy.texts, *new.texts])
+    notes = notes_on(taxonomy, new)
     for note in notes:
         warnings.warn(note, FitWarning, stacklevel=2)
     asks = n_judged != 0 or propose != "never"
     with dividing(taxonomy, [*taxonomy.texts, *new.texts], asks=asks, **asked) as divider:
-        updating = _Updating(taxonomy, divider, n_judged, propose, least_unexplained, confidence, level, seed, notes)
-        updated = updating.run()
-    return dataclasses.replace(updated, taxonomy=dataclasses.replace(updated.taxonomy, stamps=all_stamps))
+        updated = _Updating(taxonomy, divider, wanted, of_all["clusters"], people, notes).run()
+    return dataclasses.replace(updated, taxonomy=dataclasses.replace(updated.taxonomy, **of_all))
+
+
+class _Wanted(NamedTuple):
+    """The options of `update`."""
+
+    n_judged: int | str | None
+    propose: str
+    least_unexplained: int
+    confidence: float
+    level: float
+    look: int
+    seed: int
+
+    @property
+    def level_here(self) -> float:
+        """What this look may spend of the level."""
+        return level_of_look(self.level, self.look)
 
 
 class _Updating:
     """One update: the tree over all texts, the samples, what is missing, and the drift."""
 
-    def __init__(self, taxonomy, divider, n_judged, propose, least_unexplained, confidence, level, seed, notes):
-        self.before: Taxonomy = taxonomy
-        self.divider: Divider = divider
+    def __init__(
+        self,
+        taxonomy: Taxonomy,
+        divider: Divider,
+        wanted: _Wanted,
+        clusters: tuple[str | None, ...] | None,
+        people: dict[str, np.ndarray] | None,
+        notes: list[str],
+    ):
+        self.before, self.divider, self.wanted, self.people, self.notes = taxonomy, divider, wanted, people, notes
         self.run_, self.n_old = divider.run, len(taxonomy.corpus)
-        self.propose, self.least_unexplained = propose, least_unexplained
-        self.confidence, self.level, self.notes = confidence, level, notes
-        if n_judged == "auto":
-            n_judged = _JUDGED_SMALL if divider.options.correct_bias else _JUDGED_STRONG
-        n_new = len(divider.run.corpus) - self.n_old
+        n_judged = wanted.n_judged if not isinstance(wanted.n_judged, str) else _JUDGED_STRONG
+        if wanted.n_judged == "auto" and divider.options.correct_bias:
+            n_judged = _JUDGED_SMALL
+        n_texts = len(divider.run.corpus)
+        self.clusters = None if clusters is None else cluster_codes(clusters, n_texts)
         # Texts of each kind, by their numbers among all.
-        self.kinds = [np.arange(self.n_old), self.n_old + np.arange(n_new)]
-        self.samples = [of[random_sample(len(of), n_judged, seed=seed)] for of in self.kinds]
+        self.kinds = [np.arange(self.n_old), np.arange(self.n_old, n_texts)]
+        drawn = [of[random_sample(len(of), n_judged, seed=wanted.seed)] for of in self.kinds]
+        if n_judged != 0:
+            # What people say corrects the language model only where it said something too.
+            labelled = _labelled(people, n_texts)
+            drawn = [np.union1d(some, np.intersect1d(labelled, of)) for some, of in zip(drawn, self.kinds, strict=True)]
+        self.drawn, self.n_judged = np.concatenate(drawn), (len(drawn[0]), len(drawn[1]))
+        chances = [len(some) / len(of) for some, of in zip(drawn, self.kinds, strict=True)]
+        self.inclusion = np.repeat(chances, self.n_judged)
 
     def run(self) -> Update:
         taxonomy, divider = self.before, self.divider
@@ -111,12 +161,10 @@ class _Updating:
             mostly_the_same=0.0,
         )
         root = self.rebuilding.root(plan(entries_of(taxonomy), taxonomy).division)
-        tree = self._assembled(root)
-        self._judge(tree)
+        tree = self._judged(self._assembled(root))
         unexplained, added = self._complete(tree, root)
         if added:
-            tree = self._assembled(root)
-            self._judge(tree)
+            tree = self._judged(self._assembled(root))
         costs, changes = divider.run.costs, self._drift(tree)
         self._note_heads(tree, changes)
         entry = {
@@ -124,6 +172,7 @@ class _Updating:
             "n_before": self.n_old,
             "n_new": len(self.kinds[1]),
             "added": [one.predicate for one in added],
+            "look": self.wanted.look,
         }
         tree = dataclasses.replace(
             tree,
@@ -137,9 +186,11 @@ class _Updating:
             unexplained=unexplained,
             added=added,
             n_before=self.n_old,
-            n_judged=(len(self.samples[0]), len(self.samples[1])),
-            confidence=self.confidence,
-            level=self.level,
+            n_judged=self.n_judged,
+            confidence=self.wanted.confidence,
+            level=self.wanted.level,
+            look=self.wanted.look,
+            n_labelled=None if self.people is None else self._n_labelled(self.people),
             warnings=self.notes,
             costs=costs,
         )
@@ -151,43 +202,18 @@ class _Updating:
         settings = self.before.settings | {"locked": self.rebuilding.locked, "corpus": corpus}
         return assemble(self.divider, denoter.goal_map, root, settings)
 
-    def _judge(self, tree: Taxonomy) -> None:
-        """Judges the samples from the top down: for each node, which of them are under it, and where that is known."""
-        run = self.run_
-        self.said: dict[str, np.ndarray] = {}
-        self.known: dict[str, np.ndarray] = {}
-        sampled = np.concatenate(self.samples)
-        worded = sampled[~run.corpus.blank[sampled]]
-        rows, position = np.unique(run.corpus.row[worded], return_inverse=True)
-        texts = [run.corpus.distinct[row] for row in rows.tolist()]
-        n_texts = len(run.corpus)
-        known, under = np.zeros(n_texts, bool), np.zeros(n_texts, bool)
-        known[sampled] = True  # of blank texts it is known that nothing holds
-        under[worded] = True
-        self.known[ROOT], self.said[ROOT] = known, under
-        if not texts:
-            return
+    def _judged(self, tree: Taxonomy) -> Taxonomy:
+        """The tree with its sample: those drawn, and what the language model says of them."""
         answered = self.rebuilding.known
-        with run.costs.stage("judging"):
-            answers = judge_down(
-                tree, run.judge, texts, known=lambda predicate, text: answered.get(predicate.casefold(), {}).get(text)
+        with self.run_.costs.stage("judging"):
+            sample = judged_sample(
+                tree,
+                self.run_.judge,
+                self.drawn,
+                self.inclusion,
+                known=lambda predicate, text: answered.get(predicate.casefold(), {}).get(text),
             )
-        for node in tree.divided():
-            known, under = self.known[node.id].copy(), self.said[node.id]
-            holds = {}
-            for child in tree.children(node.id):
-                one = answers[child.id]
-                probability, failed = np.full(n_texts, np.nan), np.zeros(n_texts, bool)
-                probability[worded], failed[worded] = one.probabilities[position], one.failed[position]
-                holds[child.id] = under & (probability >= HOLDS)
-                # Nor is anything known where the language model was not asked any more.
-                child_known = self.known[node.id] & ~failed & ~(under & np.isnan(probability))
-                self.said[child.id], self.known[child.id] = holds[child.id], child_known
-                known &= child_known
-            for child in tree.children(node.id, residual=True):
-                if child.residual:
-                    self.said[child.id] = under & ~np.logical_or.reduce(list(holds.values()))
-                    self.known[child.id] = known
+        return dataclasses.replace(tree, sample=sample if len(sample) else None)
 
     def _complete(self, tree: Taxonomy, root: Branch) -> tuple[list[Unexplained], list[Addition]]:
         """Says where new texts are unexplained, and adds the children that are missing to the branches."""
@@ -196,17 +222,19 @@ class _Updating:
         for node in tree.divided():
             residual = next(child for child in tree.children(node.id, residual=True) if child.residual)
             of_node, left = self._mask(node), self._mask(residual)
-            shares = [self._prevalence(of[of_node[of]], left, residual.id, sample) for of, sample in self._pairs()]
-            before, now = shares
-            if before is None or now is None:
+            there = [of[of_node[of]] for of in self.kinds]
+            if min(map(len, there)) == 0:
                 continue
+            before, now = self._shares(tree, there, residual.id)
             p_value = drift(before, now).p_value / 2
             p_value = p_value if now.share > before.share else 1 - p_value
             unexplained = self.kinds[1][left[self.kinds[1]]]
-            sample = self.samples[1]
-            by_model = sample[self.said[residual.id][sample]] if residual.id in self.said else sample[:0]
+            by_model = np.zeros(0, int)
+            if tree.sample is not None:
+                by_model = tree.sample.texts[tree.sample.under[residual.id] == 1]
+            by_model = by_model[by_model >= self.n_old]
             found.append((node, np.union1d(unexplained, by_model), before, now, p_value))
-        tested = [len(texts) >= self.least_unexplained for _, texts, *_ in found]
+        tested = [len(texts) >= self.wanted.least_unexplained for _, texts, *_ in found]
         adjusted = np.ones(len(found))
         adjusted[tested] = correct_p_values([one[-1] for one, t in zip(found, tested, strict=True) if t], "bh")
         listed, added = [], []
@@ -221,10 +249,12 @@ class _Updating:
         self, node: Node, texts: np.ndarray, branch: Branch, *, enough: bool, p_value: float
     ) -> tuple[str, list[Addition]]:
         if not enough:
-            return f"fewer than {self.least_unexplained} texts", []
-        if self.propose == "never":
+            return f"fewer than {self.wanted.least_unexplained} texts", []
+        if self.wanted.propose == "never":
             return "nothing was proposed, as was asked for", []
-        if self.propose == "auto" and p_value > self.level:
+        if self.wanted.propose == "auto" and min(self.n_judged) == 0:
+            return "whether that is more than before cannot be told, as nothing was judged", []
+        if self.wanted.propose == "auto" and p_value > self.wanted.level_here:
             return "no more than before, as far as can be told", []
         if self.run_.meter.spent is not None:
             return f"the budget is spent ({self.run_.meter.spent}) before children were proposed", []
@@ -249,9 +279,7 @@ class _Updating:
         for node in tree.nodes.values():
             if node.id == ROOT:
                 continue
-            mask = self._mask(node)
-            shares = [self._prevalence(of, mask, node.id, sample) for of, sample in self._pairs()]
-            before, now = (share for share in shares if share is not None)  # there are texts of both kinds
+            before, now = self._shares(tree, self.kinds, node.id)
             found.append((node, before, now, drift(before, now)))
         adjusted = correct_p_values([one[-1].p_value for one in found], "bh")
         return [
@@ -264,7 +292,7 @@ class _Updating:
                 now=now,
                 drift=change,
                 p_adjusted=float(p_value),
-                changed=bool(p_value <= self.level),
+                changed=bool(p_value <= self.wanted.level_here),
             )
             for (node, before, now, change), p_value in zip(found, adjusted, strict=True)
         ]
@@ -285,24 +313,41 @@ class _Updating:
             self.notes.append(note)
             warnings.warn(note, FitWarning, stacklevel=4)
 
-    def _pairs(self):
-        return zip(self.kinds, self.samples, strict=True)
-
     def _mask(self, node: Node) -> np.ndarray:
         mask = np.zeros(len(self.run_.corpus), dtype=bool)
         mask[node.members] = True
         return mask
 
-    def _prevalence(self, texts: np.ndarray, mask: np.ndarray, node: str, sample: np.ndarray) -> Prevalence | None:
-        """The share of some texts that are under a node, corrected by those of the sample that are among them."""
-        if len(texts) == 0:
-            return None
-        known = self.known.get(node)  # none where nothing was judged
-        usable = np.zeros(0, dtype=int) if known is None else np.intersect1d(sample[known[sample]], texts)
-        if len(usable) == 0:
-            return prevalence(mask[texts], confidence=self.confidence)
-        at = np.searchsorted(texts, usable)
-        return prevalence(mask[texts], at, self.said[node][usable], confidence=self.confidence)
+    def _shares(self, tree: Taxonomy, kinds: Sequence[np.ndarray], node: str) -> list[Prevalence]:
+        """The share under a node of some texts before and of some new ones, for people if enough of both have labels.
+
+        What people see before and the language model sees now are two things.
+        """
+        people = None if self.people is None else self.people.get(node)
+        shares = [self._prevalence(tree, texts, node, people) for texts in kinds]
+        if len({share.target for share in shares}) == 1:
+            return shares
+        return [self._prevalence(tree, texts, node, None) for texts in kinds]
+
+    def _prevalence(self, tree: Taxonomy, texts: np.ndarray, node: str, people: np.ndarray | None) -> Prevalence:
+        """The share corrected by those of the texts that are in the sample, and by their labels."""
+        answers = np.full(len(self.run_.corpus), np.nan)
+        if tree.sample is not None:
+            answers[tree.sample.texts] = tree.sample.under[node]
+        judged = np.flatnonzero(np.isfinite(answers[texts]))
+        return prevalence(
+            self._mask(tree.nodes[node])[texts],
+            judged,
+            answers[texts][judged] == 1,
+            people=None if people is None else people[texts],
+            clusters=None if self.clusters is None else self.clusters[texts],
+            confidence=self.wanted.confidence,
+        )
+
+    def _n_labelled(self, people: dict[str, np.ndarray]) -> tuple[int, int]:
+        """How many of the texts before and of the new ones have a label for some node."""
+        labelled = _labelled(people, len(self.run_.corpus))
+        return int((labelled < self.n_old).sum()), int((labelled >= self.n_old).sum())
 
     def _assigned(self, tree: Taxonomy) -> Assigned:
         """Where the new texts are in the tree."""
@@ -316,6 +361,14 @@ class _Updating:
         return placed(tree, new, denotations, self.divider.run.costs)
 
 
+def _labelled(people: dict[str, np.ndarray] | None, n_texts: int) -> np.ndarray:
+    """The numbers of the texts that have a label for some node."""
+    known = np.zeros(n_texts, dtype=bool)
+    for labels in (people or {}).values():
+        known |= np.isfinite(labels)
+    return np.flatnonzero(known)
+
+
 def _by_id(root: Branch) -> dict[str, Branch]:
     """The branches by the ids that they get in the tree."""
     found = {ROOT: root}
@@ -327,51 +380,3 @@ def _by_id(root: Branch) -> dict[str, Branch]:
 
     visit(root, "")
     return found
-
-
-def check_options(n_judged: int | str | None, propose: str, level: float, confidence: float) -> None:
-    """Raises `ValueError` for options of `update` that are impossible whatever the texts are."""
-    if propose not in PROPOSE:
-        raise ValueError(f"got propose={propose!r}, expected one of {', '.join(PROPOSE)}")
-    if isinstance(n_judged, str) and n_judged != "auto":
-        raise ValueError(f"got n_judged={n_judged!r}, expected a number, None or 'auto'")
-    if isinstance(n_judged, int) and n_judged < 0:
-        raise ValueError(f"got n_judged={n_judged}, expected at least 0")
-    for name, value in (("level", level), ("confidence", confidence)):
-        if not 0 < value < 1:
-            raise ValueError(f"got {name}={value}, expected between 0 and 1")
-
-
-def _stamps(taxonomy: Taxonomy, new: Sequence[Any] | None, n_new: int) -> tuple[Any, ...] | None:
-    """The times of all texts; those before, or the new ones, may have none."""
-    if new is None and taxonomy.stamps is None:
-        return None
-    if new is not None and len(new) != n_new:
-        raise CorpusError(f"got {len(new):,} time stamps for {n_new:,} new texts, expected one for each")
-    before = taxonomy.stamps or (None,) * len(taxonomy.corpus)
-    together = [*before, *((None,) * n_new if new is None else new)]
-    return checked_stamps(together, len(together), unit=taxonomy.settings.get("time_unit"))
-
-
-def _notes(taxonomy: Taxonomy, new: Corpus) -> list[str]:
-    """What a user should know of the new texts."""
-    notes, n_new, n_blank = [], len(new), int(new.blank.sum())
-    there = set(taxonomy.corpus.distinct)
-    n_there = sum(text in there for text in new.texts)
-    if n_blank:
-        notes.append(f"{n_blank:,} of {n_new:,} new texts are blank: they are under no node")
-    if n_there == n_new - n_blank:
-        notes.append(
-            "all new texts are in the taxonomy already: nothing is new, and what changes is their mixture only"
-        )
-    elif n_there:
-        notes.append(f"{n_there:,} of {n_new:,} new texts are in the taxonomy already: are the files the right ones?")
-    if n_new < _FEW_TEXTS:
-        notes.append(f"{n_new} new texts are few: intervals are wide, and only large changes can be told from chance")
-    before, now = main_language(taxonomy.corpus.distinct), main_language(new.distinct)
-    if before is not None and now is not None and not alike(before, now):
-        notes.append(
-            f"most new texts are in {language_name(now)}, those before in {language_name(before)}: the heads were "
-            "trained on the latter, so have the new ones judged (n_judged, --n-judged), or grow a new taxonomy"
-        )
-    return notes

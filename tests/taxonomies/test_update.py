@@ -1,6 +1,7 @@
 """New texts in a taxonomy: where they belong, what nothing explains, what is added, and what has changed."""
 
 import csv
+import dataclasses
 import json
 import warnings
 from typing import Any
@@ -10,14 +11,17 @@ import pyarrow.parquet
 import pytest
 
 import nlparam.denotation.session
+from nlparam.denotation.labels import Labelled
 from nlparam.errors import CorpusError, FitWarning, LanguageModelError
 from nlparam.lm.scripted import ScriptedModel
 from nlparam.taxonomies.assign import assign
 from nlparam.taxonomies.entries import judged
 from nlparam.taxonomies.growing import taxonomy
+from nlparam.taxonomies.page.drift import measured
 from nlparam.taxonomies.records import HOLDS, ROOT
 from nlparam.taxonomies.refit import refit
 from nlparam.taxonomies.result import Taxonomy
+from nlparam.taxonomies.sampling import carried, said_by_people
 from nlparam.taxonomies.update import update
 from tests.helpers.cli_corpus import run, said
 from tests.helpers.taxonomy_corpus import answer, grown, make_texts, scripted, topic_of
@@ -126,10 +130,114 @@ def test_without_judgments_nothing_is_asked_and_shares_are_the_heads(tree, corpu
     assert alone.costs.calls == 0
     assert not alone.corrected
     assert not any(one.now.corrected for one in alone.drift)
+    assert not alone.changes  # though the heads see a large one
+    assert max(abs(one.drift.difference) for one in alone.drift) > 0.2
+    assert alone.target == "head"
+    assert "as the head sees them" in measured(alone.to_dict())
+    assert all("cannot be told" in one.outcome or "asked for" in one.outcome or "fewer" in one.outcome
+               for one in alone.unexplained)  # fmt: skip
     for one in alone.drift:
         members = alone.taxonomy.nodes[one.id].members
         assert one.now.share == pytest.approx(np.sum(members >= len(tree.corpus)) / len(corpus[1]))
         assert one.before.share == pytest.approx(np.sum(members < len(tree.corpus)) / len(tree.corpus))
+
+
+def test_texts_of_one_thread_say_less_than_as_many_others(tree, corpus, store):
+    """Two threads, one of sports and one of business: that the new ones are so differs from chance by nothing."""
+    before, new, _ = corpus
+    asked = {"store": store, "n_judged": None, "propose": "never"}
+    alone = quiet(tree, new, **asked)
+    threads = dataclasses.replace(tree, clusters=tuple(topic_of(text)[0] for text in before))
+    together = quiet(threads, new, clusters=[topic_of(text)[0] for text in new], **asked)
+    assert alone.changes
+    assert not together.changes
+    for one, other in zip(alone.drift, together.drift, strict=True):
+        assert one.now.share == other.now.share
+        assert other.now.high - other.now.low > one.now.high - one.now.low
+    assert together.taxonomy.clusters is not None
+    assert together.taxonomy.clusters[: len(before)] == threads.clusters
+    with pytest.raises(CorpusError, match="got 3 clusters for"):
+        quiet(tree, new, clusters=["a", "b", "c"], **asked)
+    with pytest.raises(CorpusError, match="of one cluster"):
+        quiet(dataclasses.replace(tree, clusters=("a",) * len(before)), new, clusters=["a"] * len(new), **asked)
+
+
+def test_labels_of_people_correct_the_judge(tree, corpus, store):
+    """People see sports in what the judge calls business too: the shares are theirs, and say so."""
+    before, new, _ = corpus
+    predicate = "is about sports"
+    rows = [(text, predicate, float(topic_of(text)[0] != "science")) for text in [*before[::2], *new[::2]]]
+    labelled = quiet(tree, new, store=store, n_judged=40, propose="never", labels=Labelled.of(rows))
+    assert labelled.target == "people"
+    assert labelled.n_labelled == (len(before[::2]), len(new[::2]))
+    sports = next(one for one in labelled.drift if one.name == predicate)
+    assert sports.target == "people"
+    assert sports.before.share > 0.9
+    assert sports.now.low <= np.mean([topic_of(text)[0] != "science" for text in new]) <= sports.now.high
+    others = [one for one in labelled.drift if one.name != predicate and one.depth == 1]
+    assert {one.target for one in others} == {"judge"}  # of these nobody said anything
+    assert labelled.to_dict()["target"] == "people"
+    with pytest.raises(CorpusError, match="not in the corpus"):
+        quiet(tree, new, store=store, labels=Labelled.of([("another text", predicate, 1.0)]))
+    with pytest.raises(CorpusError, match="expected one of"):
+        quiet(tree, new, store=store, labels=Labelled.of([(new[0], "is about nothing", 1.0)]))
+
+
+def test_what_is_known_of_people_does_not_depend_on_what_they_say(tree, corpus):
+    """Labels of children that are missing for some texts under the parent leave only texts that have both."""
+    before = list(corpus[0])
+    child = tree.nodes[tree.children(tree.children()[0].id)[0].id]
+    parent = tree.nodes[child.parent]
+    holds = [topic_of(text)[0] == parent.name.split()[-1] for text in before]
+    above = [(text, parent.name, float(yes)) for text, yes in zip(before, holds, strict=True)]
+    under = [text for text, yes in zip(before, holds, strict=True) if yes]
+    whole = said_by_people(tree, Labelled.of([*above, *((text, child.name, 1.0) for text in under)]), before)
+    assert np.isfinite(whole[child.id]).all()
+    assert np.array_equal(whole[child.id] == 1, holds)
+    half = said_by_people(tree, Labelled.of([*above, *((text, child.name, 1.0) for text in under[::2])]), before)
+    assert child.id not in half
+    some = [(text, child.name, float(yes)) for text, yes in zip(before[::2], holds[::2], strict=True)]
+    both = said_by_people(tree, Labelled.of([*above, *some]), before)[child.id]
+    assert np.flatnonzero(np.isfinite(both)).tolist() == list(range(0, len(before), 2))
+
+
+def test_each_look_spends_its_part_of_the_level(tree, corpus, store):
+    _, new, _ = corpus
+    first = quiet(tree, new[:40], store=store, n_judged=0, propose="never")
+    second = quiet(first.taxonomy, new[40:80], store=store, n_judged=0, propose="never")
+    assert (first.look, second.look) == (1, 2)
+    assert [one["look"] for one in second.taxonomy.settings["updates"]] == [1, 2]
+    assert second.to_dict()["level_of_look"] == pytest.approx(0.05 / 6)
+    fourth = quiet(tree, new[:40], store=store, n_judged=0, propose="never", look=4)
+    assert fourth.look == 4
+    with pytest.raises(ValueError, match="got look=0, expected at least 1"):
+        quiet(tree, new, look=0)
+
+
+def test_the_sample_is_kept_and_carried_over_an_edit(updated, tmp_path):
+    sample = updated.taxonomy.sample
+    assert len(sample) == sum(updated.n_judged)
+    assert set(sample.inclusion.round(6)) == {round(updated.n_judged[0] / updated.n_before, 6), round(
+        updated.n_judged[1] / len(updated.assigned.corpus), 6)}  # fmt: skip
+    for node in updated.taxonomy.nodes.values():
+        if node.parent is not None:
+            assert not np.any((sample.under[node.id] == 1) & (sample.under[node.parent] != 1))
+    updated.save(tmp_path / "tree")
+    again = Taxonomy.load(tmp_path / "tree")
+    assert np.array_equal(again.sample.texts, sample.texts)
+    assert np.array_equal(again.sample.inclusion, sample.inclusion)
+    for node in sample.under:
+        np.testing.assert_array_equal(again.sample.under[node], sample.under[node])
+    last = again.children()[-1]
+    fewer = dict(again.nodes)
+    del fewer[last.id]
+    for below in [node for node in fewer if node.startswith(f"{last.id}.")]:
+        del fewer[below]
+    kept = [child for child in again.root.children if child != last.id]
+    fewer[ROOT] = dataclasses.replace(again.root, children=tuple(kept))
+    moved = carried(again, dataclasses.replace(again, nodes=fewer))
+    assert np.array_equal(moved.under["1"], sample.under["1"])
+    assert np.isnan(moved.under["0"]).all()  # of none of fewer siblings nothing is known
 
 
 def test_an_update_can_be_saved_edited_and_updated_again(updated, store, tmp_path):
@@ -226,7 +334,8 @@ def test_on_the_command_line(folder, tree, corpus, store, tmp_path):
     arguments = ["--texts", path, "--store", store, "--n-judged", 0, "--propose", "never", "--lm", NOWHERE]
     result = run("update", folder, *arguments, "--out", out)
     assert result.exit_code == 0, result.output
-    assert "the head's own" in result.stdout
+    assert "as the head sees them" in result.stdout
+    assert " up" not in result.stdout
     assert "unexplained at the top" in result.stdout
     assert (out / "update.json").exists()
     assert (out / "report.html").exists()

@@ -18,8 +18,9 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.stats
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 
+from nlparam.numerics.statistics.correction import corrected_means
 from nlparam.numerics.statistics.rates import newcombe, wilson
 
 # Fewer judgments than this say too little to correct a head by.
@@ -29,8 +30,9 @@ LEAST_JUDGED = 10
 class Prevalence(NamedTuple):
     """A `share`, its confidence interval from `low` to `high`, and its `standard_error`.
 
-    `corrected` says whether it is the language model's, estimated from `n_judged` texts, or the head's own.
-    `n_clusters` is how many clusters the texts come in, 0 where each stands for itself.
+    `corrected` says whether it is the language model's, estimated from `n_judged` texts, or the head's own. It is
+    people's if it was estimated from `n_labelled` texts. `n_clusters` is how many clusters the texts come in, 0 where
+    each stands for itself.
     """
 
     share: float
@@ -40,6 +42,12 @@ class Prevalence(NamedTuple):
     corrected: bool
     n_judged: int
     n_clusters: int = 0
+    n_labelled: int = 0
+
+    @property
+    def target(self) -> str:
+        """Whose share it is: "people", "judge" (the language model) or "head"."""
+        return "people" if self.n_labelled else "judge" if self.corrected else "head"
 
     @property
     def freedom(self) -> float:
@@ -61,6 +69,7 @@ def prevalence(
     judged: Int[np.ndarray, " n_judged"] | None = None,
     answers: Bool[np.ndarray, " n_judged"] | None = None,
     *,
+    people: Float[np.ndarray, " n_texts"] | None = None,
     clusters: Int[np.ndarray, " n_texts"] | None = None,
     confidence: float = 0.95,
 ) -> Prevalence:
@@ -77,7 +86,9 @@ def prevalence(
 
     **Arguments:** `denoted`, for which texts the head says it holds; `judged`, indices of a random sample of them, and
     `answers`, whether the language model says it holds for these. With fewer than `LEAST_JUDGED` of them (and not all
-    judged) the share is the head's own. `clusters`, whole numbers that are equal for texts that belong together, such
+    judged) the share is the head's own. `people`, 1 where people say that it holds, 0 where not and `nan` where nobody
+    said; with `LEAST_JUDGED` of them the share is as people see it (`nlparam.numerics.statistics.correction`, three
+    layers). `clusters`, whole numbers that are equal for texts that belong together, such
     as those of one thread.
 
     Raises `ValueError` if there are no texts.
@@ -86,6 +97,8 @@ def prevalence(
     if len(f) == 0:
         raise ValueError("got no texts, expected at least one")
     n_judged = 0 if judged is None else len(judged)
+    if people is not None and np.isfinite(people).sum() >= LEAST_JUDGED:
+        return _as_people_see_it(f, judged, answers, people, clusters, confidence)
     corrected = judged is not None and answers is not None and n_judged >= min(LEAST_JUDGED, len(f))
     if corrected:
         y = np.asarray(answers, dtype=np.float64)
@@ -110,6 +123,18 @@ def prevalence(
     quantiles = scipy.stats.norm.ppf(0.5 + confidence / 2) / scipy.stats.t.ppf(0.5 + confidence / 2, found.freedom)
     low, high = wilson(share, shrunk * (1 - shrunk) / variance * float(quantiles) ** 2, confidence)
     return found._replace(low=low, high=high)
+
+
+def _as_people_see_it(f, judged, answers, people, clusters, confidence) -> Prevalence:
+    layers, n_judged = [f, people], 0 if judged is None else len(judged)
+    if n_judged >= LEAST_JUDGED:
+        said = np.full(len(f), np.nan)
+        said[judged] = answers
+        layers.insert(1, said)
+    found = corrected_means([layer[:, None] for layer in layers], clusters=clusters, confidence=confidence)
+    share, error, low, high, n_labelled = (float(part[0]) for part in found[:5])
+    n_clusters = 0 if clusters is None else len(np.unique(clusters[np.isfinite(people)]))
+    return Prevalence(share, low, high, error, True, n_judged, n_clusters, int(n_labelled))
 
 
 def _difference_estimate(f: np.ndarray, f_judged: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
@@ -158,6 +183,17 @@ def drift(before: Prevalence, after: Prevalence) -> Drift:
     freedom = variances.sum() ** 2 / max(float(variances**2 @ [1 / before.freedom, 1 / after.freedom]), 1e-300)
     p_value = float(2 * scipy.stats.t.sf(abs(difference) / math.sqrt(variances.sum()), freedom))
     return Drift(difference, low, high, min(p_value, 1.0))
+
+
+def level_of_look(level: float, look: int) -> float:
+    """What part of a level may be spent when something is looked at for the `look`-th time: `level / (k (k + 1))`.
+
+    All parts together are the level, however often one looks, and whatever the looks have in common (Bonferroni with
+    unequal parts). Raises `ValueError` for a look below 1.
+    """
+    if look < 1:
+        raise ValueError(f"got look={look}, expected at least 1")
+    return level / (look * (look + 1))
 
 
 def random_sample(n_texts: int, n_judged: int | None, *, seed: int) -> Int[np.ndarray, " n_judged"]:

@@ -9,7 +9,7 @@ from nlparam.results.page.blocks import Block, Cell, Heading, Line, Lines, Secti
 from nlparam.results.page.quantities import stated
 from nlparam.results.page.sections import Interval, interval_chart, named, p_value
 from nlparam.results.page.tables import table_of
-from nlparam.results.page.text import excerpt
+from nlparam.results.page.text import DASH, excerpt
 
 if TYPE_CHECKING:
     from nlparam.taxonomies.records import TreeLike
@@ -43,7 +43,7 @@ def drift_section(taxonomy: "TreeLike", update: Mapping[str, Any] | None) -> Sec
         Warnings([excerpt(warning, 1000) for warning in update["warnings"]]),
         Words(
             f"The last update brought {update['n_new']:,} new texts to the {update['n_before']:,} before. "
-            + _measured(update)
+            + measured(update)
         ),
         *interval_chart(
             "drift",
@@ -72,7 +72,11 @@ def drift_section(taxonomy: "TreeLike", update: Mapping[str, Any] | None) -> Sec
                 ("Before", "number", lambda row: _share(row[0]["before"])),
                 ("Now", "number", lambda row: _share(row[0]["now"])),
                 ("Change", "number", lambda row: row[1].cell("+.1f")),
-                ("Adjusted p", "number", lambda row: p_value(row[0]["p_adjusted"])),
+                (
+                    "Adjusted p",
+                    "number",
+                    lambda row: Cell(DASH) if row[0].get("target") == "head" else p_value(row[0]["p_adjusted"]),
+                ),
                 ("Claimed", "", lambda row: _claimed(row[0], row[1])),
             ],
         ),
@@ -110,14 +114,24 @@ def _share(prevalence: Mapping[str, Any]) -> Interval:
     return Interval.read(prevalence, "share")
 
 
-def _measured(update: Mapping[str, Any]) -> str:
-    judged = update["n_judged"]
-    of = (
-        f"those that the language model would give, estimated from {judged[0]:,} and {judged[1]:,} texts that it judged"
-        if min(judged) > 0
-        else "those of the head: nothing was judged to correct it"
-    )
-    return (
-        f"Shares of all texts are {of}. Intervals are at {stated(update['confidence'])} for each node by itself; a "
-        f"change is claimed at a false discovery rate of {update['level']:g}."
-    )
+def measured(update: Mapping[str, Any]) -> str:
+    """What the shares of an update are, what is in their intervals, and when a change is claimed."""
+    before, now = update["n_judged"]
+    labelled = update.get("n_labelled")
+    interval = f"Intervals are at {stated(update['confidence'])} for each node by itself"
+    if labelled:
+        of = f"as people see it, estimated from {labelled[0]:,} and {labelled[1]:,} texts that they labelled"
+    elif min(before, now) > 0:
+        of = (
+            "as the judge sees it: those that the language model would give, estimated from "
+            f"{before:,} and {now:,} texts that it judged (that it errs itself is not in the intervals)"
+        )
+    else:
+        return (
+            "Shares of all texts are as the head sees them. Nothing was judged to correct it, and a head may say yes "
+            f"more often to new texts: no change is claimed. {interval}; that the head errs is not in them."
+        )
+    level = f"a false discovery rate of {update['level']:g}"
+    if (look := update.get("look", 1)) > 1 or "level_of_look" in update:
+        level += f", of which this look, number {look}, may spend {update['level_of_look']:.2g}"
+    return f"Shares of all texts are {of}. {interval}; a change is claimed at {level}."

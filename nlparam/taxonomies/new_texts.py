@@ -1,0 +1,78 @@
+"""New texts for a taxonomy: whether they and the options of an update can be used, and what is odd about them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from nlparam.corpus.corpus import Corpus
+from nlparam.errors import CorpusError
+from nlparam.language.detect import alike, language_name, main_language
+from nlparam.taxonomies.over_time import checked_stamps
+from nlparam.taxonomies.result import Taxonomy
+from nlparam.taxonomies.sampling import checked_clusters
+
+PROPOSE = ("auto", "always", "never")
+# Fewer new texts make intervals that say little.
+_FEW_TEXTS = 30
+
+
+def check_options(
+    n_judged: int | str | None, propose: str, level: float, confidence: float, look: int | None = None
+) -> None:
+    """Raises `ValueError` for options of `update` that are impossible whatever the texts are."""
+    if propose not in PROPOSE:
+        raise ValueError(f"got propose={propose!r}, expected one of {', '.join(PROPOSE)}")
+    if isinstance(n_judged, str) and n_judged != "auto":
+        raise ValueError(f"got n_judged={n_judged!r}, expected a number, None or 'auto'")
+    if isinstance(n_judged, int) and n_judged < 0:
+        raise ValueError(f"got n_judged={n_judged}, expected at least 0")
+    if look is not None and look < 1:
+        raise ValueError(f"got look={look}, expected at least 1: the first comparison with the texts before is look 1")
+    for name, value in (("level", level), ("confidence", confidence)):
+        if not 0 < value < 1:
+            raise ValueError(f"got {name}={value}, expected between 0 and 1")
+
+
+def all_stamps(taxonomy: Taxonomy, new: Sequence[Any] | None, n_new: int) -> tuple[Any, ...] | None:
+    """The times of all texts; those before, or the new ones, may have none."""
+    if new is None and taxonomy.stamps is None:
+        return None
+    if new is not None and len(new) != n_new:
+        raise CorpusError(f"got {len(new):,} time stamps for {n_new:,} new texts, expected one for each")
+    before = taxonomy.stamps or (None,) * len(taxonomy.corpus)
+    together = [*before, *((None,) * n_new if new is None else new)]
+    return checked_stamps(together, len(together), unit=taxonomy.settings.get("time_unit"))
+
+
+def all_clusters(taxonomy: Taxonomy, new: Sequence[Any] | None, n_new: int) -> tuple[str | None, ...] | None:
+    """What all texts belong to; those before, or the new ones, may stand for themselves."""
+    if new is None and taxonomy.clusters is None:
+        return None
+    if new is not None and len(new) != n_new:
+        raise CorpusError(f"got {len(new):,} clusters for {n_new:,} new texts, expected one for each")
+    before = taxonomy.clusters or (None,) * len(taxonomy.corpus)
+    together = [*before, *((None,) * n_new if new is None else new)]
+    return checked_clusters(together, len(together))
+
+
+def notes_on(taxonomy: Taxonomy, new: Corpus) -> list[str]:
+    """What a user should know of the new texts."""
+    notes, n_new, n_blank = [], len(new), int(new.blank.sum())
+    there = set(taxonomy.corpus.distinct)
+    n_there = sum(text in there for text in new.texts)
+    if n_blank:
+        notes.append(f"{n_blank:,} of {n_new:,} new texts are blank: they are under no node")
+    if n_there == n_new - n_blank:
+        notes.append(
+            "all new texts are in the taxonomy already: nothing is new, and what changes is their mixture only"
+        )
+    elif n_there:
+        notes.append(f"{n_there:,} of {n_new:,} new texts are in the taxonomy already: are the files the right ones?")
+    if n_new < _FEW_TEXTS:
+        notes.append(f"{n_new} new texts are few: intervals are wide, and only large changes can be told from chance")
+    before, now = main_language(taxonomy.corpus.distinct), main_language(new.distinct)
+    if before is not None and now is not None and not alike(before, now):
+        notes.append(
+            f"most new texts are in {language_name(now)}, those before in {language_name(before)}: the heads were "
+            "trained on the latter, so have the new ones judged (n_judged, --n-judged), or grow a new taxonomy"
+        )
+    return notes
