@@ -1,9 +1,10 @@
 """How commands show what something costs, or will cost."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nlparam.cli.output import print_json, print_lines, print_table
+from nlparam.cli.output import print_json, print_lines, print_table, printable
 from nlparam.cli.run_options import AnalysisOptions
 
 if TYPE_CHECKING:
@@ -58,11 +59,24 @@ def show_estimate(estimate: "Estimate", options: AnalysisOptions) -> None:
     )
 
 
-def certificate_lines(certificate: "Certificate") -> list[str]:
-    """What the audit of a cascade proved, in two lines."""
+def certificate_lines(certificate: "Certificate", predicates: Sequence[str]) -> list[str]:
+    """What the audit of a cascade proved: pooled, of its worst predicates, and at which cost."""
     target = certificate.target
-    return [
+    lines = [
         f"cascade: with probability {1 - target.failure_probability:.0%}, recall at least {certificate.recall:.1%} and "
-        f"precision at least {certificate.precision:.1%} against the language model asked for everything",
-        f"         {certificate.n_asked:,} of {certificate.n_pairs:,} judgments asked ({certificate.saved:.0%} saved)",
+        f"precision at least {certificate.precision:.1%} "
+        f"{'of every predicate' if target.each else 'over all predicates'}, against the language model asked for "
+        "everything",
     ]
+    if len(predicates) > 1:
+        worst = [
+            f"{name} {bounds[k]:.1%} ({printable(predicates[k])})"
+            for name, bounds, k in (
+                ("recall", certificate.predicate_recall, certificate.worst_recall),
+                ("precision", certificate.predicate_precision, certificate.worst_precision),
+            )
+        ]
+        alone = "" if certificate.together else ", each by itself"
+        lines.append(f"         the least bounds of single predicates{alone}: {', '.join(worst)}")
+    asked = f"{certificate.n_asked:,} of {certificate.n_pairs:,} judgments asked ({certificate.saved:.0%} saved)"
+    return [*lines, f"         {asked}"]

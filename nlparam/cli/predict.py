@@ -128,7 +128,7 @@ def _predict(folder: Path, texts: Sequence[str], **asking: Any) -> tuple[dict[st
             print_table(("class", "texts", "share"), rows, numbers=(1, 2))
         _warn_of_failed(denoted.n_failed)
         if denoted.certificate is not None:
-            print_lines("", *certificate_lines(denoted.certificate))
+            print_lines("", *certificate_lines(denoted.certificate, fit.predicates))
 
     return columns, show
 
