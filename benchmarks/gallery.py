@@ -52,7 +52,7 @@ def _classes(folder: str, *classes: Any):
 
 
 SERIES = TimeSeries(n_predicates=4, smoothness=50.0)
-CLASSIFICATION = Classification(n_predicates=3, n_classes=2, ridge=1e-2)
+CLASSIFICATION = Classification(n_predicates=3, n_classes=2, ridge=8.0)
 
 
 EXHIBITS = {

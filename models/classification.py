@@ -1,45 +1,59 @@
 """Classification: the predicates of a text say which class it is of."""
 
+import dataclasses
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from nlparam.corpus.labels import class_labels
 from nlparam.errors import CorpusError
+from nlparam.numerics.core.controls import apart, beside
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.numerics.core.quantities import Prepared, Quantity
 from nlparam.numerics.solvers.newton import descend, newton_direction
+
+
+class ClassificationData(NamedTuple):
+    """`target[i]` is the class of text i; `controls` are columns that have coefficients too, each with mean 0."""
+
+    target: Int[Array, " n_texts"]
+    controls: Float[Array, "n_texts n_controls"]
 
 
 class ClassificationWeights(NamedTuple):
     """Log-odds: `coefficients[c, k]` is what predicate k adds to the score of class c, `intercepts[c]` its base.
 
     Only differences between classes count; the ridge makes the coefficients of a predicate sum to zero over classes.
+    `controls[c, j]` is what column j of the controls adds, `None` without controls.
     """
 
     coefficients: Float[Array, "n_classes n_predicates"]
     intercepts: Float[Array, " n_classes"]
+    controls: Float[Array, "n_classes n_controls"] | None = None
 
 
 class Classification(AbstractPredicateModel):
     r"""Multinomial logistic regression of the class on the denotations (arXiv 2409.08466, section 3).
 
-    With scores $z_{xc} = a_c + \sum_k W_{ck} D_{xk}$ the loss is the mean cross-entropy plus a ridge
-    $\frac{\rho}{2} \|W\|^2$. `data` are the classes of the texts,
-    `(n_texts,)`: names, booleans or whole numbers; `loss` takes them as integers in `range(n_classes)`.
+    With scores $z_{xc} = a_c + \sum_k W_{ck} D_{xk}$ the loss of N texts is the mean cross-entropy plus
+    $\frac{\rho}{2N} \|W\|^2$: the ridge is a Gaussian prior of precision $\rho$, and counts for less the more texts
+    there are (scikit-learn's `C` is its inverse). `data` are the classes of the texts, `(n_texts,)`: names, booleans or
+    whole numbers; or a mapping `{"target": classes, "controls": {"year": [...], "source": [...]}}`, whose controls have
+    weights as predicates have, see `nlparam.numerics.core.controls`. `loss` takes integers in `range(n_classes)`, or
+    `ClassificationData`.
 
     **Arguments:** `n_predicates`; `n_classes`, at least 2; `ridge`, the $\rho$, which also keeps the weights finite
     where the classes are separated perfectly; `intercept`, whether the classes have base scores; `parity` states the
-    objective of the paper's code instead, for N texts: no intercept and $\rho = 1 / (10^5 N)$.
+    objective of the paper's code instead: no intercept and $\rho = 10^{-5}$.
     """
 
     n_predicates: int
     n_classes: int = 2
-    ridge: float = 1e-3
+    ridge: float = 1.0
     intercept: bool = True
     parity: bool = False
 
@@ -50,49 +64,78 @@ class Classification(AbstractPredicateModel):
             raise ValueError(f"got ridge={self.ridge}, expected a positive number: it keeps the weights finite")
 
     def prepare(self, data, n_texts):
-        """Numbers the classes. Integers in `range(n_classes)` stay as they are, even where a class has no text."""
-        labels = class_labels(data, n_texts)
+        """Numbers the classes. Integers in `range(n_classes)` stay as they are, even where a class has no text.
+
+        The controls become columns; their names are in `coords["control"]`.
+        """
+        if isinstance(data, ClassificationData):
+            return Prepared(data, {"class": self.prepare(data.target, n_texts).coords["class"]})
+        target, controls, named = apart(data, n_texts)
+        codes, names = self._codes(target, n_texts)
+        coords = {"class": names} | named
+        return Prepared(codes if controls is None else ClassificationData(codes, controls), coords)
+
+    def _codes(self, target, n_texts):
+        labels = class_labels(target, n_texts)
         numbers = [str(c) for c in range(self.n_classes)]
         if set(labels.names) <= set(numbers):
             codes = np.asarray([int(name) for name in labels.names], np.int32)[labels.codes]
-            return Prepared(jnp.asarray(codes), {"class": numbers})
+            return jnp.asarray(codes), numbers
         if len(labels.names) != self.n_classes:
             shown = ", ".join(repr(name) for name in labels.names[:8]) + (", ..." if len(labels.names) > 8 else "")
             raise CorpusError(
                 f"got labels of {len(labels.names)} classes ({shown}), expected {self.n_classes}: "
                 f"give the model n_classes={len(labels.names)}, or mend the labels"
             )
-        return Prepared(jnp.asarray(labels.codes), {"class": labels.names})
+        return jnp.asarray(labels.codes), labels.names
 
     def loss(self, weights, denotations, data=None):
-        log_probabilities = jax.nn.log_softmax(self._scores(weights, denotations))
-        fit = -jnp.mean(jnp.take_along_axis(log_probabilities, jnp.asarray(data)[:, None], axis=1))
-        return fit + self._ridge(denotations.shape[0]) / 2 * jnp.sum(weights.coefficients**2)
+        target, controls = _taken_apart(data)
+        log_probabilities = jax.nn.log_softmax(self._scores(weights, denotations, controls))
+        fit = -jnp.mean(jnp.take_along_axis(log_probabilities, target[:, None], axis=1))
+        return fit + self.penalty(weights, denotations.shape[0], data)
+
+    def penalty(self, weights, n_texts, data=None):
+        """The ridge: the same prior however many texts there are."""
+        del data
+        squares = sum(jnp.sum(leaf**2) for leaf in (weights.coefficients, weights.controls) if leaf is not None)
+        return self._ridge / (2 * n_texts) * squares
 
     def init_weights(self, denotations, data=None):
-        del data
-        zeros = jnp.zeros((self.n_classes, denotations.shape[1]), denotations.dtype)
-        return ClassificationWeights(zeros, zeros[:, 0] if denotations.shape[1] else jnp.zeros(self.n_classes))
+        zeros = [jnp.zeros((self.n_classes, size), denotations.dtype) for size in _sizes(denotations, data)]
+        return ClassificationWeights(zeros[0], jnp.zeros(self.n_classes, denotations.dtype), *zeros[1:])
+
+    def subsample(self, data, rows, n_texts):
+        """The prior counts for as much beside the texts that are left as it did beside all."""
+        ridge = self.ridge * len(rows) / n_texts
+        return dataclasses.replace(self, ridge=ridge), super().subsample(data, rows, n_texts)[1]
 
     def fit_weights(self, denotations, data=None, init=None):
         """Newton's method where the Hessian is small, else L-BFGS (the default of every model)."""
         start = self.init_weights(denotations, data) if init is None else init
-        if self.n_classes * (denotations.shape[1] + 1) > _MOST_NEWTON_WEIGHTS:
+        if sum(map(jnp.size, jax.tree.leaves(start))) > _MOST_NEWTON_WEIGHTS:
             return super().fit_weights(denotations, data, start)
-        flat, restore = ravel_pytree(start)
-        n_texts, n_predicates = denotations.shape
-        shape = self.n_classes * n_predicates
-        penalised = jnp.where(jnp.arange(len(flat)) < shape, self._ridge(n_texts), 0.0)
+        # The columns of the controls are as those of predicates here.
+        sizes, design = _sizes(denotations, data), beside(denotations, _taken_apart(data)[1])
+        both = start.coefficients if start.controls is None else jnp.hstack([start.coefficients, start.controls])
+        flat, unravel = ravel_pytree(ClassificationWeights(both, start.intercepts))
+        n_texts, n_columns = design.shape
+        shape = self.n_classes * n_columns
+        penalised = jnp.where(jnp.arange(len(flat)) < shape, self._ridge / n_texts, 0.0)
+
+        def restore(vector):
+            coefficients, intercepts, _ = unravel(vector)
+            first, *rest = jnp.split(coefficients, [sizes[0]], axis=1) if len(sizes) > 1 else [coefficients]
+            return ClassificationWeights(first, intercepts, *rest)
 
         def direction(vector, gradient):
             # The Hessian written out, of the coefficients before the intercepts: autodiff would take it row by row.
-            weights = restore(vector)
-            probabilities = jax.nn.softmax(self._scores(weights, denotations))
-            products = probabilities[:, :, None] * denotations[:, None, :]
+            probabilities = jax.nn.softmax(self._scores(unravel(vector), design))
+            products = probabilities[:, :, None] * design[:, None, :]
             columns = jnp.concatenate([products.reshape(n_texts, shape), probabilities], axis=1)
             if not self._has_intercept:
                 columns = columns.at[:, shape:].set(0.0)
-            same = jnp.concatenate([denotations, jnp.full((n_texts, 1), float(self._has_intercept))], axis=1)
+            same = jnp.concatenate([design, jnp.full((n_texts, 1), float(self._has_intercept))], axis=1)
             blocks = jnp.einsum("nc,nk,nl->ckl", probabilities, same, same) / n_texts
             hessian = _arrange(blocks) - columns.T @ columns / n_texts + jnp.diag(penalised)
             return newton_direction(hessian, gradient)
@@ -102,13 +145,16 @@ class Classification(AbstractPredicateModel):
 
         return restore(descend(value, direction, flat, max_steps=50, tolerance=1e-6)[0])
 
-    def predict(self, weights, denotations):
-        """The most likely class of each text."""
-        return jnp.argmax(self._scores(weights, denotations), axis=1)
+    def predict(self, weights, denotations, controls=None):
+        """The most likely class of each text; see `predict_proba`."""
+        return jnp.argmax(self._scores(weights, denotations, controls), axis=1)
 
-    def predict_proba(self, weights: ClassificationWeights, denotations) -> jax.Array:
-        """`(n_texts, n_classes)` probabilities of the classes."""
-        return jax.nn.softmax(self._scores(weights, denotations))
+    def predict_proba(self, weights: ClassificationWeights, denotations, controls: Array | None = None) -> jax.Array:
+        """`(n_texts, n_classes)` probabilities of the classes.
+
+        `controls` are columns as in `ClassificationData`; without them, those of a text that is average in all of them.
+        """
+        return jax.nn.softmax(self._scores(weights, denotations, controls))
 
     def quantities(self, weights, denotations, data=None):
         """What each predicate adds to the log-odds of each class; with two classes, to those of the second."""
@@ -125,23 +171,38 @@ class Classification(AbstractPredicateModel):
         return super().log_joint(weights, denotations, data) - 0.005 * jnp.sum(weights.intercepts**2)
 
     def warnings(self, weights, denotations, data=None):
-        if bool(jnp.all(self.predict(weights, denotations) == data)):
+        target, controls = _taken_apart(data)
+        if bool(jnp.all(self.predict(weights, denotations, controls) == target)):
             return [
                 "the predicates separate the classes perfectly: the coefficients are finite only by the ridge, their "
                 "size says nothing"
             ]
         return []
 
-    def _scores(self, weights, denotations):
+    def _scores(self, weights, denotations, controls=None):
         scores = denotations @ weights.coefficients.T
+        if controls is not None:
+            scores += controls @ weights.controls.T
         return scores + weights.intercepts if self._has_intercept else scores
 
     @property
     def _has_intercept(self):
         return self.intercept and not self.parity
 
-    def _ridge(self, n_texts):
-        return 1e-5 / n_texts if self.parity else self.ridge
+    @property
+    def _ridge(self):
+        return 1e-5 if self.parity else self.ridge
+
+
+def _taken_apart(data):
+    """The classes, and the columns of the controls if there are any."""
+    return data if isinstance(data, ClassificationData) else (jnp.asarray(data), None)
+
+
+def _sizes(denotations, data):
+    """How many predicates there are and, if any, how many columns of controls."""
+    controls = _taken_apart(data)[1]
+    return [denotations.shape[1], *([] if controls is None else [controls.shape[1]])]
 
 
 def _arrange(blocks):

@@ -1,5 +1,6 @@
 """Difference: predicates that hold more often in one group of texts than in the other."""
 
+import dataclasses
 from typing import NamedTuple
 
 import jax
@@ -33,18 +34,19 @@ class Difference(AbstractPredicateModel):
     (arXiv 2409.08466, section 3; D5, arXiv 2302.14233; with one predicate, VisDiff, arXiv 2312.02974).
 
     Each predicate alone predicts the group, $P(g_x = 1) = \sigma(a_k + b_k D_{xk})$, and the loss is the mean over the
-    predicates of their cross-entropies and ridges $\frac{\rho}{2} b_k^2$, plus
+    predicates of their cross-entropies and, for N texts, of ridges $\frac{\rho}{2N} b_k^2$, plus
     $\frac{\delta}{K} \sum_{k<l} r_{kl}^2$ with $r_{kl}$ the correlation of two denotations: without this price of
     repetition the best predicate would be found K times, in other words.
 
-    **Arguments:** `n_predicates`; `diversity`, the $\delta$ in nats; `ridge`, the $\rho$; `towards`, the name of the
-    group that differences are counted towards, by default the second in order. `data` are the groups, `(n_texts,)`, of
-    exactly two values; `loss` takes `DifferenceData`, or the 0s and 1s alone.
+    **Arguments:** `n_predicates`; `diversity`, the $\delta$ in nats; `ridge`, the $\rho$, the precision of the prior of
+    each log-odds; `towards`, the name of the group that differences are counted towards, by default the second in
+    order. `data` are the groups, `(n_texts,)`, of exactly two values; `loss` takes `DifferenceData`, or the 0s and 1s
+    alone.
     """
 
     n_predicates: int
     diversity: float = 0.2
-    ridge: float = 1e-3
+    ridge: float = 1.0
     towards: str | None = None
 
     def __check_init__(self):
@@ -76,6 +78,16 @@ class Difference(AbstractPredicateModel):
         group = _second(data)
         single = jax.vmap(lambda b, a, column: self._single_loss(b, a, column, group), in_axes=(0, 0, 1))
         return jnp.mean(single(weights.log_odds, weights.intercepts, denotations)) + self._repetition(denotations)
+
+    def penalty(self, weights, n_texts, data=None):
+        """The mean ridge over the predicates: the same prior however many texts there are."""
+        del data
+        return self.ridge / (2 * n_texts) * jnp.mean(weights.log_odds**2)
+
+    def subsample(self, data, rows, n_texts):
+        """The prior counts for as much beside the texts that are left as it did beside all."""
+        ridge = self.ridge * len(rows) / n_texts
+        return dataclasses.replace(self, ridge=ridge), super().subsample(data, rows, n_texts)[1]
 
     def init_weights(self, denotations, data=None):
         del data
@@ -127,7 +139,7 @@ class Difference(AbstractPredicateModel):
 
     def _single_loss(self, log_odds, intercept, column, group):
         scores = intercept + log_odds * column
-        return jnp.mean(jax.nn.softplus(scores) - group * scores) + self.ridge / 2 * log_odds**2
+        return jnp.mean(jax.nn.softplus(scores) - group * scores) + self.ridge / (2 * len(column)) * log_odds**2
 
     def _repetition(self, denotations):
         centred = denotations - jnp.mean(denotations, axis=0)

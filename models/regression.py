@@ -1,35 +1,57 @@
 """Regression: the predicates of a text predict a number."""
 
+import dataclasses
 from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from nlparam.corpus.labels import target_numbers
 from nlparam.numerics.core._types import Scalar
+from nlparam.numerics.core.controls import apart, beside
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.numerics.core.quantities import Prepared, Quantity
 
 
+class RegressionData(NamedTuple):
+    """`target[i]` is the number of text i, `variance` that of all numbers, also beside some of the texts; `controls`
+    are columns that have coefficients too, each with mean 0, `None` without controls.
+    """
+
+    target: Float[Array, " n_texts"]
+    variance: Scalar
+    controls: Float[Array, "n_texts n_controls"] | None = None
+
+
 class RegressionWeights(NamedTuple):
-    """`coefficients[k]` is what predicate k adds to the number, in its units; `intercept` is the number without any."""
+    """`coefficients[k]` is what predicate k adds to the number, in its units; `intercept` is the number without any;
+    `controls[j]` is what column j of the controls adds, `None` without controls.
+    """
 
     coefficients: Float[Array, " n_predicates"]
     intercept: Scalar
+    controls: Float[Array, " n_controls"] | None = None
 
 
 class Regression(AbstractPredicateModel):
     r"""Linear regression of a number on the denotations.
 
-    With $\hat y_x = a + \sum_k \beta_k D_{xk}$ and $\sigma^2$ the variance of $y$, the loss is
-    $\frac{1}{2N\sigma^2} \sum_x (y_x - \hat y_x)^2 + \frac{\rho}{2\sigma^2} \|\beta\|^2$: half the share
-    of the variance that is left unexplained, whatever the units of $y$. `data` are the numbers, `(n_texts,)`.
+    With $\hat y_x = a + \sum_k \beta_k D_{xk}$ and $\sigma^2$ the variance of $y$, the loss of N texts is
+    $\frac{1}{2N\sigma^2} \left(\sum_x (y_x - \hat y_x)^2 + \rho \|\beta\|^2\right)$: half the share
+    of the variance that is left unexplained, whatever the units of $y$. The ridge is a Gaussian prior of the
+    coefficients, with $\rho$ its precision in units of that of the noise (scikit-learn's `alpha`); it counts for less
+    the more texts there are.
+
+    `data` are the numbers, `(n_texts,)`, or a mapping
+    `{"target": numbers, "controls": {"year": [...], "source": [...]}}`, whose controls have coefficients as predicates
+    have, see `nlparam.numerics.core.controls`. `loss` takes the numbers alone too.
 
     **Arguments:** `n_predicates`; `ridge`, the $\rho$; `intercept`.
     """
 
     n_predicates: int
-    ridge: float = 1e-3
+    ridge: float = 1.0
     intercept: bool = True
 
     closed_form_weights: ClassVar[bool] = True
@@ -39,28 +61,48 @@ class Regression(AbstractPredicateModel):
             raise ValueError(f"got ridge={self.ridge}, expected a positive number: it keeps the weights finite")
 
     def prepare(self, data, n_texts):
-        """Checks that there is one finite number per text, and that they differ."""
-        return Prepared(jnp.asarray(target_numbers(data, n_texts)), {})
+        """Checks that there is one finite number per text, and that they differ.
+
+        The controls become columns; their names are in `coords["control"]`.
+        """
+        if isinstance(data, RegressionData):
+            target_numbers(data.target, n_texts)
+            return Prepared(data, {})
+        target, controls, coords = apart(data, n_texts)
+        numbers = target_numbers(target, n_texts)
+        return Prepared(RegressionData(jnp.asarray(numbers), jnp.asarray(np.var(numbers)), controls), coords)
 
     def loss(self, weights, denotations, data=None):
-        target = jnp.asarray(data)
-        squares = jnp.mean((target - self.predict(weights, denotations)) ** 2)
-        return (squares + self.ridge * jnp.sum(weights.coefficients**2)) / (2 * _variance(target))
+        data = _whole(data)
+        squares = jnp.mean((data.target - self.predict(weights, denotations, data.controls)) ** 2)
+        return squares / (2 * data.variance) + self.penalty(weights, len(data.target), data)
+
+    def penalty(self, weights, n_texts, data=None):
+        """The ridge: the same prior however many texts there are."""
+        return self._prior(weights) / (2 * n_texts * _whole(data).variance)
 
     def init_weights(self, denotations, data=None):
-        del data
-        return RegressionWeights(jnp.zeros(denotations.shape[1]), jnp.zeros(()))
+        controls = _whole(data).controls
+        zeros = [jnp.zeros(columns.shape[1]) for columns in (denotations, controls) if columns is not None]
+        return RegressionWeights(zeros[0], jnp.zeros(()), *zeros[1:])
+
+    def subsample(self, data, rows, n_texts):
+        """The prior counts for as much beside the texts that are left as it did beside all."""
+        ridge = self.ridge * len(rows) / n_texts
+        return dataclasses.replace(self, ridge=ridge), super().subsample(_whole(data), rows, n_texts)[1]
 
     def fit_weights(self, denotations, data=None, init=None):
         """The closed form: ridge regression by the normal equations."""
         del init
-        target = jnp.asarray(data)
-        centre = jnp.mean(denotations, axis=0) if self.intercept else jnp.zeros(denotations.shape[1])
+        target, _, controls = _whole(data)
+        design = beside(denotations, controls)
+        centre = jnp.mean(design, axis=0) if self.intercept else jnp.zeros(design.shape[1])
         base = jnp.mean(target) if self.intercept else jnp.zeros(())
-        centred = denotations - centre
-        gram = centred.T @ centred / len(target) + self.ridge * jnp.eye(denotations.shape[1])
-        coefficients = jnp.linalg.solve(gram, centred.T @ (target - base) / len(target))
-        return RegressionWeights(coefficients, base - centre @ coefficients)
+        centred = design - centre
+        gram = (centred.T @ centred + self.ridge * jnp.eye(design.shape[1])) / len(target)
+        both = jnp.linalg.solve(gram, centred.T @ (target - base) / len(target))
+        coefficients, *rest = [both] if controls is None else jnp.split(both, [denotations.shape[1]])
+        return RegressionWeights(coefficients, base - centre @ both, *rest)
 
     def quantities(self, weights, denotations, data=None):
         """What each predicate adds to the number, in its units, and the number without any."""
@@ -72,17 +114,30 @@ class Regression(AbstractPredicateModel):
 
     def log_joint(self, weights, denotations, data=None):
         r"""The posterior with the variance of the noise integrated out under the prior $1/\sigma^2$:
-        $-\frac N2 \log(\sum_x (y_x - \hat y_x)^2 + \rho N \|\beta\|^2)$.
+        $-\frac N2 \log(\sum_x (y_x - \hat y_x)^2 + \rho \|\beta\|^2)$.
         """
-        target = jnp.asarray(data)
-        squares = jnp.mean((target - self.predict(weights, denotations)) ** 2)
-        return -len(target) / 2 * jnp.log(squares + self.ridge * jnp.sum(weights.coefficients**2))
+        target, _, controls = _whole(data)
+        squares = jnp.mean((target - self.predict(weights, denotations, controls)) ** 2)
+        return -len(target) / 2 * jnp.log(squares + self._prior(weights) / len(target))
 
-    def predict(self, weights, denotations):
-        """The predicted number of each text."""
-        return denotations @ weights.coefficients + weights.intercept
+    def predict(self, weights, denotations, controls=None):
+        """The predicted number of each text.
+
+        `controls` are columns as in `RegressionData`; without them, that of a text that is average in all of them.
+        """
+        numbers = denotations @ weights.coefficients + weights.intercept
+        return numbers if controls is None else numbers + controls @ weights.controls
+
+    def _prior(self, weights):
+        return self.ridge * sum(
+            jnp.sum(leaf**2) for leaf in (weights.coefficients, weights.controls) if leaf is not None
+        )
 
 
-def _variance(target):
+def _whole(data) -> RegressionData:
+    """The data as `prepare` gives them, where they are numbers alone."""
+    if isinstance(data, RegressionData):
+        return data
+    target = jnp.asarray(data)
     # A constant target has nothing to explain; the border refuses it, and 0/0 must not reach the search.
-    return jnp.maximum(jnp.var(target), 1e-12)
+    return RegressionData(target, jnp.maximum(jnp.var(target), 1e-12))

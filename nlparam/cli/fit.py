@@ -14,7 +14,7 @@ app = typer.Typer(no_args_is_help=True, help="Fit a model to texts; its paramete
 
 K = option(..., "The number of predicates.", "--k", metavar="K", min=1)
 LABEL_FIELD = option("label", "The field of the label of each text.", metavar="NAME", panel=TEXTS)
-RIDGE = option(1e-3, "The price of large weights; it keeps them finite.", metavar="X", min=0.0)
+RIDGE = option(1.0, "The precision of the prior of the weights; it keeps them finite.", metavar="X", min=0.0)
 INTERCEPT = option(True, "Whether there is a base value without any predicate.", "--intercept/--no-intercept")
 POSTERIOR = option(None, "Sample the weights too, exactly (nuts) or fast (svi), and show credible intervals.")
 

@@ -31,7 +31,8 @@ def held_out_scores(
     tested = against_chance(model, sample.head[rows], data, clusters=clusters)
     if tested.reason:
         notes.append(f"Chance was not tested: {tested.reason}.")
-    target = np.asarray(data) if hasattr(data, "shape") else np.zeros(0)
+    target = getattr(data, "target", data)
+    target = np.asarray(target) if hasattr(target, "shape") else np.zeros(0)
     if target.shape != (len(rows),):
         return [], tested.p_value
     chose = np.flatnonzero(~sample.eligible & ~fit.corpus.blank)

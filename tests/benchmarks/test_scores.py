@@ -162,7 +162,7 @@ def test_the_held_out_loss_of_a_clustering_without_any_predicate_that_holds_is_t
 def test_the_held_out_loss_of_a_classification_is_its_cross_entropy(kind):
     fit = _known(fit_of(kind))
     assert isinstance(fit.model, Classification)
-    ridge = fit.model.ridge / 2 * np.sum(fit.weights.coefficients**2)
+    ridge = float(fit.model.penalty(fit.weights, len(fit.texts)))
     loss = float(fit.model.loss(fit.weights, jnp.asarray(fit.denotations), fit.data)) - ridge
     assert heldout_loss(fit, fit.texts, _data_of(kind)) == pytest.approx(loss, rel=1e-4)
     # One class alone, which could not be fitted, can be scored.

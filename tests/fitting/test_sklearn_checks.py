@@ -52,7 +52,7 @@ def solve(model, denotations, data):
     """The weights, by scikit-learn where JAX would compile for every shape."""
     if not isinstance(model, Classification):
         return model.fit_weights(jnp.asarray(denotations), data)
-    regression = LogisticRegression(C=1 / (model.ridge * len(data)), max_iter=1000).fit(denotations, data)
+    regression = LogisticRegression(C=1 / model.ridge, max_iter=1000).fit(denotations, data)
     coefficients, intercepts = regression.coef_, regression.intercept_
     if model.n_classes == 2:
         coefficients, intercepts = np.vstack([-coefficients, coefficients]) / 2, np.append(-intercepts, intercepts) / 2

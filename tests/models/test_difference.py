@@ -29,7 +29,7 @@ def problem(rng, n_texts=200, n_predicates=3):
 @pytest.mark.slow
 def test_each_predicate_is_at_the_optimum_of_scipy(rng):
     columns, group = problem(rng)
-    model = Difference(3, ridge=0.01)
+    model = Difference(3, ridge=2.0)
     weights = fit(model, columns, group)
     y, n = np.asarray(group), len(group)
     for k in range(3):
@@ -37,7 +37,7 @@ def test_each_predicate_is_at_the_optimum_of_scipy(rng):
 
         def cross_entropy(pair, x=x):
             scores = pair[0] + pair[1] * x
-            return np.sum(np.log1p(np.exp(-(2 * y - 1) * scores))) / n + 0.005 * pair[1] ** 2
+            return np.sum(np.log1p(np.exp(-(2 * y - 1) * scores))) / n + pair[1] ** 2 / n
 
         found = minimize(cross_entropy, np.zeros(2), method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-13})
         np.testing.assert_allclose([weights.intercepts[k], weights.log_odds[k]], found.x, atol=1e-4)
@@ -46,9 +46,9 @@ def test_each_predicate_is_at_the_optimum_of_scipy(rng):
 @pytest.mark.slow
 def test_one_predicate_is_a_classification_with_two_classes(rng):
     columns, group = problem(rng, n_predicates=1)
-    single = Difference(1, ridge=0.02)
+    single = Difference(1, ridge=8.0)
     # The ridge of two opposite coefficients b/2 is half of that of one coefficient b.
-    both = Classification(1, ridge=0.04)
+    both = Classification(1, ridge=16.0)
     found, expected = fit(single, columns, group), fit(both, columns, group)
     np.testing.assert_allclose(found.log_odds, expected.coefficients[1] - expected.coefficients[0], rtol=1e-5)
     np.testing.assert_allclose(single.predict_proba(found, columns), both.predict_proba(expected, columns), rtol=1e-5)

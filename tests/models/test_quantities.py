@@ -160,7 +160,7 @@ def test_coefficients_of_planted_weights_are_found(rng):
     columns = jnp.asarray(rng.uniform(size=(4000, 2)))
     scores = 4 * columns[:, 0] - 2 * columns[:, 1] - 1
     labels = np.where(rng.uniform(size=4000) < 1 / (1 + np.exp(-scores)), "yes", "no")
-    model = Classification(2, ridge=1e-6)
+    model = Classification(2, ridge=1e-3)
     data = model.prepare(labels, 4000).data
     found = model.quantities(fit(model, columns, data), columns, data)["coefficient"].values
     np.testing.assert_allclose(found, [4, -2], atol=0.5)

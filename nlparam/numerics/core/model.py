@@ -55,6 +55,15 @@ class AbstractPredicateModel(eqx.Module):
         del n_texts
         return Prepared(jax.tree.map(jnp.asarray, data), {})
 
+    def penalty(self, weights: Weights, n_texts: int, data: Data = None) -> Scalar:
+        """What the loss of `n_texts` texts has beside a mean over them, such as a ridge; by default 0.
+
+        If `loss(weights, denotations, data) - penalty(weights, n_texts, data)` is the mean of the same difference for
+        each text alone (`n_texts=1`), the weights can be corrected for errors of the denotations.
+        """
+        del weights, n_texts, data
+        return jnp.zeros(())
+
     def init_weights(self, denotations: Denotations, data: Data = None) -> Weights:
         """Where the search for weights begins; by default one zero per predicate."""
         del data

@@ -77,7 +77,7 @@ def test_poisson_has_the_optimum_of_scipy(rng, columns):
 def test_a_classification_is_that_of_the_library(rng, columns):
     data = jnp.asarray(np.argmax(columns @ rng.normal(size=(2, 3)) * 2 + rng.gumbel(size=(300, 3)), axis=1))
     model = nlparam.from_numpyro(classes, n_predicates=2)
-    by_hand = Classification(2, n_classes=3, ridge=1 / 300)  # the precision of the prior, per text
+    by_hand = Classification(2, n_classes=3, ridge=1.0)  # the precision of the prior
     with jax.enable_x64(True):
         found = model.fit_weights(jnp.asarray(columns), data)
         expected = by_hand.fit_weights(jnp.asarray(columns), data)
