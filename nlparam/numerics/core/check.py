@@ -21,7 +21,8 @@ def check_model(model: AbstractPredicateModel, data: Data, n_texts: int) -> None
     What else the fit will call (weights under `vmap`, predictions, quantities) is traced, not computed.
 
     **Raises:** `ModelError` if any of it raises an error, or if the loss is not a finite real scalar, has a gradient
-    that is not finite, or does not depend on the denotations.
+    that is not finite, does not depend on the denotations, grows with the number of texts, or stays the same if the
+    denotations are shuffled against the data.
     """
     name = type(model).__name__
     rng = np.random.default_rng(0)
@@ -48,6 +49,7 @@ def check_model(model: AbstractPredicateModel, data: Data, n_texts: int) -> None
     ):
         weights = _moved(model.init_weights(denotations, data), np.random.default_rng(1))
         _check_finite(name, _value_and_gradient(model, weights, denotations, data), where, remedy)
+    _check_some_texts(name, model, data, n_texts)
     _check_the_rest(name, model, soft, data)
 
 
@@ -103,6 +105,61 @@ def _check_finite(name: str, point: _Point, where: str, remedy: str) -> None:
             f"the gradient of the loss of {name} is not finite on {where}: look for a square root, a logarithm or a "
             f"division at zero, a `jnp.where` that hides one, and {remedy}"
         )
+
+
+def _check_some_texts(name: str, model: AbstractPredicateModel, data: Data, n_texts: int) -> None:
+    """Whether the loss is a mean over texts, each with its own data, by changing some of them.
+
+    A model that cannot be evaluated on some of the texts is left alone.
+    """
+    rng = np.random.default_rng(2)
+    n_some = min(n_texts, _SOME)
+    some = jnp.asarray(np.sort(rng.choice(n_texts, n_some, replace=False)))
+    order = np.roll(np.arange(n_some), 1)
+    denotations = jnp.asarray(rng.uniform(0.05, 0.95, (n_some, model.n_predicates)))
+    both = jnp.concatenate([denotations, denotations])
+    try:
+        (one, its_data), (two, doubled) = (model.subsample(data, rows, n_texts) for rows in (some, jnp.tile(some, 2)))
+        weights = _moved(one.init_weights(denotations, its_data), rng)
+        repeated = jax.tree.map(_stretched, weights, two.init_weights(both, doubled))
+        once = _value_and_gradient(one, weights, denotations, its_data)
+        twice = _value_and_gradient(two, repeated, both, doubled)
+        shuffled = _value_and_gradient(one, weights, denotations[order], its_data)
+        # The data of one text for half of them: other data, and not only in another order.
+        alike = some.at[: n_some // 2].set(some[-1])
+        other = _value_and_gradient(one, weights, denotations, model.subsample(data, alike, n_texts)[1])
+    except Exception:
+        return
+    # A penalty of the weights has no gradient here, whatever it does with the number of texts.
+    slope, of_both = (float(np.abs(point.gradient).sum()) for point in (once, twice))
+    if of_both > _GROWN * slope > 0:
+        raise ModelError(
+            f"the loss of {name} grows with the number of texts (given twice, its gradient is {of_both / slope:.2g} "
+            "times as large), expected a mean: take the mean over the texts, `jnp.mean` in place of `jnp.sum`"
+        )
+    moved, changed = (
+        np.abs(a - b).max() for a, b in ((shuffled.gradient, once.gradient[order]), (other.gradient, once.gradient))
+    )
+    largest = np.abs(once.gradient).max()
+    if changed > 1e-3 * largest and moved < 1e-5 * largest:
+        raise ModelError(
+            f"the loss of {name} stays the same if the denotations are shuffled against the data, so that no predicate "
+            "could explain them: look for arrays of the shapes (n, 1) and (n,), which together become (n, n), and "
+            "flatten the first (`data.ravel()`); or for a mean of each before they are compared"
+        )
+
+
+# Texts for which the loss is looked at closely, and by how much its gradient may grow where there are twice as many.
+_SOME, _GROWN = 64, 1.5
+
+
+def _stretched(leaf, like):
+    """Weights for texts that are given twice: of what belongs to a text, each value twice."""
+    leaf = jnp.asarray(leaf)
+    for axis, (n, wanted) in enumerate(zip(leaf.shape, jnp.shape(like), strict=True)):
+        if n != wanted:
+            leaf = jnp.concatenate([leaf, leaf], axis=axis)
+    return leaf
 
 
 def _check_the_rest(name: str, model: AbstractPredicateModel, denotations: Array, data: Data) -> None:

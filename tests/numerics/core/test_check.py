@@ -147,6 +147,62 @@ def test_what_is_called_after_the_search_is_tried_before_it():
     )
 
 
+def test_a_loss_that_is_a_sum_is_refused():
+    data = jnp.linspace(0, 1, 30)
+    is_refused(Changed(2, lambda w, d, _: jnp.sum((d @ w - 1) ** 2)), "grows with the number of texts .* take the mean")
+    is_refused(Changed(2, lambda w, d, y: jnp.sum((d @ w - y) ** 2) + 100 * jnp.sum(w**2)), "2 times as large", data)
+    is_refused(Changed(2, lambda w, d, y: 30 / 2 * jnp.log(jnp.sum((d @ w - y) ** 2)) * len(d)), "take the mean", data)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "of",
+    [
+        lambda w, d, y: jnp.mean((d @ w - y) ** 2) + 100 * jnp.sum(w**2) / len(d),
+        lambda w, d, y: jnp.sum((d @ w - y) ** 2 + jnp.mean(d)) / len(d) + jnp.sum(w**2),
+        lambda w, d, y: jnp.log(jnp.sum((d @ w - y) ** 2)),
+        lambda w, d, y: jnp.sqrt(jnp.sum((d @ w - y) ** 2)),
+        lambda w, d, y: -jnp.mean(jax.nn.log_softmax(d @ w, axis=0) * y),  # the log of a sum over the texts
+    ],
+    ids=["penalty that shrinks", "mean by hand", "logarithm", "root", "normaliser"],
+)
+def test_a_mean_with_any_penalty_is_no_sum(of):
+    check_model(Changed(2, of), jnp.linspace(0, 1, 30), 30)
+
+
+def test_a_loss_that_loses_which_data_belong_to_which_text_is_refused():
+    column = jnp.linspace(0, 1, 30)[:, None]
+
+    def squares(weights, denotations, data):
+        return jnp.mean((denotations @ weights - data) ** 2)
+
+    is_refused(Changed(2, squares), r"shuffled against the data.* \(n, n\), and flatten the first", column)
+    is_refused(Changed(2, lambda w, d, y: (jnp.mean(d @ w) - jnp.mean(y)) ** 2), "a mean of each", column[:, 0])
+    one_hot = jax.nn.one_hot(jnp.arange(30) % 3, 3)[:, None, :]
+
+    def cross_entropy(weights, denotations, data):
+        return -jnp.mean(jax.nn.log_softmax(denotations @ jnp.outer(weights, jnp.arange(3.0))) * data)
+
+    is_refused(Changed(2, cross_entropy), "shuffled against the data", one_hot)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_texts", [2, 30, 200])
+def test_years_and_rare_classes_are_no_shuffled_data(n_texts):
+    # The squares of numbers far from zero hardly depend on the denotations.
+    years = jnp.arange(n_texts) % 100 + 1900.0
+    check_model(Changed(2, lambda w, d, y: jnp.mean((d @ w - y) ** 2)), years, n_texts)
+    for model, data in ((Regression(2), np.asarray(years)), (Classification(2), np.arange(n_texts) == 1)):
+        check_model(model, model.prepare(data, n_texts).data, n_texts)
+
+
+@pytest.mark.slow
+def test_data_that_are_not_used_or_not_of_texts_are_no_fault():
+    check_model(Sound(2), jnp.linspace(0, 1, 30), 30)
+    check_model(Changed(2, lambda w, d, y: jnp.mean((d @ w - jnp.mean(y)) ** 2)), jnp.arange(7.0), 30)
+    check_model(Changed(2, lambda w, d, y: jnp.mean((y @ d @ w) ** 2) / 900), jnp.ones((30, 30)), 30)
+
+
 def test_missing_values_in_the_data_are_suspected():
     def squares(weights, denotations, data):
         return jnp.mean((denotations @ weights - data) ** 2)
