@@ -1,5 +1,6 @@
 """What `nlparam fit` prints at the end: the predicates with what the model says of each, and what it cost."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from nlparam.cli.output import print_lines, print_table, printable
 
 if TYPE_CHECKING:
     from nlparam.fitting.inferred import Inference
+    from nlparam.fitting.records import Agreement
     from nlparam.fitting.recurrence import Stability
     from nlparam.fitting.result import Fit
     from nlparam.results.page.quantities import Intervals, QuantityView
@@ -40,11 +42,10 @@ def show(fit: "Fit", out: Path, intervals: "Intervals | None" = None) -> None:
     if fit.stability is not None:
         columns.append(("seeds", _found_by(fit.stability, fit.predicates)))
     computed = fit.settings.get("computed") or {}
-    agrees = [
-        "computed" if predicate in computed else f"{agreement.agreement:.0%}"
-        for predicate, agreement in zip(fit.predicates, fit.agreement, strict=True)
-    ]
-    columns.append(("head agrees", agrees))
+    columns.append(
+        ("head agrees", ["computed" if p in computed else f"{a.agreement:.0%}" for p, a in _agreements(fit)])
+    )
+    columns += _beyond_chance(fit, computed)
     rows = [(str(number), *row) for number, row in enumerate(zip(*(cells for _, cells in columns), strict=True))]
     print_table(("", *(heading for heading, _ in columns)), rows, numbers=(0, *range(2, len(columns) + 1)))
     for note in dict.fromkeys(notes):
@@ -100,6 +101,21 @@ def _certainty(inferred: "Inference") -> list[str]:
     ]
     chance = [] if inferred.chance is None else [f"chance:  p = {inferred.chance:.2g}"]
     return [*scores, *chance, f"figures: {inferred.basis}"]
+
+
+def _agreements(fit: "Fit") -> "list[tuple[str, Agreement]]":
+    return list(zip(fit.predicates, fit.agreement, strict=True))
+
+
+def _beyond_chance(fit: "Fit", computed: Collection[str]) -> Columns:
+    """What the agreement would be by chance, and Cohen's kappa; nothing for a fit of before, which does not know."""
+    if all(one.by_chance is None for one in fit.agreement):
+        return []
+    known = [None if predicate in computed else one for predicate, one in _agreements(fit)]
+    return [
+        ("by chance", ["" if one is None or one.by_chance is None else f"{one.by_chance:.0%}" for one in known]),
+        ("kappa", ["" if one is None or one.kappa is None else f"{one.kappa:.2f}" for one in known]),
+    ]
 
 
 def _found_by(stability: "Stability", predicates: list[str]) -> list[str]:

@@ -32,6 +32,7 @@ from nlparam.fitting.weights import fit_weights
 from nlparam.language.detect import language_mismatch, language_warning
 from nlparam.language.goals import read_goal
 from nlparam.numerics.core.model import AbstractPredicateModel
+from nlparam.numerics.statistics.rates import concord
 from nlparam.results.records import Judgment
 from nlparam.results.versions import installed_versions
 
@@ -280,12 +281,15 @@ def _agreement(head, denotations: np.ndarray) -> list[Agreement]:
     for number, (left_out, corrected) in enumerate(zip(head.left_out, head.corrected, strict=True)):
         said, denoted = corrected > 0.5, left_out > 0.5
         positives = np.sum(said) + np.sum(denoted)
+        share, by_chance, kappa = concord(said, denoted)
         agreements.append(
             Agreement(
                 n_judgments=len(said),
-                agreement=float(np.mean(said == denoted)),
+                agreement=share,
                 f1=float(2 * np.sum(said & denoted) / positives) if positives else 1.0,
                 prevalence=float(denotations[:, number].mean()),
+                by_chance=by_chance,
+                kappa=kappa,
             )
         )
     return agreements

@@ -37,12 +37,18 @@ class Agreement:
 
     `agreement` is the share of equal yes/no answers after bias correction, `f1` the F1 of the head's "yes" against the
     language model's, `n_judgments` on how many judgments; `prevalence` is the mean denotation over the corpus.
+
+    Of a rare predicate nearly all answers are no, and a head that never says yes agrees nearly always. So beside it
+    stand `by_chance`, the agreement of two that answer yes as often and at random, and Cohen's `kappa`, the share of
+    the rest; `None` in fits of earlier versions, and where both always say the same.
     """
 
     n_judgments: int
     agreement: float
     f1: float
     prevalence: float
+    by_chance: float | None = None
+    kappa: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The cascade in a fit, and new texts by head, cascade and language model."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -41,6 +42,7 @@ def _fit(corpus, store, **options):
         predicates=oracle.predicates,
         embedder=embedder,
         store=store,
+        inference=False,
         **options,
     )
     return fit, oracle
@@ -79,8 +81,13 @@ def test_the_page_and_the_terminal_state_the_bound(cascaded):
     html = fit.report()
     assert "What the audit proved" in html
     assert f"recall of at least {fit.certificate.recall:.1%}" in html
-    said = " ".join(certificate_lines(fit.certificate))
+    said = " ".join(certificate_lines(fit.certificate, fit.predicates))
     assert f"recall at least {fit.certificate.recall:.1%}" in said
+    worst = fit.certificate.worst_recall
+    assert f"recall {min(fit.certificate.predicate_recall):.1%} ({fit.predicates[worst]})" in said
+    assert f"recall {min(fit.certificate.predicate_recall):.1%} (predicate {worst + 1})" in html
+    assert "over all predicates" in said
+    assert "hold all at once" in html
     assert f"{fit.certificate.n_asked:,} of {fit.certificate.n_pairs:,}" in said
 
 
@@ -94,6 +101,40 @@ def test_saved_and_loaded_it_denotes_the_same(corpus, cascaded, tmp_path):
     assert loaded.denote(new, by="head") == pytest.approx(fit.denote(new, by="head"), abs=1e-5)
     kept = json.loads((tmp_path / "fit" / "fit.json").read_text())
     assert kept["settings"]["cascade"]["target_recall"] == 0.95
+    worst = kept["certificate"]["worst"]
+    assert worst["recall"] == {
+        "predicate": fit.predicates[fit.certificate.worst_recall],
+        "at_least": min(fit.certificate.predicate_recall),
+    }
+
+
+def test_a_certificate_of_before_loads_and_says_that_its_bounds_hold_each_by_itself(cascaded, tmp_path):
+    fit, _, _ = cascaded
+    fit.save(tmp_path / "fit")
+    file = tmp_path / "fit" / "fit.json"
+    kept = json.loads(file.read_text())
+    for name in ("together", "worst"):
+        del kept["certificate"][name]
+    del kept["certificate"]["target"]["each"], kept["settings"]["cascade"]["each"]
+    for one in kept["agreement"]:
+        del one["by_chance"], one["kappa"]
+    file.write_text(json.dumps(kept))
+    loaded = nlparam.load(tmp_path / "fit", embedder=fit.denoter.embedder)
+    assert loaded.certificate == dataclasses.replace(fit.certificate, together=False)
+    assert "each by itself" in " ".join(certificate_lines(loaded.certificate, loaded.predicates))
+    assert "hold each by itself" in loaded.report()
+    assert not Cascade(**loaded.settings["cascade"]).each
+    assert [one.kappa for one in loaded.agreement] == [None] * K
+
+
+def test_the_agreement_of_the_head_stands_beside_what_chance_would_give(cascaded):
+    fit, _, _ = cascaded
+    for one in fit.agreement:
+        assert 0.5 < one.by_chance < one.agreement
+        assert one.kappa == pytest.approx((one.agreement - one.by_chance) / (1 - one.by_chance))
+    html = fit.report()
+    assert f"{fit.agreement[0].by_chance:.1%}" in html
+    assert "Kappa" in html
 
 
 def test_new_texts_are_audited_again_or_asked_one_by_one(corpus, cascaded):
@@ -187,8 +228,11 @@ def test_on_the_command_line(tmp_path):
         assert len(server.calls) == calls
         run("predict", tmp_path / "fit", "--texts", new, "--out", tmp_path / "exact.csv", "--exact")
         assert len(server.calls) == calls + 2 * 60
-        result = CliRunner().invoke(
-            app, [*map(str, ("fit", "clustering", *common, "--out", tmp_path / "x", "--target-recall", 0.9))]
-        )
-        assert result.exit_code == 2
-        assert "without --cascade" in result.output
+        shown = run("fit", "clustering", *common, "--out", tmp_path / "each", "--cascade", "--each-predicate")
+        assert "of every predicate" in shown
+        assert "by chance" in shown and "kappa" in shown  # noqa: PT018
+        for wrong in (["--target-recall", "0.9"], ["--each-predicate"]):
+            command = [*map(str, ("fit", "clustering", *common, "--out", tmp_path / "x")), *wrong]
+            result = CliRunner().invoke(app, command)
+            assert result.exit_code == 2
+            assert "--cascade" in result.output

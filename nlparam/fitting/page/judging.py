@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from nlparam.fitting.page.predicates import Predicate
+from nlparam.fitting.page.predicates import AGREEMENT, Predicate
 from nlparam.results.page.blocks import Block, Cell, Chart, Column, Heading, Pairs, Row, Section, Table, Words
 from nlparam.results.page.examples import MIN_GAP
 from nlparam.results.page.quantities import stated
@@ -41,15 +41,16 @@ class Judged(NamedTuple):
 
 def agreement_section(fit: "FitLike", predicates: list[Predicate], answers: Sequence[dict[int, float]]) -> Section:
     """How far the head and the language model say the same, and where they do not."""
-    columns = [Column("Judgments left out in turn", "number"), Column("Agreement", "number"), Column("F1", "number")]
-    columns += [Column("Mean answer", "number"), Column("Prevalence", "number")]
+    names = ("Judgments left out in turn", *AGREEMENT[1:], "Mean answer", "Prevalence")
+    columns = [Column(name, "number") for name in names]
     judged = judged_texts(fit, answers)
     drawn = judged[:: max(1, -(-len(judged) // MAX_POINTS))]
     shown = f" ({len(drawn):,} of {len(judged):,} shown)" if len(drawn) < len(judged) else ""
     blocks: list[Block] = [
         Words(
             "Agreement is the share of equal yes/no answers of the head and the language model on judgments left out "
-            "of training, after each predicate's bias is removed; F1 is that of the head's \"yes\"."
+            "of training, after each predicate's bias is removed. By chance, two that say yes as often would agree so "
+            "far; Cohen's kappa is the share of the rest in which they do. F1 is that of the head's \"yes\"."
         ),
         Table(
             "agreement",

@@ -15,6 +15,8 @@ from nlparam.results.page.text import DASH, excerpt
 if TYPE_CHECKING:
     from nlparam.fitting.records import Agreement, FitLike
 
+# How far the head agrees with the language model.
+AGREEMENT = ("Judgments", "Agreement", "By chance", "Kappa", "F1")
 # Predicates in the table of overlaps, so that the page stays legible.
 MAX_OVERLAP = 30
 
@@ -43,10 +45,12 @@ class Predicate(NamedTuple):
         return Cell(f"{self.number} {self.sentence}")
 
     def agreement_cells(self) -> list[Cell]:
-        """Judgments, agreement and F1; dashes where they are not known, as in a fit from an older folder."""
+        """Those of `AGREEMENT`; dashes where they are not known, as in a fit from an older folder."""
         if self.agreement is None:
-            return [Cell(DASH)] * 3
-        return [whole(self.agreement.n_judgments), number(self.agreement.agreement, ".1%"), number(self.agreement.f1)]
+            return [Cell(DASH)] * len(AGREEMENT)
+        agreement = self.agreement
+        shares = [number(share, ".1%") for share in (agreement.agreement, agreement.by_chance)]
+        return [whole(agreement.n_judgments), *shares, number(agreement.kappa), number(agreement.f1)]
 
 
 def describe_predicates(fit: "FitLike", answers: Sequence[dict[int, float]] | None = None) -> list[Predicate]:
@@ -81,7 +85,7 @@ def predicates_section(fit: "FitLike", predicates: list[Predicate]) -> Section:
     sized = fit.model.assigns_texts
     n_blank = int(fit.corpus.blank.sum())
     sizes = [Column("Texts", "number"), Column("Share", "number")] if sized else []
-    figures = [Column(name, "number") for name in ("Prevalence", "Judgments", "Agreement", "F1")]
+    figures = [Column(name, "number") for name in ("Prevalence", *AGREEMENT)]
     rows = [
         [
             whole(one.number),
@@ -102,7 +106,8 @@ def predicates_section(fit: "FitLike", predicates: list[Predicate]) -> Section:
             )
             + "The denotation of a predicate is the probability, for each text, that it holds; its prevalence is the "
             "mean over the texts. The agreement of the head (the learned component that denotes the texts) with the "
-            "language model is measured on judgments that the head was not trained on."
+            "language model is measured on judgments that the head was not trained on; beside it stand the agreement "
+            "of two that say yes as often, at random, and Cohen's kappa, the share of the rest."
         ),
         Table(
             "predicates",

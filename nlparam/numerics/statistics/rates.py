@@ -42,6 +42,39 @@ class RateDifference(NamedTuple):
     test: str
 
 
+class Concord(NamedTuple):
+    """The `share` of equal answers of two raters, and that `by_chance`: of two who answer as often, at random.
+
+    `kappa` is Cohen's (1960), the share of what chance leaves open in which they agree: 1 for raters who always do, 0
+    by chance; `None` where both always say the same, so that chance leaves nothing open.
+    """
+
+    share: float
+    by_chance: float
+    kappa: float | None
+
+
+def concord(first: Flags, second: Flags) -> Concord:
+    """How far two raters of the same `n` things agree.
+
+    ```pycon
+    >>> concord(np.arange(100) < 3, np.arange(100) < 0)
+    Concord(share=0.97, by_chance=0.97, kappa=0.0)
+
+    ```
+
+    Raises `ValueError` for answers of different shapes, or none.
+    """
+    if first.shape != second.shape or not len(first):
+        raise ValueError(f"got {first.shape} and {second.shape} answers, expected as many of each, at least one")
+    share, one, other = float(np.mean(first == second)), float(np.mean(first)), float(np.mean(second))
+    by_chance = one * other + (1 - one) * (1 - other)
+    # Rounded: where nearly all answers are alike, the errors of floating point are all that is left.
+    return Concord(
+        share, by_chance, None if by_chance > 1 - 1e-12 else round((share - by_chance) / (1 - by_chance), 12)
+    )
+
+
 def rate(hits: int, n: int, *, confidence: float = 0.95, design_effect: float = 1.0, exact: bool = False) -> Rate:
     """A rate with Wilson's interval, or with `exact` that of Clopper and Pearson, as where a guarantee is checked.
 

@@ -6,6 +6,7 @@ import pytest
 from nlparam.evals.audit import Evaluations
 from nlparam.evals.audit.mistakes import changes, system_rates
 from nlparam.numerics.statistics.rates import (
+    concord,
     design_effect,
     difference,
     mcnemar,
@@ -18,6 +19,19 @@ from nlparam.numerics.statistics.rates import (
 
 def repeated(values, times):
     return np.repeat(np.asarray(values, dtype=bool), times)
+
+
+def test_a_rater_who_always_says_no_agrees_by_chance_alone(rng):
+    rare, never = np.arange(200) < 6, np.zeros(200, bool)
+    assert concord(rare, never) == (0.97, pytest.approx(0.97), 0.0)
+    assert concord(rare, rare).kappa == 1.0
+    assert concord(never, never) == (1.0, 1.0, None)
+    first, second = rng.random((2, 20_000)) < [[0.3], [0.6]]
+    apart = concord(first, second)
+    assert apart.share == pytest.approx(apart.by_chance, abs=0.02)
+    assert apart.kappa == pytest.approx(0.0, abs=0.03)
+    with pytest.raises(ValueError, match="expected as many of each"):
+        concord(never, never[:5])
 
 
 def test_what_is_alike_counts_once(rng):
