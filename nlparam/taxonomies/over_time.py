@@ -9,7 +9,7 @@ import numpy as np
 
 from nlparam.corpus.times import TimeSteps, grouped_steps
 from nlparam.errors import CorpusError, FitWarning
-from nlparam.numerics.statistics.prevalence import prevalence
+from nlparam.numerics.statistics.curves import curves
 
 # More steps than these make curves that are mostly noise: few texts are left for each.
 MOST_STEPS = 40
@@ -19,9 +19,15 @@ _MISSING = ("", "nan", "nat", "none", "null", "<na>")
 class SharesOverTime(NamedTuple):
     """The shares of some nodes at each time step.
 
-    **Attributes:** `nodes`, their ids; `times`, numbers or ISO dates, of the steps, which are in `unit`; `n_texts`,
-    `(n_steps,)` texts of each step; `shares`, `(n_nodes, n_steps)`, of all texts of the step those under the node, with
-    confidence intervals from `low` to `high`.
+    **Attributes:**
+
+    - `nodes`: their ids; `times`: numbers or ISO dates, of the steps, which are in `unit`; `n_texts`: `(n_steps,)`
+      texts of each step.
+    - `shares`: `(n_nodes, n_steps)`, of all texts of the step those under the node, with confidence intervals from
+      `low` to `high`.
+    - `target`: whose shares they are: "head", "judge" (corrected to what the language model would say) or "people";
+      `n_answers`: `(n_steps,)`, how many texts of each step were judged, or labelled, to correct them.
+    - `reasons`: for each node, why nothing can be said of it, and its intervals are the whole range; else empty.
     """
 
     nodes: tuple[str, ...]
@@ -31,6 +37,9 @@ class SharesOverTime(NamedTuple):
     shares: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    target: str
+    n_answers: np.ndarray
+    reasons: tuple[str, ...]
 
 
 def checked_stamps(stamps: Sequence[Any], n_texts: int, *, unit: str | None = None) -> tuple[Any, ...]:
@@ -59,27 +68,60 @@ def checked_stamps(stamps: Sequence[Any], n_texts: int, *, unit: str | None = No
 
 
 def shares_over_time(
-    members: Mapping[str, np.ndarray], stamps: Sequence[Any], *, unit: str | None = None, confidence: float = 0.95
+    members: Mapping[str, np.ndarray],
+    stamps: Sequence[Any],
+    *,
+    target: str = "head",
+    answers: Sequence[Mapping[str, np.ndarray]] = (),
+    inclusion: np.ndarray | None = None,
+    clusters: np.ndarray | None = None,
+    unit: str | None = None,
+    confidence: float = 0.95,
 ) -> SharesOverTime:
     """The shares of nodes at each time step; texts that have no time stamp do not count.
 
-    The intervals are those of `nlparam.numerics.statistics.prevalence`, one at a time: they say how far a share in
-    so few texts may be from that of the source of the texts, not whether the heads err.
+    Without answers the intervals say how far a share in so few texts may be from that of the source of the texts, not
+    whether the heads err. With answers the shares are corrected by them, step by step, with what is known of the errors
+    of the heads in all steps (`nlparam.numerics.statistics.curves`).
 
-    **Arguments:** `members`, for each node the numbers of the texts under it; `stamps` as `checked_stamps` gives them;
-    `unit`, "day", "week", "month" or "year": what dates are grouped by, by default the finest that gives at most
-    `MOST_STEPS` steps. Where there are still more steps, neighbours are put together.
+    **Arguments:**
+
+    - `members`: for each node the numbers of the texts under it; `stamps`: as `checked_stamps` gives them.
+    - `answers`: of the judge, of people, or of both in this order, the last being those of the `target`: for each node
+      `(n_texts,)`, 1 where a text is under it, 0 where not, `nan` where that is not known.
+    - `inclusion`: `(n_texts,)`, with which probability each was drawn to be judged; `clusters`: `(n_texts,)` whole
+      numbers, equal for texts that belong together.
+    - `unit`: "day", "week", "month" or "year", what dates are grouped by, by default the finest that gives at most
+      `MOST_STEPS` steps. Where there are still more steps, neighbours are put together.
     """
     texts, steps = stepped_texts(tuple(stamps), unit)
-    by_step = [texts[steps.step == step] for step in range(len(steps.times))]
-    found = np.empty((3, len(members), len(by_step)))
+    layers = [np.zeros((len(stamps), len(members)))]
     for at, rows_under in enumerate(members.values()):
-        under = np.zeros(len(stamps), dtype=bool)
-        under[rows_under] = True
-        for step, rows in enumerate(by_step):
-            found[:, at, step] = prevalence(under[rows], confidence=confidence)[:3]
-    sizes = np.asarray([len(rows) for rows in by_step])
-    return SharesOverTime(tuple(members), steps.times, steps.unit, sizes, *found)
+        layers[0][rows_under, at] = 1.0
+    layers += [np.stack([layer[node] for node in members], axis=1) for layer in answers]
+    n_steps = len(steps.times)
+    found = curves(
+        [layer[texts] for layer in layers],
+        steps.step,
+        n_steps,
+        # Which of the texts people labelled is left to chance.
+        inclusion=None if inclusion is None else [None, inclusion[texts], *(None for _ in answers[1:])],
+        clusters=None if clusters is None else clusters[texts],
+        confidence=confidence,
+    )
+    known = np.isfinite(layers[-1][texts]).any(axis=1)
+    return SharesOverTime(
+        nodes=tuple(members),
+        times=steps.times,
+        unit=steps.unit,
+        n_texts=np.bincount(steps.step, minlength=n_steps),
+        shares=found.value.T,
+        low=found.low.T,
+        high=found.high.T,
+        target=target,
+        n_answers=np.bincount(steps.step[known], minlength=n_steps) if answers else np.zeros(n_steps, int),
+        reasons=found.reasons,
+    )
 
 
 @functools.lru_cache(maxsize=2)  # a report asks for the children of one node after another

@@ -9,11 +9,14 @@ from typer.testing import CliRunner
 
 import nlparam.denotation.session
 from nlparam.cli import app
+from nlparam.denotation.labels import Labelled
 from nlparam.errors import CorpusError, FitWarning
 from nlparam.taxonomies.growing import taxonomy
 from nlparam.taxonomies.over_time import MOST_STEPS, checked_stamps
+from nlparam.taxonomies.records import Sample
 from nlparam.taxonomies.refit import refit
 from nlparam.taxonomies.result import Taxonomy
+from nlparam.taxonomies.sampling import drawn, evenly
 from nlparam.taxonomies.update import update
 from tests.fitting.page.test_report import Page
 from tests.helpers.handmade_results import make_taxonomy
@@ -146,3 +149,90 @@ def test_a_field_of_times_on_the_command_line(tmp_path, monkeypatch):
     updated = CliRunner().invoke(app, ["update", str(out), "--texts", str(path), *rest])
     assert updated.exit_code == 0, updated.output
     assert len(Taxonomy.load(out).stamps or ()) == len(texts) + 40
+
+
+def sampled(tree, said, *, n_drawn, seed=0):
+    """The tree with a sample of which the judge says `said`, by node `(n_texts,)` booleans."""
+    texts, inclusion = drawn(tree, n_drawn, np.random.default_rng(seed))
+    under = {node: np.asarray(holds, float)[texts] for node, holds in said.items()}
+    return dataclasses.replace(tree, sample=Sample(texts, inclusion, under))
+
+
+def test_the_sample_has_as_many_texts_of_each_step():
+    tree = with_stamps(make_taxonomy(n_texts=300), [2000 + (i % 3 == 0) + (i % 30 == 0) for i in range(300)])
+    assert [tree.stamps.count(year) for year in (2000.0, 2001.0, 2002.0)] == [200, 90, 10]
+    texts, inclusion = drawn(tree, 60, np.random.default_rng(0))
+    assert np.array_equal(texts, np.unique(texts))
+    steps = np.asarray(tree.stamps)[texts]
+    assert [int((steps == year).sum()) for year in (2000.0, 2001.0, 2002.0)] == [25, 25, 10]
+    np.testing.assert_allclose(inclusion, np.choose((steps - 2000).astype(int), [25 / 200, 25 / 90, 1.0]))
+    assert evenly([3, 100, 100], 20) == [3, 8, 9]
+    assert evenly([3, 4], 20) == [3, 4]
+
+
+def test_curves_are_corrected_to_what_the_judge_says():
+    """The heads say yes ever more often, the judge does not: the heads' curve rises, the corrected one holds."""
+    rng, n_texts = np.random.default_rng(5), 1200
+    tree = with_stamps(make_taxonomy(n_texts=n_texts), np.repeat(np.arange(6), n_texts // 6).tolist())
+    children = [child.id for child in tree.children()]
+    holds = rng.random(n_texts) < 0.3
+    heads = holds | (rng.random(n_texts) < np.repeat(np.linspace(0.0, 0.5, 6), n_texts // 6))
+    nodes = dict(tree.nodes)
+    for child in children:
+        nodes[child] = dataclasses.replace(nodes[child], members=np.flatnonzero(heads))
+    alone = dataclasses.replace(tree, nodes=nodes).over_time()
+    assert alone.target == "head"
+    assert alone.low[0, -1] > 0.5
+    covered = [0, 0]
+    for seed in range(40):
+        drawn_from = sampled(tree, dict.fromkeys(tree.nodes, holds), n_drawn=180, seed=seed)
+        found = dataclasses.replace(drawn_from, nodes=nodes).over_time(confidence=0.9)
+        assert found.target == "judge"
+        assert found.n_answers.tolist() == [30] * 6
+        truth = holds.reshape(6, -1).mean(axis=1)
+        covered[0] += int(((found.low[0] <= truth) & (truth <= found.high[0])).sum())
+        covered[1] += int((found.high[0] - found.low[0] < 0.4).sum())
+    assert covered[0] >= 0.87 * 240
+    assert covered[1] == 240
+
+
+def test_labels_of_people_come_after_the_judge():
+    n_texts = 600
+    tree = with_stamps(make_taxonomy(n_texts=n_texts), (np.arange(n_texts) * 3 // n_texts).tolist())
+    children = [child.id for child in tree.children()]
+    said = {node: np.isin(np.arange(n_texts), one.members) for node, one in tree.nodes.items()}
+    judged_tree = sampled(tree, said, n_drawn=300)
+    some = judged_tree.sample.texts[::2]
+    rows = [(tree.texts[i], tree.nodes[child].name, 1.0) for i in some for child in children]
+    for which, answered in ((judged_tree, "judge"), (tree, "head")):
+        assert which.over_time().target == answered
+        people = which.over_time(labels=Labelled.of(rows))
+        assert people.target == "people"
+        assert people.n_answers.sum() == len(some)
+        assert people.shares.min() > 0.9  # people say yes to everything
+        assert np.all((people.low <= people.shares) & (people.shares <= people.high))
+    with pytest.raises(CorpusError, match="got no labels for"):
+        tree.over_time(labels=Labelled.of(rows[:1]))
+    few = tree.over_time(labels=Labelled.of(rows[: 5 * len(children)]))
+    assert all("cannot be said from 5 answers" in reason for reason in few.reasons)
+    assert (few.low.min(), few.high.max()) == (0.0, 1.0)
+
+
+@pytest.mark.slow
+def test_a_tree_with_times_has_random_texts_judged_and_without_inference_none(tmp_path):
+    texts, _ = make_texts(20)
+    asked = {"goal": "the topic", "depth": 1, "children": 3, "lm": scripted(), "store": tmp_path / "store.sqlite"}
+    asked |= {"stamps": dates(len(texts)), "time_unit": "month", "options": {"n_stated": 60}}
+    alone = taxonomy(texts, inference=False, **asked)
+    assert alone.sample is None
+    assert alone.over_time().target == "head"
+    judged = taxonomy(texts, out=tmp_path / "tree", **asked)
+    assert judged.over_time().target == "judge"
+    assert len(judged.sample) >= 20
+    n_alone = alone.costs.judgments_asked + alone.costs.judgments_served
+    n_judged = judged.costs.judgments_asked + judged.costs.judgments_served
+    assert n_alone < n_judged <= 1.35 * n_alone
+    assert [judged.nodes[node].predicate for node in judged.nodes] == [alone.nodes[n].predicate for n in alone.nodes]
+    loaded = Taxonomy.load(tmp_path / "tree")
+    np.testing.assert_array_equal(loaded.over_time().shares, judged.over_time().shares)
+    assert "as the judge sees it" in judged.report()

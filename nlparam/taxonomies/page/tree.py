@@ -209,9 +209,10 @@ def _time_section(taxonomy: TreeLike) -> Section | None:
     largest = {node.id for node in sorted(divided, key=len, reverse=True)[:MAX_CHARTS]}
     blocks: list[Block] = [
         Words(
-            "The share of all texts of each time that are under a predicate, as the heads denote them. The intervals "
-            "say how far a share in so few texts may be from that of the source they come from; that a head errs is "
-            "not in them."
+            "The share of all texts of each time that are under a predicate. As the judge sees it: corrected by random "
+            "texts that the language model judged; that the language model errs itself is not in the intervals. As the "
+            "head sees it: nothing was judged for it, and the intervals only say how far a share in so few texts may "
+            "be from that of the source they come from."
         )
     ]
     for node in divided:
@@ -239,8 +240,10 @@ def _courses(taxonomy: TreeLike, node: Node) -> list[Block]:
     )
     caption = (
         f"Of all texts of each {'time' if found.unit == '1' else found.unit} the share that is under the predicate, "
-        f"with a 95% interval; the fewer texts, the wider it is ({found.n_texts.min():,} to {found.n_texts.max():,} "
-        "texts). Each panel has a scale of its own."
+        f"as the {found.target} sees it"
+        + (f" (from {found.n_answers.sum():,} texts that were judged)" if found.n_answers.any() else "")
+        + f", with a 95% interval; the fewer texts, the wider it is ({found.n_texts.min():,} to "
+        f"{found.n_texts.max():,} texts). Each panel has a scale of its own."
     )
     return quantity_blocks(view, f"time-{node.id}", view.name, caption)
 
