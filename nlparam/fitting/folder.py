@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from nlparam.fitting.inferred import Inference
 from nlparam.fitting.records import FitLike
 
+FORMAT = 2
 _WEIGHTS, _HEAD, _DATA = "weights.safetensors", "head.safetensors", "data.safetensors"
 _DENOTATIONS, _JUDGMENTS, _SAMPLE = "denotations.parquet", "judgments.parquet", "sample.parquet"
 _NGRAMS = "ngrams.json"
@@ -55,7 +57,7 @@ def pack_fit(fit: "FitLike") -> tuple[dict[str, Any], Files]:
         "settings": fit.settings,
         "costs": fit.costs.as_dict(),
         "agreement": [dataclasses.asdict(agreement) for agreement in fit.agreement],
-        "certificate": None if fit.certificate is None else dataclasses.asdict(fit.certificate),
+        "certificate": None if fit.certificate is None else _describe_certificate(fit.certificate, fit.predicates),
         "calibration": None if fit.calibration is None else fit.calibration.as_dict(),
         "stability": None if fit.stability is None else fit.stability.as_dict(),
         "following": None if fit.following is None else dataclasses.asdict(fit.following),
@@ -83,8 +85,11 @@ def fields_of_fit(
 ) -> dict[str, Any]:
     """The fields of the fit that `pack_fit` packed. `model` and `embedder` are those of `nlparam.load`."""
     kind = model_class(contents["model"]) if model is None else model
-    asked = kind if isinstance(kind, AbstractPredicateModel) else kind(**contents["fields"])
     table, arrays, settings = folder.table(_DENOTATIONS), folder.arrays(_HEAD), contents["settings"]
+    fields = dict(contents["fields"])
+    if ridge_per_text(contents):
+        fields["ridge"] *= table.num_rows
+    asked = kind if isinstance(kind, AbstractPredicateModel) else kind(**fields)
     names = [name for name in table.column_names if name.startswith("denotation_")]
     if not isinstance(embedder, AbstractEmbedder):
         embedder = SentenceTransformerEmbedder(embedder or settings["embedder"])
@@ -132,6 +137,13 @@ def describe_model(model: AbstractPredicateModel) -> dict[str, Any]:
     return {"model": f"{kind.__module__}:{kind.__qualname__}", "fields": fields}
 
 
+def ridge_per_text(contents: Mapping[str, Any]) -> bool:
+    """Whether the ridge of a model was what large weights cost for each text, as it was up to format 1: of N texts it
+    is the prior that N times as large a ridge is today."""
+    ours = contents["model"].startswith("nlparam.models.")
+    return ours and contents.get("format", FORMAT) < 2 and "ridge" in contents["fields"]
+
+
 def model_class(name: str) -> type[AbstractPredicateModel]:
     """The class of a model from the name that `describe_model` gave it. Raises `ResultFolderError` if it is not
     there."""
@@ -147,9 +159,21 @@ def model_class(name: str) -> type[AbstractPredicateModel]:
     return kind
 
 
+def _describe_certificate(certificate: Certificate, predicates: list[str]) -> dict[str, Any]:
+    worst = {
+        name: {"predicate": predicates[k], "at_least": bounds[k]}
+        for name, bounds, k in (
+            ("recall", certificate.predicate_recall, certificate.worst_recall),
+            ("precision", certificate.predicate_precision, certificate.worst_precision),
+        )
+    }
+    return dataclasses.asdict(certificate) | {"worst": worst}
+
+
 def _certificate(kept: dict[str, Any] | None) -> Certificate | None:
     if kept is None:
         return None
     values: dict[str, Any] = kept | {"target": Target(**kept["target"])}
+    values.pop("worst", None)
     values |= {name: tuple(kept[name]) for name in ("predicate_recall", "predicate_precision")}
     return Certificate(**values)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from nlparam.errors import FitWarning, ModelError, ResultFolderError
+from nlparam.results.folder import read_json
 from nlparam.runtime.progress import Progress
 
 if TYPE_CHECKING:
@@ -246,7 +247,11 @@ def kept_posterior(fit: "FitLike", folder: str | Path) -> Any:
         raise ResultFolderError(
             f"{path} cannot be read ({error}): delete it, or fit again with --posterior and --overwrite"
         ) from error
-    if of != posterior_digest(fit):
+    # A fit of an earlier format has its model in other words, which the samples were marked with.
+    if of not in (
+        posterior_digest(fit),
+        posterior_digest(fit, read_json(Path(folder) / "fit.json", again="")["fields"]),
+    ):
         warnings.warn(
             f"{path} is the posterior of another fit and is left out: sample it anew with --posterior",
             FitWarning,
@@ -256,13 +261,17 @@ def kept_posterior(fit: "FitLike", folder: str | Path) -> Any:
     return samples
 
 
-def posterior_digest(fit: "FitLike") -> str:
-    """The content address of everything that the posterior of a fit depends on."""
-    import numpy as np
+def posterior_digest(fit: "FitLike", fields: dict[str, Any] | None = None) -> str:
+    """The content address of everything that the posterior of a fit depends on.
 
+    `fields` are those of the model as its file has them, by default as they would be written today.
+    """
     from nlparam.fitting.folder import describe_model
 
-    described = [describe_model(fit.model), fit.predicates, fit.settings.get("corpus")]
+    model = describe_model(fit.model)
+    if fields is not None:
+        model["fields"] = fields | {"n_predicates": len(fit.predicates)}
+    described = [model, fit.predicates, fit.settings.get("corpus")]
     digest = hashlib.sha256(json.dumps(described, sort_keys=True, default=str).encode())
     digest.update(np.ascontiguousarray(fit.denotations, dtype=np.float32).tobytes())
     return digest.hexdigest()

@@ -10,7 +10,7 @@ import numpy as np
 from nlparam.corpus.corpus import Corpus
 from nlparam.denotation.session import accepts
 from nlparam.fitting.denote import denote
-from nlparam.fitting.folder import fields_of_fit, pack_fit
+from nlparam.fitting.folder import FORMAT, fields_of_fit, pack_fit, ridge_per_text
 from nlparam.fitting.posterior import credible_intervals, kept_posterior
 from nlparam.fitting.posterior import posterior as draw_posterior
 from nlparam.fitting.records import RESULTS as RESULTS
@@ -55,6 +55,7 @@ class Fit(FitLike, AbstractResult):
     """
 
     main = "fit.json"
+    format = FORMAT
     again = "fit again with --overwrite"
     # The identity of the judge holds its form and how much of a text it is shown.
     not_compared = AbstractResult.not_compared | {"form", "n_words"}
@@ -153,7 +154,10 @@ class Fit(FitLike, AbstractResult):
 
     @classmethod
     def compared(cls, contents: Mapping[str, Any]) -> dict[str, Any]:
-        return {"model": contents["model"], "fields": contents["fields"]} | contents["settings"]
+        fields = contents["fields"]
+        if ridge_per_text(contents):
+            fields = fields | {"ridge": f"{fields['ridge']} per text"}
+        return {"model": contents["model"], "fields": fields} | contents["settings"]
 
     def page(self, *, posterior: Any = None, people: "Inference | None" = None) -> AbstractPage:
         """Its report. `posterior` is what `posterior()` gave: the page then shows credible intervals. `people` is what
