@@ -58,7 +58,7 @@ def select(
     **Arguments:** `pool`, `(n_texts, n_candidates)` denotations; `start`, a set to begin with in addition (-1 for an
     empty slot); `n_starts`, how many starts besides; `tolerance`, the least gain a swap must bring.
     """
-    n_texts, n_candidates = pool.shape
+    n_candidates = pool.shape[1]
     model = model.specialise(pool)
     n_slots = model.n_predicates
     if n_candidates == 0:
@@ -74,11 +74,8 @@ def select(
     for subkey in jax.random.split(key, max(n_starts - 1, 0)):
         order = np.asarray(jax.random.permutation(subkey, n_candidates))[:n_slots]
         starts.append(np.concatenate([order, empty[len(order) :]]))
-    batch = max(1, _BATCH_BYTES // max(1, n_texts * n_slots * columns.dtype.itemsize))
-    ends = [
-        _descend(model, columns, available, jnp.asarray(s), data, min(batch, n_slots * padded), tolerance)
-        for s in starts
-    ]
+    batch = _batch(columns, n_slots, n_slots * padded)
+    ends = [_descend(model, columns, available, jnp.asarray(s), data, batch, tolerance) for s in starts]
     best = min(ends, key=lambda end: float(end.loss))
     chosen = np.asarray(best.chosen)
     swap_losses = np.asarray(best.swap_losses)
@@ -102,11 +99,8 @@ def slot_losses(
     columns = _padded(pool)
     empty = columns.shape[1] - 1
     others = jnp.asarray([empty if column < 0 else column for column in chosen]).at[slot].set(empty)
-    n_slots = model.n_predicates
-    batch = max(1, _BATCH_BYTES // max(1, pool.shape[0] * n_slots * columns.dtype.itemsize))
-    losses = np.array(
-        _slot_losses(model.specialise(pool), columns, others, jnp.asarray(slot), data, min(batch, empty + 1))
-    )
+    batch = _batch(columns, model.n_predicates, empty + 1)
+    losses = np.array(_slot_losses(model.specialise(pool), columns, others, jnp.asarray(slot), data, batch))
     losses[[column for number, column in enumerate(chosen) if number != slot and column >= 0]] = np.inf
     return np.append(losses[:n_candidates], losses[empty])
 
@@ -127,6 +121,12 @@ def _padded(pool):
     return jnp.pad(pool, ((0, 0), (0, -(-(n_candidates + 1) // _PAD) * _PAD - n_candidates)))
 
 
+def _batch(columns, n_slots, n_swaps):
+    """How many of `n_swaps` are evaluated side by side: a divisor, as a remainder would be compiled beside the rest."""
+    most = max(1, _BATCH_BYTES // max(1, columns.shape[0] * n_slots * columns.dtype.itemsize))
+    return max(size for size in range(1, min(most, n_swaps) + 1) if n_swaps % size == 0)
+
+
 class _State(NamedTuple):
     chosen: Int[Array, " n_slots"]
     loss: Float[Array, ""]
@@ -140,34 +140,34 @@ def _descend(model, columns, available, start, data, batch, tolerance):
     n_slots, n_columns = start.shape[0], columns.shape[1]
     slots, candidates = (grid.ravel() for grid in jnp.mgrid[:n_slots, :n_columns])
 
-    def loss_of(chosen):
-        return model.profile_loss(columns[:, chosen], data)
-
     def swapped(chosen, weights, slot, candidate):
         usable = available[candidate] & ~jnp.any((chosen == candidate) & (candidate < n_columns - 1))
         init = without_predicate(weights, slot, n_slots)
         loss = model.profile_loss(columns[:, chosen.at[slot].set(candidate)], data, init)
         return jnp.where(usable, loss, jnp.inf)
 
-    def swap_losses(chosen):
-        # One column of several differs: the weights of the others are a good place to begin.
-        weights = model.fit_weights(columns[:, chosen], data)
-        losses = jax.lax.map(lambda swap: swapped(chosen, weights, *swap), (slots, candidates), batch_size=batch)
-        return losses.reshape(n_slots, n_columns)
-
+    # The model's solver is most of what is compiled: it stands here once for the set and once for its swaps.
     def improve(state):
-        best = jnp.argmin(state.swap_losses)
-        loss = state.swap_losses.ravel()[best]
-        improved = loss < state.loss - tolerance
-        chosen = jnp.where(improved, state.chosen.at[slots[best]].set(candidates[best]), state.chosen)
+        chosen, held = state.chosen, columns[:, state.chosen]
+        # One column of several differs: the weights of the others are a good place to begin.
+        weights = model.fit_weights(held, data)
+        loss = jnp.where(state.n_swaps == 0, model.loss(weights, held, data), state.loss)
+        # The last table belongs to the set that is returned.
+        losses = jax.lax.map(lambda swap: swapped(chosen, weights, *swap), (slots, candidates), batch_size=batch)
+        best = jnp.argmin(losses)
+        improved = losses[best] < loss - tolerance
         return _State(
-            chosen,
-            jnp.where(improved, loss, state.loss),
+            jnp.where(improved, chosen.at[slots[best]].set(candidates[best]), chosen),
+            jnp.where(improved, losses[best], loss),
             state.n_swaps + improved,
-            # Evaluated again only after a swap: the last table belongs to the set that is returned.
-            jax.lax.cond(improved, swap_losses, lambda _: state.swap_losses, chosen),
+            losses.reshape(n_slots, n_columns),
             improved,
         )
 
-    begin = _State(start, loss_of(start), jnp.asarray(0), swap_losses(start), jnp.asarray(True))
+    def unfitted_loss(held):
+        return model.loss(model.init_weights(held, data), held, data)
+
+    unknown = jnp.full((), jnp.inf, jax.eval_shape(unfitted_loss, columns[:, start]).dtype)
+    table = jnp.broadcast_to(unknown, (n_slots, n_columns))
+    begin = _State(start, unknown, jnp.asarray(0), table, jnp.asarray(True))
     return jax.lax.while_loop(lambda state: state.improved, improve, begin)
