@@ -11,8 +11,9 @@ from typing import Unpack
 import numpy as np
 
 from nlparam.comparing.answers import Answers
-from nlparam.comparing.grouping import Grouped
+from nlparam.comparing.grouping import Grouped, Observations
 from nlparam.comparing.panels import PanelRows, directed_panels, random_panels
+from nlparam.comparing.people import label_matrix
 from nlparam.comparing.race import race
 from nlparam.comparing.records import Finding, Ranking, Ratings
 from nlparam.comparing.result import Comparison
@@ -56,8 +57,16 @@ def compare(
     - `ranker`: an `AbstractRanker`. Its scores choose which candidates are judged at all, and AUROC and Welch's test of
       them are reported.
     - `ratings`: whether the language model rates relevance, novelty and significance of what was tested.
-    - `adjust`: covariates by name, each in the shape of `groups`: numbers or categories.
-    - `repeats`: `"once"`, each distinct text counts once in a group; `"count"`, as often as it occurs.
+    - `adjust`: covariates by name, each in the shape of `groups`: categories, or numbers, which act along a natural
+      spline. `"length"` needs no values (`adjust=["length"]`): it is that of the texts.
+    - `clusters`: what texts belong to (their author, thread, speech), in the shape of `groups`. Texts of equal value
+      are of one split, and clusters, not texts, count as independent.
+    - `repeats`: `"once"`, each distinct text counts once in a group; `"count"`, as often as it occurs, and equal texts
+      are a cluster.
+    - `labels`: what people say of some texts, a `Labelled` or a file of it: effects are then as people see them. The
+      texts must be drawn at random, as `Comparison.to_label` does.
+    - `look`: if you look again whenever there are more texts, how often you have looked, this time included. Each look
+      is given a part of the `level`, so that all of them keep to it.
     - `options`: `CompareOptions`, or some of its fields as a mapping.
     - `confidence`, of the intervals; `level`, of the claims: the share of false ones among them (`correction="bh"`, or
       `"by"` under any dependence), or the probability of any (`"holm"`).
@@ -105,6 +114,10 @@ def _compare(setup: Setup) -> Comparison:
             f"the budget was spent ({setup.session.meter.spent}): what follows rests on what had been judged by then"
         )
     rankings = {} if scores is None else _rankings(setup, scores, entrants)
+    labels = None
+    if setup.labels is not None:
+        labels, strange = label_matrix(setup.labels, seen.corpus.distinct, candidates)
+        notes += strange + _seldom_labelled(labels, seen)
     found, columns = findings(
         answers,
         entrants,
@@ -112,7 +125,8 @@ def _compare(setup: Setup) -> Comparison:
         setup.covariates,
         rankings,
         n_examples=options.n_examples,
-        **at,
+        labels=labels,
+        **at | {"level": setup.level},
     )
     if not answers.asked.any() or not np.isfinite(answers.matrix).any():
         raise LanguageModelError(
@@ -128,7 +142,8 @@ def _compare(setup: Setup) -> Comparison:
         units=seen.units,
         judgments=answers.matrix[:, columns],
         covariates=() if setup.covariates is None else setup.covariates.names,
-        **at,
+        unadjusted=setup.unadjusted,
+        **at | {"level": setup.level},
         warnings=notes,
         settings=settings | {"date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")},
         versions=installed_versions(),
@@ -237,6 +252,19 @@ def _rankings(setup: Setup, scores: np.ndarray, entrants) -> dict[int, Ranking]:
             column, members = scores[units.text[rows], entrant.column], units.group[rows] == entrant.standing.towards
             rankings[entrant.column] = Ranking(auroc(column, members), welch_p_value(column, members))
     return rankings
+
+
+def _seldom_labelled(labels: np.ndarray, seen: Observations) -> list[str]:
+    """A warning of labels that do not count, as their texts were not drawn to be judged on the validation split."""
+    drawn = np.zeros(len(labels), dtype=bool)
+    drawn[seen.units.text[seen.units.validated]] = True
+    n_wasted = int(np.isfinite(labels[~drawn]).sum())
+    if n_wasted == 0:
+        return []
+    return [
+        f"{n_wasted} of {int(np.isfinite(labels).sum())} labels are of texts that were not drawn for testing, and were "
+        "left out: label texts that `Comparison.to_label` draws"
+    ]
 
 
 def _nothing_proposed(setup: Setup) -> str:

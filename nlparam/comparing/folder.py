@@ -43,6 +43,7 @@ def pack_comparison(comparison: ComparisonLike) -> tuple[dict[str, Any], Files]:
         "groups": [dataclasses.asdict(group) for group in comparison.groups],
         "findings": [_written(finding) for finding in comparison.findings],
         "covariates": list(comparison.covariates),
+        "unadjusted": dict(comparison.unadjusted),
         "confidence": comparison.confidence,
         "level": comparison.level,
         "correction": comparison.correction,
@@ -54,7 +55,7 @@ def pack_comparison(comparison: ComparisonLike) -> tuple[dict[str, Any], Files]:
     return contents, Files(
         tables={
             _TEXTS: pyarrow.table({"text": pyarrow.array(comparison.corpus.texts, pyarrow.string())}),
-            _UNITS: pyarrow.table({field.name: getattr(units, field.name) for field in dataclasses.fields(Units)}),
+            _UNITS: pyarrow.table({name: column for name, column in vars(units).items() if column is not None}),
             _JUDGMENTS: pyarrow.table(judgments),
         },
         texts={_PICTURES: json.dumps(dict(comparison.pictures)) if comparison.pictures else None},
@@ -74,9 +75,10 @@ def fields_of_comparison(contents: dict[str, Any], folder: Folder) -> dict[str, 
         "groups": [Group(**group) for group in contents["groups"]],
         "findings": findings,
         "corpus": corpus,
-        "units": Units(**{field.name: units[field.name].to_numpy().copy() for field in dataclasses.fields(Units)}),
+        "units": Units(**{name: units[name].to_numpy().copy() for name in units.column_names}),
         "judgments": judgments,
         "covariates": tuple(contents["covariates"]),
+        "unadjusted": contents.get("unadjusted", {}),
         "costs": Costs.from_dict(contents["costs"]),
         "pictures": folder.json(_PICTURES, otherwise={}),
     } | {
@@ -86,13 +88,14 @@ def fields_of_comparison(contents: dict[str, Any], folder: Folder) -> dict[str, 
 
 
 def _written(finding: Finding) -> dict[str, Any]:
-    return _finite(dataclasses.asdict(finding)) | {"outcome": finding.outcome.name}
+    return _finite(dataclasses.asdict(finding)) | {"outcome": finding.outcome.name, "target": finding.target}
 
 
 def _read(written: dict[str, Any]) -> Finding:
     fields = dict(written)
-    for name in ("screening", "crude", "given_covariates"):
-        fields[name] = None if written[name] is None else Estimate(**_numbers(written[name]))
+    fields.pop("target", None)
+    for name in ("screening", "crude", "given_covariates", "people", "size"):
+        fields[name] = None if written.get(name) is None else Estimate(**_numbers(written[name]))
     fields["ratings"] = None if written["ratings"] is None else Ratings(**written["ratings"])
     fields["ranking"] = None if written["ranking"] is None else Ranking(**_numbers(written["ranking"]))
     fields["outcome"] = OUTCOMES[written["outcome"]]

@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from nlparam.comparing.clusters import cluster_warnings, copy_warnings, numbered, split_clusters
+from nlparam.comparing.covariates import LENGTH
 from nlparam.comparing.records import Group, Units
 from nlparam.corpus.corpus import Corpus
 from nlparam.errors import CorpusError
+from nlparam.numerics.statistics.covariates import lengths
 
 REPEATS = ("once", "count")
 # Fewer distinct texts of a group in either split say nothing.
@@ -17,6 +20,8 @@ _LEAST = 5
 _FEW = 50
 
 Grouped = Mapping[str, Sequence[Any]] | Sequence[Sequence[Any]]
+# Covariates with their values, in the shape of the groups; of the length of the texts these need not be given.
+Adjusting = Mapping[str, Grouped | None] | Sequence[str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,8 +59,9 @@ def by_name(groups: Grouped) -> dict[str, list]:
 
 def observe(
     groups: Grouped,
-    adjust: Mapping[str, Grouped] | None,
+    adjust: Adjusting | None,
     *,
+    clusters: Grouped | None = None,
     research: float,
     n_validated: int,
     repeats: str,
@@ -63,14 +69,16 @@ def observe(
 ) -> Observations:
     """Cleans, counts and splits the texts of some groups.
 
-    Each distinct text is of one split, whichever groups it is in. Of the validation split `n_validated` observations of
-    each group are drawn at random. With `repeats="once"` each distinct text of a group is one observation; with
-    "count" each text is, which is right only if they came about independently of one another.
+    Each distinct text is of one split, whichever groups it is in; where there are clusters, each of these is. Of the
+    validation split `n_validated` observations of each group are drawn at random. With `repeats="once"` each distinct
+    text of a group is one observation (of the cluster in which it is first); with "count" each text is, and equal texts
+    are a cluster unless others are given.
 
-    **Arguments:** `adjust`, for each covariate its values, in the shape of `groups`.
+    **Arguments:** `adjust`, for each covariate its values, in the shape of `groups`; "length" needs none. `clusters`,
+    in the same shape, a value that texts which belong together have in common.
 
-    Raises `CorpusError` for a group without enough distinct texts, groups of the same texts, and covariates of another
-    shape.
+    Raises `CorpusError` for a group without enough distinct texts or clusters, groups of the same texts, and covariates
+    or clusters of another shape.
     """
     if repeats not in REPEATS:
         raise ValueError(f"got repeats={repeats!r}, expected one of {', '.join(REPEATS)}")
@@ -79,7 +87,8 @@ def observe(
     corpus = Corpus.from_texts([text for texts in named.values() for text in texts])
     sizes = [len(texts) for texts in named.values()]
     group_of = np.repeat(np.arange(len(names)), sizes)
-    columns = {name: _column(name, values, named) for name, values in (adjust or {}).items()}
+    columns = _columns(adjust or {}, named, corpus)
+    given = None if clusters is None else numbered(_column("clusters", clusters, named))
     there = np.flatnonzero(~corpus.blank)
     if n_blank := int(corpus.blank.sum()):
         warnings.append(f"{n_blank} of {len(corpus)} texts are blank and were left out")
@@ -94,23 +103,42 @@ def observe(
     present[text, group] = True
     _check(names, sizes, present, research)
     warnings += _overlap(present)
-    in_research = _split(present, research, rng)
-    units = Units(text, group, in_research[text], np.zeros(len(text), dtype=bool))
+    if given is None:
+        cluster = text if repeats == "count" and n_repeated else None
+        in_research = _split(present, research, rng)[text]
+        named_texts = {
+            name: [corpus.distinct[row] for row in np.flatnonzero(present[:, n])] for n, name in enumerate(names)
+        }
+        warnings += cluster_warnings(
+            {name: [values[i] for i in kept] for name, values in columns.items()}, adjusted=True
+        )
+        warnings += copy_warnings(named_texts, np.random.default_rng(0))
+    else:
+        codes, n_alone = given
+        _, cluster = np.unique(codes[kept], return_inverse=True)
+        members = np.zeros((int(cluster.max()) + 1, len(names)), dtype=np.int64)
+        np.add.at(members, (cluster, group), 1)
+        in_research = split_clusters(members, present.sum(axis=0), research, _LEAST, names, rng)[cluster]
+        if n_alone:
+            warnings.append(f"{n_alone} of {len(corpus)} texts have no cluster: each is taken to belong to no other")
+    units = Units(text, group, in_research, np.zeros(len(text), dtype=bool), cluster)
     described = []
     for number, name in enumerate(names):
         candidates = np.flatnonzero((group == number) & ~units.research)
         chosen = candidates if len(candidates) <= n_validated else rng.choice(candidates, n_validated, replace=False)
         units.validated[chosen] = True
-        members = present[:, number]
-        n_validation = int((members & ~in_research).sum())
+        n_research, n_validation = (
+            len(np.unique(text[(group == number) & (in_research == split)])) for split in (True, False)
+        )
         described.append(
             Group(
                 name,
                 n_texts=sizes[number],
-                n_distinct=int(members.sum()),
-                n_research=int((members & in_research).sum()),
+                n_distinct=int(present[:, number].sum()),
+                n_research=n_research,
                 n_validation=n_validation,
                 n_validated=len(chosen),
+                n_clusters=None if cluster is None else len(np.unique(cluster[chosen])),
             )
         )
         if n_validation < _FEW:
@@ -165,20 +193,36 @@ def _split(present: np.ndarray, research: float, rng: np.random.Generator) -> np
     return in_research
 
 
+def _columns(adjust: Adjusting, named: dict[str, list], corpus: Corpus) -> dict[str, list]:
+    """The values of each covariate, group by group; those of the length are found from the texts."""
+    if isinstance(adjust, str):
+        adjust = (adjust,)
+    given = adjust if isinstance(adjust, Mapping) else dict.fromkeys(adjust)
+    found = {}
+    for name, values in given.items():
+        if values is not None:
+            found[name] = _column(f"the covariate {name!r}", values, named)
+        elif name == LENGTH:
+            found[name] = lengths(corpus.texts)
+        else:
+            raise CorpusError(
+                f"the covariate {name!r} has no values, expected one for each text; only {LENGTH!r} needs none"
+            )
+    return found
+
+
 def _column(name: str, values: Grouped, named: dict[str, list]) -> list:
-    """The values of a covariate, group by group."""
+    """The values of a covariate or the clusters, group by group."""
     parts = list(values.values()) if isinstance(values, Mapping) else list(values)
     if isinstance(values, Mapping):
         if {str(key) for key in values} != set(named):
-            raise CorpusError(f"the covariate {name!r} has values for the groups {', '.join(map(str, values))}, "
+            raise CorpusError(f"{name} has values for the groups {', '.join(map(str, values))}, "
                               f"expected {', '.join(named)}")  # fmt: skip
         by_group = {str(key): part for key, part in values.items()}
         parts = [by_group[group] for group in named]
     sizes, wanted = [len(part) for part in parts], [len(texts) for texts in named.values()]
     if sizes != wanted:
-        raise CorpusError(
-            f"the covariate {name!r} has {sizes} values, expected {wanted}: one for each text of each group"
-        )
+        raise CorpusError(f"{name} has {sizes} values, expected {wanted}: one for each text of each group")
     return [value for part in parts for value in part]
 
 

@@ -54,8 +54,10 @@ SMALL = CompareOptions(n_directions=3, n_kept=6, n_first=12, n_screened=40, n_va
 STRONG = CompareOptions()
 
 
-def check_numbers(confidence: float, level: float, correction: str) -> None:
-    """Raises `ValueError` for levels outside (0, 1) and an unknown correction."""
+def check_numbers(confidence: float, level: float, correction: str, look: int | None = None) -> None:
+    """Raises `ValueError` for levels outside (0, 1), an unknown correction, and a look below 1."""
+    if look is not None and look < 1:
+        raise ValueError(f"got look={look}, expected at least 1: this one counts")
     for name, value in (("confidence", confidence), ("level", level)):
         if not 0 < value < 1:
             raise ValueError(f"got {name}={value}, expected a number between 0 and 1")

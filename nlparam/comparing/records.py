@@ -42,13 +42,17 @@ class Estimate:
 
 @dataclasses.dataclass(frozen=True)
 class Share:
-    """How often a predicate holds in one group: the mean denotation of `n_judged` texts, and a confidence interval."""
+    """How often a predicate holds in one group, with a confidence interval: the mean denotation of `n_judged` texts.
+
+    `n_labels` of them have labels of people. If any, the share is corrected: as people see it, not as the judge does.
+    """
 
     group: str
     mean: float
     low: float
     high: float
     n_judged: int
+    n_labels: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,8 +103,12 @@ class Finding:
     - `n_screened`: how many texts were judged for it there.
     - `crude`: the effect on the validation split, $V$ of D5; `None` unless it was tested.
     - `given_covariates`: the same, adjusted for the covariates; `None` without any.
-    - `p_adjusted`: the p-value (of `given_covariates` where there are covariates, else of `crude`), adjusted for the
-      number of predicates tested.
+    - `people`: the same (adjusted for the covariates, if any), corrected by labels of people; `None` without any.
+    - `p_adjusted`: the p-value of `estimate`, adjusted for the number of predicates tested.
+    - `size`: of a claim, how large the difference is, given that it was claimed. What was claimed for being large looks
+      larger than it is. The interval is at the false coverage rate. `None` unless it is claimed.
+    - `sensitivity`: of a claim as the judge sees it, how many more of the texts of one group than of the others it must
+      answer wrongly for the claim to be explained by that: the bound of the interval that is nearer to 0.
     - `shares`: for each group, how often it holds on the validation split; empty unless it was tested.
     - `ratings`: by the language model; `None` if it was not asked.
     - `ranking`: by the scores of a ranker; `None` without one.
@@ -116,7 +124,10 @@ class Finding:
     n_screened: int = 0
     crude: Estimate | None = None
     given_covariates: Estimate | None = None
+    people: Estimate | None = None
     p_adjusted: float | None = None
+    size: Estimate | None = None
+    sensitivity: float | None = None
     shares: tuple[Share, ...] = ()
     ratings: Ratings | None = None
     ranking: Ranking | None = None
@@ -135,15 +146,21 @@ class Finding:
 
     @property
     def estimate(self) -> Estimate | None:
-        """The effect that a claim rests on: adjusted for covariates where there are some."""
-        return self.crude if self.given_covariates is None else self.given_covariates
+        """The effect that a claim rests on: as people see it where they labelled, adjusted for covariates if any."""
+        return next((e for e in (self.people, self.given_covariates) if e is not None), self.crude)
+
+    @property
+    def target(self) -> str:
+        """Whose answers the estimate is about: "people" (as your labels see it) or "judge" (as the language model)."""
+        return "judge" if self.people is None else "people"
 
 
 @dataclasses.dataclass(frozen=True)
 class Group:
     """A group of texts: how many it has, how many distinct ones, and how these were split.
 
-    `n_validated` of the validation split were drawn at random to be judged.
+    `n_validated` of the validation split were drawn at random to be judged; these are of `n_clusters`, where texts
+    belong together.
     """
 
     name: str
@@ -152,6 +169,7 @@ class Group:
     n_research: int
     n_validation: int
     n_validated: int
+    n_clusters: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,13 +178,14 @@ class Units:
 
     **Attributes:** arrays of one entry per observation: `text`, its index into `Comparison.corpus.distinct`; `group`,
     its index into `Comparison.groups`; `research`, whether it is of the research split; `validated`, whether it was
-    drawn to be judged on the validation split.
+    drawn to be judged on the validation split; `cluster`, equal where texts belong together, `None` where they do not.
     """
 
     text: np.ndarray
     group: np.ndarray
     research: np.ndarray
     validated: np.ndarray
+    cluster: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.text)
@@ -191,6 +210,7 @@ class ComparisonLike:
     versions: dict[str, str]
     costs: Costs
     pictures: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    unadjusted: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     @property
     def claims(self) -> list[Finding]:

@@ -25,6 +25,8 @@ class Comparison(ComparisonLike, AbstractResult):
     - `corpus`, `units`: the texts, and which of them were used for what.
     - `judgments`: `(n_distinct, n_findings)`, the judged probabilities, `nan` where not judged; columns as `findings`.
     - `covariates`: the names of what was adjusted for.
+    - `unadjusted`: for each number among them, how far it still says which group a text is of, given the adjustment: a
+      share from 0 to 1 of what the adjustment leaves.
     - `confidence`: the level of the intervals. They hold for one predicate at a time.
     - `level`: the false discovery rate (or family-wise error rate) that claims keep to, by `correction` ("bh", "by" or
       "holm").

@@ -8,10 +8,12 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from nlparam.comparing.covariates import adjusted_for
-from nlparam.comparing.grouping import Grouped, Observations, observe
+from nlparam.comparing.covariates import adjusted_for, unadjusted
+from nlparam.comparing.grouping import Adjusting, Grouped, Observations, observe
 from nlparam.comparing.options import SMALL, STRONG, CompareOptions, check_numbers
+from nlparam.comparing.people import check_labels, digest_of_labels
 from nlparam.denotation.judge import AbstractJudge
+from nlparam.denotation.labels import Labelled
 from nlparam.denotation.session import DEFAULT_GOAL, Asking, Session, changed, chosen
 from nlparam.fitting.setup import corpus_digest
 from nlparam.language.detect import language_mismatch, language_warning
@@ -22,6 +24,7 @@ from nlparam.language.ranker import AbstractRanker, EmbeddingRanker
 from nlparam.language.ratings import Rater
 from nlparam.lm.engine import Engine
 from nlparam.numerics.statistics.covariates import Covariates
+from nlparam.numerics.statistics.prevalence import level_of_look
 from nlparam.runtime.costs import Costs
 
 GroupProposer = str | AbstractGroupProposer | Callable[[Engine], AbstractGroupProposer]
@@ -39,8 +42,11 @@ class CompareArguments(Asking, total=False):
     predicates: Iterable[str] | None
     ranker: AbstractRanker | None
     ratings: bool
-    adjust: Mapping[str, Grouped] | None
+    adjust: Adjusting | None
+    clusters: Grouped | None
     repeats: str
+    labels: Labelled | str | Path | None
+    look: int | None
     options: CompareOptions | Mapping[str, Any] | None
     confidence: float
     level: float
@@ -58,12 +64,20 @@ class Setup:
     session: Session
     seen: Observations
     covariates: Covariates | None
+    unadjusted: dict[str, float]
+    labels: Labelled | None
     proposer: AbstractGroupProposer
     judge: AbstractJudge
     ranker: AbstractRanker | None
     rater: Rater | None
     options: CompareOptions
     settings: dict[str, Any]
+
+    @property
+    def level(self) -> float:
+        """What this look at the texts may spend of the level of the claims."""
+        level, look = self.settings["level"], self.settings.get("look")
+        return level if look is None else level_of_look(level, look)
 
     def rng(self, number: int) -> np.random.Generator:
         """The random numbers of one part of the comparison, which do not depend on those of the others."""
@@ -83,8 +97,11 @@ def set_up(
     predicates: Iterable[str] | None = None,
     ranker: AbstractRanker | None = None,
     ratings: bool = True,
-    adjust: Mapping[str, Grouped] | None = None,
+    adjust: Adjusting | None = None,
+    clusters: Grouped | None = None,
     repeats: str = "once",
+    labels: Labelled | str | Path | None = None,
+    look: int | None = None,
     options: CompareOptions | Mapping[str, Any] | None = None,
     confidence: float = 0.95,
     level: float = 0.05,
@@ -101,7 +118,7 @@ def set_up(
     `check` is called with the settings before anything is computed.
     """
     goal = with_examples(goal, goal_examples)
-    check_numbers(confidence, level, correction)
+    check_numbers(confidence, level, correction, look)
     if not goal.strip():
         raise ValueError("got an empty goal, expected what the predicates are to be about, in a few words")
     if predicates is not None and proposer is not None:
@@ -112,15 +129,19 @@ def set_up(
     if listed is not None:  # who has hypotheses wants them tested
         default = dataclasses.replace(default, n_kept=len(listed))
     the_options = changed(default, options)
+    given_labels = Labelled.read(labels) if isinstance(labels, str | Path) else labels
     seen = observe(
         groups,
         adjust,
+        clusters=clusters,
         research=the_options.research,
         n_validated=the_options.n_validated,
         repeats=repeats,
         rng=np.random.default_rng([seed, 0]),
     )
-    covariates = _covariates(seen) if seen.columns else None
+    covariates, left = _covariates(seen) if seen.columns else (None, {})
+    if given_labels is not None:
+        check_labels(given_labels, seen.corpus.distinct, listed)
     seen.warnings[:0] = notes
     # What is compared need not be text: a judge of the user's own may be given references to something else.
     if judge is None and (mismatch := language_mismatch(goal, seen.corpus.distinct)) is not None:
@@ -158,16 +179,39 @@ def set_up(
             "options": dataclasses.asdict(the_options),
             "seed": seed,
         } | dict(made_from or {})
+        # A comparison without them has the settings that it had before there were any.
+        optional = {
+            "clusters": None if clusters is None else corpus_digest(seen.corpus, seen.units.cluster),
+            "labels": None if given_labels is None else digest_of_labels(given_labels),
+            "look": look,
+        }
+        settings |= {name: value for name, value in optional.items() if value is not None}
         if check is not None:
             check(settings)
-        yield Setup(session, seen, covariates, the_proposer, the_judge, ranker, rater, the_options, settings)
+        yield Setup(
+            session,
+            seen,
+            covariates,
+            left,
+            given_labels,
+            the_proposer,
+            the_judge,
+            ranker,
+            rater,
+            the_options,
+            settings,
+        )
 
 
-def _covariates(seen: Observations) -> Covariates:
-    """The covariates of what is to be tested: found out before anything is paid for."""
+def _covariates(seen: Observations) -> tuple[Covariates, dict[str, float]]:
+    """The covariates of what is to be tested, and what they still say of the groups: before anything is paid for."""
     rows = np.flatnonzero(seen.units.validated)
     columns = {name: [values[row] for row in rows] for name, values in seen.columns.items()}
-    return adjusted_for(columns, seen.units.group[rows], [group.name for group in seen.groups])
+    groups = seen.units.group[rows]
+    covariates = adjusted_for(columns, groups, [group.name for group in seen.groups])
+    left, warnings = unadjusted(covariates, columns, groups, seen.n_groups)
+    seen.warnings.extend(warnings)
+    return covariates, left
 
 
 def _listed(predicates: Iterable[str]) -> list[str]:

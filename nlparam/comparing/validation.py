@@ -8,8 +8,17 @@ from nlparam.comparing.answers import Answers, interleaved
 from nlparam.comparing.grouping import Observations
 from nlparam.comparing.race import Entrant
 from nlparam.comparing.records import OUTCOMES, Estimate, Example, Finding, Ranking, Share
+from nlparam.numerics.statistics.contrasts import Contrast, robust_contrast, robust_share
 from nlparam.numerics.statistics.covariates import Covariates
-from nlparam.numerics.statistics.effects import Effect, adjusted_contrast, contrast, correct_p_values, share
+from nlparam.numerics.statistics.effects import (
+    Effect,
+    adjusted_contrast,
+    claimed_at,
+    contrast,
+    correct_p_values,
+    share,
+    size_of_claim,
+)
 
 
 def judge_finalists(answers: Answers, entrants: list[Entrant], seen: Observations, rng: np.random.Generator) -> None:
@@ -23,6 +32,70 @@ def judge_finalists(answers: Answers, entrants: list[Entrant], seen: Observation
         answers.ask(columns, units.text[interleaved(orders)], stage="testing")
 
 
+@dataclasses.dataclass(frozen=True)
+class _Rows:
+    """What was drawn to be judged: observations, groups, and what belongs to each."""
+
+    text: np.ndarray
+    group: np.ndarray
+    n_groups: int
+    cluster: np.ndarray | None
+    covariates: Covariates | None
+
+    def effect(
+        self, values: np.ndarray, towards: int, confidence: float, *, labels: np.ndarray | None = None, adjust: bool
+    ) -> Contrast:
+        """The effect of one candidate with these answers, `(n,)`, at equal covariates if wanted."""
+        matrix = self.covariates.matrix if adjust and self.covariates is not None else None
+        if self.cluster is not None or labels is not None:
+            return robust_contrast(
+                values,
+                self.group,
+                self.n_groups,
+                towards,
+                covariates=matrix,
+                clusters=self.cluster,
+                labels=labels,
+                confidence=confidence,
+            )
+        if matrix is None:
+            return Contrast(contrast(values, self.group, self.n_groups, towards, confidence=confidence), "")
+        return Contrast(
+            adjusted_contrast(values, self.group, self.n_groups, towards, matrix, confidence=confidence), ""
+        )
+
+    def shares(self, values: np.ndarray, labels: np.ndarray | None, seen: Observations, confidence: float):
+        """How often a predicate holds in each group."""
+        for number, group in enumerate(seen.groups):
+            mine = self.group == number
+            answers, said = values[mine], None if labels is None else labels[mine]
+            cluster = None if self.cluster is None else self.cluster[mine]
+            if cluster is None and said is None:
+                figures = share(answers, confidence=confidence)
+            else:
+                figures = robust_share(answers, clusters=cluster, labels=said, confidence=confidence)
+            n_labels = 0 if said is None else int((np.isfinite(answers) & np.isfinite(said)).sum())
+            yield Share(group.name, *figures, int(np.isfinite(answers).sum()), n_labels)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Tested:
+    """A finalist with its effects: as the judge sees it, at equal covariates, and as people do."""
+
+    entrant: Entrant
+    values: np.ndarray
+    labels: np.ndarray | None
+    crude: Effect
+    given: Effect | None
+    people: Effect | None
+    reason: str
+
+    @property
+    def effect(self) -> Effect:
+        """What a claim rests on."""
+        return next(effect for effect in (self.people, self.given, self.crude) if effect is not None)
+
+
 def findings(
     answers: Answers,
     entrants: list[Entrant],
@@ -34,52 +107,94 @@ def findings(
     level: float,
     correction: str,
     n_examples: int,
+    labels: np.ndarray | None = None,
 ) -> tuple[list[Finding], list[int]]:
     """One finding for each candidate, the claims first, and for each the column of its candidate.
 
     A difference is claimed if its p-value, adjusted for the number of finalists, is at most `level`, and it points
     towards the group for which it was found on the research split. The finalists were chosen without a look at the
     validation split, so nothing else needs to be corrected for.
+
+    **Arguments:** `labels` of people, `(n_distinct, n_candidates)`, `nan` where there is none. Where there are enough
+    of them the effect is as people see it.
     """
-    rows = np.flatnonzero(seen.units.validated)
-    groups = seen.units.group[rows]
-    finalists = [entrant for entrant in entrants if entrant.outcome is None]
-    tested: list[tuple[Entrant, Effect, Effect | None]] = []
-    for entrant in finalists:
-        assert entrant.standing is not None
-        values, towards = answers.matrix[seen.units.text[rows], entrant.column], entrant.standing.towards
-        crude = contrast(values, groups, seen.n_groups, towards, confidence=confidence)
-        given = None
-        if covariates is not None:
-            given = adjusted_contrast(values, groups, seen.n_groups, towards, covariates.matrix, confidence=confidence)
-        if np.isfinite(crude.standard_error) and (given is None or np.isfinite(given.standard_error)):
-            tested.append((entrant, crude, given))
-        else:
+    drawn = np.flatnonzero(seen.units.validated)
+    cluster = None if seen.units.cluster is None else seen.units.cluster[drawn]
+    rows = _Rows(seen.units.text[drawn], seen.units.group[drawn], seen.n_groups, cluster, covariates)
+    tested: list[_Tested] = []
+    for entrant in entrants:
+        if entrant.outcome is not None:
+            continue
+        one = _tested(answers, entrant, rows, labels, confidence)
+        if one is None:
             entrant.outcome = OUTCOMES.unanswered
             entrant.reason = "too few judgments were answered on the validation split"
-    p_values = correct_p_values([(crude if given is None else given).p_value for _, crude, given in tested], correction)
+        else:
+            tested.append(one)
+    p_values = correct_p_values([one.effect.p_value for one in tested], correction)
+    cut = claimed_at(int((p_values <= level).sum()), len(tested), level, correction)
     found = {}
-    for (entrant, crude, given), p_adjusted in zip(tested, p_values.tolist(), strict=True):
+    for one, p_adjusted in zip(tested, p_values.tolist(), strict=True):
+        entrant, column = one.entrant, one.entrant.column
         assert entrant.standing is not None
         more = seen.groups[entrant.standing.towards].name
-        entrant.outcome, entrant.reason = _verdict(crude if given is None else given, p_adjusted, level, more)
-        values = answers.matrix[seen.units.text[rows], entrant.column]
-        found[entrant.column] = dataclasses.replace(
+        entrant.outcome, entrant.reason = _verdict(one, p_adjusted, level, more)
+        claimed = entrant.outcome is OUTCOMES.claimed
+        # Intervals of claims at the false coverage rate.
+        wide = 1 - (1 - confidence) * cut / level
+        found[column] = dataclasses.replace(
             _screened(entrant, answers, seen),
-            crude=Estimate(*crude),
-            given_covariates=None if given is None else Estimate(*given),
+            crude=Estimate(*one.crude),
+            given_covariates=None if one.given is None else Estimate(*one.given),
+            people=None if one.people is None else Estimate(*one.people),
+            size=_size(one, rows, cut, wide) if claimed else None,
+            sensitivity=one.effect.low if claimed and one.people is None else None,
             p_adjusted=p_adjusted,
-            shares=tuple(
-                Share(group.name, *share(members, confidence=confidence), int(np.isfinite(members).sum()))
-                for group, members in ((group, values[groups == number]) for number, group in enumerate(seen.groups))
-            ),
-            examples=_examples(answers.matrix[:, entrant.column], rows, seen, n_examples),
+            shares=tuple(rows.shares(one.values, one.labels, seen, confidence)),
+            examples=_examples(answers.matrix[:, column], drawn, seen, n_examples),
         )
     for entrant in entrants:
         finding = found.get(entrant.column) or _screened(entrant, answers, seen)
         found[entrant.column] = dataclasses.replace(finding, ranking=rankings.get(entrant.column))
     columns = sorted(found, key=lambda column: _place(found[column]))
     return [found[column] for column in columns], columns
+
+
+def _tested(
+    answers: Answers, entrant: Entrant, rows: _Rows, labels: np.ndarray | None, confidence: float
+) -> _Tested | None:
+    """The effects of a finalist; `None` if too few judgments were answered."""
+    assert entrant.standing is not None
+    values, towards = answers.matrix[rows.text, entrant.column], entrant.standing.towards
+    crude, reason = rows.effect(values, towards, confidence, adjust=False)
+    if not np.isfinite(crude.effect) or not (reason or np.isfinite(crude.standard_error)):
+        return None
+    given = people = said = None
+    if rows.covariates is not None:
+        given, reason = rows.effect(values, towards, confidence, adjust=True)
+        if not np.isfinite(given.effect):
+            return None
+    if labels is not None and np.isfinite(labels[rows.text, entrant.column]).any():
+        corrected, why = rows.effect(values, towards, confidence, labels=labels[rows.text, entrant.column], adjust=True)
+        if np.isfinite(corrected.effect):
+            people, said, reason = corrected, labels[rows.text, entrant.column], why
+        else:
+            reason = reason or f"as people see it, it {why}"
+    return _Tested(entrant, values, said, crude, given, people, reason)
+
+
+def _size(one: _Tested, rows: _Rows, cut: float, wide: float) -> Estimate:
+    """The size of a claim, not exaggerated by its having been claimed, and its interval at the false coverage rate."""
+    assert one.entrant.standing is not None
+    effect, _ = rows.effect(
+        one.values,
+        one.entrant.standing.towards,
+        wide,
+        labels=one.labels,
+        adjust=one.given is not None or one.people is not None,
+    )
+    size = size_of_claim(effect, cut)
+    return Estimate(size, effect.standard_error, min(effect.low, size), effect.high, effect.p_value)
 
 
 def _screened(entrant: Entrant, answers: Answers, seen: Observations) -> Finding:
@@ -96,13 +211,19 @@ def _screened(entrant: Entrant, answers: Answers, seen: Observations) -> Finding
     )
 
 
-def _verdict(effect: Effect, p_adjusted: float, level: float, more: str) -> tuple[OUTCOMES, str]:
+def _verdict(one: _Tested, p_adjusted: float, level: float, more: str) -> tuple[OUTCOMES, str]:
+    effect, seen_by = one.effect, "" if one.people is None else ", as people see it,"
+    if one.reason and not np.isfinite(effect.standard_error):
+        return OUTCOMES.unproven, f"whether it holds more often in {more} {one.reason}"
     found = f"{effect.effect:+.2f} ({effect.low:+.2f} to {effect.high:+.2f}), adjusted p = {p_adjusted:.2g}"
+    found = f"the difference towards {more}{seen_by} is {found}"
+    if one.reason:
+        found += f" ({one.reason})"
     if p_adjusted > level:
-        return OUTCOMES.unproven, f"the difference towards {more} is {found}: chance may explain it"
+        return OUTCOMES.unproven, f"{found}: chance may explain it"
     if effect.effect < 0:
-        return OUTCOMES.contradicted, f"the difference towards {more} is {found}: the research split showed the reverse"
-    return OUTCOMES.claimed, f"the difference towards {more} is {found}"
+        return OUTCOMES.contradicted, f"{found}: the research split showed the reverse"
+    return OUTCOMES.claimed, found
 
 
 def _examples(answers: np.ndarray, rows: np.ndarray, seen: Observations, n_examples: int) -> tuple[Example, ...]:

@@ -86,7 +86,7 @@ def contrast(
     effect = float(share @ mean)
     if total == 0.0:  # only without the imagined answers
         return Effect(effect, 0.0, effect, effect, float(effect == 0.0))
-    return _effect(effect, math.sqrt(total), total**2 / float((parts**2 / freedom).sum()), confidence)
+    return interval(effect, math.sqrt(total), total**2 / float((parts**2 / freedom).sum()), confidence)
 
 
 def contrasts(values: np.ndarray, groups: np.ndarray, n_groups: int, *, confidence: float) -> list[Effect]:
@@ -144,10 +144,11 @@ def adjusted_contrast(
     least = float(weights[:n_groups] ** 2 @ (PRIOR / 2 / ((n - 1) * n)))
     variance += max(crude.standard_error**2 - bare**2, least)
     effect = float(weights @ np.asarray(fitted.params))
-    return _effect(effect, math.sqrt(variance), float(fitted.df_resid), confidence)
+    return interval(effect, math.sqrt(variance), float(fitted.df_resid), confidence)
 
 
-def _effect(effect: float, standard_error: float, freedom: float, confidence: float) -> Effect:
+def interval(effect: float, standard_error: float, freedom: float, confidence: float) -> Effect:
+    """An effect in [-1, 1] with the interval and the p-value of Student's t."""
     half = float(scipy.stats.t.ppf((1 + confidence) / 2, freedom)) * standard_error
     p_value = 2 * float(scipy.stats.t.sf(abs(effect) / standard_error, freedom))
     return Effect(effect, standard_error, max(effect - half, -1.0), min(effect + half, 1.0), min(p_value, 1.0))
@@ -167,6 +168,49 @@ def correct_p_values(p_values: Sequence[float], correction: str) -> np.ndarray:
     from statsmodels.stats.multitest import multipletests
 
     return np.asarray(multipletests(p_values, method=CORRECTIONS[correction])[1])
+
+
+def claimed_at(n_claims: int, n_tested: int, level: float, correction: str) -> float:
+    """The p-value up to which a difference is claimed, where `n_claims` of `n_tested` are; see `correct_p_values`.
+
+    Intervals of the claims at one minus this level cover all but the share `level` of them on average (the false
+    coverage rate, Benjamini and Yekutieli 2005). Raises `ValueError` for another correction.
+    """
+    if correction not in CORRECTIONS:
+        raise ValueError(f"got correction={correction!r}, expected one of {', '.join(CORRECTIONS)}")
+    if not 0 <= n_claims <= n_tested:
+        raise ValueError(f"got {n_claims} claims of {n_tested} tested, expected between 0 and {n_tested}")
+    if n_claims == 0:
+        return level
+    if correction == "holm":
+        return level / (n_tested - n_claims + 1)
+    harmonic = sum(1 / number for number in range(1, n_tested + 1)) if correction == "by" else 1.0
+    return level * n_claims / n_tested / harmonic
+
+
+def size_of_claim(effect: Effect, cut: float) -> float:
+    """The size of a claimed effect, which is not exaggerated by having been claimed; 0 to the effect.
+
+    Only effects with a p-value up to `cut` are claimed, so the claimed ones look larger than they are. This is the size
+    of which the estimate is the median among those claimed (conditional on the claim, as Zhong and Prentice 2008, with
+    the median in place of the mode). Raises `ValueError` for an effect that is not claimed, or is below 0.
+    """
+    from scipy.optimize import brentq
+
+    if not (0 < effect.p_value + 1e-300 <= cut < 1 and effect.effect > 0):
+        raise ValueError(
+            f"got an effect of {effect.effect} with p={effect.p_value}, expected one above 0 with p up to {cut}"
+        )
+    found, least = (float(scipy.stats.norm.isf(max(p, 1e-300) / 2)) for p in (effect.p_value, cut))
+
+    def excess(size: float) -> float:
+        above: Any = scipy.stats.norm.logsf(np.asarray([found, least]) - size)
+        return float(above[0] - above[1]) - math.log(0.5)
+
+    if excess(0.0) >= 0:
+        return 0.0
+    size: Any = brentq(excess, 0.0, found + 1.0)
+    return effect.effect * min(size / found, 1.0)
 
 
 def auroc(scores: np.ndarray, members: np.ndarray) -> float:
