@@ -60,10 +60,7 @@ def show(fit: "Fit", out: Path, intervals: "Intervals | None" = None) -> None:
         ended += f" ({len(fit.predicates)} of the {fit.asked_model.n_predicates} asked for are of use)"
     print_lines(ended)
     if fit.stability is not None:
-        print_lines(
-            f"stable:  predicates of {len(fit.stability.seeds)} seeds correlate by {fit.stability.alignment:.2f} on "
-            "average, matched one to one"
-        )
+        print_lines(f"stable:  {fit.stability.sentence}")
     if fit.certificate is not None:
         print_lines(*certificate_lines(fit.certificate, fit.predicates))
     print_lines(cost_line(fit.costs), f"report:  {out / 'report.html'}")

@@ -130,7 +130,8 @@ class FitOptions(AnalysisOptions):
     )
     seeds: int | None = option(
         None,
-        "Fit from this many seeds, say how often each predicate comes back, and fit once more to those that do.",
+        "Fit to halves of the texts from this many seeds, say how often each predicate comes back, beside chance, and "
+        "fit once more to those that do.",
         min=2,
         metavar="N",
         panel=SEARCH,

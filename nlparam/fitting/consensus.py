@@ -1,4 +1,4 @@
-"""`nlparam.consensus`: fits from several seeds, what they have in common, and one fit of it."""
+"""`nlparam.consensus`: fits to halves of the texts, what they have in common, and one fit of it."""
 
 import dataclasses
 import warnings
@@ -6,15 +6,17 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
+from nlparam.corpus.corpus import Corpus
 from nlparam.denotation.session import Session, accepts, check_names
 from nlparam.errors import FitWarning, ResultFolderError
 from nlparam.fitting.driver import fit
+from nlparam.fitting.halves import Halves
 from nlparam.fitting.records import RESULTS
 from nlparam.fitting.recurrence import Recurrence, Stability
 from nlparam.fitting.result import Fit
 from nlparam.fitting.setup import FitArguments, prepared
 from nlparam.numerics.core.model import AbstractPredicateModel
-from nlparam.numerics.statistics.recurrence import alignment, recurring
+from nlparam.numerics.statistics.recurrence import recurring
 from nlparam.runtime.budget import Meter
 from nlparam.runtime.costs import Costs
 from nlparam.runtime.progress import Progress
@@ -29,25 +31,31 @@ def consensus(
     texts: Iterable[str],
     data: Any = None,
     *,
-    seeds: int | Iterable[int] = 5,
+    seeds: int | Iterable[int] = 4,
     out: str | Path | None = None,
     overwrite: bool = False,
     **asked: Unpack[FitArguments],
 ) -> Fit:
-    """Fits a model from several seeds and then once more, to the predicates that come back.
+    """Fits a model to halves of the texts and then once more, to the predicates that come back.
 
-    Candidates of the last fit are the predicates that at least half of the seeds found (by denotation, not by wording;
-    if these are fewer than the model needs, the next most frequent too); the model chooses among them by its loss. So a
-    predicate that only one lucky seed found does not enter, and none that all found is missed.
+    Each seed fits to one half of the texts, the next seed to the other half; the third and fourth seed split anew.
+    Candidates of the last fit, to all texts, are the predicates that at least half of the seeds found (by denotation
+    over all texts, not by wording; if these are fewer than the model needs, the next most frequent too); the model
+    chooses among them by its loss. So a predicate that only one lucky half found does not enter, and none that all
+    found is missed.
+
+    How alike two halves would be by chance is found by permuting the data within each half, and choosing anew among
+    the candidates that were judged there; no more is asked for that. For a model without data (`Clustering`) the
+    denotations of each candidate are permuted.
 
     **Arguments:** `seeds`, a number of seeds (0, 1, ...) or the seeds, at least two; the others are those of
-    `nlparam.fit`, of which `budget` is for all fits together. With `out`, the fit of each seed is saved in
-    `out/seeds/N`.
+    `nlparam.fit`, of which `budget` is for all fits together; texts of one cluster stay in one half. With `out`, the
+    fit of each seed is saved in `out/seeds/N`.
 
     **Returns:** the last fit, with `stability`, and with the costs of all. If the budget is spent before, the fit with
     the least loss so far.
 
-    **Raises:** `ValueError` for fewer than two seeds, and what `nlparam.fit` raises.
+    **Raises:** `ValueError` for fewer than two seeds, and what `nlparam.fit` raises, for halves of the texts too.
     """
     if "seed" in asked:
         raise ValueError(f"got seed={asked['seed']}, expected `seeds`: a number of seeds, or the seeds themselves")
@@ -57,25 +65,25 @@ def consensus(
         raise ValueError(f"got the seeds {', '.join(map(str, seeds)) or 'none'}, expected at least two different ones")
     if out is not None and not overwrite:
         _check_folder(Path(out), seeds)
-    texts = list(texts)
+    corpus = Corpus.from_texts(texts)
     progress = asked.get("progress") or Progress()
     meter = Meter(Costs(), asked.get("budget"))  # of all fits, one after another
     shared: FitArguments = {**asked, "progress": progress}
-    fits: list[Fit] = []
+    halves = Halves(model, corpus, data, clusters=asked.get("clusters"))
     with progress.task("seeds", len(seeds), unit="fits") as task:
-        for seed in seeds:
+        for number, seed in enumerate(seeds):
             if meter.spent is not None:
                 break
             folder = None if out is None else Path(out) / "seeds" / str(seed)
             of_seed: FitArguments = {**shared, "seed": seed, "budget": meter.left}
-            fits.append(fit(model, texts, data, out=folder, overwrite=overwrite, **of_seed))
-            meter.costs += fits[-1].costs
+            meter.costs += halves.fit(number, seeds, out=folder, overwrite=overwrite, asked=of_seed).costs
             task.advance()
-    stability = _stability(seeds[: len(fits)], fits)
+    fits = halves.fits
+    stability = _stability(seeds[: len(fits)], halves)
     if meter.spent is not None or len(fits) < len(seeds):
         warnings.warn(
             f"the budget is spent after {len(fits)} of {len(seeds)} seeds: this is the fit with the least loss so far, "
-            "no consensus; the same command with more goes on from here",
+            "to half of the texts, and no consensus; the same command with more goes on from here",
             FitWarning,
             stacklevel=2,
         )
@@ -84,7 +92,7 @@ def consensus(
     else:
         predicates = _candidates(stability, model.n_predicates)
         last: FitArguments = {**shared, "predicates": predicates, "seed": seeds[0], "budget": meter.left}
-        best = fit(model, texts, data, **last)
+        best = fit(model, corpus.texts, data, **last)
         meter.costs += best.costs
     best = dataclasses.replace(best, stability=_chosen(stability, best.predicates), costs=meter.costs)
     if out is not None:
@@ -107,8 +115,8 @@ def _check_folder(folder: Path, seeds: tuple[int, ...]) -> None:
         raise ResultFolderError(f"{folder} holds a fit from {of}: choose another --out, or replace it with --overwrite")
 
 
-def _stability(seeds: Sequence[int], fits: Sequence[Fit]) -> Stability:
-    matrices = [fitted.denotations for fitted in fits]
+def _stability(seeds: Sequence[int], halves: Halves) -> Stability:
+    fits, matrices = halves.fits, halves.denotations
 
     def wording(run: int, column: int) -> str:
         return fits[run].predicates[column]
@@ -124,7 +132,9 @@ def _stability(seeds: Sequence[int], fits: Sequence[Fit]) -> Stability:
         for group in recurring(matrices)
     )
     losses = tuple(fitted.loss for fitted in fits)
-    return Stability(tuple(seeds), losses, alignment(matrices) if len(fits) > 1 else 1.0, recurrences)
+    if len(fits) < 2:
+        return Stability(tuple(seeds), losses, 1.0, recurrences)
+    return Stability(tuple(seeds), losses, halves.alignment(), recurrences, halves.chance())
 
 
 def _candidates(stability: Stability, n_predicates: int) -> list[str]:

@@ -96,6 +96,20 @@ def fit(
     `ResultFolderError`; everything judged until then is in the store and is not asked again.
     """
     check_names(fit, asked)
+    fitted, _ = search_and_fit(model, texts, data, out=out, overwrite=overwrite, **asked)
+    return fitted
+
+
+def search_and_fit(
+    model: AbstractPredicateModel,
+    texts: Iterable[str],
+    data: Any = None,
+    *,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    **asked: Unpack[FitArguments],
+) -> tuple[Fit, Found]:
+    """The fit, and what its search ended with: the candidates too that were not chosen, with their answers."""
     check = None if out is None else functools.partial(Fit.check, out, overwrite=overwrite)
     with prepared(model, texts, data, check=check, **asked) as run:
         n_listed = len(getattr(run.search.proposer, "predicates", ()))
@@ -112,11 +126,11 @@ def fit(
         drawn, answers = _sample(run, pool)
     fitted = _inferred(_assemble(run, found, pool, cascaded, drawn, answers))
     for warning in _warnings(fitted, run):
-        warnings.warn(warning, FitWarning, stacklevel=2)
+        warnings.warn(warning, FitWarning, stacklevel=3)
     if out is not None:
         fitted.save(out, overwrite=overwrite)
         fitted.report(Path(out) / "report.html")
-    return fitted
+    return fitted, found
 
 
 def _by_prevalence(found: Found) -> Found:

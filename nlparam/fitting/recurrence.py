@@ -1,4 +1,4 @@
-"""How often the predicates of a fit come back when it is made again from another seed."""
+"""How often the predicates of a fit come back when it is made again, on other texts."""
 
 import dataclasses
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True)
 class Recurrence:
-    """One predicate as several seeds found it.
+    """One predicate as the fits from several seeds found it.
 
     **Attributes:** `predicate`, the wording that stands for it; `seeds`, those that found it, and `wordings`, aligned
     with them; `correlation`, the mean correlation of their denotations over the pairs of these seeds (1 for a single
@@ -23,17 +23,39 @@ class Recurrence:
 
 @dataclasses.dataclass(frozen=True)
 class Stability:
-    """What fits from several seeds have in common. Predicates are compared by denotation, not by wording.
+    """What fits to halves of the texts have in common. Predicates are compared by denotation, not by wording.
 
     **Attributes:** `seeds`, of the fits that were made; `losses`, aligned with them; `alignment`, the mean correlation
-    of predicates matched one to one over all pairs of seeds (1: all seeds found the same); `recurrences`, those that
-    come back most often first.
+    of predicates matched one to one, over pairs of disjoint halves (1: both halves found the same); `chance`, the same
+    when each half chooses among its candidates for data that were permuted, one figure for each permutation;
+    `recurrences`, those that come back most often first.
+
+    A result of an earlier version has no `chance`: its fits were to all texts, and `alignment` is over all pairs of
+    seeds. Fits to the same texts find the same on noise too.
     """
 
     seeds: tuple[int, ...]
     losses: tuple[float, ...]
     alignment: float
     recurrences: tuple[Recurrence, ...]
+    chance: tuple[float, ...] = ()
+
+    @property
+    def by_chance(self) -> float:
+        """The mean alignment on permuted data, `nan` where that is not known."""
+        return sum(self.chance) / len(self.chance) if self.chance else float("nan")
+
+    @property
+    def sentence(self) -> str:
+        """What the alignment says, and what it would be by chance."""
+        found = f"matched one to one, the predicates correlate by {self.alignment:.2f}"
+        if not self.chance:
+            return f"{found} between fits to the same texts, on which seeds agree by chance too"
+        above = sum(value >= self.alignment for value in self.chance)
+        said = f"{found} between halves of the texts; by chance it would be {self.by_chance:.2f}"
+        if above == 0:
+            return f"{said} (at most {max(self.chance):.2f} in {len(self.chance)} permutations of the data)"
+        return f"{said}, and as much in {above} of {len(self.chance)} permutations of the data: that is no stability"
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON can hold it; `from_dict` reads it."""
@@ -45,4 +67,5 @@ class Stability:
             Recurrence(**entry | {"seeds": tuple(entry["seeds"]), "wordings": tuple(entry["wordings"])})
             for entry in values["recurrences"]
         )
-        return cls(tuple(values["seeds"]), tuple(values["losses"]), values["alignment"], recurrences)
+        chance = tuple(values.get("chance") or ())
+        return cls(tuple(values["seeds"]), tuple(values["losses"]), values["alignment"], recurrences, chance)

@@ -1,6 +1,7 @@
-"""Stability over seeds: which predicates come back, by denotation, and one fit of them."""
+"""Stability over halves of the texts: which predicates come back, by denotation, and one fit of them."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ from hypothesis import strategies as st
 
 import nlparam
 from nlparam.errors import FitWarning, ResultFolderError
+from nlparam.fitting.halves import N_PERMUTED
 from nlparam.fitting.records import RESULTS
 from nlparam.fitting.recurrence import Recurrence, Stability
-from nlparam.models import Clustering
+from nlparam.models import Classification, Clustering
 from nlparam.numerics.statistics.recurrence import Column, alignment, correlate, recurring
 from nlparam.runtime.costs import Costs
 from tests.helpers.oracle import LexicalEmbedder, Oracle, topics
@@ -91,13 +93,21 @@ def test_the_consensus_has_what_all_seeds_found(corpus, tmp_path):
     stability = made.stability
     assert stability is not None
     assert stability.seeds == (3, 5, 8)
-    assert stability.alignment > 0.9
+    assert stability.alignment > 0.8
+    # With two predicates and two others to choose from, chance finds much; never all.
+    assert len(stability.chance) == N_PERMUTED
+    assert stability.by_chance < stability.alignment
+    assert f"by chance it would be {stability.by_chance:.2f}" in stability.sentence
     assert [r.seeds for r in stability.recurrences[:2]] == [(3, 5, 8)] * 2
     assert {r.predicate for r in stability.recurrences if r.in_consensus} == set(made.predicates)
     assert made.costs.calls == len(oracle.asked)
     assert nlparam.load(tmp_path / "fit").stability == stability
     for seed in (3, 5, 8):
-        assert nlparam.load(tmp_path / "fit" / "seeds" / str(seed)).settings["seed"] == seed
+        half = nlparam.load(tmp_path / "fit" / "seeds" / str(seed))
+        assert half.settings["seed"] == seed
+        assert len(half.texts) == len(corpus[0]) // 2
+    first, second = (set(nlparam.load(tmp_path / "fit" / "seeds" / str(seed)).texts) for seed in (3, 5))
+    assert not first & second
     again = consensus(corpus, oracle, seeds=[3, 5, 8], out=tmp_path / "fit", store=tmp_path / "store.sqlite")
     assert again.costs.calls == 0
     assert again.stability == stability
@@ -149,10 +159,43 @@ def test_a_folder_with_something_else_is_refused_before_anything_is_asked(corpus
     assert len(oracle.asked) == asked
 
 
+@pytest.mark.slow
+def test_on_random_labels_halves_agree_no_more_than_by_chance(corpus):
+    """Seeds over the same texts would agree: it is the texts that must differ."""
+    texts, topic, embedder = corpus
+    oracle = Oracle(texts, topic, distractors=8)
+
+    def made(labels):
+        fitted = nlparam.consensus(
+            Classification(2), texts, labels, seeds=2, lm=oracle.model(), predicates=oracle.predicates,
+            embedder=embedder, held_out=0.0, inference=False,
+        )  # fmt: skip
+        return fitted.stability
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FitWarning)
+        noise = made(np.random.default_rng(2).permutation(["a", "b"] * (len(texts) // 2)).tolist())
+        signal = made([str(one) for one in topic])
+    assert noise.alignment < max(noise.chance) + 0.05
+    assert signal.alignment > signal.by_chance + 0.2
+
+
+def test_the_sentence_of_a_stability_says_what_chance_would_give():
+    found = Stability((0, 1), (1.0, 1.0), 0.6, (), (0.2, 0.3))
+    assert "0.60 between halves of the texts; by chance it would be 0.25 (at most 0.30" in found.sentence
+    assert "in 1 of 2 permutations of the data: that is no stability" in Stability(
+        (0, 1), (1.0, 1.0), 0.25, (), (0.2, 0.3)).sentence  # fmt: skip
+    assert "between fits to the same texts" in Stability((0, 1), (1.0, 1.0), 0.6, ()).sentence
+
+
 def test_stability_survives_json():
     one = Recurrence("is about sport", (0, 2), ("is about sport", "mentions a game"), 0.8, 0.25, in_consensus=True)
-    stability = Stability((0, 1, 2), (1.5, 1.25, 1.0), 0.4, (one,))
+    stability = Stability((0, 1, 2), (1.5, 1.25, 1.0), 0.4, (one,), (0.1, 0.2))
     assert Stability.from_dict(json.loads(json.dumps(stability.as_dict()))) == stability
+    # Of an earlier version.
+    before = stability.as_dict()
+    del before["chance"]
+    assert Stability.from_dict(before).chance == ()
 
 
 def test_costs_add_up_stage_by_stage():

@@ -20,7 +20,7 @@ MAX_FOUND = 100
 
 
 def stability_section(stability: "Stability | None") -> Section | None:
-    """How often each predicate comes back when the fit is made from other seeds; `None` for a fit from one seed."""
+    """How often each predicate comes back when the fit is made to other texts; `None` for a single fit."""
     if stability is None or not stability.seeds:
         return None
     n_seeds = len(stability.seeds)
@@ -28,12 +28,16 @@ def stability_section(stability: "Stability | None") -> Section | None:
     losses = zip(stability.seeds, stability.losses, strict=False)
     return Section(
         "stability",
-        "Stability over seeds",
+        "Stability over halves of the texts" if stability.chance else "Stability over seeds",
         [
             Words(
-                f"The fit was made from {n_seeds} seeds. Predicates are compared by their denotations, not by their "
-                f"wording. Matched one to one between two seeds, they correlate by {stability.alignment:.2f} on the "
-                "mean over all pairs of seeds; 1 means that all seeds found the same."
+                f"The fit was made from {n_seeds} seeds, each to half of the texts. "
+                if stability.chance
+                else f"The fit was made from {n_seeds} seeds. "
+            ),
+            Words(
+                "Predicates are compared by their denotations over all texts, not by their wording: "
+                f"{stability.sentence}. 1 would mean that both found the same."
             ),
             Table(
                 "stability",
