@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nlparam.cli.compare_options import OF_IMAGES, CompareCommand
 from nlparam.cli.compare_results import show
@@ -52,7 +52,9 @@ def compare(
         CompareOptions(**changes)  # says what is wrong before anything is computed
         check_numbers(options.confidence, options.level, options.correction)
         settings = options.settings()
-    settings |= options.given("proposer", "form", "ratings", "repeats", "confidence", "level", "correction")
+    settings |= options.given(
+        "proposer", "form", "ratings", "repeats", "confidence", "level", "correction", "labels", "look"
+    )
     settings |= {
         "predicates": options.predicates and read_predicates(options.predicates),
         "options": changes,
@@ -75,6 +77,7 @@ def _compare_images(files: list[Path], options: CompareCommand, settings: dict[s
     with_examples, captions = bool(options.goal_example), options.captions or ()
     refuse(with_examples, "--goal-example", "captions of images are described under the goal alone")
     refuse(bool(options.adjust), "--adjust", "images have no fields to adjust for")
+    refuse(options.cluster_field is not None, "--cluster-field", "images have no fields")
     refuse(options.dry_run, "--dry-run", "images cannot be estimated: captions cost what images do")
     message = f"got {len(captions)} files for {len(files)} folders, expected one for each, in their order"
     refuse(len(captions) not in (0, len(files)), "--captions", message)
@@ -89,7 +92,8 @@ def _compare_images(files: list[Path], options: CompareCommand, settings: dict[s
 
 
 def _compare_texts(files: list[Path], options: CompareCommand, settings: dict[str, Any]) -> "Comparison | None":
-    groups, adjust = _read(files, options)
+    read = _read(files, options)
+    groups = read.groups
     import nlparam
     from nlparam.comparing.estimation import estimate_comparison
     from nlparam.fitting.setup import DEFAULT_GOAL
@@ -99,7 +103,7 @@ def _compare_texts(files: list[Path], options: CompareCommand, settings: dict[st
 
     ranker = None if options.ranker is None else EmbeddingRanker(SentenceTransformerEmbedder(options.ranker))
     goal = with_examples(options.goal or DEFAULT_GOAL, options.goal_example or ())
-    settings |= {"goal": goal, "adjust": adjust, "ranker": ranker}
+    settings |= {"goal": goal, "adjust": read.adjust, "clusters": read.clusters, "ranker": ranker, "notes": read.notes}
     if options.dry_run:
         show_estimate(estimate_comparison(groups, **settings), options)
         return None
@@ -122,22 +126,50 @@ def _check(files: list[Path], options: CompareCommand) -> None:
     refuse(needless, "--proposer", "got --predicates too, with which nothing is proposed")
 
 
-def _read(files: list[Path], options: CompareCommand) -> tuple[dict[str, list[str]], dict[str, dict[str, list]]]:
-    """The texts of each group, and the values of each covariate."""
-    from nlparam.corpus.readers import read_texts
+class _Read(NamedTuple):
+    """The texts of each group, the values of each covariate, what texts belong to, and what fields are warned of."""
 
-    fields, by = tuple(dict.fromkeys(options.adjust or ())), options.group_field
-    wanted = fields if by is None else tuple(dict.fromkeys((by, *fields)))
+    groups: dict[str, list[str]]
+    adjust: dict[str, dict[str, list] | None]
+    clusters: dict[str, list] | None
+    notes: list[str]
+
+
+def _read(files: list[Path], options: CompareCommand) -> _Read:
+    from nlparam.comparing.clusters import cluster_warnings, sounds_like_clusters
+    from nlparam.comparing.covariates import LENGTH
+    from nlparam.corpus.readers import field_names, read_texts
+
+    by, cluster = options.group_field, options.cluster_field
+    named = [field_names(file) for file in files]
+    fields = dict.fromkeys(options.adjust or ())
+    given = [field for field in fields if field != LENGTH or all(LENGTH in names for names in named)]
+    hinted = [
+        field
+        for field in named[0]
+        if cluster is None and sounds_like_clusters(field) and all(names.count(field) == 1 for names in named)
+    ]
+    wanted = tuple(dict.fromkeys(field for field in (by, cluster, *given, *hinted) if field is not None))
     tables = [read_texts(file, text_field=options.text_field, fields=wanted) for file in files]
-    names = (options.name or names_of(files)) if by is None else []
     for table in tables:
         print_warnings(table.warnings)
     # Blank and repeated texts are spoken of by the comparison, group by group.
     print_warnings(corpus_warnings([text for table in tables for text in table.texts], ["long"]))
     if by is not None:
-        return _by_field(tables[0].texts, tables[0].columns, by, fields)
-    groups = {name: table.texts for name, table in zip(names, tables, strict=True)}
-    return groups, {f: {n: t.columns[f] for n, t in zip(names, tables, strict=True)} for f in fields}
+        groups, columns = _by_field(tables[0].texts, tables[0].columns, by, wanted)
+    else:
+        names = options.name or names_of(files)
+        groups = {name: table.texts for name, table in zip(names, tables, strict=True)}
+        columns = {f: {n: t.columns[f] for n, t in zip(names, tables, strict=True)} for f in wanted}
+    # Covariates are warned of by the comparison.
+    others = {
+        field: [value for values in columns[field].values() for value in values]
+        for field in hinted
+        if field not in fields and field != by
+    }
+    adjust = {field: columns[field] if field in given else None for field in fields}
+    clusters = None if cluster is None else columns[cluster]
+    return _Read(groups, adjust, clusters, cluster_warnings(others, adjusted=False))
 
 
 def _by_field(

@@ -28,12 +28,30 @@ class CompareCommand(AnalysisOptions):
     text_field: str | None = shared.TEXT_FIELD
     adjust: list[str] | None = option(
         None,
-        "A field to adjust for, of numbers or categories; may be given several times.",
+        "A field to adjust for, of numbers or categories; may be given several times. The length of the texts is known "
+        "as 'length', unless there is a field of that name.",
         metavar="FIELD",
         panel=TESTING,
     )
+    cluster_field: str | None = option(
+        None,
+        "The field of what texts belong to (their author, thread, speech): tests count these, not texts.",
+        metavar="NAME",
+        panel=TESTING,
+    )
+    labels: Path | None = shared.LABELS
+    look: int | None = option(
+        None,
+        "If you look again whenever there are more texts: how often you have looked, this time included. Each look "
+        "gets a part of --level.",
+        metavar="N",
+        min=1,
+        panel=TESTING,
+    )
     repeats: Literal["once", "count"] = option(
-        "once", "Count a text that occurs several times in a group once, or as often as it occurs.", panel=TESTING
+        "once",
+        "Count a text that occurs several times in a group once, or as often as it occurs (as a cluster).",
+        panel=TESTING,
     )
     level: float = option(
         0.05,

@@ -40,6 +40,7 @@ def show(comparison: "Comparison", out: Path) -> None:
     kept_to = "probability of any false claim" if comparison.correction == "holm" else "false discovery rate"
     texts = ", ".join(
         f"{group.n_validated:,} of {group.n_validation:,} texts of {printable(group.name)}"
+        + ("" if group.n_clusters is None else f" ({group.n_clusters:,} clusters)")
         for group in comparison.groups
     )
     print_lines(
@@ -47,11 +48,28 @@ def show(comparison: "Comparison", out: Path) -> None:
         f"claimed: {n_claims} of {len(tested)} tested ({kept_to} {comparison.level:g}); p adjusted for their number, "
         f"intervals of {comparison.confidence:.0%}",
         f"tested:  on {texts}, not looked at before",
+        f"target:  {_target(comparison)}",
         f"others:  {_others(comparison)}",
         cost_line(comparison.costs),
     )
     if (out / "report.html").exists():
         print_lines(f"report:  {out / 'report.html'}")
+
+
+def _target(comparison: "Comparison") -> str:
+    """Whose answers the differences are about, and which errors are not in their intervals."""
+    n_people = sum(finding.target == "people" for finding in comparison.tested)
+    if n_people == len(comparison.tested) > 0:
+        return "as your labels see it"
+    if n_people:
+        return f"as your labels see it for {n_people} of {len(comparison.tested)}, else as the language model sees it"
+    weakest = min((f.sensitivity for f in comparison.claims if f.sensitivity is not None), default=None)
+    if weakest is None:
+        return "as the language model sees it"
+    return (
+        "as the language model sees it; unequal errors are not in the intervals: if it is wrong for "
+        f"{100 * weakest:.0f} more of 100 texts of one group, a claim may be due to that (--labels)"
+    )
 
 
 def _interval(finding: "Finding") -> str:

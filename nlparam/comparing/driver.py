@@ -1,5 +1,6 @@
 """`nlparam.compare`: what holds more often in one group of texts than in the others."""
 
+import contextlib
 import dataclasses
 import datetime
 import functools
@@ -20,7 +21,7 @@ from nlparam.comparing.result import Comparison
 from nlparam.comparing.setup import CompareArguments, Setup, set_up
 from nlparam.comparing.validation import findings, judge_finalists
 from nlparam.denotation.session import Session, accepts, check_names
-from nlparam.errors import FitWarning, LanguageModelError
+from nlparam.errors import FitWarning, LanguageModelError, ResultFolderError
 from nlparam.language.propose.groups import Panel
 from nlparam.numerics.statistics.effects import auroc, welch_p_value
 from nlparam.results.versions import installed_versions
@@ -81,8 +82,11 @@ def compare(
     """
     check_names(compare, asked)
     check = None if out is None else functools.partial(Comparison.check, out, overwrite=overwrite)
+    before = _earlier(Path(out)) if out is not None and overwrite else None
     with set_up(groups, check=check, **asked) as setup:
         comparison = _compare(setup)
+    if before is not None and asked.get("look") is None:
+        comparison.warnings.extend(_looked_again(comparison, before))
     for message in comparison.warnings:
         warnings.warn(message, FitWarning, stacklevel=2)
     if out is not None:
@@ -149,6 +153,25 @@ def _compare(setup: Setup) -> Comparison:
         versions=installed_versions(),
         costs=session.costs,
     )
+
+
+def _earlier(folder: Path) -> Comparison | None:
+    """The comparison that a folder holds, if it can be read."""
+    with contextlib.suppress(ResultFolderError):
+        return Comparison.load(folder)
+    return None
+
+
+def _looked_again(comparison: Comparison, before: Comparison) -> list[str]:
+    """A warning where some of the texts were compared before under the same goal, and more have come."""
+    known = set(before.corpus.distinct)
+    n_again = sum(text in known for text in comparison.corpus.distinct)
+    if n_again == 0 or before.goal != comparison.goal or n_again == len(comparison.corpus.distinct) == len(known):
+        return []
+    return [
+        f"{n_again:,} of these texts have been compared before in this folder: who looks again whenever there are more "
+        "texts makes more false claims than the level says; say how often you have looked (look=, --look)"
+    ]
 
 
 def choose_panels(setup: Setup) -> list[Panel]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nlparam.comparing.people import without_labels
 from nlparam.comparing.records import ComparisonLike, Estimate, Finding
 from nlparam.corpus.corpus import Corpus
 from nlparam.results.page.blocks import (
@@ -48,6 +49,7 @@ _CORRECTIONS = {
     "by": "Benjamini-Yekutieli (false discovery rate)",
     "holm": "Holm (family-wise error rate)",
 }
+TARGETS = {"judge": "as the language model sees it", "people": "as your labels see it"}
 _UNKNOWN = Interval(math.nan, math.nan, math.nan)
 # Findings with their numbers, from 1.
 Numbered = Sequence[tuple[int, Finding]]
@@ -139,6 +141,12 @@ def _facts(comparison: ComparisonLike) -> list[Row]:
         Row("Errors kept to", f"{comparison.level:g}, {correction}"),
         Row("Intervals", f"{comparison.confidence:.0%}, each by itself"),
         *([Row("Adjusted for", ", ".join(map(str, comparison.covariates)))] if comparison.covariates else []),
+        *(
+            [Row("Left of the covariates", ", ".join(f"{name} {left:.1%}" for name, left in left_over.items()))]
+            if (left_over := comparison.unadjusted)
+            else []
+        ),
+        Row("Target", " and ".join(TARGETS[target] for target in targets_of(comparison.tested))),
         *named_settings(comparison.settings),
         date_row(comparison.settings),
     ]
@@ -157,10 +165,37 @@ def _findings(comparison: ComparisonLike, tested: Numbered) -> list[Block]:
             "predicates tested. A predicate is proposed for the group in which it held more often on the research "
             f"split; below 0, the test says otherwise.{nothing}"
         ),
+        Words(_whose(comparison)),
     ]
     if not tested:
         return [*blocks, Words("Nothing was tested.", muted=True)]
     return [*blocks, *_effects(comparison, tested), _tested_table(comparison, tested)]
+
+
+def _whose(comparison: ComparisonLike) -> str:
+    """Whose answers the effects are about, and which errors are not in their intervals."""
+    targets, words = targets_of(comparison.tested), []
+    if "people" in targets:
+        n_labels = [sum(s.n_labels for s in f.shares) for f in comparison.tested if f.target == "people"]
+        words.append(
+            "Effects are as your labels see it where there are labels of people (for each predicate "
+            f"{min(n_labels):,} and more): its errors in each group are corrected (PPI++), and in the intervals."
+        )
+    if "judge" in targets:
+        words.append(without_labels(len(comparison.groups), comparison.confidence))
+    if any(finding.sensitivity is not None for finding in comparison.claims):
+        words.append(
+            "“Explained by errors” says for how many more texts of one group than of the others the judge must be "
+            "wrong, in percentage points, for a claim to be due to that."
+        )
+    if comparison.claims:
+        words.append(
+            "What was claimed for being large looks larger than it is: “size if claimed” allows for that, and its "
+            "interval for how many claims there are (false coverage rate)."
+        )
+    if comparison.units.cluster is not None:
+        words.append("Texts of one cluster count together: shares, intervals and tests are robust to their likeness.")
+    return " ".join(words)
 
 
 def _effects(comparison: ComparisonLike, tested: Numbered) -> list[Block]:
@@ -203,6 +238,13 @@ def _tested_table(comparison: ComparisonLike, tested: Numbered) -> Table:
         ("Effect", "number", lambda row: _points(row[1].estimate).cell("+.1f")),
         ("Adjusted p", "number", lambda row: p_value(row[1].p_adjusted)),
     ]
+    if comparison.claims:
+        columns.append(("Size if claimed", "number", lambda row: _points(row[1].size).cell("+.1f")))
+    if any(finding.sensitivity is not None for finding in comparison.claims):
+        columns.append(("Explained by errors", "number", lambda row: number(_percent(row[1].sensitivity), ".1f")))
+    if any(finding.target == "people" for finding in comparison.tested):
+        columns.append(("Seen by", "", lambda row: TARGETS[row[1].target]))
+        columns.append(("As judged", "number", lambda row: _points(row[1].judged).cell("+.1f")))
     if comparison.covariates:
         columns.insert(5, ("Not adjusted", "number", lambda row: _points(row[1].crude).cell("+.1f")))
     rated = any(finding.ratings for finding in comparison.findings)
@@ -301,6 +343,7 @@ def _given_up(comparison: ComparisonLike, findings: Numbered) -> list[Block]:
 
 
 def _splits(comparison: ComparisonLike) -> list[Block]:
+    clustered = comparison.units.cluster is not None
     table = table_of(
         "splits",
         "Texts of each group and split",
@@ -312,13 +355,23 @@ def _splits(comparison: ComparisonLike) -> list[Block]:
             ("Research split", "number", "n_research"),
             ("Validation split", "number", "n_validation"),
             ("Of these to be judged", "number", "n_validated"),
+            *([("Clusters of these", "number", "n_clusters")] if clustered else []),
         ],
     )
     words = (
         "Predicates are proposed and screened on the research split, and tested on the validation split, which has no "
-        "text in common with it."
+        f"{'cluster' if clustered else 'text'} in common with it."
     )
     return [Words(words), table]
+
+
+def targets_of(tested: Sequence[Finding]) -> list[str]:
+    """The targets of the effects, "judge" if nothing was tested."""
+    return sorted({finding.target for finding in tested}) or ["judge"]
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share
 
 
 def _points(estimate: Estimate | None, scale: float = 100.0) -> Interval:

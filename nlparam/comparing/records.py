@@ -147,7 +147,12 @@ class Finding:
     @property
     def estimate(self) -> Estimate | None:
         """The effect that a claim rests on: as people see it where they labelled, adjusted for covariates if any."""
-        return next((e for e in (self.people, self.given_covariates) if e is not None), self.crude)
+        return self.judged if self.people is None else self.people
+
+    @property
+    def judged(self) -> Estimate | None:
+        """The effect as the judge sees it, adjusted for covariates if any."""
+        return self.crude if self.given_covariates is None else self.given_covariates
 
     @property
     def target(self) -> str:

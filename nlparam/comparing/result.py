@@ -4,6 +4,8 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nlparam.comparing.folder import fields_of_comparison, pack_comparison
 from nlparam.comparing.records import ComparisonLike, Finding
 from nlparam.results.page.page import AbstractPage
@@ -44,6 +46,26 @@ class Comparison(ComparisonLike, AbstractResult):
             if finding.predicate == predicate:
                 return finding
         raise KeyError(predicate)
+
+    def to_label(self, n: int = 100, *, seed: int = 0) -> list[dict[str, str]]:
+        """Rows for people to label: `n` texts for each tested predicate, drawn at random, as many of each group.
+
+        Each row has a `text`, a `predicate`, the `group` and an empty `label`: yes or no. All predicates get the same
+        texts. The labels are for `nlparam.compare(..., labels=)`, with the other arguments as they were. Raises
+        `ValueError` for `n` below the number of groups.
+        """
+        if n < len(self.groups):
+            raise ValueError(f"got n={n}, expected at least one text for each of {len(self.groups)} groups")
+        rng, rows = np.random.default_rng(seed), []
+        for number, group in enumerate(self.groups):
+            drawn = np.unique(self.units.text[self.units.validated & (self.units.group == number)])
+            chosen = rng.choice(drawn, min(n // len(self.groups), len(drawn)), replace=False)
+            rows += [(self.corpus.distinct[text], group.name) for text in chosen.tolist()]
+        return [
+            {"text": text, "predicate": finding.predicate, "group": group, "label": ""}
+            for text, group in rows
+            for finding in self.tested
+        ]
 
     def pack(self, folder: Path) -> tuple[dict[str, Any], Files]:
         del folder
