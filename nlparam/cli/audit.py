@@ -132,10 +132,12 @@ def _show(found: "Audit", out: Path | None) -> None:
                 f"{effect.odds_ratio:.2f}",
                 f"{effect.low:.2f} to {effect.high:.2f}",
                 f"{effect.p_value:.2g}",
+                f"{effect.p_adjusted:.2g}",
             )
             for effect in found.effects
         ]
-        print_table(("mistakes", "covariate", "", "odds ratio", "95% interval", "p"), rows, numbers=(3, 5))
+        headings = ("mistakes", "covariate", "", "odds ratio", "95% interval", "p", "p (Holm)")
+        print_table(headings, rows, numbers=(3, 5, 6))
     if found.comparison is not None:
         print_lines("", f"What tells the {found.side} apart, tested on outputs that were not looked at before:")
         rows = [

@@ -1,14 +1,14 @@
 """`audit`: the mistakes of an evaluator, what they go with, and predicates of the outputs that fool it."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nlparam.errors import CorpusError
-from nlparam.evals.audit.covariates import CovariateEffect, covariate_effects
+from nlparam.evals.audit.covariates import CovariateEffect, adjustments, covariate_effects
 from nlparam.evals.audit.mistakes import Change, SystemRates, changes, system_rates
 from nlparam.evals.audit.page import describe_audit
 from nlparam.evals.audit.records import Evaluations
@@ -158,7 +158,8 @@ def audit(
     The rates of its mistakes, per system, and how they differ between systems; what covariates do to the odds of a
     mistake; and what holds more often for the outputs that fool it: predicates proposed on one half of its mistakes
     (and of what it got right on outputs of the same kind), tested on the other half, with p-values adjusted for how
-    many were tested.
+    many were tested. Predicates are compared among outputs of the same system, and of the same task where tasks have
+    outputs enough: the style of a system that is accepted more often need not be what fools.
 
     **Arguments:**
 
@@ -167,7 +168,7 @@ def audit(
       `"false negatives"`, right outputs that were rejected against those that were accepted.
     - `predicates`: hypotheses of your own, or `False` for none at all, which needs no language model.
     - `computed`: whether words, phrases and patterns (length, digits, hedges, ...) are candidates too, at no cost.
-    - `adjust`: whether the effects of predicates are adjusted for the covariates, of which there must be some.
+    - `adjust`: whether the effects of predicates are adjusted for the covariates too, of which there must be some.
     - `confidence`, of the intervals; `seed`.
     - `out`, `overwrite`: a folder for `audit.json`, its report, and the comparison with its own. What needs no language
       model is written before one is asked. A folder that holds another audit is left alone without `overwrite`.
@@ -196,6 +197,11 @@ def audit(
     if predicates is False:
         return found
     options = {"goal": GOAL, "level": LEVEL, **options}
+    among = ~evaluations.correct if side == "false positives" else evaluations.correct
+    mistaken = evaluations.false_positive if side == "false positives" else evaluations.false_negative
+    columns, notes = adjustments(evaluations, mistaken, among)
+    if adjust:
+        columns |= evaluations.covariates
     if predicates is not True:
         options["predicates"] = list(predicates)
     elif computed:
@@ -203,11 +209,13 @@ def audit(
     if out is not None:
         options |= {"out": Path(out) / PREDICATES, "overwrite": overwrite}
     try:
-        comparison = _compare(evaluations, side, adjust=adjust, confidence=confidence, seed=seed, **options)
+        sides = dict(zip(SIDES[side], (np.flatnonzero(mistaken), np.flatnonzero(among & ~mistaken)), strict=True))
+        comparison = _compare(evaluations, sides, columns, confidence=confidence, seed=seed, **options)
     except CorpusError as error:
         found = dataclasses.replace(found, notes=[*found.notes, f"no predicates were sought: {error}"])
     else:
-        found = dataclasses.replace(found, comparison=comparison, notes=[*found.notes, *comparison.warnings])
+        notes = [*found.notes, *notes, *comparison.warnings]
+        found = dataclasses.replace(found, comparison=comparison, notes=notes)
     found = dataclasses.replace(found, complete=True)
     if out is not None:
         _save(found, Path(out))
@@ -227,9 +235,8 @@ def _measure(evaluations: Evaluations, baseline: str | None, side: str, confiden
     pairs = np.unique(np.stack([evaluations.by_system, evaluations.by_task], axis=1), axis=0)
     if len(pairs) < len(evaluations):
         notes.append(
-            f"{len(evaluations) - len(pairs)} evaluations repeat a task for the same system: the rates and their "
-            "changes count them for less where they are alike"
-            + (", the effects of covariates take them for independent" if evaluations.covariates else "")
+            f"{len(evaluations) - len(pairs)} evaluations repeat a task for the same system: they count for less where "
+            "they are alike"
         )
     for found in rates:
         for name, measured in (("wrong", found.false_positives), ("right", found.false_negatives)):
@@ -253,18 +260,19 @@ def _measure(evaluations: Evaluations, baseline: str | None, side: str, confiden
     )
 
 
-def _compare(evaluations: Evaluations, side: str, *, adjust: bool, **options: Any) -> "Comparison":
+def _compare(
+    evaluations: Evaluations, sides: dict[str, np.ndarray], columns: Mapping[str, Sequence[Any]], **options: Any
+) -> "Comparison":
     from nlparam.comparing.driver import compare
 
-    among = ~evaluations.correct if side == "false positives" else evaluations.correct
-    mistaken = evaluations.false_positive if side == "false positives" else evaluations.false_negative
-    rows = dict(zip(SIDES[side], (np.flatnonzero(mistaken), np.flatnonzero(among & ~mistaken)), strict=True))
+    def grouped(values: Sequence[Any]) -> dict[str, list]:
+        return {name: [values[row] for row in rows.tolist()] for name, rows in sides.items()}
 
-    def grouped(values) -> dict[str, list]:
-        return {name: [values[row] for row in chosen.tolist()] for name, chosen in rows.items()}
-
-    if adjust and evaluations.covariates:
-        options["adjust"] = {name: grouped(values) for name, values in evaluations.covariates.items()}
+    if columns:
+        options["adjust"] = {name: grouped(values) for name, values in columns.items()}
+    compared = np.concatenate(list(sides.values()))
+    if len(np.unique(evaluations.by_task[compared])) < len(compared):
+        options = {"clusters": grouped(evaluations.task), **options}
     return compare(grouped(evaluations.output), **options)
 
 

@@ -160,8 +160,10 @@ def _covariates(effects: list[Mapping[str, Any]], confidence: str) -> list[Block
                 ("Mistakes", "choice", "kind"),
                 ("Odds ratio", "number", lambda one: Interval.read(one, "odds_ratio").cell(".2f")),
                 ("p", "number", lambda one: p_value(one["p_value"])),
+                ("p (Holm)", "number", lambda one: p_value(one.get("p_adjusted"))),
                 ("Evaluations", "number", "n"),
             ],
+            note="The p-values by Holm are adjusted for all odds ratios of this audit.",
         ),
     ]
 
@@ -180,7 +182,7 @@ def _predicates(contents: Mapping[str, Any]) -> list[Block]:
         Words(
             "An effect is by how much more often a predicate holds among the mistakes than among the evaluations of "
             "such outputs that are right, in percentage points. It is measured on outputs that no predicate was "
-            "proposed from, and p-values are adjusted for how many were tested."
+            f"proposed from{_adjusted(contents)}, and p-values are adjusted for how many were tested."
         ),
         *interval_chart(
             "predicates",
@@ -211,6 +213,11 @@ def _predicates(contents: Mapping[str, Any]) -> list[Block]:
         ),
         *([Link("The outputs behind each predicate, and what was given up", report)] if report else []),
     ]
+
+
+def _adjusted(contents: Mapping[str, Any]) -> str:
+    names = contents["settings"].get("adjust") or []
+    return f", adjusted for {', '.join(names)}" if names else ""
 
 
 def _share(finding: Mapping[str, Any], side: str) -> Cell:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from nlparam.cli import app
 from nlparam.errors import CorpusError, LanguageModelError, ResultFolderError
 from nlparam.evals.audit import Evaluations, audit, read_evaluations
-from nlparam.evals.audit.covariates import covariate_effects
+from nlparam.evals.audit.covariates import adjustments, covariate_effects
 from nlparam.evals.audit.mistakes import changes, system_rates
 from nlparam.lm.scripted import ScriptedModel
 from tests.helpers.cli_corpus import said
@@ -88,6 +88,62 @@ def test_covariates_move_the_odds():
     assert found["false positives", "effort"].p_value > 0.01
     assert found["false positives", "effort"].value in ("low (against high)", "high (against low)")
     assert notes == []
+
+
+@pytest.mark.slow
+def test_of_many_covariates_that_matter_to_nobody_none_is_held_against_anybody(rng):
+    single, adjusted = [], []
+    for seed in range(40):
+        effects, _ = covariate_effects(
+            made(300, seed=seed, **{f"x{k}": rng.normal(size=300).tolist() for k in range(6)})
+        )
+        assert len(effects) == 12
+        single.append(min(effect.p_value for effect in effects) <= 0.05)
+        adjusted.append(min(effect.p_adjusted for effect in effects) <= 0.05)
+    assert np.mean(single) > 0.25
+    assert np.mean(adjusted) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 40)
+
+
+@pytest.mark.slow
+def test_outputs_of_a_task_that_are_alike_are_little_evidence_of_a_covariate():
+    claimed = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        task = np.repeat(np.arange(40), 8)
+        evaluations = Evaluations(
+            task=[str(t) for t in task],
+            output=[""] * 320,
+            verdict=rng.random(320) < rng.beta(0.5, 0.5, 40)[task],
+            correct=rng.random(320) < 0.5,
+            covariates={"length of the task": rng.normal(size=40)[task].tolist()},
+        )
+        effects, _ = covariate_effects(evaluations)
+        claimed += [effect.p_value <= 0.05 for effect in effects]
+    # As if they were independent, about half of these would be claimed.
+    assert np.mean(claimed) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 80)
+
+
+def test_what_predicates_are_adjusted_for():
+    among = np.ones(120, dtype=bool)
+    mistaken = np.arange(120) % 2 == 0
+
+    def given(tasks, systems):
+        return Evaluations([str(t) for t in tasks], ["o"] * 120, mistaken, np.arange(120) % 4 < 2, systems)
+
+    two, several = ["a", "b"] * 60, np.repeat(np.arange(12), 10)
+    columns, notes = adjustments(given(range(120), two), mistaken, among)
+    assert (list(columns), notes) == (["system"], [])
+    columns, notes = adjustments(given(several, ["a"] * 60 + ["b"] * 60), mistaken, among)
+    assert list(columns) == ["system", "mistakes of the task", "share of b in the task"]
+    assert set(columns["mistakes of the task"]) == {0.5}
+    assert notes == []
+    # Mistakes and others are of different tasks: within tasks there is nothing to compare.
+    columns, notes = adjustments(given(2 * (np.arange(120) // 4) + np.arange(120) % 2, ["a"] * 120), mistaken, among)
+    assert columns == {}
+    assert notes[0].startswith("0% of the outputs compared are of tasks with mistakes and without")
+    columns, notes = adjustments(given(range(120), [f"s{i % 12}" for i in range(120)]), mistaken, among)
+    assert columns == {}
+    assert "12 systems are too many" in notes[0]
 
 
 def test_covariates_that_cannot_be_estimated_are_said():
@@ -258,6 +314,38 @@ def test_what_fools_is_found_on_one_half_and_tested_on_the_other(fooled, tmp_pat
     audit(fooled, predicates=False, out=tmp_path / "audit", overwrite=True)
     assert json.loads(file.read_text())["predicates"] == []
     assert not (tmp_path / "audit" / "fit.json").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("by", ["system", "task"])
+def test_the_style_of_what_is_accepted_more_often_is_not_what_fools(by):
+    """One half of the systems, or of the tasks, is accepted oftener and sounds sure; politeness fools in either."""
+    rng = np.random.default_rng(3)
+    task = np.arange(600) % 60
+    liked = np.arange(600) // 60 % 2 == 0 if by == "system" else task % 2 == 0
+    sure, polite = rng.random(600) < np.where(liked, 0.85, 0.15), rng.random(600) < 0.5
+    outputs = [
+        " ".join(["it is a fact"] * bool(s) + ["so to say, please"] * bool(p) + [f"output {i}"])
+        for i, (s, p) in enumerate(zip(sure, polite, strict=True))
+    ]
+    correct = rng.random(600) < 0.1
+    verdict = rng.random(600) < np.where(correct, 0.8, 0.15 + 0.4 * liked + 0.3 * polite)
+    system = np.where(liked, "a", "b").tolist() if by == "system" else []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = audit(
+            Evaluations([f"t{t}" for t in task], outputs, verdict, correct, system),
+            lm=ScriptedModel(answer),
+            predicates=["sounds sure", "is polite"],
+            **OPTIONS | {"options": {"n_validated": 400}},
+        )
+    assert found.comparison is not None
+    assert "mistakes of the task" in found.comparison.covariates
+    by_name = {finding.predicate: finding for finding in found.comparison.findings}
+    crude = by_name["sounds sure"].crude
+    assert crude is not None
+    assert crude.p_value < 1e-4
+    assert [finding.predicate for finding in found.fooling] == ["is polite"]
 
 
 @pytest.mark.slow
