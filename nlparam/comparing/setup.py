@@ -24,7 +24,7 @@ from nlparam.language.ranker import AbstractRanker, EmbeddingRanker
 from nlparam.language.ratings import Rater
 from nlparam.lm.engine import Engine
 from nlparam.numerics.statistics.covariates import Covariates
-from nlparam.numerics.statistics.prevalence import level_of_look
+from nlparam.numerics.statistics.selection import look_level
 from nlparam.runtime.costs import Costs
 
 GroupProposer = str | AbstractGroupProposer | Callable[[Engine], AbstractGroupProposer]
@@ -77,7 +77,7 @@ class Setup:
     def level(self) -> float:
         """What this look at the texts may spend of the level of the claims."""
         level, look = self.settings["level"], self.settings.get("look")
-        return level if look is None else level_of_look(level, look)
+        return level if look is None else look_level(look, level=level)
 
     def rng(self, number: int) -> np.random.Generator:
         """The random numbers of one part of the comparison, which do not depend on those of the others."""

@@ -19,6 +19,7 @@ from nlparam.numerics.statistics.effects import (
     share,
     size_of_claim,
 )
+from nlparam.numerics.statistics.sensitivity import nearest_to_zero
 
 
 def judge_finalists(answers: Answers, entrants: list[Entrant], seen: Observations, rng: np.random.Generator) -> None:
@@ -148,7 +149,7 @@ def findings(
             given_covariates=None if one.given is None else Estimate(*one.given),
             people=None if one.people is None else Estimate(*one.people),
             size=_size(one, rows, cut, wide) if claimed else None,
-            sensitivity=one.effect.low if claimed and one.people is None else None,
+            sensitivity=nearest_to_zero(one.effect.low, one.effect.high) if claimed and one.people is None else None,
             p_adjusted=p_adjusted,
             shares=tuple(rows.shares(one.values, one.labels, seen, confidence)),
             examples=_examples(answers.matrix[:, column], drawn, seen, n_examples),
