@@ -16,6 +16,12 @@ K = option(..., "The number of predicates.", "--k", metavar="K", min=1)
 LABEL_FIELD = option("label", "The field of the label of each text.", metavar="NAME", panel=TEXTS)
 RIDGE = option(1.0, "The precision of the prior of the weights; it keeps them finite.", metavar="X", min=0.0)
 INTERCEPT = option(True, "Whether there is a base value without any predicate.", "--intercept/--no-intercept")
+CONTROL = option(
+    None,
+    "A field to allow for beside the predicates, of numbers or categories, or `length` (of the texts); may be given "
+    "several times.",
+    metavar="FIELD",
+)
 POSTERIOR = option(None, "Sample the weights too, exactly (nuts) or fast (svi), and show credible intervals.")
 
 
@@ -63,6 +69,7 @@ def classification(
     options: FitOptions,
     k: int = K,
     label_field: str = LABEL_FIELD,
+    control: list[str] | None = CONTROL,
     ridge: float = RIDGE,
     intercept: bool = INTERCEPT,
     posterior: Literal["nuts", "svi"] | None = POSTERIOR,
@@ -82,7 +89,7 @@ def classification(
             )
         return Classification(n_predicates=k, n_classes=n_classes, ridge=ridge, intercept=intercept)
 
-    run(model, options, field=label_field, posterior=posterior)
+    run(model, options, field=label_field, controls=control or (), posterior=posterior)
 
 
 @app.command()
@@ -91,6 +98,7 @@ def regression(
     options: FitOptions,
     k: int = K,
     label_field: str = LABEL_FIELD,
+    control: list[str] | None = CONTROL,
     ridge: float = RIDGE,
     intercept: bool = INTERCEPT,
     posterior: Literal["nuts", "svi"] | None = POSTERIOR,
@@ -102,7 +110,7 @@ def regression(
 
         return Regression(n_predicates=k, ridge=ridge, intercept=intercept)
 
-    run(model, options, field=label_field, posterior=posterior)
+    run(model, options, field=label_field, controls=control or (), posterior=posterior)
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """What all commands of `nlparam fit` do: read, check, fit, save, and print."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ def run(
     options: FitOptions,
     *,
     field: str | None = None,
+    controls: Sequence[str] = (),
     against: Path | None = None,
     posterior: str | None = None,
 ) -> None:
@@ -32,7 +33,7 @@ def run(
 
     **Arguments:** `make_model` is called once with the data of the model, after the options have been checked; a
     `ValueError` of it becomes a usage error. The data are what `field` says of each text or, if `against` is given,
-    which of the two files each text is from.
+    which of the two files each text is from; beside them the fields `controls`, which the model allows for.
     """
     # The field of texts may be that of the other file.
     check_source(options.texts, options.dataset, None if against else options.text_field, name="--texts")
@@ -40,7 +41,7 @@ def run(
     refuse(needless, "--proposer", "got --predicates too, with which nothing is proposed")
     refuse(not options.inference and options.inference_texts is not None, "--inference-texts", "got --no-inference too")
     field = field if against is None else None
-    texts, data, clusters = _read(options, field, against)
+    texts, data, clusters, controlled = _read(options, field, controls, against)
     changes = options.changes("max_judgments", n_rounds="rounds") | _n_judged(options.n_judged)
     with starting() as progress:
         import nlparam
@@ -52,6 +53,9 @@ def run(
         nlparam.SearchOptions(**changes)  # says what is wrong before anything is computed
         cascade = _cascade(options)
         running = options.settings()
+        model.prepare(data, len(texts))
+    if controlled:
+        data = {"target": data, "controls": controlled}
         model.prepare(data, len(texts))
     settings: dict[str, Any] = running | options.given(
         "proposer", "form", "calibration", "representation", "executable", "held_out"
@@ -87,9 +91,15 @@ def run(
         show(fitted, options.out, intervals)
 
 
-def _read(options: FitOptions, field: str | None, against: Path | None) -> tuple[list[str], list | None, list | None]:
-    """The texts, of each the value of `field` or the name of the file that it is from, and its cluster."""
-    fields = list(dict.fromkeys(name for name in (field, options.cluster_field) if name is not None))
+def _read(
+    options: FitOptions, field: str | None, controls: Sequence[str], against: Path | None
+) -> tuple[list[str], list | None, list | None, dict[str, list]]:
+    """The texts, of each the value of `field` or the name of the file that it is from, its cluster, its controls."""
+    from nlparam.comparing.covariates import LENGTH
+    from nlparam.numerics.statistics.covariates import lengths
+
+    named = (field, options.cluster_field, *(name for name in controls if name != LENGTH))
+    fields = list(dict.fromkeys(name for name in named if name is not None))
     table = read_source(options.texts, options.dataset, text_field=options.text_field, fields=fields)
     texts, data, messages = table.texts, None if field is None else table.columns[field], list(table.warnings)
     clusters = None if options.cluster_field is None else table.columns[options.cluster_field]
@@ -101,7 +111,8 @@ def _read(options: FitOptions, field: str | None, against: Path | None) -> tuple
         clusters = None if clusters is None else [*clusters, *other.columns[shared[0]]]
         messages += other.warnings
     print_warnings([*messages, *(corpus_warnings(texts) if options.dataset is None else ())])
-    return texts, data, clusters
+    controlled = {name: lengths(texts) if name == LENGTH else table.columns[name] for name in controls}
+    return texts, data, clusters, controlled
 
 
 def _n_judged(given: str | None) -> dict[str, Any]:

@@ -74,6 +74,25 @@ def test_classification_names_its_classes(tmp_path, ask):
 
 
 @pytest.mark.slow
+def test_controls_are_allowed_for_and_are_no_predicates(tmp_path, ask):
+    out, texts = tmp_path / "out", write_labelled(tmp_path)
+    arguments = ["--texts", texts, "--label-field", "score", "--out", out]
+    result = ask("regression", *arguments, "--control", "length")
+    assert result.exit_code == 0, result.output
+    assert set(table(result)) == {"is about sport", "is about money"}
+    loaded = nlparam.load(out)
+    assert loaded.coords["control"] == ["length"]
+    assert loaded.weights.controls.shape == (1,)
+    _, labels = predict(ask, out, texts)
+    assert len(labels) == 16
+    wrong = ask("regression", *arguments, "--control", "date")
+    assert wrong.exit_code == 1
+    assert "the covariate 'date' has 12 different values in 16 texts" in said(wrong)
+    assert "the field 'score'" not in said(wrong)
+    assert "'year'" in said(ask("classification", *arguments, "--control", "year"))
+
+
+@pytest.mark.slow
 def test_difference_of_two_files_is_counted_towards_the_first(tmp_path, ask):
     sport, money = write_texts(tmp_path, SPORT, name="sport.jsonl"), write_texts(tmp_path, MONEY, name="money.jsonl")
     # By the order of their names the second would be sport.
