@@ -99,6 +99,29 @@ def test_shuffled_clusters_keep_to_the_level(n, n_each):
     assert np.mean(np.asarray(p_values) <= 0.5) == pytest.approx(0.5, abs=0.15)
 
 
+def unequal(rng, n_tasks, means, shared):
+    """Outputs of two groups, so many of a task as chance gives, that are alike in a task, and more so in a cell."""
+    sizes = [np.minimum(1 + rng.negative_binomial(0.7, 0.7 / (0.7 + mean), n_tasks), 60) for mean in means]
+    tasks = np.concatenate([np.repeat(np.arange(n_tasks), size) for size in sizes])
+    second = np.repeat([False, True], [size.sum() for size in sizes])
+    cells = tasks + n_tasks * second
+    logits = shared * rng.normal(size=n_tasks)[tasks] + 1.5 * rng.normal(size=2 * n_tasks)[cells] - 0.8
+    return rng.random(len(tasks)) < 1 / (1 + np.exp(-logits)), second, tasks if shared else cells
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("means", [(4, 4), (2, 10)])
+@pytest.mark.parametrize("test", [shuffled_p_value, swapped_p_value])
+def test_clusters_of_unequal_sizes_keep_the_level(test, means):
+    p_values, as_if_single = [], []
+    for seed in range(200):
+        given = unequal(np.random.default_rng(seed), 30, means, test is swapped_p_value)
+        p_values.append(test(*given, seed=seed))
+        as_if_single.append(stratified_p_value(given[0], given[1], given[2] * (test is swapped_p_value)))
+    assert 0.005 <= np.mean(np.asarray(p_values) <= 0.05) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200)
+    assert np.mean(np.asarray(as_if_single) <= 0.05) > 0.15
+
+
 def test_shuffled_clusters_find_a_difference(rng):
     clusters = np.repeat(np.arange(60), 6)
     second = clusters >= 30
