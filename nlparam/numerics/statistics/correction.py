@@ -61,7 +61,7 @@ class Levels(NamedTuple):
 
 
 def corrected_means(
-    layers: Sequence[Float[np.ndarray, "n_texts n_predicates"]],
+    layers: Sequence[Float[np.ndarray, "n_texts n_predicates"]] | Float[np.ndarray, "n_layers n_texts n_predicates"],
     *,
     inclusion: Sequence[np.ndarray] | None = None,
     clusters: np.ndarray | None = None,
@@ -93,7 +93,8 @@ def corrected_means(
     if not (np.isfinite(prior) and prior >= 0):
         raise ValueError(f"got prior={prior}, expected a number of answers, at least 0")
     columns = [_share(stack[:, :, k], chances, codes, confidence, prior) for k in range(stack.shape[2])]
-    return Corrected(*(np.asarray(part) for part in zip(*columns, strict=True))) if columns else _no_predicates()
+    value, error, low, high, n_answers, weight = np.asarray(columns, np.float64).reshape(-1, 6).T
+    return Corrected(value, error, low, high, n_answers.astype(int), weight)
 
 
 def _share(answers, chances, codes, confidence, prior) -> tuple[float, float, float, float, int, float]:
@@ -260,7 +261,7 @@ def clustered_sums(influence: np.ndarray, levels: Levels, codes: np.ndarray | No
     return sums * np.sqrt(n_clusters / (n_clusters - 1)), float(n_clusters - 1)
 
 
-def checked_layers(layers: Sequence[np.ndarray]) -> Float[np.ndarray, "n_layers n_texts n_predicates"]:
+def checked_layers(layers: Sequence[np.ndarray] | np.ndarray) -> Float[np.ndarray, "n_layers n_texts n_predicates"]:
     """The layers as one array. Raises `ValueError` if they are none, or do not have one shape."""
     arrays = [np.asarray(layer, dtype=np.float64) for layer in layers]
     shapes = [array.shape for array in arrays]
@@ -289,7 +290,3 @@ def checked_design(
     if np.shape(clusters) != (n_texts,):
         raise ValueError(f"got clusters of shape {np.shape(clusters)}, expected one value per text, ({n_texts},)")
     return chances, np.unique(clusters, return_inverse=True)[1].reshape(-1)
-
-
-def _no_predicates() -> Corrected:
-    return Corrected(*(np.zeros(0) for _ in range(4)), np.zeros(0, int), np.zeros(0))

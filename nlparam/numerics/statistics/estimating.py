@@ -9,7 +9,7 @@ $$\sum_\ell \frac{1}{|S_\ell|} \sum_{i \in S_\ell} \left(\Lambda_\ell\, H^{-1} m
 
 with $r$ what in the loss does not depend on the texts (the ridge), $H$ the Hessian, and diagonal $\Lambda$ with entries
 in [0, 1] that give each weight the least variance (PPI++, arXiv 2311.01453; $\Lambda = 1$ is DSL, arXiv 2306.04746).
-The covariance is the sandwich of the influences of the texts.
+The covariance is the sandwich of the influences of the texts, HC1 or CR1, and what imagined answers add to it.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,13 +20,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
-from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from nlparam.errors import ModelError
-from nlparam.numerics.core._types import Data, Denotations, Weights
+from nlparam.numerics.core._types import Data, Weights
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.numerics.statistics.correction import (
+    PRIOR,
     Levels,
     checked_design,
     checked_layers,
@@ -35,6 +34,7 @@ from nlparam.numerics.statistics.correction import (
     level,
     tuned_weights,
 )
+from nlparam.numerics.statistics.text_losses import text_losses
 
 # The variance of a weight of which the answers say nothing.
 UNSAID = 1e12
@@ -81,96 +81,18 @@ def model_weights(
     Raises `ModelError` if the loss is not a mean over texts, each by itself, plus what does not depend on the texts.
     """
     stack = checked_layers(layers)
-    if not all(jnp.issubdtype(jnp.asarray(leaf).dtype, jnp.floating) for leaf in jax.tree.leaves(weights)):
-        raise ModelError(f"got {type(model).__name__}, whose weights are no real numbers: correct its shares instead")
     with jax.enable_x64(True):
-        start, restore = ravel_pytree(jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), weights))
-        data = jax.tree.map(_double, data)
-        whole = jnp.asarray(np.where(np.isfinite(stack[0]), stack[0], 0.0))
-        losses = _TextLosses(model, data, jnp.ones(()), restore, len(whole))
-        losses, remainder = _split(losses, whole, start)
-        return corrected_weights(losses, stack, start, remainder=remainder, inclusion=inclusion, clusters=clusters)
-
-
-class _TextLosses(eqx.Module):
-    """The loss of each text by itself, `(theta, denotations, rows) -> (n_rows,)`."""
-
-    model: AbstractPredicateModel
-    data: Data
-    scale: Array
-    restore: Callable = eqx.field(static=True)
-    n_texts: int = eqx.field(static=True)
-
-    def __call__(self, theta, denotations, rows):
-        def one(denotation, row):
-            return self.model.loss(self.restore(theta), denotation[None], self._of(row))
-
-        return self.scale * jax.vmap(one)(denotations, rows)
-
-    def _of(self, row):
-        def take(leaf):
-            return leaf[row][None] if self._belongs(leaf) else leaf
-
-        return jax.tree.map(take, self.data)
-
-    def _belongs(self, leaf) -> bool:
-        return jnp.ndim(leaf) > 0 and leaf.shape[0] == self.n_texts
-
-
-class _Remainder(eqx.Module):
-    """What the loss of all texts has beside the mean of their losses."""
-
-    losses: _TextLosses
-    denotations: Array
-
-    def __call__(self, theta):
-        losses, rows = self.losses, jnp.arange(self.losses.n_texts)
-        whole = losses.model.loss(losses.restore(theta), self.denotations, losses.data)
-        return whole - jnp.mean(losses(theta, self.denotations, rows))
-
-
-def _split(losses: _TextLosses, denotations: Denotations, start: Array) -> tuple[_TextLosses, _Remainder]:
-    """The loss as a mean over texts and a remainder, after checking that the remainder depends on no text.
-
-    A model may divide its loss by something of all texts, as a regression does by the variance of its numbers: the
-    factor is found from what changes when the denotations do.
-    """
-    rng = np.random.default_rng(0)
-    points = [start + 0.1 * jnp.asarray(rng.standard_normal(start.shape)) for _ in range(2)]
-    matrices = [denotations, denotations[jnp.asarray(rng.permutation(losses.n_texts))], 1.0 - denotations]
-    values = np.asarray([[_whole_and_mean(losses, point, matrix) for matrix in matrices] for point in points])
-    if not np.isfinite(values).all():
-        raise ModelError("got a loss of single texts that is no finite number, expected one: weights are not corrected")
-    changes = (values[:, 1:] - values[:, :1]).reshape(-1, 2)
-    squares = float(np.sum(changes[:, 1] ** 2))
-    scale = float(np.sum(changes[:, 0] * changes[:, 1]) / squares) if squares > 0 else 0.0
-    misfit = np.abs(changes[:, 0] - scale * changes[:, 1]).max()
-    if not scale > 0 or misfit > 1e-7 * (np.abs(values[..., 0]).max() + np.abs(changes[:, 0]).max()):
-        raise ModelError(
-            f"got {type(losses.model).__name__}, whose loss is no mean over single texts; expected one such as of "
-            "Regression or Classification: correct its shares or curves instead"
-        )
-    scaled = eqx.tree_at(lambda tree: tree.scale, losses, jnp.asarray(scale))
-    return scaled, _Remainder(scaled, denotations)
-
-
-@eqx.filter_jit
-def _whole_and_mean(losses: _TextLosses, point, matrix):
-    whole = losses.model.loss(losses.restore(point), matrix, losses.data)
-    return whole, jnp.mean(losses(point, matrix, jnp.arange(losses.n_texts)))
-
-
-def _double(leaf):
-    leaf = jnp.asarray(leaf)
-    return leaf.astype(jnp.float64) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+        whole = np.where(np.isfinite(stack[0]), stack[0], 0.0)
+        losses, penalty, start = text_losses(model, weights, whole, data)
+        return corrected_weights(losses, list(stack), start, penalty=penalty, inclusion=inclusion, clusters=clusters)
 
 
 def corrected_weights(
     losses: Callable[[Array, Array, Array], Array],
     layers: Sequence[Float[np.ndarray, "n_texts n_predicates"]],
-    start: Array,
+    start: Array | np.ndarray,
     *,
-    remainder: Callable[[Array], Array] | None = None,
+    penalty: Callable[[Array], Array] | None = None,
     inclusion: Sequence[np.ndarray] | None = None,
     clusters: np.ndarray | None = None,
 ) -> Estimated:
@@ -179,7 +101,7 @@ def corrected_weights(
     **Arguments:** `losses(theta, denotations, rows)`, in JAX, gives the loss of each text, `(n_rows,)`, from
     `(n_weights,)` weights, `(n_rows, n_predicates)` denotations and the numbers of the texts; `layers`, `inclusion` and
     `clusters` as for `corrected_means`, where a text has the answers of a layer if it has those to all predicates;
-    `start`, `(n_weights,)`; `remainder`, what the loss has beside the mean over texts.
+    `start`, `(n_weights,)`; `penalty`, what the loss has beside the mean over texts.
 
     Where the corrected equations cannot be solved the best layer alone is used (`weight` is 0).
 
@@ -187,11 +109,11 @@ def corrected_weights(
     """
     stack = checked_layers(layers)
     chances, codes = checked_design(stack.shape, inclusion, clusters)
-    levels = level(np.isfinite(stack).all(axis=2), chances)
+    levels = level(np.asarray(np.isfinite(stack).all(axis=2)), chances)
     if not levels.held[0].any():
         raise ValueError("got no text with answers to all predicates, expected at least one: judge some texts")
     with jax.enable_x64(True):
-        problem = _Problem(losses, remainder or _nothing, [stack[number] for number in levels.layers], levels)
+        problem = _Problem(losses, penalty or _nothing, [stack[number] for number in levels.layers], levels)
         return _solve(problem, np.asarray(start, np.float64), codes)
 
 
@@ -200,25 +122,29 @@ def _nothing(theta):
 
 
 class _Problem(NamedTuple):
-    """The corrected equations: losses, remainder, the layers that are used, and which texts count in which."""
+    """The corrected equations: losses, penalty, the layers that are used, and which texts count in which."""
 
     losses: Callable
-    remainder: Callable
+    penalty: Callable
     layers: list[np.ndarray]
     levels: Levels
 
-    def texts(self, number: int) -> np.ndarray:
-        return np.flatnonzero(self.levels.held[number])
+    def texts(self, number: int) -> tuple[np.ndarray, int]:
+        """The texts of a level, and how many they are: the first is repeated, so that few functions are compiled."""
+        texts = np.flatnonzero(self.levels.held[number])
+        n = len(texts)
+        return np.concatenate([texts, np.full(-n % _PADDED, texts[0])]), n
 
     def slope(self, number: int, theta: np.ndarray, shares: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         """The weighted sum of the losses with the answers of one level, its gradient and its Hessian."""
-        texts = self.texts(number)
-        parts = _slope(self.losses, theta, self.layers[number][texts], texts, shares[texts])
+        texts, n = self.texts(number)
+        weights = np.where(np.arange(len(texts)) < n, shares[texts], 0.0)
+        parts = _slope(self.losses, theta, self.layers[number][texts], texts, weights)
         return float(parts[0]), np.asarray(parts[1]), np.asarray(parts[2])
 
     def rest(self, theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-        """The same of the remainder."""
-        parts = _rest(self.remainder, theta)
+        """The same of the penalty."""
+        parts = _rest(self.penalty, theta)
         return float(parts[0]), np.asarray(parts[1]), np.asarray(parts[2])
 
     def differences(self) -> list[np.ndarray]:
@@ -228,12 +154,15 @@ class _Problem(NamedTuple):
 
     def gradients(self, number: int, theta: np.ndarray) -> Float[np.ndarray, "n_texts n_weights"]:
         """The gradient of each text of a level; 0 for other texts."""
-        texts = self.texts(number)
+        texts, n = self.texts(number)
         found = np.zeros((self.levels.held.shape[1], len(theta)))
-        found[texts] = _gradients(self.losses, theta, self.layers[number][texts], texts)
+        found[texts[:n]] = _gradients(self.losses, theta, self.layers[number][texts], texts)[:n]
         return found
 
 
+# So many texts say what imagined ones would do.
+_ENOUGH = 4096
+_PADDED = 64
 # Of a Hessian as many columns are computed at once as keep intermediate arrays small.
 _AT_ONCE = 1 << 18
 
@@ -247,8 +176,8 @@ def _slope(losses, theta, denotations, rows, shares):
 
 
 @eqx.filter_jit
-def _rest(remainder, theta):
-    return _derivatives(remainder, theta, 1)
+def _rest(penalty, theta):
+    return _derivatives(penalty, theta, 1)
 
 
 def _derivatives(function, theta, at_once):
@@ -278,34 +207,65 @@ def _solve(problem: _Problem, start: np.ndarray, codes: np.ndarray | None) -> Es
     theta = _minimise(problem, 0, start, basis)
     solved = None if theta is None else _corrected(problem, theta, basis)
     if solved is None:
-        alone = _Problem(problem.losses, problem.remainder, problem.layers[-1:], level(levels.held[-1:]))
+        alone = _Problem(problem.losses, problem.penalty, problem.layers[-1:], level(levels.held[-1:]))
         if not levels.disjoint:
             alone = alone._replace(levels=Levels([0], levels.held[-1:], levels.shares[-1:], False))
         problem, theta = alone, _minimise(alone, 0, start, basis)
         solved = None if theta is None else _corrected(problem, theta, basis)
     if solved is None:
         return _unsaid(start, n_answers, f"no weights fit the {n_answers} answers")
-    clustered = clustered_sums(solved.influence, problem.levels, codes)
+    clustered = _covariance(problem, solved, basis, codes)
     if clustered is None:
         return _unsaid(solved.theta, n_answers, "the answers are of fewer than two clusters")
-    sums, freedom = clustered
-    spent = basis.shape[1]
-    covariance = sums.T @ sums * (n_answers / (n_answers - spent))
-    freedom = min(freedom, float(n_answers - spent))
+    covariance, freedom = clustered
     determined, reason = _determined(problem, solved, basis)
     covariance[~determined] = covariance[:, ~determined] = 0.0
     covariance[~determined, ~determined] = UNSAID
     return Estimated(solved.theta, covariance, freedom, n_answers, solved.weight, determined, reason)
 
 
+def _covariance(problem: _Problem, solved: "_Solved", basis: np.ndarray, codes) -> tuple[np.ndarray, float] | None:
+    """The sandwich, and its degrees of freedom; `None` where fewer than two clusters have answers."""
+    clustered = clustered_sums(solved.influence, problem.levels, codes)
+    if clustered is None:
+        return None
+    sums, freedom = clustered
+    n_answers, spent = problem.levels.n_answers, basis.shape[1]
+    sandwich = sums.T @ sums * (n_answers / (n_answers - spent))  # HC1
+    return sandwich + _imagined(problem, solved, basis), min(freedom, float(n_answers - spent))
+
+
+def _imagined(problem: _Problem, solved: "_Solved", basis: np.ndarray) -> np.ndarray:
+    """What `PRIOR` imagined texts of which one layer alone says that a predicate holds, and as many of which the other
+    does, add to the covariance: layers that agree about five texts of a rare predicate may differ about the sixth.
+    """
+    added = np.zeros((len(solved.theta),) * 2)
+    onwards = basis @ np.linalg.inv(solved.curvature) @ basis.T @ solved.scaling
+    below = np.concatenate([np.zeros((1, len(solved.theta))), solved.weights[:-1]])
+    # With many texts the lowest level adds next to nothing.
+    for number in range(min(1, len(problem.layers) - 1), len(problem.layers)):
+        texts, n = problem.texts(number)
+        texts, n = texts[:_ENOUGH], min(n, _ENOUGH)
+        size = 1 / np.sum(problem.levels.shares[number] ** 2)
+        scale = np.outer(solved.weights[number], solved.weights[number]) + np.outer(below[number], below[number])
+        for predicate in range(problem.layers[number].shape[1]):
+            sides = np.repeat(problem.layers[number][None, texts], 2, axis=0)
+            sides[0, :, predicate], sides[1, :, predicate] = 0.0, 1.0
+            without, holding = (_gradients(problem.losses, solved.theta, side, texts)[:n] for side in sides)
+            change = np.asarray(holding - without) @ onwards.T
+            added += PRIOR * scale * (change.T @ change) / n / size**2
+    return added
+
+
 class _Solved(NamedTuple):
-    """`curvature` is that of the corrected equations in coordinates of the basis, `penalty` the remainder's part."""
+    """`curvature` is that of the corrected equations, in the coordinates of the basis."""
 
     theta: np.ndarray
     influence: np.ndarray
     weight: np.ndarray
     curvature: np.ndarray
-    penalty: np.ndarray
+    scaling: np.ndarray
+    weights: np.ndarray
 
 
 def _unsaid(theta: np.ndarray, n_answers: int, reason: str) -> Estimated:
@@ -384,16 +344,15 @@ def _root(problem: _Problem, theta, basis, scaling, weights) -> _Solved | None:
             return None
         step = -np.linalg.solve(jacobian, equations)
         length, worst = 1.0, np.abs(equations).max(initial=0.0)
-        done = worst < 1e-10 * (1 + np.abs(theta).max(initial=0.0))
-        while not done:
+        if worst < 1e-10 * (1 + np.abs(theta).max(initial=0.0)):
+            return _at(problem, theta, basis, scaling, weights, jacobian)
+        while True:
             tried = evaluate(theta + length * (basis @ step))
             if np.isfinite(tried[0]).all() and np.abs(tried[0]).max() < (1 - 1e-4 * length) * worst:
                 break
             length /= 2
             if length < 1e-6:
                 return None
-        if done:
-            return _at(problem, theta, basis, scaling, weights, jacobian)
         theta, (equations, jacobian) = theta + length * (basis @ step), tried
     return None
 
@@ -402,15 +361,12 @@ def _at(problem: _Problem, theta, basis, scaling, weights, jacobian) -> _Solved:
     values = [problem.gradients(number, theta) @ scaling for number in range(len(problem.layers))]
     influence = influences(values, problem.levels, weights)[1]
     influence = np.linalg.solve(jacobian, basis.T @ influence.T).T @ basis.T
-    penalty = basis.T @ scaling @ problem.rest(theta)[2] @ basis
     weight = weights[-2] if len(weights) > 1 else np.zeros(len(theta))
-    return _Solved(theta, influence, weight, jacobian, penalty)
+    return _Solved(theta, influence, weight, jacobian, scaling, weights)
 
 
 def _determined(problem: _Problem, solved: _Solved, basis: np.ndarray) -> tuple[np.ndarray, str]:
     """Of which weights the answers say something, and why not of the others."""
-    by_ridge = np.diag(basis @ np.linalg.solve(solved.curvature, solved.penalty) @ basis.T)
-    by_ridge = by_ridge > 0.5 * np.sum(basis**2, axis=1)
     n_top = len(problem.layers) - 1
     here = basis.T @ problem.slope(n_top, solved.theta, problem.levels.shares[-1])[2] @ basis
     whole = basis.T @ problem.slope(0, solved.theta, problem.levels.shares[0])[2] @ basis + here
@@ -418,10 +374,13 @@ def _determined(problem: _Problem, solved: _Solved, basis: np.ndarray) -> tuple[
     ratios, directions = scipy.linalg.eigh(here, whole + rest)
     loads = (basis @ directions) ** 2
     never = loads[:, ratios < 1e-6].sum(axis=1) > 0.5 * loads.sum(axis=1)
-    gradients = problem.gradients(n_top, solved.theta) @ basis @ np.linalg.pinv(here + rest, 1e-9) @ basis.T
+    gradients = problem.gradients(n_top, solved.theta)
+    # Gradients of one sign: a predicate that never meets a class. Only the ridge keeps such weights finite.
+    one_sided = np.abs(gradients.sum(axis=0)) > 0.99 * np.maximum(np.abs(gradients).sum(axis=0), 1e-300)
+    gradients = gradients @ basis @ np.linalg.pinv(here + rest, 1e-9) @ basis.T
     squares = gradients**2
     alone = squares.sum(axis=0) ** 2 < _TEXTS_PER_WEIGHT * (squares**2).sum(axis=0)
-    undetermined = by_ridge | never | alone
+    undetermined = one_sided | never | alone
     if not undetermined.any():
         return ~undetermined, ""
     which = ", ".join(str(number) for number in np.flatnonzero(undetermined))
