@@ -160,12 +160,21 @@ def _clustered(
 
 
 def _alike(residuals: np.ndarray, codes: np.ndarray) -> float:
-    """The correlation of residuals within clusters, 0 to 1; 0 where no cluster has two."""
-    sums, sizes = np.bincount(codes, weights=residuals), np.bincount(codes)
-    n_pairs, total = float(sizes @ (sizes - 1)), float(residuals @ residuals)
-    if n_pairs == 0 or total == 0:
+    """The correlation of residuals within clusters, 0 to 1, by the analysis of variance (Donner 1986).
+
+    0 where no cluster has two texts, and 1 where all residuals are the same, so that nothing is known of it.
+    """
+    codes = np.unique(codes, return_inverse=True)[1].reshape(-1)
+    sizes = np.bincount(codes).astype(np.float64)
+    n, n_clusters = len(codes), len(sizes)
+    if n == n_clusters:
         return 0.0
-    return float(np.clip((sums @ sums - total) / n_pairs / (total / len(residuals)), 0.0, 1.0))
+    means = np.bincount(codes, weights=residuals) / sizes
+    within = float(np.sum((residuals - means[codes]) ** 2)) / (n - n_clusters)
+    between = float(sizes @ (means - residuals.mean()) ** 2) / max(n_clusters - 1, 1)
+    typical = (n - float(sizes @ sizes) / n) / max(n_clusters - 1, 1)
+    total = between + (typical - 1) * within
+    return 1.0 if total < 1e-12 else float(np.clip((between - within) / total, 0.0, 1.0))
 
 
 def _welch(share: np.ndarray, outcomes: np.ndarray, groups: np.ndarray, codes: np.ndarray, freedoms: np.ndarray):
@@ -183,19 +192,16 @@ def _welch(share: np.ndarray, outcomes: np.ndarray, groups: np.ndarray, codes: n
 def _imagined_answers(values: np.ndarray, groups: np.ndarray, n_groups: int, codes: np.ndarray) -> np.ndarray:
     """What an imagined 0 and an imagined 1 add to the variance of the mean of each group; see `effects`.
 
-    They count as two of as many independent answers as the clusters are worth (Kish). Where the answers of a group are
-    all alike, these are as many as its clusters.
+    They count as two of as many independent answers as the texts are worth (Kish's design effect). Where the answers of
+    a group are all alike, the texts of a cluster are worth one.
     """
     added = np.zeros(n_groups)
     for group in range(n_groups):
         mine, of_cluster = values[groups == group], codes[groups == group]
-        n, n_clusters = len(mine), len(np.unique(of_cluster))
+        n, sizes = len(mine), np.bincount(of_cluster).astype(np.float64)
         left = mine - mine.mean()
         spread = float(left @ left) / n
-        most = n / n_clusters
-        sums = np.bincount(of_cluster, weights=left)
-        times = float(np.clip(sums @ sums / (n * spread), 1.0, most)) if spread > 1e-12 else most
-        worth = n / times
+        worth = n / (1 + _alike(left, of_cluster) * (float(sizes @ sizes) / n - 1))
         n_with, mean_with = worth + 2 * PRIOR, (worth * mine.mean() + PRIOR) / (worth + 2 * PRIOR)
         squares = worth * (spread + mine.mean() ** 2) + PRIOR
         with_imagined = max(squares - n_with * mean_with**2, 0.0) / ((n_with - 1) * n_with)
