@@ -27,10 +27,10 @@ class TaxonomyCommand(AnalysisOptions):
         None, "What dates are grouped by; by default the finest that gives few steps.", panel=TEXTS
     )
     cluster_field: str | None = shared.CLUSTER_FIELD
-    inference: bool = option(
-        True,
-        "With --time-field: judge random texts in the end, so that the shares over time are corrected for the errors "
-        "of the heads (at most 0.3 of the judgments).",
+    inference: bool | None = option(
+        None,
+        "Judge random texts in the end, so that shares over time are corrected for the errors of the heads, and the "
+        "tree is tested against chance (at most 0.3 of the judgments); by default with --time-field.",
         "--inference/--no-inference",
         panel=SEARCH,
     )

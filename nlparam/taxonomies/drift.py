@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from nlparam.errors import ResultFolderError
-from nlparam.numerics.statistics.prevalence import Drift, Prevalence, level_of_look
+from nlparam.numerics.statistics.prevalence import Drift, Prevalence
+from nlparam.numerics.statistics.selection import look_level
 from nlparam.results.folder import write_json
 from nlparam.runtime.costs import Costs
 from nlparam.taxonomies.assign import Assigned, columns_of
@@ -129,7 +130,7 @@ class Update:
             "confidence": self.confidence,
             "level": self.level,
             "look": self.look,
-            "level_of_look": level_of_look(self.level, self.look),
+            "level_of_look": look_level(self.look, level=self.level),
             "correction": "bh",
             "drift": [_plain(one, without="depth") | {"target": one.target} for one in self.drift],
             "unexplained": [_plain(one) for one in self.unexplained],

@@ -17,7 +17,19 @@ from nlparam.results.result import Files, Folder
 from nlparam.runtime.costs import Costs
 from nlparam.taxonomies.entries import FILE as EDITED
 from nlparam.taxonomies.entries import written
-from nlparam.taxonomies.records import HOLDS, OUTCOMES, ROOT, STATUS, STOPS, Candidate, Division, Node, Sample, TreeLike
+from nlparam.taxonomies.records import (
+    HOLDS,
+    OUTCOMES,
+    ROOT,
+    STATUS,
+    STOPS,
+    Candidate,
+    Division,
+    Node,
+    Sample,
+    Separation,
+    TreeLike,
+)
 
 _HEADS, _NGRAMS, _TEXTS = "head.safetensors", "ngrams.json", "texts.parquet"
 _DENOTATIONS, _CANDIDATES, _JUDGMENTS = "denotations.parquet", "candidates.parquet", "judgments.parquet"
@@ -85,6 +97,7 @@ def fields_of_taxonomy(contents: dict[str, Any], folder: Folder, embedder: Any) 
         "versions": contents["versions"],
         "costs": Costs.from_dict(contents["costs"]),
         "stamps": tuple(texts["time"].to_pylist()) if "time" in texts.column_names else None,
+        "chance": {one["id"]: Separation(**one["chance"]) for one in contents["nodes"] if one.get("chance")},
         "clusters": tuple(texts["cluster"].to_pylist()) if "cluster" in texts.column_names else None,
         "sample": _sample_of(folder.table(_SAMPLE)) if contents.get("sampled") else None,
     }

@@ -23,6 +23,7 @@ from nlparam.language.goals import read_goal, with_examples
 from nlparam.language.phrasing import Phraser
 from nlparam.language.propose import Contrast
 from nlparam.numerics.heads.goal_map import LEAST_STATEMENTS, GoalMap, fit_goal_map
+from nlparam.taxonomies.chance import nothing_found, separations
 from nlparam.taxonomies.corpus_checks import check_sizes, warn_of_texts
 from nlparam.taxonomies.divided import predicate_of
 from nlparam.taxonomies.dividing import Divider
@@ -140,7 +141,7 @@ def taxonomy(
     stamps: Sequence[Any] | None = None,
     time_unit: str | None = None,
     clusters: Sequence[Any] | None = None,
-    inference: bool = True,
+    inference: bool | None = None,
     out: str | Path | None = None,
     overwrite: bool = False,
     **asked: Unpack[TaxonomyArguments],
@@ -173,8 +174,9 @@ def taxonomy(
       grouped by ("day", "week", "month" or "year"): the tree is the same, and `Taxonomy.over_time` and the report say
       how the shares of its nodes change.
     - `clusters`: what each text belongs to, such as a thread or an author: intervals then allow for their likeness.
-    - `inference`: with times, whether random texts are judged in the end, by which the shares are corrected for the
-      errors of the heads. That takes at most 0.3 of the judgments of the growing.
+    - `inference`: whether random texts are judged in the end, by which shares over time are corrected for the errors
+      of the heads, and the tree is tested against chance; by default if there are times. That takes at most 0.3 of the
+      judgments of the growing.
 
     **Returns:** a `Taxonomy`.
 
@@ -191,9 +193,11 @@ def taxonomy(
         tree = assemble(growing.divider, goal_map, growing.grow(), run.settings)
         tree = dataclasses.replace(tree, stamps=kept, clusters=named)
         if kept is not None:
-            tree = dataclasses.replace(tree, settings=tree.settings | {"time_unit": time_unit, "inference": inference})
-            if inference:
-                tree = with_sample(tree, run)
+            tree = dataclasses.replace(tree, settings=tree.settings | {"time_unit": time_unit})
+        if inference or (inference is None and kept is not None):
+            tree = with_sample(tree, run)
+            with run.costs.stage("against chance"):
+                tree = dataclasses.replace(tree, chance=separations(tree, growing.divider.represented))
         spent = run.meter.spent
     if tree.result is OUTCOMES.budget_spent:
         warnings.warn(
@@ -202,6 +206,8 @@ def taxonomy(
             FitWarning,
             stacklevel=2,
         )
+    if (said := nothing_found(tree.chance)) is not None:
+        warnings.warn(said, FitWarning, stacklevel=2)
     if out is not None:
         tree.save(out, overwrite=overwrite)
         tree.report(Path(out) / "report.html")

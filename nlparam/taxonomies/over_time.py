@@ -10,6 +10,7 @@ import numpy as np
 from nlparam.corpus.times import TimeSteps, grouped_steps
 from nlparam.errors import CorpusError, FitWarning
 from nlparam.numerics.statistics.curves import curves
+from nlparam.numerics.statistics.trends import Trends, trends
 
 # More steps than these make curves that are mostly noise: few texts are left for each.
 MOST_STEPS = 40
@@ -27,6 +28,8 @@ class SharesOverTime(NamedTuple):
       `low` to `high`.
     - `target`: whose shares they are: "head", "judge" (corrected to what the language model would say) or "people";
       `n_answers`: `(n_steps,)`, how many texts of each step were judged, or labelled, to correct them.
+    - `trends`: whether each share rises, falls or changes, corrected for the number of nodes; `None` for heads alone,
+      which may say yes more often at one time than at another.
     - `reasons`: for each node, why nothing can be said of it, and its intervals are the whole range; else empty.
     """
 
@@ -39,6 +42,7 @@ class SharesOverTime(NamedTuple):
     high: np.ndarray
     target: str
     n_answers: np.ndarray
+    trends: Trends | None
     reasons: tuple[str, ...]
 
 
@@ -77,6 +81,7 @@ def shares_over_time(
     clusters: np.ndarray | None = None,
     unit: str | None = None,
     confidence: float = 0.95,
+    level: float = 0.05,
 ) -> SharesOverTime:
     """The shares of nodes at each time step; texts that have no time stamp do not count.
 
@@ -93,6 +98,7 @@ def shares_over_time(
       numbers, equal for texts that belong together.
     - `unit`: "day", "week", "month" or "year", what dates are grouped by, by default the finest that gives at most
       `MOST_STEPS` steps. Where there are still more steps, neighbours are put together.
+    - `confidence` of the intervals; `level`, the false discovery rate of the trends that are claimed.
     """
     texts, steps = stepped_texts(tuple(stamps), unit)
     layers = [np.zeros((len(stamps), len(members)))]
@@ -109,6 +115,7 @@ def shares_over_time(
         clusters=None if clusters is None else clusters[texts],
         confidence=confidence,
     )
+    spaced = [float(time) for time in steps.times] if steps.unit == "1" else None
     known = np.isfinite(layers[-1][texts]).any(axis=1)
     return SharesOverTime(
         nodes=tuple(members),
@@ -120,6 +127,7 @@ def shares_over_time(
         high=found.high.T,
         target=target,
         n_answers=np.bincount(steps.step[known], minlength=n_steps) if answers else np.zeros(n_steps, int),
+        trends=None if target == "head" else trends(found, spaced, level=level, confidence=confidence),
         reasons=found.reasons,
     )
 

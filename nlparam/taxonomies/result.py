@@ -29,6 +29,8 @@ class Taxonomy(TreeLike, AbstractResult):
     - `stamps`: the time of each text, a number or an ISO date, `None` where it has none; `None` without times.
     - `clusters`: what each text belongs to, such as a thread, `None` where it stands for itself; `None` without.
     - `sample`: texts drawn at random and judged, by which shares are corrected; `None` if there was no such round.
+    - `chance`: of nodes with children, whether these separate texts of the sample that did not choose them better than
+      chance; empty without a sample.
     """
 
     main = "taxonomy.json"

@@ -15,7 +15,8 @@ from nlparam.denotation.session import Session, accepts, check_names
 from nlparam.errors import CorpusError, FitWarning
 from nlparam.fitting.split import cluster_codes
 from nlparam.numerics.statistics.effects import correct_p_values
-from nlparam.numerics.statistics.prevalence import Prevalence, drift, level_of_look, prevalence, random_sample
+from nlparam.numerics.statistics.prevalence import Prevalence, drift, prevalence, random_sample
+from nlparam.numerics.statistics.selection import look_level
 from nlparam.taxonomies.assign import Assigned, placed
 from nlparam.taxonomies.dividing import Divider
 from nlparam.taxonomies.drift import Addition, NodeDrift, Unexplained, Update
@@ -74,7 +75,7 @@ def update(
     - `confidence` of the intervals; `level`, the false discovery rate of the changes that are claimed.
     - `look`: how often the texts before have been compared with newer ones, this time included; by default one more
       than the updates in the history of the taxonomy. Each look is given a part of the `level`
-      (`nlparam.numerics.statistics.prevalence.level_of_look`).
+      (`nlparam.numerics.statistics.selection.look_level`).
     - `lm`, `calibration`, `budget`, `store`, `timeout`: as for `nlparam.refit`. `seed`, of the samples.
 
     **Raises:** `CorpusError` if all new texts are blank, or labels are of texts or predicates that are not there,
@@ -118,7 +119,7 @@ class _Wanted(NamedTuple):
     @property
     def level_here(self) -> float:
         """What this look may spend of the level."""
-        return level_of_look(self.level, self.look)
+        return look_level(self.look, level=self.level)
 
 
 class _Updating:

@@ -11,6 +11,7 @@ import nlparam.denotation.session
 from nlparam.cli import app
 from nlparam.denotation.labels import Labelled
 from nlparam.errors import CorpusError, FitWarning
+from nlparam.numerics.statistics.trends import Verdict
 from nlparam.taxonomies.growing import taxonomy
 from nlparam.taxonomies.over_time import MOST_STEPS, checked_stamps
 from nlparam.taxonomies.records import Sample
@@ -183,15 +184,23 @@ def test_curves_are_corrected_to_what_the_judge_says():
     alone = dataclasses.replace(tree, nodes=nodes).over_time()
     assert alone.target == "head"
     assert alone.low[0, -1] > 0.5
-    covered = [0, 0]
+    assert alone.trends is None  # nothing is claimed of what heads alone say
+    covered, claimed = [0, 0], 0
     for seed in range(40):
         drawn_from = sampled(tree, dict.fromkeys(tree.nodes, holds), n_drawn=180, seed=seed)
         found = dataclasses.replace(drawn_from, nodes=nodes).over_time(confidence=0.9)
         assert found.target == "judge"
         assert found.n_answers.tolist() == [30] * 6
+        claimed += found.trends.verdicts[0] is not Verdict.NOTHING
         truth = holds.reshape(6, -1).mean(axis=1)
         covered[0] += int(((found.low[0] <= truth) & (truth <= found.high[0])).sum())
         covered[1] += int((found.high[0] - found.low[0] < 0.4).sum())
+    assert claimed <= 6  # 0.05, and what 40 draws may add
+    rising = rng.random(n_texts) < np.repeat(np.linspace(0.1, 0.5, 6), n_texts // 6)
+    risen = sampled(tree, dict.fromkeys(tree.nodes, rising), n_drawn=300).over_time()
+    assert set(risen.trends.verdicts) == {Verdict.RISING}
+    assert risen.trends.low.min() > 0
+    assert risen.trends.reasons == risen.reasons
     assert covered[0] >= 0.87 * 240
     assert covered[1] == 240
 
@@ -236,3 +245,4 @@ def test_a_tree_with_times_has_random_texts_judged_and_without_inference_none(tm
     loaded = Taxonomy.load(tmp_path / "tree")
     np.testing.assert_array_equal(loaded.over_time().shares, judged.over_time().shares)
     assert "as the judge sees it" in judged.report()
+    assert 'id="trends-root"' in judged.report() or "What can be claimed of the curves" in judged.report()

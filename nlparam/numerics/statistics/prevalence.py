@@ -185,17 +185,6 @@ def drift(before: Prevalence, after: Prevalence) -> Drift:
     return Drift(difference, low, high, min(p_value, 1.0))
 
 
-def level_of_look(level: float, look: int) -> float:
-    """What part of a level may be spent when something is looked at for the `look`-th time: `level / (k (k + 1))`.
-
-    All parts together are the level, however often one looks, and whatever the looks have in common (Bonferroni with
-    unequal parts). Raises `ValueError` for a look below 1.
-    """
-    if look < 1:
-        raise ValueError(f"got look={look}, expected at least 1")
-    return level / (look * (look + 1))
-
-
 def random_sample(n_texts: int, n_judged: int | None, *, seed: int) -> Int[np.ndarray, " n_judged"]:
     """Texts to judge, drawn without replacement: indices in ascending order; all of them for `None`.
 

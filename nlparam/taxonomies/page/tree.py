@@ -29,9 +29,19 @@ from nlparam.results.page.examples import Sides, answers_by_predicate, choose_ex
 from nlparam.results.page.quantities import MAX_NAME, QuantityView
 from nlparam.results.page.quantity_blocks import quantity_blocks
 from nlparam.results.page.rows import MAX_SENTENCE, date_row, named_settings, title_of
-from nlparam.results.page.sections import AbstractDescribedPage, SectionPage, counted, number, of_result
+from nlparam.results.page.sections import (
+    AbstractDescribedPage,
+    Interval,
+    SectionPage,
+    counted,
+    number,
+    of_result,
+    p_value,
+)
 from nlparam.results.page.tables import Declared, table_of
 from nlparam.results.page.text import DASH, excerpt
+from nlparam.taxonomies.chance import said_of_chance
+from nlparam.taxonomies.over_time import SharesOverTime
 from nlparam.taxonomies.page.drift import drift_section
 from nlparam.taxonomies.page.icicle import draw_icicle, icicle
 from nlparam.taxonomies.records import Candidate, Node, TreeLike
@@ -194,7 +204,8 @@ def _nodes_section(taxonomy: TreeLike, nodes: list[Node]) -> Section:
         "is that of the head, which denotes the texts, with the language model, on judgments that it was not trained "
         "on."
     )
-    return Section("nodes", "Nodes", [more, table])
+    tested = [Words(sentence) for sentence in said_of_chance(taxonomy.chance)]
+    return Section("nodes", "Nodes", [more, table, *tested])
 
 
 def _of_parent(taxonomy: TreeLike, node: Node) -> float:
@@ -245,7 +256,26 @@ def _courses(taxonomy: TreeLike, node: Node) -> list[Block]:
         + f", with a 95% interval; the fewer texts, the wider it is ({found.n_texts.min():,} to "
         f"{found.n_texts.max():,} texts). Each panel has a scale of its own."
     )
-    return quantity_blocks(view, f"time-{node.id}", view.name, caption)
+    return [*quantity_blocks(view, f"time-{node.id}", view.name, caption), *_trends(node, found, names)]
+
+
+def _trends(node: Node, found: SharesOverTime, names: list[str]) -> list[Block]:
+    """Which shares rise, fall or change; nothing of what heads alone say."""
+    if found.trends is None:
+        return []
+    rows = list(zip(found.nodes, names, *found.trends, strict=True))
+    caption = (
+        "What can be claimed of the curves, at a false discovery rate of 5%, and how much the line through each rises "
+        "from the first time to the last, in percentage points"
+    )
+    declared: list[Declared] = [
+        ("No.", "", lambda row: row[0]),
+        ("Predicate", "head", lambda row: row[1]),
+        ("Claimed", "", lambda row: row[8] or str(row[2].value)),
+        ("Change", "number", lambda row: Interval(*(100 * float(value) for value in row[3:6])).cell("+.1f")),
+        ("Adjusted p", "number", lambda row: p_value(float(row[7]))),
+    ]
+    return [table_of(f"trends-{node.id}", caption, rows, declared)]
 
 
 def _examples_section(taxonomy: TreeLike, nodes: list[Node], sides: list[Sides]) -> Section:
