@@ -1,0 +1,192 @@
+"""Comparisons of two groups: texts that belong together, covariates that bend, a judge that errs unequally."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from benchmarks.inference.scenarios import CLAIMED_AT, LEVEL, Found, interval, scenario
+from benchmarks.inference.worlds import TableJudge, answered, correlated, quiet, silent, texts_of
+from nlparam.comparing.driver import compare
+
+ROW = "compare"
+_N_PREDICATES, _EFFECT = 8, 0.25
+_PLANTED = "property 0"
+
+
+def compared(
+    rng: np.random.Generator,
+    groups: np.ndarray,
+    answers: Mapping[str, np.ndarray],
+    differences: Mapping[str, float],
+    *,
+    planted: bool,
+    texts: Sequence[str] | None = None,
+    adjust: Mapping[str, np.ndarray] | None = None,
+    clusters: np.ndarray | None = None,
+    **options: Any,
+) -> Found:
+    """What a comparison of the texts of two groups makes of given answers.
+
+    **Arguments:** `groups`, `(n_texts,)` of 0 and 1; `answers` of each predicate, `(n_texts,)`; `differences`, the true
+    share in group 1 minus that in group 0, of those whose intervals are to hold it; `adjust`, covariates, `(n_texts,)`
+    each; `clusters`, `(n_texts,)`, which text belongs to which.
+    """
+    texts = texts_of(len(groups)) if texts is None else texts
+
+    def grouped(values: Sequence[Any]) -> dict[str, list]:
+        return {name: [values[row] for row in np.flatnonzero(groups == g)] for g, name in enumerate(("before", "now"))}
+
+    if adjust is not None:
+        options["adjust"] = {name: grouped(values.tolist()) for name, values in adjust.items()}
+    if clusters is not None:
+        options["clusters"] = grouped([f"author {cluster}" for cluster in clusters.tolist()])
+    with quiet():
+        comparison = compare(
+            grouped(texts),
+            lm=silent(),
+            judge=TableJudge(texts, answers),
+            predicates=list(answers),
+            ratings=False,
+            store=":memory:",
+            seed=int(rng.integers(2**31)),
+            confidence=LEVEL,
+            level=CLAIMED_AT,
+            options={"n_directions": 0, "n_validated": 500, "least_alike": 0.999},
+            **options,
+        )
+    covered: list[bool] = []
+    widths, unsaid = [], 0
+    for finding in comparison.tested:
+        assert finding.estimate is not None
+        if finding.predicate in differences:
+            truth = differences[finding.predicate] * (1 if finding.more == "now" else -1)
+            covered += interval(truth, finding.estimate.low, finding.estimate.high)
+            widths.append(finding.estimate.high - finding.estimate.low)
+            unsaid += widths[-1] >= 2
+    claimed = [finding.predicate for finding in comparison.claims]
+    size = [one.estimate.effect for one in comparison.claims if one.estimate and one.predicate == _PLANTED]
+    return Found(
+        covered,
+        width=float(np.mean(widths)) if widths else None,
+        claimed=_PLANTED in claimed if planted else bool(claimed),
+        unsaid=unsaid,
+        figures={"claimed_size_ratio": size[0] / differences[_PLANTED]} if planted and size and differences else {},
+    )
+
+
+@scenario(ROW, "independent texts", name="compare-independent", n_each=400, n_predicates=_N_PREDICATES)
+@scenario(ROW, "80 predicates tested", name="compare-80-predicates", n_each=400, n_predicates=80)
+def independent(rng, n_each, n_predicates, planted):
+    groups = np.repeat([0, 1], n_each)
+    effect = 0.12 if n_predicates > _N_PREDICATES else _EFFECT
+    rates = {f"property {k}": float(rng.choice([0.05, 0.2, 0.4])) for k in range(n_predicates)} | {_PLANTED: 0.3}
+    shifts = dict.fromkeys(rates, 0.0) | {_PLANTED: effect if planted else 0.0}
+    answers = {name: rng.random(len(groups)) < rate + shifts[name] * groups for name, rate in rates.items()}
+    return compared(rng, groups, answers, shifts, planted=planted)
+
+
+@scenario(ROW, "30 authors, each in one group, intraclass correlation .2", name="compare-authors-30", n_authors=30)
+@scenario(ROW, "8 authors, each in one group, intraclass correlation .2", name="compare-authors-8", n_authors=8)
+@scenario(ROW, "30 authors, each in both groups", name="compare-authors-crossed", n_authors=30, crossed=True)
+def authors(rng, n_authors, crossed=False, *, planted=False, naive=False):
+    """Texts of authors who differ; unequally many of each."""
+    shares = rng.dirichlet(np.full(n_authors, 5.0))
+    author = np.concatenate([np.arange(n_authors), rng.choice(n_authors, 800 - n_authors, p=shares)])
+    groups = rng.integers(2, size=len(author)) if crossed else rng.permutation(np.arange(n_authors) % 2)[author]
+    answers, shifts = {}, dict.fromkeys([f"property {k}" for k in range(_N_PREDICATES)], 0.0)
+    for name in shifts:
+        prevalence = 0.3 if name == _PLANTED else float(rng.choice([0.1, 0.3, 0.5]))
+        answers[name] = correlated(rng, author, prevalence, 0.2)
+    if planted:
+        shifts[_PLANTED] = _EFFECT
+        # What does not hold yet begins to hold: the share rises by the effect in every author.
+        more = rng.random(len(author)) < _EFFECT / 0.7
+        answers[_PLANTED] |= more & (groups == 1)
+    return compared(rng, groups, answers, shifts, planted=planted, clusters=None if naive else author)
+
+
+@scenario(ROW, "a covariate that acts along a U", name="compare-covariate-u")
+def bent(rng, *, planted=False):
+    groups = np.repeat([0, 1], 600)
+    year = np.where(groups == 0, rng.normal(0, 0.35, 1200), rng.choice([-1, 1], 1200) * rng.normal(0.7, 0.35, 1200))
+    chance = 0.15 + 0.5 * np.minimum(year**2, 1)
+    return _adjusted(rng, groups, chance, planted, {"year": year})
+
+
+@scenario(ROW, "a covariate that acts by length", name="compare-covariate-length")
+def lengths(rng, *, planted=False):
+    """Whoever writes more mentions more."""
+    groups = np.repeat([0, 1], 600)
+    n_words = np.clip(np.exp(rng.normal(3.4 + 0.7 * groups, 0.7)), 3, 400).astype(int)
+    chance = 0.8 * (1 - np.exp(-n_words / 30))
+    return _adjusted(rng, groups, chance, planted, {"length": n_words}, texts=texts_of(1200, n_words.tolist()))
+
+
+def _adjusted(rng, groups, chance, planted, adjust, **options):
+    answers = {f"property {k}": rng.random(len(groups)) < chance for k in range(4)}
+    shifts = dict.fromkeys(answers, 0.0)
+    if planted:
+        shifts[_PLANTED] = 0.15
+        # The same share more among texts with equal covariates.
+        answers[_PLANTED] = rng.random(len(groups)) < chance * 0.8 + 0.15 * groups
+    return compared(rng, groups, answers, shifts, planted=planted, adjust=adjust, **options)
+
+
+@scenario(ROW, "the judge right for .90/.95 and .90/.90 of the groups", name="compare-judge-unequal", right=(0.95, 0.9))
+@scenario(ROW, "the judge right for .85 in both groups", name="compare-judge-equal", right=(0.85, 0.85))
+def misjudged(rng, right, *, planted=False, naive=False):
+    """150 texts of each group are labelled. What is compared is the share as people see it."""
+    groups = np.repeat([0, 1], 850)
+    truth = {f"property {k}": rng.random(1700) < (0.1, 0.3)[k] for k in range(2)}
+    shifts = dict.fromkeys(truth, 0.0)
+    if planted:
+        shifts[_PLANTED] = _EFFECT
+        truth[_PLANTED] = rng.random(1700) < 0.1 + _EFFECT * groups
+    right_yes = 0.9 if right[0] != right[1] else right[0]
+    answers = {name: answered(rng, held, right_yes, np.asarray(right)[groups]) for name, held in truth.items()}
+    options = {}
+    if not naive:
+        options["labels"] = _labels(rng, groups, truth)
+    return compared(rng, groups, answers, shifts, planted=planted, **options)
+
+
+def _labels(rng, groups: np.ndarray, truth: Mapping[str, np.ndarray], n_each: int = 150):
+    from nlparam.denotation.labels import Labelled
+
+    texts = texts_of(len(groups))
+    rows = np.concatenate([rng.permutation(np.flatnonzero(groups == g))[:n_each] for g in (0, 1)]).tolist()
+    return Labelled.of([(texts[row], name, float(truth[name][row])) for name in truth for row in rows])
+
+
+@scenario(ROW, "repeats counted, unequally many in the groups", name="compare-repeats")
+def repeats(rng, *, planted=False):
+    """Some texts are passed on very often."""
+    n_distinct = 400
+    group = np.repeat([0, 1], n_distinct)
+    held = {f"property {k}": rng.random(2 * n_distinct) < 0.3 for k in range(_N_PREDICATES)}
+    if planted:
+        held[_PLANTED] = rng.random(2 * n_distinct) < 0.3 + 0.35 * group
+    copies = np.where(group == 0, 1, np.minimum(rng.zipf(1.8, 2 * n_distinct), 40))
+    row = np.repeat(np.arange(2 * n_distinct), copies)
+    distinct = texts_of(2 * n_distinct)
+    answers = {name: column[row] for name, column in held.items()}
+    texts = [distinct[number] for number in row.tolist()]
+    # Of shares among texts with so heavy a tail of copies there is no simple truth: only the claims are looked at.
+    return compared(rng, group[row], answers, {}, planted=planted, texts=texts, repeats="count")
+
+
+@scenario(ROW, "speeches of the State of the Union, whole years at random", name="compare-speeches")
+def speeches(rng, *, planted=False, naive=False):
+    """Real texts, and predicates that are words in them; all paragraphs are compared, halves of the years at random."""
+    from benchmarks.inference.real import WORDS, paragraphs
+
+    texts, years = paragraphs()
+    chosen = np.flatnonzero(years >= 1946)
+    texts, years = [texts[row] for row in chosen.tolist()], years[chosen]
+    distinct, year = np.unique(years, return_inverse=True)
+    groups = rng.permutation(np.arange(len(distinct)) % 2)[year]
+    answers = {f"mentions {word}": np.asarray([word in text.lower() for text in texts]) for word in WORDS}
+    if planted:
+        answers[_PLANTED] = rng.random(len(texts)) < 0.1 + _EFFECT * groups
+    return compared(rng, groups, answers, {}, planted=planted, texts=texts, clusters=None if naive else years)

@@ -1,0 +1,109 @@
+"""Whole fits: what is estimated and claimed after predicates were chosen among many."""
+
+from typing import Any
+
+import numpy as np
+
+import nlparam
+from benchmarks.inference.scenarios import CLAIMED_AT, LEVEL, Found, interval, scenario
+from benchmarks.inference.worlds import TableEmbedder, TableJudge, quiet, silent, texts_of
+from nlparam.errors import LanguageModelError
+from nlparam.fitting.result import Fit
+from nlparam.models import Classification, Clustering, Regression, TimeSeries
+from nlparam.numerics.statistics.permutation import against_chance
+
+_N_CANDIDATES, _N_CHOSEN = 40, 3
+
+
+def candidates(rng: np.random.Generator, n_texts: int) -> dict[str, np.ndarray]:
+    """What holds for which texts: `(n_texts,)` booleans by predicate, of prevalences from .1 to .5."""
+    rates = rng.uniform(0.1, 0.5, _N_CANDIDATES)
+    return {f"property {k}": rng.random(n_texts) < rate for k, rate in enumerate(rates.tolist())}
+
+
+def fitted(rng: np.random.Generator, model: Any, held: dict[str, np.ndarray], data: Any, **options: Any) -> Fit:
+    """A fit that chooses among the candidates, by a judge that answers all."""
+    n_texts = len(next(iter(held.values())))
+    texts = texts_of(n_texts)
+    vectors = np.column_stack([*held.values(), rng.normal(size=(n_texts, 8))]) - 0.3
+    with quiet():
+        return nlparam.fit(
+            model,
+            texts,
+            data,
+            lm=silent(),
+            judge=TableJudge(texts, held),
+            embedder=TableEmbedder(texts, vectors),
+            predicates=list(held),
+            store=":memory:",
+            seed=int(rng.integers(2**31)),
+            **options,
+        )
+
+
+@scenario("fit", "3 predicates chosen among 40 for random labels, 300 texts", name="fit-classification", kind="classes")
+@scenario("fit", "3 predicates chosen among 40 for random numbers, 400 texts", name="fit-regression", kind="numbers")
+def chosen_among_many(rng, kind, *, planted=False, naive=False):
+    """Two classes, or numbers, that no predicate explains. Planted: one does. Naive: nothing is held out."""
+    n_texts = 300 if kind == "classes" else 400
+    held = candidates(rng, n_texts)
+    effect = (1.5 if kind == "classes" else 0.8) * planted
+    score = effect * (held["property 0"] - 0.5)
+    if kind == "classes":
+        model = Classification(_N_CHOSEN, n_classes=2)
+        data = (rng.random(n_texts) < 1 / (1 + np.exp(-score))).astype(int).tolist()
+    else:
+        model, data = Regression(_N_CHOSEN), (score + rng.normal(size=n_texts)).tolist()
+    try:
+        fit = fitted(rng, model, held, data, held_out=0.0 if naive else None)
+    except LanguageModelError:  # none of the candidates explains anything
+        return Found(claimed=False, figures={"without_predicates": 1.0})
+    inference = fit.inference(confidence=LEVEL)
+    if "coefficient" not in inference.quantities:
+        return Found(claimed=False, unsaid=_N_CHOSEN)
+    found = inference.quantities["coefficient"]
+    truth = np.asarray([effect if predicate == "property 0" else 0.0 for predicate in fit.predicates])
+    if naive:
+        return Found(interval(truth, found.low, found.high), claimed=bool(np.any((found.low > 0) | (found.high < 0))))
+    claimed = inference.chance is not None and inference.chance <= CLAIMED_AT
+    return Found(interval(truth, found.low, found.high), float(np.mean(found.high - found.low)), claimed=claimed)
+
+
+@scenario("chance", "a classification of 300 texts against permuted labels", name="chance-classification")
+def against_labels(rng, *, planted=False):
+    held = _held(rng, 300)
+    score = planted * 1.2 * (held[:, 0] - 0.4)
+    return _tested(Classification(_N_CHOSEN), held, (rng.random(300) < 1 / (1 + np.exp(-score))).astype(int))
+
+
+@scenario("chance", "a regression of 300 texts against permuted numbers", name="chance-regression")
+def against_numbers(rng, *, planted=False):
+    held = _held(rng, 300)
+    return _tested(Regression(_N_CHOSEN), held, planted * 0.5 * held[:, 0] + rng.normal(size=300))
+
+
+@scenario("chance", "a time series of 400 texts in 12 steps against permuted times", name="chance-series")
+def against_times(rng, *, planted=False):
+    step = np.sort(rng.integers(12, size=400))
+    held = _held(rng, 400)
+    held[:, 0] = rng.random(400) < 0.25 + planted * 0.3 * (step / 11 - 0.5)
+    return _tested(TimeSeries(_N_CHOSEN, smoothness=5.0), held, step.tolist())
+
+
+@scenario("chance", "a clustering of 300 texts against permuted embeddings", name="chance-clustering")
+def against_embeddings(rng, *, planted=False):
+    cluster = rng.integers(_N_CHOSEN, size=300)
+    held = (cluster[:, None] == np.arange(_N_CHOSEN)).astype(float)
+    centres = planted * 0.35 * rng.normal(size=(_N_CHOSEN, 16))
+    return _tested(Clustering(_N_CHOSEN), held, None, embeddings=centres[cluster] + rng.normal(size=(300, 16)))
+
+
+def _held(rng: np.random.Generator, n_texts: int) -> np.ndarray:
+    return (rng.random((n_texts, _N_CHOSEN)) < (0.4, 0.25, 0.1)).astype(float)
+
+
+def _tested(model: Any, held: np.ndarray, data: Any, **options: Any) -> Found:
+    """The test of a fit against chance, whose p-values are also to be spread evenly on null data."""
+    prepared, _ = model.prepare(data, len(held))
+    p_value = against_chance(model, held, prepared, **options).p_value
+    return Found(claimed=p_value <= CLAIMED_AT, figures={"p_value": p_value})

@@ -1,0 +1,110 @@
+"""What a scenario is: a small function that draws a world with a known truth, and says what the library makes of it."""
+
+import dataclasses
+import importlib
+import inspect
+import pkgutil
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+LEVEL, CLAIMED_AT = 0.9, 0.05
+"""The nominal level of every interval, and the level at which something is claimed."""
+
+Part = Literal["main", "planted", "naive"]
+_MODULES = ("audits", "coefficients", "comparisons", "curves", "fits", "judges", "shares", "trees")
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """What one run found.
+
+    **Attributes:**
+
+    - `covered`: for each interval whether it holds the truth; `width`, their mean width.
+    - `claimed`: whether anything was claimed (in the part "planted": what was planted); `None` where nothing is tested.
+    - `unsaid`: how many intervals are the whole range, or how many tests were refused: "cannot be said from this".
+    - `figures`: other numbers of interest. Their means over the runs are reported.
+    """
+
+    covered: Sequence[bool] = ()
+    width: float | None = None
+    claimed: bool | None = None
+    unsaid: int = 0
+    figures: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scenario:
+    """A scenario: its `name`, the `row` of the table that it belongs to, and what it is `about`, in a few words.
+
+    `run(rng, planted=..., naive=...)` draws a world and says what was found. A scenario has the part "main"; where the
+    function takes `planted`, "main" is a world without any effect and "planted" one with an effect; where it takes
+    `naive`, that part is the same world as it would be analysed without the correction.
+    """
+
+    name: str
+    row: str
+    about: str
+    run: Callable[..., Found]
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        taken = inspect.signature(self.run).parameters
+        return ("main", *(part for part in ("planted", "naive") if part in taken))
+
+    def found(self, part: Part, seed: int) -> Found:
+        """One run. All parts of a scenario draw from the same random numbers."""
+        rng = np.random.default_rng([zlib.crc32(self.name.encode()), seed])
+        return self.run(rng, **{name: name == part for name in self.parts if name != "main"})
+
+
+SCENARIOS: dict[str, Scenario] = {}
+
+
+def scenario(row: str, about: str, *, name: str | None = None, **worlds: Any) -> Callable:
+    """Makes a scenario of a function. `worlds` are further arguments, for a function that draws several worlds.
+
+    Decorators may be stacked, one for each world; each then has a `name` of its own.
+    """
+
+    def register(function: Callable[..., Found]) -> Callable[..., Found]:
+        known = name or function.__name__.replace("_", "-")
+        if known in SCENARIOS:
+            raise ValueError(f"got two scenarios with the name {known!r}, expected different names")
+
+        def run(rng: np.random.Generator, **parts: bool) -> Found:
+            return function(rng, **worlds, **parts)
+
+        run.__signature__ = inspect.Signature(  # pyright: ignore[reportFunctionMemberAccess]
+            [one for key, one in inspect.signature(function).parameters.items() if key not in worlds]
+        )
+        SCENARIOS[known] = Scenario(known, row, about, run)
+        return function
+
+    return register
+
+
+def scenarios(only: Sequence[str] = ()) -> list[Scenario]:
+    """All scenarios, or those whose names or rows begin with one of `only`. Raises `ValueError` where none does."""
+    here = __package__ or "benchmarks.inference"
+    there = {one.name for one in pkgutil.iter_modules(importlib.import_module(here).__path__)}
+    for module in _MODULES:
+        if module in there:
+            importlib.import_module(f"{here}.{module}")
+    chosen = [
+        one
+        for one in SCENARIOS.values()
+        if not only or any(one.name.startswith(wanted) or one.row == wanted for wanted in only)
+    ]
+    for wanted in only:
+        if not any(one.name.startswith(wanted) or one.row == wanted for one in chosen):
+            raise ValueError(f"got {wanted!r}, expected the beginning of one of: {', '.join(SCENARIOS)}")
+    return chosen
+
+
+def interval(truth: Any, low: Any, high: Any) -> list[bool]:
+    """For each interval whether it holds the truth; arrays of one shape."""
+    return (np.less_equal(low, truth) & np.less_equal(truth, high)).ravel().tolist()

@@ -1,0 +1,108 @@
+"""What the runs come to: coverage, false claims and power, each with its number of runs and its standard error."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+# Between which shares the intervals of a nominal 90% are to hold the truth.
+COVERAGE = (0.87, 0.93)
+# Where the judge is right for 85% and half of the texts have what is asked for: how wide intervals are, against those
+# from the labels alone.
+_RIGHT_FOR_85 = ("share-people-p0.5-n150-N600", "coefficient-regression-85")
+
+
+def summary(lines: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """The figures of all runs.
+
+    `coverage`: of each scenario the share of intervals that hold the truth; `null_claims`: the share of runs without
+    any effect in which something was claimed; `power`: the share of runs in which the planted effect was claimed;
+    `naive`: coverage and false claims without the correction; `width`, `figures` and `unsaid`: means over the runs;
+    `errors`: how many runs the library refused, and the first message; `width_ratios`: how wide the intervals are,
+    against those from the labels alone; `width_ratio`: the larger one where the judge is right for 85%.
+    """
+    by_part: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
+    for line in lines:
+        by_part[line["part"]][line["scenario"]].append(line)
+    main, planted, naive = by_part["main"], by_part["planted"], by_part["naive"]
+    names = list(dict.fromkeys([*main, *planted, *naive]))
+    both = {name: main[name] + planted[name] for name in names if name in main or name in planted}
+    figures = {
+        "coverage": _mapped(both, _coverage),
+        "null_claims": _mapped(main, _claims),
+        "power": _mapped(planted, _claims),
+        "naive": {"coverage": _mapped(naive, _coverage), "null_claims": _mapped(naive, _claims)},
+        "width": _mapped(both, lambda runs: _mean(runs, "width")),
+        "unsaid": _mapped(both, _unsaid),
+        "figures": _mapped(both, _figures),
+        "errors": _mapped(both, _errors),
+    }
+    ratios = {name: one["width_ratio"] for name, one in figures["figures"].items() if "width_ratio" in one}
+    widest = max((ratios[name] for name in _RIGHT_FOR_85 if name in ratios), default=None)
+    return figures | {"width_ratio": widest, "width_ratios": ratios}
+
+
+def missed(figures: dict[str, Any]) -> list[str]:
+    """Scenarios that are outside what is promised by more than two standard errors."""
+    low, high = COVERAGE
+    found = []
+    for name, one in figures["coverage"].items():
+        # An interval that is the whole range covers too often, and says so.
+        above = one["value"] - 2 * one["se"] > high and not figures["unsaid"].get(name)
+        if one["value"] + 2 * one["se"] < low or above:
+            found.append(f"{name}: coverage {one['value']:.3f}")
+    for name, one in figures["null_claims"].items():
+        if one["value"] - 2 * one["se"] > 0.05:
+            found.append(f"{name}: false claims {one['value']:.3f}")
+    return found
+
+
+def _mapped(runs: dict[str, list[dict[str, Any]]], figure) -> dict[str, Any]:
+    found = {name: figure(of_name) for name, of_name in runs.items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _coverage(runs: Sequence[dict[str, Any]]) -> dict[str, float] | None:
+    shares = [float(np.mean(run["covered"])) for run in runs if run.get("covered")]
+    return _share(shares) if shares else None
+
+
+def _claims(runs: Sequence[dict[str, Any]]) -> dict[str, float] | None:
+    claimed = [float(run["claimed"]) for run in runs if run.get("claimed") is not None]
+    return _share(claimed) if claimed else None
+
+
+def _share(values: Sequence[float]) -> dict[str, float]:
+    """The mean of one share for each run. Intervals of one run are not independent, and runs are."""
+    n, mean = len(values), float(np.mean(values))
+    # With 0 or all of n the standard error is that after an imagined 0 and an imagined 1.
+    imagined = np.asarray([*values, 0.0, 1.0])
+    spread = float(np.std(values)) or float(np.std(imagined))
+    return {"value": round(mean, 4), "n": n, "se": round(spread / math.sqrt(n), 4)}
+
+
+def _mean(runs: Sequence[dict[str, Any]], name: str) -> float | None:
+    values = [run[name] for run in runs if run.get(name) is not None]
+    return round(float(np.mean(values)), 4) if values else None
+
+
+def _unsaid(runs: Sequence[dict[str, Any]]) -> float | None:
+    """The share of intervals or tests of which it was said that they cannot be had from this."""
+    total = sum(run.get("unsaid", 0) for run in runs)
+    n = sum(max(len(run.get("covered", ())), 1) for run in runs)
+    return round(total / n, 4) if total else None
+
+
+def _figures(runs: Sequence[dict[str, Any]]) -> dict[str, float] | None:
+    names = list(dict.fromkeys(name for run in runs for name in run.get("figures", ())))
+    return {
+        name: round(float(np.mean([run["figures"][name] for run in runs if name in run.get("figures", ())])), 4)
+        for name in names
+    } or None
+
+
+def _errors(runs: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    errors = [run["error"] for run in runs if "error" in run]
+    return {"n": len(errors), "first": errors[0]} if errors else None

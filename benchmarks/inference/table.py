@@ -1,0 +1,47 @@
+"""What was measured, as a table in the documentation."""
+
+from pathlib import Path
+from typing import Any
+
+BEGIN = "<!-- benchmarks.inference: begin (what stands between these lines is written anew) -->"
+END = "<!-- benchmarks.inference: end -->"
+_HEAD = (
+    "| what | intervals that hold the truth | false claims | power | uncorrected | runs |",
+    "| --- | ---: | ---: | ---: | ---: | ---: |",
+)
+
+
+def table(figures: dict[str, Any]) -> str:
+    """A Markdown table of the figures of a run, with a line for each scenario."""
+    from benchmarks.inference.scenarios import scenarios
+
+    about = {one.name: f"{one.row}: {one.about}" for one in scenarios()}
+    names = list(dict.fromkeys([*figures["coverage"], *figures["null_claims"]]))
+    return "\n".join([*_HEAD, *(_line(name, about.get(name, name), figures) for name in names)])
+
+
+def written(page: Path, figures: dict[str, Any]) -> None:
+    """Replaces the table of a page. Raises `ValueError` if the page has no place for it."""
+    text = page.read_text(encoding="utf-8")
+    before, begun, rest = text.partition(BEGIN)
+    _, ended, after = rest.partition(END)
+    if not (begun and ended):
+        raise ValueError(f"got {page}, expected a page with the lines {BEGIN!r} and {END!r}")
+    page.write_text(f"{before}{BEGIN}\n\n{table(figures)}\n\n{END}{after}", encoding="utf-8")
+
+
+def _line(name: str, about: str, figures: dict[str, Any]) -> str:
+    naive = figures["naive"]
+    before = "; ".join(
+        f"{_percent(naive[kind][name])} {word}"
+        for kind, word in (("coverage", "hold"), ("null_claims", "claim"))
+        if name in naive[kind]
+    )
+    found = [figures[kind].get(name) for kind in ("coverage", "null_claims", "power")]
+    n_runs = max(one["n"] for one in found if one is not None)
+    cells = [about, *("" if one is None else _percent(one) for one in found), before, f"{n_runs:,}"]
+    return f"| {' | '.join(cells)} |"
+
+
+def _percent(figure: dict[str, float]) -> str:
+    return f"{figure['value']:.1%}"
