@@ -62,6 +62,7 @@ def observe(
     adjust: Adjusting | None,
     *,
     clusters: Grouped | None = None,
+    prose: bool = True,
     research: float,
     n_validated: int,
     repeats: str,
@@ -75,7 +76,8 @@ def observe(
     are a cluster unless others are given.
 
     **Arguments:** `adjust`, for each covariate its values, in the shape of `groups`; "length" needs none. `clusters`,
-    in the same shape, a value that texts which belong together have in common.
+    in the same shape, a value that texts which belong together have in common. `prose`, whether the texts are what is
+    compared, and do not stand for something else: then near-copies are warned of.
 
     Raises `CorpusError` for a group without enough distinct texts or clusters, groups of the same texts, and covariates
     or clusters of another shape.
@@ -106,13 +108,14 @@ def observe(
     if given is None:
         cluster = text if repeats == "count" and n_repeated else None
         in_research = _split(present, research, rng)[text]
-        named_texts = {
-            name: [corpus.distinct[row] for row in np.flatnonzero(present[:, n])] for n, name in enumerate(names)
-        }
         warnings += cluster_warnings(
             {name: [values[i] for i in kept] for name, values in columns.items()}, adjusted=True
         )
-        warnings += copy_warnings(named_texts, np.random.default_rng(0))
+        if prose:
+            texts = {
+                name: [corpus.distinct[row] for row in np.flatnonzero(present[:, n])] for n, name in enumerate(names)
+            }
+            warnings += copy_warnings(texts, np.random.default_rng(0))
     else:
         codes, n_alone = given
         _, cluster = np.unique(codes[kept], return_inverse=True)

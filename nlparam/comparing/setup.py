@@ -134,6 +134,7 @@ def set_up(
         groups,
         adjust,
         clusters=clusters,
+        prose=made_from is None,
         research=the_options.research,
         n_validated=the_options.n_validated,
         repeats=repeats,

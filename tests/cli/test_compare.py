@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+import nlparam
 from tests.comparing.test_driver import PREDICATES, make_texts
 from tests.helpers.cli_corpus import run, said
 from tests.helpers.fake_server import FakeServer
@@ -35,8 +36,15 @@ def files(tmp_path_factory):
     rng = np.random.default_rng(0)
     for seed, (name, share) in enumerate((("north", 0.9), ("south", 0.1))):
         rows = [
-            {"text": text, "region": name, "words": len(text.split()), "source": str(rng.integers(3)), "one": 1}
-            for text in make_texts(90, seed=seed, rain=share)
+            {
+                "text": text,
+                "region": name,
+                "words": len(text.split()),
+                "source": str(rng.integers(3)),
+                "one": 1,
+                "author": f"{name} {number // 6}",
+            }
+            for number, text in enumerate(make_texts(90, seed=seed, rain=share))
         ]
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     both = "".join((folder / f"{name}.jsonl").read_text(encoding="utf-8") for name in ("north", "south"))
@@ -85,6 +93,30 @@ def test_one_file_with_a_field_and_covariates(files, server, tmp_path):
     ]
 
 
+@pytest.mark.slow
+def test_texts_of_authors_labels_and_a_second_look(files, server, tmp_path):
+    out, two = tmp_path / "out", (files / "north.jsonl", files / "south.jsonl")
+    result = compare(files, server, out, *two, "--no-ratings")
+    assert "'author' looks like what texts belong to (30 values in 180 texts)" in said(result)
+    assert "--cluster-field" in said(result)
+    assert "as the language model sees it; unequal errors are not in the intervals" in result.stdout
+    rows = nlparam.load(out).to_label(100)
+    labels = tmp_path / "labels.jsonl"
+    said_by_people = [row | {"label": float(row["predicate"].split()[-1] in row["text"].split())} for row in rows]
+    labels.write_text("".join(json.dumps(row) + "\n" for row in said_by_people), encoding="utf-8")
+    arguments = ("--cluster-field", "author", "--labels", labels, "--look", 2, "--adjust", "length", "--no-ratings")
+    result = compare(files, server, tmp_path / "second", *two, *arguments)
+    assert result.exit_code == 0, result.output
+    assert "looks like" not in said(result)
+    assert "clusters)" in result.stdout
+    assert "as your labels see it" in result.stdout
+    written = json.loads((tmp_path / "second/comparison.json").read_text(encoding="utf-8"))
+    assert written["level"] == pytest.approx(0.05 / 6)
+    assert written["covariates"] == ["length"]
+    assert written["findings"][0]["target"] == "people"
+    assert written["findings"][0]["predicate"] == "mentions rain"
+
+
 def test_a_dry_run_writes_nothing(files, server, tmp_path):
     out = tmp_path / "out"
     result = compare(files, server, out, files / "north.jsonl", files / "south.jsonl", "--dry-run", "--max-calls", 50)
@@ -115,6 +147,9 @@ def test_a_dry_run_writes_nothing(files, server, tmp_path):
         (("both.jsonl", "--group-field", "region", "--detail", "low"), "'--detail': got no folder of images"),
         (("north.jsonl", "south.jsonl", "--level", "2"), "got level=2.0"),
         (("north.jsonl", "south.jsonl", "--research", "1"), "between 0 and 1"),
+        (("north.jsonl", "south.jsonl", "--cluster-field", "colour"), "has no field 'colour'"),
+        (("north.jsonl", "south.jsonl", "--cluster-field", "region"), "has 1 cluster in 90 texts, expected at least 3"),
+        (("north.jsonl", "south.jsonl", "--labels", "nowhere.csv"), "there is no file"),
         (("north.jsonl", "south.jsonl", "--predicates", "nowhere.txt"), "cannot read the predicates"),
     ],
 )
