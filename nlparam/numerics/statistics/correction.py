@@ -78,8 +78,8 @@ def corrected_means(
 
     The interval is Wilson's for the number of texts that would give the variance, with the quantile of Student. With
     `prior=0` it is the published one of PPI++, symmetric and normal, and may leave [0, 1]. Clusters give the
-    cluster-robust variance (CR1), with one degree of freedom less than there are clusters with answers. With fewer than
-    two answers or clusters the interval is [0, 1].
+    cluster-robust variance of the jackknife (CR3), and degrees of freedom by the number of clusters with answers. With
+    fewer than two answers or clusters the interval is [0, 1].
 
     Raises `ValueError` for shapes that do not fit, answers or probabilities outside of their range, and a predicate
     without any answer.
@@ -121,7 +121,7 @@ def _share(answers, chances, codes, confidence, prior) -> tuple[float, float, fl
     if codes is None:
         freedom = parts.sum() ** 2 / np.sum(parts**2 / freedoms)
     quantile = float(scipy.stats.t.ppf((1 + confidence) / 2, freedom))
-    low, high = _wilson(value, variance, levels.n_answers, quantile)
+    low, high = _wilson(value, variance, levels.n_answers, prior, quantile)
     return value, min(variance**0.5, 0.5), low, high, levels.n_answers, weight
 
 
@@ -152,8 +152,9 @@ def _imagined(values, levels: Levels, weights: np.ndarray, prior: float) -> tupl
     return np.asarray(parts), added, np.asarray(freedoms)
 
 
-def _wilson(value: float, variance: float, n_answers: int, quantile: float) -> tuple[float, float]:
-    shrunk = (value * n_answers + 1) / (n_answers + 2)
+def _wilson(value: float, variance: float, n_answers: int, prior: float, quantile: float) -> tuple[float, float]:
+    # As the variance has the imagined answers, the share that it is compared with has them too.
+    shrunk = (value * n_answers + prior) / (n_answers + 2 * prior)
     n = shrunk * (1 - shrunk) / max(variance, 1e-300)
     scale = 1 + quantile**2 / n
     centre = (value + quantile**2 / (2 * n)) / scale
@@ -249,16 +250,19 @@ def _centred(value: np.ndarray, share: np.ndarray) -> np.ndarray:
 
 
 def clustered_sums(influence: np.ndarray, levels: Levels, codes: np.ndarray | None) -> tuple[np.ndarray, float] | None:
-    """Sums of influences over clusters, scaled such that their squares add up to the CR1 variance, and degrees of
+    r"""Sums of influences over clusters, scaled such that the sum of their squares is the variance, and its degrees of
     freedom. The influences as they are without clusters; `None` where fewer than two clusters have answers.
+
+    A cluster with the share $s$ of the answers has drawn the estimate towards itself: its sum is divided by $1 - s$, as
+    the jackknife does (CR3). Clusters of unequal size count as $1 / \sum s^2$ equal ones.
     """
     if codes is None:
         return influence, float(levels.n_answers - 1)
-    n_clusters = len(np.unique(codes[levels.held[-1]]))
-    if n_clusters < _LEAST:
+    shares = np.bincount(codes, weights=levels.shares[-1])
+    if np.count_nonzero(shares) < _LEAST:
         return None
     sums = np.stack([np.bincount(codes, weights=column) for column in influence.T], axis=1)
-    return sums * np.sqrt(n_clusters / (n_clusters - 1)), float(n_clusters - 1)
+    return sums / (1 - shares[:, None]), max(1 / float(shares @ shares) - 1, 1.0)
 
 
 def checked_layers(layers: Sequence[np.ndarray] | np.ndarray) -> Float[np.ndarray, "n_layers n_texts n_predicates"]:

@@ -9,7 +9,7 @@ $$\sum_\ell \frac{1}{|S_\ell|} \sum_{i \in S_\ell} \left(\Lambda_\ell\, H^{-1} m
 
 with $r$ what in the loss does not depend on the texts (the ridge), $H$ the Hessian, and diagonal $\Lambda$ with entries
 in [0, 1] that give each weight the least variance (PPI++, arXiv 2311.01453; $\Lambda = 1$ is DSL, arXiv 2306.04746).
-The covariance is the sandwich of the influences of the texts, HC1 or CR1, and what imagined answers add to it.
+The covariance is the sandwich of the influences of the texts, HC1 or with clusters CR3, and what imagined answers add.
 """
 
 from collections.abc import Callable, Sequence
@@ -52,7 +52,8 @@ class Estimated(NamedTuple):
 
     `freedom` are the degrees of freedom for Student's t. `weight` says how much the layer below the best one counts for
     each, 0 to 1. Where `determined`, `(n_weights,)`, is false, nothing can be said of a weight from these answers: its
-    variance is `UNSAID`, and `reason` says why; it is empty otherwise.
+    variance is `UNSAID`, and `reason` says why; it is empty otherwise. `by_answers`, `(n_weights,)`, is the part of the
+    variances that falls with the number of answers.
     """
 
     value: np.ndarray
@@ -62,6 +63,7 @@ class Estimated(NamedTuple):
     weight: np.ndarray
     determined: np.ndarray
     reason: str
+    by_answers: np.ndarray
 
 
 def model_weights(
@@ -221,7 +223,9 @@ def _solve(problem: _Problem, start: np.ndarray, codes: np.ndarray | None) -> Es
     determined, reason = _determined(problem, solved, basis)
     covariance[~determined] = covariance[:, ~determined] = 0.0
     covariance[~determined, ~determined] = UNSAID
-    return Estimated(solved.theta, covariance, freedom, n_answers, solved.weight, determined, reason)
+    own = np.sum(solved.influence[problem.levels.held[-1]] ** 2, axis=0)
+    by_answers = np.minimum(own, np.diag(covariance))
+    return Estimated(solved.theta, covariance, freedom, n_answers, solved.weight, determined, reason, by_answers)
 
 
 def _covariance(problem: _Problem, solved: "_Solved", basis: np.ndarray, codes) -> tuple[np.ndarray, float] | None:
@@ -271,7 +275,7 @@ class _Solved(NamedTuple):
 def _unsaid(theta: np.ndarray, n_answers: int, reason: str) -> Estimated:
     n, nothing = len(theta), np.zeros(len(theta), bool)
     reason = f"cannot be said from these answers: {reason}"
-    return Estimated(theta, np.eye(n) * UNSAID, 1.0, n_answers, np.zeros(n), nothing, reason)
+    return Estimated(theta, np.eye(n) * UNSAID, 1.0, n_answers, np.zeros(n), nothing, reason, np.zeros(n))
 
 
 def _identified(problem: _Problem, start: np.ndarray) -> Float[np.ndarray, "n_weights n_identified"]:

@@ -48,8 +48,8 @@ def test_with_all_answers_a_regression_is_that_of_statsmodels(rng):
     reference = sm.OLS(numbers, np.column_stack([wanted, np.ones(400)])).fit(
         cov_type="cluster", cov_kwds={"groups": clusters}
     )
-    np.testing.assert_allclose(errors(found), reference.bse, rtol=0.02)
-    assert found.freedom == 39
+    np.testing.assert_allclose(errors(found), reference.bse, rtol=0.03)
+    assert found.freedom == pytest.approx(39)
 
 
 def test_with_all_answers_two_classes_are_a_logit(rng):
