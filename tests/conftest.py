@@ -1,6 +1,7 @@
 """Fixtures that every test may use; nothing a test does touches the user's own cache."""
 
 import gc
+import importlib.metadata
 import os
 import sys
 from pathlib import Path
@@ -23,6 +24,16 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 # core, a hundred times longer than they work. The processes of xdist, and those that tests start, inherit this.
 for _library in ("OMP", "OPENBLAS", "MKL"):
     os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
+
+# The compiler takes most of the suite's time. With few optimisations it is five times as fast, and what it compiles
+# is fast enough for small arrays. Users have all of them, as tests have with NLPARAM_OPTIMISED_TESTS=1. An unknown flag
+# ends the process, so that the flags are given to versions that they were tried with.
+if os.environ.get("NLPARAM_OPTIMISED_TESTS", "0") in ("", "0"):
+    os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+    if importlib.metadata.version("jaxlib").startswith("0.10."):
+        os.environ.setdefault(
+            "XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+        )
 
 # How long an example takes says more about the machine than about the code.
 hypothesis.settings.register_profile("no deadline", deadline=None)
@@ -51,6 +62,20 @@ def _private_store(tmp_path, monkeypatch):
     monkeypatch.setenv("NLPARAM_STORE", str(tmp_path / "store.sqlite"))
     for name in ("NLPARAM_DEBUG", "NLPARAM_LM"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _optimised(request):
+    """Tests that run longer than they compile are compiled as users have it."""
+    if request.node.get_closest_marker("optimised") is None:
+        yield
+        return
+    import jax
+
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.fixture(autouse=True, scope="module")

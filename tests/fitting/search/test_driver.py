@@ -18,15 +18,16 @@ from nlparam.runtime.budget import Meter
 from nlparam.runtime.costs import Costs
 from tests.helpers.oracle import LexicalEmbedder, Oracle, topics
 
+# Most searches here are of 200 texts for 3 predicates from 2 restarts, so that they compile the same functions.
+
 
 def recover(oracle: Oracle, texts, n_predicates, **options) -> nlparam.Fit:
     return nlparam.fit(
         Clustering(n_predicates),
         texts,
         lm=oracle.model(max_in_flight=64),
-        predicates=oracle.predicates,
         embedder=LexicalEmbedder(texts),
-        **options,
+        **({"predicates": oracle.predicates} | options),
     )
 
 
@@ -39,6 +40,7 @@ def report(capsys, name, oracle, fit, texts):
 
 
 @pytest.mark.slow
+@pytest.mark.optimised
 def test_agnews(shared_data, capsys):
     rows = [
         json.loads(line)
@@ -54,6 +56,7 @@ def test_agnews(shared_data, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.optimised
 def test_synthetic_corpus_of_14_topics(capsys):
     texts, labels = topics(1400, 14)
     oracle = Oracle(texts, labels)
@@ -76,9 +79,10 @@ def test_a_few_judgments_and_a_head_do_too(capsys):
 
 @pytest.mark.slow
 def test_a_budget_is_kept_and_said():
-    texts, labels = topics(300, 3)
+    texts, labels = topics(200, 3)
     oracle = Oracle(texts, labels, distractors=3)
-    fit = recover(oracle, texts, 3, options=SearchOptions(n_screened=5, n_judged=50, max_judgments=200))
+    options = SearchOptions(n_screened=5, n_judged=50, max_judgments=200, n_restarts=2)
+    fit = recover(oracle, texts, 3, options=options, inference=False)  # the limit is that of the search
     assert fit.costs.judgments_asked == 200
     assert fit.result == RESULTS.budget_spent
     assert (fit.assignments >= 0).all()
@@ -86,27 +90,27 @@ def test_a_budget_is_kept_and_said():
 
 @pytest.mark.slow
 def test_a_budget_too_small_for_anything_is_an_error():
-    texts, labels = topics(60, 2)
+    texts, labels = topics(200, 3)
     with pytest.raises(nlparam.errors.LanguageModelError, match="allow more judgments"):
-        recover(Oracle(texts, labels), texts, 2, options=SearchOptions(max_judgments=4))
+        recover(Oracle(texts, labels), texts, 3, options=SearchOptions(max_judgments=4, n_restarts=2))
 
 
 @pytest.mark.slow
 def test_fewer_useful_predicates_than_asked_for():
     texts, labels = topics(200, 2)
     oracle = Oracle(texts, labels, distractors=0)
-    fit = recover(oracle, texts, 4)
+    fit = recover(oracle, texts, 3, options=SearchOptions(n_restarts=2))
     assert sorted(fit.predicates) == sorted(oracle.gold)
     assert fit.result == RESULTS.nothing_usable
     assert fit.model.n_predicates == 2
-    assert fit.asked_model.n_predicates == 4
+    assert fit.asked_model.n_predicates == 3
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("refinement", ["columns", "coordinate"])
 @pytest.mark.parametrize("correct_bias", [True, False])
 def test_an_empty_slot_stands_for_no_candidate(refinement, correct_bias):
-    texts, labels = topics(60, 2)
+    texts, labels = topics(200, 2)
     oracle = Oracle(texts, labels, distractors=0)
 
     def answer(request):
@@ -125,10 +129,10 @@ def test_an_empty_slot_stands_for_no_candidate(refinement, correct_bias):
 
 @pytest.mark.slow
 def test_nothing_proposed_is_an_error():
-    texts, labels = topics(50, 2)
+    texts, labels = topics(200, 3)
     oracle = Oracle(texts, labels)
     with pytest.raises(nlparam.errors.LanguageModelError, match="no usable predicate"):
-        nlparam.fit(Clustering(2), texts, lm=oracle.model(), predicates=[], embedder=LexicalEmbedder(texts))
+        recover(oracle, texts, 3, options=SearchOptions(n_restarts=2), predicates=[])
 
 
 class InBatches(AbstractProposer):
