@@ -18,6 +18,8 @@ REPEATS = ("once", "count")
 _LEAST = 5
 # With fewer to test on, only differences of a quarter and more can be shown.
 _FEW = 50
+# With fewer clusters to test on, a difference has to be far larger than what clusters differ by.
+_FEW_CLUSTERS = 8
 
 Grouped = Mapping[str, Sequence[Any]] | Sequence[Sequence[Any]]
 # Covariates with their values, in the shape of the groups; of the length of the texts these need not be given.
@@ -147,6 +149,10 @@ def observe(
         if n_validation < _FEW:
             warnings.append(
                 f"group {name!r} has {n_validation} distinct texts to test on: only large differences can be shown"
+            )
+        if given is not None and (n_clusters := described[-1].n_clusters or 0) < _FEW_CLUSTERS:
+            warnings.append(
+                f"group {name!r} has {n_clusters} clusters to test on: from so few hardly any difference can be told"
             )
     return Observations(
         described, corpus, units, {name: [values[i] for i in kept] for name, values in columns.items()}, warnings

@@ -22,6 +22,8 @@ class PanelRows:
 
 # The shares of each group that are taken as typical of a direction, and of what tells the group from all others.
 _OF_DIRECTION, _OF_GROUP = 0.1, 0.25
+# For each text.
+_RIDGE = 1e-3
 # Texts of each group beyond which directions are no better for seeing more.
 _RELAXED = 2000
 
@@ -54,7 +56,8 @@ def directed_panels(
     **Arguments:** `embeddings`, `(n_texts, embed_dim)` of the research split; `groups`, `(n_texts,)` integers.
     """
     rows = np.concatenate([_draw(np.flatnonzero(groups == group), _RELAXED, rng) for group in range(n_groups)])
-    model = Classification(n_predicates=n_directions, n_classes=n_groups)
+    # No prior here: what is sought are directions, which should not depend on the number of texts.
+    model = Classification(n_predicates=n_directions, n_classes=n_groups, ridge=_RIDGE * len(rows))
     found = relax(
         model, jnp.asarray(embeddings[rows]), jnp.asarray(groups[rows]), n_restarts=4, key=jax.random.key(seed)
     )

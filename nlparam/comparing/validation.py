@@ -194,7 +194,7 @@ def _size(one: _Tested, rows: _Rows, cut: float, wide: float) -> Estimate:
         labels=one.labels,
         adjust=one.given is not None or one.people is not None,
     )
-    size = size_of_claim(effect, cut)
+    size = size_of_claim(effect, max(cut, effect.p_value))  # rounding
     return Estimate(size, effect.standard_error, min(effect.low, size), effect.high, effect.p_value)
 
 

@@ -53,6 +53,8 @@ def robust_contrast(
     is infinite, the interval [-1, 1], the p-value 1, and `reason` says why. Raises `ValueError` for arrays of other
     shapes.
     """
+    if n_groups < 2 or not 0 <= towards < n_groups:
+        raise ValueError(f"got n_groups={n_groups} and towards={towards}, expected two groups or more, and one of them")
     share = np.full(n_groups, -1.0 / (n_groups - 1))
     share[towards] = 1.0
     return _linear(values, groups, share, covariates, clusters, labels, confidence)
@@ -65,9 +67,14 @@ def robust_share(
     labels: np.ndarray | None = None,
     confidence: float = 0.95,
 ) -> tuple[float, float, float]:
-    """The share of one group and its confidence interval, [0, 1] where it cannot be told; see `robust_contrast`."""
+    """The share of one group and its confidence interval, [0, 1] where it cannot be told; see `robust_contrast`.
+
+    Raises `ValueError` if there is no answer at all.
+    """
+    if not np.isfinite(values).any():
+        raise ValueError(f"got {len(values)} texts without an answer, expected at least one answer")
     found = _linear(values, np.zeros(len(values), int), np.ones(1), None, clusters, labels, confidence).effect
-    share = found.effect if math.isfinite(found.effect) else float(np.nanmean(values)) if len(values) else math.nan
+    share = found.effect if math.isfinite(found.effect) else float(np.nanmean(values))
     share = min(max(share, 0.0), 1.0)
     return share, min(max(found.low, 0.0), share), max(found.high, share)
 
