@@ -108,7 +108,8 @@ def curves(
         for k in range(given[0].shape[1])
     ]
     *fields, covariances, shared, reasons = zip(*columns, strict=True)
-    return Curves(*(np.stack(f, axis=1) for f in fields), np.stack(covariances), np.asarray(shared), reasons)
+    arrays = [*(np.stack(field, axis=1) for field in fields), np.stack(covariances), np.asarray(shared)]
+    return Curves(*arrays, reasons)  # pyright: ignore[reportCallIssue]
 
 
 def change(curve: Curves, earlier: Sequence[int], later: Sequence[int], *, confidence: float = 0.9) -> Change:
@@ -141,7 +142,10 @@ def linear(curve: Curves, contrasts: Float[np.ndarray, "n_contrasts n_strata"]) 
 
 
 def shrink(
-    value: Float[np.ndarray, " n"], variance: Float[np.ndarray, " n"], target: Float[np.ndarray, " n"], shared=0.0
+    value: Float[np.ndarray, " n"],
+    variance: Float[np.ndarray, " n"],
+    target: Float[np.ndarray, " n"],
+    shared: np.ndarray | float = 0.0,
 ) -> Float[np.ndarray, " n"]:
     """Many estimates, each drawn towards its target by `variance / (omega + variance)`.
 

@@ -114,7 +114,7 @@ def against_chance(
 def _draw(statistic, plan: "_Plan", most: int, rng) -> tuple[float, np.ndarray, float]:
     """The statistic as the texts are, those of random permutations, and the p-value."""
     orders, found = [np.arange(len(plan.rows))], np.zeros(0)
-    while len(found) <= most:
+    while True:
         orders += [plan.permutation(rng) for _ in range(_AT_ONCE - len(orders))]
         found, orders = np.append(found, np.asarray(statistic(jnp.asarray(np.stack(orders)))))[: most + 1], []
         observed, drawn = float(found[0]), found[1:]
@@ -124,7 +124,8 @@ def _draw(statistic, plan: "_Plan", most: int, rng) -> tuple[float, np.ndarray, 
         if len(as_low) >= _ENOUGH:
             n = int(as_low[_ENOUGH - 1]) + 1
             return observed, drawn[:n], _ENOUGH / n
-    return observed, drawn, (1 + len(as_low)) / (1 + len(drawn))
+        if len(drawn) == most:
+            return observed, drawn, (1 + len(as_low)) / (1 + most)
 
 
 class _Plan(NamedTuple):

@@ -74,12 +74,15 @@ def shrunken(estimates: np.ndarray, standard_errors: np.ndarray) -> Float[np.nda
     likelihood = np.exp(logs - logs.max(axis=1, keepdims=True))
     weights = np.full(len(scales), 1 / len(scales))
     for _ in range(500):
-        posterior = likelihood * weights
-        posterior /= posterior.sum(axis=1, keepdims=True)
-        before, weights = weights, posterior.mean(axis=0)
+        before, weights = weights, _normalised(likelihood * weights).mean(axis=0)
         if np.abs(weights - before).max() < 1e-5:
             break
+    posterior = _normalised(likelihood * weights)
     return values * (posterior * scales**2 / variance).sum(axis=1)
+
+
+def _normalised(joint: np.ndarray) -> np.ndarray:
+    return joint / joint.sum(axis=1, keepdims=True)
 
 
 def look_level(look: int, *, level: float = 0.05, n_looks: int | None = None) -> float:

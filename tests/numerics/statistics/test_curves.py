@@ -37,7 +37,7 @@ def covered(low, value, high):
     ids=["equal errors", "few errors", "errors grow", "rare"],
 )
 def test_intervals_hold_in_every_step_and_of_the_change(shares, right, most):
-    truth = np.linspace(*shares, T)
+    truth = np.linspace(shares[0], shares[1], T)
     hits, changes, values = [], [], []
     for seed in range(150):
         judge, labels, steps = judged_corpus(np.random.default_rng([100, seed]), truth, right=right)
@@ -103,7 +103,7 @@ def test_authors_of_one_step_each_count_as_authors(n_authors):
 @pytest.mark.slow
 def test_unequal_chances_of_being_labelled_are_undone():
     """Labels go to texts of which the judge says yes, four times as often."""
-    truth, errors, hits = np.full(4, 0.3), [], []
+    truth, errors, hits, naive = np.full(4, 0.3), [], [], 0.0
     for seed in range(150):
         rng = np.random.default_rng([400, seed])
         judge, _, steps = judged_corpus(rng, truth, n_texts=3_000)

@@ -22,6 +22,7 @@ def claimed(seed, *, size, n_real, n_tested=80):
     return effects, estimates, correct_p_values(p_values.tolist(), "bh") <= 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "n_real", "raw_ratio"), [(0.12, 10, 1.4), (0.1, 40, 1.4), (0.3, 10, 1.0)])
 def test_sizes_of_claims_are_not_exaggerated(size, n_real, raw_ratio):
     sums = np.zeros(3)

@@ -14,6 +14,8 @@ rates = st.floats(0.0, 1.0)
 def test_such_a_judge_makes_the_difference(rng, kind):
     """Groups of one truth, judged with errors that differ by the tipping point."""
     found = tipping_point(0.30, 0.20, sensitivity=0.9, specificity=0.95)
+    assert found.sensitivity is not None
+    assert found.specificity is not None
     assert found.share == pytest.approx((0.25 - 0.05) / 0.85)
     seen = []
     for sign in (0.5, -0.5):
@@ -36,7 +38,8 @@ def test_what_no_judge_could_do_is_none():
 def test_less_is_needed_to_doubt_a_finding_than_to_explain_it():
     whole, doubt = tipping_point(0.3, 0.2), tipping_point(0.3, 0.2, difference=nearest_to_zero(0.03, 0.17))
     assert doubt.both == pytest.approx(0.03)
-    assert doubt.specificity < whole.specificity
+    assert doubt.specificity == pytest.approx(0.03 / 0.75)
+    assert whole.specificity == pytest.approx(0.10 / 0.75)
     assert tipping_point(0.2, 0.3, difference=nearest_to_zero(-0.17, -0.03)) == doubt
     assert tipping_point(0.3, 0.2, difference=nearest_to_zero(-0.01, 0.2))[:3] == (0.0, 0.0, 0.0)
 

@@ -9,7 +9,7 @@ from nlparam.numerics.statistics.trends import Verdict, group_trends, trends
 T = 12
 
 
-def corpus(rng, shares, *, right=0.85, n_answers=150, n_texts=3_000, n_predicates=1):
+def corpus(rng, shares, *, right: np.ndarray | float = 0.85, n_answers=150, n_texts=3_000, n_predicates=1):
     """`shares`, `(n_strata,)`: what a judge says of the texts, labels of some, and the strata."""
     strata = rng.integers(len(shares), size=n_texts)
     truth = rng.random((n_texts, n_predicates)) < np.asarray(shares)[strata][:, None]
@@ -112,8 +112,8 @@ def test_two_groups_that_rise_alike_do_not_differ():
     ],
 )
 def test_groups_that_differ_do_so_in_a_way(first, second, verdict):
-    curves_of_groups = np.linspace(*first, 6), np.linspace(*second, 6)
-    found = group_verdicts([(2, r) for r in range(20)], *curves_of_groups, right=0.92, n_answers=400)
+    of_first, of_second = np.linspace(first[0], first[1], 6), np.linspace(second[0], second[1], 6)
+    found = group_verdicts([(2, r) for r in range(20)], of_first, of_second, right=0.92, n_answers=400)
     assert np.mean(found == verdict) > 0.75
 
 
