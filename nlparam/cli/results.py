@@ -26,19 +26,13 @@ Columns = list[tuple[str, list[str]]]
 
 def show(fit: "Fit", out: Path, intervals: "Intervals | None" = None) -> None:
     """Prints a fit that is saved in `out`, with credible intervals where there are some."""
-    from nlparam.fitting.page.quantities import goodness, view_quantities
+    from nlparam.fitting.page.quantities import goodness
 
     columns: Columns = [("predicate", [printable(predicate) for predicate in fit.predicates])]
-    notes = []
-    inferred = fit.inferred
     if fit.model.assigns_texts:
         columns += _sizes(fit)
-    if inferred is not None and intervals is None:
-        notes += _add_inferred(fit, inferred, columns)
-    elif not fit.model.assigns_texts:
-        for view in view_quantities(fit, intervals):
-            columns += _columns(view, columns)
-            notes += _notes(view)
+    inferred = fit.inferred if intervals is None else None
+    notes = _add_quantities(fit, inferred, intervals, columns)
     if fit.stability is not None:
         columns.append(("seeds", _found_by(fit.stability, fit.predicates)))
     computed = fit.settings.get("computed") or {}
@@ -69,23 +63,32 @@ def show(fit: "Fit", out: Path, intervals: "Intervals | None" = None) -> None:
 def show_inference(fit: "Fit", inference: "Inference") -> None:
     """Prints what a fit lets one say."""
     columns: Columns = [("predicate", [printable(predicate) for predicate in fit.predicates])]
-    notes = _add_inferred(fit, inference, columns)
+    notes = _add_quantities(fit, inference, None, columns)
     rows = [(str(number), *row) for number, row in enumerate(zip(*(cells for _, cells in columns), strict=True))]
     print_table(("", *(heading for heading, _ in columns)), rows, numbers=(0, *range(2, len(columns) + 1)))
     print_lines(*dict.fromkeys(notes), "", *_certainty(inference), *inference.notes)
 
 
-def _add_inferred(fit: "Fit", inference: "Inference", columns: Columns) -> list[str]:
-    """Adds what an inference says of each predicate, and gives what the columns mean."""
-    from nlparam.fitting.page.quantities import view_inferred
+def _add_quantities(
+    fit: "Fit", inference: "Inference | None", intervals: "Intervals | None", columns: Columns
+) -> list[str]:
+    """Adds what there is to say of each predicate, and gives what the columns mean.
 
-    notes = []
-    for view in view_inferred(fit, inference):
-        added = _columns(view, columns)
-        if view.name == "share":
-            added = [("holds for", cells) for _, cells in added]
+    What can be inferred is shown with its interval, and not as it was fitted.
+    """
+    from nlparam.fitting.page.quantities import view_inferred, view_quantities
+
+    inferred = {} if inference is None else {view.name: view for view in view_inferred(fit, inference)}
+    notes: list[str] = []
+    for view in [] if fit.model.assigns_texts else view_quantities(fit, intervals):
+        shown = inferred.get(view.name, view)
+        added = _columns(shown, columns)
         columns += added
-        notes += _notes(view) if added else []
+        notes += _notes(shown)
+        if added and inference is not None and view.name not in inferred:
+            notes.append(f"{view.name.replace('_', ' ')}: as fitted; these answers do not give it an interval.")
+    if "share" in inferred:
+        columns += [("holds for", cells) for _, cells in _columns(inferred["share"], columns)]
     return notes
 
 

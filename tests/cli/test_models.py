@@ -48,7 +48,13 @@ def predict(ask, out, texts):
 def table(result) -> dict[str, list[str]]:
     """The printed table: the cells behind each predicate."""
     lines = [line for line in result.stdout.splitlines() if "is about" in line]
-    return {line.split("  ")[1].strip(): line.split()[4:] for line in lines}
+    rows = [re.split(r"\s{2,}", line.strip()) for line in lines]
+    return {predicate: cells for _, predicate, *cells in rows}
+
+
+def figure(cell: str) -> float:
+    """The number of a cell, without its interval."""
+    return float(cell.split()[0].strip("%"))
 
 
 @pytest.mark.slow
@@ -57,8 +63,8 @@ def test_classification_names_its_classes(tmp_path, ask):
     result = ask("classification", "--texts", write_labelled(tmp_path), "--label-field", "topic", "--out", out)
     assert result.exit_code == 0, result.output
     rows = table(result)
-    assert float(rows["is about sport"][0]) > 1
-    assert float(rows["is about money"][0]) < -1
+    assert figure(rows["is about sport"][0]) > 1
+    assert figure(rows["is about money"][0]) < -1
     assert "Above 0 a predicate speaks for “sport”, below for “money”" in result.stdout
     assert "accuracy 100.0% on these texts" in result.stdout
     assert "warning: the predicates separate the classes perfectly" in said(result)
@@ -99,7 +105,7 @@ def test_difference_of_two_files_is_counted_towards_the_first(tmp_path, ask):
     result = ask("difference", "--texts", money, "--against", sport, "--out", tmp_path / "out")
     assert result.exit_code == 0, result.output
     assert "speaks for “money”, below for “sport”" in result.stdout
-    assert float(table(result)["is about money"][0]) > 0.5
+    assert figure(table(result)["is about money"][0]) > 0.5
     loaded = nlparam.load(tmp_path / "out")
     assert isinstance(loaded.model, Difference)
     assert list(loaded.texts) == [*MONEY, *SPORT]
@@ -114,8 +120,8 @@ def test_a_time_series_prints_where_its_curves_begin_and_end(tmp_path, ask):
     assert "first (2004-01)" in result.stdout
     assert "last (2005-12)" in result.stdout
     first, last, highest, when = table(result)["is about sport"][:4]
-    assert float(first.strip("%")) > 60 > 40 > float(last.strip("%"))
-    assert float(highest.strip("%")) >= float(first.strip("%"))
+    assert figure(first) > 60 > 40 > figure(last)
+    assert figure(highest) >= figure(first)
     assert when.startswith("2004-")
     loaded = nlparam.load(tmp_path / "out")
     assert isinstance(loaded.model, TimeSeries)

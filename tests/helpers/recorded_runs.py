@@ -45,12 +45,17 @@ def run(lm: AbstractLanguageModel, store: Path, out: Path) -> dict[str, Any]:
     """What every run finds, as plain data; each leaves its folder in `out`."""
     texts, topics = corpus()
     given: dict[str, Any] = COMMON | {"lm": lm, "store": store}
-    fitted: dict[str, Any] = given | {"options": OPTIONS, "representation": GOAL_MAP}
+    fitted: dict[str, Any] = given | {"options": OPTIONS, "representation": GOAL_MAP, "inference": False}
     times = [f"2004-{1 + at * 12 // len(texts):02d}-01" for at in range(len(texts))]
     fits = {
         "clustering": nlparam.fit(Clustering(n_predicates=3), texts, **fitted, out=out / "clustering"),
         "classification": nlparam.fit(
-            Classification(n_predicates=2, n_classes=3), texts, topics, **fitted, out=out / "classification"
+            # The prior of the recorded run, which was 1e-3 for each text.
+            Classification(n_predicates=2, n_classes=3, ridge=1e-3 * len(texts)),
+            texts,
+            topics,
+            **fitted,
+            out=out / "classification",
         ),
         "time_series": nlparam.fit(TimeSeries(n_predicates=2), texts, times, **fitted, out=out / "time_series"),
     }

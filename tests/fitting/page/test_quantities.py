@@ -186,7 +186,7 @@ def test_how_well_the_model_predicts_is_measured_against_the_simplest_guess(fits
     right, largest = np.mean(fit.predictions == fit.data), np.bincount(fit.data).max() / len(fit.data)
     assert [value for _, value in measured.rows] == [f"{right:.1%}", f"{largest:.1%}"]
     assert right > largest
-    assert "on new texts, expect less" in fit.report()
+    assert "On new texts, expect less" in fit.report()
     fit = fits["numbers"]
     measured = goodness(fit)
     assert measured is not None
