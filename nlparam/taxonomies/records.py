@@ -8,16 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from nlparam.corpus.corpus import Corpus
-from nlparam.errors import CorpusError
 from nlparam.results.records import Judgment
 from nlparam.runtime.costs import Costs
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from nlparam.denotation.denoter import TreeDenoter
-    from nlparam.denotation.labels import Labelled
-    from nlparam.taxonomies.over_time import SharesOverTime
 
 NONE_OF_THESE = "none of these"
 ROOT = "root"
@@ -304,34 +299,6 @@ class TreeLike:
         if node == ROOT:
             return []
         return [*self.path(self.nodes[node].parent or ROOT), self.nodes[node]]
-
-    def over_time(
-        self,
-        node: str = ROOT,
-        *,
-        unit: str | None = None,
-        confidence: float = 0.95,
-        labels: "Labelled | str | Path | None" = None,
-    ) -> "SharesOverTime":
-        """The shares of the children of a node over time, of all texts of a time step, with confidence intervals.
-
-        They are as the language model sees them where random texts were judged (`sample`), else as the heads do.
-        `trends` says which of them rise, fall or change, at a false discovery rate of 5% over the children.
-
-        **Arguments:** `unit`, "day", "week", "month" or "year", by which dates are grouped; by default that of the
-        settings, else the finest that gives few steps; `labels`, of people, for texts drawn at random and all children
-        of the node: shares are then as people see them. Raises `CorpusError` if the taxonomy was grown without stamps,
-        or a child has no labels.
-        """
-        from nlparam.taxonomies.over_time import shares_over_time
-        from nlparam.taxonomies.sampling import answers_of
-
-        if self.stamps is None:
-            raise CorpusError("the taxonomy was grown without time stamps: give stamps (--time-field)")
-        members = {child.id: child.members for child in self.children(node)}
-        unit = self.settings.get("time_unit") if unit is None else unit
-        answers = answers_of(self, list(members), labels)
-        return shares_over_time(members, self.stamps, unit=unit, confidence=confidence, **answers)
 
     def measures(self, node: str | None = None) -> dict[str, float]:
         """Coverage, overlap, balance and the highest correlation of siblings, of a node or of the tree."""

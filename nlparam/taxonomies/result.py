@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nlparam.errors import EditError
 from nlparam.results.page.page import AbstractPage
@@ -12,6 +12,10 @@ from nlparam.taxonomies.edit import plan
 from nlparam.taxonomies.entries import FILE, read
 from nlparam.taxonomies.folder import compared_settings, fields_of_taxonomy, pack_taxonomy
 from nlparam.taxonomies.records import ROOT, TreeLike
+
+if TYPE_CHECKING:
+    from nlparam.denotation.labels import Labelled
+    from nlparam.taxonomies.over_time import SharesOverTime
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +62,28 @@ class Taxonomy(TreeLike, AbstractResult):
                 "lose the edit with --overwrite"
             )
         return None
+
+    def over_time(
+        self,
+        node: str = ROOT,
+        *,
+        unit: str | None = None,
+        confidence: float = 0.95,
+        labels: "Labelled | str | Path | None" = None,
+    ) -> "SharesOverTime":
+        """The shares of the children of a node over time, of all texts of a time step, with confidence intervals.
+
+        They are as the language model sees them where random texts were judged (`sample`), else as the heads do.
+        `trends` says which of them rise, fall or change, at a false discovery rate of 5% over the children.
+
+        **Arguments:** `unit`, "day", "week", "month" or "year", by which dates are grouped; by default that of the
+        settings, else the finest that gives few steps; `labels`, of people, for texts drawn at random and all children
+        of the node: shares are then as people see them. Raises `CorpusError` if the taxonomy was grown without stamps,
+        or a child has no labels.
+        """
+        from nlparam.taxonomies.courses import over_time
+
+        return over_time(self, node, unit=unit, confidence=confidence, labels=labels)
 
     def page(self, *, update: Mapping[str, Any] | None = None) -> AbstractPage:
         """Its report. `update` is what the last update found (`Update.to_dict`): the page then shows what changed."""

@@ -2,21 +2,17 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nlparam.corpus.corpus import Corpus
 from nlparam.denotation.judge import AbstractJudge
-from nlparam.denotation.labels import Labelled
 from nlparam.denotation.session import Run
-from nlparam.errors import CorpusError
 from nlparam.fitting.split import cluster_codes
 from nlparam.taxonomies.assign import judge_down
 from nlparam.taxonomies.entries import judged
 from nlparam.taxonomies.over_time import stepped_texts
-from nlparam.taxonomies.records import HOLDS, ROOT, Sample, TreeLike
+from nlparam.taxonomies.records import HOLDS, ROOT, Sample
 from nlparam.taxonomies.result import Taxonomy
 
 # The judgments of the sample are at most such a share of those that the tree rests on; fewer texts say too little.
@@ -73,33 +69,6 @@ def with_sample(tree: Taxonomy, run: Run, *, share: float = SHARE) -> Taxonomy:
     with run.costs.stage("judging at random"):
         sample = judged_sample(tree, run.judge, texts, inclusion)
     return dataclasses.replace(tree, sample=sample)
-
-
-def answers_of(tree: TreeLike, nodes: Sequence[str], labels: Labelled | str | Path | None) -> dict[str, Any]:
-    """What `shares_over_time` takes beside members and stamps: the answers there are for some nodes, and clusters.
-
-    Raises `CorpusError` if there are labels, but none for one of the nodes.
-    """
-    given: dict[str, Any] = {"target": "head", "answers": []}
-    if tree.clusters is not None:
-        given["clusters"] = cluster_codes(tree.clusters, len(tree.corpus))
-    sample, people = tree.sample, {}
-    if labels is not None:
-        people = said_by_people(tree, labels if isinstance(labels, Labelled) else Labelled.read(labels), tree.texts)
-        if missing := [tree.nodes[node].name for node in nodes if node not in people]:
-            raise CorpusError(f"got no labels for {missing[0]!r}: label all predicates of these texts")
-        labelled = np.flatnonzero(np.any([np.isfinite(people[node]) for node in nodes], axis=0))
-        # A label corrects the judge only where it was asked too; where it hardly was, labels correct the heads.
-        if sample is not None and 2 * len(np.intersect1d(labelled, sample.texts)) < len(labelled):
-            sample = None
-    if sample is not None and all(np.isfinite(sample.under[node]).any() for node in nodes):
-        said, inclusion = np.full((len(nodes), len(tree.corpus)), np.nan), np.ones(len(tree.corpus))
-        said[:, sample.texts] = [sample.under[node] for node in nodes]
-        inclusion[sample.texts] = sample.inclusion
-        given |= {"target": "judge", "inclusion": inclusion, "answers": [dict(zip(nodes, said, strict=True))]}
-    if people:
-        given |= {"target": "people", "answers": [*given["answers"], people]}
-    return given
 
 
 def drawn(tree: Taxonomy, n_drawn: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -167,42 +136,3 @@ def checked_clusters(clusters: Sequence[Any], n_texts: int) -> tuple[str | None,
     """
     cluster_codes(clusters, n_texts)
     return tuple(None if one is None or one != one or not str(one).strip() else str(one) for one in clusters)
-
-
-def said_by_people(tree: TreeLike, labels: Labelled, texts: Sequence[str]) -> dict[str, np.ndarray]:
-    """Of each node `(n_texts,)`: 1 where people say that a text is under it, 0 where not, `nan` where nobody said.
-
-    A text is under a node if the predicates of the node and of all above it hold. Only nodes with labels are there.
-    Raises `CorpusError` for labels of other texts or predicates.
-    """
-    corpus = Corpus.from_texts(texts)
-    wordings = {node.id: {node.name, judged(node)} for node in tree.nodes.values() if node.predicate is not None}
-    predicates = list(dict.fromkeys(wording.strip().casefold() for both in wordings.values() for wording in both))
-    said = corpus.spread(labels.matrix(corpus.distinct, predicates), fill=np.nan)
-    under = {ROOT: np.ones(len(texts))}
-    for node in tree.divided():
-        of_node, children = under[node.id], tree.children(node.id)
-        for child in children:
-            columns = said[:, [predicates.index(wording.strip().casefold()) for wording in wordings[child.id]]]
-            known = np.isfinite(columns)
-            mean = np.nansum(columns, axis=1) / np.maximum(known.sum(axis=1), 1)
-            under[child.id] = _below(of_node, np.where(known.any(axis=1), (mean >= HOLDS).astype(float), np.nan))
-        highest = np.max([under[child.id] for child in children], axis=0)
-        for child in tree.children(node.id, residual=True):
-            if child.residual:
-                under[child.id] = np.where(of_node == 1, 1 - highest, np.where(np.isfinite(highest), of_node, np.nan))
-    return {node: values for node, values in under.items() if node != ROOT and np.isfinite(values).any()}
-
-
-def _below(of_parent: np.ndarray, holds: np.ndarray) -> np.ndarray:
-    """Whether texts are under a node, from whether they are under its parent and its predicate holds.
-
-    What is known must not depend on what is said. Where a person labelled the predicate for all texts under the parent,
-    the others are known not to be under the node. Else texts count that have labels of both, if some of them are not
-    under the parent.
-    """
-    if not np.any((of_parent == 1) & np.isnan(holds)):
-        return np.where(of_parent == 1, holds, of_parent)
-    both = of_parent * holds
-    representative = np.isfinite(both[of_parent == 0]).any() or not np.any(of_parent == 0)
-    return both if representative else np.full_like(both, np.nan)

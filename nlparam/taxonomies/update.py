@@ -24,10 +24,11 @@ from nlparam.taxonomies.edit import plan
 from nlparam.taxonomies.entries import entries_of, judged
 from nlparam.taxonomies.missing import Missing, add_missing
 from nlparam.taxonomies.new_texts import all_clusters, all_stamps, check_options, notes_on
+from nlparam.taxonomies.people import said_by_people
 from nlparam.taxonomies.rebuilding import Rebuilding
 from nlparam.taxonomies.records import ROOT, Node
 from nlparam.taxonomies.result import Taxonomy
-from nlparam.taxonomies.sampling import judged_sample, said_by_people
+from nlparam.taxonomies.sampling import judged_sample
 from nlparam.taxonomies.setup import AskingAgain, dividing, session_for
 from nlparam.taxonomies.tree import Branch, assemble
 

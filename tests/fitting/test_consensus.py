@@ -170,6 +170,7 @@ def test_on_random_labels_halves_agree_no_more_than_by_chance(corpus):
             Classification(2), texts, labels, seeds=2, lm=oracle.model(), predicates=oracle.predicates,
             embedder=embedder, held_out=0.0, inference=False,
         )  # fmt: skip
+        assert fitted.stability is not None
         return fitted.stability
 
     with warnings.catch_warnings():

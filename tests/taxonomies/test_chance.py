@@ -40,6 +40,8 @@ def test_children_that_lie_together_are_told_from_noise(tree):
         assert all(one.reason for node, one in found.items() if node != ROOT)  # the judge puts nothing below
     assert np.mean(np.asarray(p_values) <= 0.05) <= 0.125  # 0.05, and what 40 runs may add
     assert np.mean(p_values) > 0.3
+    child = rng.integers(0, n_children, len(tree.corpus))
+    embeddings = rng.normal(size=(len(tree.corpus.distinct), 8))
     apart = np.eye(8)[child[np.unique(tree.corpus.row, return_index=True)[1]] % 8] + embeddings
     assert separations(with_answers(tree, child, rng), apart)[ROOT].adjusted <= 0.05
 

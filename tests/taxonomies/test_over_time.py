@@ -161,6 +161,7 @@ def sampled(tree, said, *, n_drawn, seed=0):
 
 def test_the_sample_has_as_many_texts_of_each_step():
     tree = with_stamps(make_taxonomy(n_texts=300), [2000 + (i % 3 == 0) + (i % 30 == 0) for i in range(300)])
+    assert tree.stamps is not None
     assert [tree.stamps.count(year) for year in (2000.0, 2001.0, 2002.0)] == [200, 90, 10]
     texts, inclusion = drawn(tree, 60, np.random.default_rng(0))
     assert np.array_equal(texts, np.unique(texts))
@@ -191,6 +192,7 @@ def test_curves_are_corrected_to_what_the_judge_says():
         found = dataclasses.replace(drawn_from, nodes=nodes).over_time(confidence=0.9)
         assert found.target == "judge"
         assert found.n_answers.tolist() == [30] * 6
+        assert found.trends is not None
         claimed += found.trends.verdicts[0] is not Verdict.NOTHING
         truth = holds.reshape(6, -1).mean(axis=1)
         covered[0] += int(((found.low[0] <= truth) & (truth <= found.high[0])).sum())
@@ -198,6 +200,7 @@ def test_curves_are_corrected_to_what_the_judge_says():
     assert claimed <= 6  # 0.05, and what 40 draws may add
     rising = rng.random(n_texts) < np.repeat(np.linspace(0.1, 0.5, 6), n_texts // 6)
     risen = sampled(tree, dict.fromkeys(tree.nodes, rising), n_drawn=300).over_time()
+    assert risen.trends is not None
     assert set(risen.trends.verdicts) == {Verdict.RISING}
     assert risen.trends.low.min() > 0
     assert risen.trends.reasons == risen.reasons
@@ -211,8 +214,9 @@ def test_labels_of_people_come_after_the_judge():
     children = [child.id for child in tree.children()]
     said = {node: np.isin(np.arange(n_texts), one.members) for node, one in tree.nodes.items()}
     judged_tree = sampled(tree, said, n_drawn=300)
-    some = judged_tree.sample.texts[::2]
-    rows = [(tree.texts[i], tree.nodes[child].name, 1.0) for i in some for child in children]
+    assert judged_tree.sample is not None
+    some = judged_tree.sample.texts[::2].tolist()
+    rows = [(tree.texts[int(i)], tree.nodes[child].name, 1.0) for i in some for child in children]
     for which, answered in ((judged_tree, "judge"), (tree, "head")):
         assert which.over_time().target == answered
         people = which.over_time(labels=Labelled.of(rows))
@@ -237,6 +241,7 @@ def test_a_tree_with_times_has_random_texts_judged_and_without_inference_none(tm
     assert alone.over_time().target == "head"
     judged = taxonomy(texts, out=tmp_path / "tree", **asked)
     assert judged.over_time().target == "judge"
+    assert judged.sample is not None
     assert len(judged.sample) >= 20
     n_alone = alone.costs.judgments_asked + alone.costs.judgments_served
     n_judged = judged.costs.judgments_asked + judged.costs.judgments_served

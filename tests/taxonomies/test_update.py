@@ -18,10 +18,11 @@ from nlparam.taxonomies.assign import assign
 from nlparam.taxonomies.entries import judged
 from nlparam.taxonomies.growing import taxonomy
 from nlparam.taxonomies.page.drift import measured
+from nlparam.taxonomies.people import said_by_people
 from nlparam.taxonomies.records import HOLDS, ROOT
 from nlparam.taxonomies.refit import refit
 from nlparam.taxonomies.result import Taxonomy
-from nlparam.taxonomies.sampling import carried, said_by_people
+from nlparam.taxonomies.sampling import carried
 from nlparam.taxonomies.update import update
 from tests.helpers.cli_corpus import run, said
 from tests.helpers.taxonomy_corpus import answer, grown, make_texts, scripted, topic_of
@@ -216,6 +217,7 @@ def test_each_look_spends_its_part_of_the_level(tree, corpus, store):
 
 def test_the_sample_is_kept_and_carried_over_an_edit(updated, tmp_path):
     sample = updated.taxonomy.sample
+    assert sample is not None
     assert len(sample) == sum(updated.n_judged)
     assert set(sample.inclusion.round(6)) == {round(updated.n_judged[0] / updated.n_before, 6), round(
         updated.n_judged[1] / len(updated.assigned.corpus), 6)}  # fmt: skip
@@ -224,6 +226,7 @@ def test_the_sample_is_kept_and_carried_over_an_edit(updated, tmp_path):
             assert not np.any((sample.under[node.id] == 1) & (sample.under[node.parent] != 1))
     updated.save(tmp_path / "tree")
     again = Taxonomy.load(tmp_path / "tree")
+    assert again.sample is not None
     assert np.array_equal(again.sample.texts, sample.texts)
     assert np.array_equal(again.sample.inclusion, sample.inclusion)
     for node in sample.under:
@@ -236,6 +239,7 @@ def test_the_sample_is_kept_and_carried_over_an_edit(updated, tmp_path):
     kept = [child for child in again.root.children if child != last.id]
     fewer[ROOT] = dataclasses.replace(again.root, children=tuple(kept))
     moved = carried(again, dataclasses.replace(again, nodes=fewer))
+    assert moved is not None
     assert np.array_equal(moved.under["1"], sample.under["1"])
     assert np.isnan(moved.under["0"]).all()  # of none of fewer siblings nothing is known
 

@@ -41,6 +41,7 @@ from nlparam.results.page.sections import (
 from nlparam.results.page.tables import Declared, table_of
 from nlparam.results.page.text import DASH, excerpt
 from nlparam.taxonomies.chance import said_of_chance
+from nlparam.taxonomies.courses import over_time
 from nlparam.taxonomies.over_time import SharesOverTime
 from nlparam.taxonomies.page.drift import drift_section
 from nlparam.taxonomies.page.icicle import draw_icicle, icicle
@@ -234,7 +235,7 @@ def _time_section(taxonomy: TreeLike) -> Section | None:
 
 
 def _courses(taxonomy: TreeLike, node: Node) -> list[Block]:
-    found = taxonomy.over_time(node.id)
+    found = over_time(taxonomy, node.id)
     names = [excerpt(child.name, MAX_NAME) for child in taxonomy.children(node.id)]
     view = QuantityView(
         name="All texts" if node.parent is None else f"{node.id} {excerpt(node.name, MAX_NAME)}",
