@@ -27,6 +27,7 @@ from nlparam.numerics.statistics.strata import (
     LEAST_ANSWERS,
     PRIOR_ANSWERS,
     Sample,
+    cluster_freedom,
     sample_of,
     slope,
     spread_of_answers,
@@ -38,6 +39,7 @@ from nlparam.numerics.statistics.strata import (
 _LEAST_STRATA = 3
 _LARGEST_ERROR = 0.5  # of anything in [0, 1]
 _MOST_FREEDOM = 1e6
+_ONE_CLUSTER = "cannot be said: no stratum has two clusters, so that how much clusters differ is not known"
 
 
 class Curves(NamedTuple):
@@ -94,8 +96,9 @@ def curves(
     sequence with one such array for each layer (`None`: all texts of a stratum were equally likely); `clusters`,
     `(n_texts,)`, one value per text, equal for texts that belong together; `confidence`, the level of the intervals.
 
-    With fewer than `LEAST_ANSWERS` answers and not all texts answered, and in strata without texts, the interval is
-    [0, 1]. Raises `ValueError` for other shapes or values.
+    The interval is [0, 1] with fewer than `LEAST_ANSWERS` answers, unless all texts are answered; in strata without
+    texts; and everywhere if each stratum is one cluster, as with one speech a year. Raises `ValueError` for other shapes
+    or values.
     """
     given = [np.asarray(layer, np.float64) for layer in layers]
     strata, chances = _checked(given, strata, n_strata, inclusion, confidence)
@@ -202,7 +205,8 @@ def _curve(layers, strata, n_strata, inclusion, clusters, confidence) -> tuple:
     freedom = np.minimum(freedom, _MOST_FREEDOM)
     unclipped, value = value, np.clip(value, 0.0, 1.0)
     low, high = _interval(value, variance, freedom, last.n, confidence)
-    unsaid = (samples[0].n == 0) | ((last.n == 0) & (np.sum(last.n > 0) < _LEAST_STRATA))
+    alike = clusters is not None and cluster_freedom(strata, clusters) < 1 and len(np.unique(clusters)) < len(strata)
+    unsaid = alike | (samples[0].n == 0) | ((last.n == 0) & (np.sum(last.n > 0) < _LEAST_STRATA))
     error = np.where(unsaid, _LARGEST_ERROR, np.sqrt(variance))
     covariance[np.diag_indices(n_strata)] = error**2
     # Clusters add to all strata by one correlation. The other parts are each stratum's own, or from many answers.
@@ -220,7 +224,7 @@ def _curve(layers, strata, n_strata, inclusion, clusters, confidence) -> tuple:
         np.clip(shrink(value, variance, *_target(layers, samples, value, variance)), 0.0, 1.0),
         covariance,
         shared,
-        "",
+        _ONE_CLUSTER if alike else "",
     )
 
 

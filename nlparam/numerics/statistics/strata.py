@@ -55,20 +55,29 @@ def sample_of(rows, strata, n_strata, inclusion) -> Sample:
     )
 
 
-def intraclass(residuals: np.ndarray, strata: np.ndarray, clusters: np.ndarray) -> tuple[float, float]:
-    """The intraclass correlation of residuals from means of strata, between 0 and 1, and its degrees of freedom.
+def cluster_freedom(strata: np.ndarray, clusters: np.ndarray) -> int:
+    """How many differences between clusters are left once those between strata are taken out.
 
-    From an analysis of variance. It is 1 where every stratum is a cluster of its own: then nothing can be said of it.
+    It is 0 where no stratum has two clusters, and no cluster is in two strata.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     clusters, strata = (np.unique(codes, return_inverse=True)[1].reshape(-1) for codes in (clusters, strata))
-    sizes = np.bincount(clusters).astype(float)
-    n, n_clusters, n_strata = len(residuals), len(sizes), int(strata.max(initial=-1)) + 1
+    n_clusters, n_strata = int(clusters.max(initial=-1)) + 1, int(strata.max(initial=-1)) + 1
     size = n_strata + n_clusters
-    graph = coo_array((np.ones(n), (strata, n_strata + clusters)), shape=(size, size))
-    freedom = n_clusters - connected_components(graph, directed=False)[0]
+    graph = coo_array((np.ones(len(strata)), (strata, n_strata + clusters)), shape=(size, size))
+    return n_clusters - connected_components(graph, directed=False)[0]
+
+
+def intraclass(residuals: np.ndarray, strata: np.ndarray, clusters: np.ndarray) -> tuple[float, float]:
+    """The intraclass correlation of residuals from means of strata, between 0 and 1, and its degrees of freedom.
+
+    From an analysis of variance. It is 1 where `cluster_freedom` is 0: then nothing can be said of it.
+    """
+    clusters = np.unique(clusters, return_inverse=True)[1].reshape(-1)
+    sizes = np.bincount(clusters).astype(float)
+    n, n_clusters, freedom = len(residuals), len(sizes), cluster_freedom(strata, clusters)
     if freedom < 1:
         return 1.0, 1.0
     if n == n_clusters:

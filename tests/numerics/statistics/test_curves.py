@@ -182,6 +182,16 @@ def test_too_few_answers_say_nothing(rng):
     assert (part.low[0], part.high[0]) == (-1.0, 1.0)
 
 
+def test_one_speech_a_year_says_nothing_of_other_speeches(rng):
+    answers, year = (rng.random((300, 1)) < 0.3).astype(float), np.repeat(np.arange(6), 50)
+    curve = curves([answers], year, 6, clusters=year)
+    assert "no stratum has two clusters" in curve.reasons[0]
+    assert np.all(curve.high - curve.low == 1)
+    assert change(curve, [0], [5]).low == [-1.0]
+    # Two speeches in one of the years say how much speeches differ.
+    assert curves([answers], year, 6, clusters=np.append(year[:-25], np.full(25, 9))).reasons == ("",)
+
+
 @pytest.mark.slow
 @hypothesis.given(st.integers(0, 10_000))
 @hypothesis.settings(max_examples=150, derandomize=True)
