@@ -201,7 +201,7 @@ def audit(
     mistaken = evaluations.false_positive if side == "false positives" else evaluations.false_negative
     columns, notes = adjustments(evaluations, mistaken, among)
     if adjust:
-        columns |= evaluations.covariates
+        columns |= {name: list(values) for name, values in evaluations.covariates.items()}
     if predicates is not True:
         options["predicates"] = list(predicates)
     elif computed:

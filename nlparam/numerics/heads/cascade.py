@@ -290,8 +290,11 @@ class CascadeSteps:
         """What the head says of all pairs, and the audits that this calls for, drawn."""
         said = head.denote(self.features)
         self._probabilities = said if self._recalibration is None else self._recalibration.apply(said)
-        parts = zip(*map(self._of_parts, (self._probabilities, self._yes(), self.asked)), strict=True)
-        self.audits = tuple(plan_audit(*part, self._target).draw(self.rng) for part in parts)
+        parts = map(self._of_parts, (self._probabilities, self._yes(), self.asked))
+        self.audits = tuple(
+            plan_audit(probabilities, yes, asked, self._target).draw(self.rng)
+            for probabilities, yes, asked in zip(*parts, strict=True)
+        )
 
     def _start_audit(self) -> Bool[np.ndarray, "n_texts n_predicates"]:
         self.stage = "audit"

@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,9 +11,10 @@ from typer.testing import CliRunner
 from nlparam.cli import app
 from nlparam.errors import CorpusError, LanguageModelError, ResultFolderError
 from nlparam.evals.audit import Evaluations, audit, read_evaluations
-from nlparam.evals.audit.covariates import adjustments, covariate_effects
+from nlparam.evals.audit.covariates import CovariateEffect, adjustments, covariate_effects
 from nlparam.evals.audit.mistakes import changes, system_rates
 from nlparam.lm.scripted import ScriptedModel
+from nlparam.results.jsonable import from_json
 from tests.helpers.cli_corpus import said
 
 
@@ -88,6 +90,9 @@ def test_covariates_move_the_odds():
     assert found["false positives", "effort"].p_value > 0.01
     assert found["false positives", "effort"].value in ("low (against high)", "high (against low)")
     assert notes == []
+    # An audit that was written before knows no adjusted p-values.
+    kept = {name: value for name, value in hurried._asdict().items() if name != "p_adjusted"}
+    assert np.isnan(from_json(CovariateEffect, kept).p_adjusted)
 
 
 @pytest.mark.slow
@@ -280,7 +285,11 @@ def answer(request):
     return '["is polite", "sounds sure"]'
 
 
-OPTIONS = {"ratings": False, "options": {"n_directions": 0, "n_screened": 32, "n_validated": 80}, "store": ":memory:"}
+OPTIONS: dict[str, Any] = {
+    "ratings": False,
+    "options": {"n_directions": 0, "n_screened": 32, "n_validated": 80},
+    "store": ":memory:",
+}
 
 
 @pytest.mark.slow
@@ -331,13 +340,14 @@ def test_the_style_of_what_is_accepted_more_often_is_not_what_fools(by):
     correct = rng.random(600) < 0.1
     verdict = rng.random(600) < np.where(correct, 0.8, 0.15 + 0.4 * liked + 0.3 * polite)
     system = np.where(liked, "a", "b").tolist() if by == "system" else []
+    options: dict[str, Any] = OPTIONS | {"options": {"n_validated": 400}}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = audit(
             Evaluations([f"t{t}" for t in task], outputs, verdict, correct, system),
             lm=ScriptedModel(answer),
             predicates=["sounds sure", "is polite"],
-            **OPTIONS | {"options": {"n_validated": 400}},
+            **options,
         )
     assert found.comparison is not None
     assert "mistakes of the task" in found.comparison.covariates
