@@ -97,8 +97,8 @@ def curves(
     `(n_texts,)`, one value per text, equal for texts that belong together; `confidence`, the level of the intervals.
 
     The interval is [0, 1] with fewer than `LEAST_ANSWERS` answers, unless all texts are answered; in strata without
-    texts; and everywhere if each stratum is one cluster, as with one speech a year. Raises `ValueError` for other shapes
-    or values.
+    texts; and everywhere if each stratum is one cluster, as with one speech a year. Raises `ValueError` for other
+    shapes or values.
     """
     given = [np.asarray(layer, np.float64) for layer in layers]
     strata, chances = _checked(given, strata, n_strata, inclusion, confidence)

@@ -66,7 +66,8 @@ def against_chance(
 
     The statistic is the loss at the best weights, sought anew for each permutation. A model that has no data and
     assigns each text to a predicate (`Clustering`) is tested by the scatter of the `embeddings` within its clusters,
-    as a share of all scatter (Anderson 2001): whether texts of one cluster are more alike than any texts.
+    as a share of all scatter (Anderson 2001): whether texts of one cluster are more alike than any texts. Give it
+    judged denotations: those of a head, which it computes from the same embeddings, pass whatever they mean.
 
     With `clusters` whole clusters change places: their data where these are constant in every cluster (the statistic is
     then what the predicates gain, as clusters differ in size), else among clusters of equal size; these are cut to
