@@ -7,7 +7,7 @@ import functools
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -97,7 +97,7 @@ def compare(
 
 def _compare(setup: Setup) -> Comparison:
     seen, session, options, settings = setup.seen, setup.session, setup.options, setup.settings
-    at = {name: settings[name] for name in ("confidence", "level", "correction")}
+    at: dict[str, Any] = {name: settings[name] for name in ("confidence", "correction")} | {"level": setup.level}
     notes = list(seen.warnings)
     candidates = propose(setup, choose_panels(setup))
     if not candidates:
@@ -130,7 +130,7 @@ def _compare(setup: Setup) -> Comparison:
         rankings,
         n_examples=options.n_examples,
         labels=labels,
-        **at | {"level": setup.level},
+        **at,
     )
     if not answers.asked.any() or not np.isfinite(answers.matrix).any():
         raise LanguageModelError(
@@ -147,7 +147,7 @@ def _compare(setup: Setup) -> Comparison:
         judgments=answers.matrix[:, columns],
         covariates=() if setup.covariates is None else setup.covariates.names,
         unadjusted=setup.unadjusted,
-        **at | {"level": setup.level},
+        **at,
         warnings=notes,
         settings=settings | {"date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")},
         versions=installed_versions(),

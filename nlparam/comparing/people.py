@@ -34,7 +34,7 @@ def label_matrix(labels: Labelled, texts: Sequence[str], predicates: Sequence[st
     named = ", ".join(map(repr, strange[:3]))
     if not kept:
         raise CorpusError(f"the labels are of {named}, which no candidate is: give these as predicates= (--predicates)")
-    rows = Labelled(*([column[n] for n in kept] for column in (labels.texts, labels.predicates, labels.labels)))
+    rows = Labelled.of([(labels.texts[n], labels.predicates[n], labels.labels[n]) for n in kept])
     warnings = [f"{len(strange)} labelled predicates are no candidates ({named}): left out"] if strange else []
     return rows.matrix(texts, predicates), warnings
 

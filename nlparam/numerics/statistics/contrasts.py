@@ -51,7 +51,7 @@ def robust_contrast(
 
     Where it cannot be told (fewer than two clusters, or ten labels, in a group; too many covariates) the standard error
     is infinite, the interval [-1, 1], the p-value 1, and `reason` says why. Raises `ValueError` for arrays of other
-    shapes.
+    shapes, and for fewer than two groups.
     """
     if n_groups < 2 or not 0 <= towards < n_groups:
         raise ValueError(f"got n_groups={n_groups} and towards={towards}, expected two groups or more, and one of them")
@@ -81,6 +81,8 @@ def robust_share(
 
 def _linear(values, groups, share, covariates, clusters, labels, confidence) -> Contrast:
     """The contrast `share`, `(n_groups,)`, of the groups at equal covariates."""
+    if not 0 < confidence < 1:
+        raise ValueError(f"got confidence={confidence}, expected a number between 0 and 1")
     shape, n_groups = np.shape(values), len(share)
     for name, array in (("groups", groups), ("clusters", clusters), ("labels", labels)):
         if array is not None and np.shape(array) != shape:

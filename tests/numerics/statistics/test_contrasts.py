@@ -74,9 +74,7 @@ def test_copies_are_no_evidence(rng):
     groups = np.repeat([0, 1], 60)
     values = (rng.random(120) < 0.4).astype(float)
     once, _ = robust_contrast(values, groups, 2, 1, clusters=np.arange(120))
-    copied, _ = robust_contrast(
-        *(np.repeat(part, 9) for part in (values, groups)), 2, 1, clusters=np.arange(120).repeat(9)
-    )
+    copied, _ = robust_contrast(values.repeat(9), groups.repeat(9), 2, 1, clusters=np.arange(120).repeat(9))
     assert copied.effect == pytest.approx(once.effect)
     assert copied.standard_error == pytest.approx(once.standard_error, rel=0.02)
 
@@ -103,6 +101,12 @@ def test_what_cannot_be_told_is_not_told(rng):
     assert robust_share(values, clusters=np.zeros(40, int))[1:] == (0.0, 1.0)
     with pytest.raises(ValueError, match=r"got clusters of shape \(3,\), expected \(40,\)"):
         robust_contrast(values, groups, 2, 1, clusters=np.zeros(3))
+    with pytest.raises(ValueError, match=r"got confidence=95, expected a number between 0 and 1"):
+        robust_contrast(values, groups, 2, 1, confidence=95)
+    with pytest.raises(ValueError, match="expected two groups or more"):
+        robust_contrast(values, groups * 0, 1, 0)
+    with pytest.raises(ValueError, match="3 texts without an answer"):
+        robust_share(np.full(3, np.nan))
 
 
 def _judged(rng, n: int, n_labels: int, effect: float):
