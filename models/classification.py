@@ -167,8 +167,25 @@ class Classification(AbstractPredicateModel):
         return {"coefficient": Quantity(centred, ("class", "predicate"), "Log-odds against the mean class")}
 
     def log_joint(self, weights, denotations, data=None):
+        return super().log_joint(weights, denotations, data) + self._log_prior_of_intercepts(weights)
+
+    def _log_prior_of_intercepts(self, weights):
         # Only differences between intercepts count; without a prior their sum would be free to wander.
-        return super().log_joint(weights, denotations, data) - 0.005 * jnp.sum(weights.intercepts**2)
+        return -0.005 * jnp.sum(weights.intercepts**2)
+
+    def by_pattern(self, weights: ClassificationWeights, scale: Array, patterns: Array, data):
+        """The log-likelihood of the class of each text for each of some rows of denotations, `(n_texts, n_patterns)`,
+        and the log of the prior of the weights.
+        """
+        del scale
+        target, controls = _taken_apart(data)
+        scores = self._scores(weights, patterns)
+        if controls is None:
+            found = jax.nn.log_softmax(scores)[:, target].T
+        else:
+            every = jax.nn.log_softmax(scores + (controls @ weights.controls.T)[:, None, :])
+            found = jnp.take_along_axis(every, target[:, None, None], axis=2)[:, :, 0]
+        return found, -self.penalty(weights, 1) + self._log_prior_of_intercepts(weights)
 
     def warnings(self, weights, denotations, data=None):
         target, controls = _taken_apart(data)

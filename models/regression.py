@@ -55,6 +55,7 @@ class Regression(AbstractPredicateModel):
     intercept: bool = True
 
     closed_form_weights: ClassVar[bool] = True
+    has_noise: ClassVar[bool] = True  # `by_pattern` has a scale
 
     def __check_init__(self):
         if not self.ridge > 0:
@@ -119,6 +120,17 @@ class Regression(AbstractPredicateModel):
         target, _, controls = _whole(data)
         squares = jnp.mean((target - self.predict(weights, denotations, controls)) ** 2)
         return -len(target) / 2 * jnp.log(squares + self._prior(weights) / len(target))
+
+    def by_pattern(self, weights: RegressionWeights, scale: Scalar, patterns: Array, data):
+        """The log-likelihood of the number of each text for each of some rows of denotations, `(n_texts, n_patterns)`,
+        and the log of the prior of the weights. `scale` is the log of the standard deviation of the noise.
+        """
+        target, _, controls = _whole(data)
+        allowed = target if controls is None else target - controls @ weights.controls
+        residuals = (allowed[:, None] - self.predict(weights, patterns)) / jnp.exp(scale)
+        n_weights = sum(leaf.size for leaf in (weights.coefficients, weights.controls) if leaf is not None)
+        prior = -self._prior(weights) / (2 * jnp.exp(2 * scale)) - n_weights * scale
+        return -(residuals**2) / 2 - scale, prior
 
     def predict(self, weights, denotations, controls=None):
         """The predicted number of each text.

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from nlparam.errors import FitWarning, ModelError, ResultFolderError
+from nlparam.denotation.labels import Labelled
+from nlparam.errors import CorpusError, FitWarning, ModelError, ResultFolderError
 from nlparam.results.folder import read_json
 from nlparam.runtime.progress import Progress
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import arviz
 
     from nlparam.fitting.records import FitLike
+    from nlparam.numerics.core.quantities import Quantity
     from nlparam.numerics.solvers.posterior import Draws
 
 # The file of samples in the folder of a fit, and the attribute that says of which fit they are.
@@ -24,6 +26,9 @@ SAMPLES, OF = "posterior.nc", "fit"
 
 # Above this, chains that began apart have not come together (Vehtari et al., 2021, advise 1.01 for final results).
 _LARGEST_R_HAT = 1.05
+
+# Fewer labels of a predicate say nothing of the errors of its denotations.
+_LEAST_LABELS = 30
 
 # What ArviZ calls the statistics of NumPyro's sampler.
 _STATISTICS = {
@@ -45,6 +50,7 @@ class Interval(NamedTuple):
 def posterior(
     fit: "FitLike",
     *,
+    labels: "str | Path | Labelled | None" = None,
     num_samples: int = 1000,
     num_warmup: int = 500,
     num_chains: int = 1,
@@ -52,13 +58,19 @@ def posterior(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> "arviz.InferenceData":
-    """Draws from the posterior of the weights of a fit, its predicates and their denotations taken as given.
+    """Draws from the posterior of the weights of a fit, its predicates taken as given.
+
+    Without `labels` the denotations are taken as given too, and the weights are meant as the language model sees the
+    texts. With them they are meant as people see the texts, and the errors of the denotations are part of the
+    posterior: see `nlparam.numerics.solvers.latent`.
 
     The density is the model's `log_joint`. A model without `has_prior` is given a weak one: Gaussian, with a standard
     deviation of ten times the largest fitted weight of the same array, at least 10.
 
     **Arguments:**
 
+    - `labels`: people's labels of some texts, drawn at random, or a file of them (fields `text`, `predicate`, `label`);
+      for a `Regression` or a `Classification` of at most eight predicates. Denotations are taken as yes or no.
     - `num_samples`: draws that are kept, of each chain.
     - `num_warmup`: draws that adapt the sampler and are thrown away; for `"svi"` steps of the optimisation.
     - `num_chains`: `"nuts"` only; with two or more their agreement is checked (R-hat).
@@ -68,12 +80,16 @@ def posterior(
 
     **Returns:** an `arviz.InferenceData`. Its group `posterior` has the weights and every entry of `fit.quantities()`
     that depends on them, with the dimensions "chain" and "draw" and those of the quantity, named by predicates,
-    classes and times; its attributes say how it was made. With `"nuts"` there is the group `sample_stats`.
+    classes and times; with `labels` also `true_share`, `sensitivity` and `specificity` of each predicate. Its
+    attributes say how it was made, and its `target`, "judge" or "people". With `"nuts"` there is the group
+    `sample_stats`.
 
     **Raises:** `ModelError` if the weights have no density (those of a clustering, and the objectives of `parity=True`)
-    or it is not finite. Warns (`FitWarning`) of divergences and of chains that disagree.
+    or it is not finite, `CorpusError` for labels that say too little. Warns (`FitWarning`) of divergences and of chains
+    that disagree.
     """
     import jax
+    import jax.numpy as jnp
 
     from nlparam.numerics.solvers.posterior import METHODS, sample_posterior
 
@@ -91,11 +107,9 @@ def posterior(
         )
     progress = Progress() if progress is None else progress
     with progress.task(f"sampling the posterior ({method})", None):
+        given = (fit.model, fit.weights, fit.denotations, fit.data) if labels is None else _latent(fit, labels)
         draws = sample_posterior(
-            fit.model,
-            fit.weights,
-            fit.denotations,
-            fit.data,
+            *given,
             method=method,
             num_samples=num_samples,
             num_warmup=num_warmup,
@@ -106,6 +120,7 @@ def posterior(
     made = {
         "model": type(fit.model).__name__,
         "goal": str(fit.settings.get("goal", "")),
+        "target": "judge" if labels is None else "people",
         "method": method,
         "num_samples": num_samples,
         "num_warmup": num_warmup,
@@ -113,7 +128,36 @@ def posterior(
         "divergences": int(draws.statistics.get("diverging", np.zeros(())).sum()),
         "seed": seed,
     }
-    return _inference_data(fit, draws, made)
+    model, weights, denotations, data = given
+    described = model.quantities(weights, jnp.asarray(denotations), data)
+    if labels is not None:
+        draws = draws._replace(weights=draws.weights.weights)
+    return _inference_data(fit, draws, described, made)
+
+
+def _latent(fit: "FitLike", labels: "str | Path | Labelled") -> tuple[Any, Any, np.ndarray, Any]:
+    """The model with latent denotations, its weights of the highest density, the answers, and its data."""
+    import equinox as eqx
+    import jax
+
+    from nlparam.numerics.solvers.latent import Latent, LatentData
+
+    model = Latent(fit.model, len(fit.predicates))
+    labelled = labels if isinstance(labels, Labelled) else Labelled.read(labels)
+    matrix = fit.corpus.spread(labelled.matrix(fit.corpus.distinct, fit.predicates), fill=np.nan)
+    for predicate, column in zip(fit.predicates, matrix.T, strict=True):
+        n_yes, n_no = int(np.sum(column > 0.5)), int(np.sum(column < 0.5))
+        if n_yes + n_no < _LEAST_LABELS or not (n_yes and n_no):
+            raise CorpusError(
+                f"{predicate!r} has {n_yes} labels that say yes and {n_no} that say no, expected some of each and at "
+                f"least {_LEAST_LABELS} together: the errors of the denotations cannot be said from these"
+            )
+    known = np.select([matrix > 0.5, matrix < 0.5], [1.0, 0.0], -1.0)
+    answers = (np.asarray(fit.denotations) > 0.5).astype(float)
+    with jax.enable_x64(True):
+        data = LatentData(jax.tree.map(np.asarray, fit.data), known)
+        weights = eqx.filter_jit(model.fit_weights)(answers, jax.tree.map(jax.numpy.asarray, data))
+        return model, jax.tree.map(np.asarray, weights), answers, data
 
 
 def credible_intervals(inference_data: "arviz.InferenceData", *, probability: float = 0.9) -> dict[str, Interval]:
@@ -156,7 +200,9 @@ def _warn(draws: "Draws") -> None:
             )
 
 
-def _inference_data(fit: "FitLike", draws: "Draws", made: dict[str, Any]) -> "arviz.InferenceData":
+def _inference_data(
+    fit: "FitLike", draws: "Draws", described: "dict[str, Quantity]", made: dict[str, Any]
+) -> "arviz.InferenceData":
     import numpyro
 
     from nlparam.numerics.core.quantities import named_leaves
@@ -164,7 +210,6 @@ def _inference_data(fit: "FitLike", draws: "Draws", made: dict[str, Any]) -> "ar
     arviz = _arviz()
     coords = {"predicate": _unique(fit.predicates)} | {dim: _values(dim, names) for dim, names in fit.coords.items()}
     lengths = {dim: len(values) for dim, values in coords.items()}
-    described = fit.quantities()
     # A number that the weights do not change (such as a plain difference of shares) has no posterior.
     quantities = {name: values for name, values in draws.quantities.items() if _varies(values)}
     dims = {name: list(described[name].dims) for name in quantities}
