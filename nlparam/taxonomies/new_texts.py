@@ -6,13 +6,14 @@ from typing import Any
 from nlparam.corpus.corpus import Corpus
 from nlparam.errors import CorpusError
 from nlparam.language.detect import alike, language_name, main_language
+from nlparam.numerics.statistics.prevalence import LEAST_JUDGED
 from nlparam.taxonomies.over_time import checked_stamps
 from nlparam.taxonomies.result import Taxonomy
 from nlparam.taxonomies.sampling import checked_clusters
 
 PROPOSE = ("auto", "always", "never")
-# Fewer new texts make intervals that say little.
-_FEW_TEXTS = 30
+# Fewer new texts, or labels, make intervals that say little.
+_FEW_TEXTS, _FEW_LABELS = 30, 30
 
 
 def check_options(
@@ -54,8 +55,11 @@ def all_clusters(taxonomy: Taxonomy, new: Sequence[Any] | None, n_new: int) -> t
     return checked_clusters(together, len(together))
 
 
-def notes_on(taxonomy: Taxonomy, new: Corpus) -> list[str]:
-    """What a user should know of the new texts."""
+def notes_on(
+    taxonomy: Taxonomy, new: Corpus, *, clustered: bool = False, n_labelled: tuple[int, int] | None = None
+) -> list[str]:
+    """What a user should know of the new texts, of their clusters, and of how many texts before and new ones have
+    labels."""
     notes, n_new, n_blank = [], len(new), int(new.blank.sum())
     there = set(taxonomy.corpus.distinct)
     n_there = sum(text in there for text in new.texts)
@@ -69,6 +73,17 @@ def notes_on(taxonomy: Taxonomy, new: Corpus) -> list[str]:
         notes.append(f"{n_there:,} of {n_new:,} new texts are in the taxonomy already: are the files the right ones?")
     if n_new < _FEW_TEXTS:
         notes.append(f"{n_new} new texts are few: intervals are wide, and only large changes can be told from chance")
+    if clustered and taxonomy.clusters is None:
+        notes.append(
+            "the texts before have no clusters: each counts for itself, and their intervals may be too narrow; grow "
+            "the taxonomy with clusters too (clusters, --cluster-field)"
+        )
+    if n_labelled is not None and min(n_labelled) < _FEW_LABELS:
+        notes.append(
+            f"people labelled {n_labelled[0]:,} of the texts before and {n_labelled[1]:,} of the new ones: with fewer "
+            f"than {LEAST_JUDGED} of either for a node its shares stay as the judge sees it, and from fewer than "
+            f"{_FEW_LABELS} little can be said"
+        )
     before, now = main_language(taxonomy.corpus.distinct), main_language(new.distinct)
     if before is not None and now is not None and not alike(before, now):
         notes.append(

@@ -97,7 +97,8 @@ def update(
     if labels is not None:
         labelled = labels if isinstance(labels, Labelled) else Labelled.read(labels)
         people = said_by_people(taxonomy, labelled, [*taxonomy.texts, *new.texts])
-    notes = notes_on(taxonomy, new)
+    n_labelled = None if people is None else _n_labelled(people, len(taxonomy.corpus), len(new))
+    notes = notes_on(taxonomy, new, clustered=clusters is not None, n_labelled=n_labelled)
     for note in notes:
         warnings.warn(note, FitWarning, stacklevel=2)
     asks = n_judged != 0 or propose != "never"
@@ -192,7 +193,7 @@ class _Updating:
             confidence=self.wanted.confidence,
             level=self.wanted.level,
             look=self.wanted.look,
-            n_labelled=None if self.people is None else self._n_labelled(self.people),
+            n_labelled=None if self.people is None else _n_labelled(self.people, *map(len, self.kinds)),
             warnings=self.notes,
             costs=costs,
         )
@@ -300,7 +301,7 @@ class _Updating:
         ]
 
     def _note_heads(self, tree: Taxonomy, changes: Sequence[NodeDrift]) -> None:
-        """Warns if the heads put far more or fewer of the new texts under nodes than the language model would."""
+        """Warns if the heads put far more or fewer of the new texts under nodes than is estimated."""
         off = []
         for one in changes:
             share = float(self._mask(tree.nodes[one.id])[self.kinds[1]].mean())
@@ -308,7 +309,7 @@ class _Updating:
                 off.append(f"{one.id} ({share:.0%}, estimated {one.now.share:.0%})")
         if off:
             note = (
-                f"the heads put another share of the new texts under {', '.join(off)} than the language model would: "
+                f"the heads put another share of the new texts under {', '.join(off)}: "
                 "where single texts are is that unsure (the shares here are corrected); for the language model's own "
                 "answers, predict with by='exact' (--by exact)"
             )
@@ -346,11 +347,6 @@ class _Updating:
             confidence=self.wanted.confidence,
         )
 
-    def _n_labelled(self, people: dict[str, np.ndarray]) -> tuple[int, int]:
-        """How many of the texts before and of the new ones have a label for some node."""
-        labelled = _labelled(people, len(self.run_.corpus))
-        return int((labelled < self.n_old).sum()), int((labelled >= self.n_old).sum())
-
     def _assigned(self, tree: Taxonomy) -> Assigned:
         """Where the new texts are in the tree."""
         new = Corpus.from_texts(tree.texts[self.n_old :])
@@ -369,6 +365,12 @@ def _labelled(people: dict[str, np.ndarray] | None, n_texts: int) -> np.ndarray:
     for labels in (people or {}).values():
         known |= np.isfinite(labels)
     return np.flatnonzero(known)
+
+
+def _n_labelled(people: dict[str, np.ndarray], n_before: int, n_new: int) -> tuple[int, int]:
+    """How many of the texts before and of the new ones have a label for some node."""
+    labelled = _labelled(people, n_before + n_new)
+    return int((labelled < n_before).sum()), int((labelled >= n_before).sum())
 
 
 def _by_id(root: Branch) -> dict[str, Branch]:

@@ -157,6 +157,8 @@ def test_texts_of_one_thread_say_less_than_as_many_others(tree, corpus, store):
         assert other.now.high - other.now.low > one.now.high - one.now.low
     assert together.taxonomy.clusters is not None
     assert together.taxonomy.clusters[: len(before)] == threads.clusters
+    half = quiet(tree, new, clusters=[topic_of(text)[0] for text in new], **asked)
+    assert any("the texts before have no clusters" in one for one in half.warnings)
     with pytest.raises(CorpusError, match="got 3 clusters for"):
         quiet(tree, new, clusters=["a", "b", "c"], **asked)
     with pytest.raises(CorpusError, match="of one cluster"):
@@ -178,6 +180,12 @@ def test_labels_of_people_correct_the_judge(tree, corpus, store):
     others = [one for one in labelled.drift if one.name != predicate and one.depth == 1]
     assert {one.target for one in others} == {"judge"}  # of these nobody said anything
     assert labelled.to_dict()["target"] == "people"
+    of_old = Labelled.of([row for row in rows if row[0] in before])
+    few = quiet(tree, new, store=store, n_judged=40, propose="never", labels=of_old)
+    assert any(
+        f"people labelled {len(before[::2])} of the texts before and 0 of the new" in one for one in few.warnings
+    )
+    assert next(one for one in few.drift if one.name == predicate).target == "judge"
     with pytest.raises(CorpusError, match="not in the corpus"):
         quiet(tree, new, store=store, labels=Labelled.of([("another text", predicate, 1.0)]))
     with pytest.raises(CorpusError, match="expected one of"):
