@@ -21,6 +21,8 @@ import numpy as np
 import scipy.stats
 from jaxtyping import Float
 
+from nlparam.numerics.statistics.checks import check_confidence
+
 # How many imagined answers of 1, and as many of 0, enter the variance of a share.
 PRIOR = 0.5
 # A level of fewer texts has no variance.
@@ -88,8 +90,7 @@ def corrected_means(
     if np.nanmin(stack, initial=0.0) < 0 or np.nanmax(stack, initial=0.0) > 1:
         raise ValueError(f"got answers from {np.nanmin(stack)} to {np.nanmax(stack)}, expected between 0 and 1")
     chances, codes = checked_design(stack.shape, inclusion, clusters)
-    if not 0 < confidence < 1:
-        raise ValueError(f"got confidence={confidence}, expected between 0 and 1")
+    check_confidence(confidence)
     if not (np.isfinite(prior) and prior >= 0):
         raise ValueError(f"got prior={prior}, expected a number of answers, at least 0")
     columns = [_share(stack[:, :, k], chances, codes, confidence, prior) for k in range(stack.shape[2])]

@@ -11,11 +11,14 @@ at all.
 """
 
 import math
+import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.stats
+
+from nlparam.numerics.statistics.checks import check_confidence
 
 CORRECTIONS = {"bh": "fdr_bh", "by": "fdr_by", "holm": "holm"}
 
@@ -95,8 +98,14 @@ def contrasts(values: np.ndarray, groups: np.ndarray, n_groups: int, *, confiden
 
 
 def share(values: np.ndarray, *, confidence: float = 0.95, prior: float = PRIOR) -> tuple[float, float, float]:
-    """The mean of values in [0, 1] and its confidence interval; `nan` values are left out."""
+    """The mean of values in [0, 1] and its confidence interval; `nan` values are left out.
+
+    Raises `ValueError` where no value is known.
+    """
+    check_confidence(confidence)
     mean, variance, freedom = (float(part[0]) for part in moments(values, np.zeros(len(values), int), 1, prior=prior))
+    if not math.isfinite(mean):
+        raise ValueError("got no known values, expected at least one")
     if not math.isfinite(variance):
         return mean, 0.0, 1.0
     half = float(scipy.stats.t.ppf((1 + confidence) / 2, freedom)) * math.sqrt(variance)
@@ -120,20 +129,31 @@ def adjusted_contrast(
     themselves if that is more.
 
     **Arguments:** `covariates`, `(n, n_covariates)`, without a constant. The rest as for `contrast`.
+
+    Where the covariates leave nothing between the groups, as one that names the group, the interval is [-1, 1] and the
+    p-value 1, as with too few texts.
     """
     from statsmodels.regression.linear_model import OLS
+    from statsmodels.tools.sm_exceptions import SingularMatrixWarning
 
     known = np.isfinite(values)
     values, groups, covariates = np.asarray(values, np.float64)[known], groups[known], covariates[known]
     crude = contrast(values, groups, n_groups, towards, confidence=confidence)
-    design = np.column_stack([np.eye(n_groups)[groups], covariates - covariates.mean(axis=0)])
     # Fewer texts than twice the coefficients fit themselves.
-    if not math.isfinite(crude.standard_error) or len(values) < 2 * design.shape[1]:
+    if not math.isfinite(crude.standard_error) or len(values) < 2 * (n_groups + covariates.shape[1]):
         return Effect(math.nan, math.inf, -1.0, 1.0, 1.0)
+    centred = covariates - covariates.mean(axis=0)
+    spread = centred.std(axis=0)
+    varies = spread > 1e-9 * (1 + np.abs(covariates).max(axis=0, initial=0.0))
+    design = np.column_stack([np.eye(n_groups)[groups], centred[:, varies] / spread[varies]])
     weights = np.zeros(design.shape[1])
     weights[:n_groups] = -1.0 / (n_groups - 1)
     weights[towards] = 1.0
-    fitted = OLS(values, design).fit()
+    if not np.allclose(weights @ np.linalg.pinv(design, 1e-9) @ design, weights, atol=1e-6):
+        return Effect(math.nan, math.inf, -1.0, 1.0, 1.0)
+    with warnings.catch_warnings():  # covariates that say the same do not change the effect
+        warnings.simplefilter("ignore", SingularMatrixWarning)
+        fitted = OLS(values, design).fit()
     # A text that alone decides a coefficient has leverage 1, and HC3 divides by zero.
     leverage = fitted.get_influence().hat_matrix_diag
     covariance = fitted.cov_HC3 if leverage.max() < 1 - 1e-8 else fitted.cov_HC1
@@ -149,6 +169,7 @@ def adjusted_contrast(
 
 def interval(effect: float, standard_error: float, freedom: float, confidence: float) -> Effect:
     """An effect in [-1, 1] with the interval and the p-value of Student's t."""
+    check_confidence(confidence)
     half = float(scipy.stats.t.ppf((1 + confidence) / 2, freedom)) * standard_error
     p_value = 2 * float(scipy.stats.t.sf(abs(effect) / standard_error, freedom))
     return Effect(effect, standard_error, max(effect - half, -1.0), min(effect + half, 1.0), min(p_value, 1.0))
@@ -159,8 +180,10 @@ def correct_p_values(p_values: Sequence[float], correction: str) -> np.ndarray:
 
     "bh" and "by" bound the false discovery rate (Benjamini-Hochberg, for tests that are independent or depend
     positively; Benjamini-Yekutieli, for any), "holm" the probability of a single false claim. Raises `ValueError` for
-    another name.
+    another name, and for p-values that are none.
     """
+    if not all(0 <= p_value <= 1 for p_value in p_values):
+        raise ValueError(f"got p-values {list(p_values)}, expected numbers between 0 and 1")
     if correction not in CORRECTIONS:
         raise ValueError(f"got correction={correction!r}, expected one of {', '.join(CORRECTIONS)}")
     if len(p_values) == 0:
@@ -214,7 +237,12 @@ def size_of_claim(effect: Effect, cut: float) -> float:
 
 
 def auroc(scores: np.ndarray, members: np.ndarray) -> float:
-    """The probability that a member's score is above a non-member's (ties count half); 0.5 where one side is empty."""
+    """The probability that a member's score is above a non-member's (ties count half); 0.5 where one side is empty.
+
+    Raises `ValueError` for scores that are `nan`.
+    """
+    if np.isnan(scores).any():
+        raise ValueError("got scores that are nan, expected numbers")
     first, second = scores[members], scores[~members]
     if len(first) == 0 or len(second) == 0:
         return 0.5
@@ -222,9 +250,16 @@ def auroc(scores: np.ndarray, members: np.ndarray) -> float:
 
 
 def welch_p_value(scores: np.ndarray, members: np.ndarray) -> float:
-    """The two-sided p-value of Welch's test of any scores, of members against the others; 1 where it is undefined."""
+    """The two-sided p-value of Welch's test of any scores, of members against the others; 1 where it is undefined.
+
+    Raises `ValueError` for scores that are not finite.
+    """
+    if not np.isfinite(scores).all():
+        raise ValueError("got scores that are not finite, expected numbers")
     first, second = scores[members], scores[~members]
     if min(len(first), len(second)) < 2 or (np.ptp(first) == 0 and np.ptp(second) == 0):
         return 1.0
-    tested: Any = scipy.stats.ttest_ind(first, second, equal_var=False)
+    # From the moments: of values that are all alike `ttest_ind` warns.
+    parts = [part for side in (first, second) for part in (np.mean(side), np.std(side, ddof=1), len(side))]
+    tested: Any = scipy.stats.ttest_ind_from_stats(*parts, equal_var=False)
     return float(tested.pvalue)

@@ -32,7 +32,12 @@ def agreement(denotation: np.ndarray, labels: np.ndarray, weights: np.ndarray) -
 
 
 def balanced_weights(labels: np.ndarray) -> np.ndarray:
-    """`(n_texts,)` weights by which the texts with either label count half: agreement is then not had by saying no."""
+    """`(n_texts,)` weights by which the texts with either label count half: agreement is then not had by saying no.
+
+    Raises `ValueError` if there are no texts.
+    """
+    if len(labels) == 0:
+        raise ValueError("got no labels, expected at least one")
     positive = np.mean(labels)
     return np.where(labels, 0.5 / max(positive, 1e-12), 0.5 / max(1 - positive, 1e-12)) / len(labels)
 

@@ -87,18 +87,25 @@ def partition_agreement(learned: Partition, reference: Partition) -> dict[str, f
 
 
 def coverage(denotations: Float[np.ndarray, "n_texts n_predicates"]) -> float:
-    """The share of the texts for which at least one predicate holds."""
+    """The share of the texts for which at least one predicate holds. Raises `ValueError` if there are no texts."""
+    _check_texts(denotations)
     return float(np.mean(np.sum(np.asarray(denotations) > 0.5, axis=1) >= 1))
 
 
 def overlap(denotations: Float[np.ndarray, "n_texts n_predicates"]) -> float:
-    """The share of the texts for which more than one predicate holds."""
+    """The share of the texts for which more than one predicate holds. Raises `ValueError` if there are no texts."""
+    _check_texts(denotations)
     return float(np.mean(np.sum(np.asarray(denotations) > 0.5, axis=1) > 1))
 
 
 def one_hot(labels: Int[np.ndarray, " n_texts"], n_classes: int) -> Float[np.ndarray, "n_texts n_classes"]:
     """Indicator columns of labels in `range(n_classes)`; any other label (-1) belongs to no column."""
     return (np.asarray(labels)[:, None] == np.arange(n_classes)).astype(np.float64)
+
+
+def _check_texts(denotations) -> None:
+    if len(denotations) == 0:
+        raise ValueError("got no texts, expected at least one")
 
 
 def _counts(learned, reference) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

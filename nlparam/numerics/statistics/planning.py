@@ -21,6 +21,7 @@ import numpy as np
 import scipy.stats
 from jaxtyping import Bool, Float, Int
 
+from nlparam.numerics.statistics.checks import check_confidence
 from nlparam.numerics.statistics.correction import PRIOR, checked_layers, level
 
 # This part of the inclusion probabilities is the same for all texts.
@@ -95,8 +96,7 @@ def answers_needed_for_weights(
 def _check(half_width: float, confidence: float, *, most: float) -> None:
     if not (np.isfinite(half_width) and 0 < half_width < most):
         raise ValueError(f"got half_width={half_width}, expected a number between 0 and {most}")
-    if not 0 < confidence < 1:
-        raise ValueError(f"got confidence={confidence}, expected between 0 and 1")
+    check_confidence(confidence)
 
 
 def _plan(columns: list[tuple]) -> Plan:

@@ -43,7 +43,12 @@ def standing(values: np.ndarray, groups: np.ndarray, n_groups: int, *, confidenc
 
 
 def least_gap(failure_probability: float) -> float:
-    """How many standard errors behind another a candidate counts as worse, if it may do so wrongly that often."""
+    """How many standard errors behind another a candidate counts as worse, if it may do so wrongly that often.
+
+    Raises `ValueError` unless it is between 0 and 1.
+    """
+    if not 0 < failure_probability < 1:
+        raise ValueError(f"got failure_probability={failure_probability}, expected between 0 and 1")
     return float(scipy.stats.norm.isf(failure_probability))
 
 

@@ -14,6 +14,8 @@ import numpy as np
 import scipy.stats
 from jaxtyping import Bool, Float, Int
 
+from nlparam.numerics.statistics.checks import check_confidence
+
 Flags: TypeAlias = Bool[np.ndarray, " n"]
 Codes: TypeAlias = Int[np.ndarray, " n"]
 
@@ -86,8 +88,11 @@ def rate(hits: int, n: int, *, confidence: float = 0.95, design_effect: float = 
 
     ```
 
-    Raises `ValueError` unless `0 <= hits <= n`.
+    Raises `ValueError` unless `0 <= hits <= n`, and for a confidence or a design effect that is none.
     """
+    check_confidence(confidence)
+    if not 0 < design_effect < math.inf:
+        raise ValueError(f"got design_effect={design_effect}, expected a positive number")
     if not 0 <= hits <= n:
         raise ValueError(f"got {hits} hits of {n}, expected between 0 and {n}")
     if n == 0:
@@ -98,8 +103,15 @@ def rate(hits: int, n: int, *, confidence: float = 0.95, design_effect: float = 
 
 
 def wilson(share: float, n: float, confidence: float) -> tuple[float, float]:
-    """Wilson's interval of a share of `n` observations, which need not be a whole number."""
+    """Wilson's interval of a share of `n` observations, which need not be a whole number.
+
+    Raises `ValueError` for a share or a confidence that is not between 0 and 1, and for no observations.
+    """
+    check_confidence(confidence)
+    if not (0 <= share <= 1 and n > 0):
+        raise ValueError(f"got a share of {share} of {n} observations, expected one between 0 and 1 of more than 0")
     z = float(scipy.stats.norm.ppf(0.5 + confidence / 2))
+    n = max(n, 1e-9)  # next to nothing is known, and squares must not overflow
     scale = 1 + z * z / n
     centre = (share + z * z / (2 * n)) / scale
     half = z * math.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2) / scale
@@ -135,8 +147,10 @@ def difference(
 ) -> RateDifference:
     """`first` minus `second`, for independent samples: Newcombe's interval, Fisher's exact test.
 
-    The design effects are for the interval only. With an empty sample the interval is [-1, 1] and the p-value 1.
+    The design effects are for the interval only. With an empty sample the difference is `nan`, the interval [-1, 1] and
+    the p-value 1.
     """
+    check_confidence(confidence)
     if min(first.n, second.n) == 0:
         return RateDifference(float("nan"), -1.0, 1.0, 1.0, "none")
     a, b = (
@@ -259,12 +273,16 @@ def _sums(values: np.ndarray, clusters: Codes) -> tuple[np.ndarray, np.ndarray]:
 def mcnemar(lost: int, gained: int) -> float:
     """McNemar's exact two-sided p-value, from how many pairs changed in either direction; 1 if none did.
 
+    Raises `ValueError` for negative numbers.
+
     ```pycon
     >>> round(mcnemar(10, 2), 4)
     0.0386
 
     ```
     """
+    if min(lost, gained) < 0:
+        raise ValueError(f"got {lost} lost and {gained} gained, expected numbers of pairs")
     return 1.0 if lost + gained == 0 else float(scipy.stats.binomtest(lost, lost + gained, 0.5).pvalue)
 
 
@@ -281,7 +299,12 @@ def paired_difference(
 
     The interval is a bootstrap of whole `clusters` (pairs that share a side are not independent). Where all clusters
     agree, of which a bootstrap makes nothing, it is widened by a rule of three.
+
+    Raises `ValueError` if there are no pairs.
     """
+    check_confidence(confidence)
+    if len(before) == 0:
+        raise ValueError("got no pairs, expected at least one")
     change = before.astype(float) - after.astype(float)
     totals, sizes = _sums(change, clusters)
     n = len(sizes)

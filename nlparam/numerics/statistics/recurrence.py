@@ -64,10 +64,12 @@ def alignment(runs: Sequence[Float[np.ndarray, "n_texts n_predicates"]]) -> floa
     """How alike the runs are: the mean correlation of columns matched one to one, over all pairs of runs.
 
     1 if all found predicates that hold for the same texts; a column without a partner counts as 0 (Greene, O'Callaghan
-    and Cunningham 2014). Raises `ValueError` for fewer than two runs.
+    and Cunningham 2014). Raises `ValueError` for fewer than two runs, or two without columns.
     """
     if len(runs) < 2:
         raise ValueError(f"got {len(runs)} runs, expected at least 2 to compare")
+    if sum(run.shape[1] > 0 for run in runs) < len(runs) - 1:
+        raise ValueError("got two runs without columns, expected predicates to compare")
     scores = []
     for first, second in itertools.combinations(runs, 2):
         between = correlate(np.concatenate([first, second], axis=1))[: first.shape[1], first.shape[1] :]
@@ -77,6 +79,8 @@ def alignment(runs: Sequence[Float[np.ndarray, "n_texts n_predicates"]]) -> floa
 
 def correlate(denotations: Float[np.ndarray, "n_texts n_columns"]) -> Float[np.ndarray, "n_columns n_columns"]:
     """Correlations of the columns; 0 with a column that is the same for all texts, and 1 on the diagonal."""
+    if not np.isfinite(denotations).all():
+        raise ValueError("got denotations that are not finite, expected numbers: leave out texts that are not denoted")
     between = correlations(denotations)
     np.fill_diagonal(between, 1)
     return between

@@ -146,6 +146,19 @@ def test_adjusting_survives_no_variance_and_too_few_texts():
     assert np.isnan(adjusted_contrast(np.zeros(20), groups, 2, 0, np.eye(20)).effect)
 
 
+def test_a_covariate_that_names_the_group_leaves_nothing_to_compare(rng):
+    """A pseudo-inverse would give half of the difference to either."""
+    groups = np.repeat([0, 1], 100)
+    values = (rng.random(200) < np.where(groups == 1, 0.8, 0.2)).astype(float)
+    named = groups[:, None].astype(float)
+    assert adjusted_contrast(values, groups, 2, 1, named)[1:] == (np.inf, -1.0, 1.0, 1.0)
+    # The same covariate twice is no harm, nor is a constant.
+    other = rng.standard_normal((200, 1))
+    once = adjusted_contrast(values, groups, 2, 1, other)
+    again = adjusted_contrast(values, groups, 2, 1, np.column_stack([other, 2 * other, np.ones(200)]))
+    assert again == pytest.approx(once)
+
+
 def test_answers_that_a_covariate_explains_exactly_prove_nothing():
     significant = 0
     for seed in range(40):
