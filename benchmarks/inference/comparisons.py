@@ -24,18 +24,21 @@ def compared(
     texts: Sequence[str] | None = None,
     adjust: Mapping[str, np.ndarray] | None = None,
     clusters: np.ndarray | None = None,
+    n_validated: int = 500,
     **options: Any,
 ) -> Found:
     """What a comparison of the texts of two groups makes of given answers.
 
     **Arguments:** `groups`, `(n_texts,)` of 0 and 1; `answers` of each predicate, `(n_texts,)`; `differences`, the true
     share in group 1 minus that in group 0, of those whose intervals are to hold it; `adjust`, covariates, `(n_texts,)`
-    each; `clusters`, `(n_texts,)`, which text belongs to which.
+    each; `clusters`, `(n_texts,)`, which text belongs to which;
+    `n_validated`, how many of each group are tested at most; `options`, others of `nlparam.compare`.
     """
     texts = texts_of(len(groups)) if texts is None else texts
 
     def grouped(values: Sequence[Any]) -> dict[str, list]:
-        return {name: [values[row] for row in np.flatnonzero(groups == g)] for g, name in enumerate(("before", "now"))}
+        rows: list[list[int]] = [np.flatnonzero(groups == g).tolist() for g in (0, 1)]
+        return {name: [values[row] for row in of_group] for name, of_group in zip(("before", "now"), rows, strict=True)}
 
     if adjust is not None:
         options["adjust"] = {name: grouped(values.tolist()) for name, values in adjust.items()}
@@ -52,7 +55,7 @@ def compared(
             seed=int(rng.integers(2**31)),
             confidence=LEVEL,
             level=CLAIMED_AT,
-            options={"n_directions": 0, "n_validated": 500, "least_alike": 0.999},
+            options={"n_directions": 0, "n_validated": n_validated, "least_alike": 0.999},
             **options,
         )
     covered: list[bool] = []
@@ -182,11 +185,12 @@ def speeches(rng, *, planted=False, naive=False):
     from benchmarks.inference.real import WORDS, paragraphs
 
     texts, years = paragraphs()
-    chosen = np.flatnonzero(years >= 1946)
+    chosen = np.flatnonzero(years >= 1970)
     texts, years = [texts[row] for row in chosen.tolist()], years[chosen]
     distinct, year = np.unique(years, return_inverse=True)
     groups = rng.permutation(np.arange(len(distinct)) % 2)[year]
     answers = {f"mentions {word}": np.asarray([word in text.lower() for text in texts]) for word in WORDS}
     if planted:
         answers[_PLANTED] = rng.random(len(texts)) < 0.1 + _EFFECT * groups
-    return compared(rng, groups, answers, {}, planted=planted, texts=texts, clusters=None if naive else years)
+    clusters = None if naive else years
+    return compared(rng, groups, answers, {}, planted=planted, texts=texts, clusters=clusters, n_validated=len(texts))

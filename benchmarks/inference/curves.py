@@ -18,7 +18,7 @@ def curve(rng, right, *, naive=False):
     step = rng.integers(_N_STEPS, size=_N_TEXTS)
     shares = np.linspace(0.1, 0.4, _N_STEPS)
     people = rng.random((_N_TEXTS, 1)) < shares[step][:, None]
-    correct = np.linspace(*right, _N_STEPS)[step][:, None]
+    correct = np.linspace(right[0], right[1], _N_STEPS)[step][:, None]
     judge = answered(rng, people, correct, correct)
     if naive:
         from statsmodels.stats.proportion import proportion_confint
@@ -51,7 +51,7 @@ def trend(rng, right, *, planted=False):
     if planted:
         shares[:, 0] += np.linspace(-0.15, 0.15, _N_STEPS)
     people = rng.random((_N_TEXTS, 4)) < shares[step]
-    correct = np.linspace(*right, _N_STEPS)[step][:, None]
+    correct = np.linspace(right[0], right[1], _N_STEPS)[step][:, None]
     judge = answered(rng, people, correct, correct)
     curve = curves([judge.astype(float), some(rng, people, _N_LABELS)], step, _N_STEPS, confidence=LEVEL)
     verdicts = trends(curve, level=CLAIMED_AT, confidence=LEVEL).verdicts

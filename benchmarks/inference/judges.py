@@ -13,7 +13,7 @@ from nlparam.numerics.heads.cascade import CascadeSteps, Target
 from nlparam.numerics.heads.head import Judged, bias, correct, fit_head, log_odds_of
 
 _PREVALENCES = np.array([0.3, 0.2, 0.2, 0.01])
-_SUBJECTS = {"business": 0, "entertainment": 1, "politics": 2, "sport": 3, "tech": 4}
+_SUBJECTS = {"business": 0, "entertainment": 1, "politics": 2, "sports": 3, "tech": 4}
 _N_TEXTS, _N_TRAINED, _N_ROUND, _N_LABELS = 900, 100, 150, 150
 
 

@@ -20,6 +20,7 @@ from benchmarks.inference.coefficients import corrected
 from benchmarks.inference.scenarios import LEVEL, Found, interval
 from benchmarks.inference.shares import estimated
 from benchmarks.inference.worlds import some
+from nlparam.lm.base import AbstractLanguageModel
 
 # Words whose presence stands for an answer where no language model is asked.
 WORDS = ("war", "peace", "tax", "school", "health", "jobs", "energy", "freedom")
@@ -31,7 +32,7 @@ _SUBJECTS = {
         "business": "business",
         "entertainment": "entertainment",
         "politics": "politics",
-        "sport": "sports",
+        "sports": "sports",
         "tech": "technology",
     },
 }
@@ -39,10 +40,10 @@ _WAR = "speaks of war"
 
 
 def measure(
-    *, lm: str, store: Path | None, n_texts: int | None, n_draws: int, only: Sequence[str] = ()
+    *, lm: str | AbstractLanguageModel, store: Path | None, n_texts: int | None, n_draws: int, only: Sequence[str] = ()
 ) -> dict[str, Any]:
     """The figures of each part: coverage over the draws, and how often the language model is right."""
-    figures: dict[str, Any] = {"lm": lm}
+    figures: dict[str, Any] = {"lm": lm if isinstance(lm, str) else lm.identity}
     for name in _SUBJECTS:
         if not only or name in only:
             figures[name] = _news(name, lm, store, min(n_texts or _MOST, _MOST), n_draws)
@@ -51,7 +52,9 @@ def measure(
     return figures
 
 
-def answers(lm: str, store: Path | None, texts: Sequence[str], predicates: Sequence[str]) -> np.ndarray:
+def answers(
+    lm: str | AbstractLanguageModel, store: Path | None, texts: Sequence[str], predicates: Sequence[str]
+) -> np.ndarray:
     """`(n_texts, n_predicates)`: whether the language model says that they hold, its bias corrected; no where it gave
     no answer. What the store has is not asked again."""
     from nlparam.denotation.session import Session
@@ -68,7 +71,7 @@ def answers(lm: str, store: Path | None, texts: Sequence[str], predicates: Seque
     return np.stack(columns, axis=1)
 
 
-def _news(name: str, lm: str, store: Path | None, n_texts: int, n_draws: int) -> dict[str, Any]:
+def _news(name: str, lm: str | AbstractLanguageModel, store: Path | None, n_texts: int, n_draws: int) -> dict[str, Any]:
     """Shares, a curve over a made-up time, and coefficients of a made-up number, as gold topics would give them."""
     from benchmarks.goals.corpora import load
 
@@ -113,8 +116,8 @@ def _drawn(rng: np.random.Generator, gold: np.ndarray, judge: np.ndarray) -> dic
     # Topics exclude one another, so that with all of them the intercept is one of them too: the last is left out.
     truth = np.linspace(1.0, -0.5, n_predicates - 1)
     number = people[:, :-1] @ truth + rng.normal(size=n_texts)
-    kept = [layer[:, :-1] for layer in (judge[rows], labels)]
-    low, high, _, unsaid = corrected(Regression(n_predicates - 1), *kept, number, np.eye(n_predicates))
+    model, kept = Regression(n_predicates - 1), slice(n_predicates - 1)
+    low, high, _, unsaid = corrected(model, judge[rows][:, kept], labels[:, kept], number, np.eye(n_predicates))
     return {
         "shares": estimated(layers, gold.mean(axis=0)),
         "uncorrected_shares": _uncorrected(said, gold.mean(axis=0)),
@@ -134,14 +137,16 @@ def _mean(found: Sequence[Found]) -> dict[str, float]:
     """Coverage and width over the draws; the standard error is that of the draws."""
     shares = np.asarray([np.mean(one.covered) for one in found])
     widths = [one.width for one in found if one.width is not None]
-    figures = {
-        "value": float(shares.mean()),
+    figures: dict[str, float] = {
+        "value": round(float(shares.mean()), 4),
         "n": len(found),
-        "se": float(shares.std() / np.sqrt(len(found))),
-        "width": float(np.mean(widths)) if widths else float("inf"),
+        "se": round(float(shares.std() / np.sqrt(len(found))), 4),
     }
-    unsaid = sum(one.unsaid for one in found)
-    return {name: round(value, 4) for name, value in figures.items()} | ({"unsaid": unsaid} if unsaid else {})
+    if widths:
+        figures["width"] = round(float(np.mean(widths)), 4)
+    if unsaid := sum(one.unsaid for one in found):
+        figures["unsaid"] = unsaid
+    return figures
 
 
 def _finite_mean(widths: np.ndarray) -> float | None:
@@ -161,7 +166,7 @@ def paragraphs() -> tuple[list[str], np.ndarray]:
     return list(years), np.asarray(list(years.values()))
 
 
-def _speeches(lm: str, store: Path | None, n_texts: int, n_draws: int) -> dict[str, Any]:
+def _speeches(lm: str | AbstractLanguageModel, store: Path | None, n_texts: int, n_draws: int) -> dict[str, Any]:
     """The curve of "speaks of war" by twelve spans of time: 300 answers and a head, against all answers."""
     from nlparam.denotation.denoter import TextFeatures
     from nlparam.denotation.session import Session

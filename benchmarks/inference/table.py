@@ -17,7 +17,7 @@ def table(figures: dict[str, Any]) -> str:
 
     about = {one.name: f"{one.row}: {one.about}" for one in scenarios()}
     names = list(dict.fromkeys([*figures["coverage"], *figures["null_claims"]]))
-    return "\n".join([*_HEAD, *(_line(name, about.get(name, name), figures) for name in names)])
+    return "\n".join([*_HEAD, *(_line(name, about.get(name) or name, figures) for name in names)])
 
 
 def written(page: Path, figures: dict[str, Any]) -> None:
