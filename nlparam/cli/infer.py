@@ -1,16 +1,29 @@
 """`nlparam infer`: what a fit lets one say, as the language model sees it or as people do."""
 
+import csv
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nlparam.cli import options as shared
 from nlparam.cli.options import argument, option
-from nlparam.cli.output import print_json, starting
+from nlparam.cli.output import print_json, print_lines, starting
+from nlparam.errors import NlparamError
+
+if TYPE_CHECKING:
+    from nlparam.fitting.result import Fit
 
 
 def infer(
     folder: Path = argument("The --out folder of a fit."),
     labels: Path | None = shared.LABELS,
     confidence: float = option(0.9, "How often such intervals hold.", metavar="SHARE"),
+    half_width: float | None = option(
+        None, "Say how many answers give shares that are known to plus or minus this.", metavar="SHARE"
+    ),
+    to_label: Path | None = option(
+        None, "Write a table of random texts and predicates for people to label, and end.", metavar="FILE.csv"
+    ),
+    n_texts: int = option(100, "How many texts that table has.", metavar="N", min=1),
     as_json: bool = option(False, "Print JSON on standard output, and nothing else there.", "--json"),
 ) -> None:
     """Say shares, coefficients and curves with intervals, of texts that did not choose the predicates.
@@ -23,8 +36,12 @@ def infer(
         from nlparam.fitting.result import Fit
 
     fit = Fit.load(folder)
+    if to_label is not None:
+        _write_table(to_label, fit.to_label(n_texts))
+        return
     with usage_errors():
         inference = fit.inference("judge" if labels is None else "people", labels=labels, confidence=confidence)
+        needed = [] if half_width is None else _needed(fit, half_width, labels, confidence)
     if labels is not None:
         keep_inference(fit, inference, folder)
         fit.report(folder / "report.html", **fit.beside(folder))
@@ -34,3 +51,27 @@ def infer(
         from nlparam.cli.results import show_inference
 
         show_inference(fit, inference)
+        print_lines(*needed)
+
+
+def _needed(fit: "Fit", half_width: float, labels: Path | None, confidence: float) -> list[str]:
+    """How many answers the predicate that needs most of them needs."""
+    plan = fit.answers_needed(half_width, labels=labels, confidence=confidence)
+    worst = int(plan.n_answers.argmax())
+    if not plan.reached.all():
+        return [f"needed:  answers to all texts give ±{plan.half_width[worst]:.1%}: more texts are needed"]
+    what = "labels" if labels is not None else "texts judged (--inference-texts)"
+    return [f"needed:  {plan.n_answers[worst]:,} {what} for ±{half_width:.1%}; now ±{plan.present[worst]:.1%}"]
+
+
+def _write_table(path: Path, rows: list[dict[str, str]]) -> None:
+    try:
+        with path.open("x", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+    except FileExistsError as error:
+        raise NlparamError(f"{path} is there already, perhaps with labels: choose another name") from error
+    except OSError as error:
+        raise NlparamError(f"{path} cannot be written ({error}): choose another name") from error
+    print_lines(f"{len(rows):,} rows to label: {path}")

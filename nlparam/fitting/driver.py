@@ -124,7 +124,7 @@ def search_and_fit(
         pool = _widened(run, found)
         cascaded = _cascade(run, pool)
         drawn, answers = _sample(run, pool)
-    fitted = _inferred(_assemble(run, found, pool, cascaded, drawn, answers))
+    fitted = _inferred(run, _assemble(run, found, pool, cascaded, drawn, answers))
     for warning in _warnings(fitted, run):
         warnings.warn(warning, FitWarning, stacklevel=3)
     if out is not None:
@@ -241,11 +241,11 @@ def _assemble(
     )
 
 
-def _inferred(fitted: Fit) -> Fit:
+def _inferred(run: FitRun, fitted: Fit) -> Fit:
     """The fit with what it lets one say, where the judge has answered a random sample."""
     with fitted.costs.stage("inference"):
         try:
-            return dataclasses.replace(fitted, inferred=infer(fitted))
+            return dataclasses.replace(fitted, inferred=infer(fitted, embeddings=run.corpus.spread(run.embeddings)))
         except CorpusError:
             return fitted
 

@@ -15,12 +15,13 @@ import numpy as np
 from nlparam.denotation.labels import Labelled
 from nlparam.errors import CorpusError, ModelError, ResultFolderError
 from nlparam.fitting.inferred import Inference, Inferred
-from nlparam.fitting.scores import held_out_scores
+from nlparam.fitting.scores import chance, held_out_scores
 from nlparam.results.folder import replacing
 
 if TYPE_CHECKING:
     from nlparam.fitting.records import FitLike
     from nlparam.fitting.sample import Sample
+    from nlparam.numerics.statistics.planning import Plan
 
 TARGETS = ("judge", "people")
 # The file in the folder of a fit that keeps what people's labels gave.
@@ -51,8 +52,12 @@ def infer(
     *,
     labels: str | Path | Labelled | None = None,
     confidence: float = 0.9,
+    embeddings: np.ndarray | None = None,
 ) -> Inference:
-    """What a fit lets one say, with intervals; see `Fit.inference`."""
+    """What a fit lets one say, with intervals; see `Fit.inference`.
+
+    `embeddings`, `(n_texts, embed_dim)`, let a clustering be tested against chance.
+    """
     if target not in TARGETS:
         raise ValueError(f"got target={target!r}, expected one of {', '.join(TARGETS)}")
     if not 0 < confidence < 1:
@@ -63,10 +68,8 @@ def infer(
             if target == "judge"
             else "got no labels for the target 'people', expected a file of them (text, predicate, label)"
         )
-    if fit.sample is None:
-        raise CorpusError("this fit has no random sample that intervals could rest on: fit again, with inference=True")
-    notes: list[str] = []
-    known = _known(fit, fit.sample, labels, notes)
+    sample, notes = _sample_of(fit), list[str]()
+    known = _known(fit, sample, labels, notes)
     if known.n_answers == 0:
         raise CorpusError(
             "the judge has answered no random sample of the texts: fit again with inference=True, or allow more "
@@ -77,10 +80,11 @@ def infer(
     quantities = {"share": _shares(known, confidence)}
     quantities |= _by_stratum(fit, known, confidence)
     quantities |= _weights(fit, known, confidence, notes)
-    scores, chance = (), None
-    if fit.sample.split:
-        scores, chance = held_out_scores(fit, fit.sample, confidence, notes)
-    elif fit.data is not None and not fit.model.assigns_texts:
+    tested = chance(fit, sample, embeddings)
+    if tested is not None and tested.reason:
+        notes.append(f"Chance was not tested: {tested.reason}.")
+        tested = None
+    if not sample.split and fit.data is not None and not fit.model.assigns_texts:
         notes.append(
             "The predicates were chosen on the texts that these figures are of, which makes them look better than they "
             "are: with 200 texts or more, half can be held out."
@@ -93,15 +97,42 @@ def infer(
     return Inference(
         target=target,
         confidence=confidence,
-        split=fit.sample.split,
+        split=sample.split,
         n_texts=len(known.rows),
         n_answers=known.n_answers,
         n_clusters=None if known.clusters is None else len(np.unique(known.clusters)),
         quantities=quantities,
-        scores=tuple(scores),
-        chance=chance,
+        scores=tuple(held_out_scores(fit, sample, confidence)) if sample.split else (),
+        chance=None if tested is None else tested.p_value,
+        n_tested=0 if tested is None else tested.n_texts,
         notes=tuple(notes),
     )
+
+
+def answers_needed(
+    fit: "FitLike", half_width: float, *, labels: str | Path | Labelled | None = None, confidence: float = 0.9
+) -> "Plan":
+    """How many answers to each predicate give shares this exact; see `Fit.answers_needed`."""
+    from nlparam.numerics.statistics import planning
+
+    known = _known(fit, _sample_of(fit), labels, [])
+    return planning.answers_needed(known.layers, half_width, confidence=confidence)
+
+
+def to_label(fit: "FitLike", n: int, *, seed: int = 0) -> list[dict[str, str]]:
+    """Rows for people to label; see `Fit.to_label`."""
+    sample, rng = _sample_of(fit), np.random.default_rng(seed)
+    # A random part of the round is a random part of the texts, and the judge has answered it.
+    drawn, others = np.flatnonzero(sample.drawn), np.flatnonzero(sample.eligible & ~sample.drawn)
+    rows = [*rng.permutation(drawn)[:n], *rng.permutation(others)[: max(n - len(drawn), 0)]]
+    texts = dict.fromkeys(fit.corpus.texts[row] for row in rows)
+    return [{"text": text, "predicate": predicate, "label": ""} for text in texts for predicate in fit.predicates]
+
+
+def _sample_of(fit: "FitLike") -> "Sample":
+    if fit.sample is None:
+        raise CorpusError("this fit has no random sample that intervals could rest on: fit again, with inference=True")
+    return fit.sample
 
 
 def _known(fit: "FitLike", sample: "Sample", labels: str | Path | Labelled | None, notes: list[str]) -> _Known:

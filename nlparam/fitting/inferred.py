@@ -65,8 +65,8 @@ class Inference:
       `n_clusters`, how many clusters they are, `None` where each stands for itself.
     - `quantities`: by name; "share" is there for every model.
     - `scores`: on the texts held out; none without.
-    - `chance`: the p-value of "the predicates explain nothing", by permutation of the texts held out; `None` if it
-      could not be tested.
+    - `chance`: the p-value of "the predicates explain nothing", by permutation of `n_tested` texts that did not choose
+      them; `None` if it could not be tested.
     - `notes`: sentences that a reader should know.
     """
 
@@ -79,6 +79,7 @@ class Inference:
     quantities: dict[str, Inferred]
     scores: tuple[Score, ...] = ()
     chance: float | None = None
+    n_tested: int = 0
     notes: tuple[str, ...] = ()
 
     @property
@@ -97,8 +98,8 @@ class Inference:
         if self.chance is None or self.chance <= LEVEL:
             return []
         return [
-            "nothing found: on texts that did not choose them, the predicates explain the data no better than chance "
-            f"(p = {self.chance:.2f})"
+            f"nothing found: on {self.n_tested:,} texts that did not choose them, the predicates explain no more than "
+            f"chance does (p = {self.chance:.2f})"
         ]
 
     def as_dict(self) -> dict[str, Any]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from nlparam.denotation.labels import Labelled
     from nlparam.fitting.inferred import Inference
+    from nlparam.numerics.statistics.planning import Plan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,12 +109,31 @@ class Fit(FitLike, AbstractResult):
         """
         from nlparam.fitting.inference import infer
 
-        default = self.inferred is not None and (target, labels, confidence) == (
-            "judge",
-            None,
-            self.inferred.confidence,
-        )
-        return self.inferred if default else infer(self, target, labels=labels, confidence=confidence)
+        kept = self.inferred
+        if kept is not None and (target, labels, confidence) == (kept.target, None, kept.confidence):
+            return kept
+        return infer(self, target, labels=labels, confidence=confidence)
+
+    def answers_needed(
+        self, half_width: float, *, labels: "str | Path | Labelled | None" = None, confidence: float = 0.9
+    ) -> "Plan":
+        """How many answers give shares within this half-width, by predicate: of the judge, or with `labels` of people.
+
+        `inference=N` judges so many texts. Raises as `inference` does.
+        """
+        from nlparam.fitting.inference import answers_needed
+
+        return answers_needed(self, half_width, labels=labels, confidence=confidence)
+
+    def to_label(self, n: int = 100, *, seed: int = 0) -> list[dict[str, str]]:
+        """Rows for people to label, for `inference("people", labels=...)`: `n` random texts with every predicate.
+
+        Each has a `text`, a `predicate` and an empty `label`: yes or no. Raises `CorpusError` for a fit without a
+        random sample.
+        """
+        from nlparam.fitting.inference import to_label
+
+        return to_label(self, n, seed=seed)
 
     @accepts(None, denote)
     def denote(self, texts: "Sequence[str]", **options: Any) -> np.ndarray:

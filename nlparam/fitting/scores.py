@@ -12,34 +12,49 @@ from nlparam.fitting.weights import fit_weights
 if TYPE_CHECKING:
     from nlparam.fitting.records import FitLike
     from nlparam.fitting.sample import Sample
+    from nlparam.numerics.statistics.permutation import Chance
 
+# Fewer texts cannot tell a clustering from chance.
+_LEAST_TESTED = 50
 _RESAMPLES = 999
 
 
-def held_out_scores(
-    fit: "FitLike", sample: "Sample", confidence: float, notes: list[str]
-) -> tuple[list[Score], float | None]:
-    """The scores of weights fitted to the texts that chose, on those that did not; and the p-value of chance.
+def chance(fit: "FitLike", sample: "Sample", embeddings: np.ndarray | None) -> "Chance | None":
+    """Whether chance explains as much, on texts that did not choose the predicates; `None` where no text is such.
 
-    The denotations are those of the head, which has learned from neither. What could not be tested goes into `notes`.
+    The denotations are those of the head, which has learned from other texts. Those of a clustering are what the judge
+    said of the texts drawn: a head would repeat the `embeddings`, `(n_texts, embed_dim)`, that they are held against.
     """
     from nlparam.numerics.statistics.permutation import against_chance
 
+    if fit.model.assigns_texts:
+        rows, denotations = np.flatnonzero(sample.drawn), sample.judged
+        possible = embeddings is not None and len(rows) >= _LEAST_TESTED
+    else:
+        rows, denotations, embeddings = np.flatnonzero(sample.eligible), sample.head, None
+        possible = sample.split and fit.data is not None
+    if not possible:
+        return None
+    clusters = None if sample.clusters is None else sample.clusters[rows]
+    model, data = fit.model.subsample(fit.data, rows, len(fit.corpus))
+    within = None if embeddings is None else embeddings[rows]
+    return against_chance(model, denotations[rows], data, embeddings=within, clusters=clusters)
+
+
+def held_out_scores(fit: "FitLike", sample: "Sample", confidence: float) -> list[Score]:
+    """The scores of weights fitted to the texts that chose, on those that did not."""
     rows, n_texts = np.flatnonzero(sample.eligible), len(fit.corpus)
     clusters = None if sample.clusters is None else sample.clusters[rows]
-    model, data = fit.model.subsample(fit.data, rows, n_texts)
-    tested = against_chance(model, sample.head[rows], data, clusters=clusters)
-    if tested.reason:
-        notes.append(f"Chance was not tested: {tested.reason}.")
+    data = fit.model.subsample(fit.data, rows, n_texts)[1]
     target = getattr(data, "target", data)
     target = np.asarray(target) if hasattr(target, "shape") else np.zeros(0)
     if target.shape != (len(rows),):
-        return [], tested.p_value
+        return []
     chose = np.flatnonzero(~sample.eligible & ~fit.corpus.blank)
     weights = fit_weights(*_part(fit, sample, chose))
     predicted = np.asarray(fit.model.predict(weights, jnp.asarray(sample.head[rows])))
     before = np.asarray(jax.tree.leaves(fit.data)[0])[chose]
-    return _scores(fit, predicted, target, before, clusters, confidence), tested.p_value
+    return _scores(fit, predicted, target, before, clusters, confidence)
 
 
 def _part(fit: "FitLike", sample: "Sample", rows: np.ndarray):

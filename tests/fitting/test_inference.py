@@ -1,5 +1,6 @@
 """What a fit lets one say: the split, the random sample, intervals, labels of people, nothing found."""
 
+import csv
 import warnings
 
 import numpy as np
@@ -10,6 +11,7 @@ from nlparam.denotation.labels import Labelled
 from nlparam.errors import CorpusError, FitWarning
 from nlparam.fitting.result import Fit
 from nlparam.models import Classification, Clustering
+from tests.helpers.cli_corpus import run
 from tests.helpers.oracle import LexicalEmbedder, Oracle, topics
 
 N_TEXTS = 400
@@ -88,7 +90,7 @@ def test_of_random_labels_nothing_is_found(corpus):
     rng = np.random.default_rng(6)
     texts, labels, embedder = corpus
     oracle = Oracle(texts, labels, distractors=1)
-    with pytest.warns(FitWarning, match="nothing found: on texts that did not choose them"):
+    with pytest.warns(FitWarning, match="nothing found: on 200 texts that did not choose them"):
         found = nlparam.fit(
             Classification(2, n_classes=2),
             texts,
@@ -198,3 +200,43 @@ def test_texts_of_a_cluster_widen_the_intervals(corpus):
         found.inferred.quantities["share"].high - found.inferred.quantities["share"].low for found in (alone, together)
     ]
     assert (width[1] > 1.5 * width[0]).all()
+
+
+def test_rows_to_label_are_random_texts_that_the_judge_has_answered(clustered):
+    rows = clustered.to_label(40)
+    assert len(rows) == 40 * 3
+    drawn = {clustered.texts[row] for row in np.flatnonzero(clustered.sample.drawn)}
+    assert {row["text"] for row in rows} <= drawn
+    assert rows == clustered.to_label(40)
+    assert len({row["text"] for row in clustered.to_label(150)}) == 150
+
+
+def test_a_narrower_interval_needs_more_answers(clustered):
+    wide, narrow = (clustered.answers_needed(width).n_answers for width in (0.1, 0.03))
+    assert (narrow >= wide).all()
+
+
+def test_the_command_writes_a_table_reads_the_labels_and_shows_them_in_the_report(
+    clustered, tmp_path, monkeypatch, corpus
+):
+    monkeypatch.setattr("nlparam.fitting.folder.SentenceTransformerEmbedder", lambda _: corpus[2])
+    folder, table = tmp_path / "fit", tmp_path / "labels.csv"
+    clustered.save(folder)
+    assert run("infer", folder, "--to-label", table, "--n-texts", 60).exit_code == 0
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 180
+    label_of = dict(zip(corpus[0], corpus[1], strict=True))
+    with table.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, ["text", "predicate", "label"])
+        writer.writeheader()
+        writer.writerows(
+            row | {"label": "yes" if row["predicate"] == f"has the label {label_of[row['text']]}" else "no"}
+            for row in rows
+        )
+    result = run("infer", folder, "--labels", table, "--half-width", 0.05)
+    assert result.exit_code == 0, result.output
+    assert "90% intervals for what people would say, from answers to 60 of 400 texts" in result.stdout
+    assert "needed:  " in result.stdout
+    assert "what people would say" in (folder / "report.html").read_text(encoding="utf-8")
+    assert run("infer", folder, "--to-label", table).exit_code == 1  # what is labelled is not overwritten
