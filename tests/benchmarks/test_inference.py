@@ -148,9 +148,10 @@ def test_real_texts_are_judged_once(tmp_path):
     model = ScriptedModel(answer)
     options = {"store": tmp_path / "store.sqlite", "n_texts": 200, "n_draws": 5, "only": ["bbc"]}
     figures = real.measure(lm=model, **options)
-    assert len(asked) == 5 * 200
+    n_asked = len(asked)
+    assert 5 * 190 < n_asked <= 5 * 200  # a text that occurs twice is asked about once
     assert figures["bbc"]["n_texts"] == 200
     assert figures["bbc"]["shares"]["n"] == 5
     assert {"shares", "uncorrected_shares", "curve", "coefficients"} <= set(figures["bbc"])
     assert real.measure(lm=model, **options)["bbc"] == figures["bbc"]
-    assert len(asked) == 5 * 200
+    assert len(asked) == n_asked
