@@ -11,19 +11,16 @@ import numpy as np
 
 from nlparam.corpus.readers import field_names, read_texts
 from nlparam.errors import CorpusError
+from nlparam.numerics.statistics.rates import Concord, concord
 
 _TRUE, _FALSE = {"1", "true", "yes", "y", "t"}, {"0", "false", "no", "n", "f"}
 
 
 class Agreement(NamedTuple):
-    """How two people agree on the pairs that both labelled: on how many, on which share, and Cohen's kappa.
-
-    `kappa` is `None` where both gave one answer throughout, so that chance alone would agree as well.
-    """
+    """How two people agree: the number of pairs of text and predicate that both labelled, and how far they concur."""
 
     n_pairs: int
-    share: float
-    kappa: float | None
+    concord: Concord
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,15 +104,8 @@ class Labelled:
                 for one, other in itertools.combinations(sorted(answers), 2)
             ]
             if pairs:
-                found[predicate] = _agreement(np.asarray(pairs))
+                found[predicate] = Agreement(len(pairs), concord(*np.asarray(pairs).T))
         return found
-
-
-def _agreement(pairs: np.ndarray) -> Agreement:
-    share = float(np.mean(pairs[:, 0] == pairs[:, 1]))
-    first, second = pairs.mean(axis=0)
-    by_chance = float(first * second + (1 - first) * (1 - second))
-    return Agreement(len(pairs), share, None if by_chance == 1 else (share - by_chance) / (1 - by_chance))
 
 
 def _label(value: object, number: int, path: str | Path) -> float:

@@ -182,9 +182,9 @@ def _with_people(
         without = [predicate for predicate, n in zip(fit.predicates, counts.tolist(), strict=True) if not n]
         raise CorpusError(f"no label is of {', '.join(map(repr, without))}: label texts for every predicate")
     notes += [
-        f"People agree on {found.share:.0%} of {found.n_pairs:,} pairs for {predicate!r}"
-        + ("." if found.kappa is None else f" (kappa {found.kappa:.2f}).")
-        for predicate, found in labelled.agreement().items()
+        f"People agree on {concord.share:.0%} of {n_pairs:,} pairs for {predicate!r}"
+        + ("." if concord.kappa is None else f" (kappa {concord.kappa:.2f}).")
+        for predicate, (n_pairs, concord) in labelled.agreement().items()
     ]
     there = np.isfinite(people)
     if len(layers) == 2 and np.isfinite(sample.judged[rows][there]).mean() < 0.5:
