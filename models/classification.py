@@ -11,10 +11,10 @@ from jaxtyping import Array, Float, Int
 
 from nlparam.corpus.labels import class_labels
 from nlparam.errors import CorpusError
-from nlparam.numerics.core.controls import apart, beside
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.numerics.core.quantities import Prepared, Quantity
 from nlparam.numerics.solvers.newton import descend, newton_direction
+from nlparam.numerics.statistics.controls import apart, beside
 
 
 class ClassificationData(NamedTuple):
@@ -43,8 +43,8 @@ class Classification(AbstractPredicateModel):
     $\frac{\rho}{2N} \|W\|^2$: the ridge is a Gaussian prior of precision $\rho$, and counts for less the more texts
     there are (scikit-learn's `C` is its inverse). `data` are the classes of the texts, `(n_texts,)`: names, booleans or
     whole numbers; or a mapping `{"target": classes, "controls": {"year": [...], "source": [...]}}`, whose controls have
-    weights as predicates have, see `nlparam.numerics.core.controls`. `loss` takes integers in `range(n_classes)`, or
-    `ClassificationData`.
+    weights as predicates have, see `nlparam.numerics.statistics.controls`. `loss` takes integers in
+    `range(n_classes)`, or `ClassificationData`.
 
     **Arguments:** `n_predicates`; `n_classes`, at least 2; `ridge`, the $\rho$, which also keeps the weights finite
     where the classes are separated perfectly; `intercept`, whether the classes have base scores; `parity` states the
@@ -99,7 +99,7 @@ class Classification(AbstractPredicateModel):
         """The ridge: the same prior however many texts there are."""
         del data
         squares = sum(jnp.sum(leaf**2) for leaf in (weights.coefficients, weights.controls) if leaf is not None)
-        return self._ridge / (2 * n_texts) * squares
+        return jnp.asarray(self._ridge / (2 * n_texts) * squares)
 
     def init_weights(self, denotations, data=None):
         zeros = [jnp.zeros((self.n_classes, size), denotations.dtype) for size in _sizes(denotations, data)]
@@ -173,7 +173,7 @@ class Classification(AbstractPredicateModel):
         # Only differences between intercepts count; without a prior their sum would be free to wander.
         return -0.005 * jnp.sum(weights.intercepts**2)
 
-    def by_pattern(self, weights: ClassificationWeights, scale: Array, patterns: Array, data):
+    def by_pattern(self, weights, scale, patterns, data):
         """The log-likelihood of the class of each text for each of some rows of denotations, `(n_texts, n_patterns)`,
         and the log of the prior of the weights.
         """

@@ -9,9 +9,9 @@ from jaxtyping import Array, Float
 
 from nlparam.corpus.labels import target_numbers
 from nlparam.numerics.core._types import Scalar
-from nlparam.numerics.core.controls import apart, beside
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.numerics.core.quantities import Prepared, Quantity
+from nlparam.numerics.statistics.controls import apart, beside
 
 
 class RegressionData(NamedTuple):
@@ -45,7 +45,7 @@ class Regression(AbstractPredicateModel):
 
     `data` are the numbers, `(n_texts,)`, or a mapping
     `{"target": numbers, "controls": {"year": [...], "source": [...]}}`, whose controls have coefficients as predicates
-    have, see `nlparam.numerics.core.controls`. `loss` takes the numbers alone too.
+    have, see `nlparam.numerics.statistics.controls`. `loss` takes the numbers alone too.
 
     **Arguments:** `n_predicates`; `ridge`, the $\rho$; `intercept`.
     """
@@ -67,7 +67,7 @@ class Regression(AbstractPredicateModel):
         The controls become columns; their names are in `coords["control"]`.
         """
         if isinstance(data, RegressionData):
-            target_numbers(data.target, n_texts)
+            target_numbers(np.asarray(data.target), n_texts)
             return Prepared(data, {})
         target, controls, coords = apart(data, n_texts)
         numbers = target_numbers(target, n_texts)
@@ -121,7 +121,7 @@ class Regression(AbstractPredicateModel):
         squares = jnp.mean((target - self.predict(weights, denotations, controls)) ** 2)
         return -len(target) / 2 * jnp.log(squares + self._prior(weights) / len(target))
 
-    def by_pattern(self, weights: RegressionWeights, scale: Scalar, patterns: Array, data):
+    def by_pattern(self, weights, scale, patterns, data):
         """The log-likelihood of the number of each text for each of some rows of denotations, `(n_texts, n_patterns)`,
         and the log of the prior of the weights. `scale` is the log of the standard deviation of the noise.
         """

@@ -135,14 +135,15 @@ def posterior(
     return _inference_data(fit, draws, described, made)
 
 
-def _latent(fit: "FitLike", labels: "str | Path | Labelled") -> tuple[Any, Any, np.ndarray, Any]:
+def _latent(fit: "FitLike", labels: "str | Path | Labelled") -> tuple[Any, Any, Any, Any]:
     """The model with latent denotations, its weights of the highest density, the answers, and its data."""
     import equinox as eqx
     import jax
+    import jax.numpy as jnp
 
     from nlparam.numerics.solvers.latent import Latent, LatentData
 
-    model = Latent(fit.model, len(fit.predicates))
+    model = Latent(len(fit.predicates), fit.model)
     labelled = labels if isinstance(labels, Labelled) else Labelled.read(labels)
     matrix = fit.corpus.spread(labelled.matrix(fit.corpus.distinct, fit.predicates), fill=np.nan)
     for predicate, column in zip(fit.predicates, matrix.T, strict=True):
@@ -153,11 +154,10 @@ def _latent(fit: "FitLike", labels: "str | Path | Labelled") -> tuple[Any, Any, 
                 f"least {_LEAST_LABELS} together: the errors of the denotations cannot be said from these"
             )
     known = np.select([matrix > 0.5, matrix < 0.5], [1.0, 0.0], -1.0)
-    answers = (np.asarray(fit.denotations) > 0.5).astype(float)
     with jax.enable_x64(True):
-        data = LatentData(jax.tree.map(np.asarray, fit.data), known)
-        weights = eqx.filter_jit(model.fit_weights)(answers, jax.tree.map(jax.numpy.asarray, data))
-        return model, jax.tree.map(np.asarray, weights), answers, data
+        answers = jnp.asarray(np.asarray(fit.denotations) > 0.5, float)
+        data = LatentData(jax.tree.map(jnp.asarray, fit.data), jnp.asarray(known))
+        return model, eqx.filter_jit(model.fit_weights)(answers, data), answers, data
 
 
 def credible_intervals(inference_data: "arviz.InferenceData", *, probability: float = 0.9) -> dict[str, Interval]:

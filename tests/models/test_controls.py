@@ -53,6 +53,8 @@ def test_a_regression_with_controls_is_that_of_scikit_learn(rng):
     model = Regression(2, ridge=3.0)
     data, coords = prepared(model, target, controls)
     weights = model.fit_weights(columns, data)
+    assert weights.controls is not None
+    assert data.controls is not None
     reference = Ridge(alpha=3.0).fit(np.hstack([columns, data.controls]), target)
     np.testing.assert_allclose(np.append(weights.coefficients, weights.controls), reference.coef_, rtol=1e-6)
     np.testing.assert_allclose(weights.intercept, reference.intercept_, rtol=1e-6)
@@ -69,6 +71,7 @@ def test_a_classification_with_controls_is_that_of_scikit_learn(rng):
     model = Classification(2, n_classes=3, ridge=0.5)
     data, coords = prepared(model, target, controls)
     weights = model.fit_weights(columns, data)
+    assert weights.controls is not None
     design = np.hstack([columns, data.controls])
     reference = LogisticRegression(C=2.0, tol=1e-10, max_iter=10_000).fit(design, target)
     np.testing.assert_allclose(np.hstack([weights.coefficients, weights.controls]), reference.coef_, atol=1e-4)
@@ -86,7 +89,7 @@ def test_more_weights_than_newtons_method_takes_end_at_the_same_place(rng, monke
     data = prepared(model, target, controls).data
     newton = model.fit_weights(columns, data)
     monkeypatch.setattr("nlparam.models.classification._MOST_NEWTON_WEIGHTS", 1)
-    for one, other in zip(model.fit_weights(columns, data), newton, strict=True):
+    for one, other in zip(*map(jax.tree.leaves, (model.fit_weights(columns, data), newton)), strict=True):
         np.testing.assert_allclose(one - one.mean(axis=0), other - other.mean(axis=0), atol=2e-3)
 
 
@@ -179,7 +182,7 @@ def test_prepared_data_are_taken_again_and_survive_a_file(rng):
     assert isinstance(again, RegressionData)
     np.testing.assert_array_equal(again.controls, data.controls)
     # Of a fit that had none.
-    structure, arrays = pack(ClassificationWeights(np.ones((2, 1)), np.ones(2)))
+    structure, arrays = pack(ClassificationWeights(jnp.ones((2, 1)), jnp.ones(2)))
     structure["items"] = structure["items"][:2]
     assert unpack(structure, arrays).controls is None
 

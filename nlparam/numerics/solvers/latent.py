@@ -52,12 +52,12 @@ class LatentWeights(NamedTuple):
 class Latent(AbstractPredicateModel):
     """A model whose denotations are answers of 0 and 1 that may be wrong.
 
-    **Arguments:** `model`, which has `by_pattern(weights, scale, patterns, data)`: the log-likelihoods of the outcomes
-    of the texts, `(n_texts, n_patterns)`, and the log of the prior of its weights.
+    **Arguments:** `n_predicates`; `model`, which has `by_pattern(weights, scale, patterns, data)`: the log-likelihoods
+    of the outcomes of the texts, `(n_texts, n_patterns)`, and the log of the prior of its weights.
     """
 
-    model: Any
     n_predicates: int
+    model: Any
 
     has_prior: ClassVar[bool] = True
 

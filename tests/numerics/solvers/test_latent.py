@@ -50,7 +50,7 @@ def test_the_density_is_the_sum_over_what_may_be_true(rng, kind, controlled):
     labels[11, 1], model = 0, model_of(kind)
     given = {"target": outcome, "controls": {"year": rng.normal(size=60).tolist()} if controlled else {}}
     data = LatentData(model.prepare(given, 60).data, jnp.asarray(labels))
-    latent = Latent(model, 3)
+    latent = Latent(3, model)
     weights = latent.init_weights(jnp.asarray(answers), data)
     weights = jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape) / 2), weights)
     inner, scale, right, alone, pairs = jax.tree.map(np.asarray, weights)
@@ -93,7 +93,7 @@ def test_errors_of_the_answers_no_longer_shrink_the_coefficients(rng, kind):
         return np.asarray(model.quantities(weights, answers, data)["coefficient"].values)
 
     assert abs(coefficients(model.fit_weights(answers, data))[0]) < 0.75
-    latent, latent_data = Latent(model, 3), LatentData(data, jnp.asarray(labels))
+    latent, latent_data = Latent(3, model), LatentData(data, jnp.asarray(labels))
     weights = eqx.filter_jit(latent.fit_weights)(answers, latent_data)
     np.testing.assert_allclose(coefficients(weights.weights), TRUTH, atol=0.2)
     found = latent.quantities(weights, answers, latent_data)
@@ -105,7 +105,7 @@ def test_errors_of_the_answers_no_longer_shrink_the_coefficients(rng, kind):
 @pytest.mark.slow
 def test_intervals_hold_in_spite_of_the_errors(rng):
     # Ninety per cent intervals of the Gaussian at the peak; of the answers as they are, less than a third would hold.
-    latent = Latent(Regression(3), 3)
+    latent = Latent(3, Regression(3))
 
     @jax.jit
     def interval(answers, outcome, labels):
@@ -160,12 +160,13 @@ def test_labels_that_say_too_little_are_refused(rng):
     with pytest.raises(ModelError, match="got a TimeSeries, expected a Regression or a Classification"):
         make_fit(60, 3, model=TimeSeries(3), data=[2001 + i % 3 for i in range(60)]).posterior(labels=Labelled.of(rows))
     with pytest.raises(ModelError, match="got 9 predicates, expected at most 8"):
-        Latent(Regression(9), 9)
+        Latent(9, Regression(9))
 
 
 def test_weights_have_one_scale_where_there_is_noise():
     data = LatentData(jnp.zeros(2, int), jnp.zeros((2, 3)))
-    assert Latent(Classification(3), 3).init_weights(jnp.zeros((2, 3)), data).scale is None
-    weights = Latent(Regression(3), 3).init_weights(jnp.zeros((2, 3)), data._replace(data=jnp.zeros(2)))
+    assert Latent(3, Classification(3)).init_weights(jnp.zeros((2, 3)), data).scale is None
+    weights = Latent(3, Regression(3)).init_weights(jnp.zeros((2, 3)), data._replace(data=jnp.zeros(2)))
     assert isinstance(weights, LatentWeights)
+    assert weights.scale is not None
     assert weights.scale.shape == ()
