@@ -116,8 +116,8 @@ def _of_share(answers: np.ndarray, half_width: float, confidence: float) -> tupl
     whole = _spread(best, 0.0)
     left = []
     for below in values[:-1]:
-        variance = float(np.var(below))
-        slope = float(np.clip(np.mean((best - best.mean()) * below) / variance, 0.0, 1.0)) if variance > 0 else 0.0
+        varies = float(np.var(below))
+        slope = float(np.clip(np.mean((best - best.mean()) * below) / varies, 0.0, 1.0)) if varies > 0 else 0.0
         left.append(_spread(best - slope * below, slope))
 
     def variance(number: float) -> float:

@@ -1,5 +1,7 @@
 """Corrected weights: of a judge that errs they are right, as sure as they say, and unsaid where the answers are few."""
 
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -172,3 +174,25 @@ def test_bad_input_is_refused(rng):
         corrected(Regression(2), [judged, wanted], numbers, clusters=np.zeros(3))
     with pytest.raises(ValueError, match="no text with answers to all"):
         corrected(Regression(2), [np.where([True, False], np.nan, judged)], numbers)
+
+
+def test_whatever_the_answers_the_result_is_finite_or_says_why():
+    rng = np.random.default_rng(8)
+    for number in range(30):
+        wanted, judged = answers(rng, 40, 2, prevalence=rng.choice([0.0, 0.03, 0.5, 1.0]), right=rng.choice([0.5, 1.0]))
+        layers = [judged, only(wanted, rng.choice(40, rng.integers(0, 41), replace=False))]
+        numbers = np.zeros(40) if number % 5 == 0 else rng.standard_normal(40) * 10.0 ** rng.integers(-3, 6)
+        clusters = rng.integers(0, rng.integers(1, 9), 40) if number % 2 else None
+        with jax.enable_x64(True):
+            losses = eqx.Partial(_squares, jnp.asarray(numbers))
+        found = corrected_weights(losses, layers, np.zeros(3), clusters=clusters)
+        assert np.isfinite(
+            np.concatenate([found.value, found.covariance.ravel(), found.weight, found.by_answers])
+        ).all()
+        assert np.isfinite(found.freedom)
+        assert found.freedom >= 1
+        assert (found.reason == "") == found.determined.all()
+
+
+def _squares(numbers, theta, denotations, rows):
+    return (numbers[rows] - denotations @ theta[:2] - theta[2]) ** 2 / 2

@@ -284,7 +284,8 @@ def simulated_precision(draw):
 
 @case(none_for=("low", "high"))
 def generality(draw):
-    half = matrix(draw, *[draw(SIZES)] * 2, SHARES)
+    n = draw(SIZES)
+    half = matrix(draw, n, n, SHARES)
     return simulation.generality((half + half.T) / 2, confidence=draw(CONFIDENCES))
 
 
@@ -342,7 +343,12 @@ def numbers_without_value(result, name="") -> set[str]:
 def test_the_result_is_finite_or_the_input_is_refused(name):
     function, none_for = CASES[name]
 
-    @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    )
     @given(st.data())
     def check(data):
         with warnings.catch_warnings():
