@@ -34,7 +34,7 @@ def corrected_quantities(
     model, data = fit.model.subsample(fit.data, rows, len(fit.corpus))
     found = model_weights(model, fit.weights, layers, data, clusters=clusters)
     if found.reason:
-        notes.append(f"The coefficients cannot be said from this: {found.reason}.")
+        notes.append(f"Some coefficients {found.reason}.")
     if not found.determined.any():
         return {}
     quantile = float(scipy.stats.t.ppf((1 + confidence) / 2, found.freedom))
