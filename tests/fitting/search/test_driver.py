@@ -21,13 +21,14 @@ from tests.helpers.oracle import LexicalEmbedder, Oracle, topics
 # Most searches here are of 200 texts for 3 predicates from 2 restarts, so that they compile the same functions.
 
 
-def recover(oracle: Oracle, texts, n_predicates, **options) -> nlparam.Fit:
+def recover(oracle: Oracle, texts, n_predicates, *, predicates=None, **options) -> nlparam.Fit:
     return nlparam.fit(
         Clustering(n_predicates),
         texts,
         lm=oracle.model(max_in_flight=64),
+        predicates=oracle.predicates if predicates is None else predicates,
         embedder=LexicalEmbedder(texts),
-        **({"predicates": oracle.predicates} | options),
+        **options,
     )
 
 
