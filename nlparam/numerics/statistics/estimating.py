@@ -344,7 +344,8 @@ def _root(problem: _Problem, theta, basis, scaling, weights) -> _Solved | None:
 
     equations, jacobian = evaluate(theta)
     for _ in range(_MOST_STEPS):
-        if np.linalg.eigvalsh(jacobian + jacobian.T).min(initial=1.0) <= 0:
+        # A product of two positive definite matrices, where all is well: not symmetric, but of positive eigenvalues.
+        if np.linalg.eigvals(jacobian).real.min(initial=1.0) <= 0:
             return None
         step = -np.linalg.solve(jacobian, equations)
         length, worst = 1.0, np.abs(equations).max(initial=0.0)

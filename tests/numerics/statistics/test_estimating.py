@@ -139,6 +139,15 @@ def test_a_class_that_a_predicate_never_meets_leaves_the_others_alone(rng):
     assert found.reason
 
 
+def test_a_judge_who_says_yes_far_too_often_is_used_all_the_same():
+    """The equations are then far from symmetric, which is no reason to fall back on the labels alone."""
+    rng = np.random.default_rng(1)
+    wanted, judged = answers(rng, 20_000, 8, prevalence=0.05, right=0.9)
+    layers = [judged, only(wanted, np.arange(300))]
+    found = corrected(Regression(8), layers, wanted[:, 0] + rng.standard_normal(20_000))
+    assert (found.weight > 0).sum() >= 7
+
+
 @pytest.mark.parametrize("model", [TimeSeries(2), Clustering(2)])
 def test_a_loss_that_is_no_mean_over_texts_is_refused(rng, model):
     wanted, judged = answers(rng, 60)
