@@ -118,7 +118,13 @@ class FitOptions(AnalysisOptions):
     proposer: shared.Proposer | None = shared.PROPOSER
     predicates: Path | None = shared.PREDICATES
     representation: shared.Represented = shared.REPRESENTATION
-    max_judgments: int | None = option(None, "The most judgments that may be used.", metavar="N", min=2, panel=SEARCH)
+    max_judgments: int | None = option(
+        None,
+        "The most judgments that the search may use; those for the intervals come on top.",
+        metavar="N",
+        min=2,
+        panel=SEARCH,
+    )
     n_judged: str | None = option(
         None,
         "On how many texts the chosen predicates are judged; a learned head denotes the others.",

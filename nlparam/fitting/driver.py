@@ -79,7 +79,8 @@ def fit(
     - `clusters`: which texts belong together, one value for each text: the author, the thread, the speech. They stay on
       one side of the split, and intervals allow for their likeness.
     - `held_out`: the share of the texts that is set aside while predicates are chosen, and on which figures are then
-      estimated. By default half of them, if the predicates are to explain something and there are 200 texts.
+      estimated. By default half of them, if there are 200 texts and the model has something to explain; of a model of
+      your own none, unless it overrides `subsample`: its texts may belong together, such as in their order.
     - `inference`: whether random texts are judged at the end, for the intervals (see `Fit.inference`), or how many. By
       default they take at most 0.3 of what was asked until then.
     - `budget`: what the language model may use; a fit that meets a limit ends with the best so far.
@@ -237,7 +238,7 @@ def _assemble(
         certificate=None if cascaded is None else cascaded.certificate,
         calibration=run.calibration,
         following=run.following,
-        sample=drawn,
+        sample=drawn if run.inference or run.split.any else None,
     )
 
 

@@ -129,7 +129,9 @@ def prepared(
     _check(corpus, model)
     data, coords = model.prepare(data, len(corpus))
     check_model(model, data, len(corpus))
-    explains = bool(jax.tree.leaves(data))
+    # A model that does not say what a part of its data is may need all of them, in their order.
+    divisible = type(model).subsample is not AbstractPredicateModel.subsample
+    explains = divisible and bool(jax.tree.leaves(data))
     split = split_texts(
         corpus, share=held_out, explains=explains, clusters=clusters, rng=np.random.default_rng([seed, 1])
     )
