@@ -94,7 +94,9 @@ def test_more_weights_than_newtons_method_takes_end_at_the_same_place(rng, monke
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("made", [(Regression(2), numbers), (Classification(2, n_classes=3), classes)], ids=str)
+@pytest.mark.parametrize(
+    "made", [(Regression(2), numbers), (Classification(2, n_classes=3), classes)], ids=["regression", "classification"]
+)
 @pytest.mark.parametrize("controlled", [True, False])
 def test_the_loss_is_a_mean_over_texts_and_a_penalty(rng, made, controlled):
     model, problem_of = made
@@ -116,7 +118,9 @@ def test_the_loss_is_a_mean_over_texts_and_a_penalty(rng, made, controlled):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("made", [(Regression(2), numbers), (Classification(2, n_classes=3), classes)], ids=str)
+@pytest.mark.parametrize(
+    "made", [(Regression(2), numbers), (Classification(2, n_classes=3), classes)], ids=["regression", "classification"]
+)
 def test_what_the_controls_do_is_not_put_down_to_a_predicate(rng, made):
     model, problem_of = made
     columns, target, controls = problem_of(rng, 3000)
