@@ -60,7 +60,7 @@ def test_the_ridge_of_each_text_becomes_the_prior_that_it_was(fitted, tmp_path):
 def test_a_fit_of_before_is_not_the_fit_of_today(fitted, tmp_path):
     folder = tmp_path / "fit"
     written_before(fitted, folder, ridge=0.6)  # the same number, and another meaning
-    with pytest.raises(ResultFolderError, match="holds another fit .*it differs in fields"):
+    with pytest.raises(ResultFolderError, match=r"holds another fit .*it differs in fields"):
         fitted.save(folder)
     fitted.save(folder, overwrite=True)
     fitted.save(folder)

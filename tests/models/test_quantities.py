@@ -202,6 +202,6 @@ def test_perfectly_separated_classes_are_warned_of():
     columns = jnp.stack([labels, 1 - labels, labels], axis=1).astype(float)
     model = Classification(N_PREDICATES)
     weights = fit(model, columns, labels)
-    assert all(np.isfinite(leaf).all() for leaf in weights)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(weights))
     assert "separate the classes perfectly" in model.warnings(weights, columns, labels)[0]
     assert model.warnings(weights, columns, labels.at[0].set(1)) == []

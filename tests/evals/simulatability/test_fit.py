@@ -30,7 +30,7 @@ def classification():
     texts = [request_text(f"item{n}", n % 2 == 0, n % 3 == 0) for n in range(60)]
     held = np.asarray([["with a receipt" in text, ", unopened" in text, n % 5 == 0] for n, text in enumerate(texts)])
     predicates = ["mentions a receipt", "is about something unopened", "is long"]
-    model = nlparam.models.Classification(3, n_classes=2)
+    model = nlparam.models.Classification(3, n_classes=2, ridge=0.05)
     settings = {"lm": "scripted", "seed": 0}
     return make_fit(
         texts=texts,

@@ -190,9 +190,9 @@ def test_how_well_the_model_predicts_is_measured_against_the_simplest_guess(fits
     fit = fits["numbers"]
     measured = goodness(fit)
     assert measured is not None
-    explained = np.corrcoef(fit.data, fit.predictions)[0, 1] ** 2
+    explained = np.corrcoef(fit.data.target, fit.predictions)[0, 1] ** 2
     assert float(measured.rows[0][1].strip("%")) == pytest.approx(100 * explained, abs=0.2)
-    assert float(measured.rows[1][1]) == pytest.approx(np.std(fit.data - fit.predictions), rel=0.01)
+    assert float(measured.rows[1][1]) == pytest.approx(np.std(fit.data.target - fit.predictions), rel=0.01)
 
 
 def test_predictions_of_something_else_are_not_compared_with_the_data():
