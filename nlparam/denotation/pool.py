@@ -73,7 +73,9 @@ class Pool:
             self.computed |= set(computed)
         return new
 
-    def widened(self, columns: Sequence[int], texts: Sequence[str], features: np.ndarray, rows: np.ndarray) -> "Pool":
+    def widened(
+        self, columns: Sequence[int], texts: Sequence[str], features: np.ndarray, rows: np.ndarray | slice
+    ) -> "Pool":
         """Some of the candidates over more texts, of which `rows` are those of this pool; nothing more is asked."""
         wide = Pool(texts, features, self.judge, correct_bias=self.correct_bias, max_judgments=None, meter=self.meter)
         wide.add(self.predicates[column] for column in columns)

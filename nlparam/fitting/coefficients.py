@@ -31,7 +31,7 @@ def corrected_quantities(
     """
     from nlparam.numerics.statistics.estimating import model_weights
 
-    model, data = fit.model.subsample(fit.data, rows, len(fit.corpus))
+    model, data = fit.model.subsample(fit.data, jnp.asarray(rows), len(fit.corpus))
     found = model_weights(model, fit.weights, layers, data, clusters=clusters)
     if found.reason:
         notes.append(f"Some coefficients {found.reason}.")

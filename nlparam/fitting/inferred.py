@@ -36,7 +36,8 @@ class Inferred:
     def from_dict(cls, kept: dict[str, Any]) -> "Inferred":
         """What `as_dict` wrote."""
         arrays = {name: np.asarray(kept[name], dtype=np.float64) for name in ("values", "low", "high")}
-        return cls(**kept | arrays | {"dims": tuple(kept["dims"])})
+        values: dict[str, Any] = kept | arrays | {"dims": tuple(kept["dims"])}
+        return cls(**values)
 
 
 class Score(NamedTuple):

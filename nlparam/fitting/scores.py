@@ -36,7 +36,7 @@ def chance(fit: "FitLike", sample: "Sample", embeddings: np.ndarray | None) -> "
     if not possible:
         return None
     clusters = None if sample.clusters is None else sample.clusters[rows]
-    model, data = fit.model.subsample(fit.data, rows, len(fit.corpus))
+    model, data = fit.model.subsample(fit.data, jnp.asarray(rows), len(fit.corpus))
     within = None if embeddings is None else embeddings[rows]
     return against_chance(model, denotations[rows], data, embeddings=within, clusters=clusters)
 
@@ -45,7 +45,7 @@ def held_out_scores(fit: "FitLike", sample: "Sample", confidence: float) -> list
     """The scores of weights fitted to the texts that chose, on those that did not."""
     rows, n_texts = np.flatnonzero(sample.eligible), len(fit.corpus)
     clusters = None if sample.clusters is None else sample.clusters[rows]
-    data = fit.model.subsample(fit.data, rows, n_texts)[1]
+    data = fit.model.subsample(fit.data, jnp.asarray(rows), n_texts)[1]
     target = getattr(data, "target", data)
     target = np.asarray(target) if hasattr(target, "shape") else np.zeros(0)
     if target.shape != (len(rows),):
@@ -58,7 +58,7 @@ def held_out_scores(fit: "FitLike", sample: "Sample", confidence: float) -> list
 
 
 def _part(fit: "FitLike", sample: "Sample", rows: np.ndarray):
-    model, data = fit.model.subsample(fit.data, rows, len(fit.corpus))
+    model, data = fit.model.subsample(fit.data, jnp.asarray(rows), len(fit.corpus))
     return model, jnp.asarray(sample.head[rows]), data
 
 

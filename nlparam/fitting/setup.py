@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from nlparam.corpus.corpus import Corpus
@@ -270,7 +271,7 @@ def _searched(
     rows = np.flatnonzero(~split.held_out)
     searched = Corpus.from_texts(corpus.texts[row] for row in rows.tolist())
     _check(searched, model)
-    model, data = model.subsample(data, rows, len(corpus))
+    model, data = model.subsample(data, jnp.asarray(rows), len(corpus))
     return model, searched, data
 
 

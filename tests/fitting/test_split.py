@@ -8,7 +8,7 @@ from nlparam.errors import CorpusError
 from nlparam.fitting.split import cluster_codes, split_texts
 
 
-def _split(texts, *, share=0.5, explains=True, clusters=None, seed=0):
+def _split(texts, *, share: float | None = 0.5, explains=True, clusters=None, seed=0):
     corpus = Corpus.from_texts(texts)
     return split_texts(corpus, share=share, explains=explains, clusters=clusters, rng=np.random.default_rng(seed))
 
