@@ -17,6 +17,10 @@ class DataError(ValueError):
     """A data set is unknown or absent, its files are not as described, or it cannot be had in the form asked for."""
 
 
+# The paper chooses predicates on all texts, and judges none for intervals.
+SEARCH_ALONE: dict[str, Any] = {"held_out": 0.0, "inference": False}
+
+
 @dataclasses.dataclass(frozen=True)
 class Dataset:
     """Texts, what a model needs to know of each, and the truth where it is known.

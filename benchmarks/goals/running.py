@@ -137,6 +137,9 @@ def _fit(
         options={"max_judgments": settings.key(goal, seed)["max_judgments"]},
         store=settings.store,
         seed=seed,
+        # What is measured is the search, on all texts and within its judgments.
+        held_out=0.0,
+        inference=False,
     )
     return fit, {
         "corpus": goal.corpus,

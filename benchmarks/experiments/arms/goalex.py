@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.experiments.arms.prompting import RandomTexts
-from benchmarks.experiments.base import AbstractArm, Outcome, Problem
+from benchmarks.experiments.base import SEARCH_ALONE, AbstractArm, Outcome, Problem
 from nlparam.denotation.denoter import TextFeatures
 from nlparam.denotation.pool import Pool
 from nlparam.errors import LanguageModelError
@@ -38,7 +38,7 @@ class Goalex(AbstractArm):
 
     def run(self, problem: Problem) -> Outcome:
         # No part of GoalEx looks at embeddings: the goal representation would be paid for and not used.
-        settings = {**problem.settings, "representation": "embedding"}
+        settings = SEARCH_ALONE | {**problem.settings, "representation": "embedding"}
         dataset = problem.dataset
         with prepared(problem.model, dataset.texts, dataset.data, goal=dataset.goal, **settings) as run:
             pool, usable = self._assigned(run)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import nlparam
-from benchmarks.experiments.base import Outcome, Problem
+from benchmarks.experiments.base import SEARCH_ALONE, Outcome, Problem
 from nlparam.corpus.corpus import Corpus
 from nlparam.denotation.session import Session, opened
 from nlparam.fitting.search import SearchOptions
@@ -23,7 +23,8 @@ _PROPOSERS: dict[str, Callable[[Engine], AbstractProposer]] = {"contrast": Contr
 def fitted(problem: Problem, **changes: Any) -> Outcome:
     """What `nlparam.fit` makes of a problem, with some of its arguments changed."""
     dataset = problem.dataset
-    fit = nlparam.fit(problem.model, dataset.texts, dataset.data, goal=dataset.goal, **{**problem.settings, **changes})
+    settings = SEARCH_ALONE | {**problem.settings, **changes}
+    fit = nlparam.fit(problem.model, dataset.texts, dataset.data, goal=dataset.goal, **settings)
     assignments = fit.predictions if fit.model.assigns_texts else None
     return Outcome(fit.predicates, fit.denotations, fit.costs, assignments, fit)
 
