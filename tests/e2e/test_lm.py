@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.lm, pytest.mark.slow]
 
 LM = "qwen2.5-coder-0.5b"
 GOAL = "what the story is about"
-MAX_JUDGMENTS = 120
+MAX_JUDGMENTS = 90
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,8 @@ def test_fit_with_a_real_language_model(texts, tmp_path):
             goal=GOAL,
             lm=f"embedded:{LM}",
             options=options,
-            representation=GoalRepresentation(n_stated=32),
+            representation=GoalRepresentation(n_stated=20),
+            inference=20,
             store=tmp_path / "store.sqlite",
             out=out,
         )
