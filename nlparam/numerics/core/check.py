@@ -128,7 +128,7 @@ def _check_some_texts(name: str, model: AbstractPredicateModel, data: Data, n_te
         # The data of one text for half of them: other data, and not only in another order.
         alike = some.at[: n_some // 2].set(some[-1])
         other = _value_and_gradient(one, weights, denotations, model.subsample(data, alike, n_texts)[1])
-    except Exception:
+    except Exception:  # a model that needs all its texts, in their order, cannot be asked about some of them
         return
     # A penalty of the weights has no gradient here, whatever it does with the number of texts.
     slope, of_both = (float(np.abs(point.gradient).sum()) for point in (once, twice))
