@@ -141,3 +141,11 @@ def new_kmeans(n_clusters: int, *, seed: int, n_init: int = 10) -> Any:
 def n_judgments(costs: Any) -> int:
     """Judgments that were answered, by the language model or by the store."""
     return costs.judgments_asked + costs.judgments_served
+
+
+def with_block(text: str, begin: str, end: str, body: str) -> str | None:
+    """A page with other words between two marker lines, each of which is there once; `None` if the page lacks them."""
+    at, until = text.find(begin), text.find(end)
+    if at < 0 or until < at or text.count(begin) > 1 or text.count(end) > 1:
+        return None
+    return f"{text[:at]}{begin}\n\n{body.strip()}\n\n{text[until:]}"

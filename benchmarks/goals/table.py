@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.commands import with_block
 from benchmarks.goals.errors import SuiteError
 
 BEGIN = "<!-- benchmarks.goals: begin (what stands between these lines is written anew) -->"
@@ -22,12 +23,10 @@ def table(entries: Iterable[dict[str, Any]]) -> str:
 
 def written(page: Path, entries: Iterable[dict[str, Any]]) -> None:
     """Replaces the table of a page. Raises `SuiteError` if the page has no place for it."""
-    text = page.read_text(encoding="utf-8")
-    before, begun, rest = text.partition(BEGIN)
-    _, ended, after = rest.partition(END)
-    if not (begun and ended):
-        raise SuiteError(f"got {page}, expected a page with the lines {BEGIN!r} and {END!r}")
-    page.write_text(f"{before}{BEGIN}\n\n{table(entries)}\n\n{END}{after}", encoding="utf-8")
+    text = with_block(page.read_text(encoding="utf-8"), BEGIN, END, table(entries))
+    if text is None:
+        raise SuiteError(f"got {page}, expected a page with the lines {BEGIN!r} and {END!r}, each once")
+    page.write_text(text, encoding="utf-8")
 
 
 def _line(entry: dict[str, Any]) -> str:

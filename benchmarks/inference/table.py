@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from benchmarks.commands import with_block
+
 BEGIN = "<!-- benchmarks.inference: begin (what stands between these lines is written anew) -->"
 END = "<!-- benchmarks.inference: end -->"
 _HEAD = (
@@ -22,12 +24,10 @@ def table(figures: dict[str, Any]) -> str:
 
 def written(page: Path, figures: dict[str, Any]) -> None:
     """Replaces the table of a page. Raises `ValueError` if the page has no place for it."""
-    text = page.read_text(encoding="utf-8")
-    before, begun, rest = text.partition(BEGIN)
-    _, ended, after = rest.partition(END)
-    if not (begun and ended):
-        raise ValueError(f"got {page}, expected a page with the lines {BEGIN!r} and {END!r}")
-    page.write_text(f"{before}{BEGIN}\n\n{table(figures)}\n\n{END}{after}", encoding="utf-8")
+    text = with_block(page.read_text(encoding="utf-8"), BEGIN, END, table(figures))
+    if text is None:
+        raise ValueError(f"got {page}, expected a page with the lines {BEGIN!r} and {END!r}, each once")
+    page.write_text(text, encoding="utf-8")
 
 
 def _line(name: str, about: str, figures: dict[str, Any]) -> str:

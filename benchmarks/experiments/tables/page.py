@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from benchmarks.commands import with_block
 from benchmarks.experiments.runs import Run
 from benchmarks.experiments.tables.cells import PRIMARY, Cell, Setting, Table
 from benchmarks.experiments.tables.comparisons import BASELINE, RELATIONS, Comparison, compare
@@ -52,18 +53,15 @@ def write_page(path: Path, body: str) -> None:
 
     Raises `PageError` for a page without the marker lines; nothing is changed then.
     """
-    block = f"{BEGIN}\n\n{body.strip()}\n\n{END}"
     if path.exists():
-        text = path.read_text(encoding="utf-8")
-        begin, end = text.find(BEGIN), text.find(END)
-        if begin < 0 or end < begin or text.count(BEGIN) > 1 or text.count(END) > 1:
+        text = with_block(path.read_text(encoding="utf-8"), BEGIN, END, body)
+        if text is None:
             raise PageError(
                 f"{path} is a page that does not say where the tables belong: add these two lines to it, once and in "
                 f"this order, or choose another file\n{BEGIN}\n{END}"
             )
-        text = text[:begin] + block + text[end + len(END) :]
     else:
-        text = f"# Experiments\n\n{block}\n"
+        text = f"# Experiments\n\n{BEGIN}\n\n{body.strip()}\n\n{END}\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.partial")
     partial.write_text(text, encoding="utf-8")
