@@ -137,8 +137,8 @@ class _Read(NamedTuple):
 
 def _read(files: list[Path], options: CompareCommand) -> _Read:
     from nlparam.comparing.clusters import cluster_warnings, sounds_like_clusters
-    from nlparam.comparing.covariates import LENGTH
     from nlparam.corpus.readers import field_names, read_texts
+    from nlparam.numerics.statistics.covariates import LENGTH
 
     by, cluster = options.group_field, options.cluster_field
     named = [field_names(file) for file in files]

@@ -33,12 +33,7 @@ class CompareCommand(AnalysisOptions):
         metavar="FIELD",
         panel=TESTING,
     )
-    cluster_field: str | None = option(
-        None,
-        "The field of what texts belong to (their author, thread, speech): tests count these, not texts.",
-        metavar="NAME",
-        panel=TESTING,
-    )
+    cluster_field: str | None = shared.CLUSTER_FIELD
     labels: Path | None = shared.LABELS
     look: int | None = option(
         None,

@@ -95,8 +95,7 @@ def _read(
     options: FitOptions, field: str | None, controls: Sequence[str], against: Path | None
 ) -> tuple[list[str], list | None, list | None, dict[str, list]]:
     """The texts, of each the value of `field` or the name of the file that it is from, its cluster, its controls."""
-    from nlparam.comparing.covariates import LENGTH
-    from nlparam.numerics.statistics.covariates import lengths
+    from nlparam.numerics.statistics.covariates import LENGTH, lengths
 
     named = (field, options.cluster_field, *(name for name in controls if name != LENGTH))
     fields = list(dict.fromkeys(name for name in named if name is not None))

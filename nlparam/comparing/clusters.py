@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from nlparam.corpus.labels import is_missing
 from nlparam.errors import CorpusError
 
 # Of each group so many clusters are needed: one to find differences in, and two to test them on.
@@ -40,7 +41,7 @@ def cluster_warnings(fields: Mapping[str, Sequence], *, adjusted: bool) -> list[
     """
     warnings = []
     for name, values in fields.items():
-        counts = Counter(str(value) for value in values if not _is_missing(value))
+        counts = Counter(str(value) for value in values if not is_missing(value))
         categories = any(isinstance(value, str) for value in values) and len(counts) > _MANY
         if not (sounds_like_clusters(name) or (adjusted and categories)):
             continue
@@ -89,20 +90,6 @@ def n_near_copies(texts: Sequence[str]) -> int:
     return n_copies
 
 
-def numbered(values: Sequence) -> tuple[np.ndarray, int]:
-    """`(n,)` integers, equal where texts belong together, and how many texts have no value: each is a cluster alone."""
-    places: dict[str, int] = {}
-    missing = [_is_missing(value) for value in values]
-    codes = [
-        -1 if absent else places.setdefault(str(value), len(places))
-        for value, absent in zip(values, missing, strict=True)
-    ]
-    found = np.asarray(codes, dtype=np.int64)
-    alone = np.flatnonzero(found < 0)
-    found[alone] = len(places) + np.arange(len(alone))
-    return found, len(alone)
-
-
 def split_clusters(
     members: np.ndarray, texts: np.ndarray, research: float, least: int, names: Sequence[str], rng: np.random.Generator
 ) -> np.ndarray:
@@ -139,7 +126,3 @@ def split_clusters(
         "two clusters to test them on: some clusters hold most of the texts of a group; gather more, or choose a finer "
         "field"
     )
-
-
-def _is_missing(value: object) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value)) or not str(value).strip()

@@ -7,8 +7,6 @@ import numpy as np
 from nlparam.errors import CorpusError
 from nlparam.numerics.statistics.covariates import Covariates, encode, remaining_association
 
-# The length of the texts, for which no values need to be given.
-LENGTH = "length"
 # More of the group that a covariate explains in spite of the adjustment is worth a warning.
 _MOST_LEFT, _SURE = 0.02, 0.01
 

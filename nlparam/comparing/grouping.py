@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from nlparam.comparing.clusters import cluster_warnings, copy_warnings, numbered, split_clusters
-from nlparam.comparing.covariates import LENGTH
+from nlparam.comparing.clusters import cluster_warnings, copy_warnings, split_clusters
 from nlparam.comparing.records import Group, Units
 from nlparam.corpus.corpus import Corpus
 from nlparam.errors import CorpusError
-from nlparam.numerics.statistics.covariates import lengths
+from nlparam.fitting.split import numbered
+from nlparam.numerics.statistics.covariates import LENGTH, lengths
 
 REPEATS = ("once", "count")
 # Fewer distinct texts of a group in either split say nothing.

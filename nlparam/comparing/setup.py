@@ -129,7 +129,7 @@ def set_up(
     if listed is not None:  # who has hypotheses wants them tested
         default = dataclasses.replace(default, n_kept=len(listed))
     the_options = changed(default, options)
-    given_labels = Labelled.read(labels) if isinstance(labels, str | Path) else labels
+    given_labels = None if labels is None else Labelled.given(labels)
     seen = observe(
         groups,
         adjust,

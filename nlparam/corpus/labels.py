@@ -31,7 +31,7 @@ def class_labels(labels: Sequence[Any] | np.ndarray, n_texts: int) -> ClassLabel
     or are all of one class.
     """
     values = _values(labels, n_texts, "class labels")
-    missing = [i for i, value in enumerate(values) if _is_missing(value)]
+    missing = [i for i, value in enumerate(values) if is_missing(value)]
     if missing:
         raise CorpusError(f"{_places(missing, n_texts)} no class label: drop these texts or label them")
     wrong = [i for i, value in enumerate(values) if not isinstance(value, str) and not _is_whole(value)]
@@ -101,7 +101,8 @@ def _places(positions: list[int], n_texts: int) -> str:
     return f"{len(positions)} of {n_texts} texts (number {shown}) have"
 
 
-def _is_missing(value: Any) -> bool:
+def is_missing(value: Any) -> bool:
+    """Whether a value stands for none: `None`, a blank string, not a number, or what a data frame has in its place."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return True
     try:

@@ -57,6 +57,11 @@ class Labelled:
         return cls(texts, predicates, tuple(float(label) for label in labels), *who)
 
     @classmethod
+    def given(cls, labels: "Labelled | str | Path") -> "Labelled":
+        """Labels as they are, or from the file that is named. Raises as `read` does."""
+        return labels if isinstance(labels, Labelled) else cls.read(labels)
+
+    @classmethod
     def read(cls, path: str | Path) -> "Labelled":
         """From a file of any kind that `nlparam fit` reads, with the fields `text`, `predicate`, `label`, and `who`
         if there is one.

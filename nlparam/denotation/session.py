@@ -121,7 +121,7 @@ class Session:
         """The judge corrected by labelled pairs, or by a file of them, and how; as it is if there are none."""
         if calibration is None:
             return judge, None
-        labelled = calibration if isinstance(calibration, Labelled) else Labelled.read(calibration)
+        labelled = Labelled.given(calibration)
         with self.costs.stage("calibration"):
             return calibrate(judge, labelled)
 

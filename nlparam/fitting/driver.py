@@ -32,6 +32,7 @@ from nlparam.fitting.weights import fit_weights
 from nlparam.language.detect import language_mismatch, language_warning
 from nlparam.language.goals import read_goal
 from nlparam.numerics.core.model import AbstractPredicateModel
+from nlparam.numerics.heads.head import HeadFit
 from nlparam.numerics.statistics.rates import concord
 from nlparam.results.records import Judgment
 from nlparam.results.versions import installed_versions
@@ -124,8 +125,9 @@ def search_and_fit(
         found = _by_prevalence(found)
         pool = _widened(run, found)
         cascaded = _cascade(run, pool)
-        drawn, answers = _sample(run, pool)
-    fitted = _inferred(run, _assemble(run, found, pool, cascaded, drawn, answers))
+        head = pool.head(range(len(pool.predicates)))
+        drawn, answers = _sample(run, pool, head)
+    fitted = _inferred(run, _assemble(run, found, pool, head, cascaded, drawn, answers))
     for warning in _warnings(fitted, run):
         warnings.warn(warning, FitWarning, stacklevel=3)
     if out is not None:
@@ -169,7 +171,7 @@ def _cascade(run: FitRun, pool: Pool) -> Cascaded | None:
         )
 
 
-def _sample(run: FitRun, pool: Pool) -> tuple[Sample, np.ndarray]:
+def _sample(run: FitRun, pool: Pool, head: HeadFit) -> tuple[Sample, np.ndarray]:
     """What intervals rest on. The head of it has learned from the answers of the search alone."""
     costs = run.costs
     n_asked = costs.judgments_asked + costs.judgments_served + costs.proposals_asked + costs.proposals_served
@@ -180,6 +182,7 @@ def _sample(run: FitRun, pool: Pool) -> tuple[Sample, np.ndarray]:
             run.corpus,
             run.data,
             pool,
+            head,
             run.split,
             n_asked=n_asked,
             meter=run.meter,
@@ -188,11 +191,16 @@ def _sample(run: FitRun, pool: Pool) -> tuple[Sample, np.ndarray]:
 
 
 def _assemble(
-    run: FitRun, found: Found, pool: Pool, cascaded: Cascaded | None, drawn: Sample, answers: np.ndarray
+    run: FitRun,
+    found: Found,
+    pool: Pool,
+    fitted_head: HeadFit,
+    cascaded: Cascaded | None,
+    drawn: Sample,
+    answers: np.ndarray,
 ) -> Fit:
     model, corpus, data = run.model, run.corpus, run.data
     chosen = range(len(pool.predicates))
-    fitted_head = pool.head(chosen)
     head = fitted_head.head
     denotations = None
     if cascaded is not None:
@@ -246,7 +254,7 @@ def _inferred(run: FitRun, fitted: Fit) -> Fit:
     """The fit with what it lets one say, where the judge has answered a random sample."""
     with fitted.costs.stage("inference"):
         try:
-            return dataclasses.replace(fitted, inferred=infer(fitted, embeddings=run.corpus.spread(run.embeddings)))
+            return dataclasses.replace(fitted, inferred=infer(fitted, embeddings=run.embeddings))
         except CorpusError:
             return fitted
 

@@ -16,6 +16,7 @@ from nlparam.denotation.labels import Labelled
 from nlparam.errors import CorpusError, ModelError, ResultFolderError
 from nlparam.fitting.inferred import Inference, Inferred
 from nlparam.fitting.scores import chance, held_out_scores
+from nlparam.numerics.statistics.checks import check_confidence
 from nlparam.results.folder import replacing
 
 if TYPE_CHECKING:
@@ -56,12 +57,11 @@ def infer(
 ) -> Inference:
     """What a fit lets one say, with intervals; see `Fit.inference`.
 
-    `embeddings`, `(n_texts, embed_dim)`, let a clustering be tested against chance.
+    `embeddings`, `(n_distinct, embed_dim)`, let a clustering be tested against chance.
     """
     if target not in TARGETS:
         raise ValueError(f"got target={target!r}, expected one of {', '.join(TARGETS)}")
-    if not 0 < confidence < 1:
-        raise ValueError(f"got confidence={confidence}, expected a number between 0 and 1")
+    check_confidence(confidence)
     if (labels is None) != (target == "judge"):
         raise ValueError(
             "got labels for the target 'judge', expected target='people'"
@@ -80,10 +80,9 @@ def infer(
     quantities = {"share": _shares(known, confidence)}
     quantities |= _by_stratum(fit, known, confidence)
     quantities |= _weights(fit, known, confidence, notes)
-    tested = chance(fit, sample, embeddings)
-    if tested is not None and tested.reason:
-        notes.append(f"Chance was not tested: {tested.reason}.")
-        tested = None
+    by_chance, n_tested, untested = _tested(fit, sample, embeddings)
+    if untested:
+        notes.append(f"Chance was not tested: {untested}.")
     if not sample.split and fit.data is not None and not fit.model.assigns_texts:
         notes.append(
             "The predicates were chosen on the texts that these figures are of, which makes them look better than they "
@@ -103,10 +102,24 @@ def infer(
         n_clusters=None if known.clusters is None else len(np.unique(known.clusters)),
         quantities=quantities,
         scores=tuple(held_out_scores(fit, sample, confidence)) if sample.split else (),
-        chance=None if tested is None else tested.p_value,
-        n_tested=0 if tested is None else tested.n_texts,
+        chance=by_chance,
+        n_tested=n_tested,
+        untested=untested,
         notes=tuple(notes),
     )
+
+
+def _tested(fit: "FitLike", sample: "Sample", embeddings: np.ndarray | None) -> tuple[float | None, int, str]:
+    """The p-value of chance, on how many texts, and why it was not tested.
+
+    Neither labels nor the level of intervals change it: what the fit keeps stands.
+    """
+    if fit.inferred is not None:
+        return fit.inferred.chance, fit.inferred.n_tested, fit.inferred.untested
+    found = chance(fit, sample, embeddings)
+    if found is None or found.reason:
+        return None, 0, "" if found is None else found.reason
+    return found.p_value, found.n_texts, ""
 
 
 def answers_needed(
@@ -161,7 +174,7 @@ def _with_people(
     notes: list[str],
 ) -> list[np.ndarray]:
     """The layers with the labels as the best. The judge is between where it has answered what was labelled."""
-    labelled = labels if isinstance(labels, Labelled) else Labelled.read(labels)
+    labelled = Labelled.given(labels)
     corpus = fit.corpus
     matrix = corpus.spread(labelled.matrix(corpus.distinct, fit.predicates), fill=np.nan)
     n_outside = int(np.isfinite(np.delete(matrix, rows, axis=0)).any(axis=1).sum())

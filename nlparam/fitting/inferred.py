@@ -67,7 +67,7 @@ class Inference:
     - `quantities`: by name; "share" is there for every model.
     - `scores`: on the texts held out; none without.
     - `chance`: the p-value of "the predicates explain nothing", by permutation of `n_tested` texts that did not choose
-      them; `None` if it could not be tested.
+      them; `None` if it could not be tested, for the reason `untested`, which is empty where nothing was to be tested.
     - `notes`: sentences that a reader should know.
     """
 
@@ -81,6 +81,7 @@ class Inference:
     scores: tuple[Score, ...] = ()
     chance: float | None = None
     n_tested: int = 0
+    untested: str = ""
     notes: tuple[str, ...] = ()
 
     @property

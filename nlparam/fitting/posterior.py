@@ -144,7 +144,7 @@ def _latent(fit: "FitLike", labels: "str | Path | Labelled") -> tuple[Any, Any, 
     from nlparam.numerics.solvers.latent import Latent, LatentData
 
     model = Latent(len(fit.predicates), fit.model)
-    labelled = labels if isinstance(labels, Labelled) else Labelled.read(labels)
+    labelled = Labelled.given(labels)
     matrix = fit.corpus.spread(labelled.matrix(fit.corpus.distinct, fit.predicates), fill=np.nan)
     for predicate, column in zip(fit.predicates, matrix.T, strict=True):
         n_yes, n_no = int(np.sum(column > 0.5)), int(np.sum(column < 0.5))

@@ -13,13 +13,14 @@ from nlparam.denotation.judge import AbstractJudge
 from nlparam.denotation.pool import Pool
 from nlparam.fitting.sample import Sample
 from nlparam.fitting.split import Split
-from nlparam.numerics.heads.head import correct
+from nlparam.numerics.core.sample import systematic
+from nlparam.numerics.heads.head import HeadFit, correct
 from nlparam.runtime.budget import Meter
 
 # Of what was asked of the language model for the fit, the share that the round may add.
 SHARE = 0.3
 # A sample of fewer texts says next to nothing of any share.
-_LEAST_SAMPLED = 20
+LEAST_SAMPLED = 20
 # So many texts are judged before the budget is looked at again.
 _AT_ONCE = 64
 
@@ -37,6 +38,7 @@ def sample(
     corpus: Corpus,
     data: Any,
     pool: Pool,
+    fitted: HeadFit,
     split: Split,
     *,
     n_asked: int,
@@ -50,21 +52,21 @@ def sample(
 
     **Arguments:** `inference`, how many texts are judged, each for all predicates: `True` for as many as take
     `SHARE` of what was asked of the language model until then, `n_asked`; `pool`, of all texts and the chosen
-    predicates only.
+    predicates only; `fitted`, its head.
 
     **Returns:** the sample, and all answers as the judge gave them, `(n_distinct, n_predicates)`.
     """
     n_texts, n_predicates = len(corpus), len(pool.predicates)
     eligible = split.held_out if split.any else ~corpus.blank
     asked = [column for column in range(n_predicates) if column not in pool.computed]
-    fitted = pool.head(range(n_predicates))
     head = fitted.head.denote(pool.features)
     for column, left_out in enumerate(fitted.left_out):
         head[pool.judged(column).rows[: len(left_out)], column] = left_out
     answers = pool.answers.astype(np.float64)
     head[:, list(pool.computed)] = answers[:, list(pool.computed)]
     n_drawn = min(_n_texts(inference, n_asked, len(asked)), int(eligible.sum()))
-    rows = _systematic(np.flatnonzero(eligible), data, n_texts, n_drawn, rng)
+    # In random order: a budget that ends early has then judged a random part of them.
+    rows = rng.permutation(systematic(np.flatnonzero(eligible), _along(data, n_texts), n_drawn, rng=rng))
     done = _judge(judge, corpus, pool, rows, asked, answers, meter)
     corrected = answers.copy()
     for column in asked:
@@ -87,19 +89,13 @@ def _n_texts(inference: bool | int, n_asked: int, n_predicates: int) -> int:
     if not isinstance(inference, bool):
         return inference
     affordable = int(SHARE * n_asked / max(n_predicates, 1))
-    return affordable if inference and affordable >= _LEAST_SAMPLED else 0
+    return affordable if inference and affordable >= LEAST_SAMPLED else 0
 
 
-def _systematic(eligible: np.ndarray, data: Any, n_texts: int, n_drawn: int, rng: np.random.Generator) -> np.ndarray:
-    """`n_drawn` of the eligible texts, evenly along the data, each as likely as any other; in random order."""
-    if n_drawn == 0:
-        return eligible[:0]
+def _along(data: Any, n_texts: int) -> np.ndarray:
+    """What the model knows of each text: a label, a time, a number; the same of all where it knows nothing."""
     leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(data)]
-    along = next((leaf for leaf in leaves if leaf.shape == (n_texts,)), np.zeros(n_texts))
-    ordered = eligible[np.lexsort((rng.random(len(eligible)), along[eligible]))]
-    step = len(ordered) / n_drawn
-    places = ((np.arange(n_drawn) + rng.random()) * step).astype(int)
-    return rng.permutation(ordered[np.minimum(places, len(ordered) - 1)])
+    return next((leaf for leaf in leaves if leaf.shape == (n_texts,)), np.zeros(n_texts))
 
 
 def _judge(

@@ -23,7 +23,8 @@ def chance(fit: "FitLike", sample: "Sample", embeddings: np.ndarray | None) -> "
     """Whether chance explains as much, on texts that did not choose the predicates; `None` where no text is such.
 
     The denotations are those of the head, which has learned from other texts. Those of a clustering are what the judge
-    said of the texts drawn: a head would repeat the `embeddings`, `(n_texts, embed_dim)`, that they are held against.
+    said of the texts drawn: a head would repeat the `embeddings`, `(n_distinct, embed_dim)`, that they are held
+    against.
     """
     from nlparam.numerics.statistics.permutation import against_chance
 
@@ -37,7 +38,7 @@ def chance(fit: "FitLike", sample: "Sample", embeddings: np.ndarray | None) -> "
         return None
     clusters = None if sample.clusters is None else sample.clusters[rows]
     model, data = fit.model.subsample(fit.data, jnp.asarray(rows), len(fit.corpus))
-    within = None if embeddings is None else embeddings[rows]
+    within = None if embeddings is None else embeddings[fit.corpus.row[rows]]
     return against_chance(model, denotations[rows], data, embeddings=within, clusters=clusters)
 
 
@@ -51,15 +52,11 @@ def held_out_scores(fit: "FitLike", sample: "Sample", confidence: float) -> list
     if target.shape != (len(rows),):
         return []
     chose = np.flatnonzero(~sample.eligible & ~fit.corpus.blank)
-    weights = fit_weights(*_part(fit, sample, chose))
+    model, learned = fit.model.subsample(fit.data, jnp.asarray(chose), n_texts)
+    weights = fit_weights(model, jnp.asarray(sample.head[chose]), learned)
     predicted = np.asarray(fit.model.predict(weights, jnp.asarray(sample.head[rows])))
     before = np.asarray(jax.tree.leaves(fit.data)[0])[chose]
     return _scores(fit, predicted, target, before, clusters, confidence)
-
-
-def _part(fit: "FitLike", sample: "Sample", rows: np.ndarray):
-    model, data = fit.model.subsample(fit.data, jnp.asarray(rows), len(fit.corpus))
-    return model, jnp.asarray(sample.head[rows]), data
 
 
 def _scores(fit, predicted, target, before, clusters, confidence) -> list[Score]:

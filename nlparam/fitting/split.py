@@ -9,6 +9,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from nlparam.corpus.corpus import Corpus
+from nlparam.corpus.labels import is_missing
 from nlparam.errors import CorpusError
 
 # By default half of the texts are kept, if there are so many; of fewer, either half would say too little.
@@ -71,22 +72,31 @@ def split_texts(
 
 
 def cluster_codes(clusters: Sequence[Any], n_texts: int) -> np.ndarray:
-    """`(n_texts,)` integers, equal where the values are. A missing value (`None`, `nan`, "") is a cluster of its own.
+    """`(n_texts,)` integers, equal where the values are. A missing value is a cluster of its own.
 
     Raises `CorpusError` for another number of values, or one value throughout.
     """
     values = list(clusters)
     if len(values) != n_texts:
         raise CorpusError(f"got {len(values)} clusters for {n_texts} texts, expected one value for each text")
-    seen: dict[Any, int] = {}
-    missing = [value is None or value == "" or value != value for value in values]
-    codes = [
-        seen.setdefault((number,) if alone else value, len(seen))
-        for number, (value, alone) in enumerate(zip(values, missing, strict=True))
-    ]
-    if len(seen) < 2:
+    codes, _ = numbered(values)
+    if codes.max() < 1:
         raise CorpusError(f"all {n_texts} texts are of one cluster ({values[0]!r}), expected several: leave it out")
-    return np.asarray(codes, dtype=np.int64)
+    return codes
+
+
+def numbered(values: Sequence) -> tuple[np.ndarray, int]:
+    """`(n,)` integers, equal where texts belong together, and how many texts have no value: each is a cluster alone."""
+    places: dict[str, int] = {}
+    missing = [is_missing(value) for value in values]
+    codes = [
+        -1 if absent else places.setdefault(str(value), len(places))
+        for value, absent in zip(values, missing, strict=True)
+    ]
+    found = np.asarray(codes, dtype=np.int64)
+    alone = np.flatnonzero(found < 0)
+    found[alone] = len(places) + np.arange(len(alone))
+    return found, len(alone)
 
 
 def _together(corpus: Corpus, codes: np.ndarray | None) -> np.ndarray:

@@ -6,17 +6,17 @@ from typing import Any
 
 import numpy as np
 
+from nlparam.corpus.labels import is_missing
 from nlparam.denotation.judge import AbstractJudge
 from nlparam.denotation.session import Run
+from nlparam.fitting.sampling import LEAST_SAMPLED, SHARE
 from nlparam.fitting.split import cluster_codes
+from nlparam.numerics.core.sample import systematic
 from nlparam.taxonomies.assign import judge_down
 from nlparam.taxonomies.entries import judged
 from nlparam.taxonomies.over_time import stepped_texts
 from nlparam.taxonomies.records import HOLDS, ROOT, Sample
 from nlparam.taxonomies.result import Taxonomy
-
-# The judgments of the sample are at most such a share of those that the tree rests on; fewer texts say too little.
-SHARE, LEAST_DRAWN = 0.3, 20
 
 
 def judged_sample(
@@ -63,7 +63,7 @@ def with_sample(tree: Taxonomy, run: Run, *, share: float = SHARE) -> Taxonomy:
     """
     per_text = sum(tree.share(node.id) * len(tree.children(node.id)) for node in tree.divided())
     n_drawn = int(share * (run.costs.judgments_asked + run.costs.judgments_served) / max(per_text, 1.0))
-    if n_drawn < LEAST_DRAWN or run.meter.spent is not None:
+    if n_drawn < LEAST_SAMPLED or run.meter.spent is not None:
         return tree
     texts, inclusion = drawn(tree, n_drawn, np.random.default_rng([run.seed, n_drawn]))
     with run.costs.stage("judging at random"):
@@ -89,10 +89,8 @@ def drawn(tree: Taxonomy, n_drawn: int, rng: np.random.Generator) -> tuple[np.nd
     for of_step, size in zip(members, sizes, strict=True):
         if size == 0:
             continue
-        ordered = of_step[np.lexsort((rng.random(len(of_step)), along[of_step]))]
-        places = ((np.arange(size) + rng.random()) * len(ordered) / size).astype(int)
-        texts.append(ordered[np.minimum(places, len(ordered) - 1)])
-        inclusion.append(np.full(size, size / len(ordered)))
+        texts.append(systematic(of_step, along, size, rng=rng))
+        inclusion.append(np.full(size, size / len(of_step)))
     numbers = np.concatenate(texts)
     ascending = np.argsort(numbers)
     return numbers[ascending], np.concatenate(inclusion)[ascending]
@@ -135,4 +133,4 @@ def checked_clusters(clusters: Sequence[Any], n_texts: int) -> tuple[str | None,
     Raises `CorpusError` if there are fewer or more than texts, or all texts are in one.
     """
     cluster_codes(clusters, n_texts)
-    return tuple(None if one is None or one != one or not str(one).strip() else str(one) for one in clusters)
+    return tuple(None if is_missing(one) else str(one) for one in clusters)

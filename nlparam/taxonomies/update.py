@@ -95,7 +95,7 @@ def update(
     }
     people = None
     if labels is not None:
-        labelled = labels if isinstance(labels, Labelled) else Labelled.read(labels)
+        labelled = Labelled.given(labels)
         people = said_by_people(taxonomy, labelled, [*taxonomy.texts, *new.texts])
     n_labelled = None if people is None else _n_labelled(people, len(taxonomy.corpus), len(new))
     notes = notes_on(taxonomy, new, clustered=clusters is not None, n_labelled=n_labelled)

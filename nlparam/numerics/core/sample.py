@@ -31,6 +31,19 @@ def judging_order(scores: np.ndarray, *, rng: np.random.Generator) -> np.ndarray
     return _first_occurrences(_round_robin([_round_robin(highs), uncertain, rng.permutation(n_texts)]))
 
 
+def systematic(rows: np.ndarray, along: np.ndarray, n_drawn: int, *, rng: np.random.Generator) -> np.ndarray:
+    """`n_drawn` of some rows, each as likely as any other, evenly along a value: every part gets its share.
+
+    **Arguments:** `rows`, numbers of texts; `along`, `(n_texts,)` values that order them, by chance where they are
+    equal.
+
+    **Returns:** `(n_drawn,)` of the rows, in that order.
+    """
+    ordered = rows[np.lexsort((rng.random(len(rows)), along[rows]))]
+    places = ((np.arange(n_drawn) + rng.random()) * len(ordered) / max(n_drawn, 1)).astype(int)
+    return ordered[np.minimum(places, len(ordered) - 1)]
+
+
 def _round_robin(queues: list[np.ndarray]) -> np.ndarray:
     ranks = np.concatenate([np.arange(len(queue)) for queue in queues])
     return np.concatenate(queues)[np.argsort(ranks, kind="stable")]

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nlparam.numerics.statistics.checks import check_confidence
 from nlparam.numerics.statistics.correction import influences, level, tuned_weights
 from nlparam.numerics.statistics.effects import PRIOR, Effect, interval
 
@@ -81,8 +82,7 @@ def robust_share(
 
 def _linear(values, groups, share, covariates, clusters, labels, confidence) -> Contrast:
     """The contrast `share`, `(n_groups,)`, of the groups at equal covariates."""
-    if not 0 < confidence < 1:
-        raise ValueError(f"got confidence={confidence}, expected a number between 0 and 1")
+    check_confidence(confidence)
     shape, n_groups = np.shape(values), len(share)
     for name, array in (("groups", groups), ("clusters", clusters), ("labels", labels)):
         if array is not None and np.shape(array) != shape:

@@ -16,6 +16,8 @@ import numpy as np
 
 from nlparam.errors import CorpusError
 
+# The name of the length of the texts, for which no values need to be given.
+LENGTH = "length"
 # Degrees of freedom of a spline, and how many texts there must be for each.
 FREEDOM = 5
 _TEXTS_EACH = 15

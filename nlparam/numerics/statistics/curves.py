@@ -23,6 +23,7 @@ import numpy as np
 import scipy.stats
 from jaxtyping import Bool, Float, Int
 
+from nlparam.numerics.statistics.checks import check_confidence
 from nlparam.numerics.statistics.strata import (
     LEAST_ANSWERS,
     PRIOR_ANSWERS,
@@ -297,8 +298,7 @@ def _checked(layers, strata, n_strata, inclusion, confidence):
     strata = np.asarray(strata)
     if strata.shape != (n_texts,) or strata.dtype.kind not in "iu" or strata.min() < 0 or strata.max() >= n_strata:
         raise ValueError(f"got strata of shape {strata.shape}, expected {n_texts} integers in range({n_strata})")
-    if not 0 < confidence < 1:
-        raise ValueError(f"got confidence={confidence}, expected a number between 0 and 1")
+    check_confidence(confidence)
     if inclusion is None or isinstance(inclusion, np.ndarray):
         inclusion = [None] * (len(layers) - 1) + [inclusion]
     if len(inclusion) != len(layers):

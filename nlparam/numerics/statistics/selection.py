@@ -14,6 +14,8 @@ import scipy.optimize
 import scipy.stats
 from jaxtyping import Bool, Float, Int
 
+from nlparam.numerics.statistics.checks import check_confidence
+
 _nodes = functools.cache(np.polynomial.legendre.leggauss)
 _N_NODES = 100
 
@@ -45,8 +47,7 @@ def fcr_intervals(
     Raises `ValueError` for other shapes, standard errors that are not positive, or nothing tested.
     """
     values, errors = _checked(estimates, standard_errors)
-    if not 0 < confidence < 1:
-        raise ValueError(f"got confidence={confidence}, expected a number between 0 and 1")
+    check_confidence(confidence)
     chosen = np.arange(len(values))[np.asarray(selected) if len(np.atleast_1d(selected)) else np.zeros(0, int)]
     each = 1 - len(chosen) * (1 - confidence) / len(values)
     degrees = np.broadcast_to(np.inf if freedom is None else np.asarray(freedom, np.float64), values.shape)
