@@ -13,7 +13,7 @@ from benchmarks.experiments.arms import ARMS
 from benchmarks.experiments.arms.goalex import Goalex
 from benchmarks.experiments.arms.one_hot import OneHotEmbedder
 from benchmarks.experiments.arms.prompting import RandomTexts
-from benchmarks.experiments.base import Dataset, Problem, Task
+from benchmarks.experiments.base import SEARCH_ALONE, Dataset, Problem, Task
 from nlparam.errors import LanguageModelError
 from nlparam.language.propose import AbstractProposer
 from nlparam.lm.scripted import ScriptedModel
@@ -123,7 +123,7 @@ def test_what_the_ablations_change(planted, asked_for):
     of = problem(planted)
     (model, texts, data), full = asked_for("full", of)
     assert (model, list(texts), data) == (of.model, of.dataset.texts, None)
-    assert full == {**of.settings, "goal": "the label"}
+    assert full == {**of.settings, **SEARCH_ALONE, "goal": "the label"}
     changes = {"no_relaxation": {"relaxation": False}, "no_refinement": {"n_rounds": 0}}
     changes["coordinate"] = {"refinement": "coordinate"}
     for name, change in changes.items():
