@@ -27,6 +27,7 @@ _SHORT_ASPECT = 4
 _TOPICAL = frozenset(("topic", "topics", "subject", "theme", "category", "categories", "texts", "text"))
 # Verbs that do not end in "s" after "The text".
 _VERBS = frozenset(("can", "could", "may", "might", "must", "should", "will", "would"))
+_IRREGULAR = frozenset(("am", "are", "be", "do", "go", "have"))
 # Below this cosine of their embeddings a rewording says something else.
 _SAME_MEANING = 0.5
 
@@ -37,12 +38,15 @@ class Phraser:
 
     If at least half of the first predicates begin with the same words ("is about", "is written in"), the others are
     asked for once more, to begin like these. Where the goal says how predicates begin ("has a topic of"), they do.
+    Plain predicates stand in for answers of no use. They say how the others begin only if most are plain, or if the
+    goal asks for topics.
     """
 
     engine: Engine
     goal: str
     lead: str | None = dataclasses.field(default=None, init=False)
     _tried: dict[str, str] = dataclasses.field(default_factory=dict, init=False)
+    _standing_in: set[str] = dataclasses.field(default_factory=set, init=False)
 
     def __post_init__(self):
         self.prompt = load_prompt("phrase")
@@ -56,22 +60,35 @@ class Phraser:
         if read.lead is not None:
             return [_led(self._tried[category], read.lead) for category in categories]
         if self.lead is None and len(self._tried) >= _ENOUGH:
-            self.lead = _most_common_lead(list(self._tried.values()))
+            self.lead = _most_common_lead(self._telling(read.aspect))
         if self.lead is not None:
-            self._ask_again([c for c in distinct if lead(self._tried[c]) != self.lead], self.lead)
+            self._ask_again([c for c in distinct if lead(self._tried[c]) != self.lead], self.lead, read.aspect)
         return [self._tried[category] for category in categories]
+
+    def _telling(self, aspect: str) -> list[str]:
+        """The predicates that say how the others begin."""
+        made = [predicate for category, predicate in self._tried.items() if category not in self._standing_in]
+        plain_is_right = _is_topical(aspect) or 2 * len(made) < len(self._tried)
+        return list(self._tried.values()) if plain_is_right else made
 
     def _ask(self, categories: Sequence[str], aspect: str) -> None:
         rows = ({"goal": aspect, "category": category} for category in categories)
         answers = ask(self.engine, self.prompt, rows, _first_predicate, what="phrasing", max_tokens=16)
-        for category, predicate in zip(categories, answers, strict=True):
+        for category, predicate in zip(categories, inflected(answers, aspect), strict=True):
             self._tried[category] = phrased(predicate, category, goal=aspect, prompt=self.prompt)
+            if self._tried[category] != predicate and self._tried[category] == _plain(category, aspect):
+                self._standing_in.add(category)
 
-    def _ask_again(self, categories: Sequence[str], begins: str) -> None:
-        reworded = _reworded(self.engine, [self._tried[category] for category in categories], begins)
-        for category, new in zip(categories, reworded, strict=True):
+    def _ask_again(self, categories: Sequence[str], begins: str, aspect: str) -> None:
+        plain = {} if _is_topical(aspect) else {category: _plain(category, aspect) for category in categories}
+        self._tried |= {category: text for category, text in plain.items() if lead(text) == begins}
+        others = [category for category in categories if lead(self._tried[category]) != begins]
+        reworded = _reworded(self.engine, [self._tried[category] for category in others], begins)
+        for category, new in zip(others, reworded, strict=True):
             if new is not None and lead(new) == begins and _shares_a_word(new, self._tried[category]):
                 self._tried[category] = new
+            elif category in self._standing_in and not begins.endswith("about"):
+                self._tried[category] = f"{begins} {category}"
 
 
 def _led(predicate: str, begins: str) -> str:
@@ -82,6 +99,24 @@ def _most_common_lead(predicates: Sequence[str]) -> str | None:
     """The words that at least half of some predicates begin with."""
     begins, n_times = collections.Counter(lead(predicate) for predicate in predicates).most_common(1)[0]
     return begins if 2 * n_times >= len(predicates) else None
+
+
+def inflected(predicates: Sequence[str | None], goal: str) -> list[str | None]:
+    """Predicates whose verb agrees with "the text": "talk in English" beside "talks in Russian" becomes "talks in".
+
+    A first word counts as a verb if another predicate has it with an "s", or the goal uses it as one ("do they talk").
+    """
+    begins = {predicate.split()[0].casefold() for predicate in predicates if predicate is not None}
+
+    def agreeing(predicate: str) -> str:
+        first, *rest = predicate.split()
+        if first.casefold() in _VERBS | _IRREGULAR:
+            return predicate
+        verb = re.compile(rf"\b(?:do|does|did|to|they|we|you)\s(?:\w+\s)?{re.escape(first)}\b", re.IGNORECASE)
+        is_verb = f"{first.casefold()}s" in begins or (rest and not first.endswith("s") and verb.search(goal))
+        return " ".join([f"{first}s", *rest]) if is_verb else predicate
+
+    return [None if predicate is None else agreeing(predicate) for predicate in predicates]
 
 
 def _shares_a_word(new: str, old: str) -> bool:
@@ -125,8 +160,11 @@ def _plain(category: str, goal: str) -> str:
     """A predicate that is correct, if not pretty: "is about sports", "has C++ as the programming language"."""
     aspect = goal.strip().rstrip("?.")
     named = aspect.casefold().startswith("the ") and len(aspect.split()) <= _SHORT_ASPECT and " about" not in aspect
-    topical = any(word in _TOPICAL for word in aspect.casefold().split())
-    return f"has {category} as {aspect}" if named and not topical else f"{_FALLBACK} {category}"
+    return f"has {category} as {aspect}" if named and not _is_topical(aspect) else f"{_FALLBACK} {category}"
+
+
+def _is_topical(aspect: str) -> bool:
+    return any(word in _TOPICAL for word in aspect.casefold().split())
 
 
 def _has_a_verb(predicate: str, category: str) -> bool:
@@ -137,6 +175,9 @@ def _has_a_verb(predicate: str, category: str) -> bool:
 
 def _repeats(predicate: str, category: str, prompt: Prompt) -> bool:
     """Whether the predicate is that of an example of the prompt for another category, which a small model repeats."""
+    stems = {word.casefold()[:3] for word in re.findall(r"\w{3,}", category)}
+    if all(word.casefold()[:3] in stems for word in re.findall(r"\w{3,}", what_it_says(predicate))):
+        return False  # "angry" expresses anger, too
     for (_, asked), (role, said) in itertools.pairwise(prompt.sections):
         if role == "assistant" and said.casefold() == predicate.casefold():
             return f"category: {category}.".casefold() not in asked.casefold()

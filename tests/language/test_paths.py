@@ -84,6 +84,41 @@ def test_a_rewording_that_says_something_else_is_not_taken():
     assert Phraser(_engine(answer), "the topic").phrase(["a", "b", "noise", "c"])[2] == "has noise"
 
 
+def _saying(answers):
+    """A language model that phrases categories by a table, and rewords none."""
+
+    def answer(request):
+        prompt = request.messages[-1].content
+        category = prompt.rpartition("Category: ")[2].split(".")[0]
+        return "no idea" if prompt.startswith("Reword") else answers[category]
+
+    return _engine(answer)
+
+
+def test_a_verb_agrees_with_the_text():
+    said = {"english": "talk in English", "russian": "talks in Russian", "italian": "talk in Italian"}
+    predicates = ["talks in English", "talks in Russian", "talks in Italian"]
+    assert Phraser(_saying(said), "Which language?").phrase(list(said)) == predicates
+    asked = "In what language do they talk?"
+    assert Phraser(_saying({"english": "talk in English"}), asked).phrase(["english"]) == ["talks in English"]
+    movies = {"movies": "are talking about movies"}
+    assert Phraser(_saying(movies), "what they are talking about").phrase(["movies"]) == ["is about movies"]
+
+
+def test_a_stand_in_begins_as_the_others_do():
+    said = {name: f"expresses {name}" for name in ("praise", "grief", "complaint")}
+    said |= {"comedy": "is humorous", "angry": "expresses anger"}  # one says something else, one repeats an example
+    predicates = ["expresses praise", "expresses grief", "expresses complaint", "expresses comedy", "expresses anger"]
+    assert Phraser(_saying(said), "tone").phrase(list(said)) == predicates
+
+
+def test_where_most_are_stand_ins_all_are_one():
+    said = dict.fromkeys(("go", "python", "ruby"), "is a programming language")
+    said["Perl"] = "is a Perl programming language"
+    predicates = [f"has {name} as the programming language" for name in said]
+    assert Phraser(_saying(said), "the programming language").phrase(list(said)) == predicates
+
+
 def test_a_goal_that_says_how_predicates_begin_is_heeded():
     goal = "the topic; each cluster should have a description of 'has a topic of <something>'"
     assert Phraser(_engine(lambda _: "is about sports"), goal).phrase(["sport"]) == ["has a topic of sports"]
