@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from nlparam.results.page.blocks import Block, Counts, Section, Table, Words
+from nlparam.results.page.blocks import Block, Counts, Section, Words
 from nlparam.results.page.quantities import stated
 from nlparam.results.page.rows import Row
-from nlparam.results.page.sections import SectionPage, interval_chart, named, number, of_contents, quoted, rate_of
-from nlparam.results.page.tables import table_of
+from nlparam.results.page.sections import SectionPage, named, number, of_contents, quoted
+from nlparam.results.page.tables import charted, table_of
 from nlparam.results.page.text import DASH
 
 _BASELINES = {"auroc_knn": "AUROC, nearest texts", "auroc_zero_shot": "AUROC, zero-shot judge"}
@@ -69,8 +69,12 @@ def describe_trained(contents: Mapping[str, Any]) -> SectionPage:
 
 
 def _detection(contents: Mapping[str, Any]) -> list[Block]:
-    rules, styles = contents["rules"], contents["styles"]
+    predicates = {rule["id"]: rule["predicate"] for rule in contents["guard"]["constitution"]["restricted"]}
+    rules = [{"id": name, "predicate": predicates.get(name, DASH)} | one for name, one in contents["rules"].items()]
+    styles = [{"name": name, "rate": rate} for name, rate in contents["styles"].items()]
     means = {"AUROC": contents["auroc"]} | {name: contents[key] for key, name in _BASELINES.items()}
+    known = [key for key in _BASELINES if any(rule.get(key) is not None for rule in rules)]
+    drawn = {"label": "Detected at the threshold", "interval": "the 95% interval"}
     return [
         Counts([Row(f"{name}, mean over rules", f"{value:.3f}") for name, value in means.items() if value is not None]),
         Words(
@@ -78,90 +82,60 @@ def _detection(contents: Mapping[str, Any]) -> list[Block]:
             "against permitted ones in the same styles. The synthetic texts are those on which the judge agreed: that "
             "flatters a zero-shot judge."
         ),
-        *interval_chart(
+        *charted(
             "rules",
             "Detection of each rule",
-            [named(rule) for rule in rules],
-            {"": [rate_of(found["detection"]) for found in rules.values()]},
-            label="Detected at the threshold",
-            caption="The line through a dot is the 95% interval.",
+            rules,
+            [
+                ("Rule", "head", "id"),
+                ("A text that", "", "predicate"),
+                ("Detected", "drawn", "detection"),
+                ("Texts", "number", "detection.n"),
+                ("AUROC", "number:.3f", "auroc"),
+                *((_BASELINES[key], "number:.3f", key) for key in known),
+            ],
+            name="Each restricted rule, with 95% intervals",
+            **drawn,
         ),
-        _rules(rules, contents["guard"]["constitution"]),
-        *interval_chart(
+        *charted(
             "styles",
             "Detection in each style of attack",
-            [named(style) for style in styles],
-            {"": [rate_of(found) for found in styles.values()]},
-            label="Detected at the threshold",
-            caption="The line through a dot is the 95% interval; a style with few texts has a wide one.",
-        ),
-        table_of(
-            "styles",
-            "Detection in each style of attack, with 95% intervals",
-            styles.items(),
-            [
-                ("Style", "head", lambda one: one[0]),
-                ("Detected", "number", lambda one: rate_of(one[1])),
-                ("Texts", "number", lambda one: one[1]["n"]),
-            ],
+            styles,
+            [("Style", "head", "name"), ("Detected", "drawn", "rate"), ("Texts", "number", "rate.n")],
+            caption="A style with few texts has a wide interval.",
+            **drawn,
         ),
     ]
-
-
-def _rules(rules: Mapping[str, Any], constitution: Mapping[str, Any]) -> Table:
-    predicates = {rule["id"]: rule["predicate"] for rule in constitution["restricted"]}
-    known = [key for key in _BASELINES if any(rule.get(key) is not None for rule in rules.values())]
-
-    def of_rule(key: str):
-        return lambda one: number(one[1].get(key), ".3f")
-
-    return table_of(
-        "rules",
-        "Each restricted rule, with 95% intervals",
-        rules.items(),
-        [
-            ("Rule", "head", lambda one: one[0]),
-            ("A text that", "", lambda one: predicates.get(one[0], DASH)),
-            ("Detected", "number", lambda one: rate_of(one[1]["detection"])),
-            ("Texts", "number", lambda one: one[1]["detection"]["n"]),
-            ("AUROC", "number", of_rule("auroc")),
-            *((_BASELINES[key], "number", of_rule(key)) for key in known),
-        ],
-    )
 
 
 def _refusals(contents: Mapping[str, Any]) -> list[Block]:
     threshold = contents["guard"]["threshold"]
     aim, aimed = threshold["max_refusals"], f"at most {stated(threshold['max_refusals'])}"
-    kinds = [("Permitted texts that lie near the rules", contents["permitted"], DASH, DASH)]
-    if contents["refusals"] is not None:
-        verdict = kept(contents["refusals"], aim)
-        kinds.insert(0, ("Benign exchanges that it has not seen", contents["refusals"], aimed, verdict))
-    blocks: list[Block] = [
+    kinds = [
+        {"texts": "Permitted texts that lie near the rules", "rate": contents["permitted"], "aim": DASH, "kept": DASH}
+    ]
+    if (rate := contents["refusals"]) is not None:
+        fresh = {"texts": "Benign exchanges that it has not seen", "rate": rate, "aim": aimed, "kept": kept(rate, aim)}
+        kinds.insert(0, fresh)
+    return [
         Words(
             f"The threshold was set so that {aimed} of benign exchanges from its source are refused, with confidence "
             f"{stated(threshold['confidence'])}. Permitted texts are written to lie near the rules: there is no "
             "promise for them."
         ),
-        *interval_chart(
+        *charted(
             "refusals",
             "Refusals of what is permitted",
-            [name for name, *_ in kinds],
-            {"": [rate_of(rate) for _, rate, _, _ in kinds]},
-            label="Refused",
-            caption="The line through a dot is the 95% interval.",
-        ),
-        table_of(
-            "refusals",
-            "Refusals of what is permitted, with 95% intervals",
             kinds,
             [
-                ("Texts", "head", lambda kind: kind[0]),
-                ("Refused", "number", lambda kind: rate_of(kind[1]).cell(".2%")),
-                ("Number", "number", lambda kind: kind[1]["n"]),
-                ("Aim", "number", lambda kind: kind[2]),
-                ("Promise kept", "", lambda kind: kind[3]),
+                ("Texts", "head", "texts"),
+                ("Refused", "drawn:.2%", "rate"),
+                ("Number", "number", "rate.n"),
+                ("Aim", "number", "aim"),
+                ("Promise kept", "", "kept"),
             ],
+            label="Refused",
+            interval="the 95% interval",
             note=(
                 "The interval of benign exchanges is that of Clopper and Pearson."
                 if contents["refusals"] is not None
@@ -169,7 +143,6 @@ def _refusals(contents: Mapping[str, Any]) -> list[Block]:
             ),
         ),
     ]
-    return blocks
 
 
 def kept(rate: Mapping[str, Any], aim: float) -> str:
@@ -241,7 +214,7 @@ def _training(guard: Mapping[str, Any]) -> list[Block]:
         table_of(
             "counts",
             "What became of the texts that were planned",
-            guard["counts"].items(),
-            [("Texts", "head", lambda one: one[0]), ("Number", "number", lambda one: one[1])],
+            [{"texts": name, "n": n} for name, n in guard["counts"].items()],
+            [("Texts", "head", "texts"), ("Number", "number", "n")],
         ),
     ]

@@ -1,24 +1,13 @@
 """The report of an audit: rates, changes and odds ratios with intervals, and predicates of what fools an evaluator."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
-from nlparam.results.page.blocks import Block, Cell, Link, Section, Table, Words
+from nlparam.results.page.blocks import Block, Cell, Link, Section, Words
 from nlparam.results.page.quantities import stated
 from nlparam.results.page.rows import Row
-from nlparam.results.page.sections import (
-    Interval,
-    SectionPage,
-    interval_chart,
-    named,
-    number,
-    of_contents,
-    p_value,
-    quoted,
-    rate_of,
-)
-from nlparam.results.page.tables import PLACE, table_of
+from nlparam.results.page.sections import Interval, SectionPage, named, number, of_contents, quoted, rate_of
+from nlparam.results.page.tables import PLACE, charted
 from nlparam.results.page.text import DASH
 
 _RATES = {
@@ -27,7 +16,6 @@ _RATES = {
     "approval": "Accepted",
     "correctness": "Right",
 }
-_MISSING = Interval(math.nan, math.nan, math.nan)
 
 
 def describe_audit(contents: Mapping[str, Any]) -> SectionPage:
@@ -35,7 +23,7 @@ def describe_audit(contents: Mapping[str, Any]) -> SectionPage:
     settings = contents.get("settings", {})
     confidence = stated(settings.get("confidence", 0.95))
     n, systems = contents["evaluations"], contents["systems"]
-    sections = [Section("rates", "Rates", [_DEFINED, *_rates_chart(systems, confidence), _rates(systems, confidence)])]
+    sections = [Section("rates", "Rates", [_DEFINED, *_rates(systems, confidence)])]
     if contents["changes"]:
         sections.append(Section("changes", "Changes between systems", _changes(contents["changes"], confidence)))
     if contents["covariates"]:
@@ -69,100 +57,74 @@ _DEFINED = Words(
 )
 
 
-def _rates_chart(systems: list[Mapping[str, Any]], confidence: str) -> list[Block]:
-    panels = {name: [rate_of(one[kind]) for one in systems] for kind, name in _RATES.items()}
-    return interval_chart(
+def _rates(systems: list[Mapping[str, Any]], confidence: str) -> list[Block]:
+    def rate(kind: str):
+        return lambda one: rate_of(one[kind])._replace(of=one[kind]["n"])
+
+    return charted(
         "rates",
         "Rates of each system",
-        [named(one["system"]) for one in systems],
-        panels,
-        label="Share",
-        caption=f"The line through a dot is Wilson's {confidence} interval.",
-    )
-
-
-def _rates(systems: list[Mapping[str, Any]], confidence: str) -> Table:
-    def rate(kind: str):
-        return lambda one: rate_of(one[kind]).cell(".0%", of=one[kind]["n"])
-
-    return table_of(
-        "rates",
-        f"Rates of each system, with Wilson's {confidence} intervals",
         systems,
-        [("System", "head", "system"), *((name, "number", rate(kind)) for kind, name in _RATES.items())],
+        [("System", "head", "system"), *((name, "drawn:.0%", rate(kind)) for kind, name in _RATES.items())],
+        label="Share",
+        interval=f"Wilson's {confidence} interval",
     )
 
 
 def _changes(changes: list[Mapping[str, Any]], confidence: str) -> list[Block]:
-    found = {(change["kind"], change["to"], change["since"]): _points(change) for change in changes}
-    pairs = list(dict.fromkeys((to, since) for _, to, since in found))
-    kinds = list(dict.fromkeys(kind for kind, _, _ in found))
-    panels = {kind.capitalize(): [found.get((kind, to, since), _MISSING) for to, since in pairs] for kind in kinds}
-    return [
-        *interval_chart(
-            "changes",
-            "Changes of the rates between systems",
-            [f"{named(to, 40)} minus {named(since, 40)}" for to, since in pairs],
-            panels,
-            label="Percentage points",
-            caption=f"The line through a dot is the {confidence} interval; the dashed line at 0 means no change.",
-            neutral=0.0,
-        ),
-        table_of(
-            "changes",
-            f"Changes in percentage points, with {confidence} intervals",
-            changes,
-            [
-                ("Systems", "head", lambda one: Cell(f"{named(one['to'], 100)} minus {named(one['since'], 100)}")),
-                ("Rate", "choice", "kind"),
-                ("Change", "number", lambda one: _points(one).cell("+.1f")),
-                ("p", "number", lambda one: p_value(one["p_value"])),
-                ("p (Holm)", "number", lambda one: p_value(one["p_adjusted"])),
-                ("Test", "choice", "test"),
-            ],
-            note="The p-values by Holm are adjusted for all changes of this audit.",
-            search=len(changes) > 12,
-        ),
-    ]
+    def pair(change: Mapping[str, Any]) -> str:
+        return f"{named(change['to'], 100)} minus {named(change['since'], 100)}"
+
+    return charted(
+        "changes",
+        "Changes of the rates between systems",
+        changes,
+        [
+            ("Systems", "head", lambda one: Cell(pair(one))),
+            ("Rate", "choice", "kind"),
+            ("Change", "drawn:+.1f", lambda one: Interval.read(one, "difference", 100.0)),
+            ("p", "p", "p_value"),
+            ("p (Holm)", "p", "p_adjusted"),
+            ("Test", "choice", "test"),
+        ],
+        label="Percentage points",
+        interval=f"the {confidence} interval",
+        neutral=0.0,
+        neutral_means="no change",
+        panel=lambda one: one["kind"].capitalize(),
+        name=f"Changes in percentage points, with {confidence} intervals",
+        note="The p-values by Holm are adjusted for all changes of this audit.",
+        search=len(changes) > 12,
+    )
 
 
 def _covariates(effects: list[Mapping[str, Any]], confidence: str) -> list[Block]:
-    rows = list(dict.fromkeys((one["covariate"], one["value"]) for one in effects))
-    panels: dict[str, list[Interval]] = {}
-    for one in effects:
-        column = panels.setdefault(f"On {one['kind']}", [_MISSING] * len(rows))
-        column[rows.index((one["covariate"], one["value"]))] = Interval.read(one, "odds_ratio")
     return [
         Words(
             "An odds ratio says by what the odds of a mistake are multiplied, the other covariates and the system "
             "being equal."
         ),
-        *interval_chart(
+        *charted(
             "covariates",
             "Odds ratios of the covariates",
-            [f"{named(covariate, 40)}, {named(value, 50)}" for covariate, value in rows],
-            panels,
-            label="Odds ratio",
-            caption=(
-                f"The line through a dot is Wald's {confidence} interval, on a logarithmic scale; the dashed line at 1 "
-                "means no effect."
-            ),
-            neutral=1.0,
-            log=True,
-        ),
-        table_of(
-            "covariates",
-            f"Odds ratios, with Wald's {confidence} intervals",
-            effects,
+            [{"p_adjusted": None} | one for one in effects],
             [
                 ("Covariate", "head", "covariate"),
                 ("Value", "", "value"),
                 ("Mistakes", "choice", "kind"),
-                ("Odds ratio", "number", lambda one: Interval.read(one, "odds_ratio").cell(".2f")),
-                ("p", "number", lambda one: p_value(one["p_value"])),
-                ("p (Holm)", "number", lambda one: p_value(one.get("p_adjusted"))),
+                ("Odds ratio", "drawn:.2f", lambda one: Interval.read(one, "odds_ratio")),
+                ("p", "p", "p_value"),
+                ("p (Holm)", "p", "p_adjusted"),
                 ("Evaluations", "number", "n"),
             ],
+            label="Odds ratio",
+            interval=f"Wald's {confidence} interval",
+            caption="The scale is logarithmic.",
+            neutral=1.0,
+            neutral_means="no effect",
+            log=True,
+            item=lambda one: f"{one['covariate']}, {one['value']}",
+            panel=lambda one: f"On {one['kind']}",
             note="The p-values by Holm are adjusted for all odds ratios of this audit.",
         ),
     ]
@@ -175,41 +137,37 @@ def _predicates(contents: Mapping[str, Any]) -> list[Block]:
         why = "None was sought." if contents.get("costs") is None else "None could be tested."
         return [Words(why, muted=True)]
     mistaken, report = contents["sides"][0], contents.get("predicates_report")
-    signs = [1.0 if one["more"] == mistaken else -1.0 for one in tested]
-    effects = [_toward(one["effect"], sign) for one, sign in zip(tested, signs, strict=True)]
-    order = sorted(range(len(tested)), key=lambda at: -effects[at].value)
+    rows = [
+        one | {"points": Interval.read(one["effect"], "effect", 100.0 if one["more"] == mistaken else -100.0)}
+        for one in tested
+    ]
     return [
         Words(
             "An effect is by how much more often a predicate holds among the mistakes than among the evaluations of "
             "such outputs that are right, in percentage points. It is measured on outputs that no predicate was "
             f"proposed from{_adjusted(contents)}, and p-values are adjusted for how many were tested."
         ),
-        *interval_chart(
+        *charted(
             "predicates",
             "Effects of the tested predicates",
-            [f"{at + 1}. {named(tested[at]['predicate'])}" for at in order],
-            {"": [effects[at] for at in order]},
-            label="Difference of the shares, percentage points",
-            caption=(
-                f"To the right a predicate holds more often for what is “{mistaken}”; the dashed line at 0 means no "
-                "difference."
-            ),
-            neutral=0.0,
-        ),
-        table_of(
-            "predicates",
-            "Tested predicates and their effects, in percentage points with intervals",
-            zip(tested, effects, strict=True),
+            rows,
             [
                 ("No.", "number", PLACE),
-                ("Predicate", "head", lambda row: quoted(row[0]["predicate"])),
-                ("Claimed", "choice", lambda row: bool(row[0]["claimed"])),
-                ("Proposed for", "choice", lambda row: row[0]["more"] or DASH),
-                ("Of the mistakes", "number", lambda row: _share(row[0], contents["sides"][0])),
-                ("Of the others", "number", lambda row: _share(row[0], contents["sides"][1])),
-                ("Effect", "number", lambda row: row[1].cell("+.1f")),
-                ("Adjusted p", "number", lambda row: p_value(row[0]["p_adjusted"])),
+                ("Predicate", "head", lambda one: quoted(one["predicate"])),
+                ("Claimed", "choice", "claimed"),
+                ("Proposed for", "choice", lambda one: one["more"] or DASH),
+                ("Of the mistakes", "number", lambda one: _share(one, contents["sides"][0])),
+                ("Of the others", "number", lambda one: _share(one, contents["sides"][1])),
+                ("Effect", "drawn:+.1f", "points"),
+                ("Adjusted p", "p", "p_adjusted"),
             ],
+            label="Difference of the shares, percentage points",
+            interval="its interval",
+            caption=f"To the right a predicate holds more often for what is “{mistaken}”.",
+            neutral=0.0,
+            neutral_means="no difference",
+            order=lambda one: -one["points"].value,
+            name="Tested predicates and their effects, in percentage points with intervals",
         ),
         *([Link("The outputs behind each predicate, and what was given up", report)] if report else []),
     ]
@@ -224,13 +182,3 @@ def _share(finding: Mapping[str, Any], side: str) -> Cell:
     """How often a predicate holds on one side."""
     found = next((share for share in finding["shares"] if share["group"] == side), None)
     return number(None if found is None else found["mean"], ".0%")
-
-
-def _points(change: Mapping[str, Any]) -> Interval:
-    return Interval.read(change, "difference", 100.0)
-
-
-def _toward(effect: Mapping[str, Any], sign: float) -> Interval:
-    """An effect in percentage points that is positive where the predicate speaks for the mistakes."""
-    value, low, high = Interval.read(effect, "effect", 100.0 * sign)
-    return Interval(value, min(low, high), max(low, high))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from nlparam.results.page.blocks import Block, Counts, Folded, Item, Quotation, Section, Table, Words
+from nlparam.results.page.blocks import Block, Counts, Folded, Item, Quotation, Section, Words
 from nlparam.results.page.quantities import stated
 from nlparam.results.page.rows import Row
 from nlparam.results.page.sections import (
@@ -12,13 +12,11 @@ from nlparam.results.page.sections import (
     counted,
     interval_chart,
     named,
-    number,
     of_contents,
-    p_value,
     quoted,
     rate_of,
 )
-from nlparam.results.page.tables import table_of
+from nlparam.results.page.tables import charted, table_of
 from nlparam.results.page.text import DASH
 
 _MOST_QUOTED, _OF_A_REASON = 30, 5
@@ -34,7 +32,7 @@ def describe_execution(contents: Mapping[str, Any]) -> SectionPage:
     problems, overall = contents["problems"], contents["overall"]
     settings = contents.get("settings", {})
     failures = [one for one in problems if not one["passed"]]
-    sections = [Section("rates", "Pass rates", [*_rate_charts(contents), _rates(contents)])]
+    sections = [Section("rates", "Pass rates", _rates(contents))]
     if contents.get("probe"):
         sections.append(Section("probe", "Memorisation", _probe(contents["probe"], _confidence(contents))))
     if contents.get("explanation"):
@@ -71,40 +69,29 @@ def _confidence(contents: Mapping[str, Any]) -> str:
     return stated(contents.get("confidence", 0.95))
 
 
-def _groups(contents: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    groups = {"Library": contents["by_library"], "Perturbation": contents["by_perturbation"]}
-    return {name: rates for name, rates in groups.items() if rates}
-
-
-def _rate_charts(contents: Mapping[str, Any]) -> list[Block]:
+def _rates(contents: Mapping[str, Any]) -> list[Block]:
+    interval = f"Wilson's {_confidence(contents)} interval"
     blocks: list[Block] = []
-    for name, rates in _groups(contents).items():
+    lines = [contents["overall"] | {"name": "All", "by": ""}]
+    for group in ("library", "perturbation"):
+        rates = contents[f"by_{group}"]
+        lines += [rate | {"name": name, "by": group} for name, rate in rates.items()]
         blocks += interval_chart(
-            f"rates-{name.lower()}",
-            f"Pass rates by {name.lower()}",
-            [named(one) for one in rates],
+            f"rates-{group}",
+            f"Pass rates by {group}",
+            [named(name) for name in rates],
             {"": [rate_of(rate) for rate in rates.values()]},
-            label=f"Passed, by {name.lower()}",
-            caption=f"The line through a dot is Wilson's {_confidence(contents)} interval.",
+            label=f"Passed, by {group}",
+            caption=f"The line through a dot is {interval}.",
         )
-    return blocks
-
-
-def _rates(contents: Mapping[str, Any]) -> Table:
-    lines = [("All", "", contents["overall"])]
-    lines += [(name, kind, rate) for kind, rates in _groups(contents).items() for name, rate in rates.items()]
-    return table_of(
-        "rates",
-        f"Pass rates, with Wilson's {_confidence(contents)} intervals",
-        lines,
-        [
-            ("Problems", "head", lambda line: line[0]),
-            ("By", "", lambda line: line[1].lower()),
-            ("Passed", "number", lambda line: line[2]["hits"]),
-            ("Of", "number", lambda line: line[2]["n"]),
-            ("Rate", "number", lambda line: rate_of(line[2])),
-        ],
-    )
+    columns = [
+        ("Problems", "head", "name"),
+        ("By", "", "by"),
+        ("Passed", "number", "hits"),
+        ("Of", "number", "n"),
+        ("Rate", "number", rate_of),
+    ]
+    return [*blocks, table_of("rates", f"Pass rates, with {interval}s", lines, columns)]
 
 
 def reason(problem: Mapping[str, Any]) -> str:
@@ -159,34 +146,30 @@ def _failures(failures: list[Mapping[str, Any]]) -> list[Block]:
 
 
 def _probe(probe: Mapping[str, Any], confidence: str) -> list[Block]:
-    drops = probe["drops"]
-    points = {kind: Interval.read(drop, "difference", 100.0) for kind, drop in drops.items()}
     blocks: list[Block] = [
         Words(
             "Each perturbed problem is paired with its original. A language model that knows originals by heart loses "
             "already where only the words are others (Surface). The interval is a bootstrap over originals; McNemar's "
             "test takes pairs for independent, so where many share an original, trust the interval."
         ),
-        *interval_chart(
+        *charted(
             "probe",
             "What is lost from originals to perturbed problems",
-            [named(kind) for kind in points],
-            {"": list(points.values())},
-            label="Original minus perturbed, percentage points",
-            caption=f"The line through a dot is the {confidence} interval; the dashed line at 0 means no loss.",
-            neutral=0.0,
-        ),
-        table_of(
-            "probe",
-            f"What is lost from originals to perturbed problems, in percentage points with {confidence} intervals",
-            drops.items(),
+            [drop | {"kind": kind} for kind, drop in probe["drops"].items()],
             [
-                ("Perturbation", "head", lambda drop: drop[0]),
-                ("Pairs", "number", lambda drop: drop[1]["pairs"]),
-                ("Lost", "number", lambda drop: points[drop[0]].cell("+.1f")),
-                ("p (McNemar)", "number", lambda drop: p_value(drop[1]["p_value"])),
-                ("p (Holm)", "number", lambda drop: p_value(drop[1]["p_adjusted"])),
+                ("Perturbation", "head", "kind"),
+                ("Pairs", "number", "pairs"),
+                ("Lost", "drawn:+.1f", lambda drop: Interval.read(drop, "difference", 100.0)),
+                ("p (McNemar)", "p", "p_value"),
+                ("p (Holm)", "p", "p_adjusted"),
             ],
+            label="Original minus perturbed, percentage points",
+            interval=f"the {confidence} interval",
+            neutral=0.0,
+            neutral_means="no loss",
+            name=(
+                f"What is lost from originals to perturbed problems, in percentage points with {confidence} intervals"
+            ),
         ),
     ]
     if probe["unpaired"]:
@@ -207,7 +190,7 @@ def _explained(explanation: Mapping[str, Any]) -> list[Block]:
             explanation["predicates"],
             [
                 ("Predicate", "head", lambda one: quoted(one["predicate"])),
-                ("Difference, points", "number", lambda one: number(100 * one["difference"], "+.1f")),
+                ("Difference, points", "number:+.1f", lambda one: 100 * one["difference"]),
             ],
         ),
     ]

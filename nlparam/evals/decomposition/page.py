@@ -5,17 +5,8 @@ from typing import Any
 
 from nlparam.results.page.blocks import Block, Cell, Folded, Item, Quotation, Section, Table, Words
 from nlparam.results.page.rows import Row
-from nlparam.results.page.sections import (
-    Interval,
-    SectionPage,
-    counted,
-    interval_chart,
-    named,
-    number,
-    of_contents,
-    quoted,
-)
-from nlparam.results.page.tables import PLACE, table_of
+from nlparam.results.page.sections import Interval, SectionPage, counted, named, number, of_contents, quoted
+from nlparam.results.page.tables import PLACE, charted, table_of
 from nlparam.results.page.text import DASH
 
 
@@ -25,7 +16,7 @@ def describe_decomposed(contents: Mapping[str, Any]) -> SectionPage:
     settings = contents["settings"]
     task = settings.get("kind") == "task"
     sections = [
-        Section("ranking", "Decompositions", [*_agreement(ranked), _ranking(ranked), _READ, _expressions(ranked)]),
+        Section("ranking", "Decompositions", [*_ranking(ranked), _READ, _expressions(ranked)]),
         Section("repair", "Repairs", _repairs(contents)),
         Section("parts", "Parts of the first", [_parts(contents)]),
         Section("texts", "All solutions" if task else "All texts", [_texts(contents)]),
@@ -63,40 +54,32 @@ _READ = Words(
 )
 
 
-def _agreement(ranked: list[Mapping[str, Any]]) -> list[Block]:
+def _ranking(ranked: list[Mapping[str, Any]]) -> list[Block]:
     return [
         Words(
             "One half of the texts ranks the decompositions, either label counting half (balanced); on the other half, "
             "which is held out, the agreement with the labels is measured. Of those as good as the best within its "
             "standard error, the one that can be repaired best comes first."
         ),
-        *interval_chart(
+        *charted(
             "agreement",
             "Agreement with the labels",
-            [f"{place}. {named(one['expression'])}" for place, one in enumerate(ranked, start=1)],
-            {"": [Interval.read(one["held_out"]) for one in ranked]},
+            ranked,
+            [
+                ("No.", "number", PLACE),
+                ("Decomposition", "head", lambda one: quoted(one["expression"])),
+                ("Right, held out", "drawn", lambda one: Interval.read(one["held_out"])),
+                ("Right, balanced", "number:.1%", "balanced_agreement"),
+                ("Assistive value", "number", "assistance.value"),
+                ("Errors tried", "number", "assistance.n_errors"),
+                ("Repaired", "number:.0%", "assistance.repaired"),
+                ("Localised", "number:.0%", "assistance.localised"),
+            ],
             label="Right, share of the texts held out",
-            caption="The line through a dot is Wilson's 95% interval.",
+            interval="Wilson's 95% interval",
+            name="Decompositions, the best first",
         ),
     ]
-
-
-def _ranking(ranked: list[Mapping[str, Any]]) -> Table:
-    return table_of(
-        "ranking",
-        "Decompositions, the best first",
-        ranked,
-        [
-            ("No.", "number", PLACE),
-            ("Decomposition", "head", lambda one: quoted(one["expression"])),
-            ("Right, held out", "number", lambda one: Interval.read(one["held_out"])),
-            ("Right, balanced", "number", lambda one: number(one["balanced_agreement"], ".1%")),
-            ("Assistive value", "number", lambda one: one["assistance"]["value"]),
-            ("Errors tried", "number", lambda one: one["assistance"]["n_errors"]),
-            ("Repaired", "number", lambda one: number(one["assistance"]["repaired"], ".0%")),
-            ("Localised", "number", lambda one: number(one["assistance"]["localised"], ".0%")),
-        ],
-    )
 
 
 def _expressions(ranked: list[Mapping[str, Any]]) -> Folded:
@@ -143,8 +126,8 @@ def _repairs(contents: Mapping[str, Any]) -> list[Block]:
                 ("Decomposition", "head", lambda one: quoted(one["repaired"])),
                 ("Part", "", "predicate"),
                 ("Becomes", "", lambda one: Cell(named(one["replacement"] or "(left out)", 300))),
-                ("Before", "number", lambda one: number(one["before"], ".1%")),
-                ("After", "number", lambda one: number(one["after"], ".1%")),
+                ("Before", "number:.1%", "before"),
+                ("After", "number:.1%", "after"),
             ],
             note=(
                 "Balanced agreement on all texts, by which the change was chosen too: on new texts, expect less. No "

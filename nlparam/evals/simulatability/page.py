@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from nlparam.results.page.blocks import Block, Counts, Folded, Item, Quotation, Section, Table, Words
 from nlparam.results.page.rows import Row
-from nlparam.results.page.sections import Interval, SectionPage, counted, interval_chart, named, of_contents, quoted
-from nlparam.results.page.tables import PLACE, table_of
+from nlparam.results.page.sections import SectionPage, counted, named, of_contents, quoted
+from nlparam.results.page.tables import PLACE, Declared, charted, table_of
 from nlparam.results.page.text import DASH
 
 RIGHT, WRONG, NOTHING = "right", "wrong", "nothing inferred"
@@ -45,10 +43,10 @@ def describe_simulatability(contents: Mapping[str, Any]) -> SectionPage:
         warnings=notes,
         sections=[
             Section("summary", "On average", _summary(contents)),
-            Section("explanations", "Explanations", [*_charts(explanations), listed, _cases(explanations)]),
+            Section("explanations", "Explanations", [*listed, _cases(explanations)]),
             Section("counterfactuals", "Counterfactuals", _counterfactuals(explanations)),
         ],
-        first=listed,
+        first=next(block for block in listed if isinstance(block, Table)),
         **of_contents(contents),
     )
 
@@ -61,69 +59,57 @@ def _summary(contents: Mapping[str, Any]) -> list[Block]:
     measures = {"Precision": contents["precision"]}
     measures |= {_generality(name): value for name, value in contents["generality"].items()}
     measures["Simulatable"] = contents["simulatable"]
-    found = {name: Interval.read(value) for name, value in measures.items()}
     return [
         Words(
             "Precision is the share of counterfactuals for which the model answered what was inferred, among those "
             "from which something was. Generality is 1 minus the mean similarity of two of these. Simulatable is the "
             "share from which something was inferred."
         ),
-        *interval_chart(
+        *charted(
             "means",
             "Means over explanations",
-            list(found),
-            {"": list(found.values())},
+            [{"measure": name, "mean": value} for name, value in measures.items()],
+            [("Measure", "head", "measure"), ("Mean", "drawn", "mean")],
             label="Mean over explanations",
-            caption="The line through a dot is the 95% bootstrap interval over explanations.",
-        ),
-        table_of(
-            "means",
-            "Means over explanations, with 95% intervals",
-            found.items(),
-            [("Measure", "head", lambda row: row[0]), ("Mean", "number", lambda row: row[1])],
+            interval="the 95% bootstrap interval over explanations",
+            name="Means over explanations, with 95% intervals",
         ),
     ]
 
 
-def _charts(explanations: list[Mapping[str, Any]]) -> list[Block]:
-    """Precision and one generality, the explanations in the order of the lower limit of their precision."""
+def _explanations(explanations: list[Mapping[str, Any]], similarities: list[str]) -> list[Block]:
+    """Each explanation; precision and one generality are drawn, by the lower limit of precision."""
+
+    def surest(one: Mapping[str, Any]) -> float:
+        low = one["precision"]["low"]
+        return 1.0 if low is None else -low
+
+    columns: list[Declared] = [
+        ("No.", "number", PLACE),
+        ("Explanation", "head", lambda one: quoted(one["explanation"])),
+        ("Inputs", "number", lambda one: len(one["counterfactuals"])),
+        ("Simulatable", "number:.0%", "simulatable"),
+        ("Precision", "drawn:.0%", "precision"),
+        *((_generality(name), "number:.2f", f"generality.{name}") for name in similarities),
+        ("Left out", "number", "n_failed"),
+    ]
+    if similarities:
+        columns[5] = (columns[5][0], "drawn:.2f", columns[5][2])
     if len(explanations) < 2:
-        return []
-    low = np.asarray([Interval.read(one["precision"]).low for one in explanations], dtype=float)
-    order = np.argsort(-np.nan_to_num(low, nan=-1.0), kind="stable").tolist()
-    panels = {"Precision": [Interval.read(explanations[at]["precision"]) for at in order]}
-    for first in list(explanations[0]["generality"])[:1]:
-        panels[_generality(first)] = [Interval.read(explanations[at]["generality"][first]) for at in order]
-    return interval_chart(
+        return [table_of("explanations", "Each explanation with 95% intervals", explanations, columns)]
+    return charted(
         "explanations",
         "Precision and generality of each explanation",
-        [f"{at + 1}. {named(explanations[at]['explanation'])}" for at in order],
-        panels,
+        explanations,
+        columns,
         label="Share, with 95% intervals",
+        interval="its interval",
         caption=(
             "Sorted by the lower limit of precision, which is what explanations are to be compared by: one that says "
             "something of two inputs only may be right by chance."
         ),
-    )
-
-
-def _explanations(explanations: list[Mapping[str, Any]], similarities: list[str]) -> Table:
-    def generality(name: str):
-        return lambda one: Interval.read(one["generality"][name]).cell(".2f")
-
-    return table_of(
-        "explanations",
-        "Each explanation with 95% intervals",
-        explanations,
-        [
-            ("No.", "number", PLACE),
-            ("Explanation", "head", lambda one: quoted(one["explanation"])),
-            ("Inputs", "number", lambda one: len(one["counterfactuals"])),
-            ("Simulatable", "number", lambda one: Interval.read(one["simulatable"]).cell(".0%")),
-            ("Precision", "number", lambda one: Interval.read(one["precision"]).cell(".0%")),
-            *((_generality(name), "number", generality(name)) for name in similarities),
-            ("Left out", "number", "n_failed"),
-        ],
+        order=surest,
+        name="Each explanation with 95% intervals",
     )
 
 

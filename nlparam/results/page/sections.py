@@ -203,20 +203,26 @@ def p_value(value: float | None) -> Cell:
 
 
 class Interval(NamedTuple):
-    """A value and the ends of its interval; not a number where there is none."""
+    """A value and the ends of its interval, not a number where there is none; `of`, of how many it is."""
 
     value: float
     low: float
     high: float
+    of: int | None = None
 
     @classmethod
     def read(cls, values: Mapping[str, Any], name: str = "value", scale: float = 1.0) -> "Interval":
-        """From a mapping with `name`, "low" and "high", `None` where something is not known."""
-        found = (math.nan if values.get(key) is None else scale * float(values[key]) for key in (name, "low", "high"))
-        return cls(*found)
+        """From a mapping with `name`, "low" and "high", `None` where something is not known.
+
+        It is turned round where `scale` is below 0.
+        """
+        found = (math.nan if values.get(end) is None else scale * float(values[end]) for end in (name, "low", "high"))
+        value, low, high = found
+        return cls(value, high, low) if scale < 0 else cls(value, low, high)
 
     def cell(self, form: str = ".1%", of: int | None = None) -> Cell:
         """As a cell: the value, its interval, and of how many it is."""
+        of = self.of if of is None else of
         if not math.isfinite(self.value):
             return Cell(DASH)
         text = format(self.value, form)
