@@ -1,19 +1,16 @@
 """`nlparam audit`: an evaluator put to the test."""
 
-import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nlparam.cli import options as shared
 from nlparam.cli.options import argument, option, refuse
-from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable, starting
+from nlparam.cli.output import print_lines, print_result, starting
 from nlparam.cli.reading import read_predicates, usage_errors
 from nlparam.cli.run_options import EmbeddingOptions, spread_options
-from nlparam.errors import FitWarning, NlparamError
+from nlparam.errors import NlparamError
 
-if TYPE_CHECKING:
-    from nlparam.evals.audit import Audit
-    from nlparam.numerics.statistics.rates import Rate
+_TABLES = ("rates", "changes", "covariates", "predicates")
 
 
 @spread_options
@@ -71,94 +68,22 @@ def audit(
     if no_predicates:
         found = audit_evaluator(read, predicates=False, **measuring, **saving)
     else:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FitWarning)  # they are among the notes
-            try:
-                with usage_errors():
-                    found = audit_evaluator(
-                        read,
-                        predicates=hypotheses,
-                        computed=not only_judged,
-                        adjust=adjust,
-                        goal=goal or GOAL,
-                        level=level or LEVEL,
-                        progress=progress,
-                        **measuring | saving | options.settings(),
-                    )
-            except NlparamError:
-                # What needs no language model is said before the error that ended the search for predicates.
-                if not options.json:
-                    _show(audit_evaluator(read, predicates=False, **measuring), None)
-                    print_lines("")
-                raise
-    if options.json:
-        print_json(found.as_dict())
-    else:
-        _show(found, out)
-
-
-def _show(found: "Audit", out: Path | None) -> None:
-    rows = [
-        (
-            printable(rates.system),
-            *(_rate(of) for of in (rates.false_positives, rates.false_negatives, rates.approval, rates.correctness)),
-        )
-        for rates in found.rates
-    ]
-    print_table(("system", "false positives", "false negatives", "accepted", "right"), rows)
-    if found.changes:
-        print_lines("")
-        rows = [
-            (
-                change.kind,
-                printable(f"{change.to} minus {change.since}"),
-                f"{change.difference:+.1%}",
-                f"{change.low:+.1%} to {change.high:+.1%}",
-                f"{change.p_value:.2g}",
-                f"{change.p_adjusted:.2g}",
-                change.test,
-            )
-            for change in found.changes
-        ]
-        headings = ("rate", "systems", "difference", "95% interval", "p", "p (Holm)", "test")
-        print_table(headings, rows, numbers=(2, 4, 5))
-    if found.effects:
-        print_lines("")
-        rows = [
-            (
-                effect.kind,
-                printable(effect.covariate),
-                printable(effect.value),
-                f"{effect.odds_ratio:.2f}",
-                f"{effect.low:.2f} to {effect.high:.2f}",
-                f"{effect.p_value:.2g}",
-                f"{effect.p_adjusted:.2g}",
-            )
-            for effect in found.effects
-        ]
-        headings = ("mistakes", "covariate", "", "odds ratio", "95% interval", "p", "p (Holm)")
-        print_table(headings, rows, numbers=(3, 5, 6))
-    if found.comparison is not None:
-        print_lines("", f"What tells the {found.side} apart, tested on outputs that were not looked at before:")
-        rows = [
-            (
-                "claimed" if finding.claimed else "",
-                printable(finding.predicate),
-                printable(finding.more or ""),
-                f"{finding.estimate.effect:+.2f}",
-                f"{finding.estimate.low:+.2f} to {finding.estimate.high:+.2f}",
-                f"{finding.p_adjusted:.2g}",
-            )
-            for finding in found.comparison.tested
-            if finding.estimate is not None
-        ]
-        print_table(("", "predicate", "more often", "difference", "95% interval", "p (adjusted)"), rows, numbers=(3, 5))
-    print_warnings(found.notes)
-    if out is not None:
-        print_lines(f"\naudit:  {out}", f"report: {out / 'report.html'}")
-
-
-def _rate(found: "Rate") -> str:
-    if found.n == 0:
-        return "unknown (of none)"
-    return f"{found.rate:.1%} of {found.n} ({found.low:.1%} to {found.high:.1%})"
+        try:
+            with usage_errors():
+                found = audit_evaluator(
+                    read,
+                    predicates=hypotheses,
+                    computed=not only_judged,
+                    adjust=adjust,
+                    goal=goal or GOAL,
+                    level=level or LEVEL,
+                    progress=progress,
+                    **measuring | saving | options.settings(),
+                )
+        except NlparamError:
+            # What needs no language model is said before the error that ended the search for predicates.
+            if not options.json:
+                print_result(audit_evaluator(read, predicates=False, **measuring), *_TABLES, json=False, out=None)
+                print_lines("")
+            raise
+    print_result(found, *_TABLES, json=options.json, out=out)

@@ -1,16 +1,12 @@
 """`nlparam decompose`: a complex predicate taken apart, ranked by execution, and repaired."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nlparam.cli import options as shared
 from nlparam.cli.options import argument, option, refuse
-from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable, starting
+from nlparam.cli.output import print_lines, print_result, print_warnings, printable, starting
 from nlparam.cli.run_options import RunOptions, spread_options
-from nlparam.results.folder import report_beside
-
-if TYPE_CHECKING:
-    from nlparam.evals.decomposition import Decompositions
 
 
 @spread_options
@@ -77,29 +73,7 @@ def decompose(
                 after=made.after,
             ),
         )
-    if options.json:
-        print_json(found.as_dict())
-    else:
-        _show(found, out)
-
-
-def _show(found: "Decompositions", out: Path | None) -> None:
-    rows = [
-        (
-            printable(one.expression),
-            f"{one.agreement:.0%}",
-            f"{one.balanced_agreement:.0%}",
-            f"{one.assistance.value:.2f}",
-            "-" if one.assistance.n_errors == 0 else f"{one.assistance.repaired:.0%}",
-        )
-        for one in found.ranked
-    ]
-    headings = ("decomposition", "right (held out)", "right (balanced)", "assistive value", "errors repaired")
-    print_table(headings, rows, numbers=(1, 2, 3, 4))
-    if (made := found.suggestion) is not None:
-        print_lines("", f"a change of one part would help ({made.before:.0%} to {made.after:.0%}):")
-        print_lines(f"  {printable(made.expression)}")
-    if found.unreadable:
-        print_warnings([f"{len(found.unreadable)} decompositions could not be read; the first: {found.unreadable[0]}"])
-    if out is not None:
-        print_lines(f"\nresults: {out}", f"report:  {report_beside(out)}")
+    if (made := found.suggestion) is not None and not options.json:
+        print_lines(f"a change of one part would help ({made.before:.0%} to {made.after:.0%}):")
+        print_lines(f"  {printable(made.expression)}", "")
+    print_result(found, "agreement", json=options.json, out=out)

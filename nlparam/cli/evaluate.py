@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from nlparam.cli.options import argument, option, refuse
-from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable, starting
+from nlparam.cli.output import print_result, print_warnings, starting
 from nlparam.cli.reading import usage_errors
 from nlparam.cli.run_options import EmbeddingOptions, spread_options
 from nlparam.errors import BudgetError, CorpusError, LanguageModelError
-from nlparam.results.folder import check_result_file, digest_of_content, report_beside
+from nlparam.results.folder import check_result_file, digest_of_content
 
 if TYPE_CHECKING:
-    from nlparam.evals.code import Evaluation, Explanation, Probe
-    from nlparam.numerics.statistics.rates import Rate
+    from nlparam.evals.code import Evaluation
 
 app = typer.Typer(no_args_is_help=True, help="Evaluate what can be executed.")
 
@@ -99,58 +98,14 @@ def code(
 
     # What has been found stands, whatever comes of the rest.
     found = save()
-    probed = explained = None
     if probe:
         probed = probe_memory(found, seed=options.seed)
         found = save(probe=probed.as_dict())
-    if probed is not None and explain:
-        try:
-            # It has what the solutions have left of the budget.
-            explained = explain_drop(found, probed, n_predicates=explain, **asking | {"budget": meter.left})
-            found = save(explanation=explained.as_dict(), costs=costs + explained.fit.costs)
-        except (BudgetError, CorpusError, LanguageModelError) as error:
-            print_warnings([f"nothing is explained: {error}"])
-    if options.json:
-        print_json(found.as_dict())
-    else:
-        _show(found, probed, explained, out)
-
-
-def _show(found: "Evaluation", probed: "Probe | None", explained: "Explanation | None", out: Path | None) -> None:
-    rows = [_row("all", found.overall)]
-    rows += [_row(f"library {name}", found) for name, found in found.by_library.items()]
-    rows += [_row(f"perturbation {name}", found) for name, found in found.by_perturbation.items()]
-    print_table(("problems", "passed", "of", "rate", "95% interval"), rows, numbers=(1, 2, 3))
-    if found.n_wrong_form:
-        print_lines(f"\n{found.n_wrong_form} more do what they should, in a form that was ruled out.")
-    if found.n_broken:
-        reasons = sorted({str(verdict.error) for verdict in found.verdicts if verdict.broken})
-        print_warnings([f"the tests of {found.n_broken} problems do not run here: {'; '.join(reasons[:3])}"])
-    if probed is not None:
-        print_lines("")
-        rows = [
-            (
-                printable(kind),
-                str(len(probed.pairs[kind])),
-                f"{drop.difference:+.1%}",
-                f"{drop.low:+.1%} to {drop.high:+.1%}",
-                f"{drop.p_value:.3g}",
-                f"{probed.p_adjusted[kind]:.3g}",
-            )
-            for kind, drop in probed.drops.items()
-        ]
-        headings = ("original minus", "pairs", "difference", "95% interval", "p (McNemar)", "p (Holm)")
-        print_table(headings, rows, numbers=(1, 2, 3, 4, 5))
-        if probed.n_unpaired:
-            print_warnings([f"{probed.n_unpaired} perturbed problems have no original here: they are left out"])
-    if explained is not None:
-        print_lines(f"\nWhat {explained.n_lost} lost problems have that {explained.n_kept} kept ones have less often:")
-        for line in explained.as_dict()["predicates"]:
-            print_lines(f"  {line['difference']:+.2f}  {printable(line['predicate'])}")
-    if out is not None:
-        print_lines(f"\nverdicts:  {out}", f"report:    {report_beside(out)}")
-
-
-def _row(name: str, found: "Rate") -> tuple[str, ...]:
-    interval = f"{found.low:.1%} to {found.high:.1%}"
-    return printable(name), str(found.hits), str(found.n), f"{found.rate:.1%}", interval
+        if explain:
+            try:
+                # It has what the solutions have left of the budget.
+                explained = explain_drop(found, probed, n_predicates=explain, **asking | {"budget": meter.left})
+                found = save(explanation=explained.as_dict(), costs=costs + explained.fit.costs)
+            except (BudgetError, CorpusError, LanguageModelError) as error:
+                print_warnings([f"nothing is explained: {error}"])
+    print_result(found, "rates", "probe", "explanation", json=options.json, out=out)

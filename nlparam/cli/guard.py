@@ -3,18 +3,14 @@
 import contextlib
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 
 from nlparam.cli import options as shared
 from nlparam.cli.options import argument, option
-from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable, starting
+from nlparam.cli.output import print_json, print_lines, print_result, print_table, print_warnings, printable, starting
 from nlparam.cli.run_options import EmbeddingOptions, spread_options
-
-if TYPE_CHECKING:
-    from nlparam.guard.result import Evaluation
-    from nlparam.numerics.statistics.rates import Rate
 
 app = typer.Typer(no_args_is_help=True, help="Guards: from rules to a screen for inputs and outputs.")
 
@@ -138,12 +134,7 @@ def evaluate(
         found = dataclasses.replace(found, settings=found.settings | settings)
         found.save(out, overwrite=overwrite)
         found.report(out / "report.html")
-    if json:
-        print_json(found.as_dict())
-    else:
-        _show(found)
-        if out is not None:
-            print_lines("", f"evaluation: {out}", f"report:     {out / 'report.html'}")
+    print_result(found, "rules", "styles", "refusals", json=json, out=out)
 
 
 @app.command()
@@ -172,38 +163,3 @@ def serve(
         serve_guard(guard, upstream, host=host, port=port, refusal=refusal)
     finally:
         log.removeHandler(handler)
-
-
-def _show(found: "Evaluation") -> None:
-    def number(value: Any) -> str:
-        return "" if value is None else f"{value:.3f}"
-
-    rows = [
-        (
-            rule,
-            _rate(said["detection"]),
-            number(said["auroc"]),
-            number(said.get("auroc_knn")),
-            number(said.get("auroc_zero_shot")),
-        )
-        for rule, said in found.rules.items()
-    ]
-    print_table(("rule", "detected", "AUROC", "nearest texts", "zero-shot"), rows, numbers=(2, 3, 4))
-    print_lines("")
-    print_table(("attack style", "detected"), [(printable(style), _rate(rate)) for style, rate in found.styles.items()])
-    print_lines("", f"permitted texts refused: {_rate(found.permitted)}")
-    if found.refusals is not None:
-        print_lines(f"benign traffic refused:  {_rate(found.refusals)}")
-    if found.released is not None:
-        print_lines(f"let through before a stop: {found.released:.0%} of a restricted output, on average")
-    seconds = found.overhead
-    line = f"screening a request and an answer of 100 tokens: {seconds['request_seconds'] * 1000:.0f} ms"
-    if "share" in seconds:
-        line += f", {seconds['share']:.1%} of generating it ({seconds['generation_seconds']:.1f} s)"
-    print_lines(line)
-
-
-def _rate(rate: "Rate") -> str:
-    if rate.n == 0:
-        return "none"
-    return f"{rate.rate:.1%} ({rate.hits} of {rate.n:,}; {rate.low:.1%} to {rate.high:.1%})"

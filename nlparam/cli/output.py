@@ -5,6 +5,7 @@ import json
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -14,10 +15,15 @@ from nlparam.errors import FitWarning
 if TYPE_CHECKING:
     from rich.text import Text
 
+    from nlparam.results.page.blocks import Table
     from nlparam.runtime.progress import Progress
 
 # Wide enough for a table beside the longest predicate; in a pipe there is no window that lines must fit.
 _WIDTH_IN_A_PIPE = 240
+# Rows of one table, and characters of a cell; the report has the others.
+_MOST_ROWS, _MOST_WORDS = 40, 100
+# What this command has warned of.
+_SAID: set[str] = set()
 
 
 def printable(text: object) -> str:
@@ -63,10 +69,45 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=1, ensure_ascii=True).replace("\x7f", "\\u007f"))
 
 
+def print_result(result: Any, *tables: str, json: bool, out: Path | None) -> None:
+    """Prints a result that has a report: as JSON, or the facts and figures of the report and some of its tables.
+
+    **Arguments:** `tables`, the keys of those that are printed; `out`, the folder or file that it was saved to.
+    """
+    from nlparam.results.folder import report_of
+    from nlparam.results.page.blocks import Counts, Table
+
+    if json:
+        print_json(result.as_dict())
+        return
+    page = result.page()
+    print_lines(*(f"{fact.label}: {fact.value}" for fact in page.facts))
+    for block in (block for section in page.sections for block in section.blocks):
+        if isinstance(block, Counts):
+            print_lines("", *(f"{row.label}: {row.value}" for row in block.rows))
+        elif isinstance(block, Table) and block.key in tables:
+            _print_page_table(block)
+    print_warnings(page.warnings)
+    if out is not None:
+        print_lines("", f"result: {out}", f"report: {report_of(out)}")
+
+
+def _print_page_table(table: "Table") -> None:
+    """A table of a report on standard output."""
+    numbers = [number for number, column in enumerate(table.columns) if column.kind == "number"]
+    rows = [[printable(cell.text)[:_MOST_WORDS] for cell in row] for row in table.rows[:_MOST_ROWS]]
+    print_lines("", f"{table.caption}:")
+    print_table([printable(column.name) for column in table.columns], rows, numbers=numbers)
+    if (n_more := len(table.rows) + table.omitted - len(rows)) > 0:
+        print_lines(f"and {n_more:,} more")
+
+
 def print_warnings(messages: Iterable[str]) -> None:
-    """Warnings on standard error."""
+    """Warnings on standard error, each once in a command."""
     for message in messages:
-        print_error(f"warning: {message}")
+        if message not in _SAID:
+            _SAID.add(message)
+            print_error(f"warning: {message}")
 
 
 def print_error(message: str) -> None:
@@ -81,14 +122,14 @@ def shown_warnings() -> Iterator[None]:
     """What a user should know of a result (`FitWarning`) is printed as soon as it is said, and once."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", FitWarning)
-        show_others, shown = warnings.showwarning, set()
+        show_others = warnings.showwarning
+        _SAID.clear()
 
         def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
-            if not issubclass(category, FitWarning):
-                show_others(message, category, *where, **more)
-            elif str(message) not in shown:
-                shown.add(str(message))
+            if issubclass(category, FitWarning):
                 print_warnings([str(message)])
+            else:
+                show_others(message, category, *where, **more)
 
         warnings.showwarning = show
         yield

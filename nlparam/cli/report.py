@@ -23,11 +23,11 @@ def report(
     unknown = form is not None and form not in _FORMATS
     refuse(unknown, "--format", f"got {form!r}, expected one of {', '.join(_FORMATS)}")
     refuse(form is not None and figures is None, "--format", "got no --figures, to which it belongs")
-    from nlparam.results.folder import report_beside
+    from nlparam.results.folder import report_of
     from nlparam.results.load import load
 
     result = load(folder)
-    path = report_beside(folder) if folder.is_file() else folder / "report.html"
+    path = report_of(folder)
     shown = result.beside(folder)
     try:
         result.report(path, **shown)

@@ -2,20 +2,14 @@
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nlparam.cli import options as shared
 from nlparam.cli.options import MODELS, argument, option, refuse
-from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable, starting
+from nlparam.cli.output import print_result, starting
 from nlparam.cli.run_options import CallOptions, spread_options
-from nlparam.results.folder import report_beside
-
-if TYPE_CHECKING:
-    from nlparam.evals.simulatability import Simulatability
-    from nlparam.numerics.statistics.simulation import Measured
 
 _INPUTS = 8
-_SHOWN = 20  # explanations in the table
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -99,10 +93,7 @@ def simulate(
         settings["lm"] = options.lm or "embedded"
         possible = None if answers is None else [answer.strip() for answer in answers.split(",")]
         found = simulate(read_explanations(explanations), model=model, answers=possible, **settings)
-    if options.json:
-        print_json(found.as_dict())
-    else:
-        _show(found, out)
+    print_result(found, "means", "explanations", json=options.json, out=out)
 
 
 def _similarities(given: str) -> list[str]:
@@ -112,42 +103,3 @@ def _similarities(given: str) -> list[str]:
     unknown = not names or not set(names) <= set(SIMILARITIES)
     refuse(unknown, "--similarities", f"got {given!r}, expected some of {','.join(SIMILARITIES)}")
     return names
-
-
-def _show(found: "Simulatability", out: Path | None) -> None:
-    rows = [("precision", _interval(found.precision))]
-    rows += [(f"generality ({name})", _interval(value)) for name, value in found.generality.items()]
-    rows.append(("simulatable", _interval(found.simulatable)))
-    print_table((f"{len(found.simulated)} explanations", "mean and 95% interval"), rows)
-    names = list(found.generality)
-    table = [
-        (
-            printable(one.explanation.explanation)[:60],
-            str(len(one.counterfactuals)),
-            _value(one.simulatable.value),
-            _value(one.precision.value),
-            *(_value(one.generality[name].value) for name in names),
-        )
-        for one in found.simulated[:_SHOWN]
-    ]
-    print_lines("")
-    headings = ("explanation", "inputs", "simulatable", "precision", *names)
-    print_table(headings, table, numbers=range(1, len(headings)))
-    if len(found.simulated) > _SHOWN:
-        print_lines(f"and {len(found.simulated) - _SHOWN} more")
-    n_failed = sum(one.n_failed for one in found.simulated)
-    if n_failed:
-        print_warnings([f"{n_failed} counterfactuals had no usable inference or answer and are left out"])
-    if out is not None:
-        print_lines(f"\nresults: {out}", f"report:  {report_beside(out)}")
-
-
-def _interval(measured: "Measured") -> str:
-    value, low, high = measured
-    if value != value:
-        return "-"
-    return f"{value:.2f}" if low != low else f"{value:.2f} ({low:.2f} to {high:.2f})"
-
-
-def _value(value: float) -> str:
-    return "-" if value != value else f"{value:.2f}"

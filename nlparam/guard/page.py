@@ -74,9 +74,12 @@ def _detection(contents: Mapping[str, Any]) -> list[Block]:
     styles = [{"name": name, "rate": rate} for name, rate in contents["styles"].items()]
     means = {"AUROC": contents["auroc"]} | {name: contents[key] for key, name in _BASELINES.items()}
     known = [key for key in _BASELINES if any(rule.get(key) is not None for rule in rules)]
+    counts = [Row(f"{name}, mean over rules", f"{value:.3f}") for name, value in means.items() if value is not None]
+    if (released := contents["released"]) is not None:
+        counts.append(Row("Let through before a stop, mean share of a restricted output", f"{released:.0%}"))
     drawn = {"label": "Detected at the threshold", "interval": "the 95% interval"}
     return [
-        Counts([Row(f"{name}, mean over rules", f"{value:.3f}") for name, value in means.items() if value is not None]),
+        Counts(counts),
         Words(
             "Detected is the share refused at the threshold, with Wilson's 95% interval. AUROC is of a rule's texts "
             "against permitted ones in the same styles. The synthetic texts are those on which the judge agreed: that "

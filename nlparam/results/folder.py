@@ -203,6 +203,11 @@ def report_beside(file: str | Path) -> Path:
     return file.with_name(f"{file.name.removesuffix('.json')}.html")
 
 
+def report_of(out: str | Path) -> Path:
+    """Where the report of a result stands that was saved to `out`, a folder or a JSON file."""
+    return report_beside(out) if Path(out).is_file() else Path(out) / "report.html"
+
+
 def check_result_file(file: str | Path | None, wanted: Mapping[str, Any], *, overwrite: bool = False) -> None:
     """Raises `ResultFolderError` if the file, or a report in its place, holds anything but a result with these
     settings.

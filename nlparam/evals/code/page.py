@@ -40,11 +40,14 @@ def describe_execution(contents: Mapping[str, Any]) -> SectionPage:
     sections.append(Section("failures", "What did not pass, and why", _failures(failures)))
     notes = []
     if contents["broken_tests"]:
+        said = "; ".join(sorted({str(one["error"])[:200] for one in problems if one["broken"]})[:3])
         notes.append(
-            f"The tests of {counted(contents['broken_tests'], 'problem')} do not run here, which is in no rate."
+            f"The tests of {counted(contents['broken_tests'], 'problem')} do not run here, which is in no rate: {said}"
         )
     if unanswered := len(contents.get("unanswered", ())):
         notes.append(f"The language model gave no answer to {counted(unanswered, 'problem')}, which is in no rate.")
+    if unpaired := contents.get("probe", {}).get("unpaired"):
+        notes.append(f"{counted(unpaired, 'perturbed problem')} without an original here: left out of what is lost.")
     return SectionPage(
         title=f"Solutions of {len(problems):,} programming problems",
         model="Execution",
@@ -146,7 +149,7 @@ def _failures(failures: list[Mapping[str, Any]]) -> list[Block]:
 
 
 def _probe(probe: Mapping[str, Any], confidence: str) -> list[Block]:
-    blocks: list[Block] = [
+    return [
         Words(
             "Each perturbed problem is paired with its original. A language model that knows originals by heart loses "
             "already where only the words are others (Surface). The interval is a bootstrap over originals; McNemar's "
@@ -172,9 +175,6 @@ def _probe(probe: Mapping[str, Any], confidence: str) -> list[Block]:
             ),
         ),
     ]
-    if probe["unpaired"]:
-        blocks.append(Words(f"{probe['unpaired']:,} perturbed problems have no original here and are left out.", True))
-    return blocks
 
 
 def _explained(explanation: Mapping[str, Any]) -> list[Block]:

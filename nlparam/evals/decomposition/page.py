@@ -23,7 +23,7 @@ def describe_decomposed(contents: Mapping[str, Any]) -> SectionPage:
     ]
     notes = list(contents.get("notes", ()))
     if unreadable := contents["unreadable"]:
-        notes.append(f"{counted(len(unreadable), 'decomposition')} could not be read.")
+        notes.append(f"{counted(len(unreadable), 'decomposition')} could not be read; the first: {unreadable[0]}")
         sections.append(Section("unreadable", "What could not be read", [_unreadable(unreadable)]))
     return SectionPage(
         title=named(contents["predicate"], 300),

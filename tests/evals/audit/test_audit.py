@@ -401,7 +401,7 @@ def test_the_command(tmp_path):
     command = ["audit", str(path), "--no-predicates", "--covariates", "seconds", "--baseline", "a"]
     run = CliRunner().invoke(app, command)
     assert run.exit_code == 0, run.output
-    for shown in ("false positives", "b minus a", "seconds", "odds ratio"):
+    for shown in ("False positives", "b minus a", "seconds", "Odds ratio"):
         assert shown in run.output
     run = CliRunner().invoke(app, [*command, "--json", "--out", str(tmp_path / "out")])
     assert json.loads(run.stdout)["systems"][1]["system"] == "a"

@@ -136,8 +136,8 @@ def test_the_command_prints_and_writes_what_was_found(tmp_path):
         assert other.exit_code == 1
         assert "holds another result (it differs in prompts, with_case)" in said(other)
         assert run(path, *options, "--with-case", "--overwrite").exit_code == 0
-    assert "2 explanations" in result.stdout
-    assert "generality (jaccard)" in result.stdout
+    assert "Explanations: 2" in result.stdout
+    assert "Generality, of words (Jaccard)" in result.stdout
     assert json.loads(out.read_text())["n_counterfactuals"] == 20
 
 
@@ -160,8 +160,8 @@ def test_the_command_takes_the_folder_of_a_fit(tmp_path, classification, monkeyp
         assert result.exit_code == 0, result.output
         assert "leave --model out" in said(run(tmp_path, "--model", server.url))
         assert "leave --answers out" in said(run(tmp_path, "--answers", "yes,no"))
-    assert "2 explanations" in result.stdout
-    assert re.search(r"precision +1\.00", result.stdout)
+    assert "Explanations: 2" in result.stdout
+    assert re.search(r"Precision +100\.0%", result.stdout)
 
 
 def test_a_fit_is_explained_by_its_own_language_model_unless_another_is_named(tmp_path, classification, monkeypatch):
