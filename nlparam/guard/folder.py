@@ -15,6 +15,7 @@ from nlparam.guard.synthesis import Example
 from nlparam.guard.thresholds import Threshold
 from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder
 from nlparam.language.features import NgramFeatures
+from nlparam.results.jsonable import from_json
 from nlparam.results.page.page import AbstractPage
 from nlparam.results.result import AbstractResult, Files, Folder
 from nlparam.runtime.costs import Costs
@@ -106,10 +107,10 @@ class Guard(AbstractResult):
         screen.check_embedder()
         return cls(
             constitution=constitution,
-            plan=Plan.from_dict(contents["plan"]),
+            plan=from_json(Plan, contents["plan"]),
             screen=screen,
             threshold=threshold,
-            examples=tuple(_from_row(row) for row in folder.table(_EXAMPLES).to_pylist()),
+            examples=from_json(tuple[Example, ...], folder.table(_EXAMPLES).to_pylist()),
             counts=contents["counts"],
             seen=frozenset(contents["seen"]),
             settings=settings,
@@ -147,8 +148,3 @@ def _schema():
         tuple[bool, ...]: pyarrow.list_(pyarrow.bool_()),
     }
     return pyarrow.schema([(name, kinds[kind]) for name, kind in get_type_hints(Example).items()])
-
-
-def _from_row(row: dict[str, Any]) -> Example:
-    values: dict[str, Any] = row | {name: tuple(row[name]) for name in ("probabilities", "labels")}
-    return Example(**values)

@@ -127,11 +127,6 @@ class Plan:
     def as_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
 
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "Plan":
-        read: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in values.items()}
-        return cls(**read)
-
 
 @dataclasses.dataclass(frozen=True)
 class Item:

@@ -8,7 +8,7 @@ from typing import Any
 
 from nlparam.guard.page import describe_guard
 from nlparam.numerics.statistics.rates import Rate
-from nlparam.results.jsonable import jsonable
+from nlparam.results.jsonable import jsonable, read_fields
 from nlparam.results.page.page import AbstractPage
 from nlparam.results.result import AbstractResult, Files, Folder
 from nlparam.results.versions import installed_versions
@@ -88,21 +88,18 @@ class Evaluation(AbstractResult):
     @classmethod
     def unpack(cls, contents: dict[str, Any], folder: Folder) -> "Evaluation":
         del folder
-        kept = {field.name: contents[field.name] for field in dataclasses.fields(cls) if field.name != "versions"}
         rules = {name: said | {"detection": _read(said["detection"])} for name, said in contents["rules"].items()}
-        mistakes = [one | {"margin": -math.inf if one["margin"] is None else one["margin"]} for one in kept["mistakes"]]
-        return cls(
-            **kept
-            | {
-                "rules": rules,
-                "styles": {name: _read(said) for name, said in contents["styles"].items()},
-                "permitted": _read(contents["permitted"]),
-                "refusals": None if (said := contents["refusals"]) is None else _read(said),
-                "mistakes": tuple(Mistake(**mistake) for mistake in mistakes),
-                "costs": None if (said := contents["costs"]) is None else Costs.from_dict(said),
-                "versions": contents.get("versions", {}),
-            }
-        )
+        mistakes = [
+            one | {"margin": -math.inf if one["margin"] is None else one["margin"]} for one in contents["mistakes"]
+        ]
+        read = {
+            "rules": rules,
+            "styles": {name: _read(said) for name, said in contents["styles"].items()},
+            "permitted": _read(contents["permitted"]),
+            "refusals": None if (said := contents["refusals"]) is None else _read(said),
+            "mistakes": mistakes,
+        }
+        return read_fields(cls, {"versions": {}} | contents | read)
 
     def page(self) -> AbstractPage:
         return describe_guard(self.as_dict())

@@ -1,13 +1,16 @@
 """Values as JSON can hold them, and back."""
 
 import dataclasses
+import functools
 import math
-from collections.abc import Mapping
-from typing import Any, TypeVar
+import types
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
 T = TypeVar("T")
+_LISTS = {list: list, tuple: tuple, Sequence: tuple, frozenset: frozenset}
 
 
 def jsonable(value: Any) -> Any:
@@ -32,6 +35,45 @@ def jsonable(value: Any) -> Any:
     return value if value is None or isinstance(value, str | int) else str(value)
 
 
-def from_json(kind: type[T], kept: Mapping[str, Any]) -> T:
-    """A named tuple or dataclass of numbers from what `jsonable` made of it: `None` is not a number."""
-    return kind(**{name: math.nan if value is None else value for name, value in kept.items()})
+def from_json(kind: type[T], kept: Any) -> T:
+    """A value of a type from what `jsonable` made of it.
+
+    Types are those of records: dataclasses and named tuples (or what has a `from_dict`), of numbers, words, arrays of
+    numbers, and lists, tuples and dicts of such. What a file has beside the fields of a record is passed over, and
+    fields that it lacks are as by default. Where a number is expected, `None` is not a number. Raises `TypeError` for a
+    record that lacks fields.
+    """
+    return _read(kind, kept)
+
+
+def _read(kind: Any, kept: Any) -> Any:
+    origin, arguments = get_origin(kind), get_args(kind)
+    if kept is None:
+        return math.nan if kind is float else None
+    if origin in (Union, types.UnionType):  # something, or nothing
+        return _read(next(one for one in arguments if one is not type(None)), kept)
+    if origin in _LISTS:
+        return _LISTS[origin](_read(arguments[0], one) for one in kept)
+    if origin in (dict, Mapping):
+        return {name: _read(arguments[1], one) for name, one in kept.items()}
+    if kind is np.ndarray:
+        array = np.asarray(kept)
+        return array.astype(float) if array.dtype == object else array  # with what is not a number
+    if not (dataclasses.is_dataclass(kind) or hasattr(kind, "_fields")) or isinstance(kept, kind):
+        return kept
+    if not isinstance(kept, Mapping):
+        raise TypeError(f"got {kept!r:.40}, expected the fields of a {kind.__name__}")
+    return kind.from_dict(kept) if hasattr(kind, "from_dict") else read_fields(kind, kept)
+
+
+def read_fields(kind: type[T], kept: Mapping[str, Any]) -> T:
+    """A record from its fields, also where it has a `from_dict` (which may call this)."""
+    hints = _hints(kind)
+    return kind(**{name: _read(hints[name], value) for name, value in kept.items() if name in hints})
+
+
+@functools.cache
+def _hints(kind: type) -> dict[str, Any]:
+    hints = get_type_hints(kind)
+    names = getattr(kind, "_fields", None) or [field.name for field in dataclasses.fields(kind) if field.init]
+    return {name: hints[name] for name in names}

@@ -23,6 +23,7 @@ from nlparam.results.folder import (
     write_result_file,
     writing,
 )
+from nlparam.results.jsonable import read_fields
 from nlparam.results.page.page import AbstractPage
 from nlparam.results.versions import installed_versions
 
@@ -248,9 +249,9 @@ class AbstractRecord(AbstractReported):
         """All of it, as JSON can hold it."""
 
     @classmethod
-    @abc.abstractmethod
     def from_dict(cls, contents: dict[str, Any]) -> Self:
         """The result from what `as_dict` gave. Raises `KeyError` and the like if something is missing."""
+        return read_fields(cls, {"versions": {}} | contents)
 
     def save(self, path: str | Path) -> Path:
         """Writes it to a JSON file, and the report beside it (`.html`). Raises `ResultFolderError` if it cannot."""

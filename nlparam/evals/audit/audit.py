@@ -117,9 +117,9 @@ class Audit(AbstractResult):
         return cls(
             n_evaluations=contents["evaluations"],
             n_tasks=contents["tasks"],
-            rates=[SystemRates.from_dict(system) for system in contents["systems"]],
-            changes=[from_json(Change, change) for change in contents["changes"]],
-            effects=[from_json(CovariateEffect, effect) for effect in contents["covariates"]],
+            rates=from_json(list[SystemRates], contents["systems"]),
+            changes=from_json(list[Change], contents["changes"]),
+            effects=from_json(list[CovariateEffect], contents["covariates"]),
             notes=contents["notes"],
             side=contents["side"],
             comparison=comparison,

@@ -1,8 +1,7 @@
 """How often an evaluator is wrong about each system, and how that differs between systems."""
 
 import itertools
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,7 +16,6 @@ from nlparam.numerics.statistics.rates import (
     stratified_p_value,
     swapped_p_value,
 )
-from nlparam.results.jsonable import from_json
 
 # A test within tasks uses only tasks that both systems did; with fewer of their outputs it is not made.
 _SHARED = 0.5
@@ -36,12 +34,6 @@ class SystemRates(NamedTuple):
     false_negatives: Rate
     approval: Rate
     correctness: Rate
-
-    @classmethod
-    def from_dict(cls, kept: Mapping[str, Any]) -> "SystemRates":
-        """From JSON, which does not have the rate of nothing."""
-        rates = {name: from_json(Rate, said) for name, said in kept.items() if name != "system"}
-        return cls(kept["system"], **rates)
 
 
 class Change(NamedTuple):

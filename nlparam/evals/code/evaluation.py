@@ -102,22 +102,9 @@ class Evaluation(AbstractRecord):
     @classmethod
     def from_dict(cls, contents: dict[str, Any]) -> "Evaluation":
         kept = contents["problems"]
-        costs = contents.get("costs")
-        return cls(
-            problems=[_problem(one) for one in kept],
-            solutions=[one["code"] for one in kept],
-            verdicts=[
-                Verdict(**{field.name: one[field.name] for field in dataclasses.fields(Verdict)}) for one in kept
-            ],
-            enforced=frozenset(contents["enforced"]),
-            confidence=contents.get("confidence", 0.95),
-            unanswered=contents.get("unanswered", []),
-            settings=contents.get("settings", {}),
-            costs=None if costs is None else Costs.from_dict(costs),
-            probe=contents.get("probe"),
-            explanation=contents.get("explanation"),
-            versions=contents.get("versions", {}),
-        )
+        solutions = [one["code"] for one in kept]
+        given = {"problems": list(map(_problem, kept)), "solutions": solutions, "verdicts": kept}
+        return super().from_dict(contents | given)
 
     def page(self, *, probe: Any = None, explanation: Any = None) -> AbstractPage:
         """Its report, with what `probe` and `explain_drop` found if that is given."""

@@ -1,7 +1,6 @@
 """What `nlparam.decompose` gives: decompositions in order, and all that was judged for them."""
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from nlparam.evals.decomposition.expression import Expression, parse
 from nlparam.evals.decomposition.page import describe_decomposed
 from nlparam.evals.decomposition.repair import Assistance, Repair, repair
 from nlparam.numerics.statistics.rates import Rate, rate
-from nlparam.results.jsonable import from_json, jsonable
+from nlparam.results.jsonable import jsonable
 from nlparam.results.page.page import AbstractPage
 from nlparam.results.result import AbstractRecord
 from nlparam.runtime.costs import Costs
@@ -159,21 +158,13 @@ class Decompositions(AbstractRecord):
             denotations=np.asarray(contents["denotations"], dtype=float),
             labels=np.asarray([one["label"] for one in texts]),
         )
-        suggestion = contents["suggestion"]
-        return cls(
-            predicate=contents["predicate"],
-            ranked=tuple(map(_decomposition, contents["ranked"])),
-            suggestion=None if suggestion is None else Repair.from_dict(suggestion),
-            execution=execution,
-            rows=np.asarray([one["text"] for one in texts]),
-            unreadable=tuple(contents["unreadable"]),
-            settings=contents["settings"],
-            costs=Costs.from_dict(contents["costs"]),
-            texts=tuple(one["words"] for one in texts),
-            notes=tuple(contents["notes"]),
-            whole=None if contents["whole"] is None else np.asarray(contents["whole"], dtype=float),
-            versions=contents["versions"],
-        )
+        ranked = [
+            one | {"expression": parse(one["expression"]), "n_held_out": one["held_out"]["n"]}
+            for one in contents["ranked"]
+        ]
+        rows, words = np.asarray([one["text"] for one in texts]), [one["words"] for one in texts]
+        given = {"ranked": ranked, "execution": execution, "rows": rows, "texts": words}
+        return super().from_dict(contents | given)
 
     def page(self) -> AbstractPage:
         return describe_decomposed(self.as_dict())
@@ -181,14 +172,3 @@ class Decompositions(AbstractRecord):
 
 # The name of earlier versions.
 Decomposed = Decompositions
-
-
-def _decomposition(kept: Mapping[str, Any]) -> Decomposition:
-    return Decomposition(
-        expression=parse(kept["expression"]),
-        balanced_agreement=kept["balanced_agreement"],
-        agreement=kept["agreement"],
-        assistance=from_json(Assistance, kept["assistance"]),
-        fault=kept["fault"],
-        n_held_out=kept["held_out"]["n"],
-    )

@@ -1,13 +1,12 @@
 """What a test of explanations gives: every counterfactual, precision and generality."""
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
 from nlparam.evals.simulatability.explanations import Explanation
 from nlparam.evals.simulatability.page import describe_simulatability
 from nlparam.numerics.statistics.simulation import Measured
-from nlparam.results.jsonable import from_json, jsonable
+from nlparam.results.jsonable import jsonable
 from nlparam.results.page.page import AbstractPage
 from nlparam.results.result import AbstractRecord
 from nlparam.runtime.costs import Costs
@@ -86,14 +85,8 @@ class Simulatability(AbstractRecord):
 
     @classmethod
     def from_dict(cls, contents: dict[str, Any]) -> "Simulatability":
-        return cls(
-            simulated=tuple(map(_simulation, contents["explanations"])),
-            settings=contents["settings"],
-            costs=Costs.from_dict(contents["costs"]),
-            notes=tuple(contents.get("notes", ())),
-            versions=contents.get("versions", {}),
-            **_measures(contents),
-        )
+        simulated = [one | {"explanation": one} for one in contents["explanations"]]
+        return super().from_dict(contents | {"simulated": simulated})
 
     def page(self) -> AbstractPage:
         return describe_simulatability(self.as_dict())
@@ -101,21 +94,3 @@ class Simulatability(AbstractRecord):
 
 # The name of earlier versions.
 Simulated = Simulation
-
-
-def _simulation(kept: Mapping[str, Any]) -> Simulation:
-    explanation = {name: kept[name] for name in ("input", "answer", "explanation")}
-    return Simulation(
-        explanation=Explanation(**explanation, answers=tuple(kept["answers"])),
-        counterfactuals=tuple(Counterfactual(**one) for one in kept["counterfactuals"]),
-        n_failed=kept["n_failed"],
-        **_measures(kept),
-    )
-
-
-def _measures(kept: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "simulatable": from_json(Measured, kept["simulatable"]),
-        "precision": from_json(Measured, kept["precision"]),
-        "generality": {name: from_json(Measured, value) for name, value in kept["generality"].items()},
-    }
