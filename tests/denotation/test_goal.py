@@ -1,6 +1,7 @@
 """The goal representation in a fit: what is asked, what it brings, and that a loaded fit represents new texts alike."""
 
 import re
+import zlib
 
 import numpy as np
 import pytest
@@ -116,6 +117,30 @@ def test_statements_that_are_not_usable_leave_the_embeddings_as_they_are():
     with pytest.warns(FitWarning, match="understood as: the theme of the text. The language model said nothing usable"):
         made = fit(Reader(stated="nothing"), texts, predicates=listed, representation="goal")
     assert made.denoter.goal_map is None
+
+
+class Rambling(Reader):
+    """States one of many things of each text, whatever it says."""
+
+    def __call__(self, request: Request):
+        prompt = request.messages[-1].content
+        if "\nLabel (" in prompt:
+            self.n_statements += 1
+            return f"thing{zlib.crc32(prompt.partition('Label')[0].encode()) % 60}"
+        return super().__call__(request)
+
+
+@pytest.mark.slow
+def test_where_statements_explain_nothing_more_are_made_and_a_user_is_told():
+    texts, _ = corpus(240)
+    listed = ["mentions theme0", "mentions theme1", "mentions theme2"]
+    options = {"predicates": listed, "representation": "goal", "store": ":memory:"}
+    with pytest.warns(FitWarning, match="can hardly be told from what it says of others: 0%"):
+        made = fit(Rambling(), texts, **options)
+    assert made.costs.stages["goal representation"]["proposals_asked"] == 240 + 24
+    assert made.following.n_stated == 240
+    followed = fit(Reader(), texts, **options)
+    assert followed.following.n_stated == 96
 
 
 def test_an_estimate_counts_the_statements_and_asks_for_none():
