@@ -16,6 +16,8 @@ from nlparam.lm.engine import Engine
 
 # So many statements of a slot are shown when it is asked what they have in common.
 _N_GENERALISED = 10
+# With fewer different statements for each slot, there is nothing to select from.
+_ENOUGH_EACH = 2
 
 
 @dataclasses.dataclass
@@ -24,7 +26,8 @@ class StateThenGeneralise(AbstractProposer):
 
     A small model that is shown many texts at once copies phrases from them; one text at a time it names well. The
     statements of the high texts of a slot are candidates too, with those of all texts stated before that score highest
-    in it, the frequent ones first. A short prompt that knows the goal turns each into a predicate.
+    in it, the frequent ones first. If the goal has examples and the model says hardly anything else, a few texts are
+    stated without these, too. A short prompt that knows the goal turns each into a predicate.
 
     **Arguments:** `n_shown`, how many texts per slot are stated, if there are not as many already; `n_candidates`, how
     many predicates per slot at most; `n_words`, how much of a text the model is shown; `stater`, one to share with
@@ -45,9 +48,12 @@ class StateThenGeneralise(AbstractProposer):
 
     def propose(self, texts, scores, *, goal, avoid=(), rng):
         statements = self._statements(texts, scores, goal, rng)
+        examples = read_goal(goal).examples
+        if examples and len({said for slot in statements for said in slot}) < _ENOUGH_EACH * len(statements):
+            statements = self._without_examples(statements, texts, scores, goal, rng)
         categories = self._categories(statements, goal)
         # Answers that the goal names are candidates, whether or not a text was said to be one; each slot is given some.
-        for number, example in enumerate(() if avoid else read_goal(goal).examples):
+        for number, example in enumerate(() if avoid else examples):
             categories[number % len(categories)].insert(0, example)
         phraser = self.phrasers.setdefault(goal, Phraser(self.engine, goal))
         named = [category for slot in categories for category in slot]
@@ -72,6 +78,20 @@ class StateThenGeneralise(AbstractProposer):
         for slot, numbers in zip(statements, shown, strict=True):
             slot += [said for said in (next(stated) for _ in numbers) if said is not None]
         return statements
+
+    def _without_examples(
+        self, statements: list[list[str]], texts: Sequence[str], scores: np.ndarray, goal: str, rng: np.random.Generator
+    ) -> list[list[str]]:
+        """The statements with those of a few high texts under the goal without its examples: a small language model
+        repeats these, and says nothing else."""
+        stater = Stater(self.engine, n_words=self.n_words, wording=self.stating.wording)
+        shown = [[texts[int(number)] for number in high_texts(column, self.n_shown, rng=rng)] for column in scores.T]
+        said = stater.state([text for slot in shown for text in slot], goal=read_goal(goal).aspect)
+        others = iter(said)
+        return [
+            slot + [one for one in (next(others) for _ in of_slot) if one is not None]
+            for slot, of_slot in zip(statements, shown, strict=True)
+        ]
 
     def _categories(self, statements: list[list[str]], goal: str) -> list[list[str]]:
         """For each slot the general category followed by its statements, the frequent ones first."""
