@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from nlparam.corpus.corpus import Corpus, text_digest
-from nlparam.corpus.readers import read_texts
-from nlparam.errors import CorpusError
+from nlparam.corpus.readers import field_names, read_texts
 from nlparam.guard.errors import GuardError
 
 
@@ -61,13 +60,8 @@ def read_benign(path: str | Path, *, text_field: str | None = None) -> tuple[Ben
 
     Raises `CorpusError` as `read_texts` does.
     """
-    if text_field is None:
-        try:
-            table = read_texts(path, text_field="input", fields=("output",))
-        except CorpusError:
-            pass  # no such fields: then it holds texts, or the next line says what is wrong with it
-        else:
-            outputs = [output or "" for output in table.columns["output"]]
-            return Benign.from_pairs(table.texts, outputs), table.warnings
+    if text_field is None and {"input", "output"} <= set(field_names(path)):
+        table = read_texts(path, text_field="input", fields=("output",))
+        return Benign.from_pairs(table.texts, [output or "" for output in table.columns["output"]]), table.warnings
     table = read_texts(path, text_field=text_field)
     return Benign.from_texts(table.texts), table.warnings

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nlparam.corpus.corpus import Corpus
-from nlparam.corpus.readers import read_texts
+from nlparam.corpus.readers import field_names, read_texts
 from nlparam.denotation.judge import AbstractJudge
 from nlparam.guard.benign import Benign
 from nlparam.guard.constitution import ROLES
@@ -45,16 +45,14 @@ class Attack:
 def read_attacks(path: str | Path) -> list[Attack]:
     """Reads labelled texts: the fields text, rule (an id, or nothing for a permitted text), and, where given, role
     ("input" or "output", by default "input") and style. Raises `CorpusError` and `GuardError`."""
-    table = read_texts(path, text_field="text", fields=("rule",))
-    optional: dict[str, list] = {}
-    for name, default in (("role", "input"), ("style", "given")):
-        try:
-            optional[name] = read_texts(path, text_field="text", fields=(name,)).columns[name]
-        except ValueError:  # the file has no such field
-            optional[name] = [default] * len(table.texts)
-        optional[name] = [value or default for value in optional[name]]
-    rows = zip(table.texts, optional["role"], table.columns["rule"], optional["style"], strict=True)
-    return [Attack(text, str(role), str(rule or ""), str(style)) for text, role, rule, style in rows]
+    given = [name for name in ("role", "style") if name in field_names(path)]
+    table = read_texts(path, text_field="text", fields=("rule", *given))
+    nothing = [None] * len(table.texts)
+    columns = (table.columns.get(name, nothing) for name in ("role", "rule", "style"))
+    return [
+        Attack(text, str(role or "input"), str(rule or ""), str(style or "given"))
+        for text, role, rule, style in zip(table.texts, *columns, strict=True)
+    ]
 
 
 def held_out_attacks(guard: Guard) -> list[Attack]:

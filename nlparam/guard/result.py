@@ -3,14 +3,13 @@
 import dataclasses
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from nlparam.guard.page import describe_guard
 from nlparam.numerics.statistics.rates import Rate
 from nlparam.results.jsonable import jsonable, read_fields
 from nlparam.results.page.page import AbstractPage
-from nlparam.results.result import AbstractResult, Files, Folder
+from nlparam.results.result import AbstractResult, Folder
 from nlparam.results.versions import installed_versions
 from nlparam.runtime.costs import Costs
 
@@ -80,10 +79,6 @@ class Evaluation(AbstractResult):
             "costs": None if self.costs is None else vars(self.costs),
         }
         return jsonable(contents)
-
-    def pack(self, folder: Path) -> tuple[dict[str, Any], Files]:
-        del folder
-        return self.as_dict(), Files()
 
     @classmethod
     def unpack(cls, contents: dict[str, Any], folder: Folder) -> "Evaluation":

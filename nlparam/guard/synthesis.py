@@ -12,6 +12,7 @@ from nlparam.guard.agreement import yes_begins
 from nlparam.guard.constitution import ROLES, Constitution, Rule
 from nlparam.guard.obfuscation import obfuscate
 from nlparam.guard.plan import TOPICS, Item, Plan
+from nlparam.language.asking import ask, ask_all
 from nlparam.language.parse import parse_predicates
 from nlparam.language.prompting import load_prompt
 from nlparam.lm.base import Request
@@ -158,12 +159,11 @@ def _topics(constitution: Constitution, engine: Engine) -> dict[str, Sequence[st
     """The hints of each rule; for a rule without, what the language model thinks of."""
     prompt = load_prompt("guard_topics")
     unhinted = [rule for rule in constitution.rules if not rule.hints]
-    requests = [Request(prompt.fill(predicate=rule.predicate), max_tokens=100) for rule in unhinted]
-    answers = engine.complete_stored(requests, what="topics")
+    rows = ({"predicate": rule.predicate} for rule in unhinted)
+    answers = ask(engine, prompt, rows, parse_predicates, what="topics", max_tokens=100)
     found: dict[str, Sequence[str]] = {rule.id: rule.hints for rule in constitution.rules}
-    for rule, answer in zip(unhinted, answers, strict=True):
-        listed = parse_predicates(answer.text) if answer is not None else []
-        found[rule.id] = listed[:12] if len(listed) >= 3 else TOPICS
+    for rule, listed in zip(unhinted, answers, strict=True):
+        found[rule.id] = listed[:12] if listed and len(listed) >= 3 else TOPICS
     return found
 
 
@@ -192,10 +192,10 @@ def _write(
         ]
         if engine.meter.spent is not None:
             break
-        answers = engine.complete_stored(requests, what="writing again" if again or attempt else "writing")
+        answers = ask_all(engine, requests, read_example, what="writing again" if again or attempt else "writing")
         unusable = []
         for item, answer in zip(left, answers, strict=True):
-            text, why = ("", "not answered") if answer is None else read_example(answer.text)
+            text, why = answer or ("", "not answered")
             if why:
                 counts[why] += 1
                 unusable.append(item)

@@ -5,12 +5,12 @@ import datetime
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 
 from nlparam.denotation.judge import AbstractJudge
-from nlparam.denotation.session import Session
+from nlparam.denotation.session import Asking, Session, accepts, check_names
 from nlparam.guard.benign import Benign
 from nlparam.guard.constitution import ROLES, Constitution, check_meaning, read_constitution
 from nlparam.guard.errors import GuardError
@@ -23,11 +23,8 @@ from nlparam.guard.thresholds import check_rate, set_threshold, texts_needed
 from nlparam.guard.windows import looks_of, windows_of
 from nlparam.language.embed import AbstractEmbedder
 from nlparam.language.features import NgramFeatures
-from nlparam.lm.base import AbstractLanguageModel
 from nlparam.lm.store import Store
 from nlparam.results.versions import installed_versions
-from nlparam.runtime.budget import Budget
-from nlparam.runtime.progress import Progress
 
 # Of the benign texts, the share (and the most) that the heads learn from; the threshold is set on the others.
 _TRAINING_SHARE, _MOST_TRAINING = 0.25, 500
@@ -39,22 +36,19 @@ _N_WORDS = 80
 _MAX_NGRAMS = 4000
 
 
+@accepts(Asking, Session)
 def train(
     constitution: Constitution | str | Path,
     benign: Benign | Iterable[str],
     *,
     plan: Plan | None = None,
-    lm: str | Path | AbstractLanguageModel = "embedded",
     embedder: str | Path | AbstractEmbedder | None = None,
     judge: AbstractJudge | None = None,
     max_refusals: float = 0.005,
     confidence: float = 0.95,
-    budget: Budget | None = None,
-    store: str | Path | Store | None = None,
-    timeout: float = 60.0,
     out: str | Path | None = None,
     overwrite: bool = False,
-    progress: Progress | None = None,
+    **asked: Unpack[Asking],
 ) -> Guard:
     """Trains a guard for the rules of a constitution (Constitutional Classifiers, arXiv 2501.18837).
 
@@ -80,7 +74,8 @@ def train(
     check_rate(max_refusals, confidence)
     n_training = min(_MOST_TRAINING, int(len(benign) * _TRAINING_SHARE))
     _check_enough(len(benign), n_training, max_refusals, confidence)
-    session = Session(lm=lm, embedder=embedder, budget=budget, store=store, timeout=timeout, progress=progress)
+    check_names(train, asked)
+    session = Session(embedder=embedder, **asked)
     costs, embedder = session.costs, session.embedder
     settings: dict[str, Any] = {
         "lm_identity": session.lm.identity,

@@ -88,12 +88,17 @@ def check_result_folder(
         there = read()
     except (ResultFolderError, KeyError):
         there = {}
+    _check_same(folder, KINDS[main].name, there, wanted, ignored)
+
+
+def _check_same(
+    path: Path, kind: str, there: Mapping[str, Any], wanted: Mapping[str, Any], ignored: Collection[str] = ()
+) -> None:
     written = json.loads(json.dumps(dict(wanted)))  # as the file has them
-    different = sorted(name for name in written.keys() - set(ignored) if there.get(name) != written[name])
-    if different:
+    if different := sorted(name for name in written.keys() - set(ignored) if there.get(name) != written[name]):
         raise ResultFolderError(
-            f"{folder} holds another {KINDS[main].name} (it differs in {', '.join(different)}): "
-            "choose another --out, or replace it with --overwrite"
+            f"{path} holds another {kind} (it differs in {', '.join(different)}): choose another --out, or replace it "
+            "with --overwrite"
         )
 
 
@@ -228,30 +233,12 @@ def check_result_file(file: str | Path | None, wanted: Mapping[str, Any], *, ove
         raise ResultFolderError(
             f"{in_the_way} exists already: choose another --out, or replace it with --overwrite"
         ) from None
-    written = json.loads(json.dumps(dict(wanted)))  # as the file has them
-    different = sorted(name for name in written if there.get(name) != written[name])
-    if different:
-        raise ResultFolderError(
-            f"{file} holds another result (it differs in {', '.join(different)}): choose another --out, or replace it "
-            "with --overwrite"
-        )
+    _check_same(file, "result", there, wanted)
 
 
 def digest_of_content(content: Any) -> str:
     """The content address of anything that JSON can hold: in the settings of a result, of what it was made from."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def write_result_file(file: str | Path, contents: Any, report: Callable[[Path], Any]) -> Path:
-    """Writes a result that is one JSON file, then its report beside it, by `report(path)`; returns the file's path.
-
-    One process writes at a time. Raises `ResultFolderError` if either cannot be written.
-    """
-    file = Path(file)
-    with writing(file.parent, file.name), writable(file):
-        write_json(file, contents)
-        report(report_beside(file))
-    return file
 
 
 def read_record(file: str | Path) -> dict[str, Any]:

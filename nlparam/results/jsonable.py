@@ -56,7 +56,7 @@ def _read(kind: Any, kept: Any) -> Any:
         return _LISTS[origin](_read(arguments[0], one) for one in kept)
     if origin in (dict, Mapping):
         return {name: _read(arguments[1], one) for name, one in kept.items()}
-    if kind is np.ndarray:
+    if getattr(kind, "array_type", kind) is np.ndarray:  # jaxtyping has its own for an array of some shape
         array = np.asarray(kept)
         return array.astype(float) if array.dtype == object else array  # with what is not a number
     if not (dataclasses.is_dataclass(kind) or hasattr(kind, "_fields")) or isinstance(kept, kind):

@@ -18,9 +18,9 @@ from nlparam.results.folder import (
     make_room,
     read_json,
     read_record,
+    report_beside,
     writable,
     write_json,
-    write_result_file,
     writing,
 )
 from nlparam.results.jsonable import read_fields
@@ -145,9 +145,17 @@ class AbstractResult(AbstractReported):
 
     settings: dict[str, Any]
 
-    @abc.abstractmethod
     def pack(self, folder: Path) -> tuple[dict[str, Any], Files]:
-        """The contents of the main file, as JSON can hold them, and the other files that go into `folder`."""
+        """The contents of the main file, as JSON can hold them, and the other files that go into `folder`.
+
+        By default what `as_dict` gives, and no others.
+        """
+        del folder
+        return self.as_dict(), Files()
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it, as JSON can hold it, where it is one file."""
+        raise NotImplementedError
 
     @classmethod
     @abc.abstractmethod
@@ -255,7 +263,11 @@ class AbstractRecord(AbstractReported):
 
     def save(self, path: str | Path) -> Path:
         """Writes it to a JSON file, and the report beside it (`.html`). Raises `ResultFolderError` if it cannot."""
-        return write_result_file(path, {"format": self.format} | self.as_dict(), self.report)
+        path = Path(path)
+        with writing(path.parent, path.name), writable(path):
+            write_json(path, {"format": self.format} | self.as_dict())
+            self.report(report_beside(path))
+        return path
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

@@ -8,8 +8,9 @@ from pathlib import Path
 from nlparam.comparing.images.files import ImageFolder, listing
 from nlparam.corpus.readers import decode_files, field_names, read_texts
 from nlparam.errors import CorpusError, LanguageModelError
-from nlparam.language.prompting import load_prompt
-from nlparam.lm.base import Completion, Image, Request
+from nlparam.language.asking import ask_all
+from nlparam.language.prompting import load_prompt, one_line
+from nlparam.lm.base import Image, Request
 from nlparam.lm.engine import Engine
 
 # Files of captions for a whole folder, as people and the `datasets` library name them.
@@ -128,22 +129,20 @@ class Captioner:
         requests = [
             Request(self.prompt.fill(images=(image,)), max_tokens=self.n_tokens, group=image.digest) for image in images
         ]
-        answers = self.engine.complete_stored(requests, what="describing images")
-        if None in answers and (spent := self.engine.meter.spent) is not None:
+        captions = ask_all(self.engine, requests, _caption, what="describing images")
+        if None in captions and (spent := self.engine.meter.spent) is not None:
             raise LanguageModelError(
                 f"the budget is spent ({spent}) before all of {len(images)} images were described: allow more; what "
                 "was described is kept"
             )
-        return [self._text(answer) for answer in answers]
+        self.engine.costs.failures += captions.count("")  # the engine has counted those without an answer
+        return [caption or None for caption in captions]
 
-    def _text(self, answer: Completion | None) -> str | None:
-        if answer is None:  # the engine has counted the failure
-            return None
-        text = " ".join(answer.text.split())
-        if not text or _REFUSAL.match(text):
-            self.engine.costs.failures += 1
-            return None
-        return text
+
+def _caption(answer: str) -> str:
+    """The caption on one line; nothing for a refusal."""
+    text = one_line(answer)
+    return "" if _REFUSAL.match(text) else text
 
 
 def captioned(folder: ImageFolder, captions: Captions, captioner: Captioner | None) -> tuple[ImageFolder, list[str]]:

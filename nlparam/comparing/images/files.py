@@ -2,6 +2,7 @@
 
 import base64
 import concurrent.futures
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -30,7 +31,6 @@ _FORMATS = ("PNG", "JPEG", "WEBP", "GIF")  # Pillow has decoders for many more, 
 _LEAST_SIDE = 32  # vision-language models refuse images that are smaller than one of their patches
 _QUALITY = 90
 _MADE = f"nlparam-jpeg{_QUALITY}-1"  # to be changed with anything that changes the bytes
-_ORIENTATION = 0x0112  # the tag of EXIF
 _KEPT = 128  # images kept ready to be sent: questions about one come one after another
 
 
@@ -198,6 +198,7 @@ class _HugeError(Exception):
 def _jpeg(data: bytes, max_side: int) -> bytes:
     """The image upright, scaled down, on white, as JPEG without metadata."""
     from PIL import Image as Pillow
+    from PIL import ImageOps
 
     try:
         with Pillow.open(io.BytesIO(data), formats=_FORMATS) as opened:
@@ -210,11 +211,10 @@ def _jpeg(data: bytes, max_side: int) -> bytes:
             else:  # scaled while it is decoded, several times as fast
                 opened.thumbnail((max_side, max_side))
                 image = _in_colour(opened)
-            turned = _orientation(opened)
     except Pillow.DecompressionBombError as error:
         raise _HugeError(f"huge: {error}") from error
-    if turned is not None:
-        image = image.transpose(turned)
+    with contextlib.suppress(Exception):  # damaged metadata do not make the picture unreadable
+        image = ImageOps.exif_transpose(image)
     canvas = Pillow.new("RGB", (max(image.width, _LEAST_SIDE), max(image.height, _LEAST_SIDE)), "white")
     place = ((canvas.width - image.width) // 2, (canvas.height - image.height) // 2)
     canvas.paste(image, place, image if image.mode == "RGBA" else None)
@@ -228,22 +228,3 @@ def _in_colour(image: "Pillow.Image") -> "Pillow.Image":
     if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would cut off at 255
         image = image.point(lambda value: value * (1 / 256)).convert("L")
     return image.convert("RGBA" if image.has_transparency_data else "RGB")
-
-
-def _orientation(image: "Pillow.Image") -> "Pillow.Transpose | None":
-    """How to turn it so that it stands upright, by its EXIF data."""
-    from PIL.Image import Transpose
-
-    try:
-        orientation = image.getexif().get(_ORIENTATION)
-    except Exception:  # damaged metadata do not make the picture unreadable
-        return None
-    return {
-        2: Transpose.FLIP_LEFT_RIGHT,
-        3: Transpose.ROTATE_180,
-        4: Transpose.FLIP_TOP_BOTTOM,
-        5: Transpose.TRANSPOSE,
-        6: Transpose.ROTATE_270,
-        7: Transpose.TRANSVERSE,
-        8: Transpose.ROTATE_90,
-    }.get(orientation or 1)

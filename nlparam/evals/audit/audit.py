@@ -15,7 +15,7 @@ from nlparam.evals.audit.records import Evaluations
 from nlparam.results.folder import digest_of_content, make_room, writable, writing
 from nlparam.results.jsonable import from_json, jsonable
 from nlparam.results.page.page import AbstractPage
-from nlparam.results.result import AbstractResult, Files, Folder
+from nlparam.results.result import AbstractResult, Folder
 from nlparam.results.versions import installed_versions
 
 if TYPE_CHECKING:
@@ -103,10 +103,6 @@ class Audit(AbstractResult):
         """Its report. `predicates_report` is where the report of the comparison lies, seen from this one."""
         contents = self.as_dict()
         return describe_audit(contents | ({"predicates_report": predicates_report} if predicates_report else {}))
-
-    def pack(self, folder: Path) -> tuple[dict[str, Any], Files]:
-        del folder
-        return self.as_dict(), Files()
 
     @classmethod
     def unpack(cls, contents: dict[str, Any], folder: Folder) -> "Audit":

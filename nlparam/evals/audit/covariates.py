@@ -2,18 +2,17 @@
 
 import math
 import warnings
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from nlparam.errors import CorpusError
-from nlparam.evals.audit.records import Evaluations, missing
+from nlparam.evals.audit.records import Evaluations
+from nlparam.numerics.statistics.covariates import learn
 from nlparam.numerics.statistics.effects import correct_p_values
 
-# A category with fewer evaluations is put together with the other rare ones; with more of them it is no category.
-_LEAST, _MOST_CATEGORIES = 5, 20
+# More systems than these are too many for a regression.
+_MOST_SYSTEMS = 20
 # Predicates are compared within tasks if this share of the outputs is of tasks with mistakes and without.
 _WITHIN = 0.5
 
@@ -55,13 +54,13 @@ def covariate_effects(evaluations: Evaluations, *, confidence: float = 0.95) -> 
     notes: list[str] = []
     controls: list[np.ndarray] = []
     n_systems = len(evaluations.systems)
-    if n_systems > _MOST_CATEGORIES:
+    if n_systems > _MOST_SYSTEMS:
         notes.append(
-            f"{n_systems} systems are too many for the regression on covariates, which takes {_MOST_CATEGORIES}: it is "
+            f"{n_systems} systems are too many for the regression on covariates, which takes {_MOST_SYSTEMS}: it is "
             "without them, and a covariate may stand for a system"
         )
     elif n_systems > 1:
-        controls = [column for _, column in _categories("system", list(evaluations.system))]
+        controls = [column for _, column in _encoded("system", list(evaluations.system))]
     for kind, hits, among in (
         ("false positives", evaluations.false_positive, ~evaluations.correct),
         ("false negatives", evaluations.false_negative, evaluations.correct),
@@ -96,7 +95,7 @@ def adjustments(
     notes: list[str] = []
     names = [name for name, at in zip(evaluations.system, among, strict=True) if at]
     n, n_systems = len(names), len(set(names))
-    if n_systems > min(_MOST_CATEGORIES, n // _MOST_CATEGORIES):
+    if n_systems > min(_MOST_SYSTEMS, n // _MOST_SYSTEMS):
         notes.append(f"{n_systems} systems are too many to adjust predicates for: one may stand for a system")
     elif n_systems > 1:
         columns["system"] = list(evaluations.system)
@@ -160,47 +159,11 @@ def _odds(estimate: float, low: float, high: float) -> tuple[float, float, float
 
 
 def _encoded(name: str, values: Sequence[Any]) -> list[tuple[str, np.ndarray]]:
-    numbers = [_number(value) for value in values]
-    present = [value for value in values if not missing(value)]
-    if not present:
-        raise CorpusError(f"the covariate {name!r} has no values: leave it out")
-    if sum(number is not None for number in numbers) == len(present):
-        if len(present) < len(values):
-            raise CorpusError(
-                f"the covariate {name!r} is missing for {len(values) - len(present)} of {len(values)} evaluations: "
-                "fill these in or leave it out"
-            )
-        column = np.asarray(numbers, dtype=float)
-        if column.std() == 0:
-            raise CorpusError(f"the covariate {name!r} is {values[0]!r} for all evaluations: leave it out")
-        return [(f"per standard deviation ({column.std():.3g})", (column - column.mean()) / column.std())]
-    return _categories(name, ["(missing)" if missing(value) else str(value) for value in values])
-
-
-def _categories(name: str, levels: list[str]) -> list[tuple[str, np.ndarray]]:
-    """Indicators of every category but the most frequent."""
-    counts = Counter(levels)
-    frequent = [level for level, n in counts.most_common() if n >= _LEAST]
-    if len(counts) < 2:
-        raise CorpusError(f"the covariate {name!r} is {levels[0]!r} for all evaluations: leave it out")
-    if not frequent or len(frequent) > _MOST_CATEGORIES:
-        raise CorpusError(
-            f"the covariate {name!r} has {len(counts)} different values in {len(levels)} evaluations, expected numbers "
-            f"or at most {_MOST_CATEGORIES} categories: choose a coarser field"
-        )
-    merged = [level if level in frequent else "(other)" for level in levels]
-    others = [level for level in dict.fromkeys([*frequent, *merged]) if level != frequent[0]]
-    return [
-        (f"{level} (against {frequent[0]})", np.asarray([value == level for value in merged], dtype=float))
-        for level in others
-    ]
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or value is None:
-        return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if math.isfinite(number) else None
+    """A number by its standard deviation; an indicator of every category but the most frequent."""
+    encoding = learn(name, values, freedom=1)
+    columns = encoding.columns(values)
+    if encoding.numeric:
+        deviation = encoding.scale[0] * (encoding.knots[1] - encoding.knots[0])
+        return [(f"per standard deviation ({deviation:.3g})", columns[:, 0])]
+    indicators = (columns * encoding.scale + encoding.centre).round()
+    return [(f"{level} (against {encoding.base})", indicators[:, at]) for at, level in enumerate(encoding.levels)]

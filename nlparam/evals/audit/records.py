@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nlparam.corpus.readers import read_texts
+from nlparam.corpus.readers import field_names, read_texts
 from nlparam.errors import CorpusError
 from nlparam.evals.truth import truth
 
@@ -104,27 +104,21 @@ def read_evaluations(
 
     Raises `CorpusError` for a missing field or value, and for what `Evaluations` refuses.
     """
-    table = read_texts(path, text_field="output", fields=["task", "verdict", "correct", *covariates])
+    system = system_field or ("system" if "system" in field_names(path) else None)
+    fields = dict.fromkeys(["task", "verdict", "correct", *covariates, *([system] if system else [])])
+    table = read_texts(path, text_field="output", fields=list(fields))
     columns = {name: _filled(path, name, table.columns[name]) for name in ("task", "verdict", "correct")}
+    # A column without anything in it is as if it were not there.
+    systems = table.columns[system] if system else []
+    systems = [] if all(map(missing, systems)) else _filled(path, str(system), systems)
     return Evaluations(
         task=[str(task) for task in columns["task"]],
         output=table.texts,
         verdict=_truths(path, "verdict", columns["verdict"]),
         correct=_truths(path, "correct", columns["correct"]),
-        system=_systems(path, system_field),
+        system=list(map(str, systems)),
         covariates={name: table.columns[name] for name in covariates},
     )
-
-
-def _systems(path: str | Path, field: str | None) -> list[str]:
-    """The system of every evaluation; none if the field `system`, which nobody asked for, is not there."""
-    try:
-        values = read_texts(path, text_field="output", fields=[field or "system"]).columns[field or "system"]
-    except CorpusError:
-        if field is not None:
-            raise
-        return []
-    return [] if all(map(missing, values)) else [str(value) for value in _filled(path, field or "system", values)]
 
 
 def missing(value: Any) -> bool:

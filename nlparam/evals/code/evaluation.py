@@ -9,8 +9,8 @@ from typing import Any
 from nlparam.errors import CorpusError, FitWarning, SandboxError
 from nlparam.evals.code.page import describe_execution
 from nlparam.evals.code.problems import CodeProblem, bare_code
+from nlparam.language.asking import ask
 from nlparam.language.prompting import load_prompt
-from nlparam.lm.base import Request
 from nlparam.lm.engine import Engine
 from nlparam.numerics.statistics.rates import Rate, rate
 from nlparam.results.jsonable import jsonable
@@ -178,8 +178,8 @@ def write_solutions(engine: Engine, problems: Sequence[CodeProblem], *, max_toke
     budget is spent, with a `FitWarning`.
     """
     prompt = load_prompt("solve_code")
-    requests = [Request(prompt.fill(problem=problem.prompt), max_tokens=max_tokens) for problem in problems]
-    answers = engine.complete_stored(requests, what="solving")
+    rows = ({"problem": problem.prompt} for problem in problems)
+    answers = ask(engine, prompt, rows, bare_code, what="solving", max_tokens=max_tokens)
     if n_missing := sum(answer is None for answer in answers):
         spent = engine.meter.spent
         why = "their requests failed" if spent is None else f"the budget is spent ({spent})"
@@ -189,7 +189,4 @@ def write_solutions(engine: Engine, problems: Sequence[CodeProblem], *, max_toke
             FitWarning,
             stacklevel=2,
         )
-    return {
-        problem.identifier: None if answer is None else bare_code(answer.text)
-        for problem, answer in zip(problems, answers, strict=True)
-    }
+    return {problem.identifier: answer for problem, answer in zip(problems, answers, strict=True)}

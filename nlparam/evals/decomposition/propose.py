@@ -3,13 +3,13 @@
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 
 from nlparam.corpus.corpus import Corpus
 from nlparam.denotation.judge import AbstractJudge
-from nlparam.denotation.session import Session
+from nlparam.denotation.session import Asking, Session, accepts, check_names
 from nlparam.errors import CorpusError, ExpressionError, FitWarning, LanguageModelError
 from nlparam.evals.decomposition.execution import Execution
 from nlparam.evals.decomposition.expression import Expression, Part, parse
@@ -20,25 +20,22 @@ from nlparam.evals.decomposition.result import Decomposition, Decompositions
 from nlparam.evals.decomposition.wording import readings, repeats, simplified
 from nlparam.evals.truth import truth
 from nlparam.language.decompositions import DecompositionWriter, Draft
-from nlparam.lm.base import AbstractLanguageModel
-from nlparam.lm.store import Store
 from nlparam.numerics.heads.head import bias, correct, log_odds_of
 from nlparam.results.folder import check_result_file, digest_of_content
-from nlparam.runtime.budget import Budget, Meter
+from nlparam.runtime.budget import Meter
 from nlparam.runtime.costs import Costs
-from nlparam.runtime.progress import Progress
 
 JUDGED = "judged"
 _LEAST_TEXTS = 8
 
 
+@accepts(Asking, Session)
 def decompose(
     predicate: str,
     texts: Iterable[str],
     labels: Sequence[Any] | np.ndarray | str | None = None,
     *,
     kind: str = "predicate",
-    lm: str | Path | AbstractLanguageModel = "embedded",
     n_proposals: int = 4,
     n_alternatives: int = 3,
     expressions: Iterable[str | Expression] = (),
@@ -47,13 +44,10 @@ def decompose(
     max_edits: int = 2,
     judge: AbstractJudge | None = None,
     correct_bias: bool = True,
-    budget: Budget | None = None,
-    store: str | Path | Store | None = None,
-    timeout: float = 60.0,
     seed: int = 0,
-    progress: Progress | None = None,
     out: str | Path | None = None,
     overwrite: bool = False,
+    **asked: Unpack[Asking],
 ) -> Decompositions:
     """Takes a complex predicate apart into simple ones joined by and, or, not, such that it can be repaired.
 
@@ -79,7 +73,7 @@ def decompose(
     - `target`: the agreement at which a decomposition counts as right when repairs are tried; `max_edits`, by how many.
     - `judge`: a judge of your own, by default the language model's label-token probabilities.
     - `correct_bias`: move the threshold of each predicate to the valley between its yes and no answers, as fits do.
-    - `lm`, `budget`, `store`, `timeout`, `seed`, `progress`: as for `nlparam.fit`.
+    - `seed`; `lm`, `budget`, `store`, `timeout`, `progress`: as for `nlparam.fit`.
     - `out`, `overwrite`: a `.json` file for the result, with its report beside it. One that holds another result (of
       other texts or settings) is left alone without `overwrite`.
 
@@ -99,7 +93,8 @@ def decompose(
     corpus = Corpus.from_texts(texts)
     known = _checked_labels(labels, corpus)
     records = read_repairs(repairs) if isinstance(repairs, str | Path) else list(repairs)
-    session = Session(lm=lm, budget=budget, store=store, timeout=timeout, progress=progress)
+    check_names(decompose, asked)
+    session = Session(**asked)
     costs, meter = session.costs, session.meter
     with session:
         learned = examples(records, predicate)

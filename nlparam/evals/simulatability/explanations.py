@@ -1,12 +1,11 @@
 """Explanations to be put to the test: read from a file, and checked."""
 
-import contextlib
 import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from nlparam.corpus.readers import read_texts
+from nlparam.corpus.readers import field_names, read_texts
 from nlparam.errors import CorpusError
 
 # More possible answers than this cannot be put to a language model as options; the reader has one more.
@@ -32,11 +31,9 @@ def read_explanations(path: str | Path) -> list[Explanation]:
 
     Raises `CorpusError` if a field is missing or a row of it empty; the message says which.
     """
-    table = read_texts(path, text_field="input", fields=("answer", "explanation"))
-    possible: list[Any] = [None] * len(table.texts)
-    for name in ("labels", "answers"):
-        with contextlib.suppress(CorpusError):  # the file has no such field
-            possible = read_texts(path, text_field="input", fields=(name,)).columns[name]
+    known = [name for name in ("answers", "labels") if name in field_names(path)][:1]
+    table = read_texts(path, text_field="input", fields=("answer", "explanation", *known))
+    possible = table.columns[known[0]] if known else [None] * len(table.texts)
     answers, explanations = table.columns["answer"], table.columns["explanation"]
     rows = []
     for number, (text, answer, explanation, options) in enumerate(

@@ -5,11 +5,11 @@ import dataclasses
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from nlparam.denotation.session import Session
+from nlparam.denotation.session import Asking, Session, accepts, check_names
 from nlparam.errors import CorpusError, FitWarning, LanguageModelError
 from nlparam.evals.simulatability.explain import explain
 from nlparam.evals.simulatability.explanations import Explanation, checked
@@ -21,10 +21,8 @@ from nlparam.language.simulation import AnsweringModel, SimulatedReader
 from nlparam.lm import load_language_model
 from nlparam.lm.base import AbstractLanguageModel
 from nlparam.lm.engine import Engine
-from nlparam.lm.store import Store
 from nlparam.numerics.statistics.simulation import Measured, generality, mean, precision, share
 from nlparam.results.folder import check_result_file, digest_of_content
-from nlparam.runtime.budget import Budget
 from nlparam.runtime.progress import Progress
 
 if TYPE_CHECKING:
@@ -35,24 +33,21 @@ SIMILARITIES = ("cosine", "bleu", "jaccard")
 Answers = Callable[[Sequence[str]], Sequence[str | None]]
 
 
+@accepts(Asking, Session)
 def simulate(
     explanations: "Iterable[Explanation | Mapping[str, Any]] | Fit",
     *,
     model: str | Path | AbstractLanguageModel | Answers | None = None,
-    lm: str | Path | AbstractLanguageModel | None = None,
     answers: Sequence[str] | None = None,
     task: str = "",
     n_counterfactuals: int = 10,
     with_case: bool = False,
     similarities: Sequence[str] = SIMILARITIES,
     embedder: str | Path | AbstractEmbedder | None = None,
-    budget: Budget | None = None,
-    store: str | Path | Store | None = None,
-    timeout: float = 60.0,
     seed: int = 0,
-    progress: Progress | None = None,
     out: str | Path | None = None,
     overwrite: bool = False,
+    **asked: Unpack[Asking],
 ) -> Simulatability:
     """Measures how well a model's answers to new inputs can be told from its explanations (arXiv 2307.08678).
 
@@ -83,11 +78,11 @@ def simulate(
     be asked or nothing was answered; what was answered until then is in the store and is not asked again;
     `ResultFolderError` for a file that holds something else; `MissingExtraError` without the package of a similarity.
     """
-    asked: dict[str, Any] = {"budget": budget, "store": store, "timeout": timeout, "progress": progress}
-    asked |= {"embedder": embedder, "lm": lm}
+    check_names(simulate, asked)
     if not isinstance(explanations, Iterable):
         given = {"n_counterfactuals": n_counterfactuals, "with_case": with_case, "similarities": similarities}
-        return simulate_fit(explanations, task=task, seed=seed, out=out, overwrite=overwrite, **given, **asked)
+        given |= {"embedder": embedder, "task": task, "seed": seed, "out": out, "overwrite": overwrite}
+        return simulate_fit(explanations, **given, **asked)
     if model is None:
         raise ValueError("got no model, expected the one that is explained: a language model, or a function")
     rows = checked((_explanation(row) for row in explanations), answers)
@@ -95,8 +90,8 @@ def simulate(
     cases = [Case(row.input, row.answer, row.explanation) for row in rows]
     task_line = f"{task.strip()}\n\n" if task.strip() else ""
     with contextlib.ExitStack() as stack:
-        session = stack.enter_context(Session(**asked))
-        answering = _answering(model, lm, session, timeout, stack)
+        session = stack.enter_context(Session(embedder=embedder, **asked))
+        answering = _answering(model, asked.get("lm"), session, asked.get("timeout", 60.0), stack)
         writer = CounterfactualWriter(session.engine, n_counterfactuals=n_counterfactuals, seed=seed)
         reader = SimulatedReader(session.engine, with_case=with_case, progress=session.progress)
         settings = {

@@ -172,8 +172,8 @@ def test_covariates_that_cannot_be_estimated_are_said():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ([1] * 200, "for all evaluations"),
-        (["same"] * 200, "for all evaluations"),
+        ([1] * 200, "for all texts"),
+        (["same"] * 200, "for all texts"),
         ([None] * 200, "no values"),
         ([1.0, None] * 100, "missing for 100"),
         ([f"name {i}" for i in range(200)], "200 different values"),
