@@ -1,5 +1,6 @@
 """What was measured, as a table in the documentation."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ from benchmarks.commands import with_block
 
 BEGIN = "<!-- benchmarks.inference: begin (what stands between these lines is written anew) -->"
 END = "<!-- benchmarks.inference: end -->"
+_UNCORRECTED = "uncorrected_"
 _HEAD = (
     "| what | intervals that hold the truth | false claims | power | uncorrected | runs |",
     "| --- | ---: | ---: | ---: | ---: | ---: |",
@@ -19,7 +21,8 @@ def table(figures: dict[str, Any]) -> str:
 
     about = {one.name: f"{one.row}: {one.about}" for one in scenarios()}
     names = list(dict.fromkeys([*figures["coverage"], *figures["null_claims"]]))
-    return "\n".join([*_HEAD, *(_line(name, about.get(name) or name, figures) for name in names)])
+    lines = [_line(name, about.get(name) or name, figures) for name in names]
+    return "\n".join([*_HEAD, *lines, *_real(figures.get("real") or {})])
 
 
 def written(page: Path, figures: dict[str, Any]) -> None:
@@ -41,6 +44,18 @@ def _line(name: str, about: str, figures: dict[str, Any]) -> str:
     n_runs = max(one["n"] for one in found if one is not None)
     cells = [about, *("" if one is None else _percent(one) for one in found), before, f"{n_runs:,}"]
     return f"| {' | '.join(cells)} |"
+
+
+def _real(measured: dict[str, Any]) -> Iterator[str]:
+    """Real texts judged by a real language model: a line for each figure."""
+    for corpus, parts in measured.items():
+        for part, figure in parts.items() if isinstance(parts, dict) else ():
+            if not isinstance(figure, dict) or "value" not in figure or part.startswith(_UNCORRECTED):
+                continue
+            naive = parts.get(f"{_UNCORRECTED}{part}")
+            before = "" if naive is None else f"{_percent(naive)} hold"
+            about = f"real: {corpus}, {parts['n_texts']:,} texts judged by the 1.5B, {part}"
+            yield f"| {about} | {_percent(figure)} |  |  | {before} | {figure['n']:,} |"
 
 
 def _percent(figure: dict[str, float]) -> str:

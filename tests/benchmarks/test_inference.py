@@ -109,6 +109,20 @@ def test_corrected_shares_hold_the_truth_and_those_of_the_judge_do_not():
     assert not np.mean(as_they_are(np.ones((50, 1), dtype=bool), np.zeros(1)).covered)
 
 
+def test_real_texts_have_a_row_for_each_figure():
+    found = {"value": 0.9, "n": 200, "se": 0.01}
+    news = {
+        "n_texts": 600,
+        "right": {"is about sports": 0.98},
+        "shares": found,
+        "uncorrected_shares": found | {"value": 0.6},
+    }
+    figures = dict.fromkeys(("coverage", "null_claims", "power"), {}) | {"naive": {}}
+    rows = table(figures | {"real": {"lm": "native", "agnews": news}}).splitlines()[2:]
+    assert rows == ["| real: agnews, 600 texts judged by the 1.5B, shares | 90.0% |  |  | 60.0% hold | 200 |"]
+    assert table(figures | {"real": None}).splitlines()[2:] == []
+
+
 def test_the_command_prints_one_object_last_and_fills_the_page(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["inference", "--only", "share-judge-p0.1", "--runs", "2", "--out",
                                      str(tmp_path / "runs.jsonl")])  # fmt: skip
