@@ -117,7 +117,7 @@ def test_real_texts_have_a_row_for_each_figure():
         "shares": found,
         "uncorrected_shares": found | {"value": 0.6},
     }
-    figures = dict.fromkeys(("coverage", "null_claims", "power"), {}) | {"naive": {}}
+    figures: dict = {"coverage": {}, "null_claims": {}, "power": {}, "naive": {}}
     rows = table(figures | {"real": {"lm": "native", "agnews": news}}).splitlines()[2:]
     assert rows == ["| real: agnews, 600 texts judged by the 1.5B, shares | 90.0% |  |  | 60.0% hold | 200 |"]
     assert table(figures | {"real": None}).splitlines()[2:] == []
