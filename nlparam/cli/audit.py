@@ -20,9 +20,7 @@ def audit(
         "A .jsonl, .json, .csv, .tsv or .parquet file with the fields task, output, verdict, correct and, if there are "
         "several, system."
     ),
-    system_field: str | None = option(
-        None, "Another field that tells systems apart: a time, an evaluator.", metavar="NAME"
-    ),
+    system_field: str | None = option(None, "Another field that tells systems apart: a time, an evaluator."),
     baseline: str | None = option(
         None, "The system that the others are compared with; by default each with each.", metavar="SYSTEM"
     ),

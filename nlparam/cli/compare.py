@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nlparam.cli.compare_options import OF_IMAGES, CompareCommand
-from nlparam.cli.compare_results import show
-from nlparam.cli.costs import show_estimate
+from nlparam.cli.costs import cost_line, show_estimate
 from nlparam.cli.options import argument, refuse
-from nlparam.cli.output import print_json, print_warnings, starting
+from nlparam.cli.output import print_json, print_lines, print_result, print_warnings, starting
 from nlparam.cli.reading import corpus_warnings, names_of, read_predicates, usage_errors
 from nlparam.cli.run_options import spread_options
 from nlparam.errors import CorpusError
@@ -68,7 +67,8 @@ def compare(
     if options.json:
         print_json(comparison.read(options.out))
     else:
-        show(comparison, options.out)
+        print_result(comparison, "findings", "splits", json=False, out=options.out)
+        print_lines(cost_line(comparison.costs))
 
 
 def _compare_images(files: list[Path], options: CompareCommand, settings: dict[str, Any]) -> "Comparison":

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from nlparam.cli import options as shared
-from nlparam.cli.options import GROUPS, IMAGES, JUDGING, MODELS, OUTPUT, TESTING, option
+from nlparam.cli.options import IMAGES, option
 from nlparam.cli.run_options import AnalysisOptions
 
 # The options that say something of images only, and what they are where they are not given.
@@ -16,14 +16,9 @@ OF_IMAGES = {"captions": None, "judged": "auto", "max_side": 512, "detail": "aut
 class CompareCommand(AnalysisOptions):
     """What `nlparam compare` takes beside its files."""
 
-    group_field: str | None = option(
-        None, "The field of the group of each text, where all texts are in one file.", metavar="NAME", panel=GROUPS
-    )
+    group_field: str | None = option(None, "The field of the group of each text, where all texts are in one file.")
     name: list[str] | None = option(
-        None,
-        "What a group is called, once for each file, in their order; by default as its file.",
-        metavar="NAME",
-        panel=GROUPS,
+        None, "What a group is called, once for each file, in their order; by default as its file.", metavar="NAME"
     )
     text_field: str | None = shared.TEXT_FIELD
     adjust: list[str] | None = option(
@@ -31,7 +26,6 @@ class CompareCommand(AnalysisOptions):
         "A field to adjust for, of numbers or categories; may be given several times. The length of the texts is known "
         "as 'length', unless there is a field of that name.",
         metavar="FIELD",
-        panel=TESTING,
     )
     cluster_field: str | None = shared.CLUSTER_FIELD
     labels: Path | None = shared.LABELS
@@ -39,39 +33,22 @@ class CompareCommand(AnalysisOptions):
         None,
         "If you look again whenever there are more texts: how often you have looked, this time included. Each look "
         "gets a part of --level.",
-        metavar="N",
         min=1,
-        panel=TESTING,
     )
     repeats: Literal["once", "count"] = option(
-        "once",
-        "Count a text that occurs several times in a group once, or as often as it occurs (as a cluster).",
-        panel=TESTING,
+        "once", "Count a text that occurs several times in a group once, or as often as it occurs (as a cluster)."
     )
-    level: float = option(
-        0.05,
-        "The share of false claims among all (bh, by), or the probability of any (holm).",
-        metavar="SHARE",
-        panel=TESTING,
-    )
+    level: float = option(0.05, "The share of false claims among all (bh, by), or the probability of any (holm).")
     correction: Literal["bh", "by", "holm"] = option(
-        "bh", "Benjamini-Hochberg, Benjamini-Yekutieli (under any dependence), or Holm.", panel=TESTING
+        "bh", "Benjamini-Hochberg, Benjamini-Yekutieli (under any dependence), or Holm."
     )
-    confidence: float = option(0.95, "The level of the intervals.", metavar="SHARE", panel=TESTING)
-    n_tested: int | None = option(None, "How many predicates are tested at most.", metavar="N", min=1, panel=TESTING)
-    n_validated: int | None = option(
-        None, "On how many texts of each group they are tested.", metavar="N", min=2, panel=TESTING
-    )
+    confidence: float = option(0.95, "The level of the intervals.")
+    n_tested: int | None = option(None, "How many predicates are tested at most.", min=1)
+    n_validated: int | None = option(None, "On how many texts of each group they are tested.", min=2)
     n_screened: int | None = option(
-        None,
-        "On how many other texts of each group candidates compete before, at most.",
-        metavar="N",
-        min=1,
-        panel=TESTING,
+        None, "On how many other texts of each group candidates compete before, at most.", min=1
     )
-    research: float | None = option(
-        None, "The share of the texts that is for proposing and competing.", metavar="SHARE", panel=TESTING
-    )
+    research: float | None = option(None, "The share of the texts that is for proposing and competing.")
     goal: str | None = shared.GOAL
     goal_example: list[str] | None = shared.GOAL_EXAMPLE
     proposer: shared.Proposer | None = shared.PROPOSER
@@ -80,21 +57,16 @@ class CompareCommand(AnalysisOptions):
         None,
         "A sentence-transformers model (of CLIP type for images) whose scores choose what is judged.",
         metavar="NAME",
-        panel=MODELS,
     )
     form: shared.Form = shared.FORM
     ratings: bool = option(
-        True,
-        "Whether the language model rates relevance, novelty and significance.",
-        "--ratings/--no-ratings",
-        panel=JUDGING,
+        True, "Whether the language model rates relevance, novelty and significance.", "--ratings/--no-ratings"
     )
     captions: list[Path] | None = option(
         OF_IMAGES["captions"],
         "A file of captions (fields file_name and caption); once for each folder, in their order. By default what lies "
         "beside the images.",
         metavar="FILE",
-        panel=IMAGES,
     )
     judged: Literal["auto", "images", "captions"] = option(
         OF_IMAGES["judged"],
@@ -107,9 +79,8 @@ class CompareCommand(AnalysisOptions):
         "The most pixels of the longer side of what the language model is shown.",
         metavar="PIXELS",
         min=32,
-        panel=IMAGES,
     )
     detail: Literal["auto", "low", "high"] = option(
-        OF_IMAGES["detail"], "How closely a server is to look, where it heeds that.", panel=IMAGES
+        OF_IMAGES["detail"], "How closely a server is to look, where it heeds that."
     )
-    out: Path = option(..., "The folder for the comparison and its report.", panel=OUTPUT)
+    out: Path = option(..., "The folder for the comparison and its report.")

@@ -16,12 +16,12 @@ def decompose(
     texts: Path = option(..., "Texts (or solutions) of the kinds `nlparam fit` reads."),
     text_field: str | None = shared.TEXT_FIELD,
     label_field: str | None = option(
-        None, "The field that says whether the whole holds (true or false, 1 or 0, yes or no).", metavar="NAME"
+        None, "The field that says whether the whole holds (true or false, 1 or 0, yes or no)."
     ),
     judged: bool = option(False, "Have the language model judge the whole, in place of labels.", "--judged"),
     task: bool = option(False, "It is a task, and the texts are solutions: the parts are checks.", "--task"),
-    n_proposals: int = option(4, "How often a decomposition is asked for.", "--proposals", metavar="N", min=0),
-    n_alternatives: int = option(3, "How many other readings of each part.", "--alternatives", metavar="N", min=0),
+    n_proposals: int = option(4, "How often a decomposition is asked for.", "--proposals", min=0),
+    n_alternatives: int = option(3, "How many other readings of each part.", "--alternatives", min=0),
     expression: list[str] | None = option(
         None,
         'A decomposition of your own: `"is about sport" and not "is glad"`; may be given several times.',

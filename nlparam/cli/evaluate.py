@@ -39,7 +39,7 @@ def code(
     explain: int = option(
         0, "With --probe: describe the problems that are lost by this many predicates.", metavar="K", min=0
     ),
-    seconds: float = option(60.0, "Seconds that one solution may take.", metavar="N", min=0.1, max=86_400),
+    seconds: float = option(60.0, "Seconds that one solution may take.", min=0.1, max=86_400),
     memory: int = option(4096, "MiB of memory that one solution may take.", metavar="MIB", min=64, max=1 << 24),
     n_workers: int | None = option(None, "How many run at a time; by default one per core.", "--workers", min=1),
     allow_weaker: bool = option(

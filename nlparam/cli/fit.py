@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import typer
 
-from nlparam.cli.options import TEXTS, TimeUnit, option, refuse
+from nlparam.cli.options import TimeUnit, option, refuse
 from nlparam.cli.run_fit import run
 from nlparam.cli.run_options import FitOptions, spread_options
 
@@ -13,8 +13,8 @@ app = typer.Typer(no_args_is_help=True, help="Fit a model to texts; its paramete
 
 
 K = option(..., "The number of predicates.", "--k", metavar="K", min=1)
-LABEL_FIELD = option("label", "The field of the label of each text.", metavar="NAME", panel=TEXTS)
-RIDGE = option(1.0, "The precision of the prior of the weights; it keeps them finite.", metavar="X", min=0.0)
+LABEL_FIELD = option("label", "The field of the label of each text.")
+RIDGE = option(1.0, "The precision of the prior of the weights; it keeps them finite.", min=0.0)
 INTERCEPT = option(True, "Whether there is a base value without any predicate.", "--intercept/--no-intercept")
 CONTROL = option(
     None,
@@ -48,9 +48,9 @@ def clustering(options: FitOptions, k: int = option(..., "The number of clusters
 def time_series(
     options: FitOptions,
     k: int = K,
-    time_field: str = option(..., "The field of the time of each text: dates or numbers.", metavar="NAME"),
+    time_field: str = option(..., "The field of the time of each text: dates or numbers."),
     time_unit: TimeUnit | None = option(None, "What dates are grouped by; by default days."),
-    smoothness: float = option(1.0, "The larger, the smoother the curves; in units of time.", metavar="X", min=0.0),
+    smoothness: float = option(1.0, "The larger, the smoother the curves; in units of time.", min=0.0),
     posterior: Literal["nuts", "svi"] | None = POSTERIOR,
 ) -> None:
     """Find K predicates whose share of the texts changes over time, and its curves."""
@@ -118,16 +118,14 @@ def regression(
 def difference(
     options: FitOptions,
     k: int = K,
-    label_field: str | None = option(
-        None, "The field of the group of each text, of two values; by default `label`.", metavar="NAME"
-    ),
+    label_field: str | None = option(None, "The field of the group of each text, of two values; by default `label`."),
     against: Path | None = option(None, "A second file or folder of texts, to compare the first with."),
     towards: str | None = option(
         None,
         "The group that differences are counted towards; by default that of --texts, or the last by name.",
         metavar="NAME",
     ),
-    diversity: float = option(0.2, "The price of predicates that say the same.", metavar="X", min=0.0),
+    diversity: float = option(0.2, "The price of predicates that say the same.", min=0.0),
     ridge: float = RIDGE,
     posterior: Literal["nuts", "svi"] | None = POSTERIOR,
 ) -> None:

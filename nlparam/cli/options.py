@@ -3,23 +3,56 @@
 `nlparam.cli.run_options` has groups of them.
 """
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import typer
+import typer.models
 
-# Panels of the help, in its order; options without one come before.
-GROUPS, TEXTS, TESTING, SEARCH, MODELS = "Groups", "Texts", "Testing", "Search", "Models"
-JUDGING, IMAGES, BUDGET, CLUSTER, OUTPUT = "Judging", "Images", "Budget", "Cluster", "Output"
-PANELS = (GROUPS, TEXTS, TESTING, SEARCH, MODELS, JUDGING, IMAGES, BUDGET, CLUSTER, OUTPUT)
+TEXTS, SEARCH, IMAGES, OUTPUT = "Texts", "Search", "Images", "Output"
+# Panels of the help, in its order, with the names of their options; options without one come before.
+PANELS = {
+    "Groups": "group_field name",
+    TEXTS: "texts dataset text_field time_field time_unit label_field cluster_field held_out column",
+    "Testing": "adjust look repeats level correction confidence n_tested n_validated n_screened research",
+    SEARCH: "goal goal_example proposer predicates representation max_judgments n_judged rounds seeds seed",
+    "Models": "lm embedder ranker timeout store",
+    "Judging": "executable cascade target_recall target_precision failure_probability each_predicate form ratings "
+    "calibration labels inference inference_texts",
+    IMAGES: "captions max_side detail",
+    "Budget": "max_calls max_tokens max_seconds max_cost prices dry_run",
+    "Cluster": "batch_size workers cpus gpus ray_address",
+    OUTPUT: "events keep_text out overwrite json",
+}
+# What stands for a value in the help: by the name of the option, else by its type.
+_BY_NAME = {
+    "SHARE": "level confidence research held_out target_recall target_precision failure_probability max_refusals "
+    "half_width",
+    "SECONDS": "timeout max_seconds",
+}
+_BY_TYPE = {int: "N", float: "X"}
 
 
 def option(default: Any, help: str, *names: str, panel: str | None = None, **more: Any) -> Any:
     """The default of a parameter that is an option; `...` if it is required.
 
     **Arguments:** `names`, by default that of the parameter (a flag needs one, or it gets a --no-NAME); `panel`, where
-    it stands in the help; `more`, as `typer.Option` takes it.
+    it stands in the help, by default as `PANELS` has it; `more`, as `typer.Option` takes it.
     """
     return typer.Option(default, *names, help=help, rich_help_panel=panel, **more)
+
+
+def complete(name: str, annotation: Any, default: Any) -> None:
+    """Gives the declaration of an option its panel, and what stands for its value in the help, if it says neither."""
+    if not isinstance(default, typer.models.OptionInfo):
+        return
+    by_type = (_BY_TYPE[kind] for kind in (annotation, *get_args(annotation)) if kind in _BY_TYPE)
+    metavar = "NAME" if name.endswith("_field") else _listing(_BY_NAME, name) or next(by_type, None)
+    default.rich_help_panel = default.rich_help_panel or _listing(PANELS, name)
+    default.metavar = default.metavar or metavar
+
+
+def _listing(table: dict[str, str], name: str) -> str | None:
+    return next((key for key, names in table.items() if name in names.split()), None)
 
 
 def argument(help: str, default: Any = ...) -> Any:
@@ -47,60 +80,42 @@ TimeUnit = Literal["day", "week", "month", "year"]
 
 _FILES = "A .jsonl, .json, .csv, .tsv, .parquet or .txt file (one text per line), or a folder of .txt files."
 
-TEXTS_OPTION = option(None, _FILES, panel=TEXTS)
+TEXTS_OPTION = option(None, _FILES)
 TEXTS_ARGUMENT = argument(_FILES, None)
-DATASET = option(None, "A corpus by name: bbc, guardian, sotu.", metavar="NAME", panel=TEXTS)
-TEXT_FIELD = option(
-    None,
-    "The field that holds the text; by default `text`, else the only one that holds prose.",
-    metavar="NAME",
-    panel=TEXTS,
-)
+DATASET = option(None, "A corpus by name: bbc, guardian, sotu.", metavar="NAME")
+TEXT_FIELD = option(None, "The field that holds the text; by default `text`, else the only one that holds prose.")
 TIME_FIELD = option(
     None,
     "The field of the time of each text, dates or numbers: the report then shows the shares of the nodes over time.",
-    metavar="NAME",
-    panel=TEXTS,
 )
 
 CLUSTER_FIELD = option(
     None,
     "The field that says which texts belong together (the author, the thread): intervals allow for their likeness.",
-    metavar="NAME",
-    panel=TEXTS,
 )
 LABELS = option(
     None,
     "Labels of people (fields text, predicate, label and perhaps who), of texts drawn at random: figures are then "
     "corrected to what people would say.",
     metavar="FILE",
-    panel=JUDGING,
 )
 
 GOAL = option(
     None,
     "What the predicates are to be about, in plain words; by default `what the text is about`.",
     callback=not_blank,
-    panel=SEARCH,
 )
 GOAL_EXAMPLE = option(
-    None,
-    "An answer that a text could have to the goal (`poem`); give several, each with the option before it.",
-    panel=SEARCH,
+    None, "An answer that a text could have to the goal (`poem`); give several, each with the option before it."
 )
-PROPOSER = option(
-    None, "`contrast` for strong language models, `state` for small ones, or `both`; the model decides.", panel=SEARCH
-)
-PREDICATES = option(
-    None, "A file of candidate predicates of your own, one per line; nothing is then proposed.", panel=SEARCH
-)
+PROPOSER = option(None, "`contrast` for strong language models, `state` for small ones, or `both`; the model decides.")
+PREDICATES = option(None, "A file of candidate predicates of your own, one per line; nothing is then proposed.")
 REPRESENTATION = option(
     "auto",
     "Relax the embeddings of the texts, or where their statements under the goal would lie (120 short calls); by "
     "default the latter if there is a --goal.",
-    panel=SEARCH,
 )
-SEED = option(0, "Seeds everything that is random.", min=0, max=2**32 - 1, metavar="N", panel=SEARCH)
+SEED = option(0, "Seeds everything that is random.", min=0, max=2**32 - 1)
 
 LM = option(
     "embedded",
@@ -108,32 +123,18 @@ LM = option(
     "with commas between), or `vllm:MODEL`.",
     metavar="LM",
     envvar="NLPARAM_LM",
-    panel=MODELS,
 )
-EMBEDDER = option(
-    None, "A folder or a hub name of a sentence-transformers model; by default MiniLM.", metavar="NAME", panel=MODELS
-)
+EMBEDDER = option(None, "A folder or a hub name of a sentence-transformers model; by default MiniLM.", metavar="NAME")
 TIMEOUT = option(
-    60.0,
-    "Seconds that one call of a server may take; a model in this process has all the time it needs.",
-    metavar="SECONDS",
-    min=0.1,
-    panel=MODELS,
+    60.0, "Seconds that one call of a server may take; a model in this process has all the time it needs.", min=0.1
 )
-STORE = option(
-    None, "The file that keeps judgments, proposals and embeddings; by default one in the user's cache.", panel=MODELS
-)
+STORE = option(None, "The file that keeps judgments, proposals and embeddings; by default one in the user's cache.")
 
-FORM = option(
-    "single", "Ask about one predicate at a time, or with the others listed beside it.", "--form", panel=JUDGING
-)
+FORM = option("single", "Ask about one predicate at a time, or with the others listed beside it.", "--form")
 CALIBRATION = option(
-    None,
-    "Labelled pairs (fields text, predicate, label) by which judgments are corrected.",
-    metavar="FILE",
-    panel=JUDGING,
+    None, "Labelled pairs (fields text, predicate, label) by which judgments are corrected.", metavar="FILE"
 )
 
-OUT = option(..., "The folder for the fit and its report.", panel=OUTPUT)
-OVERWRITE = option(False, "Replace what is there already.", "--overwrite", panel=OUTPUT)
-JSON = option(False, "Print JSON on standard output, and nothing else there.", "--json", panel=OUTPUT)
+OUT = option(..., "The folder for the fit and its report.")
+OVERWRITE = option(False, "Replace what is there already.", "--overwrite")
+JSON = option(False, "Print JSON on standard output, and nothing else there.", "--json")

@@ -15,7 +15,7 @@ from nlparam.errors import FitWarning
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from nlparam.results.page.blocks import Table
+    from nlparam.results.page.blocks import Section, Table
     from nlparam.runtime.progress import Progress
 
 # Wide enough for a table beside the longest predicate; in a pipe there is no window that lines must fit.
@@ -75,21 +75,34 @@ def print_result(result: Any, *tables: str, json: bool, out: Path | None) -> Non
     **Arguments:** `tables`, the keys of those that are printed; `out`, the folder or file that it was saved to.
     """
     from nlparam.results.folder import report_of
-    from nlparam.results.page.blocks import Counts, Table
+    from nlparam.results.page.blocks import Counts, Pairs, Table
 
     if json:
         print_json(result.as_dict())
         return
-    page = result.page()
+    page = result.page().described()
     print_lines(*(f"{fact.label}: {fact.value}" for fact in page.facts))
     for block in (block for section in page.sections for block in section.blocks):
-        if isinstance(block, Counts):
+        if isinstance(block, Counts | Pairs):
             print_lines("", *(f"{row.label}: {row.value}" for row in block.rows))
         elif isinstance(block, Table) and block.key in tables:
             _print_page_table(block)
     print_warnings(page.warnings)
     if out is not None:
         print_lines("", f"result: {out}", f"report: {report_of(out)}")
+
+
+def print_section(section: "Section") -> None:
+    """A section of a report on standard output: its words, lists and tables."""
+    from nlparam.results.page.blocks import Lines, Table, Words
+
+    for block in section.blocks:
+        if isinstance(block, Words):
+            print_lines("", block.text)
+        elif isinstance(block, Lines):
+            print_lines("", *(f"{line.mark}: {line.words}" for line in block.lines))
+        elif isinstance(block, Table):
+            _print_page_table(block)
 
 
 def _print_page_table(table: "Table") -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlparam.cli import options as shared
-from nlparam.cli.options import BUDGET, JUDGING, OUTPUT, PANELS, SEARCH, TEXTS, option
+from nlparam.cli.options import PANELS, complete, option
 
 if TYPE_CHECKING:
     from nlparam.runtime.budget import Budget
@@ -20,11 +20,9 @@ class CallOptions:
 
     timeout: float = shared.TIMEOUT
     store: Path | None = shared.STORE
-    max_calls: int | None = option(None, "The most calls.", metavar="N", min=1, panel=BUDGET)
-    max_tokens: int | None = option(None, "The most tokens, of prompts and answers.", metavar="N", min=1, panel=BUDGET)
-    max_seconds: float | None = option(
-        None, "Seconds after which no call is started.", metavar="SECONDS", min=0.001, panel=BUDGET
-    )
+    max_calls: int | None = option(None, "The most calls.", min=1)
+    max_tokens: int | None = option(None, "The most tokens, of prompts and answers.", min=1)
+    max_seconds: float | None = option(None, "Seconds after which no call is started.", min=0.001)
     overwrite: bool = shared.OVERWRITE
 
     def budget(self) -> "Budget":
@@ -68,24 +66,16 @@ class EmbeddingOptions(RunOptions):
 class AnalysisOptions(EmbeddingOptions):
     """What the commands take that analyse texts, which may be estimated first and paid for."""
 
-    max_cost: float | None = option(
-        None, "The most that may be spent, by the prices.", metavar="X", min=0.0, panel=BUDGET
-    )
+    max_cost: float | None = option(None, "The most that may be spent, by the prices.", min=0.0)
     prices: Path | None = option(
         None,
         "A table of prices in TOML: [models.NAME] with prompt, completion (per million tokens) and hour.",
         metavar="FILE",
-        panel=BUDGET,
     )
     dry_run: bool = option(
-        False,
-        "Only estimate what the fit will cost, from some twenty calls (which it will not repeat).",
-        "--dry-run",
-        panel=BUDGET,
+        False, "Only estimate what the fit will cost, from some twenty calls (which it will not repeat).", "--dry-run"
     )
-    events: Path | None = option(
-        None, "A file that gets a line of JSON for each stage and event.", metavar="FILE", panel=OUTPUT
-    )
+    events: Path | None = option(None, "A file that gets a line of JSON for each stage and event.", metavar="FILE")
 
     def budget(self) -> "Budget":
         from nlparam.lm import load_language_model
@@ -109,9 +99,7 @@ class FitOptions(AnalysisOptions):
         None,
         "The share of the texts that is set aside while predicates are chosen; figures are estimated on it. By default "
         "0.5 if there is something to explain and 200 texts.",
-        metavar="SHARE",
         min=0.0,
-        panel=TEXTS,
     )
     goal: str | None = shared.GOAL
     goal_example: list[str] | None = shared.GOAL_EXAMPLE
@@ -119,73 +107,43 @@ class FitOptions(AnalysisOptions):
     predicates: Path | None = shared.PREDICATES
     representation: shared.Represented = shared.REPRESENTATION
     max_judgments: int | None = option(
-        None,
-        "The most judgments that the search may use; those for the intervals come on top.",
-        metavar="N",
-        min=2,
-        panel=SEARCH,
+        None, "The most judgments that the search may use; those for the intervals come on top.", min=2
     )
     n_judged: str | None = option(
-        None,
-        "On how many texts the chosen predicates are judged; a learned head denotes the others.",
-        metavar="N|all",
-        panel=SEARCH,
+        None, "On how many texts the chosen predicates are judged; a learned head denotes the others.", metavar="N|all"
     )
-    rounds: int | None = option(
-        None, "Rounds of refinement after the first selection.", metavar="N", min=0, panel=SEARCH
-    )
+    rounds: int | None = option(None, "Rounds of refinement after the first selection.", min=0)
     seeds: int | None = option(
         None,
         "Fit to halves of the texts from this many seeds, say how often each predicate comes back, beside chance, and "
         "fit once more to those that do.",
         min=2,
-        metavar="N",
-        panel=SEARCH,
     )
     executable: bool = option(
         False,
         "Compute predicates where a small function, a word or a pattern says as much as the language model would.",
         "--executable",
-        panel=JUDGING,
     )
     cascade: bool = option(
         False,
         "Denote all texts with a bound on the error: the head where it is sure, the language model elsewhere.",
         "--cascade",
-        panel=JUDGING,
     )
     target_recall: float = option(
-        0.95,
-        "Of the texts for which the language model would say yes, the share that the cascade must find.",
-        metavar="SHARE",
-        panel=JUDGING,
+        0.95, "Of the texts for which the language model would say yes, the share that the cascade must find."
     )
     target_precision: float = option(
-        0.95,
-        "Of the texts that the cascade finds, the share for which the language model would say yes.",
-        metavar="SHARE",
-        panel=JUDGING,
+        0.95, "Of the texts that the cascade finds, the share for which the language model would say yes."
     )
-    failure_probability: float = option(
-        0.1, "How often the audit may be wrong about it.", metavar="SHARE", panel=JUDGING
-    )
+    failure_probability: float = option(0.1, "How often the audit may be wrong about it.")
     each_predicate: bool = option(
-        False,
-        "Every predicate must reach the targets of the cascade, not only all of them pooled.",
-        "--each-predicate",
-        panel=JUDGING,
+        False, "Every predicate must reach the targets of the cascade, not only all of them pooled.", "--each-predicate"
     )
     form: shared.Form = shared.FORM
     calibration: Path | None = shared.CALIBRATION
-    inference: bool = option(
-        True, "Judge random texts at the end, for the intervals.", "--inference/--no-inference", panel=JUDGING
-    )
+    inference: bool = option(True, "Judge random texts at the end, for the intervals.", "--inference/--no-inference")
     inference_texts: int | None = option(
-        None,
-        "How many; by default as many as take 0.3 of what was asked until then.",
-        metavar="N",
-        min=2,
-        panel=JUDGING,
+        None, "How many; by default as many as take 0.3 of what was asked until then.", min=2
     )
     out: Path = shared.OUT
 
@@ -210,6 +168,8 @@ def spread_options(command: Callable[..., None]) -> Callable[..., None]:
         inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, annotation=field.type, default=field.default)
         for field in fields
     ]
+    for parameter in parameters:
+        complete(parameter.name, parameter.annotation, parameter.default)
     parameters.sort(key=lambda parameter: _panel(parameter.default))
 
     @functools.wraps(command)
@@ -231,4 +191,4 @@ def _distance(kind: type, field: str) -> int:
 def _panel(default: Any) -> int:
     """The place of an option's panel in the help; 0 for one without."""
     panel = getattr(default, "rich_help_panel", None)
-    return 1 + PANELS.index(panel) if panel in PANELS else 0
+    return 1 + list(PANELS).index(panel) if panel in PANELS else 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from nlparam.cli import options as shared
-from nlparam.cli.options import CLUSTER, OUTPUT, TEXTS, option
+from nlparam.cli.options import option
 from nlparam.cli.output import print_json, print_lines
 from nlparam.cli.reading import read_predicates, usage_errors
 from nlparam.cli.run_options import spread_options
@@ -29,35 +29,24 @@ class ScaleOptions:
     """What every `nlparam scale` command takes."""
 
     texts: list[str] = option(
-        ...,
-        "A .parquet or .jsonl file, a folder of such files, or a URI such as s3://bucket/folder; may be repeated.",
-        panel=TEXTS,
+        ..., "A .parquet or .jsonl file, a folder of such files, or a URI such as s3://bucket/folder; may be repeated."
     )
-    out: str = option(
-        ..., "The folder for the result, a path or a URI; a job that is there already goes on.", panel=OUTPUT
-    )
-    text_field: str = option("text", "The field that holds the text.", metavar="NAME", panel=TEXTS)
+    out: str = option(..., "The folder for the result, a path or a URI; a job that is there already goes on.")
+    text_field: str = option("text", "The field that holds the text.")
     column: list[str] | None = option(
-        None, "Another field to carry along into the result; may be repeated.", metavar="NAME", panel=TEXTS
+        None, "Another field to carry along into the result; may be repeated.", metavar="NAME"
     )
-    keep_text: bool = option(True, "Whether the result holds the texts.", "--text/--no-text", panel=OUTPUT)
+    keep_text: bool = option(True, "Whether the result holds the texts.", "--text/--no-text")
     batch_size: int = option(
-        1000,
-        "How many texts a worker takes at a time; each such block becomes one Parquet part.",
-        metavar="N",
-        min=1,
-        panel=CLUSTER,
+        1000, "How many texts a worker takes at a time; each such block becomes one Parquet part.", min=1
     )
-    workers: int | None = option(
-        None, "How many workers; by default as the cluster suggests.", metavar="N", min=1, panel=CLUSTER
-    )
-    cpus: float | None = option(None, "Processors of each worker.", min=0.0, panel=CLUSTER)
-    gpus: float | None = option(None, "GPUs of each worker.", min=0.0, panel=CLUSTER)
+    workers: int | None = option(None, "How many workers; by default as the cluster suggests.", min=1)
+    cpus: float | None = option(None, "Processors of each worker.", min=0.0)
+    gpus: float | None = option(None, "GPUs of each worker.", min=0.0)
     ray_address: str | None = option(
         None,
         "A Ray cluster, `auto` for the one this machine belongs to; by default RAY_ADDRESS, else this machine alone.",
         metavar="ADDRESS",
-        panel=CLUSTER,
     )
     json: bool = shared.JSON
 
@@ -85,14 +74,14 @@ def embed(options: ScaleOptions, embedder: str | None = shared.EMBEDDER) -> None
 @spread_options
 def judge(
     options: ScaleOptions,
-    predicates: Path = option(..., "A file of predicates, one per line.", panel=TEXTS),
+    predicates: Path = option(..., "A file of predicates, one per line."),
     lm: list[str] = option(
         ...,
         "A server, http://HOST:PORT/v1#MODEL (repeat it for several that serve one model), or what every worker is to "
         "load: `embedded`, `embedded:NAME`, a .gguf file, `vllm:MODEL`.",
         metavar="LM",
     ),
-    timeout: float | None = option(None, "Seconds that one call may take.", metavar="SECONDS", min=0.1),
+    timeout: float | None = option(None, "Seconds that one call may take.", min=0.1),
     store: str | None = option(
         None, "The file on each machine that keeps judgments while a block is not finished; `:memory:` for none."
     ),

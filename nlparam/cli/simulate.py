@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from nlparam.cli import options as shared
-from nlparam.cli.options import MODELS, argument, option, refuse
+from nlparam.cli.options import argument, option, refuse
 from nlparam.cli.output import print_result, starting
 from nlparam.cli.run_options import CallOptions, spread_options
 
@@ -22,7 +22,6 @@ class SimulateOptions(CallOptions):
         "`embedded` for a file.",
         metavar="LM",
         envvar="NLPARAM_LM",
-        panel=MODELS,
     )
     embedder: str | None = shared.EMBEDDER
     seed: int = shared.SEED
@@ -45,15 +44,9 @@ def simulate(
         None, "The possible answers in a file, with commas between; by default those that occur.", metavar="A,B"
     ),
     task: str = option("", "A sentence that says what the inputs are and what is answered.", show_default=False),
-    n_counterfactuals: int = option(
-        10, "How many are written for each explanation.", "--counterfactuals", metavar="N", min=2
-    ),
+    n_counterfactuals: int = option(10, "How many are written for each explanation.", "--counterfactuals", min=2),
     n_inputs: int | None = option(
-        None,
-        f"From how many texts the explanation of a fit is tested; by default {_INPUTS}.",
-        "--inputs",
-        metavar="N",
-        min=1,
+        None, f"From how many texts the explanation of a fit is tested; by default {_INPUTS}.", "--inputs", min=1
     ),
     with_case: bool = option(False, "Show the reader the explained input and its answer too.", "--with-case"),
     similarities: str = option(

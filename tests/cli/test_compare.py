@@ -1,6 +1,7 @@
 """`nlparam compare`, from files to a folder and a report."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -64,12 +65,12 @@ def test_two_files(files, server, tmp_path):
     out = tmp_path / "out"
     result = compare(files, server, out, files / "north.jsonl", files / "south.jsonl")
     assert result.exit_code == 0, result.output
-    first = next(line for line in result.stdout.splitlines() if line.startswith("*"))
-    assert "mentions rain" in first
-    assert "north" in first
-    assert "1.6 1.6 1.6" in first
-    assert "claimed: 1 of 5 tested (false discovery rate 0.05)" in result.stdout
-    assert f"report:  {out / 'report.html'}" in result.stdout
+    first = next(line for line in result.stdout.splitlines() if "mentions rain" in line)
+    assert re.search(r"mentions rain +yes +north +\+\d+\.\d \[", first)
+    assert re.search(r" 1\.6 +1\.6 +1\.6", first)
+    assert "Predicates claimed: 1 of 5 considered" in result.stdout
+    assert "Errors kept to: 0.05, Benjamini-Hochberg (false discovery rate)" in result.stdout
+    assert f"report: {out / 'report.html'}" in result.stdout
     assert "mentions rain" in (out / "report.html").read_text(encoding="utf-8")
     written = json.loads((out / "comparison.json").read_text(encoding="utf-8"))
     assert [group["name"] for group in written["groups"]] == ["north", "south"]
@@ -84,8 +85,8 @@ def test_one_file_with_a_field_and_covariates(files, server, tmp_path):
     arguments = ("--group-field", "region", "--adjust", "words", "--adjust", "source", "--no-ratings")
     result = compare(files, server, tmp_path / "out", files / "both.jsonl", *arguments, "--correction", "holm")
     assert result.exit_code == 0, result.output
-    assert "adjusted difference" in result.stdout
-    assert "probability of any false claim 0.05" in result.stdout
+    assert "Adjusted for: words, source" in result.stdout
+    assert "Errors kept to: 0.05, Holm (family-wise error rate)" in result.stdout
     assert "1 of 181 texts have no 'region' and were left out" in said(result)
     assert json.loads((tmp_path / "out/comparison.json").read_text(encoding="utf-8"))["covariates"] == [
         "words",
@@ -99,7 +100,8 @@ def test_texts_of_authors_labels_and_a_second_look(files, server, tmp_path):
     result = compare(files, server, out, *two, "--no-ratings")
     assert "'author' looks like what texts belong to (30 values in 180 texts)" in said(result)
     assert "--cluster-field" in said(result)
-    assert "as the language model sees it; unequal errors are not in the intervals" in result.stdout
+    assert "Target: as the language model sees it; unequal errors are not in the intervals" in result.stdout
+    assert "Explained by errors" in result.stdout
     rows = nlparam.load(out).to_label(100)
     labels = tmp_path / "labels.jsonl"
     said_by_people = [row | {"label": float(row["predicate"].split()[-1] in row["text"].split())} for row in rows]
@@ -108,7 +110,7 @@ def test_texts_of_authors_labels_and_a_second_look(files, server, tmp_path):
     result = compare(files, server, tmp_path / "second", *two, *arguments)
     assert result.exit_code == 0, result.output
     assert "looks like" not in said(result)
-    assert "clusters)" in result.stdout
+    assert "Clusters of these" in result.stdout
     assert "as your labels see it" in result.stdout
     written = json.loads((tmp_path / "second/comparison.json").read_text(encoding="utf-8"))
     assert written["level"] == pytest.approx(0.05 / 6)

@@ -10,7 +10,7 @@ import numpy as np
 
 from nlparam.corpus.readers import field_names, read_texts
 from nlparam.errors import CorpusError
-from nlparam.evals.truth import truth
+from nlparam.evals.truth import truths
 
 # Fewer outputs of a system say nothing about how often its outputs fool anybody.
 LEAST_OUTPUTS = 10
@@ -114,8 +114,8 @@ def read_evaluations(
     return Evaluations(
         task=[str(task) for task in columns["task"]],
         output=table.texts,
-        verdict=_truths(path, "verdict", columns["verdict"]),
-        correct=_truths(path, "correct", columns["correct"]),
+        verdict=truths(columns["verdict"], lambda number: f"{path}, evaluation {number}: verdict"),
+        correct=truths(columns["correct"], lambda number: f"{path}, evaluation {number}: correct"),
         system=list(map(str, systems)),
         covariates={name: table.columns[name] for name in covariates},
     )
@@ -131,14 +131,3 @@ def _filled(path: str | Path, name: str, values: list[Any]) -> list[Any]:
         if missing(value):
             raise CorpusError(f"{path}, evaluation {row}: the field {name!r} is missing: fill it in or drop it")
     return values
-
-
-def _truths(path: str | Path, name: str, values: list[Any]) -> np.ndarray:
-    found = [truth(value) for value in values]
-    if None in found:
-        row = found.index(None)
-        raise CorpusError(
-            f"{path}, evaluation {row + 1}: {name} is {str(values[row])[:30]!r}, expected true or false, 1 or 0, or "
-            "yes or no"
-        )
-    return np.asarray(found)

@@ -18,7 +18,7 @@ from nlparam.evals.decomposition.reduce import shortest
 from nlparam.evals.decomposition.repair import Repair, assistance, repair
 from nlparam.evals.decomposition.result import Decomposition, Decompositions
 from nlparam.evals.decomposition.wording import readings, repeats, simplified
-from nlparam.evals.truth import truth
+from nlparam.evals.truth import truths
 from nlparam.language.decompositions import DecompositionWriter, Draft
 from nlparam.numerics.heads.head import bias, correct, log_odds_of
 from nlparam.results.folder import check_result_file, digest_of_content
@@ -341,13 +341,7 @@ def _checked_labels(labels: Sequence[Any] | np.ndarray | str | None, corpus: Cor
         return None
     if len(labels) != len(corpus):
         raise CorpusError(f"got {len(labels)} labels for {len(corpus)} texts, expected one for each")
-    said = [truth(label) for label in labels]
-    if None in said:
-        number = said.index(None)
-        raise CorpusError(
-            f"label number {number + 1} is {str(labels[number])[:40]!r}, expected true or false, 1 or 0, yes or no"
-        )
-    read = np.asarray(said, dtype=bool)
+    read = truths(labels, lambda number: f"label number {number}")
     worded = read[~corpus.blank]
     if worded.all() or not worded.any():
         raise CorpusError(

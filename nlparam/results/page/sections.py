@@ -75,6 +75,10 @@ class SectionPage(AbstractPage):
         """The warnings as a block."""
         return Warnings(self.warnings)
 
+    def described(self) -> "SectionPage":
+        """Itself, as other pages give what they show."""
+        return self
+
     def html(self) -> str:
         from nlparam.results.page.render import render
 

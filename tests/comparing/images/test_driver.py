@@ -225,7 +225,7 @@ def test_the_command_takes_two_folders(server, tmp_path):
     result = run("compare", *sets, *options, "--max-side", 64, "--detail", "low")
     assert result.exit_code == 0, result.output
     assert "is mostly red" in result.stdout
-    assert "claimed: 2 of" in result.stdout
+    assert "Predicates claimed: 2 of" in result.stdout
     assert "bad.png (no readable image" in said(result)
     assert "\x1b" not in result.stderr
     assert {"report.html", "images.json", "pictures.json"} <= {path.name for path in out.iterdir()}
