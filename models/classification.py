@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int
 
 from nlparam.corpus.labels import class_labels
 from nlparam.errors import CorpusError
+from nlparam.numerics.core.device import to_device
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.numerics.core.quantities import Prepared, Quantity
 from nlparam.numerics.solvers.newton import descend, newton_direction
@@ -80,14 +81,14 @@ class Classification(AbstractPredicateModel):
         numbers = [str(c) for c in range(self.n_classes)]
         if set(labels.names) <= set(numbers):
             codes = np.asarray([int(name) for name in labels.names], np.int32)[labels.codes]
-            return jnp.asarray(codes), numbers
+            return to_device(codes), numbers
         if len(labels.names) != self.n_classes:
             shown = ", ".join(repr(name) for name in labels.names[:8]) + (", ..." if len(labels.names) > 8 else "")
             raise CorpusError(
                 f"got labels of {len(labels.names)} classes ({shown}), expected {self.n_classes}: "
                 f"give the model n_classes={len(labels.names)}, or mend the labels"
             )
-        return jnp.asarray(labels.codes), labels.names
+        return to_device(labels.codes), labels.names
 
     def loss(self, weights, denotations, data=None):
         target, controls = _taken_apart(data)
@@ -189,7 +190,9 @@ class Classification(AbstractPredicateModel):
 
     def warnings(self, weights, denotations, data=None):
         target, controls = _taken_apart(data)
-        if bool(jnp.all(self.predict(weights, denotations, controls) == target)):
+        # NumPy compiles nothing.
+        weights, denotations, controls = jax.tree.map(np.asarray, (weights, denotations, controls))
+        if np.all(np.argmax(self._scores(weights, denotations, controls), axis=1) == np.asarray(target)):
             return [
                 "the predicates separate the classes perfectly: the coefficients are finite only by the ridge, their "
                 "size says nothing"
@@ -213,7 +216,7 @@ class Classification(AbstractPredicateModel):
 
 def _taken_apart(data):
     """The classes, and the columns of the controls if there are any."""
-    return data if isinstance(data, ClassificationData) else (jnp.asarray(data), None)
+    return data if isinstance(data, ClassificationData) else (to_device(data), None)
 
 
 def _sizes(denotations, data):

@@ -5,10 +5,12 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from nlparam.corpus.labels import class_labels
 from nlparam.errors import CorpusError
+from nlparam.numerics.core.device import to_device
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.numerics.core.quantities import Prepared, Quantity
 from nlparam.numerics.solvers.newton import newton
@@ -60,7 +62,7 @@ class Difference(AbstractPredicateModel):
         if isinstance(data, DifferenceData):
             if len(data.second) != n_texts:
                 raise CorpusError(f"got {len(data.second)} groups for {n_texts} texts, expected one per text")
-            return Prepared(DifferenceData(jnp.asarray(data.second)), {"class": ["0", "1"]})
+            return Prepared(DifferenceData(to_device(data.second)), {"class": ["0", "1"]})
         labels = class_labels(data, n_texts)
         if len(labels.names) != 2:
             shown = ", ".join(repr(name) for name in labels.names[:8])
@@ -72,7 +74,7 @@ class Difference(AbstractPredicateModel):
             raise CorpusError(f"got the groups {names[0]!r} and {names[1]!r}, expected one to be {self.towards!r}")
         if self.towards == names[0]:
             codes, names = 1 - codes, names[::-1]
-        return Prepared(DifferenceData(jnp.asarray(codes)), {"class": names})
+        return Prepared(DifferenceData(to_device(codes)), {"class": names})
 
     def loss(self, weights, denotations, data=None):
         group = _second(data)
@@ -128,9 +130,9 @@ class Difference(AbstractPredicateModel):
         return -denotations.shape[0] * self.n_predicates * self.loss(weights, denotations, data)
 
     def warnings(self, weights, denotations, data=None):
-        scores = weights.intercepts + weights.log_odds * denotations
-        separates = jnp.all((scores > 0) == (jnp.asarray(_second(data)) > 0)[:, None], axis=0)
-        if bool(jnp.any(separates)):
+        weights, denotations, second = jax.tree.map(np.asarray, (weights, denotations, _second(data)))
+        scores = weights.intercepts + weights.log_odds * denotations  # by NumPy, which compiles nothing
+        if np.any(np.all((scores > 0) == (second > 0)[:, None], axis=0)):
             return [
                 "a predicate separates the groups perfectly: its log-odds are finite only by the ridge, and their size "
                 "says nothing"

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 
 from nlparam.corpus.labels import target_numbers
 from nlparam.numerics.core._types import Scalar
+from nlparam.numerics.core.device import to_device
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.numerics.core.quantities import Prepared, Quantity
 from nlparam.numerics.statistics.controls import apart, beside
@@ -71,7 +72,7 @@ class Regression(AbstractPredicateModel):
             return Prepared(data, {})
         target, controls, coords = apart(data, n_texts)
         numbers = target_numbers(target, n_texts)
-        return Prepared(RegressionData(jnp.asarray(numbers), jnp.asarray(np.var(numbers)), controls), coords)
+        return Prepared(RegressionData(to_device(numbers), to_device(np.var(numbers)), controls), coords)
 
     def loss(self, weights, denotations, data=None):
         data = _whole(data)

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Int
 
 from nlparam.corpus.times import TimeSteps, time_steps
 from nlparam.errors import CorpusError
+from nlparam.numerics.core.device import to_device
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.numerics.core.normaliser import moments, total_log_partition
 from nlparam.numerics.core.quantities import Prepared, Quantity
@@ -84,7 +85,7 @@ class TimeSeries(AbstractPredicateModel):
             step, gap, times, _ = time_steps(list(data), unit=self.unit)
         if len(step) != n_texts:
             raise CorpusError(f"got {len(step)} times for {n_texts} texts, expected one per text")
-        return Prepared(TimeSeriesData(jnp.asarray(step, jnp.int32), jnp.asarray(gap, float)), {"step": times})
+        return Prepared(TimeSeriesData(to_device(step, np.int32), to_device(gap, float)), {"step": times})
 
     def loss(self, weights, denotations, data=None):
         rows, log_counts = self._rows(denotations)

@@ -3,10 +3,10 @@
 import dataclasses
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from nlparam.models import Classification
+from nlparam.numerics.core.device import to_device
 from nlparam.numerics.core.relax import relax
 from nlparam.numerics.core.representative import typical_texts
 
@@ -58,12 +58,10 @@ def directed_panels(
     rows = np.concatenate([_draw(np.flatnonzero(groups == group), _RELAXED, rng) for group in range(n_groups)])
     # No prior here: what is sought are directions, which should not depend on the number of texts.
     model = Classification(n_predicates=n_directions, n_classes=n_groups, ridge=_RIDGE * len(rows))
-    found = relax(
-        model, jnp.asarray(embeddings[rows]), jnp.asarray(groups[rows]), n_restarts=4, key=jax.random.key(seed)
-    )
+    found = relax(model, to_device(embeddings[rows]), to_device(groups[rows]), n_restarts=4, key=jax.random.key(seed))
     scores = np.asarray(embeddings @ np.asarray(found.directions).T)
     coefficients = np.asarray(found.weights.coefficients)
-    odds = np.asarray(model.link(jnp.asarray(scores))) @ coefficients.T  # (n_texts, n_groups)
+    odds = np.asarray(model.link(scores)) @ coefficients.T  # (n_texts, n_groups)
     wanted = [(int(np.argmax(coefficients[:, slot])), scores[:, slot], _OF_DIRECTION) for slot in range(n_directions)]
     wanted += [(group, odds[:, group] - odds.mean(axis=1), _OF_GROUP) for group in range(n_groups)]
     panels = []

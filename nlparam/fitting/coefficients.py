@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +10,8 @@ import scipy.stats
 from jax.flatten_util import ravel_pytree
 
 from nlparam.fitting.inferred import Inferred
+from nlparam.numerics.core import compiled
+from nlparam.numerics.core.device import to_device
 
 if TYPE_CHECKING:
     from nlparam.fitting.records import FitLike
@@ -31,15 +34,17 @@ def corrected_quantities(
     """
     from nlparam.numerics.statistics.estimating import model_weights
 
-    model, data = fit.model.subsample(fit.data, jnp.asarray(rows), len(fit.corpus))
+    model, data = fit.model.subsample(fit.data, to_device(rows), len(fit.corpus))
     found = model_weights(model, fit.weights, layers, data, clusters=clusters)
     if found.reason:
         notes.append(f"Some coefficients {found.reason}.")
     if not found.determined.any():
         return {}
     quantile = float(scipy.stats.t.ppf((1 + confidence) / 2, found.freedom))
-    described = model.quantities(fit.weights, jnp.asarray(layers[0]), data)
-    values, slopes = _linearised(model, fit.weights, found.value, jnp.asarray(layers[0]), data)
+    denotations = to_device(layers[0])
+    described = compiled.quantities(model, fit.weights, denotations, data)
+    with jax.enable_x64(True):
+        values, slopes = _linearised(model, fit.weights, found.value, denotations, data)
     inferred = {}
     for name, quantity in described.items():
         slope = np.asarray(slopes[name]).reshape(-1, len(found.value))
@@ -53,14 +58,13 @@ def corrected_quantities(
     return inferred
 
 
+@eqx.filter_jit
 def _linearised(model: Any, weights: Any, flat: np.ndarray, denotations: jax.Array, data: Any):
     """The quantities at the flattened weights, and their derivatives by name."""
-    with jax.enable_x64(True):
-        restore = ravel_pytree(jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), weights))[1]
+    restore = ravel_pytree(jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), weights))[1]
 
-        def quantities(point):
-            found = model.quantities(restore(point), denotations, data)
-            return {name: quantity.values for name, quantity in found.items()}
+    def quantities(point):
+        found = model.quantities(restore(point), denotations, data)
+        return {name: quantity.values for name, quantity in found.items()}
 
-        point = jnp.asarray(flat)
-        return quantities(point), jax.jacobian(quantities)(point)
+    return quantities(flat), jax.jacobian(quantities)(flat)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Unpack
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from nlparam.corpus.corpus import Corpus
@@ -21,21 +20,32 @@ from nlparam.denotation.session import Session, accepts, check_names
 from nlparam.errors import CorpusError, FitWarning, LanguageModelError
 from nlparam.fitting.estimate import expected_judgments
 from nlparam.fitting.inference import infer
+from nlparam.fitting.inferred import Score
 from nlparam.fitting.records import RESULTS, Agreement
 from nlparam.fitting.result import Fit
 from nlparam.fitting.sample import Sample
 from nlparam.fitting.sampling import sample
+from nlparam.fitting.scores import cross_fitted_scores
 from nlparam.fitting.search import Found, run_search
 from nlparam.fitting.setup import DEFAULT_GOAL as DEFAULT_GOAL
 from nlparam.fitting.setup import FitArguments, FitRun, prepared
-from nlparam.fitting.weights import fit_weights
+from nlparam.fitting.split import folds
 from nlparam.language.detect import language_mismatch, language_warning
 from nlparam.language.goals import read_goal
+from nlparam.numerics.core import compiled
+from nlparam.numerics.core.device import to_device
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.numerics.heads.head import HeadFit
 from nlparam.numerics.statistics.rates import concord
 from nlparam.results.records import Judgment
 from nlparam.results.versions import installed_versions
+
+# A corpus that is too small to be divided is left out in so many parts, in turn.
+_N_FOLDS = 5
+_IN_TURN = (
+    "How well texts are predicted was seen on fifths of them, each left out in turn while predicates were chosen among the "
+    "candidates. The candidates were proposed from all texts."
+)
 
 
 @accepts(FitArguments, prepared, Session)
@@ -127,7 +137,7 @@ def search_and_fit(
         cascaded = _cascade(run, pool)
         head = pool.head(range(len(pool.predicates)))
         drawn, answers = _sample(run, pool, head)
-    fitted = _inferred(run, _assemble(run, found, pool, head, cascaded, drawn, answers))
+    fitted = _inferred(run, found, _assemble(run, found, pool, head, cascaded, drawn, answers))
     for warning in _warnings(fitted, run):
         warnings.warn(warning, FitWarning, stacklevel=3)
     if out is not None:
@@ -215,19 +225,17 @@ def _assemble(
     if len(chosen) < model.n_predicates:
         model = dataclasses.replace(model, n_predicates=len(chosen))
         result = RESULTS.nothing_usable if run.meter.spent is None else RESULTS.budget_spent
-    columns = jnp.asarray(denotations)
-    weights = fit_weights(model, columns, data)
-    predictions = np.asarray(model.predict(weights, columns))
+    weights, predictions, loss = jax.tree.map(np.asarray, compiled.fitted(model, to_device(denotations), data))
     if model.assigns_texts:
         predictions = np.where(corpus.blank, -1, predictions)
     run.costs.money = run.meter.cost
     return Fit(
         model=model,
         predicates=pool.predicates,
-        weights=jax.tree.map(np.asarray, weights),
+        weights=weights,
         denotations=denotations,
         predictions=predictions,
-        loss=float(model.loss(weights, columns, data)),
+        loss=float(loss),
         result=result,
         corpus=corpus,
         denoter=Denoter(run.embedder, found.features, head, run.settings["embedder_identity"], run.goal_map),
@@ -250,13 +258,35 @@ def _assemble(
     )
 
 
-def _inferred(run: FitRun, fitted: Fit) -> Fit:
+def _inferred(run: FitRun, found: Found, fitted: Fit) -> Fit:
     """The fit with what it lets one say, where the judge has answered a random sample."""
     with fitted.costs.stage("inference"):
         try:
-            return dataclasses.replace(fitted, inferred=infer(fitted, embeddings=run.embeddings))
+            inferred = infer(fitted, embeddings=run.embeddings)
         except CorpusError:
             return fitted
+        if run.explains and not run.split.any and not run.model.assigns_texts:
+            scores = _cross_fitted(run, found)
+            notes = (*inferred.notes, _IN_TURN) if scores else inferred.notes
+            inferred = dataclasses.replace(inferred, scores=scores, notes=notes)
+        return dataclasses.replace(fitted, inferred=inferred)
+
+
+def _cross_fitted(run: FitRun, found: Found) -> tuple[Score, ...]:
+    """How well texts are predicted that were left out of the choice among the candidates, in turn."""
+    parts = folds(run.corpus, run.split.clusters, _N_FOLDS, np.random.default_rng([run.seed, 3]))
+    columns = found.pool.usable()
+    if not parts or not columns:
+        return ()
+    return cross_fitted_scores(
+        run.model,
+        run.corpus.spread(found.pool.denotations(columns)),
+        run.data,
+        parts,
+        clusters=run.split.clusters,
+        has_classes="class" in run.coords,
+        seed=run.seed,
+    )
 
 
 def _judgments(corpus: Corpus, pool: Pool, drawn: Sample) -> list[Judgment]:
@@ -288,7 +318,7 @@ def _warnings(fitted: Fit, run: FitRun) -> Iterator[str]:
         yield from fitted.following.warnings()
     if fitted.inferred is not None:
         yield from fitted.inferred.warnings()
-    yield from fitted.model.warnings(fitted.weights, jnp.asarray(fitted.denotations), fitted.data)
+    yield from fitted.model.warnings(fitted.weights, to_device(fitted.denotations), fitted.data)
     if run.meter.spent is not None:
         undone = ""
         if run.cascade is not None and fitted.certificate is None:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from nlparam.corpus.corpus import Corpus
@@ -15,6 +14,7 @@ from nlparam.fitting.result import Fit
 from nlparam.fitting.search import Found
 from nlparam.fitting.setup import FitArguments
 from nlparam.fitting.split import Split, split_texts
+from nlparam.numerics.core.device import to_device
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.numerics.core.select import select
 from nlparam.numerics.statistics.recurrence import alignment
@@ -43,7 +43,7 @@ class Halves:
         """Fits to the half that belongs to the seed of a number, and keeps what it found."""
         split = self._split(seeds[number - number % 2])
         rows = np.flatnonzero(split.held_out == bool(number % 2))
-        model, data = self.model.subsample(self.data, jnp.asarray(rows), len(self.corpus))
+        model, data = self.model.subsample(self.data, to_device(rows), len(self.corpus))
         texts = [self.corpus.texts[row] for row in rows.tolist()]
         of_half: FitArguments = {**asked, "clusters": None, "held_out": 0.0, "inference": False}
         fitted, found = search_and_fit(model, texts, data, out=out, overwrite=overwrite, **of_half)
@@ -79,13 +79,13 @@ class Halves:
         found, rows, rng = self._founds[half], self._rows[half], np.random.default_rng(draw)
         own = Corpus.from_texts(self.corpus.texts[row] for row in rows.tolist())
         pool = own.spread(found.pool.cautious_denotations(found.pool.usable()))
-        model, data = self.model.subsample(self.data, jnp.asarray(rows), len(self.corpus))
+        model, data = self.model.subsample(self.data, to_device(rows), len(self.corpus))
         if jax.tree.leaves(data):
-            model, data = model.subsample(data, jnp.asarray(self._permutation(rows, rng)), len(rows))
+            model, data = model.subsample(data, to_device(self._permutation(rows, rng)), len(rows))
         else:
             # The loss looks at the denotations alone, for which the order of the texts is nothing.
             pool = np.stack([column[self._permutation(rows, rng)] for column in pool.T], axis=1)
-        selection = select(model, jnp.asarray(pool, float), data, n_starts=1, key=jax.random.key(draw[0]))
+        selection = select(model, to_device(pool, float), data, n_starts=1, key=jax.random.key(draw[0]))
         return self._candidates[half][:, selection.chosen[selection.chosen >= 0]]
 
     def _permutation(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -89,8 +89,9 @@ def posterior(
     that disagree.
     """
     import jax
-    import jax.numpy as jnp
 
+    from nlparam.numerics.core import compiled
+    from nlparam.numerics.core.device import to_device
     from nlparam.numerics.solvers.posterior import METHODS, sample_posterior
 
     if method not in METHODS:
@@ -129,7 +130,7 @@ def posterior(
         "seed": seed,
     }
     model, weights, denotations, data = given
-    described = model.quantities(weights, jnp.asarray(denotations), data)
+    described = compiled.quantities(model, weights, to_device(denotations), data)
     if labels is not None:
         draws = draws._replace(weights=draws.weights.weights)
     return _inference_data(fit, draws, described, made)

@@ -95,7 +95,7 @@ class FitLike:
 
     def quantities(self) -> "dict[str, Quantity]":
         """What the model says, by name: coefficients, prevalence curves, shares; arrays with named dimensions."""
-        import jax.numpy as jnp
+        from nlparam.numerics.core import compiled
+        from nlparam.numerics.core.device import to_device
 
-        weights, denotations = self.weights, jnp.asarray(self.denotations)
-        return self.model.quantities(weights, denotations, self.data)
+        return compiled.quantities(self.model, self.weights, to_device(self.denotations), self.data)

@@ -157,11 +157,12 @@ class Fit(FitLike, AbstractResult):
 
         `denotations` are those of `denote(texts)`, if you have them already; `options` are those of `denote`.
         """
-        import jax.numpy as jnp
+        from nlparam.numerics.core import compiled
+        from nlparam.numerics.core.device import to_device
 
         corpus = Corpus.from_texts(texts)
         denotations = self.denote(corpus.texts, **options) if denotations is None else denotations
-        predicted = np.asarray(self.model.predict(self.weights, jnp.asarray(denotations)))
+        predicted = np.asarray(compiled.predictions(self.model, self.weights, to_device(denotations)))
         return np.where(corpus.blank, -1, predicted) if self.model.assigns_texts else predicted
 
     def pack(self, folder: Path) -> tuple[dict[str, Any], Files]:

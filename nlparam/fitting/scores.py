@@ -1,13 +1,17 @@
 """How well a model predicts texts held out, and whether that could be chance."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from nlparam.fitting.inferred import Score
-from nlparam.fitting.weights import fit_weights
+from nlparam.numerics.core._types import Data
+from nlparam.numerics.core.compiled import fitted, predictions
+from nlparam.numerics.core.device import to_device
+from nlparam.numerics.core.model import AbstractPredicateModel
+from nlparam.numerics.core.select import select
 
 if TYPE_CHECKING:
     from nlparam.fitting.records import FitLike
@@ -37,47 +41,87 @@ def chance(fit: "FitLike", sample: "Sample", embeddings: np.ndarray | None) -> "
     if not possible:
         return None
     clusters = None if sample.clusters is None else sample.clusters[rows]
-    model, data = fit.model.subsample(fit.data, jnp.asarray(rows), len(fit.corpus))
+    model, data = fit.model.subsample(fit.data, to_device(rows), len(fit.corpus))
     within = None if embeddings is None else embeddings[fit.corpus.row[rows]]
     return against_chance(model, denotations[rows], data, embeddings=within, clusters=clusters)
 
 
-def held_out_scores(fit: "FitLike", sample: "Sample", confidence: float) -> list[Score]:
+def held_out_scores(fit: "FitLike", sample: "Sample", confidence: float) -> tuple[Score, ...]:
     """The scores of weights fitted to the texts that chose, on those that did not."""
-    rows, n_texts = np.flatnonzero(sample.eligible), len(fit.corpus)
-    clusters = None if sample.clusters is None else sample.clusters[rows]
-    data = fit.model.subsample(fit.data, jnp.asarray(rows), n_texts)[1]
-    target = getattr(data, "target", data)
-    target = np.asarray(target) if hasattr(target, "shape") else np.zeros(0)
-    if target.shape != (len(rows),):
-        return []
+    rows = np.flatnonzero(sample.eligible)
     chose = np.flatnonzero(~sample.eligible & ~fit.corpus.blank)
-    model, learned = fit.model.subsample(fit.data, jnp.asarray(chose), n_texts)
-    weights = fit_weights(model, jnp.asarray(sample.head[chose]), learned)
-    predicted = np.asarray(fit.model.predict(weights, jnp.asarray(sample.head[rows])))
-    before = np.asarray(jax.tree.leaves(fit.data)[0])[chose]
-    return _scores(fit, predicted, target, before, clusters, confidence)
+    found = _predicted(fit.model, sample.head, fit.data, chose, rows)
+    clusters = None if sample.clusters is None else sample.clusters[rows]
+    return () if found is None else _scores(*found, clusters, confidence, has_classes="class" in fit.coords)
 
 
-def _scores(fit, predicted, target, before, clusters, confidence) -> list[Score]:
-    if predicted.shape != target.shape:
-        return []
-    if predicted.dtype.kind in "iu" and "class" in fit.coords:
+def cross_fitted_scores(
+    model: AbstractPredicateModel,
+    pool: np.ndarray,
+    data: Data,
+    folds: Sequence[np.ndarray],
+    *,
+    clusters: np.ndarray | None,
+    has_classes: bool,
+    seed: int,
+    confidence: float = 0.9,
+) -> tuple[Score, ...]:
+    """The scores of texts left out in turn: predicates are chosen and weights fitted without those of a fold.
+
+    The candidates are as they are: they were proposed from all texts, so that their choice is allowed for, and their
+    wording is not.
+
+    **Arguments:** `pool`, `(n_texts, n_candidates)` denotations; `folds`, the texts of each; `clusters`, `(n_texts,)`;
+    `has_classes`, whether integers that are predicted are classes.
+    """
+    found, n_least = [], min(sum(map(len, folds)) - len(fold) for fold in folds)
+    for number, fold in enumerate(folds):
+        # As many in each fold, so that the selection is compiled once.
+        others = np.concatenate([other for other in folds if other is not fold])[:n_least]
+        part, learned = model.subsample(data, to_device(others), len(pool))
+        selection = select(part, to_device(pool[others]), learned, key=jax.random.key(seed + number))
+        columns = np.where(selection.chosen[None, :] < 0, 0.0, pool[:, selection.chosen])
+        found.append(_predicted(model, columns, data, others, fold))
+    if any(one is None for one in found):
+        return ()
+    rows = np.concatenate(folds)
+    predicted, target, trivial = (np.concatenate(part) for part in zip(*found, strict=True))
+    within = None if clusters is None else clusters[rows]
+    return _scores(predicted, target, trivial, within, confidence, has_classes=has_classes)
+
+
+def _predicted(model, columns, data, chose, rows) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """What weights fitted to the texts `chose` predict of the texts `rows`, what is so, and what one would say without
+    any predicate: the largest class, or the mean. `None` where the model predicts neither classes nor numbers."""
+    held = model.subsample(data, to_device(rows), len(columns))[1]
+    target = getattr(held, "target", held)
+    target = np.asarray(target) if hasattr(target, "shape") else np.zeros(0)
+    part, learned = model.subsample(data, to_device(chose), len(columns))
+    weights = fitted(part, to_device(columns[chose]), learned).weights
+    predicted = np.asarray(predictions(model, weights, to_device(columns[rows])))
+    if target.shape != (len(rows),) or predicted.shape != target.shape or predicted.dtype.kind not in "iuf":
+        return None
+    before = np.asarray(jax.tree.leaves(data)[0])[chose]
+    trivial = before.mean() if predicted.dtype.kind == "f" else np.bincount(before).argmax()
+    return predicted, target, np.full(len(rows), trivial)
+
+
+def _scores(predicted, target, trivial, clusters, confidence: float, *, has_classes: bool) -> tuple[Score, ...]:
+    if predicted.dtype.kind in "iu" and has_classes:
         from nlparam.numerics.statistics.correction import corrected_means
 
-        largest = np.bincount(before).argmax()
         found = corrected_means([(predicted == target)[:, None]], clusters=clusters, confidence=confidence)
-        baseline = float(np.mean(target == largest))
-        return [Score("accuracy", float(found.value[0]), float(found.low[0]), float(found.high[0]), baseline)]
+        baseline = float(np.mean(target == trivial))
+        return (Score("accuracy", float(found.value[0]), float(found.low[0]), float(found.high[0]), baseline),)
     if predicted.dtype.kind == "f" and np.var(target) > 0:
-        return [_explained(predicted, target, float(before.mean()), clusters, confidence)]
-    return []
+        return (_explained(predicted, target, trivial, clusters, confidence),)
+    return ()
 
 
-def _explained(predicted, target, mean: float, clusters, confidence: float) -> Score:
+def _explained(predicted, target, trivial, clusters, confidence: float) -> Score:
     """R², against always saying the mean of the texts that chose, with a bootstrap interval over clusters."""
     codes = np.arange(len(target)) if clusters is None else np.unique(clusters, return_inverse=True)[1]
-    errors = np.stack([np.bincount(codes, (target - guess) ** 2) for guess in (predicted, mean)], axis=1)
+    errors = np.stack([np.bincount(codes, (target - guess) ** 2) for guess in (predicted, trivial)], axis=1)
     drawn = np.random.default_rng(0).multinomial(len(errors), np.full(len(errors), 1 / len(errors)), size=_RESAMPLES)
     with_model, without = (drawn @ errors).T
     resampled = 1 - with_model / np.maximum(without, 1e-300)

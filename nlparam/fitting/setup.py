@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Unpack
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from nlparam.corpus.corpus import Corpus
@@ -37,6 +36,7 @@ from nlparam.language.statements import Stater
 from nlparam.lm.base import AbstractLanguageModel
 from nlparam.lm.engine import Engine
 from nlparam.numerics.core.check import check_model
+from nlparam.numerics.core.device import to_device
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.numerics.heads.goal_map import GoalMap
 
@@ -77,10 +77,12 @@ class FitRun(Run):
     """What a fit is made of. The language model is asked through `judge` and `search`, within `meter`.
 
     The search sees the texts that are not held out, which are its own corpus; `represented`, `(n_distinct,
-    represented_dim)`, are all texts.
+    represented_dim)`, are all texts. `explains` says whether the model explains something beside the texts, and says
+    what a part of it is.
     """
 
     split: Split
+    explains: bool
     represented: np.ndarray
     inference: bool | int
     model: AbstractPredicateModel
@@ -222,6 +224,7 @@ def prepared(
         yield FitRun(
             session=session,
             split=split,
+            explains=explains,
             represented=represented,
             inference=inference,
             model=model,
@@ -271,7 +274,7 @@ def _searched(
     rows = np.flatnonzero(~split.held_out)
     searched = Corpus.from_texts(corpus.texts[row] for row in rows.tolist())
     _check(searched, model)
-    model, data = model.subsample(data, jnp.asarray(rows), len(corpus))
+    model, data = model.subsample(data, to_device(rows), len(corpus))
     return model, searched, data
 
 

@@ -22,7 +22,7 @@ from nlparam.language.merging import Merger
 from nlparam.language.propose import AbstractProposer
 from nlparam.language.propose.both import in_turn
 from nlparam.numerics.core.cover import correlations, facility_location
-from nlparam.numerics.core.device import place_texts
+from nlparam.numerics.core.device import place_texts, to_device
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.numerics.core.relax import relax
 from nlparam.numerics.core.sample import judging_order
@@ -132,7 +132,7 @@ class Search:
             if n_texts < len(self.corpus):
                 # The few texts that do not divide evenly among the devices are left out of the relaxation.
                 model, data = model.subsample(data, jnp.arange(n_texts), len(self.corpus))
-            kept = None if fixed is None else jnp.asarray(fixed[:n_texts], self.spread_embeddings.dtype)
+            kept = None if fixed is None else to_device(fixed[:n_texts], self.spread_embeddings.dtype)
             if not self.options.relaxation:
                 return _random_directions(model, self.spread_embeddings, data, kept, key)
             relaxation = relax(
@@ -280,7 +280,7 @@ class Search:
             return [*columns, -1], losses
 
     def _as_array(self, denotations: np.ndarray) -> jax.Array:
-        return jnp.asarray(denotations, self.spread_embeddings.dtype)
+        return to_device(denotations, self.spread_embeddings.dtype)
 
     def record(self, step: str, loss: float, chosen: Sequence[int]) -> None:
         """Adds an entry to the trace."""

@@ -1,7 +1,7 @@
 """Whether a model can be fitted at all, found out in a moment instead of after an hour of judging."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -11,6 +11,7 @@ from jaxtyping import Array
 
 from nlparam.errors import ModelError
 from nlparam.numerics.core._types import Data
+from nlparam.numerics.core.device import to_device
 from nlparam.numerics.core.model import AbstractPredicateModel
 
 
@@ -27,57 +28,72 @@ def check_model(model: AbstractPredicateModel, data: Data, n_texts: int) -> None
     name = type(model).__name__
     rng = np.random.default_rng(0)
     shape = (n_texts, model.n_predicates)
-    soft, again = (jnp.asarray(rng.uniform(0.05, 0.95, shape)) for _ in range(2))
-    judged = jnp.asarray(rng.integers(2, size=shape), soft.dtype).at[:, 0].set(0.0)
+    soft, again = (to_device(rng.uniform(0.05, 0.95, shape)) for _ in range(2))
+    judged = rng.integers(2, size=shape)
+    judged[:, 0] = 0
+    judged, cosines = to_device(judged, soft.dtype), to_device(rng.uniform(-1, 1, shape))
     try:
-        relaxed = model.link(jnp.asarray(rng.uniform(-1, 1, shape)))
-        weights = _moved(model.init_weights(soft, data), np.random.default_rng(1))
-        value = eqx.filter_eval_shape(_loss, soft, weights, model, data)
+        value, _ = eqx.filter_eval_shape(_loss_and_link, model, data, soft, cosines)
     except Exception as error:
         raise ModelError(
             f"{name} cannot be evaluated on {n_texts} texts and {model.n_predicates} predicates ({_told(error)}): "
             "check its `loss`, `init_weights` and `link`, and the data"
         ) from error
     _check_scalar(name, value)
-    first = _value_and_gradient(model, weights, soft, data)
-    if first.value == _value_and_gradient(model, weights, again, data).value and not np.any(first.gradient):
+    first, second, *others = _differentiated(model, data, soft, again, cosines, judged)
+    if first.value == second.value and not first.sloped:
         raise ModelError(f"the loss of {name} does not depend on the denotations: no predicate could improve it")
-    _check_finite(name, first, "denotations between 0.05 and 0.95", "for missing values in the data")
-    for denotations, where, remedy in (
-        (relaxed, "relaxed denotations, `link` of cosines between -1 and 1", "whether `link` needs an override"),
-        (judged, "denotations of 0 and 1, with a predicate that holds nowhere", "what it does without any text"),
-    ):
-        weights = _moved(model.init_weights(denotations, data), np.random.default_rng(1))
-        _check_finite(name, _value_and_gradient(model, weights, denotations, data), where, remedy)
+    for point, (where, remedy) in zip((first, *others), _PLACES, strict=True):
+        _check_finite(name, point, where, remedy)
     _check_some_texts(name, model, data, n_texts)
     _check_the_rest(name, model, soft, data)
 
 
-class _Point(eqx.Module):
+# The denotations that a loss must be finite on, and what to look for where it is not.
+_PLACES = (
+    ("denotations between 0.05 and 0.95", "for missing values in the data"),
+    ("relaxed denotations, `link` of cosines between -1 and 1", "whether `link` needs an override"),
+    ("denotations of 0 and 1, with a predicate that holds nowhere", "what it does without any text"),
+)
+
+
+class _Point(NamedTuple):
     value: float
-    gradient: np.ndarray
+    finite: bool  # the gradient has only finite entries
+    sloped: bool  # the gradient has an entry that is not 0
 
 
-def _loss(denotations, weights, model, data):
-    return model.loss(weights, denotations, data)
+def _loss_and_link(model, data, denotations, cosines):
+    return model.loss(_moved(model.init_weights(denotations, data)), denotations, data), model.link(cosines)
 
 
 def _float_loss(denotations, weights, model, data):
     return jnp.asarray(model.loss(weights, denotations, data))  # a Python float is a constant
 
 
-_differentiate = eqx.filter_jit(eqx.filter_value_and_grad(_float_loss))
+@eqx.filter_jit
+def _points(model, data, soft, again, cosines, judged):
+    places = jnp.stack([soft, again, model.link(cosines), judged])
+
+    def point(at):
+        # The weights belong to the first place also in the second, where only the denotations differ.
+        weights = _moved(model.init_weights(places[jnp.where(at == 1, 0, at)], data))
+        value, gradient = jax.value_and_grad(_float_loss)(places[at], weights, model, data)
+        return value, jnp.all(jnp.isfinite(gradient)), jnp.any(gradient != 0)
+
+    return jax.lax.map(point, jnp.arange(len(places)))
 
 
-def _value_and_gradient(model, weights, denotations: Array, data) -> _Point:
+def _differentiated(model, data, *denotations) -> list[_Point]:
+    """In one program: every operation outside of one would be compiled by itself."""
     try:
-        value, gradient = _differentiate(denotations, weights, model, data)
+        values, finite, sloped = (np.asarray(found) for found in _points(model, data, *denotations))
     except Exception as error:
         raise ModelError(
             f"the loss of {type(model).__name__} cannot be differentiated in the denotations ({_told(error)}): write "
             "it with jax.numpy, and loops with `jax.lax.scan`"
         ) from error
-    return _Point(float(value), np.asarray(gradient))
+    return [_Point(*each) for each in zip(values.tolist(), finite.tolist(), sloped.tolist(), strict=True)]
 
 
 def _check_scalar(name: str, value: Any) -> None:
@@ -100,7 +116,7 @@ def _check_finite(name: str, point: _Point, where: str, remedy: str) -> None:
             f"the loss of {name} is {point.value} on {where}; expected a finite number: look for a logarithm or a "
             f"division by zero, and {remedy}"
         )
-    if not np.all(np.isfinite(point.gradient)):
+    if not point.finite:
         raise ModelError(
             f"the gradient of the loss of {name} is not finite on {where}: look for a square root, a logarithm or a "
             f"division at zero, a `jnp.where` that hides one, and {remedy}"
@@ -114,33 +130,36 @@ def _check_some_texts(name: str, model: AbstractPredicateModel, data: Data, n_te
     """
     rng = np.random.default_rng(2)
     n_some = min(n_texts, _SOME)
-    some = jnp.asarray(np.sort(rng.choice(n_texts, n_some, replace=False)))
+    some = np.sort(rng.choice(n_texts, n_some, replace=False))
     order = np.roll(np.arange(n_some), 1)
-    denotations = jnp.asarray(rng.uniform(0.05, 0.95, (n_some, model.n_predicates)))
-    both = jnp.concatenate([denotations, denotations])
+    denotations = rng.uniform(0.05, 0.95, (n_some, model.n_predicates))
+    # The data of one text for half of them: other data, and not only in another order.
+    alike = np.where(np.arange(n_some) < n_some // 2, some[-1], some)
     try:
-        (one, its_data), (two, doubled) = (model.subsample(data, rows, n_texts) for rows in (some, jnp.tile(some, 2)))
-        weights = _moved(one.init_weights(denotations, its_data), rng)
-        repeated = jax.tree.map(_stretched, weights, two.init_weights(both, doubled))
-        once = _value_and_gradient(one, weights, denotations, its_data)
-        twice = _value_and_gradient(two, repeated, both, doubled)
-        shuffled = _value_and_gradient(one, weights, denotations[order], its_data)
-        # The data of one text for half of them: other data, and not only in another order.
-        alike = some.at[: n_some // 2].set(some[-1])
-        other = _value_and_gradient(one, weights, denotations, model.subsample(data, alike, n_texts)[1])
+        (one, its_data), (two, doubled), (_, others) = (
+            model.subsample(data, to_device(rows), n_texts) for rows in (some, np.tile(some, 2), alike)
+        )
+        start = one, its_data, to_device(denotations)
+        once, shuffled, other, twice = (
+            np.asarray(_gradient(which, given, to_device(at), *start))
+            for which, given, at in (
+                (one, its_data, denotations),
+                (one, its_data, denotations[order]),
+                (one, others, denotations),
+                (two, doubled, np.tile(denotations, (2, 1))),
+            )
+        )
     except Exception:  # a model that needs all its texts, in their order, cannot be asked about some of them
         return
     # A penalty of the weights has no gradient here, whatever it does with the number of texts.
-    slope, of_both = (float(np.abs(point.gradient).sum()) for point in (once, twice))
+    slope, of_both = (float(np.abs(gradient).sum()) for gradient in (once, twice))
     if of_both > _GROWN * slope > 0:
         raise ModelError(
             f"the loss of {name} grows with the number of texts (given twice, its gradient is {of_both / slope:.2g} "
             "times as large), expected a mean: take the mean over the texts, `jnp.mean` in place of `jnp.sum`"
         )
-    moved, changed = (
-        np.abs(a - b).max() for a, b in ((shuffled.gradient, once.gradient[order]), (other.gradient, once.gradient))
-    )
-    largest = np.abs(once.gradient).max()
+    moved, changed = (np.abs(a - b).max() for a, b in ((shuffled, once[order]), (other, once)))
+    largest = np.abs(once).max()
     if changed > 1e-3 * largest and moved < 1e-5 * largest:
         raise ModelError(
             f"the loss of {name} stays the same if the denotations are shuffled against the data, so that no predicate "
@@ -153,10 +172,18 @@ def _check_some_texts(name: str, model: AbstractPredicateModel, data: Data, n_te
 _SOME, _GROWN = 64, 1.5
 
 
+@eqx.filter_jit
+def _gradient(model, data, denotations, of, its_data, its_denotations):
+    """The gradient of the loss, at weights for the texts of another such model."""
+    weights = _moved(of.init_weights(its_denotations, its_data))
+    weights = jax.tree.map(_stretched, weights, jax.eval_shape(lambda: model.init_weights(denotations, data)))
+    return jax.grad(_float_loss)(denotations, weights, model, data)
+
+
 def _stretched(leaf, like):
     """Weights for texts that are given twice: of what belongs to a text, each value twice."""
     leaf = jnp.asarray(leaf)
-    for axis, (n, wanted) in enumerate(zip(leaf.shape, jnp.shape(like), strict=True)):
+    for axis, (n, wanted) in enumerate(zip(leaf.shape, like.shape, strict=True)):
         if n != wanted:
             leaf = jnp.concatenate([leaf, leaf], axis=axis)
     return leaf
@@ -179,7 +206,7 @@ def _check_the_rest(name: str, model: AbstractPredicateModel, denotations: Array
         return {key: quantity.values for key, quantity in model.quantities(weights, denotations, data).items()}
 
     weights = trace("fit_weights", model.fit_weights, denotations, data)
-    trace("fit_weights", lambda ds, data: jax.vmap(lambda d: model.profile_loss(d, data))(ds), denotations[None], data)
+    trace("fit_weights", lambda d, data: jax.vmap(lambda d: model.profile_loss(d, data))(d[None]), denotations, data)
     trace("quantities", quantities, weights, denotations, data)
     trace("log_joint", model.log_joint, weights, denotations, data)
     predictions = trace("predict", model.predict, weights, denotations)
@@ -194,8 +221,9 @@ def _told(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
 
-def _moved(weights, rng: np.random.Generator):
+def _moved(weights):
     """Weights away from zero, where a linear predictor would not feel the denotations; choices stay as they are."""
+    rng = np.random.default_rng(1)
 
     def move(leaf):
         leaf = jnp.asarray(leaf)

@@ -1,7 +1,22 @@
-"""Where arrays with one row per text live: on the device there is, or spread over the devices there are."""
+"""Where arrays live: on the device there is, or spread over the devices there are."""
+
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+
+
+def to_device(values: Any, dtype: Any = None) -> jax.Array:
+    """A copy of an array on the device. (`jnp.asarray` makes the same, but compiles a program for every shape.)
+
+    What is an array of JAX stays where it is. By default the type is that of `values`, in the precision of JAX.
+    """
+    if isinstance(values, jax.Array):
+        return jnp.asarray(values, dtype)
+    values = np.asarray(values)
+    # A copy, as the memory of an array of NumPy may be used as it is.
+    return jax.device_put(np.array(values, jax.dtypes.canonicalize_dtype(values.dtype if dtype is None else dtype)))
 
 
 def place_texts(rows: np.ndarray) -> jax.Array:

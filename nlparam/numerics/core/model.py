@@ -11,6 +11,7 @@ import optax
 from jaxtyping import Array
 
 from nlparam.numerics.core._types import Data, Denotations, Scalar, Scores, Weights
+from nlparam.numerics.core.device import to_device
 from nlparam.numerics.core.quantities import Prepared, Quantity, weight_quantities
 
 
@@ -53,7 +54,7 @@ class AbstractPredicateModel(eqx.Module):
         own result as well.
         """
         del n_texts
-        return Prepared(jax.tree.map(jnp.asarray, data), {})
+        return Prepared(jax.tree.map(to_device, data), {})
 
     def penalty(self, weights: Weights, n_texts: int, data: Data = None) -> Scalar:
         """What the loss of `n_texts` texts has beside a mean over them, such as a ridge; by default 0.
@@ -75,7 +76,7 @@ class AbstractPredicateModel(eqx.Module):
         Works under `jit` and `vmap`, which is how the search compares many sets of predicates at once.
         """
         start = self.init_weights(denotations, data) if init is None else init
-        return minimise(lambda weights: self.loss(weights, denotations, data), start)
+        return _by_descent(self, start, denotations, data)
 
     def link(self, scores: Scores) -> Denotations:
         """Relaxed denotations from cosines in [-1, 1] between texts and directions; by default the cosines."""
@@ -96,8 +97,8 @@ class AbstractPredicateModel(eqx.Module):
         """
 
         def take(leaf):
-            leaf = jnp.asarray(leaf)
-            return leaf[rows] if leaf.ndim and leaf.shape[0] == n_texts else leaf
+            leaf = to_device(leaf)
+            return jnp.take(leaf, rows, axis=0) if leaf.ndim and leaf.shape[0] == n_texts else leaf
 
         return self, jax.tree.map(take, data)
 
@@ -135,6 +136,12 @@ class AbstractPredicateModel(eqx.Module):
     def profile_loss(self, denotations: Denotations, data: Data = None, init: Weights | None = None) -> Scalar:
         """The loss at the best weights, sought from `init`: what the selection of predicates compares."""
         return self.loss(self.fit_weights(denotations, data, init), denotations, data)
+
+
+@eqx.filter_jit
+def _by_descent(model, start, denotations, data):
+    # The search, its check and the fit all call it: inside of `jit` it is traced once for each shape.
+    return minimise(lambda weights: model.loss(weights, denotations, data), start)
 
 
 def minimise(loss, start: Weights, *, max_steps: int = 200, tolerance: float = 1e-5) -> Weights:

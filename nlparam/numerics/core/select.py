@@ -66,7 +66,7 @@ def select(
     columns = _padded(pool)
     padded = columns.shape[1]
     # Beside the candidates, the last column may be chosen: it stands for an empty slot.
-    available = (jnp.arange(padded) < n_candidates) | (jnp.arange(padded) == padded - 1)
+    available = (np.arange(padded) < n_candidates) | (np.arange(padded) == padded - 1)
     empty = np.full(n_slots, padded - 1)
     starts = [empty]
     if start is not None:
@@ -75,7 +75,7 @@ def select(
         order = np.asarray(jax.random.permutation(subkey, n_candidates))[:n_slots]
         starts.append(np.concatenate([order, empty[len(order) :]]))
     batch = _batch(columns, n_slots, n_slots * padded)
-    ends = [_descend(model, columns, available, jnp.asarray(s), data, batch, tolerance) for s in starts]
+    ends = [_descend(model, columns, available, s, data, batch, tolerance) for s in starts]
     best = min(ends, key=lambda end: float(end.loss))
     chosen = np.asarray(best.chosen)
     swap_losses = np.asarray(best.swap_losses)
@@ -98,9 +98,9 @@ def slot_losses(
     n_candidates = pool.shape[1]
     columns = _padded(pool)
     empty = columns.shape[1] - 1
-    others = jnp.asarray([empty if column < 0 else column for column in chosen]).at[slot].set(empty)
+    others = np.asarray([empty if column < 0 or at == slot else column for at, column in enumerate(chosen)])
     batch = _batch(columns, model.n_predicates, empty + 1)
-    losses = np.array(_slot_losses(model.specialise(pool), columns, others, jnp.asarray(slot), data, batch))
+    losses = np.array(_slot_losses(model.specialise(pool), columns, others, np.asarray(slot), data, batch))
     losses[[column for number, column in enumerate(chosen) if number != slot and column >= 0]] = np.inf
     return np.append(losses[:n_candidates], losses[empty])
 

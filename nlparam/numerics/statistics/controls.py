@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from nlparam.errors import CorpusError
+from nlparam.numerics.core.device import to_device
 from nlparam.numerics.core.quantities import Coords
 from nlparam.numerics.statistics.covariates import Encoding, encode
 
@@ -35,7 +36,7 @@ def apart(data: Any, n_texts: int) -> tuple[Any, Float[Array, "n_texts n_control
         return data[TARGET], None, {}
     encoded = encode({str(name): list(values) for name, values in controls.items()}, n_texts)
     names = [name for encoding in encoded.encodings for name in _names(encoding)]
-    return data[TARGET], jnp.asarray(encoded.matrix), {CONTROL: names}
+    return data[TARGET], to_device(encoded.matrix), {CONTROL: names}
 
 
 def _names(encoding: Encoding) -> list[str]:

@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from nlparam.numerics.core._types import Data
+from nlparam.numerics.core.device import to_device
 from nlparam.numerics.core.model import AbstractPredicateModel
 
 # With fewer different permutations no p-value is below 0.05.
@@ -93,12 +94,12 @@ def against_chance(
     plan = _plan(n_texts, clusters, _leaves(embeddings if by_scatter else data, n_texts), max_texts, rng)
     if plan.reason:
         return Chance(1.0, 0.0, 0.0, 0, len(plan.rows), plan.permuted, plan.reason)
-    held = jnp.asarray(denotations[plan.rows], float)
+    held = to_device(denotations[plan.rows], float)
     if by_scatter:
-        within = jnp.asarray(embeddings, float)[plan.rows]
+        within = np.asarray(embeddings, jax.dtypes.canonicalize_dtype(float))[plan.rows]
         statistic = functools.partial(_scatters, _members(model, held), within - within.mean(axis=0))
     else:
-        model, data = model.subsample(data, jnp.asarray(plan.rows), n_texts)
+        model, data = model.subsample(data, to_device(plan.rows), n_texts)
         # Data of clusters of unequal size are not the same numbers in another order.
         statistic = functools.partial(_losses, model.specialise(held), held, data, plan.permuted == "clusters")
     observed, drawn, p_value = _draw(statistic, plan, n_permutations, rng)
@@ -117,7 +118,7 @@ def _draw(statistic, plan: "_Plan", most: int, rng) -> tuple[float, np.ndarray, 
     orders, found = [np.arange(len(plan.rows))], np.zeros(0)
     while True:
         orders += [plan.permutation(rng) for _ in range(_AT_ONCE - len(orders))]
-        found, orders = np.append(found, np.asarray(statistic(jnp.asarray(np.stack(orders)))))[: most + 1], []
+        found, orders = np.append(found, np.asarray(statistic(np.stack(orders))))[: most + 1], []
         observed, drawn = float(found[0]), found[1:]
         if not math.isfinite(observed):
             raise ValueError(f"got a loss of {observed} for {len(plan.rows)} texts, expected a finite number")
@@ -221,6 +222,7 @@ def _scatters(members, embeddings, orders):
     return 1 - between / jnp.maximum(jnp.sum(embeddings**2), jnp.finfo(embeddings.dtype).tiny)
 
 
+@eqx.filter_jit
 def _members(model, denotations):
     """`(n_texts, n_predicates + 1)`: the cluster of each text, the last being of those that no predicate holds for."""
     chosen = model.predict(model.fit_weights(denotations), denotations)
