@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlparam.models import Clustering
+from tests.helpers.compiled import fit_weights
 
 
 def denotations(rng, n_texts=40, n_predicates=3):
@@ -30,7 +31,7 @@ def test_no_text_costs_more_than_the_background():
 def test_overlapping_texts_go_to_the_most_specific_predicate():
     broad, narrow = jnp.ones(10), jnp.asarray([1.0] * 2 + [0.0] * 8)
     model, columns = Clustering(2), jnp.stack([broad, narrow], axis=1)
-    predicted = model.predict(model.fit_weights(columns), columns)
+    predicted = model.predict(fit_weights(model, columns), columns)
     np.testing.assert_array_equal(predicted, [1, 1] + [0] * 8)
 
 
@@ -38,7 +39,7 @@ def test_overlapping_texts_go_to_the_most_specific_predicate():
 def test_an_empty_cluster_takes_no_text_and_has_a_gradient(rng):
     model = Clustering(3)
     columns = denotations(rng).at[:, 1].set(0.0)
-    weights = model.fit_weights(columns)
+    weights = fit_weights(model, columns)
     assert not np.any(np.asarray(weights.choice) == 1)
     gradient = jax.grad(lambda d: model.loss(weights, d))(columns)
     assert np.isfinite(np.asarray(gradient)).all()
@@ -46,14 +47,14 @@ def test_an_empty_cluster_takes_no_text_and_has_a_gradient(rng):
 
 def test_texts_that_no_predicate_holds_for_are_assigned_but_not_explained():
     model, columns = Clustering(2), jnp.asarray([[0.9, 0.1], [0.1, 0.9], [0.02, 0.01], [0.9, 0.0], [0.0, 0.9]])
-    weights = model.fit_weights(columns)
+    weights = fit_weights(model, columns)
     assert np.asarray(model.predict(weights, columns)).tolist()[2] in (0, 1)
     np.testing.assert_array_equal(model.explained(weights, columns), [True, True, False, True, True])
 
 
 def test_blank_texts_are_in_no_cluster():
     model, columns = Clustering(2), jnp.asarray([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
-    shares = model.quantities(model.fit_weights(columns), columns)["share"].values
+    shares = model.quantities(fit_weights(model, columns), columns)["share"].values
     np.testing.assert_allclose(shares, [0.5, 0.25])
 
 
@@ -62,7 +63,7 @@ def test_blank_texts_are_in_no_cluster():
 def test_the_weights_are_the_best_choice_of_clusters(seed):
     rng = np.random.default_rng(seed)
     model, columns = Clustering(3), denotations(rng)
-    weights = model.fit_weights(columns)
+    weights = fit_weights(model, columns)
     other = weights._replace(choice=jnp.asarray(rng.integers(0, 4, size=len(columns))))
     assert model.loss(weights, columns) <= model.loss(other, columns) + 1e-6
 
@@ -80,7 +81,7 @@ def test_the_order_of_texts_and_predicates_does_not_matter(seed):
 def test_gradient_matches_finite_differences(rng):
     with jax.enable_x64(True):
         model, columns = Clustering(3), jnp.asarray(rng.uniform(0.1, 0.9, size=(12, 3)))
-        weights = model.fit_weights(columns)
+        weights = fit_weights(model, columns)
         gradient = np.asarray(jax.grad(lambda d: model.loss(weights, d))(columns))
         for i, k in [(0, 0), (5, 1), (11, 2)]:
             step = jnp.zeros_like(columns).at[i, k].set(1e-6)

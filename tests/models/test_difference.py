@@ -1,6 +1,5 @@
 """Difference: one predicate at a time against SciPy, the price of repetition, and gradients everywhere."""
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,9 +8,9 @@ from scipy.optimize import minimize
 
 from nlparam.errors import CorpusError
 from nlparam.models import Classification, Difference, DifferenceWeights
+from tests.helpers.compiled import fit_weights
 
 # Compiled once for all tests.
-fit = eqx.filter_jit(lambda model, columns, group: model.fit_weights(columns, group))
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +29,7 @@ def problem(rng, n_texts=200, n_predicates=3):
 def test_each_predicate_is_at_the_optimum_of_scipy(rng):
     columns, group = problem(rng)
     model = Difference(3, ridge=2.0)
-    weights = fit(model, columns, group)
+    weights = fit_weights(model, columns, group)
     y, n = np.asarray(group), len(group)
     for k in range(3):
         x = np.asarray(columns[:, k])
@@ -49,7 +48,7 @@ def test_one_predicate_is_a_classification_with_two_classes(rng):
     single = Difference(1, ridge=8.0)
     # The ridge of two opposite coefficients b/2 is half of that of one coefficient b.
     both = Classification(1, ridge=16.0)
-    found, expected = fit(single, columns, group), fit(both, columns, group)
+    found, expected = fit_weights(single, columns, group), fit_weights(both, columns, group)
     np.testing.assert_allclose(found.log_odds, expected.coefficients[1] - expected.coefficients[0], rtol=1e-5)
     np.testing.assert_allclose(single.predict_proba(found, columns), both.predict_proba(expected, columns), rtol=1e-5)
 
@@ -97,7 +96,7 @@ def test_a_constant_column_costs_nothing_in_single_precision_either(rng):
 def test_quantities_are_the_differences_of_the_means(rng):
     columns, group = problem(rng)
     model = Difference(3)
-    quantities = model.quantities(fit(model, columns, group), columns, group)
+    quantities = model.quantities(fit_weights(model, columns, group), columns, group)
     expected = columns[group == 1].mean(axis=0) - columns[group == 0].mean(axis=0)
     np.testing.assert_allclose(quantities["difference"].values, expected)
     assert np.all(np.sign(quantities["log_odds"].values) == np.sign(expected))
@@ -108,7 +107,7 @@ def test_quantities_are_the_differences_of_the_means(rng):
 def test_swapping_the_groups_changes_the_signs_alone(rng):
     columns, group = problem(rng)
     model = Difference(3)
-    one, other = fit(model, columns, group), fit(model, columns, 1 - group)
+    one, other = fit_weights(model, columns, group), fit_weights(model, columns, 1 - group)
     np.testing.assert_allclose(one.log_odds, -other.log_odds, atol=1e-6)
     np.testing.assert_allclose(model.loss(one, columns, group), model.loss(other, columns, 1 - group))
 
@@ -132,13 +131,14 @@ def test_perfect_separation_has_finite_weights():
     group = jnp.arange(40) % 2
     columns = jnp.stack([group, 1 - group], axis=1).astype(float)
     model = Difference(2)
-    weights = fit(model, columns, group)
+    weights = fit_weights(model, columns, group)
     assert np.isfinite(weights.log_odds).all()
     assert weights.log_odds[0] > 3 > -3 > weights.log_odds[1]
     np.testing.assert_array_equal(model.predict(weights, columns), group)
     assert "separates the groups perfectly" in model.warnings(weights, columns, group)[0]
     blurred = columns.at[0].set(0.5)
-    assert model.warnings(fit(model, blurred.at[1, 1].set(1.0).at[1, 0].set(0.0), group), blurred, 1 - group) == []
+    weights = fit_weights(model, blurred.at[1, 1].set(1.0).at[1, 0].set(0.0), group)
+    assert model.warnings(weights, blurred, 1 - group) == []
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import datetime
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +14,7 @@ import nlparam
 from nlparam.errors import CorpusError
 from nlparam.models import Classification, Clustering, Difference, Regression, TimeSeries
 from nlparam.numerics.core.quantities import weight_quantities
+from tests.helpers.compiled import fit_weights
 
 N_TEXTS, N_PREDICATES = 60, 3
 
@@ -30,7 +30,6 @@ SMOOTH = [name for name in KINDS if name != "clustering"]
 
 
 # Compiled once for all tests of a model.
-fit = eqx.filter_jit(lambda model, denotations, data: model.fit_weights(denotations, data))
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +76,7 @@ def test_names_are_kept_in_the_coordinates():
 @pytest.mark.parametrize("name", SMOOTH)
 def test_gradients_are_those_of_finite_differences(name, denotations, rng):
     model, data, _ = prepared(name)
-    start = fit(model, denotations, data)
+    start = fit_weights(model, denotations, data)
     weights = jax.tree.map(lambda leaf: leaf + jnp.asarray(rng.normal(size=leaf.shape)), start)
     loss = jax.jit(model.loss)
     gradient = jax.grad(model.loss, argnums=1)(weights, denotations, data)
@@ -91,7 +90,7 @@ def test_gradients_are_those_of_finite_differences(name, denotations, rng):
 @pytest.mark.parametrize("name", SMOOTH)
 def test_weights_are_at_the_optimum_of_scipy(name, denotations):
     model, data, _ = prepared(name)
-    weights = fit(model, denotations, data)
+    weights = fit_weights(model, denotations, data)
     if name == "time series":
         weights = weights._replace(log_partition=None)  # follows from the others
     flat, restore = ravel_pytree(weights)
@@ -108,7 +107,7 @@ def test_weights_are_at_the_optimum_of_scipy(name, denotations):
 @pytest.mark.parametrize("name", KINDS)
 def test_quantities_have_the_shape_they_say(name, denotations):
     model, data, coords = prepared(name)
-    weights = fit(model, denotations, data)
+    weights = fit_weights(model, denotations, data)
     sizes = {"predicate": N_PREDICATES} | {dim: len(entries) for dim, entries in coords.items()}
     quantities = model.quantities(weights, denotations, data)
     assert quantities
@@ -121,7 +120,7 @@ def test_quantities_have_the_shape_they_say(name, denotations):
 @pytest.mark.parametrize("name", SMOOTH)
 def test_quantities_of_many_draws_are_the_quantities_of_each(name, denotations):
     model, data, _ = prepared(name)
-    weights = fit(model, denotations, data)
+    weights = fit_weights(model, denotations, data)
     draws = jax.tree.map(lambda leaf: jnp.stack([leaf, 2 * leaf]), weights)
 
     def values(weights):
@@ -137,7 +136,7 @@ def test_quantities_of_many_draws_are_the_quantities_of_each(name, denotations):
 @pytest.mark.parametrize("name", [name for name in KINDS if name != "regression"])
 def test_probabilities_sum_to_one_and_agree_with_the_prediction(name, denotations):
     model, data, _ = prepared(name)
-    weights = fit(model, denotations, data)
+    weights = fit_weights(model, denotations, data)
     probabilities = model.predict_proba(weights, denotations)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1.0)
     np.testing.assert_array_equal(np.argmax(probabilities, axis=1), model.predict(weights, denotations))
@@ -149,8 +148,8 @@ def test_the_order_of_the_texts_means_nothing(name, denotations, rng):
     order = rng.permutation(N_TEXTS)
     shuffled = None if given is None else [given[i] for i in order]
     data, other = model.prepare(given, N_TEXTS).data, model.prepare(shuffled, N_TEXTS).data
-    one = model.quantities(fit(model, denotations, data), denotations, data)
-    two = model.quantities(fit(model, denotations[order], other), denotations[order], other)
+    one = model.quantities(fit_weights(model, denotations, data), denotations, data)
+    two = model.quantities(fit_weights(model, denotations[order], other), denotations[order], other)
     for key in one:
         np.testing.assert_allclose(one[key].values, two[key].values, atol=1e-6)
 
@@ -162,7 +161,7 @@ def test_coefficients_of_planted_weights_are_found(rng):
     labels = np.where(rng.uniform(size=4000) < 1 / (1 + np.exp(-scores)), "yes", "no")
     model = Classification(2, ridge=1e-3)
     data = model.prepare(labels, 4000).data
-    found = model.quantities(fit(model, columns, data), columns, data)["coefficient"].values
+    found = model.quantities(fit_weights(model, columns, data), columns, data)["coefficient"].values
     np.testing.assert_allclose(found, [4, -2], atol=0.5)
 
 
@@ -187,7 +186,7 @@ def test_the_defaults_of_a_model_of_the_users_own(denotations):
     target = np.arange(N_TEXTS) % 5
     data, coords = model.prepare(target, N_TEXTS)
     assert coords == {}
-    weights = fit(model, denotations, data)
+    weights = fit_weights(model, denotations, data)
     np.testing.assert_allclose(weights, np.linalg.lstsq(denotations, target)[0], atol=1e-3)
     np.testing.assert_allclose(model.predict(weights, denotations), denotations @ weights)
     np.testing.assert_allclose(
@@ -201,7 +200,7 @@ def test_perfectly_separated_classes_are_warned_of():
     labels = jnp.arange(N_TEXTS) % 2
     columns = jnp.stack([labels, 1 - labels, labels], axis=1).astype(float)
     model = Classification(N_PREDICATES)
-    weights = fit(model, columns, labels)
+    weights = fit_weights(model, columns, labels)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(weights))
     assert "separate the classes perfectly" in model.warnings(weights, columns, labels)[0]
     assert model.warnings(weights, columns, labels.at[0].set(1)) == []

@@ -11,6 +11,7 @@ from scipy.optimize import minimize
 from nlparam.models import TimeSeries, TimeSeriesData, TimeSeriesWeights
 from nlparam.numerics.core.normaliser import moments, total_log_partition
 from nlparam.numerics.solvers.block_tridiagonal import invert, solve_chain
+from tests.helpers.compiled import fit_weights
 
 
 @pytest.fixture(autouse=True)
@@ -66,8 +67,10 @@ def test_the_optimum_is_that_of_scipy(rng, binary):
     def value(flat):
         return model.loss(TimeSeriesWeights(flat.reshape(15, 2)), columns, data)
 
-    reference = minimize(value, np.zeros(30), jac=jax.grad(value), method="BFGS", options={"gtol": 1e-9})
-    weights = model.fit_weights(columns, data)
+    reference = minimize(
+        jax.jit(value), np.zeros(30), jac=jax.jit(jax.grad(value)), method="BFGS", options={"gtol": 1e-9}
+    )
+    weights = fit_weights(model, columns, data)
     np.testing.assert_allclose(model.loss(weights, columns, data), reference.fun, rtol=1e-9)
     np.testing.assert_allclose(weights.log_odds.ravel(), reference.x, atol=1e-4)
     assert float(jnp.max(jnp.abs(jax.grad(value)(weights.log_odds.ravel())))) < 1e-7
@@ -78,7 +81,7 @@ def test_steps_without_texts_are_bridged(rng):
     columns, data = problem(rng, n_steps=10)
     keep = (data.step < 3) | (data.step > 6)
     data = TimeSeriesData(data.step[keep], jnp.ones(9))
-    weights = TimeSeries(2).fit_weights(columns[keep], data).log_odds
+    weights = fit_weights(TimeSeries(2), columns[keep], data).log_odds
     # Between two steps with texts, the smoothest path is a straight line.
     np.testing.assert_allclose(np.diff(weights[2:8], axis=0), np.tile(weights[3] - weights[2], (5, 1)), atol=1e-5)
 
@@ -91,7 +94,7 @@ def test_a_planted_rise_is_found(rng):
     columns = jnp.asarray(np.column_stack([rng.random(len(step)) < chance[step], rng.random(len(step)) < 0.5]), float)
     data = TimeSeriesData(jnp.asarray(step), jnp.ones(n_steps - 1))
     model = TimeSeries(2, smoothness=20.0).specialise(columns)
-    weights = model.fit_weights(columns, data)
+    weights = fit_weights(model, columns, data)
     prevalence = np.asarray(model.prevalence(weights, columns))
     assert np.corrcoef(prevalence[:, 0], chance)[0, 1] > 0.98
     assert np.max(np.abs(prevalence[:, 0] - chance)) < 0.15
@@ -103,8 +106,8 @@ def test_many_fits_at_once_are_the_fits_one_by_one(rng):
     columns, data = problem(rng)
     pools = jnp.stack([columns, 1 - columns, columns[::-1]])
     model = TimeSeries(2, binary=True)
-    together = jax.vmap(lambda d: model.profile_loss(d, data))(pools)
-    np.testing.assert_allclose(together, [model.profile_loss(pool, data) for pool in pools], rtol=1e-8)
+    loss = jax.jit(lambda columns: model.profile_loss(columns, data))
+    np.testing.assert_allclose(jax.vmap(loss)(pools), [loss(pool) for pool in pools], rtol=1e-8)
 
 
 @pytest.mark.slow
@@ -119,10 +122,10 @@ def test_gradient_in_the_denotations_matches_finite_differences(rng):
 
 
 @pytest.mark.slow
-@given(st.integers(1, 12), st.integers(1, 10), st.integers(0, 1000))
+@given(st.sampled_from([(1, 1), (1, 5), (2, 3), (7, 1), (12, 10)]), st.integers(0, 1000))
 @settings(max_examples=15, deadline=None)
-def test_the_chain_solver_solves(n_steps, n, seed):
-    rng = np.random.default_rng(seed)
+def test_the_chain_solver_solves(shape, seed):
+    (n_steps, n), rng = shape, np.random.default_rng(seed)
     coupling = rng.uniform(0.1, 2, n_steps - 1)
     both = np.pad(coupling, (1, 0)) + np.pad(coupling, (0, 1))
     roots = rng.normal(size=(n_steps, n, n))
@@ -151,7 +154,7 @@ def test_a_large_corpus_is_normalised_by_a_sample(rng):
     columns, data = problem(rng, n_texts=6000, binary=False)
     exact = TimeSeries(2, max_rows=6000)
     sampled = TimeSeries(2, max_rows=2000)
-    weights, estimated = exact.fit_weights(columns, data), sampled.fit_weights(columns, data)
+    weights, estimated = fit_weights(exact, columns, data), fit_weights(sampled, columns, data)
     # The loss is that of the whole corpus up to the error of a mean over 2000 texts, and so are the weights.
     np.testing.assert_allclose(sampled.loss(weights, columns, data), exact.loss(weights, columns, data), atol=0.02)
     np.testing.assert_allclose(estimated.log_odds, weights.log_odds, atol=0.15)
@@ -168,8 +171,8 @@ def test_a_sample_of_the_texts_keeps_the_balance_of_likelihood_and_smoothness(rn
     rows = jnp.asarray(np.sort(rng.choice(4000, 1000, replace=False)))
     part, part_data = model.subsample(data, rows, 4000)
     assert part.smoothness == 50.0
-    whole = model.fit_weights(columns, data).log_odds
-    np.testing.assert_allclose(part.fit_weights(columns[rows], part_data).log_odds, whole, atol=0.35)
+    whole = fit_weights(model, columns, data).log_odds
+    np.testing.assert_allclose(fit_weights(part, columns[rows], part_data).log_odds, whole, atol=0.35)
 
 
 @pytest.mark.slow

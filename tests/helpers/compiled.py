@@ -1,0 +1,16 @@
+"""Methods of models, each in one program: apart, every operation in them is compiled by itself."""
+
+import equinox as eqx
+import jax
+
+
+@eqx.filter_jit
+def fit_weights(model, denotations, data=None):
+    """The weights that the model fits."""
+    return model.fit_weights(denotations, data)
+
+
+@eqx.filter_jit
+def loss_gradient(model, weights, denotations, data):
+    """The gradient of the loss in the weights."""
+    return jax.grad(model.loss)(weights, denotations, data)
