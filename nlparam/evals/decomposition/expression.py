@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import ClassVar, NamedTuple
 
 from nlparam.errors import ExpressionError
@@ -110,6 +110,12 @@ class Or(Expression):
         return " or ".join(map(_wrapped, self.of))
 
 
+def joined(join: type[And] | type[Or], operands: Iterable[Expression]) -> Expression:
+    """Expressions joined: (a and b) and c is a and b and c; one alone is itself."""
+    flat = [inner for one in operands for inner in (one.operands if isinstance(one, join) else (one,))]
+    return flat[0] if len(flat) == 1 else join(tuple(flat))
+
+
 def parse(text: str, names: Mapping[str, str] | None = None) -> Expression:
     """Reads an expression. Nothing in it is ever run.
 
@@ -158,10 +164,7 @@ class _Parser:
         operands = [operand(depth)]
         while self._next_is(join.word):
             operands.append(operand(depth))
-        if len(operands) == 1:
-            return operands[0]
-        # (a and b) and c is a and b and c.
-        return join(tuple(inner for one in operands for inner in (one.operands if isinstance(one, join) else (one,))))
+        return joined(join, operands)
 
     def negation(self, depth: int) -> Expression:
         if depth > _DEEPEST:
@@ -247,4 +250,4 @@ def _changed(expression: Expression, number: int, by: Expression | None) -> Expr
         # not not is nothing
         return operands[0].of if isinstance(operands[0], Not) else Not(operands[0])
     assert isinstance(expression, And | Or)
-    return type(expression)(tuple(operands)) if len(operands) > 1 else next(iter(operands), None)
+    return joined(type(expression), operands) if operands else None

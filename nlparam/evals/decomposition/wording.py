@@ -8,7 +8,7 @@ import itertools
 import re
 from collections.abc import Sequence
 
-from nlparam.evals.decomposition.expression import And, Expression, Not, Or, Part
+from nlparam.evals.decomposition.expression import And, Expression, Not, Or, Part, joined
 
 _MOST_READINGS = 4
 _CONTRAST = re.compile(
@@ -99,7 +99,7 @@ def _read(predicate: str) -> list[Expression]:
 def _split(text: str) -> Expression:
     """The pieces of a predicate, as they stand in it, joined."""
     clauses = [part for piece in _pieces(_CONTRAST, text) for part in _behind_a_list(piece)]
-    return _joined(And, [_clause(clause) for clause in clauses] or [Part(text)])
+    return joined(And, [_clause(clause) for clause in clauses] or [Part(text)])
 
 
 def _behind_a_list(text: str) -> list[str]:
@@ -116,14 +116,14 @@ def _clause(text: str) -> Expression:
     text = _ADVERBS.sub("", text) if _OR.search(text) or _AND.search(text) else text
     if (neither := _NEITHER.match(text)) is not None and _NOR.search(neither[2]):
         first, *rest = _pieces(_NOR, neither[2])
-        return _joined(And, [Not(Part(item)) for item in (f"{neither[1]}{first}", *rest)])
+        return joined(And, [Not(Part(item)) for item in (f"{neither[1]}{first}", *rest)])
     alternatives = _listed(_pieces(_OR, text))
     # "not about sport or music" is about neither.
     whole = isinstance(_leaf(alternatives[0]), Not) if len(alternatives) > 1 else False
     if whole and not any(_AND.search(one) or _VERB.match(one) for one in alternatives[1:]):
         first = _leaf(alternatives[0])
-        return Not(_joined(Or, [Part(first.parts[0]), *map(_leaf, alternatives[1:])]))
-    return _joined(Or, [_joined(And, [_leaf(one) for one in _listed(_pieces(_AND, item))]) for item in alternatives])
+        return Not(joined(Or, [Part(first.parts[0]), *map(_leaf, alternatives[1:])]))
+    return joined(Or, [joined(And, [_leaf(one) for one in _listed(_pieces(_AND, item))]) for item in alternatives])
 
 
 def _pieces(separator: re.Pattern, text: str) -> list[str]:
@@ -204,19 +204,14 @@ def _head(predicate: str) -> tuple[str, str]:
     return words[0], words[0]
 
 
-def _joined(join: type[And] | type[Or], operands: Sequence[Expression]) -> Expression:
-    return operands[0] if len(operands) == 1 else join(tuple(operands))
-
-
 def _plain(expression: Expression) -> Expression:
     """Without "not not", without one "and" in another, and without what is said twice."""
     if isinstance(expression, Not):
         inner = _plain(expression.of)
         return inner.of if isinstance(inner, Not) else Not(inner)
     if isinstance(expression, And | Or):
-        join = type(expression)
-        flat = (inner for one in map(_plain, expression.of) for inner in (one.of if isinstance(one, join) else (one,)))
-        return _joined(join, list(dict.fromkeys(flat)))
+        whole = joined(type(expression), map(_plain, expression.of))
+        return joined(type(whole), dict.fromkeys(whole.of)) if isinstance(whole, And | Or) else whole
     return expression
 
 
