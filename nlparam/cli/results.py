@@ -40,8 +40,7 @@ def show(fit: "Fit", out: Path, intervals: "Intervals | None" = None) -> None:
         ("head agrees", ["computed" if p in computed else f"{a.agreement:.0%}" for p, a in _agreements(fit)])
     )
     columns += _beyond_chance(fit, computed)
-    rows = [(str(number), *row) for number, row in enumerate(zip(*(cells for _, cells in columns), strict=True))]
-    print_table(("", *(heading for heading, _ in columns)), rows, numbers=(0, *range(2, len(columns) + 1)))
+    _print(columns)
     for note in dict.fromkeys(notes):
         print_lines(note)
     measured = goodness(fit) if inferred is None or not inferred.scores else None
@@ -64,9 +63,13 @@ def show_inference(fit: "Fit", inference: "Inference") -> None:
     """Prints what a fit lets one say."""
     columns: Columns = [("predicate", [printable(predicate) for predicate in fit.predicates])]
     notes = _add_quantities(fit, inference, None, columns)
+    _print(columns)
+    print_lines(*dict.fromkeys(notes), "", *_certainty(inference), *inference.notes)
+
+
+def _print(columns: Columns) -> None:
     rows = [(str(number), *row) for number, row in enumerate(zip(*(cells for _, cells in columns), strict=True))]
     print_table(("", *(heading for heading, _ in columns)), rows, numbers=(0, *range(2, len(columns) + 1)))
-    print_lines(*dict.fromkeys(notes), "", *_certainty(inference), *inference.notes)
 
 
 def _add_quantities(
@@ -95,8 +98,8 @@ def _add_quantities(
 def _certainty(inferred: "Inference") -> list[str]:
     """What the figures rest on, the scores on texts held out, and whether they could be chance."""
     scores = [
-        f"held out: {score.name} {score.value:.1%} [{score.low:.1%}, {score.high:.1%}], {score.baseline:.1%} without "
-        "any predicate"
+        f"{'held out' if inferred.split else 'left out in turn'}: {score.name} {score.value:.1%} [{score.low:.1%}, "
+        f"{score.high:.1%}], {score.baseline:.1%} without any predicate"
         for score in inferred.scores
     ]
     chance = [] if inferred.chance is None else [f"chance:  p = {inferred.chance:.2g}"]

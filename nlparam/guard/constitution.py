@@ -89,13 +89,10 @@ class Constitution:
 
     def as_dict(self) -> dict[str, Any]:
         """As YAML and JSON have it."""
-
-        def written(rule: Rule) -> dict[str, Any]:
-            return {"id": rule.id, "predicate": rule.predicate, "asked": rule.asked, "hints": list(rule.hints)}
-
+        sections = {"restricted": self.restricted, "permitted": self.permitted}
         return {
-            "restricted": [written(rule) for rule in self.restricted],
-            "permitted": [written(rule) for rule in self.permitted],
+            section: [{name: getattr(rule, name) for name in _FIELDS} | {"hints": list(rule.hints)} for rule in rules]
+            for section, rules in sections.items()
         }
 
     @classmethod

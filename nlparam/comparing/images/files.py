@@ -12,7 +12,7 @@ import os
 import warnings as python_warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nlparam.errors import CorpusError, MissingExtraError
 from nlparam.lm.base import Image, RequestError
@@ -112,7 +112,7 @@ def read_images(
             f"the folder {folder} holds no readable image{why}; expected files that end in {' '.join(SUFFIXES)}"
         )
     images = tuple(
-        Image(_address(found.digest, max_side), _Reader(file, found.digest, max_side), detail=detail)
+        Image(_address(found.digest, max_side), functools.partial(_made, file, found.digest, max_side), detail=detail)
         for _, file, found in kept
     )
     return ImageFolder(folder, tuple(name for name, _, _ in kept), images, skipped)
@@ -130,26 +130,14 @@ def thumbnail(image: Image, *, side: int = 224) -> str:
     return f"data:image/jpeg;base64,{small}"
 
 
-@dataclasses.dataclass(frozen=True)
-class _Checked:
+class _Checked(NamedTuple):
     digest: str = ""
     reason: str = ""
 
 
-@dataclasses.dataclass(frozen=True)
-class _Reader:
-    """Makes the bytes of an image when they are sent."""
-
-    path: Path
-    digest: str
-    max_side: int
-
-    def __call__(self) -> bytes:
-        return _made(self.path, self.digest, self.max_side)
-
-
 @functools.lru_cache(maxsize=_KEPT)
 def _made(path: Path, digest: str, max_side: int) -> bytes:
+    """The bytes of an image, when they are sent."""
     try:
         data = path.read_bytes()
     except OSError as error:

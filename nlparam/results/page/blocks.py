@@ -1,11 +1,12 @@
-"""What pages are made of: a page has sections, a section has blocks, and `templates/blocks.html.j2` shows each kind.
+"""What pages are made of: a page has sections, a section has blocks, and `templates/blocks.html.j2` shows each kind,
+with a macro of the name of its class.
 
 A block knows no kind of result. Texts in it are as they were found; the template escapes them.
 """
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 from nlparam.results.page.quantities import QuantityView
 
@@ -70,7 +71,6 @@ class Table:
     search: bool = False
     omitted: int = 0
     foot: Sequence[Cell] = ()
-    block: ClassVar[str] = "table"
 
     @property
     def heat(self) -> bool:
@@ -85,7 +85,6 @@ class Pairs:
     caption: str
     rows: Sequence[Row]
     numbers: bool = False
-    block: ClassVar[str] = "pairs"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,7 +98,6 @@ class Chart:
     title: str
     caption: str
     view: "QuantityView | altair.TopLevelMixin | None"
-    block: ClassVar[str] = "chart"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,7 +108,6 @@ class Picture:
     title: str
     caption: str
     draw: Callable[..., str]
-    block: ClassVar[str] = "picture"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,7 +116,6 @@ class Words:
 
     text: str
     muted: bool = False
-    block: ClassVar[str] = "words"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +124,6 @@ class Heading:
 
     text: str
     identity: str = ""
-    block: ClassVar[str] = "heading"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,7 +131,6 @@ class Warnings:
     """What a reader must know before believing the figures."""
 
     lines: Sequence[str]
-    block: ClassVar[str] = "warnings"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,7 +139,6 @@ class Counts:
 
     rows: Sequence[Row]
     remarks: Sequence[str] = ()
-    block: ClassVar[str] = "counts"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,7 +149,6 @@ class Quotation:
     text: str = ""
     lines: Sequence[tuple[int, str]] = ()
     code: bool = False
-    block: ClassVar[str] = "quotation"
 
 
 class Excerpt(NamedTuple):
@@ -191,7 +183,6 @@ class Quotes:
 
     heading: str
     quotes: Sequence[Quote]
-    block: ClassVar[str] = "quotes"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,7 +192,6 @@ class Lines:
     lines: Sequence[Line]
     heading: str = ""
     omitted: int = 0
-    block: ClassVar[str] = "lines"
 
 
 class Item(NamedTuple):
@@ -223,7 +213,6 @@ class Folded:
     omitted: int = 0
     noun: str = ""
     buttons: bool = True
-    block: ClassVar[str] = "folded"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -233,7 +222,6 @@ class Detail:
     title: str
     of: str
     blocks: "Sequence[Block]"
-    block: ClassVar[str] = "detail"
 
 
 class Branch(NamedTuple):
@@ -253,7 +241,6 @@ class Tree:
     """A tree as nested lists."""
 
     branches: list[Branch]
-    block: ClassVar[str] = "tree"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -261,7 +248,6 @@ class Beside:
     """Blocks beside one another, where there is room."""
 
     blocks: "Sequence[Block]"
-    block: ClassVar[str] = "beside"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -270,7 +256,6 @@ class Link:
 
     words: str
     address: str
-    block: ClassVar[str] = "link"
 
 
 Block = Union[

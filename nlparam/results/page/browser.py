@@ -6,7 +6,7 @@ cut where they are long. It says so.
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -46,7 +46,6 @@ class Browser:
     groups: list[str]
     noun: str
     figure: str
-    block: ClassVar[str] = "browser"
 
     @property
     def sampled(self) -> bool:

@@ -14,7 +14,7 @@ from tests.helpers.handmade_fit import make_fit
 def section(fit, identity):
     """The blocks of a section by their kind."""
     sections = {section.identity: section for section in FitPage(fit).described().sections}
-    return {block.block: block for block in sections[identity].blocks}
+    return {type(block).__name__.lower(): block for block in sections[identity].blocks}
 
 
 def rows(chart):
