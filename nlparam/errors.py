@@ -1,4 +1,4 @@
-"""The exceptions a user can meet. Each message says what was got, what was expected and what to do."""
+"""The exceptions a user can meet, and checks of numbers. A message says what was got, what was expected, what to do."""
 
 
 class NlparamError(Exception):
@@ -70,3 +70,17 @@ class MissingExtraError(NlparamError, ImportError):
 
     def __init__(self, package: str, extra: str, purpose: str):
         super().__init__(f"{purpose} needs the package {package!r}: pip install 'nlparam[{extra}]'")
+
+
+def check_fractions(**values: float) -> None:
+    """Raises `ValueError` for a value that is not between 0 and 1, both excluded."""
+    for name, value in values.items():
+        if not 0 < value < 1:
+            raise ValueError(f"got {name}={value}, expected a number between 0 and 1")
+
+
+def check_at_least(least: float, **values: float | None) -> None:
+    """Raises `ValueError` for a value below the least; `None` is left alone."""
+    for name, value in values.items():
+        if value is not None and value < least:
+            raise ValueError(f"got {name}={value}, expected at least {least}")

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from nlparam.errors import check_at_least, check_fractions
 from nlparam.numerics.statistics.effects import CORRECTIONS
 
 
@@ -36,17 +37,12 @@ class CompareOptions:
     n_examples: int = 4
 
     def __post_init__(self):
-        for name in ("n_kept", "n_first", "n_screened", "n_raced"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"got {name}={getattr(self, name)}, expected at least 1")
-        if self.n_validated < 2:
-            raise ValueError(f"got n_validated={self.n_validated}, expected at least 2")
-        for name in ("n_directions", "n_examples"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"got {name}={getattr(self, name)}, expected at least 0")
-        for name in ("research", "failure_probability", "least_alike"):
-            if not 0 < getattr(self, name) < 1:
-                raise ValueError(f"got {name}={getattr(self, name)}, expected a number between 0 and 1")
+        check_at_least(1, n_kept=self.n_kept, n_first=self.n_first, n_screened=self.n_screened, n_raced=self.n_raced)
+        check_at_least(2, n_validated=self.n_validated)
+        check_at_least(0, n_directions=self.n_directions, n_examples=self.n_examples)
+        check_fractions(
+            research=self.research, failure_probability=self.failure_probability, least_alike=self.least_alike
+        )
 
 
 # A small model on a CPU answers two or three questions a second.
@@ -58,8 +54,6 @@ def check_numbers(confidence: float, level: float, correction: str, look: int | 
     """Raises `ValueError` for levels outside (0, 1), an unknown correction, and a look below 1."""
     if look is not None and look < 1:
         raise ValueError(f"got look={look}, expected at least 1: this one counts")
-    for name, value in (("confidence", confidence), ("level", level)):
-        if not 0 < value < 1:
-            raise ValueError(f"got {name}={value}, expected a number between 0 and 1")
+    check_fractions(confidence=confidence, level=level)
     if correction not in CORRECTIONS:
         raise ValueError(f"got correction={correction!r}, expected one of {', '.join(CORRECTIONS)}")

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from nlparam.corpus.corpus import text_digest
+from nlparam.errors import check_at_least
 from nlparam.language.asking import LabelQuestion, read_labels
 from nlparam.language.prompting import cut_words, load_prompt
 from nlparam.lm.base import Image, Message
@@ -76,8 +77,7 @@ class LabelJudge(AbstractJudge):
     def __post_init__(self):
         if self.form not in FORMS:
             raise ValueError(f"got form={self.form!r}, expected one of {', '.join(FORMS)}")
-        if self.n_listed < 1:
-            raise ValueError(f"got n_listed={self.n_listed}, expected at least 1")
+        check_at_least(1, n_listed=self.n_listed)
         if self.images is not None and self.form != "single":
             raise ValueError(f"got form={self.form!r} for images, expected 'single'")
         if self.images is not None:

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nlparam.denotation.labels import Labelled
-from nlparam.errors import CorpusError, ModelError, ResultFolderError
+from nlparam.errors import CorpusError, ModelError, ResultFolderError, check_fractions
 from nlparam.fitting.inferred import Inference, Inferred
 from nlparam.fitting.scores import chance, held_out_scores
-from nlparam.numerics.statistics.checks import check_confidence
 from nlparam.results.folder import replacing
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def infer(
     """
     if target not in TARGETS:
         raise ValueError(f"got target={target!r}, expected one of {', '.join(TARGETS)}")
-    check_confidence(confidence)
+    check_fractions(confidence=confidence)
     if (labels is None) != (target == "judge"):
         raise ValueError(
             "got labels for the target 'judge', expected target='people'"

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
+from nlparam.errors import check_at_least
 from nlparam.language.asking import ask_all
 from nlparam.language.prompting import cut_words, load_prompt, one_line
 from nlparam.language.propose.both import in_turn
@@ -49,8 +50,7 @@ class CounterfactualWriter:
     seed: int = 0
 
     def __post_init__(self):
-        if self.n_counterfactuals < 2:
-            raise ValueError(f"got n_counterfactuals={self.n_counterfactuals}, expected at least 2")
+        check_at_least(2, n_counterfactuals=self.n_counterfactuals)
         self.prompts = [load_prompt(f"counterfactuals_{kind}") for kind in ("same", "other")]
         self.identity = " ".join(prompt.version for prompt in self.prompts)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 
 from nlparam.corpus.corpus import text_digest
-from nlparam.errors import EmbedderError
+from nlparam.errors import EmbedderError, check_at_least
 from nlparam.lm import hub
 from nlparam.lm.base import Image
 from nlparam.lm.digest import digest_of
@@ -82,8 +82,7 @@ class SentenceTransformerEmbedder(AbstractEmbedder):
         batch_size: int = 32,
         instruction: str | None = None,
     ):
-        if batch_size < 1:
-            raise ValueError(f"got batch_size={batch_size}, expected at least 1")
+        check_at_least(1, batch_size=batch_size)
         self.name_or_path, self.device, self.batch_size = name_or_path, device, batch_size
         self.instruction = instruction
 

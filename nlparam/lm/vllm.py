@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nlparam.errors import LanguageModelError, MissingExtraError, WeightsError
+from nlparam.errors import LanguageModelError, MissingExtraError, WeightsError, check_at_least
 from nlparam.lm.base import Completion, Request, RequestError, label_logprobs, spellings
 from nlparam.lm.batching import AbstractBatchedModel, BatchWorker, Pulse
 from nlparam.lm.digest import digest_of
@@ -60,8 +60,7 @@ class VllmModel(AbstractBatchedModel):
     ):
         if importlib.util.find_spec("vllm") is None:
             raise MissingExtraError("vllm", "vllm", "a language model in this process's own vLLM")
-        if batch_size < 1:
-            raise ValueError(f"got batch_size={batch_size}, expected at least 1")
+        check_at_least(1, batch_size=batch_size)
         self.model = str(model)
         self.max_in_flight = 2 * batch_size
         self._revision = revision

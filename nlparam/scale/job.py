@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nlparam.errors import CorpusError, JobError, NlparamError
+from nlparam.errors import CorpusError, JobError, NlparamError, check_at_least
 from nlparam.runtime.costs import Costs
 from nlparam.runtime.progress import Progress
 from nlparam.scale import manifest as manifests
@@ -57,8 +57,7 @@ class Options:
     address: str | None = None
 
     def __post_init__(self):
-        if self.batch_size < 1:
-            raise ValueError(f"got batch_size={self.batch_size}, expected at least 1")
+        check_at_least(1, batch_size=self.batch_size)
         reserved = {"file", "row", "text"} & set(self.columns)
         if reserved or len(set(self.columns)) < len(self.columns):
             raise ValueError(

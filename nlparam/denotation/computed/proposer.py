@@ -9,6 +9,7 @@ from nlparam.denotation.computed.computed import Computed, ComputedJudge
 from nlparam.denotation.computed.contrast import Contrasts
 from nlparam.denotation.computed.written import Criteria, Tried, try_functions, write_functions
 from nlparam.denotation.judge import AbstractJudge
+from nlparam.errors import check_at_least
 from nlparam.language.propose import AbstractProposer
 from nlparam.lm.engine import Engine
 
@@ -35,9 +36,8 @@ class Executable:
     seconds_per_text: float = 0.001
 
     def __post_init__(self):
-        for name, least in (("n_ngrams", 0), ("n_patterns", 0), ("n_functions", 0), ("n_audited", 8)):
-            if getattr(self, name) < least:
-                raise ValueError(f"got {name}={getattr(self, name)}, expected at least {least}")
+        check_at_least(0, n_ngrams=self.n_ngrams, n_patterns=self.n_patterns, n_functions=self.n_functions)
+        check_at_least(8, n_audited=self.n_audited)
         for name in ("agreement", "lower"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"got {name}={getattr(self, name)}, expected a share between 0 and 1")

@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Literal, get_args
 
+from nlparam.errors import check_at_least
+
 Refinement = Literal["columns", "coordinate"]
 
 
@@ -55,19 +57,10 @@ class SearchOptions:
     pricing: bool = False
 
     def __post_init__(self):
-        for name, least in (
-            ("n_rounds", 0),
-            ("n_candidates", 1),
-            ("n_screened", 1),
-            ("n_restarts", 1),
-            ("n_ahead", 1),
-            ("n_relaxed", 2),
-        ):
-            if getattr(self, name) < least:
-                raise ValueError(f"got {name}={getattr(self, name)}, expected at least {least}")
-        for name, least in (("n_slots_refined", 1), ("n_judged", 2), ("n_judged_finally", 2), ("max_judgments", 2)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ValueError(f"got {name}={value}, expected at least {least} or None")
+        check_at_least(0, n_rounds=self.n_rounds)
+        check_at_least(1, n_candidates=self.n_candidates, n_screened=self.n_screened, n_restarts=self.n_restarts)
+        check_at_least(1, n_ahead=self.n_ahead, n_slots_refined=self.n_slots_refined)
+        check_at_least(2, n_relaxed=self.n_relaxed, n_judged=self.n_judged, n_judged_finally=self.n_judged_finally)
+        check_at_least(2, max_judgments=self.max_judgments)
         if self.refinement not in get_args(Refinement):
             raise ValueError(f"got refinement={self.refinement!r}, expected one of {', '.join(get_args(Refinement))}")

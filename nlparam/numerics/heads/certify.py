@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from nlparam.errors import check_fractions
 from nlparam.numerics.statistics.audit import (
     SidePlan,
     expected_bound,
@@ -39,9 +40,7 @@ class Target:
     each: bool = False
 
     def __post_init__(self):
-        for name in ("recall", "precision", "failure_probability"):
-            if not 0 < getattr(self, name) < 1:
-                raise ValueError(f"got {name}={getattr(self, name)}, expected a number between 0 and 1")
+        check_fractions(recall=self.recall, precision=self.precision, failure_probability=self.failure_probability)
 
     def shared(self, n: int) -> "Target":
         """The target of each of `n` audits of which none may fail, where all together may fail as often as this."""

@@ -15,9 +15,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nlparam.numerics.statistics.checks import check_confidence
+from nlparam.errors import check_fractions
 from nlparam.numerics.statistics.correction import influences, level, tuned_weights
 from nlparam.numerics.statistics.effects import PRIOR, Effect, interval
+from nlparam.numerics.statistics.strata import intraclass
 
 # Fewer labels of a group say nothing of the judge's errors in it.
 LEAST_LABELS = 10
@@ -82,7 +83,7 @@ def robust_share(
 
 def _linear(values, groups, share, covariates, clusters, labels, confidence) -> Contrast:
     """The contrast `share`, `(n_groups,)`, of the groups at equal covariates."""
-    check_confidence(confidence)
+    check_fractions(confidence=confidence)
     shape, n_groups = np.shape(values), len(share)
     for name, array in (("groups", groups), ("clusters", clusters), ("labels", labels)):
         if array is not None and np.shape(array) != shape:
@@ -169,21 +170,8 @@ def _clustered(
 
 
 def _alike(residuals: np.ndarray, codes: np.ndarray) -> float:
-    """The correlation of residuals within clusters, 0 to 1, by the analysis of variance (Donner 1986).
-
-    0 where no cluster has two texts, and 1 where all residuals are the same, so that nothing is known of it.
-    """
-    codes = np.unique(codes, return_inverse=True)[1].reshape(-1)
-    sizes = np.bincount(codes).astype(np.float64)
-    n, n_clusters = len(codes), len(sizes)
-    if n == n_clusters:
-        return 0.0
-    means = np.bincount(codes, weights=residuals) / sizes
-    within = float(np.sum((residuals - means[codes]) ** 2)) / (n - n_clusters)
-    between = float(sizes @ (means - residuals.mean()) ** 2) / max(n_clusters - 1, 1)
-    typical = (n - float(sizes @ sizes) / n) / max(n_clusters - 1, 1)
-    total = between + (typical - 1) * within
-    return 1.0 if total < 1e-12 else float(np.clip((between - within) / total, 0.0, 1.0))
+    """The correlation of residuals within clusters, 0 to 1; 1 where nothing is known of it."""
+    return intraclass(residuals - residuals.mean(), np.zeros(len(codes), int), codes)[0]
 
 
 def _welch(share: np.ndarray, outcomes: np.ndarray, groups: np.ndarray, codes: np.ndarray, freedoms: np.ndarray):

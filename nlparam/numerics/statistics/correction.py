@@ -19,9 +19,10 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.stats
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
-from nlparam.numerics.statistics.checks import check_confidence
+from nlparam.errors import check_fractions
+from nlparam.numerics.statistics.rates import wilson
 
 # How many imagined answers of 1, and as many of 0, enter the variance of a share.
 PRIOR = 0.5
@@ -86,11 +87,9 @@ def corrected_means(
     Raises `ValueError` for shapes that do not fit, answers or probabilities outside of their range, and a predicate
     without any answer.
     """
-    stack = checked_layers(layers)
-    if np.nanmin(stack, initial=0.0) < 0 or np.nanmax(stack, initial=0.0) > 1:
-        raise ValueError(f"got answers from {np.nanmin(stack)} to {np.nanmax(stack)}, expected between 0 and 1")
+    stack = checked_answers(layers)
     chances, codes = checked_design(stack.shape, inclusion, clusters)
-    check_confidence(confidence)
+    check_fractions(confidence=confidence)
     if not (np.isfinite(prior) and prior >= 0):
         raise ValueError(f"got prior={prior}, expected a number of answers, at least 0")
     columns = [_share(stack[:, :, k], chances, codes, confidence, prior) for k in range(stack.shape[2])]
@@ -156,12 +155,7 @@ def _imagined(values, levels: Levels, weights: np.ndarray, prior: float) -> tupl
 def _wilson(value: float, variance: float, n_answers: int, prior: float, quantile: float) -> tuple[float, float]:
     # As the variance has the imagined answers, the share that it is compared with has them too.
     shrunk = (value * n_answers + prior) / (n_answers + 2 * prior)
-    n = shrunk * (1 - shrunk) / max(variance, 1e-300)
-    scale = 1 + quantile**2 / n
-    centre = (value + quantile**2 / (2 * n)) / scale
-    half = quantile * float(np.sqrt(value * (1 - value) / n + (quantile / (2 * n)) ** 2)) / scale
-    # At the ends rounding would leave the share outside of its interval.
-    return max(min(centre - half, value), 0.0), min(max(centre + half, value), 1.0)
+    return wilson(value, shrunk * (1 - shrunk) / max(variance, 1e-300), quantile=quantile)
 
 
 def level(known: np.ndarray, inclusion: Sequence[np.ndarray] | None = None) -> Levels:
@@ -278,6 +272,14 @@ def checked_layers(layers: Sequence[np.ndarray] | np.ndarray) -> Float[np.ndarra
     return stack
 
 
+def checked_answers(layers: Sequence[np.ndarray] | np.ndarray) -> Float[np.ndarray, "n_layers n_texts n_predicates"]:
+    """The layers as one array. Raises `ValueError` as `checked_layers` does, and for answers outside of [0, 1]."""
+    stack = checked_layers(layers)
+    if np.nanmin(stack, initial=0.0) < 0 or np.nanmax(stack, initial=0.0) > 1:
+        raise ValueError(f"got answers from {np.nanmin(stack)} to {np.nanmax(stack)}, expected between 0 and 1")
+    return stack
+
+
 def checked_design(
     shape: tuple[int, ...], inclusion: Sequence[np.ndarray] | None, clusters: np.ndarray | None
 ) -> tuple[list[np.ndarray] | None, np.ndarray | None]:
@@ -290,8 +292,11 @@ def checked_design(
             raise ValueError(f"got inclusion of shapes {got}, expected {n_layers - 1} of shape ({n_texts},)")
         if not all(((chance > 0) & (chance <= 1)).all() for chance in chances):
             raise ValueError("got inclusion probabilities that are 0, above 1 or nan, expected them in (0, 1]")
-    if clusters is None:
-        return chances, None
+    return chances, None if clusters is None else numbered_clusters(clusters, n_texts)
+
+
+def numbered_clusters(clusters: np.ndarray, n_texts: int) -> Int[np.ndarray, " n_texts"]:
+    """Clusters as whole numbers from 0. Raises `ValueError` for another number of values than texts."""
     if np.shape(clusters) != (n_texts,):
         raise ValueError(f"got clusters of shape {np.shape(clusters)}, expected one value per text, ({n_texts},)")
-    return chances, np.unique(clusters, return_inverse=True)[1].reshape(-1)
+    return np.unique(clusters, return_inverse=True)[1].reshape(-1)

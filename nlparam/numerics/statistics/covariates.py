@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nlparam.errors import CorpusError
+from nlparam.errors import CorpusError, check_at_least
 
 # The name of the length of the texts, for which no values need to be given.
 LENGTH = "length"
@@ -74,8 +74,7 @@ def learn(name: str, values: Sequence, *, freedom: int = FREEDOM) -> Encoding:
     Raises `CorpusError` for a covariate without values, one that is constant, one with missing numbers or with too many
     categories; `ValueError` for `freedom` below 1.
     """
-    if freedom < 1:
-        raise ValueError(f"got freedom={freedom}, expected at least 1")
+    check_at_least(1, freedom=freedom)
     values = list(values)
     n_present = sum(not _is_missing(value) for value in values)
     if n_present == 0:

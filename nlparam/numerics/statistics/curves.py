@@ -23,13 +23,14 @@ import numpy as np
 import scipy.stats
 from jaxtyping import Bool, Float, Int
 
-from nlparam.numerics.statistics.checks import check_confidence
+from nlparam.errors import check_fractions
+from nlparam.numerics.statistics.correction import checked_answers, numbered_clusters
 from nlparam.numerics.statistics.strata import (
     LEAST_ANSWERS,
     PRIOR_ANSWERS,
-    Sample,
+    PhaseSample,
     cluster_freedom,
-    sample_of,
+    phase_sample,
     slope,
     spread_of_answers,
     spread_of_residuals,
@@ -101,12 +102,10 @@ def curves(
     texts; and everywhere if each stratum is one cluster, as with one speech a year. Raises `ValueError` for other
     shapes or values.
     """
-    given = [np.asarray(layer, np.float64) for layer in layers]
-    strata, chances = _checked(given, strata, n_strata, inclusion, confidence)
-    if clusters is not None:
-        if np.shape(clusters) != strata.shape:
-            raise ValueError(f"got clusters of shape {np.shape(clusters)}, expected {strata.shape}: one value per text")
-        clusters = np.unique(clusters, return_inverse=True)[1].reshape(-1)
+    given = list(checked_answers(layers))
+    strata, chances = _checked(given, strata, n_strata, inclusion)
+    check_fractions(confidence=confidence)
+    clusters = None if clusters is None else numbered_clusters(clusters, len(strata))
     columns = [
         _curve([layer[:, k] for layer in given], strata, n_strata, chances, clusters, confidence)
         for k in range(given[0].shape[1])
@@ -128,21 +127,24 @@ def change(curve: Curves, earlier: Sequence[int], later: Sequence[int], *, confi
         if len(members) == 0 or not all(0 <= s < n_strata for s in members):
             raise ValueError(f"got the strata {list(members)}, expected at least one, each in range({n_strata})")
         contrast[list(members)] += sign / len(members)
-    value, error, freedom = contrast @ curve.unclipped, *linear(curve, contrast[None])
-    error, freedom = error[0], freedom[0]
-    half = scipy.stats.t.ppf(0.5 + confidence / 2, freedom) * error
+    return contrasted(curve, contrast, confidence=confidence)
+
+
+def contrasted(curve: Curves, contrast: Float[np.ndarray, " n_strata"], *, confidence: float = 0.9) -> Change:
+    """A contrast of the strata: their sum with weights that add up to 0.
+
+    The degrees of freedom are Satterthwaite's. The interval is the whole range where answers are wanting.
+    """
+    value = contrast @ curve.unclipped
+    variance = np.einsum("s,kst,t->k", contrast, curve.covariance, contrast)
+    parts = contrast[:, None] ** 2 * curve.standard_error**2
+    freedom = parts.sum(axis=0) ** 2 / np.maximum((parts**2 / curve.freedom).sum(axis=0), 1e-300)
+    error, freedom = np.sqrt(np.maximum(variance, 0.0)), np.clip(freedom, 1.0, curve.shared_freedom)
+    half, most = scipy.stats.t.ppf(0.5 + confidence / 2, freedom) * error, np.abs(contrast).sum() / 2
     unknown = np.asarray([bool(reason) for reason in curve.reasons])
-    low, high = np.clip(value - half, -1.0, 1.0), np.clip(value + half, -1.0, 1.0)
-    return Change(value, error, np.where(unknown, -1.0, low), np.where(unknown, 1.0, high), freedom)
-
-
-def linear(curve: Curves, contrasts: Float[np.ndarray, "n_contrasts n_strata"]) -> tuple[np.ndarray, np.ndarray]:
-    """Standard errors and degrees of freedom (Satterthwaite) of linear contrasts, each `(n_contrasts, K)`."""
-    variance = np.einsum("ms,kst,mt->mk", contrasts, curve.covariance, contrasts)
-    parts = contrasts[:, :, None] ** 2 * curve.standard_error[None] ** 2
-    total = parts.sum(axis=1)
-    freedom = total**2 / np.maximum((parts**2 / curve.freedom).sum(axis=1), 1e-300)
-    return np.sqrt(np.maximum(variance, 0.0)), np.clip(freedom, 1.0, curve.shared_freedom)
+    low, high = np.maximum(value - half, -most), np.minimum(value + half, most)
+    low, high = np.where(unknown, -most, np.minimum(low, value)), np.where(unknown, most, np.maximum(high, value))
+    return Change(value, error, low, high, freedom)
 
 
 def shrink(
@@ -166,11 +168,11 @@ def shrink(
 
 def _curve(layers, strata, n_strata, inclusion, clusters, confidence) -> tuple:
     """The fields of `Curves` of one predicate."""
-    samples: list[Sample] = []
+    samples: list[PhaseSample] = []
     known = np.ones(len(strata), bool)
     for layer, chances in zip(layers, inclusion, strict=True):
         known = known & np.isfinite(layer)
-        samples.append(sample_of(np.flatnonzero(known), strata, n_strata, chances))
+        samples.append(phase_sample(np.flatnonzero(known), strata, n_strata, chances))
     last = samples[-1]
     answers = layers[-1][last.rows]
     if len(answers) < min(LEAST_ANSWERS, len(strata)):
@@ -284,21 +286,10 @@ def _interval(value, variance, freedom, n, confidence) -> tuple[np.ndarray, np.n
     return np.clip(np.minimum(low, value), 0.0, 1.0), np.clip(np.maximum(high, value), 0.0, 1.0)
 
 
-def _checked(layers, strata, n_strata, inclusion, confidence):
-    if not layers or layers[0].ndim != 2 or any(layer.shape != layers[0].shape for layer in layers):
-        shapes = [layer.shape for layer in layers]
-        raise ValueError(f"got layers of the shapes {shapes}, expected at least one, each (n_texts, n_predicates)")
-    n_texts = layers[0].shape[0]
-    if n_texts == 0:
-        raise ValueError("got no texts, expected at least one")
-    for layer in layers:
-        known = layer[np.isfinite(layer)]
-        if np.isinf(layer).any() or (len(known) and (known.min() < 0 or known.max() > 1)):
-            raise ValueError(f"got answers from {np.nanmin(layer)} to {np.nanmax(layer)}, expected them in [0, 1]")
-    strata = np.asarray(strata)
+def _checked(layers, strata, n_strata, inclusion):
+    n_texts, strata = len(layers[0]), np.asarray(strata)
     if strata.shape != (n_texts,) or strata.dtype.kind not in "iu" or strata.min() < 0 or strata.max() >= n_strata:
         raise ValueError(f"got strata of shape {strata.shape}, expected {n_texts} integers in range({n_strata})")
-    check_confidence(confidence)
     if inclusion is None or isinstance(inclusion, np.ndarray):
         inclusion = [None] * (len(layers) - 1) + [inclusion]
     if len(inclusion) != len(layers):

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.stats
 
-from nlparam.numerics.statistics.checks import check_confidence
+from nlparam.errors import check_fractions
 
 CORRECTIONS = {"bh": "fdr_bh", "by": "fdr_by", "holm": "holm"}
 
@@ -27,7 +27,11 @@ PRIOR = 1.0
 
 
 class Effect(NamedTuple):
-    """`effect` with its `standard_error`, confidence interval from `low` to `high`, and two-sided `p_value`."""
+    """By how much more often a predicate holds in a group than in the others, as a difference of shares.
+
+    `effect` is in [-1, 1] (negative: less often), `low` and `high` its confidence interval, `standard_error` what it
+    rests on, `p_value` two-sided, for the hypothesis of no difference.
+    """
 
     effect: float
     standard_error: float
@@ -102,7 +106,7 @@ def share(values: np.ndarray, *, confidence: float = 0.95, prior: float = PRIOR)
 
     Raises `ValueError` where no value is known.
     """
-    check_confidence(confidence)
+    check_fractions(confidence=confidence)
     mean, variance, freedom = (float(part[0]) for part in moments(values, np.zeros(len(values), int), 1, prior=prior))
     if not math.isfinite(mean):
         raise ValueError("got no known values, expected at least one")
@@ -169,7 +173,7 @@ def adjusted_contrast(
 
 def interval(effect: float, standard_error: float, freedom: float, confidence: float) -> Effect:
     """An effect in [-1, 1] with the interval and the p-value of Student's t."""
-    check_confidence(confidence)
+    check_fractions(confidence=confidence)
     half = float(scipy.stats.t.ppf((1 + confidence) / 2, freedom)) * standard_error
     p_value = 2 * float(scipy.stats.t.sf(abs(effect) / standard_error, freedom))
     return Effect(effect, standard_error, max(effect - half, -1.0), min(effect + half, 1.0), min(p_value, 1.0))

@@ -52,8 +52,7 @@ class Estimated(NamedTuple):
 
     `freedom` are the degrees of freedom for Student's t. `weight` says how much the layer below the best one counts for
     each, 0 to 1. Where `determined`, `(n_weights,)`, is false, nothing can be said of a weight from these answers: its
-    variance is `UNSAID`, and `reason` says why; it is empty otherwise. `by_answers`, `(n_weights,)`, is the part of the
-    variances that falls with the number of answers.
+    variance is `UNSAID`, and `reason` says why; it is empty otherwise.
     """
 
     value: np.ndarray
@@ -63,7 +62,6 @@ class Estimated(NamedTuple):
     weight: np.ndarray
     determined: np.ndarray
     reason: str
-    by_answers: np.ndarray
 
 
 def model_weights(
@@ -223,9 +221,7 @@ def _solve(problem: _Problem, start: np.ndarray, codes: np.ndarray | None) -> Es
     determined, reason = _determined(problem, solved, basis)
     covariance[~determined] = covariance[:, ~determined] = 0.0
     covariance[~determined, ~determined] = UNSAID
-    own = np.sum(solved.influence[problem.levels.held[-1]] ** 2, axis=0)
-    by_answers = np.minimum(own, np.diag(covariance))
-    return Estimated(solved.theta, covariance, freedom, n_answers, solved.weight, determined, reason, by_answers)
+    return Estimated(solved.theta, covariance, freedom, n_answers, solved.weight, determined, reason)
 
 
 def _covariance(problem: _Problem, solved: "_Solved", basis: np.ndarray, codes) -> tuple[np.ndarray, float] | None:
@@ -275,7 +271,7 @@ class _Solved(NamedTuple):
 def _unsaid(theta: np.ndarray, n_answers: int, reason: str) -> Estimated:
     n, nothing = len(theta), np.zeros(len(theta), bool)
     reason = f"cannot be said from these answers: {reason}"
-    return Estimated(theta, np.eye(n) * UNSAID, 1.0, n_answers, np.zeros(n), nothing, reason, np.zeros(n))
+    return Estimated(theta, np.eye(n) * UNSAID, 1.0, n_answers, np.zeros(n), nothing, reason)
 
 
 def _identified(problem: _Problem, start: np.ndarray) -> Float[np.ndarray, "n_weights n_identified"]:

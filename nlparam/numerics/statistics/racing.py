@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.stats
 
+from nlparam.errors import check_fractions
 from nlparam.numerics.statistics.effects import Effect, contrasts
 
 # How many texts a predicate must hold for, and for how many it must not, to be compared with another.
@@ -47,8 +48,7 @@ def least_gap(failure_probability: float) -> float:
 
     Raises `ValueError` unless it is between 0 and 1.
     """
-    if not 0 < failure_probability < 1:
-        raise ValueError(f"got failure_probability={failure_probability}, expected between 0 and 1")
+    check_fractions(failure_probability=failure_probability)
     return float(scipy.stats.norm.isf(failure_probability))
 
 

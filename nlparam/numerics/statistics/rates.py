@@ -14,7 +14,7 @@ import numpy as np
 import scipy.stats
 from jaxtyping import Bool, Float, Int
 
-from nlparam.numerics.statistics.checks import check_confidence
+from nlparam.errors import check_fractions
 
 Flags: TypeAlias = Bool[np.ndarray, " n"]
 Codes: TypeAlias = Int[np.ndarray, " n"]
@@ -90,7 +90,7 @@ def rate(hits: int, n: int, *, confidence: float = 0.95, design_effect: float = 
 
     Raises `ValueError` unless `0 <= hits <= n`, and for a confidence or a design effect that is none.
     """
-    check_confidence(confidence)
+    check_fractions(confidence=confidence)
     if not 0 < design_effect < math.inf:
         raise ValueError(f"got design_effect={design_effect}, expected a positive number")
     if not 0 <= hits <= n:
@@ -102,15 +102,17 @@ def rate(hits: int, n: int, *, confidence: float = 0.95, design_effect: float = 
     return Rate(hits, n, hits / n, *wilson(hits / n, n / design_effect, confidence))
 
 
-def wilson(share: float, n: float, confidence: float) -> tuple[float, float]:
+def wilson(share: float, n: float, confidence: float = 0.95, *, quantile: float | None = None) -> tuple[float, float]:
     """Wilson's interval of a share of `n` observations, which need not be a whole number.
+
+    `quantile` takes the place of that of the normal distribution at the confidence.
 
     Raises `ValueError` for a share or a confidence that is not between 0 and 1, and for no observations.
     """
-    check_confidence(confidence)
+    check_fractions(confidence=confidence)
     if not (0 <= share <= 1 and n > 0):
         raise ValueError(f"got a share of {share} of {n} observations, expected one between 0 and 1 of more than 0")
-    z = float(scipy.stats.norm.ppf(0.5 + confidence / 2))
+    z = float(scipy.stats.norm.ppf(0.5 + confidence / 2)) if quantile is None else quantile
     n = max(n, 1e-9)  # next to nothing is known, and squares must not overflow
     scale = 1 + z * z / n
     centre = (share + z * z / (2 * n)) / scale
@@ -150,7 +152,7 @@ def difference(
     The design effects are for the interval only. With an empty sample the difference is `nan`, the interval [-1, 1] and
     the p-value 1.
     """
-    check_confidence(confidence)
+    check_fractions(confidence=confidence)
     if min(first.n, second.n) == 0:
         return RateDifference(float("nan"), -1.0, 1.0, 1.0, "none")
     a, b = (
@@ -302,7 +304,7 @@ def paired_difference(
 
     Raises `ValueError` if there are no pairs.
     """
-    check_confidence(confidence)
+    check_fractions(confidence=confidence)
     if len(before) == 0:
         raise ValueError("got no pairs, expected at least one")
     change = before.astype(float) - after.astype(float)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from nlparam.numerics.statistics.checks import check_confidence
+from nlparam.errors import check_fractions
 from nlparam.numerics.statistics.rates import rate
 
 CONFIDENCE = 0.95
@@ -54,7 +54,7 @@ def generality(likeness: np.ndarray, *, confidence: float = CONFIDENCE) -> Measu
     The interval is that of the jackknife of this U-statistic with Student's t (Arvesen 1969), `nan` for fewer than
     three. With fewer than two counterfactuals an explanation says nothing beyond one input: its generality is 0.
     """
-    check_confidence(confidence)
+    check_fractions(confidence=confidence)
     n = len(likeness)
     if n < 2:
         return Measured(0.0, np.nan, np.nan)
@@ -76,7 +76,7 @@ def mean(values: np.ndarray, *, confidence: float = CONFIDENCE, seed: int = 0) -
     values are left out. If all values are equal, it allows for the share of other explanations, with any value in [0,
     1], that `n` such draws leave possible. With one value there is no interval.
     """
-    check_confidence(confidence)
+    check_fractions(confidence=confidence)
     values = np.asarray(values, dtype=np.float64)
     values = values[np.isfinite(values)]
     if len(values) == 0:

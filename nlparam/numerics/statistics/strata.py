@@ -12,9 +12,9 @@ PRIOR_ANSWERS = 12.0
 _IMAGINED = 0.5
 
 
-class Sample(NamedTuple):
-    """The texts that one layer is known for: their `rows`, `strata`, weights that sum to 1 within a stratum, how many
-    there are, and the sum of squared weights, of each stratum."""
+class PhaseSample(NamedTuple):
+    """The texts that one layer is known for, one phase of the sampling: their `rows`, `strata`, weights that sum to 1
+    within a stratum, how many there are, and the sum of squared weights, of each stratum."""
 
     rows: np.ndarray
     strata: np.ndarray
@@ -40,13 +40,13 @@ class Sample(NamedTuple):
         return (table.T @ table).toarray()
 
 
-def sample_of(rows, strata, n_strata, inclusion) -> Sample:
+def phase_sample(rows, strata, n_strata, inclusion) -> PhaseSample:
     """The texts `rows`, weighted by how unlikely they were to be drawn (Hajek)."""
     within = strata[rows]
     weights = np.ones(len(rows)) if inclusion is None else 1.0 / inclusion[rows]
     totals = np.bincount(within, weights, n_strata)
     weights = weights / totals[within]
-    return Sample(
+    return PhaseSample(
         rows,
         within,
         weights,
@@ -73,7 +73,7 @@ def cluster_freedom(strata: np.ndarray, clusters: np.ndarray) -> int:
 def intraclass(residuals: np.ndarray, strata: np.ndarray, clusters: np.ndarray) -> tuple[float, float]:
     """The intraclass correlation of residuals from means of strata, between 0 and 1, and its degrees of freedom.
 
-    From an analysis of variance. It is 1 where `cluster_freedom` is 0: then nothing can be said of it.
+    From an analysis of variance (Donner 1986). It is 1 where `cluster_freedom` is 0: then nothing can be said of it.
     """
     clusters = np.unique(clusters, return_inverse=True)[1].reshape(-1)
     sizes = np.bincount(clusters).astype(float)
@@ -87,8 +87,8 @@ def intraclass(residuals: np.ndarray, strata: np.ndarray, clusters: np.ndarray) 
     within = float(np.sum((residuals - means[clusters]) ** 2)) / (n - n_clusters)
     typical = (n - float(sizes @ sizes) / n) / max(n_clusters - 1, 1)
     total = between + (typical - 1) * within
-    # Where all answers are alike, they say nothing either.
-    return (float(np.clip((between - within) / total, 0.0, 1.0)) if total > 0 else 1.0), float(freedom)
+    # Where all answers are alike but for rounding, they say nothing either.
+    return (float(np.clip((between - within) / total, 0.0, 1.0)) if total > 1e-12 else 1.0), float(freedom)
 
 
 class Spread(NamedTuple):
@@ -99,7 +99,7 @@ class Spread(NamedTuple):
     correlation: float = 0.0
     correlation_freedom: float = 1.0
 
-    def of_means(self, sample: Sample, clusters: np.ndarray | None) -> np.ndarray:
+    def of_means(self, sample: PhaseSample, clusters: np.ndarray | None) -> np.ndarray:
         """`(2, n_strata, n_strata)`: the covariance of the means of independent texts, and what clusters add to it."""
         alone = np.diag(self.variance * sample.squares)
         if clusters is None or self.correlation == 0.0:
@@ -108,7 +108,7 @@ class Spread(NamedTuple):
         return np.stack([alone, self.correlation * (scale * sample.together(clusters) - alone)])
 
 
-def slope(sample: Sample, layer: np.ndarray, answers: np.ndarray) -> float:
+def slope(sample: PhaseSample, layer: np.ndarray, answers: np.ndarray) -> float:
     """Of the answers on the layer within strata, between 0 and 1; 0 where the layer does not vary."""
     weights = sample.weights * sample.n[sample.strata]
     x, y = sample.centred(layer), sample.centred(answers)
@@ -116,7 +116,7 @@ def slope(sample: Sample, layer: np.ndarray, answers: np.ndarray) -> float:
     return float(np.clip(weights @ (x * y) / squares, 0.0, 1.0)) if squares > 0 else 0.0
 
 
-def spread_of_residuals(values: np.ndarray, sample: Sample, clusters) -> Spread:
+def spread_of_residuals(values: np.ndarray, sample: PhaseSample, clusters) -> Spread:
     """The variance of each stratum, shrunken to the mean variance.
 
     One degree of freedom is spent on the slope. Where nearly every stratum has a single answer, the corrections are
@@ -139,7 +139,7 @@ def spread_of_residuals(values: np.ndarray, sample: Sample, clusters) -> Spread:
     return Spread(variance, np.asarray(prior + freedom, float), *correlation)
 
 
-def spread_of_answers(answers, last: Sample, layer, sample: Sample, clusters) -> Spread:
+def spread_of_answers(answers, last: PhaseSample, layer, sample: PhaseSample, clusters) -> Spread:
     """Of the answers themselves: as of a yes or no that is as often yes, or less for answers in between."""
     mean = last.means(answers)
     binary = float(last.n @ (mean * (1 - mean)))

@@ -1,4 +1,4 @@
-r"""Trends: does a curve rise or fall, does it change at all, and do the curves of two groups differ?
+r"""Trends: does a curve rise or fall, and does it change at all?
 
 Each question has its test, with the standard errors of the curve (`curves`). *Rising* and *falling* is a t test of the
 slope of the line through the shares; *changed* is Welch's (1951) analysis of variance, which has power for shapes that
@@ -14,22 +14,16 @@ import numpy as np
 import scipy.stats
 from jaxtyping import Float
 
-from nlparam.numerics.statistics.curves import Curves, linear
+from nlparam.numerics.statistics.curves import Curves, contrasted
 from nlparam.numerics.statistics.effects import correct_p_values
 
 
 class Verdict(enum.StrEnum):
-    """What can be claimed of a curve, or of how the curve of a second group differs from that of a first.
-
-    `RISING` and `FALLING` of two groups: the second rises more, or less, than the first. `DIFFERENT`: in another way.
-    """
+    """What can be claimed of a curve."""
 
     RISING = "rising"
     FALLING = "falling"
     CHANGED = "changed"
-    HIGHER = "higher"
-    LOWER = "lower"
-    DIFFERENT = "different"
     NOTHING = "nothing found"
 
 
@@ -42,25 +36,6 @@ class Trends(NamedTuple):
     """
 
     verdicts: tuple[Verdict, ...]
-    change: Float[np.ndarray, " n_predicates"]
-    low: Float[np.ndarray, " n_predicates"]
-    high: Float[np.ndarray, " n_predicates"]
-    p_value: Float[np.ndarray, " n_predicates"]
-    adjusted: Float[np.ndarray, " n_predicates"]
-    reasons: tuple[str, ...]
-
-
-class GroupTrends(NamedTuple):
-    """One entry for each predicate, `(K,)`: the curve of a second group less that of a first.
-
-    `difference` is that of their means over the strata, `change` how much more the line of the second rises; each with
-    its interval. The rest is as in `Trends`.
-    """
-
-    verdicts: tuple[Verdict, ...]
-    difference: Float[np.ndarray, " n_predicates"]
-    difference_low: Float[np.ndarray, " n_predicates"]
-    difference_high: Float[np.ndarray, " n_predicates"]
     change: Float[np.ndarray, " n_predicates"]
     low: Float[np.ndarray, " n_predicates"]
     high: Float[np.ndarray, " n_predicates"]
@@ -86,102 +61,34 @@ def trends(
     Raises `ValueError` for fewer than two strata, or times that do not ascend.
     """
     n_strata, n_predicates = curve.value.shape
-    weights = _slope(_checked(times, n_strata))
-    slope = _tested(curve, np.eye(n_strata), weights, confidence)
-    any_change = _welch(curve, np.eye(n_strata))
-    p_values = np.stack([slope.p_value / 0.8, any_change / 0.2])
+    slope = contrasted(curve, _slope(_checked(times, n_strata)), confidence=confidence)
+    of_slope = 2 * scipy.stats.t.sf(np.abs(slope.value) / np.maximum(slope.standard_error, 1e-12), slope.freedom)
+    of_slope = np.where([bool(reason) for reason in curve.reasons], 1.0, of_slope)
+    p_values = np.stack([of_slope / 0.8, _welch(curve) / 0.2])
     p_value = np.clip(p_values.min(axis=0), 1e-300, 1.0)
     adjusted = correct_p_values(p_value.tolist(), correction)
     # The line says the direction where its own p-value passes the cut that the correction left to this predicate.
     cut = level * p_value / adjusted
-    found = [_direction(slope.value[k]) if p_values[0, k] <= cut[k] else Verdict.CHANGED for k in range(n_predicates)]
+    direction = [Verdict.RISING if value > 0 else Verdict.FALLING for value in slope.value]
+    found = [direction[k] if p_values[0, k] <= cut[k] else Verdict.CHANGED for k in range(n_predicates)]
     verdicts = tuple(one if adjusted[k] <= level else Verdict.NOTHING for k, one in enumerate(found))
     return Trends(verdicts, slope.value, slope.low, slope.high, p_value, adjusted, curve.reasons)
 
 
-def group_trends(
-    curve: Curves,
-    first: Sequence[int],
-    second: Sequence[int],
-    times: Sequence[float] | np.ndarray | None = None,
-    *,
-    level: float = 0.05,
-    confidence: float = 0.9,
-    correction: str = "bh",
-) -> GroupTrends:
-    """Whether the curves of two groups differ.
-
-    **Arguments:** `curve`, of both groups, estimated together, so that corrections are shared: each stratum is one
-    group at one step; `first` and `second`, the strata of either group, step by step. The rest as for `trends`.
-
-    Raises `ValueError` unless both have as many steps, at least two.
-    """
-    n_strata, n_predicates = curve.value.shape
-    if len(first) != len(second) or not all(0 <= s < n_strata for s in (*first, *second)):
-        raise ValueError(f"got {len(first)} and {len(second)} strata, expected as many, each in range({n_strata})")
-    steps = _checked(times, len(first))
-    differences = np.zeros((len(first), n_strata))
-    differences[np.arange(len(first)), list(second)] += 1.0
-    differences[np.arange(len(first)), list(first)] -= 1.0
-    slope = _tested(curve, differences, _slope(steps), confidence)
-    mean = _tested(curve, differences, np.full(len(first), 1 / len(first)), confidence)
-    p_values = np.stack([mean.p_value / 0.45, slope.p_value / 0.45, _welch(curve, differences) / 0.1])
-    p_value = np.clip(p_values.min(axis=0), 1e-300, 1.0)
-    adjusted = correct_p_values(p_value.tolist(), correction)
-    verdicts = []
-    for k in range(n_predicates):
-        kind = int(np.argmin(p_values[:, k]))
-        higher = Verdict.HIGHER if mean.value[k] > 0 else Verdict.LOWER
-        found = (higher, _direction(slope.value[k]), Verdict.DIFFERENT)[kind]
-        verdicts.append(found if adjusted[k] <= level else Verdict.NOTHING)
-    fields = mean.value, mean.low, mean.high, slope.value, slope.low, slope.high
-    return GroupTrends(tuple(verdicts), *fields, p_value, adjusted, curve.reasons)
-
-
-class _Tested(NamedTuple):
-    value: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    p_value: np.ndarray
-
-
-def _tested(curve: Curves, rows: np.ndarray, weights: np.ndarray, confidence: float) -> _Tested:
-    """A weighted sum of `rows` of contrasts of the strata."""
-    contrast = weights @ rows
-    value = contrast @ curve.unclipped
-    error, freedom = (part[0] for part in linear(curve, contrast[None]))
-    unknown = np.asarray([bool(reason) for reason in curve.reasons])
-    half = scipy.stats.t.ppf(0.5 + confidence / 2, freedom) * error
-    p_value = 2 * scipy.stats.t.sf(np.abs(value) / np.maximum(error, 1e-12), freedom)
-    most = np.abs(contrast)[contrast != 0].sum() / 2 if abs(contrast.sum()) < 1e-9 else 1.0
-    low, high = np.maximum(value - half, -most), np.minimum(value + half, most)
-    return _Tested(
-        value,
-        np.where(unknown, -most, np.minimum(low, value)),
-        np.where(unknown, most, np.maximum(high, value)),
-        np.where(unknown, 1.0, p_value),
-    )
-
-
-def _welch(curve: Curves, rows: np.ndarray) -> np.ndarray:
-    """The p-value of equal values of `rows` of contrasts, for each predicate."""
-    n, p_values = len(rows), []
+def _welch(curve: Curves) -> np.ndarray:
+    """The p-value of equal values of all strata, for each predicate."""
+    n, p_values = curve.value.shape[0], []
     for k, reason in enumerate(curve.reasons):
-        value, covariance = rows @ curve.unclipped[:, k], rows @ curve.covariance[k] @ rows.T
+        value, covariance = curve.unclipped[:, k], curve.covariance[k]
         precision = np.linalg.pinv(covariance, hermitian=True)
         ones = precision.sum(axis=1)
         centred = value - ones @ value / ones.sum()
         weights = 1 / np.maximum(np.diag(covariance), 1e-12)
-        freedom = 1 / (rows**2 @ (1 / curve.freedom[:, k]) / (rows**2).sum(axis=1))
-        spread = float(np.sum((1 - weights / weights.sum()) ** 2 / freedom))
+        spread = float(np.sum((1 - weights / weights.sum()) ** 2 / curve.freedom[:, k]))
         f = float(centred @ precision @ centred) / (n - 1) / (1 + 2 * (n - 2) / (n**2 - 1) * spread)
         below = min((n**2 - 1) / (3 * spread), float(curve.shared_freedom[k]))
         p_values.append(1.0 if reason else float(scipy.stats.f.sf(max(f, 0.0), n - 1, below)))
     return np.asarray(p_values)
-
-
-def _direction(value: float) -> Verdict:
-    return Verdict.RISING if value > 0 else Verdict.FALLING
 
 
 def _slope(times: np.ndarray) -> np.ndarray:

@@ -83,29 +83,6 @@ def answers_needed(draw):
     return planning.answers_needed(layers, draw(NUMBERS), confidence=draw(CONFIDENCES))
 
 
-@case()
-def answers_needed_for_weights(draw):
-    k = draw(st.integers(0, 3))
-    first, second = vector(draw, k, NUMBERS), vector(draw, k, NUMBERS)
-    n_answers, n_texts = draw(st.integers(-1, 50)), draw(st.integers(-1, 1000))
-    return planning.answers_needed_for_weights(
-        first, second, n_answers, n_texts, draw(NUMBERS), confidence=draw(CONFIDENCES)
-    )
-
-
-@case()
-def inclusion_probabilities(draw):
-    errors = matrix(draw, draw(SIZES), draw(st.integers(0, 2)), st.one_of(SHARES, NUMBERS))
-    found = planning.inclusion_probabilities(errors, draw(st.integers(-1, 14)), floor=draw(st.floats(-0.1, 1.1)))
-    assert ((found > 0) & (found <= 1)).all()
-    return found
-
-
-@case()
-def draw_texts(draw):
-    return planning.draw(vector(draw, draw(SIZES), ANSWERS), seed=draw(st.integers(0, 5)))
-
-
 @case(none_for=("mean", "variance"))
 def moments(draw):
     n = draw(SIZES)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nlparam.numerics.statistics.curves import curves
-from nlparam.numerics.statistics.trends import Verdict, group_trends, trends
+from nlparam.numerics.statistics.trends import Verdict, trends
 
 T = 12
 
@@ -78,45 +78,6 @@ def test_the_change_is_that_of_the_line_between_the_times_given():
     assert trends(curve).verdicts == (Verdict.RISING,)
 
 
-def group_verdicts(seeds, first, second, **options):
-    found = []
-    for seed in seeds:
-        layers, strata = corpus(np.random.default_rng([5, *seed]), np.concatenate([first, second]), **options)
-        curve = curves(layers, strata, 2 * len(first))
-        found.append(group_trends(curve, range(len(first)), range(len(first), 2 * len(first))).verdicts[0])
-    return np.asarray(found)
-
-
-@pytest.mark.slow
-def test_two_groups_that_rise_alike_do_not_differ():
-    rising = np.linspace(0.1, 0.4, 6)
-    found = group_verdicts([(0, r) for r in range(200)], rising, rising)
-    assert np.mean(found != Verdict.NOTHING) < 0.1
-    # The judge errs more in one group: its own curves differ, those of the labels do not.
-    unequal = np.repeat([0.95, 0.8], 6)
-    found = group_verdicts([(1, r) for r in range(100)], rising, rising, right=unequal)
-    assert np.mean(found != Verdict.NOTHING) < 0.13
-    layers, strata = corpus(np.random.default_rng(6), np.tile(rising, 2), right=unequal, n_texts=10_000)
-    alone = group_trends(curves(layers[:1], strata, 12), range(6), range(6, 12))
-    assert alone.verdicts != (Verdict.NOTHING,)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("first", "second", "verdict"),
-    [
-        ((0.1, 0.1), (0.3, 0.3), Verdict.HIGHER),
-        ((0.4, 0.4), (0.2, 0.2), Verdict.LOWER),
-        ((0.3, 0.3), (0.05, 0.55), Verdict.RISING),
-        ((0.3, 0.3), (0.55, 0.05), Verdict.FALLING),
-    ],
-)
-def test_groups_that_differ_do_so_in_a_way(first, second, verdict):
-    of_first, of_second = np.linspace(first[0], first[1], 6), np.linspace(second[0], second[1], 6)
-    found = group_verdicts([(2, r) for r in range(20)], of_first, of_second, right=0.92, n_answers=400)
-    assert np.mean(found == verdict) > 0.75
-
-
 def test_too_few_answers_find_nothing(rng):
     layers, strata = corpus(rng, np.full(4, 0.3), n_answers=4)
     found = trends(curves(layers, strata, 4))
@@ -129,9 +90,9 @@ def test_too_few_answers_find_nothing(rng):
 def test_finite_where_nothing_varies():
     for share in (0.0, 1.0):
         curve = curves([np.full((24, 2), share)], np.arange(24) % 4, 4, clusters=np.arange(24) % 4)
-        for result in (trends(curve), group_trends(curve, [0, 1], [2, 3])):
-            assert set(result.verdicts) == {Verdict.NOTHING}
-            assert all(np.isfinite(field).all() for field in result[1:-1])
+        result = trends(curve)
+        assert set(result.verdicts) == {Verdict.NOTHING}
+        assert all(np.isfinite(field).all() for field in result[1:-1])
 
 
 @pytest.mark.parametrize(
@@ -148,5 +109,3 @@ def test_one_step_has_no_trend(rng):
     curve = curves([(rng.random((30, 1)) < 0.5).astype(float)], np.zeros(30, int), 1)
     with pytest.raises(ValueError, match="at least 2"):
         trends(curve)
-    with pytest.raises(ValueError, match="expected as many"):
-        group_trends(curve, [0], [0, 0])
