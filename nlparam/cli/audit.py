@@ -48,7 +48,7 @@ def audit(
     sought = {"--adjust": adjust, "--only-judged": only_judged, "--goal": goal, "--predicates": predicates}
     for name, given in (sought | {"--level": level}).items():
         refuse(no_predicates and bool(given), name, "got --no-predicates too, with which none are sought")
-    names = [name.strip() for name in (covariates or "").split(",") if name.strip()]
+    names = shared.listed(covariates)
     refuse(adjust and not names, "--adjust", "got no --covariates, expected some to adjust for")
     with starting() as progress:
         from nlparam.evals.audit import audit as audit_evaluator

@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 
@@ -11,10 +11,7 @@ from nlparam.cli.output import print_result, print_warnings, starting
 from nlparam.cli.reading import usage_errors
 from nlparam.cli.run_options import EmbeddingOptions, spread_options
 from nlparam.errors import BudgetError, CorpusError, LanguageModelError
-from nlparam.results.folder import check_result_file, digest_of_content
-
-if TYPE_CHECKING:
-    from nlparam.evals.code import Evaluation
+from nlparam.results.folder import digest_of_content
 
 app = typer.Typer(no_args_is_help=True, help="Evaluate what can be executed.")
 
@@ -55,6 +52,7 @@ def code(
     both = solutions is not None and reference
     refuse(both, "--reference", "got --solutions too, expected one of the two")
     refuse(bool(explain) and not probe, "--explain", "it explains what --probe finds: give both")
+    from nlparam.evals.code import Evaluation
     from nlparam.evals.code.problems import read_problems, read_solutions
 
     read = read_problems(problems)
@@ -68,7 +66,7 @@ def code(
         "memory (MiB)": memory,
         "seed": options.seed,
     }
-    check_result_file(out, settings, overwrite=options.overwrite)
+    Evaluation.check(out, settings, overwrite=options.overwrite)
     with starting() as progress:
         from nlparam.denotation.session import Session
         from nlparam.evals.code import evaluate_code, explain_drop, write_solutions
@@ -90,7 +88,7 @@ def code(
     found = evaluate_code(read, given, limits=limits, n_workers=n_workers, allow_weaker=allow_weaker, progress=progress)
     found = dataclasses.replace(found, settings=settings, costs=costs if costs.seconds else None)
 
-    def save(**more: Any) -> "Evaluation":
+    def save(**more: Any) -> Evaluation:
         extended = dataclasses.replace(found, **more)
         if out is not None:
             extended.save(out)

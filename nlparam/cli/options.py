@@ -66,6 +66,11 @@ def refuse(wrong: bool, name: str, message: str) -> None:
         raise typer.BadParameter(message, param_hint=f"'{name}'")
 
 
+def listed(names: str | None) -> list[str]:
+    """The names in an option that takes several, with commas between."""
+    return [name.strip() for name in (names or "").split(",") if name.strip()]
+
+
 def not_blank(words: str | None) -> str | None:
     """Raises a usage error about an option that is given without a word; for its `callback`."""
     if words is not None and not words.strip():

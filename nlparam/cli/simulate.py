@@ -7,6 +7,7 @@ from typing import Any
 from nlparam.cli import options as shared
 from nlparam.cli.options import argument, option, refuse
 from nlparam.cli.output import print_result, starting
+from nlparam.cli.reading import usage_errors
 from nlparam.cli.run_options import CallOptions, spread_options
 
 _INPUTS = 8
@@ -69,12 +70,15 @@ def simulate(
     with starting() as progress:
         import nlparam
         from nlparam.evals.simulatability import read_explanations, simulate, simulate_fit
+        from nlparam.evals.simulatability.measure import known_similarities
 
+    with usage_errors():
+        alike = known_similarities(shared.listed(similarities))
     settings: dict[str, Any] = options.settings() | {
         "task": task,
         "n_counterfactuals": n_counterfactuals,
         "with_case": with_case,
-        "similarities": _similarities(similarities),
+        "similarities": alike,
         "progress": progress,
         "out": out,
         "overwrite": options.overwrite,
@@ -82,17 +86,6 @@ def simulate(
     if is_fit:
         found = simulate_fit(nlparam.Fit.load(explanations), n_inputs=n_inputs or _INPUTS, **settings)
     else:
-        assert model is not None
-        settings["lm"] = options.lm or "embedded"
-        possible = None if answers is None else [answer.strip() for answer in answers.split(",")]
-        found = simulate(read_explanations(explanations), model=model, answers=possible, **settings)
+        settings |= {"lm": options.lm or "embedded", "answers": None if answers is None else shared.listed(answers)}
+        found = simulate(read_explanations(explanations), model=model, **settings)
     print_result(found, "means", "explanations", json=options.json, out=out)
-
-
-def _similarities(given: str) -> list[str]:
-    from nlparam.evals.simulatability.measure import SIMILARITIES
-
-    names = [name.strip() for name in given.split(",") if name.strip()]
-    unknown = not names or not set(names) <= set(SIMILARITIES)
-    refuse(unknown, "--similarities", f"got {given!r}, expected some of {','.join(SIMILARITIES)}")
-    return names

@@ -7,7 +7,7 @@ import importlib
 import json
 import os
 import secrets
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,41 +59,10 @@ _WAIT = 60.0
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
 
 
-def check_result_folder(
-    folder: str | Path,
-    main: str,
-    wanted: Mapping[str, Any],
-    read: Callable[[], Mapping[str, Any]],
-    *,
-    overwrite: bool = False,
-    ignored: Collection[str] = (),
-) -> None:
-    """Raises `ResultFolderError` if the folder cannot take a result: it holds another one, or is no folder.
-
-    The same result may be written again: a repeated command is not an accident.
-
-    **Arguments:** `main`, one of `KINDS`; `wanted`, the settings of what is to be written, without those `ignored`;
-    `read`, gives the settings of what is there, and may raise `ResultFolderError` or `KeyError` if it is damaged.
-    """
-    folder = Path(folder)
-    _check_writable(folder)
-    if overwrite:
-        return
-    for name, kind in KINDS.items():
-        if name != main and (folder / name).exists():
-            raise ResultFolderError(f"{folder} holds a {kind.name}: choose another --out")
-    if not (folder / main).exists():
-        return
-    try:
-        there = read()
-    except (ResultFolderError, KeyError):
-        there = {}
-    _check_same(folder, KINDS[main].name, there, wanted, ignored)
-
-
-def _check_same(
+def check_same(
     path: Path, kind: str, there: Mapping[str, Any], wanted: Mapping[str, Any], ignored: Collection[str] = ()
 ) -> None:
+    """Raises `ResultFolderError` if the settings of what is `there` are not those that are wanted."""
     written = json.loads(json.dumps(dict(wanted)))  # as the file has them
     if different := sorted(name for name in written.keys() - set(ignored) if there.get(name) != written[name]):
         raise ResultFolderError(
@@ -102,7 +71,8 @@ def _check_same(
         )
 
 
-def _check_writable(folder: Path) -> None:
+def check_writable(folder: Path) -> None:
+    """Raises `ResultFolderError` if it is a file, or cannot be written."""
     if folder.exists() and not folder.is_dir():
         raise ResultFolderError(f"{folder} is a file, expected a folder (or nothing yet): choose another --out")
     nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
@@ -120,7 +90,7 @@ def writing(folder: str | Path, file: str = "") -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     folder = Path(folder)
-    _check_writable(folder)
+    check_writable(folder)
     lock = FileLock(folder.resolve() / (f".{file}{LOCK}" if file else LOCK), timeout=_WAIT, is_singleton=True)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -144,7 +114,7 @@ def make_room(folder: str | Path, main: str, *, overwrite: bool) -> None:
 
     Raises `OSError`.
 
-    **Arguments:** `main`, one of `KINDS`, which is to be written last; `overwrite`, as for `check_result_folder`.
+    **Arguments:** `main`, one of `KINDS`, which is to be written last; `overwrite`, as of `AbstractResult.check`.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -211,29 +181,6 @@ def report_beside(file: str | Path) -> Path:
 def report_of(out: str | Path) -> Path:
     """Where the report of a result stands that was saved to `out`, a folder or a JSON file."""
     return report_beside(out) if Path(out).is_file() else Path(out) / "report.html"
-
-
-def check_result_file(file: str | Path | None, wanted: Mapping[str, Any], *, overwrite: bool = False) -> None:
-    """Raises `ResultFolderError` if the file, or a report in its place, holds anything but a result with these
-    settings.
-
-    The same result may be written again: a repeated command is not an accident. With `overwrite` anything may.
-
-    **Arguments:** `wanted`, the settings of what is to be written, as its `settings` will hold them.
-    """
-    if file is None or overwrite:
-        return
-    file = Path(file)
-    in_the_way = file if file.exists() else report_beside(file)
-    if not in_the_way.exists():
-        return
-    try:
-        there = dict(json.loads(file.read_text(encoding="utf-8"))["settings"])
-    except (OSError, ValueError, KeyError, TypeError):
-        raise ResultFolderError(
-            f"{in_the_way} exists already: choose another --out, or replace it with --overwrite"
-        ) from None
-    _check_same(file, "result", there, wanted)
 
 
 def digest_of_content(content: Any) -> str:

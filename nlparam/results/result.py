@@ -13,7 +13,8 @@ from nlparam.errors import ResultFolderError
 from nlparam.results.folder import (
     KINDS,
     RECORDS,
-    check_result_folder,
+    check_same,
+    check_writable,
     complete,
     make_room,
     read_json,
@@ -193,15 +194,21 @@ class AbstractResult(AbstractReported):
 
         **Arguments:** `wanted`, what `compared` will give of it; `ignored`, what may differ beside `not_compared`.
         """
-        check_result_folder(
-            folder,
-            cls.main,
-            wanted,
-            lambda: cls.compared(cls.read(folder)),
-            overwrite=overwrite,
-            ignored=cls.not_compared.union(ignored),
-        )
-        if not overwrite and (Path(folder) / cls.main).exists() and (lost := cls.unsaved(Path(folder))):
+        folder = Path(folder)
+        check_writable(folder)
+        if overwrite:
+            return
+        for name, kind in KINDS.items():
+            if name != cls.main and (folder / name).exists():
+                raise ResultFolderError(f"{folder} holds a {kind.name}: choose another --out")
+        if not (folder / cls.main).exists():
+            return
+        try:
+            there = cls.compared(cls.read(folder))
+        except (ResultFolderError, KeyError):  # damaged
+            there = {}
+        check_same(folder, KINDS[cls.main].name, there, wanted, cls.not_compared.union(ignored))
+        if lost := cls.unsaved(folder):
             raise ResultFolderError(lost)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
@@ -260,6 +267,27 @@ class AbstractRecord(AbstractReported):
     def from_dict(cls, contents: dict[str, Any]) -> Self:
         """The result from what `as_dict` gave. Raises `KeyError` and the like if something is missing."""
         return read_fields(cls, {"versions": {}} | contents)
+
+    @classmethod
+    def check(cls, path: str | Path | None, wanted: Mapping[str, Any], *, overwrite: bool = False) -> None:
+        """Raises `ResultFolderError` if the file, or a report in its place, holds anything but a result with these
+        settings.
+
+        The same result may be written again: a repeated command is not an accident. With `overwrite` anything may.
+        """
+        if path is None or overwrite:
+            return
+        path = Path(path)
+        in_the_way = path if path.exists() else report_beside(path)
+        if not in_the_way.exists():
+            return
+        try:
+            there = dict(json.loads(path.read_text(encoding="utf-8"))["settings"])
+        except (OSError, ValueError, KeyError, TypeError):
+            raise ResultFolderError(
+                f"{in_the_way} exists already: choose another --out, or replace it with --overwrite"
+            ) from None
+        check_same(path, "result", there, wanted)
 
     def save(self, path: str | Path) -> Path:
         """Writes it to a JSON file, and the report beside it (`.html`). Raises `ResultFolderError` if it cannot."""

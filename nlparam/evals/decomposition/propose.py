@@ -21,7 +21,7 @@ from nlparam.evals.decomposition.wording import readings, repeats, simplified
 from nlparam.evals.truth import truths
 from nlparam.language.decompositions import DecompositionWriter, Draft
 from nlparam.numerics.heads.head import bias, correct, log_odds_of
-from nlparam.results.folder import check_result_file, digest_of_content
+from nlparam.results.folder import digest_of_content
 from nlparam.runtime.budget import Meter
 from nlparam.runtime.costs import Costs
 
@@ -118,7 +118,9 @@ def decompose(
             "seed": seed,
         }
         # A log of repairs grows with every run that is recorded: the examples are not compared.
-        check_result_file(out, {name: settings[name] for name in settings if name != "examples"}, overwrite=overwrite)
+        Decompositions.check(
+            out, {name: settings[name] for name in settings if name != "examples"}, overwrite=overwrite
+        )
         drafts, unreadable = _write(writer, predicate, n_proposals, costs)
         worded = readings(predicate) if kind == "predicate" and (n_proposals > 0 or not own) else []
         found = _distinct(dict.fromkeys([*own, *worded]) | drafts, unreadable)

@@ -22,7 +22,7 @@ from nlparam.lm import load_language_model
 from nlparam.lm.base import AbstractLanguageModel
 from nlparam.lm.engine import Engine
 from nlparam.numerics.statistics.simulation import Measured, generality, mean, precision, share
-from nlparam.results.folder import check_result_file, digest_of_content
+from nlparam.results.folder import digest_of_content
 from nlparam.runtime.progress import Progress
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def simulate(
     if model is None:
         raise ValueError("got no model, expected the one that is explained: a language model, or a function")
     rows = checked((_explanation(row) for row in explanations), answers)
-    similarities = _known(similarities)
+    similarities = known_similarities(similarities)
     cases = [Case(row.input, row.answer, row.explanation) for row in rows]
     task_line = f"{task.strip()}\n\n" if task.strip() else ""
     with contextlib.ExitStack() as stack:
@@ -105,7 +105,7 @@ def simulate(
             "prompts": f"{writer.identity} {reader.prompt.version}",
             "seed": seed,
         }
-        check_result_file(out, settings, overwrite=overwrite)
+        Simulatability.check(out, settings, overwrite=overwrite)
         with session.costs.stage("writing counterfactuals"):
             written = writer.write(cases, task=task_line)
         owner = np.asarray([number for number, texts in enumerate(written) for _ in texts], dtype=int)
@@ -317,8 +317,8 @@ def _explanation(row: Explanation | Mapping[str, Any]) -> Explanation:
     return Explanation(row["input"], row["answer"], row["explanation"], tuple(row.get("answers") or ()))
 
 
-def _known(similarities: Sequence[str]) -> tuple[str, ...]:
-    """Those that can be computed here."""
+def known_similarities(similarities: Sequence[str]) -> tuple[str, ...]:
+    """Those that can be computed here. Raises `ValueError` for others, `MissingExtraError` without a package."""
     unknown = [name for name in similarities if name not in SIMILARITIES]
     if unknown or not similarities:
         raise ValueError(f"got similarities {list(similarities)}, expected some of {', '.join(SIMILARITIES)}")
