@@ -23,7 +23,6 @@ from sklearn.metrics import adjusted_mutual_info_score
 
 import nlparam
 from benchmarks.commands import DATA, read_results, read_rows
-from nlparam.cli.taxonomy import tree_lines
 from nlparam.corpus.datasets import load_dataset
 from nlparam.taxonomies.result import Taxonomy
 
@@ -201,7 +200,7 @@ def _section(name: str, result: dict[str, Any], out: Path) -> list[str]:
             f"information {result['level_1_adjusted_mutual_information']:.2f}).",
             "",
         ]
-    return [*lines, "```text", *tree_lines(tree), "```"]
+    return [*lines, "```text", *str(tree).splitlines(), "```"]
 
 
 if __name__ == "__main__":

@@ -40,11 +40,11 @@ def refit(
     """
     with starting() as progress:
         from nlparam.results.folder import writing
-        from nlparam.taxonomies.entries import FILE, read
         from nlparam.taxonomies.history import keep, load_or_hint
         from nlparam.taxonomies.refit import NO_EDIT, changes_of, edits_of, last_edit
         from nlparam.taxonomies.refit import refit as fit_again
         from nlparam.taxonomies.result import Taxonomy
+        from nlparam.taxonomies.yaml_file import FILE, read
 
     taxonomy = load_or_hint(folder)
     file = read(folder / FILE if edited is None else edited)

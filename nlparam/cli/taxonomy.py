@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 from nlparam.cli import options as shared
 from nlparam.cli.costs import cost_line, show_estimate
 from nlparam.cli.options import OUTPUT, SEARCH, TEXTS, option, refuse
-from nlparam.cli.output import print_json, print_lines, print_warnings, printable, starting
+from nlparam.cli.output import print_json, print_lines, print_warnings, starting
 from nlparam.cli.reading import check_source, corpus_warnings, read_predicates, read_source, usage_errors
 from nlparam.cli.run_options import AnalysisOptions, spread_options
 
 if TYPE_CHECKING:
-    from nlparam.taxonomies.records import Node
     from nlparam.taxonomies.result import Taxonomy
 
 
@@ -121,7 +120,7 @@ def show(tree: "Taxonomy", out: Path) -> None:
     """Prints a taxonomy that is saved in `out`: the tree, what it covers, and what it cost."""
     measures = tree.measures()
     print_lines(
-        *tree_lines(tree),
+        *str(tree).splitlines(),
         "",
         f"covered: {measures['coverage']:.1%} of the texts of a divided node are under one of its children, "
         f"{measures['overlap']:.1%} under several",
@@ -133,28 +132,3 @@ def show(tree: "Taxonomy", out: Path) -> None:
     )
     if (out / "report.html").exists():
         print_lines(f"report:  {out / 'report.html'}")
-
-
-def tree_lines(tree: "Taxonomy") -> list[str]:
-    """The tree in plain text, a line for each node: its predicate, the number of its texts and their share."""
-    rows: list[tuple[str, Node]] = []
-
-    def visit(node: "Node", indent: str) -> None:
-        shown = [child for child in tree.children(node.id, residual=True) if len(child) or not child.residual]
-        for number, child in enumerate(shown):
-            last = number == len(shown) - 1
-            rows.append((f"{indent}{'└─' if last else '├─'} {printable(child.name)}", child))
-            visit(child, f"{indent}{'   ' if last else '│  '}")
-
-    visit(tree.root, "")
-    width = max((len(text) for text, _ in rows), default=0)
-    lines = [f"{len(tree.corpus):,} texts"]
-    for text, node in rows:
-        notes = []
-        if node.partial:
-            notes.append("partial")
-        if node.stopped is not None and node.stopped.name in ("budget_spent", "few_texts", "nothing_usable"):
-            notes.append("not divided: " + node.stopped.value)
-        note = f"  ({'; '.join(notes)})" if notes else ""
-        lines.append(f"{text:<{width}}  {len(node):>7,}  {tree.share(node.id):>6.1%}{note}")
-    return lines

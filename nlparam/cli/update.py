@@ -5,13 +5,12 @@ from typing import TYPE_CHECKING
 
 from nlparam.cli import options as shared
 from nlparam.cli.options import option, refuse
-from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable, starting
+from nlparam.cli.output import print_json, print_lines, print_section, print_warnings, starting
 from nlparam.cli.reading import usage_errors
 from nlparam.cli.refit import MOVED_LM, OTHER_OUT, TAXONOMY_FOLDER
 from nlparam.cli.run_options import CallOptions, spread_options
 
 if TYPE_CHECKING:
-    from nlparam.numerics.statistics.prevalence import Prevalence
     from nlparam.taxonomies.drift import Update
 
 
@@ -110,33 +109,13 @@ def _n_judged(given: str) -> int | str | None:
 
 
 def show(updated: "Update") -> None:
-    """Prints the drift of every node, what is unexplained, and what was added."""
-    from nlparam.results.page.text import DASH
-    from nlparam.taxonomies.page.drift import measured
+    """Prints what the report says of the update: the change of every node, what is unexplained, and what was added."""
+    from nlparam.taxonomies.page.drift import drift_section
 
-    rows = []
-    for one in updated.drift:
-        name = "  " * (one.depth - 1) + printable(one.name) + ("  (new)" if one.added else "")
-        change = f"{100 * one.drift.difference:+.1f} [{100 * one.drift.low:+.1f}, {100 * one.drift.high:+.1f}]"
-        mark = ("up" if one.drift.difference > 0 else "down") if one.changed else ""
-        p_value = DASH if one.target == "head" else f"{one.p_adjusted:.3g}"
-        rows.append((one.id, name, _share(one.before), _share(one.now), change, p_value, mark))
-    headings = ("", "node", f"before ({updated.n_before:,})", f"now ({len(updated.assigned.corpus):,})")
-    print_table((*headings, "change, points", "p adjusted", ""), rows, numbers=(2, 3, 4, 5))
-    print_lines("", measured(updated.to_dict()))
-    for one in updated.unexplained:
-        where = "at the top" if one.node == "root" else f"under {one.node} {printable(one.name)}"
-        print_lines(f"unexplained {where}: {one.n_unexplained:,} of {one.n_texts:,} new texts; {one.outcome}")
-    for one in updated.added:
-        print_lines(
-            f"added {one.id} {printable(one.predicate)}: holds for {one.share_unexplained:.0%} of the unexplained "
-            f"texts, {one.share_elsewhere:.0%} of the others"
-        )
+    section = drift_section(updated.taxonomy, updated.to_dict())
+    assert section is not None  # of this very update
+    print_section(section)
     costs = updated.costs
     print_lines(
         "", f"asked:     {costs.calls:,} calls, {costs.judgments_asked:,} judgments, {costs.total_seconds:.0f} s"
     )
-
-
-def _share(one: "Prevalence") -> str:
-    return f"{one.share:.1%} [{100 * one.low:.1f}, {100 * one.high:.1f}]"

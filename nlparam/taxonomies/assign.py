@@ -11,8 +11,7 @@ from nlparam.denotation.judge import AbstractJudge
 from nlparam.denotation.session import Session, accepts, check_names, opened
 from nlparam.numerics.heads.head import correct
 from nlparam.runtime.costs import Costs
-from nlparam.taxonomies.entries import judged
-from nlparam.taxonomies.records import HOLDS, ROOT
+from nlparam.taxonomies.records import HOLDS, ROOT, judged
 from nlparam.taxonomies.result import Taxonomy
 from nlparam.taxonomies.setup import AskingAgain, session_for
 
@@ -72,21 +71,11 @@ def assign(
     with session_for(taxonomy, costs=costs, **asked) as (session, judge):
         denotations = taxonomy.denoter.denote(corpus, store=session.store)
         with costs.stage("judging"):
-            said = judge_down(taxonomy, judge, corpus.distinct)
-    for node, answers in said.items():
-        spread = corpus.spread(answers.probabilities, fill=np.nan)
+            said, n_failed = judge_down(taxonomy, judge, corpus.distinct)
+    for node, probabilities in said.items():
+        spread = corpus.spread(probabilities, fill=np.nan)
         denotations[node] = np.where(np.isfinite(spread), spread, denotations[node])
-    n_failed = sum(int(answers.failed.sum()) for answers in said.values())
     return placed(taxonomy, corpus, denotations, costs, n_failed)
-
-
-@dataclasses.dataclass(frozen=True)
-class Answers:
-    """What the language model says of one node: `(n_texts,)` corrected `probabilities`, `nan` where it was not asked or
-    failed (`failed`)."""
-
-    probabilities: np.ndarray
-    failed: np.ndarray
 
 
 def judge_down(
@@ -95,21 +84,21 @@ def judge_down(
     texts: Sequence[str],
     *,
     known: Callable[[str, str], float | None] | None = None,
-) -> dict[str, Answers]:
+) -> tuple[dict[str, np.ndarray], int]:
     """Judges texts from the root down: the children of a node for the texts for which it holds.
 
     **Arguments:** `texts`, distinct ones; `known`, answers that there are already, by predicate and text.
 
-    **Returns:** the answers for every node with a predicate. Where a text is not under the parent there is none.
+    **Returns:** for every node with a predicate `(n_texts,)` corrected probabilities, `nan` where the text is not under
+    the parent or the answer failed; and how many answers failed.
     """
-    assert taxonomy.denoter is not None
     thresholds = {
         child: float(taxonomy.denoter.heads[node].thresholds[column])
         for node, children in taxonomy.denoter.columns.items()
         for column, child in enumerate(children)
     }
-    found: dict[str, Answers] = {}
-    level = {ROOT: np.arange(len(texts))}
+    found: dict[str, np.ndarray] = {}
+    level, n_failed = {ROOT: np.arange(len(texts))}, 0
     while level:
         asked = [
             (child.id, judged(child), rows)
@@ -119,18 +108,13 @@ def judge_down(
         ]
         predicates = list(dict.fromkeys(predicate for _, predicate, _ in asked))
         said = _judged(judge, texts, predicates, asked, known)
-        following: dict[str, np.ndarray] = {}
         for child, predicate, rows in asked:
             answers = said[rows, predicates.index(predicate)]
-            probabilities = np.full(len(texts), np.nan)
-            probabilities[rows] = correct(answers, thresholds[child])
-            failed = np.zeros(len(texts), dtype=bool)
-            failed[rows] = np.isnan(answers)
-            found[child] = Answers(probabilities, failed)
-            if taxonomy.nodes[child].children:
-                following[child] = rows[probabilities[rows] >= HOLDS]
-        level = following
-    return found
+            found[child] = np.full(len(texts), np.nan)
+            found[child][rows] = correct(answers, thresholds[child])
+            n_failed += int(np.isnan(answers).sum())
+        level = {child: rows[found[child][rows] >= HOLDS] for child, _, rows in asked if taxonomy.nodes[child].children}
+    return found, n_failed
 
 
 def _judged(judge: AbstractJudge, texts, predicates, asked, known) -> np.ndarray:
@@ -156,32 +140,20 @@ def placed(
     taxonomy: Taxonomy, corpus: Corpus, denotations: Mapping[str, np.ndarray], costs: Costs, n_failed: int = 0
 ) -> Assigned:
     """Texts where the denotations of the predicates put them."""
-    n_texts = len(corpus)
-    everywhere = ~corpus.blank
-    values: dict[str, np.ndarray] = dict(denotations)
-    under: dict[str, np.ndarray] = {ROOT: everywhere}
-    nodes: list[str | None] = [None if blank else ROOT for blank in corpus.blank]
-    probabilities = np.where(everywhere, 1.0, np.nan)
-    at = np.where(everywhere, 0, -1)  # where each text is: the number of a node
-    order = list(taxonomy.nodes)
+    everywhere, values = ~corpus.blank, dict(denotations)
     for node in taxonomy.divided():
-        children = taxonomy.children(node.id, residual=True)
-        columns = [values[child.id] for child in children if not child.residual]
-        highest = np.max(columns, axis=0) if columns else np.zeros(n_texts)
-        best = np.argmax(columns, axis=0) if columns else np.zeros(n_texts, dtype=int)
-        holds = highest >= HOLDS
-        here = at == order.index(node.id)
-        for number, child in enumerate(children):
-            if child.residual:
-                values[child.id] = np.where(everywhere, 1 - highest, 0.0)
-                chosen, under[child.id] = here & ~holds, under[node.id] & ~holds
-            else:
-                chosen = here & holds & (best == number)
-                under[child.id] = under[node.id] & (values[child.id] >= HOLDS)
-            at[chosen] = order.index(child.id)
-            probabilities[chosen] *= values[child.id][chosen]
-    nodes = [None if number < 0 else order[number] for number in at.tolist()]
-    return Assigned(corpus, values, under, nodes, probabilities, costs, n_failed)
+        highest = np.max([values[child.id] for child in taxonomy.children(node.id)], axis=0)
+        values[node.children[-1]] = np.where(everywhere, 1 - highest, 0.0)
+    under = taxonomy.under(everywhere.astype(float), lambda node, of_parent: of_parent * (values[node.id] >= HOLDS))
+    at = np.asarray(taxonomy.place(values, len(corpus)), dtype=object)
+    probabilities = np.where(everywhere, 1.0, np.nan)
+    for place in set(at.tolist()):
+        for node in taxonomy.path(place):
+            probabilities[at == place] *= values[node.id][at == place]
+    nodes = [None if blank else node for node, blank in zip(at.tolist(), corpus.blank, strict=True)]
+    return Assigned(
+        corpus, values, {node: of == 1 for node, of in under.items()}, nodes, probabilities, costs, n_failed
+    )
 
 
 def columns_of(taxonomy: Taxonomy, assigned: Assigned) -> dict[str, list[Any]]:

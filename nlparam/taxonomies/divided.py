@@ -4,12 +4,13 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from scipy.special import expit
 
 from nlparam.denotation.pool import Pool
 from nlparam.numerics.core.cover import correlations
-from nlparam.numerics.heads.head import Head
+from nlparam.numerics.heads.head import Head, HeadFit
 from nlparam.runtime.costs import Costs
-from nlparam.taxonomies.records import STOPS, Division
+from nlparam.taxonomies.records import HOLDS, STOPS, Candidate, Division
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,17 +22,6 @@ class Known:
 
 
 @dataclasses.dataclass(frozen=True)
-class Considered:
-    """A candidate over the distinct texts of a node; see `nlparam.taxonomies.records.Candidate`."""
-
-    predicate: str
-    denotations: np.ndarray
-    judged: np.ndarray
-    answers: np.ndarray
-    same_as: str | None = None
-
-
-@dataclasses.dataclass(frozen=True)
 class Divided:
     """What dividing a node ended with.
 
@@ -39,11 +29,11 @@ class Divided:
     over the node's distinct texts. Without children `stopped` says why.
     """
 
-    predicates: list[str]
-    judged_as: list[str]
-    denotations: np.ndarray
-    agreement: list[float]
-    considered: list[Considered]
+    predicates: list[str] = dataclasses.field(default_factory=list)
+    judged_as: list[str] = dataclasses.field(default_factory=list)
+    denotations: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((0, 0)))
+    agreement: list[float] = dataclasses.field(default_factory=list)
+    considered: list[Candidate] = dataclasses.field(default_factory=list)
     divisions: list[Division] = dataclasses.field(default_factory=list)
     directions: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((0, 0)))
     head: Head | None = None
@@ -51,8 +41,13 @@ class Divided:
     partial: bool = False
     costs: Costs = dataclasses.field(default_factory=Costs)
 
-    def taken(self, order: Sequence[int]) -> "Divided":
-        """The same with its children in another order."""
+    def largest_first(self, weights: np.ndarray) -> "Divided":
+        """The same with its children in the order of their sizes: that is how they are numbered.
+
+        `weights` are `(n_rows,)`, how often each distinct text occurs.
+        """
+        sizes = weights @ (self.denotations >= HOLDS)
+        order = np.argsort(-sizes, kind="stable").tolist()
         return dataclasses.replace(
             self,
             predicates=[self.predicates[k] for k in order],
@@ -61,6 +56,18 @@ class Divided:
             agreement=[self.agreement[k] for k in order],
             head=None if self.head is None else self.head.take(order),
         )
+
+
+def agreement(fitted: HeadFit, shifts: np.ndarray | float = 0.0) -> list[float]:
+    """For each predicate of a head, in which share of judgments left out it agrees with the language model.
+
+    `shifts` are what is subtracted from its log-odds.
+    """
+    even = np.broadcast_to(expit(shifts), len(fitted.left_out))
+    return [
+        float(np.mean((left_out > at) == (corrected > 0.5)))
+        for left_out, corrected, at in zip(fitted.left_out, fitted.corrected, even, strict=True)
+    ]
 
 
 def predicate_of(one: str | Known) -> str:
@@ -74,7 +81,7 @@ def considered(
     chosen: Sequence[int],
     same_as: Mapping[str, str],
     max_correlation: float,
-) -> list[Considered]:
+) -> list[Candidate]:
     """All candidates of a node: those of the pool, and those that were merged into one of them before.
 
     `denotations` are those of the `usable` columns of the pool. One that is not chosen because it is correlated with
@@ -92,6 +99,6 @@ def considered(
             if column not in chosen:
                 alike = [one for one in chosen if correlation[number, position[one]] > max_correlation]
                 twin = pool.predicates[alike[0]] if alike else None
-        seen.append(Considered(predicate, values, judged.rows, judged.probabilities, twin))
-    nothing = np.zeros(0, int), np.zeros(0, np.float32)
-    return seen + [Considered(merged, np.zeros(0, np.float32), *nothing, kept) for merged, kept in same_as.items()]
+        seen.append(Candidate(predicate, values, judged.rows, judged.probabilities, same_as=twin))
+    nothing = np.zeros(0, np.float32), np.zeros(0, int), np.zeros(0, np.float32)
+    return seen + [Candidate(merged, *nothing, same_as=kept) for merged, kept in same_as.items()]

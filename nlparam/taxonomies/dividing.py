@@ -6,9 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from scipy.special import expit
 
 from nlparam.denotation.denoter import TextFeatures
 from nlparam.denotation.goal import Affinity
@@ -16,13 +14,14 @@ from nlparam.denotation.pool import Pool
 from nlparam.denotation.session import Run
 from nlparam.language.phrasing import ParallelForm
 from nlparam.models import Clustering
+from nlparam.numerics.core.device import to_device
 from nlparam.numerics.core.divide import held_out_gain, matched, near_the_best, shifted
 from nlparam.numerics.core.relax import relax
 from nlparam.numerics.core.sample import judging_order
 from nlparam.numerics.heads.head import Head
-from nlparam.runtime.costs import Costs
+from nlparam.runtime.costs import Costs, add_counts
 from nlparam.taxonomies.covers import WELL_COVERED, Covers
-from nlparam.taxonomies.divided import Divided, Known, considered, predicate_of
+from nlparam.taxonomies.divided import Divided, Known, agreement, considered, predicate_of
 from nlparam.taxonomies.options import Effort, TaxonomyOptions, efforts
 from nlparam.taxonomies.proposing import LEAST_STATED, NodeProposer, Statements
 from nlparam.taxonomies.records import HOLDS, STOPS, Division
@@ -30,7 +29,7 @@ from nlparam.taxonomies.records import HOLDS, STOPS, Division
 # The slots of a node are relaxed on so many of its texts, or on so many draws from them: with two sizes alone, two
 # functions are compiled for the whole tree.
 _RELAXED = (2048, 256)
-_N_SLOTS, _N_RESTARTS = 8, 4
+_N_RESTARTS = 4
 # Rounds of selecting and judging in full what was selected.
 _MOST_ROUNDS = 4
 # Fewer statements than these say nothing of the number of children: the texts themselves are asked instead.
@@ -110,12 +109,16 @@ class Divider:
 
         What is known of a predicate (`Known`) is not judged again.
         """
-        before = dataclasses.replace(self.run.costs, seconds={}, stages={})
-        began = self.run.meter.seconds
+        before, began = dataclasses.asdict(self.run.costs), self.run.meter.seconds
         divided = self._divide(np.asarray(rows), list(path), locked, excluded, pool)
-        costs = _difference(self.run.costs, before)
-        costs.seconds["dividing"] = self.run.meter.seconds - began
-        return dataclasses.replace(divided, costs=costs)
+        counted = add_counts(dataclasses.asdict(self.run.costs), before, -1)
+        timed = {"seconds": {"dividing": self.run.meter.seconds - began}, "stages": {}}
+        return dataclasses.replace(divided, costs=Costs.from_dict(counted | timed))
+
+    def features(self, rows: np.ndarray, directions: np.ndarray) -> np.ndarray:
+        """What the head of a node with these directions sees of some texts."""
+        memberships = TextFeatures(self.run.ngrams, directions).memberships(self.represented[rows])
+        return np.concatenate([self.shared[rows], memberships], axis=1)
 
     def _divide(self, rows, path, locked, excluded, given) -> Divided:
         run, options = self.run, self.options
@@ -123,9 +126,7 @@ class Divider:
         effort = efforts(len(rows), len(self.represented), options)
         directions = self._directions(rows, rng)
         scores = self.represented[rows] @ directions.T
-        features = TextFeatures(run.ngrams, directions)
-        seen = np.concatenate([self.shared[rows], features.memberships(self.represented[rows])], axis=1)
-        n_features = seen.shape[1]
+        seen = self.features(rows, directions)
         pool = Pool(
             [run.corpus.distinct[row] for row in rows.tolist()],
             seen,
@@ -133,7 +134,7 @@ class Divider:
             correct_bias=options.correct_bias,
             max_judgments=None,
             meter=run.meter,
-            guess=lambda predicates: self.affinity.guesses(rows, predicates, n_features),
+            guess=lambda predicates: self.affinity.guesses(rows, predicates, seen.shape[1]),
         )
         node = _Node(rows, path, scores, pool, self._add(pool, locked), list(excluded), effort, rng)
         if given is not None:
@@ -203,7 +204,7 @@ class Divider:
         sample = rng.choice(rows, n_sample, replace=n_sample > len(rows))
         with self.run.costs.stage("relaxation"), self.run.progress.task("relaxing", None):
             key = jax.random.key(int(rng.integers(2**31)))
-            embeddings = jnp.asarray(self.represented[sample])
+            embeddings = to_device(self.represented[sample])
             found = relax(Clustering(n_predicates=n_slots), embeddings, n_restarts=_N_RESTARTS, key=key)
             return np.asarray(found.directions)
 
@@ -304,22 +305,15 @@ class Divider:
         usable = pool.usable()
         chosen = self._holding(node, [column for column in choice.columns if column in usable])
         everything = self.denotations(pool, usable) if usable else np.zeros((len(rows), 0))
-        head, agreement, denotations = None, [], np.zeros((len(rows), 0))
+        head, agrees, denotations = None, [], np.zeros((len(rows), 0))
         if chosen:
             fitted = pool.head(chosen)
             shifts = self.shifts(pool, chosen, rows)
             denotations = pool.denotations(chosen)
             denotations = shifted(denotations, shifts) if self.options.correct_bias else denotations
-            head = Head(
-                fitted.head.coefficients * fitted.head.slope,
-                fitted.head.intercepts * fitted.head.slope - shifts,
-                1.0,
-                fitted.head.thresholds,
-            )
-            agreement = [
-                float(np.mean((left_out > expit(shift)) == (corrected > 0.5)))
-                for left_out, corrected, shift in zip(fitted.left_out, fitted.corrected, shifts, strict=True)
-            ]
+            head = Head.joined([fitted.head])
+            head = head._replace(intercepts=head.intercepts - shifts)
+            agrees = agreement(fitted, shifts)
         judged_as = [pool.predicates[column] for column in chosen]
         predicates = judged_as
         if len(chosen) > 1 and self.run.meter.spent is None:
@@ -332,7 +326,7 @@ class Divider:
             predicates=list(predicates),
             judged_as=judged_as,
             denotations=denotations.astype(np.float32),  # as they are kept, so that who is under a child is, too
-            agreement=agreement,
+            agreement=agrees,
             considered=considered(pool, usable, everything, chosen, node.same_as, self.options.max_correlation),
             divisions=choice.divisions,
             directions=directions,
@@ -352,8 +346,3 @@ class Divider:
     def _holds(self, node: _Node, columns: Sequence[int]) -> np.ndarray:
         """`(n_rows, n_columns)`: which texts are under which of some siblings."""
         return shifted(node.pool.denotations(columns), self.shifts(node.pool, columns, node.rows)) >= HOLDS
-
-
-def _difference(after: Costs, before: Costs) -> Costs:
-    names = [field.name for field in dataclasses.fields(Costs) if field.name not in ("seconds", "stages")]
-    return Costs(**{name: getattr(after, name) - getattr(before, name) for name in names})

@@ -4,10 +4,9 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from nlparam.errors import ResultFolderError
 from nlparam.numerics.statistics.prevalence import Drift, Prevalence
 from nlparam.numerics.statistics.selection import look_level
-from nlparam.results.folder import write_json
+from nlparam.results.folder import writable, write_json
 from nlparam.runtime.costs import Costs
 from nlparam.taxonomies.assign import Assigned, columns_of
 from nlparam.taxonomies.result import Taxonomy
@@ -148,11 +147,9 @@ class Update:
         import pyarrow.parquet
 
         folder = self.taxonomy.save(folder, overwrite=overwrite)
-        try:
+        with writable(folder):
             pyarrow.parquet.write_table(pyarrow.table(columns_of(self.taxonomy, self.assigned)), folder / ASSIGNMENTS)
             write_json(folder / FILE, self.to_dict())
-        except OSError as error:
-            raise ResultFolderError(f"{folder} cannot be written ({error}): choose another --out") from error
         return folder
 
 

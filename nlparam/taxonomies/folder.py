@@ -15,8 +15,6 @@ from nlparam.numerics.heads.head import Head
 from nlparam.results.records import judgment_table, judgments_of
 from nlparam.results.result import Files, Folder
 from nlparam.runtime.costs import Costs
-from nlparam.taxonomies.entries import FILE as EDITED
-from nlparam.taxonomies.entries import written
 from nlparam.taxonomies.records import (
     HOLDS,
     OUTCOMES,
@@ -30,6 +28,8 @@ from nlparam.taxonomies.records import (
     Separation,
     TreeLike,
 )
+from nlparam.taxonomies.yaml_file import FILE as EDITED
+from nlparam.taxonomies.yaml_file import written
 
 _HEADS, _NGRAMS, _TEXTS = "head.safetensors", "ngrams.json", "texts.parquet"
 _DENOTATIONS, _CANDIDATES, _JUDGMENTS = "denotations.parquet", "candidates.parquet", "judgments.parquet"

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import functools
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -187,7 +186,11 @@ def taxonomy(
     corpus = Corpus.from_texts(texts)
     kept = None if stamps is None else checked_stamps(stamps, len(corpus), unit=time_unit)
     named = None if clusters is None else checked_clusters(clusters, len(corpus))
-    check = None if out is None else functools.partial(_check, out, overwrite)
+
+    def check(settings: dict[str, Any]) -> None:
+        if out is not None:
+            Taxonomy.check(out, Taxonomy.compared({"settings": settings}), overwrite=overwrite)
+
     with prepared_growth(corpus.texts, check=check, **asked) as (growing, goal_map):
         run = growing.divider.run
         tree = assemble(growing.divider, goal_map, growing.grow(), run.settings)
@@ -224,10 +227,6 @@ def estimate_taxonomy(texts: Iterable[str], **asked: Unpack[TaxonomyArguments]) 
     check_names(estimate_taxonomy, asked)
     with prepared_growth(texts, only_estimate=True, **asked) as (growing, _):
         return estimate_growth(growing.divider, growing.depth)
-
-
-def _check(out: str | Path, overwrite: bool, settings: dict[str, Any]) -> None:
-    Taxonomy.check(out, Taxonomy.compared({"settings": settings}), overwrite=overwrite)
 
 
 def _by_path(given: Any) -> dict[NodePath, list]:

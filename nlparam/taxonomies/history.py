@@ -5,8 +5,8 @@ from pathlib import Path
 
 from nlparam.errors import ResultFolderError
 from nlparam.results.folder import LOCK
-from nlparam.taxonomies.entries import FILE, written
 from nlparam.taxonomies.result import Taxonomy
+from nlparam.taxonomies.yaml_file import FILE, written
 
 FOLDER = "history"
 EDITED = "taxonomy.edited.yaml"

@@ -4,11 +4,11 @@ import dataclasses
 
 import numpy as np
 
-from nlparam.numerics.heads.head import Head, fit_head
-from nlparam.numerics.heads.head import Judged as HeadJudged
-from nlparam.taxonomies.divided import Considered, Divided
+from nlparam.numerics.heads.head import Head, Judged, fit_head
+from nlparam.taxonomies.divided import Divided, agreement
+from nlparam.taxonomies.drift import Addition
 from nlparam.taxonomies.rebuilding import Rebuilding
-from nlparam.taxonomies.records import HOLDS
+from nlparam.taxonomies.records import HOLDS, ROOT, Candidate
 from nlparam.taxonomies.tree import Branch
 
 # At most so many children are added to a node at once.
@@ -20,23 +20,17 @@ _MOST_ELSEWHERE = 0.5
 _LEAST_SHARE = 0.1
 
 
-@dataclasses.dataclass(frozen=True)
-class Missing:
-    """A candidate for a missing child, whether it was `added`, and the `reason` if not."""
-
-    name: str
-    share_unexplained: float
-    share_elsewhere: float
-    added: bool
-    reason: str = ""
-
-
-def add_missing(rebuilding: Rebuilding, branch: Branch, unexplained: np.ndarray) -> list[Missing]:
+def add_missing(
+    rebuilding: Rebuilding, branch: Branch, node: str, unexplained: np.ndarray
+) -> tuple[list[Addition], list[str]]:
     """Seeks children for the rows of a branch that are `unexplained`, and adds those that are missing to it.
 
     The children that are there, their denotations and heads stay as they are.
+
+    **Arguments:** `node`, the id of the branch.
+
+    **Returns:** what was added, and why other candidates were not, in words.
     """
-    assert branch.divided is not None
     divider = rebuilding.divider
     options = dataclasses.replace(divider.options, least_share=_LEAST_SHARE, most_share=1.0)
     seeking = dataclasses.replace(divider, options=options, children=(1, _MOST_ADDED), n_slots=divider.children[1])
@@ -44,14 +38,25 @@ def add_missing(rebuilding: Rebuilding, branch: Branch, unexplained: np.ndarray)
     found = seeking.divide(unexplained, branch.path, excluded=list(dict.fromkeys(there)))
     explained = np.setdiff1d(branch.rows, unexplained)
     sample = np.sort(np.random.default_rng(len(explained)).permutation(explained)[:_CONTRASTED])
-    seen = []
+    added, reasons = [], []
     for name, candidate in _promising(found):
         elsewhere = _judged(rebuilding, candidate.predicate, sample)
-        seen.append(_consider(rebuilding, branch, name, candidate, unexplained, sample, elsewhere))
-    return seen
+        usable = np.isfinite(elsewhere)
+        inside = float(np.mean(candidate.answers >= HOLDS))
+        outside = float(np.mean(elsewhere[usable] >= HOLDS)) if usable.any() else 0.0
+        if inside < _LEAST_SHARE:
+            reasons.append(f"{name}: holds for {inside:.0%} of the unexplained texts only")
+        elif outside > _MOST_ELSEWHERE * inside:
+            reasons.append(f"{name}: holds for {outside:.0%} of the explained texts too")
+        elif not _added(rebuilding, branch, name, candidate, unexplained, Judged(sample[usable], elsewhere[usable])):
+            reasons.append(f"{name}: its head finds none of the unexplained texts")
+        else:
+            number = f"{'' if node == ROOT else f'{node}.'}{len(branch.children)}"
+            added.append(Addition(number, node, name, inside, outside))
+    return added, reasons
 
 
-def _promising(found: Divided) -> list[tuple[str, Considered]]:
+def _promising(found: Divided) -> list[tuple[str, Candidate]]:
     """What was chosen for the unexplained texts, with the name that is shown; the best alone if nothing was."""
     considered = {one.predicate: one for one in found.considered if len(one.answers)}
     chosen = [(shown, considered[said]) for said, shown in zip(found.judged_as, found.predicates, strict=True)]
@@ -70,52 +75,37 @@ def _judged(rebuilding: Rebuilding, predicate: str, rows: np.ndarray) -> np.ndar
         return run.judge.judge(texts, [predicate], np.stack([np.arange(len(rows)), np.zeros(len(rows), int)], axis=1))
 
 
-def _consider(
-    rebuilding: Rebuilding,
-    branch: Branch,
-    name: str,
-    candidate: Considered,
-    unexplained: np.ndarray,
-    sample: np.ndarray,
-    elsewhere: np.ndarray,
-) -> Missing:
-    """Adds a candidate to the branch if it explains what is unexplained, and not the rest."""
-    usable = np.isfinite(elsewhere)
-    inside = float(np.mean(candidate.answers >= HOLDS))
-    outside = float(np.mean(elsewhere[usable] >= HOLDS)) if usable.any() else 0.0
-    if inside < _LEAST_SHARE:
-        return Missing(name, inside, outside, False, f"holds for {inside:.0%} of the unexplained texts only")
-    if outside > _MOST_ELSEWHERE * inside:
-        return Missing(name, inside, outside, False, f"holds for {outside:.0%} of the explained texts too")
-    rows = np.concatenate([unexplained[candidate.judged], sample[usable]])
-    answers = np.concatenate([candidate.answers, elsewhere[usable]]).astype(np.float32)
+def _added(
+    rebuilding: Rebuilding, branch: Branch, name: str, candidate: Candidate, unexplained: np.ndarray, others: Judged
+) -> bool:
+    """Adds a candidate to the branch if its head holds for some unexplained texts.
+
+    `others` are the answers for some rows that are explained.
+    """
+    divider, divided = rebuilding.divider, branch.divided
+    rows = np.concatenate([unexplained[candidate.judged], others.rows])
+    answers = np.concatenate([candidate.answers, others.probabilities]).astype(np.float32)
     order = np.argsort(rows)
-    rows, answers = rows[order], answers[order]
-    divided = branch.divided
-    assert divided is not None
-    assert divided.head is not None
-    features = rebuilding.features(rows, divided.directions)
-    fitted = fit_head(
-        features, [HeadJudged(np.arange(len(rows)), answers)], correct_bias=rebuilding.divider.options.correct_bias
-    )
+    answered = Judged(np.searchsorted(branch.rows, rows[order]), answers[order])
+    features = divider.features(branch.rows, divided.directions)
+    fitted = fit_head(features, [answered], correct_bias=divider.options.correct_bias)
     head = Head.joined([fitted.head])
-    denotations = head.denote(rebuilding.features(branch.rows, divided.directions))
+    denotations = head.denote(features)
     held = branch.rows[denotations[:, 0] >= HOLDS]
     if len(np.intersect1d(held, unexplained)) == 0:
-        return Missing(name, inside, outside, False, "its head finds none of the unexplained texts")
-    positions = np.searchsorted(branch.rows, rows)
-    considered = Considered(candidate.predicate, denotations[:, 0].astype(np.float32), positions, answers)
-    agreement = float(np.mean((fitted.left_out[0] > 0.5) == (fitted.corrected[0] > 0.5)))
+        return False
+    assert divided.head is not None
+    considered = Candidate(candidate.predicate, denotations[:, 0].astype(np.float32), *answered)
     branch.divided = dataclasses.replace(
         divided,
         predicates=[*divided.predicates, name],
         judged_as=[*divided.judged_as, candidate.predicate],
         denotations=np.concatenate([divided.denotations, denotations], axis=1),
-        agreement=[*divided.agreement, agreement],
+        agreement=[*divided.agreement, *agreement(fitted)],
         considered=[*(one for one in divided.considered if one.predicate != candidate.predicate), considered],
         head=Head.joined([divided.head, head]),
     )
     child = Branch((*branch.path, name), held)
     rebuilding.end(child, ())
     branch.children.append(child)
-    return Missing(name, inside, outside, True)
+    return True

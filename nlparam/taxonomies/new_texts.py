@@ -35,24 +35,25 @@ def check_options(
 
 def all_stamps(taxonomy: Taxonomy, new: Sequence[Any] | None, n_new: int) -> tuple[Any, ...] | None:
     """The times of all texts; those before, or the new ones, may have none."""
-    if new is None and taxonomy.stamps is None:
-        return None
-    if new is not None and len(new) != n_new:
-        raise CorpusError(f"got {len(new):,} time stamps for {n_new:,} new texts, expected one for each")
-    before = taxonomy.stamps or (None,) * len(taxonomy.corpus)
-    together = [*before, *((None,) * n_new if new is None else new)]
-    return checked_stamps(together, len(together), unit=taxonomy.settings.get("time_unit"))
+    together = _together(taxonomy, taxonomy.stamps, new, n_new, "time stamps")
+    unit = taxonomy.settings.get("time_unit")
+    return None if together is None else checked_stamps(together, len(together), unit=unit)
 
 
 def all_clusters(taxonomy: Taxonomy, new: Sequence[Any] | None, n_new: int) -> tuple[str | None, ...] | None:
     """What all texts belong to; those before, or the new ones, may stand for themselves."""
-    if new is None and taxonomy.clusters is None:
-        return None
+    together = _together(taxonomy, taxonomy.clusters, new, n_new, "clusters")
+    return None if together is None else checked_clusters(together, len(together))
+
+
+def _together(
+    taxonomy: Taxonomy, before: Sequence[Any] | None, new: Sequence[Any] | None, n_new: int, what: str
+) -> list[Any] | None:
     if new is not None and len(new) != n_new:
-        raise CorpusError(f"got {len(new):,} clusters for {n_new:,} new texts, expected one for each")
-    before = taxonomy.clusters or (None,) * len(taxonomy.corpus)
-    together = [*before, *((None,) * n_new if new is None else new)]
-    return checked_clusters(together, len(together))
+        raise CorpusError(f"got {len(new):,} {what} for {n_new:,} new texts, expected one for each")
+    if new is None and before is None:
+        return None
+    return [*(before or (None,) * len(taxonomy.corpus)), *(new if new is not None else (None,) * n_new)]
 
 
 def notes_on(

@@ -6,8 +6,7 @@ import numpy as np
 
 from nlparam.corpus.corpus import Corpus
 from nlparam.denotation.labels import Labelled
-from nlparam.taxonomies.entries import judged
-from nlparam.taxonomies.records import HOLDS, ROOT, TreeLike
+from nlparam.taxonomies.records import HOLDS, ROOT, Node, TreeLike, judged
 
 
 def said_by_people(tree: TreeLike, labels: Labelled, texts: Sequence[str]) -> dict[str, np.ndarray]:
@@ -20,18 +19,14 @@ def said_by_people(tree: TreeLike, labels: Labelled, texts: Sequence[str]) -> di
     wordings = {node.id: {node.name, judged(node)} for node in tree.nodes.values() if node.predicate is not None}
     predicates = list(dict.fromkeys(wording.strip().casefold() for both in wordings.values() for wording in both))
     said = corpus.spread(labels.matrix(corpus.distinct, predicates), fill=np.nan)
-    under = {ROOT: np.ones(len(texts))}
-    for node in tree.divided():
-        of_node, children = under[node.id], tree.children(node.id)
-        for child in children:
-            columns = said[:, [predicates.index(wording.strip().casefold()) for wording in wordings[child.id]]]
-            known = np.isfinite(columns)
-            mean = np.nansum(columns, axis=1) / np.maximum(known.sum(axis=1), 1)
-            under[child.id] = _below(of_node, np.where(known.any(axis=1), (mean >= HOLDS).astype(float), np.nan))
-        highest = np.max([under[child.id] for child in children], axis=0)
-        for child in tree.children(node.id, residual=True):
-            if child.residual:
-                under[child.id] = np.where(of_node == 1, 1 - highest, np.where(np.isfinite(highest), of_node, np.nan))
+
+    def below(node: Node, of_parent: np.ndarray) -> np.ndarray:
+        columns = said[:, [predicates.index(wording.strip().casefold()) for wording in wordings[node.id]]]
+        known = np.isfinite(columns)
+        mean = np.nansum(columns, axis=1) / np.maximum(known.sum(axis=1), 1)
+        return _below(of_parent, np.where(known.any(axis=1), (mean >= HOLDS).astype(float), np.nan))
+
+    under = tree.under(np.ones(len(texts)), below)
     return {node: values for node, values in under.items() if node != ROOT and np.isfinite(values).any()}
 
 

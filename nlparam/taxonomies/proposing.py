@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from nlparam.denotation.goal import Affinity
+from nlparam.language.asking import ask
 from nlparam.language.embed import AbstractEmbedder
 from nlparam.language.merging import Merged, Merger
 from nlparam.language.paths import PathStater
@@ -17,7 +18,6 @@ from nlparam.language.propose import AbstractProposer
 from nlparam.language.propose.both import in_turn
 from nlparam.language.statements import category_of
 from nlparam.language.subcategories import Subcategories
-from nlparam.lm.base import Request
 from nlparam.lm.engine import Engine
 from nlparam.numerics.core.cover import facility_location
 
@@ -92,12 +92,6 @@ class NodeProposer:
         self.merger = Merger(self.engine, self.embedder.embed, self.n_compared)
         self.subcategories = Subcategories(self.engine)
 
-    @property
-    def identity(self) -> str:
-        parts = [self.statements.stater.identity, self.generalise.version, self.phraser.identity]
-        parts.append(self.subcategories.identity)
-        return " ".join(parts if self.contrast is None else [*parts, self.contrast.identity])
-
     def propose(
         self,
         rows: np.ndarray,
@@ -142,12 +136,8 @@ class NodeProposer:
             for rank, name in enumerate(names):
                 weights[name] += _RANK_WEIGHT**rank
         groups = self._groups(weights, scores.shape[1])
-        requests = [
-            Request(self.generalise.fill(goal=goal, statements="\n".join(f"- {n}" for n in names)), max_tokens=12)
-            for names in groups
-        ]
-        answers = self.engine.complete_stored(requests, what="generalising")
-        general = [category_of(answer.text) for answer in answers if answer is not None]
+        shown = [{"goal": goal, "statements": "\n".join(f"- {n}" for n in names)} for names in groups]
+        general = ask(self.engine, self.generalise, shown, category_of, what="generalising", max_tokens=12)
         frequent = sorted(weights, key=lambda name: -weights[name])
         # Two frequent names for each general one.
         named_general = [name for name in general if name is not None]

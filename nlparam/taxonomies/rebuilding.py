@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from nlparam.denotation.denoter import TextFeatures
 from nlparam.errors import BudgetError, LanguageModelError
 from nlparam.numerics.heads.head import Head, Judged, fit_head
-from nlparam.taxonomies.divided import Considered, Divided, Known
+from nlparam.taxonomies.divided import Divided, Known, agreement
 from nlparam.taxonomies.dividing import Divider
-from nlparam.taxonomies.edit import PlannedDivision, PlannedNode
-from nlparam.taxonomies.entries import either, judged
-from nlparam.taxonomies.records import HOLDS, ROOT, STOPS, Candidate, Node
+from nlparam.taxonomies.edit import Children, children_of
+from nlparam.taxonomies.entries import Entry, either
+from nlparam.taxonomies.records import HOLDS, STOPS, Candidate, judged
 from nlparam.taxonomies.result import Taxonomy
 from nlparam.taxonomies.tree import Branch
 
@@ -53,32 +52,29 @@ class Rebuilding:
         self.warnings: list[str] = []
         self.known = answers_of(taxonomy)
 
-    def root(self, division: PlannedDivision) -> Branch:
-        """The whole tree."""
-        return self._branch(division, (ROOT,), np.arange(len(self.corpus.distinct)), ())
+    def root(self, entry: Entry) -> Branch:
+        """The whole tree, from the root of a plan."""
+        return self._branch(entry, np.arange(len(self.corpus.distinct)), ())
 
     def rows_of(self, node: str) -> np.ndarray:
         """The distinct texts under a node of the tree before."""
         return np.unique(self.taxonomy.corpus.row[self.taxonomy.nodes[node].members])
 
-    def _branch(self, division: PlannedDivision, ids: Sequence[str], rows: np.ndarray, path: tuple[str, ...]) -> Branch:
-        """A node that is made of the nodes `ids` of the tree before, none for a new one."""
-        branch = Branch(path, rows)
+    def _branch(self, entry: Entry, rows: np.ndarray, path: tuple[str, ...]) -> Branch:
+        branch, ids, wanted = Branch(path, rows), entry.ids, children_of(entry, self.taxonomy)
         pool = [predicate for one in ids for predicate in self.pools.get(one, ())]
-        solved = bool(division.solved or pool or division.n_children is None)
-        if not division.children and division.n_children == 0 and not pool:
+        solved = bool(wanted.solved or pool or wanted.n is None)
+        if not wanted.there and wanted.n == 0 and not pool:
             self.end(branch, ids)
             return branch
         if not solved and len(ids) == 1:
             before = self.rows_of(ids[0])
             solved = len(np.intersect1d(before, rows)) < self.mostly_the_same * len(rows)
         if solved:
-            branch.divided = self._solved(division, ids, rows, path, pool)
+            branch.divided = self._solved(wanted, ids, rows, path, pool)
         else:
-            carried = self.carried(ids[0], rows)
-            branch.divided = self._regrouped(carried, division.children, rows, ids[0])
-        branch.stopped = branch.divided.stopped
-        self._children(branch, division)
+            branch.divided = self._regrouped(self.carried(ids[0], rows), wanted.there, rows, ids[0])
+        self._children(branch, wanted.there)
         return branch
 
     def end(self, branch: Branch, ids: Sequence[str]) -> None:
@@ -86,58 +82,48 @@ class Rebuilding:
         nodes = [self.taxonomy.nodes[one] for one in ids]
         if nodes:
             had_children = any(node.children for node in nodes)
-            branch.stopped = STOPS.by_hand if had_children else next(node.stopped for node in nodes)
-            considered = self._others((), ids, branch.rows)
-            if considered:
-                nothing = np.zeros((len(branch.rows), 0))
-                branch.divided = Divided([], [], nothing, [], considered, stopped=branch.stopped)
+            stopped = STOPS.by_hand if had_children else next(node.stopped for node in nodes)
+            branch.divided = Divided(considered=self._others((), ids, branch.rows), stopped=stopped)
         elif len(branch.path) >= self.depth:
-            branch.stopped = STOPS.depth
+            branch.divided = Divided(stopped=STOPS.depth)
         elif len(branch.rows) < self.divider.options.least_texts:
-            branch.stopped = STOPS.few_texts
+            branch.divided = Divided(stopped=STOPS.few_texts)
         elif self.divider.run.meter.spent is not None:
-            branch.stopped = STOPS.budget_spent
+            branch.divided = Divided(stopped=STOPS.budget_spent)
         else:
-            branch.divided = self._ordered(self.divider.divide(branch.rows, branch.path, excluded=self._barred()))
-            branch.stopped = branch.divided.stopped
-            self._children(branch, PlannedDivision())
+            divided = self.divider.divide(branch.rows, branch.path, excluded=self._barred())
+            branch.divided = divided.largest_first(self.corpus.multiplicity[branch.rows])
+            self._children(branch, ())
 
-    def _children(self, branch: Branch, division: PlannedDivision) -> None:
-        assert branch.divided is not None
-        planned = {child.predicate.casefold(): child for child in division.children}
+    def _children(self, branch: Branch, wanted: Sequence[Entry]) -> None:
+        entries = {entry.predicate.casefold(): entry for entry in wanted}
         holds = branch.divided.denotations >= HOLDS
         for column, predicate in enumerate(branch.divided.judged_as):
-            child = planned.get(predicate.casefold(), _NEW)
-            if child.locked:
+            # One that the edited tree does not have is new.
+            entry = entries.get(predicate.casefold(), Entry(predicate))
+            if entry.locked:
                 self.locked.setdefault(" > ".join(branch.path), []).append(predicate)
             path = (*branch.path, branch.divided.predicates[column])
-            branch.children.append(self._branch(child.division, child.ids, branch.rows[holds[:, column]], path))
+            branch.children.append(self._branch(entry, branch.rows[holds[:, column]], path))
 
     def carried(self, node_id: str, rows: np.ndarray) -> Divided:
         """The division of a node as it was; texts that were not under it before are denoted by its head."""
         taxonomy, denoter = self.taxonomy, self.taxonomy.denoter
-        assert denoter is not None
         node, before = taxonomy.nodes[node_id], self.rows_of(node_id)
         children, head = taxonomy.children(node_id), denoter.heads[node_id]
         directions = denoter.directions[node_id]
-        same = np.array_equal(before, rows)
         # The first text that is equal to each distinct one.
         _, first = np.unique(taxonomy.corpus.row[node.members], return_index=True)
-        denotations = taxonomy.denotations(node_id)[first].astype(np.float64)
-        if not same:
-            there = np.isin(rows, before)
-            fresh = np.zeros((len(rows), len(children)))
-            fresh[there] = denotations[np.searchsorted(before, rows[there])]
-            if not there.all():
-                fresh[~there] = head.denote(self.features(rows[~there], directions))
-            denotations = fresh
+        there = np.isin(rows, before)
+        denotations = np.zeros((len(rows), len(children)))
+        denotations[there] = taxonomy.denotations(node_id)[first][np.searchsorted(before, rows[there])]
+        if not there.all():
+            denotations[~there] = head.denote(self.divider.features(rows[~there], directions))
         considered = [self._moved(candidate, rows) for candidate in node.candidates]
-        if same:
+        if np.array_equal(before, rows):
+            known = [one.denotations[first] if len(one.denotations) else one.denotations for one in node.candidates]
             considered = [
-                dataclasses.replace(one, denotations=candidate.denotations[first])
-                if len(candidate.denotations)
-                else one
-                for one, candidate in zip(considered, node.candidates, strict=True)
+                dataclasses.replace(one, denotations=values) for one, values in zip(considered, known, strict=True)
             ]
         return Divided(
             predicates=[child.name for child in children],
@@ -152,102 +138,93 @@ class Rebuilding:
             costs=node.costs,
         )
 
-    def features(self, rows: np.ndarray, directions: np.ndarray) -> np.ndarray:
-        """What the head of a node with these directions sees of some texts."""
-        memberships = TextFeatures(self.divider.run.ngrams, directions).memberships(self.divider.represented[rows])
-        return np.concatenate([self.divider.shared[rows], memberships], axis=1)
-
-    def _regrouped(self, carried: Divided, children: Sequence[PlannedNode], rows: np.ndarray, node: str) -> Divided:
+    def _regrouped(self, carried: Divided, children: Sequence[Entry], rows: np.ndarray, node: str) -> Divided:
         """A division of which children were renamed, taken out or merged: nothing needs to be judged for that."""
         assert carried.head is not None
         before = [child.id for child in self.taxonomy.children(node)]
         groups = [[before.index(one) for one in child.ids] for child in children]
         if [group[:1] for group in groups] == [[k] for k in range(len(before))]:
-            return dataclasses.replace(carried, predicates=[child.name for child in children])
-        heads, considered, agreement = [], list(carried.considered), []
+            return dataclasses.replace(carried, predicates=[child.shown for child in children])
+        heads, considered, agrees = [], list(carried.considered), []
         union = np.stack([carried.denotations[:, group].max(axis=1) for group in groups], axis=1)
         for number, (child, group) in enumerate(zip(children, groups, strict=True)):
             if len(group) == 1:
                 heads.append(carried.head.take(group))
-                agreement.append(carried.agreement[group[0]])
+                agrees.append(carried.agreement[group[0]])
                 continue
             answers = self._answers(child.predicates)
             position = {text: n for n, text in enumerate(self.corpus.distinct[row] for row in rows.tolist())}
             at = np.asarray(sorted(position[text] for text in answers if text in position), dtype=int)
             said = np.asarray([answers[self.corpus.distinct[row]] for row in rows[at].tolist()], np.float32)
-            head, agrees = self._head_of(rows, union[:, number], Judged(at, said), carried.directions)
+            head, agreeing = self._head_of(rows, union[:, number], Judged(at, said), carried.directions)
             heads.append(head)
-            agreement.append(agrees)
-            considered.append(Considered(child.predicate, union[:, number].astype(np.float32), at, said))
+            agrees.append(agreeing)
+            considered.append(Candidate(child.predicate, union[:, number].astype(np.float32), at, said))
         return dataclasses.replace(
             carried,
-            predicates=[child.name for child in children],
+            predicates=[child.shown for child in children],
             judged_as=[child.predicate for child in children],
             denotations=union,
-            agreement=agreement,
+            agreement=agrees,
             considered=considered,
             head=Head.joined(heads),
         )
 
     def _head_of(self, rows, denotations: np.ndarray, answers: Judged, directions: np.ndarray) -> tuple[Head, float]:
         """A head of one predicate from its answers, that holds for as many texts as its denotations do."""
-        features = self.features(rows, directions)
+        features = self.divider.features(rows, directions)
         if len(answers.rows) < 2:
             raise LanguageModelError(
                 "too few judgments are known of nodes that are to be merged: reword one of them to say both, which has "
                 "it judged"
             )
         fitted = fit_head(features, [answers], correct_bias=self.divider.options.correct_bias)
-        head = fitted.head
-        log_odds = head.slope * (features @ head.coefficients[:, 0] + head.intercepts[0])
+        head = Head.joined([fitted.head])
+        log_odds = (features @ head.coefficients + head.intercepts)[:, 0]
         n_holding = int((denotations >= HOLDS).sum())
-        shift = 0.0
         if 0 < n_holding < len(log_odds):
-            ordered = np.sort(log_odds)[::-1]
-            shift = float(ordered[n_holding - 1 : n_holding + 1].mean())
-        left_out, corrected = fitted.left_out[0], fitted.corrected[0]
-        coefficients = head.coefficients * head.slope
-        found = Head(coefficients, head.intercepts * head.slope - shift, 1.0, head.thresholds)
-        return found, float(np.mean((left_out > 0.5) == (corrected > 0.5)))
+            shift = np.sort(log_odds)[::-1][n_holding - 1 : n_holding + 1].mean()
+            head = head._replace(intercepts=head.intercepts - shift)
+        return head, agreement(fitted)[0]
 
-    def _solved(self, division: PlannedDivision, ids, rows, path, pool: Sequence[str]) -> Divided:
+    def _solved(self, wanted: Children, ids, rows, path, pool: Sequence[str]) -> Divided:
         """A division whose open children and other candidates compete again, beside those that are locked."""
-        locked = [child for child in division.children if child.stays]
+        locked = [child for child in wanted.there if child.stays]
         least, most = self.divider.children
         # Candidates for a node without children divide it.
-        n_children = None if pool and not division.children else division.n_children
+        n_children = None if pool and not wanted.there else wanted.n
         limits = (max(least, len(locked)), max(most, len(locked)))
         if n_children is not None:
             # In the place of what is forbidden there is another only if the texts bear it out.
-            limits = (max(len(locked), min(len(division.children), n_children), 1), n_children)
-            if division.anew:
+            limits = (max(len(locked), min(len(wanted.there), n_children), 1), n_children)
+            if wanted.anew:
                 limits = (n_children, n_children)
         divider = dataclasses.replace(self.divider, children=limits, n_slots=most)
-        barred = self._barred(ids, division.excluded)
+        barred = self._barred(ids, wanted.excluded)
         fixed = [self._known(child.predicates) for child in locked]
-        offered = [self._known(child.predicates) for child in division.children if not child.stays]
+        offered = [self._known(child.predicates) for child in wanted.there if not child.stays]
         offered += [Known(predicate, self.known.get(predicate.casefold(), {})) for predicate in pool]
-        if not division.anew and (n_children is None or n_children > len(locked)):
+        if not wanted.anew and (n_children is None or n_children > len(locked)):
             offered += self._candidates(ids, {one.casefold() for one in barred})
         if len(rows) < 2:
             raise LanguageModelError(
                 f"{self._where(path)}, {len(rows)} texts are left, which cannot be divided: take out its children"
             )
         divided = None
-        if not division.anew or pool:
+        if not wanted.anew or pool:
             divided = divider.divide(rows, path, locked=fixed, excluded=barred, pool=offered)
-        wanted = limits[0] if n_children is None else n_children
-        if divided is None or (len(divided.judged_as) < wanted > len(locked) and not pool):
+        enough = limits[0] if n_children is None else n_children
+        if divided is None or (len(divided.judged_as) < enough > len(locked) and not pool):
             # What is known is not enough: more is proposed, and competes with it.
             proposed = divider.divide(rows, path, locked=fixed, excluded=[*barred, *(one.predicate for one in offered)])
             offered += [self._considered(one, rows) for one in proposed.considered]
             divided = divider.divide(rows, path, locked=fixed, excluded=barred, pool=offered)
-        if len(divided.judged_as) < len(division.children):
+        if len(divided.judged_as) < len(wanted.there):
             # Nothing better was found: what is there stays.
-            there = [self._known(child.predicates) for child in division.children]
+            there = [self._known(child.predicates) for child in wanted.there]
             divided = divider.divide(rows, path, locked=there, excluded=barred, pool=())
         self._check_locked(divided, locked, path)
-        names = {child.predicate.casefold(): child.name for child in division.children}
+        names = {child.predicate.casefold(): child.shown for child in wanted.there}
         divided = dataclasses.replace(
             divided,
             predicates=[
@@ -256,9 +233,9 @@ class Rebuilding:
             ],
             considered=[*divided.considered, *self._others(divided.considered, ids, rows)],
         )
-        return self._ordered(divided)
+        return divided.largest_first(self.corpus.multiplicity[rows])
 
-    def _check_locked(self, divided: Divided, locked: Sequence[PlannedNode], path) -> None:
+    def _check_locked(self, divided: Divided, locked: Sequence[Entry], path) -> None:
         """Raises if a locked predicate has too few answers to be denoted: it must not be lost.
 
         Warns of one that holds for no text.
@@ -285,7 +262,7 @@ class Rebuilding:
                     "it a wording that the language model answers with yes or no; nothing was changed"
                 )
 
-    def _others(self, there: Sequence[Considered], ids: Sequence[str], rows: np.ndarray) -> list[Considered]:
+    def _others(self, there: Sequence[Candidate], ids: Sequence[str], rows: np.ndarray) -> list[Candidate]:
         """What was considered before and is not any more: its judgments are kept."""
         seen = {one.predicate.casefold() for one in there}
         kept = []
@@ -295,13 +272,13 @@ class Rebuilding:
                 kept.append(self._moved(candidate, rows))
         return kept
 
-    def _moved(self, candidate: Candidate, rows: np.ndarray) -> Considered:
+    def _moved(self, candidate: Candidate, rows: np.ndarray) -> Candidate:
         """What is known of a candidate on some texts, but for its denotations."""
         at = self.taxonomy.corpus.row[candidate.judged]
         here = np.isin(at, rows)
         nothing = np.zeros(0, np.float32)
         positions = np.searchsorted(rows, at[here])
-        return Considered(candidate.predicate, nothing, positions, candidate.answers[here], candidate.same_as)
+        return Candidate(candidate.predicate, nothing, positions, candidate.answers[here], same_as=candidate.same_as)
 
     def _candidates(self, ids: Sequence[str], barred: set[str]) -> list[Known]:
         """What was considered before for the children of a node, without what is barred or the same as that."""
@@ -336,27 +313,18 @@ class Rebuilding:
             common |= {text for one in answers for text, p in one.items() if p >= HOLDS}
         return {text: max(one.get(text, 0.0) for one in answers) for text in sorted(common)}
 
-    def _considered(self, one: Considered, rows: np.ndarray) -> Known:
+    def _considered(self, one: Candidate, rows: np.ndarray) -> Known:
         texts = (self.corpus.distinct[row] for row in rows[one.judged].tolist())
         return Known(one.predicate, dict(zip(texts, one.answers.tolist(), strict=True)))
-
-    def _ordered(self, divided: Divided) -> Divided:
-        """The largest first: that is how they are numbered."""
-        return divided.taken(np.argsort(-(divided.denotations >= HOLDS).sum(axis=0), kind="stable").tolist())
 
     def _where(self, path: Sequence[str]) -> str:
         return f"under {path[-1]!r}" if path else "at the top"
 
 
-# A child that the edited file does not have.
-_NEW = PlannedNode((), (), "", False, PlannedDivision())
-
-
 def answers_of(taxonomy: Taxonomy) -> dict[str, dict[str, float]]:
     """Every answer there is, by predicate (whatever its case) and text: they do not depend on the node."""
     known: dict[str, dict[str, float]] = collections.defaultdict(dict)
-    nodes: Sequence[Node] = list(taxonomy.nodes.values())
-    for candidate in (candidate for node in nodes for candidate in node.candidates):
+    for candidate in (candidate for node in taxonomy.nodes.values() for candidate in node.candidates):
         texts = (taxonomy.corpus.texts[text] for text in candidate.judged.tolist())
         known[candidate.predicate.casefold()] |= dict(zip(texts, candidate.answers.tolist(), strict=True))
     return dict(known)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import enum
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -55,7 +55,7 @@ class Candidate:
     - `denotations`: `(n_members,)`, probabilities over the texts of the node (`Node.members`); empty where there were
       too few answers to denote it.
     - `judged`, `answers`: the numbers of the texts it was judged on, and the language model's probabilities as they
-      were.
+      were. While a node is divided, they are positions among its distinct texts, as those of `denotations` are.
     - `child`: the id of the child it became, `None` if it was not chosen.
     - `same_as`: the candidate that it was merged into as a near-duplicate, `None` if it was not.
     """
@@ -136,6 +136,11 @@ class Node:
         return len(self.members)
 
 
+def judged(node: Node) -> str:
+    """The predicate of a node as it was judged."""
+    return node.judged_as or node.predicate or ""
+
+
 @dataclasses.dataclass(frozen=True)
 class Sample:
     """Texts drawn at random and judged from the top down, whatever the heads say of them.
@@ -209,6 +214,11 @@ class TreeLike:
         children = [self.nodes[child] for child in self.nodes[node].children]
         return [child for child in children if residual or not child.residual]
 
+    def residual(self, node: str = ROOT) -> Node | None:
+        """The "none of these" of a node; `None` if it has no children."""
+        children = self.nodes[node].children
+        return self.nodes[children[-1]] if children else None
+
     def divided(self) -> Iterator[Node]:
         """The nodes that have children."""
         return (node for node in self.nodes.values() if node.children)
@@ -223,6 +233,31 @@ class TreeLike:
         if not children:
             return np.zeros((len(self.nodes[node]), 0))
         return np.stack([child.denotations for child in children], axis=1)
+
+    def spread(self, fill: float = 0.0) -> dict[str, np.ndarray]:
+        """For each node below the root `(n_texts,)` its denotations; `fill` for texts that are not under its parent."""
+        spread = {}
+        for node in self.nodes.values():
+            if node.parent is not None:
+                spread[node.id] = np.full(len(self.corpus), fill)
+                spread[node.id][self.nodes[node.parent].members] = node.denotations
+        return spread
+
+    def under(self, of_root: np.ndarray, below: Callable[[Node, np.ndarray], np.ndarray]) -> dict[str, np.ndarray]:
+        """For each node `(n_texts,)` whether some texts are under it: 1, 0, or `nan` where that is not known.
+
+        **Arguments:** `of_root` says it of the root; `below(node, of_parent)` of a node that has a predicate, from what
+        is known of its parent. A text is under "none of these" if it is under the parent and under no sibling.
+        """
+        under = {ROOT: of_root}
+        for node in self.divided():
+            of_node, children = under[node.id], self.children(node.id)
+            under |= {child.id: below(child, of_node) for child in children}
+            # Where the answer about one child is missing, it is not known that none holds.
+            highest = np.max([under[child.id] for child in children], axis=0)
+            known = np.where(np.isfinite(highest), of_node, np.nan)
+            under[node.children[-1]] = np.where(of_node == 1, 1 - highest, known)
+        return under
 
     def coverage(self, node: str | None = None) -> float:
         """The share of the texts of a node that are under at least one child; of the tree, over all divided nodes.
@@ -269,12 +304,7 @@ class TreeLike:
         From the root down a text goes to the child of the highest denotation that holds for it, to "none of these" if
         none does. `None` for a blank text.
         """
-        denotations = {}
-        for node in self.nodes.values():
-            if node.parent is not None:
-                denotations[node.id] = np.zeros(len(self.corpus), np.float32)
-                denotations[node.id][self.nodes[node.parent].members] = node.denotations
-        placed = self.place(denotations, len(self.corpus), depth)
+        placed = self.place(self.spread(), len(self.corpus), depth)
         return [None if blank else node for node, blank in zip(placed, self.corpus.blank, strict=True)]
 
     def place(self, denotations: Mapping[str, np.ndarray], n_texts: int, depth: int | None = None) -> list[str]:

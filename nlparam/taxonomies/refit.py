@@ -3,21 +3,24 @@
 import dataclasses
 import datetime
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
 from nlparam.denotation.session import Session, accepts, check_names
 from nlparam.errors import EditError, FitWarning, LanguageModelError
-from nlparam.taxonomies.edit import Plan, PlannedDivision, plan
-from nlparam.taxonomies.entries import Edited, Entry, entries_of, judged, one_line, read
+from nlparam.taxonomies.edit import Plan, children_of, plan
+from nlparam.taxonomies.entries import Edited, one_line
+from nlparam.taxonomies.operations import AbstractOperation, Add, Exclude, Lock, applied
 from nlparam.taxonomies.rebuilding import Rebuilding
-from nlparam.taxonomies.records import ROOT, STATUS, Node
+from nlparam.taxonomies.records import ROOT, STATUS, judged
 from nlparam.taxonomies.result import Taxonomy
 from nlparam.taxonomies.sampling import carried
 from nlparam.taxonomies.setup import AskingAgain, dividing, session_for
 from nlparam.taxonomies.tree import assemble
+from nlparam.taxonomies.yaml_file import read
 
+Edit = Edited | Sequence[AbstractOperation] | str | Path | None
 # What `last_edit` says where nothing was done.
 NO_EDIT: dict[str, Any] = {"changes": [], "gone": [], "new": [], "calls": 0, "judgments_asked": 0, "seconds": 0.0}
 
@@ -25,7 +28,7 @@ NO_EDIT: dict[str, Any] = {"changes": [], "gone": [], "new": [], "calls": 0, "ju
 @accepts(AskingAgain, session_for, Session)
 def refit(
     taxonomy: Taxonomy,
-    edited: Edited | str | Path | None = None,
+    edited: Edit = None,
     *,
     locked: Mapping[str, Sequence[str]] | Sequence[str] = (),
     excluded: Sequence[str] = (),
@@ -43,7 +46,8 @@ def refit(
     **Arguments:**
 
     - `taxonomy`: the tree before the edit.
-    - `edited`: the edited `taxonomy.yaml`, or what `entries_of` gives, changed; by default the tree as it is.
+    - `edited`: the edited `taxonomy.yaml`, or operations (`nlparam.taxonomies.operations`) one after another, or what
+      `entries_of` gives, changed; by default the tree as it is.
     - `locked`: ids or predicates of nodes to lock; or a mapping from the id of a parent (`"root"` for the first level)
       to predicates, which are locked, and added where they are not there yet.
     - `excluded`: ids or predicates that may be nowhere.
@@ -63,17 +67,17 @@ def refit(
         warnings.warn(warning, FitWarning, stacklevel=2)
     if not changes:
         return taxonomy
-    divisions = [planned.division, *(node.division for node in planned.division.walk())]
+    divisions = [children_of(entry, taxonomy) for entry in planned.root.walk() if not entry.forbidden]
     if not pools and not any(division.changed for division in divisions):
         return _relabelled(taxonomy, planned, changes)
     asks = bool(pools) or any(division.solved for division in divisions)
     with dividing(taxonomy, taxonomy.texts, asks=asks, **asked) as divider:
         depth = int(taxonomy.settings["depth"])
         rebuilding = Rebuilding(taxonomy, divider, forbidden=planned.forbidden, pools=pools, depth=depth)
-        root = rebuilding.root(planned.division)
+        root = rebuilding.root(planned.root)
         for warning in rebuilding.warnings:
             warnings.warn(warning, FitWarning, stacklevel=2)
-        if not root.children and planned.division.n_children != 0:
+        if not root.children and divisions[0].n != 0:
             raise LanguageModelError(
                 "no candidate predicates are left that divide the texts: forbid less, or add nodes of your own; "
                 "nothing was changed"
@@ -95,7 +99,7 @@ def refit(
 
 def changes_of(
     taxonomy: Taxonomy,
-    edited: Edited | str | Path | None = None,
+    edited: Edit = None,
     *,
     locked: Mapping[str, Sequence[str]] | Sequence[str] = (),
     excluded: Sequence[str] = (),
@@ -109,11 +113,14 @@ def changes_of(
     return changes, list(planned.warnings)
 
 
-def _planned(taxonomy, edited, locked, excluded, pool) -> tuple[Plan, dict[str, list[str]], list[str]]:
+def _planned(taxonomy, edited: Edit, locked, excluded, pool) -> tuple[Plan, dict[str, list[str]], list[str]]:
     """The plan, further candidates by node, and the changes in words."""
-    if not isinstance(edited, Edited):
-        edited = entries_of(taxonomy) if edited is None else read(edited)
-    planned, pools = plan(_with(edited, taxonomy, locked, excluded), taxonomy), _pools(pool, taxonomy)
+    if isinstance(edited, str | Path):
+        edited = read(edited)
+    elif not isinstance(edited, Edited):
+        edited = applied(edited or (), taxonomy)
+    edited = applied(_given(edited, taxonomy, locked, excluded), edited)
+    planned, pools = plan(edited, taxonomy), _pools(pool, taxonomy)
     return planned, pools, [*planned.changes, *(f"candidates for {one}: {', '.join(of)}" for one, of in pools.items())]
 
 
@@ -127,23 +134,17 @@ def last_edit(taxonomy: Taxonomy) -> dict[str, Any]:
 
 def _relabelled(taxonomy: Taxonomy, planned: Plan, changes: Sequence[str]) -> Taxonomy:
     """The taxonomy with other names and locks, everything else as it is."""
-    nodes: dict[str, Node] = dict(taxonomy.nodes)
-    locked: dict[str, list[str]] = {}
-
-    def visit(division: PlannedDivision, path: tuple[str, ...]) -> None:
-        for child in division.children:
-            node, said = nodes[child.ids[0]], child.predicate
-            nodes[node.id] = dataclasses.replace(
-                node,
-                predicate=child.name,
-                judged_as=said if said != child.name else None,
-                status=STATUS.locked if child.locked else STATUS.open,
-            )
-            if child.locked:
-                locked.setdefault(" > ".join(path), []).append(said)
-            visit(child.division, (*path, child.name))
-
-    visit(planned.division, ())
+    nodes, locked = dict(taxonomy.nodes), dict[str, list[str]]()
+    for entry, above in planned.placed():
+        (node,) = entry.ids
+        nodes[node] = dataclasses.replace(
+            nodes[node],
+            predicate=entry.shown,
+            judged_as=entry.predicate if entry.predicate != entry.shown else None,
+            status=STATUS.locked if entry.locked else STATUS.open,
+        )
+        if entry.locked:
+            locked.setdefault(" > ".join(one.shown for one in above), []).append(entry.predicate)
     settings = taxonomy.settings | _barred(taxonomy, planned) | {"locked": locked}
     return dataclasses.replace(taxonomy, nodes=nodes, settings=settings | {"edits": edits_of(taxonomy, changes)})
 
@@ -152,17 +153,10 @@ def _barred(taxonomy: Taxonomy, planned: Plan) -> dict[str, Any]:
     """The settings of what is excluded: everywhere, and under nodes, by the names that these have now."""
     under = dict(taxonomy.settings.get("excluded_under") or {})
     found: dict[str, list[str]] = {}
-
-    def visit(division: PlannedDivision, path: tuple[str, ...]) -> None:
-        for child in division.children:
-            here = (*path, child.name)
-            for one in child.ids:
-                said = under.pop(" > ".join(node.name for node in taxonomy.path(one)), ())
-                if said:
-                    found.setdefault(" > ".join(here), []).extend(said)
-            visit(child.division, here)
-
-    visit(planned.division, ())
+    for entry, above in planned.placed():
+        for one in entry.ids:
+            if said := under.pop(" > ".join(node.name for node in taxonomy.path(one)), ()):
+                found.setdefault(" > ".join(each.shown for each in (*above, entry)), []).extend(said)
     return {"excluded": list(planned.forbidden), "excluded_under": under | found}
 
 
@@ -170,13 +164,8 @@ def _differences(before: Taxonomy, after: Taxonomy) -> tuple[list[str], list[str
     """The paths of nodes that are gone, and of those that are new, by what is judged."""
 
     def paths(tree: Taxonomy) -> dict[tuple[str, ...], str]:
-        nodes = [node for node in tree.nodes.values() if node.predicate is not None]
-        return {
-            tuple(judged(one).casefold() for one in tree.path(node.id)): " > ".join(
-                one.name for one in tree.path(node.id)
-            )
-            for node in nodes
-        }
+        ways = [tree.path(node) for node in tree.predicate_ids]
+        return {tuple(judged(one).casefold() for one in way): " > ".join(one.name for one in way) for way in ways}
 
     old, new = paths(before), paths(after)
     return [name for path, name in old.items() if path not in new], [n for path, n in new.items() if path not in old]
@@ -189,61 +178,29 @@ def edits_of(taxonomy: Taxonomy, changes: Sequence[str], **asked: Any) -> list[d
     return [*before, NO_EDIT | {"date": date, "changes": list(changes)} | asked] if changes else before
 
 
-def _with(
+def _given(
     edited: Edited, taxonomy: Taxonomy, locked: Mapping[str, Sequence[str]] | Sequence[str], excluded: Sequence[str]
-) -> Edited:
-    """The edited tree with the locks and exclusions that were given in Python."""
+) -> Iterator[AbstractOperation]:
+    """What the arguments of `refit` ask for beside the edit."""
     for name, given in (("locked", locked), ("excluded", excluded)):
         if isinstance(given, str):
             raise EditError(f"got {name}={given!r}, expected a list of ids or predicates: put it into a list")
-    out = [_entry_of(one, edited) for one in excluded]
-    barred = [one_line(said) if entry is None else entry.predicate for said, entry in zip(excluded, out, strict=True)]
-    added: dict[str, list[str]] = {}
-    chosen: list[Entry] = []
-    if isinstance(locked, Mapping):
-        for parent, predicates in locked.items():
-            _check_parent(parent, taxonomy)
-            there = edited.tree if parent == ROOT else _required(parent, edited).children
-            for predicate in map(one_line, predicates):
-                same = [entry for entry in there if predicate.casefold() in _said(entry)]
-                chosen += same
-                if not same:
-                    added.setdefault(parent, []).append(predicate)
-    else:
-        chosen = [_required(one, edited) for one in locked]
-
-    def changed(entry: Entry) -> Entry:
-        children = tuple(changed(child) for child in entry.children)
-        children += tuple(Entry(predicate) for predicate in added.get(entry.id or "", ()))
-        lock = entry.locked or any(entry is one for one in chosen)
-        return dataclasses.replace(entry, locked=lock, children=children)
-
-    tree = tuple(changed(entry) for entry in edited.tree) + tuple(Entry(one) for one in added.get(ROOT, ()))
-    new = [one for one in dict.fromkeys(barred) if one not in edited.forbid]
-    return dataclasses.replace(
-        edited,
-        tree=tree,
-        forbid=(*edited.forbid, *new),
-        forbid_lines=(*edited.forbid_lines, *(None for _ in new)),
-    )
-
-
-def _said(entry: Entry) -> set[str]:
-    return {entry.predicate.casefold(), entry.shown.casefold()}
-
-
-def _entry_of(one: str, edited: Edited) -> Entry | None:
-    """The entry with an id, or else with a predicate or name."""
-    entries = list(edited.walk())
-    by_id = [entry for entry in entries if entry.id == one]
-    return next(iter(by_id or [entry for entry in entries if one_line(one).casefold() in _said(entry)]), None)
-
-
-def _required(one: str, edited: Edited) -> Entry:
-    entry = _entry_of(one, edited)
-    if entry is None:
-        raise EditError(f"the tree has no node with the id or predicate {one!r}: its ids are in taxonomy.yaml")
-    return entry
+    for one in excluded:
+        entry = edited.find(one)
+        yield Exclude(one if entry is None else entry.predicate)
+    if not isinstance(locked, Mapping):
+        yield from map(Lock, locked)
+        return
+    for parent, predicates in locked.items():
+        _check_parent(parent, taxonomy)
+        there = edited.tree if parent == ROOT else edited.required(parent).children
+        for predicate in map(one_line, predicates):
+            wanted = predicate.casefold()
+            same = [entry for entry in there if wanted in (entry.predicate.casefold(), entry.shown.casefold())]
+            # What is new is locked as it is.
+            yield from (Lock(entry.id) for entry in same if entry.id is not None)
+            if not same:
+                yield Add(predicate, parent)
 
 
 def _check_parent(node: str, taxonomy: Taxonomy) -> None:

@@ -9,9 +9,9 @@ from nlparam.errors import EditError
 from nlparam.results.page.page import AbstractPage
 from nlparam.results.result import AbstractResult, Files, Folder
 from nlparam.taxonomies.edit import plan
-from nlparam.taxonomies.entries import FILE, read
 from nlparam.taxonomies.folder import compared_settings, fields_of_taxonomy, pack_taxonomy
-from nlparam.taxonomies.records import ROOT, TreeLike
+from nlparam.taxonomies.records import ROOT, STOPS, Node, TreeLike
+from nlparam.taxonomies.yaml_file import FILE, read
 
 if TYPE_CHECKING:
     from nlparam.denotation.labels import Labelled
@@ -81,7 +81,7 @@ class Taxonomy(TreeLike, AbstractResult):
         of the node: shares are then as people see them. Raises `CorpusError` if the taxonomy was grown without stamps,
         or a child has no labels.
         """
-        from nlparam.taxonomies.courses import over_time
+        from nlparam.taxonomies.over_time import over_time
 
         return over_time(self, node, unit=unit, confidence=confidence, labels=labels)
 
@@ -97,15 +97,26 @@ class Taxonomy(TreeLike, AbstractResult):
         return {"update": kept_update(folder)}
 
     def __str__(self) -> str:
-        """The tree as indented lines."""
+        """The tree in plain text, a line for each node: its id and predicate, the number of texts and their share."""
+        rows: list[tuple[str, Node]] = []
+
+        def visit(node: Node, indent: str) -> None:
+            shown = [child for child in self.children(node.id, residual=True) if len(child) or not child.residual]
+            for child in shown:
+                last = child is shown[-1]
+                number = "" if child.residual else f"{child.id} "
+                rows.append((f"{indent}{'└─' if last else '├─'} {number}{' '.join(child.name.split())}", child))
+                visit(child, f"{indent}{'   ' if last else '│  '}")
+
+        visit(self.root, "")
+        width = max((len(text) for text, _ in rows), default=0)
         lines = [f"{len(self.corpus):,} texts"]
-        for node in self.nodes.values():
-            if node.id != ROOT and not (node.residual and len(node) == 0):
-                number = "" if node.residual else f"{node.id}  "
-                partial = "  (partial: the budget was spent)" if node.partial else ""
-                lines.append(
-                    f"{'  ' * node.depth}{number}{node.name}  {len(node):,} ({self.share(node.id):.1%}){partial}"
-                )
+        for text, node in rows:
+            notes = ["partial: the budget was spent"] if node.partial else []
+            if (why := node.stopped) in (STOPS.budget_spent, STOPS.few_texts, STOPS.nothing_usable):
+                notes.append(f"not divided: {why}")
+            note = f"  ({'; '.join(notes)})" if notes else ""
+            lines.append(f"{text:<{width}}  {len(node):>7,}  {self.share(node.id):>6.1%}{note}")
         return "\n".join(lines)
 
 

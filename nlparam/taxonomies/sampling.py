@@ -13,9 +13,8 @@ from nlparam.fitting.sampling import LEAST_SAMPLED, SHARE
 from nlparam.fitting.split import cluster_codes
 from nlparam.numerics.core.sample import systematic
 from nlparam.taxonomies.assign import judge_down
-from nlparam.taxonomies.entries import judged
 from nlparam.taxonomies.over_time import stepped_texts
-from nlparam.taxonomies.records import HOLDS, ROOT, Sample
+from nlparam.taxonomies.records import HOLDS, Node, Sample, judged
 from nlparam.taxonomies.result import Taxonomy
 
 
@@ -35,24 +34,18 @@ def judged_sample(
     corpus = tree.corpus
     worded = ~corpus.blank[texts]
     rows, position = np.unique(corpus.row[texts[worded]], return_inverse=True)
-    # Of blank texts it is known that nothing holds.
-    under = {ROOT: worded.astype(np.float64)}
     distinct = [corpus.distinct[row] for row in rows.tolist()]
-    answers = judge_down(tree, judge, distinct, known=known) if distinct else {}
-    for node in tree.divided():
-        of_node = under[node.id]
-        children = tree.children(node.id)
-        for child in children:
-            probabilities = np.full(len(texts), np.nan)
-            if child.id in answers:
-                probabilities[worded] = answers[child.id].probabilities[position]
-            holds = np.where(np.isnan(probabilities), np.nan, probabilities >= HOLDS)
-            under[child.id] = np.where(of_node == 1, holds, of_node)
-        # Where the answer about one child is missing, it is not known that none holds.
-        highest = np.max([under[child.id] for child in children], axis=0)
-        residual = np.where(of_node == 1, 1 - highest, of_node)
-        under |= {child.id: residual for child in tree.children(node.id, residual=True) if child.residual}
-    return Sample(texts, inclusion, under)
+    answers, _ = judge_down(tree, judge, distinct, known=known) if distinct else ({}, 0)
+
+    def below(node: Node, of_parent: np.ndarray) -> np.ndarray:
+        probabilities = np.full(len(texts), np.nan)
+        if node.id in answers:
+            probabilities[worded] = answers[node.id][position]
+        holds = np.where(np.isnan(probabilities), np.nan, probabilities >= HOLDS)
+        return np.where(of_parent == 1, holds, of_parent)
+
+    # Of blank texts it is known that nothing holds.
+    return Sample(texts, inclusion, tree.under(worded.astype(np.float64), below))
 
 
 def with_sample(tree: Taxonomy, run: Run, *, share: float = SHARE) -> Taxonomy:

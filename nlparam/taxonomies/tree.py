@@ -2,7 +2,7 @@
 
 import dataclasses
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -23,35 +23,30 @@ Predicates = Sequence[str | Known]
 
 @dataclasses.dataclass
 class Branch:
-    """A node while the tree grows: its distinct texts, and what it was divided into.
+    """A node while the tree grows: its distinct texts, and what it was divided into or why it was not.
 
     `beside` are the predicates of its siblings and of those of the nodes above: what holds for them is not below it.
-    `children[k]` belongs to `divided.predicates[k]`. `stopped` is why it was not divided.
+    `children[k]` belongs to `divided.predicates[k]`.
     """
 
     path: NodePath
     rows: np.ndarray
     beside: tuple[str, ...] = ()
-    divided: Divided | None = None
+    divided: Divided = dataclasses.field(default_factory=lambda: Divided(stopped=STOPS.depth))
     children: "list[Branch]" = dataclasses.field(default_factory=list)
-    stopped: STOPS | None = None
 
 
+@dataclasses.dataclass
 class Growing:
     """Divides the nodes of a tree level by level, the largest of a level first, so that a budget that ends early has
     divided what matters most."""
 
-    def __init__(
-        self,
-        divider: Divider,
-        depth: int,
-        locked: Mapping[NodePath, Predicates],
-        excluded: Mapping[NodePath, Sequence[str]],
-        everywhere: Sequence[str],
-        pool: Mapping[NodePath, Predicates],
-    ):
-        self.divider, self.depth = divider, depth
-        self.locked, self.excluded, self.everywhere, self.pool = locked, excluded, everywhere, pool
+    divider: Divider
+    depth: int
+    locked: Mapping[NodePath, Predicates]
+    excluded: Mapping[NodePath, Sequence[str]]
+    everywhere: Sequence[str]
+    pool: Mapping[NodePath, Predicates]
 
     def grow(self) -> Branch:
         """The root, divided as far as the budget goes.
@@ -68,21 +63,19 @@ class Growing:
                 for branch in level:
                     self._divide(branch)
                     task.advance()
-            if root.divided is None or not root.children:
+            if not root.children:
                 self._nothing(root)
             level = [child for branch in level for child in branch.children]
-        for branch in level:
-            branch.stopped = STOPS.depth
         return root
 
     def _divide(self, branch: Branch) -> None:
         meter, options = self.divider.run.meter, self.divider.options
         path = branch.path
         if len(branch.rows) < options.least_texts and not self.locked.get(path):
-            branch.stopped = STOPS.few_texts
+            branch.divided = Divided(stopped=STOPS.few_texts)
             return
         if meter.spent is not None:
-            branch.stopped = STOPS.budget_spent
+            branch.divided = Divided(stopped=STOPS.budget_spent)
             return
         divided = self.divider.divide(
             branch.rows,
@@ -91,24 +84,18 @@ class Growing:
             excluded=[*self.everywhere, *self.excluded.get(path, ()), *branch.beside],
             pool=self.pool.get(path),
         )
-        branch.divided, branch.stopped = divided, divided.stopped
-        # The largest first, by all texts: that is how they are numbered.
-        holds = divided.denotations >= HOLDS
-        sizes = self.divider.run.corpus.multiplicity[branch.rows] @ holds
-        order = np.argsort(-sizes, kind="stable").tolist()
-        branch.divided = divided.taken(order)
+        beside = divided.predicates
+        # By all texts, as they are numbered.
+        branch.divided = divided = divided.largest_first(self.divider.run.corpus.multiplicity[branch.rows])
         branch.children = [
             Branch(
-                (*path, divided.predicates[k]),
-                branch.rows[holds[:, k]],
-                (*branch.beside, *(p for n, p in enumerate(divided.predicates) if n != k)),
+                (*path, predicate), branch.rows[holds], (*branch.beside, *(one for one in beside if one != predicate))
             )
-            for k in order
+            for predicate, holds in zip(divided.predicates, divided.denotations.T >= HOLDS, strict=True)
         ]
 
     def _nothing(self, root: Branch) -> None:
-        run = self.divider.run
-        n_candidates = 0 if root.divided is None else len(root.divided.considered)
+        run, n_candidates = self.divider.run, len(root.divided.considered)
         if run.meter.spent is not None:
             raise BudgetError(
                 f"the budget is spent ({run.meter.spent}) before the first level of the tree was there "
@@ -128,7 +115,24 @@ def assemble(divider: Divider, goal_map: GoalMap | None, root: Branch, settings:
     nodes: dict[str, Node] = {}
     directions, heads, columns = {}, {}, {}
     judgments: dict[tuple[int, str], Judgment] = {}
-    texts_of = _TextsOf(run)
+    row = run.corpus.row
+    # The first text that is equal to each distinct one; blank texts come before all others.
+    first = np.unique(row, return_index=True)[1][-len(run.corpus.distinct) :]
+
+    def texts_of(rows: np.ndarray) -> np.ndarray:
+        """The numbers of the texts that are equal to some distinct ones, ascending."""
+        return np.flatnonzero(np.isin(row, rows))
+
+    def spread(rows: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """From one value (or row of values) for each of the distinct texts to one for each of `texts_of(rows)`."""
+        return values[np.searchsorted(rows, row[texts_of(rows)])]
+
+    def considered(branch: Branch, ids: Sequence[str]) -> Iterator[Candidate]:
+        child_of = dict(zip(branch.divided.judged_as, ids, strict=False))
+        for one in branch.divided.considered:
+            denoted = spread(branch.rows, one.denotations) if len(one.denotations) else one.denotations
+            judged = first[branch.rows[one.judged]]
+            yield dataclasses.replace(one, denotations=denoted, judged=judged, child=child_of.get(one.predicate))
 
     def visit(branch: Branch, node_id: str, predicate: str | None, **fields) -> None:
         divided, members = branch.divided, texts_of(branch.rows)
@@ -140,14 +144,14 @@ def assemble(divider: Divider, goal_map: GoalMap | None, root: Branch, settings:
             predicate=predicate,
             members=members,
             children=(*ids, residual) if ids else (),
-            stopped=None if ids else branch.stopped,
-            partial=divided is not None and bool(ids) and divided.partial,
-            candidates=() if divided is None else _candidates(divided, branch.rows, ids, texts_of),
-            divisions=() if divided is None else tuple(divided.divisions),
-            **({} if divided is None else {"costs": divided.costs}),
+            stopped=None if ids else divided.stopped,
+            partial=bool(ids) and divided.partial,
+            candidates=tuple(considered(branch, ids)),
+            divisions=tuple(divided.divisions),
+            costs=divided.costs,
             **fields,
         )
-        if divided is None or not ids:
+        if not ids:
             return
         assert divided.head is not None  # there are children
         directions[node_id], heads[node_id], columns[node_id] = divided.directions, divided.head, ids
@@ -155,7 +159,7 @@ def assemble(divider: Divider, goal_map: GoalMap | None, root: Branch, settings:
             if candidate.child is not None:
                 for text, answer in zip(candidate.judged.tolist(), candidate.answers.tolist(), strict=True):
                     judgments[text, candidate.predicate] = Judgment(text, candidate.predicate, answer)
-        denoted = texts_of.spread(branch.rows, divided.denotations)
+        denoted = spread(branch.rows, divided.denotations)
         lockings = {_plain(one) for one in settings["locked"].get(" > ".join(branch.path), [])}
         for number, child in enumerate(branch.children):
             judged_as = divided.judged_as[number]
@@ -211,52 +215,6 @@ def undone(tree: Taxonomy) -> str:
     parts = [f"{left} nodes are not divided"] if left else []
     parts += [f"the children of {partial} rest on fewer judgments than asked for"] if partial else []
     return " and ".join(parts)
-
-
-class _TextsOf:
-    """From distinct texts (rows) to the numbers of all texts that are equal to them."""
-
-    def __init__(self, run):
-        row = run.corpus.row
-        self.order = np.argsort(row, kind="stable")
-        self.order = self.order[row[self.order] >= 0]
-        counts = np.bincount(row[row >= 0], minlength=len(run.corpus.distinct))
-        self.ends = np.cumsum(counts)
-        self.counts = counts
-
-    def __call__(self, rows: np.ndarray) -> np.ndarray:
-        """The numbers of the texts, ascending."""
-        return np.sort(self._all(rows))
-
-    def spread(self, rows: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """From one value (or row of values) for each distinct text to one for each of `self(rows)`."""
-        numbers = self._all(rows)
-        return np.repeat(values, self.counts[rows], axis=0)[np.argsort(numbers, kind="stable")]
-
-    def first(self, rows: np.ndarray) -> np.ndarray:
-        """The first text that is equal to each row."""
-        return self.order[self.ends[rows] - self.counts[rows]]
-
-    def _all(self, rows: np.ndarray) -> np.ndarray:
-        if len(rows) == 0:
-            return np.zeros(0, dtype=np.int64)
-        starts = self.ends[rows] - self.counts[rows]
-        return np.concatenate([self.order[s : s + n] for s, n in zip(starts, self.counts[rows], strict=True)])
-
-
-def _candidates(divided: Divided, rows: np.ndarray, ids: Sequence[str], texts_of: _TextsOf) -> tuple[Candidate, ...]:
-    child_of = dict(zip(divided.judged_as, ids, strict=False))
-    return tuple(
-        Candidate(
-            predicate=one.predicate,
-            denotations=texts_of.spread(rows, one.denotations) if len(one.denotations) else one.denotations,
-            judged=texts_of.first(rows[one.judged]),
-            answers=one.answers,
-            child=child_of.get(one.predicate),
-            same_as=one.same_as,
-        )
-        for one in divided.considered
-    )
 
 
 def _plain(predicate: str) -> str:

@@ -5,7 +5,7 @@ import datetime
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Unpack
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -21,12 +21,12 @@ from nlparam.taxonomies.assign import Assigned, placed
 from nlparam.taxonomies.dividing import Divider
 from nlparam.taxonomies.drift import Addition, NodeDrift, Unexplained, Update
 from nlparam.taxonomies.edit import plan
-from nlparam.taxonomies.entries import entries_of, judged
-from nlparam.taxonomies.missing import Missing, add_missing
+from nlparam.taxonomies.entries import entries_of
+from nlparam.taxonomies.missing import add_missing
 from nlparam.taxonomies.new_texts import all_clusters, all_stamps, check_options, notes_on
 from nlparam.taxonomies.people import said_by_people
 from nlparam.taxonomies.rebuilding import Rebuilding
-from nlparam.taxonomies.records import ROOT, Node
+from nlparam.taxonomies.records import ROOT, Node, judged
 from nlparam.taxonomies.result import Taxonomy
 from nlparam.taxonomies.sampling import judged_sample
 from nlparam.taxonomies.setup import AskingAgain, dividing, session_for
@@ -88,8 +88,7 @@ def update(
         raise CorpusError(f"all {len(new):,} new texts are blank: check the file and the field of the text")
     check_options(n_judged, propose, level, confidence, look)
     look = 1 + len(taxonomy.settings.get("updates") or ()) if look is None else look
-    wanted = _Wanted(n_judged, propose, least_unexplained, confidence, level, look, seed)
-    of_all = {
+    kept = {
         "stamps": all_stamps(taxonomy, stamps, len(new)),
         "clusters": all_clusters(taxonomy, clusters, len(new)),
     }
@@ -103,14 +102,37 @@ def update(
         warnings.warn(note, FitWarning, stacklevel=2)
     asks = n_judged != 0 or propose != "never"
     with dividing(taxonomy, [*taxonomy.texts, *new.texts], asks=asks, **asked) as divider:
-        updated = _Updating(taxonomy, divider, wanted, of_all["clusters"], people, notes).run()
-    return dataclasses.replace(updated, taxonomy=dataclasses.replace(updated.taxonomy, **of_all))
+        updating = _Updating(
+            before=taxonomy,
+            divider=divider,
+            codes=None if kept["clusters"] is None else cluster_codes(kept["clusters"], len(divider.run.corpus)),
+            people=people,
+            notes=notes,
+            n_asked=n_judged,
+            propose=propose,
+            least_unexplained=least_unexplained,
+            confidence=confidence,
+            level=level,
+            look=look,
+            seed=seed,
+        )
+        updated = updating.run()
+    return dataclasses.replace(updated, taxonomy=dataclasses.replace(updated.taxonomy, **kept))
 
 
-class _Wanted(NamedTuple):
-    """The options of `update`."""
+@dataclasses.dataclass
+class _Updating:
+    """One update: the tree over all texts, the samples, what is missing, and the drift.
 
-    n_judged: int | str | None
+    `codes` are clusters, `(n_texts,)`; `n_asked` is `n_judged` of `update`, and the others are its options.
+    """
+
+    before: Taxonomy
+    divider: Divider
+    codes: np.ndarray | None
+    people: dict[str, np.ndarray] | None
+    notes: list[str]
+    n_asked: int | str | None
     propose: str
     least_unexplained: int
     confidence: float
@@ -118,41 +140,23 @@ class _Wanted(NamedTuple):
     look: int
     seed: int
 
-    @property
-    def level_here(self) -> float:
-        """What this look may spend of the level."""
-        return look_level(self.look, level=self.level)
-
-
-class _Updating:
-    """One update: the tree over all texts, the samples, what is missing, and the drift."""
-
-    def __init__(
-        self,
-        taxonomy: Taxonomy,
-        divider: Divider,
-        wanted: _Wanted,
-        clusters: tuple[str | None, ...] | None,
-        people: dict[str, np.ndarray] | None,
-        notes: list[str],
-    ):
-        self.before, self.divider, self.wanted, self.people, self.notes = taxonomy, divider, wanted, people, notes
-        self.run_, self.n_old = divider.run, len(taxonomy.corpus)
-        n_judged = wanted.n_judged if not isinstance(wanted.n_judged, str) else _JUDGED_STRONG
-        if wanted.n_judged == "auto" and divider.options.correct_bias:
-            n_judged = _JUDGED_SMALL
-        n_texts = len(divider.run.corpus)
-        self.clusters = None if clusters is None else cluster_codes(clusters, n_texts)
+    def __post_init__(self):
+        self.corpus, self.n_old = self.divider.run.corpus, len(self.before.corpus)
+        n_asked = self.n_asked
+        if isinstance(n_asked, str):  # "auto"
+            n_asked = _JUDGED_SMALL if self.divider.options.correct_bias else _JUDGED_STRONG
         # Texts of each kind, by their numbers among all.
-        self.kinds = [np.arange(self.n_old), np.arange(self.n_old, n_texts)]
-        drawn = [of[random_sample(len(of), n_judged, seed=wanted.seed)] for of in self.kinds]
-        if n_judged != 0:
+        self.kinds = np.split(np.arange(len(self.corpus)), [self.n_old])
+        drawn = [of[random_sample(len(of), n_asked, seed=self.seed)] for of in self.kinds]
+        if n_asked != 0:
             # What people say corrects the language model only where it said something too.
-            labelled = _labelled(people, n_texts)
+            labelled = _labelled(self.people, len(self.corpus))
             drawn = [np.union1d(some, np.intersect1d(labelled, of)) for some, of in zip(drawn, self.kinds, strict=True)]
         self.drawn, self.n_judged = np.concatenate(drawn), (len(drawn[0]), len(drawn[1]))
         chances = [len(some) / len(of) for some, of in zip(drawn, self.kinds, strict=True)]
         self.inclusion = np.repeat(chances, self.n_judged)
+        # What this look may spend of the level.
+        self.level_here = look_level(self.look, level=self.level)
 
     def run(self) -> Update:
         taxonomy, divider = self.before, self.divider
@@ -163,7 +167,7 @@ class _Updating:
             depth=int(taxonomy.settings["depth"]),
             mostly_the_same=0.0,
         )
-        root = self.rebuilding.root(plan(entries_of(taxonomy), taxonomy).division)
+        root = self.rebuilding.root(plan(entries_of(taxonomy), taxonomy).root)
         tree = self._judged(self._assembled(root))
         unexplained, added = self._complete(tree, root)
         if added:
@@ -175,7 +179,7 @@ class _Updating:
             "n_before": self.n_old,
             "n_new": len(self.kinds[1]),
             "added": [one.predicate for one in added],
-            "look": self.wanted.look,
+            "look": self.look,
         }
         tree = dataclasses.replace(
             tree,
@@ -190,9 +194,9 @@ class _Updating:
             added=added,
             n_before=self.n_old,
             n_judged=self.n_judged,
-            confidence=self.wanted.confidence,
-            level=self.wanted.level,
-            look=self.wanted.look,
+            confidence=self.confidence,
+            level=self.level,
+            look=self.look,
             n_labelled=None if self.people is None else _n_labelled(self.people, *map(len, self.kinds)),
             warnings=self.notes,
             costs=costs,
@@ -200,7 +204,6 @@ class _Updating:
 
     def _assembled(self, root: Branch) -> Taxonomy:
         denoter = self.before.denoter
-        assert denoter is not None
         corpus = self.divider.run.settings["corpus"]
         settings = self.before.settings | {"locked": self.rebuilding.locked, "corpus": corpus}
         return assemble(self.divider, denoter.goal_map, root, settings)
@@ -208,10 +211,10 @@ class _Updating:
     def _judged(self, tree: Taxonomy) -> Taxonomy:
         """The tree with its sample: those drawn, and what the language model says of them."""
         answered = self.rebuilding.known
-        with self.run_.costs.stage("judging"):
+        with self.divider.run.costs.stage("judging"):
             sample = judged_sample(
                 tree,
-                self.run_.judge,
+                self.divider.run.judge,
                 self.drawn,
                 self.inclusion,
                 known=lambda predicate, text: answered.get(predicate.casefold(), {}).get(text),
@@ -223,7 +226,7 @@ class _Updating:
         branches = _by_id(root)
         found: list[tuple[Node, np.ndarray, Prevalence, Prevalence, float]] = []
         for node in tree.divided():
-            residual = next(child for child in tree.children(node.id, residual=True) if child.residual)
+            residual = tree.nodes[node.children[-1]]
             of_node, left = self._mask(node), self._mask(residual)
             there = [of[of_node[of]] for of in self.kinds]
             if min(map(len, there)) == 0:
@@ -237,7 +240,7 @@ class _Updating:
                 by_model = tree.sample.texts[tree.sample.under[residual.id] == 1]
             by_model = by_model[by_model >= self.n_old]
             found.append((node, np.union1d(unexplained, by_model), before, now, p_value))
-        tested = [len(texts) >= self.wanted.least_unexplained for _, texts, *_ in found]
+        tested = [len(texts) >= self.least_unexplained for _, texts, *_ in found]
         adjusted = np.ones(len(found))
         adjusted[tested] = correct_p_values([one[-1] for one, t in zip(found, tested, strict=True) if t], "bh")
         listed, added = [], []
@@ -252,29 +255,20 @@ class _Updating:
         self, node: Node, texts: np.ndarray, branch: Branch, *, enough: bool, p_value: float
     ) -> tuple[str, list[Addition]]:
         if not enough:
-            return f"fewer than {self.wanted.least_unexplained} texts", []
-        if self.wanted.propose == "never":
+            return f"fewer than {self.least_unexplained} texts", []
+        if self.propose == "never":
             return "nothing was proposed, as was asked for", []
-        if self.wanted.propose == "auto" and min(self.n_judged) == 0:
+        if self.propose == "auto" and min(self.n_judged) == 0:
             return "whether that is more than before cannot be told, as nothing was judged", []
-        if self.wanted.propose == "auto" and p_value > self.wanted.level_here:
+        if self.propose == "auto" and p_value > self.level_here:
             return "no more than before, as far as can be told", []
-        if self.run_.meter.spent is not None:
-            return f"the budget is spent ({self.run_.meter.spent}) before children were proposed", []
-        rows = np.unique(self.run_.corpus.row[texts])
-        missing: list[Missing] = add_missing(self.rebuilding, branch, rows)
-        prefix = "" if node.id == ROOT else f"{node.id}."
-        first = len(branch.children) - sum(one.added for one in missing) + 1
-        taken = [one for one in missing if one.added]
-        additions = [
-            Addition(f"{prefix}{first + k}", node.id, one.name, one.share_unexplained, one.share_elsewhere)
-            for k, one in enumerate(taken)
-        ]
+        if self.divider.run.meter.spent is not None:
+            return f"the budget is spent ({self.divider.run.meter.spent}) before children were proposed", []
+        rows = np.unique(self.corpus.row[texts])
+        additions, reasons = add_missing(self.rebuilding, branch, node.id, rows)
         if additions:
             return f"added {', '.join(one.predicate for one in additions)}", additions
-        if not missing:
-            return "nothing usable was proposed", []
-        return "; ".join(f"{one.name}: {one.reason}" for one in missing), []
+        return "; ".join(reasons) or "nothing usable was proposed", []
 
     def _drift(self, tree: Taxonomy) -> list[NodeDrift]:
         there = {(node.parent, judged(node)) for node in self.before.nodes.values() if node.predicate is not None}
@@ -295,7 +289,7 @@ class _Updating:
                 now=now,
                 drift=change,
                 p_adjusted=float(p_value),
-                changed=bool(p_value <= self.wanted.level_here),
+                changed=bool(p_value <= self.level_here),
             )
             for (node, before, now, change), p_value in zip(found, adjusted, strict=True)
         ]
@@ -317,7 +311,7 @@ class _Updating:
             warnings.warn(note, FitWarning, stacklevel=4)
 
     def _mask(self, node: Node) -> np.ndarray:
-        mask = np.zeros(len(self.run_.corpus), dtype=bool)
+        mask = np.zeros(len(self.corpus), dtype=bool)
         mask[node.members] = True
         return mask
 
@@ -334,7 +328,7 @@ class _Updating:
 
     def _prevalence(self, tree: Taxonomy, texts: np.ndarray, node: str, people: np.ndarray | None) -> Prevalence:
         """The share corrected by those of the texts that are in the sample, and by their labels."""
-        answers = np.full(len(self.run_.corpus), np.nan)
+        answers = np.full(len(self.corpus), np.nan)
         if tree.sample is not None:
             answers[tree.sample.texts] = tree.sample.under[node]
         judged = np.flatnonzero(np.isfinite(answers[texts]))
@@ -343,19 +337,14 @@ class _Updating:
             judged,
             answers[texts][judged] == 1,
             people=None if people is None else people[texts],
-            clusters=None if self.clusters is None else self.clusters[texts],
-            confidence=self.wanted.confidence,
+            clusters=None if self.codes is None else self.codes[texts],
+            confidence=self.confidence,
         )
 
     def _assigned(self, tree: Taxonomy) -> Assigned:
         """Where the new texts are in the tree."""
         new = Corpus.from_texts(tree.texts[self.n_old :])
-        denotations = {}
-        for node in tree.nodes.values():
-            if node.predicate is not None:
-                values = np.zeros(len(tree.corpus))
-                values[tree.nodes[node.parent or ROOT].members] = node.denotations
-                denotations[node.id] = values[self.n_old :]
+        denotations = {node: values[self.n_old :] for node, values in tree.spread().items()}
         return placed(tree, new, denotations, self.divider.run.costs)
 
 

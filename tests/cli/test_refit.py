@@ -7,12 +7,12 @@ import pytest
 
 from nlparam.errors import ResultFolderError
 from nlparam.results.folder import LOCK
-from nlparam.taxonomies.entries import judged, written
 from nlparam.taxonomies.growing import taxonomy
 from nlparam.taxonomies.history import keep
-from nlparam.taxonomies.records import STATUS
+from nlparam.taxonomies.records import STATUS, judged
 from nlparam.taxonomies.refit import refit
 from nlparam.taxonomies.result import Taxonomy
+from nlparam.taxonomies.yaml_file import written
 from tests.helpers.cli_corpus import run, said
 from tests.helpers.taxonomy_corpus import grown, make_texts, scripted
 

@@ -126,7 +126,9 @@ def make_update(taxonomy: Taxonomy, *, warnings=()) -> dict:
                 "outcome": "children were added",
             }
         ],
-        "added": [{"id": "2", "parent": "root", "predicate": nodes[1].name, "share_unexplained": 0.9}],
+        "added": [
+            {"id": "2", "parent": "root", "predicate": nodes[1].name, "share_unexplained": 0.9, "share_elsewhere": 0.1}
+        ],
         "warnings": list(warnings),
     }
 

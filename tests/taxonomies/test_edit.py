@@ -3,8 +3,9 @@
 import pytest
 
 from nlparam.errors import EditError
-from nlparam.taxonomies.edit import plan
-from nlparam.taxonomies.entries import Edited, Entry, entries_of, one_line, parse, read, written
+from nlparam.taxonomies.edit import children_of, plan
+from nlparam.taxonomies.entries import Edited, Entry, entries_of, one_line
+from nlparam.taxonomies.yaml_file import parse, read, written
 from tests.helpers.handmade_results import make_taxonomy
 
 # As predicates; more than the nodes of the first level have.
@@ -50,8 +51,13 @@ def planned(text, tree):
     return plan(parse(text), tree)
 
 
-def shapes(division):
-    return [(node.ids, node.name, node.locked, shapes(node.division)) for node in division.children]
+def kept(entry):
+    """The children of an entry of a plan that are not forbidden."""
+    return [child for child in entry.children if not child.forbidden]
+
+
+def shapes(entry):
+    return [(node.ids, node.name, node.locked, shapes(node)) for node in kept(entry)]
 
 
 @pytest.mark.parametrize("names", [None, ODD])
@@ -62,8 +68,8 @@ def test_what_is_written_is_read_back_as_it_is(names):
     assert [(e.id, e.predicate, e.name, e.locked) for e in edited.walk()] == [
         (e.id, one_line(e.predicate), one_line(e.shown), e.locked) for e in entries_of(tree).walk()
     ]
-    assert plan(edited, tree).nothing
-    assert not any(division.changed for division in [plan(edited, tree).division])
+    assert not plan(edited, tree).changes
+    assert not any(children_of(entry, tree).changed for entry in plan(edited, tree).root.walk())
     lines = text.splitlines()
     for entry in edited.walk():
         assert f"id: '{entry.id}'" in lines[(entry.line or 0) - 1]
@@ -80,63 +86,62 @@ def test_the_file_says_how_to_edit_it_and_how_large_the_nodes_are(tree, text):
 def test_a_new_name_is_no_new_predicate(tree, text):
     new = planned(changed(text, "name: asks about matter 2\n", "name: Money & more\n"), tree)
     assert new.changes == ("renamed: 2 asks about matter 2: now Money & more",)
-    assert not new.division.changed
-    node = new.division.children[1]
+    assert not children_of(new.root, tree).changed
+    node = kept(new.root)[1]
     assert (node.name, node.predicate, node.locked) == ("Money & more", "asks about matter 2", False)
 
 
 def test_a_new_predicate_is_locked_and_takes_its_name_with_it(tree, text):
     new = planned(changed(text, "    predicate: asks about matter 2\n", "    predicate: mentions a price\n"), tree)
-    node = new.division.children[1]
+    node = kept(new.root)[1]
     assert (node.name, node.predicate, node.locked) == ("mentions a price", "mentions a price", True)
-    assert new.division.solved
-    assert new.division.n_children == 3
+    assert children_of(new.root, tree).solved
+    assert children_of(new.root, tree).n == 3
     assert new.changes == ("reworded: 2 asks about matter 2: now mentions a price",)
 
 
 def test_locking_changes_no_division(tree, text):
     new = planned(changed(text, *under("2.3", "locked: true")), tree)
     assert new.changes == ("locked: 2.3 asks about matter 2.3",)
-    assert not new.division.changed
-    assert not new.division.children[1].division.changed
+    assert not any(children_of(entry, tree).changed for entry in new.root.walk())
     unlocked = planned(changed(text, "    locked: true\n", ""), tree)
     assert unlocked.changes == ("unlocked: 1 asks about matter 1",)
 
 
 def test_another_takes_the_place_of_what_is_forbidden(tree, text):
     new = planned(changed(text, *under("2.3", "forbidden: true")), tree)
-    division = new.division.children[1].division
-    assert [node.ids for node in division.children] == [("2.1",), ("2.2",)]
-    assert (division.n_children, division.solved, division.excluded) == (3, True, ("asks about matter 2.3",))
+    children = children_of(kept(new.root)[1], tree)
+    assert [node.ids for node in children.there] == [("2.1",), ("2.2",)]
+    assert (children.n, children.solved, children.excluded) == (3, True, ("asks about matter 2.3",))
     assert new.forbidden == ("asks about matter 2.3",)
     # A line under `forbid:` does the same wherever the predicate is.
     listed = changed(text, "forbid: #", "forbid:\n  - Asks about  matter 2.3\n#")
-    assert shapes(planned(listed, tree).division) == shapes(new.division)
+    assert shapes(planned(listed, tree).root) == shapes(new.root)
 
 
 def test_nothing_takes_the_place_of_what_is_deleted(tree, text):
     new = planned(changed(text, block(text, "2.3"), ""), tree)
-    division = new.division.children[1].division
-    assert (division.n_children, division.changed, division.solved) == (2, True, False)
+    children = children_of(kept(new.root)[1], tree)
+    assert (children.n, children.changed, children.solved) == (2, True, False)
     assert new.forbidden == ("asks about matter 2.3",)
     whole = planned(changed(text, block(text, "2"), ""), tree)
-    assert [node.ids for node in whole.division.children] == [("1",), ("3",)]
+    assert [node.ids for node in kept(whole.root)] == [("1",), ("3",)]
     assert whole.forbidden == ("asks about matter 2",)  # what was under it may be found elsewhere
 
 
 def test_merged_nodes_have_the_texts_and_children_of_both(tree, text):
     new = planned(changed(text, *under("3", "merge_into: '2'")), tree)
-    node = new.division.children[1]
+    node = kept(new.root)[1]
     assert node.ids == ("2", "3")
     assert node.predicates == ("asks about matter 2", "asks about matter 3")
     assert node.name == "asks about matter 2, or asks about matter 3"
     assert node.locked
-    assert (new.division.n_children, new.division.solved) == (2, False)
-    assert [child.ids[0] for child in node.division.children] == ["2.1", "2.2", "2.3", "3.1", "3.2", "3.3"]
+    assert (children_of(new.root, tree).n, children_of(new.root, tree).solved) == (2, False)
+    assert [child.ids[0] for child in kept(node)] == ["2.1", "2.2", "2.3", "3.1", "3.2", "3.3"]
     # In a chain, and with a name of its own.
     chain = changed(changed(text, *under("3", "merge_into: '2'")), *under("2", "merge_into: '1'"))
     chain = changed(chain, "name: asks about matter 1\n", "name: Matters\n")
-    node = planned(chain, tree).division.children[0]
+    node = kept(planned(chain, tree).root)[0]
     assert (node.ids, node.name) == (("1", "2", "3"), "Matters")
 
 
@@ -144,24 +149,24 @@ def test_children_of_merged_parents_with_one_predicate_are_one_node(tree, text):
     same = changed(text, "predicate: asks about matter 3.1\n", "predicate: Asks about matter 2.1\n")
     same = changed(same, "name: asks about matter 3.1\n", "name: asks about matter 2.1\n")
     new = planned(changed(same, *under("3", "merge_into: '2'")), tree)
-    node = new.division.children[1].division.children[0]
+    node = kept(kept(new.root)[1])[0]
     assert (node.ids, node.predicates, node.name) == (
         ("2.1", "3.1"),
         ("asks about matter 2.1",),
         "asks about matter 2.1",
     )
-    assert [child.ids for child in new.division.children[1].division.children[1:]] == [
+    assert [child.ids for child in kept(kept(new.root)[1])[1:]] == [
         ("2.2",), ("2.3",), ("3.2",), ("3.3",),
     ]  # fmt: skip
     assert "merged: 3.1 into 2.1: asks about matter 2.1" in new.changes
     # Where one of them is deleted, the other is none the less wanted.
     less = planned(changed(changed(same, block(text, "2.1"), ""), *under("3", "merge_into: '2'")), tree)
-    assert less.division.children[1].division.excluded == ()
+    assert children_of(kept(less.root)[1], tree).excluded == ()
 
 
 def test_what_has_a_locked_node_below_it_stays(tree, text):
     new = planned(changed(text, *under("2.1", "locked: true")), tree)
-    assert [(node.locked, node.stays) for node in new.division.children] == [
+    assert [(node.locked, node.stays) for node in kept(new.root)] == [
         (True, True),
         (False, True),
         (False, False),
@@ -170,12 +175,13 @@ def test_what_has_a_locked_node_below_it_stays(tree, text):
 
 def test_a_split_seeks_new_children(tree, text):
     for wanted, n_children in (("true", None), ("4", 4)):
-        division = planned(changed(text, *under("2", f"split: {wanted}")), tree).division.children[1].division
-        assert (division.anew, division.solved, division.n_children) == (True, True, n_children)
+        new = planned(changed(text, *under("2", f"split: {wanted}")), tree)
+        children = children_of(kept(new.root)[1], tree)
+        assert (children.anew, children.solved, children.n) == (True, True, n_children)
     few = changed(changed(text, *under("2.1", "locked: true")), *under("2.2", "locked: true"))
     few = changed(few, *under("2.3", "locked: true"))
     new = planned(changed(few, *under("2", "split: 2")), tree)
-    assert new.division.children[1].division.n_children == 3
+    assert children_of(kept(new.root)[1], tree).n == 3
     assert "fewer than the 3 locked children" in new.warnings[0]
 
 
@@ -191,14 +197,14 @@ def test_moved_and_added_nodes_are_locked(tree, text):
     moved = block(text, "2.1")
     new = planned(changed(changed(text, moved, ""), block(text, "3.1"), block(text, "3.1") + moved), tree)
     assert new.changes == ("moved: 2.1 asks about matter 2.1: from 2 to 3",)
-    left, came = new.division.children[1].division, new.division.children[2].division
-    assert (left.n_children, left.changed, left.solved, left.excluded) == (2, True, False, ("asks about matter 2.1",))
-    assert (came.n_children, came.solved) == (4, True)
-    assert [(node.ids, node.locked) for node in came.children][1] == (("2.1",), True)
+    left, came = (children_of(entry, tree) for entry in kept(new.root)[1:])
+    assert (left.n, left.changed, left.solved, left.excluded) == (2, True, False, ("asks about matter 2.1",))
+    assert (came.n, came.solved) == (4, True)
+    assert [(node.ids, node.locked) for node in came.there][1] == (("2.1",), True)
     added = planned(text + "  - predicate: mentions a price\n    children:\n      - name: in euros\n", tree)
-    node = added.division.children[3]
+    node = kept(added.root)[3]
     assert (node.ids, node.predicate, node.name, node.locked) == ((), "mentions a price", "mentions a price", True)
-    assert node.division.children[0].predicate == "in euros"
+    assert kept(node)[0].predicate == "in euros"
     assert added.changes == ("added: mentions a price", "added: in euros")
 
 
@@ -209,8 +215,8 @@ def test_a_node_moved_above_its_parent_is_no_cycle(tree, text):
     raised = "".join(line[4:] for line in inner.splitlines(keepends=True)) + "    children:\n"
     raised += "".join("    " + line for line in outer.splitlines(keepends=True))
     new = planned(changed(text, block(text, "2"), raised), tree)
-    assert [node.ids for node in new.division.children] == [("1",), ("2.1",), ("3",)]
-    assert [node.ids for node in new.division.children[1].division.children] == [("2",)]
+    assert [node.ids for node in kept(new.root)] == [("1",), ("2.1",), ("3",)]
+    assert [node.ids for node in kept(kept(new.root)[1])] == [("2",)]
 
 
 IMPOSSIBLE = {

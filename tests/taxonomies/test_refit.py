@@ -9,10 +9,11 @@ import yaml
 
 from nlparam.errors import BudgetError, EditError, FitWarning, LanguageModelError
 from nlparam.lm.scripted import ScriptedModel
-from nlparam.taxonomies.entries import Entry, entries_of, judged, parse, written
-from nlparam.taxonomies.records import ROOT, STATUS, STOPS
+from nlparam.taxonomies.entries import Entry, entries_of
+from nlparam.taxonomies.records import ROOT, STATUS, STOPS, judged
 from nlparam.taxonomies.refit import changes_of, last_edit, refit
 from nlparam.taxonomies.result import Taxonomy
+from nlparam.taxonomies.yaml_file import parse, written
 from tests.helpers.taxonomy_corpus import answer, grown, make_texts, scripted
 
 # Its fixtures take seconds.

@@ -15,11 +15,10 @@ from nlparam.denotation.labels import Labelled
 from nlparam.errors import CorpusError, FitWarning, LanguageModelError
 from nlparam.lm.scripted import ScriptedModel
 from nlparam.taxonomies.assign import assign
-from nlparam.taxonomies.entries import judged
 from nlparam.taxonomies.growing import taxonomy
 from nlparam.taxonomies.page.drift import measured
 from nlparam.taxonomies.people import said_by_people
-from nlparam.taxonomies.records import HOLDS, ROOT
+from nlparam.taxonomies.records import HOLDS, ROOT, judged
 from nlparam.taxonomies.refit import refit
 from nlparam.taxonomies.result import Taxonomy
 from nlparam.taxonomies.sampling import carried
@@ -347,8 +346,12 @@ def test_on_the_command_line(folder, tree, corpus, store, tmp_path):
     result = run("update", folder, *arguments, "--out", out)
     assert result.exit_code == 0, result.output
     assert "as the head sees them" in result.stdout
-    assert " up" not in result.stdout
-    assert "unexplained at the top" in result.stdout
+    assert "no change is claimed" in result.stdout
+    drift = result.stdout.partition("Shares of the nodes")[2].partition("New texts that no child")[0]
+    _, headings, *rows = drift.strip().splitlines()
+    assert headings.split()[-1] == "Claimed"
+    assert {row.split()[-1] for row in rows} == {"no"}
+    assert "New texts that no child of their node explains" in result.stdout
     assert (out / "update.json").exists()
     assert (out / "report.html").exists()
     assert len(Taxonomy.load(out).corpus) == len(tree.corpus) + len(corpus[1])

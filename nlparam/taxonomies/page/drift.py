@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from nlparam.results.page.blocks import Block, Cell, Heading, Line, Lines, Section, Warnings, Words
 from nlparam.results.page.quantities import stated
-from nlparam.results.page.sections import Interval, interval_chart, named, p_value
-from nlparam.results.page.tables import table_of
+from nlparam.results.page.sections import Interval, named
+from nlparam.results.page.tables import charted, table_of
 from nlparam.results.page.text import DASH, excerpt
 
 if TYPE_CHECKING:
@@ -38,47 +38,36 @@ def drift_section(taxonomy: "TreeLike", update: Mapping[str, Any] | None) -> Sec
     drift = update["drift"]
     if any(one["id"] not in taxonomy.nodes for one in drift):
         return None
-    changes = [Interval.read(one["drift"], "difference", 100.0) for one in drift]
     blocks: list[Block] = [
         Warnings([excerpt(warning, 1000) for warning in update["warnings"]]),
         Words(
             f"The last update brought {update['n_new']:,} new texts to the {update['n_before']:,} before. "
             + measured(update)
         ),
-        *interval_chart(
+        *charted(
             "drift",
-            "Change of the share of each node, with confidence intervals",
-            [f"{one['id']} {excerpt(one['name'], 80)}" for one in drift],
-            {"": changes},
-            label="Change of the share of texts, percentage points",
-            caption=(
-                "To the right a node is met more often among the new texts than before, to the left less. The line "
-                "through a dot is its confidence interval; the dashed line at 0 means no change."
-            ),
-            neutral=0.0,
-            of="node",
-        ),
-        table_of(
-            "drift",
-            "Shares of the nodes before and now, and their change in percentage points",
-            list(zip(drift, changes, strict=True)),
+            "Change of the share of each node",
+            drift,
             [
-                ("No.", "", lambda row: row[0]["id"]),
+                ("No.", "", "id"),
                 (
                     "Predicate",
                     "head",
-                    lambda row: Cell(named(row[0]["name"], MAX_SENTENCE), tag="new" if row[0]["added"] else ""),
+                    lambda one: Cell(named(one["name"], MAX_SENTENCE), tag="new" if one["added"] else ""),
                 ),
-                ("Before", "number", lambda row: _share(row[0]["before"])),
-                ("Now", "number", lambda row: _share(row[0]["now"])),
-                ("Change", "number", lambda row: row[1].cell("+.1f")),
-                (
-                    "Adjusted p",
-                    "number",
-                    lambda row: Cell(DASH) if row[0].get("target") == "head" else p_value(row[0]["p_adjusted"]),
-                ),
-                ("Claimed", "", lambda row: _claimed(row[0], row[1])),
+                ("Before", "number", lambda one: _share(one["before"])),
+                ("Now", "number", lambda one: _share(one["now"])),
+                ("Change", "drawn:+.1f", _change),
+                ("Adjusted p", "p", lambda one: Cell(DASH) if one.get("target") == "head" else one["p_adjusted"]),
+                ("Claimed", "", _claimed),
             ],
+            label="Change of the share of texts, percentage points",
+            interval="its confidence interval",
+            caption="To the right a node is met more often among the new texts than before, to the left less.",
+            neutral=0.0,
+            neutral_means="no change",
+            item=lambda one: f"{one['id']} {excerpt(one['name'], 80)}",
+            name="Shares of the nodes before and now, and their change in percentage points",
         ),
     ]
     if update["unexplained"]:
@@ -99,15 +88,24 @@ def drift_section(taxonomy: "TreeLike", update: Mapping[str, Any] | None) -> Sec
         blocks.append(unexplained)
     if added := update["added"]:
         lines = [
-            Line(f"{one['id']} {excerpt(one['predicate'], MAX_SENTENCE)}", "added", f"#node-{one['id']}")
+            Line(
+                f"{one['id']} {excerpt(one['predicate'], MAX_SENTENCE)} (holds for {one['share_unexplained']:.0%} of "
+                f"the unexplained texts, {one['share_elsewhere']:.0%} of the others)",
+                "added",
+                f"#node-{one['id']}",
+            )
             for one in added
         ]
         blocks += [Heading("Predicates that were missing"), Lines(lines)]
     return Section("drift", "What has changed", blocks, "Changes")
 
 
-def _claimed(one: Mapping[str, Any], change: Interval) -> str:
-    return "no" if not one["changed"] else "more" if change.value > 0 else "less"
+def _change(one: Mapping[str, Any]) -> Interval:
+    return Interval.read(one["drift"], "difference", 100.0)
+
+
+def _claimed(one: Mapping[str, Any]) -> str:
+    return "no" if not one["changed"] else "more" if _change(one).value > 0 else "less"
 
 
 def _share(prevalence: Mapping[str, Any]) -> Interval:

@@ -36,13 +36,11 @@ from nlparam.results.page.sections import (
     counted,
     number,
     of_result,
-    p_value,
 )
 from nlparam.results.page.tables import Declared, table_of
 from nlparam.results.page.text import DASH, excerpt
 from nlparam.taxonomies.chance import said_of_chance
-from nlparam.taxonomies.courses import over_time
-from nlparam.taxonomies.over_time import SharesOverTime
+from nlparam.taxonomies.over_time import SharesOverTime, over_time
 from nlparam.taxonomies.page.drift import drift_section
 from nlparam.taxonomies.page.icicle import draw_icicle, icicle
 from nlparam.taxonomies.records import Candidate, Node, TreeLike
@@ -124,9 +122,10 @@ def _shown(taxonomy: TreeLike) -> list[Node]:
 
 def _columns(taxonomy: TreeLike, nodes: list[Node]) -> np.ndarray:
     """`(n_texts, n_nodes)`: denotations, not a number for texts that are not under the parent."""
-    columns = np.full((len(taxonomy.corpus), len(nodes)), np.nan, dtype=np.float32)
+    denotations = taxonomy.spread(np.nan)
+    columns = np.zeros((len(taxonomy.corpus), len(nodes)), dtype=np.float32)
     for at, node in enumerate(nodes):
-        columns[taxonomy.nodes[str(node.parent)].members, at] = node.denotations
+        columns[:, at] = denotations[node.id]
     return columns
 
 
@@ -273,8 +272,8 @@ def _trends(node: Node, found: SharesOverTime, names: list[str]) -> list[Block]:
         ("No.", "", lambda row: row[0]),
         ("Predicate", "head", lambda row: row[1]),
         ("Claimed", "", lambda row: row[8] or str(row[2].value)),
-        ("Change", "number", lambda row: Interval(*(100 * float(value) for value in row[3:6])).cell("+.1f")),
-        ("Adjusted p", "number", lambda row: p_value(float(row[7]))),
+        ("Change", "number:+.1f", lambda row: Interval(100 * float(row[3]), 100 * float(row[4]), 100 * float(row[5]))),
+        ("Adjusted p", "p", lambda row: float(row[7])),
     ]
     return [table_of(f"trends-{node.id}", caption, rows, declared)]
 
