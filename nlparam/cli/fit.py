@@ -1,5 +1,6 @@
 """`nlparam fit MODEL`: one command for each model."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,17 +13,35 @@ from nlparam.cli.run_options import FitOptions, spread_options
 app = typer.Typer(no_args_is_help=True, help="Fit a model to texts; its parameters are predicates.")
 
 
-K = option(..., "The number of predicates.", "--k", metavar="K", min=1)
-LABEL_FIELD = option("label", "The field of the label of each text.")
-RIDGE = option(1.0, "The precision of the prior of the weights; it keeps them finite.", min=0.0)
-INTERCEPT = option(True, "Whether there is a base value without any predicate.", "--intercept/--no-intercept")
-CONTROL = option(
-    None,
-    "A field to allow for beside the predicates, of numbers or categories, or `length` (of the texts); may be given "
-    "several times.",
-    metavar="FIELD",
-)
-POSTERIOR = option(None, "Sample the weights too, exactly (nuts) or fast (svi), and show credible intervals.")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ModelOptions(FitOptions):
+    """What the models of something that texts are to explain have in common."""
+
+    k: int = option(..., "The number of predicates.", "--k", metavar="K", min=1)
+    posterior: Literal["nuts", "svi"] | None = option(
+        None, "Sample the weights too, exactly (nuts) or fast (svi), and show credible intervals."
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WeightedOptions(ModelOptions):
+    """What models with a weight for each predicate take."""
+
+    ridge: float = option(1.0, "The precision of the prior of the weights; it keeps them finite.", min=0.0)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LabelOptions(WeightedOptions):
+    """What models of the label of each text take."""
+
+    label_field: str = option("label", "The field of the label of each text.")
+    control: list[str] | None = option(
+        None,
+        "A field to allow for beside the predicates, of numbers or categories, or `length` (of the texts); may be "
+        "given several times.",
+        metavar="FIELD",
+    )
+    intercept: bool = option(True, "Whether there is a base value without any predicate.", "--intercept/--no-intercept")
 
 
 @app.callback()
@@ -46,34 +65,24 @@ def clustering(options: FitOptions, k: int = option(..., "The number of clusters
 @app.command("time-series")
 @spread_options
 def time_series(
-    options: FitOptions,
-    k: int = K,
+    options: ModelOptions,
     time_field: str = option(..., "The field of the time of each text: dates or numbers."),
     time_unit: TimeUnit | None = option(None, "What dates are grouped by; by default days."),
     smoothness: float = option(1.0, "The larger, the smoother the curves; in units of time.", min=0.0),
-    posterior: Literal["nuts", "svi"] | None = POSTERIOR,
 ) -> None:
     """Find K predicates whose share of the texts changes over time, and its curves."""
 
     def model(_: Any):
         from nlparam.models import TimeSeries
 
-        return TimeSeries(n_predicates=k, smoothness=smoothness, unit=time_unit)
+        return TimeSeries(n_predicates=options.k, smoothness=smoothness, unit=time_unit)
 
-    run(model, options, field=time_field, posterior=posterior)
+    run(model, options, field=time_field, posterior=options.posterior)
 
 
 @app.command()
 @spread_options
-def classification(
-    options: FitOptions,
-    k: int = K,
-    label_field: str = LABEL_FIELD,
-    control: list[str] | None = CONTROL,
-    ridge: float = RIDGE,
-    intercept: bool = INTERCEPT,
-    posterior: Literal["nuts", "svi"] | None = POSTERIOR,
-) -> None:
+def classification(options: LabelOptions) -> None:
     """Find K predicates that tell the class of a text, and what each adds to the odds of each class."""
 
     def model(labels: Any):
@@ -87,37 +96,28 @@ def classification(
                 f"got {n_classes:,} different values in {len(labels):,} texts, expected classes of several texts each: "
                 "choose another field, or fit a regression to numbers"
             )
-        return Classification(n_predicates=k, n_classes=n_classes, ridge=ridge, intercept=intercept)
+        return Classification(n_predicates=options.k, n_classes=n_classes, **options.given("ridge", "intercept"))
 
-    run(model, options, field=label_field, controls=control or (), posterior=posterior)
+    run(model, options, field=options.label_field, controls=options.control or (), posterior=options.posterior)
 
 
 @app.command()
 @spread_options
-def regression(
-    options: FitOptions,
-    k: int = K,
-    label_field: str = LABEL_FIELD,
-    control: list[str] | None = CONTROL,
-    ridge: float = RIDGE,
-    intercept: bool = INTERCEPT,
-    posterior: Literal["nuts", "svi"] | None = POSTERIOR,
-) -> None:
+def regression(options: LabelOptions) -> None:
     """Find K predicates that predict a number, and what each adds to it."""
 
     def model(_: Any):
         from nlparam.models import Regression
 
-        return Regression(n_predicates=k, ridge=ridge, intercept=intercept)
+        return Regression(n_predicates=options.k, **options.given("ridge", "intercept"))
 
-    run(model, options, field=label_field, controls=control or (), posterior=posterior)
+    run(model, options, field=options.label_field, controls=options.control or (), posterior=options.posterior)
 
 
 @app.command()
 @spread_options
 def difference(
-    options: FitOptions,
-    k: int = K,
+    options: WeightedOptions,
     label_field: str | None = option(None, "The field of the group of each text, of two values; by default `label`."),
     against: Path | None = option(None, "A second file or folder of texts, to compare the first with."),
     towards: str | None = option(
@@ -126,8 +126,6 @@ def difference(
         metavar="NAME",
     ),
     diversity: float = option(0.2, "The price of predicates that say the same.", min=0.0),
-    ridge: float = RIDGE,
-    posterior: Literal["nuts", "svi"] | None = POSTERIOR,
 ) -> None:
     """Find K predicates that hold more often in one group of texts than in another."""
     both = against is not None and label_field is not None
@@ -138,6 +136,6 @@ def difference(
 
         # With two files, what the first has more of is what one asks about.
         name = groups[0] if towards is None and against is not None else towards
-        return Difference(n_predicates=k, diversity=diversity, ridge=ridge, towards=name)
+        return Difference(n_predicates=options.k, diversity=diversity, ridge=options.ridge, towards=name)
 
-    run(model, options, field=label_field or "label", against=against, posterior=posterior)
+    run(model, options, field=label_field or "label", against=against, posterior=options.posterior)

@@ -151,8 +151,8 @@ class FitOptions(AnalysisOptions):
 def spread_options(command: Callable[..., None]) -> Callable[..., None]:
     """Gives a command one option for each field of the dataclass that its parameter `options` is annotated with.
 
-    In the help, panels have one order in all commands; in a panel, options of the command come before those that it
-    shares with others.
+    In the help, panels have one order in all commands; in a panel, options that are required come first, then those of
+    the command, then those that it shares with others.
 
     ```python
     @app.command()
@@ -170,7 +170,7 @@ def spread_options(command: Callable[..., None]) -> Callable[..., None]:
     ]
     for parameter in parameters:
         complete(parameter.name, parameter.annotation, parameter.default)
-    parameters.sort(key=lambda parameter: _panel(parameter.default))
+    parameters.sort(key=lambda parameter: (_panel(parameter.default), not _is_required(parameter.default)))
 
     @functools.wraps(command)
     def with_options(**values: Any) -> None:
@@ -186,6 +186,10 @@ def spread_options(command: Callable[..., None]) -> Callable[..., None]:
 def _distance(kind: type, field: str) -> int:
     """How far up among the bases of a dataclass a field is declared."""
     return next(number for number, base in enumerate(kind.__mro__) if field in inspect.get_annotations(base))
+
+
+def _is_required(default: Any) -> bool:
+    return getattr(default, "default", None) is ...
 
 
 def _panel(default: Any) -> int:
