@@ -6,10 +6,12 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
 from nlparam.numerics.core._types import Data, Denotations, Embeddings, Key, Scalar, Scores, Weights
+from nlparam.numerics.core.device import to_device
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.numerics.core.seeding import seed_directions
 
@@ -69,17 +71,17 @@ def relax(
     if n_slots < 1:
         raise ValueError(f"{fixed.shape[1]} of {model.n_predicates} predicates are fixed: none is left to relax")
     optim = _default_optim() if optim is None else optax.with_extra_args_support(optim)
-    least_gain = jnp.asarray(tolerance, _precision(embeddings))
+    limits = _Limits(np.asarray(max_steps), np.asarray(patience), np.asarray(tolerance, _precision(embeddings)))
     key_batch, key_restarts = jax.random.split(key)
     keys = jax.random.split(key_restarts, n_restarts)
     problem = _Problem(model, embeddings, fixed, data)
     if batch_size is None or batch_size >= n_texts:
-        return _restarts(problem, keys, optim, n_slots, max_steps, patience, least_gain)
+        return _best(problem, keys, optim, n_slots, limits)
     rows = jnp.sort(jax.random.choice(key_batch, n_texts, (batch_size,), replace=False))
     batch_model, batch_data = model.subsample(data, rows, n_texts)
     batch = _Problem(batch_model, embeddings[rows], fixed[rows], batch_data)
-    found = _restarts(batch, keys, optim, n_slots, max_steps, patience, least_gain)
-    return _go_on(problem, found, optim, max_steps, patience, least_gain)
+    found = _best(batch, keys, optim, n_slots, limits)
+    return _go_on(problem, found, optim, limits)
 
 
 @functools.cache
@@ -115,6 +117,14 @@ class _End(NamedTuple):
     converged: Bool[Array, ""]
 
 
+class _Limits(NamedTuple):
+    """When a descent ends; arrays, so that other limits compile nothing."""
+
+    max_steps: np.ndarray
+    patience: np.ndarray
+    tolerance: np.ndarray
+
+
 class _Problem(eqx.Module):
     """What is minimised: the loss of a model as a function of directions and weights."""
 
@@ -131,7 +141,7 @@ class _Problem(eqx.Module):
         explained = jnp.max(self.fixed, axis=1, initial=0.0)
         return seed_directions(self.embeddings, n_slots, weight=1 - explained + 1e-3, key=key)
 
-    def descend(self, directions, weights, optim, max_steps, patience, tolerance) -> _End:
+    def descend(self, directions, weights, optim, limits) -> _End:
         """Goes downhill from a point; `weights` are None where the model's own initial weights are meant."""
         closed_form = self.model.closed_form_weights
         begin = self.denotations(directions)
@@ -149,43 +159,60 @@ class _Problem(eqx.Module):
             return self.model.loss(weights_at(params, denotations), denotations, self.data)
 
         start = _Params(directions, None if closed_form else jax.tree.map(jnp.zeros_like, weights))
-        carry = _descend(loss, start, optim, max_steps, patience, tolerance)
+        carry = _descend(loss, start, optim, limits)
         directions = _unit(carry.best.directions)
         weights = weights_at(carry.best, self.denotations(directions))
-        return _End(carry.best_loss, directions, weights, carry.step, carry.since >= patience)
+        return _End(carry.best_loss, directions, weights, carry.step, carry.since >= limits.patience)
 
 
-@eqx.filter_jit
-def _restarts(problem, keys, optim, n_slots, max_steps, patience, tolerance):
-    def restart(key):
-        return problem.descend(problem.seeds(key, n_slots), None, optim, max_steps, patience, tolerance)
-
+def _best(problem, keys, optim, n_slots, limits) -> Relaxation:
+    """The best of several restarts."""
     # On a processor, restarts side by side wait for one another at every line search; on a GPU they fill it.
-    ends = jax.lax.map(restart, keys) if jax.default_backend() == "cpu" else jax.vmap(restart)(keys)
-    winner = jnp.argmin(ends.loss)
-    best = jax.tree.map(lambda leaf: leaf[winner], ends)
-    scores = _cosines(problem.embeddings, best.directions)
-    return Relaxation(best.directions, scores, best.weights, best.loss, ends.loss, jnp.max(ends.steps), best.converged)
+    if jax.default_backend() == "cpu":
+        ends = [_restart(problem, key, optim, n_slots, limits) for key in keys]
+        ends = jax.tree.map(lambda *leaves: np.stack(leaves), *ends)
+    else:
+        ends = _restarts(problem, keys, optim, n_slots, limits)
+    winner = int(np.argmin(ends.loss))
+    best = jax.tree.map(lambda leaf: to_device(leaf[winner]), ends)
+    scores = _scores(problem.embeddings, best.directions)
+    steps = to_device(np.max(ends.steps))
+    return Relaxation(best.directions, scores, best.weights, best.loss, to_device(ends.loss), steps, best.converged)
 
 
 @eqx.filter_jit
-def _go_on(problem, found, optim, max_steps, patience, tolerance):
+def _restart(problem, key, optim, n_slots, limits) -> _End:
+    return problem.descend(problem.seeds(key, n_slots), None, optim, limits)
+
+
+@eqx.filter_jit
+def _restarts(problem, keys, optim, n_slots, limits) -> _End:
+    return jax.vmap(lambda key: problem.descend(problem.seeds(key, n_slots), None, optim, limits))(keys)
+
+
+@jax.jit
+def _scores(embeddings, directions):
+    return _cosines(embeddings, directions)
+
+
+@eqx.filter_jit
+def _go_on(problem, found, optim, limits):
     weights = None if problem.model.closed_form_weights else found.weights
-    end = problem.descend(found.directions, weights, optim, max_steps, patience, tolerance)
+    end = problem.descend(found.directions, weights, optim, limits)
     scores = _cosines(problem.embeddings, end.directions)
     return Relaxation(
         end.directions, scores, end.weights, end.loss, found.restart_losses, found.steps + end.steps, end.converged
     )
 
 
-def _descend(loss, start, optim, max_steps, patience, tolerance) -> _Carry:
+def _descend(loss, start, optim, limits) -> _Carry:
     state = optim.init(start)
     # Optimisers with a line search keep the value and the gradient that it ended with.
     kept = optax.tree.get(state, "value", None) is not None and optax.tree.get(state, "grad", None) is not None
     value_and_grad = optax.value_and_grad_from_state(loss) if kept else None
 
     def unfinished(carry):
-        return (carry.step < max_steps) & (carry.since < patience)
+        return (carry.step < limits.max_steps) & (carry.since < limits.patience)
 
     def advance(carry):
         if value_and_grad is not None:
@@ -195,7 +222,7 @@ def _descend(loss, start, optim, max_steps, patience, tolerance) -> _Carry:
         better = value < carry.best_loss
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), carry.params, carry.best)
         best_loss = jnp.minimum(value, carry.best_loss)
-        gained = best_loss < carry.reference - tolerance
+        gained = best_loss < carry.reference - limits.tolerance
         updates, state = optim.update(gradient, carry.state, carry.params, value=value, grad=gradient, value_fn=loss)
         params: Any = optax.apply_updates(carry.params, updates)
         if value_and_grad is None:
@@ -205,7 +232,7 @@ def _descend(loss, start, optim, max_steps, patience, tolerance) -> _Carry:
         reference = jnp.where(gained, best_loss, carry.reference)
         return _Carry(params, state, best_loss, best, reference, since, carry.step + 1)
 
-    infinity = jnp.full((), jnp.inf, tolerance.dtype)
+    infinity = jnp.full((), jnp.inf, limits.tolerance.dtype)
     zero = jnp.asarray(0)
     return jax.lax.while_loop(unfinished, advance, _Carry(start, state, infinity, start, infinity, zero, zero))
 
