@@ -8,16 +8,12 @@ averaged, and what they say of those calibrates the average.
 """
 
 import dataclasses
-import functools
-import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
-from flax import nnx
 from jaxtyping import Float, Int
 from scipy.optimize import minimize
 from scipy.special import expit, logit, ndtr
@@ -25,35 +21,14 @@ from scipy.special import expit, logit, ndtr
 from nlparam.numerics.core.threads import one_thread
 from nlparam.numerics.heads.head import Head, Judged, correct, fit_head
 
-_N_INPUTS = 7
 _N_AXES = 48  # principal axes of the features that the bilinear term sees
-_RANK = 4
-_WIDTH = 16
 # Soft answers beyond this are as good as certain: a small model's 0.9999 is no better than its 0.99.
 _SUREST = 0.99
 _MOST_LOG_ODDS = 6.0
-_RATE, _DECAY, _EVERY = 3e-3, 0.1, 10
 _PRIOR = 2.0  # weight of the belief that the averaged log-odds need no calibration
 _PROBIT = 0.6  # a normal distribution function of 0.6 z and a logistic one of z have the same slope at 0
 _LAPSE = -6.0
 _CHUNK = 65_536  # pairs denoted at a time, which bounds memory
-
-
-class _Network(nnx.Module):
-    """The correction to the ridge head's log-odds; zero before training."""
-
-    def __init__(self, n_axes: int, embed_dim: int, *, rngs: nnx.Rngs):
-        self.hidden = nnx.Linear(_N_INPUTS, _WIDTH, rngs=rngs)
-        self.out = nnx.Linear(_WIDTH, 1, kernel_init=nnx.initializers.zeros, rngs=rngs)
-        self.text = nnx.Linear(n_axes, _RANK, use_bias=False, rngs=rngs)
-        self.predicate = nnx.Linear(embed_dim, _RANK, use_bias=False, rngs=rngs)
-        self.scale = nnx.Param(jnp.zeros(()))
-
-    def __call__(self, inputs, axes, predicates, columns):
-        """Log-odds of pairs: `inputs` `(n, 7)`, `axes` `(n, n_axes)`, `columns` `(n,)`, rows of `predicates`."""
-        bent = self.out(jnp.tanh(self.hidden(inputs)))[:, 0]
-        bilinear = jnp.sum(self.text(axes) * self.predicate(predicates)[columns], axis=1)
-        return jnp.exp(self.scale[...]) * inputs[:, 0] + bent + 0.3 * bilinear
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,9 +62,11 @@ class JointHead:
         return np.concatenate(parts) if parts else np.zeros((0, n_predicates))
 
     def _denote(self, features):
+        from nlparam.numerics.heads import network
+
         log_odds = _log_odds(self.ridge.denote(features))
         inputs, axes, columns = _inputs(self, features, log_odds)
-        averaged = np.asarray(_average(_state_of(self.members), inputs, axes, self.predicates, columns))
+        averaged = network.average(self.members, inputs, axes, self.predicates, columns)
         return _calibrated(averaged.astype(np.float64), self.calibration).reshape(len(features), -1)
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -154,6 +131,8 @@ def fit_joint_head(
     - `n_folds`, `n_members`: network `m` leaves out fold `m mod n_folds` of the texts, to be stopped in time.
     - `n_steps`: the most steps of each network.
     """
+    from nlparam.numerics.heads import network
+
     n_predicates, embed_dim = predicates.shape
     if features.shape[1] < embed_dim:
         raise ValueError(
@@ -177,17 +156,15 @@ def fit_joint_head(
     chosen = position * n_predicates + columns
     folds = np.random.default_rng(seed).permutation(len(texts))[position] % n_folds
     targets = np.clip(corrected, 1 - _SUREST, _SUREST)
-    batch = _Batch.padded(inputs[chosen], axes[chosen], columns, targets, folds)
+    batch = network.Batch.padded(inputs[chosen], axes[chosen], columns, targets, folds)
     held_out = jnp.arange(n_members) % n_folds
     keys = jax.random.split(jax.random.key(seed), n_members)
-    states, predicted, losses = _train(batch, head.predicates, held_out, keys, n_steps // _EVERY)
+    states, predicted, losses = network.train(batch, head.predicates, held_out, keys, n_steps // network.EVERY)
     best = int(np.argmin(losses))
     averaged = np.asarray(predicted[best], dtype=np.float64)[: len(rows)]
     answers = corrected > 0.5
     calibration = _calibrate(averaged, answers, np.ones(len(rows)) if typical is None else typical)
-    flat = nnx.to_flat_state(states)
-    members = {"/".join(map(str, path)): np.asarray(leaf[...][best]) for path, leaf in flat}
-    head = dataclasses.replace(head, members=members, calibration=calibration)
+    head = dataclasses.replace(head, members=network.members_at(states, best), calibration=calibration)
     return JointHeadFit(head, _calibrated(averaged, calibration), ridge_left_out, answers)
 
 
@@ -226,7 +203,7 @@ def _inputs(head, features, log_odds):
     of_others = _others(halved, np.max), _others(halved, np.mean), _others(cosines, np.max)
     total = np.broadcast_to(total / 2, log_odds.shape)
     columns = (halved, *of_others[:2], cosines, of_others[2], np.tanh(halved), total)
-    inputs = np.stack(columns, axis=-1).reshape(-1, _N_INPUTS).astype(np.float32)
+    inputs = np.stack(columns, axis=-1).reshape(-1, len(columns)).astype(np.float32)
     axes = ((features - head.centre) @ head.axes).astype(np.float32)
     return inputs, np.repeat(axes, n_predicates, axis=0), np.tile(np.arange(n_predicates), n_texts)
 
@@ -236,80 +213,6 @@ def _others(values, reduce):
     if values.shape[1] == 1:
         return np.zeros_like(values)
     return np.stack([reduce(np.delete(values, k, axis=1), axis=1) for k in range(values.shape[1])], axis=1)
-
-
-class _Batch(NamedTuple):
-    """Judged pairs, padded to one of few lengths, so that few programs are compiled; padding is in fold -1."""
-
-    inputs: Any
-    axes: Any
-    targets: Any
-    columns: Any
-    folds: Any
-
-    @classmethod
-    def padded(cls, inputs, axes, columns, targets, folds):
-        length = 512 * 4 ** math.ceil(max(math.log(len(folds) / 512, 4), 0))
-
-        def pad(array, value=0):
-            widths = [(0, length - len(array))] + [(0, 0)] * (array.ndim - 1)
-            return np.pad(array, widths, constant_values=value)
-
-        inputs, axes, targets = (pad(np.asarray(a, dtype=np.float32)) for a in (inputs, axes, targets))
-        return cls(inputs, axes, targets, pad(columns.astype(np.int32)), pad(folds.astype(np.int32), -1))
-
-
-@functools.partial(jax.jit, static_argnums=4)
-def _train(batch: _Batch, predicates, held_out, keys, n_checks):
-    """Trains all members at once.
-
-    Returns, for each of `n_checks` moments, the parameters, the log-odds of each pair by the members that leave it out,
-    and the loss of those. One moment is chosen for all members: a single fold is too small to choose by.
-    """
-    n_axes, embed_dim = batch.axes.shape[1], predicates.shape[1]
-    graph, _ = nnx.split(_Network(n_axes, embed_dim, rngs=nnx.Rngs(0)))
-    optim = optax.adamw(_RATE, weight_decay=_DECAY)
-
-    def create(key):
-        return nnx.state(_Network(n_axes, embed_dim, rngs=nnx.Rngs(key)))
-
-    def predict(state):
-        return nnx.merge(graph, state)(batch.inputs, batch.axes, predicates, batch.columns)
-
-    def loss(state, fold):
-        used = ((batch.folds != fold) & (batch.folds >= 0)).astype(batch.targets.dtype)
-        losses = optax.sigmoid_binary_cross_entropy(predict(state), batch.targets)
-        return jnp.sum(losses * used) / jnp.maximum(jnp.sum(used), 1)
-
-    def step(_, carry):
-        state, moments = carry
-        gradients = jax.vmap(jax.grad(loss))(state, held_out)
-        updates, moments = jax.vmap(optim.update)(gradients, moments, state)
-        return optax.apply_updates(state, updates), moments
-
-    out = (held_out[:, None] == batch.folds).astype(batch.targets.dtype)
-    real = (batch.folds >= 0).astype(batch.targets.dtype)
-
-    def check(carry, _):
-        state = carry[0]
-        left_out = jnp.sum(jax.vmap(predict)(state) * out, axis=0) / jnp.maximum(jnp.sum(out, axis=0), 1)
-        losses = optax.sigmoid_binary_cross_entropy(left_out, batch.targets)
-        return jax.lax.fori_loop(0, _EVERY, step, carry), (state, left_out, jnp.sum(losses * real) / jnp.sum(real))
-
-    state = jax.vmap(create)(keys)
-    _, checks = jax.lax.scan(check, (state, jax.vmap(optim.init)(state)), length=n_checks)
-    return checks
-
-
-@jax.jit
-def _average(members, inputs, axes, predicates, columns):
-    graph, _ = nnx.split(_Network(axes.shape[1], predicates.shape[1], rngs=nnx.Rngs(0)))
-    predicted = jax.vmap(lambda state: nnx.merge(graph, state)(inputs, axes, predicates, columns))(members)
-    return jnp.mean(predicted, axis=0)
-
-
-def _state_of(members: Mapping[str, np.ndarray]):
-    return nnx.from_flat_state({tuple(name.split("/")): nnx.Param(jnp.asarray(a)) for name, a in members.items()})
 
 
 def _calibrate(log_odds, answers, weights) -> np.ndarray:
