@@ -18,9 +18,10 @@ from numpyro.optim import optax_to_numpyro
 
 from nlparam.errors import ModelError
 from nlparam.numerics.core._types import Data, Denotations, Key, Weights
+from nlparam.numerics.core.device import to_device
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.numerics.core.quantities import named_leaves
-from nlparam.numerics.solvers.whiten import AbstractWhitening, whiten
+from nlparam.numerics.solvers.whiten import AbstractWhitening, as_vector, whiten
 
 METHODS = ("nuts", "svi")
 
@@ -73,17 +74,17 @@ def log_density(model: AbstractPredicateModel, weights: Weights, denotations: De
     **Raises:** `ModelError` if the weights are not continuous, or the log joint is not a finite number there.
     """
     name = type(model).__name__
-    like = _free(name, weights, model.init_weights(denotations, data))
-    prior = jax.tree.map(lambda leaf: jnp.full(leaf.shape, _precision(model, leaf), leaf.dtype), like)
-    density = LogDensity(model, denotations, data, like, ravel_pytree(prior)[0])
-    vector, _ = ravel_pytree(like)
+    like = _free(name, weights, jax.eval_shape(lambda: model.init_weights(denotations, data)))
+    prior = jax.tree.map(lambda leaf: np.full(leaf.shape, _precision(model, leaf)), like)
+    density = LogDensity(model, denotations, data, jax.tree.map(to_device, like), as_vector(prior))
+    vector = as_vector(like)
     if len(vector) == 0:
         raise ModelError(f"{name} has no weights, so there is no posterior of them")
-    value, gradient = _value_and_grad(density, vector)
-    if not bool(jnp.isfinite(value) & jnp.all(jnp.isfinite(gradient))):
+    value, gradient = map(np.asarray, _value_and_grad(density, vector))
+    if not (np.isfinite(value) and np.isfinite(gradient).all()):
         raise ModelError(
             f"the log joint of {name} at its fitted weights is {float(value)}, with "
-            f"{int(jnp.sum(~jnp.isfinite(gradient)))} of {len(vector)} entries of its gradient not finite: expected "
+            f"{np.sum(~np.isfinite(gradient))} of {len(vector)} entries of its gradient not finite: expected "
             "finite numbers; look for a logarithm, a root or a division at zero in `log_joint` (by default `loss`)"
         )
     return density
@@ -111,7 +112,7 @@ def sample_posterior(
     """
     # The log joint of many texts is a large number of which small differences count: single precision loses them.
     with jax.enable_x64(True):
-        denotations, data = jnp.asarray(denotations, float), jax.tree.map(_double, data)
+        denotations, data = to_device(denotations, float), jax.tree.map(_double, data)
         model = model.specialise(denotations)
         density = log_density(model, weights, denotations, data)
         key_whiten, key_sample = jax.random.split(key)
@@ -120,19 +121,17 @@ def sample_posterior(
             vectors, statistics = _nuts(density, whitening, key_sample, num_warmup, num_samples, num_chains)
         else:
             vectors, statistics = _svi(density, whitening, key_sample, num_warmup, num_samples), {}
-        found = Draws(jax.vmap(jax.vmap(density.restore))(vectors), _quantities(density, vectors), statistics)
-        return jax.tree.map(np.asarray, found)
+        return jax.tree.map(np.asarray, Draws(*_weights_and_quantities(density, vectors), statistics))
 
 
 def _double(leaf):
-    leaf = jnp.asarray(leaf)
-    return leaf.astype(float) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+    return to_device(leaf, float if np.issubdtype(np.asarray(leaf).dtype, np.floating) else None)
 
 
 def _free(model: str, fitted: Weights, template: Weights) -> Weights:
     """The fitted weights in the structure of `init_weights`: what follows from others (None there) is left out."""
     values, wanted = named_leaves(fitted), named_leaves(template)
-    discrete = [name for name, leaf in wanted.items() if not jnp.issubdtype(jnp.asarray(leaf).dtype, jnp.floating)]
+    discrete = [name for name, leaf in wanted.items() if not jnp.issubdtype(leaf.dtype, jnp.floating)]
     if discrete:
         raise ModelError(
             f"the weights {', '.join(discrete)} of {model} are whole numbers, which have no posterior density here: "
@@ -143,14 +142,14 @@ def _free(model: str, fitted: Weights, template: Weights) -> Weights:
         raise ModelError(
             f"the fitted weights of {model} have no {', '.join(missing)}, expected the structure of `init_weights`"
         )
-    return jax.tree.unflatten(jax.tree.structure(template), [jnp.asarray(values[name], float) for name in wanted])
+    return jax.tree.unflatten(jax.tree.structure(template), [np.asarray(values[name], float) for name in wanted])
 
 
-def _precision(model: AbstractPredicateModel, leaf: Array) -> Array | float:
+def _precision(model: AbstractPredicateModel, leaf: np.ndarray) -> float:
     # Relative to the fitted weights, so that it is weak in any units.
     if model.has_prior:
         return 0.0
-    return 1 / (PRIOR_SCALE * jnp.maximum(1.0, jnp.max(jnp.abs(leaf), initial=0.0))) ** 2
+    return 1 / (PRIOR_SCALE * max(1.0, np.max(np.abs(leaf), initial=0.0))) ** 2
 
 
 @eqx.filter_jit
@@ -199,11 +198,12 @@ def _svi(density, whitening: AbstractWhitening, key, num_steps, num_samples):
 
 
 @eqx.filter_jit
-def _quantities(density, vectors):
+def _weights_and_quantities(density, vectors):
     def one(vector):
         found = density.model.quantities(density.restore(vector), density.denotations, density.data)
         return {name: quantity.values for name, quantity in found.items()}
 
     n_chains, n_samples = vectors.shape[:2]
     flat = jax.lax.map(one, vectors.reshape(n_chains * n_samples, -1), batch_size=_TOGETHER)
-    return {name: values.reshape(n_chains, n_samples, *values.shape[1:]) for name, values in flat.items()}
+    found = {name: values.reshape(n_chains, n_samples, *values.shape[1:]) for name, values in flat.items()}
+    return jax.vmap(jax.vmap(density.restore))(vectors), found

@@ -7,10 +7,11 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax.flatten_util import ravel_pytree
+import numpy as np
 from jaxtyping import Array, Float
 
 from nlparam.numerics.core._types import Key, Scalar, Weights
+from nlparam.numerics.core.device import to_device
 
 # Up to this many weights the Hessian is held and decomposed as a whole.
 _MOST_DENSE = 1000
@@ -83,7 +84,7 @@ def whiten(log_density: LogDensity, weights: Weights, *, key: Key) -> AbstractWh
     `(n_steps, ...)` of which only neighbours interact, from its blocks; otherwise from an estimate of its diagonal.
     Not for use under `jit`: which of these it is depends on values.
     """
-    centre, _ = ravel_pytree(weights)
+    centre = as_vector(weights)
     if len(centre) <= _MOST_DENSE:
         return _dense(log_density, centre)
     leaves = [leaf for leaf in jax.tree.leaves(weights) if leaf.size]
@@ -93,6 +94,11 @@ def whiten(log_density: LogDensity, weights: Weights, *, key: Key) -> AbstractWh
         if bool(error < 1e-6):
             return chain
     return _diagonal(log_density, centre, key)
+
+
+def as_vector(weights: Weights) -> Float[Array, " n_weights"]:
+    """All weights as one vector, in the order of `ravel_pytree`, which compiles every step of it."""
+    return to_device(np.concatenate([np.zeros(0), *(np.ravel(leaf) for leaf in jax.tree.leaves(weights))]))
 
 
 def _products(log_density, centre, vectors):
