@@ -43,8 +43,8 @@ from nlparam.results.versions import installed_versions
 # A corpus that is too small to be divided is left out in so many parts, in turn.
 _N_FOLDS = 5
 _IN_TURN = (
-    "How well texts are predicted was seen on fifths of them, each left out in turn while predicates were chosen among the "
-    "candidates. The candidates were proposed from all texts."
+    "How well texts are predicted was seen on fifths of them, each left out in turn while predicates were chosen among "
+    "the candidates. The candidates were proposed from all texts."
 )
 
 

@@ -14,9 +14,10 @@ import numpy as np
 
 from nlparam.denotation.labels import Labelled
 from nlparam.errors import CorpusError, ModelError, ResultFolderError, check_fractions
-from nlparam.fitting.inferred import Inference, Inferred
+from nlparam.fitting.inferred import Inference, Inferred, Score
 from nlparam.fitting.scores import chance, held_out_scores
 from nlparam.results.folder import replacing
+from nlparam.results.jsonable import from_json
 
 if TYPE_CHECKING:
     from nlparam.fitting.records import FitLike
@@ -100,7 +101,7 @@ def infer(
         n_answers=known.n_answers,
         n_clusters=None if known.clusters is None else len(np.unique(known.clusters)),
         quantities=quantities,
-        scores=tuple(held_out_scores(fit, sample, confidence)) if sample.split else (),
+        scores=held_out_scores(fit, sample, confidence) if sample.split else _cross_fitted(fit, confidence),
         chance=by_chance,
         n_tested=n_tested,
         untested=untested,
@@ -119,6 +120,12 @@ def _tested(fit: "FitLike", sample: "Sample", embeddings: np.ndarray | None) -> 
     if found is None or found.reason:
         return None, 0, "" if found is None else found.reason
     return found.p_value, found.n_texts, ""
+
+
+def _cross_fitted(fit: "FitLike", confidence: float) -> tuple[Score, ...]:
+    """The scores that the fit keeps: no labels change them. They take the candidates that were not chosen, too."""
+    kept = fit.inferred
+    return kept.scores if kept is not None and not kept.split and kept.confidence == confidence else ()
 
 
 def answers_needed(
@@ -270,7 +277,7 @@ def kept_inference(fit: "FitLike", folder: Path) -> Inference | None:
         return None
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
-        return Inference.from_dict(kept["inference"]) if kept["predicates"] == fit.predicates else None
+        return from_json(Inference, kept["inference"]) if kept["predicates"] == fit.predicates else None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ResultFolderError(
             f"{path} cannot be read ({error}): delete it, or run `nlparam infer` with the labels again"

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nlparam.results.jsonable import jsonable
+
 # Above this p-value, chance explains what was found.
 LEVEL = 0.05
 
@@ -27,17 +29,7 @@ class Inferred:
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON can hold it."""
-        return {
-            field.name: value.tolist() if isinstance(value := getattr(self, field.name), np.ndarray) else value
-            for field in dataclasses.fields(self)
-        }
-
-    @classmethod
-    def from_dict(cls, kept: dict[str, Any]) -> "Inferred":
-        """What `as_dict` wrote."""
-        arrays = {name: np.asarray(kept[name], dtype=np.float64) for name in ("values", "low", "high")}
-        values: dict[str, Any] = kept | arrays | {"dims": tuple(kept["dims"])}
-        return cls(**values)
+        return jsonable(vars(self))
 
 
 class Score(NamedTuple):
@@ -65,7 +57,7 @@ class Inference:
     - `n_texts`: the texts that figures are estimated on; `n_answers`, those with the answers of the target;
       `n_clusters`, how many clusters they are, `None` where each stands for itself.
     - `quantities`: by name; "share" is there for every model.
-    - `scores`: on the texts held out; none without.
+    - `scores`: on the texts held out. Where none are, texts are left out of the choice among the candidates in turn.
     - `chance`: the p-value of "the predicates explain nothing", by permutation of `n_tested` texts that did not choose
       them; `None` if it could not be tested, for the reason `untested`, which is empty where nothing was to be tested.
     - `notes`: sentences that a reader should know.
@@ -83,6 +75,11 @@ class Inference:
     n_tested: int = 0
     untested: str = ""
     notes: tuple[str, ...] = ()
+
+    @property
+    def scored_on(self) -> str:
+        """In words, which texts the scores are of."""
+        return "texts held out" if self.split else "texts left out of the choice in turn"
 
     @property
     def basis(self) -> str:
@@ -106,17 +103,4 @@ class Inference:
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON can hold it."""
-        return dataclasses.asdict(self) | {
-            "quantities": {name: quantity.as_dict() for name, quantity in self.quantities.items()},
-            "scores": [score._asdict() for score in self.scores],
-        }
-
-    @classmethod
-    def from_dict(cls, kept: dict[str, Any]) -> "Inference":
-        """What `as_dict` wrote."""
-        values: dict[str, Any] = kept | {
-            "quantities": {name: Inferred.from_dict(quantity) for name, quantity in kept["quantities"].items()},
-            "scores": tuple(Score(**score) for score in kept["scores"]),
-            "notes": tuple(kept["notes"]),
-        }
-        return cls(**values)
+        return jsonable(vars(self))

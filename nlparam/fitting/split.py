@@ -71,6 +71,20 @@ def split_texts(
     return Split(held_out, codes)
 
 
+def folds(corpus: Corpus, clusters: np.ndarray | None, n_folds: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """The texts that are not blank in `n_folds` parts of about as many; equal texts, and texts of one cluster, are in
+    one part. Empty if there are fewer than two such units for each part."""
+    there = np.flatnonzero(~corpus.blank)
+    units, position = np.unique(_together(corpus, clusters)[there], return_inverse=True)
+    if len(units) < 2 * n_folds:
+        return []
+    order = rng.permutation(len(units))
+    before = np.cumsum(np.bincount(position)[order]) - np.bincount(position)[order]
+    of_unit = np.empty(len(units), dtype=np.int64)
+    of_unit[order] = before * n_folds // len(there)
+    return [there[of_unit[position] == fold] for fold in range(n_folds)]
+
+
 def cluster_codes(clusters: Sequence[Any], n_texts: int) -> np.ndarray:
     """`(n_texts,)` integers, equal where the values are. A missing value is a cluster of its own.
 

@@ -29,7 +29,7 @@ def _score_rows(inference: "Inference") -> list[Row]:
     rows = []
     for score in inference.scores:
         interval = f"{score.value:.1%} [{score.low:.1%}, {score.high:.1%}]"
-        rows += [Row(f"{score.name[:1].upper()}{score.name[1:]} on texts held out", interval)]
+        rows += [Row(f"{score.name[:1].upper()}{score.name[1:]} on {inference.scored_on}", interval)]
         rows += [Row("The same without any predicate", f"{score.baseline:.1%}")]
     if inference.chance is not None:
         rows.append(Row("As good by chance (p-value)", f"{inference.chance:.3g}"))
