@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -28,18 +27,6 @@ class CalibrationSummary:
     after: Reliability
     n_labels: int
     n_failed: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """As JSON can hold it: empty bins are `None`."""
-        curves = {name: _written(getattr(self, name)) for name in ("before", "after")}
-        return dataclasses.asdict(self) | {"calibration": self.calibration._asdict()} | curves
-
-    @classmethod
-    def from_dict(cls, kept: dict[str, Any]) -> "CalibrationSummary":
-        """What `as_dict` wrote."""
-        curves = {name: _read(kept[name]) for name in ("before", "after")}
-        values: dict[str, Any] = kept | {"calibration": Calibration(**kept["calibration"])} | curves
-        return cls(**values)
 
 
 class CalibratedJudge(AbstractJudge):
@@ -110,16 +97,3 @@ def self_consistent(
         (texts[int(row)], predicates[int(column)], label)
         for (row, column), label in zip(pairs[there], labels.tolist(), strict=True)
     )
-
-
-def _written(curve: Reliability) -> dict[str, Any]:
-    shares = {
-        name: [None if np.isnan(value) else float(value) for value in getattr(curve, name)]
-        for name in ("predicted", "observed")
-    }
-    return shares | {"counts": curve.counts.tolist(), "ece": curve.ece}
-
-
-def _read(kept: dict[str, Any]) -> Reliability:
-    predicted, observed = (np.asarray(kept[name], dtype=np.float64) for name in ("predicted", "observed"))
-    return Reliability(predicted, observed, np.asarray(kept["counts"]), kept["ece"])

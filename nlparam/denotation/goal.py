@@ -3,7 +3,7 @@
 import collections
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -74,11 +74,6 @@ class GoalFollowing:
                 f"The predicates may be about something else. {_HELP}"
             )
         return None
-
-    @classmethod
-    def from_dict(cls, kept: dict[str, Any]) -> "GoalFollowing":
-        """From what `fit.json` keeps of it."""
-        return cls(**{**kept, "statements": tuple((statement, n) for statement, n in kept["statements"])})
 
     def _shown(self) -> str:
         return ", ".join(f'"{statement}" {n} times' for statement, n in self.statements[:4])

@@ -4,7 +4,7 @@ import dataclasses
 import importlib
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,25 +15,29 @@ from nlparam.denotation.denoter import Denoter, TextFeatures
 from nlparam.denotation.goal import GoalFollowing
 from nlparam.errors import ResultFolderError
 from nlparam.fitting.inferred import Inference
-from nlparam.fitting.records import RESULTS, Agreement, TraceEntry
+from nlparam.fitting.records import RESULTS, Agreement, FitLike, TraceEntry
 from nlparam.fitting.recurrence import Stability
 from nlparam.fitting.sample import Sample
 from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder
 from nlparam.numerics.core.model import AbstractPredicateModel
-from nlparam.numerics.heads.cascade import Certificate, Target
+from nlparam.numerics.heads.cascade import Certificate
+from nlparam.results.jsonable import from_json, jsonable
 from nlparam.results.pytree import pack, unpack
 from nlparam.results.records import judgment_table, judgments_of
 from nlparam.results.result import Files, Folder
 from nlparam.runtime.costs import Costs
 
-if TYPE_CHECKING:
-    from nlparam.fitting.inferred import Inference
-from nlparam.fitting.records import FitLike
-
 FORMAT = 2
 _WEIGHTS, _HEAD, _DATA = "weights.safetensors", "head.safetensors", "data.safetensors"
 _DENOTATIONS, _JUDGMENTS, _SAMPLE = "denotations.parquet", "judgments.parquet", "sample.parquet"
 _NGRAMS = "ngrams.json"
+# Records that not every fit has, and folders of earlier versions lack.
+_RECORDS: dict[str, Any] = {
+    "calibration": CalibrationSummary,
+    "stability": Stability,
+    "following": GoalFollowing,
+    "inferred": Inference,
+}
 
 
 def pack_fit(fit: "FitLike") -> tuple[dict[str, Any], Files]:
@@ -56,17 +60,12 @@ def pack_fit(fit: "FitLike") -> tuple[dict[str, Any], Files]:
         "result": fit.result.name,
         "settings": fit.settings,
         "costs": fit.costs.as_dict(),
-        "agreement": [dataclasses.asdict(agreement) for agreement in fit.agreement],
         "certificate": None if fit.certificate is None else _describe_certificate(fit.certificate, fit.predicates),
-        "calibration": None if fit.calibration is None else fit.calibration.as_dict(),
-        "stability": None if fit.stability is None else fit.stability.as_dict(),
-        "following": None if fit.following is None else dataclasses.asdict(fit.following),
         "sample": None if fit.sample is None else {"split": fit.sample.split},
-        "inferred": None if fit.inferred is None else fit.inferred.as_dict(),
-        "trace": [dataclasses.asdict(entry) for entry in fit.trace],
         "candidates": fit.candidates,
         "versions": fit.versions,
     }
+    contents |= {name: jsonable(getattr(fit, name)) for name in ("agreement", "trace", *_RECORDS)}
     head = head_arrays(fit.denoter.head) | goal_arrays(fit.denoter.goal_map) | ngram_arrays(features.ngrams)
     head |= {"directions": features.directions, "predictions": fit.predictions}
     return contents, Files(
@@ -106,24 +105,20 @@ def fields_of_fit(
         "corpus": Corpus.from_texts(table["text"].to_pylist()),
         "denoter": Denoter(embedder, features, head_of(arrays), settings["embedder_identity"], goal_map_of(arrays)),
         "judgments": judgments_of(folder.table(_JUDGMENTS)),
-        "agreement": [Agreement(**agreement) for agreement in contents["agreement"]],
+        "agreement": from_json(list[Agreement], contents["agreement"]),
         "candidates": contents["candidates"],
-        "trace": [TraceEntry(**{**entry, "predicates": tuple(entry["predicates"])}) for entry in contents["trace"]],
+        "trace": from_json(list[TraceEntry], contents["trace"]),
         "settings": settings,
         "versions": contents["versions"],
         "costs": Costs.from_dict(contents["costs"]),
         # Folders of earlier versions lack some of the following.
         "data": unpack(contents.get("data"), folder.arrays(_DATA)),
         "coords": contents.get("coords", {}),
-        "certificate": _certificate(contents.get("certificate")),
-        "calibration": None if (kept := contents.get("calibration")) is None else CalibrationSummary.from_dict(kept),
-        "stability": None if (kept := contents.get("stability")) is None else Stability.from_dict(kept),
-        "following": None if (kept := contents.get("following")) is None else GoalFollowing.from_dict(kept),
+        "certificate": from_json(Certificate, contents.get("certificate")),
         "sample": None
         if (kept := contents.get("sample")) is None
         else Sample.of_table(folder.table(_SAMPLE), split=kept["split"]),
-        "inferred": None if (kept := contents.get("inferred")) is None else Inference.from_dict(kept),
-    }
+    } | {name: from_json(kind, contents.get(name)) for name, kind in _RECORDS.items()}
 
 
 def describe_model(model: AbstractPredicateModel) -> dict[str, Any]:
@@ -168,12 +163,3 @@ def _describe_certificate(certificate: Certificate, predicates: list[str]) -> di
         )
     }
     return dataclasses.asdict(certificate) | {"worst": worst}
-
-
-def _certificate(kept: dict[str, Any] | None) -> Certificate | None:
-    if kept is None:
-        return None
-    values: dict[str, Any] = kept | {"target": Target(**kept["target"])}
-    values.pop("worst", None)
-    values |= {name: tuple(kept[name]) for name in ("predicate_recall", "predicate_precision")}
-    return Certificate(**values)

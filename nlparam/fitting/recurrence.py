@@ -1,7 +1,6 @@
 """How often the predicates of a fit come back when it is made again, on other texts."""
 
 import dataclasses
-from typing import Any
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,16 +55,3 @@ class Stability:
         if above == 0:
             return f"{said} (at most {max(self.chance):.2f} in {len(self.chance)} permutations of the data)"
         return f"{said}, and as much in {above} of {len(self.chance)} permutations of the data: that is no stability"
-
-    def as_dict(self) -> dict[str, Any]:
-        """As JSON can hold it; `from_dict` reads it."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "Stability":
-        recurrences = tuple(
-            Recurrence(**entry | {"seeds": tuple(entry["seeds"]), "wordings": tuple(entry["wordings"])})
-            for entry in values["recurrences"]
-        )
-        chance = tuple(values.get("chance") or ())
-        return cls(tuple(values["seeds"]), tuple(values["losses"]), values["alignment"], recurrences, chance)

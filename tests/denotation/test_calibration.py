@@ -11,6 +11,7 @@ from nlparam.denotation.labels import Labelled
 from nlparam.errors import CorpusError
 from nlparam.models import Clustering
 from nlparam.numerics.heads.calibration import Calibration, cross_calibrated, fit_calibration, reliability
+from nlparam.results.jsonable import from_json, jsonable
 from tests.helpers.oracle import LexicalEmbedder, Oracle, topics
 
 
@@ -47,7 +48,7 @@ def test_a_bias_is_found_and_removed(truth, rng):
     pairs = np.column_stack([np.arange(400), np.zeros(400, int)])
     assert np.abs(judge.judge(texts, ["holds"], pairs) - expit([truth[text] for text in texts])).mean() < 0.04
     assert judge.identity.startswith("biased calibrated-")
-    kept = CalibrationSummary.from_dict(json.loads(json.dumps(summary.as_dict())))
+    kept = from_json(CalibrationSummary, json.loads(json.dumps(jsonable(summary), allow_nan=False)))
     assert kept.calibration == summary.calibration
     assert kept.after.observed == pytest.approx(summary.after.observed, nan_ok=True)
 

@@ -15,6 +15,7 @@ from nlparam.fitting.records import RESULTS
 from nlparam.fitting.recurrence import Recurrence, Stability
 from nlparam.models import Classification, Clustering
 from nlparam.numerics.statistics.recurrence import Column, alignment, correlate, recurring
+from nlparam.results.jsonable import from_json, jsonable
 from nlparam.runtime.costs import Costs
 from tests.helpers.oracle import LexicalEmbedder, Oracle, topics
 
@@ -192,11 +193,11 @@ def test_the_sentence_of_a_stability_says_what_chance_would_give():
 def test_stability_survives_json():
     one = Recurrence("is about sport", (0, 2), ("is about sport", "mentions a game"), 0.8, 0.25, in_consensus=True)
     stability = Stability((0, 1, 2), (1.5, 1.25, 1.0), 0.4, (one,), (0.1, 0.2))
-    assert Stability.from_dict(json.loads(json.dumps(stability.as_dict()))) == stability
+    kept = json.loads(json.dumps(jsonable(stability)))
+    assert from_json(Stability, kept) == stability
     # Of an earlier version.
-    before = stability.as_dict()
-    del before["chance"]
-    assert Stability.from_dict(before).chance == ()
+    del kept["chance"]
+    assert from_json(Stability, kept).chance == ()
 
 
 def test_costs_add_up_stage_by_stage():

@@ -1,6 +1,5 @@
 """Goals as people write them, and whether they are followed."""
 
-import dataclasses
 import json
 import re
 
@@ -16,6 +15,7 @@ from nlparam.language.goals import read_goal, with_examples
 from nlparam.language.statements import information, statement_of
 from nlparam.lm.scripted import ScriptedModel
 from nlparam.models import Clustering
+from nlparam.results.jsonable import from_json, jsonable
 from tests.helpers.oracle import LexicalEmbedder
 
 
@@ -161,7 +161,7 @@ def test_a_goal_that_is_not_followed_is_said_with_what_was_understood_and_what_h
 
 def test_what_a_folder_keeps_of_it_is_read_back():
     kept = following(told=None, explained=-0.25)
-    assert GoalFollowing.from_dict(json.loads(json.dumps(dataclasses.asdict(kept)))) == kept
+    assert from_json(GoalFollowing, json.loads(json.dumps(jsonable(kept)))) == kept
 
 
 def script(request):
