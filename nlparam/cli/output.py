@@ -82,9 +82,10 @@ def print_result(result: Any, *tables: str, json: bool, out: Path | None) -> Non
         return
     page = result.page().described()
     print_lines(*(f"{fact.label}: {fact.value}" for fact in page.facts))
-    for block in (block for section in page.sections for block in section.blocks):
+    for title, block in ((section.title, block) for section in page.sections for block in section.blocks):
         if isinstance(block, Counts | Pairs):
-            print_lines("", *(f"{row.label}: {row.value}" for row in block.rows))
+            caption = block.caption if isinstance(block, Pairs) else title
+            print_lines("", f"{caption}:", *(f"{row.label}: {row.value}" for row in block.rows))
         elif isinstance(block, Table) and block.key in tables:
             _print_page_table(block)
     print_warnings(page.warnings)
