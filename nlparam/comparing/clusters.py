@@ -90,6 +90,20 @@ def n_near_copies(texts: Sequence[str]) -> int:
     return n_copies
 
 
+def split_alike(there: np.ndarray, research: float, rng: np.random.Generator) -> np.ndarray:
+    """`(n,)`, true for the research split, so that each group, and each overlap of groups, is split alike.
+
+    `there`, `(n, n_groups)`, says which texts (or clusters) are in which groups.
+    """
+    kinds = np.unique(there, axis=0, return_inverse=True)[1].reshape(-1)
+    chosen = np.zeros(len(there), dtype=bool)
+    for kind in range(int(kinds.max()) + 1):
+        rows = rng.permutation(np.flatnonzero(kinds == kind))
+        # A single one of a kind goes to either split, by chance.
+        chosen[rows[: math.floor(research * len(rows) + rng.random())]] = True
+    return chosen
+
+
 def split_clusters(
     members: np.ndarray, texts: np.ndarray, research: float, least: int, names: Sequence[str], rng: np.random.Generator
 ) -> np.ndarray:
@@ -111,12 +125,8 @@ def split_clusters(
                 f"at least {LEAST_CLUSTERS}: what tells groups apart may tell clusters apart; gather texts of more "
                 "clusters, or choose a finer field"
             )
-    kinds = np.unique(there, axis=0, return_inverse=True)[1].reshape(-1)
     for _ in range(500):
-        chosen = np.zeros(len(members), dtype=bool)
-        for kind in range(int(kinds.max()) + 1):
-            rows = rng.permutation(np.flatnonzero(kinds == kind))
-            chosen[rows[: math.floor(research * len(rows) + rng.random())]] = True
+        chosen = split_alike(there, research, rng)
         n_clusters = np.stack([there[chosen].sum(axis=0), there[~chosen].sum(axis=0) - 1])
         n_texts = np.stack([members[chosen].sum(axis=0), members[~chosen].sum(axis=0)])
         if n_clusters.min() >= 1 and n_texts.min() >= least:

@@ -1,25 +1,14 @@
 """A comparison as files: what goes into JSON and Parquet, and the fields of a comparison from them."""
 
-import dataclasses
 import json
 import math
 from typing import Any
 
 import numpy as np
 
-from nlparam.comparing.records import (
-    OUTCOMES,
-    ComparisonLike,
-    Estimate,
-    Example,
-    Finding,
-    Group,
-    Ranking,
-    Ratings,
-    Share,
-    Units,
-)
+from nlparam.comparing.records import OUTCOMES, ComparisonLike, Finding, Group, Units
 from nlparam.corpus.corpus import Corpus
+from nlparam.results.jsonable import from_json, jsonable
 from nlparam.results.result import Files, Folder
 from nlparam.runtime.costs import Costs
 
@@ -40,7 +29,7 @@ def pack_comparison(comparison: ComparisonLike) -> tuple[dict[str, Any], Files]:
     }
     contents = {
         "goal": comparison.goal,
-        "groups": [dataclasses.asdict(group) for group in comparison.groups],
+        "groups": jsonable(comparison.groups),
         "findings": [_written(finding) for finding in comparison.findings],
         "covariates": list(comparison.covariates),
         "unadjusted": dict(comparison.unadjusted),
@@ -72,7 +61,7 @@ def fields_of_comparison(contents: dict[str, Any], folder: Folder) -> dict[str, 
     columns = [place[predicate] for predicate in judged["predicate"].to_pylist()]
     judgments[judged["text"].to_numpy(), columns] = judged["probability"].to_numpy()
     return {
-        "groups": [Group(**group) for group in contents["groups"]],
+        "groups": from_json(list[Group], contents["groups"]),
         "findings": findings,
         "corpus": corpus,
         "units": Units(**{name: units[name].to_numpy().copy() for name in units.column_names}),
@@ -88,32 +77,13 @@ def fields_of_comparison(contents: dict[str, Any], folder: Folder) -> dict[str, 
 
 
 def _written(finding: Finding) -> dict[str, Any]:
-    return _finite(dataclasses.asdict(finding)) | {"outcome": finding.outcome.name, "target": finding.target}
+    return jsonable(vars(finding)) | {"outcome": finding.outcome.name, "target": finding.target}
 
 
 def _read(written: dict[str, Any]) -> Finding:
-    fields = dict(written)
-    fields.pop("target", None)
-    for name in ("screening", "crude", "given_covariates", "people", "size"):
-        fields[name] = None if written.get(name) is None else Estimate(**_numbers(written[name]))
-    fields["ratings"] = None if written["ratings"] is None else Ratings(**written["ratings"])
-    fields["ranking"] = None if written["ranking"] is None else Ranking(**_numbers(written["ranking"]))
-    fields["outcome"] = OUTCOMES[written["outcome"]]
-    fields["shares"] = tuple(Share(**_numbers(share)) for share in written["shares"])
-    fields["examples"] = tuple(Example(**example) for example in written["examples"])
-    return Finding(**fields)
-
-
-def _finite(value: Any) -> Any:
-    """The value with `None` for numbers that JSON does not have."""
-    if isinstance(value, dict):
-        return {key: _finite(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _numbers(written: dict[str, Any]) -> dict[str, Any]:
-    """The fields as they were before `_finite`: what rests on too few texts has an infinite error, and no mean."""
-    unknown = {"standard_error": math.inf}
-    return {name: unknown.get(name, math.nan) if value is None else value for name, value in written.items()}
+    fields = written | {"outcome": OUTCOMES[written["outcome"]]}
+    # What rests on too few texts has an infinite error, which JSON does not have.
+    for name, value in written.items():
+        if isinstance(value, dict) and value.get("standard_error", 0.0) is None:
+            fields[name] = value | {"standard_error": math.inf}
+    return from_json(Finding, fields)

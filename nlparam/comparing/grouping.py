@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nlparam.comparing.clusters import cluster_warnings, copy_warnings, split_clusters
+from nlparam.comparing.clusters import cluster_warnings, copy_warnings, split_alike, split_clusters
 from nlparam.comparing.records import Group, Units
 from nlparam.corpus.corpus import Corpus
 from nlparam.errors import CorpusError
@@ -109,7 +109,7 @@ def observe(
     warnings += _overlap(present)
     if given is None:
         cluster = text if repeats == "count" and n_repeated else None
-        in_research = _split(present, research, rng)[text]
+        in_research = split_alike(present, research, rng)[text]
         warnings += cluster_warnings(
             {name: [values[i] for i in kept] for name, values in columns.items()}, adjusted=True
         )
@@ -188,18 +188,6 @@ def _overlap(present: np.ndarray) -> list[str]:
     if share > 0.5:
         message += "; the groups may be two versions of one file"
     return [message]
-
-
-def _split(present: np.ndarray, research: float, rng: np.random.Generator) -> np.ndarray:
-    """`(n_distinct,)`, true for the research split, so that each group, and each overlap of groups, is split alike."""
-    _, kinds = np.unique(present, axis=0, return_inverse=True)
-    in_research = np.zeros(len(present), dtype=bool)
-    for kind in range(int(kinds.max()) + 1):
-        rows = rng.permutation(np.flatnonzero(kinds.reshape(-1) == kind))
-        # A single text of a kind goes to either split, by chance.
-        n = int(np.floor(research * len(rows) + rng.random()))
-        in_research[rows[:n]] = True
-    return in_research
 
 
 def _columns(adjust: Adjusting, named: dict[str, list], corpus: Corpus) -> dict[str, list]:

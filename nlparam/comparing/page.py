@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nlparam.comparing.people import without_labels
-from nlparam.comparing.records import ComparisonLike, Estimate, Finding
+from nlparam.comparing.records import ComparisonLike, Effect, Finding
 from nlparam.corpus.corpus import Corpus
 from nlparam.results.page.blocks import (
     Block,
@@ -374,7 +374,7 @@ def _percent(share: float | None) -> float | None:
     return None if share is None else 100 * share
 
 
-def _points(estimate: Estimate | None, scale: float = 100.0) -> Interval:
+def _points(estimate: Effect | None, scale: float = 100.0) -> Interval:
     """An effect with its interval in percentage points; turned round if `scale` is below 0."""
     if estimate is None:
         return _UNKNOWN

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nlparam.numerics.statistics.effects import Effect
 from nlparam.runtime.costs import Costs
 
 if TYPE_CHECKING:
     from nlparam.corpus.corpus import Corpus
+
+Estimate = Effect  # its earlier name
 
 
 class OUTCOMES(enum.StrEnum):
@@ -23,21 +26,6 @@ class OUTCOMES(enum.StrEnum):
     passed_over = "was not among the candidates that differ most on the research split"
     repeats = "holds for the same texts as another candidate that differs more"
     unanswered = "got too few usable judgments to be tested"
-
-
-@dataclasses.dataclass(frozen=True)
-class Estimate:
-    """An effect: by how much more often a predicate holds in a group than in the others, as a difference of shares.
-
-    `effect` is in [-1, 1] (negative: less often), `low` and `high` its confidence interval, `standard_error` what it
-    rests on, `p_value` two-sided, for the hypothesis of no difference.
-    """
-
-    effect: float
-    standard_error: float
-    low: float
-    high: float
-    p_value: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,13 +108,13 @@ class Finding:
     outcome: OUTCOMES
     reason: str
     more: str | None = None
-    screening: Estimate | None = None
+    screening: Effect | None = None
     n_screened: int = 0
-    crude: Estimate | None = None
-    given_covariates: Estimate | None = None
-    people: Estimate | None = None
+    crude: Effect | None = None
+    given_covariates: Effect | None = None
+    people: Effect | None = None
     p_adjusted: float | None = None
-    size: Estimate | None = None
+    size: Effect | None = None
     sensitivity: float | None = None
     shares: tuple[Share, ...] = ()
     ratings: Ratings | None = None
@@ -145,12 +133,12 @@ class Finding:
         return self.crude is not None
 
     @property
-    def estimate(self) -> Estimate | None:
+    def estimate(self) -> Effect | None:
         """The effect that a claim rests on: as people see it where they labelled, adjusted for covariates if any."""
         return self.judged if self.people is None else self.people
 
     @property
-    def judged(self) -> Estimate | None:
+    def judged(self) -> Effect | None:
         """The effect as the judge sees it, adjusted for covariates if any."""
         return self.crude if self.given_covariates is None else self.given_covariates
 

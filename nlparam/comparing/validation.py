@@ -7,7 +7,7 @@ import numpy as np
 from nlparam.comparing.answers import Answers, interleaved
 from nlparam.comparing.grouping import Observations
 from nlparam.comparing.race import Entrant
-from nlparam.comparing.records import OUTCOMES, Estimate, Example, Finding, Ranking, Share
+from nlparam.comparing.records import OUTCOMES, Example, Finding, Ranking, Share
 from nlparam.numerics.statistics.contrasts import Contrast, robust_contrast, robust_share
 from nlparam.numerics.statistics.covariates import Covariates
 from nlparam.numerics.statistics.effects import (
@@ -145,9 +145,9 @@ def findings(
         wide = 1 - (1 - confidence) * cut / level
         found[column] = dataclasses.replace(
             _screened(entrant, answers, seen),
-            crude=Estimate(*one.crude),
-            given_covariates=None if one.given is None else Estimate(*one.given),
-            people=None if one.people is None else Estimate(*one.people),
+            crude=one.crude,
+            given_covariates=one.given,
+            people=one.people,
             size=_size(one, rows, cut, wide) if claimed else None,
             sensitivity=nearest_to_zero(one.effect.low, one.effect.high) if claimed and one.people is None else None,
             p_adjusted=p_adjusted,
@@ -184,7 +184,7 @@ def _tested(
     return _Tested(entrant, values, said, crude, given, people, reason)
 
 
-def _size(one: _Tested, rows: _Rows, cut: float, wide: float) -> Estimate:
+def _size(one: _Tested, rows: _Rows, cut: float, wide: float) -> Effect:
     """The size of a claim, not exaggerated by its having been claimed, and its interval at the false coverage rate."""
     assert one.entrant.standing is not None
     effect, _ = rows.effect(
@@ -195,7 +195,7 @@ def _size(one: _Tested, rows: _Rows, cut: float, wide: float) -> Estimate:
         adjust=one.given is not None or one.people is not None,
     )
     size = size_of_claim(effect, max(cut, effect.p_value))  # rounding
-    return Estimate(size, effect.standard_error, min(effect.low, size), effect.high, effect.p_value)
+    return effect._replace(effect=size, low=min(effect.low, size))
 
 
 def _screened(entrant: Entrant, answers: Answers, seen: Observations) -> Finding:
@@ -206,7 +206,7 @@ def _screened(entrant: Entrant, answers: Answers, seen: Observations) -> Finding
         outcome=entrant.outcome,
         reason=entrant.reason,
         more=None if standing is None else seen.groups[standing.towards].name,
-        screening=None if standing is None or entrant.n_screened == 0 else Estimate(*standing.effect),
+        screening=None if standing is None or entrant.n_screened == 0 else standing.effect,
         n_screened=entrant.n_screened,
         repeats=None if entrant.like is None else answers.predicates[entrant.like],
     )

@@ -1,6 +1,5 @@
 """Comparisons of corpora, with scripted proposals and judgments."""
 
-import dataclasses
 import json
 import warnings
 from typing import Any
@@ -388,8 +387,7 @@ def test_an_estimate_is_near_what_it_takes():
     assert estimate.proposals == 0
     assert estimate.n_tried < 60
     with Store(":memory:") as store:
-        shared: dict[str, Any] = {**settings, "store": store}
-        twice = [estimate_comparison(GROUPS, predicates=PREDICATES, **shared) for _ in range(2)]
+        twice = [estimate_comparison(GROUPS, predicates=PREDICATES, **settings | {"store": store}) for _ in range(2)]
     assert [one.prompt_tokens for one in twice] == [estimate.prompt_tokens] * 2
     # Two panels, whose proposals are not known to be the same.
     assert estimate_comparison(GROUPS, **settings).proposals == 2
@@ -398,8 +396,3 @@ def test_an_estimate_is_near_what_it_takes():
 def test_an_unknown_argument_is_refused_with_the_known_ones():
     with pytest.raises(TypeError, match=r"compare\(\) got confidense, expected some of .*confidence.*timeout"):
         compare(confidense=0.9)
-
-
-def test_findings_are_plain_data(compared):
-    written = json.dumps([dataclasses.asdict(finding) for finding in compared.findings])
-    assert "mentions rain" in written

@@ -180,7 +180,7 @@ def test_what_json_has_no_number_for_is_null_and_comes_back(tmp_path):
     comparison = make_comparison()
     first, *others = comparison.findings
     assert first.crude is not None
-    unknown = dataclasses.replace(first.crude, effect=math.nan, standard_error=math.inf)
+    unknown = first.crude._replace(effect=math.nan, standard_error=math.inf)
     shares = tuple(dataclasses.replace(share, mean=math.nan) for share in first.shares)
     first = dataclasses.replace(first, screening=unknown, shares=shares)
     dataclasses.replace(comparison, findings=[first, *others]).save(tmp_path)
