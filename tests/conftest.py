@@ -2,6 +2,7 @@
 
 import gc
 import importlib.metadata
+import itertools
 import os
 import sys
 from pathlib import Path
@@ -45,10 +46,14 @@ _SLOW_FOLDERS = {"benchmarks", "docs", "e2e", "scale"}
 
 
 def pytest_collection_modifyitems(items):
-    """Whole folders are slow. Tests with a real language model run only where they are asked for: they take minutes."""
-    for item in items:
-        if item.path.relative_to(Path(__file__).parent).parts[0] in _SLOW_FOLDERS:
-            item.add_marker(pytest.mark.slow)
+    """Whole folders are slow. They come first, so that no process is left alone with one of their modules at the end.
+
+    Tests with a real language model run only where they are asked for: they take minutes.
+    """
+    slow = [item.path.relative_to(Path(__file__).parent).parts[0] in _SLOW_FOLDERS for item in items]
+    for item in itertools.compress(items, slow):
+        item.add_marker(pytest.mark.slow)
+    items[:] = [*itertools.compress(items, slow), *itertools.compress(items, (not each for each in slow))]
     if os.environ.get("NLPARAM_LM_TESTS", "0") in ("", "0"):
         skip = pytest.mark.skip(reason="runs a language model: NLPARAM_LM_TESTS=1 pytest -m lm")
         for item in items:
