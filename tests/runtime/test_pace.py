@@ -135,6 +135,7 @@ def test_a_fit_says_that_it_will_take_long(tmp_path, monkeypatch, capsys):
         predicates=oracle.predicates,
         embedder=LexicalEmbedder(texts),
         store=tmp_path / "store.sqlite",
+        options={"n_rounds": 0, "n_restarts": 2},
     )
     assert fit.costs.judgments_asked > 100
     assert capsys.readouterr().err.count("at the rate of the answers so far") == 1
