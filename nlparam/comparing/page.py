@@ -44,6 +44,8 @@ from nlparam.results.page.text import DASH, excerpt
 PER_GROUP = 6
 MAX_QUOTED = 60
 MAX_ROWS = 300
+# With more groups the table of findings is too wide for the shares of all.
+_MOST_SHARES = 4
 _CORRECTIONS = {
     "bh": "Benjamini-Hochberg (false discovery rate)",
     "by": "Benjamini-Yekutieli (false discovery rate)",
@@ -146,10 +148,15 @@ def _facts(comparison: ComparisonLike) -> list[Row]:
             if (left_over := comparison.unadjusted)
             else []
         ),
-        Row("Target", " and ".join(TARGETS[target] for target in targets_of(comparison.tested))),
+        Row("Target", _target(targets_of(comparison.tested))),
         *named_settings(comparison.settings),
         date_row(comparison.settings),
     ]
+
+
+def _target(targets: Sequence[str]) -> str:
+    caveat = "; unequal errors are not in the intervals (--labels)" if "judge" in targets else ""
+    return " and ".join(TARGETS[target] for target in targets) + caveat
 
 
 def _findings(comparison: ComparisonLike, tested: Numbered) -> list[Block]:
@@ -238,6 +245,8 @@ def _tested_table(comparison: ComparisonLike, tested: Numbered) -> Table:
         ("Effect", "number", lambda row: _points(row[1].estimate).cell("+.1f")),
         ("Adjusted p", "number", lambda row: p_value(row[1].p_adjusted)),
     ]
+    for at, group in enumerate(comparison.groups if len(comparison.groups) <= _MOST_SHARES else ()):
+        columns.append((excerpt(group.name, 60), "number:.0%", lambda row, at=at: row[1].shares[at].mean))
     if comparison.claims:
         columns.append(("Size if claimed", "number", lambda row: _points(row[1].size).cell("+.1f")))
     if any(finding.sensitivity is not None for finding in comparison.claims):
