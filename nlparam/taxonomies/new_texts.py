@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nlparam.corpus.corpus import Corpus
-from nlparam.errors import CorpusError
+from nlparam.errors import CorpusError, check_at_least, check_fractions
 from nlparam.language.detect import alike, language_name, main_language
 from nlparam.numerics.statistics.prevalence import LEAST_JUDGED
 from nlparam.taxonomies.over_time import checked_stamps
@@ -24,13 +24,9 @@ def check_options(
         raise ValueError(f"got propose={propose!r}, expected one of {', '.join(PROPOSE)}")
     if isinstance(n_judged, str) and n_judged != "auto":
         raise ValueError(f"got n_judged={n_judged!r}, expected a number, None or 'auto'")
-    if isinstance(n_judged, int) and n_judged < 0:
-        raise ValueError(f"got n_judged={n_judged}, expected at least 0")
-    if look is not None and look < 1:
-        raise ValueError(f"got look={look}, expected at least 1: the first comparison with the texts before is look 1")
-    for name, value in (("level", level), ("confidence", confidence)):
-        if not 0 < value < 1:
-            raise ValueError(f"got {name}={value}, expected between 0 and 1")
+    check_at_least(0, n_judged=n_judged if isinstance(n_judged, int) else None)
+    check_at_least(1, look=look)
+    check_fractions(level=level, confidence=confidence)
 
 
 def all_stamps(taxonomy: Taxonomy, new: Sequence[Any] | None, n_new: int) -> tuple[Any, ...] | None:

@@ -4,6 +4,8 @@ import dataclasses
 import re
 from typing import NamedTuple
 
+from nlparam.errors import check_at_least
+
 DEFAULT_DEPTH = 2
 _AUTO = (2, 8)
 # What a small node gets at least.
@@ -43,17 +45,17 @@ class TaxonomyOptions:
     n_compared: int = 6
 
     def __post_init__(self):
-        for name, least in (("n_stated", 8), ("n_candidates", 2), ("n_screened", 6), ("least_texts", 4)):
-            if getattr(self, name) < least:
-                raise ValueError(f"got {name}={getattr(self, name)}, expected at least {least}")
+        check_at_least(8, n_stated=self.n_stated)
+        check_at_least(2, n_candidates=self.n_candidates)
+        check_at_least(6, n_screened=self.n_screened)
+        check_at_least(4, least_texts=self.least_texts)
         if self.n_judged is not None and self.n_judged < self.n_screened:
             raise ValueError(f"got n_judged={self.n_judged}, expected at least n_screened={self.n_screened} or None")
         if not 0 <= self.least_share < self.most_share <= 1:
             raise ValueError(
                 f"got shares from {self.least_share} to {self.most_share}, expected 0 <= least_share < most_share <= 1"
             )
-        if min(self.uncovered, self.overlap, self.n_compared) < 0:
-            raise ValueError("got a price or a number of comparisons below 0, expected none")
+        check_at_least(0, uncovered=self.uncovered, overlap=self.overlap, n_compared=self.n_compared)
         if not 0 < self.max_correlation <= 1:
             raise ValueError(f"got max_correlation={self.max_correlation}, expected above 0 and at most 1")
 

@@ -55,10 +55,10 @@ def session_for(
         the_lm = NotBefore(the_lm, taxonomy, timeout=asked.get("timeout", 60.0))
     session = Session(lm=the_lm, embedder=taxonomy.denoter.embedder, costs=costs, **asked)
     with session:
-        check_same_model(taxonomy, session.lm.identity)
+        _check_same(taxonomy, "lm_identity", session.lm.identity)
         judge = session.judge(n_words=int(settings["n_words"]), form=settings.get("form", "single"))
         judge, _ = session.calibrated(judge, calibration)
-        check_same_judge(taxonomy, judge.identity)
+        _check_same(taxonomy, "judge", judge.identity)
         yield session, judge
 
 
@@ -149,7 +149,7 @@ class NotBefore(AbstractLanguageModel):
     async def complete(self, request: Request) -> Completion:
         if self._found is None:
             self._found = load_language_model(self._spec, timeout=self._timeout)
-            check_same_model(self._taxonomy, self._found.identity)
+            _check_same(self._taxonomy, "lm_identity", self._found.identity)
         return await self._found.complete(request)
 
     async def aclose(self) -> None:
@@ -157,21 +157,16 @@ class NotBefore(AbstractLanguageModel):
             await self._found.aclose()
 
 
-def check_same_model(taxonomy: Taxonomy, identity: str) -> None:
-    """Raises `LanguageModelError` if a language model is not the one that a taxonomy was made with."""
-    expected = taxonomy.settings["lm_identity"]
-    if identity != expected:
-        raise LanguageModelError(
-            f"the language model here is {identity!r}, expected {expected!r}, which the taxonomy was made with: give "
-            "that one (lm=, --lm)"
-        )
+_REMEDIES = {
+    "lm_identity": "give the one that the taxonomy was made with (lm=, --lm)",
+    "judge": "give the calibration that the taxonomy was made with (calibration=, --calibration), or use the same "
+    "version of nlparam",
+}
 
 
-def check_same_judge(taxonomy: Taxonomy, identity: str) -> None:
-    """The same of a judge: its prompt, and its calibration."""
-    expected = taxonomy.settings["judge"]
+def _check_same(taxonomy: Taxonomy, setting: str, identity: str) -> None:
+    """Raises `LanguageModelError` if a language model or a judge is not the one that a taxonomy was made with."""
+    expected = taxonomy.settings[setting]
     if identity != expected:
-        raise LanguageModelError(
-            f"the judge here is {identity!r}, expected {expected!r}: give the calibration that the taxonomy was made "
-            "with (calibration=, --calibration), or use the same version of nlparam"
-        )
+        what = "judge" if setting == "judge" else "language model"
+        raise LanguageModelError(f"the {what} here is {identity!r}, expected {expected!r}: {_REMEDIES[setting]}")

@@ -37,28 +37,29 @@ Where you forbid, add, move, reword or split, the nodes beside it that are not l
 Nothing that was judged is judged again. The `id:` says which node the lines are about: leave it as it is."""
 
 
-def written(taxonomy: TreeLike, *, folder: str | Path = "FOLDER") -> str:
-    """The text of `taxonomy.yaml`: the tree with its sizes as comments, under a header that says how to edit it."""
+def written(taxonomy: TreeLike, edited: Edited | None = None, *, folder: str | Path = "FOLDER") -> str:
+    """The text of `taxonomy.yaml`: the tree with its sizes as comments, under a header that says how to edit it.
+
+    `edited` is the tree as somebody has edited it, by default as it is; `parse` reads it back.
+    """
     from ruamel.yaml import YAML
     from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-    edited = entries_of(taxonomy)
+    edited = entries_of(taxonomy) if edited is None else edited
 
-    def block(entries: Sequence[Entry]) -> CommentedSeq:
-        lines = CommentedSeq()
-        for entry in entries:
-            assert entry.id is not None  # of a tree, not of a file
-            lines.append(item(entry, taxonomy.nodes[entry.id]))
-        return lines
-
-    def item(entry: Entry, node: Node) -> CommentedMap:
-        values: dict[str, Any] = {"id": entry.id, "name": one_line(entry.shown), "predicate": one_line(entry.predicate)}
-        values |= {"locked": True} if entry.locked else {}
-        values |= {"children": block(entry.children)} if entry.children else {}
-        lines = CommentedMap(values)
-        within = f", {len(node) / max(len(taxonomy.nodes[node.parent or ROOT]), 1):.1%} of {node.parent}"
-        size = f"{len(node):,} texts, {taxonomy.share(node.id):.1%}" + (within if node.depth > 1 else "")
-        lines.yaml_add_eol_comment(f"{size}{unexplained(node)}", "id")
+    def item(entry: Entry) -> CommentedMap:
+        asked = {key: getattr(entry, key) for key in ("locked", "forbidden", "merge_into", "split")}
+        lines = CommentedMap(
+            ({} if entry.id is None else {"id": entry.id})
+            | {"name": one_line(entry.shown), "predicate": one_line(entry.predicate)}
+            | {key: value for key, value in asked.items() if value}
+            | ({"children": CommentedSeq(map(item, entry.children))} if entry.children else {})
+        )
+        node = taxonomy.nodes.get(entry.id or "")
+        if node is not None:
+            within = f", {len(node) / max(len(taxonomy.nodes[node.parent or ROOT]), 1):.1%} of {node.parent}"
+            size = f"{len(node):,} texts, {taxonomy.share(node.id):.1%}" + (within if node.depth > 1 else "")
+            lines.yaml_add_eol_comment(f"{size}{unexplained(node)}", "id")
         return lines
 
     def unexplained(node: Node) -> str:
@@ -67,7 +68,7 @@ def written(taxonomy: TreeLike, *, folder: str | Path = "FOLDER") -> str:
 
     goal, forbid = str(taxonomy.settings.get("goal", "")), CommentedSeq(edited.forbid) if edited.forbid else None
     contents = CommentedMap({"goal": goal, "forbid": forbid})
-    contents["tree"] = block(edited.tree)
+    contents["tree"] = CommentedSeq(map(item, edited.tree))
     contents.yaml_add_eol_comment("as it was grown; it cannot be edited", "goal")
     contents.yaml_add_eol_comment("predicates that may not come back, one a line (- is about the weather)", "forbid")
     contents.yaml_add_eol_comment(f"{len(taxonomy.root):,} texts{unexplained(taxonomy.root)}", "tree")

@@ -69,6 +69,14 @@ def test_what_was_done_is_found_in_the_edited_tree_and_done_again(tree, case):
 
 
 @pytest.mark.parametrize("case", EDITS)
+def test_an_edit_is_written_to_the_file_and_read_back(tree, case):
+    edited = applied(EDITS[case], tree)
+    planned, again = plan(edited, tree), plan(parse(written(tree, edited)), tree)
+    assert shape(again.root) == shape(planned.root)
+    assert (again.operations, again.forbidden) == (planned.operations, planned.forbidden)
+
+
+@pytest.mark.parametrize("case", EDITS)
 def test_operations_are_kept_as_json(case):
     kept = json.loads(json.dumps([operation.as_dict() for operation in EDITS[case]]))
     assert [operation_of(one) for one in kept] == EDITS[case]

@@ -319,7 +319,7 @@ def test_texts_that_are_there_already_are_told(tree, corpus, store):
         (["a text"], {"propose": "perhaps"}, "expected one of auto, always, never"),
         (["a text"], {"n_judged": "many"}, "expected a number"),
         (["a text"], {"n_judged": -1}, "expected at least 0"),
-        (["a text"], {"level": 0.0}, "expected between 0 and 1"),
+        (["a text"], {"level": 0.0}, "expected a number between 0 and 1"),
     ],
 )
 def test_impossible_updates_are_refused(tree, texts, options, said):
@@ -375,8 +375,8 @@ def test_on_the_command_line(folder, tree, corpus, store, tmp_path):
         (["--n-judged", "-5"], "expected at least 0"),
         (["--n-judged", "some"], "expected a number, all or auto"),
         (["--propose", "sometimes"], "expected one of auto, always, never"),
-        (["--level", "2"], "got level=2.0, expected between 0 and 1"),
-        (["--confidence", "0"], "got confidence=0.0, expected between 0 and 1"),
+        (["--level", "2"], "got level=2.0, expected a number between 0 and 1"),
+        (["--confidence", "0"], "got confidence=0.0, expected a number between 0 and 1"),
     ],
 )
 def test_impossible_numbers_are_mistakes_in_the_command(tmp_path, arguments, message):
