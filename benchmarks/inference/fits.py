@@ -2,14 +2,20 @@
 
 from typing import Any
 
+import jax
 import numpy as np
+from statsmodels.stats.proportion import proportion_confint
 
 import nlparam
 from benchmarks.inference.scenarios import CLAIMED_AT, LEVEL, Found, interval, scenario
 from benchmarks.inference.worlds import TableEmbedder, TableJudge, quiet, silent, texts_of
 from nlparam.errors import LanguageModelError
 from nlparam.fitting.result import Fit
+from nlparam.fitting.scores import cross_fitted_scores
 from nlparam.models import Classification, Clustering, Regression, TimeSeries
+from nlparam.numerics.core import compiled
+from nlparam.numerics.core.device import to_device
+from nlparam.numerics.core.select import select
 from nlparam.numerics.statistics.permutation import against_chance
 
 _N_CANDIDATES, _N_CHOSEN = 40, 3
@@ -67,6 +73,25 @@ def chosen_among_many(rng, kind, *, planted=False, naive=False):
         return Found(interval(truth, found.low, found.high), claimed=bool(np.any((found.low > 0) | (found.high < 0))))
     claimed = inference.chance is not None and inference.chance <= CLAIMED_AT
     return Found(interval(truth, found.low, found.high), float(np.mean(found.high - found.low)), claimed=claimed)
+
+
+@scenario("fit", "accuracy of 3 predicates chosen among 40 for 150 texts, each left out in turn", name="fit-in-turn")
+def left_out_in_turn(rng, *, planted=False, naive=False):
+    """Two classes that are as frequent, and that no predicate explains: the accuracy is a half. Planted: one does.
+    Naive: accuracy on the texts that chose."""
+    n_texts, model = 150, Classification(_N_CHOSEN)
+    pool = np.column_stack([*candidates(rng, n_texts).values()]).astype(float)
+    classes = (rng.random(n_texts) < 1 / (1 + np.exp(-planted * 3.0 * (pool[:, 0] - pool[:, 0].mean())))).astype(int)
+    data, coords = model.prepare(classes, n_texts)
+    if naive:
+        chosen = pool[:, select(model, to_device(pool), data, key=jax.random.key(0)).chosen]
+        right = np.asarray(compiled.fitted(model, to_device(chosen), data).predictions) == classes
+        low, high = proportion_confint(right.sum(), n_texts, alpha=1 - LEVEL, method="wilson")
+        return Found([bool(low <= 0.5 <= high)], float(high - low), claimed=bool(low > 0.5))
+    folds = np.array_split(rng.permutation(n_texts), 5)
+    (score,) = cross_fitted_scores(model, pool, data, folds, has_classes="class" in coords, seed=0, confidence=LEVEL)
+    covered = () if planted else [score.low <= 0.5 <= score.high]
+    return Found(covered, score.high - score.low, claimed=score.low > score.baseline)
 
 
 @scenario("chance", "a classification of 300 texts against permuted labels", name="chance-classification")

@@ -42,10 +42,6 @@ from nlparam.results.versions import installed_versions
 
 # A corpus that is too small to be divided is left out in so many parts, in turn.
 _N_FOLDS = 5
-_IN_TURN = (
-    "How well texts are predicted was seen on fifths of them, each left out in turn while predicates were chosen among "
-    "the candidates. The candidates were proposed from all texts."
-)
 
 
 @accepts(FitArguments, prepared, Session)
@@ -262,18 +258,16 @@ def _inferred(run: FitRun, found: Found, fitted: Fit) -> Fit:
     """The fit with what it lets one say, where the judge has answered a random sample."""
     with fitted.costs.stage("inference"):
         try:
-            inferred = infer(fitted, embeddings=run.embeddings)
+            inferred = infer(fitted, embeddings=run.embeddings, in_turn=_cross_fitted(run, found))
         except CorpusError:
             return fitted
-        if run.explains and not run.split.any and not run.model.assigns_texts:
-            scores = _cross_fitted(run, found)
-            notes = (*inferred.notes, _IN_TURN) if scores else inferred.notes
-            inferred = dataclasses.replace(inferred, scores=scores, notes=notes)
         return dataclasses.replace(fitted, inferred=inferred)
 
 
 def _cross_fitted(run: FitRun, found: Found) -> tuple[Score, ...]:
     """How well texts are predicted that were left out of the choice among the candidates, in turn."""
+    if not run.explains or run.split.any or run.model.assigns_texts:
+        return ()
     parts = folds(run.corpus, run.split.clusters, _N_FOLDS, np.random.default_rng([run.seed, 3]))
     columns = found.pool.usable()
     if not parts or not columns:
@@ -283,7 +277,6 @@ def _cross_fitted(run: FitRun, found: Found) -> tuple[Score, ...]:
         run.corpus.spread(found.pool.denotations(columns)),
         run.data,
         parts,
-        clusters=run.split.clusters,
         has_classes="class" in run.coords,
         seed=run.seed,
     )

@@ -54,10 +54,12 @@ def infer(
     labels: str | Path | Labelled | None = None,
     confidence: float = 0.9,
     embeddings: np.ndarray | None = None,
+    in_turn: tuple[Score, ...] = (),
 ) -> Inference:
     """What a fit lets one say, with intervals; see `Fit.inference`.
 
-    `embeddings`, `(n_distinct, embed_dim)`, let a clustering be tested against chance.
+    `embeddings`, `(n_distinct, embed_dim)`, let a clustering be tested against chance; `in_turn` are scores of texts
+    left out of the choice in turn. What the fit keeps of both is known.
     """
     if target not in TARGETS:
         raise ValueError(f"got target={target!r}, expected one of {', '.join(TARGETS)}")
@@ -88,6 +90,14 @@ def infer(
             "The predicates were chosen on the texts that these figures are of, which makes them look better than they "
             "are: with 200 texts or more, half can be held out."
         )
+    scores = held_out_scores(fit, sample, confidence) if sample.split else in_turn
+    if not sample.split and fit.inferred is not None and fit.inferred.confidence == confidence:
+        scores = fit.inferred.scores
+    if scores and not sample.split:
+        notes.append(
+            "How well texts are predicted was seen on fifths of them, each left out in turn while predicates were "
+            "chosen among the candidates. The candidates were proposed from all texts."
+        )
     if target == "judge":
         notes.append(
             "The intervals hold for what the language model would say of all texts. Its own errors are not in them: "
@@ -101,7 +111,7 @@ def infer(
         n_answers=known.n_answers,
         n_clusters=None if known.clusters is None else len(np.unique(known.clusters)),
         quantities=quantities,
-        scores=held_out_scores(fit, sample, confidence) if sample.split else _cross_fitted(fit, confidence),
+        scores=scores,
         chance=by_chance,
         n_tested=n_tested,
         untested=untested,
@@ -120,12 +130,6 @@ def _tested(fit: "FitLike", sample: "Sample", embeddings: np.ndarray | None) -> 
     if found is None or found.reason:
         return None, 0, "" if found is None else found.reason
     return found.p_value, found.n_texts, ""
-
-
-def _cross_fitted(fit: "FitLike", confidence: float) -> tuple[Score, ...]:
-    """The scores that the fit keeps: no labels change them. They take the candidates that were not chosen, too."""
-    kept = fit.inferred
-    return kept.scores if kept is not None and not kept.split and kept.confidence == confidence else ()
 
 
 def answers_needed(

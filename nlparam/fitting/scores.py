@@ -61,7 +61,6 @@ def cross_fitted_scores(
     data: Data,
     folds: Sequence[np.ndarray],
     *,
-    clusters: np.ndarray | None,
     has_classes: bool,
     seed: int,
     confidence: float = 0.9,
@@ -69,11 +68,14 @@ def cross_fitted_scores(
     """The scores of texts left out in turn: predicates are chosen and weights fitted without those of a fold.
 
     The candidates are as they are: they were proposed from all texts, so that their choice is allowed for, and their
-    wording is not.
+    wording is not. The folds learn from nearly the same texts, and their scores vary together: the interval is that of
+    Nadeau and Bengio (2003), with Student's t for the few folds.
 
-    **Arguments:** `pool`, `(n_texts, n_candidates)` denotations; `folds`, the texts of each; `clusters`, `(n_texts,)`;
-    `has_classes`, whether integers that are predicted are classes.
+    **Arguments:** `pool`, `(n_texts, n_candidates)` denotations; `folds`, the texts of each, which keep together what
+    belongs together; `has_classes`, whether integers that are predicted are classes.
     """
+    from scipy import stats
+
     found, n_least = [], min(sum(map(len, folds)) - len(fold) for fold in folds)
     for number, fold in enumerate(folds):
         # As many in each fold, so that the selection is compiled once.
@@ -82,12 +84,15 @@ def cross_fitted_scores(
         selection = select(part, to_device(pool[others]), learned, key=jax.random.key(seed + number))
         columns = np.where(selection.chosen[None, :] < 0, 0.0, pool[:, selection.chosen])
         found.append(_predicted(model, columns, data, others, fold))
-    if any(one is None for one in found):
+    if not all(found):
         return ()
-    rows = np.concatenate(folds)
-    predicted, target, trivial = (np.concatenate(part) for part in zip(*found, strict=True))
-    within = None if clusters is None else clusters[rows]
-    return _scores(predicted, target, trivial, within, confidence, has_classes=has_classes)
+    whole = _quality(*(np.concatenate(part) for part in zip(*found, strict=True)), has_classes)
+    each = [_quality(*one, has_classes) for one in found]
+    if whole is None or not all(each):
+        return ()
+    error = np.std([one.value for one in each], ddof=1) * np.sqrt(1 / len(folds) + 1 / (len(folds) - 1))
+    reach = float(stats.t.ppf((1 + confidence) / 2, len(folds) - 1) * error)
+    return (whole._replace(low=max(whole.value - reach, whole.low), high=min(whole.value + reach, whole.high)),)
 
 
 def _predicted(model, columns, data, chose, rows) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
@@ -106,25 +111,31 @@ def _predicted(model, columns, data, chose, rows) -> tuple[np.ndarray, np.ndarra
     return predicted, target, np.full(len(rows), trivial)
 
 
-def _scores(predicted, target, trivial, clusters, confidence: float, *, has_classes: bool) -> tuple[Score, ...]:
+def _quality(predicted, target, trivial, has_classes: bool) -> Score | None:
+    """Accuracy or R², the latter against always saying the mean; `low` and `high` are the least and most possible."""
     if predicted.dtype.kind in "iu" and has_classes:
+        return Score("accuracy", float(np.mean(predicted == target)), 0.0, 1.0, float(np.mean(target == trivial)))
+    if predicted.dtype.kind == "f" and np.var(target) > 0:
+        errors = [float(np.sum((target - guess) ** 2)) for guess in (predicted, trivial)]
+        return Score("R²", 1 - errors[0] / errors[1], -np.inf, 1.0, 0.0)
+    return None
+
+
+def _scores(predicted, target, trivial, clusters, confidence: float, *, has_classes: bool) -> tuple[Score, ...]:
+    """The score with its interval, of texts that did not choose."""
+    found = _quality(predicted, target, trivial, has_classes)
+    if found is None:
+        return ()
+    if found.name == "accuracy":
         from nlparam.numerics.statistics.correction import corrected_means
 
-        found = corrected_means([(predicted == target)[:, None]], clusters=clusters, confidence=confidence)
-        baseline = float(np.mean(target == trivial))
-        return (Score("accuracy", float(found.value[0]), float(found.low[0]), float(found.high[0]), baseline),)
-    if predicted.dtype.kind == "f" and np.var(target) > 0:
-        return (_explained(predicted, target, trivial, clusters, confidence),)
-    return ()
-
-
-def _explained(predicted, target, trivial, clusters, confidence: float) -> Score:
-    """R², against always saying the mean of the texts that chose, with a bootstrap interval over clusters."""
+        means = corrected_means([(predicted == target)[:, None]], clusters=clusters, confidence=confidence)
+        return (found._replace(value=float(means.value[0]), low=float(means.low[0]), high=float(means.high[0])),)
+    # A bootstrap over clusters.
     codes = np.arange(len(target)) if clusters is None else np.unique(clusters, return_inverse=True)[1]
     errors = np.stack([np.bincount(codes, (target - guess) ** 2) for guess in (predicted, trivial)], axis=1)
     drawn = np.random.default_rng(0).multinomial(len(errors), np.full(len(errors), 1 / len(errors)), size=_RESAMPLES)
     with_model, without = (drawn @ errors).T
     resampled = 1 - with_model / np.maximum(without, 1e-300)
     low, high = np.quantile(resampled, [(1 - confidence) / 2, (1 + confidence) / 2])
-    value = 1 - errors[:, 0].sum() / errors[:, 1].sum()
-    return Score("R²", float(value), float(low), float(high), 0.0)
+    return (found._replace(low=float(low), high=float(high)),)

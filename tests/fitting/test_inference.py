@@ -112,6 +112,19 @@ def test_a_saved_fit_says_the_same(corpus, classified, tmp_path):
     assert (again.quantities["share"].high <= loaded.inference().quantities["share"].high).all()
 
 
+def test_a_corpus_too_small_to_divide_is_left_out_in_turn(tmp_path):
+    texts, labels = topics(120, 3, seed=1)
+    made = fit((texts, labels, LexicalEmbedder(texts)), Classification(2, n_classes=3), labels)
+    assert not made.sample.split
+    (score,) = made.inferred.scores
+    assert score.low > score.baseline
+    assert any("left out in turn" in note for note in made.inferred.notes)
+    assert made.inference().as_dict() == made.inferred.as_dict()
+    assert made.inference(confidence=0.5).scores == ()
+    made.report(tmp_path / "report.html")
+    assert "Accuracy on texts left out of the choice in turn" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
 def test_without_a_sample_there_is_nothing_to_say(corpus):
     found = fit(corpus, Clustering(2), inference=False)
     assert found.inferred is None

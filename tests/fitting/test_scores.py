@@ -2,7 +2,6 @@
 
 import jax
 import numpy as np
-import pytest
 
 from nlparam.corpus.corpus import Corpus
 from nlparam.fitting.scores import cross_fitted_scores
@@ -26,8 +25,9 @@ def world(seed, effect):
 
 def left_out(model, pool, data, parts, **options):
     prepared = model.prepare(data, len(pool))
-    options = {"clusters": None, "has_classes": "class" in prepared.coords, "seed": 0} | options
-    return cross_fitted_scores(model, pool, prepared.data, parts, **options)
+    return cross_fitted_scores(
+        model, pool, prepared.data, parts, has_classes="class" in prepared.coords, seed=0, **options
+    )
 
 
 def test_random_classes_are_not_predicted_and_on_the_texts_that_chose_they_seem_to_be():
@@ -53,10 +53,8 @@ def test_what_is_there_is_predicted():
     (explained,) = left_out(Regression(2), pool, numbers, parts)
     assert explained.name == "R²"
     assert explained.low > 0.5
-    by_cluster = np.arange(N_TEXTS) // 6
-    (clustered,) = left_out(Classification(2), pool, classes, parts, clusters=by_cluster)
-    assert clustered.value == accuracy.value
-    assert clustered.high - clustered.low != pytest.approx(accuracy.high - accuracy.low)
+    (narrow,) = left_out(Classification(2), pool, classes, parts, confidence=0.5)
+    assert accuracy.low < narrow.low < narrow.high < accuracy.high
 
 
 def test_what_predicts_neither_classes_nor_numbers_has_no_score():
