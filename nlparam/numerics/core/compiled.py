@@ -31,9 +31,13 @@ def predictions(model: AbstractPredicateModel, weights: Weights, denotations: De
     return model.predict(weights, denotations)
 
 
-@eqx.filter_jit
 def quantities(
     model: AbstractPredicateModel, weights: Weights, denotations: Denotations, data: Data
 ) -> dict[str, Quantity]:
-    """What `model.quantities` gives."""
-    return model.quantities(weights, denotations, data)
+    """What `model.quantities` gives, in its order."""
+    return dict(_quantities(model, weights, denotations, data))
+
+
+@eqx.filter_jit
+def _quantities(model, weights, denotations, data):
+    return tuple(model.quantities(weights, denotations, data).items())  # of a dictionary the keys would be sorted
