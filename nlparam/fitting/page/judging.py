@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from nlparam.fitting.page.predicates import AGREEMENT, Predicate
-from nlparam.results.page.blocks import Block, Cell, Chart, Column, Heading, Pairs, Row, Section, Table, Words
+from nlparam.results.page.blocks import Block, Cell, Chart, Heading, Pairs, Row, Section, Words
 from nlparam.results.page.examples import MIN_GAP
 from nlparam.results.page.quantities import stated
 from nlparam.results.page.rows import MAX_SENTENCE
-from nlparam.results.page.sections import number, whole
+from nlparam.results.page.sections import number
+from nlparam.results.page.tables import Declared, table_of
 from nlparam.results.page.text import excerpt
 
 if TYPE_CHECKING:
@@ -41,8 +42,13 @@ class Judged(NamedTuple):
 
 def agreement_section(fit: "FitLike", predicates: list[Predicate], answers: Sequence[dict[int, float]]) -> Section:
     """How far the head and the language model say the same, and where they do not."""
-    names = ("Judgments left out in turn", *AGREEMENT[1:], "Mean answer", "Prevalence")
-    columns = [Column(name, "number") for name in names]
+    columns: list[Declared] = [
+        ("Predicate", "head", "head"),
+        ("Judgments left out in turn", *AGREEMENT[0][1:]),
+        *AGREEMENT[1:],
+        ("Mean answer", "number:.1%", lambda one: float(np.mean(one.answered)) if one.answered else None),
+        ("Prevalence", "number:.1%", "prevalence"),
+    ]
     judged = judged_texts(fit, answers)
     drawn = judged[:: max(1, -(-len(judged) // MAX_POINTS))]
     shown = f" ({len(drawn):,} of {len(judged):,} shown)" if len(drawn) < len(judged) else ""
@@ -52,20 +58,7 @@ def agreement_section(fit: "FitLike", predicates: list[Predicate], answers: Sequ
             "of training, after each predicate's bias is removed. By chance, two that say yes as often would agree so "
             "far; Cohen's kappa is the share of the rest in which they do. F1 is that of the head's \"yes\"."
         ),
-        Table(
-            "agreement",
-            "Agreement of the head with the language model",
-            [Column("Predicate", "head"), *columns],
-            [
-                [
-                    one.head,
-                    *one.agreement_cells(),
-                    number(float(np.mean(one.answered)) if one.answered else None, ".1%"),
-                    number(one.prevalence, ".1%"),
-                ]
-                for one in predicates
-            ],
-        ),
+        table_of("agreement", "Agreement of the head with the language model", predicates, columns),
         Chart(
             "agreement",
             "Language model’s answers and denotations of judged texts",
@@ -105,38 +98,30 @@ def disagreements(corpus: "Corpus", names: list[str], judged: list[Judged]) -> I
         "Only the denotation says yes": (1, 0),
     }
     yield Heading("Where the two disagree", "disagreements")
-    yield Table(
+    yield table_of(
         "crossed",
         "Judged texts by what the denotation and the language model say of them",
-        [Column("Predicate", "head"), *(Column(name, "number") for name in kinds)],
+        range(len(names)),
         [
-            [Cell(f"{index + 1} {name}"), *(whole(int(counts[index][kind])) for kind in kinds.values())]
-            for index, name in enumerate(names)
+            ("Predicate", "head", lambda index: Cell(f"{index + 1} {names[index]}")),
+            *((name, "number", lambda index, kind=kind: int(counts[index][kind])) for name, kind in kinds.items()),
         ],
     )
     widest = _widest(corpus, known)
     if not widest:
         yield Words(f"They say opposite things of no text by more than {MIN_GAP:.2f}.", muted=True)
         return
-    yield Table(
+    named = [Cell(f"{number} {name}", link=f"#predicate-{number}") for number, name in enumerate(names, start=1)]
+    yield table_of(
         "disagreements",
         f"The widest disagreements, at most {PER_PREDICATE} of a predicate",
+        widest,
         [
-            Column("Text no.", "number"),
-            Column("Text", "text"),
-            Column("Predicate", "head"),
-            Column("Denotation", "number"),
-            Column("Language model", "number"),
-        ],
-        [
-            [
-                whole(one.text),
-                Cell(excerpt(corpus.texts[one.text][: 8 * MAX_WORDS], MAX_WORDS)),
-                Cell(f"{one.predicate + 1} {names[one.predicate]}", link=f"#predicate-{one.predicate + 1}"),
-                number(one.denoted),
-                number(one.answered),
-            ]
-            for one in widest
+            ("Text no.", "number", "text"),
+            ("Text", "text", lambda one: Cell(excerpt(corpus.texts[one.text][: 8 * MAX_WORDS], MAX_WORDS))),
+            ("Predicate", "head", lambda one: named[one.predicate]),
+            ("Denotation", "number", "denoted"),
+            ("Language model", "number", "answered"),
         ],
     )
 
@@ -225,14 +210,14 @@ def certificate_section(fit: "FitLike") -> Section | None:
         Row("Estimated disagreement where the head answers", f"{certificate.disagreement:.1%}"),
         Row("Answers that were unusable", f"{certificate.n_failed:,}"),
     ]
-    each = zip(fit.predicates, certificate.predicate_recall, certificate.predicate_precision, strict=True)
-    bounds = Table(
+    bounds = table_of(
         "bounds",
         f"Bounds of single predicates, which {'hold all at once' if certificate.together else 'hold each by itself'}",
-        [Column("Predicate", "head"), Column("Recall at least", "number"), Column("Precision at least", "number")],
+        range(len(fit.predicates)),
         [
-            [Cell(f"{place} {excerpt(sentence, MAX_SENTENCE)}"), number(recall, ".1%"), number(precision, ".1%")]
-            for place, (sentence, recall, precision) in enumerate(each, start=1)
+            ("Predicate", "head", lambda at: Cell(f"{at + 1} {excerpt(fit.predicates[at], MAX_SENTENCE)}")),
+            ("Recall at least", "number:.1%", lambda at: certificate.predicate_recall[at]),
+            ("Precision at least", "number:.1%", lambda at: certificate.predicate_precision[at]),
         ],
     )
     blocks = [Words(statement), Words(worst), Pairs("The audit in figures", figures, numbers=True), bounds]

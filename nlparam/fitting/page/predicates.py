@@ -9,14 +9,23 @@ import numpy as np
 from nlparam.results.page.blocks import Block, Cell, Column, Counts, Folded, Item, Row, Section, Table, Words
 from nlparam.results.page.examples import Sides, choose_examples
 from nlparam.results.page.rows import MAX_SENTENCE
-from nlparam.results.page.sections import number, whole
-from nlparam.results.page.text import DASH, excerpt
+from nlparam.results.page.tables import Declared, table_of
+from nlparam.results.page.text import excerpt
 
 if TYPE_CHECKING:
     from nlparam.fitting.records import Agreement, FitLike
 
-# How far the head agrees with the language model.
-AGREEMENT = ("Judgments", "Agreement", "By chance", "Kappa", "F1")
+# How far the head agrees with the language model; unknown in a fit from an older folder.
+AGREEMENT: list[Declared] = [
+    (name, kind, lambda one, figure=figure: getattr(one.agreement, figure, None))
+    for name, kind, figure in (
+        ("Judgments", "number", "n_judgments"),
+        ("Agreement", "number:.1%", "agreement"),
+        ("By chance", "number:.1%", "by_chance"),
+        ("Kappa", "number", "kappa"),
+        ("F1", "number", "f1"),
+    )
+]
 # Predicates in the table of overlaps, so that the page stays legible.
 MAX_OVERLAP = 30
 
@@ -43,14 +52,6 @@ class Predicate(NamedTuple):
     def head(self) -> Cell:
         """Its name in tables that have no column for its number."""
         return Cell(f"{self.number} {self.sentence}")
-
-    def agreement_cells(self) -> list[Cell]:
-        """Those of `AGREEMENT`; dashes where they are not known, as in a fit from an older folder."""
-        if self.agreement is None:
-            return [Cell(DASH)] * len(AGREEMENT)
-        agreement = self.agreement
-        shares = [number(share, ".1%") for share in (agreement.agreement, agreement.by_chance)]
-        return [whole(agreement.n_judgments), *shares, number(agreement.kappa), number(agreement.f1)]
 
 
 def describe_predicates(fit: "FitLike", answers: Sequence[dict[int, float]] | None = None) -> list[Predicate]:
@@ -84,18 +85,13 @@ def predicates_section(fit: "FitLike", predicates: list[Predicate]) -> Section:
     """Sizes, prevalence and agreement."""
     sized = fit.model.assigns_texts
     n_blank = int(fit.corpus.blank.sum())
-    sizes = [Column("Texts", "number"), Column("Share", "number")] if sized else []
-    figures = [Column(name, "number") for name in ("Prevalence", *AGREEMENT)]
-    rows = [
-        [
-            whole(one.number),
-            Cell(one.sentence, link=f"#predicate-{one.number}"),
-            *([whole(one.size), number(one.share, ".1%")] if one.size is not None else []),
-            Cell("", one.prevalence if one.share is None else one.share),
-            number(one.prevalence, ".1%"),
-            *one.agreement_cells(),
-        ]
-        for one in predicates
+    columns: list[Declared] = [
+        ("No.", "number", "number"),
+        ("Predicate", "head", lambda one: Cell(one.sentence, link=f"#predicate-{one.number}")),
+        *([("Texts", "number", "size"), ("Share", "number:.1%", "share")] if sized else []),
+        ("", "bar", lambda one: Cell("", one.prevalence if one.share is None else one.share)),
+        ("Prevalence", "number:.1%", "prevalence"),
+        *AGREEMENT,
     ]
     blocks: list[Block] = [
         Words(
@@ -109,12 +105,7 @@ def predicates_section(fit: "FitLike", predicates: list[Predicate]) -> Section:
             "language model is measured on judgments that the head was not trained on; beside it stand the agreement "
             "of two that say yes as often, at random, and Cohen's kappa, the share of the rest."
         ),
-        Table(
-            "predicates",
-            "Predicates, sizes and agreement",
-            [Column("No.", "number"), Column("Predicate", "head"), *sizes, Column("", "bar"), *figures],
-            rows,
-        ),
+        table_of("predicates", "Predicates, sizes and agreement", predicates, columns),
     ]
     if n_blank:
         some = "1 text has no words and belongs" if n_blank == 1 else f"{n_blank:,} texts have no words and belong"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from nlparam.results.page.blocks import Block, Cell, Chart, Column, Line, Pairs, Row, Section, Table, Words
 from nlparam.results.page.rows import MAX_SENTENCE
 from nlparam.results.page.sections import number, whole
+from nlparam.results.page.tables import table_of
 from nlparam.results.page.text import duration, excerpt, loss_figure, visible
 
 if TYPE_CHECKING:
@@ -39,20 +40,20 @@ def stability_section(stability: "Stability | None") -> Section | None:
                 "Predicates are compared by their denotations over all texts, not by their wording: "
                 f"{stability.sentence}. 1 would mean that both found the same."
             ),
-            Table(
+            table_of(
                 "stability",
                 "Predicates that the seeds found. Correlation is that of the denotations between the seeds that found "
                 "one." + (f" {omitted:,} rarer ones are left out." if omitted > 0 else ""),
+                stability.recurrences[:MAX_FOUND],
                 [
-                    Column("Predicate", "head"),
-                    Column("Seeds", "number"),
-                    Column("", "bar"),
-                    Column("Correlation", "number"),
-                    Column("Prevalence", "number"),
-                    Column("In the consensus"),
-                    Column("Also worded"),
+                    ("Predicate", "head", lambda one: Cell(excerpt(one.predicate, MAX_SENTENCE))),
+                    ("Seeds", "number", lambda one: Cell(f"{_n_found(one)} of {n_seeds}", _n_found(one))),
+                    ("", "bar", lambda one: Cell("", _n_found(one) / n_seeds)),
+                    ("Correlation", "number", "correlation"),
+                    ("Prevalence", "number:.1%", "prevalence"),
+                    ("In the consensus", "", "in_consensus"),
+                    ("Also worded", "", _other_wordings),
                 ],
-                [_recurrence(found, n_seeds) for found in stability.recurrences[:MAX_FOUND]],
             ),
             Pairs("Loss from each seed", [Row(f"Seed {seed}", loss_figure(loss)) for seed, loss in losses], True),
         ],
@@ -60,18 +61,13 @@ def stability_section(stability: "Stability | None") -> Section | None:
     )
 
 
-def _recurrence(found: "Recurrence", n_seeds: int) -> list[Cell]:
-    n_found = len(set(found.seeds))
+def _n_found(found: "Recurrence") -> int:
+    return len(set(found.seeds))
+
+
+def _other_wordings(found: "Recurrence") -> Cell:
     others = [words for words in dict.fromkeys(found.wordings) if words.strip() != found.predicate.strip()]
-    return [
-        Cell(excerpt(found.predicate, MAX_SENTENCE)),
-        Cell(f"{n_found} of {n_seeds}", n_found),
-        Cell("", n_found / n_seeds),
-        number(found.correlation),
-        number(found.prevalence, ".1%"),
-        Cell("yes" if found.in_consensus else "no"),
-        Cell("; ".join(excerpt(words, 120) for words in others[:MAX_WORDINGS])),
-    ]
+    return Cell("; ".join(excerpt(words, 120) for words in others[:MAX_WORDINGS]))
 
 
 def trace_section(trace: "Sequence[TraceEntry]") -> Section:
