@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from nlparam.denotation.labels import Labelled
-from nlparam.errors import CorpusError, FitWarning, ModelError, ResultFolderError
+from nlparam.errors import CorpusError, FitWarning, ModelError, ResultFolderError, check_at_least, check_fractions
 from nlparam.results.folder import read_json
 from nlparam.runtime.progress import Progress
 
@@ -96,9 +96,7 @@ def posterior(
 
     if method not in METHODS:
         raise ValueError(f"got method={method!r}, expected one of {', '.join(METHODS)}")
-    for name, value in {"num_samples": num_samples, "num_warmup": num_warmup, "num_chains": num_chains}.items():
-        if value < 1:
-            raise ValueError(f"got {name}={value}, expected at least 1")
+    check_at_least(1, num_samples=num_samples, num_warmup=num_warmup, num_chains=num_chains)
     if method == "svi" and num_chains != 1:
         raise ValueError(f"got num_chains={num_chains} for method='svi', which has no chains: leave it at 1")
     if getattr(fit.model, "parity", False):
@@ -166,8 +164,7 @@ def credible_intervals(inference_data: "arviz.InferenceData", *, probability: fl
 
     **Raises:** `ValueError` unless `0 < probability < 1`.
     """
-    if not 0 < probability < 1:
-        raise ValueError(f"got probability={probability}, expected a number between 0 and 1")
+    check_fractions(probability=probability)
     tails = ((1 - probability) / 2, (1 + probability) / 2)
     intervals = {}
     for name, draws in inference_data["posterior"].data_vars.items():
@@ -282,12 +279,8 @@ def kept_posterior(fit: "FitLike", folder: str | Path) -> Any:
     path = Path(folder) / SAMPLES
     if not path.exists():
         return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # ArviZ announces its next version at import
-        import arviz
-
     try:
-        samples = arviz.from_netcdf(str(path), engine="h5netcdf")
+        samples = _arviz().from_netcdf(str(path), engine="h5netcdf")
         of = samples["posterior"].attrs.get(OF)
     except (OSError, ValueError, KeyError) as error:
         raise ResultFolderError(

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
+from nlparam.errors import check_at_least
 from nlparam.numerics.core._types import Data, Denotations, Scalar, Scores, Weights
 from nlparam.numerics.core.device import to_device
 from nlparam.numerics.core.quantities import Prepared, Quantity, weight_quantities
@@ -39,8 +40,7 @@ class AbstractPredicateModel(eqx.Module):
     has_prior: ClassVar[bool] = False  # `log_joint` has a proper prior for every weight: the posterior then adds none
 
     def __check_init__(self):
-        if self.n_predicates < 1:
-            raise ValueError(f"got n_predicates={self.n_predicates}, expected at least 1")
+        check_at_least(1, n_predicates=self.n_predicates)
 
     @abc.abstractmethod
     def loss(self, weights: Weights, denotations: Denotations, data: Data = None) -> Scalar:

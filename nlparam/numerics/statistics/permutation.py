@@ -21,6 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from nlparam.errors import check_at_least
 from nlparam.numerics.core._types import Data
 from nlparam.numerics.core.device import to_device
 from nlparam.numerics.core.model import AbstractPredicateModel
@@ -87,8 +88,7 @@ def against_chance(
     for name, given in (("clusters", clusters), ("embeddings", embeddings)):
         if given is not None and len(given) != n_texts:
             raise ValueError(f"got {len(given)} {name} for {n_texts} texts, expected one per text")
-    if n_permutations < 1:
-        raise ValueError(f"got n_permutations={n_permutations}, expected at least 1")
+    check_at_least(1, n_permutations=n_permutations)
     by_scatter = data is None and model.assigns_texts and embeddings is not None
     rng = np.random.default_rng(seed)
     plan = _plan(n_texts, clusters, _leaves(embeddings if by_scatter else data, n_texts), max_texts, rng)
