@@ -77,7 +77,7 @@ def _detection(contents: Mapping[str, Any]) -> list[Block]:
     counts = [Row(f"{name}, mean over rules", f"{value:.3f}") for name, value in means.items() if value is not None]
     if (released := contents["released"]) is not None:
         counts.append(Row("Let through before a stop, mean share of a restricted output", f"{released:.0%}"))
-    drawn = {"label": "Detected at the threshold", "interval": "the 95% interval"}
+    drawn: Any = {"label": "Detected at the threshold", "interval": "the 95% interval"}
     return [
         Counts(counts),
         Words(

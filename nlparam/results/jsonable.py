@@ -59,7 +59,7 @@ def _read(kind: Any, kept: Any) -> Any:
     if getattr(kind, "array_type", kind) is np.ndarray:  # jaxtyping has its own for an array of some shape
         array = np.asarray(kept)
         return array.astype(float) if array.dtype == object else array  # with what is not a number
-    if not (dataclasses.is_dataclass(kind) or hasattr(kind, "_fields")) or isinstance(kept, kind):
+    if not (hasattr(kind, "__dataclass_fields__") or hasattr(kind, "_fields")) or isinstance(kept, kind):
         return kept
     if not isinstance(kept, Mapping):
         raise TypeError(f"got {kept!r:.40}, expected the fields of a {kind.__name__}")

@@ -107,7 +107,7 @@ def _covariates(effects: list[Mapping[str, Any]], confidence: str) -> list[Block
         *charted(
             "covariates",
             "Odds ratios of the covariates",
-            [{"p_adjusted": None} | one for one in effects],
+            [{"p_adjusted": None, **one} for one in effects],
             [
                 ("Covariate", "head", "covariate"),
                 ("Value", "", "value"),

@@ -105,8 +105,8 @@ def read_evaluations(
     Raises `CorpusError` for a missing field or value, and for what `Evaluations` refuses.
     """
     system = system_field or ("system" if "system" in field_names(path) else None)
-    fields = dict.fromkeys(["task", "verdict", "correct", *covariates, *([system] if system else [])])
-    table = read_texts(path, text_field="output", fields=list(fields))
+    fields: list[str] = ["task", "verdict", "correct", *covariates, *([system] if system else [])]
+    table = read_texts(path, text_field="output", fields=list(dict.fromkeys(fields)))
     columns = {name: _filled(path, name, table.columns[name]) for name in ("task", "verdict", "correct")}
     # A column without anything in it is as if it were not there.
     systems = table.columns[system] if system else []
