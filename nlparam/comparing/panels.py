@@ -61,7 +61,7 @@ def directed_panels(
     found = relax(model, to_device(embeddings[rows]), to_device(groups[rows]), n_restarts=4, key=jax.random.key(seed))
     scores = np.asarray(embeddings @ np.asarray(found.directions).T)
     coefficients = np.asarray(found.weights.coefficients)
-    odds = np.asarray(model.link(scores)) @ coefficients.T  # (n_texts, n_groups)
+    odds = np.asarray(model.link(to_device(scores))) @ coefficients.T  # (n_texts, n_groups)
     wanted = [(int(np.argmax(coefficients[:, slot])), scores[:, slot], _OF_DIRECTION) for slot in range(n_directions)]
     wanted += [(group, odds[:, group] - odds.mean(axis=1), _OF_GROUP) for group in range(n_groups)]
     panels = []

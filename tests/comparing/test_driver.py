@@ -387,7 +387,8 @@ def test_an_estimate_is_near_what_it_takes():
     assert estimate.proposals == 0
     assert estimate.n_tried < 60
     with Store(":memory:") as store:
-        twice = [estimate_comparison(GROUPS, predicates=PREDICATES, **settings | {"store": store}) for _ in range(2)]
+        shared: dict[str, Any] = settings | {"store": store}
+        twice = [estimate_comparison(GROUPS, predicates=PREDICATES, **shared) for _ in range(2)]
     assert [one.prompt_tokens for one in twice] == [estimate.prompt_tokens] * 2
     # Two panels, whose proposals are not known to be the same.
     assert estimate_comparison(GROUPS, **settings).proposals == 2
