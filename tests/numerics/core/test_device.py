@@ -34,7 +34,7 @@ for model, data in ((Classification(2), labels), (TimeSeries(2), steps)):
 texts, named = topics(61, 2, seed=1)  # an odd number of texts
 oracle = Oracle(texts, named, distractors=2)
 fit = nlparam.fit(nlparam.models.Clustering(2), texts, lm=oracle.model(), predicates=oracle.predicates,
-    embedder=LexicalEmbedder(texts), store=":memory:", options={"n_rounds": 1})
+    embedder=LexicalEmbedder(texts), store=":memory:", options={"n_rounds": 1, "n_restarts": 2})
 assert len(fit.assignments) == 61
 """
 
