@@ -24,7 +24,7 @@ _SUBJECT = re.compile(r"^(?:the|this) [\w-]+ (?=(?:is|are|was|has)\b)", re.IGNOR
 _ECHO = 4
 # A goal of a few words that does not ask for topics can stand in a predicate.
 _SHORT_ASPECT = 4
-_TOPICAL = frozenset(("topic", "topics", "subject", "theme", "category", "categories", "texts", "text"))
+_TOPICAL = frozenset(("about", "topic", "topics", "subject", "theme", "category", "categories", "texts", "text"))
 # Verbs that do not end in "s" after "The text".
 _VERBS = frozenset(("can", "could", "may", "might", "must", "should", "will", "would"))
 _IRREGULAR = frozenset(("am", "are", "be", "do", "go", "have"))
