@@ -86,8 +86,8 @@ def left_out_in_turn(rng, *, planted=False, naive=False):
     if naive:
         chosen = pool[:, select(model, to_device(pool), data, key=jax.random.key(0)).chosen]
         right = np.asarray(compiled.fitted(model, to_device(chosen), data).predictions) == classes
-        low, high = proportion_confint(right.sum(), n_texts, alpha=1 - LEVEL, method="wilson")
-        return Found([bool(low <= 0.5 <= high)], float(high - low), claimed=bool(low > 0.5))
+        low, high = np.asarray(proportion_confint(right.sum(), n_texts, alpha=1 - LEVEL, method="wilson")).tolist()
+        return Found([low <= 0.5 <= high], high - low, claimed=low > 0.5)
     folds = np.array_split(rng.permutation(n_texts), 5)
     (score,) = cross_fitted_scores(model, pool, data, folds, has_classes="class" in coords, seed=0, confidence=LEVEL)
     covered = () if planted else [score.low <= 0.5 <= score.high]

@@ -84,15 +84,17 @@ def cross_fitted_scores(
         selection = select(part, to_device(pool[others]), learned, key=jax.random.key(seed + number))
         columns = np.where(selection.chosen[None, :] < 0, 0.0, pool[:, selection.chosen])
         found.append(_predicted(model, columns, data, others, fold))
-    if not all(found):
+    apart = [one for one in found if one is not None]
+    each = [score for one in apart if (score := _quality(*one, has_classes)) is not None]
+    if len(each) < len(folds):
         return ()
-    whole = _quality(*(np.concatenate(part) for part in zip(*found, strict=True)), has_classes)
-    each = [_quality(*one, has_classes) for one in found]
-    if whole is None or not all(each):
-        return ()
+    predicted, target, trivial = (np.concatenate(part) for part in zip(*apart, strict=True))
+    # Where all folds are alike, texts still vary.
+    (whole,) = _scores(predicted, target, trivial, None, confidence, has_classes=has_classes)
     error = np.std([one.value for one in each], ddof=1) * np.sqrt(1 / len(folds) + 1 / (len(folds) - 1))
     reach = float(stats.t.ppf((1 + confidence) / 2, len(folds) - 1) * error)
-    return (whole._replace(low=max(whole.value - reach, whole.low), high=min(whole.value + reach, whole.high)),)
+    low, high = min(whole.low, whole.value - reach), max(whole.high, whole.value + reach)
+    return (whole._replace(low=max(low, each[0].low), high=min(high, each[0].high)),)
 
 
 def _predicted(model, columns, data, chose, rows) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:

@@ -1,7 +1,6 @@
 """Comparisons with labels of people: a judge that errs unequally is corrected; and what is said without labels."""
 
 import csv
-import dataclasses
 import json
 import warnings
 
@@ -14,6 +13,7 @@ from nlparam.comparing.result import Comparison
 from nlparam.denotation.judge import AbstractJudge
 from nlparam.denotation.labels import Labelled
 from nlparam.errors import CorpusError
+from nlparam.results.jsonable import jsonable
 from tests.comparing.test_driver import OPTIONS, PREDICATES, WordJudge, compare, make_texts
 
 TESTED = {"predicates": PREDICATES, "ratings": False, "options": OPTIONS | {"n_screened": 30, "n_validated": 300}}
@@ -228,4 +228,4 @@ def test_what_is_left_of_a_covariate_is_warned_of():
 
 def test_new_fields_are_plain_data():
     (claim,) = compare(groups_of(11, rain=0.7), judge=WordJudge(), **TESTED).claims
-    assert json.loads(json.dumps(dataclasses.asdict(claim)))["size"]["effect"] > 0
+    assert json.loads(json.dumps(jsonable(claim)))["size"]["effect"] > 0

@@ -138,8 +138,10 @@ def test_where_statements_explain_nothing_more_are_made_and_a_user_is_told():
     with pytest.warns(FitWarning, match="can hardly be told from what it says of others: 0%"):
         made = fit(Rambling(), texts, **options)
     assert made.costs.stages["goal representation"]["proposals_asked"] == 240 + 24
+    assert made.following is not None
     assert made.following.n_stated == 240
     followed = fit(Reader(), texts, **options)
+    assert followed.following is not None
     assert followed.following.n_stated == 96
 
 

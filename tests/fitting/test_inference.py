@@ -115,6 +115,8 @@ def test_a_saved_fit_says_the_same(corpus, classified, tmp_path):
 def test_a_corpus_too_small_to_divide_is_left_out_in_turn(tmp_path):
     texts, labels = topics(120, 3, seed=1)
     made = fit((texts, labels, LexicalEmbedder(texts)), Classification(2, n_classes=3), labels)
+    assert made.sample is not None
+    assert made.inferred is not None
     assert not made.sample.split
     (score,) = made.inferred.scores
     assert score.low > score.baseline

@@ -114,7 +114,7 @@ def test_a_stand_in_begins_as_the_others_do():
 
 def test_where_most_are_stand_ins_all_are_one():
     said = dict.fromkeys(("go", "python", "ruby"), "is a programming language")
-    said["Perl"] = "is a Perl programming language"
+    said |= {"Perl": "is a Perl programming language"}
     predicates = [f"has {name} as the programming language" for name in said]
     assert Phraser(_saying(said), "the programming language").phrase(list(said)) == predicates
 
