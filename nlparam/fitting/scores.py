@@ -85,7 +85,8 @@ def cross_fitted_scores(
         columns = np.where(selection.chosen[None, :] < 0, 0.0, pool[:, selection.chosen])
         found.append(_predicted(model, columns, data, others, fold))
     apart = [one for one in found if one is not None]
-    each = [score for one in apart if (score := _quality(*one, has_classes)) is not None]
+    of_each = (_quality(predicted, target, trivial, has_classes) for predicted, target, trivial in apart)
+    each = [score for score in of_each if score is not None]
     if len(each) < len(folds):
         return ()
     predicted, target, trivial = (np.concatenate(part) for part in zip(*apart, strict=True))
