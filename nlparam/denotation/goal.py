@@ -67,7 +67,7 @@ class GoalFollowing:
             return f"Only {self.answering:.0%} of what was said of the texts answers it ({self._shown()}). {_HELP}"
         if self.statements[0][1] > MOST_ALIKE * self.n_stated:
             return f"The language model says nearly the same of all texts ({self._shown()}). {_HELP}"
-        if self.explained is not None and self.explained < LEAST_EXPLAINED:
+        if self.explained is not None and self.n_stated >= _TELLING and self.explained < LEAST_EXPLAINED:
             return (
                 f"What it says of one text can hardly be told from what it says of others: "
                 f"{max(self.explained, 0):.0%} of the variance of statements left out is explained ({self._shown()}). "
@@ -84,6 +84,8 @@ class GoalFollowing:
 # of one and the same statement above which they say nothing, and the share of variance of statements left out that is
 # explained (goals that were followed well had 0.17 and more, others 0.03 and less).
 LEAST_TOLD, LEAST_ANSWERING, MOST_ALIKE, LEAST_EXPLAINED = 0.35, 0.5, 0.8, 0.05
+# What fewer statements explain of one another is chance.
+_TELLING = 64
 
 
 _HELP = "Examples of answers help (--goal-example, goal_examples=), and so does a stronger language model"

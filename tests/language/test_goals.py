@@ -150,10 +150,12 @@ def following(**changes):
         ({"answering": 0.2}, 'Only 20% of what was said .*"german" 30 times'),
         ({"statements": (("informal", 49), ("formal", 1))}, 'nearly the same of all texts \\("informal" 49 times'),
         ({"statements": ()}, "nothing usable"),
+        ({"explained": 0.01, "n_stated": 96}, "can hardly be told from what it says of others: 1%"),
     ],
 )
 def test_a_goal_that_is_not_followed_is_said_with_what_was_understood_and_what_helps(changes, said):
     assert list(following().warnings()) == []
+    assert list(following(explained=0.01).warnings()) == []  # so few statements cannot tell
     (warning,) = following(**changes).warnings()
     assert warning.startswith("the goal was understood as: the language.")
     assert re.search(said, warning)
