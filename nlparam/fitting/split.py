@@ -79,7 +79,8 @@ def folds(corpus: Corpus, clusters: np.ndarray | None, n_folds: int, rng: np.ran
     if len(units) < 2 * n_folds:
         return []
     order = rng.permutation(len(units))
-    before = np.cumsum(np.bincount(position)[order]) - np.bincount(position)[order]
+    sizes = np.bincount(position)[order]
+    before = np.cumsum(sizes) - sizes
     of_unit = np.empty(len(units), dtype=np.int64)
     of_unit[order] = before * n_folds // len(there)
     return [there[of_unit[position] == fold] for fold in range(n_folds)]
