@@ -104,7 +104,7 @@ class GoalRepresentation:
     texts.
 
     **Arguments:** `n_stated`, how many texts the language model states, one short call each; by default 96, and with
-    many predicates twelve for each.
+    many predicates twelve for each; then three times as many where these explain little of one another.
     """
 
     n_stated: int | None = None
