@@ -26,7 +26,7 @@ from nlparam.results.page.blocks import (
     Words,
 )
 from nlparam.results.page.browser import Browser, Groups, browse_texts
-from nlparam.results.page.card import card, card_row
+from nlparam.results.page.card import Card, card_row
 from nlparam.results.page.examples import MAX_BYTES, MAX_WHOLE, quotable
 from nlparam.results.page.rows import MAX_SENTENCE, date_row, named_settings, title_of
 from nlparam.results.page.sections import (
@@ -91,7 +91,7 @@ class ComparisonPage(AbstractDescribedPage):
             **of_result(comparison),
         )
 
-    def card(self) -> str:
+    def card(self) -> Card:
         """The tested predicates with their effects, claimed ones first."""
         comparison = self.comparison
         rows = [
@@ -105,7 +105,7 @@ class ComparisonPage(AbstractDescribedPage):
             )
             for place, finding in enumerate(sorted(comparison.tested, key=lambda one: not one.claimed), start=1)
         ]
-        return card(
+        return Card(
             "Comparison of " + ", ".join(f"{group.name} ({group.n_texts:,})" for group in comparison.groups),
             comparison.goal,
             ["Proposed for", "Effect, points", "Adjusted p", "Claimed"],

@@ -63,6 +63,9 @@ class Corpus:
     def __len__(self) -> int:
         return len(self.texts)
 
+    def __repr__(self) -> str:
+        return f"Corpus of {len(self):,} texts, {len(self.distinct):,} of them distinct"
+
     @property
     def blank(self) -> np.ndarray:
         """`(n_texts,)`, true where a text has no words."""

@@ -5,7 +5,7 @@ import dataclasses
 import json
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
 import numpy as np
 
@@ -93,18 +93,25 @@ class AbstractReported(abc.ABC):
     def page(self, *arguments: Any, **shown: Any) -> AbstractPage:
         """Its report. `shown` is what else the page can show."""
 
-    def report(self, path: str | Path | None = None, **shown: Any) -> str:
-        """The report as one self-contained HTML page; written to `path` if one is given.
+    @overload
+    def report(self, path: None = None, **shown: Any) -> str: ...
+
+    @overload
+    def report(self, path: str | Path, **shown: Any) -> Path: ...
+
+    def report(self, path: str | Path | None = None, **shown: Any) -> str | Path:
+        """Writes the report to `path`, one self-contained HTML page, and returns the path; without one, the HTML.
 
         `shown` is what else the page can show: the `posterior` of a fit, the `update` of a taxonomy. Raises `OSError`
         if the file cannot be written.
         """
         html = self.page(**shown).html()
-        if path is not None:
-            path = Path(path)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(html, encoding="utf-8")
-        return html
+        if path is None:
+            return html
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(html, encoding="utf-8")
+        return path
 
     def figures(self, folder: str | Path, *, formats: str | Iterable[str] = ("svg", "png"), **shown: Any) -> list[Path]:
         """Writes every figure of the report into a folder, without a browser, and returns the paths.
@@ -121,9 +128,19 @@ class AbstractReported(abc.ABC):
         del folder
         return {}
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__repr__" not in vars(cls):
+            # A dataclass would write out all its fields, which hold the corpus.
+            cls.__repr__ = AbstractReported.__repr__
+
+    def __repr__(self) -> str:
+        """In a terminal: a small table of at most 2,000 characters."""
+        return self.page().card().text()
+
     def _repr_html_(self) -> str:
         """In a notebook: a small table without scripts."""
-        return self.page().card()
+        return self.page().card().html()
 
 
 class AbstractResult(AbstractReported):

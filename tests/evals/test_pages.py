@@ -68,6 +68,14 @@ def test_a_notebook_shows_the_first_table_without_scripts(plain, name):
     assert len(page.all("tr")) > 1
 
 
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_terminal_shows_the_first_table_in_few_characters(plain, name):
+    shown = repr(plain[name])
+    assert len(shown) <= 2000
+    assert len(shown.splitlines()) > 3
+    assert shown == plain[name].page().card().text()
+
+
 def test_every_explanation_and_counterfactual_is_on_the_page(plain):
     contents = json.loads(json.dumps(plain["simulated"].as_dict(), allow_nan=False))
     page = describe_simulatability(contents)
@@ -112,7 +120,7 @@ def test_an_audit_shows_effects_towards_the_mistakes(plain, tmp_path):
     found = plain["audited"]
     contents = json.loads(json.dumps(found.as_dict(), allow_nan=False))
     assert [one["system"] for one in contents["systems"]] == ["before", "after"]
-    html = found.report(tmp_path / "report.html")
+    html = found.report(tmp_path / "report.html").read_text(encoding="utf-8")
     assert "predicates/report.html" not in html
     for finding in found.comparison.tested:
         sign = 1 if finding.more == SIDES[found.side][0] else -1
@@ -248,5 +256,5 @@ def test_half_a_surrogate_pair_is_written_as_json_has_it(tmp_path):
 
 
 def test_a_card_names_the_column_that_its_rows_are_of(plain):
-    card = describe_simulatability(plain["simulated"].as_dict()).card()
+    card = describe_simulatability(plain["simulated"].as_dict()).card().html()
     assert "Explanation</th>" in card

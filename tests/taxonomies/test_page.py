@@ -87,8 +87,9 @@ def test_texts_of_a_node_are_quoted_from_its_parent_only(taxonomy):
 
 def test_results_write_their_own_reports(tmp_path, taxonomy, comparison):
     for result in (taxonomy, comparison):
-        html = result.report(tmp_path / "new" / "report.html")
-        assert (tmp_path / "new" / "report.html").read_text(encoding="utf-8") == html == result.report()
+        path = result.report(tmp_path / "new" / "report.html")
+        assert path == tmp_path / "new" / "report.html"
+        assert path.read_text(encoding="utf-8") == result.report()
 
 
 def test_a_tree_of_nothing_but_its_root_is_a_whole_page():

@@ -13,7 +13,7 @@ from nlparam.fitting.page.quantities import goodness, view_quantities
 from nlparam.fitting.page.search import stability_section, trace_section
 from nlparam.results.page.blocks import Block, Counts, Section, Words
 from nlparam.results.page.browser import Browser, browse_texts
-from nlparam.results.page.card import card, card_row
+from nlparam.results.page.card import Card, card_row
 from nlparam.results.page.examples import answers_by_predicate
 from nlparam.results.page.plots import quantity_chart
 from nlparam.results.page.quantities import Intervals
@@ -80,7 +80,7 @@ class FitPage(AbstractDescribedPage):
             **of_result(fit),
         )
 
-    def card(self) -> str:
+    def card(self) -> Card:
         """The predicates with their prevalence and the agreement of the head."""
         fit = self.fit
         rows = [
@@ -94,7 +94,7 @@ class FitPage(AbstractDescribedPage):
             )
             for one in describe_predicates(fit)
         ]
-        return card(
+        return Card(
             f"{type(fit.model).__name__} of {len(fit.corpus):,} texts",
             str(fit.settings.get("goal") or ""),
             [*(["Texts"] if fit.model.assigns_texts else []), "Prevalence", "Head agrees"],

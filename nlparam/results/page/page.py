@@ -1,7 +1,10 @@
 """`AbstractPage`: the report of a result, its figures as files, and its card in a notebook."""
 
 import abc
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nlparam.results.page.card import Card
 
 
 class AbstractPage(abc.ABC):
@@ -20,5 +23,5 @@ class AbstractPage(abc.ABC):
         """Its figures by name: Vega-Lite specifications as in the page, or SVG."""
 
     @abc.abstractmethod
-    def card(self) -> str:
-        """A small table without scripts, as HTML for a notebook."""
+    def card(self) -> "Card":
+        """A small table, for a notebook (`html()`) or a terminal (`text()`)."""

@@ -4,7 +4,7 @@ import abc
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from nlparam.results.page.page import AbstractPage
 from nlparam.results.page.quantities import QuantityView, furthest
 from nlparam.results.page.rows import Row, cost_rows, stage_rows, value_rows
 from nlparam.results.page.text import DASH, duration, excerpt
+
+if TYPE_CHECKING:
+    from nlparam.results.page.card import Card
 
 # Rows of one table, and characters of a text in it, so that a page stays small.
 MAX_ROWS = 2000
@@ -89,9 +92,9 @@ class SectionPage(AbstractPage):
         pictures = [block for section in self.sections for block in section.blocks if isinstance(block, Picture)]
         return {picture.key: picture.draw(alone=True) for picture in pictures} | self._drawn()
 
-    def card(self) -> str:
+    def card(self) -> "Card":
         """The first table."""
-        from nlparam.results.page.card import card, card_row
+        from nlparam.results.page.card import Card, card_row
 
         tables = (block for section in self.sections for block in section.blocks if isinstance(block, Table))
         table = self.first or next(tables)
@@ -101,7 +104,7 @@ class SectionPage(AbstractPage):
             card_row(str(number), row[head].text, *(row[at].text for at in others))
             for number, row in enumerate(table.rows, start=1)
         ]
-        return card(
+        return Card(
             self.title,
             self.summary,
             [table.columns[at].name for at in others],

@@ -24,7 +24,7 @@ from nlparam.results.page.blocks import (
     Words,
 )
 from nlparam.results.page.browser import browse_texts
-from nlparam.results.page.card import card, card_row
+from nlparam.results.page.card import Card, card_row
 from nlparam.results.page.examples import Sides, answers_by_predicate, choose_examples
 from nlparam.results.page.quantities import MAX_NAME, QuantityView
 from nlparam.results.page.quantity_blocks import quantity_blocks
@@ -91,7 +91,7 @@ class TaxonomyPage(AbstractDescribedPage):
             **of_result(taxonomy),
         )
 
-    def card(self) -> str:
+    def card(self) -> Card:
         """The nodes, indented, with their sizes."""
         taxonomy, measures = self.taxonomy, self.taxonomy.measures()
         rows = [
@@ -105,7 +105,7 @@ class TaxonomyPage(AbstractDescribedPage):
             )
             for node in _shown(taxonomy)
         ]
-        return card(
+        return Card(
             f"Taxonomy of {len(taxonomy.corpus):,} texts",
             str(taxonomy.settings.get("goal") or ""),
             ["Texts", "Of all"],

@@ -246,7 +246,7 @@ def test_a_format_that_cannot_be_drawn_is_refused(tmp_path):
 
 
 def test_a_card_of_denotations_that_are_not_known_draws_no_bar():
-    card = make_fit(20, denotations=np.full((20, 3), np.nan)).page().card()
+    card = make_fit(20, denotations=np.full((20, 3), np.nan)).page().card().html()
     assert "width: 0.0%" in card
     assert "nan" not in card
 
@@ -298,3 +298,16 @@ def test_the_command_says_what_it_cannot_do(tmp_path):
     nothing = run("report", tmp_path / "nowhere")
     assert nothing.exit_code == 1
     assert "holds no result of nlparam" in said(nothing)
+
+
+def test_a_terminal_shows_a_result_in_at_most_2000_characters():
+    wide = fit_of("two classes", predicates=[f"{'talks at length about ' * 9}{k}" for k in range(3)])
+    many = make_fit(200, 60, predicates=[f"{'is about a subject ' * 9}{k}" for k in range(60)])
+    hostile = make_fit(predicates=HOSTILE[:3], settings={"goal": HOSTILE[0] * 99})
+    for result in (wide, many, hostile, make_taxonomy(depth=3, n_texts=600), make_comparison(n_tested=40)):
+        shown = repr(result)
+        assert len(shown) <= 2000
+        assert visible(shown) == shown
+        assert str(len(result.corpus)) in shown or str(result.groups[0].n_texts) in shown
+    assert "and 48 more" in repr(many)
+    assert repr(many.corpus) == "Corpus of 200 texts, 200 of them distinct"
