@@ -1,0 +1,98 @@
+"""`labels.csv`: what people say of texts, kept in a file that is added to."""
+
+import contextlib
+import csv
+import io
+import secrets
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from nlparam.corpus.corpus import whole_characters
+from nlparam.corpus.readers import decode_file, field_names, read_texts
+from nlparam.errors import CorpusError
+
+# In the folder of a result, what people say of its texts.
+LABELS_FILE = "labels.csv"
+_FIELDS = ("text", "predicate", "label", "who")
+
+
+class Mark(NamedTuple):
+    """A person (`who`) says "yes" or "no" of a text and a predicate; with the `label` "" the answer is taken back."""
+
+    text: str
+    predicate: str
+    label: str
+    who: str = ""
+
+
+def kept_labels(path: str | Path) -> list[dict[str, str]]:
+    """The rows of `labels.csv`: `text`, `predicate`, `label`, `who`, and fields of the user's own. None without a file.
+
+    Raises `CorpusError` if the file cannot be read, or lacks one of the first three fields.
+    """
+    path = Path(path)
+    if not path.exists() or "\n" not in decode_file(path, []).strip():  # a heading alone is a file without labels
+        return []
+    names = field_names(path)
+    others = [name for name in names if name != "text"]
+    table = read_texts(path, text_field="text", fields=list(dict.fromkeys([*others, "predicate", "label"])))
+    columns = {"text": table.texts} | table.columns | ({} if "who" in names else {"who": [""] * len(table.texts)})
+    rows = zip(*columns.values(), strict=True)
+    return [dict(zip(columns, ("" if value is None else str(value) for value in row), strict=True)) for row in rows]
+
+
+def add_labels(path: str | Path, marks: Iterable[Mark]) -> list[dict[str, str]]:
+    """Adds what people say to a `labels.csv`, which is made if need be, and returns all its rows as `kept_labels` does.
+
+    One person has one answer for a text and a predicate: a later one takes the place of an earlier one. Texts are
+    compared without the blanks around them, predicates without their case. Fields of the user's own stay. The file is
+    there as a whole at any time, and two processes that add to it at once both do.
+
+    Raises `CorpusError` if there is something else than "yes", "no" or "" for a label, or the file cannot be read or
+    written.
+    """
+    from filelock import FileLock
+
+    path, marks = Path(path), list(marks)
+    for mark in marks:
+        if mark.label not in ("yes", "no", "") or not mark.text.strip() or not mark.predicate.strip():
+            raise CorpusError(
+                f"got the label {mark.label!r} of the text {mark.text[:60]!r} for {mark.predicate[:60]!r}, expected "
+                "'yes', 'no' or '' of a text and a predicate that are not blank"
+            )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.resolve().with_name(f".{path.name}.lock"), is_singleton=True):
+            rows = {_pair(row): row for row in kept_labels(path)}
+            for mark in marks:
+                said = {name: whole_characters(value) for name, value in mark._asdict().items()}
+                rows[_pair(said)] = rows.get(_pair(said), {}) | said
+            _write(path, [row for row in rows.values() if row["label"]])
+            return kept_labels(path)
+    except OSError as error:
+        raise CorpusError(f"{path} cannot be written ({error}): change its permissions") from error
+
+
+def labels_as_csv(rows: Sequence[dict[str, str]]) -> str:
+    """The text of a `labels.csv` with these rows."""
+    names = list(dict.fromkeys([*_FIELDS, *(name for row in rows for name in row)]))
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, names, restval="")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _write(path: Path, rows: list[dict[str, str]]) -> None:
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
+    try:
+        partial.write_text(labels_as_csv(rows), encoding="utf-8", newline="")
+        partial.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def _pair(row: dict[str, str]) -> tuple[str, str, str]:
+    return row["text"].strip(), row["predicate"].strip().casefold(), row["who"].strip()
