@@ -26,7 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from nlparam.comparing.records import OUTCOMES as FATES
-from nlparam.comparing.records import Estimate, Finding, Group, Units
+from nlparam.comparing.records import Estimate, Finding, Group, Share, Units
 from nlparam.comparing.result import Comparison
 from nlparam.corpus.corpus import Corpus
 from nlparam.fitting.records import RESULTS, Agreement, TraceEntry
@@ -257,11 +257,14 @@ def synthetic_comparison(texts: list[str]) -> Any:
     judged = rng.choice(n_texts, min(400, n_texts), replace=False)
     judgments[judged] = rng.uniform(size=(len(judged), 2 * N_PREDICATES))
     estimate = Estimate(0.2, 0.03, 0.14, 0.26, 1e-6)
+    shares = (Share("before", 0.3, 0.25, 0.35, 200), Share("after", 0.5, 0.45, 0.55, 200))
     return Comparison(
         groups=[Group(name, half, half, half // 2, half // 2, half // 2) for name in ("before", "after")],
         goal="what the text is about",
         findings=[
-            Finding(f"mentions {k}", FATES.claimed, "It differs.", "after", crude=estimate, p_adjusted=1e-5)
+            Finding(
+                f"mentions {k}", FATES.claimed, "It differs.", "after", crude=estimate, p_adjusted=1e-5, shares=shares
+            )
             for k in range(2 * N_PREDICATES)
         ],
         corpus=corpus,
