@@ -1,15 +1,15 @@
 """The tables as Markdown, and the page they are written into."""
 
+import dataclasses
 import math
 import os
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from benchmarks.commands import with_block
 from benchmarks.experiments.runs import Run
 from benchmarks.experiments.tables.cells import PRIMARY, Cell, Setting, Table
-from benchmarks.experiments.tables.comparisons import BASELINE, RELATIONS, Comparison, compare
+from benchmarks.experiments.tables.comparisons import RELATIONS, Comparison, compare
 from benchmarks.experiments.tables.figures import figure_names
 from benchmarks.experiments.tables.headline import Figure, OraclePair, headline, oracle_pairs
 
@@ -42,7 +42,7 @@ def markdown(runs: Sequence[Run], tables: Sequence[Table], *, figures: Iterable[
     """All tables. `figures` are the names of those that are drawn (`images/benchmarks/NAME.svg` beside the page)."""
     drawn, comparisons = set(figures), compare(tables)
     parts = [_headline(headline(runs, tables)), _relations(comparisons), _oracle(oracle_pairs(runs))]
-    for table, name in zip(tables, figure_names(tables), strict=True):
+    for table, name in zip(_without_repeats(tables), figure_names(tables), strict=True):
         parts.append(_section(table, name if name in drawn else None))
     parts += [_tests(comparisons), _appendix(runs, tables)]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -213,42 +213,31 @@ def _tests(comparisons: list[Comparison]) -> str:
 
 
 def _appendix(runs: Sequence[Run], tables: Sequence[Table]) -> str:
-    """For every cell the folders of its runs."""
+    """Where the runs are. `--json` names those of each figure."""
     common = Path(os.path.commonpath([run.folder.absolute().parent for run in runs]))
     here = Path.cwd()
     # Elsewhere the last name says enough: a page is no place for the folders of somebody's machine.
     shown = common.relative_to(here) if common.is_relative_to(here) else Path(common.name)
-    lines = ["### Where the numbers are from", ""]
-    lines += [f"Folders below `{shown.as_posix()}`; those in braces begin with the seed."]
+    older = {run.folder for table in tables for run in table.passed_over}
+    rest = f" {len(older)} of them are passed over, as there are newer ones." if older else ""
+    return f"### Where the numbers are from\n\nThe {len(runs)} runs below `{shown.as_posix()}`.{rest}"
+
+
+def _without_repeats(tables: Sequence[Table]) -> list[Table]:
+    """The tables, each cell in the first that has it: arms without a language model fit several settings."""
+    seen: set[tuple[Path, ...]] = set()
+    found = []
     for table in tables:
-        runs_of = _by_cell(table, lambda cell: {"runs": _folders(cell.runs, common)})
-        lines += ["", f"{_title(table.setting)}:", "", runs_of]
-        if table.passed_over:
-            lines += ["", f"Passed over, as there is a newer run: {_folders(table.passed_over, common)}."]
-    oracle = [
-        {"data set": pair.dataset, "arm": name, "runs": _folders(cell.runs, common)}
-        for pair in oracle_pairs(runs)
-        for name, cell in ((BASELINE, pair.full), ("coordinate", pair.coordinate))
-    ]
-    if oracle:
-        lines += ["", "The search alone:", "", _grid(oracle)]
-    commits = sorted({f"{run.commit[:10]}{' with changes' if run.dirty else ''}" for run in runs if run.commit})
-    if commits:
-        lines += ["", f"Made with the commits {', '.join(commits)}."]
-    return "\n".join(lines)
-
-
-def _folders(runs: Sequence[Run], common: Path) -> str:
-    """Run folders relative to `common`, those of one parent together."""
-    by_parent: dict[Path, list[str]] = defaultdict(list)
-    for run in runs:
-        folder = run.folder.absolute().relative_to(common)
-        by_parent[folder.parent].append(folder.name)
-    together = []
-    for parent, names in by_parent.items():
-        last = names[0] if len(names) == 1 else f"{{{', '.join(names)}}}"
-        together.append(f"`{(parent / last).as_posix()}`")
-    return "; ".join(together)
+        cells = {}
+        for key, cell in table.cells.items():
+            folders = tuple(run.folder for run in cell.runs)
+            if folders not in seen:
+                cells[key] = cell
+            seen.add(folders)
+        arms = [arm for arm in table.arms if any(name == arm for name, _ in cells)]
+        datasets = [dataset for dataset in table.datasets if any(name == dataset for _, name in cells)]
+        found.append(dataclasses.replace(table, arms=arms, datasets=datasets, cells=cells))
+    return found
 
 
 def _title(setting: Setting) -> str:
