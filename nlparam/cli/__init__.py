@@ -21,6 +21,7 @@ from nlparam.cli import (
     fit,
     guard,
     infer,
+    label,
     lm,
     predict,
     refit,
@@ -63,7 +64,7 @@ class _Commands(typer.core.TyperGroup):
 
 # A module of several commands has an `app`, one of a single command a function of its own name.
 _PANELS = {
-    "Analyse texts": (fit, taxonomy, refit, update, compare, predict, infer, report),
+    "Analyse texts": (fit, taxonomy, refit, update, compare, predict, label, infer, report),
     "Put systems to the test": (guard, audit, simulate, decompose, evaluate),
     "Set up and look after": (doctor, lm, store, scale),
 }

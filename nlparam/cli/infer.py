@@ -2,20 +2,24 @@
 
 import csv
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from nlparam.cli import options as shared
-from nlparam.cli.options import argument, option
-from nlparam.cli.output import print_json, print_lines, starting
-from nlparam.errors import NlparamError
+from nlparam.cli.options import argument, option, refuse
+from nlparam.cli.output import print_json, print_lines, print_warnings, starting
+from nlparam.errors import CorpusError, NlparamError
 
 if TYPE_CHECKING:
+    from nlparam.denotation.labels import Labelled
     from nlparam.fitting.result import Fit
 
 
 def infer(
     folder: Path = argument("The --out folder of a fit."),
     labels: Path | None = shared.LABELS,
+    target: Literal["judge", "people"] | None = option(
+        None, "Whose answers the figures are of; by default those of people if there are labels of them."
+    ),
     confidence: float = option(0.9, "How often such intervals hold.", metavar="SHARE"),
     half_width: float | None = option(
         None, "Say how many answers give shares that are known to plus or minus this.", metavar="SHARE"
@@ -28,8 +32,10 @@ def infer(
 ) -> None:
     """Say shares, coefficients and curves with intervals, of texts that did not choose the predicates.
 
-    With --labels the errors of the language model are corrected, too; the report of the fit then shows these figures.
+    With labels the errors of the language model are corrected, too; the report of the fit then shows these figures.
+    Labels are those of --labels, or of labels.csv in the folder, where `nlparam label` writes them.
     """
+    refuse(target == "judge" and labels is not None, "--target", "got --labels too, which are of people")
     with starting():
         from nlparam.cli.reading import usage_errors
         from nlparam.fitting.inference import keep_inference
@@ -39,10 +45,18 @@ def infer(
     if to_label is not None:
         _write_table(to_label, fit.to_label(n_texts))
         return
+    said, kept = (None, False) if target == "judge" else _labels(fit, labels, folder)
+    refuse(target == "people" and said is None, "--target", f"got no --labels: `nlparam label {folder}` asks for them")
     with usage_errors():
-        inference = fit.inference("judge" if labels is None else "people", labels=labels, confidence=confidence)
-        needed = [] if half_width is None else _needed(fit, half_width, labels, confidence)
-    if labels is not None:
+        try:
+            inference = fit.inference("judge" if said is None else "people", labels=said, confidence=confidence)
+        except CorpusError as error:
+            if not kept or target == "people":
+                raise
+            print_warnings([f"the labels in the folder do not do yet ({error}): the figures are the language model's"])
+            said, inference = None, fit.inference(confidence=confidence)
+        needed = [] if half_width is None else _needed(fit, half_width, said, confidence)
+    if said is not None:
         keep_inference(fit, inference, folder)
         fit.report(folder / "report.html", **fit.beside(folder))
     if as_json:
@@ -54,7 +68,17 @@ def infer(
         print_lines(*needed)
 
 
-def _needed(fit: "Fit", half_width: float, labels: Path | None, confidence: float) -> list[str]:
+def _labels(fit: "Fit", given: Path | None, folder: Path) -> "tuple[Labelled | None, bool]":
+    """The labels of a file that was given, else of that in the folder, if any; and whether it is the latter."""
+    from nlparam.denotation.labels import Labelled
+
+    if given is not None:
+        return Labelled.given(given, fit.texts), False
+    kept = Labelled.kept(folder, fit.texts, fit.predicates)
+    return (kept, True) if kept.texts else (None, True)
+
+
+def _needed(fit: "Fit", half_width: float, labels: "Labelled | None", confidence: float) -> list[str]:
     """How many answers the predicate that needs most of them needs."""
     plan = fit.answers_needed(half_width, labels=labels, confidence=confidence)
     worst = int(plan.n_answers.argmax())

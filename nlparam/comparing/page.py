@@ -10,6 +10,8 @@ import numpy as np
 from nlparam.comparing.people import without_labels
 from nlparam.comparing.records import ComparisonLike, Effect, Finding
 from nlparam.corpus.corpus import Corpus
+from nlparam.denotation.agreement import agreement_with_people
+from nlparam.denotation.labelling import PredicateAgreement
 from nlparam.results.page.blocks import (
     Block,
     Cell,
@@ -59,9 +61,10 @@ Numbered = Sequence[tuple[int, Finding]]
 
 @dataclasses.dataclass(frozen=True)
 class ComparisonPage(AbstractDescribedPage):
-    """The report of a comparison."""
+    """The report of a comparison; `agreement` is how people and judge agree."""
 
     comparison: ComparisonLike
+    agreement: Sequence[PredicateAgreement] = ()
 
     def described(self) -> SectionPage:
         """Chooses what the report shows. The order of the findings is kept."""
@@ -85,6 +88,7 @@ class ComparisonPage(AbstractDescribedPage):
                 Section("findings", "Findings", _findings(comparison, tested)),
                 Section("examples", "Texts of each group", _examples(comparison, tested), "Examples"),
                 *([Section("texts", "All texts", [texts])] if texts else []),
+                *([people] if (people := agreement_with_people(self.agreement)) else []),
                 Section("given-up", "What was given up, and why", _given_up(comparison, findings), "Given up"),
                 Section("splits", "Splits and their sizes", _splits(comparison), "Splits"),
             ],

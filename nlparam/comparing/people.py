@@ -7,6 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nlparam.comparing.answers import interleaved
+from nlparam.comparing.records import ComparisonLike
+from nlparam.corpus.marks import pair
+from nlparam.denotation.labelling import Asked, Labelling
 from nlparam.denotation.labels import Labelled
 from nlparam.errors import CorpusError
 
@@ -37,6 +41,50 @@ def label_matrix(labels: Labelled, texts: Sequence[str], predicates: Sequence[st
     rows = Labelled.of([(labels.texts[n], labels.predicates[n], labels.labels[n]) for n in kept])
     warnings = [f"{len(strange)} labelled predicates are no candidates ({named}): left out"] if strange else []
     return rows.matrix(texts, predicates), warnings
+
+
+def labelling(comparison: ComparisonLike, *, seed: int = 0) -> Labelling:
+    """What people are asked about the texts of a comparison: the tested predicates, the groups taking turns."""
+    corpus, units, tested = comparison.corpus, comparison.units, comparison.tested
+    columns = [number for number, finding in enumerate(comparison.findings) if finding.tested]
+    rows = interleaved(orders_to_label(comparison, seed=seed))
+    rows = rows[np.sort(np.unique(rows, return_index=True)[1])]  # a text of two groups once
+    text = {pair(corpus.distinct[row], "")[0]: row for row in rows.tolist()}
+    column = {pair("", comparison.findings[number].predicate)[1]: number for number in columns}
+    group = np.full(len(corpus.distinct), -1)
+    group[units.text[::-1]] = units.group[::-1]
+    chance = np.asarray([one.n_validated / max(one.n_validation, 1) for one in comparison.groups])
+    of_group = [(units.group == number) & units.validated for number in range(len(comparison.groups))]
+
+    def judge(of_text: str, predicate: str) -> float:
+        place = text.get(pair(of_text, "")[0]), column.get(pair("", predicate)[1])
+        return math.nan if None in place else float(comparison.judgments[place])
+
+    def by_group(values: np.ndarray) -> np.ndarray:
+        """From texts and predicates to observations and the share of each predicate in each group."""
+        of_units = values[units.text]
+        return np.concatenate([np.where(mine[:, None], of_units, np.nan) for mine in of_group], axis=1)
+
+    predicates = [finding.predicate for finding in tested]
+    return Labelling(
+        texts=tuple(corpus.distinct[row] for row in rows.tolist()),
+        chance=chance[group[rows]],
+        stratum=group[rows],
+        asked=tuple(map(Asked, predicates)),
+        judge=judge,
+        shares=tuple(f"{predicate} ({one.name})" for one in comparison.groups for predicate in predicates),
+        layers=(by_group(np.asarray(comparison.judgments, float)[:, columns]),),
+        said=lambda labelled: by_group(labelled.matrix(corpus.distinct, predicates)),
+    )
+
+
+def orders_to_label(comparison: ComparisonLike, *, seed: int = 0) -> list[np.ndarray]:
+    """The distinct texts of each group that were drawn for testing, in random order."""
+    rng, units = np.random.default_rng(seed), comparison.units
+    return [
+        rng.permutation(np.unique(units.text[units.validated & (units.group == number)]))
+        for number in range(len(comparison.groups))
+    ]
 
 
 def digest_of_labels(labels: Labelled) -> str:

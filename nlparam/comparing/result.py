@@ -4,10 +4,11 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from nlparam.comparing.folder import fields_of_comparison, pack_comparison
+from nlparam.comparing.people import labelling, orders_to_label
 from nlparam.comparing.records import ComparisonLike, Finding
+from nlparam.denotation.labelling import Labelling
+from nlparam.denotation.labels import Labelled
 from nlparam.results.page.page import AbstractPage
 from nlparam.results.result import AbstractResult, Files, Folder
 
@@ -53,16 +54,21 @@ class Comparison(ComparisonLike, AbstractResult):
         """
         if n < len(self.groups):
             raise ValueError(f"got n={n}, expected at least one text for each of {len(self.groups)} groups")
-        rng, rows = np.random.default_rng(seed), []
-        for number, group in enumerate(self.groups):
-            drawn = np.unique(self.units.text[self.units.validated & (self.units.group == number)])
-            chosen = rng.choice(drawn, min(n // len(self.groups), len(drawn)), replace=False)
-            rows += [(self.corpus.distinct[text], group.name) for text in chosen.tolist()]
+        orders = orders_to_label(self, seed=seed)
+        rows = [
+            (self.corpus.distinct[text], group.name)
+            for group, order in zip(self.groups, orders, strict=True)
+            for text in order[: n // len(self.groups)].tolist()
+        ]
         return [
             {"text": text, "predicate": finding.predicate, "group": group, "label": ""}
             for text, group in rows
             for finding in self.tested
         ]
+
+    def labelling(self, *, seed: int = 0) -> "Labelling":
+        """Which texts people label next, how many labels are needed, and how far people and judge agree."""
+        return labelling(self, seed=seed)
 
     def pack(self, folder: Path) -> tuple[dict[str, Any], Files]:
         del folder
@@ -72,7 +78,12 @@ class Comparison(ComparisonLike, AbstractResult):
     def unpack(cls, contents: dict[str, Any], folder: Folder) -> "Comparison":
         return cls(**fields_of_comparison(contents, folder))
 
-    def page(self) -> AbstractPage:
+    def page(self, *, labels: Labelled | None = None) -> AbstractPage:
+        """Its report. With `labels` it shows how people and judge agree."""
         from nlparam.comparing.page import ComparisonPage
 
-        return ComparisonPage(self)
+        return ComparisonPage(self, self.labelling().agreement(labels) if labels else ())
+
+    def beside(self, folder: Path) -> dict[str, Any]:
+        predicates = [finding.predicate for finding in self.tested]
+        return {"labels": Labelled.kept(folder, self.corpus.texts, predicates)}

@@ -26,13 +26,18 @@ class Mark(NamedTuple):
     who: str = ""
 
 
+def has_rows(path: Path) -> bool:
+    """Whether there is a file with more than a heading. Raises `CorpusError` if it cannot be read."""
+    return path.exists() and "\n" in decode_file(path, []).strip()
+
+
 def kept_labels(path: str | Path) -> list[dict[str, str]]:
     """The rows of `labels.csv`: `text`, `predicate`, `label`, `who`, and fields of the user's own. None without a file.
 
     Raises `CorpusError` if the file cannot be read, or lacks one of the first three fields.
     """
     path = Path(path)
-    if not path.exists() or "\n" not in decode_file(path, []).strip():  # a heading alone is a file without labels
+    if not has_rows(path):
         return []
     names = field_names(path)
     others = [name for name in names if name != "text"]
@@ -94,5 +99,10 @@ def _write(path: Path, rows: list[dict[str, str]]) -> None:
             partial.unlink(missing_ok=True)
 
 
+def pair(text: str, predicate: str) -> tuple[str, str]:
+    """A text and a predicate as they are compared: without the blanks around them, the predicate without its case."""
+    return text.strip(), predicate.strip().casefold()
+
+
 def _pair(row: dict[str, str]) -> tuple[str, str, str]:
-    return row["text"].strip(), row["predicate"].strip().casefold(), row["who"].strip()
+    return *pair(row["text"], row["predicate"]), row["who"].strip()

@@ -3,24 +3,17 @@
 import dataclasses
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
+from nlparam.corpus.marks import LABELS_FILE, has_rows, pair
 from nlparam.corpus.readers import field_names, read_texts
 from nlparam.errors import CorpusError
-from nlparam.numerics.statistics.rates import Concord, concord
+from nlparam.numerics.statistics.kappa import Agreed, agreed
 
 _TRUE, _FALSE = {"1", "true", "yes", "y", "t"}, {"0", "false", "no", "n", "f"}
-
-
-class Agreement(NamedTuple):
-    """How two people agree: the number of pairs of text and predicate that both labelled, and how far they concur."""
-
-    n_pairs: int
-    concord: Concord
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +28,9 @@ class Labelled:
     predicates: tuple[str, ...]
     labels: tuple[float, ...]
     who: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.labels)
 
     def __post_init__(self):
         if not len(self.texts) == len(self.predicates) == len(self.labels):
@@ -57,24 +53,46 @@ class Labelled:
         return cls(texts, predicates, tuple(float(label) for label in labels), *who)
 
     @classmethod
-    def given(cls, labels: "Labelled | str | Path") -> "Labelled":
-        """Labels as they are, or from the file that is named. Raises as `read` does."""
-        return labels if isinstance(labels, Labelled) else cls.read(labels)
+    def given(cls, labels: "Labelled | str | Path", texts: Sequence[str] = ()) -> "Labelled":
+        """Labels as they are, or from the file that is named. `texts` and errors as of `read`."""
+        return labels if isinstance(labels, Labelled) else cls.read(labels, texts)
 
     @classmethod
-    def read(cls, path: str | Path) -> "Labelled":
+    def read(cls, path: str | Path, texts: Sequence[str] = ()) -> "Labelled":
         """From a file of any kind that `nlparam fit` reads, with the fields `text`, `predicate`, `label`, and `who`
         if there is one.
 
-        A label is a number in [0, 1], true or false, yes or no. Raises `CorpusError` for anything else.
+        A label is a number in [0, 1], true or false, yes or no; a row without a label is not filled in yet, and left
+        out. The field `id` may stand in the place of `text`: the number of one of the `texts`, from 0. Raises
+        `CorpusError` for anything else.
         """
-        fields = ["predicate", "label", *(["who"] if "who" in field_names(path) else [])]
-        table = read_texts(path, text_field="text", fields=fields)
-        labels = [_label(value, number, path) for number, value in enumerate(table.columns["label"], 1)]
-        who = [str(name or "").strip() for name in table.columns.get("who", ())]
-        return cls(
-            tuple(table.texts), tuple(str(p).strip() for p in table.columns["predicate"]), tuple(labels), tuple(who)
+        names = field_names(path)
+        by_id = bool(texts) and "id" in names and "text" not in names
+        fields = ["predicate", "label", *(["who"] if "who" in names else [])]
+        table = read_texts(path, text_field="predicate" if by_id else "text", fields=[*fields, *["id"] * by_id])
+        of = [_text(value, n, path, texts) for n, value in enumerate(table.columns["id"], 1)] if by_id else table.texts
+        rows = list(zip(of, *(table.columns[field] for field in fields), strict=True))
+        return cls.of(
+            (text, str(predicate).strip(), _label(label, number, path), *(str(name or "").strip() for name in who))
+            for number, (text, predicate, label, *who) in enumerate(rows, 1)
+            if str(label if label is not None else "").strip()
         )
+
+    @classmethod
+    def kept(cls, folder: str | Path, texts: Sequence[str], predicates: Sequence[str]) -> "Labelled":
+        """What the `labels.csv` in the folder of a result says of its texts and predicates; none without such a file.
+
+        Raises `CorpusError` if the file cannot be read.
+        """
+        path = Path(folder) / LABELS_FILE
+        return cls.read(path, texts).of_result(texts, predicates) if has_rows(path) else cls.of([])
+
+    def of_result(self, texts: Iterable[str], predicates: Iterable[str]) -> "Labelled":
+        """The labels of these texts and predicates: what a file has beside them is of an earlier state of a result."""
+        known, of = {pair(text, "")[0] for text in texts}, {pair("", predicate)[1] for predicate in predicates}
+        kept = [at for at, (text, predicate) in enumerate(self._pairs()) if text in known and predicate in of]
+        columns = (self.texts, self.predicates, self.labels, self.who)
+        return Labelled(*(tuple(column[at] for at in kept) if column else () for column in columns))
 
     def matrix(self, texts: Sequence[str], predicates: Sequence[str]) -> np.ndarray:
         """`(n_texts, n_predicates)`, the mean label of the people who labelled a pair, `nan` where nobody did.
@@ -82,11 +100,12 @@ class Labelled:
         Texts are compared without the blanks around them, predicates without their case. Raises `CorpusError` if a
         label is of a text or predicate that is not among these.
         """
-        row = {text.strip(): number for number, text in enumerate(texts)}
-        column = {predicate.strip().casefold(): number for number, predicate in enumerate(predicates)}
+        row = {pair(text, "")[0]: number for number, text in enumerate(texts)}
+        column = {pair("", predicate)[1]: number for number, predicate in enumerate(predicates)}
         totals, counts = np.zeros((len(texts), len(predicates))), np.zeros((len(texts), len(predicates)))
         for text, predicate, label in zip(self.texts, self.predicates, self.labels, strict=True):
-            place = row.get(text.strip()), column.get(predicate.strip().casefold())
+            of_text, of_predicate = pair(text, predicate)
+            place = row.get(of_text), column.get(of_predicate)
             if place[0] is None:
                 raise CorpusError(f"a label is of the text {text[:60]!r}, which is not in the corpus: leave it out")
             if place[1] is None:
@@ -96,21 +115,60 @@ class Labelled:
             counts[place] += 1
         return np.divide(totals, counts, out=np.full_like(totals, np.nan), where=counts > 0)
 
-    def agreement(self) -> dict[str, Agreement]:
-        """For each predicate that several people labelled, how pairs of them agree, over all pairs of people."""
+    def agreement(self, *, confidence: float = 0.9) -> dict[str, Agreed]:
+        """For each predicate that several people labelled, how pairs of them agree, over all pairs of people.
+
+        Predicates are named without their case. Labels of nobody in particular are left out.
+        """
         said: dict[str, dict[str, dict[str, bool]]] = defaultdict(lambda: defaultdict(dict))
-        for text, predicate, label, who in zip(self.texts, self.predicates, self.labels, self.who, strict=False):
-            said[predicate][text.strip()][who] = label > 0.5
-        found = {}
-        for predicate, of_texts in said.items():
-            pairs = [
-                (answers[one], answers[other])
-                for answers in of_texts.values()
-                for one, other in itertools.combinations(sorted(answers), 2)
-            ]
-            if pairs:
-                found[predicate] = Agreement(len(pairs), concord(*np.asarray(pairs).T))
-        return found
+        for (text, predicate), label, who in zip(self._pairs(), self.labels, self.who, strict=False):
+            if who:
+                said[predicate][text][who] = label > 0.5
+        return _agreed(
+            {
+                predicate: [
+                    (text, answers[one], answers[other])
+                    for text, answers in of_texts.items()
+                    for one, other in itertools.combinations(sorted(answers), 2)
+                ]
+                for predicate, of_texts in said.items()
+            },
+            confidence,
+        )
+
+    def agreement_with(self, judge: Callable[[str, str], float], *, confidence: float = 0.9) -> dict[str, Agreed]:
+        """For each predicate, without its case, how people agree with a judge where it has answered.
+
+        `judge` gives the probability of a text and a predicate, or `nan`.
+        """
+        said: dict[str, list[tuple[str, bool, bool]]] = defaultdict(list)
+        for text, predicate, label in zip(self.texts, self.predicates, self.labels, strict=True):
+            if np.isfinite(probability := judge(text, predicate)):
+                text, predicate = pair(text, predicate)
+                said[predicate].append((text, label > 0.5, probability > 0.5))
+        return _agreed(said, confidence)
+
+    def _pairs(self) -> Iterable[tuple[str, str]]:
+        return map(pair, self.texts, self.predicates)
+
+
+def _agreed(said: Mapping[str, list[tuple[str, bool, bool]]], confidence: float) -> dict[str, Agreed]:
+    """The agreement of each predicate, from a text and two answers in each row."""
+    found = {}
+    for predicate, rows in said.items():
+        if rows:
+            texts, first, second = (np.asarray(column) for column in zip(*rows, strict=True))
+            found[predicate] = agreed(first, second, texts, confidence=confidence)
+    return found
+
+
+def _text(value: object, number: int, path: str | Path, texts: Sequence[str]) -> str:
+    said = str(value).strip()
+    if not (said.isascii() and said.isdigit() and int(said) < len(texts)):
+        raise CorpusError(
+            f"{path}: the id of row {number} is {value!r}, expected the number of a text, from 0 to {len(texts) - 1:,}"
+        )
+    return texts[int(said)]
 
 
 def _label(value: object, number: int, path: str | Path) -> float:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nlparam.corpus.marks import pair
+from nlparam.denotation.labelling import LEAST_LABELS
 from nlparam.denotation.labels import Labelled
 from nlparam.errors import CorpusError, ModelError, ResultFolderError, check_fractions
 from nlparam.fitting.inferred import Inference, Inferred, Score
@@ -27,14 +29,12 @@ if TYPE_CHECKING:
 TARGETS = ("judge", "people")
 # The file in the folder of a fit that keeps what people's labels gave.
 PEOPLE = "people.json"
-# Fewer labels of a predicate cannot correct anything.
-_LEAST_LABELS = 30
 # More steps of time than these are put together: each would have too few answers.
 _MOST_STEPS = 24
 
 
 @dataclasses.dataclass(frozen=True)
-class _Known:
+class Known:
     """What is known of the texts that figures are estimated on: `layers`, from the head to the answers wanted."""
 
     rows: np.ndarray
@@ -70,8 +70,8 @@ def infer(
             if target == "judge"
             else "got no labels for the target 'people', expected a file of them (text, predicate, label)"
         )
-    sample, notes = _sample_of(fit), list[str]()
-    known = _known(fit, sample, labels, notes)
+    sample, notes = sample_of(fit), list[str]()
+    known = known_of(fit, sample, labels, notes)
     if known.n_answers == 0:
         raise CorpusError(
             "the judge has answered no random sample of the texts: fit again with inference=True, or allow more "
@@ -138,27 +138,18 @@ def answers_needed(
     """How many answers to each predicate give shares this exact; see `Fit.answers_needed`."""
     from nlparam.numerics.statistics import planning
 
-    known = _known(fit, _sample_of(fit), labels, [])
+    known = known_of(fit, sample_of(fit), labels, [])
     return planning.answers_needed(known.layers, half_width, confidence=confidence)
 
 
-def to_label(fit: "FitLike", n: int, *, seed: int = 0) -> list[dict[str, str]]:
-    """Rows for people to label; see `Fit.to_label`."""
-    sample, rng = _sample_of(fit), np.random.default_rng(seed)
-    # A random part of the round is a random part of the texts, and the judge has answered it.
-    drawn, others = np.flatnonzero(sample.drawn), np.flatnonzero(sample.eligible & ~sample.drawn)
-    rows = [*rng.permutation(drawn)[:n], *rng.permutation(others)[: max(n - len(drawn), 0)]]
-    texts = dict.fromkeys(fit.corpus.texts[row] for row in rows)
-    return [{"text": text, "predicate": predicate, "label": ""} for text in texts for predicate in fit.predicates]
-
-
-def _sample_of(fit: "FitLike") -> "Sample":
+def sample_of(fit: "FitLike") -> "Sample":
+    """The random sample of a fit. Raises `CorpusError` if it has none."""
     if fit.sample is None:
         raise CorpusError("this fit has no random sample that intervals could rest on: fit again, with inference=True")
     return fit.sample
 
 
-def _known(fit: "FitLike", sample: "Sample", labels: str | Path | Labelled | None, notes: list[str]) -> _Known:
+def known_of(fit: "FitLike", sample: "Sample", labels: str | Path | Labelled | None, notes: list[str]) -> Known:
     rows = np.flatnonzero(sample.eligible)
     judged = np.where(sample.drawn[:, None], sample.judged, np.nan)
     # A predicate that is judged, or computed, of all texts has no errors of the head.
@@ -172,7 +163,7 @@ def _known(fit: "FitLike", sample: "Sample", labels: str | Path | Labelled | Non
         clusters = fit.corpus.row  # equal texts have one answer
     if labels is not None:
         layers = _with_people(fit, sample, rows, layers, labels, notes)
-    return _Known(rows, layers, None if clusters is None else clusters[rows])
+    return Known(rows, layers, None if clusters is None else clusters[rows])
 
 
 def _with_people(
@@ -184,8 +175,8 @@ def _with_people(
     notes: list[str],
 ) -> list[np.ndarray]:
     """The layers with the labels as the best. The judge is between where it has answered what was labelled."""
-    labelled = Labelled.given(labels)
     corpus = fit.corpus
+    labelled = Labelled.given(labels, corpus.texts)
     matrix = corpus.spread(labelled.matrix(corpus.distinct, fit.predicates), fill=np.nan)
     n_outside = int(np.isfinite(np.delete(matrix, rows, axis=0)).any(axis=1).sum())
     if sample.split and n_outside:
@@ -193,10 +184,10 @@ def _with_people(
     people = matrix[rows]
     counts = np.isfinite(people).sum(axis=0)
     for predicate, n, column in zip(fit.predicates, counts.tolist(), people.T, strict=True):
-        if 0 < n < _LEAST_LABELS:
+        if 0 < n < LEAST_LABELS:
             raise CorpusError(
                 f"{predicate!r} has {n} labels among the texts that figures are estimated on, expected at least "
-                f"{_LEAST_LABELS}: label more of them"
+                f"{LEAST_LABELS}: label more of them"
             )
         if n and len(np.unique(column[np.isfinite(column)])) == 1:
             said = "yes" if np.nanmax(column) > 0.5 else "no"
@@ -204,10 +195,11 @@ def _with_people(
     if not counts.all():
         without = [predicate for predicate, n in zip(fit.predicates, counts.tolist(), strict=True) if not n]
         raise CorpusError(f"no label is of {', '.join(map(repr, without))}: label texts for every predicate")
+    agreement = labelled.agreement()
     notes += [
-        f"People agree on {concord.share:.0%} of {n_pairs:,} pairs for {predicate!r}"
-        + ("." if concord.kappa is None else f" (kappa {concord.kappa:.2f}).")
-        for predicate, (n_pairs, concord) in labelled.agreement().items()
+        f"People agree on {found} of {found.n_pairs:,} pairs for {predicate!r}."
+        for predicate in fit.predicates
+        if (found := agreement.get(pair("", predicate)[1])) is not None
     ]
     there = np.isfinite(people)
     if len(layers) == 2 and np.isfinite(sample.judged[rows][there]).mean() < 0.5:
@@ -218,7 +210,7 @@ def _with_people(
     return [*layers, people]
 
 
-def _shares(known: _Known, confidence: float) -> Inferred:
+def _shares(known: Known, confidence: float) -> Inferred:
     from nlparam.numerics.statistics.correction import corrected_means
 
     found = corrected_means(known.layers, clusters=known.clusters, confidence=confidence)
@@ -227,7 +219,7 @@ def _shares(known: _Known, confidence: float) -> Inferred:
     )
 
 
-def _by_stratum(fit: "FitLike", known: _Known, confidence: float) -> dict[str, Inferred]:
+def _by_stratum(fit: "FitLike", known: Known, confidence: float) -> dict[str, Inferred]:
     """The shares at each time step, or of each class."""
     from nlparam.numerics.statistics.curves import curves
 
@@ -262,7 +254,7 @@ def _strata(fit: "FitLike", rows: np.ndarray) -> tuple[str, np.ndarray, list] | 
     return None
 
 
-def _weights(fit: "FitLike", known: _Known, confidence: float, notes: list[str]) -> dict[str, Inferred]:
+def _weights(fit: "FitLike", known: Known, confidence: float, notes: list[str]) -> dict[str, Inferred]:
     """The quantities that follow from the weights, where the model is a mean over texts."""
     from nlparam.fitting.coefficients import corrected_quantities
 

@@ -143,7 +143,7 @@ def _latent(fit: "FitLike", labels: "str | Path | Labelled") -> tuple[Any, Any, 
     from nlparam.numerics.solvers.latent import Latent, LatentData
 
     model = Latent(len(fit.predicates), fit.model)
-    labelled = Labelled.given(labels)
+    labelled = Labelled.given(labels, fit.corpus.texts)
     matrix = fit.corpus.spread(labelled.matrix(fit.corpus.distinct, fit.predicates), fill=np.nan)
     for predicate, column in zip(fit.predicates, matrix.T, strict=True):
         n_yes, n_no = int(np.sum(column > 0.5)), int(np.sum(column < 0.5))

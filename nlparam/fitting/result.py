@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nlparam.corpus.corpus import Corpus
+from nlparam.denotation.labels import Labelled
 from nlparam.denotation.session import accepts
 from nlparam.fitting.denote import denote
 from nlparam.fitting.folder import FORMAT, fields_of_fit, pack_fit, ridge_per_text
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     import altair
     import arviz
 
-    from nlparam.denotation.labels import Labelled
+    from nlparam.denotation.labelling import Labelling
     from nlparam.fitting.inferred import Inference
     from nlparam.numerics.statistics.planning import Plan
 
@@ -89,7 +90,7 @@ class Fit(FitLike, AbstractResult):
         self,
         target: str = "judge",
         *,
-        labels: "str | Path | Labelled | None" = None,
+        labels: str | Path | Labelled | None = None,
         confidence: float = 0.9,
     ) -> "Inference":
         """What the fit lets one say: shares, coefficients and curves with intervals, and whether it could be chance.
@@ -115,7 +116,7 @@ class Fit(FitLike, AbstractResult):
         return infer(self, target, labels=labels, confidence=confidence)
 
     def answers_needed(
-        self, half_width: float, *, labels: "str | Path | Labelled | None" = None, confidence: float = 0.9
+        self, half_width: float, *, labels: str | Path | Labelled | None = None, confidence: float = 0.9
     ) -> "Plan":
         """How many answers give shares within this half-width, by predicate: of the judge, or with `labels` of people.
 
@@ -131,9 +132,18 @@ class Fit(FitLike, AbstractResult):
         Each has a `text`, a `predicate` and an empty `label`: yes or no. Raises `CorpusError` for a fit without a
         random sample.
         """
-        from nlparam.fitting.inference import to_label
+        from nlparam.fitting.labelling import to_label
 
         return to_label(self, n, seed=seed)
+
+    def labelling(self, *, seed: int = 0) -> "Labelling":
+        """Which texts people label next, how many labels are needed, and how far people and judge agree.
+
+        Raises `CorpusError` for a fit without a random sample.
+        """
+        from nlparam.fitting.labelling import labelling
+
+        return labelling(self, seed=seed)
 
     @accepts(None, denote)
     def denote(self, texts: "Sequence[str]", **options: Any) -> np.ndarray:
@@ -180,17 +190,25 @@ class Fit(FitLike, AbstractResult):
             fields = fields | {"ridge": f"{fields['ridge']} per text"}
         return {"model": contents["model"], "fields": fields} | contents["settings"]
 
-    def page(self, *, posterior: Any = None, people: "Inference | None" = None) -> AbstractPage:
+    def page(
+        self, *, posterior: Any = None, people: "Inference | None" = None, labels: Labelled | None = None
+    ) -> AbstractPage:
         """Its report. `posterior` is what `posterior()` gave: the page then shows credible intervals. `people` is what
-        `inference("people", ...)` gave, which is shown in place of `inferred`."""
+        `inference("people", ...)` gave, which is shown in place of `inferred`. With `labels` it shows how people and
+        judge agree."""
         from nlparam.fitting.page import FitPage
 
-        return FitPage(self, _intervals(posterior), people or self.inferred)
+        agreement = self.labelling().agreement(labels) if labels and self.sample is not None else ()
+        return FitPage(self, _intervals(posterior), people or self.inferred, agreement)
 
     def beside(self, folder: Path) -> dict[str, Any]:
         from nlparam.fitting.inference import kept_inference
 
-        return {"posterior": kept_posterior(self, folder), "people": kept_inference(self, folder)}
+        return {
+            "posterior": kept_posterior(self, folder),
+            "people": kept_inference(self, folder),
+            "labels": Labelled.kept(folder, self.texts, self.predicates),
+        }
 
     def plot(self, quantity: str | None = None, *, posterior: Any = None) -> "altair.TopLevelMixin":
         """An Altair chart of one of `quantities()`, by default the first, as the report draws it.

@@ -175,7 +175,7 @@ def _answers(tree: TreeLike, nodes: Sequence[str], labels: Labelled | str | Path
         given["clusters"] = cluster_codes(tree.clusters, len(tree.corpus))
     sample, people = tree.sample, {}
     if labels is not None:
-        people = said_by_people(tree, Labelled.given(labels), tree.texts)
+        people = said_by_people(tree, Labelled.given(labels, tree.texts), tree.texts)
         if missing := [tree.nodes[node].name for node in nodes if node not in people]:
             raise CorpusError(f"got no labels for {missing[0]!r}: label all predicates of these texts")
         labelled = np.flatnonzero(np.any([np.isfinite(people[node]) for node in nodes], axis=0))

@@ -5,8 +5,58 @@ from collections.abc import Sequence
 import numpy as np
 
 from nlparam.corpus.corpus import Corpus
+from nlparam.corpus.marks import pair
+from nlparam.denotation.labelling import Asked, Labelling
 from nlparam.denotation.labels import Labelled
 from nlparam.taxonomies.records import HOLDS, ROOT, Node, TreeLike, judged
+
+
+def labelling(tree: TreeLike, *, seed: int = 0) -> Labelling:
+    """What people are asked about the texts of a tree: the children of the root, then those of nodes that hold.
+
+    The texts are those that were drawn at random and judged, where there are some, else all that have words.
+    """
+    corpus, sample = tree.corpus, tree.sample
+    drawn = np.flatnonzero(~corpus.blank) if sample is None else sample.texts
+    order = np.random.default_rng(seed).permutation(len(drawn))
+    order = order[~corpus.blank[drawn[order]]]
+    order = order[np.sort(np.unique(corpus.row[drawn[order]], return_index=True)[1])]  # equal texts once
+    nodes = sorted((tree.nodes[node] for node in tree.predicate_ids), key=lambda node: node.depth)
+    answers = _answers(tree)
+    layers = [np.zeros((len(corpus), len(nodes)))]
+    for at, node in enumerate(nodes):
+        layers[0][node.members, at] = 1.0
+    if sample is not None:
+        layers.append(np.full(layers[0].shape, np.nan))
+        layers[1][sample.texts] = np.stack([sample.under[node.id] for node in nodes], axis=1)
+
+    def said(labelled: Labelled) -> np.ndarray:
+        people, unknown = said_by_people(tree, labelled, tree.texts), np.full(len(corpus), np.nan)
+        return np.stack([people.get(node.id, unknown) for node in nodes], axis=1)
+
+    return Labelling(
+        texts=tuple(corpus.texts[number] for number in drawn[order].tolist()),
+        chance=np.ones(len(order)) if sample is None else sample.inclusion[order],
+        stratum=np.zeros(len(order), int),
+        asked=tuple(Asked(judged(node), judged(tree.nodes[node.parent or ROOT]) or None) for node in nodes),
+        judge=lambda text, predicate: answers.get(pair(text, predicate), np.nan),
+        shares=tuple(f"{node.id} {node.name}" for node in nodes),
+        layers=tuple(layers),
+        said=said,
+    )
+
+
+def _answers(tree: TreeLike) -> dict[tuple[str, str], float]:
+    """What the judge said of texts and predicates, of those drawn at random too."""
+    texts = tree.texts
+    answers = {pair(texts[one.text], one.predicate): one.probability for one in tree.judgments}
+    if tree.sample is not None:
+        for node in (tree.nodes[node] for node in tree.predicate_ids):
+            asked = (tree.sample.under[node.parent or ROOT] == 1) & np.isfinite(tree.sample.under[node.id])
+            for at in np.flatnonzero(asked).tolist():
+                of = pair(texts[tree.sample.texts[at]], judged(node))
+                answers[of] = float(tree.sample.under[node.id][at])
+    return answers
 
 
 def said_by_people(tree: TreeLike, labels: Labelled, texts: Sequence[str]) -> dict[str, np.ndarray]:

@@ -5,16 +5,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nlparam.denotation.labels import Labelled
 from nlparam.errors import EditError
 from nlparam.results.page.page import AbstractPage
 from nlparam.results.result import AbstractResult, Files, Folder
 from nlparam.taxonomies.edit import plan
 from nlparam.taxonomies.folder import compared_settings, fields_of_taxonomy, pack_taxonomy
-from nlparam.taxonomies.records import ROOT, STOPS, Node, TreeLike
+from nlparam.taxonomies.records import ROOT, STOPS, Node, TreeLike, judged
 from nlparam.taxonomies.yaml_file import FILE, read
 
 if TYPE_CHECKING:
-    from nlparam.denotation.labels import Labelled
+    from nlparam.denotation.labelling import Labelling
     from nlparam.taxonomies.over_time import SharesOverTime
 
 
@@ -69,7 +70,7 @@ class Taxonomy(TreeLike, AbstractResult):
         *,
         unit: str | None = None,
         confidence: float = 0.95,
-        labels: "Labelled | str | Path | None" = None,
+        labels: Labelled | str | Path | None = None,
     ) -> "SharesOverTime":
         """The shares of the children of a node over time, of all texts of a time step, with confidence intervals.
 
@@ -85,16 +86,27 @@ class Taxonomy(TreeLike, AbstractResult):
 
         return over_time(self, node, unit=unit, confidence=confidence, labels=labels)
 
-    def page(self, *, update: Mapping[str, Any] | None = None) -> AbstractPage:
-        """Its report. `update` is what the last update found (`Update.to_dict`): the page then shows what changed."""
+    def labelling(self, *, seed: int = 0) -> "Labelling":
+        """Which texts people label next, how many labels are needed, and how far people and judge agree.
+
+        The children of a node are asked about where a person says that the node holds.
+        """
+        from nlparam.taxonomies.people import labelling
+
+        return labelling(self, seed=seed)
+
+    def page(self, *, update: Mapping[str, Any] | None = None, labels: Labelled | None = None) -> AbstractPage:
+        """Its report. `update` is what the last update found (`Update.to_dict`): the page then shows what changed. With
+        `labels` it shows how people and judge agree."""
         from nlparam.taxonomies.page.tree import TaxonomyPage
 
-        return TaxonomyPage(self, update)
+        return TaxonomyPage(self, update, self.labelling().agreement(labels) if labels else ())
 
     def beside(self, folder: Path) -> dict[str, Any]:
         from nlparam.taxonomies.page.drift import kept_update
 
-        return {"update": kept_update(folder)}
+        predicates = [judged(self.nodes[node]) for node in self.predicate_ids]
+        return {"update": kept_update(folder), "labels": Labelled.kept(folder, self.texts, predicates)}
 
     def __str__(self) -> str:
         """The tree in plain text, a line for each node: its id and predicate, the number of texts and their share."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nlparam.denotation.agreement import agreement_with_people
 from nlparam.fitting.page.certainty import certainty_section
 from nlparam.fitting.page.judging import agreement_section, calibration_section, certificate_section
 from nlparam.fitting.page.predicates import describe_predicates, examples_section, overlap_section, predicates_section
@@ -23,9 +24,12 @@ from nlparam.results.page.sections import AbstractDescribedPage, SectionPage, co
 from nlparam.results.page.text import excerpt, loss_figure
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import altair
 
     from nlparam.denotation.goal import GoalFollowing
+    from nlparam.denotation.labelling import PredicateAgreement
     from nlparam.fitting.inferred import Inference
     from nlparam.fitting.records import FitLike
 
@@ -39,12 +43,14 @@ class FitPage(AbstractDescribedPage):
     """The report of a fit; one whose predictions are not clusters is shown without sizes.
 
     `intervals` are the credible intervals of its quantities by name, as
-    `nlparam.fitting.posterior.credible_intervals` gives them; `inference` is what the fit lets one say.
+    `nlparam.fitting.posterior.credible_intervals` gives them; `inference` is what the fit lets one say, `agreement` how
+    people and judge agree.
     """
 
     fit: "FitLike"
     intervals: Intervals | None = None
     inference: "Inference | None" = None
+    agreement: "Sequence[PredicateAgreement]" = ()
 
     def described(self) -> SectionPage:
         """Chooses what the report shows. The order of the fit's predicates is kept."""
@@ -61,6 +67,7 @@ class FitPage(AbstractDescribedPage):
             Section("texts", "All texts", [texts]) if texts else None,
             overlap_section(fit),
             agreement_section(fit, predicates, answers),
+            agreement_with_people(self.agreement),
             certificate_section(fit),
             calibration_section(fit),
             stability_section(fit.stability),

@@ -3,11 +3,13 @@
 import dataclasses
 import functools
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from nlparam.denotation.agreement import agreement_with_people
+from nlparam.denotation.labelling import PredicateAgreement
 from nlparam.results.page.blocks import (
     Block,
     Branch,
@@ -55,10 +57,12 @@ class TaxonomyPage(AbstractDescribedPage):
     """The report of a taxonomy.
 
     `update` is what the last update found, as `Update.to_dict` gives it: the page then shows what has changed.
+    `agreement` is how people and judge agree.
     """
 
     taxonomy: TreeLike
     update: Mapping[str, Any] | None = None
+    agreement: Sequence[PredicateAgreement] = ()
 
     def described(self) -> SectionPage:
         """Chooses what the report shows. The order of the nodes is kept."""
@@ -75,6 +79,7 @@ class TaxonomyPage(AbstractDescribedPage):
             drift_section(taxonomy, self.update),
             _examples_section(taxonomy, nodes, choose_examples(taxonomy.corpus, columns, answers, None)),
             Section("texts", "All texts", [texts]) if texts else None,
+            agreement_with_people(self.agreement),
             _divisions_section(taxonomy),
         ]
         return SectionPage(
