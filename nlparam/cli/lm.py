@@ -1,4 +1,4 @@
-"""`nlparam lm`: the weights of embedded language models."""
+"""`nlparam lm`: the weights of embedded language models, and the services that have a name."""
 
 from typing import Literal
 
@@ -25,12 +25,19 @@ def pull(
 
 @app.command("list")
 def list_weights() -> None:
-    """Show the weights nlparam knows by name and which of them are here."""
+    """Show the weights nlparam knows by name and which of them are here, and the services with their keys."""
+    import os
+
     from nlparam.lm import weights
+    from nlparam.lm.server.services import SERVICES
 
     for known, path in weights.available():
         where = str(path) if path else f"not here: nlparam lm pull {known.name}"
         typer.echo(f"{known.name}  {known.size / 1e9:.1f} GB  {known.licence}  {where}\n    {known.description}")
+    for name, service in SERVICES.items():
+        needed = "" if service.needs_key else ", not needed for a server of your own"
+        key = f"key in {service.key}: {'set' if os.environ.get(service.key) else 'not set'}{needed}"
+        typer.echo(f"{name}:MODEL  {service.address}  {key}\n    models: {service.models}")
 
 
 @app.command()

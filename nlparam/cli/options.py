@@ -124,8 +124,9 @@ SEED = option(0, "Seeds everything that is random.", min=0, max=2**32 - 1)
 
 LM = option(
     "embedded",
-    "`embedded`, `embedded:NAME` (see `nlparam lm list`), a .gguf file, a server (http://HOST:PORT/v1#MODEL; several "
-    "with commas between), or `vllm:MODEL`.",
+    "`embedded`, `embedded:NAME` (see `nlparam lm list`), a .gguf file, `openai:MODEL`, `anthropic:MODEL`, "
+    "`openrouter:MODEL`, `ollama:MODEL`, a server (http://HOST:PORT/v1#MODEL; several with commas between), or "
+    "`vllm:MODEL` in this process.",
     metavar="LM",
     envvar="NLPARAM_LM",
 )

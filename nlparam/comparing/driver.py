@@ -149,7 +149,9 @@ def _compare(setup: Setup) -> Comparison:
         unadjusted=setup.unadjusted,
         **at,
         warnings=notes,
-        settings=settings | {"date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")},
+        settings=settings
+        | session.reading.as_setting()
+        | {"date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")},
         versions=installed_versions(),
         costs=session.costs,
     )

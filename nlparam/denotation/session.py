@@ -15,6 +15,7 @@ from nlparam.denotation.calibration import CalibrationSummary, calibrate
 from nlparam.denotation.judge import AbstractJudge, LabelJudge
 from nlparam.denotation.labels import Labelled
 from nlparam.denotation.policy import policy_of
+from nlparam.denotation.reading import Reading
 from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder, embed_corpus
 from nlparam.language.features import NgramFeatures
 from nlparam.lm import load_language_model
@@ -61,12 +62,14 @@ class Session:
     - `budget`: what the language model may use, from now on; `costs`: counters to go on with.
     - `progress`: the display; `None` for one on a terminal.
 
-    **Attributes:** `lm`, `embedder`, `policy`, `costs`, `meter`, `progress`; in the `with` block `store`, `engine`.
+    **Attributes:** `lm`, `embedder`, `policy`, `costs`, `meter`, `progress`; in the `with` block `store`, `engine`,
+    `reading` (how labels are read).
 
     Raises `LanguageModelError` or `WeightsError` if there is no such language model, `StoreError` on entering.
     """
 
     engine: Engine
+    reading: Reading
     store: Store
 
     def __init__(
@@ -103,16 +106,20 @@ class Session:
                     meter=self.meter,
                 )
             )
+            self.reading = Reading(self.lm, self.store)
             self._open = stack.pop_all()
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self._open.__exit__(*error)
+        with self._open:
+            if error[0] is None:
+                self.reading.keep()
 
     def judge(self, *, n_words: int | None = None, **options: Any) -> LabelJudge:
         """A judge by label probabilities. `n_words` of a text are shown, by default as the policy says; `options` are
         the others of `LabelJudge`."""
         n_words = self.policy.n_words if n_words is None else n_words
+        self.reading.recall()
         return LabelJudge(self.engine, self.store, self.costs, n_words=n_words, progress=self.progress, **options)
 
     def calibrated(

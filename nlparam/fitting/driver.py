@@ -65,8 +65,9 @@ def fit(
       question ("who is speaking?") or an instruction ("group by tone"). Examples of answers may stand behind it.
     - `goal_examples`: answers that a text could have ("poem", "song"); they help most where a small language model
       does not see what the goal is after.
-    - `lm`: `"embedded"`, `"embedded:NAME"`, the path of a GGUF file, the URL of an OpenAI-compatible server
-      (`"http://host:port/v1"`, optionally `#model`), or a backend object.
+    - `lm`: `"embedded"`, `"embedded:NAME"`, the path of a GGUF file, `"openai:MODEL"`, `"anthropic:MODEL"`,
+      `"openrouter:MODEL"`, `"ollama:MODEL"`, the URL of an OpenAI-compatible server (`"http://host:port/v1"`,
+      optionally `#model`), or a backend object.
     - `embedder`: a folder, a hub name or an embedder; by default the packaged MiniLM.
     - `proposer`: `"contrast"`, `"state"`, `"both"`, a proposer, or what makes one from the engine of the language
       model; by default chosen by the strength of the language model.
@@ -240,6 +241,7 @@ def _assemble(
         candidates=list(found.pool.predicates),
         trace=found.trace,
         settings=run.settings
+        | run.session.reading.as_setting()
         | ({"computed": run.judge.computed.as_dict(pool.predicates)} if isinstance(run.judge, ComputedJudge) else {})
         | {"date": datetime.datetime.now().astimezone().isoformat(timespec="seconds")},
         versions=installed_versions(),

@@ -17,9 +17,10 @@ DEFAULT_WEIGHTS = "qwen2.5-coder-1.5b"
 
 _FORMS = (
     f'"embedded" (the weights {DEFAULT_WEIGHTS}), "embedded:NAME" (see `nlparam lm list`), the path of a .gguf file, '
+    '"openai:MODEL", "anthropic:MODEL", "openrouter:MODEL" or "ollama:MODEL" (a service), '
     '"http://HOST:PORT/v1" or "http://HOST:PORT/v1#MODEL" (a server that speaks the OpenAI API), several of them '
     'with commas between, "native:NAME" (the embedded weights by llama-cpp-python), or "vllm:MODEL" (vLLM in this '
-    "process)"
+    "process; a vLLM server is an address)"
 )
 
 
@@ -32,6 +33,8 @@ def load_language_model(
 
     - `"embedded"`, `"embedded:NAME"`, or the path of a `.gguf` file (also as `"embedded:PATH"`);
     - `"native"` or `"native:NAME"`: the same weights through llama-cpp-python, compiled for this machine;
+    - `"openai:MODEL"`, `"anthropic:MODEL"`, `"openrouter:MODEL"` or `"ollama:MODEL"`: a service, with the key in its
+      usual variable (`nlparam.lm.server.services` has the table);
     - the address of an OpenAI-compatible server (`"http://localhost:8000/v1"`, with `#MODEL` behind it if the server
       has several), or several addresses of the same model with commas between them;
     - `"vllm:MODEL"`: vLLM in this process;
@@ -39,8 +42,8 @@ def load_language_model(
 
     `model`, the same as `#MODEL`; `timeout`, the seconds one call to a server may take.
 
-    Raises `LanguageModelError` for anything else, `WeightsError` if the weights are not there, `MissingExtraError` if
-    the embedded backend is not installed.
+    Raises `LanguageModelError` for anything else or if a key is missing, `WeightsError` if the weights are not there,
+    `MissingExtraError` if the embedded backend is not installed.
     """
     if isinstance(spec, AbstractLanguageModel):
         return spec
@@ -53,6 +56,14 @@ def load_language_model(
         named = model or next((in_url for _, _, in_url in addresses if in_url), None)
         servers = [ServerModel(url, model=in_url or named, timeout=timeout) for url, _, in_url in addresses]
         return servers[0] if len(servers) == 1 else ServerPool(servers)
+    if not isinstance(spec, Path) and ":" in name:
+        from nlparam.lm.server.services import named
+
+        if (found := named(name)) is not None:
+            from nlparam.lm.server import ServerModel
+
+            service, of_service = found
+            return ServerModel(service.address, model=of_service, timeout=timeout, service=service)
     if model is not None:
         raise LanguageModelError(f"got the model {model!r} with {name!r}; a model is named for a server only: {_FORMS}")
     if not isinstance(spec, Path) and name.startswith("vllm:"):

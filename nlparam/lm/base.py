@@ -107,6 +107,7 @@ class AbstractLanguageModel(abc.ABC):
     model can follow a long contrastive prompt, which decides the default proposer. `keeps_time`: `complete` limits the
     time of each call itself. `in_process`: the model runs in this process, and a batch ends early only when `steps` has
     stood still for minutes. `takes_images`: it sends images on; for other backends the engine refuses them.
+    `answers_in_text`: it gives no log-probabilities, so that a label has all the probability or none.
     """
 
     identity: str
@@ -115,6 +116,7 @@ class AbstractLanguageModel(abc.ABC):
     keeps_time: bool = False
     in_process: bool = False
     takes_images: bool = False
+    answers_in_text: bool = False
 
     @property
     def where(self) -> str:

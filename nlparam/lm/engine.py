@@ -357,5 +357,5 @@ def _check(request: Request, completion: Completion) -> None:
     if logprobs is None or len(logprobs) != len(request.labels) or all(value == -math.inf for value in logprobs):
         raise RequestError(
             f"the language model answered {completion.text[:40]!r}; none of the labels {', '.join(request.labels)} was "
-            "among the likeliest first tokens"
+            "in it, or among the likeliest first tokens"
         )

@@ -202,7 +202,9 @@ def assemble(divider: Divider, goal_map: GoalMap | None, root: Branch, settings:
         ),
         judgments=list(judgments.values()),
         result=OUTCOMES.budget_spent if undivided else OUTCOMES.complete,
-        settings=settings | {"date": datetime.datetime.now().astimezone().isoformat(timespec="seconds")},
+        settings=settings
+        | run.session.reading.as_setting()
+        | {"date": datetime.datetime.now().astimezone().isoformat(timespec="seconds")},
         versions=installed_versions(),
         costs=run.costs,
     )

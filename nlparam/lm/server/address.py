@@ -1,6 +1,7 @@
 """Which server and which of its models is meant: addresses as a user may write them, and the model that is asked."""
 
 import base64
+import difflib
 import urllib.parse
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -47,18 +48,23 @@ class Served(NamedTuple):
     context: int | None
 
 
-def choose(listed: Iterable[Any], model: str | None, *, where: str, how_to_start: str) -> Served:
+def choose(listed: Iterable[Any], model: str | None, *, where: str, how_to_start: str, suffix: str = "") -> Served:
     """The model that is asked for among those that a server lists at `/models`, or the only one.
+
+    A name may lack the `suffix` with which it is listed.
 
     Raises `LanguageModelError` if it is not there, or none was asked for and there are several.
     """
     models = {entry["id"]: entry for entry in listed if isinstance(entry, dict) and "id" in entry}
-    names = ", ".join(list(models)[:10]) + (", ..." if len(models) > 10 else "")
+    near = difflib.get_close_matches(model or "", list(models), n=10, cutoff=0.5) if len(models) > 10 else []
+    names = ", ".join(near or list(models)[:10]) + (", ..." if len(models) > 10 else "")
     if model is None and len(models) != 1:
         if not models:
             raise LanguageModelError(f"{where} serves no model; {how_to_start}")
         raise LanguageModelError(f"{where} serves several models ({names}): choose one with URL#MODEL")
     name = model or next(iter(models))
+    if suffix and name not in models and f"{name}{suffix}" in models:
+        name = f"{name}{suffix}"
     if name not in models:
         raise LanguageModelError(
             f"{where} does not serve the model {name!r} but {names or 'none'}: choose one of these, or {how_to_start}"

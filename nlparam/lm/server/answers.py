@@ -8,7 +8,9 @@ from typing import Any
 
 from nlparam.errors import LanguageModelError
 from nlparam.lm.base import Completion, Request, RequestError, TransientError, label_logprobs
-from nlparam.lm.server import probe
+from nlparam.lm.server import messages_api, probe
+from nlparam.lm.server.dialect import Dialect
+from nlparam.lm.server.errors import NoLogprobsError, NoRoomError, ThinksAloudError
 
 Tokens = list[tuple[str, float]]
 
@@ -16,29 +18,35 @@ Tokens = list[tuple[str, float]]
 class AnswerReader:
     """Reads the answers of one server, and remembers what it has been able to answer.
 
-    **Arguments:** `where`, names the server and the model in messages.
+    **Arguments:** `where`, names the server and the model in messages; `api`, what it is to speak.
     """
 
-    def __init__(self, where: Callable[[], str]):
+    def __init__(self, where: Callable[[], str], *, api: str = "the OpenAI chat API"):
         self.answered = False
+        self._api = api
         self._where = where
         self._reads_labels = False
         self._answers_as: str | None = None
         self._listed = 0  # the longest list of tokens so far
 
-    def read(self, request: Request, body: bytes, *, exact: bool = False) -> tuple[Completion, Tokens]:
+    def read(
+        self, request: Request, body: bytes, dialect: Dialect, *, exact: bool = False
+    ) -> tuple[Completion, Tokens]:
         """The completion in an answer, and for a label read the tokens that were listed.
 
-        `exact` says that the tokens of the labels were asked for by number.
+        `dialect` is what the request was written in; `exact` says that the tokens of the labels were asked for by
+        number.
 
         Raises `TransientError` for an answer that is cut off or lacks what earlier ones had, `RequestError` for an
         empty one, and `LanguageModelError` where no judgment can be read from this server at all.
         """
         answer = parsed(body)
+        from_text = request.labels is None or dialect.in_text
         try:
+            answer = messages_api.as_chat(answer) if dialect.messages_api else answer
             choice = answer["choices"][0]
             message, usage = choice["message"], answer.get("usage") or {}
-            read = None if request.labels is None else probe.top_tokens(choice)
+            read = None if from_text else probe.top_tokens(choice)
             tokens = (int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0))
             text = _joined(message.get("content") or "")
         except (AttributeError, IndexError, KeyError, TypeError, ValueError):
@@ -49,9 +57,10 @@ class AnswerReader:
                 ) from None
             raise self.not_the_api(body) from None
         self._check_model(answer.get("model"))
-        if request.labels is None:
+        if from_text:
+            text = self._text(text, choice)
             self.answered = True
-            return Completion(self._text(text, choice), None, *tokens), []
+            return Completion(text, request.labels and label_in_text(request.labels, text), *tokens), []
         if read is None:
             raise self._no_logprobs(message)
         first, top = read
@@ -65,7 +74,8 @@ class AnswerReader:
     def _text(self, text: str, choice: dict) -> str:
         text = _without_thoughts(text)
         if not text.strip():
-            raise RequestError(
+            kind = NoRoomError if choice.get("finish_reason") in ("length", "max_tokens") else RequestError
+            raise kind(
                 f"{self._where()} gave no text (it ended with {choice.get('finish_reason')!r}): does the model think "
                 "aloud? Switch that off, or use an instruct model"
             )
@@ -98,13 +108,10 @@ class AnswerReader:
             return TransientError(f"{self._where()} left the log-probabilities out of an answer")
         if probe.reasons(message):
             return self._thinks_aloud()
-        return LanguageModelError(
-            f"{self._where()} reports no log-probabilities, which judgments are read from: use a server "
-            "that does (vLLM, llama-server), with thinking switched off"
-        )
+        return NoLogprobsError(f"{self._where()} reports no log-probabilities")
 
     def _thinks_aloud(self) -> LanguageModelError:
-        kind = RequestError if self._reads_labels else LanguageModelError
+        kind = RequestError if self._reads_labels else ThinksAloudError
         return kind(
             f"{self._where()} thinks aloud before it answers, although asked not to, and judgments are read from its "
             "first token: switch thinking off (`vllm serve --default-chat-template-kwargs "
@@ -114,8 +121,18 @@ class AnswerReader:
     def not_the_api(self, body: bytes) -> LanguageModelError:
         said = body[:60].decode(errors="replace")
         return LanguageModelError(
-            f"{self._where()} gave an answer that is not of the OpenAI chat API ({said!r}): check the address"
+            f"{self._where()} gave an answer that is not of {self._api} ({said!r}): check the address"
         )
+
+
+def status_within(body: bytes) -> int:
+    """The status that an answer with status 200 says it should have had; 200 for an ordinary one."""
+    if not body.lstrip()[:12].replace(b" ", b"").startswith(b'{"error"'):
+        return 200
+    content = parsed(body)
+    error = content.get("error") if isinstance(content, dict) and "choices" not in content else None
+    code = error.get("code") if isinstance(error, dict) else None
+    return code if isinstance(code, int) and 400 <= code < 600 else 200
 
 
 def parsed(body: bytes) -> Any:
@@ -130,6 +147,15 @@ def _joined(content: str | list) -> str:
     """The text of an answer, which may come in parts; raises as a wrong look-up does for anything else."""
     parts = [content] if isinstance(content, str) else [part["text"] for part in content if "text" in part]
     return "".join(parts)
+
+
+def label_in_text(labels: tuple[str, ...], text: str) -> tuple[float, ...]:
+    """The log-probability of each label: the one that a text begins with, or the only one among its words, has all."""
+    words = re.findall(r"[^\W_]+", text.casefold())
+    folded = {label.strip().casefold(): label for label in labels}
+    named = {word for word in words if word in folded and len(word) > 1}
+    said = words[0] if words and words[0] in folded else named.pop() if len(named) == 1 else None
+    return label_logprobs(labels, [] if said is None else [(folded[said], 0.0)])
 
 
 def _without_thoughts(text: str) -> str:

@@ -1,21 +1,24 @@
-"""One server that speaks the OpenAI chat API, as a language model."""
+"""One server that speaks the OpenAI chat API, or Anthropic's, as a language model."""
 
 import asyncio
 import contextvars
+import dataclasses
 import json
-import os
+import urllib.parse
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, TypeVar
 
 from nlparam.errors import LanguageModelError
 from nlparam.lm.base import AbstractLanguageModel, Completion, Request, RequestError, TransientError
-from nlparam.lm.server import address, answers, errors, probe
+from nlparam.lm.server import address, answers, errors, messages_api, probe
 from nlparam.lm.server.address import Served, choose
 from nlparam.lm.server.answers import AnswerReader
+from nlparam.lm.server.dialect import Dialect
 from nlparam.lm.server.limit import AdaptiveLimit
 from nlparam.lm.server.outage import Outage, wait_for_any
-from nlparam.lm.server.probe import Capabilities, Dialect
+from nlparam.lm.server.probe import Capabilities
+from nlparam.lm.server.services import Service, key_of, service_at
 from nlparam.lm.server.transport import ConnectionFailedError, Reply, Transport
 from nlparam.lm.waiting import in_thread
 
@@ -32,23 +35,25 @@ class ServerModel(AbstractLanguageModel):
 
     The first request of each kind is sent alone and shows what the server takes. Label reads ask for the exact
     log-probabilities of the label tokens (vLLM's `logprob_token_ids`) where the server tells their numbers
-    (`/tokenize`), else for the likeliest tokens. A server that refuses a field is asked again without it, at most four
-    times in its life, which `Costs.calls` does not show.
+    (`/tokenize`), else for the likeliest tokens. A server that gives none answers in text (`answers_in_text`). One that
+    refuses a field is asked again without it, a few times in its life, which `Costs.calls` does not show.
 
     **Arguments:**
 
     - `base_url`, such as `http://localhost:8000/v1`; without a path, `/v1` is added. A user and a password in it
       (`http://me:secret@host/v1`) are sent in place of the key, and shown nowhere.
     - `model`: needed only where the server lists several.
-    - `api_key`: by default `NLPARAM_API_KEY`, else `OPENAI_API_KEY`, else none.
+    - `api_key`: by default the one in `NLPARAM_API_KEY`, else in the variable of the service at this address, else in
+      `OPENAI_API_KEY`, else none.
     - `timeout`: the seconds one call may take.
     - `max_in_flight`: the most requests the server gets at once; how many it does get adapts (`AdaptiveLimit`).
     - `patience`: the seconds a server that has answered before may be away. Until then requests wait in their `slot`;
       0 leaves an outage to the engine's retries.
+    - `service`: the service that it belongs to or speaks like; by default the one at this address, if any.
 
     `complete` and `identity` raise `LanguageModelError` for a server that is not there, hangs, refuses the key, does
-    not have the model, thinks aloud, or reports no log-probabilities. Until the server has answered once, a refused
-    connection or a time-out is final; afterwards it may pass.
+    not have the model, wants to be paid, or thinks aloud. Until the server has answered once, a refused connection or
+    a time-out is final; afterwards it may pass.
     """
 
     strong = True
@@ -64,18 +69,28 @@ class ServerModel(AbstractLanguageModel):
         timeout: float = 60.0,
         max_in_flight: int = 128,
         patience: float = 60.0,
+        service: Service | None = None,
     ):
         self.base_url, headers = address.without_password(address.complete_url(base_url))
-        api_key = api_key or os.environ.get("NLPARAM_API_KEY") or os.environ.get("OPENAI_API_KEY") or "none"
-        self._headers = {"Authorization": f"Bearer {api_key}", **headers}
+        self._service = service or service_at(self.base_url)
+        self._variable = self._service.key if self._service else "OPENAI_API_KEY"
+        if service is None:
+            self._variable = f"NLPARAM_API_KEY (or {self._variable})"
+        self._key = api_key or key_of(self._service, by_address=service is None)
+        self._first_dialect = Dialect() if self._service is None else self._service.dialect
+        self._dialect = self._first_dialect.copy()
+        by_key = {"Authorization": f"Bearer {self._key or 'none'}"}
+        if self._dialect.messages_api:
+            by_key = messages_api.headers(self._key)
+        self._headers = by_key | headers
         self._model = model
         self._timeout = timeout
         self.limit = AdaptiveLimit(max_in_flight)
         self.outage = Outage(self._is_back, patience=patience)
         self.seen = False  # whether it is known to be up, as if it had answered
         self._served: Served | None = None
-        self._dialect = Dialect()
-        self._answers = AnswerReader(lambda: self.where)
+        api = "Anthropic's Messages API" if self._dialect.messages_api else "the OpenAI chat API"
+        self._answers = AnswerReader(lambda: self.where, api=api)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._transport: Transport | None = None
         self._one_at_first = asyncio.Lock()
@@ -94,6 +109,14 @@ class ServerModel(AbstractLanguageModel):
         if self._served is None:
             self._served = self._blocking(self._look_up)
         return self._served.identity
+
+    @property
+    def answers_in_text(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride] - it may be found out
+        return self._dialect.in_text
+
+    @answers_in_text.setter
+    def answers_in_text(self, in_text: bool) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        self._dialect.in_text = in_text
 
     @property
     def _is_known(self) -> bool:
@@ -122,7 +145,7 @@ class ServerModel(AbstractLanguageModel):
         if not dialect.knows(request):
             return await self._introduce(transport, self._served.name, request)
         answer = await self._ask(transport, "chat", await dialect.write(self._served.name, request))
-        return self._answers.read(request, answer, exact=dialect.reads_exactly(request))[0]
+        return self._answers.read(request, answer, dialect, exact=dialect.reads_exactly(request))[0]
 
     async def aclose(self) -> None:
         transport, self._transport = self._transport, None
@@ -194,16 +217,23 @@ class ServerModel(AbstractLanguageModel):
         # Made inside the event loop that will use it, and again after `aclose` or in another loop.
         loop = asyncio.get_running_loop()
         if self._transport is None or self._loop is not loop:
-            self._transport = Transport(self.base_url, self._headers)
+            self._transport = self._new_transport()
             self._loop = loop
             self._one_at_first, self._first = asyncio.Lock(), None
         return self._transport
+
+    def _new_transport(self) -> Transport:
+        if not self._dialect.messages_api:
+            return Transport(self.base_url, self._headers)
+        # Of a single model, as its short name ("claude-sonnet-4-5") is not listed.
+        models = f"models/{urllib.parse.quote(self._model, safe='')}" if self._model else "models?limit=1000"
+        return Transport(self.base_url, self._headers, chat="messages", models=models)
 
     def _blocking(self, work: Callable[[Transport], Awaitable[_Result]]) -> _Result:
         """Work for a caller who waits for it, in an event loop and with a connection of its own."""
 
         async def alone() -> _Result:
-            transport = Transport(self.base_url, self._headers)
+            transport = self._new_transport()
             try:
                 return await work(transport)
             finally:
@@ -217,19 +247,29 @@ class ServerModel(AbstractLanguageModel):
         try:
             served = self._served = await self._look_up(transport)
             ask, tokenize = partial(self._ask, transport, "chat"), partial(self._tokenize, transport)
-            return await survey(served.name, labels, served.context, ask, tokenize)
+            return await survey(served.name, labels, served.context, self._first_dialect, ask, tokenize)
         except TransientError as error:
             raise LanguageModelError(str(error)) from error
 
     async def _introduce(self, transport: Transport, model: str, request: Request) -> Completion:
         """The first request of its kind: what the server refuses is left out from then on."""
         dialect = self._dialect.copy()
-        if request.labels is not None and request.labels not in dialect.token_ids:
+        if dialect.tokenizes and request.labels is not None and request.labels not in dialect.token_ids:
             found = await probe.single_tokens(request.labels, partial(self._tokenize, transport))
             for knowing in (dialect, self._dialect):
                 knowing.token_ids[request.labels] = probe.numbers(found)
-        answer = await probe.first_answer(model, request, dialect, partial(self._ask, transport, "chat"))
-        completion, top = self._answers.read(request, answer)
+        while True:
+            answer = await probe.first_answer(model, request, dialect, partial(self._ask, transport, "chat"))
+            try:
+                completion, top = self._answers.read(request, answer, dialect)
+                break
+            except LanguageModelError as error:
+                if dialect.unreadable(error):
+                    continue
+                if request.labels is not None and dialect.in_text and not self._answers.answered:
+                    # Neither way to read a label works, and there is no third.
+                    raise LanguageModelError(f"{error}. It reports no log-probabilities either") from error
+                raise
         dialect.accepted(model, request, top)
         self._dialect = dialect
         return completion
@@ -237,9 +277,9 @@ class ServerModel(AbstractLanguageModel):
     async def _look_up(self, transport: Transport) -> Served:
         answer = await self._ask(transport, "models")
         content = answers.parsed(answer)
-        if not isinstance(content, dict) or not isinstance(content.get("data") or [], list):
+        if not isinstance(content, dict) or not isinstance(_listed(content), list):
             raise self._answers.not_the_api(answer)
-        return self._choose(content.get("data") or ())
+        return self._choose(_listed(content))
 
     async def _tokenize(self, transport: Transport, text: str) -> list[int] | None:
         assert self._served is not None
@@ -265,12 +305,22 @@ class ServerModel(AbstractLanguageModel):
             elif self._served is None:
                 raise LanguageModelError(f"cannot connect to {self.where} ({error}): {self._how_to_start()}") from error
             raise TransientError(f"lost the connection to {self.where}: {error}") from error
-        if reply.status == 200:
+        # OpenRouter begins to answer before it knows whether it can.
+        status = answers.status_within(reply.body) if reply.status == 200 else reply.status
+        if status == 200:
             return reply.body
-        if self._is_known and reply.status in errors.AWAY and what == "chat":
+        if status == 404 and what == "models" and self._model and self._dialect.messages_api:
+            raise LanguageModelError(f"{self.where} does not serve the model {self._model!r}: {self._how_to_start()}")
+        if self._is_known and status in errors.AWAY and what == "chat":
             self.outage.begin(f"it answers {reply.status}")
         raise errors.status_error(
-            reply.status, reply.body, reply.retry_after, where=self.where, how_to_start=self._how_to_start()
+            status,
+            reply.body,
+            reply.retry_after,
+            where=self.where,
+            how_to_start=self._how_to_start(),
+            variable=self._variable,
+            secret=self._key,
         )
 
     async def _send(self, transport: Transport, what: str, body: bytes | None = None) -> Reply:
@@ -297,7 +347,7 @@ class ServerModel(AbstractLanguageModel):
             return False
         content = answers.parsed(reply.body) if reply.status == 200 else None
         if isinstance(content, dict):
-            listed = content.get("data") or ()
+            listed = _listed(content)
             if not listed and self._served is not None:  # a router whose model is still loading
                 return False
             served = self._choose(listed)
@@ -306,14 +356,25 @@ class ServerModel(AbstractLanguageModel):
                     f"{self.base_url} went away with the model {self._served.identity} and came back with "
                     f"{served.identity}: start it with the first again, or a new run with the second"
                 )
-        self._dialect = Dialect()  # it may be another version, started with other options
+        # It may be another version, started with other options; how answers are read stays as it was.
+        self._dialect = dataclasses.replace(self._first_dialect.copy(), in_text=self._dialect.in_text)
         return True
 
     def _choose(self, listed: Iterable[Any]) -> Served:
-        return choose(listed, self._model, where=self.where, how_to_start=self._how_to_start())
+        # What Anthropic says of one model bears its full name.
+        name = None if self._dialect.messages_api and self._model else self._model
+        suffix = self._service.suffix if self._service else ""
+        return choose(listed, name, where=self.where, how_to_start=self._how_to_start(), suffix=suffix)
 
     def _how_to_start(self) -> str:
+        if self._service is not None:
+            return self._service.how_to_start(self._model)
         return address.how_to_start(self.base_url, self._model)
+
+
+def _listed(content: dict[str, Any]) -> Any:
+    """The models in an answer; what is said of a single model stands for a list of it."""
+    return [content] if "id" in content else content.get("data") or []
 
 
 class Slot:

@@ -64,6 +64,15 @@ class ServerPool(AbstractLanguageModel):
         return self.servers[0].identity
 
     @property
+    def answers_in_text(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride] - one server may find out
+        return any(server.answers_in_text for server in self.servers)
+
+    @answers_in_text.setter
+    def answers_in_text(self, in_text: bool) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        for server in self.servers:
+            server.answers_in_text = in_text
+
+    @property
     def where(self) -> str:
         return _names(self.servers)
 

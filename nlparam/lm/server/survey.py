@@ -9,9 +9,11 @@ from typing import Any
 
 from nlparam.errors import LanguageModelError
 from nlparam.lm.base import Image, Message, Request, label_logprobs
-from nlparam.lm.server import probe
+from nlparam.lm.server import messages_api, probe
+from nlparam.lm.server.answers import label_in_text
+from nlparam.lm.server.dialect import Dialect
 from nlparam.lm.server.errors import RefusalError
-from nlparam.lm.server.probe import Capabilities, Dialect
+from nlparam.lm.server.probe import Capabilities
 
 _QUESTION = Message("user", "Is two plus two equal to four? Answer yes or no.")
 _COLOURS = {"red": b"\xff\x00\x00", "blue": b"\x00\x00\xff"}
@@ -34,12 +36,12 @@ Tokenize = Callable[[str], Awaitable[list[int] | None]]
 
 
 async def survey(
-    model: str, labels: tuple[str, ...], context: int | None, ask: Ask, tokenize: Tokenize
+    model: str, labels: tuple[str, ...], context: int | None, dialect: Dialect, ask: Ask, tokenize: Tokenize
 ) -> Capabilities:
     """Tries out one thing after another.
 
-    **Arguments:** `ask` sends a completion and returns the answer, or raises; `tokenize` returns the numbers of the
-    tokens of a text, `None` where the server cannot.
+    **Arguments:** `dialect`, what is sent at first; `ask` sends a completion and returns the answer, or raises;
+    `tokenize` returns the numbers of the tokens of a text, `None` where the server cannot.
     """
     calls = 0
 
@@ -48,27 +50,35 @@ async def survey(
         calls += 1
         return await ask(body)
 
-    found = await probe.single_tokens(labels, tokenize)
+    found = await probe.single_tokens(labels, tokenize) if dialect.tokenizes else None
     request = Request((_QUESTION,), labels=labels)
-    dialect = Dialect(token_ids={labels: probe.numbers(found)})
+    dialect = dialect.copy()
+    dialect.token_ids = {labels: probe.numbers(found)}
     choice = await _read(model, request, dialect, counted)
     exact = bool(dialect.exact)
     if exact:  # the likeliest tokens were not listed, so they are asked for once more
         dialect = dialect.fresh(exact=False)
         choice = await _read(model, request, dialect, counted)
-    read = probe.top_tokens(choice)
+    read = None if dialect.in_text else probe.top_tokens(choice)
+    if read is None and choice and not dialect.in_text and not probe.reasons(choice.get("message") or {}):
+        dialect = dialect.fresh(exact=False)
+        dialect.in_text = True
+        choice = await _read(model, request, dialect, counted)
     first, top = read if read is not None else ("", [])
-    mass = probe.mass(label_logprobs(labels, top))
+    logprobs = label_in_text(labels, _text(choice)) if dialect.in_text else label_logprobs(labels, top)
+    mass = probe.mass(logprobs)
+    openai = not dialect.messages_api  # whose fields these are
     message = choice.get("message") or {}
     return Capabilities(
         model=model,
         label_tokens=None if found is None else {label: tuple(tokens) for label, tokens in found.items()},
         logprob_token_ids=exact,
         top_logprobs=min(dialect.top_logprobs, len(top)),
-        structured_outputs=await _obeys(model, _CHOICE, counted),
-        response_format=await _obeys(model, _SCHEMA, counted),
+        structured_outputs=openai and await _obeys(model, _CHOICE, counted),
+        response_format=openai and await _obeys(model, _SCHEMA, counted),
         chat_template_kwargs=dialect.template_kwargs,
         thinks=probe.is_thought(first) or (probe.reasons(message) and mass < 0.01),
+        in_text=dialect.in_text,
         label_probability=min(1.0, mass),
         images=await _sees(model, dialect, counted),
         context=context,
@@ -79,10 +89,10 @@ async def survey(
 async def _read(model: str, request: Request, dialect: Dialect, ask: Ask) -> dict:
     """The choice that a label read returns; empty if the server refuses it whatever the fields."""
     try:
-        choice = _choice(await probe.first_answer(model, request, dialect, ask))
+        choice = _choice(await probe.first_answer(model, request, dialect, ask), dialect)
     except RefusalError:
         return {}
-    read = probe.top_tokens(choice)
+    read = None if dialect.in_text else probe.top_tokens(choice)
     dialect.accepted(model, request, read[1] if read is not None else ())
     return choice
 
@@ -91,7 +101,7 @@ async def _obeys(model: str, fields: dict[str, Any], ask: Ask) -> bool:
     """Whether the fields made the server say the word. Many servers ignore fields they do not know."""
     asked = {"model": model, "messages": [{"role": _QUESTION.role, "content": _QUESTION.content}], "temperature": 0}
     try:
-        return _WORD in _said(await ask(json.dumps(asked | fields).encode()))
+        return _WORD in _text(_choice(await ask(json.dumps(asked | fields).encode())))
     except RefusalError:
         return False
 
@@ -103,7 +113,8 @@ async def _sees(model: str, dialect: Dialect, ask: Ask) -> bool:
         image = Image(hashlib.sha256(data).hexdigest(), lambda data=data: data, "image/png")
         question = Message("user", f"Is this image {' or '.join(_COLOURS)}? Answer with one word.", (image,))
         try:
-            said = _said(await ask(dialect.body(model, Request((question,), max_tokens=8)))).casefold()
+            body = await ask(dialect.body(model, Request((question,), max_tokens=8)))
+            said = _text(_choice(body, dialect)).casefold()
         except LanguageModelError:
             return False
         if [name for name in _COLOURS if name in said] != [colour]:
@@ -122,14 +133,16 @@ def _plain_png(pixel: bytes, side: int = 64) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
-def _choice(body: bytes) -> dict:
+def _choice(body: bytes, dialect: Dialect | None = None) -> dict:
     try:
-        choice = json.loads(body)["choices"][0]
+        answer = json.loads(body)
+        answer = messages_api.as_chat(answer) if dialect is not None and dialect.messages_api else answer
+        choice = answer["choices"][0]
     except (ValueError, LookupError, TypeError):
         return {}
     return choice if isinstance(choice, dict) else {}
 
 
-def _said(body: bytes) -> str:
-    said = (_choice(body).get("message") or {}).get("content")
+def _text(choice: dict) -> str:
+    said = (choice.get("message") or {}).get("content")
     return said if isinstance(said, str) else ""

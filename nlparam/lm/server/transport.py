@@ -23,11 +23,13 @@ class ConnectionFailedError(Exception):
 class Transport:
     """Requests to one server; to be made inside the event loop that uses it. It sets no time limit of its own."""
 
-    def __init__(self, base_url: str, headers: dict[str, str]):
+    def __init__(
+        self, base_url: str, headers: dict[str, str], *, chat: str = "chat/completions", models: str = "models"
+    ):
         root = base_url.removesuffix("/v1")
         self._urls = {
-            "chat": URL(f"{base_url}/chat/completions"),
-            "models": URL(f"{base_url}/models"),
+            "chat": URL(f"{base_url}/{chat}"),
+            "models": URL(f"{base_url}/{models}", encoded=True),
             "tokenize": URL(f"{root}/tokenize"),
             "health": URL(f"{root}/health"),
         }

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 MAX_SENTENCE = 300
 MAX_VALUE = 1000
 _NAMED_SETTINGS = {"lm": "Language model", "embedder": "Embedder"}
+_IN_TEXT = "yes or no in text, without a probability: the language model gave no log-probabilities"
 
 
 def named_settings(settings: Mapping[str, Any]) -> list[Row]:
     """What was used, as facts at the head of a page."""
-    return [Row(label, value_text(settings[key])) for key, label in _NAMED_SETTINGS.items() if settings.get(key)]
+    rows = [Row(label, value_text(settings[key])) for key, label in _NAMED_SETTINGS.items() if settings.get(key)]
+    return rows + ([Row("Judged by", _IN_TEXT)] if settings.get("answers") == "text" else [])
 
 
 def date_row(settings: Mapping[str, Any]) -> Row:

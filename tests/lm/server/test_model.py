@@ -162,10 +162,14 @@ def test_a_request_the_server_refuses_fails_alone():
 
 
 def test_no_log_probabilities():
-    with FakeServer(logprobs=False) as server, _engine(ServerModel(server.url)) as engine:
-        with pytest.raises(LanguageModelError, match="no log-probabilities"):
-            engine.run(_read(3))
-        assert all(engine.run(_write(3)))
+    answers = {"yes": 0.9, "no": 0.1}
+    with FakeServer(logprobs=False, answer=lambda body: answers if body.get("logprobs") else "Yes.") as server:
+        lm = ServerModel(server.url)
+        with _engine(lm) as engine:
+            completions = engine.run(_read(3))
+    assert [completion and completion.label_logprobs for completion in completions] == [(0.0, -math.inf)] * 3
+    assert lm.answers_in_text
+    assert ["logprobs" in body for body in server.calls] == [True, False, False, False]
 
 
 def test_a_model_that_only_thinks_is_a_counted_failure():

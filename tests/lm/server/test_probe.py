@@ -140,8 +140,12 @@ def test_fewer_tokens_are_asked_for_where_the_server_allows_only_so_many():
 
 
 def test_a_server_without_log_probabilities():
-    with FaultyServer("--max-logprobs", "0") as server, pytest.raises(LanguageModelError, match="no log-probabilities"):
-        run(ServerModel(server.url), reads(4))
+    """It is asked in text; this one writes something else there, which is no judgment."""
+    with FaultyServer("--max-logprobs", "0") as server:
+        lm = ServerModel(server.url)
+        with pytest.raises(LanguageModelError, match="none of the labels yes, no was"):
+            run(lm, reads(4))
+    assert lm.answers_in_text
 
 
 def test_a_first_request_that_is_refused_anyway_teaches_nothing():

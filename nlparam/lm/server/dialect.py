@@ -1,0 +1,208 @@
+"""What one server is sent: the fields it takes, everything useful at first, then what it took."""
+
+import asyncio
+import base64
+import dataclasses
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nlparam.errors import LanguageModelError
+from nlparam.lm.base import Message, Request
+from nlparam.lm.server import messages_api
+from nlparam.lm.server.errors import NoLogprobsError, NoRoomError, ThinksAloudError
+
+TOP_LOGPROBS = 20  # the most that OpenAI and vLLM give by default
+_SMALLER = (10, 5, 2)  # what is asked where 20 is refused without saying how many there may be
+_NO_THINKING = {"enable_thinking": False}  # vLLM and llama-server; others may refuse the field
+_TEXT_ANSWER = 16  # tokens for yes or no in text; a model may open with a word or two
+_THOUGHTS = 4096  # tokens for a model that thinks whatever it is asked
+_EFFORTS = ("none", "minimal", "low")  # of thinking, the least first
+_LIMITS = ("max_completion_tokens", "max_tokens")
+# OpenAI, OpenRouter, Gemini and their like, of a model without log-probabilities.
+_NO_LOGPROBS = re.compile(r"not (?:allowed|supported|enabled|available)|not support|unsupported|no endpoints", re.I)
+_NO_ROOM = re.compile(r"output limit was reached|higher max_(?:completion_)?tokens", re.IGNORECASE)
+
+
+@dataclasses.dataclass
+class Dialect:
+    """The fields to send to one server.
+
+    `accepted`, `refused` and `unreadable` learn from what came back. The last two are called on a copy: a request that
+    is refused whatever its fields says nothing about them.
+
+    **Attributes:**
+
+    - `messages_api`: whether it is spoken to in Anthropic's form; all others take OpenAI's.
+    - `limit`: the field for the most tokens; `temperature`, `seed`: whether it takes these; `effort`: how much it is
+      told to think, `None` for nothing; `for_labels`: more fields for a label read.
+    - `template_kwargs`, `top_logprobs`, `exact` (whether `logprob_token_ids` is honoured; `None` if not known yet),
+      `token_ids`, `tokenizes`: how labels are read from log-probabilities.
+    - `in_text`: labels are read from the words of an answer, because it gives no log-probabilities.
+    - `may_think`: whether a model that thinks gets room for its thoughts; `thinks`: whether it does.
+    """
+
+    messages_api: bool = False
+    limit: str = "max_completion_tokens"
+    temperature: bool = True
+    seed: bool = True
+    effort: str | None = None
+    for_labels: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    template_kwargs: bool = True
+    top_logprobs: int = TOP_LOGPROBS
+    exact: bool | None = None
+    token_ids: dict[tuple[str, ...], tuple[int, ...]] = dataclasses.field(default_factory=dict)
+    tokenizes: bool = True
+    in_text: bool = False
+    may_think: bool = False
+    thinks: bool = False
+    _tails: dict[tuple[str, ...], bytes] = dataclasses.field(default_factory=dict)
+    _known: bool = False
+    _limit_changed: bool = False
+
+    def knows(self, request: Request) -> bool:
+        """Whether a request like this one has been accepted as it is."""
+        return self._known if request.labels is None else request.labels in self._tails
+
+    def reads_exactly(self, request: Request) -> bool:
+        """Whether the tokens of this request's labels are asked for by number."""
+        return bool(self.exact) and request.labels is not None and bool(self.token_ids.get(request.labels))
+
+    def fresh(self, *, exact: bool | None) -> "Dialect":
+        """The same knowledge but for `exact`, with every request still to be tried."""
+        return dataclasses.replace(self, exact=exact, token_ids=dict(self.token_ids), _tails={}, _known=False)
+
+    def copy(self) -> "Dialect":
+        return dataclasses.replace(self, token_ids=dict(self.token_ids), _tails=dict(self._tails))
+
+    def body(self, model: str, request: Request) -> bytes:
+        """The request as JSON. What is the same in all label reads is written once; images are read from the disk."""
+        if self.messages_api:
+            head = messages_api.written(request.messages)
+        else:
+            head = {"messages": [{"role": one.role, "content": _content(one)} for one in request.messages]}
+        tail = None if request.labels is None else self._tails.get(request.labels)
+        if tail is None:
+            tail = _tail({"model": model, **self._fields(request)})
+        return json.dumps(head).encode()[:-1] + tail
+
+    async def write(self, model: str, request: Request) -> bytes:
+        """The same off the event loop if there are images: to decode and scale them takes long."""
+        return await asyncio.to_thread(self.body, model, request) if request.has_images else self.body(model, request)
+
+    def accepted(self, model: str, request: Request, top: Sequence[tuple[str, float]] = ()) -> None:
+        """Such a request was answered, a label read with these tokens."""
+        self._known = True
+        if request.labels is None:
+            return
+        ids = self.token_ids.get(request.labels)
+        if self.exact is None and ids:
+            # Honoured, the field replaces the likeliest tokens by the chosen ones, and the sampled one comes with them.
+            folded = {label.strip().casefold() for label in request.labels}
+            chosen = sum(token.strip().casefold() in folded for token, _ in top)
+            told_apart = self.top_logprobs > len(ids) + 1 or len(top) > self.top_logprobs
+            self.exact = told_apart and len(ids) <= chosen and len(top) <= len(ids) + 1
+        self._tails[request.labels] = _tail({"model": model, **self._fields(request)})
+
+    def refused(self, said: str) -> bool:
+        """Gives up what the server refused; whether there is something to try again without."""
+        if self._refused_by_name(said):
+            return True
+        exact = self.exact is None and any(self.token_ids.values())
+        named_exact = exact and "logprob_token_ids" in said
+        named_template = self.template_kwargs and ("chat_template_kwargs" in said or "enable_thinking" in said)
+        names_logprobs = "logprobs" in said.lower() or (self.for_labels and "endpoints" in said)
+        if not (named_exact or named_template) and names_logprobs and not self.in_text:
+            self.top_logprobs = self._fewer(said)
+            self.in_text = self.top_logprobs == 0
+            return True
+        # A server that does not say what it minds is asked again without anything that OpenAI does not know.
+        unsaid = not (named_exact or named_template)
+        again = named_exact or named_template or (unsaid and (exact or self.template_kwargs))
+        if named_exact or unsaid:
+            self.exact = False
+        if named_template or unsaid:
+            self.template_kwargs = False
+        return again
+
+    def unreadable(self, error: LanguageModelError) -> bool:
+        """Learns from an answer that could not be read; whether there is another way to ask."""
+        if isinstance(error, NoLogprobsError) and not self.in_text:
+            self.in_text = True
+            return True
+        thinks = isinstance(error, ThinksAloudError | NoRoomError) and self.may_think and not self.thinks
+        return thinks and self._let_it_think()
+
+    def _let_it_think(self) -> bool:
+        """Room for thoughts, as few as can be; the first token of a thought says nothing."""
+        self.thinks = self.in_text = True
+        self.effort = self.effort or _EFFORTS[0]
+        self._tails, self._known = {}, False
+        return True
+
+    def _refused_by_name(self, said: str) -> bool:
+        """Gives up, or changes, a field that the server names."""
+        if self.may_think and not self.thinks and _NO_ROOM.search(said):
+            return self._let_it_think()
+        if self.effort is not None and "effort" in said:
+            allowed = re.findall(r"'(\w+)'", said.partition("values are")[2])
+            self.effort = next((effort for effort in _EFFORTS if effort in allowed and effort != self.effort), None)
+            return True
+        for name in ("temperature", "seed"):
+            if getattr(self, name) and re.search(rf"\b{name}\b", said):
+                setattr(self, name, False)
+                return True
+        if self.limit in said and not (self._limit_changed or self.messages_api):
+            self._limit_changed = True
+            self.limit = next(name for name in _LIMITS if name != self.limit)
+            return True
+        return False
+
+    def _fewer(self, said: str) -> int:
+        """How many tokens to ask for instead; 0 for a server that gives no log-probabilities at all."""
+        allowed = [int(number) for number in re.findall(r"\d+", said) if 1 < int(number) < self.top_logprobs]
+        if not allowed and _NO_LOGPROBS.search(said):
+            return 0
+        smaller = [number for number in _SMALLER if number < self.top_logprobs]
+        return max(allowed) if allowed else (smaller[0] if smaller else 0)
+
+    def _fields(self, request: Request) -> dict[str, Any]:
+        fields: dict[str, Any] = {}
+        if request.labels is not None and not self.in_text:
+            fields |= {self.limit: 1, "logprobs": True, **self.for_labels}
+            ids = self.token_ids.get(request.labels)
+            if ids and self.exact is not False:
+                fields["logprob_token_ids"] = list(ids)
+            if not (ids and self.exact):
+                fields["top_logprobs"] = self.top_logprobs
+        else:
+            most = request.max_tokens if request.labels is None else _TEXT_ANSWER
+            fields[self.limit] = most + (_THOUGHTS if self.thinks else 0)
+            if self.seed and request.labels is None:
+                fields["seed"] = request.seed
+        if self.temperature:
+            fields["temperature"] = 0 if request.labels is not None else request.temperature
+        if self.template_kwargs:
+            fields["chat_template_kwargs"] = _NO_THINKING
+        if self.effort is not None:
+            fields["reasoning_effort"] = self.effort
+        return fields
+
+
+def _content(message: Message) -> str | list[dict[str, Any]]:
+    """Content parts where there are images; else a string, which every server takes."""
+    if not message.images:
+        return message.content
+    parts: list[dict[str, Any]] = []
+    for image in message.images:
+        encoded = base64.b64encode(image.read()).decode()
+        where: dict[str, str] = {"url": f"data:{image.media_type};base64,{encoded}"}
+        if image.detail != "auto":
+            where["detail"] = image.detail
+        parts.append({"type": "image_url", "image_url": where})
+    return [*parts, {"type": "text", "text": message.content}]
+
+
+def _tail(fields: dict[str, Any]) -> bytes:
+    return b", " + json.dumps(fields).encode()[1:]
