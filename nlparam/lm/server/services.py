@@ -66,8 +66,8 @@ SERVICES: dict[str, Service] = {
         url="https://api.anthropic.com/v1",
         key="ANTHROPIC_API_KEY",
         moved="ANTHROPIC_BASE_URL",
-        page="https://console.anthropic.com/settings/keys",
-        models="https://docs.anthropic.com/en/docs/about-claude/models",
+        page="https://platform.claude.com/settings/keys",
+        models="https://platform.claude.com/docs/en/about-claude/models",
         # The Messages API requires `max_tokens`, and has neither a seed nor log-probabilities.
         dialect=dataclasses.replace(_HOSTED, messages_api=True, limit="max_tokens", seed=False, in_text=True),
     ),

@@ -200,7 +200,7 @@ def test_a_key_that_is_repeated_in_an_error_is_not_shown(spoken):
     ("name", "what_to_do"),
     [
         ("openai", "platform.openai.com/docs/models"),
-        ("anthropic", "docs.anthropic.com"),
+        ("anthropic", "platform.claude.com"),
         ("openrouter", "openrouter.ai/models"),
         ("ollama", "ollama pull model-2"),
     ],
