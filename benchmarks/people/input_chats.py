@@ -11,7 +11,7 @@ from benchmarks.people.input_files import PLAIN, Input, lines
 TALKS = [
     ["Where is my parcel?", "It is on its way.", "Since two weeks!"],
     ["My card was charged twice.", "I am sorry. The money is back in three days."],
-    ["Can I get the shirt in blue?", "Yes: it is 20 € more, \"as new\".", "Fine.", "Ordered."],
+    ["Can I get the shirt in blue?", 'Yes: it is 20 € more, "as new".', "Fine.", "Ordered."],
 ]
 _ROLES = ["user", "assistant", "user", "assistant"]
 
@@ -135,7 +135,10 @@ def _tree(talk: list[str]) -> dict[str, Any]:
         }  # fmt: skip
         children = [f"n{n + 1}"] if n + 1 < len(talk) else []
         mapping[f"n{n}"] = {
-            "id": f"n{n}", "message": message, "parent": f"n{n - 1}" if n else "root", "children": children
+            "id": f"n{n}",
+            "message": message,
+            "parent": f"n{n - 1}" if n else "root",
+            "children": children,
         }
     old = {"id": "x", "author": {"role": "assistant"}, "content": {"content_type": "text", "parts": ["Dropped."]}}
     mapping["x"] = {"id": "x", "message": old, "parent": "n0", "children": []}

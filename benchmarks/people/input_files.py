@@ -27,7 +27,7 @@ class Input(NamedTuple):
 
     Either `texts` are what a person would say its texts are, or `messages` are, for each conversation, what was
     written in it. `way_out` is what a refusal has to name (one of several words), and `then` are the options that
-    follow it. `options` are given from the start, `steps` are the times of the texts. A folder has several `files`.
+    follow it. `steps` are the times of the texts. A folder has several `files`.
     """
 
     name: str
@@ -35,11 +35,10 @@ class Input(NamedTuple):
     content: bytes = b""
     texts: Sequence[str] | None = None
     messages: Sequence[Sequence[str]] | None = None
-    options: dict[str, Any] = {}
     way_out: tuple[str, ...] = ()
     then: dict[str, Any] | None = None
     steps: Sequence[str] | None = None
-    files: dict[str, bytes] = {}
+    files: dict[str, bytes] | None = None
 
 
 def table(

@@ -17,7 +17,9 @@ def json_files() -> Iterator[Input]:
 
     yield Input("json-strings", "a.json", dumped(TEXTS), TEXTS)
     yield Input("json-rows-under-a-key", "a.json", dumped({"meta": {"page": 1}, "data": objects}), TEXTS)
-    issues = [{"key": f"AB-{row['id']}", "fields": {"summary": "Bug", "description": row["comment"]}} for row in objects]
+    issues = [
+        {"key": f"AB-{row['id']}", "fields": {"summary": "Bug", "description": row["comment"]}} for row in objects
+    ]
     deep = {"status": "ok", "response": {"total": 6, "warnings": [], "items": issues}}
     yield Input("json-rows-deep", "a.json", dumped(deep, indent=2), TEXTS, way_out=("--text-field",))
     columns = {field: {str(n): row[field] for n, row in enumerate(objects)} for field in ("id", "comment")}
@@ -58,12 +60,22 @@ def dates() -> Iterator[Input]:
         rows = [["date", "text"], *zip(stamps, PLAIN, strict=True)]
         way_out = ("--time-unit", "--time-format") if name == "excel-serial" else ("--time-format",)
         yield Input(
-            f"dates-{name}", "a.csv", table(rows).encode(), PLAIN, steps=steps, way_out=way_out,
+            f"dates-{name}",
+            "a.csv",
+            table(rows).encode(),
+            PLAIN,
+            steps=steps,
+            way_out=way_out,
             then={"time_format": "excel"} if name == "excel-serial" else None,
         )
     stamps = ["01/02/2023", "03/04/2023", "05/06/2023", "07/08/2023"]
     rows = [["date", "text"], *zip(stamps, PLAIN, strict=True)]
     yield Input(
-        "dates-ambiguous", "a.csv", table(rows).encode(), PLAIN, way_out=("--time-format",),
-        then={"time_format": "%d/%m/%Y"}, steps=["2023-02", "2023-04", "2023-06", "2023-08"],
+        "dates-ambiguous",
+        "a.csv",
+        table(rows).encode(),
+        PLAIN,
+        way_out=("--time-format",),
+        then={"time_format": "%d/%m/%Y"},
+        steps=["2023-02", "2023-04", "2023-06", "2023-08"],
     )

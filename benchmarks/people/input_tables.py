@@ -25,9 +25,7 @@ def tables() -> Iterator[Input]:
     yield Input("txt-excel-tabs", "Export.txt", tabs.encode("cp1252"), TEXTS, way_out=("tsv", "csv", ".tsv"))
     yield Input("csv-latin1", "a.csv", table([head, *numbered], newline="\n").encode("latin-1"), TEXTS)
     long = [f"{text}\n\nSecond paragraph, with a comma.\nBest\n{number}" for number, text in enumerate(TEXTS)]
-    yield Input(
-        "csv-quoted-newlines", "a.csv", table([head, *enumerate(long)], newline="\n").encode(), long
-    )
+    yield Input("csv-quoted-newlines", "a.csv", table([head, *enumerate(long)], newline="\n").encode(), long)
     blank = table([head, *plain]) + ",\r\n,\r\n\r\n\r\n"
     yield Input("csv-blank-rows-at-the-end", "a.csv", blank.encode(), PLAIN)
     nul = table([head, *plain]).replace("late", "la\0te").encode()
@@ -54,8 +52,12 @@ def tables() -> Iterator[Input]:
     yield Input("csv-google-form", "a.csv", table(form).encode(), PLAIN)
     gaps = [[1, TEXTS[0]], [2, ""], [3, TEXTS[1]], [4, TEXTS[2]], [5, "   "]]
     yield Input(
-        "csv-missing-texts", "a.csv", table([head, *gaps]).encode(), TEXTS[:3], options={},
-        way_out=("--drop-missing",), then={"drop_missing": True},
+        "csv-missing-texts",
+        "a.csv",
+        table([head, *gaps]).encode(),
+        TEXTS[:3],
+        way_out=("--drop-missing",),
+        then={"drop_missing": True},
     )
     yield Input("csv-gz", "a.csv.gz", gzip.compress(table([head, *numbered]).encode()), TEXTS)
     packed = io.BytesIO()

@@ -78,7 +78,7 @@ def corpus_warnings(texts: Sequence[str], kinds: Collection[str] = ("blank", "re
     corpus, n_texts = Corpus.from_texts(texts), len(texts)
     n_blank = int(corpus.blank.sum())
     found = {
-        "blank": (n_blank, "are blank: no predicate holds for them"),
+        "blank": (n_blank, "are blank: no predicate holds for them (--drop-missing leaves them out)"),
         "repeated": (
             n_texts - n_blank - len(corpus.distinct),
             "repeat another: equal texts are embedded and judged once",

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nlparam.corpus.stamps import as_written, epoch_dates
 from nlparam.errors import CorpusError
 
 UNITS = ("day", "week", "month", "year")
@@ -28,18 +29,26 @@ class TimeSteps(NamedTuple):
 def time_steps(stamps: Sequence[Any], *, unit: str | None = None) -> TimeSteps:
     """Groups texts into time steps.
 
-    **Arguments:** `stamps`, one per text: numbers (years, ranks, seconds), dates or ISO 8601 strings; `unit`, "day",
-    "week", "month" or "year", into which dates are grouped, by default days; weeks begin on Mondays. Numbers are taken
-    as they are.
+    **Arguments:** `stamps`, one per text: numbers (years, ranks), dates, or strings in ISO 8601 or another usual form;
+    `unit`, "day", "week", "month" or "year", into which dates are grouped, by default days; weeks begin on Mondays.
+    Numbers are taken as they are, unless all can only be seconds, milliseconds, ... since 1970, which are dates (UTC).
 
-    **Raises:** `CorpusError` if stamps are missing, cannot be read, or are all the same.
+    **Raises:** `CorpusError` if stamps are missing, cannot be read, or in two ways, or are all the same; or if there is
+    a `unit` for numbers that are no dates.
     """
     if unit is not None and unit not in UNITS:
         raise ValueError(f"got unit={unit!r}, expected one of {', '.join(UNITS)}")
     if len(stamps) == 0:
         raise CorpusError("got no time stamps, expected one per text")
-    numbers = [_number(stamp) for stamp in stamps]
+    numbers: list[float | None] = [_number(stamp) for stamp in stamps]
+    if None not in numbers and (counted := epoch_dates(numbers)) is not None:  # pyright: ignore[reportArgumentType]
+        stamps, numbers = counted, [None] * len(counted)
     if None not in numbers:
+        if unit not in (None, "year") or (unit and not all(0 < number <= 9999 for number in numbers if number)):
+            raise CorpusError(
+                f"got numbers such as {stamps[0]!r} for times, expected dates to group by --time-unit {unit}: leave it "
+                "out, or say with --time-format what they count (seconds, milliseconds, excel)"
+            )
         unit = unit or "1"
         times, step = np.unique(np.asarray(numbers, dtype=np.float64), return_inverse=True)
         gap, listed = np.diff(times), times.tolist()
@@ -91,15 +100,18 @@ def _number(stamp: Any) -> float | None:
     return number if np.isfinite(number) else None
 
 
-def _dates(stamps: Sequence[Any], numbers: list[float | None]) -> list[np.datetime64 | None]:
-    dates = [_date(stamp) for stamp in stamps]
+def _dates(stamps: Sequence[Any], numbers: Sequence[float | None]) -> Sequence[np.datetime64 | None]:
+    dates: Sequence[np.datetime64 | None] = [_date(stamp) for stamp in stamps]
+    if None in dates and (written := as_written(stamps)) is not None:
+        dates = [None if date is None else np.datetime64(date) for date in written]
     # If more stamps are numbers than dates, numbers were meant.
     meant = numbers if numbers.count(None) < dates.count(None) else dates
     wrong = [f"{stamp!r} (text {i})" for i, stamp in enumerate(stamps) if meant[i] is None]
     if None in dates:
         raise CorpusError(
             f"{len(wrong)} of {len(stamps)} time stamps cannot be read: {', '.join(wrong[:_SHOWN])}; expected "
-            "numbers or dates such as 2024-05-31 or 2024-05-31T12:00"
+            "numbers or dates such as 2024-05-31 or 2024-05-31T12:00: say their form with --time-format, or leave "
+            "texts without a time out with --drop-missing"
         )
     return dates
 

@@ -1,0 +1,16 @@
+"""Inputs as people have them."""
+
+import pytest
+
+from benchmarks.people.inputs import INPUTS, UNSEEN, verdict
+
+
+def test_there_are_sixty_of_which_fifteen_were_kept_aside():
+    assert len({item.name for item in INPUTS}) == len(INPUTS) == 60
+    assert len(UNSEEN) == 15
+
+
+@pytest.mark.parametrize("item", [item for item in INPUTS if item.name not in UNSEEN], ids=lambda item: item.name)
+def test_an_input_is_read_right_or_refused_with_the_way_out(tmp_path, item):
+    kind, said = verdict(item, tmp_path)
+    assert kind in ("read", "refused"), said
