@@ -62,14 +62,14 @@ def fit_once(texts, gold, k, lm, seed, store) -> dict:
     start = time.perf_counter()
     fit = nlparam.fit(Clustering(n_predicates=k), texts, goal=GOAL, lm=lm, store=store, seed=seed)
     seconds = time.perf_counter() - start
-    score = matched_f1(one_hot(fit.assignments, len(fit.predicates)), gold)
+    score = matched_f1(one_hot(fit.predictions, len(fit.predicates)), gold)
     return {
         "seed": seed,
         "f1_hungarian": score.macro,
         "f1_per_topic": score.per_reference.tolist(),
         "predicates": fit.predicates,
-        "sizes": np.bincount(fit.assignments, minlength=len(fit.predicates)).tolist(),
-        "assigned": int(np.sum(fit.assignments >= 0)),
+        "sizes": np.bincount(fit.predictions, minlength=len(fit.predicates)).tolist(),
+        "assigned": int(np.sum(fit.predictions >= 0)),
         "judgments": n_judgments(fit.costs),
         "calls": fit.costs.calls,
         "embedded": fit.costs.embeddings_computed,

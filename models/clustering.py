@@ -1,4 +1,4 @@
-"""Clustering: every text belongs to the most specific predicate that holds for it."""
+"""Clustering: every text belongs to the most specific predicate that holds for it, or to none of these."""
 
 from typing import ClassVar, NamedTuple
 
@@ -68,8 +68,8 @@ class Clustering(AbstractPredicateModel):
     def predict(self, weights, denotations):
         """The cluster of each text: the predicate of the highest density, even where the background beats it.
 
-        Every text gets a cluster, as in the paper's final assignment; `explained` says which of them a predicate
-        explains better than the background does.
+        Every text gets a cluster, as in the paper's final assignment, even one for which no predicate holds: see
+        `assign`. `explained` says which texts a predicate explains better than the background does.
         """
         log_density = _log_density(jnp.asarray(denotations), jnp.asarray(weights.log_volume))
         return jnp.argmax(log_density[:, :-1], axis=1)
@@ -80,10 +80,9 @@ class Clustering(AbstractPredicateModel):
         return jax.nn.softmax(log_density[:, :-1])
 
     def quantities(self, weights, denotations, data=None):
-        """The share of the texts in each cluster; a text with denotations of 0 throughout, a blank one, is in none."""
+        """The share of the texts in each cluster; a text for which no predicate holds is in none."""
         del data
-        members = jax.nn.one_hot(self.predict(weights, denotations), self.n_predicates)
-        shares = jnp.mean(jnp.where(jnp.any(denotations > 0, axis=1, keepdims=True), members, 0.0), axis=0)
+        shares = jnp.mean(jax.nn.one_hot(self.assign(weights, denotations), self.n_predicates), axis=0)
         return {"share": Quantity(shares, ("predicate",), "Share of texts", None)}
 
     def explained(self, weights: ClusteringWeights, denotations) -> jax.Array:

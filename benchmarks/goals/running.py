@@ -89,18 +89,18 @@ def _first(corpus: Corpus, most: int | None) -> Corpus:
 def _clustered(goal: Goal, corpus: Corpus, seed: int, settings: Settings) -> dict[str, Any]:
     fit, figures = _fit(goal, Clustering(n_predicates=goal.k), corpus.texts, None, seed, settings)
     n_clusters = len(fit.predicates)
-    f1 = {axis: scoring.axis_f1(fit.assignments, n_clusters, labels) for axis, labels in corpus.axes.items()}
+    f1 = {axis: scoring.axis_f1(fit.predictions, n_clusters, labels) for axis, labels in corpus.axes.items()}
     clusters = kmeans(_embeddings(corpus.texts, settings.store), goal.k, seed=seed).labels_
-    followed = scoring.followed_axis(fit.assignments, corpus.axes)
+    followed = scoring.followed_axis(fit.predictions, corpus.axes)
     return figures | {
         "f1": f1[goal.axis],
         "axes_f1": f1,
-        "axes_information": {axis: scoring.information(fit.assignments, corpus.axes[axis]) for axis in corpus.axes},
+        "axes_information": {axis: scoring.information(fit.predictions, corpus.axes[axis]) for axis in corpus.axes},
         "kmeans_f1": scoring.axis_f1(clusters, goal.k, corpus.axes[goal.axis]),
         "kmeans_followed_axis": scoring.followed_axis(clusters, corpus.axes),
         "followed_axis": followed,
         "followed": followed == goal.axis if corpus.crossed else None,
-        "sizes": np.bincount(fit.assignments[fit.assignments >= 0], minlength=n_clusters).tolist(),
+        "sizes": np.bincount(fit.predictions[fit.predictions >= 0], minlength=n_clusters).tolist(),
     }
 
 

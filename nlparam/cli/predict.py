@@ -5,7 +5,7 @@ import csv
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from nlparam.cli import options as shared
 from nlparam.cli.costs import certificate_lines
@@ -14,11 +14,7 @@ from nlparam.cli.output import print_lines, print_table, print_warnings, printab
 from nlparam.cli.run_options import CallOptions, spread_options
 from nlparam.errors import NlparamError
 from nlparam.results.folder import replacing
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from nlparam.fitting.result import Fit
+from nlparam.results.records import NONE_OF_THESE
 
 
 @spread_options
@@ -93,9 +89,10 @@ def _assign(folder: Path, texts: Sequence[str], **asking: Any) -> tuple[dict[str
         rows = []
         for node in taxonomy.nodes.values():
             name = "  " * max(node.depth - 1, 0) + printable(node.name)
-            rows.append((node.id, name, *_counted(int(assigned.under[node.id].sum()), texts), f"{counts[node.id]:,}"))
+            n_under = int(assigned.under[node.id].sum())
+            rows.append((node.id, name, *_counted(n_under, len(texts) - counts[None]), f"{counts[node.id]:,}"))
         if counts[None]:
-            rows.append(("", "(blank texts)", *_counted(counts[None], texts), ""))
+            rows.append(("", "(blank texts)", f"{counts[None]:,}", "", ""))
         print_table(("", "node", "texts", "share", "assigned here"), rows, numbers=(2, 3, 4))
         _warn_of_failed(assigned.n_failed)
 
@@ -105,26 +102,35 @@ def _assign(folder: Path, texts: Sequence[str], **asking: Any) -> tuple[dict[str
 def _predict(folder: Path, texts: Sequence[str], **asking: Any) -> tuple[dict[str, list], Callable[[], None]]:
     """What a fit predicts, by column; and what prints how many texts each cluster or class has."""
     import nlparam
+    from nlparam.corpus.corpus import Corpus
     from nlparam.fitting.denote import denote
+    from nlparam.fitting.tables import prediction_columns
 
     fit = nlparam.Fit.load(folder)
     denoted = denote(fit, texts, **asking)
     predictions = fit.predict(texts, denotations=denoted.denotations)
-    columns = label_columns(fit, texts, denoted.denotations, predictions)
+    corpus = Corpus.from_texts(texts)
+    columns: dict[str, list] = {"text": list(corpus.texts)}
+    columns |= prediction_columns(fit, corpus, denoted.denotations, predictions)
+
+    n_worded = int((~corpus.blank).sum())
 
     def show() -> None:
         if fit.model.assigns_texts:
             counts = collections.Counter(predictions.tolist())
             rows = [
-                (str(number), printable(predicate), *_counted(counts[number], texts))
+                (str(number), printable(predicate), *_counted(counts[number], n_worded))
                 for number, predicate in enumerate(fit.predicates)
             ]
-            if counts[-1]:
-                rows.append(("-1", "(blank texts)", *_counted(counts[-1], texts)))
+            n_blank = int(corpus.blank.sum())
+            if n_none := counts[-1] - n_blank:
+                rows.append(("-1", NONE_OF_THESE, *_counted(n_none, n_worded)))
+            if n_blank:
+                rows.append(("", "(blank texts)", f"{n_blank:,}", ""))
             print_table(("", "predicate", "texts", "share"), rows, numbers=(0, 2, 3))
         elif "class" in columns:
             counts = collections.Counter(columns["class"])
-            rows = [(printable(name), *_counted(counts[name], texts)) for name in fit.coords["class"]]
+            rows = [(printable(name), *_counted(counts[name], len(texts))) for name in fit.coords["class"]]
             print_table(("class", "texts", "share"), rows, numbers=(1, 2))
         _warn_of_failed(denoted.n_failed)
         if denoted.certificate is not None:
@@ -133,51 +139,13 @@ def _predict(folder: Path, texts: Sequence[str], **asking: Any) -> tuple[dict[st
     return columns, show
 
 
-def _counted(n: int, texts: Sequence[str]) -> tuple[str, str]:
-    return f"{n:,}", f"{n / max(len(texts), 1):.1%}"
+def _counted(n: int, n_all: int) -> tuple[str, str]:
+    return f"{n:,}", f"{n / max(n_all, 1):.1%}"
 
 
 def _warn_of_failed(n_failed: int) -> None:
     if n_failed:
         print_warnings([f"{n_failed:,} judgments were not made or failed: the head stands in for them"])
-
-
-def label_columns(
-    fit: "Fit", texts: Sequence[str], denotations: "np.ndarray", predictions: "np.ndarray"
-) -> dict[str, list]:
-    """The table that is written, by column: `text`, what the model predicts, then `P(...)` for every predicate.
-
-    The prediction is `cluster` and `predicate` where texts are assigned to predicates, `class` and `P(class NAME)`
-    where the model names classes, `time` where it names times, else `prediction`.
-    """
-    from nlparam.corpus.corpus import whole_characters
-
-    columns: dict[str, list] = {"text": list(map(whole_characters, texts))}
-    if fit.model.assigns_texts:
-        columns["cluster"] = predictions.tolist()
-        columns["predicate"] = [fit.predicates[cluster] if cluster >= 0 else "" for cluster in predictions]
-    else:
-        columns |= _predicted(fit, denotations, predictions)
-    return columns | {
-        f"P({predicate})": denotations[:, number].tolist() for number, predicate in enumerate(fit.predicates)
-    }
-
-
-def _predicted(fit: "Fit", denotations: "np.ndarray", predictions: "np.ndarray") -> dict[str, list]:
-    import numpy as np
-
-    classes, times = fit.coords.get("class"), fit.coords.get("step")
-    if not np.issubdtype(predictions.dtype, np.integer) or not (classes or times):
-        return {"prediction": predictions.tolist()}
-    if not classes:
-        assert times is not None
-        return {"time": [times[step] for step in predictions]}
-    columns = {"class": [classes[code] for code in predictions]}
-    probability = getattr(fit.model, "predict_proba", None)
-    if probability is not None:
-        probabilities = np.asarray(probability(fit.weights, np.asarray(denotations)))
-        columns |= {f"P(class {name})": probabilities[:, code].tolist() for code, name in enumerate(classes)}
-    return columns
 
 
 def _writer(out: Path, *, overwrite: bool) -> Callable[[Path, dict[str, list]], None]:

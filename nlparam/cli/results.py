@@ -8,6 +8,7 @@ import numpy as np
 
 from nlparam.cli.costs import certificate_lines, cost_line
 from nlparam.cli.output import print_lines, print_table, printable
+from nlparam.results.records import NONE_OF_THESE
 
 if TYPE_CHECKING:
     from nlparam.fitting.inferred import Inference
@@ -41,6 +42,8 @@ def show(fit: "Fit", out: Path, intervals: "Intervals | None" = None) -> None:
     )
     columns += _beyond_chance(fit, computed)
     _print(columns)
+    if fit.model.assigns_texts and (n_none := fit.n_none):
+        print_lines(f"{NONE_OF_THESE}: {n_none:,} texts ({n_none / fit.n_counted:.1%}), for which no predicate holds")
     for note in dict.fromkeys(notes):
         print_lines(note)
     measured = goodness(fit) if inferred is None or not inferred.scores else None
@@ -48,10 +51,7 @@ def show(fit: "Fit", out: Path, intervals: "Intervals | None" = None) -> None:
         print_lines("", *_certainty(inferred))
     if measured is not None:
         print_lines(f"\nfits:    {measured.sentence}")
-    ended = f"{'' if measured else chr(10)}ended:   {fit.result.value}"
-    if len(fit.predicates) < fit.asked_model.n_predicates:
-        ended += f" ({len(fit.predicates)} of the {fit.asked_model.n_predicates} asked for are of use)"
-    print_lines(ended)
+    print_lines(f"{'' if measured else chr(10)}ended:   {fit.result.value}")
     if fit.stability is not None:
         print_lines(f"stable:  {fit.stability.sentence}")
     if fit.certificate is not None:
@@ -129,7 +129,7 @@ def _found_by(stability: "Stability", predicates: list[str]) -> list[str]:
 
 def _sizes(fit: "Fit") -> Columns:
     sizes = np.bincount(fit.assignments[fit.assignments >= 0], minlength=len(fit.predicates))
-    return [("texts", [f"{size:,}" for size in sizes]), ("share", [f"{size / len(fit.texts):.1%}" for size in sizes])]
+    return [("texts", [f"{size:,}" for size in sizes]), ("share", [f"{size / fit.n_counted:.1%}" for size in sizes])]
 
 
 def _columns(view: "QuantityView", before: Columns) -> Columns:

@@ -2,10 +2,11 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from nlparam.corpus.frames import is_frame, listed
 from nlparam.errors import CorpusError
 
 
@@ -43,9 +44,19 @@ class Corpus:
 
     @classmethod
     def from_texts(cls, texts: Iterable[str]) -> "Corpus":
-        """Raises `CorpusError` if something is not a string."""
+        """The corpus of a list of texts, or of a column of a data frame. Raises `CorpusError` if something is not a
+        string."""
         if isinstance(texts, str):
-            raise CorpusError("got one string, expected a list of texts: put it into a list")
+            raise CorpusError(
+                f"got one string ({texts[:40]!r}), expected a list of texts: put it into a list, or read the file of "
+                "this name with nlparam.corpus.readers.read_texts"
+            )
+        if isinstance(texts, Mapping) or is_frame(texts):
+            kind = type(texts).__name__
+            raise CorpusError(f'got a {kind}, expected texts: give those of one column, such as frame["text"]')
+        texts = listed(texts)
+        if not isinstance(texts, Iterable):
+            raise CorpusError(f"got {type(texts).__name__}, expected a list of texts")
         cleaned: list[str] = []
         position: dict[str, int] = {}
         row: list[int] = []

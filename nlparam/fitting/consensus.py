@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from nlparam.corpus.corpus import Corpus
+from nlparam.corpus.frames import texts_of
 from nlparam.denotation.session import Session, accepts, check_names
 from nlparam.errors import FitWarning, ResultFolderError
 from nlparam.fitting.driver import fit
@@ -15,6 +16,7 @@ from nlparam.fitting.records import RESULTS
 from nlparam.fitting.recurrence import Recurrence, Stability
 from nlparam.fitting.result import Fit
 from nlparam.fitting.setup import FitArguments, prepared
+from nlparam.numerics.core.check import check_class
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.numerics.statistics.recurrence import recurring
 from nlparam.runtime.budget import Meter
@@ -65,11 +67,14 @@ def consensus(
         raise ValueError(f"got the seeds {', '.join(map(str, seeds)) or 'none'}, expected at least two different ones")
     if out is not None and not overwrite:
         _check_folder(Path(out), seeds)
+    check_class(model)
+    texts, (data, clusters) = texts_of(texts, asked.pop("text_field", None), data, asked.get("clusters"))
     corpus = Corpus.from_texts(texts)
     progress = asked.get("progress") or Progress()
     meter = Meter(Costs(), asked.get("budget"))  # of all fits, one after another
+    asked["clusters"] = clusters
     shared: FitArguments = {**asked, "progress": progress}
-    halves = Halves(model, corpus, data, clusters=asked.get("clusters"))
+    halves = Halves(model, corpus, data, clusters=clusters)
     with progress.task("seeds", len(seeds), unit="fits") as task:
         for number, seed in enumerate(seeds):
             if meter.spent is not None:

@@ -59,8 +59,10 @@ def fit(
     **Arguments:**
 
     - `model`: for instance `nlparam.models.Clustering(n_predicates=5)`.
-    - `texts`: the corpus; `data` whatever else the model needs of it: class labels, times, numbers, or a PyTree of
-      arrays for a model of your own (see `AbstractPredicateModel.prepare`).
+    - `texts`: the corpus, a list or a column of a data frame; `data` whatever else the model needs of it: class labels,
+      times, numbers, or a PyTree of arrays for a model of your own (see `AbstractPredicateModel.prepare`).
+    - `text_field`: `texts` may be a data frame (pandas, Polars, Arrow). This is its column of texts, by default "text",
+      else the only one that holds strings. `data` and `clusters` may then be names of columns.
     - `goal`: what the predicates are to be about, in plain words: a noun phrase ("the language it is written in"), a
       question ("who is speaking?") or an instruction ("group by tone"). Examples of answers may stand behind it.
     - `goal_examples`: answers that a text could have ("poem", "song"); they help most where a small language model
@@ -129,7 +131,7 @@ def search_and_fit(
                 f"none of the {len(found.pool.predicates)} candidate predicates explains anything (the loss is "
                 f"{found.loss:.4g} with or without them): try another goal, a stronger model, or allow more judgments"
             )
-        found = _by_prevalence(found)
+        found = _by_prevalence(found, run.search.corpus.multiplicity)
         pool = _widened(run, found)
         cascaded = _cascade(run, pool)
         head = pool.head(range(len(pool.predicates)))
@@ -143,9 +145,9 @@ def search_and_fit(
     return fitted, found
 
 
-def _by_prevalence(found: Found) -> Found:
+def _by_prevalence(found: Found, multiplicity: np.ndarray) -> Found:
     """The most prevalent predicate first: the order in which the search found them means nothing to a reader."""
-    order = np.argsort(-found.pool.denotations(found.chosen).mean(axis=0), kind="stable")
+    order = np.argsort(-(multiplicity @ found.pool.denotations(found.chosen)), kind="stable")
     return dataclasses.replace(found, chosen=[found.chosen[position] for position in order])
 
 
@@ -237,7 +239,7 @@ def _assemble(
         corpus=corpus,
         denoter=Denoter(run.embedder, found.features, head, run.settings["embedder_identity"], run.goal_map),
         judgments=_judgments(corpus, pool, drawn),
-        agreement=_agreement(fitted_head, denotations),
+        agreement=_agreement(fitted_head, denotations[~corpus.blank]),
         candidates=list(found.pool.predicates),
         trace=found.trace,
         settings=run.settings
@@ -314,6 +316,11 @@ def _warnings(fitted: Fit, run: FitRun) -> Iterator[str]:
     if fitted.inferred is not None:
         yield from fitted.inferred.warnings()
     yield from fitted.model.warnings(fitted.weights, to_device(fitted.denotations), fitted.data)
+    if (n_found := len(fitted.predicates)) < (n_asked := run.model.n_predicates):
+        yield (
+            f"the fit has {n_found} of the {n_asked} predicates asked for: no other candidate lowers the loss. Ask for "
+            "fewer, allow more judgments or rounds, or try a stronger language model"
+        )
     if run.meter.spent is not None:
         undone = ""
         if run.cascade is not None and fitted.certificate is None:

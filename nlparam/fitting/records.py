@@ -2,6 +2,7 @@
 
 import dataclasses
 import enum
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -93,9 +94,42 @@ class FitLike:
     sample: "Sample | None" = None
     inferred: "Inference | None" = None
 
+    @functools.cached_property
+    def assignments(self) -> np.ndarray:
+        """The cluster of every text, `(n_texts,)` indices into `predicates`; -1 where no predicate holds.
+
+        Of the predicates that hold for a text (with a denotation of at least 0.5) it is the most specific, the one of
+        the fewest texts. Raises `AttributeError` for a model that predicts something else: see `predictions`.
+        """
+        if not self.model.assigns_texts:
+            raise AttributeError(
+                f"{type(self.model).__name__} does not assign texts to predicates: its predictions are in `predictions`"
+            )
+        return self.assigned(self.denotations)
+
+    @property
+    def n_counted(self) -> int:
+        """How many texts shares are of: those with words, a repeated text as often as it occurs; at least 1."""
+        return max(int((~self.corpus.blank).sum()), 1)
+
+    @property
+    def n_none(self) -> int:
+        """Of a clustering: for how many texts with words no predicate holds."""
+        return int(((self.assignments < 0) & ~self.corpus.blank).sum())
+
+    def assigned(self, denotations: np.ndarray) -> np.ndarray:
+        """`(n_new_texts,)`: the cluster of new texts, from their denotations; -1 where no predicate holds."""
+        from nlparam.numerics.core import compiled
+        from nlparam.numerics.core.device import to_device
+
+        return np.asarray(compiled.assignments(self.model, self.weights, to_device(denotations)))
+
     def quantities(self) -> "dict[str, Quantity]":
         """What the model says, by name: coefficients, prevalence curves, shares; arrays with named dimensions."""
         from nlparam.numerics.core import compiled
         from nlparam.numerics.core.device import to_device
 
-        return compiled.quantities(self.model, self.weights, to_device(self.denotations), self.data)
+        denotations = self.denotations
+        if self.model.assigns_texts and self.data is None:
+            denotations = denotations[~self.corpus.blank]  # shares are of the texts with words
+        return compiled.quantities(self.model, self.weights, to_device(denotations), self.data)

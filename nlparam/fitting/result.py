@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nlparam.corpus.corpus import Corpus
+from nlparam.corpus.frames import beside, is_frame, texts_of
 from nlparam.denotation.labels import Labelled
 from nlparam.denotation.session import accepts
 from nlparam.fitting.denote import denote
@@ -16,11 +17,13 @@ from nlparam.fitting.posterior import credible_intervals, kept_posterior
 from nlparam.fitting.posterior import posterior as draw_posterior
 from nlparam.fitting.records import RESULTS as RESULTS
 from nlparam.fitting.records import FitLike
+from nlparam.fitting.tables import example_columns, predicate_columns, prediction_columns
+from nlparam.results.frames import AbstractTabular
 from nlparam.results.page.page import AbstractPage
 from nlparam.results.result import AbstractResult, Files, Folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     import altair
     import arviz
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class Fit(FitLike, AbstractResult):
+class Fit(FitLike, AbstractResult, AbstractTabular):
     """A fitted model.
 
     **Attributes:**
@@ -40,7 +43,9 @@ class Fit(FitLike, AbstractResult):
     - `predicates`: `n_predicates` sentences, aligned with the columns of `denotations`.
     - `weights`: the model's weights, a PyTree of arrays.
     - `denotations`: `(n_texts, n_predicates)`, probabilities in [0, 1] that each predicate holds for each text.
-    - `predictions`: what the model predicts for every text of the corpus, for a clustering the cluster of each text.
+    - `predictions`: what the model predicts for every text of the corpus, for a clustering the cluster that is nearest
+      to each text, whether its predicate holds or not.
+    - `assignments`: the cluster of every text, -1 where no predicate holds.
     - `loss`: the loss at the end, `trace` how it went, `result` why it ended.
     - `judgments`: every answer of the language model that the denotations rest on.
     - `agreement`: per predicate, the head's agreement with the language model on judgments left out.
@@ -61,18 +66,6 @@ class Fit(FitLike, AbstractResult):
     again = "fit again with --overwrite"
     # The identity of the judge holds its form and how much of a text it is shown.
     not_compared = AbstractResult.not_compared | {"form", "n_words"}
-
-    @property
-    def assignments(self) -> np.ndarray:
-        """The cluster of every text, `(n_texts,)` indices into `predicates`; -1 for a text without any words.
-
-        Raises `AttributeError` for a model that predicts something else: see `predictions`.
-        """
-        if not self.model.assigns_texts:
-            raise AttributeError(
-                f"{type(self.model).__name__} does not assign texts to predicates: its predictions are in `predictions`"
-            )
-        return self.predictions
 
     @property
     def texts(self) -> "Sequence[str]":
@@ -162,18 +155,30 @@ class Fit(FitLike, AbstractResult):
         """
         return denote(self, texts, **options).denotations
 
-    def predict(self, texts: "Iterable[str]", *, denotations: np.ndarray | None = None, **options: Any) -> np.ndarray:
-        """The model's prediction for new texts, for a clustering the index of the predicate each belongs to.
+    def predict(
+        self, texts: Any, *, denotations: np.ndarray | None = None, text_field: str | None = None, **options: Any
+    ) -> Any:
+        """The model's prediction for new texts, `(n_new_texts,)`, for a clustering the index of the predicate each
+        belongs to, -1 where no predicate holds.
 
-        `denotations` are those of `denote(texts)`, if you have them already; `options` are those of `denote`.
+        Of a data frame (pandas, Polars, Arrow) it is that frame with more columns: what is predicted, as in
+        `to_frame()`. Its own columns stay; one that has the name of a new one is called "NAME (given)".
+
+        **Arguments:** `texts`, a list, a column or a data frame, of which `text_field` is the column of the texts;
+        `denotations`, those of `denote(texts)`, if you have them already; `options`, those of `denote`.
         """
         from nlparam.numerics.core import compiled
         from nlparam.numerics.core.device import to_device
 
-        corpus = Corpus.from_texts(texts)
+        corpus = Corpus.from_texts(texts_of(texts, text_field).texts)
         denotations = self.denote(corpus.texts, **options) if denotations is None else denotations
-        predicted = np.asarray(compiled.predictions(self.model, self.weights, to_device(denotations)))
-        return np.where(corpus.blank, -1, predicted) if self.model.assigns_texts else predicted
+        if self.model.assigns_texts:
+            predicted = self.assigned(denotations)
+        else:
+            predicted = np.asarray(compiled.predictions(self.model, self.weights, to_device(denotations)))
+        if not is_frame(texts):
+            return predicted
+        return beside(texts, prediction_columns(self, corpus, denotations, predicted))
 
     def pack(self, folder: Path) -> tuple[dict[str, Any], Files]:
         del folder
@@ -189,6 +194,18 @@ class Fit(FitLike, AbstractResult):
         if ridge_per_text(contents):
             fields = fields | {"ridge": f"{fields['ridge']} per text"}
         return {"model": contents["model"], "fields": fields} | contents["settings"]
+
+    def text_columns(self) -> dict[str, list[Any]]:
+        predictions = self.assignments if self.model.assigns_texts else np.asarray(self.predictions)
+        return {"text": list(self.corpus.texts)} | prediction_columns(
+            self, self.corpus, np.asarray(self.denotations), predictions
+        )
+
+    def summary_columns(self) -> dict[str, list[Any]]:
+        return predicate_columns(self)
+
+    def example_columns(self, k: int) -> dict[str, list[Any]]:
+        return example_columns(self, k)
 
     def page(
         self, *, posterior: Any = None, people: "Inference | None" = None, labels: Labelled | None = None

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from nlparam.corpus.corpus import Corpus
+from nlparam.corpus.frames import texts_of
 from nlparam.denotation.calibration import CalibrationSummary
 from nlparam.denotation.cascade import Cascade
 from nlparam.denotation.computed import Executable
@@ -35,7 +36,7 @@ from nlparam.language.propose import AbstractProposer, Both, Contrast, Listed, S
 from nlparam.language.statements import Stater
 from nlparam.lm.base import AbstractLanguageModel
 from nlparam.lm.engine import Engine
-from nlparam.numerics.core.check import check_model
+from nlparam.numerics.core.check import check_class, check_model
 from nlparam.numerics.core.device import to_device
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.numerics.heads.goal_map import GoalMap
@@ -55,6 +56,7 @@ _JUDGED_BEFORE_CASCADE = 60
 class FitArguments(Asking, total=False):
     """The arguments of `nlparam.fit`, where they are explained, without the texts and the folder."""
 
+    text_field: str | None
     goal: str
     goal_examples: Iterable[str]
     embedder: str | Path | AbstractEmbedder | None
@@ -66,7 +68,7 @@ class FitArguments(Asking, total=False):
     options: SearchOptions | Mapping[str, Any] | None
     representation: str | GoalRepresentation
     executable: bool | Executable
-    clusters: Sequence[Any] | None
+    clusters: Sequence[Any] | str | None
     held_out: float | None
     inference: bool | int
     seed: int
@@ -102,6 +104,7 @@ def prepared(
     texts: Iterable[str],
     data: Any = None,
     *,
+    text_field: str | None = None,
     goal: str = DEFAULT_GOAL,
     goal_examples: Iterable[str] = (),
     embedder: str | Path | AbstractEmbedder | None = None,
@@ -113,7 +116,7 @@ def prepared(
     options: SearchOptions | Mapping[str, Any] | None = None,
     representation: str | GoalRepresentation = "auto",
     executable: bool | Executable = False,
-    clusters: Sequence[Any] | None = None,
+    clusters: Sequence[Any] | str | None = None,
     held_out: float | None = None,
     inference: bool | int = True,
     seed: int = 0,
@@ -126,8 +129,12 @@ def prepared(
     `check` is called with the settings before anything is computed; with `only_estimate` the language model states no
     texts for the goal representation, and answers what is asked of it whatever the store holds.
     """
+    check_class(model)
+    if isinstance(predicates, str):
+        raise CorpusError(f"got predicates={predicates!r}, expected a list of sentences: put it into a list")
     goal = with_examples(goal, tuple(goal_examples))
     read = read_goal(goal)
+    texts, (data, clusters) = texts_of(texts, text_field, data, clusters)
     corpus = Corpus.from_texts(texts)
     _check(corpus, model)
     data, coords = model.prepare(data, len(corpus))

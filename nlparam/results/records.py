@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     import pyarrow
 
 
+# What is said of a text for which no predicate holds.
+NONE_OF_THESE = "none of these"
+
+
 @dataclasses.dataclass(frozen=True)
 class Judgment:
     """One answer of the language model: `probability` that `predicate` holds for text number `text`.

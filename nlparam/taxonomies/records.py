@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from nlparam.corpus.corpus import Corpus
+from nlparam.numerics.core.denotations import HOLDS as HOLDS
+from nlparam.results.records import NONE_OF_THESE as NONE_OF_THESE
 from nlparam.results.records import Judgment
 from nlparam.runtime.costs import Costs
 
 if TYPE_CHECKING:
     from nlparam.denotation.denoter import TreeDenoter
 
-NONE_OF_THESE = "none of these"
 ROOT = "root"
-# From this denotation on a text is under a node.
-HOLDS = 0.5
 
 
 class OUTCOMES(enum.StrEnum):
@@ -224,8 +223,8 @@ class TreeLike:
         return (node for node in self.nodes.values() if node.children)
 
     def share(self, node: str) -> float:
-        """The share of all texts that are under a node."""
-        return len(self.nodes[node]) / max(len(self.corpus), 1)
+        """The share of the texts with words that are under a node; a text that occurs twice counts twice."""
+        return len(self.nodes[node]) / max(len(self.root), 1)
 
     def denotations(self, node: str = ROOT) -> np.ndarray:
         """`(n_members, n_children)`: the denotations of the children of a node over its texts."""

@@ -19,8 +19,9 @@ import typer
 from typer.testing import CliRunner
 
 import nlparam
-from nlparam.cli.predict import label_columns
 from nlparam.cli.run_options import FitOptions, spread_options
+from nlparam.corpus.corpus import Corpus
+from nlparam.fitting.tables import prediction_columns
 from nlparam.lm.store import Store
 from tests.helpers.cli_corpus import MONEY, TEXTS, answer, embedded_store, fit, run, said, write_texts
 from tests.helpers.fake_server import FakeServer
@@ -194,7 +195,7 @@ def test_predict_writes_one_row_per_text(tmp_path, fitted, ending):
     assert rows[1]["predicate"] == ""
     assert rows[0]["predicate"] == "is about money"
     columns = [f"P({predicate})" for predicate in loaded.predicates]
-    assert list(rows[0]) == ["text", "cluster", "predicate", *columns]
+    assert list(rows[0]) == ["text", "cluster", "predicate", "reason", *columns]
     written = np.array([[float(row[column]) for column in columns] for row in rows])
     np.testing.assert_allclose(written, loaded.denote(new), atol=1e-6)
     with Store(store) as kept:
@@ -297,7 +298,7 @@ def test_an_interrupted_fit_says_so_and_goes_on(tmp_path):
 
 
 def test_a_model_that_assigns_no_texts_has_a_column_of_predictions():
-    fit = make_fit(model=Plain())
-    columns = label_columns(fit, ["one", "two"], np.full((2, 3), 0.5), np.asarray([1.5, 2.5]))
-    assert list(columns) == ["text", "prediction", *(f"P({predicate})" for predicate in fit.predicates)]
+    fit, corpus = make_fit(model=Plain()), Corpus.from_texts(["one", "two"])
+    columns = prediction_columns(fit, corpus, np.full((2, 3), 0.5), np.asarray([1.5, 2.5]))
+    assert list(columns) == ["prediction", *(f"P({predicate})" for predicate in fit.predicates)]
     assert columns["prediction"] == [1.5, 2.5]

@@ -9,8 +9,10 @@ import numpy as np
 from nlparam.results.page.blocks import Block, Cell, Column, Counts, Folded, Item, Row, Section, Table, Words
 from nlparam.results.page.examples import Sides, choose_examples
 from nlparam.results.page.rows import MAX_SENTENCE
+from nlparam.results.page.sections import counted
 from nlparam.results.page.tables import Declared, table_of
 from nlparam.results.page.text import excerpt
+from nlparam.results.records import NONE_OF_THESE
 
 if TYPE_CHECKING:
     from nlparam.fitting.records import Agreement, FitLike
@@ -56,7 +58,7 @@ class Predicate(NamedTuple):
 
 def describe_predicates(fit: "FitLike", answers: Sequence[dict[int, float]] | None = None) -> list[Predicate]:
     """The predicates of a fit, in its order; with texts if there are `answers` for each, by text number."""
-    clusters = np.asarray(fit.predictions) if fit.model.assigns_texts else None
+    clusters = fit.assignments if fit.model.assigns_texts else None
     denotations, worded = np.asarray(fit.denotations, dtype=float), ~fit.corpus.blank
     agreements = fit.agreement if len(fit.agreement) == len(fit.predicates) else [None] * len(fit.predicates)
     no_sides = [Sides([], [])] * len(fit.predicates)
@@ -70,7 +72,7 @@ def describe_predicates(fit: "FitLike", answers: Sequence[dict[int, float]] | No
                 number=index + 1,
                 sentence=excerpt(sentence, MAX_SENTENCE),
                 size=size,
-                share=None if size is None else size / max(len(column), 1),
+                share=None if size is None else size / fit.n_counted,
                 holds=int((column[worded] >= 0.5).sum()),
                 prevalence=float(column[worded].mean()) if worded.any() else 0.0,
                 answered=[] if answers is None else list(answers[index].values()),
@@ -96,7 +98,8 @@ def predicates_section(fit: "FitLike", predicates: list[Predicate]) -> Section:
     blocks: list[Block] = [
         Words(
             (
-                "Each text is assigned to one predicate. "
+                "Each text is assigned to the most specific predicate that holds for it (with a denotation of at least "
+                "0.5): the one of the fewest texts. "
                 if sized
                 else "This model does not assign texts to predicates. "
             )
@@ -107,6 +110,9 @@ def predicates_section(fit: "FitLike", predicates: list[Predicate]) -> Section:
         ),
         table_of("predicates", "Predicates, sizes and agreement", predicates, columns),
     ]
+    if sized and (n_none := fit.n_none):
+        none = f"No predicate holds for {counted(n_none, 'text')} ({n_none / fit.n_counted:.1%}): {NONE_OF_THESE}."
+        blocks.append(Words(none))
     if n_blank:
         some = "1 text has no words and belongs" if n_blank == 1 else f"{n_blank:,} texts have no words and belong"
         blocks.append(Words(f"{some} to no predicate.", muted=True))

@@ -134,7 +134,7 @@ def browse(fit: "FitLike", answers: list[dict[int, float]]) -> Browser | None:
         [f"{number}. {predicate}" for number, predicate in enumerate(fit.predicates, start=1)],
         np.asarray(fit.denotations, dtype=float),
         answers,
-        clusters=np.asarray(fit.predictions) if fit.model.assigns_texts else None,
+        clusters=fit.assignments if fit.model.assigns_texts else None,
     )
 
 

@@ -15,6 +15,21 @@ from nlparam.numerics.core.device import to_device
 from nlparam.numerics.core.model import AbstractPredicateModel
 
 
+def check_class(model: Any) -> None:
+    """Raises `ModelError` if something is no model: a class in place of an instance, say."""
+    if isinstance(model, AbstractPredicateModel):
+        return
+    if isinstance(model, type) and issubclass(model, AbstractPredicateModel):
+        raise ModelError(
+            f"got the class {model.__name__}, expected a model: call it, such as {model.__name__}(n_predicates=5)"
+        )
+    got = f"the class {model.__name__}" if isinstance(model, type) else f"{model!r:.80} of type {type(model).__name__}"
+    raise ModelError(
+        f"got {got}, expected a model such as nlparam.models.Clustering(n_predicates=5); a class of your own derives "
+        "from nlparam.AbstractPredicateModel"
+    )
+
+
 def check_model(model: AbstractPredicateModel, data: Data, n_texts: int) -> None:
     """Evaluates the loss of `model` and its gradient on made-up denotations of the true shape: soft, relaxed and judged
     ones.

@@ -31,6 +31,12 @@ def predictions(model: AbstractPredicateModel, weights: Weights, denotations: De
     return model.predict(weights, denotations)
 
 
+@eqx.filter_jit
+def assignments(model: AbstractPredicateModel, weights: Weights, denotations: Denotations) -> Array:
+    """What `model.assign` gives."""
+    return model.assign(weights, denotations)
+
+
 def quantities(
     model: AbstractPredicateModel, weights: Weights, denotations: Denotations, data: Data
 ) -> dict[str, Quantity]:

@@ -12,6 +12,7 @@ from jaxtyping import Array
 
 from nlparam.errors import check_at_least
 from nlparam.numerics.core._types import Data, Denotations, Scalar, Scores, Weights
+from nlparam.numerics.core.denotations import HOLDS
 from nlparam.numerics.core.device import to_device
 from nlparam.numerics.core.quantities import Prepared, Quantity, weight_quantities
 
@@ -113,6 +114,14 @@ class AbstractPredicateModel(eqx.Module):
     def predict(self, weights: Weights, denotations: Denotations) -> jax.Array:
         """The model's prediction for each text; by default the linear predictor `denotations @ weights`."""
         return denotations @ jnp.asarray(weights)
+
+    def assign(self, weights: Weights, denotations: Denotations) -> jax.Array:
+        """Of a model with `assigns_texts`, `(n_texts,)`: which of the predicates that hold for a text it belongs to.
+
+        These are the predicates with a denotation of at least 0.5, of which `predict` chooses; -1 where there is none.
+        """
+        held = denotations >= HOLDS
+        return jnp.where(jnp.any(held, axis=1), self.predict(weights, jnp.where(held, denotations, 0)), -1)
 
     def quantities(self, weights: Weights, denotations: Denotations, data: Data = None) -> dict[str, Quantity]:
         """The results that a reader wants to see, by name; by default the weights. Works under `vmap`, for the

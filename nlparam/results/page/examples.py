@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -84,9 +84,15 @@ def answers_by_predicate(judgments: Iterable[Judgment], n_texts: int) -> dict[st
 
 
 def choose_examples(
-    corpus: Corpus, denotations: np.ndarray, answers: Sequence[dict[int, float]], clusters: np.ndarray | None
+    corpus: Corpus,
+    denotations: np.ndarray,
+    answers: Sequence[dict[int, float]],
+    clusters: np.ndarray | None,
+    *,
+    per_side: int | None = None,
 ) -> list[Sides]:
-    """Chooses at most `PER_SIDE` distinct texts for and against each predicate.
+    """Chooses at most `per_side` distinct texts for and against each predicate, by default as many as a page has room
+    for.
 
     Each side mixes the texts that are most confident, those nearest to the boundary, and those where the language
     model's answer lies furthest on the other side; `Example.reason` is empty where a text is none of these.
@@ -98,7 +104,7 @@ def choose_examples(
     n_predicates = denotations.shape[1]
     if n_predicates == 0:
         return []
-    per_side = max(1, min(PER_SIDE, MAX_EXAMPLES // (2 * n_predicates)))
+    per_side = per_side or max(1, min(PER_SIDE, MAX_EXAMPLES // (2 * n_predicates)))
     # The whole texts share the bytes, whichever alphabet they are written in.
     max_bytes = min(MAX_WHOLE, MAX_BYTES // (2 * per_side * n_predicates))
     distinct, first = np.unique(corpus.row, return_index=True)
@@ -128,6 +134,24 @@ def choose_examples(
         ]
         sides.append(Sides(*quoted))
     return sides
+
+
+def example_rows(names: Sequence[str], sides: Sequence[Sides], corpus: Corpus, *, named: str) -> dict[str, list[Any]]:
+    """Examples as a table, by column; `named` is the heading of the names."""
+    found = [
+        (name, side, example)
+        for name, two in zip(names, sides, strict=True)
+        for side, examples in (("for", two.examples_for), ("against", two.examples_against))
+        for example in examples
+    ]
+    return {
+        named: [name for name, _, _ in found],
+        "side": [side for _, side, _ in found],
+        "text": [corpus.texts[example.number] for _, _, example in found],
+        "denotation": [example.denotation for _, _, example in found],
+        "answer": [example.answered for _, _, example in found],
+        "number": [example.number for _, _, example in found],
+    }
 
 
 def _choose_side(column: np.ndarray, answered: np.ndarray, side: bool, n: int) -> list[tuple[int, str]]:

@@ -1,0 +1,3 @@
+"""From which denotation on a predicate holds."""
+
+HOLDS = 0.5
