@@ -7,6 +7,7 @@ from nlparam.runtime.renamed import install
 
 if TYPE_CHECKING:
     from nlparam import models as models
+    from nlparam import testing as testing
     from nlparam.comparing.driver import compare as compare
     from nlparam.comparing.images.driver import compare_images as compare_images
     from nlparam.comparing.options import CompareOptions as CompareOptions
@@ -114,13 +115,14 @@ __all__ = [
     "refit",
     "simulate",
     "taxonomy",
+    "testing",
     "update",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "models":
-        return importlib.import_module("nlparam.models")
+    if name in ("models", "testing"):
+        return importlib.import_module(f"nlparam.{name}")
     if name not in _MODULES:
         raise AttributeError(f"module 'nlparam' has no attribute {name!r}")
     return getattr(importlib.import_module(_MODULES[name]), name)

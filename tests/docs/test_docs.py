@@ -112,7 +112,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[\s]+", "-", re.sub(r"[^\w\s-]", "", heading.lower()).strip()) for heading in headings}
 
 
-@pytest.mark.parametrize("module", [nlparam, nlparam.models], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [nlparam, nlparam.models, nlparam.testing], ids=lambda module: module.__name__)
 def test_public_names_have_docstrings(module):
     names = getattr(module, "__all__", None) or [name for name in vars(module) if name[0].isupper()]
     assert names
