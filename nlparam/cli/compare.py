@@ -8,7 +8,7 @@ from nlparam.cli.compare_options import OF_IMAGES, CompareCommand
 from nlparam.cli.costs import cost_line, show_estimate
 from nlparam.cli.options import argument, refuse
 from nlparam.cli.output import print_json, print_lines, print_result, print_warnings, starting
-from nlparam.cli.reading import corpus_warnings, names_of, read_predicates, usage_errors
+from nlparam.cli.reading import corpus_warnings, names_of, read_defined_predicates, usage_errors
 from nlparam.cli.run_options import spread_options
 from nlparam.errors import CorpusError
 
@@ -55,7 +55,7 @@ def compare(
         "proposer", "form", "ratings", "repeats", "confidence", "level", "correction", "labels", "look"
     )
     settings |= {
-        "predicates": options.predicates and read_predicates(options.predicates),
+        **read_defined_predicates(options.predicates)._asdict(),
         "options": changes,
         "progress": progress,
     }

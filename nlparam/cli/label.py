@@ -108,6 +108,8 @@ def _ask(path: Path, labelling: "Labelling", labelled: "Labelled", *, who: str, 
             if len(text) > _SHOWN:
                 print_lines(f"... {len(text) - _SHOWN:,} characters more: m")
             shown = at
+        if predicate in labelling.definitions:
+            print_lines("", *str(labelling.definitions[predicate]).split("\n"))
         key = _key(f"{printable(predicate)}? ")
         if key in ("y", "n"):
             add_labels(path, [Mark(text, predicate, "yes" if key == "y" else "no", who)])

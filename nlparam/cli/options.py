@@ -114,7 +114,10 @@ GOAL_EXAMPLE = option(
     None, "An answer that a text could have to the goal (`poem`); give several, each with the option before it."
 )
 PROPOSER = option(None, "`contrast` for strong language models, `state` for small ones, or `both`; the model decides.")
-PREDICATES = option(None, "A file of candidate predicates of your own, one per line; nothing is then proposed.")
+PREDICATES = option(
+    None,
+    "A file of candidate predicates of your own, one per line, or as YAML with definitions; nothing is then proposed.",
+)
 REPRESENTATION = option(
     "auto",
     "Relax the embeddings of the texts, or where their statements under the goal would lie (120 short calls); by "

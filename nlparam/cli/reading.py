@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
@@ -12,18 +12,43 @@ from nlparam.errors import CorpusError
 
 if TYPE_CHECKING:
     from nlparam.corpus.readers import Table
+    from nlparam.denotation.definitions import Definition
 
 # A text of more characters is a file that was taken for a text, or one whose end nobody reads.
 _VERY_LONG = 100_000
 _TABLES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
 
 
+class Predicates(NamedTuple):
+    """Predicates of a file, if there is one, and the definitions of those that have one."""
+
+    predicates: list[str] | None
+    definitions: "dict[str, Definition]"
+
+
 def read_predicates(path: Path, least: int = 1) -> list[str]:
     """The distinct predicates of a file, one per line, or of a table of texts.
 
-    Raises `CorpusError` if it cannot be read or has fewer than `least`.
+    Raises `CorpusError` if it cannot be read, has fewer than `least`, or has definitions, which this command does not
+    use.
     """
-    if path.suffix.lower() in _TABLES:
+    found = read_defined_predicates(path, least)
+    if found.definitions:
+        raise CorpusError(f"{path} has definitions, which this command does not use: take them out")
+    return found.predicates or []
+
+
+def read_defined_predicates(path: Path | None, least: int = 1) -> Predicates:
+    """The same with definitions, which a YAML file (or a JSON file with the key `predicate`) may have; without a file
+    nothing."""
+    if path is None:
+        return Predicates(None, {})
+    definitions: dict[str, Definition] = {}
+    if path.suffix.lower() in (".yaml", ".yml") or (path.suffix.lower() == ".json" and _has_predicates(path)):
+        from nlparam.denotation.definitions import read_defined
+
+        lines, definitions = read_defined(path)
+    elif path.suffix.lower() in _TABLES:
         from nlparam.corpus.readers import read_texts
 
         lines = read_texts(path).texts
@@ -39,7 +64,13 @@ def read_predicates(path: Path, least: int = 1) -> list[str]:
         raise CorpusError(
             f"{path} holds {len(predicates)} distinct predicates, expected at least {least}, one per line"
         )
-    return predicates
+    return Predicates(predicates, definitions)
+
+
+def _has_predicates(path: Path) -> bool:
+    from nlparam.corpus.readers import field_names
+
+    return "predicate" in field_names(path)
 
 
 def check_source(texts: Path | None, dataset: str | None, text_field: str | None, *, name: str) -> None:

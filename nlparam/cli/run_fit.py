@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 from nlparam.cli.costs import show_estimate
 from nlparam.cli.options import refuse
 from nlparam.cli.output import print_json, print_warnings, starting
-from nlparam.cli.reading import check_source, corpus_warnings, names_of, read_predicates, read_source, usage_errors
+from nlparam.cli.reading import (
+    check_source,
+    corpus_warnings,
+    names_of,
+    read_defined_predicates,
+    read_source,
+    usage_errors,
+)
 from nlparam.cli.run_options import FitOptions
 from nlparam.errors import CorpusError, ResultFolderError
 
@@ -66,7 +73,7 @@ def run(
         "clusters": clusters,
         "inference": options.inference if options.inference_texts is None else options.inference_texts,
         "judge": cascade,
-        "predicates": options.predicates and read_predicates(options.predicates, model.n_predicates),
+        **read_defined_predicates(options.predicates, model.n_predicates)._asdict(),
         "options": changes,
         "progress": progress,
     }

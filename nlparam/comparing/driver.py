@@ -54,7 +54,8 @@ def compare(
     - `proposer`: `"contrast"` or `"state"`, by default as the language model can; or an `AbstractGroupProposer`, or a
       function that makes one from the engine.
     - `judge`: an `AbstractJudge`, or a function that makes one from the engine; by default a `LabelJudge`.
-    - `predicates`: hypotheses of your own, which are all tested; nothing is then proposed.
+    - `predicates`: hypotheses of your own, which are all tested; nothing is then proposed. `definitions`, what some
+      of them mean, see `nlparam.fit`.
     - `ranker`: an `AbstractRanker`. Its scores choose which candidates are judged at all, and AUROC and Welch's test of
       them are reported.
     - `ratings`: whether the language model rates relevance, novelty and significance of what was tested.

@@ -10,6 +10,7 @@ import numpy as np
 from nlparam.comparing.answers import interleaved
 from nlparam.comparing.records import ComparisonLike
 from nlparam.corpus.marks import pair
+from nlparam.denotation.definitions import kept_definitions
 from nlparam.denotation.labelling import Asked, Labelling
 from nlparam.denotation.labels import Labelled
 from nlparam.errors import CorpusError
@@ -75,6 +76,7 @@ def labelling(comparison: ComparisonLike, *, seed: int = 0) -> Labelling:
         shares=tuple(f"{predicate} ({one.name})" for one in comparison.groups for predicate in predicates),
         layers=(by_group(np.asarray(comparison.judgments, float)[:, columns]),),
         said=lambda labelled: by_group(labelled.matrix(corpus.distinct, predicates)),
+        definitions=kept_definitions(comparison.settings),
     )
 
 

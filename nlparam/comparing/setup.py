@@ -12,6 +12,7 @@ from nlparam.comparing.covariates import adjusted_for, unadjusted
 from nlparam.comparing.grouping import Adjusting, Grouped, Observations, observe
 from nlparam.comparing.options import SMALL, STRONG, CompareOptions, check_numbers
 from nlparam.comparing.people import check_labels, digest_of_labels
+from nlparam.denotation.definitions import Definition, checked_definitions, settings_of
 from nlparam.denotation.judge import AbstractJudge
 from nlparam.denotation.labels import Labelled
 from nlparam.denotation.session import DEFAULT_GOAL, Asking, Session, changed, chosen
@@ -40,6 +41,7 @@ class CompareArguments(Asking, total=False):
     judge: AbstractJudge | Callable[[Engine], AbstractJudge] | None
     form: str
     predicates: Iterable[str] | None
+    definitions: Mapping[str, Definition | str | Mapping[str, Any]] | None
     ranker: AbstractRanker | None
     ratings: bool
     adjust: Adjusting | None
@@ -95,6 +97,7 @@ def set_up(
     judge: AbstractJudge | Callable[[Engine], AbstractJudge] | None = None,
     form: str = "single",
     predicates: Iterable[str] | None = None,
+    definitions: Mapping[str, Definition | str | Mapping[str, Any]] | None = None,
     ranker: AbstractRanker | None = None,
     ratings: bool = True,
     adjust: Adjusting | None = None,
@@ -124,6 +127,9 @@ def set_up(
     if predicates is not None and proposer is not None:
         raise ValueError("got both predicates and a proposer, expected one of the two: predicates are not proposed")
     listed = None if predicates is None else _listed(predicates)
+    defined = checked_definitions(definitions, listed)
+    if defined and judge is not None:
+        raise ValueError("got definitions and a judge of your own, expected one of the two: give them to the judge")
     session = Session(embedder=embedder, costs=costs, **asked)
     default = STRONG if session.policy.strong else SMALL
     if listed is not None:  # who has hypotheses wants them tested
@@ -153,7 +159,7 @@ def set_up(
             the_proposer = ListedForGroups(listed)
         else:
             the_proposer = chosen(proposer, strategies, AbstractGroupProposer, session, "a proposer of groups")
-        the_judge = session.judge(form=form) if judge is None else judge
+        the_judge = session.judge(form=form, definitions=defined) if judge is None else judge
         the_judge = the_judge if isinstance(the_judge, AbstractJudge) else the_judge(session.engine)
         if isinstance(ranker, EmbeddingRanker) and ranker.store is None:
             ranker = dataclasses.replace(ranker, store=session.store)
@@ -186,7 +192,7 @@ def set_up(
             "labels": None if given_labels is None else digest_of_labels(given_labels),
             "look": look,
         }
-        settings |= {name: value for name, value in optional.items() if value is not None}
+        settings |= settings_of(defined) | {name: value for name, value in optional.items() if value is not None}
         if check is not None:
             check(settings)
         yield Setup(

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from nlparam.corpus.corpus import text_digest
+from nlparam.denotation.definitions import Definitions
 from nlparam.errors import check_at_least
 from nlparam.language.asking import LabelQuestion, read_labels
 from nlparam.language.prompting import cut_words, load_prompt
@@ -61,6 +62,8 @@ class LabelJudge(AbstractJudge):
     - `form`: `"single"` asks for one predicate at a time; `"contrastive"` lists up to `n_listed` of the predicates that
       a text is judged for before it asks for each. `docs/how-to/language-models.md` has the accuracy and cost of both.
       A contrastive answer depends on the list, so it is stored and found again only under the same list.
+    - `definitions`: what some predicates mean. A predicate that has one is asked about by itself, with its definition,
+      by a prompt of its own; the definition is a part of the key of its answers. Other keys are as without.
     - `question`: the name of another prompt with the fields `$text` and `$predicate`, by which to ask something else.
     """
 
@@ -73,6 +76,7 @@ class LabelJudge(AbstractJudge):
     progress: Progress = dataclasses.field(default_factory=Progress)
     images: Mapping[str, Image] | None = None
     question: str | None = None
+    definitions: Definitions = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
         if self.form not in FORMS:
@@ -80,6 +84,9 @@ class LabelJudge(AbstractJudge):
         check_at_least(1, n_listed=self.n_listed)
         if self.images is not None and self.form != "single":
             raise ValueError(f"got form={self.form!r} for images, expected 'single'")
+        if self.definitions and (self.images is not None or self.question is not None):
+            raise ValueError("got definitions for images or another question, expected texts and the usual question")
+        self.defined = load_prompt("judge_defined")
         if self.images is not None:
             self.prompt = load_prompt("judge_image")
             self.version = self.prompt.version
@@ -116,11 +123,24 @@ class LabelJudge(AbstractJudge):
             show = functools.cache(functools.partial(self._shown, texts[text]))
             for first in range(start, end, self.n_listed):
                 asked = [predicates[p] for p in distinct[first : min(first + self.n_listed, end), 1].tolist()]
-                listed = tuple(asked) if self.form == "contrastive" else ()
+                listing = [predicate for predicate in asked if predicate not in self.definitions]
+                listed = tuple(listing) if self.form == "contrastive" else ()
                 version = self._version(listed)
                 for predicate in asked:
+                    if predicate in self.definitions:
+                        yield self._by_definition(show, predicate, digests[text])
+                        continue
                     write = functools.partial(self._messages, show, predicate, listed)
                     yield LabelQuestion(LABELS, version, ((predicate, digests[text]),), write, digests[text])
+
+    def _by_definition(self, show: Callable[[], str], predicate: str, digest: str) -> LabelQuestion:
+        definition = str(self.definitions[predicate])
+
+        def write() -> tuple[Message, ...]:
+            return self.defined.fill(text=show(), predicate=predicate, definition=definition)
+
+        version = f"{self.defined.version}-w{self.n_words}"
+        return LabelQuestion(LABELS, version, ((f"{predicate}\n{definition}", digest),), write, digest)
 
     def _version(self, listed: tuple[str, ...]) -> str:
         """The version of the prompt; with a list of predicates, its digest belongs to it."""

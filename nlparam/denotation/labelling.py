@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nlparam.corpus.marks import pair
+from nlparam.denotation.definitions import Definitions
 from nlparam.denotation.labels import Labelled
 from nlparam.errors import CorpusError
 from nlparam.numerics.statistics.kappa import Agreed
@@ -66,6 +67,7 @@ class Labelling:
     - `judge`: the probability that the judge gives for a text and a predicate, `nan` where it was not asked.
     - `shares`: what a plan is of; `layers`, each `(n_units, n_shares)`, the answers there are without people, the best
       last; `said`, the answers of people, of the same shape.
+    - `definitions`: what some predicates mean, as people are shown it.
     """
 
     texts: tuple[str, ...]
@@ -76,6 +78,7 @@ class Labelling:
     shares: tuple[str, ...]
     layers: tuple[np.ndarray, ...]
     said: Callable[[Labelled], np.ndarray]
+    definitions: Definitions = dataclasses.field(default_factory=dict)
 
     @property
     def predicates(self) -> list[str]:

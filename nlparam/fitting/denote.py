@@ -11,6 +11,7 @@ from nlparam.corpus.corpus import Corpus
 from nlparam.denotation.calibration import CalibratedJudge
 from nlparam.denotation.cascade import Cascade, denote_by_cascade
 from nlparam.denotation.computed import Computed, ComputedJudge
+from nlparam.denotation.definitions import kept_definitions
 from nlparam.denotation.judge import AbstractJudge
 from nlparam.denotation.session import Running, Session, accepts, check_names, opened
 from nlparam.errors import LanguageModelError
@@ -96,7 +97,9 @@ def _with_computed(fit: "FitLike", corpus: Corpus, denotations: np.ndarray) -> n
 def _judge(fit: "FitLike", session: Session) -> AbstractJudge:
     """The judge of the fit: the same prompt, the same part of a text, the same calibration."""
     settings = fit.settings
-    judge = session.judge(n_words=settings["n_words"], form=settings.get("form", "single"))
+    judge = session.judge(
+        n_words=settings["n_words"], form=settings.get("form", "single"), definitions=kept_definitions(settings)
+    )
     asked = judge if fit.calibration is None else CalibratedJudge(judge, fit.calibration.calibration)
     computed = fit.settings.get("computed")
     return ComputedJudge(asked, Computed.from_dict(computed)) if computed else asked

@@ -79,6 +79,8 @@ def fit(
       beside it (`"contrastive"`).
     - `calibration`: labelled pairs of text and predicate, or a file of them, by which judgments are corrected.
     - `predicates`: candidates of your own; the search then selects among them and proposes nothing.
+    - `definitions`: what some of the predicates mean: a sentence each, or a
+      [`Definition`][nlparam.denotation.definitions.Definition]. Language model and people are shown it.
     - `options`: how much is searched and judged, see `SearchOptions`; by default chosen by the language model. A
       mapping changes some of the defaults and keeps the others: `options={"n_rounds": 3}`.
     - `representation`: what is relaxed. `"embedding"`: the embeddings of the texts as they are. `"goal"` (or a

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nlparam.corpus.marks import pair
+from nlparam.denotation.definitions import kept_definitions
 from nlparam.denotation.labelling import Asked, Labelling
 from nlparam.denotation.labels import Labelled
 from nlparam.fitting.inference import known_of, sample_of
@@ -45,6 +46,7 @@ def labelling(fit: "FitLike", *, seed: int = 0) -> Labelling:
         shares=tuple(fit.predicates),
         layers=tuple(known.layers),
         said=said,
+        definitions=kept_definitions(fit.settings),
     )
 
 

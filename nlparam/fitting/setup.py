@@ -15,6 +15,7 @@ from nlparam.corpus.frames import texts_of
 from nlparam.denotation.calibration import CalibrationSummary
 from nlparam.denotation.cascade import Cascade
 from nlparam.denotation.computed import Executable
+from nlparam.denotation.definitions import Definition, checked_definitions, settings_of
 from nlparam.denotation.following import GoalReader
 from nlparam.denotation.goal import Affinity, GoalFollowing, GoalRepresentation, follows, represent
 from nlparam.denotation.judge import AbstractJudge
@@ -65,6 +66,7 @@ class FitArguments(Asking, total=False):
     form: str
     calibration: str | Path | Labelled | None
     predicates: Iterable[str] | None
+    definitions: Mapping[str, Definition | str | Mapping[str, Any]] | None
     options: SearchOptions | Mapping[str, Any] | None
     representation: str | GoalRepresentation
     executable: bool | Executable
@@ -113,6 +115,7 @@ def prepared(
     form: str = "single",
     calibration: str | Path | Labelled | None = None,
     predicates: Iterable[str] | None = None,
+    definitions: Mapping[str, Definition | str | Mapping[str, Any]] | None = None,
     options: SearchOptions | Mapping[str, Any] | None = None,
     representation: str | GoalRepresentation = "auto",
     executable: bool | Executable = False,
@@ -133,6 +136,10 @@ def prepared(
     if isinstance(predicates, str):
         raise CorpusError(f"got predicates={predicates!r}, expected a list of sentences: put it into a list")
     goal = with_examples(goal, tuple(goal_examples))
+    predicates = None if predicates is None else tuple(predicates)
+    defined = checked_definitions(definitions, predicates)
+    if defined and isinstance(judge, AbstractJudge):
+        raise ValueError("got definitions and a judge of your own, expected one of the two: give them to the judge")
     read = read_goal(goal)
     texts, (data, clusters) = texts_of(texts, text_field, data, clusters)
     corpus = Corpus.from_texts(texts)
@@ -156,13 +163,13 @@ def prepared(
     with session:
         engine, n_words = session.engine, session.policy.n_words
         the_judge, summary = session.calibrated(
-            judge if isinstance(judge, AbstractJudge) else session.judge(form=form), calibration
+            judge if isinstance(judge, AbstractJudge) else session.judge(form=form, definitions=defined), calibration
         )
         if only_estimate:
             session.unread()
         stater = Stater(engine, n_words=session.policy.n_words_stated)
         by_name = predicates is None and (proposer is None or isinstance(proposer, str))
-        the_proposer = Listed(tuple(predicates)) if predicates is not None else _proposer(proposer, session, stater)
+        the_proposer = Listed(predicates) if predicates is not None else _proposer(proposer, session, stater)
         computing = executable if isinstance(executable, Executable) else Executable() if executable else None
         if computing is not None:
             the_judge, the_proposer = computing.around(
@@ -187,7 +194,7 @@ def prepared(
             "clusters": None if split.clusters is None else hashlib.sha256(split.clusters.tobytes()).hexdigest(),
             "inference": inference,
             "seed": seed,
-        }
+        } | settings_of(defined)
         if check is not None:
             check(describe_model(model) | settings)
         embeddings = session.embed(corpus.distinct)

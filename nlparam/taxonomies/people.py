@@ -6,6 +6,7 @@ import numpy as np
 
 from nlparam.corpus.corpus import Corpus
 from nlparam.corpus.marks import pair
+from nlparam.denotation.definitions import kept_definitions
 from nlparam.denotation.labelling import Asked, Labelling
 from nlparam.denotation.labels import Labelled
 from nlparam.taxonomies.records import HOLDS, ROOT, Node, TreeLike, judged
@@ -43,6 +44,7 @@ def labelling(tree: TreeLike, *, seed: int = 0) -> Labelling:
         shares=tuple(f"{node.id} {node.name}" for node in nodes),
         layers=tuple(layers),
         said=said,
+        definitions=kept_definitions(tree.settings),
     )
 
 
