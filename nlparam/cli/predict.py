@@ -73,7 +73,8 @@ def predict(
 def _assign(folder: Path, texts: Sequence[str], **asking: Any) -> tuple[dict[str, list], Callable[[], None]]:
     """Texts and their nodes in a taxonomy, by column; and what prints how many texts each node has."""
     from nlparam.corpus.corpus import whole_characters
-    from nlparam.taxonomies.assign import WAYS, assign, columns_of
+    from nlparam.taxonomies.assign import WAYS, assign
+    from nlparam.taxonomies.placing import columns_of
     from nlparam.taxonomies.result import Taxonomy
 
     by = asking.pop("by") or "head"

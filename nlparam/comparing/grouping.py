@@ -9,6 +9,7 @@ import numpy as np
 from nlparam.comparing.clusters import cluster_warnings, copy_warnings, split_alike, split_clusters
 from nlparam.comparing.records import Group, Units
 from nlparam.corpus.corpus import Corpus
+from nlparam.corpus.frames import listed
 from nlparam.errors import CorpusError
 from nlparam.fitting.split import numbered
 from nlparam.numerics.statistics.covariates import LENGTH, lengths
@@ -49,11 +50,11 @@ def by_name(groups: Grouped) -> dict[str, list]:
     if isinstance(groups, str) or (isinstance(groups, Sequence) and any(isinstance(group, str) for group in groups)):
         raise CorpusError("got texts that are in no groups, expected a list of texts for each group")
     if isinstance(groups, Mapping):
-        named = {str(name): list(values) for name, values in groups.items()}
+        named = {str(name): list(listed(values)) for name, values in groups.items()}
         if len(named) != len(groups):
             raise CorpusError(f"got groups of which two have the same name: {', '.join(map(str, groups))}")
     else:
-        named = {_letter(number): list(values) for number, values in enumerate(groups)}
+        named = {_letter(number): list(listed(values)) for number, values in enumerate(groups)}
     if len(named) < 2:
         raise CorpusError(f"got {len(named)} group{'s' if not named else ''}, expected at least two to compare")
     return named

@@ -7,14 +7,16 @@ from typing import Any
 from nlparam.comparing.folder import fields_of_comparison, pack_comparison
 from nlparam.comparing.people import labelling, orders_to_label
 from nlparam.comparing.records import ComparisonLike, Finding
+from nlparam.comparing.tables import finding_columns, finding_examples, unit_columns
 from nlparam.denotation.labelling import Labelling
 from nlparam.denotation.labels import Labelled
+from nlparam.results.frames import AbstractTabular
 from nlparam.results.page.page import AbstractPage
 from nlparam.results.result import AbstractResult, Files, Folder
 
 
 @dataclasses.dataclass(frozen=True)
-class Comparison(ComparisonLike, AbstractResult):
+class Comparison(ComparisonLike, AbstractResult, AbstractTabular):
     """What tells groups of texts apart, in predicates.
 
     **Attributes:**
@@ -77,6 +79,15 @@ class Comparison(ComparisonLike, AbstractResult):
     @classmethod
     def unpack(cls, contents: dict[str, Any], folder: Folder) -> "Comparison":
         return cls(**fields_of_comparison(contents, folder))
+
+    def text_columns(self) -> dict[str, list[Any]]:
+        return unit_columns(self)
+
+    def summary_columns(self) -> dict[str, list[Any]]:
+        return finding_columns(self)
+
+    def example_columns(self, k: int) -> dict[str, list[Any]]:
+        return finding_examples(self, k)
 
     def page(self, *, labels: Labelled | None = None) -> AbstractPage:
         """Its report. With `labels` it shows how people and judge agree."""

@@ -1,45 +1,23 @@
 """New texts under the nodes of a taxonomy: by its heads, or by the language model from the top down."""
 
-import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Unpack
 
 import numpy as np
 
 from nlparam.corpus.corpus import Corpus
+from nlparam.corpus.frames import beside, texts_of
 from nlparam.denotation.judge import AbstractJudge
 from nlparam.denotation.session import Session, accepts, check_names, opened
 from nlparam.numerics.heads.head import correct
 from nlparam.runtime.costs import Costs
+from nlparam.taxonomies.placing import Assigned as Assigned
+from nlparam.taxonomies.placing import columns_of, placed
 from nlparam.taxonomies.records import HOLDS, ROOT, judged
 from nlparam.taxonomies.result import Taxonomy
 from nlparam.taxonomies.setup import AskingAgain, session_for
 
 WAYS = ("head", "exact")
-
-
-@dataclasses.dataclass(frozen=True)
-class Assigned:
-    """Where texts are in a taxonomy.
-
-    **Attributes:**
-
-    - `corpus`: the texts.
-    - `denotations`: for each node `(n_texts,)` the probability that its predicate holds for a text that is under its
-      parent; for "none of these" one minus the highest of its siblings.
-    - `under`: for each node `(n_texts,)` whether a text is under it and all nodes above it.
-    - `nodes`: the id of the one node that each text is assigned to, `None` for a blank text.
-    - `probabilities`: `(n_texts,)` the probability that all predicates down to this node hold.
-    - `costs`: of the language model; `n_failed`, for how many pairs its answer was not usable (the head stood in).
-    """
-
-    corpus: Corpus
-    denotations: Mapping[str, np.ndarray]
-    under: Mapping[str, np.ndarray]
-    nodes: list[str | None]
-    probabilities: np.ndarray
-    costs: Costs
-    n_failed: int = 0
 
 
 @accepts(AskingAgain, session_for, Session)
@@ -76,6 +54,19 @@ def assign(
         spread = corpus.spread(probabilities, fill=np.nan)
         denotations[node] = np.where(np.isfinite(spread), spread, denotations[node])
     return placed(taxonomy, corpus, denotations, costs, n_failed)
+
+
+@accepts(AskingAgain, session_for, Session)
+def assign_frame(
+    taxonomy: Taxonomy, frame: Any, *, text_field: str | None = None, by: str = "head", **asked: Unpack[AskingAgain]
+) -> Any:
+    """A data frame (pandas, Polars, Arrow) with more columns: the node of each text, and the probability of every node,
+    as in `Taxonomy.to_frame`. Its own columns stay; one that has the name of a new one is called "NAME (given)".
+
+    **Arguments:** `text_field`, the column of the texts; the others as for `assign`, which raises the same errors.
+    """
+    columns = columns_of(taxonomy, assign(taxonomy, texts_of(frame, text_field).texts, by=by, **asked))
+    return beside(frame, {name: values for name, values in columns.items() if name != "text"})
 
 
 def judge_down(
@@ -134,43 +125,3 @@ def _judged(judge: AbstractJudge, texts, predicates, asked, known) -> np.ndarray
         ordered = np.asarray(sorted(set(pairs)))
         answers[ordered[:, 0], ordered[:, 1]] = judge.judge(texts, predicates, ordered)
     return answers
-
-
-def placed(
-    taxonomy: Taxonomy, corpus: Corpus, denotations: Mapping[str, np.ndarray], costs: Costs, n_failed: int = 0
-) -> Assigned:
-    """Texts where the denotations of the predicates put them."""
-    everywhere, values = ~corpus.blank, dict(denotations)
-    for node in taxonomy.divided():
-        highest = np.max([values[child.id] for child in taxonomy.children(node.id)], axis=0)
-        values[node.children[-1]] = np.where(everywhere, 1 - highest, 0.0)
-    under = taxonomy.under(everywhere.astype(float), lambda node, of_parent: of_parent * (values[node.id] >= HOLDS))
-    at = np.asarray(taxonomy.place(values, len(corpus)), dtype=object)
-    probabilities = np.where(everywhere, 1.0, np.nan)
-    for place in set(at.tolist()):
-        for node in taxonomy.path(place):
-            probabilities[at == place] *= values[node.id][at == place]
-    nodes = [None if blank else node for node, blank in zip(at.tolist(), corpus.blank, strict=True)]
-    return Assigned(
-        corpus, values, {node: of == 1 for node, of in under.items()}, nodes, probabilities, costs, n_failed
-    )
-
-
-def columns_of(taxonomy: Taxonomy, assigned: Assigned) -> dict[str, list[Any]]:
-    """A table of the texts: `text`, `node` (its id), `name`, `path`, `probability`, then one for every node.
-
-    These say with which probability the predicate of the node holds, given that the text is under its parent.
-    """
-    names = {node.id: node.name for node in taxonomy.nodes.values()}
-    paths = {node.id: " > ".join(one.name for one in taxonomy.path(node.id)) for node in taxonomy.nodes.values()}
-    columns: dict[str, list[Any]] = {
-        "text": list(assigned.corpus.texts),
-        "node": [node or "" for node in assigned.nodes],
-        "name": [names[node] if node else "" for node in assigned.nodes],
-        "path": [paths[node] if node else "" for node in assigned.nodes],
-        "probability": [None if np.isnan(p) else float(p) for p in assigned.probabilities],
-    }
-    for node in taxonomy.nodes.values():
-        if node.id in assigned.denotations:
-            columns[f"P({node.id} {node.name})"] = [float(p) for p in assigned.denotations[node.id]]
-    return columns

@@ -8,7 +8,7 @@ from nlparam.numerics.statistics.prevalence import Drift, Prevalence
 from nlparam.numerics.statistics.selection import look_level
 from nlparam.results.folder import writable, write_json
 from nlparam.runtime.costs import Costs
-from nlparam.taxonomies.assign import Assigned, columns_of
+from nlparam.taxonomies.placing import Assigned, columns_of
 from nlparam.taxonomies.result import Taxonomy
 
 FILE, ASSIGNMENTS = "update.json", "assignments.parquet"

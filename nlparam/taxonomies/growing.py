@@ -10,6 +10,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from nlparam.corpus.corpus import Corpus
+from nlparam.corpus.frames import texts_of
 from nlparam.denotation.goal import follows, map_features
 from nlparam.denotation.labels import Labelled
 from nlparam.denotation.session import DEFAULT_GOAL, Asking, Run, Session, accepts, changed, check_names
@@ -40,6 +41,7 @@ from nlparam.taxonomies.tree import Growing, NodePath, Predicates, assemble, und
 class TaxonomyArguments(Asking, total=False):
     """The arguments of `nlparam.taxonomy`, where they are explained, without the texts, their times and the folder."""
 
+    text_field: str | None
     goal: str
     goal_examples: Sequence[str]
     depth: int
@@ -59,6 +61,7 @@ class TaxonomyArguments(Asking, total=False):
 def prepared_growth(
     texts: Iterable[str],
     *,
+    text_field: str | None = None,
     goal: str = DEFAULT_GOAL,
     goal_examples: Sequence[str] = (),
     depth: int = DEFAULT_DEPTH,
@@ -81,7 +84,8 @@ def prepared_growth(
     `check` is called with the settings before anything is computed; with `only_estimate` few texts are stated, and the
     language model answers whatever the store holds.
     """
-    goal, limits, corpus = with_examples(goal, goal_examples), children_range(children), Corpus.from_texts(texts)
+    goal, limits = with_examples(goal, goal_examples), children_range(children)
+    corpus = Corpus.from_texts(texts_of(texts, text_field).texts)
     lockings, exclusions, pools = (_by_path(given) for given in (locked, excluded, pool))
     everywhere = [] if isinstance(excluded, Mapping) else exclusions.pop((), [])
     read_goal(goal)
@@ -137,9 +141,9 @@ def prepared_growth(
 def taxonomy(
     texts: Iterable[str],
     *,
-    stamps: Sequence[Any] | None = None,
+    stamps: Sequence[Any] | str | None = None,
     time_unit: str | None = None,
-    clusters: Sequence[Any] | None = None,
+    clusters: Sequence[Any] | str | None = None,
     inference: bool | None = None,
     out: str | Path | None = None,
     overwrite: bool = False,
@@ -156,7 +160,8 @@ def taxonomy(
 
     **Arguments:**
 
-    - `texts`: the corpus.
+    - `texts`: the corpus, a list, a column of a data frame, or a frame with `text_field`, its column of texts; `stamps`
+      and `clusters` may then be names of columns.
     - `goal`, `goal_examples`: what the predicates are to be about, in plain words, and answers a text could have to it.
     - `depth`: how many levels there are below the root.
     - `children`: how many children a node has: a number, a range (`"3-6"` or `(3, 6)`), or `"auto"`, 2 to 8.
@@ -183,6 +188,7 @@ def taxonomy(
     before the root is divided), and what `nlparam.fit` raises; everything judged until then is in the store.
     """
     check_names(taxonomy, asked)
+    texts, (stamps, clusters) = texts_of(texts, asked.pop("text_field", None), stamps, clusters)
     corpus = Corpus.from_texts(texts)
     kept = None if stamps is None else checked_stamps(stamps, len(corpus), unit=time_unit)
     named = None if clusters is None else checked_clusters(clusters, len(corpus))

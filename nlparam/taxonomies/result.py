@@ -5,12 +5,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nlparam.denotation.labels import Labelled
 from nlparam.errors import EditError
+from nlparam.results.frames import AbstractTabular
 from nlparam.results.page.page import AbstractPage
 from nlparam.results.result import AbstractResult, Files, Folder
+from nlparam.runtime.costs import Costs
 from nlparam.taxonomies.edit import plan
 from nlparam.taxonomies.folder import compared_settings, fields_of_taxonomy, pack_taxonomy
+from nlparam.taxonomies.placing import columns_of, node_columns, node_examples, placed
 from nlparam.taxonomies.records import ROOT, STOPS, Node, TreeLike, judged
 from nlparam.taxonomies.yaml_file import FILE, read
 
@@ -20,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class Taxonomy(TreeLike, AbstractResult):
+class Taxonomy(TreeLike, AbstractResult, AbstractTabular):
     """A tree of predicates over a corpus.
 
     **Attributes:**
@@ -94,6 +99,17 @@ class Taxonomy(TreeLike, AbstractResult):
         from nlparam.taxonomies.people import labelling
 
         return labelling(self, seed=seed)
+
+    def text_columns(self) -> dict[str, list[Any]]:
+        found = placed(self, self.corpus, self.spread(), Costs())
+        # What is not known of a text is no 0: the children of a node are denoted for the texts under it.
+        return columns_of(self, dataclasses.replace(found, denotations=self.spread(np.nan)))
+
+    def summary_columns(self) -> dict[str, list[Any]]:
+        return node_columns(self)
+
+    def example_columns(self, k: int) -> dict[str, list[Any]]:
+        return node_examples(self, k)
 
     def page(self, *, update: Mapping[str, Any] | None = None, labels: Labelled | None = None) -> AbstractPage:
         """Its report. `update` is what the last update found (`Update.to_dict`): the page then shows what changed. With

@@ -10,6 +10,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from nlparam.corpus.corpus import Corpus
+from nlparam.corpus.frames import texts_of
 from nlparam.denotation.labels import Labelled
 from nlparam.denotation.session import Session, accepts, check_names
 from nlparam.errors import CorpusError, FitWarning
@@ -17,7 +18,6 @@ from nlparam.fitting.split import cluster_codes
 from nlparam.numerics.statistics.effects import correct_p_values
 from nlparam.numerics.statistics.prevalence import Prevalence, drift, prevalence, random_sample
 from nlparam.numerics.statistics.selection import look_level
-from nlparam.taxonomies.assign import Assigned, placed
 from nlparam.taxonomies.dividing import Divider
 from nlparam.taxonomies.drift import Addition, NodeDrift, Unexplained, Update
 from nlparam.taxonomies.edit import plan
@@ -25,6 +25,7 @@ from nlparam.taxonomies.entries import entries_of
 from nlparam.taxonomies.missing import add_missing
 from nlparam.taxonomies.new_texts import all_clusters, all_stamps, check_options, notes_on
 from nlparam.taxonomies.people import said_by_people
+from nlparam.taxonomies.placing import Assigned, placed
 from nlparam.taxonomies.rebuilding import Rebuilding
 from nlparam.taxonomies.records import ROOT, Node, judged
 from nlparam.taxonomies.result import Taxonomy
@@ -41,8 +42,9 @@ def update(
     taxonomy: Taxonomy,
     texts: Sequence[str],
     *,
-    stamps: Sequence[Any] | None = None,
-    clusters: Sequence[Any] | None = None,
+    text_field: str | None = None,
+    stamps: Sequence[Any] | str | None = None,
+    clusters: Sequence[Any] | str | None = None,
     labels: Labelled | str | Path | None = None,
     n_judged: int | str | None = "auto",
     propose: str = "auto",
@@ -83,7 +85,8 @@ def update(
     `ValueError` for impossible options, and what `nlparam.refit` raises of the language model.
     """
     check_names(update, asked)
-    new = Corpus.from_texts(texts)
+    given, (stamps, clusters) = texts_of(texts, text_field, stamps, clusters)
+    new = Corpus.from_texts(given)
     if not new.distinct:
         raise CorpusError(f"all {len(new):,} new texts are blank: check the file and the field of the text")
     check_options(n_judged, propose, level, confidence, look)

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import polars
 import pytest
 
 import nlparam
@@ -268,8 +269,15 @@ def test_models_of_other_kinds_are_fitted_saved_and_loaded(corpus, tmp_path):
     oracle = Oracle(texts, labels, distractors=2)
     with pytest.warns(FitWarning, match="separate the classes perfectly"):
         made = nlparam.fit(
-            Classification(1), texts, labels, lm=oracle.model(), predicates=oracle.predicates, embedder=embedder
+            Classification(1),
+            polars.DataFrame({"story": texts, "section": labels}),
+            "section",
+            text_field="story",
+            lm=oracle.model(),
+            predicates=oracle.predicates,
+            embedder=embedder,
         )
+    assert made.texts == tuple(texts)
     assert made.predicates[0] in oracle.gold
     assert made.coords == {"class": names.tolist()}
     np.testing.assert_array_equal(made.predictions, classes)

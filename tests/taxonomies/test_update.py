@@ -7,6 +7,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+import pandas
 import pyarrow.parquet
 import pytest
 
@@ -14,7 +15,7 @@ import nlparam.denotation.session
 from nlparam.denotation.labels import Labelled
 from nlparam.errors import CorpusError, FitWarning, LanguageModelError
 from nlparam.lm.scripted import ScriptedModel
-from nlparam.taxonomies.assign import assign
+from nlparam.taxonomies.assign import assign, assign_frame
 from nlparam.taxonomies.growing import taxonomy
 from nlparam.taxonomies.page.drift import measured
 from nlparam.taxonomies.people import said_by_people
@@ -268,6 +269,11 @@ def test_new_texts_are_assigned_by_the_head_and_by_the_language_model(tree, corp
     _, new, topics = corpus
     fresh = [*new, "", new[0]]
     by_head = assign(tree, fresh, store=store)
+    frame = assign_frame(
+        tree, pandas.DataFrame({"body": fresh, "name": range(len(fresh))}), text_field="body", store=store
+    )
+    assert frame.columns.tolist()[:4] == ["body", "name (given)", "node", "name"]
+    assert frame["node"].tolist() == [node or "" for node in by_head.nodes]
     assert by_head.nodes[-2] is None
     assert by_head.nodes[-1] == by_head.nodes[0]
     exact = assign(tree, fresh, by="exact", lm=scripted(), store=store)

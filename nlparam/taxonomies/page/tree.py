@@ -6,8 +6,6 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from nlparam.denotation.agreement import agreement_with_people
 from nlparam.denotation.labelling import PredicateAgreement
 from nlparam.results.page.blocks import (
@@ -27,7 +25,7 @@ from nlparam.results.page.blocks import (
 )
 from nlparam.results.page.browser import browse_texts
 from nlparam.results.page.card import Card, card_row
-from nlparam.results.page.examples import Sides, answers_by_predicate, choose_examples
+from nlparam.results.page.examples import Sides, choose_examples
 from nlparam.results.page.quantities import MAX_NAME, QuantityView
 from nlparam.results.page.quantity_blocks import quantity_blocks
 from nlparam.results.page.rows import MAX_SENTENCE, date_row, named_settings, title_of
@@ -45,6 +43,7 @@ from nlparam.taxonomies.chance import said_of_chance
 from nlparam.taxonomies.over_time import SharesOverTime, over_time
 from nlparam.taxonomies.page.drift import drift_section
 from nlparam.taxonomies.page.icicle import draw_icicle, icicle
+from nlparam.taxonomies.placing import below_root, node_answers, node_denotations
 from nlparam.taxonomies.records import Candidate, Node, TreeLike
 
 MAX_CANDIDATES = 30
@@ -67,8 +66,8 @@ class TaxonomyPage(AbstractDescribedPage):
     def described(self) -> SectionPage:
         """Chooses what the report shows. The order of the nodes is kept."""
         taxonomy = self.taxonomy
-        nodes, n_texts = _shown(taxonomy), len(taxonomy.corpus)
-        columns, answers = _columns(taxonomy, nodes), _answers(taxonomy, nodes)
+        nodes, n_texts = below_root(taxonomy), len(taxonomy.corpus)
+        columns, answers = node_denotations(taxonomy, nodes), node_answers(taxonomy, nodes)
         texts = browse_texts(
             taxonomy.corpus, [f"{node.id} {node.name}" for node in nodes], columns, answers, noun="node"
         )
@@ -108,7 +107,7 @@ class TaxonomyPage(AbstractDescribedPage):
                 bar=taxonomy.share(node.id),
                 indent=node.depth - 1,
             )
-            for node in _shown(taxonomy)
+            for node in below_root(taxonomy)
         ]
         return Card(
             f"Taxonomy of {len(taxonomy.corpus):,} texts",
@@ -118,25 +117,6 @@ class TaxonomyPage(AbstractDescribedPage):
             f"{measures['coverage']:.0%} of the texts of divided nodes are explained by a child, "
             f"{measures['overlap']:.0%} by several. Ended because {taxonomy.result.value}.",
         )
-
-
-def _shown(taxonomy: TreeLike) -> list[Node]:
-    """Every node but the root and empty residuals."""
-    return [node for node in taxonomy.nodes.values() if node.parent is not None and (len(node) or not node.residual)]
-
-
-def _columns(taxonomy: TreeLike, nodes: list[Node]) -> np.ndarray:
-    """`(n_texts, n_nodes)`: denotations, not a number for texts that are not under the parent."""
-    denotations = taxonomy.spread(np.nan)
-    columns = np.zeros((len(taxonomy.corpus), len(nodes)), dtype=np.float32)
-    for at, node in enumerate(nodes):
-        columns[:, at] = denotations[node.id]
-    return columns
-
-
-def _answers(taxonomy: TreeLike, nodes: list[Node]) -> list[dict[int, float]]:
-    answers = answers_by_predicate(taxonomy.judgments, len(taxonomy.corpus))
-    return [answers.get(node.judged_as or node.predicate or "", {}) for node in nodes]
 
 
 def _facts(taxonomy: TreeLike) -> list[Row]:
