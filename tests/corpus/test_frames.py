@@ -51,7 +51,7 @@ def test_no_column_takes_the_name_of_another():
 def test_the_only_column_of_strings_holds_the_texts_unless_one_is_called_text(make):
     assert texts_of(make({"id": [3, 5], "story": ["a", "b"]}), None).texts == ["a", "b"]
     assert texts_of(make({"text": ["a", "b"], "section": ["c", "d"]}), None).texts == ["a", "b"]
-    with pytest.raises(CorpusError, match="which column of the frame holds the text.*'id', 'story', 'section'"):
+    with pytest.raises(CorpusError, match=r"which column of the frame holds the text.*'id', 'story', 'section'"):
         texts_of(make(COLUMNS), None)
 
 
