@@ -62,6 +62,28 @@ class Clustering(AbstractPredicateModel):
         log_volume = _log_volume(denotations)
         return ClusteringWeights(jnp.argmax(_log_density(denotations, log_volume), axis=1), log_volume)
 
+    def swaps(self, columns, data=None):
+        """One pass over `columns` for all swaps of a set.
+
+        A text whose cluster is swapped falls back to its second best, every other keeps its best; either goes to the
+        new column where that has the higher density.
+        """
+        del data
+        log_density = _log_density(columns, _log_volume(columns))
+        offered, background = log_density[:, :-1], log_density[:, -1:]
+
+        def losses(chosen):
+            held = jnp.append(offered[:, chosen], background, axis=1)
+            owned = jax.nn.one_hot(jnp.argmax(held, axis=1), held.shape[1], dtype=held.dtype)
+            best = jnp.max(held, axis=1, keepdims=True)
+            second = jnp.max(jnp.where(owned > 0, -jnp.inf, held), axis=1, keepdims=True)
+            kept = jnp.maximum(offered, best)
+            # What is summed are small differences, which float32 keeps.
+            lost = owned[:, :-1].T @ (kept - jnp.maximum(offered, second)) / held.shape[0]
+            return lost - jnp.mean(kept, axis=0)
+
+        return losses
+
     def link(self, scores):
         return jnp.exp((scores - 1) / self.temperature)
 

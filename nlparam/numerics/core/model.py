@@ -142,6 +142,13 @@ class AbstractPredicateModel(eqx.Module):
         del weights, denotations, data
         return []
 
+    def swaps(self, columns: Denotations, data: Data = None) -> Callable[[Array], Array] | None:
+        """Maps `chosen` columns to the `(n_predicates, n_columns)` profile losses with each of `columns` in the place
+        of each of them, for a model that need not fit each of these sets; by default None.
+        """
+        del columns, data
+        return None
+
     def profile_loss(self, denotations: Denotations, data: Data = None, init: Weights | None = None) -> Scalar:
         """The loss at the best weights, sought from `init`: what the selection of predicates compares."""
         return self.loss(self.fit_weights(denotations, data, init), denotations, data)

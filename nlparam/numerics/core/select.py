@@ -52,7 +52,8 @@ def select(
 ) -> Selection:
     """Chooses `model.n_predicates` columns of `pool` that minimise the loss, by the best single swap until none helps.
 
-    All `n_predicates * n_candidates` swaps are evaluated together. The first start has empty slots (greedy forward
+    All `n_predicates * n_candidates` swaps are evaluated together, in one pass over the pool where the model has
+    `swaps`. The first start has empty slots (greedy forward
     selection, then swaps), the others are random sets, and the best end counts.
 
     **Arguments:** `pool`, `(n_texts, n_candidates)` denotations; `start`, a set to begin with in addition (-1 for an
@@ -107,6 +108,9 @@ def slot_losses(
 
 @eqx.filter_jit
 def _slot_losses(model, columns, others, slot, data, batch):
+    swaps = model.swaps(columns, data)
+    if swaps is not None:
+        return swaps(others)[slot]
     init = without_predicate(model.fit_weights(columns[:, others], data), slot, others.shape[0])
 
     def loss_with(candidate):
@@ -139,12 +143,15 @@ class _State(NamedTuple):
 def _descend(model, columns, available, start, data, batch, tolerance):
     n_slots, n_columns = start.shape[0], columns.shape[1]
     slots, candidates = (grid.ravel() for grid in jnp.mgrid[:n_slots, :n_columns])
+    swaps = model.swaps(columns, data)
 
     def swapped(chosen, weights, slot, candidate):
-        usable = available[candidate] & ~jnp.any((chosen == candidate) & (candidate < n_columns - 1))
         init = without_predicate(weights, slot, n_slots)
-        loss = model.profile_loss(columns[:, chosen.at[slot].set(candidate)], data, init)
-        return jnp.where(usable, loss, jnp.inf)
+        return model.profile_loss(columns[:, chosen.at[slot].set(candidate)], data, init)
+
+    def usable(chosen):
+        taken = jnp.any(chosen[:, None] == jnp.arange(n_columns - 1), axis=0)
+        return available & ~jnp.append(taken, False)
 
     # The model's solver is most of what is compiled: it stands here once for the set and once for its swaps.
     def improve(state):
@@ -153,7 +160,11 @@ def _descend(model, columns, available, start, data, batch, tolerance):
         weights = model.fit_weights(held, data)
         loss = jnp.where(state.n_swaps == 0, model.loss(weights, held, data), state.loss)
         # The last table belongs to the set that is returned.
-        losses = jax.lax.map(lambda swap: swapped(chosen, weights, *swap), (slots, candidates), batch_size=batch)
+        if swaps is not None:
+            losses = swaps(chosen)
+        else:
+            losses = jax.lax.map(lambda swap: swapped(chosen, weights, *swap), (slots, candidates), batch_size=batch)
+        losses = jnp.where(usable(chosen), losses.reshape(n_slots, n_columns), jnp.inf).ravel()
         best = jnp.argmin(losses)
         improved = losses[best] < loss - tolerance
         return _State(

@@ -89,6 +89,15 @@ def test_fewer_candidates_than_slots_leave_slots_empty(rng):
     assert sorted(found.chosen) == [-1, -1, 0, 1]
 
 
+def test_all_swaps_of_a_clustering_at_once_are_those_one_by_one(rng):
+    columns = jnp.asarray(rng.random((60, 9)) * (rng.random((60, 9)) < 0.6), jnp.float32).at[:, 4].set(0.0)
+    model, chosen = Clustering(3), jnp.asarray([2, 8, 8])  # the last, an empty slot, may be chosen twice
+    columns = columns.at[:, 8].set(0.0)
+    table = model.swaps(columns)(chosen)
+    one_by_one = [[model.profile_loss(columns[:, chosen.at[slot].set(c)]) for c in range(9)] for slot in range(3)]
+    np.testing.assert_allclose(table, one_by_one, rtol=1e-5)
+
+
 def test_an_empty_pool_is_an_error():
     with pytest.raises(ValueError, match="no candidate"):
         select(Clustering(2), jnp.zeros((10, 0)), key=jax.random.key(0))
