@@ -35,11 +35,12 @@ def predict(
 ) -> None:
     """Say what a fit or taxonomy predicts for new texts: one row per text, with the probability of every predicate.
 
-    Of a taxonomy the columns are text, node (its id), name, path and probability, "none of these" among the nodes, and
-    P(id name) for each node: that its predicate holds, given those above it. Of a fit they are text; then for a
-    clustering cluster and predicate (-1 and nothing for a blank text), for a classification or difference class and the
-    probability of each, for a time series the most typical time, for any other model prediction; and P(predicate) for
-    each predicate.
+    The fields of the input come first. Of a taxonomy the columns then are node (its id), name, path and probability,
+    "none of these" among the nodes, and P(id name) for each node: that its predicate holds, given those above it. Of a
+    clustering they are cluster, predicate and reason: "none of these" (-1) where no predicate holds, nothing for a
+    blank text, and why where the cluster is not the most likely predicate. Of a classification or difference they are
+    class and the probability of each, of a time series the most typical time, of any other model prediction; and
+    P(predicate) for each predicate. A field of the input that has the name of one of these is called "NAME (given)".
 
     A taxonomy that was grown with a --calibration is given the same one for `--by exact`; a fit keeps its own.
     """
@@ -50,10 +51,11 @@ def predict(
     needless = calibration is not None and not of_taxonomy
     refuse(needless, "--calibration", "only a taxonomy takes one; a fit keeps its own")
     with starting() as progress:
+        from nlparam.corpus.frames import renamed
         from nlparam.corpus.readers import read_texts
         from nlparam.lm.store import Store as OpenStore
 
-    table = read_texts(texts, text_field=text_field)
+    table = read_texts(texts, text_field=text_field, fields=None)
     print_warnings(table.warnings)
     asking = options.settings() | {"by": "exact" if exact else by, "lm": lm, "progress": progress}
     with OpenStore(options.store) as opened:
@@ -61,9 +63,10 @@ def predict(
             columns, show = _assign(folder, table.texts, calibration=calibration, **asking | {"store": opened})
         else:
             columns, show = _predict(folder, table.texts, **asking | {"store": opened})
+    fields = {renamed(table.columns, columns)[name]: list(map(_whole, of)) for name, of in table.columns.items()}
     try:
         with replacing(out) as partial:
-            write(partial, columns)
+            write(partial, fields | columns)
     except OSError as error:
         raise NlparamError(f"{out} cannot be written ({error}): choose another --out") from error
     show()
@@ -72,7 +75,6 @@ def predict(
 
 def _assign(folder: Path, texts: Sequence[str], **asking: Any) -> tuple[dict[str, list], Callable[[], None]]:
     """Texts and their nodes in a taxonomy, by column; and what prints how many texts each node has."""
-    from nlparam.corpus.corpus import whole_characters
     from nlparam.taxonomies.assign import WAYS, assign
     from nlparam.taxonomies.placing import columns_of
     from nlparam.taxonomies.result import Taxonomy
@@ -83,7 +85,7 @@ def _assign(folder: Path, texts: Sequence[str], **asking: Any) -> tuple[dict[str
     taxonomy = Taxonomy.load(folder)
     assigned = assign(taxonomy, texts, by=by, **asking)
     columns = columns_of(taxonomy, assigned)
-    columns["text"] = list(map(whole_characters, columns["text"]))
+    del columns["text"]  # a field of the input
 
     def show() -> None:
         counts = collections.Counter(assigned.nodes)
@@ -111,8 +113,7 @@ def _predict(folder: Path, texts: Sequence[str], **asking: Any) -> tuple[dict[st
     denoted = denote(fit, texts, **asking)
     predictions = fit.predict(texts, denotations=denoted.denotations)
     corpus = Corpus.from_texts(texts)
-    columns: dict[str, list] = {"text": list(corpus.texts)}
-    columns |= prediction_columns(fit, corpus, denoted.denotations, predictions)
+    columns = prediction_columns(fit, corpus, denoted.denotations, predictions)
 
     n_worded = int((~corpus.blank).sum())
 
@@ -140,6 +141,13 @@ def _predict(folder: Path, texts: Sequence[str], **asking: Any) -> tuple[dict[st
     return columns, show
 
 
+def _whole(value: Any) -> Any:
+    """A value of the input; of a text, without the half characters that no file could hold."""
+    from nlparam.corpus.corpus import whole_characters
+
+    return whole_characters(value) if isinstance(value, str) else value
+
+
 def _counted(n: int, n_all: int) -> tuple[str, str]:
     return f"{n:,}", f"{n / max(n_all, 1):.1%}"
 
@@ -163,20 +171,35 @@ def _write_parquet(path: Path, columns: dict[str, list]) -> None:
     import pyarrow
     import pyarrow.parquet
 
-    pyarrow.parquet.write_table(pyarrow.table(columns), path)
+    def column(values: list) -> "pyarrow.Array":
+        try:
+            return pyarrow.array(values)
+        except (pyarrow.ArrowException, TypeError):  # values of several types
+            return pyarrow.array([None if value is None else _as_text(value) for value in values])
+
+    pyarrow.parquet.write_table(pyarrow.table({name: column(values) for name, values in columns.items()}), path)
 
 
 def _write_csv(path: Path, columns: dict[str, list]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
-        writer.writerows(_rows(columns))
+        for row in _rows(columns):
+            writer.writerow([_as_text(value) if isinstance(value, dict | list) else value for value in row])
 
 
 def _write_jsonl(path: Path, columns: dict[str, list]) -> None:
+    from nlparam.results.jsonable import jsonable
+
     with path.open("w", encoding="utf-8") as file:
         for row in _rows(columns):
-            file.write(json.dumps(dict(zip(columns, row, strict=True)), ensure_ascii=False) + "\n")
+            file.write(json.dumps(jsonable(dict(zip(columns, row, strict=True))), ensure_ascii=False) + "\n")
+
+
+def _as_text(value: Any) -> str:
+    from nlparam.results.jsonable import jsonable
+
+    return value if isinstance(value, str) else json.dumps(jsonable(value), ensure_ascii=False)
 
 
 def _rows(columns: dict[str, list]) -> "zip[tuple[Any, ...]]":

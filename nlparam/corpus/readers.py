@@ -36,13 +36,14 @@ class Table:
     texts: list[str]
     columns: dict[str, list]
     warnings: list[str]
+    text_field: str = DEFAULT_FIELD
 
 
 def read_texts(
     path: str | Path,
     *,
     text_field: str | None = None,
-    fields: Sequence[str] = (),
+    fields: Sequence[str] | None = (),
     by_message: bool = False,
     drop_missing: bool = False,
     encoding: str | None = None,
@@ -56,7 +57,8 @@ def read_texts(
 
     `text_field` says which field holds the text; by default "text", else the only one that holds prose or
     conversations, else the one that has clearly the most words. `fields` are others to return in `columns`, with `None`
-    where a row lacks one. A conversation is one text, or with `by_message` each message is one, with the fields
+    where a row lacks one; without them (`None`) these are all fields, that of the text among them, but for those whose
+    name is there twice. A conversation is one text, or with `by_message` each message is one, with the fields
     `conversation`, `message` (numbers from 1) and `role`. With `drop_missing`, rows are left out whose text or one of
     whose `fields` is missing or blank. `encoding` is that of the file, if it is not Unicode or Windows-1252.
 
@@ -77,13 +79,15 @@ def read_texts(
             f"{path}: the field {text_field!r} holds no conversations, expected lists of messages with role and "
             "content: leave --by-message out, or choose another field with --text-field"
         )
-    columns = {field: rows.column(rows.known(path, field)) for field in fields}
+    asked = _all_fields(rows) if fields is None else fields
+    columns = {field: rows.column(rows.known(path, field)) for field in asked}
     texts = rows.column(text_field)
     places = list(range(rows.n_rows))
     if drop_missing:
-        kept = [i for i in places if not any(is_missing(column[i]) for column in (texts, *columns.values()))]
+        needed = [texts] if fields is None else [texts, *columns.values()]
+        kept = [i for i in places if not any(is_missing(column[i]) for column in needed)]
         if len(kept) < len(texts):
-            lacking = ", ".join(map(repr, (text_field, *columns)))
+            lacking = ", ".join(map(repr, (text_field, *(fields or ()))))
             warnings.append(f"{len(texts) - len(kept)} of {len(texts)} rows lack one of {lacking}, and were left out")
         texts, places = [texts[i] for i in kept], kept
         columns = {field: [column[i] for i in kept] for field, column in columns.items()}
@@ -96,12 +100,23 @@ def read_texts(
             )
     if not any(text.strip() for text in texts):
         raise CorpusError(f"{path} holds no texts: all {rows.n_rows} are blank")
-    return Table(_without_nul(path, texts, warnings), columns, warnings)
+    texts = _without_nul(path, texts, warnings)
+    if text_field in columns:
+        columns[text_field] = texts
+    return Table(texts, columns, warnings, text_field)
 
 
 def field_names(path: str | Path) -> list[str]:
     """The names of the fields of a file or folder that `read_texts` reads; it raises the same errors."""
     return _read(Path(path).expanduser(), [], None).names
+
+
+def _all_fields(rows: Rows) -> list[str]:
+    """The names that are there once, without the fields of objects: these are in the objects."""
+    once = [name for name in rows.names if rows.names.count(name) == 1]
+    outer = {name.split(".")[0] for name in once if "." in name}.intersection(once)
+    objects = [name for name in outer if any(isinstance(value, dict) for value in rows.column(name))]
+    return [name for name in once if not any(name.startswith(f"{one}.") for one in objects)]
 
 
 def _without_nul(path: Path, texts: list[str], warnings: list[str]) -> list[str]:

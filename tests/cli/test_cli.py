@@ -182,20 +182,33 @@ def test_predict_writes_one_row_per_text(tmp_path, fitted, ending):
     folder, _, _, _, server = fitted
     store = embedded_store(tmp_path / "store.sqlite")
     new = [MONEY[1], "  ", 'A "match",\nwith a goal: caf\u00e9.', MONEY[1]]
-    texts, out = write_texts(tmp_path, new), tmp_path / "new" / f"labels{ending}"
+    texts, out = tmp_path / "new.jsonl", tmp_path / "new" / f"labels{ending}"
+    other = [7, "seven", None, {"a": [1]}]
+    given = [
+        {"id": number, "body": text, "other": one, "predicate": "mine"}
+        for number, (text, one) in enumerate(zip(new, other, strict=True))
+    ]
+    texts.write_text("\n".join(map(json.dumps, given)), encoding="utf-8")
     calls = len(server.calls)
     result = run("predict", folder, "--texts", texts, "--text-field", "body", "--out", out, "--store", store)
     assert result.exit_code == 0, result.output
     assert str(out) in result.stdout
     assert len(server.calls) == calls  # no language model is asked
     rows, loaded = _labels(out), nlparam.load(folder)
-    assert [row["text"] for row in rows] == new
+    # All fields of the input are there, those whose name is taken under another.
+    assert [row["body"] for row in rows] == new
+    assert [int(row["id"]) for row in rows] == [0, 1, 2, 3]
+    assert [row["predicate (given)"] for row in rows] == ["mine"] * 4
+    assert str(rows[1]["other"]) == "seven"
+    kept = rows[3]["other"]
+    assert (kept if ending == ".jsonl" else json.loads(kept)) == {"a": [1]}
     assert [int(row["cluster"]) for row in rows] == loaded.predict(new).tolist()
     assert int(rows[1]["cluster"]) == -1
     assert rows[1]["predicate"] == ""
     assert rows[0]["predicate"] == "is about money"
     columns = [f"P({predicate})" for predicate in loaded.predicates]
-    assert list(rows[0]) == ["text", "cluster", "predicate", "reason", *columns]
+    named = ["id", "body", "other", "predicate (given)"]
+    assert list(rows[0]) == [*named, "cluster", "predicate", "reason", *columns]
     written = np.array([[float(row[column]) for column in columns] for row in rows])
     np.testing.assert_allclose(written, loaded.denote(new), atol=1e-6)
     with Store(store) as kept:
