@@ -74,7 +74,7 @@ def test_classification_names_its_classes(tmp_path, ask):
     assert (loaded.model.n_classes, loaded.coords["class"]) == (2, ["money", "sport"])
     printed, labels = predict(ask, out, write_texts(tmp_path, [SPORT[0], MONEY[0], MONEY[1]]))
     assert [row["class"] for row in labels] == ["sport", "money", "money"]
-    assert list(labels[0])[:4] == ["body", "class", "P(class money)", "P(class sport)"]
+    assert list(labels[0])[:5] == ["body", "year", "class", "P(class money)", "P(class sport)"]
     assert labels[0]["P(class sport)"] + labels[0]["P(class money)"] == pytest.approx(1)
     assert [line.split()[:2] for line in printed.stdout.splitlines()[1:3]] == [["money", "2"], ["sport", "1"]]
 
