@@ -140,7 +140,7 @@ def _read(files: list[Path], options: CompareCommand) -> _Read:
     from nlparam.corpus.readers import field_names, read_texts
     from nlparam.numerics.statistics.covariates import LENGTH
 
-    by, cluster = options.group_field, options.cluster_field
+    by, cluster = options.group_field, options.together(options.cluster_field)
     named = [field_names(file) for file in files]
     fields = dict.fromkeys(options.adjust or ())
     given = [field for field in fields if field != LENGTH or all(LENGTH in names for names in named)]
@@ -150,7 +150,7 @@ def _read(files: list[Path], options: CompareCommand) -> _Read:
         if cluster is None and sounds_like_clusters(field) and all(names.count(field) == 1 for names in named)
     ]
     wanted = tuple(dict.fromkeys(field for field in (by, cluster, *given, *hinted) if field is not None))
-    tables = [read_texts(file, text_field=options.text_field, fields=wanted) for file in files]
+    tables = [read_texts(file, fields=wanted, **options.reading()) for file in files]
     for table in tables:
         print_warnings(table.warnings)
     # Blank and repeated texts are spoken of by the comparison, group by group.

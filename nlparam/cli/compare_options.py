@@ -6,21 +6,20 @@ from typing import Literal
 
 from nlparam.cli import options as shared
 from nlparam.cli.options import IMAGES, option
-from nlparam.cli.run_options import AnalysisOptions
+from nlparam.cli.run_options import AnalysisOptions, ReadingOptions
 
 # The options that say something of images only, and what they are where they are not given.
 OF_IMAGES = {"captions": None, "judged": "auto", "max_side": 512, "detail": "auto"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CompareCommand(AnalysisOptions):
+class CompareCommand(ReadingOptions, AnalysisOptions):
     """What `nlparam compare` takes beside its files."""
 
     group_field: str | None = option(None, "The field of the group of each text, where all texts are in one file.")
     name: list[str] | None = option(
         None, "What a group is called, once for each file, in their order; by default as its file.", metavar="NAME"
     )
-    text_field: str | None = shared.TEXT_FIELD
     adjust: list[str] | None = option(
         None,
         "A field to adjust for, of numbers or categories; may be given several times. The length of the texts is known "

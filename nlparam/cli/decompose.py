@@ -1,20 +1,23 @@
 """`nlparam decompose`: a complex predicate taken apart, ranked by execution, and repaired."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
-from nlparam.cli import options as shared
 from nlparam.cli.options import argument, option, refuse
 from nlparam.cli.output import print_lines, print_result, print_warnings, printable, starting
-from nlparam.cli.run_options import RunOptions, spread_options
+from nlparam.cli.run_options import FileOptions, RunOptions, spread_options
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DecomposeCommand(FileOptions, RunOptions):
+    """What `nlparam decompose` takes beside the predicate and what is to be done with it."""
 
 
 @spread_options
 def decompose(
-    options: RunOptions,
+    options: DecomposeCommand,
     predicate: str = argument("What to take apart: `is about sport and negative`, or a task."),
-    texts: Path = option(..., "Texts (or solutions) of the kinds `nlparam fit` reads."),
-    text_field: str | None = shared.TEXT_FIELD,
     label_field: str | None = option(
         None, "The field that says whether the whole holds (true or false, 1 or 0, yes or no)."
     ),
@@ -43,7 +46,7 @@ def decompose(
         from nlparam.corpus.readers import read_texts
         from nlparam.evals.decomposition import RepairRecord, append_repair, decompose
 
-    table = read_texts(texts, text_field=text_field, fields=() if label_field is None else (label_field,))
+    table = read_texts(options.needed, fields=() if label_field is None else (label_field,), **options.reading())
     print_warnings(table.warnings)
     labels: Any = "judged" if judged else None if label_field is None else table.columns[label_field]
     found = decompose(

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import typer
 
+from nlparam.cli import options as shared
 from nlparam.cli.options import TimeUnit, option, refuse
 from nlparam.cli.run_fit import run
 from nlparam.cli.run_options import FitOptions, spread_options
@@ -67,6 +68,7 @@ def clustering(options: FitOptions, k: int = option(..., "The number of clusters
 def time_series(
     options: ModelOptions,
     time_field: str = option(..., "The field of the time of each text: dates or numbers."),
+    time_format: str | None = shared.TIME_FORMAT,
     time_unit: TimeUnit | None = option(None, "What dates are grouped by; by default days."),
     smoothness: float = option(1.0, "The larger, the smoother the curves; in units of time.", min=0.0),
 ) -> None:
@@ -77,7 +79,7 @@ def time_series(
 
         return TimeSeries(n_predicates=options.k, smoothness=smoothness, unit=time_unit)
 
-    run(model, options, field=time_field, posterior=options.posterior)
+    run(model, options, field=time_field, time_format=time_format, posterior=options.posterior)
 
 
 @app.command()

@@ -12,7 +12,8 @@ TEXTS, SEARCH, IMAGES, OUTPUT = "Texts", "Search", "Images", "Output"
 # Panels of the help, in its order, with the names of their options; options without one come before.
 PANELS = {
     "Groups": "group_field name",
-    TEXTS: "texts dataset text_field time_field time_unit label_field cluster_field held_out column",
+    TEXTS: "texts dataset text_field by_message drop_missing encoding time_field time_format time_unit label_field "
+    "cluster_field held_out column",
     "Testing": "adjust look repeats level correction confidence n_tested n_validated n_screened research",
     SEARCH: "goal goal_example proposer predicates representation max_judgments n_judged rounds seeds seed",
     "Models": "lm embedder ranker timeout store",
@@ -55,9 +56,9 @@ def _listing(table: dict[str, str], name: str) -> str | None:
     return next((key for key, names in table.items() if name in names.split()), None)
 
 
-def argument(help: str, default: Any = ...) -> Any:
+def argument(help: str, default: Any = ..., **more: Any) -> Any:
     """The default of a parameter that is given by its place; `None` if it can be left out."""
-    return typer.Argument(default, help=help)
+    return typer.Argument(default, help=help, **more)
 
 
 def refuse(wrong: bool, name: str, message: str) -> None:
@@ -83,17 +84,33 @@ Form = Literal["single", "contrastive"]
 Represented = Literal["auto", "goal", "embedding"]
 TimeUnit = Literal["day", "week", "month", "year"]
 
-_FILES = "A .jsonl, .json, .csv, .tsv, .parquet or .txt file (one text per line), or a folder of .txt files."
-
-TEXTS_OPTION = option(None, _FILES)
-TEXTS_ARGUMENT = argument(_FILES, None)
+FILE = argument(
+    "Texts: .jsonl, .json, .csv, .tsv, .parquet, .xlsx or .txt (one per line), a log of Inspect (.eval), or a folder "
+    "of .txt files.",
+    None,
+    metavar="FILE",
+)
+TEXTS_OPTION = option(None, "The same as FILE.", metavar="FILE")
 DATASET = option(None, "A corpus by name: bbc, guardian, sotu.", metavar="NAME")
-TEXT_FIELD = option(None, "The field that holds the text; by default `text`, else the only one that holds prose.")
+TEXT_FIELD = option(
+    None, "The field that holds the text; by default `text`, else the only prose, else that with clearly most words."
+)
+BY_MESSAGE = option(
+    False, "Of conversations, take each message as a text; by default each conversation is one.", "--by-message"
+)
+DROP_MISSING = option(
+    False, "Leave rows out whose text, label, time or other field asked for is missing or blank.", "--drop-missing"
+)
+ENCODING = option(None, "That of the file, if it is not Unicode or Windows-1252.", metavar="NAME")
 TIME_FIELD = option(
     None,
     "The field of the time of each text, dates or numbers: the report then shows the shares of the nodes over time.",
 )
-
+TIME_FORMAT = option(
+    None,
+    "The form of times if it is not recognised: '%d/%m/%Y', `seconds` or `milliseconds` since 1970, or `excel`.",
+    metavar="FORM",
+)
 CLUSTER_FIELD = option(
     None,
     "The field that says which texts belong together (the author, the thread): intervals allow for their likeness.",

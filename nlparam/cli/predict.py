@@ -11,7 +11,7 @@ from nlparam.cli import options as shared
 from nlparam.cli.costs import certificate_lines
 from nlparam.cli.options import argument, option, refuse
 from nlparam.cli.output import print_lines, print_table, print_warnings, printable, starting
-from nlparam.cli.run_options import CallOptions, spread_options
+from nlparam.cli.run_options import NewTextsOptions, spread_options
 from nlparam.errors import NlparamError
 from nlparam.results.folder import replacing
 from nlparam.results.records import NONE_OF_THESE
@@ -19,9 +19,8 @@ from nlparam.results.records import NONE_OF_THESE
 
 @spread_options
 def predict(
-    options: CallOptions,
+    options: NewTextsOptions,
     folder: Path = argument("The --out folder of a fit."),
-    texts: Path = option(..., "The new texts: a file or folder of the kinds `nlparam fit` reads."),
     out: Path = option(..., "The table to write: .parquet, .csv or .jsonl.", metavar="FILE"),
     by: Literal["head", "cascade", "exact"] | None = option(
         None,
@@ -31,7 +30,6 @@ def predict(
     exact: bool = option(False, "The same as --by exact.", "--exact"),
     lm: str | None = option(None, "Where the language model of the fit is now, if it has moved.", metavar="LM"),
     calibration: Path | None = shared.CALIBRATION,
-    text_field: str | None = shared.TEXT_FIELD,
 ) -> None:
     """Say what a fit or taxonomy predicts for new texts: one row per text, with the probability of every predicate.
 
@@ -55,7 +53,7 @@ def predict(
         from nlparam.corpus.readers import read_texts
         from nlparam.lm.store import Store as OpenStore
 
-    table = read_texts(texts, text_field=text_field, fields=None)
+    table = read_texts(options.needed, fields=None, **options.reading())
     print_warnings(table.warnings)
     asking = options.settings() | {"by": "exact" if exact else by, "lm": lm, "progress": progress}
     with OpenStore(options.store) as opened:

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
@@ -73,17 +73,15 @@ def _has_predicates(path: Path) -> bool:
     return "predicate" in field_names(path)
 
 
-def check_source(texts: Path | None, dataset: str | None, text_field: str | None, *, name: str) -> None:
-    """Raises a usage error unless there is exactly one of a file of texts (the option `name`) and a data set."""
+def check_source(texts: Path | None, dataset: str | None, text_field: str | None) -> None:
+    """Raises a usage error unless there is exactly one of a file of texts and a data set."""
     got = "got neither" if texts is None else "got both"
-    refuse((texts is None) == (dataset is None), f"{name}' or '--dataset", f"{got}, expected exactly one of the two")
+    refuse((texts is None) == (dataset is None), "FILE' or '--dataset", f"{got}, expected exactly one of the two")
     refuse(dataset is not None and text_field is not None, "--text-field", "a data set has no field of texts to choose")
 
 
-def read_source(
-    texts: Path | None, dataset: str | None, *, text_field: str | None = None, fields: Sequence[str] = ()
-) -> "Table":
-    """Texts from a file or, if there is none, a data set, with the `fields` of each.
+def read_source(texts: Path | None, dataset: str | None, *, fields: Sequence[str] = (), **reading: Any) -> "Table":
+    """Texts from a file (`reading` as `read_texts` takes it) or else a data set, with the `fields` of each.
 
     Raises `CorpusError` if it cannot be read or lacks one of the fields.
     """
@@ -91,7 +89,7 @@ def read_source(
         from nlparam.corpus.readers import read_texts
 
         assert texts is not None  # checked before
-        return read_texts(texts, text_field=text_field, fields=fields)
+        return read_texts(texts, fields=fields, **reading)
     from nlparam.corpus.datasets import load_dataset
 
     table = load_dataset(dataset)
@@ -100,6 +98,16 @@ def read_source(
             known = ", ".join(map(repr, table.columns)) or "none"
             raise CorpusError(f"the data set {dataset!r} has no field {field!r}; its fields are {known}")
     return table
+
+
+def times_of(table: "Table", field: str | None, time_format: str | None) -> list | None:
+    """The times of texts that a field has, in the form that was given; `None` without a field."""
+    refuse(field is None and time_format is not None, "--time-format", "got no --time-field, whose form it would be")
+    if field is None:
+        return None
+    from nlparam.corpus.stamps import in_form
+
+    return in_form(table.columns[field], time_format)
 
 
 def corpus_warnings(texts: Sequence[str], kinds: Collection[str] = ("blank", "repeated", "long")) -> list[str]:

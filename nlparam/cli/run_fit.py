@@ -17,6 +17,7 @@ from nlparam.cli.reading import (
     usage_errors,
 )
 from nlparam.cli.run_options import FitOptions
+from nlparam.corpus.stamps import in_form
 from nlparam.errors import CorpusError, ResultFolderError
 
 if TYPE_CHECKING:
@@ -34,21 +35,23 @@ def run(
     field: str | None = None,
     controls: Sequence[str] = (),
     against: Path | None = None,
+    time_format: str | None = None,
     posterior: str | None = None,
 ) -> None:
     """Fits a model as the options say, saves it and prints it.
 
     **Arguments:** `make_model` is called once with the data of the model, after the options have been checked; a
     `ValueError` of it becomes a usage error. The data are what `field` says of each text or, if `against` is given,
-    which of the two files each text is from; beside them the fields `controls`, which the model allows for.
+    which of the two files each text is from; beside them the fields `controls`, which the model allows for. `time_format` is the form of data that are times.
     """
     # The field of texts may be that of the other file.
-    check_source(options.texts, options.dataset, None if against else options.text_field, name="--texts")
+    check_source(options.source, options.dataset, None if against else options.text_field)
     needless = options.predicates is not None and options.proposer is not None
     refuse(needless, "--proposer", "got --predicates too, with which nothing is proposed")
     refuse(not options.inference and options.inference_texts is not None, "--inference-texts", "got --no-inference too")
     field = field if against is None else None
     texts, data, clusters, controlled = _read(options, field, controls, against)
+    data = data if time_format is None or data is None else in_form(data, time_format)
     changes = options.changes("max_judgments", n_rounds="rounds") | _n_judged(options.n_judged)
     with starting() as progress:
         import nlparam
@@ -104,15 +107,16 @@ def _read(
     """The texts, of each the value of `field` or the name of the file that it is from, its cluster, its controls."""
     from nlparam.numerics.statistics.covariates import LENGTH, lengths
 
-    named = (field, options.cluster_field, *(name for name in controls if name != LENGTH))
+    cluster_field = options.together(options.cluster_field)
+    named = (field, cluster_field, *(name for name in controls if name != LENGTH))
     fields = list(dict.fromkeys(name for name in named if name is not None))
-    table = read_source(options.texts, options.dataset, text_field=options.text_field, fields=fields)
+    table = read_source(options.source, options.dataset, fields=fields, **options.reading())
     texts, data, messages = table.texts, None if field is None else table.columns[field], list(table.warnings)
-    clusters = None if options.cluster_field is None else table.columns[options.cluster_field]
+    clusters = None if cluster_field is None else table.columns[cluster_field]
     if against is not None:
-        shared = [] if options.cluster_field is None else [options.cluster_field]
-        other = read_source(against, None, text_field=options.text_field, fields=shared)
-        first, second = names_of([Path(options.dataset or str(options.texts)), against])
+        shared = [] if cluster_field is None else [cluster_field]
+        other = read_source(against, None, fields=shared, **options.reading())
+        first, second = names_of([Path(options.dataset or str(options.source)), against])
         texts, data = [*texts, *other.texts], [first] * len(texts) + [second] * len(other.texts)
         clusters = None if clusters is None else [*clusters, *other.columns[shared[0]]]
         messages += other.warnings

@@ -47,6 +47,52 @@ class CallOptions:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class ReadingOptions:
+    """What every command takes that reads texts from a file."""
+
+    text_field: str | None = shared.TEXT_FIELD
+    by_message: bool = shared.BY_MESSAGE
+    drop_missing: bool = shared.DROP_MISSING
+    encoding: str | None = shared.ENCODING
+
+    def reading(self) -> dict[str, Any]:
+        """The arguments of `read_texts`."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(ReadingOptions)}
+
+    def together(self, cluster_field: str | None) -> str | None:
+        """The field that says which texts belong together: messages of a conversation do."""
+        return "conversation" if cluster_field is None and self.by_message else cluster_field
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FileOptions(ReadingOptions):
+    """What a command takes that reads one file of texts."""
+
+    file: Path | None = shared.FILE
+    texts: Path | None = shared.TEXTS_OPTION
+
+    @property
+    def source(self) -> Path | None:
+        """The file, however it was given. Raises a usage error if it was given twice."""
+        both = self.file is not None and self.texts is not None
+        shared.refuse(both, "FILE' or '--texts", "got both, expected the file once")
+        return self.texts if self.file is None else self.file
+
+    @property
+    def needed(self) -> Path:
+        """The file; a usage error if there is none."""
+        source = self.source
+        shared.refuse(source is None, "FILE", "got none, expected a file or folder of texts")
+        assert source is not None
+        return source
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NewTextsOptions(FileOptions, CallOptions):
+    """What a command takes that brings new texts to a result."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class RunOptions(CallOptions):
     """What a command takes that starts anew, from a language model of its own."""
 
@@ -88,12 +134,10 @@ class AnalysisOptions(EmbeddingOptions):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FitOptions(AnalysisOptions):
+class FitOptions(FileOptions, AnalysisOptions):
     """What every `nlparam fit MODEL` takes beside the options of the model."""
 
-    texts: Path | None = shared.TEXTS_OPTION
     dataset: str | None = shared.DATASET
-    text_field: str | None = shared.TEXT_FIELD
     cluster_field: str | None = shared.CLUSTER_FIELD
     held_out: float | None = option(
         None,

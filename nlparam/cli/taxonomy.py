@@ -8,20 +8,20 @@ from nlparam.cli import options as shared
 from nlparam.cli.costs import cost_line, show_estimate
 from nlparam.cli.options import OUTPUT, SEARCH, TEXTS, option, refuse
 from nlparam.cli.output import print_json, print_lines, print_warnings, starting
-from nlparam.cli.reading import check_source, corpus_warnings, read_predicates, read_source, usage_errors
-from nlparam.cli.run_options import AnalysisOptions, spread_options
+from nlparam.cli.reading import check_source, corpus_warnings, read_predicates, read_source, times_of, usage_errors
+from nlparam.cli.run_options import AnalysisOptions, FileOptions, spread_options
 
 if TYPE_CHECKING:
     from nlparam.taxonomies.result import Taxonomy
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TaxonomyCommand(AnalysisOptions):
+class TaxonomyCommand(FileOptions, AnalysisOptions):
     """What `nlparam taxonomy` takes beside its texts, depth and children."""
 
     dataset: str | None = shared.DATASET
-    text_field: str | None = shared.TEXT_FIELD
     time_field: str | None = shared.TIME_FIELD
+    time_format: str | None = shared.TIME_FORMAT
     time_unit: shared.TimeUnit | None = option(
         None, "What dates are grouped by; by default the finest that gives few steps.", panel=TEXTS
     )
@@ -61,7 +61,6 @@ class TaxonomyCommand(AnalysisOptions):
 @spread_options
 def taxonomy(
     options: TaxonomyCommand,
-    texts: Path | None = shared.TEXTS_ARGUMENT,
     depth: int = option(2, "How many levels there are below the root.", metavar="N", min=1),
     children: str = option(
         "auto",
@@ -73,11 +72,12 @@ def taxonomy(
 
     The folder gets taxonomy.json, taxonomy.yaml for editing, and a report. The same command again asks nothing twice.
     """
-    check_source(texts, options.dataset, options.text_field, name="TEXTS")
+    check_source(options.source, options.dataset, options.text_field)
     needless = options.time_unit is not None and options.time_field is None
     refuse(needless, "--time-unit", "got no --time-field, whose dates it would group")
-    fields = tuple(dict.fromkeys(one for one in (options.time_field, options.cluster_field) if one is not None))
-    table = read_source(texts, options.dataset, text_field=options.text_field, fields=fields)
+    cluster_field = options.together(options.cluster_field)
+    fields = tuple(dict.fromkeys(one for one in (options.time_field, cluster_field) if one is not None))
+    table = read_source(options.source, options.dataset, fields=fields, **options.reading())
     if options.dataset is None:
         # That texts are blank is said by the growing itself.
         print_warnings([*table.warnings, *corpus_warnings(table.texts, ["repeated", "long"])])
@@ -106,8 +106,8 @@ def taxonomy(
         if options.dry_run:
             show_estimate(estimate_taxonomy(table.texts, **settings), options)
             return
-        stamps = None if options.time_field is None else table.columns[options.time_field]
-        clusters = None if options.cluster_field is None else table.columns[options.cluster_field]
+        stamps = times_of(table, options.time_field, options.time_format)
+        clusters = None if cluster_field is None else table.columns[cluster_field]
         saved = options.given("time_unit", "out", "overwrite", "inference")
         tree = grow(list(table.texts), stamps=stamps, clusters=clusters, **saved, **settings)
     if options.json:

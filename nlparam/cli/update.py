@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 from nlparam.cli import options as shared
 from nlparam.cli.options import option, refuse
 from nlparam.cli.output import print_json, print_lines, print_section, print_warnings, starting
-from nlparam.cli.reading import usage_errors
+from nlparam.cli.reading import times_of, usage_errors
 from nlparam.cli.refit import MOVED_LM, OTHER_OUT, TAXONOMY_FOLDER
-from nlparam.cli.run_options import CallOptions, spread_options
+from nlparam.cli.run_options import NewTextsOptions, spread_options
 
 if TYPE_CHECKING:
     from nlparam.taxonomies.drift import Update
@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 
 @spread_options
 def update(
-    options: CallOptions,
+    options: NewTextsOptions,
     folder: Path = TAXONOMY_FOLDER,
-    texts: Path = option(..., "The new texts: a file or folder of the kinds `nlparam taxonomy` reads."),
     out: Path | None = OTHER_OUT,
     n_judged: str = option(
         "auto",
@@ -40,8 +39,8 @@ def update(
         "the updates in the folder's history. Each look may spend a part of the level.",
         metavar="N",
     ),
-    text_field: str | None = shared.TEXT_FIELD,
     time_field: str | None = shared.TIME_FIELD,
+    time_format: str | None = shared.TIME_FORMAT,
     cluster_field: str | None = shared.CLUSTER_FIELD,
     labels: Path | None = shared.LABELS,
     lm: str | None = MOVED_LM,
@@ -67,8 +66,9 @@ def update(
     with usage_errors():
         judged = _n_judged(n_judged)
         check_options(judged, propose, level, confidence, look)
+    cluster_field = options.together(cluster_field)
     fields = tuple(dict.fromkeys(one for one in (time_field, cluster_field) if one is not None))
-    table = read_texts(texts, text_field=text_field, fields=fields)
+    table = read_texts(options.needed, fields=fields, **options.reading())
     print_warnings(table.warnings)
     taxonomy = load_or_hint(folder)
     edit = unfitted(folder, taxonomy)
@@ -81,7 +81,7 @@ def update(
     together = corpus_digest(Corpus.from_texts([*taxonomy.texts, *table.texts]), None)
     wanted = Taxonomy.compared({"settings": taxonomy.settings | {"corpus": together}})
     Taxonomy.check(target, wanted, overwrite=overwrite, ignored=("locked", "updates"))
-    stamps = None if time_field is None else table.columns[time_field]
+    stamps = times_of(table, time_field, time_format)
     asking = options.settings() | {"lm": lm, "calibration": calibration, "seed": seed, "progress": progress}
     clusters = None if cluster_field is None else table.columns[cluster_field]
     claims = {"n_judged": judged, "propose": propose, "confidence": confidence, "level": level, "look": look}
