@@ -42,7 +42,8 @@ def run(
 
     **Arguments:** `make_model` is called once with the data of the model, after the options have been checked; a
     `ValueError` of it becomes a usage error. The data are what `field` says of each text or, if `against` is given,
-    which of the two files each text is from; beside them the fields `controls`, which the model allows for. `time_format` is the form of data that are times.
+    which of the two files each text is from; beside them the fields `controls`, which the model allows for.
+    `time_format` is the form of data that are times.
     """
     # The field of texts may be that of the other file.
     check_source(options.source, options.dataset, None if against else options.text_field)
