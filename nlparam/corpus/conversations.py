@@ -130,7 +130,8 @@ def talk_rows(rows: Rows, field: str, *, by_message: bool) -> Rows:
         row, message = found[index]
         return f"{rows.place(row)}, message {message.number}"
 
-    names = [*(name for name in rows.names if name not in own), *own]
+    # Each row with the whole conversation would make a table of squared size.
+    names = [*(name for name in rows.names if name not in own and name.split(".")[0] != field), *own]
     return Rows(len(found), names, [DEFAULT_FIELD], column, place)
 
 
