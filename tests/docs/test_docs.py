@@ -15,7 +15,9 @@ import nlparam
 from nlparam.results.folder import KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SKILL = ROOT / "SKILL.md"
+PAGES = [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", SKILL.name)]
+PAGES += sorted((ROOT / "docs").rglob("*.md"))
 
 # A code block that needs a language model, or files of the reader's, has this comment before it.
 NEEDS_MODEL = "<!-- needs a language model -->\n"
@@ -92,6 +94,24 @@ def check_command(command, words: list[str], line: str) -> None:
         command, words = command.commands[words[0]], words[1:]
     with command.make_context("nlparam", list(words)):
         pass
+
+
+def test_the_skill_names_options_and_files_that_are_there():
+    from nlparam.cli import app
+
+    text = FENCE.sub("", SKILL.read_text(encoding="utf-8"))
+    known = options_of(typer.main.get_command(app))
+    named = set(re.findall(r"`(?:[a-z ]+)?(--[a-z-]+)[^`]*`", text))
+    assert {"--json", "--dry-run", "--max-calls", "--overwrite"} <= named
+    assert named <= known
+    assert set(re.findall(r"`(\w+\.json)`", text)) <= set(KINDS)
+    assert text.startswith(f"---\nname: {nlparam.__name__}\ndescription: ")
+
+
+def options_of(command) -> set[str]:
+    """The names of all options of a command and of those below it."""
+    found = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    return found.union(*(options_of(below) for below in getattr(command, "commands", {}).values()))
 
 
 @pytest.mark.parametrize("page", [pytest.param(page, id=page.relative_to(ROOT).as_posix()) for page in PAGES])
