@@ -1,12 +1,13 @@
-"""Progress on a terminal, silence in a pipe."""
+"""Progress on a terminal and in a notebook, silence in a pipe."""
 
 import contextlib
 import functools
 import sys
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 from nlparam.runtime.costs import Costs
+from nlparam.runtime.notebook import NotebookLines, in_notebook
 from nlparam.runtime.pace import LONG, Pace, in_words
 
 
@@ -19,15 +20,16 @@ class Task(Protocol):
 class Progress:
     """Shows long steps with Rich: what, how far, how long, what it has cost, how much is left.
 
-    **Arguments:** `enabled` forces the display on or off; by default it is on where standard error is a terminal.
-    The display goes to standard error, so that standard output stays clean for results.
+    **Arguments:** `enabled` forces the display on or off; by default it is on where standard error is a terminal, and
+    in a notebook. On a terminal it goes to standard error, so that standard output stays clean for results.
 
     If what asks a language model will take long at the rate of the first answers, one line says so, also in a pipe
     (`enabled=False` is silent). `limited` says that the time is limited already, so that nobody needs to be told.
     """
 
     def __init__(self, enabled: bool | None = None):
-        self.enabled = sys.stderr.isatty() if enabled is None else enabled
+        self._notebook = NotebookLines() if enabled is not False and in_notebook() else None
+        self.enabled = (sys.stderr.isatty() or self._notebook is not None) if enabled is None else enabled
         self.limited = False
         self._told = enabled is False
         self._console = None
@@ -77,13 +79,24 @@ class Progress:
             console=Console(stderr=True),
             transient=total is None,
         )
+        number = bar.add_task(escape(what), total=total, cost="", left="")
+        if self._notebook is not None:
+            with self._notebook.showing(bar):
+                step.show = functools.partial(self._in_notebook, bar, number)
+                yield step
+            return
         before, self._console = self._console, bar.console
         try:
             with bar:
-                step.show = functools.partial(bar.update, bar.add_task(escape(what), total=total, cost="", left=""))
+                step.show = functools.partial(bar.update, number)
                 yield step
         finally:
             self._console = before
+
+    def _in_notebook(self, bar: Any, number: Any, **changes: Any) -> None:
+        assert self._notebook is not None
+        bar.update(number, **changes)
+        self._notebook.update()
 
 
 class _Step:
