@@ -43,7 +43,7 @@ def show_estimate(estimate: "Estimate", options: AnalysisOptions) -> None:
         print_json(dataclasses.asdict(estimate) | {"calls": estimate.calls, "over": over})
         return
     rows = [
-        ("judgments", f"{estimate.judgments:,}"),
+        ("judgments", f"{estimate.judgments:,} ({estimate.least:,} to {estimate.most:,})"),
         ("proposals", f"{estimate.proposals:,}"),
         ("prompt tokens", f"{estimate.prompt_tokens:,}"),
         ("completion tokens", f"{estimate.completion_tokens:,}"),
@@ -54,6 +54,7 @@ def show_estimate(estimate: "Estimate", options: AnalysisOptions) -> None:
     print_table(("expected", ""), rows, numbers=(1,))
     print_lines(
         "",
+        f"judgments: {estimate.bound}",
         f"measured on {estimate.n_tried} calls, whose answers are stored; what the store knows beforehand costs less",
         *(f"over the budget: {name} are limited to {limit:,}" for name, limit in over.items()),
     )

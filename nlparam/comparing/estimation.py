@@ -10,7 +10,7 @@ from nlparam.comparing.grouping import Grouped
 from nlparam.comparing.setup import CompareArguments, Setup, set_up
 from nlparam.denotation.session import Session, accepts, check_names
 from nlparam.errors import LanguageModelError
-from nlparam.fitting.estimate import Estimate, estimated, measured
+from nlparam.fitting.estimate import Estimate, Judgments, estimated, measured
 
 # Texts of each group on which the tried candidates are judged.
 _TRIED = 4
@@ -54,20 +54,28 @@ def _estimate(setup: Setup) -> Estimate:
     setup.judge.judge(seen.corpus.distinct, candidates, pairs[:1])
     numeric += time.perf_counter() - start
     _, judging = measured(costs, lambda: setup.judge.judge(seen.corpus.distinct, candidates, pairs[1:]))
-    n_judgments = _n_judgments(setup, n_candidates)
+    judgments = _judgments(setup, n_candidates)
     n_kept = min(options.n_kept, n_candidates)
     n_rated = 3 * n_kept if setup.rater is not None else 0
     # A proposal takes several calls where texts are stated first; each panel takes as many.
-    return estimated(setup.session, numeric, (n_judgments + n_rated, judging), (proposing.n * len(panels), proposing))
+    judgments = Judgments(*(n + n_rated for n in judgments[:3]), judgments.bound)
+    return estimated(setup.session, numeric, (judgments, judging), (proposing.n * len(panels), proposing))
 
 
-def _n_judgments(setup: Setup, n_candidates: int) -> int:
-    """How many judgments screening and testing are expected to take."""
+def _judgments(setup: Setup, n_candidates: int) -> Judgments:
+    """How many judgments screening and testing take."""
     options, groups = setup.options, setup.seen.groups
     if setup.ranker is not None:
         n_candidates = min(n_candidates, options.n_raced)
     n_kept = min(options.n_kept, n_candidates)
     first = sum(min(options.n_first, group.n_research) for group in groups)
     later = sum(min(options.n_screened, group.n_research) for group in groups) - first
-    staying = n_kept + _STAY * (n_candidates - n_kept)
-    return round(n_candidates * first + staying * max(later, 0) + n_kept * sum(group.n_validated for group in groups))
+    always = n_candidates * first + n_kept * sum(group.n_validated for group in groups)
+    expected, least, most = (
+        round(always + (n_kept + share * (n_candidates - n_kept)) * max(later, 0)) for share in (_STAY, 0, 1)
+    )
+    bound = (
+        f"the least if only the {n_kept} best of {n_candidates} candidates stay in the race, the most if all do; with "
+        "more or fewer candidates, as many more or fewer"
+    )
+    return Judgments(expected, least, most, bound)

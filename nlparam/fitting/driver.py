@@ -18,7 +18,7 @@ from nlparam.denotation.denoter import Denoter
 from nlparam.denotation.pool import Pool
 from nlparam.denotation.session import Session, accepts, check_names
 from nlparam.errors import CorpusError, FitWarning, LanguageModelError
-from nlparam.fitting.estimate import expected_judgments
+from nlparam.fitting.estimate import judgments_of
 from nlparam.fitting.inference import infer
 from nlparam.fitting.inferred import Score
 from nlparam.fitting.records import RESULTS, Agreement
@@ -126,7 +126,7 @@ def search_and_fit(
     check = None if out is None else functools.partial(Fit.check, out, overwrite=overwrite)
     with prepared(model, texts, data, check=check, **asked) as run:
         n_listed = len(getattr(run.search.proposer, "predicates", ()))
-        run.meter.expected = expected_judgments(run, model.n_predicates, n_listed)
+        run.meter.expected = int(judgments_of(run, model.n_predicates, n_listed).expected)
         found = run_search(run.search, run.ngrams)
         if not found.chosen:
             raise LanguageModelError(

@@ -9,6 +9,7 @@ import numpy as np
 
 from nlparam.denotation.session import Session, accepts, check_names
 from nlparam.errors import LanguageModelError
+from nlparam.fitting.sampling import SHARE
 from nlparam.fitting.setup import FitArguments, FitRun, prepared
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.runtime.costs import Costs
@@ -29,7 +30,8 @@ class Estimate:
     """The expected cost of a fit whose store is empty.
 
     **Attributes:** `judgments` and `proposals`, which are one call each; tokens; `seconds` of the whole fit; `cost` in
-    the currency of the price, `None` where the budget names none. The rates were measured by `n_tried` calls just now
+    the currency of the price, `None` where the budget names none. `judgments` lie between `least` and `most`, and
+    `bound` says in words what sets both. The rates were measured by `n_tried` calls just now
     (what the store knew was not asked); their answers are stored, and the fit will not ask them again.
     """
 
@@ -40,6 +42,9 @@ class Estimate:
     seconds: float
     cost: float | None
     n_tried: int
+    least: int = 0
+    most: int = 0
+    bound: str = ""
 
     @property
     def calls(self) -> int:
@@ -47,7 +52,7 @@ class Estimate:
 
     def times(self, n_fits: int) -> "Estimate":
         """The expected cost of so many fits, from different seeds."""
-        costs = ("judgments", "proposals", "prompt_tokens", "completion_tokens", "seconds", "cost")
+        costs = ("judgments", "least", "most", "proposals", "prompt_tokens", "completion_tokens", "seconds", "cost")
         values = {name: getattr(self, name) for name in costs}
         return dataclasses.replace(self, **{name: v if v is None else v * n_fits for name, v in values.items()})
 
@@ -85,36 +90,70 @@ def _estimate(run: FitRun) -> Estimate:
     rows = search.order[:_TRIED_TEXTS]
     _, judging = measured(costs, lambda: search.pool.judge_columns(range(len(search.pool.predicates)), rows))
     n_slots = scores.shape[1]
-    n_judgments = expected_judgments(run, n_slots, len(proposals))
     rounds = search.options.n_rounds
     refined = min(search.options.n_slots_refined or n_slots, n_slots)
     n_proposals = proposing.n * (n_slots + rounds * refined)
     if run.goal_representation is not None:
         n_proposals += run.goal_representation.n_calls(run.model.n_predicates, len(run.corpus.distinct))
+    judgments = judgments_of(run, n_slots, len(proposals), n_proposals)
     # The relaxation is repeated, with all slots but one fixed, for every slot that is refined.
     numeric_seconds += rounds * refined * costs.seconds.get("relaxation", 0.0) / max(n_slots, 1)
-    return estimated(run.session, numeric_seconds, (n_judgments, judging), (n_proposals, proposing))
+    return estimated(run.session, numeric_seconds, (judgments, judging), (n_proposals, proposing))
 
 
-def expected_judgments(run: FitRun, n_slots: int, n_tried: int) -> int:
-    """How many judgments a fit asks for: screening, judging in full, rounds of refinement, and the cascade.
+class Judgments(NamedTuple):
+    """How many judgments are expected, the fewest and the most there can be, and in words what sets these."""
+
+    expected: float
+    least: float
+    most: float
+    bound: str
+
+
+def judgments_of(run: FitRun, n_slots: int, n_tried: int, n_proposals: float = 0.0) -> Judgments:
+    """How many judgments a fit asks for: screening, judging in full, rounds of refinement, the texts at the end, and
+    the cascade.
 
     A proposer that says how many candidates it gives per slot is believed; one that does not (a list of the user's own)
     gives the `n_tried` candidates that it gave for the first slot to all of them together, and none later.
     """
-    options, n_distinct = run.search.options, len(run.corpus.distinct)
+    options, n_distinct = run.search.options, len(run.search.corpus.distinct)
     screened = min(n_distinct, options.n_screened * run.model.n_predicates)
     in_full = max(min(options.n_judged or n_distinct, n_distinct) - screened, 0)
     refined = min(options.n_slots_refined or n_slots, n_slots)
     per_slot = min(getattr(run.search.proposer, "n_candidates", 0), options.n_candidates)
     n_candidates = n_slots * per_slot or n_tried
     expected = n_candidates * screened + (1 + _CONTENDERS) * n_slots * in_full
+    # As many candidates as predicates, and no round that finds a better one.
+    least = min(n_candidates, n_slots) * (screened + in_full)
     if per_slot:
         expected += options.n_rounds * refined * (per_slot * screened + _KEPT * in_full)
+        n_candidates += options.n_rounds * refined * per_slot
+    most = n_candidates * (screened + in_full)
     if options.n_judged_finally is not None:
-        expected += n_slots * max(min(options.n_judged_finally, n_distinct) - screened - in_full, 0)
-    cascaded = 0 if run.cascade is None else int(_CASCADED * n_distinct * n_slots)
-    return int(min(expected, options.max_judgments or np.inf)) + cascaded
+        finally_judged = n_slots * max(min(options.n_judged_finally, n_distinct) - screened - in_full, 0)
+        expected, least, most = (n + finally_judged for n in (expected, least, most))
+    bound = (
+        f"the least if only {n_slots} candidates come and no round finds better ones (fewer candidates take less), the "
+        f"most if {n_candidates} come and all are judged on {screened + in_full:,} texts"
+    )
+    limit = options.max_judgments or np.inf
+    if most > limit:
+        bound = f"the least if no round finds better candidates, the most by max_judgments, {limit:,}"
+    expected, least, most = (min(n, limit) for n in (expected, least, most))
+    cascaded = 0 if run.cascade is None else _CASCADED * len(run.corpus.distinct) * n_slots
+    after = _judged_at_the_end(run, n_slots, most + n_proposals)
+    if after:
+        bound += f". Random texts at the end take up to {after:,} of them"
+    everything = 0 if run.cascade is None else len(run.corpus.distinct) * n_slots
+    return Judgments(int(expected + cascaded), int(least), int(most + everything + after), bound)
+
+
+def _judged_at_the_end(run: FitRun, n_slots: int, n_asked: float) -> int:
+    """How many judgments the intervals take at most, if so many were asked for before."""
+    if isinstance(run.inference, bool):
+        return int(SHARE * n_asked) if run.inference else 0
+    return min(run.inference, len(run.corpus)) * n_slots
 
 
 class Rates(NamedTuple):
@@ -141,7 +180,7 @@ def measured(costs: Costs, ask: Callable[[], T]) -> tuple[T, Rates]:
 
 
 def estimated(
-    session: Session, seconds: float, judging: tuple[float, Rates], proposing: tuple[float, Rates]
+    session: Session, seconds: float, judging: tuple[Judgments, Rates], proposing: tuple[float, Rates]
 ) -> Estimate:
     """The estimate for so many judgments and proposals at their rates, beside the `seconds` that arrays take.
 
@@ -149,13 +188,17 @@ def estimated(
     """
     if judging[1].n == 0:
         raise LanguageModelError("none of the calls that were to be measured was answered: see `nlparam doctor`")
-    parts = (judging, proposing)
+    judgments = judging[0]
+    parts = ((judgments.expected, judging[1]), proposing)
     prompt = sum(n * rates.prompt_tokens for n, rates in parts)
     completion = sum(n * rates.completion_tokens for n, rates in parts)
     seconds += sum(n * rates.seconds for n, rates in parts)
     price = session.meter.budget.price
     return Estimate(
-        judgments=round(judging[0]),
+        judgments=round(judgments.expected),
+        least=round(judgments.least),
+        most=round(judgments.most),
+        bound=judgments.bound,
         proposals=round(proposing[0]),
         prompt_tokens=round(prompt),
         completion_tokens=round(completion),

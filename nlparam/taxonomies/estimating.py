@@ -5,7 +5,7 @@ import time
 import numpy as np
 
 from nlparam.errors import LanguageModelError
-from nlparam.fitting.estimate import Estimate, estimated, measured
+from nlparam.fitting.estimate import Estimate, Judgments, estimated, measured
 from nlparam.numerics.core.sample import judging_order
 from nlparam.taxonomies.dividing import Divider
 from nlparam.taxonomies.options import efforts
@@ -38,7 +38,22 @@ def estimate_growth(divider: Divider, depth: int) -> Estimate:
         raise LanguageModelError("none of the calls that were to be measured was answered: see `nlparam doctor`")
     least, most = divider.children
     n_children = (least + min(most, 2 * least + 2)) / 2
-    n_judgments, n_proposals = 0.0, min(options.n_stated, n_texts) + _PHRASED
+    expected, n_nodes = _judgments(divider, depth, n_children)
+    bounds = [_judgments(divider, depth, float(n))[0] for n in (least, most)]
+    judgments = Judgments(
+        expected,
+        min(expected, *bounds),
+        max(expected, *bounds),
+        f"the least and the most as nodes have {least} to {most} children; fewer if nodes cannot be divided",
+    )
+    n_proposals = min(options.n_stated, n_texts) + _PHRASED + n_nodes * (most + options.n_compared)
+    return estimated(run.session, numeric, (judgments, judging), (n_proposals, stating))
+
+
+def _judgments(divider: Divider, depth: int, n_children: float) -> tuple[float, float]:
+    """How many judgments a tree takes if its nodes have so many children, and how many nodes are divided."""
+    options, most, n_texts = divider.options, divider.children[1], len(divider.represented)
+    n_judgments, n_divided = 0.0, 0.0
     for level in range(depth):
         n_nodes = n_children**level
         size = n_texts / n_nodes
@@ -52,5 +67,5 @@ def estimate_growth(divider: Divider, depth: int) -> Estimate:
         per_node = n_considered * effort.n_screened + n_rivals * (effort.n_half - effort.n_screened)
         per_node += min(n_children + effort.n_sought, n_considered) * (effort.n_judged - effort.n_half)
         n_judgments += n_nodes * per_node
-        n_proposals += n_nodes * (most + options.n_compared)
-    return estimated(run.session, numeric, (n_judgments, judging), (n_proposals, stating))
+        n_divided += n_nodes
+    return n_judgments, n_divided

@@ -384,6 +384,7 @@ def test_an_estimate_is_near_what_it_takes():
     estimate = estimate_comparison(GROUPS, predicates=PREDICATES, **settings)
     costs = compare(predicates=PREDICATES).costs
     assert estimate.judgments == pytest.approx(costs.judgments_asked, rel=0.1)
+    assert estimate.least <= costs.judgments_asked <= estimate.most
     assert estimate.proposals == 0
     assert estimate.n_tried < 60
     with Store(":memory:") as store:

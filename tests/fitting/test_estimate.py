@@ -13,6 +13,7 @@ from nlparam.errors import LanguageModelError
 from nlparam.lm import ScriptedModel
 from nlparam.models import Clustering
 from nlparam.runtime.budget import Budget, Price
+from nlparam.testing import by_rules
 from tests.helpers.oracle import LexicalEmbedder, Oracle, topics
 
 
@@ -45,6 +46,8 @@ def test_an_estimate_is_near_what_the_fit_uses_and_is_not_paid_twice(tmp_path, r
     fit = nlparam.fit(Clustering(4), texts, **arguments)
     used = fit.costs.calls + expected.n_tried
     assert expected.calls == pytest.approx(used, rel=0.35)
+    assert expected.least <= fit.costs.judgments_asked + fit.costs.judgments_served <= expected.most
+    assert "max_judgments, 720" in expected.bound
     assert expected.prompt_tokens == pytest.approx(fit.costs.prompt_tokens * used / fit.costs.calls, rel=0.35)
     assert expected.cost == pytest.approx((expected.prompt_tokens + 2 * expected.completion_tokens) / 1e6, rel=0.01)
     assert fit.costs.proposals_served > 0  # what the estimate asked is not asked again
@@ -76,8 +79,22 @@ def test_a_list_of_candidates_is_not_multiplied_by_the_slots(tmp_path):
     expected = nlparam.estimate(Clustering(3), texts, **arguments)
     fit = nlparam.fit(Clustering(3), texts, **arguments)
     assert expected.judgments == pytest.approx(fit.costs.judgments_asked + expected.n_tried, rel=0.3)
+    assert expected.least <= fit.costs.judgments_asked + fit.costs.judgments_served <= expected.most
     assert expected.proposals == 0
     assert json.dumps(expected.calls)
+
+
+@pytest.mark.slow
+def test_an_estimate_says_what_bounds_the_judgments_of_a_strong_model(tmp_path):
+    texts, _ = topics(120, 2)
+    rules = {f"is about topic {n}": lambda text, word=f"topic{n}word": text.count(word) > 9 for n in range(2)}
+    lm = ScriptedModel(by_rules(rules))
+    arguments = _arguments(tmp_path, lm, texts, inference=False, representation="embedding", proposer="contrast")
+    expected = nlparam.estimate(Clustering(2), texts, **arguments)
+    # At least two candidates are judged on all texts; every round may bring others that are.
+    assert expected.least == 2 * 120 < expected.judgments < expected.most
+    assert "the least if only 2 candidates come" in expected.bound
+    assert f"the most if {expected.most // 120} come and all are judged on 120 texts" in expected.bound
 
 
 @pytest.mark.slow

@@ -289,6 +289,7 @@ def test_an_estimate_comes_near_to_what_is_asked(tree, corpus):
     arguments = {"goal": "the topic", "lm": scripted(), "options": OPTIONS}
     with Store(":memory:") as store:
         estimate, again = (nlparam.estimate_taxonomy(corpus[0], store=store, **arguments) for _ in range(2))
+    assert 0 < estimate.least <= estimate.judgments <= estimate.most
     assert again.prompt_tokens == estimate.prompt_tokens > 0
     asked = tree.costs.judgments_asked + tree.costs.judgments_served
     assert estimate.n_tried < 60
