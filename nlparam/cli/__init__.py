@@ -26,6 +26,7 @@ from nlparam.cli import (
     predict,
     refit,
     report,
+    robustness,
     scale,
     simulate,
     store,
@@ -65,7 +66,7 @@ class _Commands(typer.core.TyperGroup):
 # A module of several commands has an `app`, one of a single command a function of its own name.
 _PANELS = {
     "Analyse texts": (fit, taxonomy, refit, update, compare, predict, label, infer, report),
-    "Put systems to the test": (guard, audit, simulate, decompose, evaluate),
+    "Put systems to the test": (robustness, guard, audit, simulate, decompose, evaluate),
     "Set up and look after": (doctor, lm, store, scale),
 }
 

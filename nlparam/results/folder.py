@@ -39,6 +39,7 @@ KINDS = {
 RECORDS = {
     "ranked": Kind("decomposition", "nlparam.evals.decomposition.result", "Decompositions"),
     "explanations": Kind("test of explanations", "nlparam.evals.simulatability.result", "Simulatability"),
+    "claims": Kind("test of wordings", "nlparam.evals.robustness.result", "Robustness"),
     "by_perturbation": Kind("evaluation of code", "nlparam.evals.code.evaluation", "Evaluation"),
 }
 # Files that accompany a main file; they do not mark a result by themselves.
