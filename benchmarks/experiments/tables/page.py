@@ -134,21 +134,32 @@ def _section(table: Table, figure: str | None) -> str:
         parts.append(f"![{alt}](images/benchmarks/{figure}.svg)")
     for metric in sorted(_F1, key=lambda name: name != first):
         if table.has(metric):
-            parts.append(_f1_table(table, metric))
+            parts.append(_f1_table(table, metric, beside=None if metric == first else first))
     parts += [_other_metrics(table), _costs(table)]
     return "\n\n".join(part for part in parts if part)
 
 
-def _f1_table(table: Table, metric: str) -> str:
+def _f1_table(table: Table, metric: str, *, beside: str | None) -> str:
+    """The F1 of every arm; beside a table of another F1, of those arms for which it is not the same."""
     how, ceiling = _F1[metric]
+    found = {arm: _f1_row(table, arm, metric) for arm in table.arms}
     rows = [
-        {"arm": arm} | {dataset: _mean(table.cells.get((arm, dataset)), metric) for dataset in table.datasets}
-        for arm in table.arms
+        {"arm": arm} | row
+        for arm, row in found.items()
+        if beside is None or not table.has(beside) or row != _f1_row(table, arm, beside)
     ]
+    if not rows:
+        return ""
+    if beside is not None and len(rows) < len(found):
+        how += " (where it is another)"
     limits = {dataset: _ceiling(table, dataset, ceiling) for dataset in table.datasets}
     if any(limit < 1 for limit in limits.values()):
         rows.append({"arm": "*the greatest possible*"} | {name: _number(limit) for name, limit in limits.items()})
     return f"Macro F1, {how}; mean ± standard error over seeds (number of seeds):\n\n" + _grid(rows)
+
+
+def _f1_row(table: Table, arm: str, metric: str) -> dict[str, str]:
+    return {dataset: _mean(table.cells.get((arm, dataset)), metric) for dataset in table.datasets}
 
 
 def _ceiling(table: Table, dataset: str, metric: str) -> float:
@@ -156,13 +167,13 @@ def _ceiling(table: Table, dataset: str, metric: str) -> float:
     return max((value for value in found if math.isfinite(value)), default=math.nan)
 
 
-def _by_cell(table: Table, shown: Callable[[Cell], dict[str, str]]) -> str:
-    """A line for each data set and arm that was run."""
+def _by_cell(table: Table, shown: Callable[[Cell], dict[str, str]], *, kept: Callable[[Cell], bool]) -> str:
+    """A line for each data set and arm that was run, of those that are `kept`."""
     return _grid(
         {"data set": dataset, "arm": arm} | shown(table.cells[arm, dataset])
         for dataset in table.datasets
         for arm in table.arms
-        if (arm, dataset) in table.cells
+        if (arm, dataset) in table.cells and kept(table.cells[arm, dataset])
     )
 
 
@@ -171,14 +182,19 @@ def _other_metrics(table: Table) -> str:
     if not names:
         return ""
     return "Other metrics, means over seeds:\n\n" + _by_cell(
-        table, lambda cell: {name: _number(cell.mean(metric)) for metric, name in names.items()}
+        table, lambda cell: {name: _number(cell.mean(metric)) for metric, name in names.items()}, kept=lambda _: True
     )
 
 
 def _costs(table: Table) -> str:
+    def asked(cell: Cell) -> bool:
+        return cell.cost("calls", "judgments_asked", "judgments_served") > 0
+
+    if not any(asked(cell) for cell in table.cells.values()):
+        return ""
     return (
-        "Costs, means over seeds. Judgments are counted whether the language model or the store answered them; calls, "
-        "tokens and seconds only as they were used, so a run that found answers in the store has fewer.\n\n"
+        "Costs of the arms that ask, means over seeds. Judgments are counted whether the language model or the store "
+        "answered them; calls, tokens and seconds only as they were used.\n\n"
     ) + _by_cell(
         table,
         lambda cell: {
@@ -188,6 +204,7 @@ def _costs(table: Table) -> str:
             "rounds": _count(cell.cost("rounds")),
             "seconds": _count(sum(run.seconds for run in cell.runs) / len(cell.runs)),
         },
+        kept=asked,
     )
 
 
