@@ -9,7 +9,7 @@ import numpy as np
 from nlparam.comparing.clusters import cluster_warnings, copy_warnings, split_alike, split_clusters
 from nlparam.comparing.records import Group, Units
 from nlparam.corpus.corpus import Corpus
-from nlparam.corpus.frames import listed
+from nlparam.corpus.frames import is_frame, listed
 from nlparam.errors import CorpusError
 from nlparam.fitting.split import numbered
 from nlparam.numerics.statistics.covariates import LENGTH, lengths
@@ -49,6 +49,10 @@ def by_name(groups: Grouped) -> dict[str, list]:
     """
     if isinstance(groups, str) or (isinstance(groups, Sequence) and any(isinstance(group, str) for group in groups)):
         raise CorpusError("got texts that are in no groups, expected a list of texts for each group")
+    for group in groups.values() if isinstance(groups, Mapping) else groups:
+        if isinstance(group, str) or is_frame(group):
+            kind = "one string" if isinstance(group, str) else f"a {type(group).__name__}"
+            raise CorpusError(f'got {kind} for a group, expected its texts, such as frame["text"]')
     if isinstance(groups, Mapping):
         named = {str(name): list(listed(values)) for name, values in groups.items()}
         if len(named) != len(groups):

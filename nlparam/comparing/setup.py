@@ -21,6 +21,7 @@ from nlparam.language.detect import language_mismatch, language_warning
 from nlparam.language.embed import AbstractEmbedder
 from nlparam.language.goals import with_examples
 from nlparam.language.propose.groups import AbstractGroupProposer, ContrastGroups, ListedForGroups, StateGroups
+from nlparam.language.propose.listed import checked_predicates
 from nlparam.language.ranker import AbstractRanker, EmbeddingRanker
 from nlparam.language.ratings import Rater
 from nlparam.lm.engine import Engine
@@ -222,7 +223,11 @@ def _covariates(seen: Observations) -> tuple[Covariates, dict[str, float]]:
 
 
 def _listed(predicates: Iterable[str]) -> list[str]:
-    by_case = {predicate.strip().casefold(): predicate.strip() for predicate in predicates if predicate.strip()}
+    by_case = {
+        predicate.strip().casefold(): predicate.strip()
+        for predicate in checked_predicates(predicates)
+        if predicate.strip()
+    }
     if not by_case:
         raise ValueError("got no predicates, expected at least one")
     return list(by_case.values())

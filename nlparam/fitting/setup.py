@@ -34,6 +34,7 @@ from nlparam.language.goals import read_goal, with_examples
 from nlparam.language.merging import Merger
 from nlparam.language.phrasing import what_it_says
 from nlparam.language.propose import AbstractProposer, Both, Contrast, Listed, StateThenGeneralise
+from nlparam.language.propose.listed import checked_predicates
 from nlparam.language.statements import Stater
 from nlparam.lm.base import AbstractLanguageModel
 from nlparam.lm.engine import Engine
@@ -133,10 +134,8 @@ def prepared(
     texts for the goal representation, and answers what is asked of it whatever the store holds.
     """
     check_class(model)
-    if isinstance(predicates, str):
-        raise CorpusError(f"got predicates={predicates!r}, expected a list of sentences: put it into a list")
     goal = with_examples(goal, tuple(goal_examples))
-    predicates = None if predicates is None else tuple(predicates)
+    predicates = None if predicates is None else checked_predicates(predicates)
     defined = checked_definitions(definitions, predicates)
     if defined and isinstance(judge, AbstractJudge):
         raise ValueError("got definitions and a judge of your own, expected one of the two: give them to the judge")

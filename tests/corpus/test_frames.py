@@ -6,9 +6,11 @@ import polars
 import pyarrow
 import pytest
 
+from nlparam.comparing.grouping import by_name
 from nlparam.corpus.corpus import Corpus
 from nlparam.corpus.frames import beside, is_frame, listed, renamed, texts_of
 from nlparam.errors import CorpusError
+from nlparam.language.propose.listed import checked_predicates
 
 COLUMNS = {"id": [3, 5], "story": ["a match", "a budget"], "section": ["sport", "money"]}
 MAKERS = [pandas.DataFrame, polars.DataFrame, pyarrow.table]
@@ -53,6 +55,15 @@ def test_the_only_column_of_strings_holds_the_texts_unless_one_is_called_text(ma
     assert texts_of(make({"text": ["a", "b"], "section": ["c", "d"]}), None).texts == ["a", "b"]
     with pytest.raises(CorpusError, match=r"which column of the frame holds the text.*'id', 'story', 'section'"):
         texts_of(make(COLUMNS), None)
+
+
+def test_predicates_and_groups_that_are_no_lists_are_refused():
+    with pytest.raises(CorpusError, match="got predicates='is short', expected a list of sentences"):
+        checked_predicates("is short")
+    with pytest.raises(CorpusError, match="got the predicate 3 of type int, expected a sentence"):
+        checked_predicates(["is short", 3])
+    with pytest.raises(CorpusError, match="got a DataFrame for a group, expected its texts"):
+        by_name({"a": FRAME, "b": FRAME})
 
 
 FRAME = pandas.DataFrame(COLUMNS)

@@ -3,9 +3,22 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from nlparam.errors import CorpusError
 from nlparam.language.propose.base import AbstractProposer, without
+
+
+def checked_predicates(predicates: Iterable[str]) -> tuple[str, ...]:
+    """Predicates that a user gave. Raises `CorpusError` for one string in place of a list, and what is no string."""
+    if isinstance(predicates, str):
+        raise CorpusError(f"got predicates={predicates!r}, expected a list of sentences: put it into a list")
+    listed = tuple(predicates)
+    for predicate in listed:
+        if not isinstance(predicate, str):
+            kind = type(predicate).__name__
+            raise CorpusError(f"got the predicate {predicate!r} of type {kind}, expected a sentence (str)")
+    return listed
 
 
 @dataclasses.dataclass

@@ -2,15 +2,16 @@
 
 import abc
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array
 
-from nlparam.errors import check_at_least
+from nlparam.errors import CorpusError
 from nlparam.numerics.core._types import Data, Denotations, Scalar, Scores, Weights
 from nlparam.numerics.core.denotations import HOLDS
 from nlparam.numerics.core.device import to_device
@@ -41,7 +42,11 @@ class AbstractPredicateModel(eqx.Module):
     has_prior: ClassVar[bool] = False  # `log_joint` has a proper prior for every weight: the posterior then adds none
 
     def __check_init__(self):
-        check_at_least(1, n_predicates=self.n_predicates)
+        n = self.n_predicates
+        if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+            raise ValueError(
+                f"got n_predicates={n!r}, expected at least 1, a whole number: how many predicates the model is to have"
+            )
 
     @abc.abstractmethod
     def loss(self, weights: Weights, denotations: Denotations, data: Data = None) -> Scalar:
@@ -55,7 +60,13 @@ class AbstractPredicateModel(eqx.Module):
         own result as well.
         """
         del n_texts
-        return Prepared(jax.tree.map(to_device, data), {})
+        try:
+            return Prepared(jax.tree.map(_on_device, data, is_leaf=_is_listed), {})
+        except TypeError as error:
+            raise CorpusError(
+                f"got data that are no numbers ({error}), expected arrays of numbers, one entry per text: turn labels "
+                "into numbers, or override `prepare`"
+            ) from error
 
     def penalty(self, weights: Weights, n_texts: int, data: Data = None) -> Scalar:
         """What the loss of `n_texts` texts has beside a mean over them, such as a ridge; by default 0.
@@ -152,6 +163,15 @@ class AbstractPredicateModel(eqx.Module):
     def profile_loss(self, denotations: Denotations, data: Data = None, init: Weights | None = None) -> Scalar:
         """The loss at the best weights, sought from `init`: what the selection of predicates compares."""
         return self.loss(self.fit_weights(denotations, data, init), denotations, data)
+
+
+def _is_listed(data: Any) -> bool:
+    """Whether data are a list of numbers, not a tree of arrays."""
+    return isinstance(data, list) and all(np.ndim(value) == 0 for value in data)
+
+
+def _on_device(data: Any) -> jax.Array:
+    return to_device(np.asarray(data) if isinstance(data, list) else data)
 
 
 @eqx.filter_jit

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import nlparam
-from nlparam.errors import LanguageModelError, ModelError
+from nlparam.errors import CorpusError, LanguageModelError, ModelError
 from nlparam.lm.scripted import ScriptedModel
 from nlparam.models import Classification, Clustering, Difference, Regression, TimeSeries
-from nlparam.numerics.core.check import check_model
+from nlparam.numerics.core.check import check_class, check_model
 from nlparam.numerics.core.quantities import Quantity
 from tests.helpers.oracle import LexicalEmbedder, Oracle, topics
 
@@ -55,6 +55,32 @@ class Changed(nlparam.AbstractPredicateModel):
 
     def quantities(self, weights, denotations, data=None):
         return super().quantities(weights, denotations, data) if self.quantified is None else self.quantified(weights)
+
+
+@pytest.mark.parametrize("n_predicates", [0, -1, 2.5, "3", True, None])
+def test_a_number_of_predicates_that_is_none_is_refused(n_predicates):
+    with pytest.raises(ValueError, match=f"got n_predicates={n_predicates!r}, expected at least 1, a whole number"):
+        Clustering(n_predicates)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (Clustering, r"got the class Clustering, expected a model: call it, such as Clustering\(n_predicates=5\)"),
+        (dict, "got the class dict, expected a model such as"),
+        ("clustering", "got 'clustering' of type str, expected a model"),
+    ],
+)
+def test_what_is_no_model_is_refused(model, message):
+    with pytest.raises(ModelError, match=message):
+        check_class(model)
+
+
+def test_data_of_a_model_of_ones_own_are_numbers():
+    listed, array = (Sound(1).prepare(data, 3).data for data in ([1.0, 2.0, 4.0], {"x": np.asarray([1.0, 2.0, 4.0])}))
+    assert listed.tolist() == array["x"].tolist() == [1, 2, 4]
+    with pytest.raises(CorpusError, match=r"got data that are no numbers .* turn labels into numbers"):
+        Sound(1).prepare(["sport", "money", "sport"], 3)
 
 
 def is_refused(model, message, data=None, n_texts=30):
