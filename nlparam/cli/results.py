@@ -83,13 +83,20 @@ def _add_quantities(
 
     inferred = {} if inference is None else {view.name: view for view in view_inferred(fit, inference)}
     notes: list[str] = []
+    bare = False
     for view in [] if fit.model.assigns_texts else view_quantities(fit, intervals):
         shown = inferred.get(view.name, view)
         added = _columns(shown, columns)
         columns += added
+        bare = bare or (shown.kind == "curves" and shown.lower is None)
         notes += _notes(shown)
         if added and inference is not None and view.name not in inferred:
             notes.append(f"{view.name.replace('_', ' ')}: as fitted; these answers do not give it an interval.")
+    if bare and not any(heading.startswith("first") for heading, _ in columns):
+        notes.append(
+            "curves over time: see the report. They have no intervals, so that no rise or fall can be told from them "
+            "(nlparam infer, --posterior)."
+        )
     if "share" in inferred:
         columns += [("holds for", cells) for _, cells in _columns(inferred["share"], columns)]
     return notes
@@ -155,7 +162,8 @@ def _columns(view: "QuantityView", before: Columns) -> Columns:
 
 
 def _course(view: "QuantityView", n_predicates: int) -> Columns:
-    if view.values.shape[0] != n_predicates:
+    # Where a curve begins and ends looks like a trend, and without an interval nobody can say that there is one.
+    if view.values.shape[0] != n_predicates or view.lower is None:
         return []
     last, peaks = len(view.items) - 1, np.nan_to_num(view.values, nan=-np.inf).argmax(axis=1)
     panels = range(n_predicates)

@@ -53,7 +53,8 @@ def _dots(view: QuantityView) -> "altair.TopLevelMixin":
     few = alt.Undefined if len(panels) < 3 else 2
     x_axis = alt.Axis(format="%", tickCount=few) if view.is_share else alt.Axis(tickCount=5)
     scale = alt.Scale(type="log") if view.log else alt.Scale(zero=view.is_share)
-    x = alt.X("v:Q", title=view.label, scale=scale, axis=x_axis)
+    # Beside one another, the titles of narrow panels would run into one another: one title stands below them all.
+    x = alt.X("v:Q", title=view.label if len(panels) == 1 else None, scale=scale, axis=x_axis)
     layers: list[Any] = []
     if view.neutral is not None:
         layers.append(alt.Chart().mark_rule(strokeDash=[3, 3]).encode(x=alt.datum(view.neutral)))
@@ -66,7 +67,9 @@ def _dots(view: QuantityView) -> "altair.TopLevelMixin":
     layered = alt.layer(*layers, data=alt.InlineData(values=rows)).properties(width=width, height=alt.Step(22))
     if len(panels) == 1:
         return layered
-    return layered.facet(facet=alt.Facet("p:N", sort=panels, title=None), columns=columns)
+    facet = alt.Facet("p:N", sort=panels, title=None, header=alt.Header(labelLimit=width))
+    below = alt.TitleParams(view.label, orient="bottom", anchor="middle", fontSize=12, fontWeight="normal", offset=8)
+    return layered.facet(facet=facet, columns=columns).properties(title=below)
 
 
 def _curves(view: QuantityView) -> "altair.TopLevelMixin":

@@ -30,7 +30,9 @@ def quantity_blocks(view: QuantityView, key: str, title: str = "", caption: str 
     shown: list[Block] = [heading, Chart(key, title, caption, view) if drawn else Words(caption, muted=True)]
     if not curves:
         return [*shown, _figures(view, key, title)]
-    return [*shown, _courses(view, key, title), Detail("All steps", title, [_steps(view, key)])]
+    # Where a curve begins and ends looks like a trend, and without an interval nobody can say that there is one.
+    courses = [] if view.lower is None else [_courses(view, key, title)]
+    return [*shown, *courses, Detail("All steps", title, [_steps(view, key)])]
 
 
 def _interval_words(view: QuantityView) -> str:
@@ -52,6 +54,11 @@ def _dots_caption(view: QuantityView) -> str:
 
 def _curves_caption(view: QuantityView) -> str:
     sentences = [f"{view.label} over time, by the model{_interval_words(view)}."]
+    if view.lower is None:
+        sentences.append(
+            "The curves have no intervals: no rise or fall can be told from them. `nlparam infer` and `--posterior` "
+            "give intervals."
+        )
     if view.observed is not None:
         bins = "step" if len(view.observed.times) == len(view.items) else f"of {len(view.observed.times)} spans of time"
         sentences.append(
