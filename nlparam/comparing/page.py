@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nlparam.comparing.people import without_labels
+from nlparam.comparing.quotes import PER_GROUP, quotes_of
 from nlparam.comparing.records import ComparisonLike, Effect, Finding
 from nlparam.corpus.corpus import Corpus
 from nlparam.denotation.agreement import agreement_with_people
@@ -18,18 +19,14 @@ from nlparam.results.page.blocks import (
     Folded,
     Item,
     Pairs,
-    Quote,
-    Quotes,
     Row,
     Section,
     Table,
-    Tag,
-    Warnings,
     Words,
 )
 from nlparam.results.page.browser import Browser, Groups, browse_texts
 from nlparam.results.page.card import Card, card_row
-from nlparam.results.page.examples import MAX_BYTES, MAX_WHOLE, quotable
+from nlparam.results.page.examples import MAX_BYTES, MAX_WHOLE
 from nlparam.results.page.rows import MAX_SENTENCE, date_row, named_settings, title_of
 from nlparam.results.page.sections import (
     AbstractDescribedPage,
@@ -43,7 +40,6 @@ from nlparam.results.page.sections import (
 from nlparam.results.page.tables import Declared, table_of
 from nlparam.results.page.text import DASH, excerpt
 
-PER_GROUP = 6
 MAX_QUOTED = 60
 MAX_ROWS = 300
 # With more groups the table of findings is too wide for the shares of all.
@@ -71,19 +67,14 @@ class ComparisonPage(AbstractDescribedPage):
         comparison = self.comparison
         findings = list(enumerate(comparison.findings[:MAX_ROWS], start=1))
         tested = [(number, finding) for number, finding in findings if finding.tested]
-        texts, n_claims = browse_judgments(comparison), len(comparison.claims)
+        texts = browse_judgments(comparison)
         names = [f"“{excerpt(group.name, 100)}”" for group in comparison.groups]
         return SectionPage(
             title=title_of({"goal": comparison.goal}, " and ".join(name[1:-1] for name in names)),
             model="Comparison",
-            summary=(
-                f"This page shows what tells {' and '.join(filter(None, [', '.join(names[:-1]), names[-1]]))} apart: "
-                f"{len(comparison.findings):,} predicates were proposed from one part of the texts, "
-                f"{len(comparison.tested):,} were tested on another part, and {n_claims:,} "
-                f"{'is' if n_claims == 1 else 'are'} claimed to hold more often in one of the groups."
-            ),
+            summary=_summary(comparison, names),
             facts=_facts(comparison),
-            warnings=[],
+            warnings=[excerpt(warning, 1000) for warning in comparison.warnings],
             sections=[
                 Section("findings", "Findings", _findings(comparison, tested)),
                 Section("examples", "Texts of each group", _examples(comparison, tested), "Examples"),
@@ -117,6 +108,24 @@ class ComparisonPage(AbstractDescribedPage):
             f"{len(comparison.claims):,} of {len(comparison.findings):,} candidates are claimed to differ, errors kept "
             f"to {comparison.level:g}.",
         )
+
+
+def _summary(comparison: ComparisonLike, names: list[str]) -> str:
+    """In sentences: how many differences are claimed, and the largest of each group."""
+    groups = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    claims, n_tested = comparison.claims, len(comparison.tested)
+    considered = f"{len(comparison.findings):,} predicates were considered, {n_tested:,} tested on texts of their own."
+    if not claims:
+        return f"No difference between {groups} is claimed: chance may explain what was found. {considered}"
+    are = "difference is" if len(claims) == 1 else "differences are"
+    found = f"{len(claims):,} {are} claimed between {groups}. {considered}"
+    for group in comparison.groups:
+        of = [one for one in claims if one.more == group.name and one.estimate is not None]
+        if of:
+            most = max(of, key=lambda one: _points(one.estimate).value)
+            by = _points(most.estimate).cell(".1f").text
+            found += f" The largest for “{excerpt(group.name, 100)}”: “{excerpt(most.predicate, 120)}”, by {by} points."
+    return found
 
 
 def browse_judgments(comparison: ComparisonLike) -> Browser | None:
@@ -165,22 +174,20 @@ def _target(targets: Sequence[str]) -> str:
 
 def _findings(comparison: ComparisonLike, tested: Numbered) -> list[Block]:
     covariates = ", ".join(excerpt(name, 100) for name in comparison.covariates)
-    nothing = "" if comparison.claims else " No difference is claimed: what was found, chance may explain."
-    blocks: list[Block] = [
-        Warnings([excerpt(warning, 1000) for warning in comparison.warnings]),
+    words: list[Block] = [
         Words(
             "An effect is a difference of shares in percentage points: by how much more often a predicate holds in a "
             f"group than in the others{', adjusted for ' + covariates if covariates else ''}. Effects are measured on "
             "texts that no predicate was proposed from. Intervals are at "
             f"{comparison.confidence:.0%} for each predicate by itself; p-values are adjusted for the number of "
             "predicates tested. A predicate is proposed for the group in which it held more often on the research "
-            f"split; below 0, the test says otherwise.{nothing}"
-        ),
-        Words(_whose(comparison)),
+            "split; below 0, the test says otherwise. " + _whose(comparison),
+            muted=True,
+        )
     ]
     if not tested:
-        return [*blocks, Words("Nothing was tested.", muted=True)]
-    return [*blocks, *_effects(comparison, tested), _tested_table(comparison, tested)]
+        return [Words("Nothing was tested.", muted=True), *words]
+    return [*_effects(comparison, tested), _tested_table(comparison, tested), *words]
 
 
 def _whose(comparison: ComparisonLike) -> str:
@@ -254,7 +261,9 @@ def _tested_table(comparison: ComparisonLike, tested: Numbered) -> Table:
     if comparison.claims:
         columns.append(("Size if claimed", "number", lambda row: _points(row[1].size).cell("+.1f")))
     if any(finding.sensitivity is not None for finding in comparison.claims):
-        columns.append(("Explained by errors", "number", lambda row: number(_percent(row[1].sensitivity), ".1f")))
+        columns.append(
+            ("Explained by errors", "number:.1f", lambda row: row[1].sensitivity and 100 * row[1].sensitivity)
+        )
     if any(finding.target == "people" for finding in comparison.tested):
         columns.append(("Seen by", "", lambda row: TARGETS[row[1].target]))
         columns.append(("As judged", "number", lambda row: _points(row[1].judged).cell("+.1f")))
@@ -279,8 +288,8 @@ def _examples(comparison: ComparisonLike, tested: Numbered) -> list[Block]:
     max_bytes = min(MAX_WHOLE, MAX_BYTES // max(1, n_quotes))
     items = []
     for at, (place, finding) in enumerate(tested):
-        sides = _quotes(comparison, finding, max_bytes) if at < MAX_QUOTED else []
-        left_out = Words("No texts are quoted, to keep this page small; the table of all texts has some.", muted=True)
+        sides = quotes_of(comparison, finding, max_bytes) if at < MAX_QUOTED else []
+        left_out = Words("No texts are quoted here, to keep this page small.", muted=True)
         shares = [
             f"{excerpt(share.group, 100)}: {Interval(share.mean, share.low, share.high).cell(of=share.n_judged).text}"
             for share in finding.shares
@@ -302,32 +311,6 @@ def _examples(comparison: ComparisonLike, tested: Numbered) -> list[Block]:
     )
     listed = Folded(items, noun="predicate") if items else Words("Nothing was tested.", muted=True)
     return [Words(more), listed]
-
-
-def _quotes(comparison: ComparisonLike, finding: Finding, max_bytes: int) -> list[Quotes]:
-    """For each group the texts that speak for a predicate, and those that speak against it, surest first."""
-    sides = []
-    for group in comparison.groups:
-        texts = [example for example in finding.examples if example.group == group.name]
-        texts.sort(key=lambda example: -example.probability)
-        holding = [example for example in texts if example.probability >= 0.5][:PER_GROUP]
-        failing = [example for example in reversed(texts) if example.probability < 0.5][:PER_GROUP]
-        for words, examples in (("it holds", holding), ("it does not", failing)):
-            quotes = [
-                Quote(
-                    quotable(example.text, max_bytes),
-                    [Tag(f"{example.probability:.2f}", "strong")],
-                    picture=_picture(comparison, example.text),
-                )
-                for example in examples
-            ]
-            sides.append(Quotes(f"{excerpt(group.name, 100)}: {words}", quotes))
-    return sides
-
-
-def _picture(comparison: ComparisonLike, text: str) -> str | None:
-    picture = comparison.pictures.get(text, "")
-    return picture if picture.startswith("data:image/jpeg;base64,") else None
 
 
 def _given_up(comparison: ComparisonLike, findings: Numbered) -> list[Block]:
@@ -381,10 +364,6 @@ def _splits(comparison: ComparisonLike) -> list[Block]:
 def targets_of(tested: Sequence[Finding]) -> list[str]:
     """The targets of the effects, "judge" if nothing was tested."""
     return sorted({finding.target for finding in tested}) or ["judge"]
-
-
-def _percent(share: float | None) -> float | None:
-    return None if share is None else 100 * share
 
 
 def _points(estimate: Effect | None, scale: float = 100.0) -> Interval:

@@ -6,7 +6,7 @@ from typing import Any
 from nlparam.results.page.blocks import Block, Counts, Section, Words
 from nlparam.results.page.quantities import stated
 from nlparam.results.page.rows import Row
-from nlparam.results.page.sections import SectionPage, named, number, of_contents, quoted
+from nlparam.results.page.sections import SectionPage, counted, named, number, of_contents, quoted
 from nlparam.results.page.tables import charted, table_of
 from nlparam.results.page.text import DASH
 
@@ -17,17 +17,10 @@ def describe_guard(contents: Mapping[str, Any]) -> SectionPage:
     """Chooses what the report shows. **Arguments:** `contents`, as a guard's `Evaluation.as_dict()` gives it."""
     guard = contents["guard"]
     rules, threshold = contents["rules"], guard["threshold"]
-    n_texts = sum(rule["detection"]["n"] for rule in rules.values())
     return SectionPage(
         title=f"A guard with {len(rules):,} restricted {'rule' if len(rules) == 1 else 'rules'}",
         model="Guard",
-        summary=(
-            f"This page shows what a guard detects of {n_texts:,} restricted texts in styles that it was not trained "
-            "for, what it refuses that it should not, and how long it takes."
-            if contents["settings"]["attacks"] == "held-out styles"
-            else f"This page shows what a guard detects of {n_texts:,} labelled texts, what it refuses that it should "
-            "not, and how long it takes."
-        ),
+        summary=_summary(contents),
         facts=[
             Row("Rules", f"{len(rules):,} restricted, {len(guard['constitution']['permitted']):,} permitted"),
             Row(
@@ -57,7 +50,7 @@ def describe_trained(contents: Mapping[str, Any]) -> SectionPage:
     return SectionPage(
         title=f"A guard with {len(constitution['restricted']):,} restricted rules",
         model="Guard",
-        summary="This page shows what a guard was trained on; `nlparam guard evaluate` says what it detects.",
+        summary="The guard is trained. What it detects, `nlparam guard evaluate` measures.",
         facts=[
             Row("Refusals aimed at", f"at most {stated(threshold['max_refusals'])}"),
             Row("Threshold", f"{threshold['value']:.3f}, set on {threshold['n_texts']:,} benign exchanges"),
@@ -66,6 +59,31 @@ def describe_trained(contents: Mapping[str, Any]) -> SectionPage:
         sections=[Section("training", "Training", _training(contents))],
         **of_contents(contents),
     )
+
+
+def _summary(contents: Mapping[str, Any]) -> str:
+    """In sentences: what is detected, what is refused that should not be, and whether the promise is kept."""
+    rules, aim = contents["rules"], contents["guard"]["threshold"]["max_refusals"]
+    n_texts = sum(rule["detection"]["n"] for rule in rules.values())
+    found = "No restricted text was tried."
+    if n_texts:
+        detected = sum(rule["detection"]["n"] * rule["detection"]["share"] for rule in rules.values()) / n_texts
+        unseen = (
+            " in styles that it was not trained for" if contents["settings"]["attacks"] == "held-out styles" else ""
+        )
+        found = f"The guard detects {detected:.1%} of {counted(n_texts, 'restricted text')}{unseen}."
+    tried = {name: one["detection"] for name, one in rules.items() if one["detection"]["n"]}
+    if len(tried) > 1:
+        least = min(tried, key=lambda name: tried[name]["share"])
+        found += f" It detects least of the rule “{named(least, 100)}”: {tried[least]['share']:.1%}."
+    if (rate := contents["refusals"]) is not None and rate["n"]:
+        found += (
+            f" It refuses {rate['share']:.2%} of {rate['n']:,} benign exchanges that it has not seen. Promised: at "
+            f"most {stated(aim)}. Kept: {kept(rate, aim)}."
+        )
+    if (near := contents["permitted"])["n"]:
+        found += f" Of {near['n']:,} permitted texts that lie near the rules it refuses {near['share']:.1%}."
+    return found
 
 
 def _detection(contents: Mapping[str, Any]) -> list[Block]:
@@ -79,12 +97,6 @@ def _detection(contents: Mapping[str, Any]) -> list[Block]:
         counts.append(Row("Let through before a stop, mean share of a restricted output", f"{released:.0%}"))
     drawn: Any = {"label": "Detected at the threshold", "interval": "the 95% interval"}
     return [
-        Counts(counts),
-        Words(
-            "Detected is the share refused at the threshold, with Wilson's 95% interval. AUROC is of a rule's texts "
-            "against permitted ones in the same styles. The synthetic texts are those on which the judge agreed: that "
-            "flatters a zero-shot judge."
-        ),
         *charted(
             "rules",
             "Detection of each rule",
@@ -99,6 +111,13 @@ def _detection(contents: Mapping[str, Any]) -> list[Block]:
             ],
             name="Each restricted rule, with 95% intervals",
             **drawn,
+        ),
+        Counts(counts),
+        Words(
+            "Detected is the share refused at the threshold, with Wilson's 95% interval. AUROC is of a rule's texts "
+            "against permitted ones in the same styles. The synthetic texts are those on which the judge agreed: that "
+            "flatters a zero-shot judge.",
+            muted=True,
         ),
         *charted(
             "styles",

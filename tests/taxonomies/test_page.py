@@ -96,7 +96,7 @@ def test_a_tree_of_nothing_but_its_root_is_a_whole_page():
     taxonomy = make_taxonomy(n_texts=4, depth=1)
     assert list(taxonomy.nodes) == ["root"]
     page = Page(taxonomy.report())
-    assert "4 texts as a tree of 0 predicates" in page.all("header")[0].text
+    assert "4 texts in a tree of 0 predicates" in page.all("header")[0].text
 
 
 @pytest.mark.slow

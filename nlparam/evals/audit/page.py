@@ -6,10 +6,12 @@ from typing import Any
 from nlparam.results.page.blocks import Block, Cell, Link, Section, Words
 from nlparam.results.page.quantities import stated
 from nlparam.results.page.rows import Row
-from nlparam.results.page.sections import Interval, SectionPage, named, number, of_contents, quoted, rate_of
+from nlparam.results.page.sections import Interval, SectionPage, counted, named, number, of_contents, quoted, rate_of
 from nlparam.results.page.tables import PLACE, charted
 from nlparam.results.page.text import DASH
 
+# Systems that the first sentences name.
+_MOST_NAMED = 3
 _RATES = {
     "false_positives": "False positives",
     "false_negatives": "False negatives",
@@ -23,7 +25,7 @@ def describe_audit(contents: Mapping[str, Any]) -> SectionPage:
     settings = contents.get("settings", {})
     confidence = stated(settings.get("confidence", 0.95))
     n, systems = contents["evaluations"], contents["systems"]
-    sections = [Section("rates", "Rates", [_DEFINED, *_rates(systems, confidence)])]
+    sections = [Section("rates", "Rates", [*_rates(systems, confidence), _DEFINED])]
     if contents["changes"]:
         sections.append(Section("changes", "Changes between systems", _changes(contents["changes"], confidence)))
     if contents["covariates"]:
@@ -33,10 +35,7 @@ def describe_audit(contents: Mapping[str, Any]) -> SectionPage:
     return SectionPage(
         title="Audit of an evaluator",
         model="Audit",
-        summary=(
-            f"This page shows how often an evaluator is wrong about {n:,} outputs of {contents['tasks']:,} tasks, how "
-            "that differs between systems, what it goes with, and what the outputs that fool it have in common."
-        ),
+        summary=_summary(contents),
         facts=[
             Row("Evaluations", f"{n:,}"),
             Row("Tasks", f"{contents['tasks']:,}"),
@@ -51,9 +50,34 @@ def describe_audit(contents: Mapping[str, Any]) -> SectionPage:
     )
 
 
+def _summary(contents: Mapping[str, Any]) -> str:
+    """In sentences: how often the evaluator is wrong about each system, and what fools it most."""
+    found = (
+        f"The evaluator judged {counted(contents['evaluations'], 'output')} of {counted(contents['tasks'], 'task')}."
+    )
+    for one in contents["systems"][:_MOST_NAMED]:
+        wrong = [
+            f"{what} {rate_of(one[kind]).cell('.0%').text} of its {of} outputs"
+            for kind, what, of in (("false_positives", "accepts", "wrong"), ("false_negatives", "rejects", "right"))
+            if one[kind]["n"]
+        ]
+        if wrong:
+            found += f" Of “{named(one['system'], 100)}” it {' and '.join(wrong)}."
+    claimed = [one for one in contents["predicates"] if one["claimed"] and one["effect"] is not None]
+    if claimed:
+        most = max(claimed, key=lambda one: abs(one["effect"]["effect"]))
+        found += (
+            f" {counted(len(claimed), 'predicate')} of {len(contents['predicates']):,} tested "
+            f"{'goes' if len(claimed) == 1 else 'go'} with mistakes or their absence, most of all "
+            f"“{named(most['predicate'], 120)}”."
+        )
+    return found
+
+
 _DEFINED = Words(
     "False positives: of a system's wrong outputs, the share that was accepted. False negatives: of its right ones, "
-    "the share that was rejected. Accepted and right are shares of all its outputs."
+    "the share that was rejected. Accepted and right are shares of all its outputs.",
+    muted=True,
 )
 
 

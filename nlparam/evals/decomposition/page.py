@@ -29,9 +29,10 @@ def describe_decomposed(contents: Mapping[str, Any]) -> SectionPage:
         title=named(contents["predicate"], 300),
         model="Decomposition",
         summary=(
-            f"This page shows {len(ranked):,} ways to take this {'task' if task else 'predicate'} apart, ranked by how "
-            f"often the whole is what the label says for {len(texts):,} {'solutions' if task else 'texts'}, and how "
-            "well each can be repaired by changing one part."
+            f"The best of {counted(len(ranked), 'decomposition')} says what the label says for "
+            f"{Interval.read(ranked[0]['held_out']).cell().text} of the {'solutions' if task else 'texts'} held out."
+            if ranked
+            else "No decomposition could be read."
         ),
         facts=[
             Row("Solutions" if task else "Texts", f"{len(texts):,}"),

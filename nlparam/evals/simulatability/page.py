@@ -5,7 +5,7 @@ from typing import Any
 
 from nlparam.results.page.blocks import Block, Counts, Folded, Item, Quotation, Section, Table, Words
 from nlparam.results.page.rows import Row
-from nlparam.results.page.sections import SectionPage, counted, named, of_contents, quoted
+from nlparam.results.page.sections import Interval, SectionPage, counted, named, of_contents, quoted
 from nlparam.results.page.tables import PLACE, Declared, charted, table_of
 from nlparam.results.page.text import DASH
 
@@ -29,9 +29,9 @@ def describe_simulatability(contents: Mapping[str, Any]) -> SectionPage:
         title=named(settings.get("task") or "Explanations put to the test", 300),
         model="Simulatability",
         summary=(
-            f"This page shows how well the model's answers to new inputs can be told from "
-            f"{counted(n, 'explanation')}: what a reader inferred from each for {n_inputs:,} "
-            "counterfactuals, and what the model answered."
+            f"From {counted(n, 'explanation')} a reader inferred the model's answers to {n_inputs:,} new inputs: "
+            f"something could be inferred for {Interval.read(contents['simulatable']).cell().text} of them. It "
+            f"is right for {Interval.read(contents['precision']).cell().text} (means over explanations)."
         ),
         facts=[
             Row("Explanations", f"{n:,}"),

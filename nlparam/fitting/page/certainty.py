@@ -18,7 +18,6 @@ def certainty_section(fit: "FitLike", inference: "Inference | None") -> Section 
     blocks: list[Block] = [Words(f"{inference.basis}.")]
     if rows := _score_rows(inference):
         blocks.append(Counts(rows))
-    blocks += [Words(message) for message in inference.warnings()]
     for view in view_inferred(fit, inference):
         blocks += quantity_blocks(view, f"inferred-{view.name}")
     blocks += [Words(note, muted=True) for note in inference.notes]

@@ -1,5 +1,6 @@
 """The sections of a fit about its predicates: their figures, texts for and against each, and how they overlap."""
 
+import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -9,7 +10,7 @@ import numpy as np
 from nlparam.results.page.blocks import Block, Cell, Column, Counts, Folded, Item, Row, Section, Table, Words
 from nlparam.results.page.examples import Sides, choose_examples
 from nlparam.results.page.rows import MAX_SENTENCE
-from nlparam.results.page.sections import counted
+from nlparam.results.page.sections import counted, number, whole
 from nlparam.results.page.tables import Declared, table_of
 from nlparam.results.page.text import excerpt
 from nlparam.results.records import NONE_OF_THESE
@@ -35,16 +36,15 @@ MAX_OVERLAP = 30
 class Predicate(NamedTuple):
     """One predicate as the page shows it.
 
-    `number` counts from 1; `size` and `share` say how many texts the model assigns to it, `None` for a model without
-    clusters; `holds` counts the texts whose denotation is at least one half; `prevalence` is the mean denotation over
-    the texts with words; `answered` are the language model's answers.
+    `number` counts from 1; `holds` counts the texts whose denotation is at least one half, and `share` is their share
+    of all texts with words, repeated ones included; `prevalence` is the mean denotation over the texts with words;
+    `answered` are the language model's answers.
     """
 
     number: int
     sentence: str
-    size: int | None
-    share: float | None
     holds: int
+    share: float
     prevalence: float
     answered: list[float]
     agreement: "Agreement | None"
@@ -66,14 +66,13 @@ def describe_predicates(fit: "FitLike", answers: Sequence[dict[int, float]] | No
     described = []
     for index, sentence in enumerate(fit.predicates):
         column = denotations[:, index]
-        size = None if clusters is None else int((clusters == index).sum())
+        holds = int((column[worded] >= 0.5).sum())
         described.append(
             Predicate(
                 number=index + 1,
                 sentence=excerpt(sentence, MAX_SENTENCE),
-                size=size,
-                share=None if size is None else size / fit.n_counted,
-                holds=int((column[worded] >= 0.5).sum()),
+                holds=holds,
+                share=holds / fit.n_counted,
                 prevalence=float(column[worded].mean()) if worded.any() else 0.0,
                 answered=[] if answers is None else list(answers[index].values()),
                 agreement=agreements[index],
@@ -84,39 +83,49 @@ def describe_predicates(fit: "FitLike", answers: Sequence[dict[int, float]] | No
 
 
 def predicates_section(fit: "FitLike", predicates: list[Predicate]) -> Section:
-    """Sizes, prevalence and agreement."""
-    sized = fit.model.assigns_texts
-    n_blank = int(fit.corpus.blank.sum())
+    """What was found: each predicate, for how many texts it holds, and how far the head is to be trusted."""
     columns: list[Declared] = [
         ("No.", "number", "number"),
         ("Predicate", "head", lambda one: Cell(one.sentence, link=f"#predicate-{one.number}")),
-        *([("Texts", "number", "size"), ("Share", "number:.1%", "share")] if sized else []),
-        ("", "bar", lambda one: Cell("", one.prevalence if one.share is None else one.share)),
-        ("Prevalence", "number:.1%", "prevalence"),
-        *AGREEMENT,
+        ("Holds for", "number", "holds"),
+        ("Of all texts", "number:.1%", "share"),
+        ("", "bar", lambda one: Cell("", one.share)),
+        ("Head agrees", "number:.1%", lambda one: getattr(one.agreement, "agreement", None)),
     ]
-    blocks: list[Block] = [
-        Words(
-            (
-                "Each text is assigned to the most specific predicate that holds for it (with a denotation of at least "
-                "0.5): the one of the fewest texts. "
-                if sized
-                else "This model does not assign texts to predicates. "
-            )
-            + "The denotation of a predicate is the probability, for each text, that it holds; its prevalence is the "
-            "mean over the texts. The agreement of the head (the learned component that denotes the texts) with the "
-            "language model is measured on judgments that the head was not trained on; beside it stand the agreement "
-            "of two that say yes as often, at random, and Cohen's kappa, the share of the rest."
-        ),
-        table_of("predicates", "Predicates, sizes and agreement", predicates, columns),
-    ]
-    if sized and (n_none := fit.n_none):
-        none = f"No predicate holds for {counted(n_none, 'text')} ({n_none / fit.n_counted:.1%}): {NONE_OF_THESE}."
-        blocks.append(Words(none))
-    if n_blank:
-        some = "1 text has no words and belongs" if n_blank == 1 else f"{n_blank:,} texts have no words and belong"
-        blocks.append(Words(f"{some} to no predicate.", muted=True))
-    return Section("predicates", "Predicates", blocks)
+    words = (
+        "A predicate holds for a text when its denotation, the probability that it holds, is at least 0.5. Shares are "
+        f"of the {counted(fit.n_counted, 'text')} with words, a repeated one counted each time; several predicates may "
+        "hold for a text. “Head agrees”: how often the head, which denotes the texts, and the language model say the "
+        "same of texts that the head was not trained on."
+    )
+    n_none = _n_holding(fit).count(0)
+    none = [Cell(""), Cell(NONE_OF_THESE), whole(n_none), number(n_none / fit.n_counted, ".1%"), Cell(""), Cell("")]
+    table = table_of("predicates", "Predicates, and for how many texts each holds", predicates, columns)
+    shown = [dataclasses.replace(table, foot=none), Words(words, muted=True)]
+    return Section("predicates", "What was found", shown, "Findings")
+
+
+def _n_holding(fit: "FitLike") -> list[int]:
+    """How many predicates hold for each text with words."""
+    return (np.asarray(fit.denotations)[~fit.corpus.blank] >= 0.5).sum(axis=1).tolist()
+
+
+def said_of_predicates(fit: "FitLike", predicates: list[Predicate]) -> str:
+    """In sentences: the most common predicate, and for how many texts none or several hold."""
+    n_texts = fit.n_counted
+    if not predicates:
+        return f"{counted(len(predicates), 'predicate')} in {counted(n_texts, 'text')} with words."
+    holding = _n_holding(fit)
+    n_none, n_several = holding.count(0), sum(held > 1 for held in holding)
+    most = max(predicates, key=lambda one: one.holds)
+    name = f"“{excerpt(most.sentence, 120)}”"
+    found = f"holds for {most.holds:,} of {counted(n_texts, 'text')} ({most.share:.1%})"
+    if len(predicates) == 1:
+        return f"{name} {found}."
+    return (
+        f"The most common of {len(predicates):,} predicates, {name}, {found}. For {n_none:,} ({n_none / n_texts:.1%}) "
+        f"none holds, for {n_several:,} ({n_several / n_texts:.1%}) several do."
+    )
 
 
 def examples_section(predicates: list[Predicate]) -> Section:
@@ -124,8 +133,7 @@ def examples_section(predicates: list[Predicate]) -> Section:
     items = [
         Item(
             one.sentence,
-            ("" if one.size is None else f"{one.size:,} assigned, ")
-            + f"holds for {one.holds:,}, {len(one.answered):,} judged",
+            f"holds for {one.holds:,} ({one.share:.1%}), {len(one.answered):,} judged",
             one.sides.quotes(),
             str(one.number),
             f"predicate-{one.number}",
@@ -146,12 +154,12 @@ def overlap_section(fit: "FitLike") -> Section:
     """How many texts satisfy several predicates or none, and which predicates hold together."""
     holds = np.asarray(fit.denotations)[~fit.corpus.blank] >= 0.5
     per_text = Counter(holds.sum(axis=1).tolist())
-    counted = [("No predicate", per_text[0]), ("One predicate", per_text[1]), ("Two predicates", per_text[2])]
-    counted.append(("Three or more", sum(n for held, n in per_text.items() if held > 2)))
-    counted = counted[: len(fit.predicates) + 1]
+    numbers = [("No predicate", per_text[0]), ("One predicate", per_text[1]), ("Two predicates", per_text[2])]
+    numbers.append(("Three or more", sum(n for held, n in per_text.items() if held > 2)))
+    numbers = numbers[: len(fit.predicates) + 1]
     blocks: list[Block] = [
         Words("A predicate holds for a text when its denotation is at least 0.5."),
-        Counts([Row(label, f"{n:,}") for label, n in counted], [f"{n / max(len(holds), 1):.1%}" for _, n in counted]),
+        Counts([Row(label, f"{n:,}") for label, n in numbers], [f"{n / max(len(holds), 1):.1%}" for _, n in numbers]),
     ]
     blocks += [_overlap_table(fit.predicates, holds)] if len(fit.predicates) > 1 else []
     return Section("overlap", "Texts that satisfy several predicates, or none", blocks, "Overlap")

@@ -9,7 +9,13 @@ import numpy as np
 from nlparam.denotation.agreement import agreement_with_people
 from nlparam.fitting.page.certainty import certainty_section
 from nlparam.fitting.page.judging import agreement_section, calibration_section, certificate_section
-from nlparam.fitting.page.predicates import describe_predicates, examples_section, overlap_section, predicates_section
+from nlparam.fitting.page.predicates import (
+    describe_predicates,
+    examples_section,
+    overlap_section,
+    predicates_section,
+    said_of_predicates,
+)
 from nlparam.fitting.page.quantities import goodness, view_quantities
 from nlparam.fitting.page.search import stability_section, trace_section
 from nlparam.results.page.blocks import Block, Counts, Section, Words
@@ -20,7 +26,7 @@ from nlparam.results.page.plots import quantity_chart
 from nlparam.results.page.quantities import Intervals
 from nlparam.results.page.quantity_blocks import quantity_blocks
 from nlparam.results.page.rows import MAX_SENTENCE, Row, date_row, named_settings, title_of
-from nlparam.results.page.sections import AbstractDescribedPage, SectionPage, counted, number, of_result
+from nlparam.results.page.sections import AbstractDescribedPage, SectionPage, number, of_result
 from nlparam.results.page.text import excerpt, loss_figure
 
 if TYPE_CHECKING:
@@ -76,35 +82,31 @@ class FitPage(AbstractDescribedPage):
         return SectionPage(
             title=title_of(fit.settings, f"{model} of {n_texts:,} texts"),
             model=model,
-            summary=(
-                f"This page shows the {counted(len(predicates), 'predicate')} that {model} found in "
-                f"{counted(n_texts, 'text')}: how common each is, texts that speak for and against it, how far its "
-                "probabilities agree with the language model, and what the fit cost."
-            ),
+            summary=" ".join([said_of_predicates(fit, predicates), *_scored(fit, self.inference)]),
             facts=_facts(fit, model),
-            warnings=[],
+            warnings=[] if self.inference is None else _sentences(self.inference.warnings()),
             sections=[section for section in found if section is not None],
             **of_result(fit),
         )
 
     def card(self) -> Card:
-        """The predicates with their prevalence and the agreement of the head."""
+        """The predicates, for how many texts each holds, and the agreement of the head."""
         fit = self.fit
         rows = [
             card_row(
                 str(one.number),
                 one.sentence,
-                *([] if one.size is None else [f"{one.size:,}"]),
-                number(one.prevalence, ".1%").text,
+                f"{one.holds:,}",
+                number(one.share, ".1%").text,
                 number(one.agreement.agreement if one.agreement else None, ".1%").text,
-                bar=one.prevalence if np.isfinite(one.prevalence) else 0.0,
+                bar=one.share,
             )
             for one in describe_predicates(fit)
         ]
         return Card(
             f"{type(fit.model).__name__} of {len(fit.corpus):,} texts",
             str(fit.settings.get("goal") or ""),
-            [*(["Texts"] if fit.model.assigns_texts else []), "Prevalence", "Head agrees"],
+            ["Holds for", "Of all texts", "Head agrees"],
             rows,
             f"{len(fit.judgments):,} judgments. Ended because {fit.result.value}. "
             "fit.report(path) writes the whole report, fit.plot() draws a result.",
@@ -136,6 +138,22 @@ def browse(fit: "FitLike", answers: list[dict[int, float]]) -> Browser | None:
         answers,
         clusters=fit.assignments if fit.model.assigns_texts else None,
     )
+
+
+def _scored(fit: "FitLike", inference: "Inference | None") -> list[str]:
+    """How well the model tells what it was fitted to, where that was measured; on texts held out if there are some."""
+    if inference is not None and inference.scores:
+        return [
+            f"{score.name[:1].upper()}{score.name[1:]} on {inference.scored_on}: {score.value:.1%} "
+            f"[{score.low:.1%}, {score.high:.1%}], against {score.baseline:.1%} without any predicate."
+            for score in inference.scores
+        ]
+    measured = goodness(fit)
+    return [] if measured is None else _sentences([measured.sentence])
+
+
+def _sentences(parts: list[str]) -> list[str]:
+    return [f"{part[:1].upper()}{part[1:]}." for part in parts]
 
 
 def _answers(fit: "FitLike") -> list[dict[int, float]]:

@@ -1,7 +1,8 @@
 """Which texts the report quotes for and against each predicate, and how much of each."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,9 @@ MAX_BYTES = 1_200_000
 
 # Two probabilities just above and just below one half are no disagreement worth reading about.
 MIN_GAP = 0.2
+
+# Of how many texts for each that is quoted it is looked whether they are alike.
+_LOOKED_AT = 20
 
 CONFIDENT, BOUNDARY, DISAGREES = "most confident", "near the boundary", "language model disagrees"
 
@@ -74,6 +78,11 @@ def quotable(text: str, max_bytes: int) -> Excerpt:
     return Excerpt(short, whole if longer else None, len(text), len(text) - len(whole))
 
 
+def likeness(text: str) -> str:
+    """The letters and figures of the beginning of a text: where they are the same, a reader sees one text twice."""
+    return "".join(character for character in text[: 2 * MAX_EXCERPT].casefold() if character.isalnum()) or text
+
+
 def answers_by_predicate(judgments: Iterable[Judgment], n_texts: int) -> dict[str, dict[int, float]]:
     """For each predicate the language model's answer by text number; the last answer counts."""
     answers: dict[str, dict[int, float]] = {}
@@ -110,6 +119,7 @@ def choose_examples(
     distinct, first = np.unique(corpus.row, return_index=True)
     first = first[distinct >= 0]
     sides = []
+    alike = functools.cache(lambda at: likeness(corpus.texts[int(first[at])]))
     for k in range(n_predicates):
         answered = np.full(len(corpus.distinct), np.nan)
         for text, probability in answers[k].items():
@@ -128,7 +138,7 @@ def choose_examples(
                     reason=reason,
                     elsewhere=None if other is None or other[at] < 0 else int(other[at]) + 1,
                 )
-                for at, reason in _choose_side(column, answered, side, per_side)
+                for at, reason in _choose_side(column, answered, side, per_side, alike)
             ]
             for side in (True, False)
         ]
@@ -154,8 +164,10 @@ def example_rows(names: Sequence[str], sides: Sequence[Sides], corpus: Corpus, *
     }
 
 
-def _choose_side(column: np.ndarray, answered: np.ndarray, side: bool, n: int) -> list[tuple[int, str]]:
-    """Positions and reasons, ordered from most to least certain."""
+def _choose_side(
+    column: np.ndarray, answered: np.ndarray, side: bool, n: int, alike: Callable[[int], str]
+) -> list[tuple[int, str]]:
+    """Positions and reasons, ordered from most to least certain; of texts that are alike one."""
     members = np.flatnonzero(((column >= 0.5) == side) & np.isfinite(column))
     sureness = np.abs(column[members] - 0.5)
     sure = members[np.argsort(-sureness, kind="stable")]
@@ -167,13 +179,15 @@ def _choose_side(column: np.ndarray, answered: np.ndarray, side: bool, n: int) -
     n_contested = n // 4 if side else (3 * n) // 8
     n_sure = max(1, n // 2 if side else n // 4)
     chosen: dict[int, str] = {}
+    seen: set[str] = set()
     for order, reason, limit in (
         (contradicted[:n_contested], DISAGREES, n),
         (sure, CONFIDENT, min(n, len(contradicted[:n_contested]) + n_sure)),
         (near, BOUNDARY, n),
     ):
-        for at in order[: 2 * n]:
-            if len(chosen) < limit:
-                chosen.setdefault(int(at), reason if reason != BOUNDARY or abs(column[at] - 0.5) < 0.25 else "")
+        for at in order[: _LOOKED_AT * n].tolist():
+            if len(chosen) < limit and alike(at) not in seen:
+                seen.add(alike(at))
+                chosen[at] = reason if reason != BOUNDARY or abs(column[at] - 0.5) < 0.25 else ""
     ordered = sorted(chosen, key=lambda at: -column[at] if side else column[at])
     return [(at, chosen[at]) for at in ordered]

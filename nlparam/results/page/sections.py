@@ -52,8 +52,11 @@ class AbstractDescribedPage(AbstractPage):
 
 @dataclasses.dataclass(frozen=True)
 class SectionPage(AbstractPage):
-    """A page in sections. `first` is the table that a notebook shows, by default that of the page; costs (with
-    `cost_details`), settings and versions come last, if there are some."""
+    """A page in sections: what was found first, how it was made last.
+
+    `summary` says in sentences what was found, and the first section shows it. `first` is the table that a notebook
+    shows, by default that of the page. Costs (with `cost_details`), `facts`, settings and versions come last.
+    """
 
     title: str
     model: str
@@ -128,11 +131,11 @@ class SectionPage(AbstractPage):
             blocks: list[Block] = [Pairs("Calls and tokens", self.costs, numbers=True)]
             blocks += [_stage_table(self.stages)] if self.stages else []
             sections.append(Section("cost", "Cost", [Beside(blocks), *self.cost_details]))
-        if self.versions is not None:
-            both = Beside([Pairs("Settings", self.settings), Pairs("Versions", self.versions)])
-            sections.append(Section("settings", "Settings and versions", [both], "Settings"))
-        elif self.settings:
-            sections.append(Section("settings", "Settings", [Pairs("All that was set", self.settings)]))
+        made: list[Block] = [Pairs("In short", self.facts)] if self.facts else []
+        made += [Pairs("All that was set", self.settings)] if self.settings else []
+        made += [Pairs("Versions", self.versions)] if self.versions else []
+        if made:
+            sections.append(Section("settings", "How it was made", [Beside(made)], "Settings"))
         return sections
 
 

@@ -33,11 +33,9 @@ def drift_section(taxonomy: "TreeLike", update: Mapping[str, Any] | None) -> Sec
 
     **Arguments:** `update`, as `Update.to_dict` gives it and `update.json` holds it.
     """
-    if update is None or update["n_before"] + update["n_new"] != len(taxonomy.corpus):
+    if update is None or not is_of(taxonomy, update):
         return None
     drift = update["drift"]
-    if any(one["id"] not in taxonomy.nodes for one in drift):
-        return None
     blocks: list[Block] = [
         Warnings([excerpt(warning, 1000) for warning in update["warnings"]]),
         Words(
@@ -98,6 +96,12 @@ def drift_section(taxonomy: "TreeLike", update: Mapping[str, Any] | None) -> Sec
         ]
         blocks += [Heading("Predicates that were missing"), Lines(lines)]
     return Section("drift", "What has changed", blocks, "Changes")
+
+
+def is_of(taxonomy: "TreeLike", update: Mapping[str, Any]) -> bool:
+    """Whether an update is the last thing that was done with a taxonomy."""
+    same = update["n_before"] + update["n_new"] == len(taxonomy.corpus)
+    return same and all(one["id"] in taxonomy.nodes for one in update["drift"])
 
 
 def _change(one: Mapping[str, Any]) -> Interval:

@@ -26,7 +26,9 @@ def rows(chart):
 def test_blank_and_repeated_texts_are_counted():
     fit = make_fit(texts=["one story", "another", "one story", " "])
     assert dict(FitPage(fit).described().facts)["Texts"] == "4 (2 distinct, 1 without words)"
-    assert sum(int(row[2].text) for row in section(fit, "predicates")["table"].rows) == 3
+    for k, row in enumerate(section(fit, "predicates")["table"].rows):
+        holds = fit.denotations[:3, k] >= 0.5
+        assert (row[2].text, row[3].text) == (str(holds.sum()), f"{holds.sum() / 3:.1%}")
     sides = [side for item in section(fit, "examples")["folded"].items for side in item.blocks]
     assert all(quote.name in ("text 0", "text 1") for side in sides for quote in side.quotes)
 
@@ -66,6 +68,13 @@ def test_few_texts_are_all_shown_and_none_is_called_near_the_boundary_that_is_no
     assert [example.number for example in sides.examples_for] == [0, 1, 2, 3]
     assert sides.examples_against == []
     assert all(example.denotation < 0.75 for example in sides.examples_for if example.reason == BOUNDARY)
+
+
+def test_texts_that_look_alike_are_quoted_once():
+    texts = ["A parcel came late.", "a parcel came late", "A  PARCEL came late!", "Another came.", "?!", "!?"]
+    corpus = Corpus.from_texts(texts)
+    (sides,) = choose_examples(corpus, np.array([0.9, 0.95, 0.8, 0.7, 0.6, 0.6])[:, None], [{}], None)
+    assert [example.number for example in sides.examples_for] == [1, 3, 4, 5]
 
 
 def test_an_example_assigned_elsewhere_says_where():

@@ -209,16 +209,20 @@ def test_headings_do_not_skip_a_level(ordinary):
 
 def test_each_predicate_stands_with_its_figures(ordinary):
     fit, _, page = ordinary
-    header, *rows = page.table("table-predicates")
+    header, *rows, none = page.table("table-predicates")
     assert len(rows) == len(fit.predicates)
+    assert none[1:3] == ["none of these", str((fit.denotations < 0.5).all(axis=1).sum())]
     for k, row in enumerate(rows):
         figures = dict(zip(header, row, strict=True))
         assert figures["Predicate"] == fit.predicates[k]
-        assert figures["Texts"] == str((fit.assignments == k).sum())
-        assert figures["Share"] == f"{(fit.assignments == k).mean():.1%}"
-        assert figures["Prevalence"] == f"{fit.denotations[:, k].mean():.1%}"
-        assert figures["Judgments"] == str(fit.agreement[k].n_judgments)
-        assert figures["Agreement"] == f"{fit.agreement[k].agreement:.1%}"
+        holds = fit.denotations[:, k] >= 0.5
+        assert figures["Holds for"] == str(holds.sum())
+        assert figures["Of all texts"] == f"{holds.mean():.1%}"
+        assert figures["Head agrees"] == f"{fit.agreement[k].agreement:.1%}"
+    header, *rows = page.table("table-agreement")
+    for k, row in enumerate(rows):
+        figures = dict(zip(header, row, strict=True))
+        assert figures["Judgments left out in turn"] == str(fit.agreement[k].n_judgments)
         assert figures["F1"] == f"{fit.agreement[k].f1:.2f}"
     summaries = [e.text for e in page.all("summary") if e.parents[-1].attributes.get("class") == "predicate"]
     assert len(summaries) == len(fit.predicates)
@@ -227,8 +231,17 @@ def test_each_predicate_stands_with_its_figures(ordinary):
 
 def test_header_and_costs_say_what_the_fit_says(ordinary):
     fit, _, page = ordinary
-    facts = dict(zip((e.text for e in page.all("dt")), (e.text for e in page.all("dd")), strict=True))
+    pairs = [e for e in page.all("tr") if any(p.attributes.get("class") == "pairs" for p in e.parents)]
+    cells = [[e.text for e in page.all("th", "td") if row in e.parents] for row in pairs]
+    facts = dict(cells)
     assert page.all("h1")[0].text == fit.settings["goal"]
+    most = (fit.denotations >= 0.5).sum(axis=0)
+    lead = next(e.text for e in page.all("p") if e.attributes.get("class") == "lead")
+    assert f"“{fit.predicates[most.argmax()]}”, holds for {most.max()} of 60 texts" in lead
+    # What was found stands before how it was made.
+    sections = [e.attributes["id"] for e in page.all("h2")]
+    assert sections[0] == "predicates"
+    assert sections[-1] == "settings"
     assert facts["Model"] == "Clustering"
     assert facts["Texts"] == "60"
     assert facts["Ended because"] == RESULTS.converged.value
@@ -241,11 +254,10 @@ def test_header_and_costs_say_what_the_fit_says(ordinary):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("predictions", [np.linspace(0, 1, 60), np.zeros((60, 2), int), np.full(60, 17)])
-def test_a_model_without_clusters_has_no_sizes(predictions):
+def test_every_model_has_one_size_that_is_counted_alike(predictions, ordinary):
     fit = make_fit(predictions=predictions, model=Plain())
     page = Page(fit.report())
-    assert not {"Texts", "Share"} & set(page.table("table-predicates")[0])
-    assert "does not assign" in page.all("main")[0].text
+    assert page.table("table-predicates") == ordinary[2].table("table-predicates")
 
 
 @pytest.mark.parametrize(
