@@ -27,6 +27,15 @@ _LOOK = re.compile(
 )
 # 'has a topic of <something>', as the goals of the paper say what a predicate looks like.
 _TEMPLATE = re.compile(r"""['"“‘`]([^'"“”‘’`<>\[\]]*?)\s*[<\[][\w ]+[>\]]\.?['"”’`]""")
+# "where <something> says what kind of package it is" tells what an answer is.
+_MEANT = re.compile(
+    r"\bwhere\s+[<\[][\w ]+[>\]]\s+(?:is|says|names|tells|means|describes|stands for)\s+(?P<aspect>[^.;]+)",
+    re.IGNORECASE,
+)
+# What a goal is not about is no part of it: a small model that reads it answers with it.
+_NOT_MEANT = re.compile(
+    r"(?:[,;]?\s+(?:\()?(?:no matter|regardless of|irrespective of)|(?:,|\s\()\s*whatever)\b[^,;()]*\)?", re.IGNORECASE
+)
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+")
 _COMMAS = re.compile(r"\s*[,;/|]\s*")
 _WORDS_BETWEEN = re.compile(r"\s+(?:or|and)\s+", re.IGNORECASE)
@@ -86,7 +95,8 @@ def read_goal(text: str) -> Goal:
         )
     template = _TEMPLATE.search(" ".join(text.split()))
     lead = _one_line(template[1]) if template else None
-    aspect = _LOOK.sub("", given).rstrip(" .!:")
+    meant = _MEANT.search(given) if template else None
+    aspect = _NOT_MEANT.sub("", meant["aspect"] if meant else _LOOK.sub("", given)).rstrip(" .!:")
     aspect, examples = _without_examples(aspect)
     instruction = _INSTRUCTION.match(aspect)
     aspect = instruction["aspect"] if instruction else aspect

@@ -30,6 +30,10 @@ from tests.helpers.oracle import LexicalEmbedder
         ("I would like to cluster them based on the topics it discusses; each cluster ...", "the topics it discusses"),
         ("Sort them by who wrote it. Each description should be short.", "who wrote it"),
         ("der Ton des Textes", "der Ton des Textes"),
+        ("the tone, no matter what they are about", "the tone"),
+        ("group by language (regardless of the topic)", "language"),
+        ("the form of the text, whatever the language", "the form of the text"),
+        ("whatever the speaker regrets", "whatever the speaker regrets"),
     ],
 )
 def test_a_noun_phrase_a_question_an_instruction_and_a_long_goal_name_one_aspect(text, aspect):
@@ -61,6 +65,11 @@ def test_given_examples_are_found_again(goal, examples):
     read = read_goal(with_examples(goal, examples))
     assert read.examples == examples
     assert read.aspect == read_goal(goal).aspect
+
+
+def test_a_long_goal_that_says_what_an_answer_is_is_about_that():
+    goal = read_goal("Sort what they hold. Each should be 'holds <something>', where <something> is the kind of thing.")
+    assert (goal.aspect, goal.lead) == ("the kind of thing", "holds")
 
 
 def test_a_goal_says_how_predicates_begin():
@@ -178,7 +187,8 @@ def script(request):
 def test_a_goal_that_has_nothing_to_do_with_the_texts_is_followed_with_a_warning():
     texts = [f"word{n % 3} word{n % 3} number{n}" for n in range(60)]
     lm = ScriptedModel(script, strong=False)
-    with pytest.warns(FitWarning, match="understood as: the colour of the car. The texts say little of it"):
+    not_told = pytest.warns(FitWarning, match="understood as: the colour of the car. The texts say little of it")
+    with not_told, pytest.warns(FitWarning, match="1 of the 2 predicates"):
         fit = nlparam.fit(
             Clustering(2), texts, goal="the colour of the car", lm=lm, embedder=LexicalEmbedder(texts), store=":memory:"
         )
