@@ -24,6 +24,12 @@ def infer(
     half_width: float | None = option(
         None, "Say how many answers give shares that are known to plus or minus this.", metavar="SHARE"
     ),
+    posterior: Literal["nuts", "svi"] | None = option(
+        None,
+        "Sample the weights, too, with labels as people see the texts: the report then shows credible intervals, and "
+        "posterior.nc has the samples.",
+    ),
+    seed: int = option(0, "Seeds these samples.", min=0, max=2**32 - 1),
     to_label: Path | None = option(
         None, "Write a table of random texts and predicates for people to label, and end.", metavar="FILE.csv"
     ),
@@ -36,7 +42,7 @@ def infer(
     Labels are those of --labels, or of labels.csv in the folder, where `nlparam label` writes them.
     """
     refuse(target == "judge" and labels is not None, "--target", "got --labels too, which are of people")
-    with starting():
+    with starting() as progress:
         from nlparam.cli.reading import usage_errors
         from nlparam.fitting.inference import keep_inference
         from nlparam.fitting.result import Fit
@@ -56,8 +62,15 @@ def infer(
             print_warnings([f"the labels in the folder do not do yet ({error}): the figures are the language model's"])
             said, inference = None, fit.inference(confidence=confidence)
         needed = [] if half_width is None else _needed(fit, half_width, said, confidence)
+    if posterior is not None:
+        from nlparam.fitting.posterior import keep_posterior
+
+        keep_posterior(fit, fit.posterior(labels=said, method=posterior, seed=seed, progress=progress), folder)
+        whom = "the language model" if said is None else "people"
+        needed.append(f"posterior: {folder / 'posterior.nc'}, as {whom} would answer")
     if said is not None:
         keep_inference(fit, inference, folder)
+    if said is not None or posterior is not None:
         fit.report(folder / "report.html", **fit.beside(folder))
     if as_json:
         print_json(inference.as_dict())

@@ -18,7 +18,7 @@ from nlparam.cli.reading import (
 )
 from nlparam.cli.run_options import FitOptions
 from nlparam.corpus.stamps import in_form
-from nlparam.errors import CorpusError, ResultFolderError
+from nlparam.errors import CorpusError
 
 if TYPE_CHECKING:
     from nlparam.denotation.cascade import Cascade
@@ -163,20 +163,13 @@ def _sample_posterior(fit: "Fit", method: str | None, options: FitOptions, progr
 
     Without a method it removes the samples of a fit that the folder held before.
     """
-    from nlparam.fitting.posterior import OF, SAMPLES, credible_intervals, posterior_digest
-    from nlparam.results.folder import replacing
+    from nlparam.fitting.posterior import SAMPLES, credible_intervals, keep_posterior
     from nlparam.results.page.quantities import PROBABILITY
 
-    path = options.out / SAMPLES
     if method is None:
-        path.unlink(missing_ok=True)
+        (options.out / SAMPLES).unlink(missing_ok=True)
         return None
     samples = fit.posterior(method=method, seed=options.seed, progress=progress)
-    samples["posterior"].attrs[OF] = posterior_digest(fit)
-    try:
-        with replacing(path) as partial:
-            samples.to_netcdf(str(partial), engine="h5netcdf")
-    except OSError as error:
-        raise ResultFolderError(f"{path} cannot be written ({error}): change the permissions of the folder") from error
+    keep_posterior(fit, samples, options.out)
     fit.report(options.out / "report.html", posterior=samples)
     return credible_intervals(samples, probability=PROBABILITY)

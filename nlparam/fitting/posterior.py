@@ -11,7 +11,7 @@ import numpy as np
 
 from nlparam.denotation.labels import Labelled
 from nlparam.errors import CorpusError, FitWarning, ModelError, ResultFolderError, check_at_least, check_fractions
-from nlparam.results.folder import read_json
+from nlparam.results.folder import read_json, replacing
 from nlparam.runtime.progress import Progress
 
 if TYPE_CHECKING:
@@ -269,6 +269,17 @@ def _weight_dims(name: str, shape: tuple[int, ...], lengths: dict[str, int]) -> 
         single = len(fitting) == 1 and shape.count(length) == 1
         dims.append(fitting[0] if single else f"{name}_{axis}")
     return dims
+
+
+def keep_posterior(fit: "FitLike", samples: "arviz.InferenceData", folder: str | Path) -> None:
+    """Keeps the samples in the folder of the fit. Raises `ResultFolderError` if that cannot be written."""
+    path = Path(folder) / SAMPLES
+    samples["posterior"].attrs[OF] = posterior_digest(fit)
+    try:
+        with replacing(path) as partial:
+            samples.to_netcdf(str(partial), engine="h5netcdf")
+    except OSError as error:
+        raise ResultFolderError(f"{path} cannot be written ({error}): change the permissions of the folder") from error
 
 
 def kept_posterior(fit: "FitLike", folder: str | Path) -> Any:

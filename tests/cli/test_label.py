@@ -9,6 +9,7 @@ import pytest
 
 import nlparam.results.load
 from nlparam.corpus.marks import LABELS_FILE, Mark, add_labels, kept_labels
+from nlparam.fitting.posterior import kept_posterior
 from nlparam.fitting.result import Fit
 from nlparam.fitting.sample import Sample
 from tests.helpers.cli_corpus import run, said
@@ -35,6 +36,8 @@ def loaded(fit, monkeypatch):
     """The folder of a test stands for that of the fit."""
     monkeypatch.setattr(nlparam.results.load, "load", lambda _: fit)
     monkeypatch.setattr(Fit, "load", lambda _: fit)
+    # A test against chance takes seconds, and is not what is tested here.
+    monkeypatch.setattr("nlparam.fitting.inference.chance", lambda *_: None)
 
 
 def test_answers_are_written_as_they_are_given(fit, tmp_path):
@@ -138,3 +141,25 @@ def test_infer_takes_the_labels_of_the_folder(fit, tmp_path):
     assert "Agreement of people" in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "what the language model would say" in run("infer", tmp_path, "--target", "judge").stdout
     assert "got --labels too" in said(run("infer", tmp_path, "--target", "judge", "--labels", tmp_path / LABELS_FILE))
+
+
+@pytest.mark.slow
+def test_a_posterior_takes_the_labels_and_is_kept(fit, tmp_path, monkeypatch):
+    import arviz
+
+    asked = []
+
+    def posterior(_, **given):
+        asked.append(given)
+        return arviz.from_dict(posterior={"share": np.zeros((1, 10, len(PREDICATES)))})
+
+    monkeypatch.setattr(Fit, "posterior", posterior)
+    for at, text in enumerate(fit.labelling().texts[:35]):
+        marks = [Mark(text, one, "yes" if (at + k) % 3 else "no", "ann") for k, one in enumerate(PREDICATES)]
+        add_labels(tmp_path / LABELS_FILE, marks)
+    monkeypatch.setattr("nlparam.fitting.posterior.read_json", lambda *_, **__: {"fields": {}})
+    result = run("infer", tmp_path, "--posterior", "svi", "--seed", 3)
+    assert result.exit_code == 0, result.output
+    assert (asked[0]["method"], asked[0]["seed"], len(asked[0]["labels"])) == ("svi", 3, 70)
+    assert f"posterior: {tmp_path / 'posterior.nc'}, as people would answer" in result.stdout
+    assert kept_posterior(fit, tmp_path)["posterior"]["share"].shape == (1, 10, len(PREDICATES))
