@@ -15,7 +15,8 @@ PANELS = {
     TEXTS: "texts dataset text_field by_message drop_missing encoding time_field time_format time_unit label_field "
     "cluster_field held_out column",
     "Testing": "adjust look repeats level correction confidence n_tested n_validated n_screened research",
-    SEARCH: "goal goal_example proposer predicates representation max_judgments n_judged rounds seeds seed",
+    SEARCH: "goal goal_example proposer predicates locked excluded candidates representation max_judgments n_judged "
+    "rounds seeds seed",
     "Models": "lm embedder ranker timeout store",
     "Judging": "executable cascade target_recall target_precision failure_probability each_predicate form ratings "
     "calibration labels inference inference_texts",
@@ -131,10 +132,18 @@ GOAL_EXAMPLE = option(
     None, "An answer that a text could have to the goal (`poem`); give several, each with the option before it."
 )
 PROPOSER = option(None, "`contrast` for strong language models, `state` for small ones, or `both`; the model decides.")
+_GIVEN = "FILE|WORDS"
 PREDICATES = option(
     None,
     "A file of candidate predicates of your own, one per line, or as YAML with definitions; nothing is then proposed.",
 )
+LOCKED = option(
+    None, "A predicate that is in the fit whatever else is, or a file of such; repeat it for several.", metavar=_GIVEN
+)
+EXCLUDED = option(
+    None, "A predicate that is not in it, and nothing that says the same, or a file of such.", metavar=_GIVEN
+)
+CANDIDATES = option(None, "A predicate that competes with the proposals, or a file of such.", metavar=_GIVEN)
 REPRESENTATION = option(
     "auto",
     "Relax the embeddings of the texts, or where their statements under the goal would lie (120 short calls); by "

@@ -73,6 +73,19 @@ def _has_predicates(path: Path) -> bool:
     return "predicate" in field_names(path)
 
 
+def read_wishes(given: Sequence[str] | None) -> list[str]:
+    """The predicates of an option that takes each by itself, or a file of them.
+
+    Raises `CorpusError` for a file that cannot be read: a value with a slash or the ending of one is meant as a file.
+    """
+    predicates: list[str] = []
+    for one in given or ():
+        path = Path(one)
+        is_file = path.suffix.lower() in (*_TABLES, ".txt") or "/" in one or path.is_file()
+        predicates += read_predicates(path) if is_file and " " not in one.strip() else [one]
+    return predicates
+
+
 def check_source(texts: Path | None, dataset: str | None, text_field: str | None) -> None:
     """Raises a usage error unless there is exactly one of a file of texts and a data set."""
     got = "got neither" if texts is None else "got both"

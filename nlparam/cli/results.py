@@ -28,6 +28,7 @@ Columns = list[tuple[str, list[str]]]
 def show(fit: "Fit", out: Path, intervals: "Intervals | None" = None) -> None:
     """Prints a fit that is saved in `out`, with credible intervals where there are some."""
     from nlparam.fitting.page.quantities import goodness
+    from nlparam.fitting.wishes import wishes_told
 
     columns: Columns = [("predicate", [printable(predicate) for predicate in fit.predicates])]
     if fit.model.assigns_texts:
@@ -52,6 +53,7 @@ def show(fit: "Fit", out: Path, intervals: "Intervals | None" = None) -> None:
     if measured is not None:
         print_lines(f"\nfits:    {measured.sentence}")
     print_lines(f"{'' if measured else chr(10)}ended:   {fit.result.value}")
+    print_lines(*(f"{label}: {words}" for label, words in wishes_told(fit.settings, fit.predicates)))
     if fit.stability is not None:
         print_lines(f"stable:  {fit.stability.sentence}")
     if fit.certificate is not None:

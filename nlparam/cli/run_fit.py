@@ -14,6 +14,7 @@ from nlparam.cli.reading import (
     names_of,
     read_defined_predicates,
     read_source,
+    read_wishes,
     usage_errors,
 )
 from nlparam.cli.run_options import FitOptions
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from nlparam.numerics.core.model import AbstractPredicateModel
     from nlparam.results.page.quantities import Intervals
     from nlparam.runtime.progress import Progress
+
+
+_WISHES = ("locked", "excluded", "candidates")
 
 
 def run(
@@ -50,6 +54,7 @@ def run(
     needless = options.predicates is not None and options.proposer is not None
     refuse(needless, "--proposer", "got --predicates too, with which nothing is proposed")
     refuse(not options.inference and options.inference_texts is not None, "--inference-texts", "got --no-inference too")
+    refuse(bool(options.predicates and options.candidates), "--candidates", "got --predicates too: give only one")
     field = field if against is None else None
     texts, data, clusters, controlled = _read(options, field, controls, against)
     data = data if time_format is None or data is None else in_form(data, time_format)
@@ -57,6 +62,7 @@ def run(
     with starting() as progress:
         import nlparam
         from nlparam.fitting.setup import DEFAULT_GOAL
+        from nlparam.fitting.wishes import Wishes
         from nlparam.runtime.telemetry import write_events
 
     with usage_errors(), _about(field):
@@ -65,6 +71,8 @@ def run(
         cascade = _cascade(options)
         running = options.settings()
         model.prepare(data, len(texts))
+        wishes = {name: read_wishes(given) for name, given in options.given(*_WISHES).items()}
+        Wishes.given(model.n_predicates, **wishes)
     if controlled:
         data = {"target": data, "controls": controlled}
         model.prepare(data, len(texts))
@@ -80,6 +88,7 @@ def run(
         **read_defined_predicates(options.predicates, model.n_predicates)._asdict(),
         "options": changes,
         "progress": progress,
+        **wishes,
     }
     with write_events(options.events):
         if options.dry_run:

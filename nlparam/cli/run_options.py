@@ -149,6 +149,9 @@ class FitOptions(FileOptions, AnalysisOptions):
     goal_example: list[str] | None = shared.GOAL_EXAMPLE
     proposer: shared.Proposer | None = shared.PROPOSER
     predicates: Path | None = shared.PREDICATES
+    locked: list[str] | None = shared.LOCKED
+    excluded: list[str] | None = shared.EXCLUDED
+    candidates: list[str] | None = shared.CANDIDATES
     representation: shared.Represented = shared.REPRESENTATION
     max_judgments: int | None = option(
         None, "The most judgments that the search may use; those for the intervals come on top.", min=2

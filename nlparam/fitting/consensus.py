@@ -96,7 +96,14 @@ def consensus(
         best = dataclasses.replace(best, result=RESULTS.budget_spent)
     else:
         predicates = _candidates(stability, model.n_predicates)
-        last: FitArguments = {**shared, "predicates": predicates, "seed": seeds[0], "budget": meter.left}
+        # Candidates have competed in each half; now they are among the predicates that came back, or out.
+        last: FitArguments = {
+            **shared,
+            "predicates": predicates,
+            "candidates": None,
+            "seed": seeds[0],
+            "budget": meter.left,
+        }
         best = fit(model, corpus.texts, data, **last)
         meter.costs += best.costs
     best = dataclasses.replace(best, stability=_chosen(stability, best.predicates), costs=meter.costs)

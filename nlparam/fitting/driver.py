@@ -81,6 +81,8 @@ def fit(
     - `predicates`: candidates of your own; the search then selects among them and proposes nothing.
     - `definitions`: what some of the predicates mean: a sentence each, or a
       [`Definition`][nlparam.denotation.definitions.Definition]. Language model and people are shown it.
+    - `locked`: predicates that the fit has whatever else it has; `excluded`: predicates that it never has, and none
+      that says the same; `candidates`: predicates that compete with the proposals.
     - `options`: how much is searched and judged, see `SearchOptions`; by default chosen by the language model. A
       mapping changes some of the defaults and keeps the others: `options={"n_rounds": 3}`.
     - `representation`: what is relaxed. `"embedding"`: the embeddings of the texts as they are. `"goal"` (or a
@@ -126,7 +128,7 @@ def search_and_fit(
     check = None if out is None else functools.partial(Fit.check, out, overwrite=overwrite)
     with prepared(model, texts, data, check=check, **asked) as run:
         n_listed = len(getattr(run.search.proposer, "predicates", ()))
-        run.meter.expected = int(judgments_of(run, model.n_predicates, n_listed).expected)
+        run.meter.expected = int(judgments_of(run, n_listed).expected)
         found = run_search(run.search, run.ngrams)
         if not found.chosen:
             raise LanguageModelError(

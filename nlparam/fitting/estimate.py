@@ -86,16 +86,17 @@ def _estimate(run: FitRun) -> Estimate:
     run.judge.judge([run.corpus.distinct[search.order[0]]], first, np.zeros((1, 2), dtype=int))
     numeric_seconds += time.perf_counter() - start
     # The first slot of the proposals that the fit will ask for: the same texts, so nothing is asked twice.
-    proposals, proposing = measured(costs, lambda: search.propose_for(scores[:, :1]))
+    n_open = search.n_open
+    proposals, proposing = measured(costs, lambda: search.propose_for(scores[:, :1]) if n_open else [])
     rows = search.order[:_TRIED_TEXTS]
     _, judging = measured(costs, lambda: search.pool.judge_columns(range(len(search.pool.predicates)), rows))
     n_slots = scores.shape[1]
     rounds = search.options.n_rounds
-    refined = min(search.options.n_slots_refined or n_slots, n_slots)
-    n_proposals = proposing.n * (n_slots + rounds * refined)
+    refined = min(search.options.n_slots_refined or n_open, n_open)
+    n_proposals = proposing.n * (n_open + rounds * refined)
     if run.goal_representation is not None:
         n_proposals += run.goal_representation.n_calls(run.model.n_predicates, len(run.corpus.distinct))
-    judgments = judgments_of(run, n_slots, len(proposals), n_proposals)
+    judgments = judgments_of(run, len(proposals), n_proposals)
     # The relaxation is repeated, with all slots but one fixed, for every slot that is refined.
     numeric_seconds += rounds * refined * costs.seconds.get("relaxation", 0.0) / max(n_slots, 1)
     return estimated(run.session, numeric_seconds, (judgments, judging), (n_proposals, proposing))
@@ -110,33 +111,39 @@ class Judgments(NamedTuple):
     bound: str
 
 
-def judgments_of(run: FitRun, n_slots: int, n_tried: int, n_proposals: float = 0.0) -> Judgments:
+def judgments_of(run: FitRun, n_tried: int, n_proposals: float = 0.0) -> Judgments:
     """How many judgments a fit asks for: screening, judging in full, rounds of refinement, the texts at the end, and
     the cascade.
+
+    What is locked is judged in full and leaves fewer slots; candidates of the user's own are screened as proposals are.
 
     A proposer that says how many candidates it gives per slot is believed; one that does not (a list of the user's own)
     gives the `n_tried` candidates that it gave for the first slot to all of them together, and none later.
     """
     options, n_distinct = run.search.options, len(run.search.corpus.distinct)
+    n_slots, n_open, wishes = run.model.n_predicates, run.search.n_open, run.search.wishes
     screened = min(n_distinct, options.n_screened * run.model.n_predicates)
     in_full = max(min(options.n_judged or n_distinct, n_distinct) - screened, 0)
-    refined = min(options.n_slots_refined or n_slots, n_slots)
+    refined = min(options.n_slots_refined or n_open, n_open)
     per_slot = min(getattr(run.search.proposer, "n_candidates", 0), options.n_candidates)
-    n_candidates = n_slots * per_slot or n_tried
-    expected = n_candidates * screened + (1 + _CONTENDERS) * n_slots * in_full
+    n_candidates = (n_open * per_slot or n_tried) + len(wishes.candidates) if n_open else 0
+    locked = len(wishes.locked) * (screened + in_full)
+    expected = locked + n_candidates * screened + (1 + _CONTENDERS) * n_open * in_full
     # As many candidates as predicates, and no round that finds a better one.
-    least = min(n_candidates, n_slots) * (screened + in_full)
+    least = locked + min(n_candidates, n_open) * (screened + in_full)
     if per_slot:
         expected += options.n_rounds * refined * (per_slot * screened + _KEPT * in_full)
         n_candidates += options.n_rounds * refined * per_slot
-    most = n_candidates * (screened + in_full)
+    most = locked + n_candidates * (screened + in_full)
     if options.n_judged_finally is not None:
         finally_judged = n_slots * max(min(options.n_judged_finally, n_distinct) - screened - in_full, 0)
         expected, least, most = (n + finally_judged for n in (expected, least, most))
     bound = (
-        f"the least if only {n_slots} candidates come and no round finds better ones (fewer candidates take less), the "
+        f"the least if only {n_open} candidates come and no round finds better ones (fewer candidates take less), the "
         f"most if {n_candidates} come and all are judged on {screened + in_full:,} texts"
     )
+    if not n_open:
+        bound = "all predicates are locked, and nothing is searched for"
     limit = options.max_judgments or np.inf
     if most > limit:
         bound = f"the least if no round finds better candidates, the most by max_judgments, {limit:,}"

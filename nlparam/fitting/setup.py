@@ -28,6 +28,7 @@ from nlparam.fitting.folder import describe_model
 from nlparam.fitting.sampling import checked_round
 from nlparam.fitting.search import Search, SearchOptions
 from nlparam.fitting.split import Split, split_texts
+from nlparam.fitting.wishes import Barrier, Embed, Wishes
 from nlparam.language.embed import AbstractEmbedder
 from nlparam.language.features import NgramFeatures
 from nlparam.language.goals import read_goal, with_examples
@@ -68,6 +69,9 @@ class FitArguments(Asking, total=False):
     calibration: str | Path | Labelled | None
     predicates: Iterable[str] | None
     definitions: Mapping[str, Definition | str | Mapping[str, Any]] | None
+    locked: Iterable[str] | None
+    excluded: Iterable[str] | None
+    candidates: Iterable[str] | None
     options: SearchOptions | Mapping[str, Any] | None
     representation: str | GoalRepresentation
     executable: bool | Executable
@@ -117,6 +121,9 @@ def prepared(
     calibration: str | Path | Labelled | None = None,
     predicates: Iterable[str] | None = None,
     definitions: Mapping[str, Definition | str | Mapping[str, Any]] | None = None,
+    locked: Iterable[str] | None = None,
+    excluded: Iterable[str] | None = None,
+    candidates: Iterable[str] | None = None,
     options: SearchOptions | Mapping[str, Any] | None = None,
     representation: str | GoalRepresentation = "auto",
     executable: bool | Executable = False,
@@ -143,6 +150,9 @@ def prepared(
     texts, (data, clusters) = texts_of(texts, text_field, data, clusters)
     corpus = Corpus.from_texts(texts)
     _check(corpus, model)
+    wishes = Wishes.given(model.n_predicates, locked=locked, excluded=excluded, candidates=candidates)
+    if predicates is not None and wishes.candidates:
+        raise ValueError("got `candidates` and `predicates`, expected only one: with `predicates` nothing is proposed")
     data, coords = model.prepare(data, len(corpus))
     check_model(model, data, len(corpus))
     # A model that does not say what a part of its data is may need all of them, in their order.
@@ -187,6 +197,7 @@ def prepared(
             "representation": None if goal_representation is None else dataclasses.asdict(goal_representation),
             "cascade": None if cascade is None else dataclasses.asdict(cascade),
             "executable": None if computing is None else dataclasses.asdict(computing),
+            **wishes.as_settings(),
             "corpus": corpus_digest(corpus, data),
             "options": dataclasses.asdict(search_options),
             "held_out": float(split.held_out.mean()),
@@ -231,8 +242,10 @@ def prepared(
             meter=session.meter,
             progress=session.progress,
             seed=seed,
-            merger=_merger(engine, session.embedder) if by_name else None,
+            merger=Merger(engine, _saying(session.embedder), n_compared=0, same=_SAME) if by_name else None,
             affinity=Affinity(session.embedder, represented[rows]) if by_name and search_options.correct_bias else None,
+            wishes=wishes,
+            barrier=Barrier(wishes.excluded, _saying(session.embedder), same=_SAME) if wishes.excluded else None,
         )
         yield FitRun(
             session=session,
@@ -322,10 +335,10 @@ def _proposer(proposer: Any, session: Session, stater: Stater) -> AbstractPropos
     return chosen(proposer, strategies, AbstractProposer, session, "a proposer")
 
 
-def _merger(engine: Engine, embedder: AbstractEmbedder) -> Merger:
-    """Candidates are compared by what they say: most begin alike."""
+def _saying(embedder: AbstractEmbedder) -> Embed:
+    """Embeds predicates by what they say: most begin alike."""
 
     def said(predicates: Sequence[str]) -> np.ndarray:
         return embedder.embed([what_it_says(predicate) for predicate in predicates])
 
-    return Merger(engine, said, n_compared=0, same=_SAME)
+    return said

@@ -9,7 +9,7 @@ import arviz
 import pytest
 
 import nlparam
-from nlparam.cli.reading import names_of
+from nlparam.cli.reading import names_of, read_wishes
 from nlparam.cli.results import show
 from nlparam.corpus.readers import Table
 from nlparam.models import Classification, Difference, TimeSeries
@@ -77,6 +77,41 @@ def test_classification_names_its_classes(tmp_path, ask):
     assert list(labels[0])[:5] == ["body", "year", "class", "P(class money)", "P(class sport)"]
     assert labels[0]["P(class sport)"] + labels[0]["P(class money)"] == pytest.approx(1)
     assert [line.split()[:2] for line in printed.stdout.splitlines()[1:3]] == [["money", "2"], ["sport", "1"]]
+
+
+@pytest.mark.slow
+def test_a_locked_predicate_stays_and_is_said(tmp_path, ask):
+    out, texts = tmp_path / "out", write_texts(tmp_path)
+    mars = "is about the weather on Mars"
+    result = ask("clustering", "--texts", texts, "--out", out, "--locked", mars)
+    assert result.exit_code == 0, result.output
+    assert f"Locked: {mars}" in result.stdout
+    assert mars in nlparam.load(out).predicates
+    other = ask("clustering", "--texts", texts, "--out", out)
+    assert other.exit_code == 1
+    assert "it differs in locked" in said(other)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--candidates", "is long"], "'--candidates': got --predicates too"),
+        (["--locked", "a", "--locked", "b", "--locked", "c"], "got 3 locked predicates, expected at most 2"),
+        (["--excluded", "nothing.txt"], "cannot read the predicates nothing.txt"),
+    ],
+)
+def test_wishes_that_cannot_be_kept(tmp_path, ask, arguments, message):
+    result = ask("clustering", "--texts", write_texts(tmp_path), "--out", tmp_path / "out", *arguments)
+    assert result.exit_code != 0
+    assert message in said(result)
+
+
+def test_wishes_are_words_or_files(tmp_path):
+    listed = tmp_path / "wanted.txt"
+    listed.write_text("is long\nis short\n", encoding="utf-8")
+    assert read_wishes(["is about A/B tests", str(listed)]) == ["is about A/B tests", "is long", "is short"]
+    assert read_wishes(None) == []
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from nlparam.fitting.page.predicates import (
 )
 from nlparam.fitting.page.quantities import goodness, view_quantities
 from nlparam.fitting.page.search import stability_section, trace_section
+from nlparam.fitting.wishes import wishes_told
 from nlparam.results.page.blocks import Block, Counts, Section, Words
 from nlparam.results.page.browser import Browser, browse_texts
 from nlparam.results.page.card import Card, card_row
@@ -169,6 +170,7 @@ def _facts(fit: "FitLike", model: str) -> list[Row]:
         Row("Model", model),
         Row("Texts", f"{n_texts:,}" + (f" ({', '.join(notes)})" if notes else "")),
         Row("Predicates", f"{len(fit.predicates):,}, from {len(fit.candidates):,} considered"),
+        *(Row(label, excerpt(words, MAX_SENTENCE)) for label, words in wishes_told(fit.settings, fit.predicates)),
         *named_settings(fit.settings),
         *([Row("Representation", represented)] if (represented := _representation(fit)) else []),
         *([] if fit.following is None else _following(fit.following)),

@@ -110,6 +110,8 @@ def _promising(search: "Search", selection: Selection) -> dict[int, np.ndarray]:
     priced = options.pricing and options.relaxation
     promising: dict[int, np.ndarray] = {}
     for slot in np.argsort(selection.costs, kind="stable").tolist():
+        if chosen[slot] in search.locked:
+            continue
         if len(promising) == options.n_slots_refined:
             break
         direction = search.directions_beside(chosen, [slot])[0]

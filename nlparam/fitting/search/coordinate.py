@@ -4,7 +4,7 @@ It is what column generation is compared with. Every candidate is judged on all 
 on, and every slot waits for the language model by itself: once for its proposals and once for their judgments.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,15 +29,22 @@ def by_coordinates(search: "Search") -> tuple[list[int], float, RESULTS]:
     """
     options, n_slots = search.options, search.model.n_predicates
     search.judge_on((range(len(search.pool.predicates)), search.rows_in_full))
-    chosen = [-1] * n_slots
+    open_slots = range(len(search.locked), n_slots)
+    chosen = [*search.locked, *[-1] * len(open_slots)]
     loss = np.inf
-    for slot in range(n_slots):
+    if not open_slots:
+        columns, losses = search.losses_in(chosen, 0)
+        loss = float(losses[columns.index(chosen[0])])
+    for slot in open_slots:
         chosen, loss = _fill(search, chosen, slot)
     search.record("selection", loss, chosen)
-    n_refined = min(options.n_slots_refined or n_slots, n_slots)
+    n_refined = min(options.n_slots_refined or len(open_slots), len(open_slots))
+    if not open_slots:
+        return chosen, loss, RESULTS.converged
     for number in range(1, options.n_rounds + 1):
         before, any_new = loss, False
-        for slot in np.argsort(_usefulness(search, chosen), kind="stable")[:n_refined].tolist():
+        order = np.argsort(_usefulness(search, chosen, open_slots), kind="stable")[:n_refined]
+        for slot in (order + len(search.locked)).tolist():
             if search.pool.spent:
                 return chosen, loss, RESULTS.budget_spent
             direction = search.directions_beside(chosen, [slot])
@@ -47,7 +54,7 @@ def by_coordinates(search: "Search") -> tuple[list[int], float, RESULTS]:
                 search.judge_on((new, search.rows_in_full))
                 chosen, loss = _fill(search, chosen, slot)
         search.record(f"refinement {number}", loss, chosen)
-        if n_refined == n_slots and loss > before - options.tolerance:
+        if n_refined == len(open_slots) and loss > before - options.tolerance:
             return chosen, loss, RESULTS.converged if any_new else RESULTS.nothing_usable
     return chosen, loss, RESULTS.rounds_spent
 
@@ -61,10 +68,10 @@ def _fill(search: "Search", chosen: list[int], slot: int) -> tuple[list[int], fl
     return [*chosen[:slot], columns[best], *chosen[slot + 1 :]], float(losses[best])
 
 
-def _usefulness(search: "Search", chosen: Sequence[int]) -> np.ndarray:
-    """By how much the loss rises if each slot is emptied (up to a constant)."""
+def _usefulness(search: "Search", chosen: Sequence[int], slots: Iterable[int]) -> np.ndarray:
+    """By how much the loss rises if each of some slots is emptied (up to a constant)."""
     usefulness = []
-    for slot in range(len(chosen)):
+    for slot in slots:
         columns, losses = search.losses_in(chosen, slot)
         usefulness.append(losses[columns.index(-1)])
     return np.asarray(usefulness)

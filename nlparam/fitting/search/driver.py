@@ -18,6 +18,7 @@ from nlparam.denotation.pool import Pool
 from nlparam.errors import LanguageModelError
 from nlparam.fitting.records import TraceEntry
 from nlparam.fitting.search.options import SearchOptions
+from nlparam.fitting.wishes import Barrier, Wishes
 from nlparam.language.merging import Merger
 from nlparam.language.propose import AbstractProposer
 from nlparam.language.propose.both import in_turn
@@ -49,7 +50,8 @@ class Directions(NamedTuple):
 class Search:
     """One run of the search. The parts it combines are given; it owns the pool and the trace.
 
-    `run_search` leaves what is done with them to a strategy, `by_columns` or `by_coordinates`.
+    `run_search` leaves what is done with them to a strategy, `by_columns` or `by_coordinates`. `locked` are the columns
+    of the pool that are chosen whatever else is; they take the first slots.
     """
 
     def __init__(
@@ -69,7 +71,11 @@ class Search:
         seed: int,
         merger: Merger | None = None,
         affinity: Affinity | None = None,
+        wishes: Wishes | None = None,
+        barrier: Barrier | None = None,
     ):
+        self.wishes = Wishes() if wishes is None else wishes
+        self.barrier, self.locked = barrier, list[int]()
         self.model, self.corpus, self.data = model, corpus, data
         self.embeddings = embeddings
         self.goal, self.proposer, self.judge, self.options = goal, proposer, judge, options
@@ -102,7 +108,30 @@ class Search:
             guess=None if guesses is None else lambda predicates: guesses(np.arange(len(features)), predicates),
         )
         self.order = judging_order(scores, rng=self.rng)
+        self.locked = self.pool.add(self.wishes.locked)
         return scores
+
+    @property
+    def n_open(self) -> int:
+        """How many slots are not locked."""
+        return self.model.n_predicates - len(self.wishes.locked)
+
+    def lock(self) -> np.ndarray | None:
+        """Judges what is locked; `(n_distinct, n_slots)` relaxed scores of the slots beside it, `None` if it fills all.
+
+        Raises `LanguageModelError` if a locked predicate has too few answers.
+        """
+        self.judge_on((self.locked, self.rows_in_full))
+        missing = [self.pool.predicates[column] for column in self.locked if column not in self.pool.usable()]
+        if missing:
+            budget = f"the budget is spent, {self.meter.spent}" if self.meter.spent is not None else "judgments failed"
+            raise LanguageModelError(
+                f"the locked predicate {missing[0]!r} has too few usable judgments ({budget}): allow more, or do not "
+                "lock it"
+            )
+        if not self.n_open:
+            return None
+        return self.embeddings @ self.directions(self.denotations(self.locked)).vectors.T
 
     @property
     def n_screening(self) -> int:
@@ -176,11 +205,12 @@ class Search:
     def propose_for(self, scores: np.ndarray) -> list[int]:
         """Adds the proposals for every slot to the pool and returns the new columns."""
         with self.costs.stage("proposing"):
-            proposals = self.proposer.propose(
-                self.corpus.distinct, scores, goal=self.goal, avoid=self.pool.predicates, rng=self.rng
-            )
+            avoid = [*self.pool.predicates, *self.wishes.excluded]
+            proposals = self.proposer.propose(self.corpus.distinct, scores, goal=self.goal, avoid=avoid, rng=self.rng)
             # Round-robin over the slots, so that a budget that ends early has seen the best of every slot.
-            return self.pool.add(self._different(in_turn(proposals), scores.shape[1]))
+            proposed = in_turn(proposals)
+            passed = proposed if self.barrier is None else self.barrier.passed(proposed)
+            return self.pool.add(self._different(passed, scores.shape[1]))
 
     def _different(self, predicates: list[str], n_slots: int) -> list[str]:
         """Those that say something new; of many the first, and then those that lie nearest to the texts."""
@@ -241,6 +271,7 @@ class Search:
             self._as_array(self.corpus.spread(denotations)),
             self.data,
             start=None if start is None else np.asarray([position.get(c, -1) for c in start]),
+            fixed=[position[column] for column in self.locked],
             key=key,
         )
         # From positions among the usable columns to columns of the pool.
@@ -252,7 +283,7 @@ class Search:
     def _twin(self, selection: Selection, columns: list[int], denotations: np.ndarray) -> int | None:
         """The less useful of two chosen columns whose denotations nearly coincide, as far as both were judged in full.
 
-        A user's own list is left alone.
+        A user's own list is left alone, and so is what is locked (emptying its slot costs infinitely much).
         """
         in_full = self.rows_in_full
         filled = [n for n, c in enumerate(selection.chosen.tolist()) if c >= 0 and self.pool.is_judged(c, in_full)]
@@ -260,6 +291,8 @@ class Search:
             return None
         chosen = [int(selection.chosen[slot]) for slot in filled]
         alike = np.triu(correlations(denotations[:, [columns.index(column) for column in chosen]]), 1)
+        locked = np.isin(chosen, self.locked)
+        alike[np.ix_(locked, locked)] = 0.0
         first, second = np.unravel_index(int(np.argmax(alike)), alike.shape)
         if alike[first, second] <= _MOST_CORRELATED:
             return None

@@ -31,9 +31,13 @@ class Found:
 def run_search(search: Search, ngrams: NgramFeatures) -> Found:
     """Runs the search. Raises `LanguageModelError` if nothing usable is ever proposed."""
     scores = search.start(ngrams)
-    if search.options.n_ahead > 1:
-        scores = np.concatenate([scores, search.embeddings @ search.directions_ahead().T], axis=1)
-    search.propose_for(scores)
+    if search.locked:
+        scores = search.lock()
+    if scores is not None:
+        search.pool.add(search.wishes.candidates)
+        if search.options.n_ahead > 1:
+            scores = np.concatenate([scores, search.embeddings @ search.directions_ahead().T], axis=1)
+        search.propose_for(scores)
     if not search.pool.predicates:
         if search.meter.spent is not None:
             raise LanguageModelError(

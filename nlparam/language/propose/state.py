@@ -53,7 +53,8 @@ class StateThenGeneralise(AbstractProposer):
             statements = self._without_examples(statements, texts, scores, goal, rng)
         categories = self._categories(statements, goal)
         # Answers that the goal names are candidates, whether or not a text was said to be one; each slot is given some.
-        for number, example in enumerate(() if avoid else examples):
+        # Once: later there is much to avoid, and the goal has been phrased for.
+        for number, example in enumerate(() if avoid and goal in self.phrasers else examples):
             categories[number % len(categories)].insert(0, example)
         phraser = self.phrasers.setdefault(goal, Phraser(self.engine, goal))
         named = [category for slot in categories for category in slot]

@@ -46,6 +46,7 @@ def select(
     data: Data = None,
     *,
     start: np.ndarray | None = None,
+    fixed: Sequence[int] = (),
     n_starts: int = 2,
     tolerance: float = 1e-6,
     key: Key,
@@ -57,7 +58,8 @@ def select(
     selection, then swaps), the others are random sets, and the best end counts.
 
     **Arguments:** `pool`, `(n_texts, n_candidates)` denotations; `start`, a set to begin with in addition (-1 for an
-    empty slot); `n_starts`, how many starts besides; `tolerance`, the least gain a swap must bring.
+    empty slot); `fixed`, columns that are chosen whatever the loss, in the first slots (their `swap_losses` and `costs`
+    are infinite); `n_starts`, how many starts besides; `tolerance`, the least gain a swap must bring.
     """
     n_candidates = pool.shape[1]
     model = model.specialise(pool)
@@ -68,15 +70,13 @@ def select(
     padded = columns.shape[1]
     # Beside the candidates, the last column may be chosen: it stands for an empty slot.
     available = (np.arange(padded) < n_candidates) | (np.arange(padded) == padded - 1)
-    empty = np.full(n_slots, padded - 1)
-    starts = [empty]
-    if start is not None:
-        starts.append(np.where(np.asarray(start) < 0, padded - 1, start))
+    movable = np.arange(n_slots) >= len(fixed)
+    orders = [np.asarray([], int)] + ([] if start is None else [np.asarray(start)])
     for subkey in jax.random.split(key, max(n_starts - 1, 0)):
-        order = np.asarray(jax.random.permutation(subkey, n_candidates))[:n_slots]
-        starts.append(np.concatenate([order, empty[len(order) :]]))
+        orders.append(np.asarray(jax.random.permutation(subkey, n_candidates)))
+    starts = [_filled(fixed, order, n_slots, padded - 1) for order in orders]
     batch = _batch(columns, n_slots, n_slots * padded)
-    ends = [_descend(model, columns, available, s, data, batch, tolerance) for s in starts]
+    ends = [_descend(model, columns, available, movable, s, data, batch, tolerance) for s in starts]
     best = min(ends, key=lambda end: float(end.loss))
     chosen = np.asarray(best.chosen)
     swap_losses = np.asarray(best.swap_losses)
@@ -87,6 +87,13 @@ def select(
         swap_losses[:, :n_candidates],
         swap_losses[:, -1] - float(best.loss),
     )
+
+
+def _filled(fixed: Sequence[int], order: np.ndarray, n_slots: int, empty: int) -> np.ndarray:
+    """A set to begin with: what is fixed, then the others in their order, then empty slots."""
+    others = order[~np.isin(order, np.asarray(fixed, int))]
+    filled = np.concatenate([np.asarray(fixed, int), np.where(others < 0, empty, others)])[:n_slots]
+    return np.concatenate([filled, np.full(n_slots - len(filled), empty)])
 
 
 def slot_losses(
@@ -140,7 +147,7 @@ class _State(NamedTuple):
 
 
 @eqx.filter_jit
-def _descend(model, columns, available, start, data, batch, tolerance):
+def _descend(model, columns, available, movable, start, data, batch, tolerance):
     n_slots, n_columns = start.shape[0], columns.shape[1]
     slots, candidates = (grid.ravel() for grid in jnp.mgrid[:n_slots, :n_columns])
     swaps = model.swaps(columns, data)
@@ -151,7 +158,7 @@ def _descend(model, columns, available, start, data, batch, tolerance):
 
     def usable(chosen):
         taken = jnp.any(chosen[:, None] == jnp.arange(n_columns - 1), axis=0)
-        return available & ~jnp.append(taken, False)
+        return movable[:, None] & available & ~jnp.append(taken, False)
 
     # The model's solver is most of what is compiled: it stands here once for the set and once for its swaps.
     def improve(state):
