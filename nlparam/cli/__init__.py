@@ -23,6 +23,7 @@ from nlparam.cli import (
     infer,
     label,
     lm,
+    open,
     predict,
     refit,
     report,
@@ -65,7 +66,7 @@ class _Commands(typer.core.TyperGroup):
 
 # A module of several commands has an `app`, one of a single command a function of its own name.
 _PANELS = {
-    "Analyse texts": (fit, taxonomy, refit, update, compare, predict, label, infer, report),
+    "Analyse texts": (fit, taxonomy, refit, update, compare, predict, label, infer, report, open),
     "Put systems to the test": (robustness, guard, audit, simulate, decompose, evaluate),
     "Set up and look after": (doctor, lm, store, scale),
 }

@@ -40,8 +40,8 @@ def refit(
     """
     with starting() as progress:
         from nlparam.results.folder import writing
-        from nlparam.taxonomies.history import keep, load_or_hint
-        from nlparam.taxonomies.refit import NO_EDIT, changes_of, edits_of, last_edit
+        from nlparam.taxonomies.history import load_or_hint, replace
+        from nlparam.taxonomies.refit import NO_EDIT, changes_of, edits_of, expected_of, last_edit
         from nlparam.taxonomies.refit import refit as fit_again
         from nlparam.taxonomies.result import Taxonomy
         from nlparam.taxonomies.yaml_file import FILE, read
@@ -53,6 +53,8 @@ def refit(
     if check:
         print_warnings(said)
         print_lines(*(changes or ["nothing was edited"]))
+        if changes:
+            print_lines(expected_of(taxonomy, file, **given).sentence)
         return
     target = folder if out is None else out
     in_place = target.resolve() == folder.resolve()
@@ -63,9 +65,10 @@ def refit(
     asking = options.settings() | {"lm": lm, "calibration": calibration, "progress": progress}
     new = fit_again(taxonomy, file, **given, **asking)
     kept = None
-    if changes or not in_place:
+    if changes and in_place:
+        kept = replace(taxonomy, folder, new)
+    elif not in_place:
         with writing(target):
-            kept = keep(taxonomy, folder) if in_place else None
             new.save(target, overwrite=overwrite)
             new.report(target / "report.html")
     edit = last_edit(new) if changes else NO_EDIT

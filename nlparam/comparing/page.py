@@ -5,12 +5,10 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-import numpy as np
-
+from nlparam.comparing.browsing import MAX_ROWS, browse_judgments, searched_judgments
 from nlparam.comparing.people import without_labels
 from nlparam.comparing.quotes import PER_GROUP, quotes_of
 from nlparam.comparing.records import ComparisonLike, Effect, Finding
-from nlparam.corpus.corpus import Corpus
 from nlparam.denotation.agreement import agreement_with_people
 from nlparam.denotation.labelling import PredicateAgreement
 from nlparam.results.page.blocks import (
@@ -24,10 +22,10 @@ from nlparam.results.page.blocks import (
     Table,
     Words,
 )
-from nlparam.results.page.browser import Browser, Groups, browse_texts
 from nlparam.results.page.card import Card, card_row
 from nlparam.results.page.examples import MAX_BYTES, MAX_WHOLE
 from nlparam.results.page.rows import MAX_SENTENCE, date_row, named_settings, title_of
+from nlparam.results.page.searched import Searched, desk_section
 from nlparam.results.page.sections import (
     AbstractDescribedPage,
     Interval,
@@ -41,7 +39,6 @@ from nlparam.results.page.tables import Declared, table_of
 from nlparam.results.page.text import DASH, excerpt
 
 MAX_QUOTED = 60
-MAX_ROWS = 300
 # With more groups the table of findings is too wide for the shares of all.
 _MOST_SHARES = 4
 _CORRECTIONS = {
@@ -82,9 +79,13 @@ class ComparisonPage(AbstractDescribedPage):
                 *([people] if (people := agreement_with_people(self.agreement)) else []),
                 Section("given-up", "What was given up, and why", _given_up(comparison, findings), "Given up"),
                 Section("splits", "Splits and their sizes", _splits(comparison), "Splits"),
+                *filter(None, [desk_section(self.searched(), comparison.settings)]),
             ],
             **of_result(comparison),
         )
+
+    def searched(self) -> Searched:
+        return searched_judgments(self.comparison)
 
     def card(self) -> Card:
         """The tested predicates with their effects, claimed ones first."""
@@ -126,26 +127,6 @@ def _summary(comparison: ComparisonLike, names: list[str]) -> str:
             by = _points(most.estimate).cell(".1f").text
             found += f" The largest for “{excerpt(group.name, 100)}”: “{excerpt(most.predicate, 120)}”, by {by} points."
     return found
-
-
-def browse_judgments(comparison: ComparisonLike) -> Browser | None:
-    """The judged texts of a comparison with their groups, for the table in the page."""
-    corpus, units = comparison.corpus, comparison.units
-    findings = [at for at, finding in enumerate(comparison.findings[:MAX_ROWS]) if finding.n_screened or finding.tested]
-    if not findings or not len(units):
-        return None
-    # One line for each observation: a text that occurs in two groups has two.
-    texts = [corpus.distinct[text] for text in units.text.tolist()]
-    judged = np.asarray(comparison.judgments, dtype=float)[:, findings][units.text]
-    return browse_texts(
-        Corpus.from_texts(texts),
-        [f"{at + 1}. {comparison.findings[at].predicate}" for at in findings],
-        judged,
-        [],
-        groups=Groups([group.name for group in comparison.groups], np.asarray(units.group)),
-        distinct=False,
-        figure="Judged",
-    )
 
 
 def _facts(comparison: ComparisonLike) -> list[Row]:
@@ -303,6 +284,7 @@ def _examples(comparison: ComparisonLike, tested: Numbered) -> list[Block]:
                 str(place),
                 f"finding-{place}",
                 [excerpt(finding.reason, 500), *shares],
+                finding.predicate,
             )
         )
     more = (

@@ -25,11 +25,14 @@ class Progress:
 
     If what asks a language model will take long at the rate of the first answers, one line says so, also in a pipe
     (`enabled=False` is silent). `limited` says that the time is limited already, so that nobody needs to be told.
+    Where nothing is displayed, `watch(what, total, advance=..., cost=..., left=...)` is called instead, if it is given;
+    what it raises ends the step.
     """
 
-    def __init__(self, enabled: bool | None = None):
+    def __init__(self, enabled: bool | None = None, *, watch: Callable[..., None] | None = None):
         self._notebook = NotebookLines() if enabled is not False and in_notebook() else None
         self.enabled = (sys.stderr.isatty() or self._notebook is not None) if enabled is None else enabled
+        self._watch = watch
         self.limited = False
         self._told = enabled is False
         self._console = None
@@ -57,6 +60,9 @@ class Progress:
         """
         step = _Step(self, total, costs)
         if not self.enabled:
+            if self._watch is not None:
+                step.show = functools.partial(self._watch, what, total)
+                step.show(advance=0.0, cost="", left="")
             yield step
             return
         from rich import progress

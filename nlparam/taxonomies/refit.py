@@ -17,6 +17,7 @@ from nlparam.taxonomies.records import ROOT, STATUS, judged
 from nlparam.taxonomies.result import Taxonomy
 from nlparam.taxonomies.sampling import carried
 from nlparam.taxonomies.setup import AskingAgain, dividing, session_for
+from nlparam.taxonomies.shown import Expected, expected
 from nlparam.taxonomies.tree import assemble
 from nlparam.taxonomies.yaml_file import read
 
@@ -111,6 +112,19 @@ def changes_of(
     """
     planned, _, changes = _planned(taxonomy, edited, locked, excluded, pool)
     return changes, list(planned.warnings)
+
+
+def expected_of(
+    taxonomy: Taxonomy,
+    edited: Edit = None,
+    *,
+    locked: Mapping[str, Sequence[str]] | Sequence[str] = (),
+    excluded: Sequence[str] = (),
+    pool: Mapping[str, Sequence[str]] | Sequence[str] = (),
+) -> Expected:
+    """What a refit with these arguments is expected to ask, by what the tree took. Raises `EditError` as `refit`."""
+    planned, pools, _ = _planned(taxonomy, edited, locked, excluded, pool)
+    return expected(planned, taxonomy, pools)
 
 
 def _planned(taxonomy, edited: Edit, locked, excluded, pool) -> tuple[Plan, dict[str, list[str]], list[str]]:

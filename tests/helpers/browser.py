@@ -46,7 +46,7 @@ def launched() -> Iterator[Any]:
 class Visit:
     """One page open in the browser, and everything that went wrong or left it."""
 
-    def __init__(self, browser: Any, path: Path, **context: Any):
+    def __init__(self, browser: Any, path: Path | str, **context: Any):
         self.problems: list[str] = []
         self.requests: list[str] = []
         self._context = browser.new_context(**{"viewport": {"width": 1100, "height": 900}} | context)
@@ -57,7 +57,7 @@ class Visit:
         self.page.on("dialog", lambda dialog: (self.problems.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.set_default_navigation_timeout(60_000)
-        self.page.goto(path.absolute().as_uri())
+        self.page.goto(path if isinstance(path, str) else path.absolute().as_uri())
 
     def __enter__(self) -> "Visit":
         return self
@@ -80,13 +80,18 @@ class Visit:
 
 def barriers(browser: Any, path: Path, scheme: str) -> list[tuple]:
     """What axe finds wrong with a page in a "light" or "dark" scheme; it must have looked at something."""
-    axe = pytest.importorskip("axe_playwright_python.base", reason="axe is not installed: pip install -e .[dev]")
     # The page's own policy lets no other script in, not even this one.
     with Visit(browser, path, color_scheme=scheme, bypass_csp=True) as visit:
         visit.wait_for_charts()
-        visit.page.evaluate(axe.AXE_FILE_PATH.read_text(encoding="utf-8"))
-        # Of the dark page only the colours are others.
-        options = {"runOnly": ["color-contrast"]} if scheme == "dark" else {}
-        found = visit.page.evaluate("(options) => axe.run(options)", options)
+        return violated(visit.page, scheme)
+
+
+def violated(page: Any, scheme: str) -> list[tuple]:
+    """The same of a page that is open as it is, without a policy of its own."""
+    axe = pytest.importorskip("axe_playwright_python.base", reason="axe is not installed: pip install -e .[dev]")
+    page.evaluate(axe.AXE_FILE_PATH.read_text(encoding="utf-8"))
+    # Of the dark page only the colours are others.
+    options = {"runOnly": ["color-contrast"]} if scheme == "dark" else {}
+    found = page.evaluate("(options) => axe.run(options)", options)
     assert len(found["passes"]) >= (1 if options else 20)
     return [(one["id"], one["nodes"][0]["html"][:200], one["nodes"][0]["any"][:1]) for one in found["violations"]]

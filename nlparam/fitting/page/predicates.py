@@ -38,7 +38,7 @@ class Predicate(NamedTuple):
 
     `number` counts from 1; `holds` counts the texts whose denotation is at least one half, and `share` is their share
     of all texts with words, repeated ones included; `prevalence` is the mean denotation over the texts with words;
-    `answered` are the language model's answers.
+    `answered` are the language model's answers; `judged` is the whole sentence.
     """
 
     number: int
@@ -49,6 +49,7 @@ class Predicate(NamedTuple):
     answered: list[float]
     agreement: "Agreement | None"
     sides: Sides
+    judged: str
 
     @property
     def head(self) -> Cell:
@@ -77,6 +78,7 @@ def describe_predicates(fit: "FitLike", answers: Sequence[dict[int, float]] | No
                 answered=[] if answers is None else list(answers[index].values()),
                 agreement=agreements[index],
                 sides=sides[index],
+                judged=sentence,
             )
         )
     return described
@@ -137,6 +139,7 @@ def examples_section(predicates: list[Predicate]) -> Section:
             one.sides.quotes(),
             str(one.number),
             f"predicate-{one.number}",
+            predicate=one.judged,
         )
         for one in predicates
     ]

@@ -27,6 +27,7 @@ from nlparam.results.page.plots import quantity_chart
 from nlparam.results.page.quantities import Intervals
 from nlparam.results.page.quantity_blocks import quantity_blocks
 from nlparam.results.page.rows import MAX_SENTENCE, Row, date_row, named_settings, title_of
+from nlparam.results.page.searched import Searched, desk_section
 from nlparam.results.page.sections import AbstractDescribedPage, SectionPage, number, of_result
 from nlparam.results.page.text import excerpt, loss_figure
 
@@ -79,6 +80,7 @@ class FitPage(AbstractDescribedPage):
             calibration_section(fit),
             stability_section(fit.stability),
             trace_section(fit.trace),
+            desk_section(self.searched(), fit.settings),
         ]
         return SectionPage(
             title=title_of(fit.settings, f"{model} of {n_texts:,} texts"),
@@ -89,6 +91,13 @@ class FitPage(AbstractDescribedPage):
             sections=[section for section in found if section is not None],
             **of_result(fit),
         )
+
+    def searched(self) -> Searched:
+        """The texts with the denotations of all predicates."""
+        fit = self.fit
+        names = [f"{number}. {predicate}" for number, predicate in enumerate(fit.predicates, start=1)]
+        places = [f"predicate-{number}" for number in range(1, len(names) + 1)]
+        return Searched(fit.corpus, names, list(fit.predicates), np.asarray(fit.denotations, dtype=float), places)
 
     def card(self) -> Card:
         """The predicates, for how many texts each holds, and the agreement of the head."""

@@ -153,12 +153,17 @@ class Quotation:
 
 class Excerpt(NamedTuple):
     """The beginning of a text; `whole` is a longer quotation if `text` is not all, without the last `left_out` of its
-    `n_characters`."""
+    `n_characters`.
+
+    `key` names the text where somebody marks it; `exact` is all of it if what the page shows differs and it is short.
+    """
 
     text: str
     whole: str | None
     n_characters: int
     left_out: int
+    key: str = ""
+    exact: str | None = None
 
 
 class Tag(NamedTuple):
@@ -195,7 +200,10 @@ class Lines:
 
 
 class Item(NamedTuple):
-    """Something that is opened to be read. `number` is by default its place, `identity` what links to it."""
+    """Something that is opened to be read. `number` is by default its place, `identity` what links to it.
+
+    `predicate` is what the texts quoted in it are marked for.
+    """
 
     title: str
     remark: str
@@ -203,6 +211,7 @@ class Item(NamedTuple):
     number: str | None = None
     identity: str = ""
     notes: Sequence[str] = ()
+    predicate: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -244,6 +253,20 @@ class Tree:
 
 
 @dataclasses.dataclass(frozen=True)
+class Desk:
+    """Where a reader edits, marks and searches: `data` is for the scripts of the desk, which are on the page with it.
+
+    `tree` says whether there is a tree to edit.
+    """
+
+    data: dict[str, Any]
+
+    @property
+    def tree(self) -> bool:
+        return "tree" in self.data
+
+
+@dataclasses.dataclass(frozen=True)
 class Beside:
     """Blocks beside one another, where there is room."""
 
@@ -260,7 +283,7 @@ class Link:
 
 Block = Union[
     Table, Pairs, Chart, Picture, Words, Heading, Warnings, Counts, Quotation, Quotes, Lines, Folded, Detail, Tree,
-    Beside, Link, "Browser",
+    Beside, Link, Desk, "Browser",
 ]  # fmt: skip
 
 

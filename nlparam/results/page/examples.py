@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nlparam.corpus.corpus import Corpus
+from nlparam.corpus.corpus import Corpus, text_digest, whole_characters
 from nlparam.results.page.blocks import Excerpt, Quote, Quotes, Tag
-from nlparam.results.page.text import excerpt, folded
+from nlparam.results.page.text import excerpt, folded, visible
 from nlparam.results.records import Judgment
 
 PER_SIDE = 8
@@ -75,7 +75,16 @@ def quotable(text: str, max_bytes: int) -> Excerpt:
     whole = text[:max_bytes].encode("utf-8", errors="replace")[:max_bytes].decode("utf-8", errors="ignore")
     # With many predicates little room is left for each text: then the excerpt is all.
     longer = short != folded(text) and len(whole) > len(short)
-    return Excerpt(short, whole if longer else None, len(text), len(text) - len(whole))
+    shown = whole if longer else short
+    differs = visible(shown) != text and len(text) <= max_bytes
+    return Excerpt(
+        short, whole if longer else None, len(text), len(text) - len(whole), text_key(text), text if differs else None
+    )
+
+
+def text_key(text: str) -> str:
+    """The name of a text on a page: what is marked has it, whatever of the text is shown."""
+    return text_digest(whole_characters(text).strip())[:20]
 
 
 def likeness(text: str) -> str:

@@ -3,6 +3,7 @@
 import base64
 import functools
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,27 @@ from nlparam.results.page.text import as_json, visible
 _TEMPLATES = Path(__file__).parent / "templates"
 # The theme is set before anything is drawn; the others find the elements that they serve.
 _HEAD_SCRIPT, _SCRIPTS = "theme.js", ("report.js", "tables.js")
+# What a page has in addition where a reader edits, marks and searches.
+_DESK_SCRIPTS, _DESK_STYLE = ("desk.js", "marks.js", "find.js", "offline.js", "tree.js"), "desk.css"
 
 
-def render(template: str, *, charts: dict[str, dict[str, Any]] | None = None, **context: Any) -> str:
+def render(
+    template: str,
+    *,
+    charts: dict[str, dict[str, Any]] | None = None,
+    desk: bool = False,
+    served: str = "",
+    **context: Any,
+) -> str:
     """The page of a template as one self-contained HTML file.
 
     Everything that the template prints is escaped and its control characters are made visible. The page's own policy
     lets no script run but those that it carries, named by their hash, and nothing be loaded from anywhere.
 
     **Arguments:** `charts`, Vega-Lite specifications by name; the program that draws them is in the page only if there
-    are some. `context` is what else the template prints.
+    are some. `desk` says whether the page has a `Desk`; `served` how its scripts reach the process that serves it
+    ("http": the address that it was loaded from; "widget": the notebook around it), "" where there is none. `context`
+    is what else the template prints.
     """
     from markupsafe import Markup
 
@@ -28,7 +40,8 @@ def render(template: str, *, charts: dict[str, dict[str, Any]] | None = None, **
 
     drawn = {name: Markup(as_json(chart)) for name, chart in (charts or {}).items()}
     first = as_script(_read(_HEAD_SCRIPT))
-    scripts = [*([vega_program()] if drawn else []), *(as_script(_read(name)) for name in _SCRIPTS)]
+    names = (*_SCRIPTS, *(_DESK_SCRIPTS if desk else ()))
+    scripts = [*([vega_program()] if drawn else []), *(as_script(_read(name)) for name in names)]
     html = (
         environment()
         .get_template(template)
@@ -36,8 +49,9 @@ def render(template: str, *, charts: dict[str, dict[str, Any]] | None = None, **
             charts=drawn,
             head_script=Markup(first),
             scripts=[Markup(script) for script in scripts],
-            policy=_policy([first, *scripts]),
-            style=Markup(_read("report.css")),
+            policy=_policy([first, *scripts], served),
+            style=Markup(_read("report.css") + (_read(_DESK_STYLE) if desk else "")),
+            served=served,
             **context,
         )
     )
@@ -61,16 +75,22 @@ def environment() -> Any:
         finalize=lambda value: visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
     )
     templates.filters |= {"count": "{:,}".format, "as_json": lambda value: Markup(as_json(value))}
+    # In an attribute: nothing is made visible in it, so that a script reads the text as it is.
+    templates.filters["ascii_json"] = lambda value: json.dumps(value).replace("\x7f", "\\u007f")
     return templates
 
 
-def _policy(scripts: list[str]) -> str:
-    """A content security policy that allows these scripts only (by hash), and no request to anywhere."""
+def _policy(scripts: list[str], served: str) -> str:
+    """A content security policy that allows these scripts only (by hash), and no request to anywhere.
+
+    A page that is served over HTTP may ask the address that it came from.
+    """
     hashes = [base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode() for script in scripts]
     allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)
     return (
         f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
+        + ("connect-src 'self'; " if served == "http" else "")
+        + "base-uri 'none'; form-action 'none'"
     )
 
 

@@ -14,6 +14,7 @@ from nlparam.results.page.blocks import (
     Cell,
     Chart,
     Column,
+    Desk,
     Pairs,
     Picture,
     Section,
@@ -46,6 +47,9 @@ class AbstractDescribedPage(AbstractPage):
     def html(self) -> str:
         return self.described().html()
 
+    def served_as(self, how: str) -> str:
+        return dataclasses.replace(self.described(), served=how).html()
+
     def figures(self) -> dict[str, dict[str, Any] | str]:
         return self.described().figures()
 
@@ -55,7 +59,8 @@ class SectionPage(AbstractPage):
     """A page in sections: what was found first, how it was made last.
 
     `summary` says in sentences what was found, and the first section shows it. `first` is the table that a notebook
-    shows, by default that of the page. Costs (with `cost_details`), `facts`, settings and versions come last.
+    shows, by default that of the page. Costs (with `cost_details`), `facts`, settings and versions come last. `served`
+    is as for `render`.
     """
 
     title: str
@@ -70,6 +75,7 @@ class SectionPage(AbstractPage):
     settings: list[Row] = dataclasses.field(default_factory=list)
     versions: list[Row] | None = None
     cost_details: Sequence[Block] = ()
+    served: str = ""
 
     @property
     def charts(self) -> list[Chart]:
@@ -89,7 +95,9 @@ class SectionPage(AbstractPage):
         from nlparam.results.page.render import render
 
         sections = [*self.sections, *self._last_sections()]
-        return render("page.html.j2", charts=self._drawn(), page=self, sections=sections)
+        desk = any(isinstance(block, Desk) for section in sections for block in section.blocks)
+        charts = self._drawn()
+        return render("page.html.j2", charts=charts, desk=desk, served=self.served, page=self, sections=sections)
 
     def figures(self) -> dict[str, dict[str, Any] | str]:
         pictures = [block for section in self.sections for block in section.blocks if isinstance(block, Picture)]

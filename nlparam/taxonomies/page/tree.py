@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from nlparam.denotation.agreement import agreement_with_people
 from nlparam.denotation.labelling import PredicateAgreement
 from nlparam.results.page.blocks import (
@@ -29,6 +31,7 @@ from nlparam.results.page.examples import Sides, choose_examples
 from nlparam.results.page.quantities import MAX_NAME, QuantityView
 from nlparam.results.page.quantity_blocks import quantity_blocks
 from nlparam.results.page.rows import MAX_SENTENCE, date_row, named_settings, title_of
+from nlparam.results.page.searched import Searched, desk_section
 from nlparam.results.page.sections import (
     AbstractDescribedPage,
     Interval,
@@ -40,11 +43,13 @@ from nlparam.results.page.sections import (
 from nlparam.results.page.tables import Declared, table_of
 from nlparam.results.page.text import DASH, excerpt
 from nlparam.taxonomies.chance import said_of_chance
+from nlparam.taxonomies.entries import entries_of
 from nlparam.taxonomies.over_time import SharesOverTime, over_time
 from nlparam.taxonomies.page.drift import drift_section, is_of
 from nlparam.taxonomies.page.icicle import draw_icicle, icicle
 from nlparam.taxonomies.placing import below_root, node_answers, node_denotations
-from nlparam.taxonomies.records import Candidate, Node, TreeLike
+from nlparam.taxonomies.records import Candidate, Node, TreeLike, judged
+from nlparam.taxonomies.shown import tree_as_json
 
 MAX_CANDIDATES = 30
 # Nodes whose children are drawn over time: those with most texts. Each further chart makes the page slower to open.
@@ -75,6 +80,9 @@ class TaxonomyPage(AbstractDescribedPage):
         )
         sections = [
             _tree_section(taxonomy, nodes),
+            desk_section(
+                self._searched(nodes, columns), taxonomy.settings, tree=tree_as_json(entries_of(taxonomy), taxonomy)
+            ),
             _nodes_section(taxonomy, nodes),
             _time_section(taxonomy),
             drift_section(taxonomy, self.update),
@@ -92,6 +100,21 @@ class TaxonomyPage(AbstractDescribedPage):
             sections=[section for section in sections if section is not None],
             cost_details=_node_costs(taxonomy),
             **of_result(taxonomy),
+        )
+
+    def searched(self) -> Searched:
+        """The texts with the denotations of all nodes."""
+        nodes = below_root(self.taxonomy)
+        return self._searched(nodes, node_denotations(self.taxonomy, nodes))
+
+    def _searched(self, nodes: list[Node], columns: np.ndarray) -> Searched:
+        return Searched(
+            self.taxonomy.corpus,
+            [node.name if node.residual else f"{node.id} {node.name}" for node in nodes],
+            ["" if node.residual else judged(node) for node in nodes],
+            columns,
+            [f"node-{node.id}" for node in nodes],
+            "node",
         )
 
     def card(self) -> Card:
@@ -296,6 +319,7 @@ def _examples_section(taxonomy: TreeLike, nodes: list[Node], sides: list[Sides])
                 node.id,
                 f"node-{node.id}",
                 [*notes, *_notes(node)],
+                "" if node.residual else judged(node),
             )
         )
     more = Words(

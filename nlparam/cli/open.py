@@ -1,0 +1,59 @@
+"""`nlparam open`: the page of a result, to look at, mark and edit."""
+
+from pathlib import Path
+
+from nlparam.cli import options as shared
+from nlparam.cli.options import argument, option
+from nlparam.cli.output import print_error, print_lines, starting
+from nlparam.cli.run_options import CallOptions, spread_options
+
+
+@spread_options
+def open(
+    options: CallOptions,
+    folder: Path = argument("The --out folder of a taxonomy, a fit or a comparison."),
+    port: int = option(0, "Serve on this port; by default on one that is free.", "--port", min=0, max=65535),
+    who: str | None = option(None, "Who marks texts; by default your user name.", "--who", metavar="NAME"),
+    browser: bool = option(True, "Open it in the web browser.", "--browser/--no-browser"),
+    lm: str | None = option(
+        None, "Where the language model is that a refit asks, if it has moved.", "--lm", metavar="LM"
+    ),
+    calibration: Path | None = shared.CALIBRATION,
+) -> None:
+    """Show a result in the browser to mark its texts, search them, and edit its tree, until Ctrl-C.
+
+    Only this machine can reach the page, and only with the address that is printed. Each edit is in taxonomy.yaml, each
+    mark in labels.csv of the folder, before the page says so. A refit from the page asks as `nlparam refit` does.
+    """
+    with starting():
+        from nlparam.results.load import load
+        from nlparam.results.serving.desk import Desk
+        from nlparam.results.serving.server import serving
+        from nlparam.taxonomies.editing import Editing
+        from nlparam.taxonomies.result import Taxonomy
+
+    editing = None
+    if (folder / Taxonomy.main).exists():
+        editing = Editing(folder, who=who, asking=options.settings() | {"lm": lm, "calibration": calibration})
+        desk = editing.desk
+    else:
+        result = load(folder)
+        desk = Desk(result.page(**result.beside(folder)), folder, who=who)
+    desk.html("http")  # made before anybody waits for it
+    with serving(desk, port=port) as address:
+        print_lines(address)
+        print_error("the page is served to this machine until Ctrl-C; the address has a token: keep it to yourself")
+        if browser:
+            import webbrowser
+
+            webbrowser.open(address)
+        try:
+            _wait()
+        except KeyboardInterrupt:
+            print_error("closed; edits and marks are in the folder")
+
+
+def _wait() -> None:
+    import threading
+
+    threading.Event().wait()

@@ -1,0 +1,89 @@
+"""What the page of a result can ask of the process behind it, whichever way it reaches that."""
+
+import getpass
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from nlparam.corpus.marks import LABELS_FILE, Mark, add_labels, kept_labels
+from nlparam.errors import CorpusError, NlparamError, ResultFolderError
+from nlparam.results.page.examples import text_key
+from nlparam.results.page.page import AbstractPage
+from nlparam.results.serving.texts import Texts
+
+Call = Callable[[Mapping[str, Any]], dict[str, Any]]
+
+
+class Desk:
+    """Marks and searches the texts of a result; `calls` are what else its page can ask for, by name.
+
+    **Arguments:** `page`, the report of the result; `folder`, where its `labels.csv` is or will be; `who` marks texts
+    if a reader gives no other name. Raises `ResultFolderError` for a result that has no texts with predicates.
+    """
+
+    def __init__(self, page: AbstractPage, folder: str | Path, *, who: str | None = None):
+        self.labels = Path(folder) / LABELS_FILE
+        self.who = _user() if who is None else who
+        self.calls: dict[str, Call] = {"texts": self._texts, "marks": self._marks, "mark": self._mark}
+        self._html: dict[str, str] = {}
+        self.show(page)
+
+    def show(self, page: AbstractPage) -> None:
+        """From now on, another result."""
+        searched = page.searched()
+        if searched is None:
+            raise ResultFolderError(
+                "this result has no texts with predicates to be marked or edited: read its report (nlparam report "
+                "FOLDER --open)"
+            )
+        self._page, self.texts = page, Texts(searched)
+        self._html = {}
+
+    def html(self, how: str) -> str:
+        """The page, for a way in which it reaches this desk: "http" or "widget"."""
+        if how not in self._html:
+            self._html[how] = self._page.served_as(how)
+        return self._html[how]
+
+    def call(self, name: str, given: Any) -> dict[str, Any]:
+        """What a page asked for, as JSON; under `error` what is wrong, in words for the reader."""
+        try:
+            if name not in self.calls or not isinstance(given, Mapping):
+                raise NlparamError(f"got a request for {name!r}, which this page does not have: load it again")
+            return self.calls[name](given)
+        except NlparamError as error:
+            return {"error": str(error)}
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            return {"error": f"got a request that makes no sense ({error!r}): load the page again"}
+
+    def _texts(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        column = given.get("column")
+        return self.texts.find(
+            str(given.get("words", "")),
+            column=None if column is None else int(column),
+            holds=bool(given.get("holds", True)),
+            page=max(0, int(given.get("page", 0))),
+        )
+
+    def _marks(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        del given
+        return self._kept(kept_labels(self.labels))
+
+    def _mark(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Keeps what somebody says of a text, before the answer says so."""
+        predicate, who = str(given["predicate"]), str(given.get("who") or self.who)
+        if predicate not in self.texts.searched.predicates or not predicate:
+            raise CorpusError(f"the result here has no predicate {predicate!r}: load the page again")
+        mark = Mark(self.texts.of(str(given["text"])), predicate, str(given["label"]), who)
+        return self._kept(add_labels(self.labels, [mark]))
+
+    def _kept(self, rows: list[dict[str, str]]) -> dict[str, Any]:
+        marks = [[text_key(row["text"]), row["predicate"], row["label"], row["who"]] for row in rows]
+        return {"marks": marks, "who": self.who, "file": str(self.labels)}
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # nobody has a name in some containers
+        return ""
