@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from nlparam.cli import options as shared
 from nlparam.cli.options import argument, option, refuse
-from nlparam.cli.output import print_json, print_lines, print_warnings, starting
+from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable, starting
 from nlparam.errors import CorpusError, NlparamError
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def infer(
-    folder: Path = argument("The --out folder of a fit."),
+    folder: Path = argument("The --out folder of a fit or a taxonomy."),
     labels: Path | None = shared.LABELS,
     target: Literal["judge", "people"] | None = option(
         None, "Whose answers the figures are of; by default those of people if there are labels of them."
@@ -47,6 +47,11 @@ def infer(
         from nlparam.fitting.inference import keep_inference
         from nlparam.fitting.result import Fit
 
+    if (folder / "taxonomy.json").exists():
+        refuse(posterior is not None, "--posterior", "a taxonomy has no weights to sample")
+        refuse(to_label is not None, "--to-label", f"of a taxonomy, use `nlparam label {folder}`")
+        _infer_tree(folder, labels, target, confidence, half_width, as_json)
+        return
     fit = Fit.load(folder)
     if to_label is not None:
         _write_table(to_label, fit.to_label(n_texts))
@@ -79,6 +84,37 @@ def infer(
 
         show_inference(fit, inference)
         print_lines(*needed)
+
+
+def _infer_tree(
+    folder: Path, given: Path | None, target: str | None, confidence: float, half_width: float | None, as_json: bool
+) -> None:
+    """The shares of the nodes of a tree, as the language model or as people see them."""
+    from nlparam.denotation.labels import Labelled
+    from nlparam.results.jsonable import jsonable
+    from nlparam.taxonomies.result import Taxonomy
+
+    tree = Taxonomy.load(folder)
+    labelling = tree.labelling()
+    said = Labelled.of([])
+    if given is not None:
+        said = Labelled.given(given, tree.texts)
+    elif target != "judge":
+        said = Labelled.kept(folder, tree.texts, labelling.predicates)
+    refuse(target == "people" and not said, "--target", f"got no --labels: `nlparam label {folder}` asks for them")
+    found = tree.shares(said, confidence=confidence)
+    if as_json:
+        print_json(jsonable(found))
+        return
+    rows = [
+        (node, printable(tree.nodes[node].name), f"{value:.1%} [{low:.1%}, {high:.1%}]", f"{whom} ({n:,})")
+        for node, value, low, high, whom, n in zip(*found[:4], found.targets, found.n_answers.tolist(), strict=True)
+    ]
+    print_table(["node", "predicate", f"share of all texts, {confidence:.0%} interval", "as seen by"], rows)
+    if half_width is not None:
+        for need in labelling.needed(said, half_width, confidence=confidence):
+            number = f"{need.n_needed:,} labels" if need.reached else "more texts"
+            print_lines(f"needed:  {'' if need.known else 'at most '}{number} for {need.share} to ±{half_width:.1%}")
 
 
 def _labels(fit: "Fit", given: Path | None, folder: Path) -> "tuple[Labelled | None, bool]":

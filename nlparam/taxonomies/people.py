@@ -1,15 +1,56 @@
 """What people say of texts, as whether these are under the nodes of a tree."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from nlparam.corpus.corpus import Corpus
 from nlparam.corpus.marks import pair
 from nlparam.denotation.definitions import kept_definitions
-from nlparam.denotation.labelling import Asked, Labelling
+from nlparam.denotation.labelling import LEAST_LABELS, Asked, Labelling
 from nlparam.denotation.labels import Labelled
+from nlparam.fitting.split import cluster_codes
+from nlparam.numerics.statistics.correction import corrected_means
 from nlparam.taxonomies.records import HOLDS, ROOT, Node, TreeLike, judged
+
+
+class NodeShares(NamedTuple):
+    """The shares of all texts that are under the nodes with a predicate, as whoever could be asked sees them.
+
+    **Attributes:** `nodes`: their ids; `value`, `low` and `high`, each `(n_nodes,)`, with confidence intervals;
+    `targets`: of each whose shares they are, "people", "judge" or "head"; `n_answers`, how many of theirs there are.
+    """
+
+    nodes: tuple[str, ...]
+    value: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    targets: tuple[str, ...]
+    n_answers: np.ndarray
+
+
+def shares(tree: TreeLike, labels: Labelled | None = None, *, confidence: float = 0.9) -> NodeShares:
+    """The shares of the nodes, corrected by what was judged and labelled of random texts; see `Taxonomy.shares`."""
+    asked, n_texts = labelling(tree), len(tree.corpus)
+    layers, names = list(asked.layers), ["head", "judge"][: len(asked.layers)]
+    if labels is not None and labels.texts:
+        people = asked.said(labels)
+        people[:, np.isfinite(people).sum(axis=0) < LEAST_LABELS] = np.nan
+        layers, names = [*layers, people], [*names, "people"]
+    inclusion = np.ones(n_texts)
+    if tree.sample is not None:  # which of these people labelled is left to chance
+        inclusion[tree.sample.texts] = tree.sample.inclusion
+    found = corrected_means(
+        layers,
+        inclusion=[inclusion] * (len(layers) - 1),
+        clusters=None if tree.clusters is None else cluster_codes(tree.clusters, n_texts),
+        confidence=confidence,
+    )
+    there = [np.isfinite(layer).any(axis=0) for layer in layers]
+    best = [max(np.flatnonzero(of_node).tolist()) for of_node in np.stack(there, axis=1)]
+    nodes = tuple(share.split(" ", 1)[0] for share in asked.shares)
+    return NodeShares(nodes, found.value, found.low, found.high, tuple(names[at] for at in best), found.n_answers)
 
 
 def labelling(tree: TreeLike, *, seed: int = 0) -> Labelling:

@@ -22,6 +22,7 @@ from nlparam.taxonomies.yaml_file import FILE, read
 if TYPE_CHECKING:
     from nlparam.denotation.labelling import Labelling
     from nlparam.taxonomies.over_time import SharesOverTime
+    from nlparam.taxonomies.people import NodeShares
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,6 +91,17 @@ class Taxonomy(TreeLike, AbstractResult, AbstractTabular):
         from nlparam.taxonomies.over_time import over_time
 
         return over_time(self, node, unit=unit, confidence=confidence, labels=labels)
+
+    def shares(self, labels: Labelled | str | Path | None = None, *, confidence: float = 0.9) -> "NodeShares":
+        """The shares of all texts that are under each node, with confidence intervals.
+
+        They are as the language model sees them where random texts were judged (`sample`), else as the heads do. With
+        `labels` of people, for texts drawn at random, the shares of nodes that have 30 labels are as people see them.
+        Raises `CorpusError` for labels of other texts or predicates.
+        """
+        from nlparam.taxonomies.people import shares
+
+        return shares(self, None if labels is None else Labelled.given(labels, self.texts), confidence=confidence)
 
     def labelling(self, *, seed: int = 0) -> "Labelling":
         """Which texts people label next, how many labels are needed, and how far people and judge agree.

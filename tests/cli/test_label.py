@@ -12,8 +12,10 @@ from nlparam.corpus.marks import LABELS_FILE, Mark, add_labels, kept_labels
 from nlparam.fitting.posterior import kept_posterior
 from nlparam.fitting.result import Fit
 from nlparam.fitting.sample import Sample
+from nlparam.taxonomies.result import Taxonomy
 from tests.helpers.cli_corpus import run, said
 from tests.helpers.handmade_fit import make_fit
+from tests.helpers.handmade_results import make_taxonomy
 
 PREDICATES = ["is short", "is \x1b[31mrude"]
 TEXTS = [f"Text {number}: \x1b[2Jcomplains about parcel {number}." for number in range(60)]
@@ -163,3 +165,20 @@ def test_a_posterior_takes_the_labels_and_is_kept(fit, tmp_path, monkeypatch):
     assert (asked[0]["method"], asked[0]["seed"], len(asked[0]["labels"])) == ("svi", 3, 70)
     assert f"posterior: {tmp_path / 'posterior.nc'}, as people would answer" in result.stdout
     assert kept_posterior(fit, tmp_path)["posterior"]["share"].shape == (1, 10, len(PREDICATES))
+
+
+def test_of_a_tree_the_shares_are_said(tmp_path, monkeypatch):
+    tree = make_taxonomy(120, n_children=2, names=["is short", "is \x1b[31mrude", *"abcd"])
+    monkeypatch.setattr(Taxonomy, "load", lambda _: tree)
+    (tmp_path / "taxonomy.json").touch()
+    assert "(120)" in run("infer", tmp_path).stdout
+    for text in tree.labelling().texts[:40]:
+        add_labels(tmp_path / LABELS_FILE, [Mark(text, node.predicate, "yes", "ann") for node in tree.children()])
+    result = run("infer", tmp_path, "--half-width", 0.1)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("people (40)") == 2
+    assert "labels for 1 is short to ±10.0%" in result.stdout
+    assert "\x1b" not in result.stdout
+    assert "people" not in run("infer", tmp_path, "--target", "judge").stdout
+    assert json.loads(run("infer", tmp_path, "--json").stdout)["targets"][:2] == ["people", "people"]
+    assert "use `nlparam label" in said(run("infer", tmp_path, "--to-label", tmp_path / "table.csv"))

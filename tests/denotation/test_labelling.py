@@ -166,3 +166,23 @@ def test_the_report_of_each_kind_shows_the_agreement(fit, tree):
         labels = labels_of(result.labelling(), 40, wrong=0.1)
         assert "people" in [section.identity for section in result.page(labels=labels).described().sections]
         assert "people" not in [section.identity for section in result.page().described().sections]
+
+
+def test_shares_of_nodes_are_those_of_people_where_there_are_labels(tree):
+    judged_only = tree.shares()
+    assert judged_only.nodes[:3] == ("1", "2", "3")
+    assert set(judged_only.targets) == {"judge"}
+    # The judge of this tree says what the heads say.
+    np.testing.assert_allclose(judged_only.value, [tree.share(node) for node in judged_only.nodes], atol=0.05)
+    labelling = tree.labelling()
+    yes = Labelled.of([(text, node.predicate, 1.0) for text in labelling.texts[:60] for node in tree.children()[:1]])
+    people = tree.shares(yes)
+    assert people.targets[:2] == ("people", "judge")
+    assert people.value[0] > 0.95
+    assert people.low[0] > judged_only.high[0]
+    assert people.n_answers[0] == 60
+    few = Labelled.of([(text, node.predicate, 1.0) for text in labelling.texts[:10] for node in tree.children()[:1]])
+    assert tree.shares(few).targets[0] == "judge"
+    heads = dataclasses.replace(tree, sample=None).shares()
+    assert set(heads.targets) == {"head"}
+    assert (heads.low < heads.value).all()
