@@ -211,9 +211,10 @@ def _costs(table: Table) -> str:
 def _tests(comparisons: list[Comparison]) -> str:
     if not comparisons:
         return ""
+    settings = {comparison.setting: _words(*comparison.setting) for comparison in comparisons}
     rows = [
         {
-            "setting": _words(*comparison.setting),
+            "setting": settings[comparison.setting],
             "full against": comparison.other,
             "data sets": str(len(comparison.pairs)),
             "seeds": _range([pair.n_seeds for pair in comparison.pairs]),
@@ -223,6 +224,8 @@ def _tests(comparisons: list[Comparison]) -> str:
         }
         for comparison in comparisons
     ]
+    if len(settings) == 1:
+        rows = [{name: cell for name, cell in row.items() if name != "setting"} for row in rows]
     return (
         "### Tests\n\nOne-sided paired t-tests over the data sets of all tasks: is the mean F1 of the full arm "
         "greater, over the seeds that both have? F1 is one to one for a clustering, elsewhere of the best match.\n\n"
