@@ -11,6 +11,7 @@ from nlparam.cli import doctor
 from nlparam.lm.store import Store
 from tests.helpers.cli_corpus import run
 from tests.helpers.fake_server import FakeServer
+from tests.helpers.services import KEY, SpokenService
 
 NOWHERE = "http://127.0.0.1:1/v1"
 
@@ -97,6 +98,26 @@ def test_a_password_in_the_address_is_used_and_not_shown(server):
     # "me:secret", not the API key
     headers = {name.lower(): value for name, value in server.headers_seen[-1].items()}
     assert headers["authorization"] == "Basic bWU6c2VjcmV0"
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_service_by_its_name(monkeypatch):
+    def says(question):
+        return "Yes" if "two plus two" in question or "sports" in question else "blue"
+
+    with SpokenService("anthropic", says=says) as service:
+        for variable, value in service.variables.items():
+            monkeypatch.setenv(variable, value)
+        result = run("doctor", "--lm", "anthropic:model-1")
+    assert result.exit_code == 0, result.output
+    lines = {line.split("  ")[0]: line for line in result.stdout.splitlines()}
+    assert "server:model-1-20260101 at http://127.0.0.1" in lines["language model"]
+    assert "the words of its answer: no log-probabilities, so a judgment is 0 or 1" in lines["labels"]
+    assert "P(yes) = 1.00" in lines["one judgment"]
+    assert "gives no log-probabilities" in result.stderr
+    assert KEY not in result.output
+    sick = run("doctor", "--lm", "openai:gpt-4o-mini", env={"OPENAI_API_KEY": None})
+    assert "openai:gpt-4o-mini needs a key, and OPENAI_API_KEY is not set" in sick.stdout
 
 
 @pytest.mark.usefixtures("quick")
