@@ -111,6 +111,9 @@ def recorded_store(path: Path) -> Path:
 
 
 def _of_fit(fit: nlparam.Fit) -> dict[str, Any]:
+    quantities = {name: quantity.values for name, quantity in fit.quantities().items()}
+    if fit.model.assigns_texts:  # of the nearest clusters, as it was recorded
+        quantities["share"] = np.bincount(fit.predictions, minlength=len(fit.predicates)) / len(fit.texts)
     return {
         "predicates": list(fit.predicates),
         "candidates": len(fit.candidates),
@@ -118,8 +121,7 @@ def _of_fit(fit: nlparam.Fit) -> dict[str, Any]:
         "result": fit.result.value,
         "shares": np.asarray(fit.denotations).mean(axis=0).tolist(),
         "quantities": {
-            name: np.asarray(quantity.values, dtype=float).ravel()[:40].tolist()
-            for name, quantity in fit.quantities().items()
+            name: np.asarray(values, dtype=float).ravel()[:40].tolist() for name, values in quantities.items()
         },
         "judgments": _n_judged(fit.costs),
     }

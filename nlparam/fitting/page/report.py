@@ -30,6 +30,7 @@ from nlparam.results.page.rows import MAX_SENTENCE, Row, date_row, named_setting
 from nlparam.results.page.searched import Searched, desk_section
 from nlparam.results.page.sections import AbstractDescribedPage, SectionPage, number, of_result
 from nlparam.results.page.text import excerpt, loss_figure
+from nlparam.results.records import NONE_OF_THESE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,6 +114,8 @@ class FitPage(AbstractDescribedPage):
             )
             for one in describe_predicates(fit)
         ]
+        if fit.model.assigns_texts and (n_none := fit.n_none):
+            rows.append(card_row("", NONE_OF_THESE, f"{n_none:,}", "", "", bar=0.0))
         return Card(
             f"{type(fit.model).__name__} of {len(fit.corpus):,} texts",
             str(fit.settings.get("goal") or ""),
