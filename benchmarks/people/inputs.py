@@ -101,6 +101,13 @@ def measure(names: Collection[str] | None = None, *, show: bool = False) -> dict
     }
 
 
+def inputs_accepted() -> int:
+    """How many of the 60 inputs are read right."""
+    counts = measure()
+    print(json.dumps(counts))
+    return counts["inputs_accepted"]
+
+
 if __name__ == "__main__":
     seen = "--seen" in sys.argv[1:]
     print(json.dumps(measure({item.name for item in INPUTS} - UNSEEN if seen else None, show=True)))

@@ -11,6 +11,14 @@ from nlparam.cli.options import TimeUnit, option, refuse
 from nlparam.cli.run_fit import run
 from nlparam.cli.run_options import FitOptions, spread_options
 
+K = option(
+    ...,
+    "The number of predicates, or `auto`: 1 to 8, the least whose held-out texts are as likely as under any.",
+    "-k",
+    "--k",
+    metavar="N|auto",
+)
+
 app = typer.Typer(no_args_is_help=True, help="Fit a model to texts; its parameters are predicates.")
 
 
@@ -18,7 +26,7 @@ app = typer.Typer(no_args_is_help=True, help="Fit a model to texts; its paramete
 class ModelOptions(FitOptions):
     """What the models of something that texts are to explain have in common."""
 
-    k: int = option(..., "The number of predicates.", "--k", metavar="K", min=1)
+    k: str = K
     posterior: Literal["nuts", "svi"] | None = option(
         None, "Sample the weights too, exactly (nuts) or fast (svi), and show credible intervals."
     )
@@ -52,15 +60,15 @@ def _models() -> None:
 
 @app.command()
 @spread_options
-def clustering(options: FitOptions, k: int = option(..., "The number of clusters.", "--k", metavar="K", min=1)) -> None:
+def clustering(options: FitOptions, k: str = K) -> None:
     """Group texts into K clusters, each the texts for which one predicate holds."""
 
-    def model(_: Any):
+    def model(_: Any, k: int):
         from nlparam.models import Clustering
 
         return Clustering(n_predicates=k)
 
-    run(model, options)
+    run(model, options, k)
 
 
 @app.command("time-series")
@@ -74,12 +82,12 @@ def time_series(
 ) -> None:
     """Find K predicates whose share of the texts changes over time, and its curves."""
 
-    def model(_: Any):
+    def model(_: Any, k: int):
         from nlparam.models import TimeSeries
 
-        return TimeSeries(n_predicates=options.k, smoothness=smoothness, unit=time_unit)
+        return TimeSeries(n_predicates=k, smoothness=smoothness, unit=time_unit)
 
-    run(model, options, field=time_field, time_format=time_format, posterior=options.posterior)
+    run(model, options, options.k, field=time_field, time_format=time_format, posterior=options.posterior)
 
 
 @app.command()
@@ -87,7 +95,7 @@ def time_series(
 def classification(options: LabelOptions) -> None:
     """Find K predicates that tell the class of a text, and what each adds to the odds of each class."""
 
-    def model(labels: Any):
+    def model(labels: Any, k: int):
         from nlparam.corpus.labels import class_labels
         from nlparam.errors import CorpusError
         from nlparam.models import Classification
@@ -98,9 +106,16 @@ def classification(options: LabelOptions) -> None:
                 f"got {n_classes:,} different values in {len(labels):,} texts, expected classes of several texts each: "
                 "choose another field, or fit a regression to numbers"
             )
-        return Classification(n_predicates=options.k, n_classes=n_classes, **options.given("ridge", "intercept"))
+        return Classification(n_predicates=k, n_classes=n_classes, **options.given("ridge", "intercept"))
 
-    run(model, options, field=options.label_field, controls=options.control or (), posterior=options.posterior)
+    run(
+        model,
+        options,
+        options.k,
+        field=options.label_field,
+        controls=options.control or (),
+        posterior=options.posterior,
+    )
 
 
 @app.command()
@@ -108,12 +123,19 @@ def classification(options: LabelOptions) -> None:
 def regression(options: LabelOptions) -> None:
     """Find K predicates that predict a number, and what each adds to it."""
 
-    def model(_: Any):
+    def model(_: Any, k: int):
         from nlparam.models import Regression
 
-        return Regression(n_predicates=options.k, **options.given("ridge", "intercept"))
+        return Regression(n_predicates=k, **options.given("ridge", "intercept"))
 
-    run(model, options, field=options.label_field, controls=options.control or (), posterior=options.posterior)
+    run(
+        model,
+        options,
+        options.k,
+        field=options.label_field,
+        controls=options.control or (),
+        posterior=options.posterior,
+    )
 
 
 @app.command()
@@ -133,11 +155,11 @@ def difference(
     both = against is not None and label_field is not None
     refuse(both, "--against", "got --label-field too, expected one of the two")
 
-    def model(groups: Any):
+    def model(groups: Any, k: int):
         from nlparam.models import Difference
 
         # With two files, what the first has more of is what one asks about.
         name = groups[0] if towards is None and against is not None else towards
-        return Difference(n_predicates=options.k, diversity=diversity, ridge=options.ridge, towards=name)
+        return Difference(n_predicates=k, diversity=diversity, ridge=options.ridge, towards=name)
 
-    run(model, options, field=label_field or "label", against=against, posterior=options.posterior)
+    run(model, options, options.k, field=label_field or "label", against=against, posterior=options.posterior)

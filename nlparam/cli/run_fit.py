@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nlparam.cli.costs import show_estimate
+from nlparam.cli.costs import cost_line, show_estimate
 from nlparam.cli.options import refuse
-from nlparam.cli.output import print_json, print_warnings, starting
+from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, starting
 from nlparam.cli.reading import (
     check_source,
     corpus_warnings,
@@ -28,13 +28,17 @@ if TYPE_CHECKING:
     from nlparam.results.page.quantities import Intervals
     from nlparam.runtime.progress import Progress
 
+# As many are tried where the number is to be chosen; the library has the same.
+_MOST = 8
+
 
 _WISHES = ("locked", "excluded", "candidates")
 
 
 def run(
-    make_model: Callable[[Any], "AbstractPredicateModel"],
+    make_model: Callable[[Any, int], "AbstractPredicateModel"],
     options: FitOptions,
+    k: str,
     *,
     field: str | None = None,
     controls: Sequence[str] = (),
@@ -44,10 +48,10 @@ def run(
 ) -> None:
     """Fits a model as the options say, saves it and prints it.
 
-    **Arguments:** `make_model` is called once with the data of the model, after the options have been checked; a
-    `ValueError` of it becomes a usage error. The data are what `field` says of each text or, if `against` is given,
-    which of the two files each text is from; beside them the fields `controls`, which the model allows for.
-    `time_format` is the form of data that are times.
+    **Arguments:** `make_model` is called with the data of the model and the number of predicates, after the options
+    have been checked; a `ValueError` of it becomes a usage error. `k` is that number, or "auto". The data are what
+    `field` says of each text or, if `against` is given, which of the two files each text is from; beside them the
+    fields `controls`, which the model allows for. `time_format` is the form of data that are times.
     """
     # The field of texts may be that of the other file.
     check_source(options.source, options.dataset, None if against else options.text_field)
@@ -66,13 +70,15 @@ def run(
         from nlparam.runtime.telemetry import write_events
 
     with usage_errors(), _about(field):
-        model = make_model(data)
+        number = _number_of(k)
+        model = make_model(data, _MOST if number is None else number)
         nlparam.SearchOptions(**changes)  # says what is wrong before anything is computed
         cascade = _cascade(options)
         running = options.settings()
         model.prepare(data, len(texts))
         wishes = {name: read_wishes(given) for name, given in options.given(*_WISHES).items()}
         Wishes.given(model.n_predicates, **wishes)
+    labels = data
     if controlled:
         data = {"target": data, "controls": controlled}
         model.prepare(data, len(texts))
@@ -85,7 +91,7 @@ def run(
         "clusters": clusters,
         "inference": options.inference if options.inference_texts is None else options.inference_texts,
         "judge": cascade,
-        **read_defined_predicates(options.predicates, model.n_predicates)._asdict(),
+        **read_defined_predicates(options.predicates, number or 1)._asdict(),
         "options": changes,
         "progress": progress,
         **wishes,
@@ -93,9 +99,12 @@ def run(
     with write_events(options.events):
         if options.dry_run:
             expected = nlparam.estimate(model, texts, data, **settings)
-            # The last fit, to what the seeds found, costs less than one of them.
-            show_estimate(expected if options.seeds is None else expected.times(options.seeds + 1), options)
+            # The last fit, to what the seeds found, costs less than one of them; so does one to what K was chosen from.
+            show_estimate(expected.times((options.seeds or 0) + 1 + (number is None)), options)
             return
+        if number is None:
+            number, changed = _chosen_number(lambda n: make_model(labels, n), texts, data, settings, options)
+            model, settings = make_model(labels, number), settings | changed
         settings |= {"out": options.out, "overwrite": options.overwrite}
         if options.seeds is None:
             fitted = nlparam.fit(model, texts, data, **settings)
@@ -133,6 +142,39 @@ def _read(
     print_warnings([*messages, *(corpus_warnings(texts) if options.dataset is None else ())])
     controlled = {name: lengths(texts) if name == LENGTH else table.columns[name] for name in controls}
     return texts, data, clusters, controlled
+
+
+def _number_of(k: str) -> int | None:
+    """The number of predicates, `None` for "auto"."""
+    if k == "auto":
+        return None
+    refuse(not k.isdecimal() or int(k) < 1, "-k", f"got {k!r}, expected a number of at least 1, or `auto`")
+    return int(k)
+
+
+def _chosen_number(
+    make_model: Callable[[int], "AbstractPredicateModel"],
+    texts: list[str],
+    data: Any,
+    settings: dict[str, Any],
+    options: FitOptions,
+) -> tuple[int, dict[str, Any]]:
+    """The number of predicates that held-out texts speak for, and the settings of the fit with so many."""
+    from nlparam.fitting.how_many import how_many
+    from nlparam.runtime.budget import Meter
+
+    chosen = how_many(make_model, texts, data, **settings)
+    changed: dict[str, Any] = {"budget": Meter(chosen.costs, settings["budget"]).left}
+    if options.predicates is None and options.seeds is None:
+        changed["predicates"] = chosen.candidates
+    if not options.json:
+        rows = [
+            (f"{n}{' *' if n == chosen.number else ''}", f"{gain:+.3f}", f"{error:.3f}")
+            for n, (gain, error) in enumerate(zip(chosen.gains, chosen.errors, strict=True), 1)
+        ]
+        print_table(("k", "held-out gain", "error"), rows, numbers=(1, 2))
+        print_lines(f"k = {chosen.number}: more predicates do not clearly say more ({cost_line(chosen.costs)})", "")
+    return chosen.number, changed
 
 
 def _n_judged(given: str | None) -> dict[str, Any]:
