@@ -1,7 +1,7 @@
 """60 inputs as people have them: which are read right, and which refused with the way out.
 
 `python -m benchmarks.people.inputs` prints a line for each and the figures as JSON. 15 of the 60 were looked at only
-once the readers were finished (`UNSEEN`).
+once the readers were finished (`UNSEEN`): 13 of them were read and 2 refused, as now.
 """
 
 import collections

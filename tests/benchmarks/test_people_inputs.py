@@ -4,13 +4,16 @@ import pytest
 
 from benchmarks.people.inputs import INPUTS, UNSEEN, verdict
 
+# These say too little, or in too many ways, to be read without a word of their owner.
+REFUSED = {"csv-missing-texts", "pdf", "jsonl-cut-off", "dates-excel-serial", "dates-ambiguous"}
+
 
 def test_there_are_sixty_of_which_fifteen_were_kept_aside():
     assert len({item.name for item in INPUTS}) == len(INPUTS) == 60
     assert len(UNSEEN) == 15
 
 
-@pytest.mark.parametrize("item", [item for item in INPUTS if item.name not in UNSEEN], ids=lambda item: item.name)
+@pytest.mark.parametrize("item", INPUTS, ids=lambda item: item.name)
 def test_an_input_is_read_right_or_refused_with_the_way_out(tmp_path, item):
     kind, said = verdict(item, tmp_path)
-    assert kind in ("read", "refused"), said
+    assert kind == ("refused" if item.name in REFUSED else "read"), said
