@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from nlparam.cli import options as shared
 from nlparam.cli.costs import cost_line, show_estimate
 from nlparam.cli.options import OUTPUT, SEARCH, TEXTS, option, refuse
-from nlparam.cli.output import print_json, print_lines, print_warnings, starting
+from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable, starting
 from nlparam.cli.reading import check_source, corpus_warnings, read_predicates, read_source, times_of, usage_errors
 from nlparam.cli.run_options import AnalysisOptions, FileOptions, spread_options
+from nlparam.results.folder import replacing
 
 if TYPE_CHECKING:
     from nlparam.taxonomies.result import Taxonomy
@@ -24,6 +25,12 @@ class TaxonomyCommand(FileOptions, AnalysisOptions):
     time_format: str | None = shared.TIME_FORMAT
     time_unit: shared.TimeUnit | None = option(
         None, "What dates are grouped by; by default the finest that gives few steps.", panel=TEXTS
+    )
+    by: str | None = option(
+        None,
+        "With --time-field, a field of groups: say what rises, falls or changes in each (also in trends.csv).",
+        metavar="FIELD",
+        panel=TEXTS,
     )
     cluster_field: str | None = shared.CLUSTER_FIELD
     inference: bool | None = option(
@@ -75,8 +82,11 @@ def taxonomy(
     check_source(options.source, options.dataset, options.text_field)
     needless = options.time_unit is not None and options.time_field is None
     refuse(needless, "--time-unit", "got no --time-field, whose dates it would group")
+    needless = options.by is not None and (options.time_field is None or options.inference is False)
+    refuse(needless, "--by", "trends need --time-field and texts that are judged (not --no-inference)")
     cluster_field = options.together(options.cluster_field)
-    fields = tuple(dict.fromkeys(one for one in (options.time_field, cluster_field) if one is not None))
+    named = (options.time_field, options.by, cluster_field)
+    fields = tuple(dict.fromkeys(one for one in named if one is not None))
     table = read_source(options.source, options.dataset, fields=fields, **options.reading())
     if options.dataset is None:
         # That texts are blank is said by the growing itself.
@@ -114,6 +124,37 @@ def taxonomy(
         print_json(tree.to_dict())
     else:
         show(tree, options.out)
+    if options.by is not None:
+        _show_trends(tree, table.columns[options.by], options)
+
+
+def _show_trends(tree: "Taxonomy", groups: list, options: TaxonomyCommand) -> None:
+    """Writes what rises, falls or changes in each group of texts, and prints what is claimed."""
+    import csv
+
+    found = tree.over_time_by(groups)
+    rows = [
+        (group, node, tree.nodes[node].name, str(verdict), *map(float, figures))
+        for group, shares in found.items()
+        if (trends := shares.trends) is not None
+        for node, verdict, *figures in zip(
+            shares.nodes, trends.verdicts, trends.change, trends.low, trends.high, trends.adjusted, strict=True
+        )
+    ]
+    heads = ("group", "node", "name", "claimed", "change", "low", "high", "adjusted p")
+    with replacing(options.out / "trends.csv") as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([heads, *rows])
+    if options.json:
+        return
+    shown = [
+        (printable(group), printable(name), claimed, f"{100 * change:+.0f} ({100 * low:+.0f} to {100 * high:+.0f})")
+        for group, _, name, claimed, change, low, high, _ in rows
+        if claimed != "nothing found"
+    ]
+    n_groups = len(found)
+    print_lines("", f"Claimed of {n_groups} groups, at a false discovery rate of 5% over all of them:")
+    print_table((options.by or "", "node", "claimed", "points"), shown or [("nothing found", "", "", "")], numbers=(3,))
+    print_lines(f"trends:  {options.out / 'trends.csv'}")
 
 
 def show(tree: "Taxonomy", out: Path) -> None:

@@ -1,5 +1,6 @@
 """What programs export that is neither a table nor JSON: chats of WhatsApp, mail, spreadsheets, archives."""
 
+import contextlib
 import datetime
 import json
 import re
@@ -48,10 +49,10 @@ def mailbox(source: Source, warnings: list[str]) -> Rows:
     from email import message_from_bytes, policy
 
     del warnings
-    box = boxes.mbox(source.path, create=False)
+    with contextlib.closing(boxes.mbox(source.path, create=False)) as box:
+        messages = [message_from_bytes(box.get_bytes(key), policy=policy.default) for key in box.iterkeys()]
     rows = []
-    for key in box.iterkeys():
-        message = message_from_bytes(box.get_bytes(key), policy=policy.default)
+    for message in messages:
         body = message.get_body(("plain", "html"))
         text = "" if body is None else body.get_content()
         rows.append({"text": text.strip(), **{name: str(message[name] or "") for name in ("subject", "from", "date")}})

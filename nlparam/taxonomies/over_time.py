@@ -1,5 +1,6 @@
 """How the shares of the nodes of a taxonomy change over time, corrected by what was judged or labelled."""
 
+import contextlib
 import functools
 import warnings
 from collections.abc import Mapping, Sequence
@@ -8,12 +9,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nlparam.corpus.labels import is_missing
 from nlparam.corpus.times import TimeSteps, grouped_steps
 from nlparam.denotation.labels import Labelled
 from nlparam.errors import CorpusError, FitWarning
 from nlparam.fitting.split import cluster_codes
 from nlparam.numerics.statistics.curves import curves
-from nlparam.numerics.statistics.trends import Trends, trends
+from nlparam.numerics.statistics.trends import Trends, claimed, trends
 from nlparam.taxonomies.people import said_by_people
 from nlparam.taxonomies.records import ROOT, TreeLike
 
@@ -163,6 +165,46 @@ def over_time(
     unit = tree.settings.get("time_unit") if unit is None else unit
     answers = _answers(tree, list(members), labels)
     return shares_over_time(members, tree.stamps, unit=unit, confidence=confidence, **answers)
+
+
+def over_time_by(
+    tree: TreeLike,
+    groups: Sequence[Any],
+    node: str = ROOT,
+    *,
+    unit: str | None = None,
+    confidence: float = 0.95,
+    labels: Labelled | str | Path | None = None,
+    level: float = 0.05,
+    correction: str = "bh",
+) -> dict[str, SharesOverTime]:
+    """The shares of the children of a node over time in each group; see `Taxonomy.over_time_by`."""
+    if tree.stamps is None:
+        raise CorpusError("the taxonomy was grown without time stamps: give stamps (--time-field)")
+    if len(groups) != len(tree.corpus):
+        raise CorpusError(f"got {len(groups):,} groups for {len(tree.corpus):,} texts, expected one for each")
+    names = [None if is_missing(group) else str(group) for group in groups]
+    members = {child.id: child.members for child in tree.children(node)}
+    answers = _answers(tree, list(members), labels)
+    if answers["target"] == "head":
+        raise CorpusError(
+            "got shares of heads alone, whose trends may be errors: grow the taxonomy with judged texts (--inference)"
+        )
+    # All groups have steps of one length.
+    _, steps = stepped_texts(tree.stamps, tree.settings.get("time_unit") if unit is None else unit)
+    unit = None if steps.unit == "1" else steps.unit
+    found: dict[str, SharesOverTime] = {}
+    for group in sorted({name for name in names if name is not None}):
+        stamps = [stamp if name == group else None for stamp, name in zip(tree.stamps, names, strict=True)]
+        if len(set(stamps) - {None}) < 2:
+            continue
+        # Texts of one day, or month, have no trend.
+        with contextlib.suppress(CorpusError):
+            found[group] = shares_over_time(members, stamps, unit=unit, confidence=confidence, **answers)
+    if not found:
+        raise CorpusError("got no group with texts of different times, expected one: choose another field for --by")
+    tested = claimed([one.trends for one in found.values() if one.trends], level=level, correction=correction)
+    return {group: one._replace(trends=trend) for (group, one), trend in zip(found.items(), tested, strict=True)}
 
 
 def _answers(tree: TreeLike, nodes: Sequence[str], labels: Labelled | str | Path | None) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What `nlparam.taxonomy` returns: a tree whose nodes are predicates, the children explaining their parent's texts."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +102,19 @@ class Taxonomy(TreeLike, AbstractResult, AbstractTabular):
         from nlparam.taxonomies.people import shares
 
         return shares(self, None if labels is None else Labelled.given(labels, self.texts), confidence=confidence)
+
+    def over_time_by(self, groups: Sequence[Any], node: str = ROOT, **asked: Any) -> "dict[str, SharesOverTime]":
+        """The shares of the children of a node over time in each group of texts, and what rises, falls or changes.
+
+        The verdicts allow for all groups and children together. Texts without a group do not count, nor does a group
+        whose texts are all of one time.
+
+        **Arguments:** `groups`, one value for each text; `level` and `correction` ("bh", "by", "holm") of the claims;
+        the others as `over_time` takes them. Raises `CorpusError` as it does, and where no texts were judged.
+        """
+        from nlparam.taxonomies.over_time import over_time_by
+
+        return over_time_by(self, groups, node, **asked)
 
     def labelling(self, *, seed: int = 0) -> "Labelling":
         """Which texts people label next, how many labels are needed, and how far people and judge agree.

@@ -208,6 +208,39 @@ def test_curves_are_corrected_to_what_the_judge_says():
     assert covered[1] == 240
 
 
+def test_trends_by_group_allow_for_all_groups():
+    """In one group the share rises, in the others it holds; some texts have no group, and one group no time."""
+    rng, n_texts = np.random.default_rng(8), 1200
+    stamps: list = np.repeat(np.arange(6), n_texts // 6).tolist()
+    groups: list = [("north", "south", "west", None)[i % 4] for i in range(n_texts)]
+    for i in range(3):
+        groups[i] = "one day"
+    tree = with_stamps(make_taxonomy(n_texts=n_texts), stamps)
+    rate = np.where(np.asarray(groups) == "north", np.linspace(0.1, 0.7, n_texts), 0.4)
+    holds = rng.random(n_texts) < rate
+    children = tree.children()
+    tree = sampled(tree, dict.fromkeys(tree.nodes, holds), n_drawn=900)
+    found = tree.over_time_by(groups)
+    assert list(found) == ["north", "south", "west"]
+    assert all(one.times == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0] for one in found.values())
+    verdicts = {group: set(one.trends.verdicts) for group, one in found.items() if one.trends is not None}
+    assert verdicts == {"north": {Verdict.RISING}, "south": {Verdict.NOTHING}, "west": {Verdict.NOTHING}}
+    n_tests = 3 * len(children)
+    of_holm = tree.over_time_by(groups, correction="holm")
+    for group, one in found.items():
+        other = of_holm[group].trends
+        assert one.trends is not None
+        assert other is not None
+        assert (other.adjusted >= one.trends.adjusted - 1e-12).all()
+        assert (one.trends.adjusted <= np.minimum(1.0, n_tests * one.trends.p_value) + 1e-12).all()
+    with pytest.raises(CorpusError, match="got 2 groups for 1,200 texts"):
+        tree.over_time_by(["a", "b"])
+    with pytest.raises(CorpusError, match="got no group with texts of different times"):
+        tree.over_time_by([f"text {i}" for i in range(n_texts)])
+    with pytest.raises(CorpusError, match="heads alone"):
+        dataclasses.replace(tree, sample=None).over_time_by(groups)
+
+
 def test_labels_of_people_come_after_the_judge():
     n_texts = 600
     tree = with_stamps(make_taxonomy(n_texts=n_texts), (np.arange(n_texts) * 3 // n_texts).tolist())

@@ -33,6 +33,7 @@ class Trends(NamedTuple):
     `change` is how much the line through the curve rises from the first stratum to the last, with its interval from
     `low` to `high`. `p_value` is that of no change of any kind, `adjusted` the same, corrected for the number of
     predicates: what `verdicts` rest on. `reasons` say why nothing could be found, where there are too few answers.
+    `of_line` is the p-value of the line alone, as it counts in `p_value`.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -42,6 +43,7 @@ class Trends(NamedTuple):
     p_value: Float[np.ndarray, " n_predicates"]
     adjusted: Float[np.ndarray, " n_predicates"]
     reasons: tuple[str, ...]
+    of_line: Float[np.ndarray, " n_predicates"]
 
 
 def trends(
@@ -60,19 +62,35 @@ def trends(
 
     Raises `ValueError` for fewer than two strata, or times that do not ascend.
     """
-    n_strata, n_predicates = curve.value.shape
+    n_strata = len(curve.value)
     slope = contrasted(curve, _slope(_checked(times, n_strata)), confidence=confidence)
     of_slope = 2 * scipy.stats.t.sf(np.abs(slope.value) / np.maximum(slope.standard_error, 1e-12), slope.freedom)
     of_slope = np.where([bool(reason) for reason in curve.reasons], 1.0, of_slope)
     p_values = np.stack([of_slope / 0.8, _welch(curve) / 0.2])
     p_value = np.clip(p_values.min(axis=0), 1e-300, 1.0)
-    adjusted = correct_p_values(p_value.tolist(), correction)
+    found = Trends((), slope.value, slope.low, slope.high, p_value, p_value, curve.reasons, p_values[0])
+    return claimed([found], level=level, correction=correction)[0]
+
+
+def claimed(found: Sequence[Trends], *, level: float = 0.05, correction: str = "bh") -> list[Trends]:
+    """Trends of several groups of texts with verdicts that allow for all groups and predicates together.
+
+    **Arguments:** as `trends` takes them.
+    """
+    adjusted = np.asarray(correct_p_values(np.concatenate([one.p_value for one in found]).tolist(), correction))
+    ends = np.cumsum([len(one.p_value) for one in found])[:-1]
+    return [
+        one._replace(adjusted=part, verdicts=_verdicts(one, part, level))
+        for one, part in zip(found, np.split(adjusted, ends), strict=True)
+    ]
+
+
+def _verdicts(one: Trends, adjusted: np.ndarray, level: float) -> tuple[Verdict, ...]:
     # The line says the direction where its own p-value passes the cut that the correction left to this predicate.
-    cut = level * p_value / adjusted
-    direction = [Verdict.RISING if value > 0 else Verdict.FALLING for value in slope.value]
-    found = [direction[k] if p_values[0, k] <= cut[k] else Verdict.CHANGED for k in range(n_predicates)]
-    verdicts = tuple(one if adjusted[k] <= level else Verdict.NOTHING for k, one in enumerate(found))
-    return Trends(verdicts, slope.value, slope.low, slope.high, p_value, adjusted, curve.reasons)
+    cut = level * one.p_value / adjusted
+    direction = [Verdict.RISING if value > 0 else Verdict.FALLING for value in one.change]
+    said = [direction[k] if one.of_line[k] <= cut[k] else Verdict.CHANGED for k in range(len(adjusted))]
+    return tuple(verdict if adjusted[k] <= level else Verdict.NOTHING for k, verdict in enumerate(said))
 
 
 def _welch(curve: Curves) -> np.ndarray:

@@ -92,7 +92,7 @@ def test_finite_where_nothing_varies():
         curve = curves([np.full((24, 2), share)], np.arange(24) % 4, 4, clusters=np.arange(24) % 4)
         result = trends(curve)
         assert set(result.verdicts) == {Verdict.NOTHING}
-        assert all(np.isfinite(field).all() for field in result[1:-1])
+        assert all(np.isfinite(field).all() for field in result[1:6])
 
 
 @pytest.mark.parametrize(
