@@ -164,17 +164,19 @@ def _chosen_number(
     from nlparam.runtime.budget import Meter
 
     chosen = how_many(make_model, texts, data, **settings)
+    number = max(chosen.number, len(settings["locked"] or ()))
     changed: dict[str, Any] = {"budget": Meter(chosen.costs, settings["budget"]).left}
     if options.predicates is None and options.seeds is None:
-        changed["predicates"] = chosen.candidates
+        # Candidates that were wished for are among them.
+        changed |= {"predicates": chosen.candidates, "candidates": None}
     if not options.json:
         rows = [
-            (f"{n}{' *' if n == chosen.number else ''}", f"{gain:+.3f}", f"{error:.3f}")
+            (f"{n}{' *' if n == number else ''}", f"{gain:+.3f}", f"{error:.3f}")
             for n, (gain, error) in enumerate(zip(chosen.gains, chosen.errors, strict=True), 1)
         ]
         print_table(("k", "held-out gain", "error"), rows, numbers=(1, 2))
-        print_lines(f"k = {chosen.number}: more predicates do not clearly say more ({cost_line(chosen.costs)})", "")
-    return chosen.number, changed
+        print_lines(f"k = {number}: more predicates do not clearly say more ({cost_line(chosen.costs)})", "")
+    return number, changed
 
 
 def _n_judged(given: str | None) -> dict[str, Any]:
