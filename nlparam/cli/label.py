@@ -10,7 +10,7 @@ import typer
 
 from nlparam.cli import options as shared
 from nlparam.cli.options import argument, option, refuse
-from nlparam.cli.output import print_json, print_lines, print_section, print_table, printable, starting
+from nlparam.cli.output import print_json, print_lines, print_section, print_table, print_warnings, printable, starting
 from nlparam.errors import ResultFolderError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def label(
     refuse(as_json and not (plan or agreement), "--json", "got neither --plan nor --agreement, to which it belongs")
     with starting():
         from nlparam.cli.reading import usage_errors
-        from nlparam.corpus.marks import LABELS_FILE
+        from nlparam.corpus.marks import LABELS_FILE, has_rows
         from nlparam.denotation.labels import Labelled
         from nlparam.results.load import load
 
@@ -60,9 +60,12 @@ def label(
         labelling = result.labelling()
         labelled = Labelled.kept(folder, result.corpus.texts, labelling.predicates)
         path = folder / LABELS_FILE
+        n_others = len(Labelled.read(path, result.corpus.texts)) - len(labelled) if has_rows(path) else 0
         with usage_errors():
             needed = labelling.needed(labelled, 0.05 if half_width is None else half_width, confidence=confidence)
             agreed = labelling.agreement(labelled, confidence=confidence)
+    if n_others:
+        print_warnings([f"{n_others:,} labels in {path} are of other texts or predicates, and are left out"])
     wanted = n or (_N if half_width is None else max(need.n_needed for need in needed))
     wanted = min(wanted, len(labelling.texts))
     if as_json:

@@ -71,11 +71,13 @@ class Labelled:
         fields = ["predicate", "label", *(["who"] if "who" in names else [])]
         table = read_texts(path, text_field="predicate" if by_id else "text", fields=[*fields, *["id"] * by_id])
         of = [_text(value, n, path, texts) for n, value in enumerate(table.columns["id"], 1)] if by_id else table.texts
-        rows = list(zip(of, *(table.columns[field] for field in fields), strict=True))
-        return cls.of(
-            (text, str(predicate).strip(), _label(label, number, path), *(str(name or "").strip() for name in who))
-            for number, (text, predicate, label, *who) in enumerate(rows, 1)
-            if str(label if label is not None else "").strip()
+        said = table.columns["label"]
+        kept = [at for at, label in enumerate(said) if str("" if label is None else label).strip()]
+        return cls(
+            tuple(of[at] for at in kept),
+            tuple(str(table.columns["predicate"][at]).strip() for at in kept),
+            tuple(_label(said[at], at + 1, path) for at in kept),
+            tuple(str(table.columns["who"][at] or "").strip() for at in kept) if "who" in names else (),
         )
 
     @classmethod
@@ -91,8 +93,12 @@ class Labelled:
         """The labels of these texts and predicates: what a file has beside them is of an earlier state of a result."""
         known, of = {pair(text, "")[0] for text in texts}, {pair("", predicate)[1] for predicate in predicates}
         kept = [at for at, (text, predicate) in enumerate(self._pairs()) if text in known and predicate in of]
-        columns = (self.texts, self.predicates, self.labels, self.who)
-        return Labelled(*(tuple(column[at] for at in kept) if column else () for column in columns))
+        return Labelled(
+            tuple(self.texts[at] for at in kept),
+            tuple(self.predicates[at] for at in kept),
+            tuple(self.labels[at] for at in kept),
+            tuple(self.who[at] for at in kept) if self.who else (),
+        )
 
     def matrix(self, texts: Sequence[str], predicates: Sequence[str]) -> np.ndarray:
         """`(n_texts, n_predicates)`, the mean label of the people who labelled a pair, `nan` where nobody did.

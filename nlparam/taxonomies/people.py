@@ -97,7 +97,7 @@ def _answers(tree: TreeLike) -> dict[tuple[str, str], float]:
         for node in (tree.nodes[node] for node in tree.predicate_ids):
             asked = (tree.sample.under[node.parent or ROOT] == 1) & np.isfinite(tree.sample.under[node.id])
             for at in np.flatnonzero(asked).tolist():
-                of = pair(texts[tree.sample.texts[at]], judged(node))
+                of = pair(texts[int(tree.sample.texts[at])], judged(node))
                 answers[of] = float(tree.sample.under[node.id][at])
     return answers
 

@@ -114,7 +114,9 @@ def test_what_cannot_be_is_refused(tmp_path, monkeypatch):
 
 def test_labels_of_earlier_predicates_do_no_harm(fit, tmp_path):
     add_labels(tmp_path / LABELS_FILE, [Mark("gone", "is short", "yes", "ann"), Mark(fit.texts[0], "is gone", "no")])
-    assert "there are none yet" in run("label", tmp_path, "--plan").stdout
+    found = run("label", tmp_path, "--plan")
+    assert "there are none yet" in found.stdout
+    assert "2 labels in" in said(found)
 
 
 @pytest.mark.slow
@@ -173,7 +175,7 @@ def test_of_a_tree_the_shares_are_said(tmp_path, monkeypatch):
     (tmp_path / "taxonomy.json").touch()
     assert "(120)" in run("infer", tmp_path).stdout
     for text in tree.labelling().texts[:40]:
-        add_labels(tmp_path / LABELS_FILE, [Mark(text, node.predicate, "yes", "ann") for node in tree.children()])
+        add_labels(tmp_path / LABELS_FILE, [Mark(text, node.name, "yes", "ann") for node in tree.children()])
     result = run("infer", tmp_path, "--half-width", 0.1)
     assert result.exit_code == 0, result.output
     assert result.stdout.count("people (40)") == 2

@@ -115,6 +115,8 @@ def test_people_are_compared_with_the_judge_and_with_each_other(fit):
     assert [one.predicate for one in found] == fit.predicates
     for one in found:
         assert one.n_labels == 160
+        assert one.with_judge is not None
+        assert one.with_each_other is not None
         assert (one.with_judge.n_pairs, one.with_judge.n_things) == (160, 80)
         assert 0.7 < one.with_judge.concord.share < 0.9
         assert one.with_each_other.n_pairs == 80
@@ -136,7 +138,7 @@ def test_groups_of_a_comparison_take_turns():
     needed = labelling.needed(labels_of(labelling, 100), 0.05)
     assert {need.n_labels for need in needed} == {50}
     agreement = labelling.agreement(labels_of(labelling, 40))
-    assert all(one.with_judge.concord.share == 1.0 for one in agreement)
+    assert all(one.with_judge is not None and one.with_judge.concord.share == 1.0 for one in agreement)
 
 
 def test_children_of_a_node_are_asked_about_where_it_holds(tree):
@@ -152,7 +154,7 @@ def test_children_of_a_node_are_asked_about_where_it_holds(tree):
     needed = labelling.needed(labels, 0.1)
     assert [need.share for need in needed][:3] == [f"{node.id} {node.name}" for node in tree.children()]
     assert all(need.n_labels == 60 for need in needed)
-    assert all(one.with_judge.concord.share == 1.0 for one in labelling.agreement(labels))
+    assert all(one.with_judge and one.with_judge.concord.share == 1.0 for one in labelling.agreement(labels))
 
 
 def test_a_result_without_answers_of_a_judge_cannot_be_planned(fit):

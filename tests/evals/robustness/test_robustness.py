@@ -33,7 +33,7 @@ def answer(request):
         return f"- looks {word}\n- seems {word}\n- is {word}"
     text, _, question = content.rpartition("Property: ")
     key = "stable" if "stable" in question else "fickle"
-    number = int(re.search(r"\d+", text)[0])
+    number = int(re.findall(r"\d+", text)[0])
     chance = 0.8 if number % 2 == 0 else 0.2  # every other text is of the first group
     if "fickle" in question and "seems" in question:
         chance = 0.9  # more often, in both groups alike
@@ -60,8 +60,8 @@ def test_a_difference_of_groups_survives_or_changes(compared):
     assert (stable.group, stable.claim) == ("before", "holds more often in “before” than in the others")
     assert [one.wording for one in stable.wordings] == ["is stable", "looks stable", "seems stable"]
     assert stable.reason == "more in before under all 3 wordings"
-    assert all(one.effect.low > 0 and one.n == 100 for one in stable.wordings)
-    assert [one.agreement.concord.kappa for one in stable.wordings[1:]] == [1.0, 1.0]
+    assert all(one.effect is not None and one.effect.low > 0 and one.n == 100 for one in stable.wordings)
+    assert [one.agreement and one.agreement.concord.kappa for one in stable.wordings[1:]] == [1.0, 1.0]
     assert stable.wordings[0].agreement is None
     assert fickle.outcome is OUTCOMES.changes
     assert fickle.reason == "no difference that is beyond chance as 'seems fickle'"
@@ -81,6 +81,7 @@ def test_a_share_survives_if_it_stays_within_the_tolerance(fit):
     assert fickle.outcome is OUTCOMES.changes
     worst = fickle.wordings[2]
     assert worst.change == pytest.approx(worst.share - fickle.wordings[0].share)
+    assert worst.change_low is not None
     assert worst.change_low > 0.1
     assert asked(result, n_texts=100, n_paraphrases=2, tolerance=0.5).claims[1].survives
 
