@@ -2,19 +2,25 @@
 
 import json
 import shutil
+import subprocess
+import sys
+import urllib.request
 
 import pytest
 
+from nlparam.corpus.marks import kept_labels
 from nlparam.errors import ResultFolderError
 from nlparam.results.folder import LOCK
+from nlparam.results.page.examples import text_key
+from nlparam.taxonomies.editing import Editing
 from nlparam.taxonomies.growing import taxonomy
 from nlparam.taxonomies.history import keep
 from nlparam.taxonomies.records import STATUS, judged
 from nlparam.taxonomies.refit import refit
 from nlparam.taxonomies.result import Taxonomy
-from nlparam.taxonomies.yaml_file import written
+from nlparam.taxonomies.yaml_file import read, written
 from tests.helpers.cli_corpus import run, said
-from tests.helpers.taxonomy_corpus import grown, make_texts, scripted
+from tests.helpers.taxonomy_corpus import answer, grown, make_texts, scripted
 
 # Its fixtures take seconds.
 pytestmark = pytest.mark.slow
@@ -135,3 +141,83 @@ def test_a_time_of_day_is_no_node(folder):
     said_of = run("refit", folder, "--check", "--candidate", "10:30 is mentioned", "--candidate", "2: mentions a price")
     assert "candidates for root: 10:30 is mentioned" in said_of.stdout
     assert "candidates for 2: mentions a price" in said_of.stdout
+
+
+class Page:
+    """What the page of a folder asks of the process behind it."""
+
+    def __init__(self, folder, **asking):
+        self.editing = Editing(folder, who="Ann", asking=asking)
+
+    def ask(self, name, **given):
+        version = self.editing.desk.call("tree", {})["version"]
+        found = self.editing.desk.call(name, {"version": version} | given)
+        self.editing.wait(60)
+        return found
+
+    @property
+    def state(self):
+        return self.editing.desk.call("tree", {})
+
+
+def test_a_tree_is_fitted_from_its_page_and_brought_back(folder, tree, store, tmp_path):
+    out = shutil.copytree(folder, tmp_path / "tree")
+    page = Page(out, lm=scripted(), store=store)
+    page.ask("edit", operation={"operation": "forbid", "node": "2.1"})
+    predicate = judged(tree.nodes["1"])
+    page.ask("mark", text=text_key(tree.texts[0]), predicate=predicate, label="yes")
+    assert page.ask("refit")["fitting"]["ended"] is False
+    state = page.state
+    assert (state["fitting"]["error"], state["changes"]) == (None, [])
+    assert Taxonomy.load(out).settings["excluded"] == [judged(tree.nodes["2.1"])]
+    assert [kept["changes"] for kept in state["history"]] == [(f"forbidden: node 2.1 {judged(tree.nodes['2.1'])}",)]
+    # Back to the tree before; what people said stays, and the tree that was fitted is kept as well.
+    state = page.ask("go_back", number=1)
+    assert Taxonomy.load(out).to_dict()["nodes"] == tree.to_dict()["nodes"]
+    assert ([kept["number"] for kept in state["history"]], state["changes"]) == ([2, 1], [])
+    assert [row["predicate"] for row in kept_labels(out / "labels.csv")] == [predicate]
+
+
+@pytest.mark.parametrize(("does", "words"), [("stops", "stopped"), ("edits", "edited while it was fitted")])
+def test_a_refit_that_is_stopped_or_overtaken_changes_nothing(does, words, folder, tmp_path):
+    out = shutil.copytree(folder, tmp_path / "tree")
+    model, path = scripted(), out / "taxonomy.yaml"
+    page = Page(out, lm=model, store=tmp_path / "new.sqlite")
+
+    def answered(request):
+        if does == "stops":
+            page.editing.desk.call("stop", {})
+        else:
+            path.write_text(path.read_text(encoding="utf-8").replace("name: Second", "name: Third"), encoding="utf-8")
+        return answer(request)
+
+    model._answer = answered
+    page.ask("edit", operation={"operation": "rename", "node": "2", "name": "Second"})
+    page.ask("edit", operation={"operation": "add", "under": "1", "predicate": "is about tennis or so"})
+    before = (out / "taxonomy.json").read_bytes()
+    page.ask("refit")
+    assert words in page.state["fitting"]["error"]
+    assert (out / "taxonomy.json").read_bytes() == before
+    assert len(page.state["changes"]) == 2
+    assert not (out / "history").exists()
+
+
+def test_what_was_acknowledged_is_there_when_the_process_is_killed(folder, tmp_path):
+    out = shutil.copytree(folder, tmp_path / "tree")
+    command = [sys.executable, "-m", "nlparam", "open", str(out), "--no-browser", "--who", "Ann"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+
+        def ask(name, given):
+            headers = {"Content-Type": "application/json"}
+            request = urllib.request.Request(f"{address}api/{name}", json.dumps(given).encode(), headers)
+            with urllib.request.urlopen(request, timeout=60) as found:
+                return json.load(found)
+
+        operation = {"operation": "rename", "node": "1", "name": "First"}
+        edited = ask("edit", {"version": ask("tree", {})["version"], "operation": operation})
+        assert len(edited["changes"]) == 1
+        process.kill()
+    assert read(out / "taxonomy.yaml").find("1").name == "First"
+    assert "now First" in run("refit", out, "--check").stdout
