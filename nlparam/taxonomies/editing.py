@@ -235,7 +235,7 @@ class Editing:
         try:
             with warnings.catch_warnings(record=True) as said:
                 warnings.simplefilter("always")
-                asking = self.asking | {"progress": Progress(False, watch=watch)}
+                asking: dict[str, Any] = self.asking | {"progress": Progress(False, watch=watch)}
                 new = refit(self._taxonomy, now.edited, **asking)
             fitting.warnings = tuple(dict.fromkeys(str(one.message) for one in said))
             fitting.what = "writes the tree and its report"

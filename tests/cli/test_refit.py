@@ -219,5 +219,5 @@ def test_what_was_acknowledged_is_there_when_the_process_is_killed(folder, tmp_p
         edited = ask("edit", {"version": ask("tree", {})["version"], "operation": operation})
         assert len(edited["changes"]) == 1
         process.kill()
-    assert read(out / "taxonomy.yaml").find("1").name == "First"
+    assert read(out / "taxonomy.yaml").required("1").name == "First"
     assert "now First" in run("refit", out, "--check").stdout

@@ -87,12 +87,12 @@ def test_an_edit_is_shown_then_done_and_taken_back(browser, served, tmp_path, tr
         page = visit.page
         edit(page, "1.2", "rename", name="<b>Tennis</b>")
         page.get_by_text("asks the language model nothing").first.wait_for()
-        assert read(tmp_path / "taxonomy.yaml").find("1.2").name == visible_name(tree, "1.2")
+        assert read(tmp_path / "taxonomy.yaml").required("1.2").name == visible_name(tree, "1.2")
         do(visit, 1)
-        assert read(tmp_path / "taxonomy.yaml").find("1.2").name == "<b>Tennis</b>"
+        assert read(tmp_path / "taxonomy.yaml").required("1.2").name == "<b>Tennis</b>"
         edit(page, "1.1", "lock")
         do(visit, 2)
-        assert read(tmp_path / "taxonomy.yaml").find("1.1").locked
+        assert read(tmp_path / "taxonomy.yaml").required("1.1").locked
         page.locator("#desk-changes button").first.click()
         visit.wait_until(lambda: page.locator("#desk-changes li").count() == 1)
         assert len(plan(read(tmp_path / "taxonomy.yaml"), tree).changes) == 1
@@ -125,9 +125,9 @@ def test_two_windows_lose_no_edit(browser, served, tmp_path):
         other.page.locator("#desk-problem", has_text="edited elsewhere").wait_for()
         assert "now First" in other.page.locator("#desk-problem").inner_text()
         assert other.page.locator("#desk-field-name").input_value() == "Second"
-        assert read(tmp_path / "taxonomy.yaml").find("2").name != "Second"
+        assert read(tmp_path / "taxonomy.yaml").required("2").name != "Second"
         do(other, 2)
-        assert [read(tmp_path / "taxonomy.yaml").find(node).name for node in "12"] == ["First", "Second"]
+        assert [read(tmp_path / "taxonomy.yaml").required(node).name for node in "12"] == ["First", "Second"]
         one.page.evaluate(HIDDEN.format("false"))
         one.wait_until(lambda: one.page.locator("#desk-changes li").count() == 2)
         assert one.problems == other.problems == []
@@ -178,7 +178,7 @@ def test_all_is_done_by_keys_alone(browser, served, tmp_path):
         page.locator("#desk-changes button").focus()
         page.keyboard.press("Space")
         visit.wait_until(lambda: page.locator("#desk-changes li").count() == 0)
-        assert read(tmp_path / "taxonomy.yaml").find("1").name == "is about sport"
+        assert read(tmp_path / "taxonomy.yaml").required("1").name == "is about sport"
         assert visit.problems == []
 
 

@@ -41,13 +41,13 @@ def test_what_an_edit_would_do_and_ask_is_said_before_it_is_done(open_folder):
     would = one.desk.call("check", {"operation": FORBID})
     assert would["cost"].startswith("The children of 1 are chosen anew. Dividing so took 100 calls")
     assert one.desk.call("tree", {})["changes"] == []
-    assert read(one.folder / "taxonomy.yaml").find("1.2").name == "asks about matter 1.2"
+    assert read(one.folder / "taxonomy.yaml").required("1.2").name == "asks about matter 1.2"
 
 
 def test_an_edit_is_in_the_file_when_it_is_acknowledged(open_folder):
     one = open_folder()
     assert edited(one, RENAME)["changes"] == ["renamed: 1.2 asks about matter 1.2: now Tennis"]
-    assert read(one.folder / "taxonomy.yaml").find("1.2").name == "Tennis"
+    assert read(one.folder / "taxonomy.yaml").required("1.2").name == "Tennis"
     state = edited(one, {"operation": "add", "predicate": "mentions a price", "under": "2", "name": None})
     assert state["changes"][1] == "added: mentions a price"
     (new,) = [node for node in state["tree"]["children"][1]["children"] if node["id"] is None]
@@ -60,7 +60,7 @@ def test_an_edit_is_in_the_file_when_it_is_acknowledged(open_folder):
     assert len(state["changes"]) == 2
     state = again.desk.call("take_back", {"version": state["version"], "at": 0})
     assert state["changes"] == ["added: mentions a sum"]
-    assert read(one.folder / "taxonomy.yaml").find("1.2").name == "asks about matter 1.2"
+    assert read(one.folder / "taxonomy.yaml").required("1.2").name == "asks about matter 1.2"
     assert again.desk.call("take_back", {"version": state["version"], "at": None})["changes"] == []
 
 
