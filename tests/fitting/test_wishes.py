@@ -1,5 +1,7 @@
 """Predicates that a user wants for certain, never, or as candidates beside the proposals."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -21,7 +23,7 @@ QUICK = {"n_rounds": 1, "n_restarts": 2, "n_judged": None, "n_relaxed": 48}
 def fit(**asked) -> nlparam.Fit:
     answer, judging = testing.by_rules(PROPOSED), testing.by_rules(RULES | {DULL: lambda text: text.startswith("7:")})
     lm = testing.ScriptedModel(lambda request: (answer if request.labels is None else judging)(request))
-    common = {"lm": lm, "embedder": testing.ScriptedEmbedder(), "store": ":memory:", "inference": False}
+    common: Any = {"lm": lm, "embedder": testing.ScriptedEmbedder(), "store": ":memory:", "inference": False}
     return nlparam.fit(Clustering(3), TEXTS, **{**common, "options": QUICK, **asked})
 
 
@@ -80,7 +82,7 @@ def test_a_locked_predicate_that_cannot_be_judged_is_an_error():
 
 def test_an_estimate_counts_what_is_locked_and_given():
     lm = testing.ScriptedModel(testing.by_rules(RULES))
-    common = {"lm": lm, "embedder": testing.ScriptedEmbedder(), "store": ":memory:", "options": QUICK}
+    common: Any = {"lm": lm, "embedder": testing.ScriptedEmbedder(), "store": ":memory:", "options": QUICK}
     plain = nlparam.estimate(Clustering(3), TEXTS, **common)
     given = nlparam.estimate(Clustering(3), TEXTS, candidates=["is long", "is short"], **common)
     locked = nlparam.estimate(Clustering(3), TEXTS, locked=list(RULES)[:3], **common)
