@@ -49,10 +49,8 @@ class Definition:
             return value
         if isinstance(value, str):
             return cls((value,))
-        known = {"clauses", "holds", "fails"}
-        unknown = [name for name in value if name not in known] if isinstance(value, Mapping) else [value]
-        if unknown:
-            got = ", ".join(map(repr, unknown))
+        if not isinstance(value, Mapping) or not set(value) <= {"clauses", "holds", "fails"}:
+            got = f"the keys {', '.join(map(str, value))}" if isinstance(value, Mapping) else repr(value)
             raise CorpusError(f"got {got} for a definition, expected a sentence, or clauses, holds and fails")
         return cls(**{name: _sentences(found) for name, found in value.items()})
 

@@ -10,6 +10,7 @@ from nlparam.denotation.labelling import Asked, Labelling, Round
 from nlparam.denotation.labels import Labelled
 from nlparam.errors import CorpusError
 from nlparam.fitting.sample import Sample
+from nlparam.results.page.sections import AbstractDescribedPage
 from nlparam.taxonomies.records import Sample as TreeSample
 from nlparam.taxonomies.records import judged
 from tests.helpers.handmade_fit import make_fit
@@ -166,8 +167,9 @@ def test_a_result_without_answers_of_a_judge_cannot_be_planned(fit):
 def test_the_report_of_each_kind_shows_the_agreement(fit, tree):
     for result in (fit, tree, make_comparison(N)):
         labels = labels_of(result.labelling(), 40, wrong=0.1)
-        assert "people" in [section.identity for section in result.page(labels=labels).described().sections]
-        assert "people" not in [section.identity for section in result.page().described().sections]
+        for page, there in ((result.page(labels=labels), True), (result.page(), False)):
+            assert isinstance(page, AbstractDescribedPage)
+            assert ("people" in [section.identity for section in page.described().sections]) == there
 
 
 def test_shares_of_nodes_are_those_of_people_where_there_are_labels(tree):
