@@ -321,9 +321,11 @@ def _warnings(fitted: Fit, run: FitRun) -> Iterator[str]:
         yield from fitted.inferred.warnings()
     yield from fitted.model.warnings(fitted.weights, to_device(fitted.denotations), fitted.data)
     if (n_found := len(fitted.predicates)) < (n_asked := run.model.n_predicates):
+        spent = run.meter.spent is not None
+        why = "the budget was spent before" if spent else "no other candidate lowers the loss"
         yield (
-            f"the fit has {n_found} of the {n_asked} predicates asked for: no other candidate lowers the loss. Ask for "
-            "fewer, allow more judgments or rounds, or try a stronger language model"
+            f"the fit has {n_found} of the {n_asked} predicates asked for: {why}. Ask for fewer, allow more judgments "
+            "or rounds, or try a stronger language model"
         )
     if run.meter.spent is not None:
         undone = ""

@@ -94,8 +94,8 @@ def test_the_features_are_the_predicates(bench, fitted):
 @pytest.mark.parametrize("kind", ESTIMATORS)
 def test_an_estimator_takes_what_a_fit_takes(kind):
     of_fit = set(inspect.signature(nlparam.fit).parameters)
-    # Which texts belong together is said where texts are given, as `groups`.
-    own = {"model", "texts", "data", "out", "overwrite", "seed", "progress", "clusters"}
+    # Which texts belong together is said where texts are given, as `groups`; these are a list or a column.
+    own = {"model", "texts", "text_field", "data", "out", "overwrite", "seed", "progress", "clusters"}
     assert of_fit - own <= kind().get_params().keys()
 
 

@@ -9,6 +9,7 @@ import nlparam
 import nlparam.errors
 from nlparam.denotation.judge import AbstractJudge
 from nlparam.denotation.pool import Pool
+from nlparam.errors import FitWarning
 from nlparam.fitting.records import RESULTS
 from nlparam.fitting.search import SearchOptions
 from nlparam.language.propose import AbstractProposer
@@ -100,7 +101,8 @@ def test_a_budget_too_small_for_anything_is_an_error():
 def test_fewer_useful_predicates_than_asked_for():
     texts, labels = topics(200, 2)
     oracle = Oracle(texts, labels, distractors=0)
-    fit = recover(oracle, texts, 3, options=SearchOptions(n_restarts=2))
+    with pytest.warns(FitWarning, match="the fit has 2 of the 3 predicates asked for: no other candidate lowers"):
+        fit = recover(oracle, texts, 3, options=SearchOptions(n_restarts=2))
     assert sorted(fit.predicates) == sorted(oracle.gold)
     assert fit.result == RESULTS.nothing_usable
     assert fit.model.n_predicates == 2
@@ -117,14 +119,15 @@ def test_an_empty_slot_stands_for_no_candidate(refinement, correct_bias):
     def answer(request):
         return "perhaps" if "is unclear" in request.messages[-1].content else oracle.answer(request)
 
-    fit = nlparam.fit(
-        Clustering(3),
-        texts,
-        lm=ScriptedModel(answer),
-        predicates=["is unclear", *oracle.gold],  # the first candidate cannot be denoted
-        embedder=LexicalEmbedder(texts),
-        options={"refinement": refinement, "n_restarts": 2, "n_rounds": 1, "correct_bias": correct_bias},
-    )
+    with pytest.warns(FitWarning, match="the fit has 2 of the 3 predicates"):
+        fit = nlparam.fit(
+            Clustering(3),
+            texts,
+            lm=ScriptedModel(answer),
+            predicates=["is unclear", *oracle.gold],  # the first candidate cannot be denoted
+            embedder=LexicalEmbedder(texts),
+            options={"refinement": refinement, "n_restarts": 2, "n_rounds": 1, "correct_bias": correct_bias},
+        )
     assert sorted(fit.predicates) == sorted(oracle.gold)
 
 
