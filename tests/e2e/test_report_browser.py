@@ -1,5 +1,6 @@
 """The reports in a real browser: what a reader does works, nothing leaves the page, no text can act on it."""
 
+import csv
 import dataclasses
 import re
 
@@ -165,6 +166,72 @@ def test_texts_are_searched_filtered_and_paged(browser, folder):
         page.locator("#texts-predicate").select_option("1")
         page.locator("#texts-side").select_option("for")
         assert all(denotation > 0.5 for denotation in numbers(page, "Denotation"))
+        assert visit.problems == []
+
+
+@pytest.fixture(scope="module")
+def long_texts(tmp_path_factory):
+    """A page of long texts, of which one begins as a formula does."""
+    path = tmp_path_factory.mktemp("long") / "report.html"
+    texts = ["=1+1", "  @SUM(A1)", *(f"Story {i} {'and on ' * 400} needle{i}" for i in range(30)), "twice", "twice"]
+    make_fit(texts=texts, predicates=["=is first", "is second", "is third"]).report(path)
+    return path
+
+
+def test_a_search_finds_what_stands_at_the_end_of_a_long_text(browser, long_texts):
+    with Visit(browser, long_texts) as visit:
+        page = visit.page
+        page.locator("#texts-tool[data-whole]").wait_for()
+        page.locator("#texts-search").fill("Needle7")
+        visit.wait_until(lambda: page.locator("#texts-table tbody tr").count() == 1)
+        assert page.locator("#texts-table tbody tr").get_attribute("data-number") == "9"
+        assert page.locator("#texts-table mark").inner_text() == "needle7"
+        assert visit.problems == []
+
+
+def test_the_texts_that_are_found_are_saved_as_a_table_without_formulas(browser, long_texts, tmp_path):
+    with Visit(browser, long_texts, accept_downloads=True) as visit:
+        page = visit.page
+        page.locator("#texts-tool[data-whole]").wait_for()
+        with page.expect_download() as download:
+            page.locator("#texts-save").click()
+        download.value.save_as(tmp_path / "texts.csv")
+        assert visit.problems == []
+    with (tmp_path / "texts.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 33
+    assert not any(value.lstrip().startswith(("=", "@", "+", "-")) for row in rows for value in (*row, *row.values()))
+    of = {row["number"]: row for row in rows}
+    assert of["0"]["text"] == "'=1+1"
+    assert of["2"]["text"].endswith("needle0")
+    assert of["32"]["occurs"] == "2"
+    assert all(0 <= float(row["2. is second"]) <= 1 for row in rows)
+
+
+def test_the_map_is_read_by_keys_and_by_mouse(browser, folder):
+    with Visit(browser, folder / "times.html") as visit:
+        page, said, rows = visit.page, visit.page.locator("#map-said"), visit.page.locator("#texts-table tbody tr")
+        page.locator("#map").focus()
+        page.keyboard.press("ArrowRight")
+        first = said.inner_text()
+        assert re.match(r"Text \d+, ", first)
+        for key in ("ArrowLeft", "ArrowUp", "ArrowDown", "ArrowRight"):
+            page.keyboard.press(key)
+        page.keyboard.press("Enter")
+        # The table begins with the text that was chosen.
+        assert said.inner_text().startswith(f"Text {rows.first.get_attribute('data-number')},")
+        assert page.locator("#texts-table th[aria-sort]").count() == 0
+        # What the picture shows is said in the list, and each of its names chooses a predicate.
+        counts = [
+            int(text.split()[0].replace(",", "")) for text in page.locator("#map-corners .muted").all_inner_texts()
+        ]
+        assert sum(counts) == 400
+        page.locator("#map-corners button").nth(1).press("Enter")
+        assert page.locator("#texts-predicate").input_value() == "1"
+        assert all(denotation > 0.5 for denotation in numbers(page, "Denotation"))
+        pixels = "map.getContext('2d').getImageData(0, 0, map.width, map.height).data"
+        drawn = page.evaluate(f"() => {pixels}.some(Boolean)")
+        assert drawn
         assert visit.problems == []
 
 

@@ -52,8 +52,8 @@ def test_hostile_texts_add_no_element_and_no_attribute(name):
     assert {element.tag for element in evil.elements} <= {element.tag for element in ordinary.elements} | {"ul", "li"}
     assert attributes[0] <= attributes[1] | {"hidden"}
     assert not any(attribute.startswith("on") for attribute in attributes[0])
-    # Theme, Vega, page, tables, and the data of the charts.
-    assert len(evil.all("script")) == 4 + CHARTS[name]
+    # Theme, Vega, page, map, tables, and the data of the charts.
+    assert len(evil.all("script")) == 5 + CHARTS[name]
     for element in evil.all("a"):
         assert str(element.attributes["href"]).startswith("#")
     assert not re.search("[\x00-\x08\x0b\x1b\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text)

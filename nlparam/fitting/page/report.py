@@ -150,6 +150,7 @@ def browse(fit: "FitLike", answers: list[dict[int, float]]) -> Browser | None:
         np.asarray(fit.denotations, dtype=float),
         answers,
         clusters=fit.assignments if fit.model.assigns_texts else None,
+        mapped=range(len(fit.predicates)),
     )
 
 

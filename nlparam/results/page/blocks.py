@@ -174,12 +174,14 @@ class Tag(NamedTuple):
 
 
 class Quote(NamedTuple):
-    """A quoted text with what is said of it; `picture` is a data URL of the image that it stands for."""
+    """A quoted text with what is said of it; `picture` is a data URL of the image that it stands for, `number` the
+    place of the text in the corpus, from 0, where it is known."""
 
     excerpt: Excerpt
     tags: Sequence[Tag]
     name: str = ""
     picture: str | None = None
+    number: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)

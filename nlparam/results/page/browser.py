@@ -1,10 +1,13 @@
 """The texts that a page carries to be searched, sorted and filtered: all of a small corpus, else a sample.
 
-A page stays a few megabytes: of a large corpus it holds the texts that were judged and a random sample of the others,
-cut where they are long. It says so.
+A page stays a few megabytes: of a large corpus it holds the texts that were judged and a random sample of the others.
+It shows their beginnings, and carries them whole, compressed, for the search and the download. It says where it does
+not.
 """
 
+import base64
 import dataclasses
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,6 +24,12 @@ MAX_CELLS = 250_000
 MAX_BYTES = 900_000
 MAX_LENGTH = 1000
 MIN_LENGTH = 120
+# The same of the whole texts, before they are compressed; rather fewer texts than texts that are not whole.
+MAX_WHOLE_BYTES = 6_000_000
+MAX_WHOLE_LENGTH = 20_000
+LEAST_TEXTS = 1000
+# Corners of the map, of which each is a predicate.
+MAX_CORNERS = 12
 MAX_NAME = 120
 # Of a large corpus, at most this share of the sample are texts that were judged: they are not like the others.
 JUDGED_SHARE = 0.5
@@ -30,8 +39,9 @@ JUDGED_SHARE = 0.5
 class Browser:
     """The table of texts.
 
-    `data` is for the page's script; `n_shown` of `n_distinct` distinct texts are in it, each cut to `length` characters
-    if some are longer (`cut`). `assigned`, `judged` and `groups` say which columns there are: the predicate that a text
+    `data` is for the page's script; `n_shown` of `n_distinct` distinct texts are in it. Each is shown up to `length`
+    characters if some are longer (`cut`), and searched and downloaded whole, or up to `whole_length` characters if that
+    is not `None`. `assigned`, `judged` and `groups` say which columns there are: the predicate that a text
     is assigned to, the answer of the language model beside a denotation, and the group that a text is of. `noun` is
     what can be chosen, `figure` what a text has for it.
     """
@@ -41,6 +51,7 @@ class Browser:
     n_distinct: int
     length: int
     cut: bool
+    whole_length: int | None
     assigned: bool
     judged: bool
     groups: list[str]
@@ -53,9 +64,15 @@ class Browser:
         return self.n_shown < self.n_distinct
 
     @property
+    def corners(self) -> list[tuple[int, str]]:
+        """The corners of the map: places among the predicates, and their names; none if there is no map."""
+        return [(at, self.data["predicates"][at]) for at in self.data["map"]]
+
+    @property
     def columns(self) -> list[tuple[str, str]]:
         """The columns: the script's word for each, and its heading."""
         columns = [("number", "Text no."), ("text", "Text"), ("denotation", self.figure)]
+        columns[1:1] = [("times", "Occurs")] if self.data["times"] else []
         columns += [("answer", "Language model"), ("gap", "Difference")] if self.judged else []
         columns += [("cluster", "Assigned to")] if self.assigned else []
         return columns + ([("group", "Group")] if self.groups else [])
@@ -98,13 +115,15 @@ def browse_texts(
     distinct: bool = True,
     noun: str = "predicate",
     figure: str = "Denotation",
+    mapped: Sequence[int] = (),
 ) -> Browser | None:
     """The texts of a corpus with their denotations, as data for a table in the page.
 
     **Arguments:** `names` of the predicates; `denotations`, `(n_texts, n_predicates)`, not a number where a text has
     none; `answers[k]`, the language model's probabilities for predicate `k` by text number, which are shown beside
     the denotations if there are some; `clusters`, `(n_texts,)` indices into the predicates, -1 for none; `distinct`,
-    whether each distinct text is shown once; `noun`, what the names are of, and `figure`, what the denotations are.
+    whether each distinct text is shown once; `noun`, what the names are of, and `figure`, what the denotations are;
+    `mapped`, which predicates are corners of the map (the most common, if there are many), where there is one.
     """
     rows, first = np.unique(corpus.row, return_index=True)
     first = first[rows >= 0] if distinct else np.flatnonzero(~corpus.blank)
@@ -113,8 +132,10 @@ def browse_texts(
     asked = {number for column in answers for number in column}
     if not any(answers):
         asked = set(np.flatnonzero(np.isfinite(denotations).any(axis=1)).tolist())
-    chosen = _choose(corpus, first, asked, max(1, min(MAX_TEXTS, MAX_CELLS // len(names))))
+    chosen = _choose(corpus, first, asked, max(1, min(_fitting(corpus, first), MAX_CELLS // len(names))))
     texts, length, cut = _cut(corpus, chosen)
+    whole, whole_length = _whole(corpus, chosen, texts)
+    times = corpus.multiplicity[corpus.row[chosen]] if distinct else np.ones(len(chosen), dtype=int)
     place: dict[int, list[int]] = {}
     for at, number in enumerate(chosen.tolist()):
         place.setdefault(int(corpus.row[number]), []).append(at)
@@ -131,6 +152,10 @@ def browse_texts(
         "predicates": [visible(excerpt(name, MAX_NAME)) for name in names],
         "numbers": chosen.tolist(),
         "texts": texts,
+        # All of each text, between NULs, compressed (zlib) in base64; null where `texts` is all.
+        "whole": whole,
+        "times": times.tolist() if (times > 1).any() else None,
+        "map": _corners(denotations, mapped),
         # By predicate, in hundredths, -1 for none: the answers as places in the table and their probabilities.
         "denotations": _hundredths(denotations[chosen]).T.tolist(),
         "answers": answered,
@@ -144,6 +169,7 @@ def browse_texts(
         n_distinct=len(first),
         length=length,
         cut=cut,
+        whole_length=whole_length,
         assigned=clusters is not None,
         judged=any(answers),
         groups=data["groupNames"],
@@ -182,3 +208,30 @@ def _cut(corpus: "Corpus", chosen: np.ndarray) -> tuple[list[str], int, bool]:
         length = max(MIN_LENGTH, int(length * 0.7))
     cut = any(len(text) > length for text in texts)
     return [visible(excerpt(text, length)) for text in texts], length, cut
+
+
+def _fitting(corpus: "Corpus", first: np.ndarray) -> int:
+    """How many whole texts a page has room for, by the mean length of some of them."""
+    some = first[:: max(1, len(first) // 500)].tolist()
+    mean = np.mean([len(corpus.texts[number][:MAX_WHOLE_LENGTH].encode("utf-8", "replace")) for number in some])
+    return int(np.clip(MAX_WHOLE_BYTES / max(float(mean), 1.0), LEAST_TEXTS, MAX_TEXTS))
+
+
+def _whole(corpus: "Corpus", chosen: np.ndarray, shown: list[str]) -> tuple[str | None, int | None]:
+    """The whole texts as the page carries them, and the length at which they are cut if they do not fit."""
+    texts = [visible(corpus.texts[number][:MAX_WHOLE_LENGTH]) for number in chosen.tolist()]
+    length = MAX_WHOLE_LENGTH
+    while length > MIN_LENGTH and sum(len(text[:length].encode("utf-8")) for text in texts) > MAX_WHOLE_BYTES:
+        length = max(MIN_LENGTH, int(length * 0.7))
+    cut = any(len(text) > length for text in texts)
+    cut = cut or any(len(corpus.texts[number]) > MAX_WHOLE_LENGTH for number in chosen.tolist())
+    texts = [text[:length] for text in texts]
+    packed = zlib.compress("\0".join(texts).encode("utf-8"), 9)
+    return None if texts == shown else base64.b64encode(packed).decode(), length if cut else None
+
+
+def _corners(denotations: np.ndarray, mapped: Sequence[int]) -> list[int]:
+    """The most common of the predicates that are mapped, in their order; a map of one has no meaning."""
+    holding = {at: int((denotations[:, at] >= 0.5).sum()) for at in mapped}
+    most = sorted(holding, key=lambda at: -holding[at])[:MAX_CORNERS]
+    return sorted(most) if len(most) > 1 else []

@@ -53,7 +53,7 @@ class Example:
             tags.append(Tag(self.reason, "alert" if self.reason == DISAGREES else ""))
         if self.elsewhere is not None:
             tags.append(Tag(f"assigned to {self.elsewhere}"))
-        return Quote(self.excerpt, tags, f"text {self.number:,}")
+        return Quote(self.excerpt, tags, f"text {self.number:,}", number=self.number)
 
 
 class Sides(NamedTuple):

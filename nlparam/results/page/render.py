@@ -11,7 +11,7 @@ from nlparam.results.page.text import as_json, visible
 
 _TEMPLATES = Path(__file__).parent / "templates"
 # The theme is set before anything is drawn; the others find the elements that they serve.
-_HEAD_SCRIPT, _SCRIPTS = "theme.js", ("report.js", "tables.js")
+_HEAD_SCRIPT, _SCRIPTS = "theme.js", ("report.js", "map.js", "tables.js")
 # What a page has in addition where a reader edits, marks and searches.
 _DESK_SCRIPTS, _DESK_STYLE = ("desk.js", "marks.js", "find.js", "offline.js", "tree.js"), "desk.css"
 

@@ -45,8 +45,9 @@ from nlparam.results.page.text import DASH, excerpt
 from nlparam.taxonomies.chance import said_of_chance
 from nlparam.taxonomies.entries import entries_of
 from nlparam.taxonomies.over_time import SharesOverTime, over_time
-from nlparam.taxonomies.page.drift import drift_section, is_of
+from nlparam.taxonomies.page.drift import drift_section
 from nlparam.taxonomies.page.icicle import draw_icicle, icicle
+from nlparam.taxonomies.page.summary import said_of_tree
 from nlparam.taxonomies.placing import below_root, node_answers, node_denotations
 from nlparam.taxonomies.records import Candidate, Node, TreeLike, judged
 from nlparam.taxonomies.shown import tree_as_json
@@ -54,8 +55,6 @@ from nlparam.taxonomies.shown import tree_as_json
 MAX_CANDIDATES = 30
 # Nodes whose children are drawn over time: those with most texts. Each further chart makes the page slower to open.
 MAX_CHARTS = 8
-# Branches that the first sentence names.
-_MOST_NAMED = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +75,12 @@ class TaxonomyPage(AbstractDescribedPage):
         nodes, n_texts = below_root(taxonomy), len(taxonomy.corpus)
         columns, answers = node_denotations(taxonomy, nodes), node_answers(taxonomy, nodes)
         texts = browse_texts(
-            taxonomy.corpus, [f"{node.id} {node.name}" for node in nodes], columns, answers, noun="node"
+            taxonomy.corpus,
+            [f"{node.id} {node.name}" for node in nodes],
+            columns,
+            answers,
+            noun="node",
+            mapped=[at for at, node in enumerate(nodes) if node.depth == 1 and not node.residual],
         )
         sections = [
             _tree_section(taxonomy, nodes),
@@ -94,7 +98,7 @@ class TaxonomyPage(AbstractDescribedPage):
         return SectionPage(
             title=title_of(taxonomy.settings, f"Taxonomy of {n_texts:,} texts"),
             model="Taxonomy",
-            summary=_summary(taxonomy, self.update),
+            summary=said_of_tree(taxonomy, self.update),
             facts=_facts(taxonomy),
             warnings=[],
             sections=[section for section in sections if section is not None],
@@ -139,24 +143,6 @@ class TaxonomyPage(AbstractDescribedPage):
             f"{measures['coverage']:.0%} of the texts of divided nodes are explained by a child, "
             f"{measures['overlap']:.0%} by several. Ended because {taxonomy.result.value}.",
         )
-
-
-def _summary(taxonomy: TreeLike, update: Mapping[str, Any] | None) -> str:
-    """In sentences: how large the tree is, its largest branches, what it explains, and what has changed."""
-    measures, n_predicates = taxonomy.measures(), len(taxonomy.predicate_ids)
-    levels = f" on {counted(taxonomy.depth, 'level')}" if n_predicates else ""
-    found = f"{counted(len(taxonomy.corpus), 'text')} in a tree of {counted(n_predicates, 'predicate')}{levels}."
-    largest = sorted(taxonomy.children("root"), key=len, reverse=True)[:_MOST_NAMED]
-    if largest:
-        names = [f"“{excerpt(node.name, MAX_NAME)}” ({taxonomy.share(node.id):.1%} of all texts)" for node in largest]
-        found += (
-            f" The largest on the first level: {', '.join(names)}. A child explains {measures['coverage']:.1%} of the "
-            f"texts of divided nodes, several explain {measures['overlap']:.1%}."
-        )
-    if update is not None and is_of(taxonomy, update):
-        changed = sum(1 for one in update["drift"] if one["changed"])
-        found += f" Since the last update the shares of {counted(changed, 'node')} are claimed to have changed."
-    return found
 
 
 def _facts(taxonomy: TreeLike) -> list[Row]:

@@ -111,8 +111,8 @@ def test_hostile_text_adds_no_element_and_no_attribute(hostile, ordinary):
     known = {name for element in plain.elements for name in element.attributes}
     assert {name for element in page.elements for name in element.attributes} <= known
     assert not any(name.startswith("on") for name in known)
-    # Theme, Vega, page, tables; two charts, and the data of the texts.
-    assert len(page.all("script")) == len(plain.all("script")) == 7
+    # Theme, Vega, page, map, tables, five where a reader marks; two charts, the data of the texts and of the marks.
+    assert len(page.all("script")) == len(plain.all("script")) == 14
 
 
 def test_only_the_scripts_named_by_the_policy_are_in_the_page(hostile):

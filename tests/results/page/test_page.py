@@ -1,9 +1,11 @@
 """What all reports have: the table of texts, disagreements, figures as files, cards in notebooks."""
 
+import base64
 import dataclasses
 import itertools
 import json
 import xml.etree.ElementTree as ElementTree
+import zlib
 
 import jax.numpy as jnp
 import numpy as np
@@ -107,6 +109,46 @@ def test_long_texts_are_cut_alike_and_stay_small(text):
     assert sum(len(shown.encode()) for shown in view.data["texts"]) <= 9 * MAX_BYTES
     if text.isprintable():
         assert sum(len(shown.encode()) for shown in view.data["texts"]) <= 1.05 * MAX_BYTES
+
+
+def whole(view):
+    """The whole texts that a page carries."""
+    return zlib.decompress(base64.b64decode(view.data["whole"])).decode("utf-8").split("\0")
+
+
+def test_the_search_and_the_download_have_the_whole_texts():
+    long = [f"{i}\n\n\n{'word ' * 1000}the end\x00of {i}" for i in range(30)]
+    view, *_ = browse(0, texts=long, judged=5)
+    assert whole(view) == [visible(text) for text in long]
+    assert view.whole_length is None
+    assert browse(5, judged=2)[0].data["whole"] is None
+    # Those that are longer than a page has room for are cut, which it says.
+    view, *_ = browse(0, texts=["x" * 1_000_000, "y"], judged=1)
+    assert [len(text) for text in whole(view)] == [view.whole_length, 1]
+
+
+def test_rather_fewer_texts_are_shown_than_texts_that_are_not_whole():
+    rng = np.random.default_rng(0)
+    letters = "".join(rng.choice(list("abcdefgh "), 3_000))
+    view, *_ = browse(0, texts=[f"{i} {letters}" for i in range(4_500)], judged=5)
+    assert 1000 < view.n_shown < MAX_TEXTS
+    assert view.whole_length is None
+
+
+def test_the_map_has_the_most_common_predicates_as_corners():
+    assert browse(50)[0].corners == []
+    corpus = Corpus.from_texts([f"text {i}" for i in range(40)])
+    columns = (np.arange(40)[:, None] < np.arange(1, 21)).astype(float)
+    view = table_of(corpus, [f"is {k}" for k in range(20)], columns, [], mapped=range(20))
+    assert view.corners == [(k, f"is {k}") for k in range(8, 20)]
+    assert table_of(corpus, ["is"], columns[:, :1], [], mapped=[0]).corners == []
+
+
+def test_a_text_says_how_often_it_occurs():
+    view, *_ = browse(0, texts=["a", "b", "a", "c", "a"], judged=0)
+    assert view.data["times"] == [3, 1, 1]
+    assert ("times", "Occurs") in view.columns
+    assert browse(3, judged=1)[0].data["times"] is None
 
 
 def test_a_text_without_a_denotation_has_none_in_the_table():

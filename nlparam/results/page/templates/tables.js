@@ -128,15 +128,22 @@
   const part = (name) => document.getElementById("texts-" + name);
   const data = JSON.parse(part("data").textContent);
   const headings = [...part("table").tHead.rows[0].cells];
-  const folded = data.texts.map((text) => text.toLowerCase());
+  const shownAs = data.texts.map((text) => text.toLowerCase());
+  // What is searched and downloaded: the whole texts, as soon as they are unpacked.
+  let whole = data.texts;
+  let folded = shownAs;
   const answers = data.answers.map(([places, values]) => new Map(places.map((place, i) => [place, values[i]])));
   const known = (figure) => (figure < 0 ? null : figure);
   let predicate = 0;
   let sorted = {};
   let sought = [];
+  let found = [];
+  // How far a text lies from one that was chosen on the map.
+  let near = null;
 
   const value = {
     number: (i) => data.numbers[i],
+    times: (i) => data.times[i],
     text: (i) => folded[i],
     denotation: (i) => known(data.denotations[predicate][i]),
     answer: (i) => answers[predicate]?.get(i) ?? null,
@@ -159,6 +166,7 @@
   const probability = (hundredths) => (hundredths === null ? "–" : (hundredths / 100).toFixed(2));
   const print = {
     number: (i) => count.format(data.numbers[i]),
+    times: (i) => count.format(data.times[i]),
     denotation: (i) => probability(value.denotation(i)),
     answer: (i) => probability(value.answer(i)),
     gap: (i) => probability(value.gap(i)),
@@ -166,13 +174,19 @@
     group: (i) => data.groupNames[data.groups[i]] ?? "–",
   };
 
-  // The text with the words that were searched for marked.
+  // The text with the words that were searched for marked; where these come later, so does what is shown.
   function marked(i) {
-    const text = data.texts[i];
     const spans = [];
+    let [text, small] = [data.texts[i], shownAs[i]];
+    const later = sought.find((word) => !small.includes(word) && folded[i].includes(word));
+    if (later !== undefined && folded[i].length === whole[i].length) {
+      const at = Math.max(0, folded[i].indexOf(later) - 100);
+      text = `${text.slice(0, 100)} … ${whole[i].slice(at, at + 300)} …`;
+      small = text.toLowerCase();
+    }
     // Where a capital has another length than its small letter, places do not correspond.
-    for (const word of folded[i].length === text.length ? sought : []) {
-      for (let at = folded[i].indexOf(word); at >= 0; at = folded[i].indexOf(word, at + word.length)) {
+    for (const word of small.length === text.length ? sought : []) {
+      for (let at = small.indexOf(word); at >= 0; at = small.indexOf(word, at + word.length)) {
         spans.push([at, at + word.length]);
       }
     }
@@ -189,6 +203,7 @@
   }
   function rowOf(i) {
     const row = document.createElement("tr");
+    row.dataset.number = data.numbers[i];
     for (const heading of headings) {
       const cell = row.insertCell();
       if (heading.dataset.by === "text") {
@@ -202,7 +217,7 @@
     }
     return row;
   }
-  const show = pager(part, "text", folded.length, (found) => part("table").tBodies[0].replaceChildren(...found.map(rowOf)));
+  const show = pager(part, "text", folded.length, (shown) => part("table").tBodies[0].replaceChildren(...shown.map(rowOf)));
   const searched = words(part("search"), choose);
   function choose() {
     predicate = Number(part("predicate").value);
@@ -210,18 +225,71 @@
     const side = holds[part("side").value];
     const group = part("group")?.value ?? "";
     const fits = (i) => side(i) && (group === "" || data.groups[i] === Number(group));
-    const found = [...folded.keys()].filter((i) => fits(i) && sought.every((word) => folded[i].includes(word)));
-    show(ordered(found, value[sorted.by], sorted.order));
+    found = [...folded.keys()].filter((i) => fits(i) && sought.every((word) => folded[i].includes(word)));
+    found = near ? ordered(found, near, "ascending") : ordered(found, value[sorted.by], sorted.order);
+    show(found);
+    tool.dispatchEvent(new CustomEvent("found", { detail: { data, found, predicate } }));
   }
-  const sortBy = (heading, first) => (sorted = { by: heading.dataset.by, order: turn(heading, first) });
+  function sortBy(heading, first) {
+    near = null;
+    sorted = { by: heading.dataset.by, order: turn(heading, first) };
+  }
   for (const heading of headings) {
     heading.querySelector("button").addEventListener("click", () => {
-      sortBy(heading, heading.dataset.by === "number" || heading.dataset.by === "text" ? "ascending" : "descending");
+      sortBy(heading, ["number", "text"].includes(heading.dataset.by) ? "ascending" : "descending");
       choose();
     });
   }
   for (const name of ["predicate", "side", "group"]) part(name)?.addEventListener("change", choose);
   sortBy(headings.find((heading) => heading.dataset.by === "denotation"), "descending");
+  // What is chosen on the map: a predicate, or a text that the others are ordered by.
+  tool.addEventListener("corner", (event) => {
+    part("predicate").value = event.detail;
+    part("side").value = "for";
+    sortBy(headings.find((heading) => heading.dataset.by === "denotation"), "descending");
+    choose();
+  });
+  tool.addEventListener("near", (event) => {
+    near = event.detail;
+    for (const heading of headings) heading.removeAttribute("aria-sort");
+    choose();
+  });
+
+  if (data.whole) {
+    const packed = Uint8Array.from(atob(data.whole), (letter) => letter.charCodeAt(0));
+    new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"))).text().then((text) => {
+      whole = text.split("\0");
+      folded = whole.map((each) => each.toLowerCase());
+      tool.dataset.whole = "yes";
+      if (sought.length) choose();
+    });
+  }
+
+  // The texts that were found with all their figures. A cell that a spreadsheet would take for a formula begins with an
+  // apostrophe instead.
+  const safe = (words) => words.replace(/^(?=\s*[=+\-@\uFF0B\uFF0D\uFF1D\uFF20]|[\t\r])/, "'");
+  const cell = (words) => `"${safe(words).replace(/"/g, '""')}"`;
+  const decimal = (hundredths) => (hundredths == null ? "" : (hundredths / 100).toFixed(2));
+  function csv() {
+    const columns = [["number", (i) => data.numbers[i]], ["text", (i) => cell(whole[i])]];
+    if (data.times) columns.push(["occurs", value.times]);
+    data.predicates.forEach((name, k) => {
+      columns.push([name, (i) => decimal(known(data.denotations[k][i]))]);
+      if (answers[k]?.size) columns.push([`language model: ${name}`, (i) => decimal(answers[k].get(i))]);
+    });
+    if (data.clusters) columns.push(["assigned to", (i) => cell(data.predicates[data.clusters[i]] ?? "")]);
+    if (data.groups) columns.push(["group", (i) => cell(data.groupNames[data.groups[i]] ?? "")]);
+    const lines = [columns.map(([name]) => cell(name)), ...found.map((i) => columns.map(([, of]) => of(i)))];
+    return lines.map((line) => line.join(",") + "\r\n").join("");
+  }
+  part("save").addEventListener("click", () => {
+    const link = document.createElement("a");
+    // The mark at the beginning tells spreadsheets that it is UTF-8.
+    link.href = URL.createObjectURL(new Blob(["\uFEFF", csv()], { type: "text/csv" }));
+    link.download = "texts.csv";
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  });
   tool.hidden = false;
   // A browser may have kept what was entered before the page was loaded anew.
   choose();
