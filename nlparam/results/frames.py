@@ -29,15 +29,15 @@ class AbstractTabular(abc.ABC):
     """What can be looked at as data frames. A kind of result says what their columns are."""
 
     @abc.abstractmethod
-    def text_columns(self) -> dict[str, Sequence[Any]]:
+    def text_columns(self) -> dict[str, list[Any]]:
         """One row per text."""
 
     @abc.abstractmethod
-    def summary_columns(self) -> dict[str, Sequence[Any]]:
+    def summary_columns(self) -> dict[str, list[Any]]:
         """One row per predicate, node or finding."""
 
     @abc.abstractmethod
-    def example_columns(self, k: int) -> dict[str, Sequence[Any]]:
+    def example_columns(self, k: int) -> dict[str, list[Any]]:
         """Texts for and against each of these, at most `k` of a side."""
 
     def to_frame(self, *, backend: str | None = None) -> Any:

@@ -1,5 +1,7 @@
 """Texts in data frames of pandas, Polars and Arrow."""
 
+from typing import Any, cast
+
 import numpy as np
 import pandas
 import polars
@@ -61,9 +63,9 @@ def test_predicates_and_groups_that_are_no_lists_are_refused():
     with pytest.raises(CorpusError, match="got predicates='is short', expected a list of sentences"):
         checked_predicates("is short")
     with pytest.raises(CorpusError, match="got the predicate 3 of type int, expected a sentence"):
-        checked_predicates(["is short", 3])
+        checked_predicates(["is short", 3])  # type: ignore[list-item]
     with pytest.raises(CorpusError, match="got a DataFrame for a group, expected its texts"):
-        by_name({"a": FRAME, "b": FRAME})
+        by_name({"a": FRAME, "b": FRAME})  # type: ignore[dict-item]
 
 
 FRAME = pandas.DataFrame(COLUMNS)
@@ -81,7 +83,7 @@ FRAME = pandas.DataFrame(COLUMNS)
         (lambda: Corpus.from_texts(FRAME), r"got a DataFrame, expected texts: give those of one column"),
         (lambda: Corpus.from_texts(COLUMNS), "got a dict, expected texts"),
         (lambda: Corpus.from_texts("stories.csv"), r"got one string \('stories.csv'\), expected a list of texts"),
-        (lambda: Corpus.from_texts(3), "got int, expected a list of texts"),
+        (lambda: Corpus.from_texts(cast(Any, 3)), "got int, expected a list of texts"),
         (lambda: Corpus.from_texts(polars.Series(["a", None])), "text number 1 is of type NoneType, expected str"),
     ],
 )
