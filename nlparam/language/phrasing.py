@@ -112,11 +112,17 @@ def inflected(predicates: Sequence[str | None], goal: str) -> list[str | None]:
         first, *rest = predicate.split()
         if first.casefold() in _VERBS | _IRREGULAR:
             return predicate
-        verb = re.compile(rf"\b(?:do|does|did|to|they|we|you)\s(?:\w+\s)?{re.escape(first)}\b", re.IGNORECASE)
-        is_verb = f"{first.casefold()}s" in begins or (rest and not first.endswith("s") and verb.search(goal))
+        is_verb = f"{first.casefold()}s" in begins or (rest and not first.endswith("s") and _is_verb_of(goal, first))
         return " ".join([f"{first}s", *rest]) if is_verb else predicate
 
     return [None if predicate is None else agreeing(predicate) for predicate in predicates]
+
+
+def _is_verb_of(goal: str, word: str) -> bool:
+    """Whether the goal uses a word as a verb: "do they talk", "does it tell a story or judge it"."""
+    verb = rf"(?<!\bthe\s)(?<!\ba\s)(?<!\ban\s)\b{re.escape(word)}\b"
+    asked = rf"\b(?:do|does|did|to)\s(?:[^.?!]*\s)?{verb}|\b(?:they|we|you)\s(?:\w+\s)?{verb}"
+    return re.search(asked, goal, re.IGNORECASE) is not None
 
 
 def _shares_a_word(new: str, old: str) -> bool:
@@ -158,6 +164,9 @@ def _reworded(engine: Engine, predicates: Sequence[str], begins: str) -> list[st
 
 def _plain(category: str, goal: str) -> str:
     """A predicate that is correct, if not pretty: "is about sports", "has C++ as the programming language"."""
+    first, *rest = category.split()
+    if rest and first.endswith("s") and _is_verb_of(goal, first[:-1]):
+        return category  # "judges the film", where the goal is whether it tells or judges
     aspect = goal.strip().rstrip("?.")
     named = aspect.casefold().startswith("the ") and len(aspect.split()) <= _SHORT_ASPECT and " about" not in aspect
     return f"has {category} as {aspect}" if named and not _is_topical(aspect) else f"{_FALLBACK} {category}"

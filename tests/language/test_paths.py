@@ -101,6 +101,12 @@ def test_a_verb_agrees_with_the_text():
     assert Phraser(_saying(said), "Which language?").phrase(list(said)) == predicates
     asked = "In what language do they talk?"
     assert Phraser(_saying({"english": "talk in English"}), asked).phrase(["english"]) == ["talks in English"]
+    # What a goal asks as a verb is the predicate itself; a noun of the goal is no verb.
+    tells = {"tells the story": "tells the story", "judge the film": "judge the film"}
+    told = Phraser(_saying(tells), "does it tell the story or judge the film?").phrase(list(tells))
+    assert told == ["tells the story", "judges the film"]
+    files = {"library files": "library files"}
+    assert Phraser(_saying(files), "What does the library do?").phrase(["library files"]) == ["is about library files"]
     movies = {"movies": "are talking about movies"}
     assert Phraser(_saying(movies), "what they are talking about").phrase(["movies"]) == ["is about movies"]
 
