@@ -11,6 +11,7 @@ from nlparam.errors import CorpusError
 from nlparam.fitting.page.predicates import describe_predicates, predicates_section
 from nlparam.fitting.result import Fit
 from nlparam.numerics.core.device import to_device
+from nlparam.results.page.blocks import Table
 from tests.helpers.handmade_fit import fit_of, make_fit
 
 # One text three times, a blank one, one that several predicates hold for, one that none holds for.
@@ -61,8 +62,9 @@ def test_every_share_is_of_the_texts_with_words_each_as_often_as_it_occurs(clust
     worded = DENOTATIONS[[0, 2, 3, 4, 5]]
     np.testing.assert_allclose(summary["prevalence"][:2], worded.mean(axis=0))
     np.testing.assert_allclose(clustered.quantities()["share"].values, [0.6, 0.2])
-    said = str(predicates_section(clustered, describe_predicates(clustered)).blocks)
-    assert "No predicate holds for 1 text (20.0%): none of these." in said
+    table, _ = predicates_section(clustered, describe_predicates(clustered)).blocks
+    assert isinstance(table, Table)
+    assert [cell.text for cell in table.foot or ()][1:4] == ["none of these", "1", "20.0%"]
 
 
 def test_the_reason_says_why_the_cluster_is_not_the_most_likely_predicate(clustered):
