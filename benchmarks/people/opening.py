@@ -60,6 +60,6 @@ def _opened() -> Iterator[Any]:
         (folder / "taxonomy.json").write_text(json.dumps({"settings": {}}), encoding="utf-8")
         (folder / "taxonomy.yaml").write_text(written(tree), encoding="utf-8")
         desk = editing.Editing(folder, who="Ann").desk
-        desk.html("http")  # as the command makes it before it prints the address
+        desk.html()  # as the command makes it before it prints the address
         with serving(desk) as address:
             yield address

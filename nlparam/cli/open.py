@@ -39,7 +39,7 @@ def open(
     else:
         result = load(folder)
         desk = Desk(result.page(**result.beside(folder)), folder, who=who)
-    desk.html("http")  # made before anybody waits for it
+    desk.html()  # made before anybody waits for it
     with serving(desk, port=port) as address:
         print_lines(address)
         print_error("the page is served to this machine until Ctrl-C; the address has a token: keep it to yourself")

@@ -30,9 +30,8 @@ def render(
     lets no script run but those that it carries, named by their hash, and nothing be loaded from anywhere.
 
     **Arguments:** `charts`, Vega-Lite specifications by name; the program that draws them is in the page only if there
-    are some. `desk` says whether the page has a `Desk`; `served` how its scripts reach the process that serves it
-    ("http": the address that it was loaded from; "widget": the notebook around it), "" where there is none. `context`
-    is what else the template prints.
+    are some. `desk` says whether the page has a `Desk`; `served` is "http" where a process serves it, which its scripts
+    reach at the address that it was loaded from, "" where there is none. `context` is what else the template prints.
     """
     from markupsafe import Markup
 

@@ -25,7 +25,6 @@ class Desk:
         self.labels = Path(folder) / LABELS_FILE
         self.who = _user() if who is None else who
         self.calls: dict[str, Call] = {"texts": self._texts, "marks": self._marks, "mark": self._mark}
-        self._html: dict[str, str] = {}
         self.show(page)
 
     def show(self, page: AbstractPage) -> None:
@@ -37,13 +36,13 @@ class Desk:
                 "FOLDER --open)"
             )
         self._page, self.texts = page, Texts(searched)
-        self._html = {}
+        self._html: str | None = None
 
-    def html(self, how: str) -> str:
-        """The page, for a way in which it reaches this desk: "http" or "widget"."""
-        if how not in self._html:
-            self._html[how] = self._page.served_as(how)
-        return self._html[how]
+    def html(self) -> str:
+        """The page, made once for each result."""
+        if self._html is None:
+            self._html = self._page.served_as("http")
+        return self._html
 
     def call(self, name: str, given: Any) -> dict[str, Any]:
         """What a page asked for, as JSON; under `error` what is wrong, in words for the reader."""

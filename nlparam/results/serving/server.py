@@ -69,7 +69,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if (place := self._place()) is None:
             return
         if place == "":
-            self._answer(http.HTTPStatus.OK, self._desk.html("http"), "text/html")
+            self._answer(http.HTTPStatus.OK, self._desk.html(), "text/html")
         else:
             self._refuse(http.HTTPStatus.NOT_FOUND, "there is nothing here: open the address that nlparam printed")
 

@@ -52,7 +52,7 @@ def asked(address, *, method="POST", place="api/marks", body="{}", **headers):
 def test_the_page_and_its_calls_are_served(desk, address):
     status, headers, body = asked(address, method="GET", place="")
     assert status == 200
-    assert body == desk.html("http")
+    assert body == desk.html()
     assert 'data-served="http"' in body
     assert "connect-src 'self'" in html.unescape(body)
     assert headers["Cache-Control"] == "no-store"

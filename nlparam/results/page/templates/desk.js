@@ -30,25 +30,10 @@ const nlparamDesk = (() => {
     const response = await fetch(`${base}api/${name}`, { method: "POST", headers, body: JSON.stringify(given) });
     return response.json();
   }
-  // To the notebook around the page.
-  const waiting = new Map();
-  let asked = 0;
-  function overWidget(name, given) {
-    return new Promise((resolve) => {
-      waiting.set(++asked, resolve);
-      parent.postMessage({ nlparam: asked, name, given }, "*");
-    });
-  }
-  addEventListener("message", (event) => {
-    const resolve = event.source === parent && waiting.get(event.data?.nlparam);
-    if (!resolve) return;
-    waiting.delete(event.data.nlparam);
-    resolve(event.data.answer);
-  });
   async function call(name, given = {}) {
     let answer;
     try {
-      answer = await (how === "widget" ? overWidget : overHttp)(name, given);
+      answer = await overHttp(name, given);
     } catch {
       throw new Error(
         "The process behind this page does not answer. What it acknowledged is kept in the folder: run nlparam open " +
