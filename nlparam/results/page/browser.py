@@ -226,7 +226,7 @@ def _whole(corpus: "Corpus", chosen: np.ndarray, shown: list[str]) -> tuple[str 
     cut = any(len(text) > length for text in texts)
     cut = cut or any(len(corpus.texts[number]) > MAX_WHOLE_LENGTH for number in chosen.tolist())
     texts = [text[:length] for text in texts]
-    packed = zlib.compress("\0".join(texts).encode("utf-8"), 9)
+    packed = zlib.compress("\0".join(texts).encode("utf-8"))
     return None if texts == shown else base64.b64encode(packed).decode(), length if cut else None
 
 

@@ -144,7 +144,7 @@ def test_template_syntax_in_a_text_is_only_text(hostile):
 def test_charts_stay_json_whatever_the_step_is_called(hostile):
     _, page = hostile
     charts = [e for e in page.all("script") if e.attributes.get("type") == "application/json"]
-    assert len(charts) == 3
+    assert len(charts) == 4
     for chart in charts:
         assert not set(chart.text) & set("<>&")
         assert {"data", "texts"} & json.loads(chart.text).keys()
