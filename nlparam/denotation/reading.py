@@ -7,7 +7,6 @@ from nlparam.errors import FitWarning
 from nlparam.lm.base import AbstractLanguageModel, Completion, Message, Request
 from nlparam.lm.store import Store, completion_key
 
-_NOTE = Request((Message("system", "how labels are read"),), max_tokens=1)
 _IN_TEXT = Completion("text")
 
 
@@ -42,7 +41,10 @@ class Reading:
 
     @property
     def _key(self) -> str:
-        return completion_key(self._lm.identity, _NOTE)
+        identity = self._lm.identity  # asked first: from then on a server names the model, too
+        # Another server may give log-probabilities of the same model.
+        note = Message("system", f"how labels are read at {self._lm.where}")
+        return completion_key(identity, Request((note,), max_tokens=1))
 
     def _say(self) -> None:
         if self._lm.answers_in_text and not self._said:

@@ -16,6 +16,7 @@ from nlparam.denotation.judge import AbstractJudge, LabelJudge
 from nlparam.denotation.labels import Labelled
 from nlparam.denotation.policy import policy_of
 from nlparam.denotation.reading import Reading
+from nlparam.errors import NlparamError
 from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder, embed_corpus
 from nlparam.language.features import NgramFeatures
 from nlparam.lm import load_language_model
@@ -111,9 +112,9 @@ class Session:
         return self
 
     def __exit__(self, *error: Any) -> None:
-        with self._open:
-            if error[0] is None:
-                self.reading.keep()
+        # What ends the session is raised rather than what happens while it ends.
+        with self._open, contextlib.suppress(*([] if error[0] is None else [NlparamError])):
+            self.reading.keep()
 
     def judge(self, *, n_words: int | None = None, **options: Any) -> LabelJudge:
         """A judge by label probabilities. `n_words` of a text are shown, by default as the policy says; `options` are

@@ -16,6 +16,7 @@ from nlparam.runtime.progress import Task
 
 _Read = TypeVar("_Read")
 _LOOKED_UP = 4096  # questions looked up in the store at once, and the most that wait to be sent
+_IN_TEXT = "-text"  # an answer that is read from text has a version of its own
 
 
 def ask(
@@ -90,12 +91,13 @@ def read_labels(
 
     Raises `LanguageModelError` as `Engine.stream` does, `StoreError` if the store fails.
     """
-    model, numbered = engine.lm.identity, enumerate(questions)
+    lm, numbered = engine.lm, enumerate(questions)
+    model = lm.identity
     under_way: dict[int, tuple[int, LabelQuestion]] = {}
 
     def unanswered() -> Iterator[tuple[int, LabelQuestion]]:
         while block := list(itertools.islice(numbered, _LOOKED_UP)):
-            left = block if store is None else _answer(block, store, model, keep)
+            left = block if store is None else _answer(block, store, model, keep, in_text=lm.answers_in_text)
             costs.judgments_served += len(block) - len(left)
             if task is not None:
                 task.advance(len(block) - len(left))
@@ -119,17 +121,28 @@ def read_labels(
         costs.judgments_asked += 1
         if store is not None:
             items = [(*key, value) for key, value in zip(question.keys, values, strict=True)]
-            store.put_judgments(model, question.version, items)
+            store.put_judgments(model, question.version + _IN_TEXT * completion.in_text, items)
 
     engine.stream(requests(), on_result=answered)
 
 
-def _answer(block, store: Store, model: str, keep) -> list[tuple[int, LabelQuestion]]:
-    """Keeps what the store has of some numbered questions, and returns the others."""
+def _answer(block, store: Store, model: str, keep, *, in_text: bool) -> list[tuple[int, LabelQuestion]]:
+    """Keeps what the store has of some numbered questions, and returns the others.
+
+    An answer in text serves only where answers are `in_text`, and comes before a probability there.
+    """
     keys: dict[str, dict[tuple[str, str], None]] = {}
     for _, question in block:
         keys.setdefault(question.version, {}).update(dict.fromkeys(question.keys))
-    known = {version: store.get_judgments(model, version, list(wanted)) for version, wanted in keys.items()}
+    kinds = ("", _IN_TEXT) if in_text else ("",)
+    known = {
+        version: {
+            key: value
+            for kind in kinds
+            for key, value in store.get_judgments(model, version + kind, list(wanted)).items()
+        }
+        for version, wanted in keys.items()
+    }
     left = []
     for number, question in block:
         values = [known[question.version].get(key, math.nan) for key in question.keys]

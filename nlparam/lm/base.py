@@ -69,12 +69,14 @@ class Completion:
     """What a language model answered.
 
     `label_logprobs[i]` is the log-probability of `Request.labels[i]`, `-inf` where the backend does not report it.
+    `in_text`: it was read from the words of an answer, so that one label has all the probability.
     """
 
     text: str
     label_logprobs: tuple[float, ...] | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    in_text: bool = False
 
 
 class TransientError(Exception):

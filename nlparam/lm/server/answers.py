@@ -60,7 +60,8 @@ class AnswerReader:
         if from_text:
             text = self._text(text, choice)
             self.answered = True
-            return Completion(text, request.labels and label_in_text(request.labels, text), *tokens), []
+            labels = request.labels and label_in_text(request.labels, text)
+            return Completion(text, labels, *tokens, in_text=labels is not None), []
         if read is None:
             raise self._no_logprobs(message)
         first, top = read
