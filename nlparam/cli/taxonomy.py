@@ -97,10 +97,10 @@ def taxonomy(
         from nlparam.runtime.telemetry import write_events
         from nlparam.taxonomies.growing import estimate_taxonomy
         from nlparam.taxonomies.growing import taxonomy as grow
-        from nlparam.taxonomies.options import TaxonomyOptions, children_range
+        from nlparam.taxonomies.options import TaxonomyOptions, children_range, options_of
     changes = options.changes("n_stated", "n_judged", "least_texts")
     with usage_errors():
-        TaxonomyOptions(**changes)
+        options_of(TaxonomyOptions(), changes)
         children_range(children)
         running = options.settings()
     settings: dict[str, Any] = running | options.given("form", "calibration", "representation")

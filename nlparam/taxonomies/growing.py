@@ -13,7 +13,7 @@ from nlparam.corpus.corpus import Corpus
 from nlparam.corpus.frames import texts_of
 from nlparam.denotation.goal import follows, map_features
 from nlparam.denotation.labels import Labelled
-from nlparam.denotation.session import DEFAULT_GOAL, Asking, Run, Session, accepts, changed, check_names
+from nlparam.denotation.session import DEFAULT_GOAL, Asking, Run, Session, accepts, check_names
 from nlparam.errors import FitWarning
 from nlparam.fitting.estimate import Estimate
 from nlparam.fitting.setup import corpus_digest
@@ -28,7 +28,7 @@ from nlparam.taxonomies.corpus_checks import check_sizes, warn_of_texts
 from nlparam.taxonomies.divided import predicate_of
 from nlparam.taxonomies.dividing import Divider
 from nlparam.taxonomies.estimating import estimate_growth
-from nlparam.taxonomies.options import DEFAULT_DEPTH, STRONG, TaxonomyOptions, children_range
+from nlparam.taxonomies.options import DEFAULT_DEPTH, STRONG, TaxonomyOptions, children_range, options_of
 from nlparam.taxonomies.over_time import checked_stamps
 from nlparam.taxonomies.proposing import Statements
 from nlparam.taxonomies.records import OUTCOMES
@@ -90,14 +90,14 @@ def prepared_growth(
     everywhere = [] if isinstance(excluded, Mapping) else exclusions.pop((), [])
     read_goal(goal)
     by_goal = follows(representation, goal != DEFAULT_GOAL)
-    check_sizes(corpus, depth=depth, children=limits, least_texts=changed(STRONG, options).least_texts)
+    check_sizes(corpus, depth=depth, children=limits, least_texts=options_of(STRONG, options).least_texts)
     warn_of_texts(corpus, goal)
     with Session(embedder=embedder, **asked) as session:
         engine, strong = session.engine, session.policy.strong
         judge, _ = session.calibrated(session.judge(form=form), calibration)
         if only_estimate:
             session.unread()
-        the_options = changed(STRONG if strong else TaxonomyOptions(), options)
+        the_options = options_of(STRONG if strong else TaxonomyOptions(), options)
         strategies = (stater_of(session, depth), Phraser(engine, ""), *((Contrast(engine),) if strong else ()))
         settings = {
             "goal": goal,

@@ -2,8 +2,10 @@
 
 import dataclasses
 import re
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
+from nlparam.denotation.session import changed
 from nlparam.errors import check_at_least
 
 DEFAULT_DEPTH = 2
@@ -62,6 +64,16 @@ class TaxonomyOptions:
 
 # A small model judges few texts and is corrected; a strong one is believed, and judges more.
 STRONG = TaxonomyOptions(n_stated=256, n_candidates=32, n_screened=64, n_judged=512, correct_bias=False)
+
+
+def options_of(default: TaxonomyOptions, given: TaxonomyOptions | Mapping[str, Any] | None) -> TaxonomyOptions:
+    """The options as given, or the default with some of its fields changed; `n_judged` alone bounds `n_screened` too.
+
+    Raises `ValueError` for a name that is no field, and for fields that do not fit together.
+    """
+    if isinstance(given, Mapping) and given.get("n_judged") is not None:
+        given = {"n_screened": min(default.n_screened, given["n_judged"])} | dict(given)
+    return changed(default, given)
 
 
 class Effort(NamedTuple):
