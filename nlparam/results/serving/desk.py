@@ -49,10 +49,12 @@ class Desk:
         try:
             if name not in self.calls or not isinstance(given, Mapping):
                 raise NlparamError(f"got a request for {name!r}, which this page does not have: load it again")
+            if not (folder := self.labels.parent).is_dir():
+                raise ResultFolderError(f"there is no folder {folder} any more: put it back, and do this again")
             return self.calls[name](given)
         except NlparamError as error:
             return {"error": str(error)}
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             return {"error": f"got a request that makes no sense ({error!r}): load the page again"}
 
     def _texts(self, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import http
 import http.server
 import json
 import secrets
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,6 +59,11 @@ class _Server(http.server.ThreadingHTTPServer):
         # Connections that are open outlive the server, in threads of their own.
         self.desk, self.token, self.closed = desk, token, False
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Whoever left before the answer came, as a window that is closed, is no mistake."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -77,9 +83,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if (place := self._place()) is None:
             return
         length = self.headers.get("Content-Length", "")
-        if self.headers.get_content_type() != "application/json" or not length.isdigit():
+        if self.headers.get_content_type() != "application/json" or not (length.isascii() and length.isdigit()):
             self._refuse(http.HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "expected JSON of a given length")
-        elif int(length) > _MOST_BYTES:
+        elif len(length) > len(str(_MOST_BYTES)) or int(length) > _MOST_BYTES:
             self._refuse(http.HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"expected at most {_MOST_BYTES:,} bytes")
         elif not place.startswith("api/"):
             self._refuse(http.HTTPStatus.NOT_FOUND, "there is nothing here")

@@ -3,6 +3,9 @@
 import html
 import http.client
 import json
+import socket
+import struct
+import time
 from urllib.parse import urlsplit
 
 import pytest
@@ -83,10 +86,18 @@ def test_others_are_refused(address, method):
 def test_requests_that_make_no_sense_are_answered_in_words(address):
     assert asked(address, Content_Type="text/plain")[0] == 415
     assert asked(address, Content_Length="2000000")[0] == 413
+    assert asked(address, Content_Length="9" * 5000)[0] == 413
+    assert asked(address, Content_Length="\xb2")[0] == 415
     assert asked(address, body="{")[0] == 400
     assert asked(address, place="elsewhere")[0] == 404
     assert asked(address, method="GET", place="api/marks")[0] == 404
-    for place, body in (("api/nothing", "{}"), ("api/mark", "{}"), ("api/mark", "[]"), ("api/texts", '{"page": "x"}')):
+    for place, body in (
+        ("api/nothing", "{}"),
+        ("api/mark", "{}"),
+        ("api/mark", "[]"),
+        ("api/texts", '{"page": "x"}'),
+        ("api/texts", '{"page": Infinity}'),
+    ):
         status, _, said = asked(address, place=place, body=body)
         assert status == 200
         assert "load" in json.loads(said)["error"]
@@ -121,6 +132,27 @@ def test_texts_are_found_by_words_and_by_what_holds(desk):
         for text in found["texts"]:
             assert {column for column, _ in text["under"]} == set((denotations[text["number"]] >= 0.5).nonzero()[0])
     assert "expected one from 0 to" in desk.call("texts", {"column": 99})["error"]
+
+
+def test_whoever_leaves_before_the_answer_comes_is_not_reported(address, capsys):
+    at = urlsplit(address)
+    with socket.create_connection((at.hostname, at.port)) as leaving:
+        leaving.sendall(f"GET {at.path} HTTP/1.1\r\nHost: {at.netloc}\r\n\r\n".encode())
+        # The connection is reset, and not closed in order.
+        leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    assert asked(address)[0] == 200
+    time.sleep(0.1)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_folder_that_was_removed_is_said_and_not_made_again(tmp_path):
+    folder = tmp_path / "comparison"
+    folder.mkdir()
+    desk = Desk(make_comparison(texts=TEXTS).page(), folder, who="Ann")
+    folder.rmdir()
+    given = {"text": text_key(LONG), "predicate": desk.texts.searched.predicates[0], "label": "no"}
+    assert "there is no folder" in desk.call("mark", given)["error"]
+    assert not folder.exists()
 
 
 def test_a_port_that_is_taken_is_said(desk, address):
