@@ -1,8 +1,14 @@
 """The charts of the report: Vega-Lite specifications from Altair, and the program that draws them without a network."""
 
+import contextlib
 import functools
+import hashlib
+import importlib.metadata
 import re
 from typing import TYPE_CHECKING, Any
+
+from nlparam.results.folder import replacing
+from nlparam.runtime.cache_dir import cache_dir
 
 if TYPE_CHECKING:
     import altair
@@ -27,11 +33,28 @@ def specification(chart: "altair.TopLevelMixin") -> dict[str, Any]:
 
 @functools.cache
 def vega_program() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script (about 900 kB) that defines `vegaEmbed` and loads nothing."""
+    """Vega, Vega-Lite and Vega-Embed as one script (about 900 kB) that defines `vegaEmbed` and loads nothing.
+
+    Bundling takes half a second, so that the script is kept in the cache directory, if that can be written to.
+    """
+    made_by = f"{importlib.metadata.version('vl-convert-python')}-{vega_lite_version()}"
+    path = cache_dir() / "page" / f"vega-{made_by}.js"
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        digest, _, program = path.read_bytes().decode().partition("\n")
+        if digest == _digest(program):
+            return program
     import vl_convert
 
-    program = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=vega_lite_version())
-    return as_script(program)
+    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=vega_lite_version())
+    program = as_script(bundle)
+    with contextlib.suppress(OSError), replacing(path) as partial:
+        partial.write_text(f"{_digest(program)}\n{program}", encoding="utf-8", newline="")
+    return program
+
+
+def _digest(program: str) -> str:
+    """The line before a script that is kept: one that was damaged is bundled anew."""
+    return f"// {hashlib.sha256(program.encode()).hexdigest()}"
 
 
 def vega_lite_version() -> str:
