@@ -95,7 +95,7 @@ class Source:
                 text = decoder.decode(block)
                 bad = text.count("\ufffd") - block.count("\ufffd".encode())
                 n_bad += bad
-                n_good += sum(character > "\x7f" for character in text) - bad
+                n_good += len(text) - len(text.encode("ascii", "ignore")) - bad
         tail = decoder.decode(b"", True)
         n_bad += len(tail)
         return (_WINDOWS if n_bad > n_good else "utf-8"), n_bad
