@@ -33,6 +33,7 @@ class NgramFeatures:
         cls, texts: Sequence[str], *, n_dimensions: int = 100, max_ngrams: int = 10_000, seed: int = 0
     ) -> "NgramFeatures":
         """Learns the n-grams and their axes from (a sample of) the texts."""
+        import threadpoolctl
         from sklearn.decomposition import TruncatedSVD
 
         rows = np.arange(len(texts))
@@ -53,7 +54,9 @@ class NgramFeatures:
             idf[name] = vectoriser.idf_.astype(np.float32)
             found = np.zeros((0, counts.shape[1]))
             if n_axes > 0:
-                found = np.asarray(TruncatedSVD(n_axes, n_iter=3, random_state=seed).fit(counts).components_)
+                # Threads of BLAS wait for one another at each of many small steps, longer than they work.
+                with threadpoolctl.threadpool_limits(1, user_api="blas"):
+                    found = np.asarray(TruncatedSVD(n_axes, n_iter=3, random_state=seed).fit(counts).components_)
             axes[name] = found.astype(np.float32)
         return cls(vocabularies, idf, axes)
 
