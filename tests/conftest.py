@@ -11,7 +11,7 @@ import hypothesis
 import numpy as np
 import pytest
 
-from nlparam.cli.compiled import keep_within
+from nlparam.runtime.compiled import keep_within
 
 _MANY_MAPS = 20_000
 

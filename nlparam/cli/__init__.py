@@ -34,10 +34,10 @@ from nlparam.cli import (
     taxonomy,
     update,
 )
-from nlparam.cli.compiled import keep_compiled
 from nlparam.cli.options import option
 from nlparam.cli.output import print_error, shown_warnings
 from nlparam.errors import NlparamError
+from nlparam.runtime.compiled import keep_compiled
 
 
 class _Commands(typer.core.TyperGroup):

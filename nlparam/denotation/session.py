@@ -17,13 +17,14 @@ from nlparam.denotation.labels import Labelled
 from nlparam.denotation.policy import policy_of
 from nlparam.denotation.reading import Reading
 from nlparam.errors import NlparamError
-from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder, embed_corpus
+from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder, StoredEmbedder, embed_corpus
 from nlparam.language.features import NgramFeatures
 from nlparam.lm import load_language_model
 from nlparam.lm.base import AbstractLanguageModel
 from nlparam.lm.engine import Engine
 from nlparam.lm.store import Store
 from nlparam.runtime.budget import Budget, Meter
+from nlparam.runtime.compiled import keep_compiled_here
 from nlparam.runtime.costs import Costs
 from nlparam.runtime.progress import Progress
 
@@ -95,6 +96,7 @@ class Session:
         self._open = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
+        keep_compiled_here()
         with contextlib.ExitStack() as stack:
             self.store = stack.enter_context(opened(self._store))
             self.engine = stack.enter_context(
@@ -143,6 +145,11 @@ class Session:
         self._open.enter_context(self.store.unread())
 
     @property
+    def stored_embedder(self) -> AbstractEmbedder:
+        """Of statements and predicates, in the `with` block: what the store has is not embedded again."""
+        return StoredEmbedder(self.embedder, self.store)
+
+    @property
     def embedder_name(self) -> str:
         """The embedder as it was given, for settings."""
         return str(getattr(self.embedder, "name_or_path", None) or "minilm")
@@ -180,6 +187,10 @@ class Run:
     @property
     def embedder(self) -> AbstractEmbedder:
         return self.session.embedder
+
+    @property
+    def stored_embedder(self) -> AbstractEmbedder:
+        return self.session.stored_embedder
 
     @property
     def progress(self) -> Progress:

@@ -19,7 +19,6 @@ from nlparam.lm.base import AbstractLanguageModel
 from nlparam.numerics.heads.cascade import Certificate
 from nlparam.numerics.heads.head import correct
 from nlparam.numerics.heads.joint_head import JointHead
-from nlparam.runtime.budget import Meter
 from nlparam.runtime.costs import Costs
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def denote(
             )
         with costs.stage("judging"):
             ask = _by_cascade if by == "cascade" else _exactly
-            denotations, certificate, n_failed = ask(fit, _judge(fit, session), corpus, features, session.meter, seed)
+            denotations, certificate, n_failed = ask(fit, _judge(fit, session), corpus, features, session, seed)
     return Denoted(_with_computed(fit, corpus, corpus.spread(denotations)), by, costs, certificate, n_failed)
 
 
@@ -105,7 +104,9 @@ def _judge(fit: "FitLike", session: Session) -> AbstractJudge:
     return ComputedJudge(asked, Computed.from_dict(computed)) if computed else asked
 
 
-def _by_cascade(fit: "FitLike", judge: AbstractJudge, corpus: Corpus, features: np.ndarray, meter: Meter, seed: int):
+def _by_cascade(
+    fit: "FitLike", judge: AbstractJudge, corpus: Corpus, features: np.ndarray, session: Session, seed: int
+):
     head = fit.denoter.head
     cascaded = denote_by_cascade(
         Cascade(**(fit.settings.get("cascade") or {})),
@@ -113,8 +114,8 @@ def _by_cascade(fit: "FitLike", judge: AbstractJudge, corpus: Corpus, features: 
         corpus.distinct,
         fit.predicates,
         features=features,
-        predicate_embeddings=fit.denoter.embedder.embed(fit.predicates),
-        meter=meter,
+        predicate_embeddings=session.stored_embedder.embed(fit.predicates),
+        meter=session.meter,
         thresholds=head.thresholds,
         head=head if isinstance(head, JointHead) else None,
         seed=seed,
@@ -124,8 +125,8 @@ def _by_cascade(fit: "FitLike", judge: AbstractJudge, corpus: Corpus, features: 
     return denotations, cascaded.certificate, n_failed
 
 
-def _exactly(fit: "FitLike", judge: AbstractJudge, corpus: Corpus, features: np.ndarray, meter: Meter, seed: int):
-    del meter, seed
+def _exactly(fit: "FitLike", judge: AbstractJudge, corpus: Corpus, features: np.ndarray, session: Session, seed: int):
+    del session, seed
     shape = (len(corpus.distinct), len(fit.predicates))
     said = judge.judge(corpus.distinct, fit.predicates, np.argwhere(np.ones(shape, dtype=bool))).reshape(shape)
     thresholds = fit.denoter.head.thresholds

@@ -176,7 +176,7 @@ def _cascade(run: FitRun, pool: Pool) -> Cascaded | None:
             pool.texts,
             pool.predicates,
             features=pool.features,
-            predicate_embeddings=run.embedder.embed(pool.predicates),
+            predicate_embeddings=run.stored_embedder.embed(pool.predicates),
             meter=run.meter,
             known=pool.answers,
             correct_bias=pool.correct_bias,

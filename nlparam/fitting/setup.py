@@ -207,7 +207,7 @@ def prepared(
         } | settings_of(defined)
         if check is not None:
             check(describe_model(model) | settings)
-        embeddings = session.embed(corpus.distinct)
+        embeddings, embedder = session.embed(corpus.distinct), session.stored_embedder
         ngrams = NgramFeatures.fit(corpus.distinct)
         rows = slice(None) if not split.any else corpus.rows_of(searched.distinct)
         goal_map, following = None, None
@@ -221,7 +221,7 @@ def prepared(
                     goal=read,
                     stater=stater,
                     reader=GoalReader(session.judge(question="tells"), session.judge(question="answers")),
-                    embedder=session.embedder,
+                    embedder=embedder,
                     n_clusters=model.n_predicates,
                     seed=seed,
                     most_read=None if most is None else most // _READ_AT_MOST,
@@ -242,10 +242,10 @@ def prepared(
             meter=session.meter,
             progress=session.progress,
             seed=seed,
-            merger=Merger(engine, _saying(session.embedder), n_compared=0, same=_SAME) if by_name else None,
-            affinity=Affinity(session.embedder, represented[rows]) if by_name and search_options.correct_bias else None,
+            merger=Merger(engine, _saying(embedder), n_compared=0, same=_SAME) if by_name else None,
+            affinity=Affinity(embedder, represented[rows]) if by_name and search_options.correct_bias else None,
             wishes=wishes,
-            barrier=Barrier(wishes.excluded, _saying(session.embedder), same=_SAME) if wishes.excluded else None,
+            barrier=Barrier(wishes.excluded, _saying(embedder), same=_SAME) if wishes.excluded else None,
         )
         yield FitRun(
             session=session,

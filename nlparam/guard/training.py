@@ -94,7 +94,7 @@ def train(
     with session:
         judge = session.judge(n_words=_N_WORDS) if judge is None else judge
         with costs.stage("rules"):
-            warnings = check_meaning(constitution, embedder, session.engine)
+            warnings = check_meaning(constitution, session.stored_embedder, session.engine)
         with costs.stage("synthesis"):
             synthesis = synthesise(constitution, plan, engine=session.engine, judge=judge)
         _check_examples(constitution, synthesis, session.meter.spent)

@@ -200,6 +200,32 @@ def embed_corpus(
     return matrix
 
 
+class StoredEmbedder(AbstractEmbedder):
+    """An embedder for short texts that come a few at a time: statements, predicates. Equal lists are embedded once.
+
+    A vector is kept with the list that it was embedded in: beside other texts its last digits would be others.
+
+    **Arguments:** the `embedder`, and the `store`, which must stay open. What they raise is raised.
+    """
+
+    def __init__(self, embedder: AbstractEmbedder, store: EmbeddingStore):
+        self._embedder, self._store = embedder, store
+
+    @property
+    def identity(self) -> str:
+        return self._embedder.identity
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        together = text_digest(" ".join(map(text_digest, texts)))
+        keys = [f"{row} of {together}" for row in range(len(texts))]
+        stored = self._store.get_embeddings(self.identity, keys)
+        if keys and len(stored) == len(keys):
+            return np.stack([stored[key] for key in keys])
+        matrix = self._embedder.embed(texts)
+        self._store.put_embeddings(self.identity, keys, matrix)
+        return matrix
+
+
 def aligned_empty(shape: tuple[int, int]) -> np.ndarray:
     """An uninitialised single-precision matrix that begins at a multiple of 64 bytes."""
     n_bytes = shape[0] * shape[1] * 4

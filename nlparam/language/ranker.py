@@ -38,5 +38,7 @@ class EmbeddingRanker(AbstractRanker):
 
     def score(self, items, predicates):
         words = self.embedder if self.predicate_embedder is None else self.predicate_embedder
-        embedded = self.embedder.embed(items) if self.store is None else embed_corpus(items, self.embedder, self.store)
-        return embedded @ words.embed([self.template.format(p) for p in predicates]).T
+        return self._embed(self.embedder, items) @ self._embed(words, [self.template.format(p) for p in predicates]).T
+
+    def _embed(self, embedder: AbstractEmbedder, texts: Sequence[str]) -> np.ndarray:
+        return embedder.embed(texts) if self.store is None else embed_corpus(texts, embedder, self.store)

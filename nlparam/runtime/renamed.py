@@ -26,6 +26,7 @@ _NUMERICS = {
 }
 # An entry covers all modules below it.
 RENAMED = {
+    "cli.compiled": "runtime.compiled",
     "comparison": "comparing.result",
     "estimation": "fitting.estimate",
     "estimators": "fitting.sklearn",

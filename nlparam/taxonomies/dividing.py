@@ -293,7 +293,7 @@ class Divider:
         if len(kept) >= _LEAST_TARGETS:
             phrases = [", ".join(named[number]) for number in kept]
             distinct = list(dict.fromkeys(phrases))
-            embedded = dict(zip(distinct, self.run.embedder.embed(distinct), strict=True))
+            embedded = dict(zip(distinct, self.run.stored_embedder.embed(distinct), strict=True))
             return stated[kept], np.stack([embedded[phrase] for phrase in phrases])
         positions = np.random.default_rng(self.run.seed).permutation(len(rows))[:_MOST_TARGETS]
         return positions, self.represented[rows[positions]]

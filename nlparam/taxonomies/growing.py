@@ -272,7 +272,7 @@ def _divider(
                 run.embeddings,
                 map_features(corpus.distinct, run.embeddings, run.ngrams),
                 stated,
-                run.embedder.embed(phrases),
+                run.stored_embedder.embed(phrases),
                 n_clusters=limits[1],
                 seed=run.seed,
             ).goal_map

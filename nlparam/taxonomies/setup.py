@@ -103,10 +103,10 @@ def make_divider(
     if statements is None:
         statements = Statements(stater_of(run.session, int(run.settings["depth"])), goal, corpus.distinct)
     represented = represent(goal_map, corpus.distinct, run.embeddings, run.ngrams)
-    affinity = Affinity(run.embedder, represented)
+    affinity = Affinity(run.stored_embedder, represented)
     proposer = NodeProposer(
         engine=engine,
-        embedder=run.embedder,
+        embedder=run.stored_embedder,
         phraser=Phraser(engine, goal),
         statements=statements,
         affinity=affinity,
@@ -117,7 +117,7 @@ def make_divider(
     return Divider(
         run=run,
         proposer=proposer,
-        parallel=ParallelForm(engine, run.embedder.embed),
+        parallel=ParallelForm(engine, run.stored_embedder.embed),
         statements=statements,
         affinity=affinity,
         represented=represented,

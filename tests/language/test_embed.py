@@ -11,7 +11,7 @@ import pytest
 
 from nlparam.errors import EmbedderError
 from nlparam.language import embed
-from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder, embed_corpus
+from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder, StoredEmbedder, embed_corpus
 from nlparam.lm.store import Store
 from nlparam.runtime.costs import Costs
 from nlparam.runtime.progress import Progress
@@ -88,6 +88,15 @@ def test_an_interrupted_run_repeats_no_finished_part(store, monkeypatch):
     matrix = embed_corpus(texts, again, store, progress=SILENT)
     assert sorted(broken.texts_seen + again.texts_seen, key=len) == texts
     np.testing.assert_array_equal(matrix, LetterEmbedder().embed(texts))
+
+
+def test_equal_lists_of_short_texts_are_embedded_once(store):
+    letters = LetterEmbedder()
+    first = StoredEmbedder(letters, store).embed(["ab", "b", "ab"])
+    np.testing.assert_array_equal(StoredEmbedder(letters, store).embed(["ab", "b", "ab"]), first)
+    assert len(letters.seen) == 1
+    StoredEmbedder(letters, store).embed(["b", "ab"])  # other neighbours, other last digits
+    assert len(letters.seen) == 2
 
 
 def test_nothing_to_embed(store):

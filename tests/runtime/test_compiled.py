@@ -7,13 +7,19 @@ import sys
 
 import pytest
 
-from nlparam.cli.compiled import keep_within
+from nlparam.runtime.compiled import keep_within
+
+COMMAND = "from nlparam.runtime.compiled import keep_compiled; keep_compiled()\n"
+# A program has compiled something of its own before.
+PROGRAM = (
+    "import jax; jax.jit(lambda x: x + 1)(1.0)\n"
+    "from nlparam.runtime.compiled import keep_compiled_here; keep_compiled_here()\n"
+)
 
 
-def compiled(cache, **environment) -> tuple[int, str]:
+def compiled(cache, begin=COMMAND, **environment) -> tuple[int, str]:
     """How many functions a process compiled itself, and what it wrote to standard error."""
-    code = (
-        "from nlparam.cli.compiled import keep_compiled; keep_compiled()\n"
+    code = begin + (
         "import jax, jax.numpy as jnp\n"
         "hits = []\n"
         "jax.monitoring.register_event_listener(lambda event, **_: hits.append(event))\n"
@@ -41,6 +47,16 @@ def test_the_second_command_compiles_nothing_and_passes_over_what_is_half_writte
     for file in files:
         file.write_bytes(file.read_bytes()[:10])
     assert compiled(tmp_path)[1] == ""
+
+
+@pytest.mark.slow
+def test_a_program_keeps_what_it_compiles_unless_it_is_told_not_to(tmp_path):
+    assert compiled(tmp_path, PROGRAM)[0] > 0
+    assert compiled(tmp_path, PROGRAM) == (0, "")
+    elsewhere = tmp_path / "elsewhere"
+    compiled(elsewhere, PROGRAM, JAX_ENABLE_COMPILATION_CACHE="0")
+    compiled(elsewhere, PROGRAM, JAX_COMPILATION_CACHE_DIR=str(tmp_path / "own"))
+    assert not elsewhere.exists()
 
 
 @pytest.mark.slow

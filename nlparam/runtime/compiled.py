@@ -1,38 +1,64 @@
-"""Compiled functions are kept between commands, so that nothing compiles twice."""
+"""Compiled functions are kept, so that nothing compiles twice: between commands, and between programs."""
 
 import contextlib
+import functools
 import hashlib
 import os
 import platform
+import sys
 import warnings
 from pathlib import Path
 
 # Bytes of compiled functions that are kept.
 _MOST = 512 << 20
+# Our functions are small and many: most compile in less than JAX's least second.
+_SETTINGS = {"jax_persistent_cache_min_compile_time_secs": 0, "jax_persistent_cache_min_entry_size_bytes": -1}
 
 
 def keep_compiled() -> None:
-    """Has JAX keep what it compiles in the cache directory. To be called before JAX is imported.
+    """Has JAX keep what it compiles in the cache directory. To be called before JAX is imported, by a command.
 
     `JAX_COMPILATION_CACHE_DIR` names another folder, and `JAX_ENABLE_COMPILATION_CACHE=0` switches it off. A folder
     that cannot be written to is no error: functions are then compiled in every command.
     """
+    if (folder := _folder()) is None:
+        return
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", folder)
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name.upper(), str(value))
+    # What a killed command left half-written is compiled again; the user can do nothing about it.
+    warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache")
+
+
+def keep_compiled_here() -> None:
+    """The same in a program that has imported JAX: from now on, unless it has a folder of its own or keeps nothing."""
+    if (jax := sys.modules.get("jax")) is None:
+        return
+    config = jax.config
+    if config.jax_compilation_cache_dir or not config.jax_enable_compilation_cache or (folder := _folder()) is None:
+        return
+    from jax.experimental.compilation_cache import compilation_cache
+
+    for name, value in _SETTINGS.items():
+        config.update(name, value)
+    compilation_cache.set_cache_dir(folder)
+    compilation_cache.reset_cache()  # JAX looks for a folder once, when it first compiles
+
+
+@functools.cache
+def _folder() -> str | None:
+    """Where this machine's functions are kept, with room for more; `None` if nothing can be written there."""
     from nlparam.runtime.cache_dir import cache_dir
 
     folder = cache_dir() / "compiled" / _machine()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
-        return
+        return None
     if not os.access(folder, os.W_OK):
-        return
+        return None
     keep_within(folder, _MOST)
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder))
-    # Our functions are small and many: most compile in less than JAX's least second.
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
-    # What a killed command left half-written is compiled again; the user can do nothing about it.
-    warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache")
+    return str(folder)
 
 
 def keep_within(folder: Path, n_bytes: int) -> None:
