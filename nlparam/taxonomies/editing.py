@@ -14,6 +14,7 @@ from nlparam.errors import EditError, NlparamError, ResultFolderError
 from nlparam.results.folder import replacing, writable, writing
 from nlparam.results.serving.desk import Desk
 from nlparam.runtime.progress import Progress
+from nlparam.taxonomies.comments import with_comments
 from nlparam.taxonomies.edit import Plan, plan
 from nlparam.taxonomies.entries import Edited, entries_of
 from nlparam.taxonomies.history import go_back, kept_in, load_or_hint, replace
@@ -103,23 +104,29 @@ class Editing:
             if stamp == (0, 0):
                 raise ResultFolderError(f"another command is writing to {self.folder}: try again in a moment")
             self._show(load_or_hint(self.folder))
-        path = self.folder / FILE
-        try:
-            data = path.read_bytes() if path.exists() else b""
-        except OSError as error:
-            raise EditError(f"cannot read {path}: {error.strerror or error}") from error
-        version = hashlib.sha256(data + repr(self._stamp).encode()).hexdigest()[:20]
-        if self._now is None or self._now.version != version:
-            self._now = self._read(version, data)
+        data = self._bytes()
+        if self._now is None or self._now.version != self._version(data):
+            try:
+                self._now = self._read(data)
+            except (EditError, UnicodeDecodeError) as error:
+                problem = f"{error}; mend the file, or take all edits back"
+                self._now = _Now(self._version(data), entries_of(self._taxonomy), None, problem)
         return self._now
 
-    def _read(self, version: str, data: bytes) -> _Now:
-        untouched = entries_of(self._taxonomy)
+    def _bytes(self) -> bytes:
+        path = self.folder / FILE
         try:
-            edited = parse(data.decode("utf-8-sig"), source=FILE) if data else untouched
-            return _Now(version, _without_lines(edited), plan(edited, self._taxonomy))
-        except (EditError, UnicodeDecodeError) as error:
-            return _Now(version, untouched, None, f"{error}; mend the file, or take all edits back")
+            return path.read_bytes() if path.exists() else b""
+        except OSError as error:
+            raise EditError(f"cannot read {path}: {error.strerror or error}") from error
+
+    def _version(self, data: bytes) -> str:
+        return hashlib.sha256(data + repr(self._stamp).encode()).hexdigest()[:20]
+
+    def _read(self, data: bytes) -> _Now:
+        """What a `taxonomy.yaml` says. Raises `EditError` and `UnicodeDecodeError`."""
+        edited = parse(data.decode("utf-8-sig"), source=FILE) if data else entries_of(self._taxonomy)
+        return _Now(self._version(data), _without_lines(edited), plan(edited, self._taxonomy))
 
     def _tree(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The edited tree; only that nothing is new, if the page has seen it."""
@@ -194,10 +201,12 @@ class Editing:
             if given["version"] != now.version:
                 return self._state(now) | {"stale": True}
             text = written(self._taxonomy, change(now), folder=self.folder)
-            parse(text)  # what cannot be read again is not written
+            data = with_comments(text, self._bytes().decode("utf-8-sig", errors="replace")).encode()
+            then = self._read(data)  # what cannot be read again is not written
             with writable(self.folder), replacing(self.folder / FILE) as partial:
-                partial.write_text(text, encoding="utf-8")
-            return self._state(self._current())
+                partial.write_bytes(data)
+            self._now = then
+            return self._state(then)
 
     def _check_idle(self) -> None:
         if self._fitting is not None and not self._fitting.ended:

@@ -20,7 +20,7 @@ _KEYS = ("id", "name", "predicate", "locked", "forbidden", "merge_into", "split"
 # A file that a person edits is far smaller; beyond this it is something else.
 _MOST_BYTES = 10_000_000
 _MOST_CHILDREN = 50
-_HEADER = """\
+HEADER = """\
 The taxonomy of {n_texts:,} texts. Edit this file, then run: nlparam refit {folder}
 
 rename   change `name:`, what is shown; the texts stay, and nothing is asked
@@ -35,6 +35,11 @@ add      write a new node, `- predicate: mentions a price`, without `id:`; it is
 
 Where you forbid, add, move, reword or split, the nodes beside it that are not locked are chosen anew; all others stay.
 Nothing that was judged is judged again. The `id:` says which node the lines are about: leave it as it is."""
+# Beside the keys of the file.
+NOTES = {
+    "goal": "as it was grown; it cannot be edited",
+    "forbid": "predicates that may not come back, one a line (- is about the weather)",
+}
 
 
 def written(taxonomy: TreeLike, edited: Edited | None = None, *, folder: str | Path = "FOLDER") -> str:
@@ -69,10 +74,10 @@ def written(taxonomy: TreeLike, edited: Edited | None = None, *, folder: str | P
     goal, forbid = str(taxonomy.settings.get("goal", "")), CommentedSeq(edited.forbid) if edited.forbid else None
     contents = CommentedMap({"goal": goal, "forbid": forbid})
     contents["tree"] = CommentedSeq(map(item, edited.tree))
-    contents.yaml_add_eol_comment("as it was grown; it cannot be edited", "goal")
-    contents.yaml_add_eol_comment("predicates that may not come back, one a line (- is about the weather)", "forbid")
+    for key, note in NOTES.items():
+        contents.yaml_add_eol_comment(note, key)
     contents.yaml_add_eol_comment(f"{len(taxonomy.root):,} texts{unexplained(taxonomy.root)}", "tree")
-    contents.yaml_set_start_comment(_HEADER.format(n_texts=len(taxonomy.corpus), folder=folder) + "\n\n")
+    contents.yaml_set_start_comment(HEADER.format(n_texts=len(taxonomy.corpus), folder=folder) + "\n\n")
     yaml = YAML()
     yaml.width = 2**20  # a predicate is never broken into lines
     yaml.indent(mapping=2, sequence=4, offset=2)
@@ -101,7 +106,7 @@ def read(path: str | Path) -> Edited:
 def parse(text: str, *, source: str = FILE) -> Edited:
     """The same of a text."""
     problems = Problems(source)
-    root = _composed(text, source)
+    root = composed(text, source)
     _check_aliases(root, problems)
     problems.raise_any()
     fields = _fields(root, _TOP, problems, "the file") if root is not None else {}
@@ -115,7 +120,7 @@ def parse(text: str, *, source: str = FILE) -> Edited:
     return Edited(tree, tuple(predicate for predicate, _ in named), tuple(line for _, line in named), source)
 
 
-def _composed(text: str, source: str) -> YamlNode:
+def composed(text: str, source: str) -> YamlNode:
     """The nodes of the YAML, no object made of them: scalars stay the text that they are ("1.10", "no")."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError

@@ -130,3 +130,29 @@ def test_predicates_that_try_to_get_out_are_kept_as_they_are(open_folder):
     for said in odd:
         assert "error" not in edited(one, {"operation": "add", "predicate": said, "under": "root"})
     assert [entry.predicate for entry in read(one.folder / "taxonomy.yaml").tree if entry.id is None] == odd
+
+
+def test_comments_of_a_person_stay_where_they_were(open_folder):
+    one = open_folder()
+    path = one.folder / "taxonomy.yaml"
+    text = path.read_text(encoding="utf-8")
+    text = text.replace("    name: asks about matter 1\n", "    name: asks about matter 1  # Ann's word\n")
+    text = text.replace("  - id: '2' ", "  # Bob: is this one of its own?\n  - id: '2' ")
+    text = text.replace("% of 2\n", "% of 2; look again\n", 1)
+    text = text.replace("tree: #", "# two levels are enough\ntree: #")
+    text += "  # in doubt\n  - predicate: 'asks # of parcels'  # new\n# the end\n"
+    path.write_text(text, encoding="utf-8")
+    assert len(edited(one, RENAME)["changes"]) == 2
+    after = path.read_text(encoding="utf-8")
+    lines = after.splitlines()
+    assert "    name: asks about matter 1  # Ann's word" in lines
+    assert lines[lines.index("  # Bob: is this one of its own?") + 1].startswith("  - id: '2'")
+    assert "% of 2; look again\n" in after
+    assert lines[lines.index("# two levels are enough") + 1].startswith("tree: #")
+    assert lines[lines.index("  # in doubt") + 1] == "  - name: 'asks # of parcels'  # new"
+    assert lines[-1] == "# the end"
+    # What the page writes beside them is there once, and their own places last.
+    edited(one, RENAME | {"name": "Chess"})
+    assert path.read_text(encoding="utf-8") == after.replace("Tennis", "Chess")
+    edited(one, {"operation": "delete", "node": "2"})
+    assert "# Bob: is this one of its own?" in path.read_text(encoding="utf-8").splitlines()
