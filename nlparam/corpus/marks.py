@@ -100,8 +100,9 @@ def _write(path: Path, rows: list[dict[str, str]]) -> None:
 
 
 def pair(text: str, predicate: str) -> tuple[str, str]:
-    """A text and a predicate as they are compared: without the blanks around them, the predicate without its case."""
-    return text.strip(), predicate.strip().casefold()
+    """A text and a predicate as they are compared: without the blanks around them and NUL characters, which readers of
+    files leave out; the predicate without its case."""
+    return text.replace("\0", "").strip(), predicate.strip().casefold()
 
 
 def _pair(row: dict[str, str]) -> tuple[str, str, str]:

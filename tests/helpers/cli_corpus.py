@@ -3,6 +3,7 @@
 import functools
 import json
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from typer.testing import CliRunner, Result
@@ -81,19 +82,19 @@ def said(result: Result) -> str:
     return " ".join("".join(" " if char in "│╭╮╰╯─" else char for char in result.stderr).split())
 
 
-def embedded_store(path: Path) -> Path:
-    """Makes the store `path`, in which the corpus is embedded already: most tests need not load the embedder."""
-    path.write_bytes(_embedded())
+def embedded_store(path: Path, texts: Sequence[str] = TEXTS) -> Path:
+    """Makes the store `path`, in which the texts are embedded already: most tests need not load the embedder."""
+    path.write_bytes(_embedded(tuple(texts)))
     return path
 
 
 @functools.cache
-def _embedded() -> bytes:
+def _embedded(texts: tuple[str, ...]) -> bytes:
     from nlparam.language.embed import SentenceTransformerEmbedder, embed_corpus
     from nlparam.lm.store import Store
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "store.sqlite"
         with Store(path) as store:
-            embed_corpus(TEXTS, SentenceTransformerEmbedder(), store)
+            embed_corpus(texts, SentenceTransformerEmbedder(), store)
         return path.read_bytes()  # closing has put the write-ahead log into it
