@@ -11,7 +11,7 @@ import pytest
 from nlparam.corpus.marks import kept_labels
 from nlparam.errors import ResultFolderError
 from nlparam.results.folder import LOCK
-from nlparam.results.page.examples import text_key
+from nlparam.results.page.text import text_key
 from nlparam.taxonomies.editing import Editing
 from nlparam.taxonomies.growing import taxonomy
 from nlparam.taxonomies.history import keep

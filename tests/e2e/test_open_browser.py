@@ -231,7 +231,8 @@ def test_the_file_keeps_edits_and_marks_and_saves_them(browser, file, tree, tmp_
         # What was done is there again when the file is opened again.
         page.reload()
         visit.wait_until(lambda: page.locator("#desk-changes li").count() == 5)
-        assert page.locator("#desk-marks").inner_text().startswith(f"{n_marked} marks by 1 person")
+        assert visit.problems == []
+        assert page.locator("#desk-marks").text_content().startswith(f"{n_marked} marks by 1 person")
         for name, button in (("taxonomy.yaml", "#desk-save-tree"), ("labels.csv", "#desk-save-marks")):
             with page.expect_download() as download:
                 page.locator(button).click()
@@ -245,3 +246,28 @@ def test_the_file_keeps_edits_and_marks_and_saves_them(browser, file, tree, tmp_
     assert said.who == ("Ann",) * n_marked
     assert set(said.predicates) == {"is about sport"}
     assert np.isfinite(said.matrix(tree.corpus.distinct, ["is about sport"])).sum() == n_marked
+
+
+def test_long_texts_are_found_in_the_file_and_marked_as_they_are(browser, tmp_path):
+    long = f"It begins here. {'word ' * 3000}needle"
+    texts = [long, "odd \x1b[31m", *(f"Question {i} about a matter." for i in range(30))]
+    tree = make_taxonomy(texts=texts, names=["is about sport"])
+    tree.report(tmp_path / "report.html")
+    with opening(browser, tmp_path / "report.html", accept_downloads=True) as visit:
+        page = visit.page
+        page.locator("#texts-tool[data-whole]").wait_for()
+        page.locator("#texts-search").fill("needle")
+        row = page.locator("#texts-table tbody tr")
+        visit.wait_until(lambda: row.count() == 1)
+        row.locator("button[value=yes]").click()
+        visit.wait_until(lambda: row.locator("button[value=yes]").get_attribute("aria-pressed") == "true")
+        # What the page does not have as it is cannot go into a file.
+        page.locator("#texts-search").fill("odd")
+        visit.wait_until(lambda: "odd" in row.first.inner_text())
+        assert row.locator("button").count() == 0
+        with page.expect_download() as download:
+            page.locator("#desk-save-marks").click()
+        download.value.save_as(tmp_path / "labels.csv")
+        assert visit.problems == []
+    (row,) = kept_labels(tmp_path / "labels.csv")
+    assert (row["text"], row["predicate"], row["label"]) == (long, "is about sport", "yes")

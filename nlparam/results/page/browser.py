@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from nlparam.results.page.text import excerpt, folded, visible
+from nlparam.results.page.text import excerpt, folded, text_key, visible
 
 if TYPE_CHECKING:
     from nlparam.corpus.corpus import Corpus
@@ -134,7 +134,7 @@ def browse_texts(
         asked = set(np.flatnonzero(np.isfinite(denotations).any(axis=1)).tolist())
     chosen = _choose(corpus, first, asked, max(1, min(_fitting(corpus, first), MAX_CELLS // len(names))))
     texts, length, cut = _cut(corpus, chosen)
-    whole, whole_length = _whole(corpus, chosen, texts)
+    whole, whole_length, partial = _whole(corpus, chosen, texts)
     times = corpus.multiplicity[corpus.row[chosen]] if distinct else np.ones(len(chosen), dtype=int)
     place: dict[int, list[int]] = {}
     for at, number in enumerate(chosen.tolist()):
@@ -154,6 +154,9 @@ def browse_texts(
         "texts": texts,
         # All of each text, between NULs, compressed (zlib) in base64; null where `texts` is all.
         "whole": whole,
+        # By which marks name the texts, and the places of those of which the page has not all, or not as they are.
+        "keys": [text_key(corpus.texts[number]) for number in chosen.tolist()],
+        "partial": partial,
         "times": times.tolist() if (times > 1).any() else None,
         "map": _corners(denotations, mapped),
         # By predicate, in hundredths, -1 for none: the answers as places in the table and their probabilities.
@@ -217,8 +220,9 @@ def _fitting(corpus: "Corpus", first: np.ndarray) -> int:
     return int(np.clip(MAX_WHOLE_BYTES / max(float(mean), 1.0), LEAST_TEXTS, MAX_TEXTS))
 
 
-def _whole(corpus: "Corpus", chosen: np.ndarray, shown: list[str]) -> tuple[str | None, int | None]:
-    """The whole texts as the page carries them, and the length at which they are cut if they do not fit."""
+def _whole(corpus: "Corpus", chosen: np.ndarray, shown: list[str]) -> tuple[str | None, int | None, list[int]]:
+    """The whole texts as the page carries them, the length at which they are cut if they do not fit, and which of them
+    are not the text as it is."""
     texts = [visible(corpus.texts[number][:MAX_WHOLE_LENGTH]) for number in chosen.tolist()]
     length = MAX_WHOLE_LENGTH
     while length > MIN_LENGTH and sum(len(text[:length].encode("utf-8")) for text in texts) > MAX_WHOLE_BYTES:
@@ -227,7 +231,9 @@ def _whole(corpus: "Corpus", chosen: np.ndarray, shown: list[str]) -> tuple[str 
     cut = cut or any(len(corpus.texts[number]) > MAX_WHOLE_LENGTH for number in chosen.tolist())
     texts = [text[:length] for text in texts]
     packed = zlib.compress("\0".join(texts).encode("utf-8"))
-    return None if texts == shown else base64.b64encode(packed).decode(), length if cut else None
+    there = enumerate(zip(texts, chosen.tolist(), strict=True))
+    partial = [at for at, (text, number) in there if text.strip() != corpus.texts[number].strip()]
+    return None if texts == shown else base64.b64encode(packed).decode(), length if cut else None, partial
 
 
 def _corners(denotations: np.ndarray, mapped: Sequence[int]) -> list[int]:

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nlparam.corpus.corpus import Corpus, text_digest, whole_characters
+from nlparam.corpus.corpus import Corpus
 from nlparam.results.page.blocks import Excerpt, Quote, Quotes, Tag
-from nlparam.results.page.text import excerpt, folded, visible
+from nlparam.results.page.text import excerpt, folded, text_key, visible
 from nlparam.results.records import Judgment
 
 PER_SIDE = 8
@@ -80,11 +80,6 @@ def quotable(text: str, max_bytes: int) -> Excerpt:
     return Excerpt(
         short, whole if longer else None, len(text), len(text) - len(whole), text_key(text), text if differs else None
     )
-
-
-def text_key(text: str) -> str:
-    """The name of a text on a page: what is marked has it, whatever of the text is shown."""
-    return text_digest(whole_characters(text).strip())[:20]
 
 
 def likeness(text: str) -> str:

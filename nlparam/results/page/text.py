@@ -4,6 +4,8 @@ import json
 import math
 from typing import Any
 
+from nlparam.corpus.corpus import text_digest, whole_characters
+
 # Stands where a figure is missing.
 DASH = "\u2013"
 
@@ -24,6 +26,11 @@ def visible(text: str) -> str:
     ```
     """
     return text.replace("\r\n", "\n").replace("\r", "\n").translate(_SHOWN)
+
+
+def text_key(text: str) -> str:
+    """The name of a text on a page: what is marked has it, whatever of the text is shown."""
+    return text_digest(whole_characters(text).strip())[:20]
 
 
 def folded(text: str) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 
 from nlparam.corpus.marks import LABELS_FILE, Mark, add_labels, kept_labels
 from nlparam.errors import CorpusError, NlparamError, ResultFolderError
-from nlparam.results.page.examples import text_key
 from nlparam.results.page.page import AbstractPage
+from nlparam.results.page.text import text_key
 from nlparam.results.serving.texts import Texts
 
 Call = Callable[[Mapping[str, Any]], dict[str, Any]]

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from nlparam.errors import CorpusError
-from nlparam.results.page.examples import text_key
 from nlparam.results.page.searched import Searched
+from nlparam.results.page.text import text_key
 
 PER_PAGE = 25
 # Characters of a text that a page shows; the search looks at all.

@@ -12,7 +12,7 @@ import pytest
 
 from nlparam.corpus.marks import kept_labels
 from nlparam.errors import ResultFolderError
-from nlparam.results.page.examples import text_key
+from nlparam.results.page.text import text_key
 from nlparam.results.serving.desk import Desk
 from nlparam.results.serving.server import serving
 from nlparam.results.serving.texts import MAX_SHOWN

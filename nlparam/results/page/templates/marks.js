@@ -1,7 +1,7 @@
 "use strict";
 // Beside each quoted text: whether the predicate holds for it, as people say.
 const nlparamMarks = nlparamDesk && (() => {
-  const { part, visible, element, call, kept, keep, attempt, save, served } = nlparamDesk;
+  const { data, part, visible, element, call, kept, keep, attempt, save, served } = nlparamDesk;
   const count = new Intl.NumberFormat("en");
   // By text and predicate: who said what. Of texts that are marked without a process, the text itself.
   let marks = new Map();
@@ -21,7 +21,7 @@ const nlparamMarks = nlparamDesk && (() => {
     part("marks").textContent = rows.length
       ? `${count.format(rows.length)} ${rows.length === 1 ? "mark" : "marks"} by ${count.format(people.size)} ` +
         `${people.size === 1 ? "person" : "people"}, in ${where}.`
-      : "No text is marked yet. Open a predicate above, and say Yes or No beside a text.";
+      : "No text is marked yet. Say Yes or No beside a quoted text, or in the table of texts.";
     for (const group of groups) show(group);
   }
   const yes = (label) => label === "yes" || Number(label) > 0.5;
@@ -43,7 +43,9 @@ const nlparamMarks = nlparamDesk && (() => {
       // Read anew, as another window may have marked texts too.
       const same = (row) => ["text", "predicate", "who"].every((field) => row[field] === given[field]);
       const rows = kept("marks", []).filter((row) => !same(row));
-      if (label) rows.push({ ...given, exact: group.exact });
+      const exact = typeof group.exact === "function" ? group.exact() : group.exact;
+      if (exact === null) throw new Error("The whole texts are still being read: mark it once more.");
+      if (label) rows.push({ ...given, exact });
       keep("marks", rows);
       return take(stored());
     });
@@ -55,7 +57,7 @@ const nlparamMarks = nlparamDesk && (() => {
     take(answer.marks);
   }
 
-  // Buttons for a text and a predicate; `exact` is the text as it goes into a file.
+  // Buttons for a text and a predicate; `exact` is the text as it goes into a file, or a function that gives it.
   function buttons(text, predicate, exact, name) {
     const question = `Does “${visible(predicate)}” hold for ${name}?`;
     const group = element("p", { className: "marks", role: "group", "aria-label": question });
@@ -77,6 +79,11 @@ const nlparamMarks = nlparamDesk && (() => {
     groups.delete(group);
   }
 
+  // A text of the table as it goes into a file; null where the page does not have it as it is.
+  const keys = nlparamTexts?.data.keys ?? [];
+  const partial = new Set(nlparamTexts?.data.partial);
+  const wholly = (at) => (at < 0 || partial.has(at) ? null : () => nlparamTexts.whole(at));
+
   // Those of the page are made when a predicate is opened.
   function furnish(details) {
     if (!details.open || details.dataset.marked) return;
@@ -86,7 +93,8 @@ const nlparamMarks = nlparamDesk && (() => {
       const quotes = item.querySelectorAll("blockquote");
       // Where the page shows the text as it is, it says nothing; where it has a part of it only, "null".
       const told = item.dataset.exact;
-      const exact = told ? JSON.parse(told) : quotes[quotes.length - 1].textContent;
+      const shown = told ? JSON.parse(told) : quotes[quotes.length - 1].textContent;
+      const exact = shown ?? wholly(keys.indexOf(item.dataset.text));
       const name = item.querySelector(".tags > .muted")?.textContent ?? "this text";
       if (served || exact !== null) item.append(buttons(item.dataset.text, predicate, exact, name));
     }
@@ -94,6 +102,28 @@ const nlparamMarks = nlparamDesk && (() => {
   for (const details of document.querySelectorAll("details[data-predicate]")) {
     details.addEventListener("toggle", () => furnish(details));
     furnish(details);
+  }
+  // Those of the table of texts are for the predicate that is chosen in it, which has the same number.
+  let listed = [];
+  function furnishTable() {
+    listed.forEach(forget);
+    listed = [];
+    const [number] = document.getElementById("texts-predicate").selectedOptions[0].text.split(" ");
+    const predicate = data.predicates[data.names.findIndex((name) => name.split(" ")[0] === number)];
+    for (const row of document.getElementById("texts-table").tBodies[0].rows) {
+      const at = Number(row.dataset.at);
+      const exact = wholly(at);
+      const cell = row.insertCell();
+      if (!predicate || (!served && exact === null)) continue;
+      listed.push(buttons(keys[at], predicate, exact, `text ${row.dataset.number}`));
+      cell.append(listed.at(-1));
+    }
+  }
+  if (nlparamTexts) {
+    const heading = element("th", { scope: "col" }, "People say");
+    document.getElementById("texts-table").tHead.rows[0].append(heading);
+    nlparamTexts.tool.addEventListener("listed", furnishTable);
+    furnishTable();
   }
   part("who").addEventListener("input", () => groups.forEach(show));
 

@@ -1,5 +1,6 @@
 "use strict";
-(() => {
+// The texts of the page, for the scripts that follow; nothing where there is no table of them.
+const nlparamTexts = (() => {
   // Tables are sorted by their headings, searched by words, filtered by lists, and shown a page at a time.
   const PER_PAGE = 25;
   const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
@@ -204,6 +205,7 @@
   function rowOf(i) {
     const row = document.createElement("tr");
     row.dataset.number = data.numbers[i];
+    row.dataset.at = i;
     for (const heading of headings) {
       const cell = row.insertCell();
       if (heading.dataset.by === "text") {
@@ -217,7 +219,10 @@
     }
     return row;
   }
-  const show = pager(part, "text", folded.length, (shown) => part("table").tBodies[0].replaceChildren(...shown.map(rowOf)));
+  const show = pager(part, "text", folded.length, (shown) => {
+    part("table").tBodies[0].replaceChildren(...shown.map(rowOf));
+    tool.dispatchEvent(new Event("listed"));
+  });
   const searched = words(part("search"), choose);
   function choose() {
     predicate = Number(part("predicate").value);
@@ -293,4 +298,6 @@
   tool.hidden = false;
   // A browser may have kept what was entered before the page was loaded anew.
   choose();
+  // A whole text, or null before they are unpacked.
+  return { data, tool, whole: (i) => (data.whole && whole === data.texts ? null : whole[i]) };
 })();
