@@ -138,7 +138,7 @@ def _found_by(stability: "Stability", predicates: list[str]) -> list[str]:
 
 def _sizes(fit: "Fit") -> Columns:
     sizes = np.bincount(fit.assignments[fit.assignments >= 0], minlength=len(fit.predicates))
-    return [("texts", [f"{size:,}" for size in sizes]), ("share", [f"{size / fit.n_counted:.1%}" for size in sizes])]
+    return [("assigned", [f"{size:,}" for size in sizes]), ("share", [f"{size / fit.n_counted:.1%}" for size in sizes])]
 
 
 def _columns(view: "QuantityView", before: Columns) -> Columns:

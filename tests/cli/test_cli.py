@@ -97,7 +97,7 @@ def test_a_fit_prints_its_predicates_and_leaves_a_folder(fitted):
     out, _, _, result, _ = fitted
     lines = result.stdout.splitlines()
     assert re.split(r" {2,}", lines[0].strip()) == [
-        *("predicate", "texts", "share", "holds for", "head agrees", "by chance", "kappa")
+        *("predicate", "assigned", "share", "holds for", "head agrees", "by chance", "kappa")
     ]
     rows = sorted(line.split("  ") for line in lines[1:3])
     assert {row[1].strip() for row in rows} == {"is about sport", "is about money"}

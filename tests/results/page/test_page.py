@@ -307,7 +307,8 @@ def test_a_notebook_shows_a_card_in_which_no_text_can_act():
         assert {name for e in page.elements for name in e.attributes} <= {"style", "scope", "dir"}
         assert HOSTILE[2] in page.all("tbody")[0].text
     rows = [e.text.split() for e in Page(cards[0]).all("tr")]
-    assert len(rows) == 4
+    assert len(rows) == 5
+    assert rows[-1][:3] == ["none", "of", "these"]
 
 
 # The command
