@@ -26,19 +26,10 @@ def open(
     mark in labels.csv of the folder, before the page says so. A refit from the page asks as `nlparam refit` does.
     """
     with starting():
-        from nlparam.results.load import load
-        from nlparam.results.serving.desk import Desk
+        from nlparam.results.serving.opening import opened
         from nlparam.results.serving.server import serving
-        from nlparam.taxonomies.editing import Editing
-        from nlparam.taxonomies.result import Taxonomy
 
-    editing = None
-    if (folder / Taxonomy.main).exists():
-        editing = Editing(folder, who=who, asking=options.settings() | {"lm": lm, "calibration": calibration})
-        desk = editing.desk
-    else:
-        result = load(folder)
-        desk = Desk(result.page(**result.beside(folder)), folder, who=who)
+    desk = opened(folder, who=who, asking=options.settings() | {"lm": lm, "calibration": calibration})
     desk.html()  # made before anybody waits for it
     with serving(desk, port=port) as address:
         print_lines(address)

@@ -15,11 +15,15 @@ from nlparam.errors import ModelError, ResultFolderError
 
 
 class Kind(NamedTuple):
-    """A kind of result: its name in messages, and where its class is, for `nlparam.load`."""
+    """A kind of result: its name in messages, and where its class is, for `nlparam.load`.
+
+    `editing` is the module whose `Editing` serves its page, where that does more than mark and search texts.
+    """
 
     name: str
     module: str
     attribute: str
+    editing: str = ""
 
     def cls(self) -> Any:
         """The class."""
@@ -29,7 +33,7 @@ class Kind(NamedTuple):
 # The file that makes a folder complete, and what the folder then holds.
 KINDS = {
     "fit.json": Kind("fit", "nlparam.fitting.result", "Fit"),
-    "taxonomy.json": Kind("taxonomy", "nlparam.taxonomies.result", "Taxonomy"),
+    "taxonomy.json": Kind("taxonomy", "nlparam.taxonomies.result", "Taxonomy", "nlparam.taxonomies.editing"),
     "comparison.json": Kind("comparison", "nlparam.comparing.result", "Comparison"),
     "guard.json": Kind("guard", "nlparam.guard.folder", "Guard"),
     "evaluation.json": Kind("guard's evaluation", "nlparam.guard.result", "Evaluation"),

@@ -243,6 +243,18 @@ class AbstractResult(AbstractReported):
                 write_json(folder / self.main, {"format": self.format} | contents)
         return folder
 
+    @staticmethod
+    def widget(folder: str | Path, *, who: str | None = None) -> Any:
+        """The page of the result in a folder, in a notebook: as `nlparam open` shows it, with the edits and marks of
+        `who` kept in the folder.
+
+        Raises `NlparamError` if anywidget is not installed, or the folder holds nothing to mark.
+        """
+        from nlparam.results.serving.opening import opened
+        from nlparam.results.serving.widget import widget_of
+
+        return widget_of(opened(folder, who=who))
+
     @classmethod
     def load(cls, folder: str | Path, **options: Any) -> Self:
         """Reads what `save` wrote. It needs no language model and runs no code.

@@ -30,17 +30,18 @@ def render(
     lets no script run but those that it carries, named by their hash, and nothing be loaded from anywhere.
 
     **Arguments:** `charts`, Vega-Lite specifications by name; the program that draws them is in the page only if there
-    are some. `desk` says whether the page has a `Desk`; `served` is "http" where a process serves it, which its scripts
-    reach at the address that it was loaded from, "" where there is none. `context` is what else the template prints.
+    are some. `desk` says whether the page has a `Desk`; `served` says how its scripts reach the process that serves it
+    ("http": the address that it was loaded from; "widget": the notebook around it), "" where there is none. `context`
+    is what else the template prints.
     """
     from markupsafe import Markup
 
     from nlparam.results.page.charts import as_script, vega_program
 
     drawn = {name: Markup(as_json(chart)) for name, chart in (charts or {}).items()}
-    first = as_script(_read(_HEAD_SCRIPT))
+    first = as_script(read_template(_HEAD_SCRIPT))
     names = (*_SCRIPTS, *(_DESK_SCRIPTS if desk else ()))
-    scripts = [*([vega_program()] if drawn else []), *(as_script(_read(name)) for name in names)]
+    scripts = [*([vega_program()] if drawn else []), *(as_script(read_template(name)) for name in names)]
     html = (
         environment()
         .get_template(template)
@@ -49,7 +50,7 @@ def render(
             head_script=Markup(first),
             scripts=[Markup(script) for script in scripts],
             policy=_policy([first, *scripts], served),
-            style=Markup(_read("report.css") + (_read(_DESK_STYLE) if desk else "")),
+            style=Markup(read_template("report.css") + (read_template(_DESK_STYLE) if desk else "")),
             served=served,
             **context,
         )
@@ -93,5 +94,6 @@ def _policy(scripts: list[str], served: str) -> str:
     )
 
 
-def _read(name: str) -> str:
+def read_template(name: str) -> str:
+    """One of the files that pages are made of."""
     return (_TEMPLATES / name).read_text(encoding="utf-8")

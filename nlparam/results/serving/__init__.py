@@ -1,1 +1,1 @@
-"""A result that is looked at, marked and edited in a browser while a process serves its page."""
+"""A result that is looked at, marked and edited while a process serves its page: in a browser, or in a notebook."""

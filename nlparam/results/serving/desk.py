@@ -36,13 +36,13 @@ class Desk:
                 "FOLDER --open)"
             )
         self._page, self.texts = page, Texts(searched)
-        self._html: str | None = None
+        self._html: dict[str, str] = {}
 
-    def html(self) -> str:
-        """The page, made once for each result."""
-        if self._html is None:
-            self._html = self._page.served_as("http")
-        return self._html
+    def html(self, how: str = "http") -> str:
+        """The page, made once for each result and way in which it reaches this desk: "http" or "widget"."""
+        if how not in self._html:
+            self._html[how] = self._page.served_as(how)
+        return self._html[how]
 
     def call(self, name: str, given: Any) -> dict[str, Any]:
         """What a page asked for, as JSON; under `error` what is wrong, in words for the reader."""

@@ -30,10 +30,28 @@ const nlparamDesk = (() => {
     const response = await fetch(`${base}api/${name}`, { method: "POST", headers, body: JSON.stringify(given) });
     return response.json();
   }
+  // To the notebook around the page. Another view of the same widget gets the answer too.
+  const waiting = new Map();
+  function overWidget(name, given) {
+    const mine = `${Date.now()} ${Math.random()}`;
+    return new Promise((resolve, reject) => {
+      waiting.set(mine, resolve);
+      setTimeout(reject, 60_000);
+      parent.postMessage({ nlparam: mine, name, given }, "*");
+    });
+  }
+  addEventListener("message", (event) => {
+    const resolve = event.source === parent && waiting.get(event.data?.nlparam);
+    if (!resolve) return;
+    waiting.delete(event.data.nlparam);
+    resolve(event.data.answer);
+  });
+  // The page anew, of the result that is there by now.
+  const reload = () => (how === "widget" ? overWidget("reload", {}) : location.reload());
   async function call(name, given = {}) {
     let answer;
     try {
-      answer = await overHttp(name, given);
+      answer = await (how === "widget" ? overWidget : overHttp)(name, given);
     } catch {
       throw new Error(
         "The process behind this page does not answer. What it acknowledged is kept in the folder: run nlparam open " +
@@ -92,5 +110,5 @@ const nlparamDesk = (() => {
     one.hidden = (one.dataset.for === "served") !== !!how;
   }
   document.getElementById("desk").hidden = false;
-  return { data, served: !!how, part, visible, element, call, kept, keep, problem, say, attempt, save };
+  return { data, served: !!how, part, visible, element, call, reload, kept, keep, problem, say, attempt, save };
 })();

@@ -1,7 +1,7 @@
 "use strict";
 // The tree while it is edited: a form beside a node, what an edit would do before it is done, the list of edits, refit.
 nlparamDesk?.data.tree && (() => {
-  const { data, part, visible, element, call, kept, keep, say, problem, attempt, save, served } = nlparamDesk;
+  const { data, part, visible, element, call, reload, kept, keep, say, problem, attempt, save, served } = nlparamDesk;
   const count = new Intl.NumberFormat("en");
   let state = { version: null, made: null, tree: data.tree, changes: [], warnings: [], cost: "", history: [] };
   let first = null;
@@ -221,7 +221,7 @@ nlparamDesk?.data.tree && (() => {
     done.then(() => part("changes-title").focus());
   }
   async function goBack(number) {
-    if (await ask("go_back", { number }, "")) location.reload();
+    if (await ask("go_back", { number }, "")) reload();
   }
 
   // Without a process: edits are kept in the browser, and saved as the file that a refit reads.
@@ -299,7 +299,7 @@ nlparamDesk?.data.tree && (() => {
     ask("refit", {}, "The refit has begun.");
   });
   part("stop").addEventListener("click", () => attempt(() => call("stop")));
-  part("reload").addEventListener("click", () => location.reload());
+  part("reload").addEventListener("click", reload);
   for (const one of ["all-back", "all-back-offline"]) part(one).addEventListener("click", () => takeBack(null));
   const saved = () => save("taxonomy.yaml", nlparamOffline.yaml(state.tree), "application/yaml");
   part("save-tree").addEventListener("click", saved);
