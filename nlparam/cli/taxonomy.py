@@ -10,7 +10,6 @@ from nlparam.cli.options import OUTPUT, SEARCH, TEXTS, option, refuse
 from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable, starting
 from nlparam.cli.reading import check_source, corpus_warnings, read_predicates, read_source, times_of, usage_errors
 from nlparam.cli.run_options import AnalysisOptions, FileOptions, spread_options
-from nlparam.results.folder import replacing
 
 if TYPE_CHECKING:
     from nlparam.taxonomies.result import Taxonomy
@@ -129,32 +128,25 @@ def taxonomy(
 
 
 def _show_trends(tree: "Taxonomy", groups: list, options: TaxonomyCommand) -> None:
-    """Writes what rises, falls or changes in each group of texts, and prints what is claimed."""
-    import csv
+    """Writes what rises, falls or changes in each group of texts, also into the report, and prints what is claimed."""
+    from nlparam.taxonomies.page.by_group import group_trends, write_trends
 
     found = tree.over_time_by(groups)
-    rows = [
-        (group, node, tree.nodes[node].name, str(verdict), *map(float, figures))
-        for group, shares in found.items()
-        if (trends := shares.trends) is not None
-        for node, verdict, *figures in zip(
-            shares.nodes, trends.verdicts, trends.change, trends.low, trends.high, trends.adjusted, strict=True
-        )
-    ]
-    heads = ("group", "node", "name", "claimed", "change", "low", "high", "adjusted p")
-    with replacing(options.out / "trends.csv") as partial, partial.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([heads, *rows])
+    rows = group_trends(tree, found)
+    path = write_trends(options.out, rows)
+    tree.report(options.out / "report.html", **tree.beside(options.out))
     if options.json:
         return
     shown = [
-        (printable(group), printable(name), claimed, f"{100 * change:+.0f} ({100 * low:+.0f} to {100 * high:+.0f})")
-        for group, _, name, claimed, change, low, high, _ in rows
-        if claimed != "nothing found"
+        (printable(one.group), printable(one.name), one.claimed, f"{change:+.0f} ({low:+.0f} to {high:+.0f})")
+        for one in rows
+        if one.is_claim
+        for change, low, high in [(100 * one.change, 100 * one.low, 100 * one.high)]
     ]
     n_groups = len(found)
     print_lines("", f"Claimed of {n_groups} groups, at a false discovery rate of 5% over all of them:")
     print_table((options.by or "", "node", "claimed", "points"), shown or [("nothing found", "", "", "")], numbers=(3,))
-    print_lines(f"trends:  {options.out / 'trends.csv'}")
+    print_lines(f"trends:  {path}")
 
 
 def show(tree: "Taxonomy", out: Path) -> None:

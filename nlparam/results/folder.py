@@ -55,6 +55,7 @@ _BESIDE = (
     "pictures.json",
     "posterior.nc",
     "people.json",
+    "trends.csv",
 )
 # Held by who writes to a folder; it ends with its process.
 LOCK = ".lock"

@@ -22,6 +22,7 @@ from nlparam.taxonomies.yaml_file import FILE, read
 if TYPE_CHECKING:
     from nlparam.denotation.labelling import Labelling
     from nlparam.taxonomies.over_time import SharesOverTime
+    from nlparam.taxonomies.page.by_group import GroupTrend
     from nlparam.taxonomies.people import NodeShares
 
 
@@ -136,18 +137,26 @@ class Taxonomy(TreeLike, AbstractResult, AbstractTabular):
     def example_columns(self, k: int) -> dict[str, list[Any]]:
         return node_examples(self, k)
 
-    def page(self, *, update: Mapping[str, Any] | None = None, labels: Labelled | None = None) -> AbstractPage:
+    def page(
+        self,
+        *,
+        update: Mapping[str, Any] | None = None,
+        labels: Labelled | None = None,
+        trends: "Sequence[GroupTrend]" = (),
+    ) -> AbstractPage:
         """Its report. `update` is what the last update found (`Update.to_dict`): the page then shows what changed. With
-        `labels` it shows how people and judge agree."""
+        `labels` it shows how people and judge agree, with `trends` what rises and falls in each group."""
         from nlparam.taxonomies.page.tree import TaxonomyPage
 
-        return TaxonomyPage(self, update, self.labelling().agreement(labels) if labels else ())
+        return TaxonomyPage(self, update, self.labelling().agreement(labels) if labels else (), trends)
 
     def beside(self, folder: Path) -> dict[str, Any]:
+        from nlparam.taxonomies.page.by_group import kept_trends
         from nlparam.taxonomies.page.drift import kept_update
 
         predicates = [judged(self.nodes[node]) for node in self.predicate_ids]
-        return {"update": kept_update(folder), "labels": Labelled.kept(folder, self.texts, predicates)}
+        labels = Labelled.kept(folder, self.texts, predicates)
+        return {"update": kept_update(folder), "labels": labels, "trends": kept_trends(folder)}
 
     def __str__(self) -> str:
         """The tree in plain text, a line for each node: its id and predicate, the number of texts and their share."""

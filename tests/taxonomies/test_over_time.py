@@ -14,6 +14,7 @@ from nlparam.errors import CorpusError, FitWarning
 from nlparam.numerics.statistics.trends import Verdict
 from nlparam.taxonomies.growing import taxonomy
 from nlparam.taxonomies.over_time import MOST_STEPS, checked_stamps
+from nlparam.taxonomies.page.by_group import group_trends, kept_trends, write_trends
 from nlparam.taxonomies.records import Sample
 from nlparam.taxonomies.refit import refit
 from nlparam.taxonomies.result import Taxonomy
@@ -129,7 +130,8 @@ def test_times_are_kept_through_files_edits_and_updates(tmp_path):
 def test_a_field_of_times_on_the_command_line(tmp_path, monkeypatch):
     monkeypatch.setattr(nlparam.denotation.session, "load_language_model", lambda *_, **__: scripted())
     texts, _ = make_texts(12)
-    rows = [{"text": text, "day": day} for text, day in zip(texts, dates(len(texts)), strict=True)]
+    days = zip(texts, dates(len(texts)), strict=True)
+    rows = [{"text": text, "day": day, "region": f"region {at % 2}"} for at, (text, day) in enumerate(days)]
     path, out = tmp_path / "chats.jsonl", tmp_path / "out"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     arguments = ["taxonomy", str(path), "--goal", "the topic", "--depth", "1", "--children", "3", "--n-stated", "60"]
@@ -143,6 +145,9 @@ def test_a_field_of_times_on_the_command_line(tmp_path, monkeypatch):
     assert timed.exit_code == 0, timed.output
     assert 'id="over-time"' in (out / "report.html").read_text(encoding="utf-8")
     assert Taxonomy.load(out).stamps == tuple(dates(len(texts)))
+    by_region = run("--time-field", "day", "--time-unit", "month", "--by", "region")
+    assert by_region.exit_code == 0, by_region.output
+    assert 'id="by-group"' in (out / "report.html").read_text(encoding="utf-8")
     assert "has no field 'when'" in run("--time-field", "when").stderr
     assert run("--time-unit", "month").exit_code == 2
     path.write_text("".join(json.dumps(row) + "\n" for row in rows[:40]), encoding="utf-8")
@@ -208,7 +213,7 @@ def test_curves_are_corrected_to_what_the_judge_says():
     assert covered[1] == 240
 
 
-def test_trends_by_group_allow_for_all_groups():
+def test_trends_by_group_allow_for_all_groups(tmp_path):
     """In one group the share rises, in the others it holds; some texts have no group, and one group no time."""
     rng, n_texts = np.random.default_rng(8), 1200
     stamps: list = np.repeat(np.arange(6), n_texts // 6).tolist()
@@ -225,6 +230,19 @@ def test_trends_by_group_allow_for_all_groups():
     assert all(one.times == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0] for one in found.values())
     verdicts = {group: set(one.trends.verdicts) for group, one in found.items() if one.trends is not None}
     assert verdicts == {"north": {Verdict.RISING}, "south": {Verdict.NOTHING}, "west": {Verdict.NOTHING}}
+    # The report says the same, from the file that the command leaves.
+    rows = group_trends(tree, found)
+    write_trends(tmp_path, rows)
+    assert kept_trends(tmp_path) == rows
+    page = Page(tree.report(**tree.beside(tmp_path)))
+    table = page.table("table-trends-by-group")[1:]
+    assert [row[0] for row in table] == ["north"] * 3 + ["south"] * 3 + ["west"] * 3
+    assert [row[3] for row in table] == ["rising"] * 3 + ["nothing found"] * 6
+    change = 100 * rows[0].change
+    assert table[0][4].startswith(f"{change:+.1f}")
+    assert any("Of 3 groups, 3 of 9 shares are claimed" in one.text for one in page.all("p"))
+    (tmp_path / "trends.csv").write_text("of another kind\n1,2\n", encoding="utf-8")
+    assert kept_trends(tmp_path) == []
     n_tests = 3 * len(children)
     of_holm = tree.over_time_by(groups, correction="holm")
     for group, one in found.items():

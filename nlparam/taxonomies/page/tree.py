@@ -45,6 +45,7 @@ from nlparam.results.page.text import DASH, excerpt
 from nlparam.taxonomies.chance import said_of_chance
 from nlparam.taxonomies.entries import entries_of
 from nlparam.taxonomies.over_time import SharesOverTime, over_time
+from nlparam.taxonomies.page.by_group import GroupTrend, trends_section
 from nlparam.taxonomies.page.drift import drift_section
 from nlparam.taxonomies.page.icicle import draw_icicle, icicle
 from nlparam.taxonomies.page.summary import said_of_tree
@@ -62,12 +63,13 @@ class TaxonomyPage(AbstractDescribedPage):
     """The report of a taxonomy.
 
     `update` is what the last update found, as `Update.to_dict` gives it: the page then shows what has changed.
-    `agreement` is how people and judge agree.
+    `agreement` is how people and judge agree, `trends` what rises and falls in each group.
     """
 
     taxonomy: TreeLike
     update: Mapping[str, Any] | None = None
     agreement: Sequence[PredicateAgreement] = ()
+    trends: Sequence[GroupTrend] = ()
 
     def described(self) -> SectionPage:
         """Chooses what the report shows. The order of the nodes is kept."""
@@ -89,6 +91,7 @@ class TaxonomyPage(AbstractDescribedPage):
             ),
             _nodes_section(taxonomy, nodes),
             _time_section(taxonomy),
+            trends_section(taxonomy, self.trends),
             drift_section(taxonomy, self.update),
             _examples_section(taxonomy, nodes, choose_examples(taxonomy.corpus, columns, answers, None)),
             Section("texts", "All texts", [texts]) if texts else None,
