@@ -40,6 +40,7 @@ class _TextEstimator(BaseEstimator):
     form: str = "single"
     calibration: Any = None
     predicates: Iterable[str] | None = None
+    definitions: Mapping[str, Any] | None = None
     locked: Iterable[str] | None = None
     excluded: Iterable[str] | None = None
     candidates: Iterable[str] | None = None
@@ -107,11 +108,11 @@ class PredicateVectorizer(TransformerMixin, _TextEstimator):
     - `supervised`: whether `y` is the `data` of the model. By default it is not looked at. If it is and no `model` is
       given, the model is a `Regression` where `y` are fractions, else a `Classification`.
     - `fitted`: a `Fit`, or the folder of one, instead of the search: `fit` then only checks that it is given texts.
-    - `goal`, `goal_examples`, `lm`, `embedder`, `proposer`, `judge`, `form`, `calibration`, `predicates`, `locked`,
-      `excluded`, `candidates`, `options`, `representation`, `executable`, `held_out`, `inference`, `budget`, `store`,
-      `timeout`: as for `nlparam.fit`. A clone shares them with the original: a language model is not copied. The budget
-      is that of each fit. Where you cross-validate, `held_out=0` and `inference=False` give the search all texts and
-      ask less.
+    - `goal`, `goal_examples`, `lm`, `embedder`, `proposer`, `judge`, `form`, `calibration`, `predicates`,
+      `definitions`, `locked`, `excluded`, `candidates`, `options`, `representation`, `executable`, `held_out`,
+      `inference`, `budget`, `store`, `timeout`: as for `nlparam.fit`. A clone shares them with the original: a language
+      model is not copied. The budget is that of each fit. Where you cross-validate, `held_out=0` and `inference=False`
+      give the search all texts and ask less.
     - `random_state`: the seed. Equal by default, so that folds and reruns find their judgments in the store.
     - `verbose`: whether a terminal is shown how far the search is.
 
