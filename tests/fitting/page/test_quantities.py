@@ -163,13 +163,19 @@ def test_long_series_of_many_predicates_stay_small_and_say_what_is_left_out():
 
 def test_the_table_of_a_curve_says_when_it_is_highest(fits):
     fit = fits["dates"]
-    view = view_quantities(fit)[0]
+    view = view_quantities(fit, bands(fit))[0]
     table = table_of(view)
     curve = np.asarray(fit.quantities()["prevalence"].values)[:, 0]
     row = [cell.text for cell in table.rows[0]]
-    assert row[1:3] == [f"{curve[0]:.1%}", f"{curve[-1]:.1%}"]
+    assert row[1:3] == [view.cell(0, 0), view.cell(0, len(curve) - 1)]
+    assert row[1].startswith(f"{curve[0]:.1%} [")
     assert row[4] == f"{curve.max():.1%} ({fit.coords['step'][curve.argmax()]})"
     assert table.columns[1].name == f"First ({fit.coords['step'][0]})"
+
+
+def test_a_curve_without_intervals_is_not_said_to_begin_or_end_anywhere(fits):
+    blocks = quantity_blocks(view_quantities(fits["dates"])[0], "key")
+    assert not [block for block in blocks if isinstance(block, Table)]
 
 
 def test_the_direction_of_two_classes_is_said_in_their_names(fits):
