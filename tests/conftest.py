@@ -1,5 +1,6 @@
 """Fixtures that every test may use; nothing a test does touches the user's own cache."""
 
+import functools
 import gc
 import importlib.metadata
 import itertools
@@ -11,6 +12,7 @@ import hypothesis
 import numpy as np
 import pytest
 
+from nlparam.language.embed import SentenceTransformerEmbedder
 from nlparam.runtime.compiled import keep_within
 
 _MANY_MAPS = 20_000
@@ -81,6 +83,30 @@ def _optimised(request):
     jax.config.update("jax_disable_most_optimizations", False)
     yield
     jax.config.update("jax_disable_most_optimizations", before)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _packaged_embedder_once():
+    """The packaged embedder is loaded once in a process, and the same texts are embedded once."""
+    embed = SentenceTransformerEmbedder.embed
+
+    @functools.cache
+    def embedder(folder, *options):
+        device, batch_size, instruction = options
+        return SentenceTransformerEmbedder(folder, device=device, batch_size=batch_size, instruction=instruction)
+
+    @functools.lru_cache(maxsize=256)
+    def embedded(options, texts):
+        return embed(embedder(*options), texts)
+
+    def shared(self, texts):
+        if self.name_or_path is not None or not texts:
+            return embed(self, texts)
+        return embedded((self._source.folder, self.device, self.batch_size, self.instruction), tuple(texts)).copy()
+
+    SentenceTransformerEmbedder.embed = shared
+    yield
+    SentenceTransformerEmbedder.embed = embed
 
 
 @pytest.fixture(autouse=True, scope="module")
