@@ -66,7 +66,7 @@ def label(
             agreed = labelling.agreement(labelled, confidence=confidence)
     if n_others:
         print_warnings([f"{n_others:,} labels in {path} are of other texts or predicates, and are left out"])
-    wanted = n or (_N if half_width is None else max(need.n_needed for need in needed))
+    wanted = n or (_N if half_width is None else max(need.n_texts for need in needed))
     wanted = min(wanted, len(labelling.texts))
     if as_json:
         print_json(_as_dict(path, labelling, labelled, needed if plan else [], agreed if agreement else [], wanted))

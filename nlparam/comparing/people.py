@@ -75,6 +75,7 @@ def labelling(comparison: ComparisonLike, *, seed: int = 0) -> Labelling:
         judge=judge,
         shares=tuple(f"{predicate} ({one.name})" for one in comparison.groups for predicate in predicates),
         layers=(by_group(np.asarray(comparison.judgments, float)[:, columns]),),
+        of_stratum=tuple(number for number in range(len(comparison.groups)) for _ in predicates),
         said=lambda labelled: by_group(labelled.matrix(corpus.distinct, predicates)),
         definitions=kept_definitions(comparison.settings),
     )

@@ -15,6 +15,8 @@ from nlparam.numerics.statistics.planning import answers_needed
 
 # With fewer labels of a predicate the errors of the judge cannot be estimated.
 LEAST_LABELS = 30
+# Some questions are skipped: the texts labelled in order are those of which so many have labels.
+_MOSTLY = 0.8
 
 
 class Asked(NamedTuple):
@@ -29,7 +31,8 @@ class Need(NamedTuple):
 
     `n_labels` there are; `n_needed` in all; `present`, the half-width that they give now, and `half_width` that of the
     number needed. With `known` false there are too few labels to tell how good the judge is: `n_needed` then leaves
-    the judge out, and is what is needed at most. If `reached` is false, labels of all texts would not do.
+    the judge out, and is what is needed at most. If `reached` is false, labels of all texts would not do. `n_texts`,
+    how many texts of the list have so many labels: those of a group are spread among those of others.
     """
 
     share: str
@@ -39,6 +42,7 @@ class Need(NamedTuple):
     half_width: float
     known: bool
     reached: bool
+    n_texts: int
 
 
 class PredicateAgreement(NamedTuple):
@@ -54,6 +58,25 @@ class PredicateAgreement(NamedTuple):
     with_each_other: Agreed | None
 
 
+def reached(codes: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """`(n,)`: which rows in random order whoever labelled their texts in this order has come to.
+
+    A text that occurs often comes early. Its label counts for the rows of it that were come to, which are a random part
+    of all rows as the others are. If no order can be seen in the labels, all rows count.
+
+    **Arguments:** `codes`, `(n,)`, equal for rows of equal text; `labels`, `(n, n_predicates)`, `nan` where
+    there is none.
+    """
+    first = np.sort(np.unique(codes, return_index=True)[1])
+    said = np.asarray(np.isfinite(labels).any(axis=1))
+    labelled = np.cumsum(said[first]) / np.arange(1, len(first) + 1)
+    n_texts = int(np.flatnonzero(said[first] & (labelled >= _MOSTLY)).max(initial=-1)) + 1
+    if n_texts < LEAST_LABELS:
+        return np.ones(len(codes), dtype=bool)
+    end = first[n_texts] if n_texts < len(first) else len(codes)
+    return np.arange(len(codes)) < end
+
+
 @dataclasses.dataclass(frozen=True)
 class Labelling:
     """What people are asked about the texts of a result.
@@ -62,7 +85,7 @@ class Labelling:
 
     - `texts`: `(n,)` distinct texts in random order: the first so many are a random sample of all.
     - `chance`: `(n,)` the probability with which each is in this list; `stratum`, `(n,)` texts of equal value are drawn
-      from one part of the corpus (a group of a comparison).
+      from one part of the corpus (a group of a comparison). `of_stratum`, `(n_shares,)`: of which part each share is.
     - `asked`: the predicates, those that stand under another after it.
     - `judge`: the probability that the judge gives for a text and a predicate, `nan` where it was not asked.
     - `shares`: what a plan is of; `layers`, each `(n_units, n_shares)`, the answers there are without people, the best
@@ -77,6 +100,7 @@ class Labelling:
     judge: Callable[[str, str], float]
     shares: tuple[str, ...]
     layers: tuple[np.ndarray, ...]
+    of_stratum: tuple[int, ...]
     said: Callable[[Labelled], np.ndarray]
     definitions: Definitions = dataclasses.field(default_factory=dict)
 
@@ -121,13 +145,12 @@ class Labelling:
                     f"{share!r} has fewer than two answers of the judge: label {LEAST_LABELS} texts, then ask again"
                 )
             plan = answers_needed(layers, half_width, confidence=confidence)
-            present = float(plan.present[0]) if known else None
-            found.append(
-                Need(
-                    share, n_labels, int(plan.n_answers[0]), present, float(plan.half_width[0]), known,
-                    bool(plan.reached[0]),
-                )
-            )  # fmt: skip
+            present, n_needed = float(plan.present[0]) if known else None, int(plan.n_answers[0])
+            places = np.flatnonzero(self.stratum == self.of_stratum[number])
+            there = n_needed <= len(places)
+            n_texts = int(places[n_needed - 1]) + 1 if there else len(self.texts)
+            reached = bool(plan.reached[0]) and there
+            found.append(Need(share, n_labels, n_needed, present, float(plan.half_width[0]), known, reached, n_texts))
         return found
 
     def agreement(self, labelled: Labelled, *, confidence: float = 0.9) -> list[PredicateAgreement]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nlparam.corpus.marks import pair
-from nlparam.denotation.labelling import LEAST_LABELS
+from nlparam.denotation.labelling import LEAST_LABELS, reached
 from nlparam.denotation.labels import Labelled
 from nlparam.errors import CorpusError, ModelError, ResultFolderError, check_fractions
 from nlparam.fitting.inferred import Inference, Inferred, Score
@@ -149,6 +149,17 @@ def sample_of(fit: "FitLike") -> "Sample":
     return fit.sample
 
 
+def labelling_order(fit: "FitLike", seed: int = 0) -> np.ndarray:
+    """The rows with words that figures are estimated on, in random order, those that the judge has answered first.
+
+    A random part of the round is a random part of the texts.
+    """
+    sample, rng = sample_of(fit), np.random.default_rng(seed)
+    there = fit.corpus.row >= 0
+    drawn, others = np.flatnonzero(sample.drawn & there), np.flatnonzero(sample.eligible & ~sample.drawn & there)
+    return np.concatenate([rng.permutation(drawn), rng.permutation(others)])
+
+
 def known_of(fit: "FitLike", sample: "Sample", labels: str | Path | Labelled | None, notes: list[str]) -> Known:
     rows = np.flatnonzero(sample.eligible)
     judged = np.where(sample.drawn[:, None], sample.judged, np.nan)
@@ -181,6 +192,10 @@ def _with_people(
     n_outside = int(np.isfinite(np.delete(matrix, rows, axis=0)).any(axis=1).sum())
     if sample.split and n_outside:
         notes.append(f"{n_outside:,} labelled texts are among those that chose the predicates, and are left out.")
+    order = labelling_order(fit)
+    if len(np.unique(corpus.row[order])) < len(order):
+        come_to = reached(corpus.row[order], matrix[order])
+        matrix[order[~come_to]] = np.nan
     people = matrix[rows]
     counts = np.isfinite(people).sum(axis=0)
     for predicate, n, column in zip(fit.predicates, counts.tolist(), people.T, strict=True):

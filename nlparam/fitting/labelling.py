@@ -8,7 +8,7 @@ from nlparam.corpus.marks import pair
 from nlparam.denotation.definitions import kept_definitions
 from nlparam.denotation.labelling import Asked, Labelling
 from nlparam.denotation.labels import Labelled
-from nlparam.fitting.inference import known_of, sample_of
+from nlparam.fitting.inference import known_of, labelling_order, sample_of
 
 if TYPE_CHECKING:
     from nlparam.fitting.records import FitLike
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 def to_label(fit: "FitLike", n: int, *, seed: int = 0) -> list[dict[str, str]]:
     """Rows for people to label; see `Fit.to_label`."""
-    texts = dict.fromkeys(fit.corpus.texts[row] for row in _order(fit, seed)[:n].tolist())
+    texts = dict.fromkeys(fit.corpus.texts[row] for row in labelling_order(fit, seed)[:n].tolist())
     return [{"text": text, "predicate": predicate, "label": ""} for text in texts for predicate in fit.predicates]
 
 
 def labelling(fit: "FitLike", *, seed: int = 0) -> Labelling:
     """What people are asked; see `Fit.labelling`."""
-    sample, corpus, order = sample_of(fit), fit.corpus, _order(fit, seed)
+    sample, corpus, order = sample_of(fit), fit.corpus, labelling_order(fit, seed)
     known = known_of(fit, sample, None, [])
-    texts = tuple(dict.fromkeys(corpus.texts[row] for row in order.tolist() if corpus.row[row] >= 0))
+    texts = tuple(dict.fromkeys(corpus.texts[row] for row in order.tolist()))
     judged = np.full((len(corpus.distinct), len(fit.predicates)), np.nan)
     judged[corpus.row[~corpus.blank]] = sample.judged[~corpus.blank]
     row = {pair(text, "")[0]: number for number, text in enumerate(corpus.distinct)}
@@ -45,16 +45,7 @@ def labelling(fit: "FitLike", *, seed: int = 0) -> Labelling:
         judge=judge,
         shares=tuple(fit.predicates),
         layers=tuple(known.layers),
+        of_stratum=(0,) * len(fit.predicates),
         said=said,
         definitions=kept_definitions(fit.settings),
     )
-
-
-def _order(fit: "FitLike", seed: int) -> np.ndarray:
-    """The texts that figures are estimated on, in random order, those that the judge has answered first.
-
-    A random part of the round is a random part of the texts.
-    """
-    sample, rng = sample_of(fit), np.random.default_rng(seed)
-    drawn, others = np.flatnonzero(sample.drawn), np.flatnonzero(sample.eligible & ~sample.drawn)
-    return np.concatenate([rng.permutation(drawn), rng.permutation(others)])

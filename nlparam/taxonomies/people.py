@@ -8,7 +8,7 @@ import numpy as np
 from nlparam.corpus.corpus import Corpus
 from nlparam.corpus.marks import pair
 from nlparam.denotation.definitions import kept_definitions
-from nlparam.denotation.labelling import LEAST_LABELS, Asked, Labelling
+from nlparam.denotation.labelling import LEAST_LABELS, Asked, Labelling, reached
 from nlparam.denotation.labels import Labelled
 from nlparam.fitting.split import cluster_codes
 from nlparam.numerics.statistics.correction import corrected_means
@@ -62,7 +62,8 @@ def labelling(tree: TreeLike, *, seed: int = 0) -> Labelling:
     drawn = np.flatnonzero(~corpus.blank) if sample is None else sample.texts
     order = np.random.default_rng(seed).permutation(len(drawn))
     order = order[~corpus.blank[drawn[order]]]
-    order = order[np.sort(np.unique(corpus.row[drawn[order]], return_index=True)[1])]  # equal texts once
+    rows = drawn[order]
+    order = order[np.sort(np.unique(corpus.row[rows], return_index=True)[1])]  # equal texts once
     nodes = sorted((tree.nodes[node] for node in tree.predicate_ids), key=lambda node: node.depth)
     answers = _answers(tree)
     layers = [np.zeros((len(corpus), len(nodes)))]
@@ -74,7 +75,10 @@ def labelling(tree: TreeLike, *, seed: int = 0) -> Labelling:
 
     def said(labelled: Labelled) -> np.ndarray:
         people, unknown = said_by_people(tree, labelled, tree.texts), np.full(len(corpus), np.nan)
-        return np.stack([people.get(node.id, unknown) for node in nodes], axis=1)
+        found = np.stack([people.get(node.id, unknown) for node in nodes], axis=1)
+        if len(order) < len(rows):
+            found[rows[~reached(corpus.row[rows], np.isfinite(found[rows]).any(axis=1))]] = np.nan
+        return found
 
     return Labelling(
         texts=tuple(corpus.texts[number] for number in drawn[order].tolist()),
@@ -84,6 +88,7 @@ def labelling(tree: TreeLike, *, seed: int = 0) -> Labelling:
         judge=lambda text, predicate: answers.get(pair(text, predicate), np.nan),
         shares=tuple(f"{node.id} {node.name}" for node in nodes),
         layers=tuple(layers),
+        of_stratum=(0,) * len(nodes),
         said=said,
         definitions=kept_definitions(tree.settings),
     )

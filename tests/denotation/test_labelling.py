@@ -5,11 +5,14 @@ import dataclasses
 import numpy as np
 import pytest
 
+from nlparam.corpus.corpus import Corpus
 from nlparam.corpus.marks import pair
 from nlparam.denotation.labelling import Asked, Labelling, Round
 from nlparam.denotation.labels import Labelled
 from nlparam.errors import CorpusError
+from nlparam.fitting.inference import known_of
 from nlparam.fitting.sample import Sample
+from nlparam.numerics.statistics.correction import corrected_means
 from nlparam.results.page.sections import AbstractDescribedPage
 from nlparam.taxonomies.records import Sample as TreeSample
 from nlparam.taxonomies.records import judged
@@ -62,7 +65,7 @@ def labels_of(labelling: Labelling, n: int, *, who="ann", wrong=0.0, seed=0) -> 
 def test_a_round_asks_everything_once_and_goes_back():
     labelling = Labelling(
         texts=("one", "two"), chance=np.ones(2), stratum=np.zeros(2, int),
-        asked=(Asked("a"), Asked("b"), Asked("c", "a")), judge=lambda *_: np.nan, shares=(), layers=(),
+        asked=(Asked("a"), Asked("b"), Asked("c", "a")), judge=lambda *_: np.nan, shares=(), layers=(), of_stratum=(),
         said=lambda _: np.zeros((2, 0)),
     )  # fmt: skip
     asked = Round(labelling, {pair("one", "B"): True}, 5)
@@ -190,3 +193,36 @@ def test_shares_of_nodes_are_those_of_people_where_there_are_labels(tree):
     heads = dataclasses.replace(tree, sample=None).shares()
     assert set(heads.targets) == {"head"}
     assert (heads.low < heads.value).all()
+
+
+def test_a_text_that_occurs_often_counts_as_often_as_it_was_come_to():
+    # Of the text that is a quarter of all, people say yes where the judge says no; of the others they say the same.
+    made, found = make_fit(400, predicates=["p"]), []
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        number = rng.permutation(400)
+        same, drawn = number < 100, rng.permutation(400) < 120
+        texts = ["the same" if one < 100 else f"text {one}" for one in number.tolist()]
+        judge = ((number % 10 == 0) & ~same).astype(float)[:, None]
+        truth = dict(zip(texts, (judge[:, 0] + same).tolist(), strict=True))
+        judged = np.where((drawn | same)[:, None], judge, np.nan)
+        sample = Sample(np.ones(400, bool), np.full(400, 0.3), drawn, judge, judged, None, False)
+        fit = dataclasses.replace(made, corpus=Corpus.from_texts(texts), sample=sample)
+        listed = fit.labelling().texts
+        said = Labelled.of([(text, "p", truth[text], "ann") for text in (*listed[:40], *listed[40:60])])  # two sessions
+        known = known_of(fit, sample, said, [])
+        found.append(corrected_means(known.layers, clusters=known.clusters).value[0])
+    assert np.mean(found) == pytest.approx(0.325, abs=0.02)
+
+
+def test_a_comparison_asks_for_as_many_texts_as_its_groups_need():
+    comparison = make_comparison()
+    labelling = comparison.labelling()
+    n_of_group = np.bincount(labelling.stratum)
+    needed = labelling.needed(Labelled.of([]), 0.3)
+    for need, group in zip(needed, labelling.of_stratum, strict=True):
+        assert need.reached == (need.n_needed <= n_of_group[group])
+        if need.reached:
+            assert (labelling.stratum[: need.n_texts] == group).sum() == need.n_needed
+    assert max(need.n_texts for need in needed if need.reached) > max(need.n_needed for need in needed if need.reached)
+    assert not any(need.reached for need in labelling.needed(Labelled.of([]), 0.01))

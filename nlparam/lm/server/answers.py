@@ -60,9 +60,9 @@ class AnswerReader:
         if from_text:
             text = self._text(text, choice)
             self.answered = True
-            labels = request.labels and label_in_text(request.labels, text)
+            labels = None if request.labels is None else label_in_text(request.labels, text)
             return Completion(text, labels, *tokens, in_text=labels is not None), []
-        if read is None:
+        if read is None or request.labels is None:
             raise self._no_logprobs(message)
         first, top = read
         logprobs = label_logprobs(request.labels, top)
