@@ -77,7 +77,7 @@ def labelling(tree: TreeLike, *, seed: int = 0) -> Labelling:
         people, unknown = said_by_people(tree, labelled, tree.texts), np.full(len(corpus), np.nan)
         found = np.stack([people.get(node.id, unknown) for node in nodes], axis=1)
         if len(order) < len(rows):
-            found[rows[~reached(corpus.row[rows], np.isfinite(found[rows]).any(axis=1))]] = np.nan
+            found[rows[~reached(corpus.row[rows], found[rows])]] = np.nan
         return found
 
     return Labelling(

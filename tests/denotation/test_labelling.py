@@ -226,3 +226,17 @@ def test_a_comparison_asks_for_as_many_texts_as_its_groups_need():
             assert (labelling.stratum[: need.n_texts] == group).sum() == need.n_needed
     assert max(need.n_texts for need in needed if need.reached) > max(need.n_needed for need in needed if need.reached)
     assert not any(need.reached for need in labelling.needed(Labelled.of([]), 0.01))
+
+
+def test_labels_of_a_tree_with_repeated_texts_count_where_they_were_come_to(tree):
+    texts = list(tree.texts)
+    n = tree.sample.texts  # the texts drawn for the sample; two of three are equal
+    for at in n[: len(n) * 2 // 3].tolist():
+        texts[at] = "the same"
+    repeated = dataclasses.replace(tree, corpus=Corpus.from_texts(texts))
+    labelling = repeated.labelling()
+    assert labelling.texts.count("the same") == 1
+    said = labelling.said(Labelled.of([(text, labelling.asked[0].predicate, 1.0) for text in labelling.texts[:-1]]))
+    there = np.isfinite(said[n, 0])
+    assert there.sum() < len(n)
+    assert np.mean([texts[at] == "the same" for at in n[there].tolist()]) == pytest.approx(2 / 3, abs=0.1)
