@@ -7,14 +7,18 @@ import csv
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
+import urllib.request
+import webbrowser
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from tests.helpers import taxonomy_corpus
+from tests.helpers.cli_corpus import run
 from tests.helpers.fake_server import FakeServer
 from tests.helpers.taxonomy_corpus import WORDS, make_texts, topic_of
 
@@ -69,7 +73,7 @@ class _Page(HTMLParser):
 
 
 @pytest.mark.slow
-def test_from_a_csv_file_to_pages_to_pass_on(tmp_path):
+def test_from_a_csv_file_to_pages_to_pass_on(tmp_path, monkeypatch):
     texts, topics = make_texts(16)
     write(tmp_path / "chats.csv", texts)
     write(tmp_path / "new_chats.csv", make_texts(4, seed=1)[0])
@@ -79,16 +83,33 @@ def test_from_a_csv_file_to_pages_to_pass_on(tmp_path):
     write(tmp_path / "june.csv", sports[24:] + others[8:])
     asked = commands()
     assert len(asked) >= 5
+    pages = []
+
+    def looked_at(address):
+        with urllib.request.urlopen(address) as page:
+            pages.append(page.read().decode())
+
+    def closed():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(webbrowser, "open", looked_at)
+    monkeypatch.setattr("nlparam.cli.open._wait", closed)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
     with FakeServer(answer=answer) as server:
-        environment = os.environ | {"NLPARAM_LM": server.url}
-        environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-        for command in asked:
-            done = subprocess.run(
-                command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-            )
-            assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        monkeypatch.setenv("NLPARAM_LM", server.url)
+        for command in asked[:-1]:
+            program, *arguments = shlex.split(command)
+            done = run(*arguments)
+            assert program == "nlparam"
+            assert done.exit_code == 0, f"{command}\n{done.output}"
+        # One of them as it is typed: a program that the shell finds.
+        (tmp_path / "out/chats/report.html").unlink()
+        typed = subprocess.run(asked[-1], shell=True, capture_output=True, text=True, check=False)
+        assert typed.returncode == 0, f"{asked[-1]}\n{typed.stdout}\n{typed.stderr}"
     tree, months = _Page(tmp_path / "out/chats/report.html"), _Page(tmp_path / "out/months/report.html")
     assert tree.loads == months.loads == []
+    assert sum("<html" in page for page in pages) == sum(" open " in command for command in asked) == 1
     said = " ".join(tree.words)
     for name in ("sports", "business", "science"):
         assert f"about {name}" in said
