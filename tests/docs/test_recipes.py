@@ -1,9 +1,7 @@
 """The recipes of `docs/how-to/challenges.md`: each is run with a scripted language model whose faults are planted."""
 
 import functools
-import os
 import re
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +10,7 @@ import pytest
 
 import nlparam
 from examples import contradictions, fooled, values
+from examples.common import run
 from nlparam.corpus.datasets import load_dataset
 from nlparam.lm.scripted import ScriptedModel
 from tests.helpers.fake_server import FakeServer
@@ -96,7 +95,7 @@ def test_an_evaluator_is_fooled_by_plausible_answers(capsys, tmp_path):
     assert (tmp_path / "audit" / "audit.json").exists()
 
 
-def test_values_that_changed_are_claimed(tmp_path):
+def test_values_that_changed_are_claimed(tmp_path, capsys, monkeypatch):
     years = _known("sotu", "year")
 
     def answer(body):
@@ -107,16 +106,9 @@ def test_values_that_changed_are_claimed(tmp_path):
 
     out = tmp_path / "values"
     with FakeServer(answer=answer) as server:
-        done = subprocess.run(
-            [sys.executable, "-m", "examples.values", "--lm", server.url, "--out", str(out)],
-            cwd=_ROOT,
-            env=os.environ | {"NLPARAM_LM": ""},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    assert done.returncode == 0, done.stderr
-    claimed = [line for line in done.stdout.splitlines() if line.startswith("* ")]
+        monkeypatch.setattr(sys, "argv", ["values", "--lm", server.url, "--out", str(out)])
+        run(values.main, values.__doc__)
+    claimed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("* ")]
     assert len(claimed) == 1
     assert claimed[0].startswith("* appeals to freedom")
     found = nlparam.Comparison.load(out)
