@@ -25,6 +25,7 @@ from nlparam.lm.scripted import ScriptedModel as ScriptedModel
 __all__ = ["Judgment", "ScriptedEmbedder", "ScriptedModel", "by_rules", "judgment_of"]
 
 _JUDGMENT = re.compile(r"Text: (?P<text>.*)\n\nProperty: (?P<predicate>.*)\. Yes or no\?\Z", re.DOTALL)
+_SAME = re.compile(r"\nFirst: (?P<first>.*)\nSecond: (?P<second>.*)\nAnswer:\Z")
 _LISTED = "JSON array"  # what proposals are asked for in
 
 
@@ -47,8 +48,8 @@ def by_rules(rules: Mapping[str, Callable[[str], bool | float]]) -> Callable[[Re
     **Arguments:** `rules`, for each predicate a function of a text that says whether it holds, or how likely. A
     predicate without a rule never holds.
 
-    Asked for a few words about a text, it answers with what the first predicate says that holds, or "other"; asked
-    anything else with yes or no, with yes.
+    Asked for a few words about a text, it answers with what the first predicate says that holds, or "other". Two
+    descriptions mean the same if they are equal. Asked anything else with yes or no, it answers with yes.
     """
     folded = {predicate.casefold(): rule for predicate, rule in rules.items()}
 
@@ -60,7 +61,8 @@ def by_rules(rules: Mapping[str, Callable[[str], bool | float]]) -> Callable[[Re
             return next((what_it_says(one) for one, rule in rules.items() if rule(content) > 0.5), "other")
         asked = judgment_of(request)
         if asked is None:
-            return request.labels[0]
+            two = _SAME.search(content)
+            return request.labels[0 if two is None or two["first"].casefold() == two["second"].casefold() else -1]
         rule = folded.get(asked.predicate.casefold())
         yes = 0.0 if rule is None else float(rule(asked.text))
         return {"yes": yes, "no": 1.0 - yes}

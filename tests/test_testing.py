@@ -28,6 +28,12 @@ def test_rules_judge_propose_and_state():
     listed = Request((Message("user", "Suggest 2 properties. Answer with a JSON array of 2 strings."),))
     assert said(listed).text == '["mentions rain", "is perhaps about trains"]'
     assert said(Request((Message("user", "Text: rain\n\nLabel (the weather), in one to three words:"),))).text == "rain"
+    alike = "Do the two descriptions mean the same?\n\nFirst: {}\nSecond: mentions rain\nAnswer:"
+    answers = [
+        said(Request((Message("user", alike.format(one)),), labels=("yes", "related", "no"))).text
+        for one in ("Mentions rain", "mentions trains")
+    ]
+    assert answers == ["yes", "no"]
     tells = Request(
         (Message("user", "Text: rain\n\nDoes this text tell the weather? Yes or no?"),), labels=("yes", "no")
     )

@@ -1,6 +1,5 @@
 """`nlparam label`: people say what holds for texts, question by question; how many labels are needed; who agrees."""
 
-import getpass
 import sys
 import textwrap
 from pathlib import Path
@@ -48,7 +47,7 @@ def label(
     refuse(as_json and not (plan or agreement), "--json", "got neither --plan nor --agreement, to which it belongs")
     with starting():
         from nlparam.cli.reading import usage_errors
-        from nlparam.corpus.marks import LABELS_FILE, has_rows
+        from nlparam.corpus.marks import LABELS_FILE, has_rows, user_name
         from nlparam.denotation.labels import Labelled
         from nlparam.results.load import load
 
@@ -60,12 +59,18 @@ def label(
         labelling = result.labelling()
         labelled = Labelled.kept(folder, result.corpus.texts, labelling.predicates)
         path = folder / LABELS_FILE
-        n_others = len(Labelled.read(path, result.corpus.texts)) - len(labelled) if has_rows(path) else 0
+        n_others, n_marked = 0, 0
+        if has_rows(path):
+            drawn = Labelled.read(path, result.corpus.texts, marked=False)
+            n_others = len(drawn) - len(labelled)
+            n_marked = len(Labelled.read(path, result.corpus.texts)) - len(drawn)
         with usage_errors():
             needed = labelling.needed(labelled, 0.05 if half_width is None else half_width, confidence=confidence)
             agreed = labelling.agreement(labelled, confidence=confidence)
     if n_others:
         print_warnings([f"{n_others:,} labels in {path} are of other texts or predicates, and are left out"])
+    if n_marked:
+        print_warnings([f"{n_marked:,} labels in {path} were made on a page, of texts chosen there: they are left out"])
     wanted = n or (_N if half_width is None else max(need.n_texts for need in needed))
     wanted = min(wanted, len(labelling.texts))
     if as_json:
@@ -76,15 +81,8 @@ def label(
     if plan:
         _print_plan(path, labelling, labelled, needed, 0.05 if half_width is None else half_width, wanted)
     if not (plan or agreement):
-        _ask(path, labelling, labelled, who=_name() if who is None else who, n=wanted)
+        _ask(path, labelling, labelled, who=user_name() if who is None else who, n=wanted)
         print_lines(*_what_next(result.main, folder))
-
-
-def _name() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # no name on this machine
-        return ""
 
 
 def _what_next(main: str, folder: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import getpass
 import io
 import secrets
 from collections.abc import Iterable, Sequence
@@ -15,15 +16,29 @@ from nlparam.errors import CorpusError
 # In the folder of a result, what people say of its texts.
 LABELS_FILE = "labels.csv"
 _FIELDS = ("text", "predicate", "label", "who")
+# The field that says how a text came to be labelled, and what it says of one that a reader marked on a page.
+HOW, ON_PAGE = "how", "page"
 
 
 class Mark(NamedTuple):
-    """A person (`who`) says "yes" or "no" of a text and a predicate; with the `label` "" the answer is taken back."""
+    """A person (`who`) says "yes" or "no" of a text and a predicate; with the `label` "" the answer is taken back.
+
+    `how` is `ON_PAGE` for a text that the reader of a page has chosen, and empty for one drawn at random.
+    """
 
     text: str
     predicate: str
     label: str
     who: str = ""
+    how: str = ""
+
+
+def user_name() -> str:
+    """Who labels if no other name is given; empty where nobody has a name."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return ""
 
 
 def has_rows(path: Path) -> bool:
@@ -71,8 +86,12 @@ def add_labels(path: str | Path, marks: Iterable[Mark]) -> list[dict[str, str]]:
         with FileLock(path.resolve().with_name(f".{path.name}.lock"), is_singleton=True):
             rows = {_pair(row): row for row in kept_labels(path)}
             for mark in marks:
-                said = {name: whole_characters(value) for name, value in mark._asdict().items()}
-                rows[_pair(said)] = rows.get(_pair(said), {}) | said
+                said = {name: whole_characters(value) for name, value in mark._asdict().items() if name != HOW}
+                before = rows.get(_pair(said), {HOW: mark.how})
+                # A text drawn at random stays one, even if its label is changed on a page.
+                how = mark.how and before.get(HOW, "")
+                rows[_pair(said)] = {name: value for name, value in before.items() if name != HOW} | said
+                rows[_pair(said)] |= {HOW: how} if how else {}
             _write(path, [row for row in rows.values() if row["label"]])
             return kept_labels(path)
     except OSError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nlparam.corpus.marks import LABELS_FILE, has_rows, pair
+from nlparam.corpus.marks import HOW, LABELS_FILE, ON_PAGE, has_rows, pair
 from nlparam.corpus.readers import field_names, read_texts
 from nlparam.errors import CorpusError
 from nlparam.numerics.statistics.kappa import Agreed, agreed
@@ -58,21 +58,23 @@ class Labelled:
         return labels if isinstance(labels, Labelled) else cls.read(labels, texts)
 
     @classmethod
-    def read(cls, path: str | Path, texts: Sequence[str] = ()) -> "Labelled":
+    def read(cls, path: str | Path, texts: Sequence[str] = (), *, marked: bool = True) -> "Labelled":
         """From a file of any kind that `nlparam fit` reads, with the fields `text`, `predicate`, `label`, and `who`
         if there is one.
 
         A label is a number in [0, 1], true or false, yes or no; a row without a label is not filled in yet, and left
-        out. The field `id` may stand in the place of `text`: the number of one of the `texts`, from 0. Raises
-        `CorpusError` for anything else.
+        out. The field `id` may stand in the place of `text`: the number of one of the `texts`, from 0. Without
+        `marked`, the marks of a page are left out: its reader chose the texts. Raises `CorpusError` for anything else.
         """
         names = field_names(path)
         by_id = bool(texts) and "id" in names and "text" not in names
-        fields = ["predicate", "label", *(["who"] if "who" in names else [])]
+        fields = ["predicate", "label", *(name for name in ("who", HOW) if name in names)]
         table = read_texts(path, text_field="predicate" if by_id else "text", fields=[*fields, *["id"] * by_id])
         of = [_text(value, n, path, texts) for n, value in enumerate(table.columns["id"], 1)] if by_id else table.texts
         said = table.columns["label"]
         kept = [at for at, label in enumerate(said) if str("" if label is None else label).strip()]
+        if not marked and HOW in names:
+            kept = [at for at in kept if str(table.columns[HOW][at] or "").strip() != ON_PAGE]
         return cls(
             tuple(of[at] for at in kept),
             tuple(str(table.columns["predicate"][at]).strip() for at in kept),
@@ -83,11 +85,12 @@ class Labelled:
     @classmethod
     def kept(cls, folder: str | Path, texts: Sequence[str], predicates: Sequence[str]) -> "Labelled":
         """What the `labels.csv` in the folder of a result says of its texts and predicates; none without such a file.
+        Marks of its page are left out, as no figure can rest on texts that a reader has chosen.
 
         Raises `CorpusError` if the file cannot be read.
         """
         path = Path(folder) / LABELS_FILE
-        return cls.read(path, texts).of_result(texts, predicates) if has_rows(path) else cls.of([])
+        return cls.read(path, texts, marked=False).of_result(texts, predicates) if has_rows(path) else cls.of([])
 
     def of_result(self, texts: Iterable[str], predicates: Iterable[str]) -> "Labelled":
         """The labels of these texts and predicates: what a file has beside them is of an earlier state of a result."""

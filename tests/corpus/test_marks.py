@@ -63,3 +63,14 @@ def test_labels_that_say_nothing_are_refused(tmp_path):
         ):
             add_labels(tmp_path / "labels.csv", [mark])
     assert not (tmp_path / "labels.csv").exists()
+
+
+def test_what_a_reader_marks_on_a_page_is_told_apart(tmp_path):
+    path = tmp_path / "labels.csv"
+    add_labels(path, [Mark("one", "is short", "yes", "ann", "page"), Mark("two", "is short", "no", "ann")])
+    assert Labelled.read(path).texts == ("one", "two")
+    assert Labelled.kept(tmp_path, ["one", "two"], ["is short"]).texts == ("two",)
+    add_labels(path, [Mark("two", "is short", "yes", "ann", "page")])  # thought of again: it stays a random text
+    assert Labelled.kept(tmp_path, ["one", "two"], ["is short"]).labels == (1.0,)
+    add_labels(path, [Mark("one", "is short", "no", "ann")])  # asked at random later
+    assert Labelled.kept(tmp_path, ["one", "two"], ["is short"]).texts == ("one", "two")

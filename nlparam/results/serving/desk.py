@@ -1,11 +1,10 @@
 """What the page of a result can ask of the process behind it, whichever way it reaches that."""
 
-import getpass
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from nlparam.corpus.marks import LABELS_FILE, Mark, add_labels, kept_labels
+from nlparam.corpus.marks import LABELS_FILE, ON_PAGE, Mark, add_labels, kept_labels, user_name
 from nlparam.errors import CorpusError, NlparamError, ResultFolderError
 from nlparam.results.page.page import AbstractPage
 from nlparam.results.page.text import text_key
@@ -23,7 +22,7 @@ class Desk:
 
     def __init__(self, page: AbstractPage, folder: str | Path, *, who: str | None = None):
         self.labels = Path(folder) / LABELS_FILE
-        self.who = _user() if who is None else who
+        self.who = user_name() if who is None else who
         self.calls: dict[str, Call] = {"texts": self._texts, "marks": self._marks, "mark": self._mark}
         self.show(page)
 
@@ -75,16 +74,9 @@ class Desk:
         predicate, who = str(given["predicate"]), str(given.get("who") or self.who)
         if predicate not in self.texts.searched.predicates or not predicate:
             raise CorpusError(f"the result here has no predicate {predicate!r}: load the page again")
-        mark = Mark(self.texts.of(str(given["text"])), predicate, str(given["label"]), who)
+        mark = Mark(self.texts.of(str(given["text"])), predicate, str(given["label"]), who, ON_PAGE)
         return self._kept(add_labels(self.labels, [mark]))
 
     def _kept(self, rows: list[dict[str, str]]) -> dict[str, Any]:
         marks = [[text_key(row["text"]), row["predicate"], row["label"], row["who"]] for row in rows]
         return {"marks": marks, "who": self.who, "file": str(self.labels)}
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # nobody has a name in some containers
-        return ""

@@ -129,8 +129,9 @@ const nlparamMarks = nlparamDesk && (() => {
 
   const cell = (value) => (/[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
   part("save-marks").addEventListener("click", () => {
-    const rows = kept("marks", []).map((row) => [row.exact, row.predicate, row.label, row.who].map(cell).join(","));
-    save("labels.csv", ["text,predicate,label,who", ...rows, ""].join("\r\n"), "text/csv");
+    const fields = (row) => [row.exact, row.predicate, row.label, row.who, "page"];
+    const rows = kept("marks", []).map((row) => fields(row).map(cell).join(","));
+    save("labels.csv", ["text,predicate,label,who,how", ...rows, ""].join("\r\n"), "text/csv");
   });
   if (served) attempt(async () => received(await call("marks")));
   else {
