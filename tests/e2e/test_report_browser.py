@@ -146,7 +146,8 @@ def test_texts_are_searched_filtered_and_paged(browser, folder):
         page, rows = visit.page, visit.page.locator("#texts-table tbody tr")
         status = page.locator("#texts-status")
         assert rows.count() == 25
-        assert status.inner_text() == "400 texts, 1 to 25 shown"
+        status.scroll_into_view_if_needed()  # what is far from the window is not laid out
+        visit.wait_until(lambda: status.inner_text() == "400 texts, 1 to 25 shown")
         page.locator("#texts-next").click()
         assert status.inner_text() == "400 texts, 26 to 50 shown"
         assert page.locator("#texts-page").inner_text() == "Page 2 of 16"
@@ -342,7 +343,7 @@ def test_paper_gets_all_examples_on_white_and_no_buttons(browser, folder, name):
         assert page.locator("details.predicate:not([open])").count() == 0
         for hidden in ("nav", ".controls", "#theme", ".pages"):
             assert not page.locator(hidden).first.is_visible()
-        assert page.locator(".examples").last.is_visible()
+        assert page.locator(".predicate .examples").last.is_visible()
         page.evaluate("dispatchEvent(new Event('afterprint'))")
         assert page.locator("details.predicate[open]").count() == 1
         assert len(page.pdf()) > 20_000

@@ -63,11 +63,14 @@ def write_trends(folder: str | Path, trends: Sequence[GroupTrend]) -> Path:
 
 def kept_trends(folder: str | Path) -> list[GroupTrend]:
     """The rows of `trends.csv` in the folder of a taxonomy; none without one that can be read."""
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, TypeError):
         with (Path(folder) / _FILE).open(encoding="utf-8", newline="") as file:
             head, *rows = [*csv.reader(file)] or [[]]
         if tuple(head) == _HEADS:
-            return [GroupTrend(*row[:4], *map(float, row[4:])) for row in rows if len(row) == len(_HEADS)]
+            return [
+                GroupTrend(group, node, name, claimed, *map(float, figures))
+                for group, node, name, claimed, *figures in rows
+            ]
     return []
 
 
