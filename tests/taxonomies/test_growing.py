@@ -257,7 +257,7 @@ def test_blank_and_repeated_texts_are_counted_where_they_are(corpus, store):
     assert len(tree.root) == 121
 
 
-@pytest.mark.parametrize("general", ["sports", "business", "science"])
+@pytest.mark.parametrize("general", ["sports", "science"])
 def test_children_are_numbered_by_the_size_that_repeated_texts_give_them(corpus, store, general):
     texts, topics = corpus
     repeated = texts[[topic[0] for topic in topics].index(general)]

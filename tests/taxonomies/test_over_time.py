@@ -30,6 +30,20 @@ def dates(n_texts, n_months=6):
     return [f"2024-{1 + i * n_months // n_texts:02d}-{1 + i % 28:02d}" for i in range(n_texts)]
 
 
+def timed_taxonomy(texts, store, **options):
+    """A taxonomy of one level of texts with dates."""
+    options |= {"options": {"n_stated": 60}, "stamps": dates(len(texts)), "time_unit": "month"}
+    return taxonomy(texts, goal="the topic", depth=1, children=3, lm=scripted(), store=store, **options)
+
+
+@pytest.fixture(scope="module")
+def timed(tmp_path_factory):
+    """Texts, the store of what was asked about them, and their taxonomy, also in a folder."""
+    texts, folder = make_texts(20)[0], tmp_path_factory.mktemp("timed")
+    store = folder / "store.sqlite"
+    return texts, store, timed_taxonomy(texts, store, out=folder / "tree"), folder / "tree"
+
+
 def with_stamps(tree, stamps, **settings):
     return dataclasses.replace(tree, stamps=checked_stamps(stamps, len(tree.corpus)), settings=settings)
 
@@ -102,14 +116,9 @@ def test_the_report_has_a_chart_and_tables_for_every_divided_node(tmp_path):
 
 
 @pytest.mark.slow
-def test_times_are_kept_through_files_edits_and_updates(tmp_path):
-    texts, _ = make_texts(14)
-    store = tmp_path / "store.sqlite"
-    grown = taxonomy(
-        texts, goal="the topic", depth=1, children=3, lm=scripted(), store=store, out=tmp_path / "tree",
-        stamps=dates(len(texts)), time_unit="month", options={"n_stated": 60},
-    )  # fmt: skip
-    tree = Taxonomy.load(tmp_path / "tree")
+def test_times_are_kept_through_files_edits_and_updates(timed):
+    texts, store, grown, folder = timed
+    tree = Taxonomy.load(folder)
     assert tree.stamps == grown.stamps == tuple(dates(len(texts)))
     assert tree.over_time().times == [f"2024-{month:02d}" for month in range(1, 7)]
     edited = refit(tree, excluded=[tree.children()[0].name], lm=scripted(), store=store)
@@ -283,14 +292,11 @@ def test_labels_of_people_come_after_the_judge():
 
 
 @pytest.mark.slow
-def test_a_tree_with_times_has_random_texts_judged_and_without_inference_none(tmp_path):
-    texts, _ = make_texts(20)
-    asked = {"goal": "the topic", "depth": 1, "children": 3, "lm": scripted(), "store": tmp_path / "store.sqlite"}
-    asked |= {"stamps": dates(len(texts)), "time_unit": "month", "options": {"n_stated": 60}}
-    alone = taxonomy(texts, inference=False, **asked)
+def test_a_tree_with_times_has_random_texts_judged_and_without_inference_none(timed):
+    texts, store, judged, folder = timed
+    alone = timed_taxonomy(texts, store, inference=False)
     assert alone.sample is None
     assert alone.over_time().target == "head"
-    judged = taxonomy(texts, out=tmp_path / "tree", **asked)
     assert judged.over_time().target == "judge"
     assert judged.sample is not None
     assert len(judged.sample) >= 20
@@ -298,7 +304,7 @@ def test_a_tree_with_times_has_random_texts_judged_and_without_inference_none(tm
     n_judged = judged.costs.judgments_asked + judged.costs.judgments_served
     assert n_alone < n_judged <= 1.35 * n_alone
     assert [judged.nodes[node].predicate for node in judged.nodes] == [alone.nodes[n].predicate for n in alone.nodes]
-    loaded = Taxonomy.load(tmp_path / "tree")
+    loaded = Taxonomy.load(folder)
     np.testing.assert_array_equal(loaded.over_time().shares, judged.over_time().shares)
     assert "as the judge sees it" in judged.report()
     assert 'id="trends-root"' in judged.report() or "What can be claimed of the curves" in judged.report()

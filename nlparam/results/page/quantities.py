@@ -1,6 +1,7 @@
 """The results of a model as plain arrays, ready to be drawn or printed: each quantity as panels of items."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -55,12 +56,16 @@ class QuantityView:
     log: bool = False
     intervals: str = f"{PROBABILITY:.0%} credible intervals"
 
-    @property
+    @functools.cached_property
     def is_share(self) -> bool:
         """Whether the values are shares, to be written in per cent."""
         known = self.values[np.isfinite(self.values)]
         inside = known.size > 0 and bool(np.all((known >= 0) & (known <= 1)))
         return self.neutral is None and self.kind in ("curves", "dots") and inside
+
+    @functools.cached_property
+    def _largest(self) -> float:
+        return float(np.max(np.abs(self.values), where=np.isfinite(self.values), initial=0.0))
 
     def figure(self, value: float) -> str:
         """A value of this quantity as text."""
@@ -69,10 +74,9 @@ class QuantityView:
         if self.is_share:
             return f"{value:.1%}"
         # As many decimals as the largest value needs, so that figures stand under one another.
-        largest = float(np.max(np.abs(self.values), where=np.isfinite(self.values), initial=0.0))
-        if not 1e-3 <= largest < 1e9:
+        if not 1e-3 <= self._largest < 1e9:
             return figure(value, signed=self.neutral == 0)
-        decimals = max(0, 2 - math.floor(math.log10(largest)))
+        decimals = max(0, 2 - math.floor(math.log10(self._largest)))
         return format(value, f"{'+' if self.neutral == 0 else ''},.{decimals}f")
 
     def cell(self, panel: int, item: int) -> str:
