@@ -204,10 +204,10 @@ def test_a_caption_that_cannot_be_read_is_said(three, monkeypatch):
     (three / "0.txt").write_text("A red square.")
     images = read_images(three)
 
-    def locked(path):
+    def locked(path, *_):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "read_bytes", locked)
+    monkeypatch.setattr(Path, "open", locked)
     with pytest.raises(CorpusError, match=r"cannot read .*0\.txt: Permission denied"):
         read_captions(images)
 
