@@ -72,9 +72,9 @@ class Source:
             return self
         begin = self.begins()
         found = next((name for mark, name in _MARKS.items() if begin.startswith(mark)), None) or _without_mark(begin)
-        if found is None:
-            found, n_bad = self._unicode_or_windows()
-            if found == _WINDOWS:
+        if found in (None, "utf-8-sig"):
+            guessed, n_bad = self._unicode_or_windows()
+            if found is None and guessed == _WINDOWS:
                 warnings.append(
                     f"{self.path} is not UTF-8, and was read as Windows-1252: if letters are wrong, say --encoding NAME"
                 )
@@ -82,6 +82,7 @@ class Source:
                 warnings.append(
                     f"{self.path} is not UTF-8 throughout: {n_bad} undecodable characters were replaced by \ufffd"
                 )
+            found = found or guessed
         return dataclasses.replace(self, encoding=found)
 
     def _unicode_or_windows(self) -> tuple[str, int]:
