@@ -103,11 +103,24 @@ def _compare_texts(files: list[Path], options: CompareCommand, settings: dict[st
 
     ranker = None if options.ranker is None else EmbeddingRanker(SentenceTransformerEmbedder(options.ranker))
     goal = with_examples(options.goal or DEFAULT_GOAL, options.goal_example or ())
+    if options.labels is None and options.overwrite:
+        settings |= _labels_of_folder(options.out, [text for texts in groups.values() for text in texts])
     settings |= {"goal": goal, "adjust": read.adjust, "clusters": read.clusters, "ranker": ranker, "notes": read.notes}
     if options.dry_run:
         show_estimate(estimate_comparison(groups, **settings), options)
         return None
     return nlparam.compare(groups, out=options.out, overwrite=options.overwrite, **settings)
+
+
+def _labels_of_folder(folder: Path | None, texts: list[str]) -> dict[str, Any]:
+    """What people say of these texts in the folder that is made anew; nothing if there is nothing."""
+    from nlparam.corpus.marks import LABELS_FILE, has_rows
+    from nlparam.denotation.labels import Labelled
+
+    if folder is None or not has_rows(path := folder / LABELS_FILE):
+        return {}
+    labels = Labelled.kept(folder, texts, Labelled.read(path, texts).predicates)
+    return {"labels": labels} if labels else {}
 
 
 def _check(files: list[Path], options: CompareCommand) -> None:

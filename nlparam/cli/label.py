@@ -87,7 +87,7 @@ def label(
 
 def _what_next(main: str, folder: Path) -> list[str]:
     agreement = f"nlparam label {folder} --agreement"
-    use = {"fit.json": f"nlparam infer {folder}", "comparison.json": "nlparam compare ... --labels FILE --overwrite"}
+    use = {"fit.json": f"nlparam infer {folder}", "comparison.json": f"nlparam compare ... --out {folder} --overwrite"}
     return ["", f"agreement:  {agreement}", *([f"figures:    {use[main]}"] if main in use else [])]
 
 

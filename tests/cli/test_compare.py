@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import nlparam
+from nlparam.corpus.marks import LABELS_FILE, Mark, add_labels
 from tests.comparing.test_driver import PREDICATES, make_texts
 from tests.helpers.cli_corpus import run, said
 from tests.helpers.fake_server import FakeServer
@@ -117,6 +118,12 @@ def test_texts_of_authors_labels_and_a_second_look(files, server, tmp_path):
     assert written["covariates"] == ["length"]
     assert written["findings"][0]["target"] == "people"
     assert written["findings"][0]["predicate"] == "mentions rain"
+    # Labels in the folder are taken when it is made anew.
+    add_labels(
+        out / LABELS_FILE,
+        [Mark(row["text"], row["predicate"], "yes" if row["label"] else "no", "ann") for row in said_by_people],
+    )
+    assert "as your labels see it" in compare(files, server, out, *two, "--no-ratings", "--overwrite").stdout
 
 
 def test_a_dry_run_writes_nothing(files, server, tmp_path):

@@ -34,10 +34,12 @@ def claim_of(
         claim = f"holds for {wordings[0].share:.0%} of the texts, give or take {tolerance:.0%}"
         return Claim(predicate, claim, *_of_share(wordings[1:], tolerance), wordings)
     towards = of_group[predicate]
+    # Where these texts choose the group, the intervals hold for all groups at once.
+    at_once = 1 - (1 - confidence) / len(groups.names) if towards is None else confidence
     group = _largest(answers[predicate], groups, confidence) if towards is None else groups.names.index(towards)
 
     def effect(values: np.ndarray) -> Effect:
-        return contrast(values, groups.codes, len(groups.names), group, confidence=confidence)
+        return contrast(values, groups.codes, len(groups.names), group, confidence=at_once)
 
     wordings = tuple(
         _worded(other, values, answers[predicate], effect(values), confidence) for other, values in answers.items()

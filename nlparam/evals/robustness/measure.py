@@ -43,7 +43,8 @@ def robustness(
     """Says which claims of a result survive if its predicates are worded in another way.
 
     A claim of a comparison, or of a classification, is that a predicate holds more often in one group. Its conclusion
-    under a wording is "more" or "less" if the interval of the difference lies on one side of 0. Any other claim is a
+    under a wording is "more" or "less" if the interval of the difference lies on one side of 0. Of a classification the
+    group is that in which it holds most, and the intervals hold for all groups at once. Any other claim is a
     share; its conclusion is the same if the share changes by at most `tolerance`. A claim survives if its conclusion is
     the same under all wordings. Of a tree, the predicates of the first level are tested.
 

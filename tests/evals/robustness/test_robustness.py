@@ -171,3 +171,13 @@ def test_on_the_command_line(fit, tmp_path, monkeypatch):
     assert str(tmp_path / "robustness.html") in done.stdout
     bad = run("robustness", tmp_path, "--template", "is so", "--store", tmp_path / "store.sqlite")
     assert bad.exit_code == 2
+
+
+def test_a_group_that_the_texts_choose_survives_by_chance_no_more_often_than_one_that_is_given():
+    survived = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        values = (rng.random(100) < 0.4).astype(float)
+        groups = Groups(rng.integers(0, 8, 100), [f"class {at}" for at in range(8)])
+        survived += claim_of("p", {"p": values, "q": values.copy()}, groups, {"p": None}, 0.1, 0.9).survives
+    assert survived <= 6  # 5% of 60, and three more; it was a third of them
