@@ -87,7 +87,8 @@ def label(
 
 def _what_next(main: str, folder: Path) -> list[str]:
     agreement = f"nlparam label {folder} --agreement"
-    use = {"fit.json": f"nlparam infer {folder}", "comparison.json": f"nlparam compare ... --out {folder} --overwrite"}
+    infer, compare = f"nlparam infer {folder}", f"nlparam compare ... --out {folder} --overwrite"
+    use = {"fit.json": infer, "taxonomy.json": infer, "comparison.json": compare}
     return ["", f"agreement:  {agreement}", *([f"figures:    {use[main]}"] if main in use else [])]
 
 

@@ -50,7 +50,7 @@ def _folder() -> str | None:
     """Where this machine's functions are kept, with room for more; `None` if nothing can be written there."""
     from nlparam.runtime.cache_dir import cache_dir
 
-    folder = cache_dir() / "compiled" / _machine()
+    folder = cache_dir() / "compiled" / machine()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
@@ -82,7 +82,7 @@ def keep_within(folder: Path, n_bytes: int) -> None:
         left -= stat.st_size
 
 
-def _machine() -> str:
+def machine() -> str:
     """What compiled code depends on beyond what JAX compares: the processor. A home folder may be many machines'."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()

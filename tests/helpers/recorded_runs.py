@@ -105,12 +105,19 @@ def recorded_model(identity: str) -> ScriptedModel:
     return ScriptedModel(refuse, identity=identity, strong=False)
 
 
-def recorded_store(path: Path) -> Path:
+def recorded_store(path: Path, folder: Path = RECORDED) -> Path:
     """A store with the recorded answers."""
     with Store(path) as store:
         for kind in KINDS:
-            merge(store, RECORDED / f"{kind}.parquet")
+            merge(store, folder / f"{kind}.parquet")
     return path
+
+
+def export_recorded(store: Store, folder: Path = RECORDED) -> None:
+    """Writes the answers in a store to the folder of a recording."""
+    folder.mkdir(exist_ok=True)
+    for kind in KINDS:
+        export(store, folder / f"{kind}.parquet", what=kind)
 
 
 def same(found: Any, expected: Any) -> bool:
@@ -159,10 +166,8 @@ def _record(folder: Path) -> None:
     found = {name: [new] for name, new in run(lm, path, folder / "first").items()}
     for name, (new,) in found.items():
         found[name] += [old for old in known.get(name, ()) if not same(new, old)]
-    RECORDED.mkdir(exist_ok=True)
     with Store(path) as store:
-        for kind in KINDS:
-            export(store, RECORDED / f"{kind}.parquet", what=kind)
+        export_recorded(store)
     recorded = {"identity": lm.identity, "embedder": SentenceTransformerEmbedder(None).identity, "found": found}
     before.write_text(json.dumps(recorded, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
