@@ -17,6 +17,7 @@ def agreement_with_people(rows: Sequence[PredicateAgreement], *, confidence: flo
         ("Predicate", "head", "predicate"),
         ("Labels", "number", "n_labels"),
         ("Yes", "number:.0%", "yes"),
+        ("Judged", "number", lambda one: one.with_judge.n_pairs if one.with_judge else 0),
         ("Judge agrees", "number:.0%", lambda one: _share(one.with_judge)),
         ("Kappa", "number:.2f", lambda one: _kappa(one.with_judge)),
     ]
