@@ -166,7 +166,7 @@ def test_answers_that_could_not_be_had_are_null_until_they_are_asked_for_again(t
 
         def run(**options):
             return scale.judge(
-                path, PREDICATES, tmp_path / "out", lm=server.url, batch_size=4, store=":memory:", **options
+                path, PREDICATES, tmp_path / "out", lm=server.url, batch_size=4, store=":memory:", workers=1, **options
             )
 
         result = run()
@@ -195,7 +195,7 @@ def test_a_server_that_is_down_is_replaced_by_the_other(tmp_path):
     with FakeServer() as first, FakeServer() as second:
         first.stop()
         both = [first.url, second.url]
-        result = scale.judge(path, PREDICATES, tmp_path / "out", lm=both, batch_size=5, store=":memory:")
+        result = scale.judge(path, PREDICATES, tmp_path / "out", lm=both, batch_size=5, store=":memory:", workers=1)
         _, found = judged(result)
         np.testing.assert_array_equal(found, plain_judgments(second.url, texts))
         second.stop()
@@ -361,6 +361,7 @@ def test_the_command_line(tmp_path):
     with FakeServer() as server:
         command = ["judge", "--texts", str(path), "--predicates", str(tmp_path / "predicates.txt")]
         command += ["--lm", server.url, "--out", str(tmp_path / "out"), "--batch-size", "4", "--store", ":memory:"]
+        command += ["--workers", "1"]
         shown = CliRunner().invoke(app, command)
         assert shown.exit_code == 0, shown.output
         assert "10 in 3 parts" in shown.stdout
