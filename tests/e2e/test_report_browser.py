@@ -371,7 +371,6 @@ def test_a_telephone_shows_the_page_without_moving_it_sideways(browser, folder, 
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", CHARTS)
-def test_axe_finds_no_barrier(browser, folder, name, scheme):
-    assert barriers(browser, folder / f"{name}.html", scheme) == []
+def test_axe_finds_no_barrier(browser, folder, name):
+    assert barriers(browser, folder / f"{name}.html") == []
