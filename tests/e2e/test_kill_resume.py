@@ -18,9 +18,7 @@ from nlparam.corpus.corpus import text_digest
 from nlparam.lm import Message, Request, load_language_model
 from nlparam.lm.engine import Engine
 from nlparam.lm.store import Store
-from nlparam.models import Clustering
 from nlparam.runtime.costs import Costs
-from tests.helpers.oracle import LexicalEmbedder, topics
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="sends SIGKILL")
 
@@ -46,8 +44,12 @@ def judge_and_propose(url: str, path: str, n_texts: int, in_flight: int) -> int:
     return costs.calls
 
 
-def fit(url: str, path: str, in_flight: int) -> nlparam.Fit:
+def fit(url: str, path: str, in_flight: int) -> "nlparam.Fit":
     """A fit of two topics."""
+    # Not what the other processes of this file wait for.
+    from nlparam.models import Clustering
+    from tests.helpers.oracle import LexicalEmbedder, topics
+
     lm = load_language_model(url)
     lm.max_in_flight = in_flight  # pyright: ignore[reportAttributeAccessIssue]
     texts, _ = topics(60, 2)
