@@ -17,6 +17,7 @@ from nlparam.evals.audit import Audit
 from nlparam.evals.code import Evaluation as Executed
 from nlparam.evals.code import explain_drop, probe
 from nlparam.evals.decomposition import Decompositions
+from nlparam.evals.robustness.result import Robustness
 from nlparam.evals.simulatability import Simulatability
 from nlparam.guard import Evaluation, Guard
 from nlparam.results.folder import KINDS, LOCK, RECORDS
@@ -81,7 +82,7 @@ def test_a_result_in_a_folder_comes_back_equal(results, name, tmp_path):
 def test_every_kind_is_of_a_class_that_says_so():
     for kinds in (KINDS, RECORDS):
         assert {main: kind.cls().main for main, kind in kinds.items()} == {main: main for main in kinds}
-    assert [kind.cls() for kind in RECORDS.values()] == [Decompositions, Simulatability, Executed]
+    assert [kind.cls() for kind in RECORDS.values()] == [Decompositions, Simulatability, Robustness, Executed]
     assert {Audit, Evaluation, Guard} <= {kind.cls() for kind in KINDS.values()}
 
 
