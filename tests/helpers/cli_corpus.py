@@ -72,7 +72,7 @@ def run(*arguments: object, **options) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments], prog_name="nlparam", **options)
 
 
-def fit(out: Path, texts: Path, url: str, *arguments: object, k: int = 2) -> Result:
+def fit(out: Path, texts: Path, url: str, *arguments: object, k: int | str = 2) -> Result:
     """Runs `nlparam fit clustering` with the language model at `url` and a store in which the corpus is embedded."""
     return run("fit", "clustering", "--texts", texts, "--k", k, "--lm", url, "--out", out, *arguments)
 
