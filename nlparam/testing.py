@@ -12,7 +12,7 @@ fit = nlparam.fit(model, texts, lm=lm, embedder=testing.ScriptedEmbedder(), stor
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -98,7 +98,8 @@ class ScriptedEmbedder(AbstractEmbedder):
         else:
             from sklearn.feature_extraction.text import HashingVectorizer
 
-            counts = HashingVectorizer(n_features=self._n_dimensions, norm=None, alternate_sign=False).transform(texts)
-            vectors = counts.toarray().astype(np.float32)
+            # The types of scikit-learn know neither that no norm is possible nor that the counts are sparse.
+            count: Any = HashingVectorizer(n_features=self._n_dimensions, norm=None, alternate_sign=False)  # pyright: ignore[reportArgumentType]
+            vectors = count.transform(texts).toarray().astype(np.float32)
         vectors = vectors + 1e-6  # a text without words has a direction, too
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)

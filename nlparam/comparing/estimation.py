@@ -58,7 +58,8 @@ def _estimate(setup: Setup) -> Estimate:
     n_kept = min(options.n_kept, n_candidates)
     n_rated = 3 * n_kept if setup.rater is not None else 0
     # A proposal takes several calls where texts are stated first; each panel takes as many.
-    judgments = Judgments(*(n + n_rated for n in judgments[:3]), judgments.bound)
+    expected, least, most, bound = judgments
+    judgments = Judgments(expected + n_rated, least + n_rated, most + n_rated, bound)
     return estimated(setup.session, numeric, (judgments, judging), (proposing.n * len(panels), proposing))
 
 

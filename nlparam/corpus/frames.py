@@ -1,11 +1,19 @@
 """Texts in data frames: of pandas, Polars or Arrow, none of which is needed for anything else."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from nlparam.errors import CorpusError
 
 _DEFAULT_FIELD = "text"
+
+
+@runtime_checkable
+class Frame(Protocol):
+    """A data frame of pandas, Polars or Arrow."""
+
+    @property
+    def columns(self) -> Any: ...
 
 
 def is_frame(values: Any) -> bool:

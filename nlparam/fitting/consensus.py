@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from nlparam.corpus.corpus import Corpus
-from nlparam.corpus.frames import texts_of
+from nlparam.corpus.frames import Frame, texts_of
 from nlparam.denotation.session import Session, accepts, check_names
 from nlparam.errors import FitWarning, ResultFolderError
 from nlparam.fitting.driver import fit
@@ -30,7 +30,7 @@ _OFTEN = 0.5
 @accepts(FitArguments, prepared, Session)
 def consensus(
     model: AbstractPredicateModel,
-    texts: Iterable[str],
+    texts: Iterable[str] | Frame,
     data: Any = None,
     *,
     seeds: int | Iterable[int] = 4,

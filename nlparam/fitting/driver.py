@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from nlparam.corpus.corpus import Corpus
+from nlparam.corpus.frames import Frame
 from nlparam.denotation.cascade import Cascaded, denote_by_cascade
 from nlparam.denotation.computed import ComputedJudge
 from nlparam.denotation.denoter import Denoter
@@ -47,7 +48,7 @@ _N_FOLDS = 5
 @accepts(FitArguments, prepared, Session)
 def fit(
     model: AbstractPredicateModel,
-    texts: Iterable[str],
+    texts: Iterable[str] | Frame,
     data: Any = None,
     *,
     out: str | Path | None = None,
@@ -117,7 +118,7 @@ def fit(
 
 def search_and_fit(
     model: AbstractPredicateModel,
-    texts: Iterable[str],
+    texts: Iterable[str] | Frame,
     data: Any = None,
     *,
     out: str | Path | None = None,

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeVar, Unpack
 
 import numpy as np
 
+from nlparam.corpus.frames import Frame
 from nlparam.denotation.session import Session, accepts, check_names
 from nlparam.errors import LanguageModelError
 from nlparam.fitting.sampling import SHARE
@@ -59,7 +60,7 @@ class Estimate:
 
 @accepts(FitArguments, prepared, Session)
 def estimate(
-    model: AbstractPredicateModel, texts: Iterable[str], data: Any = None, **asked: Unpack[FitArguments]
+    model: AbstractPredicateModel, texts: Iterable[str] | Frame, data: Any = None, **asked: Unpack[FitArguments]
 ) -> Estimate:
     """What `nlparam.fit` with the same arguments will cost.
 

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from nlparam.corpus.corpus import Corpus
-from nlparam.corpus.frames import texts_of
+from nlparam.corpus.frames import Frame, texts_of
 from nlparam.denotation.calibration import CalibrationSummary
 from nlparam.denotation.cascade import Cascade
 from nlparam.denotation.computed import Executable
@@ -108,7 +108,7 @@ class FitRun(Run):
 @contextlib.contextmanager
 def prepared(
     model: AbstractPredicateModel,
-    texts: Iterable[str],
+    texts: Iterable[str] | Frame,
     data: Any = None,
     *,
     text_field: str | None = None,

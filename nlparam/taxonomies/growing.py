@@ -10,7 +10,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from nlparam.corpus.corpus import Corpus
-from nlparam.corpus.frames import texts_of
+from nlparam.corpus.frames import Frame, texts_of
 from nlparam.denotation.goal import follows, map_features
 from nlparam.denotation.labels import Labelled
 from nlparam.denotation.session import DEFAULT_GOAL, Asking, Run, Session, accepts, check_names
@@ -59,7 +59,7 @@ class TaxonomyArguments(Asking, total=False):
 
 @contextlib.contextmanager
 def prepared_growth(
-    texts: Iterable[str],
+    texts: Iterable[str] | Frame,
     *,
     text_field: str | None = None,
     goal: str = DEFAULT_GOAL,
@@ -139,7 +139,7 @@ def prepared_growth(
 
 @accepts(TaxonomyArguments, prepared_growth, Session)
 def taxonomy(
-    texts: Iterable[str],
+    texts: Iterable[str] | Frame,
     *,
     stamps: Sequence[Any] | str | None = None,
     time_unit: str | None = None,
@@ -224,7 +224,7 @@ def taxonomy(
 
 
 @accepts(TaxonomyArguments, prepared_growth, Session)
-def estimate_taxonomy(texts: Iterable[str], **asked: Unpack[TaxonomyArguments]) -> Estimate:
+def estimate_taxonomy(texts: Iterable[str] | Frame, **asked: Unpack[TaxonomyArguments]) -> Estimate:
     """What `nlparam.taxonomy` with the same arguments will cost, from some twenty calls; their answers are stored.
 
     **Arguments:** as for `nlparam.taxonomy`, without `stamps`, `time_unit`, `out` and `overwrite`. Raises what it

@@ -269,5 +269,5 @@ def test_long_texts_are_found_in_the_file_and_marked_as_they_are(browser, tmp_pa
             page.locator("#desk-save-marks").click()
         download.value.save_as(tmp_path / "labels.csv")
         assert visit.problems == []
-    (row,) = kept_labels(tmp_path / "labels.csv")
-    assert (row["text"], row["predicate"], row["label"]) == (long, "is about sport", "yes")
+    (kept,) = kept_labels(tmp_path / "labels.csv")
+    assert (kept["text"], kept["predicate"], kept["label"]) == (long, "is about sport", "yes")

@@ -24,7 +24,8 @@ def fit(**asked) -> nlparam.Fit:
     answer, judging = testing.by_rules(PROPOSED), testing.by_rules(RULES | {DULL: lambda text: text.startswith("7:")})
     lm = testing.ScriptedModel(lambda request: (answer if request.labels is None else judging)(request))
     common: Any = {"lm": lm, "embedder": testing.ScriptedEmbedder(), "store": ":memory:", "inference": False}
-    return nlparam.fit(Clustering(3), TEXTS, **{**common, "options": QUICK, **asked})
+    options: dict[str, Any] = {**common, "options": QUICK, **asked}
+    return nlparam.fit(Clustering(3), TEXTS, **options)
 
 
 @pytest.fixture(scope="module")

@@ -132,7 +132,7 @@ def same(found: Any, expected: Any) -> bool:
 
 
 def _of_fit(fit: nlparam.Fit) -> dict[str, Any]:
-    quantities = {name: quantity.values for name, quantity in fit.quantities().items()}
+    quantities: dict[str, Any] = {name: quantity.values for name, quantity in fit.quantities().items()}
     if fit.model.assigns_texts:  # of the nearest clusters, as it was recorded
         quantities["share"] = np.bincount(fit.predictions, minlength=len(fit.predicates)) / len(fit.texts)
     return {

@@ -31,8 +31,7 @@ def test_texts_that_several_pairs_answered_count_as_texts():
         held.append(found.low <= 0.5 <= found.high)
         alone = agreed(first, second, np.arange(40))
         widths.append((found.high - found.low) / (alone.high - alone.low))
-    assert found.n_pairs == 120
-    assert found.n_things == 40
+        assert (found.n_pairs, found.n_things) == (120, 40)
     assert 0.84 <= np.mean(held) <= 0.96
     assert np.mean(widths) == pytest.approx(1.0, abs=0.05)
 
