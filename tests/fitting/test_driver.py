@@ -289,4 +289,4 @@ def test_models_of_other_kinds_are_fitted_saved_and_loaded(corpus, tmp_path):
     assert loaded.coords == made.coords
     fresh, fresh_labels = topics(40, 2, seed=5)
     assert np.mean(names[loaded.predict(fresh)] == np.asarray(fresh_labels)) > 0.9
-    assert "does not assign" in made.report()
+    assert "is at least 0.5" in made.report()  # what a size counts
