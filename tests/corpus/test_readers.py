@@ -58,9 +58,9 @@ def test_every_table_format_gives_the_same_texts_and_columns(tmp_path, ending):
 def test_a_wrong_field_names_those_there_are(tmp_path, ending):
     path = tmp_path / f"stories.{ending}"
     WRITERS[ending](path)
-    for asked in ({"text_field": "story"}, {"text_field": "body", "fields": ["story"]}):
+    for text_field, fields in (("story", []), ("body", ["story"])):
         with pytest.raises(CorpusError, match="no field 'story'; its fields are 'id', 'body', 'when'"):
-            read_texts(path, **asked)
+            read_texts(path, text_field=text_field, fields=fields)
 
 
 def test_the_field_is_chosen_when_there_is_no_doubt(tmp_path):

@@ -127,7 +127,7 @@ def test_definitions_are_checked_and_kept():
     with pytest.raises(CorpusError, match="expected a sentence, or clauses, holds and fails"):
         checked_definitions({"is short": {"means": "x"}}, ["is short"])
     with pytest.raises(CorpusError, match="got 7 for a definition"):
-        checked_definitions({"is short": 7}, ["is short"])
+        checked_definitions({"is short": 7}, ["is short"])  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="images or another question"):
         judged([], Store(":memory:"), definitions={"is short": LATE}, question="tells")
 
