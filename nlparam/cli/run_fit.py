@@ -18,7 +18,6 @@ from nlparam.cli.reading import (
     usage_errors,
 )
 from nlparam.cli.run_options import FitOptions
-from nlparam.corpus.stamps import in_form
 from nlparam.errors import CorpusError
 
 if TYPE_CHECKING:
@@ -61,7 +60,10 @@ def run(
     refuse(bool(options.predicates and options.candidates), "--candidates", "got --predicates too: give only one")
     field = field if against is None else None
     texts, data, clusters, controlled = _read(options, field, controls, against)
-    data = data if time_format is None or data is None else in_form(data, time_format)
+    if time_format is not None and data is not None:
+        from nlparam.corpus.stamps import in_form
+
+        data = in_form(data, time_format)
     changes = options.changes("max_judgments", n_rounds="rounds") | _n_judged(options.n_judged)
     with starting() as progress:
         import nlparam

@@ -32,7 +32,7 @@ from tests.helpers.sibling_results import decomposed
 pytestmark = pytest.mark.slow
 
 HEAVY = ["jax", "torch", "sklearn", "pandas", "openai", "altair", "pyarrow", "arviz", "numpyro"]
-HEAVY += ["sentence_transformers", "xllamacpp"]
+HEAVY += ["sentence_transformers", "xllamacpp", "numpy"]
 
 
 @pytest.fixture(scope="module")
