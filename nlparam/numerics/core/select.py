@@ -162,14 +162,16 @@ def _descend(model, columns, available, movable, start, data, batch, tolerance):
 
     # The model's solver is most of what is compiled: it stands here once for the set and once for its swaps.
     def improve(state):
-        chosen, held = state.chosen, columns[:, state.chosen]
-        # One column of several differs: the weights of the others are a good place to begin.
-        weights = model.fit_weights(held, data)
-        loss = jnp.where(state.n_swaps == 0, model.loss(weights, held, data), state.loss)
         # The last table belongs to the set that is returned.
+        chosen = state.chosen
         if swaps is not None:
             losses = swaps(chosen)
+            loss = losses[0, chosen[0]]  # a column in its own place: the set as it is
         else:
+            held = columns[:, chosen]
+            # One column of several differs: the weights of the others are a good place to begin.
+            weights = model.fit_weights(held, data)
+            loss = jnp.where(state.n_swaps == 0, model.loss(weights, held, data), state.loss)
             losses = jax.lax.map(lambda swap: swapped(chosen, weights, *swap), (slots, candidates), batch_size=batch)
         losses = jnp.where(usable(chosen), losses.reshape(n_slots, n_columns), jnp.inf).ravel()
         best = jnp.argmin(losses)
