@@ -119,7 +119,8 @@ def _labels_of_folder(folder: Path | None, texts: list[str]) -> dict[str, Any]:
 
     if folder is None or not has_rows(path := folder / LABELS_FILE):
         return {}
-    labels = Labelled.kept(folder, texts, Labelled.read(path, texts).predicates)
+    labels = Labelled.read(path, texts, marked=False)
+    labels = labels.of_result(texts, labels.predicates)
     return {"labels": labels} if labels else {}
 
 
