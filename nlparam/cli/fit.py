@@ -1,6 +1,7 @@
 """`nlparam fit MODEL`: one command for each model."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -90,6 +91,17 @@ def time_series(
     run(model, options, options.k, field=time_field, time_format=time_format, posterior=options.posterior)
 
 
+def _run_labelled(model: Callable[[Any, int], Any], options: LabelOptions) -> None:
+    run(
+        model,
+        options,
+        options.k,
+        field=options.label_field,
+        controls=options.control or (),
+        posterior=options.posterior,
+    )
+
+
 @app.command()
 @spread_options
 def classification(options: LabelOptions) -> None:
@@ -108,14 +120,7 @@ def classification(options: LabelOptions) -> None:
             )
         return Classification(n_predicates=k, n_classes=n_classes, **options.given("ridge", "intercept"))
 
-    run(
-        model,
-        options,
-        options.k,
-        field=options.label_field,
-        controls=options.control or (),
-        posterior=options.posterior,
-    )
+    _run_labelled(model, options)
 
 
 @app.command()
@@ -128,14 +133,7 @@ def regression(options: LabelOptions) -> None:
 
         return Regression(n_predicates=k, **options.given("ridge", "intercept"))
 
-    run(
-        model,
-        options,
-        options.k,
-        field=options.label_field,
-        controls=options.control or (),
-        posterior=options.posterior,
-    )
+    _run_labelled(model, options)
 
 
 @app.command()

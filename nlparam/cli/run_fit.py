@@ -27,10 +27,6 @@ if TYPE_CHECKING:
     from nlparam.results.page.quantities import Intervals
     from nlparam.runtime.progress import Progress
 
-# As many are tried where the number is to be chosen; the library has the same.
-_MOST = 8
-
-
 _WISHES = ("locked", "excluded", "candidates")
 
 
@@ -67,13 +63,14 @@ def run(
     changes = options.changes("max_judgments", n_rounds="rounds") | _n_judged(options.n_judged)
     with starting() as progress:
         import nlparam
+        from nlparam.fitting.how_many import MOST
         from nlparam.fitting.setup import DEFAULT_GOAL
         from nlparam.fitting.wishes import Wishes
         from nlparam.runtime.telemetry import write_events
 
     with usage_errors(), _about(field):
         number = _number_of(k)
-        model = make_model(data, _MOST if number is None else number)
+        model = make_model(data, MOST if number is None else number)
         nlparam.SearchOptions(**changes)  # says what is wrong before anything is computed
         cascade = _cascade(options)
         running = options.settings()
