@@ -193,8 +193,7 @@ def audit(
     if predicates is False:
         return found
     options = {"goal": GOAL, "level": LEVEL, **options}
-    among = ~evaluations.correct if side == "false positives" else evaluations.correct
-    mistaken = evaluations.false_positive if side == "false positives" else evaluations.false_negative
+    mistaken, among = evaluations.of_kind(side)
     columns, notes = adjustments(evaluations, mistaken, among)
     if adjust:
         columns |= {name: list(values) for name, values in evaluations.covariates.items()}

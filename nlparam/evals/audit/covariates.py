@@ -61,10 +61,8 @@ def covariate_effects(evaluations: Evaluations, *, confidence: float = 0.95) -> 
         )
     elif n_systems > 1:
         controls = [column for _, column in _encoded("system", list(evaluations.system))]
-    for kind, hits, among in (
-        ("false positives", evaluations.false_positive, ~evaluations.correct),
-        ("false negatives", evaluations.false_negative, evaluations.correct),
-    ):
+    for kind in ("false positives", "false negatives"):
+        hits, among = evaluations.of_kind(kind)
         effects = _regress(
             kind,
             hits[among],

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nlparam.evals.audit.records import Evaluations
+from nlparam.evals.audit.records import KINDS, Evaluations
 from nlparam.numerics.statistics.effects import correct_p_values
 from nlparam.numerics.statistics.rates import (
     Rate,
@@ -19,7 +19,6 @@ from nlparam.numerics.statistics.rates import (
 
 # A test within tasks uses only tasks that both systems did; with fewer of their outputs it is not made.
 _SHARED = 0.5
-KINDS = ("false positives", "false negatives", "approval", "correctness")
 
 
 class SystemRates(NamedTuple):
@@ -64,7 +63,7 @@ def system_rates(evaluations: Evaluations, *, confidence: float = 0.95) -> list[
             name,
             *(
                 _rate(hits, among & (codes == number), tasks, confidence)[0]
-                for hits, among in (_of_kind(evaluations, kind) for kind in KINDS)
+                for hits, among in map(evaluations.of_kind, KINDS)
             ),
         )
         for number, name in enumerate(evaluations.systems)
@@ -85,7 +84,7 @@ def changes(
         pairs = [(base, number) for number in range(len(systems)) if number != base]
     found = []
     for (since, to), kind in itertools.product(pairs, KINDS):
-        hits, among = _of_kind(evaluations, kind)
+        hits, among = evaluations.of_kind(kind)
         first, second = among & (codes == since), among & (codes == to)
         (new, new_effect), (old, old_effect) = (_rate(hits, side, tasks, confidence) for side in (second, first))
         gap = difference(new, old, confidence=confidence, design_effects=(new_effect, old_effect))
@@ -107,17 +106,6 @@ def _rate(hits: np.ndarray, among: np.ndarray, tasks: np.ndarray, confidence: fl
     """A rate among some evaluations, and its design effect."""
     effect = design_effect(hits[among], tasks[among])
     return rate(int(hits[among].sum()), int(among.sum()), confidence=confidence, design_effect=effect), effect
-
-
-def _of_kind(evaluations: Evaluations, kind: str) -> tuple[np.ndarray, np.ndarray]:
-    """What is counted, and among which evaluations."""
-    everything = np.ones(len(evaluations), dtype=bool)
-    return {
-        "false positives": (evaluations.false_positive, ~evaluations.correct),
-        "false negatives": (evaluations.false_negative, evaluations.correct),
-        "approval": (evaluations.verdict, everything),
-        "correctness": (evaluations.correct, everything),
-    }[kind]
 
 
 def _in_shared_tasks(tasks: np.ndarray, first: np.ndarray, second: np.ndarray) -> float:

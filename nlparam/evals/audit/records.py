@@ -15,6 +15,9 @@ from nlparam.evals.truth import truths
 # Fewer outputs of a system say nothing about how often its outputs fool anybody.
 LEAST_OUTPUTS = 10
 _ONE_SYSTEM = "(all)"
+# The rates of a system: of its wrong outputs those that were accepted, of its right ones those that were rejected, then
+# of all outputs.
+KINDS = ("false positives", "false negatives", "approval", "correctness")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,15 +84,15 @@ class Evaluations:
         place: dict[str, int] = {}
         return np.asarray([place.setdefault(task, len(place)) for task in self.task])
 
-    @property
-    def false_positive(self) -> np.ndarray:
-        """`(n,)`, true where a wrong output was accepted."""
-        return self.verdict & ~self.correct
-
-    @property
-    def false_negative(self) -> np.ndarray:
-        """`(n,)`, true where a right output was rejected."""
-        return ~self.verdict & self.correct
+    def of_kind(self, kind: str) -> tuple[np.ndarray, np.ndarray]:
+        """What a rate counts, and among which evaluations, both `(n,)`; `kind` is one of `KINDS`."""
+        everything = np.ones(len(self), dtype=bool)
+        return {
+            "false positives": (self.verdict & ~self.correct, ~self.correct),
+            "false negatives": (~self.verdict & self.correct, self.correct),
+            "approval": (self.verdict, everything),
+            "correctness": (self.correct, everything),
+        }[kind]
 
 
 def read_evaluations(

@@ -1,5 +1,6 @@
 """The explanation of a fitted classification: its predicates and weights in plain words."""
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,8 +10,8 @@ from nlparam.errors import ModelError
 if TYPE_CHECKING:
     from nlparam.fitting.result import Fit
 
-# Log-odds against the mean class from which on a predicate counts so; below the least it is not worth a word.
-_STRENGTHS = ((2.0, "much more"), (0.7, "more"), (0.2, "slightly more"))
+# Log-odds against the mean class between which a predicate counts so; below the least it is not worth a word.
+_STRENGTHS = ((2.0, math.inf, "much more"), (0.7, 2.0, "more"), (0.2, 0.7, "slightly more"))
 
 
 def explain(fit: "Fit") -> str:
@@ -27,24 +28,16 @@ def explain(fit: "Fit") -> str:
     sentences = []
     for name, row in zip(names, centred, strict=True):
         order = sorted(range(len(row)), key=lambda k: -row[k])
-        for least, words in _STRENGTHS:
-            told = [fit.predicates[k] for k in order if row[k] >= least and _strength(row[k]) == words]
+        for least, most, words in _STRENGTHS:
+            told = [" ".join(fit.predicates[k].split()).rstrip(" .") for k in order if least <= row[k] < most]
             if told:
-                listed = "; ".join(f"it {_plain(predicate)}" for predicate in told)
+                listed = "; ".join(f"it {predicate}" for predicate in told)
                 sentences.append(f'A text is {words} likely to be called "{name}" if {listed}.')
     base = names[int(np.argmax(intercepts))]
     sentences.append(
         f'Without any of these it is called "{base}". If several hold, they are weighed against each other.'
     )
     return " ".join(sentences)
-
-
-def _strength(value: float) -> str | None:
-    return next((words for least, words in _STRENGTHS if value >= least), None)
-
-
-def _plain(predicate: str) -> str:
-    return " ".join(predicate.split()).rstrip(" .")
 
 
 def _weights(fit: "Fit") -> tuple[np.ndarray, np.ndarray]:
