@@ -8,7 +8,14 @@ from nlparam.cli import options as shared
 from nlparam.cli.costs import cost_line, show_estimate
 from nlparam.cli.options import OUTPUT, SEARCH, TEXTS, option, refuse
 from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable, starting
-from nlparam.cli.reading import check_source, corpus_warnings, read_predicates, read_source, times_of, usage_errors
+from nlparam.cli.reading import (
+    check_source,
+    corpus_warnings,
+    read_defined_predicates,
+    read_source,
+    times_of,
+    usage_errors,
+)
 from nlparam.cli.run_options import AnalysisOptions, FileOptions, spread_options
 
 if TYPE_CHECKING:
@@ -43,7 +50,8 @@ class TaxonomyCommand(FileOptions, AnalysisOptions):
     goal_example: list[str] | None = shared.GOAL_EXAMPLE
     predicates: Path | None = option(
         None,
-        "A file of candidates of your own for the first level, one per line; nothing is proposed there.",
+        "A file of candidates of your own for the first level, one per line, or as YAML with definitions; nothing is "
+        "proposed there.",
         panel=SEARCH,
     )
     representation: shared.Represented = shared.REPRESENTATION
@@ -102,12 +110,14 @@ def taxonomy(
         options_of(TaxonomyOptions(), changes)
         children_range(children)
         running = options.settings()
+    given = read_defined_predicates(options.predicates, 2)
     settings: dict[str, Any] = running | options.given("form", "calibration", "representation")
     settings |= {
         "goal": with_examples(options.goal or DEFAULT_GOAL, options.goal_example or ()),
         "depth": depth,
         "children": children,
-        "pool": options.predicates and read_predicates(options.predicates, 2),
+        "pool": given.predicates,
+        "definitions": given.definitions,
         "options": changes,
         "progress": progress,
     }

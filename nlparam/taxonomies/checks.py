@@ -3,33 +3,12 @@
 import difflib
 from collections.abc import Mapping, Sequence
 
-from nlparam.errors import EditError
+from nlparam.corpus.yaml_nodes import Problems
 from nlparam.taxonomies.entries import Edited, Entry
 from nlparam.taxonomies.records import NONE_OF_THESE, ROOT, TreeLike
 
 Parents = Mapping[int, Entry | None]
 ById = Mapping[str | None, Entry]
-
-
-class Problems:
-    """What is wrong with an edit, gathered so that a person sees all of it at once."""
-
-    def __init__(self, source: str | None):
-        self.source, self.found = source, []
-
-    def add(self, line: int | None, message: str) -> None:
-        self.found.append((line or 0, message))
-
-    def raise_any(self) -> None:
-        """Raises `EditError` if there is anything."""
-        if not self.found:
-            return
-        where = self.source or "the edit"
-        lines = [f"line {line}: {message}" if line else message for line, message in sorted(self.found)]
-        if len(lines) == 1:
-            raise EditError(f"{where}, {lines[0]}" if self.source else lines[0])
-        more = [f"and {len(lines) - 20} more"] if len(lines) > 20 else []
-        raise EditError("\n  ".join([f"{where} has {len(lines)} mistakes, nothing was changed:", *lines[:20], *more]))
 
 
 def check(edited: Edited, taxonomy: TreeLike) -> None:
@@ -103,6 +82,15 @@ def _check_words(edited: Edited, problems: Problems) -> None:
             check_siblings(entry.children, above | {said: entry})
 
     check_siblings(edited.tree, {})
+    defined: dict[str, Entry] = {}
+    for entry in (one for one in edited.walk() if not one.forbidden):
+        other = defined.setdefault(entry.predicate.casefold(), entry)
+        if str(other.definition) != str(entry.definition):
+            problems.add(
+                entry.line,
+                f"{entry.predicate!r} means something else here than{_at(other)}: a predicate has one definition, so "
+                "write the same `definition:`, `for:` and `against:` in both places, or reword one",
+            )
 
 
 def _check_forbidden(edited: Edited, problems: Problems) -> None:

@@ -4,8 +4,9 @@ import dataclasses
 import re
 from typing import Any
 
+from nlparam.corpus.yaml_nodes import composed
 from nlparam.errors import EditError
-from nlparam.taxonomies.yaml_file import HEADER, NOTES, composed
+from nlparam.taxonomies.yaml_file import HEADER, NOTES
 
 # Behind the last value of a line.
 _COMMENT = re.compile(r"[\s:\[\]{},?-]*#(.*)$")

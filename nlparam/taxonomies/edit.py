@@ -1,13 +1,15 @@
 """An edited taxonomy against the tree it was edited from: is it possible, and what becomes of every node?"""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from nlparam.denotation.definitions import Definition, definition_of, kept_definitions
 from nlparam.taxonomies.checks import check
 from nlparam.taxonomies.entries import Edited, Entry, distinct, either, forbidden_in, one_line
 from nlparam.taxonomies.operations import (
     AbstractOperation,
     Add,
+    Define,
     Delete,
     Exclude,
     Forbid,
@@ -30,12 +32,16 @@ class Plan:
     - `root`: the tree that is wanted, its merges carried out. What a person added, reworded, merged or moved is locked.
       Forbidden entries are still there, without children, since others may take their places.
     - `forbidden`: predicates that may be nowhere.
+    - `definitions`: what predicates mean, by their wording. `redefined`: the predicates, in small letters, whose
+      definition is another than before, so that what was judged of them counts no longer.
     - `operations`: what was done to the tree; `changes`, the same in words.
     - `warnings`: what the user should know before it is done.
     """
 
     root: Entry
     forbidden: tuple[str, ...]
+    definitions: Mapping[str, Definition]
+    redefined: frozenset[str]
     operations: tuple[AbstractOperation, ...]
     changes: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -102,9 +108,12 @@ def plan(edited: Edited, taxonomy: TreeLike) -> Plan:
     wanted = {entry.predicate.casefold() for entry in edited.walk() if not entry.forbidden}
     out = [entry.predicate for entry in root.walk() if entry.forbidden]
     out += [judged(taxonomy.nodes[one.node]) for one in operations if isinstance(one, Delete)]
+    definitions, redefined = _defined(root, taxonomy)
     return Plan(
         root,
         distinct([*edited.forbid, *(predicate for predicate in out if predicate.casefold() not in wanted)]),
+        definitions,
+        redefined,
         operations,
         tuple(one.said(taxonomy) for one in operations),
         tuple(warning for entry in root.walk() for warning in _warnings(entry, taxonomy)),
@@ -112,14 +121,31 @@ def plan(edited: Edited, taxonomy: TreeLike) -> Plan:
 
 
 def _as_it_was(entry: Entry, taxonomy: TreeLike) -> Entry:
-    """A predicate or name that nobody touched as the tree has it, with its spaces, of which the file keeps one each."""
+    """What nobody touched as the tree has it: predicate and name with their spaces, of which the file keeps one each.
+
+    A new node has the definition that its predicate had among the candidates.
+    """
     node = taxonomy.nodes.get(entry.id or "")
     before = () if node is None else (judged(node), node.predicate)
     predicate, name = (
         next((words for words in before if words is not None and one_line(words) == said), said)
         for said in (entry.predicate, entry.name)
     )
-    return dataclasses.replace(entry, predicate=predicate, name=name)
+    defined = definition_of(taxonomy.settings, entry.predicate if node is None else judged(node))
+    new = node is None and entry.definition is None
+    definition = defined if new or str(defined) == str(entry.definition) else entry.definition
+    return dataclasses.replace(entry, predicate=predicate, name=name, definition=definition)
+
+
+def _defined(root: Entry, taxonomy: TreeLike) -> tuple[dict[str, Definition], frozenset[str]]:
+    """What predicates mean after an edit, and which of them mean something else than before."""
+    before = kept_definitions(taxonomy.settings)
+    wanted = {entry.predicate: entry.definition for entry in root.walk() if not entry.forbidden}
+    now = {**before, **wanted}
+    definitions = {predicate: one for predicate, one in now.items() if one is not None}
+    # Answers are known whatever the case of the predicate.
+    old, new = ({one.casefold(): str(said) for one, said in of.items()} for of in (before, definitions))
+    return definitions, frozenset(one for one in old.keys() | new.keys() if old.get(one) != new.get(one))
 
 
 def _settled(
@@ -148,6 +174,7 @@ def _settled(
             name=_name(group, taxonomy),
             # What a person wrote, or put where it is, is what a person wants.
             locked=by_hand or any(one.locked for one in group),
+            definition=_definition(group),
             parts=tuple(group),
         )
         below = _settled([child for one in group for child in one.children], joined.ids, edited, taxonomy)
@@ -157,11 +184,22 @@ def _settled(
 
 
 def _by_hand(entry: Entry, parents: Sequence[str], taxonomy: TreeLike) -> bool:
-    """Whether an entry is new, was elsewhere before, or says something else now."""
+    """Whether an entry is new, was elsewhere before, or says or means something else now."""
     if entry.id is None:
         return True
     node = taxonomy.nodes[entry.id]
-    return node.parent not in parents or entry.predicate != judged(node)
+    return node.parent not in parents or entry.predicate != judged(node) or _redefined(entry, node, taxonomy)
+
+
+def _redefined(entry: Entry, node: Node, taxonomy: TreeLike) -> bool:
+    return entry.definition != definition_of(taxonomy.settings, judged(node))
+
+
+def _definition(group: Sequence[Entry]) -> Definition | None:
+    """What entries that are one node mean."""
+    if len(distinct(one.predicate for one in group)) == 1:
+        return group[0].definition
+    return Definition.either({one.predicate: one.definition for one in group if one.definition is not None})
 
 
 def _name(group: Sequence[Entry], taxonomy: TreeLike) -> str:
@@ -220,13 +258,15 @@ def _done(
 ) -> Iterator[AbstractOperation]:
     """What was done to one entry, a `part` of the `entry` that it was merged into; its place is `under` a node."""
     if part.id is None:
-        yield Add(part.predicate, under, None if part.shown == part.predicate else part.shown)
+        yield Add(part.predicate, under, None if part.shown == part.predicate else part.shown, part.definition)
         return
     node = taxonomy.nodes[part.id]
     if node.parent not in parents:
         yield Move(part.id, under)
     if reworded := part.predicate != judged(node):
         yield Reword(part.id, part.predicate)
+    if _redefined(part, node, taxonomy):
+        yield Define(part.id, part.definition)
     # Of merged nodes what results is named.
     if not entry.merged and entry.shown != node.predicate and not (reworded and entry.shown == part.predicate):
         yield Rename(part.id, entry.shown)

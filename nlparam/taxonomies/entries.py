@@ -4,7 +4,9 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from nlparam.denotation.definitions import Definition, definition_of
 from nlparam.errors import EditError
+from nlparam.language.prompting import one_line as one_line
 from nlparam.taxonomies.records import ROOT, STATUS, Node, TreeLike, judged
 
 
@@ -17,6 +19,7 @@ class Entry:
     - `predicate`: what is judged. `name`: what is shown, by default the predicate.
     - `id`: the node of the tree before the edit, `None` for a new one.
     - `locked`, `forbidden`, `merge_into` (the id of a sibling), `split` (`True`, or a number of children): the edits.
+    - `definition`: what the predicate means, `None` where it is not defined.
     - `children`: the entries under it.
     - `line`: where it begins in the file, `None` if it is from no file.
     - `parts`: in a plan (`nlparam.taxonomies.edit.plan`), what it was before merges were carried out: itself, and what
@@ -30,6 +33,7 @@ class Entry:
     forbidden: bool = False
     merge_into: str | None = None
     split: int | bool = False
+    definition: Definition | None = None
     children: "tuple[Entry, ...]" = ()
     line: int | None = None
     parts: "tuple[Entry, ...]" = ()
@@ -130,11 +134,6 @@ class Edited:
         return self.changed(under, children=(*self.required(under).children, entry))
 
 
-def one_line(words: str) -> str:
-    """Words with one space between each two."""
-    return " ".join(words.split())
-
-
 def distinct(predicates: Iterable[str]) -> tuple[str, ...]:
     """Predicates without those that differ from an earlier one in case only."""
     first: dict[str, str] = {}
@@ -167,6 +166,7 @@ def entries_of(taxonomy: TreeLike) -> Edited:
             name=node.predicate,
             id=node.id,
             locked=node.status is STATUS.locked,
+            definition=definition_of(taxonomy.settings, judged(node)),
             children=tuple(entry(child) for child in taxonomy.children(node.id)),
         )
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from nlparam.corpus.corpus import Corpus
 from nlparam.corpus.frames import Frame, texts_of
+from nlparam.denotation.definitions import Definition, checked_definitions, settings_of
 from nlparam.denotation.goal import follows, map_features
 from nlparam.denotation.labels import Labelled
 from nlparam.denotation.session import DEFAULT_GOAL, Asking, Run, Session, accepts, check_names
@@ -50,6 +51,7 @@ class TaxonomyArguments(Asking, total=False):
     form: str
     calibration: str | Path | Labelled | None
     locked: Mapping[NodePath, Predicates] | Predicates | None
+    definitions: Mapping[str, Definition | str | Mapping[str, Any]] | None
     excluded: Mapping[NodePath, Sequence[str]] | Sequence[str] | None
     pool: Mapping[NodePath, Predicates] | Predicates | None
     options: TaxonomyOptions | Mapping[str, Any] | None
@@ -70,6 +72,7 @@ def prepared_growth(
     form: str = "single",
     calibration: str | Path | Labelled | None = None,
     locked: Mapping[NodePath, Predicates] | Predicates | None = None,
+    definitions: Mapping[str, Definition | str | Mapping[str, Any]] | None = None,
     excluded: Mapping[NodePath, Sequence[str]] | Sequence[str] | None = None,
     pool: Mapping[NodePath, Predicates] | Predicates | None = None,
     options: TaxonomyOptions | Mapping[str, Any] | None = None,
@@ -88,13 +91,15 @@ def prepared_growth(
     corpus = Corpus.from_texts(texts_of(texts, text_field).texts)
     lockings, exclusions, pools = (_by_path(given) for given in (locked, excluded, pool))
     everywhere = [] if isinstance(excluded, Mapping) else exclusions.pop((), [])
+    named = [predicate_of(one) for given in (lockings, pools) for among in given.values() for one in among]
+    defined = checked_definitions(definitions, named)
     read_goal(goal)
     by_goal = follows(representation, goal != DEFAULT_GOAL)
     check_sizes(corpus, depth=depth, children=limits, least_texts=options_of(STRONG, options).least_texts)
     warn_of_texts(corpus, goal)
     with Session(embedder=embedder, **asked) as session:
         engine, strong = session.engine, session.policy.strong
-        judge, _ = session.calibrated(session.judge(form=form), calibration)
+        judge, _ = session.calibrated(session.judge(form=form, definitions=defined), calibration)
         if only_estimate:
             session.unread()
         the_options = options_of(STRONG if strong else TaxonomyOptions(), options)
@@ -120,7 +125,7 @@ def prepared_growth(
             "locked": _written(lockings),
             "excluded_under": _written(exclusions),
             "pool": _written(pools),
-        }
+        } | settings_of(defined)
         if check is not None:
             check(settings)
         run = Run(
@@ -171,6 +176,7 @@ def taxonomy(
       from, beside which nothing is proposed; `excluded`, predicates that are not used. Each is a mapping from paths of
       predicates to predicates (`{(): ["is about sports"], ("is about sports",): ["is about football"]}`). A sequence
       is for the root, of `excluded` for all nodes.
+    - `definitions`: what some of these predicates mean, as for `nlparam.fit`.
     - `options`: how much is judged, and what children must fulfil, see `TaxonomyOptions`; a mapping changes some of the
       defaults, which depend on the language model.
     - `representation`: what is relaxed, as for `nlparam.fit`; the goal representation is learned from the statements.

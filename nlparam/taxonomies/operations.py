@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from nlparam.denotation.definitions import Definition
 from nlparam.errors import EditError
 from nlparam.taxonomies.entries import Edited, Entry, entries_of, one_line
 from nlparam.taxonomies.records import ROOT, TreeLike, judged
@@ -62,6 +63,33 @@ class Reword(AbstractOperation):
 
     def said(self, tree: TreeLike) -> str:
         return f"reworded: {self.node} {_judged(tree, self.node)}: now {self.predicate}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Define(AbstractOperation):
+    """The predicate of the node means something else, wherever it stands; the node is locked.
+
+    `definition`: a `Definition`, or what one can be made of; `None` for none.
+    """
+
+    node: str
+    definition: Definition | None = None
+
+    def __post_init__(self):
+        if self.definition is not None:
+            object.__setattr__(self, "definition", Definition.given(self.definition))
+
+    def on(self, edited: Edited) -> Edited:
+        said = edited.required(self.node).predicate.casefold()
+        return edited.mapped(
+            lambda entry: (
+                dataclasses.replace(entry, definition=self.definition) if entry.predicate.casefold() == said else entry
+            )
+        )
+
+    def said(self, tree: TreeLike) -> str:
+        lines = "no longer" if self.definition is None else str(self.definition).replace("\n", " ")
+        return f"defined: {_shown(tree, self.node)}: {lines}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,10 +219,15 @@ class Add(AbstractOperation):
     predicate: str
     under: str = ROOT
     name: str | None = None
+    definition: Definition | None = None
+
+    def __post_init__(self):
+        if self.definition is not None:
+            object.__setattr__(self, "definition", Definition.given(self.definition))
 
     def on(self, edited: Edited) -> Edited:
         name = None if self.name is None else one_line(self.name)
-        return edited.plus(self.under, Entry(one_line(self.predicate), name))
+        return edited.plus(self.under, Entry(one_line(self.predicate), name, definition=self.definition))
 
     def said(self, tree: TreeLike) -> str:
         del tree
@@ -202,7 +235,8 @@ class Add(AbstractOperation):
 
 
 OPERATIONS: dict[str, type[AbstractOperation]] = {
-    kind.__name__.casefold(): kind for kind in (Rename, Reword, Lock, Forbid, Exclude, Delete, Merge, Split, Move, Add)
+    kind.__name__.casefold(): kind
+    for kind in (Rename, Reword, Define, Lock, Forbid, Exclude, Delete, Merge, Split, Move, Add)
 }
 
 

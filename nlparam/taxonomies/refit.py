@@ -3,17 +3,18 @@
 import dataclasses
 import datetime
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
+from nlparam.denotation.definitions import settings_of
 from nlparam.denotation.session import Session, accepts, check_names
 from nlparam.errors import EditError, FitWarning, LanguageModelError
 from nlparam.taxonomies.edit import Plan, children_of, plan
 from nlparam.taxonomies.entries import Edited, one_line
 from nlparam.taxonomies.operations import AbstractOperation, Add, Exclude, Lock, applied
 from nlparam.taxonomies.rebuilding import Rebuilding
-from nlparam.taxonomies.records import ROOT, STATUS, judged
+from nlparam.taxonomies.records import ROOT, STATUS, Node, judged
 from nlparam.taxonomies.result import Taxonomy
 from nlparam.taxonomies.sampling import carried
 from nlparam.taxonomies.setup import AskingAgain, dividing, session_for
@@ -72,9 +73,10 @@ def refit(
     if not pools and not any(division.changed for division in divisions):
         return _relabelled(taxonomy, planned, changes)
     asks = bool(pools) or any(division.solved for division in divisions)
-    with dividing(taxonomy, taxonomy.texts, asks=asks, **asked) as divider:
+    with dividing(taxonomy, taxonomy.texts, asks=asks, definitions=planned.definitions, **asked) as divider:
         depth = int(taxonomy.settings["depth"])
-        rebuilding = Rebuilding(taxonomy, divider, forbidden=planned.forbidden, pools=pools, depth=depth)
+        before = _without(taxonomy, planned.redefined)
+        rebuilding = Rebuilding(before, divider, forbidden=planned.forbidden, pools=pools, depth=depth)
         root = rebuilding.root(planned.root)
         for warning in rebuilding.warnings:
             warnings.warn(warning, FitWarning, stacklevel=2)
@@ -83,7 +85,9 @@ def refit(
                 "no candidate predicates are left that divide the texts: forbid less, or add nodes of your own; "
                 "nothing was changed"
             )
-        settings = taxonomy.settings | _barred(taxonomy, planned) | {"locked": rebuilding.locked}
+        settings = {name: value for name, value in taxonomy.settings.items() if name != "definitions"}
+        settings |= settings_of(planned.definitions)
+        settings |= _barred(taxonomy, planned) | {"locked": rebuilding.locked}
         costs = divider.run.costs
         tree = assemble(divider, taxonomy.denoter and taxonomy.denoter.goal_map, root, settings)
         took = {"calls": costs.calls, "judgments_asked": costs.judgments_asked, "seconds": costs.total_seconds}
@@ -161,6 +165,16 @@ def _relabelled(taxonomy: Taxonomy, planned: Plan, changes: Sequence[str]) -> Ta
             locked.setdefault(" > ".join(one.shown for one in above), []).append(entry.predicate)
     settings = taxonomy.settings | _barred(taxonomy, planned) | {"locked": locked}
     return dataclasses.replace(taxonomy, nodes=nodes, settings=settings | {"edits": edits_of(taxonomy, changes)})
+
+
+def _without(taxonomy: Taxonomy, redefined: Container[str]) -> Taxonomy:
+    """The taxonomy without what was judged of predicates that mean something else by now (in small letters)."""
+
+    def left(node: Node) -> Node:
+        kept = tuple(one for one in node.candidates if one.predicate.casefold() not in redefined)
+        return dataclasses.replace(node, candidates=kept)
+
+    return dataclasses.replace(taxonomy, nodes={name: left(node) for name, node in taxonomy.nodes.items()})
 
 
 def _barred(taxonomy: Taxonomy, planned: Plan) -> dict[str, Any]:

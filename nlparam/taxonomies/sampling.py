@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from nlparam.corpus.labels import is_missing
+from nlparam.denotation.definitions import definition_of
 from nlparam.denotation.judge import AbstractJudge
 from nlparam.denotation.session import Run
 from nlparam.fitting.sampling import LEAST_SAMPLED, SHARE
@@ -101,7 +102,8 @@ def evenly(sizes: Sequence[int], n: int) -> list[int]:
 def carried(before: Taxonomy, after: Taxonomy) -> Sample | None:
     """The sample of a tree for the same tree after an edit: of nodes that are new nothing is known.
 
-    A node is the same if the wordings that were judged are, down to it; "none of these" if its siblings are.
+    A node is the same if the wordings that were judged are, and what they mean, down to it; "none of these" if its
+    siblings are.
     """
     if before.sample is None:
         return None
@@ -116,7 +118,11 @@ def _way(tree: Taxonomy, number: str) -> tuple:
     node = tree.nodes[number]
     if node.parent is None:
         return ()
-    own = tuple(sorted(judged(one) for one in tree.children(node.parent))) if node.residual else judged(node)
+
+    def said(one: Node) -> tuple[str, str]:
+        return judged(one), str(definition_of(tree.settings, judged(one)))
+
+    own = tuple(sorted(said(one) for one in tree.children(node.parent))) if node.residual else said(node)
     return (*_way(tree, node.parent), own)
 
 

@@ -8,6 +8,7 @@ from typing import Unpack
 import numpy as np
 
 from nlparam.corpus.corpus import Corpus
+from nlparam.denotation.definitions import Definitions, kept_definitions
 from nlparam.denotation.goal import Affinity, represent
 from nlparam.denotation.judge import AbstractJudge
 from nlparam.denotation.labels import Labelled
@@ -43,10 +44,13 @@ def session_for(
     calibration: str | Path | Labelled | None = None,
     asks: bool = True,
     costs: Costs | None = None,
+    definitions: Definitions | None = None,
     **asked: Unpack[Running],
 ) -> Iterator[tuple[Session, AbstractJudge]]:
-    """A session with the language model of a taxonomy, by default where it was, and its judge: the same prompt, part of
-    a text, and calibration. Unless it `asks`, the language model is looked for only when it is needed after all.
+    """A session with the language model of a taxonomy, by default where it was, and its judge.
+
+    It judges as before: the same prompt, part of a text, calibration, and definitions unless others are given. Unless
+    it `asks`, the language model is looked for only when it is needed after all.
 
     Raises `LanguageModelError` if the language model or the calibration is another.
     """
@@ -56,7 +60,10 @@ def session_for(
     session = Session(lm=the_lm, embedder=taxonomy.denoter.embedder, costs=costs, **asked)
     with session:
         _check_same(taxonomy, "lm_identity", session.lm.identity)
-        judge = session.judge(n_words=int(settings["n_words"]), form=settings.get("form", "single"))
+        defined = kept_definitions(settings) if definitions is None else definitions
+        judge = session.judge(
+            n_words=int(settings["n_words"]), form=settings.get("form", "single"), definitions=defined
+        )
         judge, _ = session.calibrated(judge, calibration)
         _check_same(taxonomy, "judge", judge.identity)
         yield session, judge
@@ -64,14 +71,19 @@ def session_for(
 
 @contextlib.contextmanager
 def dividing(
-    taxonomy: Taxonomy, texts: Sequence[str], *, asks: bool, **asked: Unpack[AskingAgain]
+    taxonomy: Taxonomy,
+    texts: Sequence[str],
+    *,
+    asks: bool,
+    definitions: Definitions | None = None,
+    **asked: Unpack[AskingAgain],
 ) -> Iterator[Divider]:
     """What divides nodes of a taxonomy that is there, over its texts or more: its embedder, n-grams, goal
     representation and judge; no text is stated before something is to be proposed. Raises as `session_for` does.
     """
     settings, corpus, denoter = taxonomy.settings, Corpus.from_texts(texts), taxonomy.denoter
     least, most = map(int, settings["children"])
-    with session_for(taxonomy, asks=asks, **asked) as (session, judge):
+    with session_for(taxonomy, asks=asks, definitions=definitions, **asked) as (session, judge):
         run = Run(
             session=session,
             corpus=corpus,

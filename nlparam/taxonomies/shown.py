@@ -28,6 +28,7 @@ def tree_as_json(edited: Edited, taxonomy: TreeLike) -> dict[str, Any]:
             "forbidden": entry.forbidden,
             "merge_into": entry.merge_into,
             "split": entry.split,
+            "definition": entry.definition and entry.definition.as_dict(),
             "children": [item(child, here) for child in entry.children],
         }
         return shown | ({} if node is None else {"texts": len(node), "share": taxonomy.share(node.id)})

@@ -71,10 +71,12 @@ def test_a_file_has_predicates_with_and_without_definitions(tmp_path):
     ("content", "message"),
     [
         ("predicate: is short", "holds no list"),
-        ("- predicate: is short\n  means: few words", "item 1 has the key 'means', expected some of predicate, defin"),
-        ("- is short\n- 7", "item 2 has the predicate 7, expected words"),
-        ("- predicate: is short\n  definition: ['']", "item 1: got a definition with nothing in it"),
-        ("- 'is short", "cannot be read"),
+        ("- predicate: is short\n  means: few words", "line 2: unknown key `means:`; the keys are predicate, defin"),
+        ("- is short\n- 7", "line 2: got the predicate '7', expected words"),
+        ("- predicate: is short\n  definition: ['']", "line 2: got a definition with nothing in it"),
+        ("- 'is short", "line 1: not valid YAML"),
+        ("- is short\n- &a is long", "line 2: anchors and aliases"),
+        ("- predicate: is short\n  means: x\n- 7", "has 2 mistakes:\n  line 2: unknown"),
     ],
 )
 def test_files_that_say_something_else_are_refused(tmp_path, content, message):

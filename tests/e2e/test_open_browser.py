@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from nlparam.corpus.marks import kept_labels
+from nlparam.denotation.definitions import Definition
 from nlparam.denotation.labels import Labelled
 from nlparam.results.page.text import visible
 from nlparam.results.serving.server import serving
@@ -96,9 +97,14 @@ def test_an_edit_is_shown_then_done_and_taken_back(browser, served, tmp_path, tr
         page.locator("#desk-changes button").first.click()
         visit.wait_until(lambda: page.locator("#desk-changes li").count() == 1)
         assert len(plan(read(tmp_path / "taxonomy.yaml"), tree).changes) == 1
+        edit(page, "2.2", "define", clauses="of a race\n\n not of a <i>match</i>", fails="It rained.")
+        do(visit, 2)
+        meaning = Definition(("of a race", "not of a <i>match</i>"), (), ("It rained.",))
+        assert read(tmp_path / "taxonomy.yaml").required("2.2").definition == meaning
+        assert page.locator("#desk-tree", has_text="defined: of a race (and 2 more)").count() == 1
         # What is impossible is said, and what was typed stays.
         edit(page, "2.1", "reword", predicate="is about sport")
-        do(visit, 2)
+        do(visit, 3)
         edit(page, "2.2", "reword", predicate="is about sport")
         page.locator("#desk-form button[type=submit]").click()
         page.locator("#desk-problem", has_text="two siblings have the predicate").wait_for()
@@ -222,6 +228,8 @@ def test_the_file_keeps_edits_and_marks_and_saves_them(browser, file, tree, tmp_
         do(visit, 4)
         edit(page, "3.1", "move", under="2")
         do(visit, 5)
+        edit(page, "2.1", "define", holds="A \"price\": 3 # euros.")
+        do(visit, 6)
         page.locator("#desk-who").fill("Ann")
         page.locator("#desk-who").press("Tab")
         first = page.locator("details[data-predicate]").first
@@ -230,7 +238,7 @@ def test_the_file_keeps_edits_and_marks_and_saves_them(browser, file, tree, tmp_
             first.locator("button[value=no]").nth(at).click()
         # What was done is there again when the file is opened again.
         page.reload()
-        visit.wait_until(lambda: page.locator("#desk-changes li").count() == 5)
+        visit.wait_until(lambda: page.locator("#desk-changes li").count() == 6)
         assert visit.problems == []
         assert page.locator("#desk-marks").text_content().startswith(f"{n_marked} marks by 1 person")
         for name, button in (("taxonomy.yaml", "#desk-save-tree"), ("labels.csv", "#desk-save-marks")):
@@ -240,7 +248,7 @@ def test_the_file_keeps_edits_and_marks_and_saves_them(browser, file, tree, tmp_
             download.value.save_as(tmp_path / name)
         assert visit.problems == []
     planned = plan(read(tmp_path / "taxonomy.yaml"), tree)
-    assert [type(one).__name__ for one in planned.operations] == ["Merge", "Add", "Move"]
+    assert [type(one).__name__ for one in planned.operations] == ["Merge", "Define", "Add", "Move"]
     assert "Tennis: “yes” # no" in [entry.name for entry in planned.root.children[0].children]
     said = Labelled.read(tmp_path / "labels.csv")
     assert said.who == ("Ann",) * n_marked

@@ -62,7 +62,8 @@ def answer(request) -> str | dict[str, float]:
     content = request.messages[-1].content
     if request.labels is not None:
         text, _, question = content.rpartition("Property: ")
-        topic = question.removesuffix(". Yes or no?").removeprefix("is about ")
+        # A definition, where there is one, follows the predicate.
+        topic = question.split(". It is meant so:\n")[0].removesuffix(". Yes or no?").removeprefix("is about ")
         yes = 0.95 if topic in topic_of(text) else 0.05
         return {"yes": yes, "no": 1 - yes}
     written = write(content)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import nlparam
+from nlparam.denotation.definitions import Definition, kept_definitions
 from nlparam.errors import BudgetError, CorpusError, FitWarning, LanguageModelError, ResultFolderError
 from nlparam.language.merging import Merged
 from nlparam.lm.scripted import ScriptedModel
@@ -159,7 +160,10 @@ def test_locked_predicates_stay_excluded_ones_do_not_come_and_a_pool_is_chosen_f
         locked=["is about sports"],
         excluded=["is about science"],
         pool=["is about business", "is about science", "is about medicine", "is about space"],
+        definitions={"is about sports": "played by rules"},
     )
+    assert kept_definitions(tree.settings) == tree.labelling().definitions
+    assert tree.labelling().definitions == {"is about sports": Definition(("played by rules",))}
     predicates = {child.predicate for child in tree.children()}
     assert "is about sports" in predicates
     assert "is about science" not in predicates

@@ -4,12 +4,14 @@ import json
 
 import pytest
 
+from nlparam.denotation.definitions import Definition
 from nlparam.errors import EditError
 from nlparam.taxonomies.edit import plan
 from nlparam.taxonomies.entries import entries_of
 from nlparam.taxonomies.operations import (
     OPERATIONS,
     Add,
+    Define,
     Delete,
     Exclude,
     Forbid,
@@ -27,10 +29,14 @@ from nlparam.taxonomies.refit import changes_of
 from nlparam.taxonomies.yaml_file import parse, written
 from tests.helpers.handmade_results import make_taxonomy
 
+PRICE = Definition(('of money: not "priceless"', "in any currency"), ("It costs 3 #euros.\nOr 4.",), ("Free.",))
 EDITS = {
     "rename": [Rename("2", "Money")],
     "reword": [Reword("2.1", "mentions a price")],
     "reword and rename": [Reword("2.1", "mentions a price"), Rename("2.1", "Prices")],
+    "define": [Define("2.1", PRICE)],
+    "define what is new": [Add("mentions a price", "2", "Prices", PRICE)],
+    "reword and define": [Reword("2.1", "mentions a price"), Define("2.1", PRICE)],
     "lock": [Lock("2.1"), Lock("1", locked=False)],
     "forbid": [Forbid("2.3")],
     "exclude": [Exclude("is about the weather")],
@@ -94,6 +100,22 @@ def test_an_edited_file_says_the_same_as_the_operations(tree):
     operations = [Rename("2", "Money"), Forbid("2.3")]
     assert list(plan(parse(text), tree).operations) == operations
     assert changes_of(tree, parse(text)) == changes_of(tree, operations)
+
+
+def test_a_predicate_has_one_definition(tree):
+    both = applied([Reword("2.1", "asks about matter 3.1"), Define("3.1", PRICE)], tree)
+    assert [one.definition for one in both.walk() if one.predicate == "asks about matter 3.1"] == [PRICE, PRICE]
+    planned = plan(both, tree)
+    assert (planned.definitions, planned.redefined) == ({"asks about matter 3.1": PRICE}, {"asks about matter 3.1"})
+    with pytest.raises(EditError, match=r"means something else here than .*a predicate has one definition"):
+        plan(both.changed("2.1", definition=None), tree)
+
+
+def test_what_is_merged_means_what_its_parts_do(tree):
+    planned = plan(applied([Define("2", PRICE), Merge(("3",), "2")], tree), tree)
+    name = "asks about matter 2, or asks about matter 3"
+    assert planned.definitions[name].clauses == tuple(f"asks about matter 2: {one}" for one in PRICE.clauses)
+    assert (planned.definitions[name].holds, planned.definitions[name].fails) == (PRICE.holds, ())
 
 
 def test_leaving_out_the_last_undoes_it(tree):

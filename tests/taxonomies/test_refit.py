@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 import yaml
 
+from nlparam.denotation.definitions import Definition, kept_definitions
 from nlparam.errors import BudgetError, EditError, FitWarning, LanguageModelError
 from nlparam.lm.scripted import ScriptedModel
+from nlparam.taxonomies.assign import assign
 from nlparam.taxonomies.entries import Entry, entries_of
+from nlparam.taxonomies.operations import Rename
 from nlparam.taxonomies.records import ROOT, STATUS, STOPS, judged
 from nlparam.taxonomies.refit import changes_of, last_edit, refit
 from nlparam.taxonomies.result import Taxonomy
@@ -141,6 +144,41 @@ def test_what_is_forbidden_is_replaced_from_what_was_considered(tree, embedded):
     again = parse(written(new).replace("  - is about tennis\n", "").replace("forbid:", "forbid: []"))
     assert again.forbid == ()
     assert changes_of(new, again)[0] == ["allowed again: 'is about tennis'"]
+
+
+def test_what_is_defined_is_judged_anew_by_its_definition_and_keeps_it(tree, embedded, tmp_path):
+    at, model = ids(tree), Counting()
+    node, definition = at["is about tennis"], Definition(("played with a racket",), ("A volley.",))
+    text = written(tree).replace(
+        "        predicate: is about tennis\n",
+        "        predicate: is about tennis\n        definition: played with a racket\n        for: [A volley.]\n",
+    )
+    assert (
+        changes_of(tree, parse(text))[0]
+        == [
+            f'defined: {node} is about tennis: - played with a racket Holds for: "A volley."',
+            f"locked: {node} is about tennis",
+        ][:1]
+    )
+    new = refit(tree, parse(text), lm=model.model, store=embedded)
+    by_definition = [one for one in model.judged if "Property: is about tennis" in one]
+    assert by_definition
+    assert all('It is meant so:\n- played with a racket\nHolds for: "A volley."' in one for one in by_definition)
+    assert not [one for one in model.judged if "Property: is about football" in one]
+    tennis = new.nodes[ids(new)["is about tennis"]]
+    assert tennis.status is STATUS.locked
+    assert same(new.nodes[ids(new)["is about banking"]], tree.nodes[at["is about banking"]])
+    # It is written and read back, kept by another edit, and shown to people and in the report.
+    loaded = Taxonomy.load(new.save(tmp_path / "defined"))
+    assert refit(loaded, parse(written(loaded))) is loaded
+    assert loaded.labelling().definitions == {"is about tennis": definition}
+    assert "meant so: played with a racket" in loaded.report(tmp_path / "report.html").read_text(encoding="utf-8")
+    renamed = refit(loaded, [Rename(tennis.id, "Tennis")], lm=NOWHERE)
+    assert kept_definitions(renamed.settings) == {"is about tennis": definition}
+    model.judged.clear()
+    assigned = assign(loaded, tree.texts[:6], by="exact", lm=model.model, store=embedded)
+    assert assigned.n_failed == 0
+    assert not [one for one in model.judged if "is about tennis. Yes or no?" in one]
 
 
 def test_a_locked_child_stays_whatever_is_beside_it(tree, embedded):

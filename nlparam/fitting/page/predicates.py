@@ -2,11 +2,12 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from nlparam.denotation.definitions import meant_so
 from nlparam.results.page.blocks import Block, Cell, Column, Counts, Folded, Item, Row, Section, Table, Words
 from nlparam.results.page.examples import Sides, choose_examples
 from nlparam.results.page.rows import MAX_SENTENCE
@@ -130,7 +131,7 @@ def said_of_predicates(fit: "FitLike", predicates: list[Predicate]) -> str:
     )
 
 
-def examples_section(predicates: list[Predicate]) -> Section:
+def examples_section(predicates: list[Predicate], settings: Mapping[str, Any]) -> Section:
     """Texts for and against each predicate."""
     items = [
         Item(
@@ -139,6 +140,7 @@ def examples_section(predicates: list[Predicate]) -> Section:
             one.sides.quotes(),
             str(one.number),
             f"predicate-{one.number}",
+            notes=meant_so(settings, one.judged),
             predicate=one.judged,
         )
         for one in predicates

@@ -72,7 +72,7 @@ class FitPage(AbstractDescribedPage):
             predicates_section(fit, predicates),
             certainty_section(fit, self.inference),
             self._results(),
-            examples_section(predicates),
+            examples_section(predicates, fit.settings),
             Section("texts", "All texts", [texts]) if texts else None,
             overlap_section(fit),
             agreement_section(fit, predicates, answers),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from nlparam.denotation.agreement import agreement_with_people
+from nlparam.denotation.definitions import meant_so
 from nlparam.denotation.labelling import PredicateAgreement
 from nlparam.results.page.blocks import (
     Block,
@@ -298,6 +299,7 @@ def _examples_section(taxonomy: TreeLike, nodes: list[Node], sides: list[Sides])
         above = [excerpt(one.name, 100) for one in taxonomy.path(node.id)[:-1]]
         notes = [f"under {' › '.join(above)}"] if above else []
         notes += [f"judged as “{excerpt(node.judged_as, MAX_SENTENCE)}”"] if node.judged_as else []
+        notes += meant_so(taxonomy.settings, judged(node))
         # What is not among the texts that nothing explains is explained by a sibling, and quoted there.
         alone = Quotes("Texts that no sibling explains", [example.quote() for example in side.examples_for])
         items.append(

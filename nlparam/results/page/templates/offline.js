@@ -34,6 +34,12 @@ const nlparamOffline = (() => {
     reword: (tree, { node, predicate }) => {
       find(tree, node).predicate = oneLine(predicate);
     },
+    define: (tree, { node, definition }) => {
+      const said = find(tree, node).predicate.toLowerCase();
+      for (const { entry } of walk(tree.children)) {
+        if (entry.predicate.toLowerCase() === said) entry.definition = definition;
+      }
+    },
     lock: (tree, { node, locked = true }) => {
       find(tree, node).locked = locked;
     },
@@ -89,6 +95,10 @@ const nlparamOffline = (() => {
       for (const key of ["locked", "forbidden"]) if (entry[key]) lines.push(`${key}: true`);
       if (entry.merge_into) lines.push(`merge_into: ${quoted(entry.merge_into)}`);
       if (entry.split) lines.push(`split: ${entry.split}`);
+      for (const [key, part] of [["definition", "clauses"], ["for", "holds"], ["against", "fails"]]) {
+        const words = entry.definition?.[part] ?? [];
+        if (words.length) lines.push(`${key}: [${words.map(quoted).join(", ")}]`);
+      }
       const own = lines.map((line, at) => `${indent}${at ? "  " : "- "}${line}`);
       return entry.children.length ? [...own, `${indent}  children:`, ...list(entry.children, indent + "    ")] : own;
     });
@@ -99,5 +109,5 @@ const nlparamOffline = (() => {
     const head = "# Edited on the page of a report. Put it into the folder of the tree, then run: nlparam refit FOLDER";
     return [head, "", `goal: ${quoted(tree.goal)}`, ...forbid, ...children, ""].join("\n");
   }
-  return { applied, yaml, walk };
+  return { applied, oneLine, yaml, walk };
 })();

@@ -18,11 +18,22 @@ nlparamDesk?.data.tree && (() => {
   const into = ["into", "Into", "siblings"];
   const many = ["children", "How many", "number"];
   const under = ["under", "Under", "others"];
+  const means = [
+    ["clauses", "What counts, and what does not: a sentence a line", "lines"],
+    ["holds", "Texts that it holds for, one a line", "lines"],
+    ["fails", "Texts that it does not hold for, one a line", "lines"],
+  ];
+  const lines = (words) => (words ?? "").split("\n").map(nlparamOffline.oneLine).filter(Boolean);
+  function definition(node, v) {
+    const made = Object.fromEntries(means.map(([key]) => [key, lines(v[key])]));
+    return { node, definition: Object.values(made).some((one) => one.length) ? made : null };
+  }
   const division = (node, v) => ({ node, children: Number(v.children) || null });
   const addition = (node, v) => ({ predicate: v.predicate, under: node, name: v.name || null });
   const actions = {
     rename: ["Rename", "Another name is shown. No text moves.", [name], (node, v) => ({ node, name: v.name })],
     reword: ["Reword", "Another predicate is judged.", [predicate], (node, v) => ({ node, predicate: v.predicate })],
+    define: ["Define", "Language model and people are shown what the predicate means.", means, definition],
     lock: ["Lock", "It stays, whatever else changes.", [], (node) => ({ node })],
     unlock: ["Unlock", "A refit may replace it.", [], (node) => ({ operation: "lock", node, locked: false })],
     merge: ["Merge", "It and a sibling become one.", [into], (node, v) => ({ nodes: [node], into: v.into })],
@@ -68,6 +79,11 @@ nlparamDesk?.data.tree && (() => {
   }
   function branch(entry) {
     const item = element("li", {}, label(entry));
+    const [first, ...others] = Object.values(entry.definition ?? {}).flat();
+    if (first) {
+      const more = others.length ? ` (and ${others.length} more)` : "";
+      item.append(element("p", { className: "notes", dir: "auto" }, visible(`defined: ${first}${more}`)));
+    }
     if (entry.id) item.id = "edit-" + entry.id;
     if (editing === entry.node) item.append(part("form"));
     if (entry.children.length) item.append(element("ul", {}, ...entry.children.map(branch)));
@@ -142,11 +158,13 @@ nlparamDesk?.data.tree && (() => {
       others: (id) => element("select", { id }, new Option("the first level", "root"), ...options(others)),
       number: (id) => element("input", { id, type: "number", min: 2, max: 50, placeholder: "as many as fit" }),
       text: (id) => element("input", { id, type: "text", autocomplete: "off" }),
+      lines: (id) => element("textarea", { id, rows: 3 }),
     };
     const made = actions[action][2].map(([key, words, kind]) => {
       const input = inputs[kind]("desk-field-" + key);
       input.dataset.key = key;
       if (kind === "text" && action !== "add") input.value = one?.entry[key] ?? "";
+      if (kind === "lines") input.value = (one?.entry.definition?.[key] ?? []).map(nlparamOffline.oneLine).join("\n");
       input.addEventListener("input", preview);
       return element("p", {}, element("label", { htmlFor: input.id }, words), " ", input);
     });
@@ -233,7 +251,8 @@ nlparamDesk?.data.tree && (() => {
   }
   function plain({ operation: action, ...values }) {
     const given = Object.entries(values).filter((one) => one[1] !== null);
-    const words = given.map(([key, value]) => (key === "node" || key === "nodes" ? `${value}` : `${key} ${value}`));
+    const shown = (value) => (value.clauses ? Object.values(value).flat().join("; ") : value);
+    const words = given.map(([key, value]) => (/^nodes?$/.test(key) ? `${value}` : `${key} ${shown(value)}`));
     return `${action}: ${words.join(", ")}`;
   }
   function fromStorage() {
