@@ -19,6 +19,11 @@ def truth(dataset) -> np.ndarray:
     return dataset.reference
 
 
+@pytest.fixture(autouse=True)
+def _nothing_fetched(tmp_path, monkeypatch):
+    monkeypatch.setenv("NLPARAM_DATA", str(tmp_path / "fetched"))
+
+
 TOPICS = ("has a topic of food", "has a topic of money", "has a topic of sports")
 
 
@@ -57,7 +62,7 @@ def test_sets_are_found_by_name_and_by_prefix(folder):
     assert load("cluster/news", folder=folder).name == load("news", folder=folder).name == "news"
     assert load("time_series/both", folder=folder).task == "time_series"
     for unknown in ("both", "cluster/pairs", "nothing"):
-        with pytest.raises(DataError, match=re.escape(f"{unknown!r}, and no file or folder of that name: known are ")):
+        with pytest.raises(DataError, match=re.escape(f"{unknown!r}, and no file or folder of that name; here are ")):
             load(unknown, folder=folder)
 
 
@@ -329,10 +334,12 @@ def test_what_cannot_be_planted_is_said(tmp_path, folder):
         load(str(one), conjunctions=True)
 
 
-def test_a_missing_folder_of_sets_is_named(tmp_path):
+def test_a_missing_set_is_named_with_those_there_are(tmp_path):
     assert data.names(tmp_path / "none") == ["bbc", "sotu"]
-    with pytest.raises(DataError, match=r"known are bbc, sotu; there are no sets in .*none"):
+    with pytest.raises(DataError, match=r"'agnews' is not here: `python -m .* fetch agnews` .*; here are bbc, sotu"):
         load("agnews", folder=tmp_path / "none")
+    with pytest.raises(DataError, match=r"'nyt' cannot be fetched\. .* LDC .*/fetched/cluster/nyt, in the format"):
+        load("nyt", folder=tmp_path)
 
 
 def test_languages_are_told_by_their_words():

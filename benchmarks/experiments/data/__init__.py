@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.experiments.base import DataError as DataError
 from benchmarks.experiments.base import Dataset
-from benchmarks.experiments.data import files, jsonl, planted, reference
+from benchmarks.experiments.data import catalogue, files, jsonl, planted, reference
 from benchmarks.experiments.data.goals import goal_of_attributes
 from benchmarks.experiments.data.labellings import other_labellings
 from benchmarks.experiments.data.truth import Source
@@ -42,7 +42,8 @@ def load(
 
     - `name`: one of `names(folder)`; a path to a folder of our format (`meta.json` and `texts.jsonl`), to a JSON file
       of the reference repository, or to a file or folder of texts of your own.
-    - `folder`: where the named sets are, relative to the root of the project.
+    - `folder`: where the named sets are, relative to the root of the project. Those that were fetched
+      (`python -m benchmarks.data`) are found, too.
     - `goal`, `k`: in place of those of the set.
     - `goal_of`: another labelling of the same texts becomes the goal and the truth, for `syngoalex_topic` "language"
       or "style" (whose truth is not in the data: `reference` is then `None`).
@@ -61,7 +62,7 @@ def load(
     if series and conjunctions:
         raise DataError("got series and conjunctions, expected one of them: a data set has one task")
     fields = files.Fields(task, text_field, label_field, time_field, class_field)
-    source = _find(name, _rooted(folder), fields)
+    source = _find(name, folder, fields)
     if goal_of is not None:
         source = _about(source, goal_of)
     if n_texts is not None:
@@ -87,46 +88,51 @@ def load(
 
 def names(folder: Path | str = FOLDER) -> list[str]:
     """Every name that `load` knows: a set by its name, or by `task/name` where two tasks have one of that name."""
-    return [*sorted(_sets(_rooted(folder))), *files.CORPORA]
+    return [*sorted(sets(folder)), *files.CORPORA]
 
 
-def _find(name: str, folder: Path, fields: files.Fields) -> Source:
+def sets(folder: Path | str = FOLDER) -> dict[str, Path]:
+    """The folders of the named sets, in `folder` or fetched."""
+    there: dict[tuple[str, str], Path] = {}
+    for root in (_rooted(folder), catalogue.fetched_folder()):
+        for kind in jsonl.FOLDERS:
+            for place in sorted((root / kind).glob("*")):
+                if jsonl.is_set(place):
+                    there.setdefault((kind, place.name), place)
+    owns = [name for _, name in there]
+    return {f"{kind}/{name}" if owns.count(name) > 1 else name: place for (kind, name), place in there.items()}
+
+
+def _find(name: str, folder: Path | str, fields: files.Fields) -> Source:
     if name in files.CORPORA:
         return files.read_corpus(name)
-    sets = _sets(folder)
-    found = sets.get(name)
+    there = sets(folder)
+    found = there.get(name)
     if found is None and "/" in name:  # an unambiguous name with its prefix
         kind, _, own = name.partition("/")
-        place = sets.get(own)
+        place = there.get(own)
         found = place if place is not None and place.parent.name == kind else None
         name = own if found is not None else name
     if found is not None:
         fields.expect_none(name)
-        return other_labellings(jsonl.read_set(found, name))
-    path = Path(name).expanduser()
-    if path.exists():
-        return _read_path(path, fields)
-    known = ", ".join([*sorted(sets), *files.CORPORA])
-    missing = "" if sets else f"; there are no sets in {folder}"
-    raise DataError(f"unknown data set {name!r}, and no file or folder of that name: known are {known}{missing}")
+        return other_labellings(jsonl.read_set(found, name), there)
+    for path in (Path(name).expanduser(), catalogue.fetched_folder() / name.removeprefix(f"{folder}/")):
+        if path.exists():
+            return _read_path(path, there, fields)
+    known = ", ".join([*sorted(there), *files.CORPORA])
+    remedy = catalogue.remedy(name) or f"unknown data set {name!r}, and no file or folder of that name"
+    raise DataError(f"{remedy}; here are {known}")
 
 
-def _read_path(path: Path, fields: files.Fields) -> Source:
+def _read_path(path: Path, there: Mapping[str, Path], fields: files.Fields) -> Source:
     folder = path.parent if path.name == "texts.jsonl" else path
     if jsonl.is_set(folder):
         fields.expect_none(str(path))
-        return other_labellings(jsonl.read_set(folder, folder.name))
+        return other_labellings(jsonl.read_set(folder, folder.name), there)
     if path.suffix.lower() == ".json" and reference.is_reference(path):
         dataclasses.replace(fields, task=None).expect_none(str(path))
         return reference.read_reference(path, task=fields.task)
     return files.read_file(path, fields)
-
-
-def _sets(folder: Path) -> dict[str, Path]:
-    """The folders of the named sets."""
-    there = [place for kind in jsonl.FOLDERS for place in sorted((folder / kind).glob("*")) if jsonl.is_set(place)]
-    owns = [place.name for place in there]
-    return {f"{place.parent.name}/{place.name}" if owns.count(place.name) > 1 else place.name: place for place in there}
 
 
 def _rooted(folder: Path | str) -> Path:

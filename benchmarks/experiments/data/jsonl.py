@@ -1,9 +1,13 @@
 """Sets of our own format: a folder with `texts.jsonl`, and with `meta.json`, which says what they are."""
 
+import itertools
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from benchmarks.experiments.base import DataError, Task
 from benchmarks.experiments.data.goals import plain_goal
@@ -12,11 +16,14 @@ from benchmarks.experiments.data.truth import Attribute, Source
 
 FOLDERS: dict[str, Task] = {"cluster": "clustering", "time_series": "time_series", "classification": "classification"}
 _FIELDS: dict[Task, str | None] = {"clustering": None, "time_series": "time", "classification": "class"}
-_FORM = re.compile(r"has an? (\w+) of ")
+META, TEXTS = "meta.json", "texts.jsonl"
+# What a predicate says beside the label: "has a topic of sports." is about sports.
+_ABOUT = re.compile(r"^has an? (?:\w+ )+?of |\.$")
+_FORM = re.compile(r"has an? (?:\w+ )*?(\w+) of ")
 
 
 def is_set(folder: Path) -> bool:
-    return (folder / "meta.json").is_file() and (folder / "texts.jsonl").is_file()
+    return (folder / META).is_file() and (folder / TEXTS).is_file()
 
 
 def read_set(folder: Path, name: str) -> Source:
@@ -24,10 +31,10 @@ def read_set(folder: Path, name: str) -> Source:
 
     Which of them is the `kind` of `meta.json`; the truth is the `label` or the `denotation`, in `reference_predicates`.
     """
-    meta, rows = read_object(folder / "meta.json"), Rows(folder / "texts.jsonl")
+    meta, rows = read_object(folder / META), Rows(folder / TEXTS)
     task = meta.get("kind")
     if task not in _FIELDS:
-        raise DataError(f"{folder / 'meta.json'}: the field 'kind' is {task!r}, expected one of {shown(list(_FIELDS))}")
+        raise DataError(f"{folder / META}: the field 'kind' is {task!r}, expected one of {shown(list(_FIELDS))}")
     texts, field, stated = rows.texts(), _FIELDS[task], meta.get("goal")
     return Source(
         name=name,
@@ -35,7 +42,7 @@ def read_set(folder: Path, name: str) -> Source:
         texts=texts,
         data=None if field is None else rows.column(field),
         goal=plain_goal(stated) if stated else None,
-        k=whole(meta.get("k"), folder / "meta.json", "k"),
+        k=whole(meta.get("k"), folder / META, "k"),
         attributes=_truth(folder, meta, rows),
         origin=str(meta.get("source", folder)),
     )
@@ -46,7 +53,7 @@ def _truth(folder: Path, meta: dict[str, Any], rows: Rows) -> tuple[Attribute, .
     if rows.has("denotation"):
         if not predicates:
             raise DataError(
-                f"{folder / 'meta.json'}: the field 'reference_predicates' is missing, but the texts have "
+                f"{folder / META}: the field 'reference_predicates' is missing, but the texts have "
                 "a 'denotation': say which predicates its entries are"
             )
         holds = rows.indicators("denotation", predicates, multiple=True)
@@ -55,16 +62,49 @@ def _truth(folder: Path, meta: dict[str, Any], rows: Rows) -> tuple[Attribute, .
         predicates = predicates or [str(label) for label in labels]
         if len(predicates) != len(labels):
             raise DataError(
-                f"{folder / 'meta.json'}: {len(predicates)} 'reference_predicates' for {len(labels)} 'labels', "
+                f"{folder / META}: {len(predicates)} 'reference_predicates' for {len(labels)} 'labels', "
                 "expected one for each"
             )
         holds = rows.indicators("label", labels, multiple=False)
     else:
         return ()
-    return (Attribute(attribute_name(predicates), tuple(predicates), holds),)
+    return attributes_of(predicates, holds)
 
 
-def attribute_name(predicates: Sequence[str]) -> str:
-    """What predicates of one form are about: "topic" for "has a topic of ..."; else "label"."""
-    forms = {form[1] if form else None for form in map(_FORM.match, predicates)}
-    return (forms.pop() if len(forms) == 1 else None) or "label"
+def attributes_of(predicates: Sequence[str], holds: np.ndarray) -> tuple[Attribute, ...]:
+    """The labellings in `holds`, `(n_texts, n_predicates)`: those of one form ("has a topic of ...") are one, "topic".
+
+    If some predicates have no such form, or one that stands apart, all are one labelling, "label".
+    """
+    forms = [form[1] if form else None for form in map(_FORM.match, predicates)]
+    runs = [(form, list(columns)) for form, columns in itertools.groupby(range(len(forms)), forms.__getitem__)]
+    if None in forms or len(runs) != len(set(forms)):
+        return (Attribute("label", tuple(predicates), holds),)
+    return tuple(
+        Attribute(str(form), tuple(predicates[column] for column in columns), holds[:, columns])
+        for form, columns in runs
+    )
+
+
+def write_set(source: Source, folder: Path, **about: Any) -> None:
+    """Writes a set that `read_set` reads; `about` are further fields of `meta.json`.
+
+    The truth of a clustering is written as labels, where one predicate holds for each text, else as denotations.
+    """
+    truth, predicates = source.reference, list(source.reference_predicates)
+    one_each = truth is not None and bool((truth.sum(axis=1) == 1).all())
+    labels = [_ABOUT.sub("", predicate) for predicate in predicates] if one_each else []
+    rows: list[dict[str, Any]] = [{"text": text} for text in source.texts]
+    for number, row in enumerate(rows):
+        if source.data is not None:
+            row[_FIELDS[source.task] or "data"] = source.data[number]
+        if source.task == "clustering" and (truth is None or one_each):
+            row["label"] = None if truth is None else labels[int(truth[number].argmax())]
+        elif truth is not None:
+            row["denotation"] = truth[number].astype(int).tolist()
+    meta = {"kind": source.task, "name": source.name, "n": len(rows), "k": source.k, "labels": labels or None}
+    meta |= {"reference_predicates": predicates or None, "goal": source.goal, "source": source.origin}
+    folder.mkdir(parents=True)
+    lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
+    (folder / TEXTS).write_text("".join(lines), encoding="utf-8")
+    (folder / META).write_text(json.dumps(meta | about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

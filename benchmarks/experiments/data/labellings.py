@@ -1,10 +1,13 @@
-"""Labellings of the same texts that a set does not say, where the texts themselves say them."""
+"""Labellings of the same texts that a set does not say: other sets say them, or the texts themselves."""
 
 import dataclasses
 import re
+from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
+from benchmarks.experiments.data.jsonl import read_set
 from benchmarks.experiments.data.truth import Attribute, Source
 
 # Function words, by which one sentence is enough to tell these languages apart; letters count too, for short texts.
@@ -18,19 +21,33 @@ _LETTERS = {"English": "", "German": "äöüß", "French": "àâçèêîôùûœ
 _SYNGOALEX = "syngoalex_topic"
 
 
-def other_labellings(source: Source) -> Source:
-    """Adds what the texts of SynGoalEx tell beside their topic: each is in one of four languages and of four styles.
+def other_labellings(source: Source, there: Mapping[str, Path]) -> Source:
+    """Adds what is known of the texts of SynGoalEx beside their topic: each is in one of four languages and styles.
 
-    The language is read off the words: the corpus was written with 64 texts for each topic in each language, and that
-    is what comes out, but for one of the 1024 texts. The style is a goal without a truth: the files do not say it.
+    Where the sets `syngoalex_language` and `syngoalex_style` are `there` with the same texts, they say it. Else the
+    language is read off the words: the corpus was written with 64 texts for each topic in each language, and that is
+    what comes out, but for one of the 1024 texts. The style is then a goal without a truth.
     """
     if source.name != _SYNGOALEX:
         return source
-    spoken = languages(source.texts)
-    holds = np.asarray([[language == name for name in _WORDS] for language in spoken])
-    language = Attribute("language", tuple(f"has a language of {name}" for name in _WORDS), holds)
-    style = Attribute("style", (), np.zeros((len(source.texts), 0), dtype=bool))
-    return dataclasses.replace(source, others=(language, style))
+    others = []
+    for name, known in (("language", _by_words), ("style", _unknown)):
+        place = there.get(_SYNGOALEX.replace("topic", name))
+        said = None if place is None else read_set(place, name)
+        if said is not None and said.texts == source.texts and said.attributes:
+            others.append(dataclasses.replace(said.attributes[0], name=name))
+        else:
+            others.append(known(source.texts))
+    return dataclasses.replace(source, others=tuple(others))
+
+
+def _by_words(texts: list[str]) -> Attribute:
+    holds = np.asarray([[language == name for name in _WORDS] for language in languages(texts)])
+    return Attribute("language", tuple(f"has a language of {name}" for name in _WORDS), holds)
+
+
+def _unknown(texts: list[str]) -> Attribute:
+    return Attribute("style", (), np.zeros((len(texts), 0), dtype=bool))
 
 
 def languages(texts: list[str]) -> list[str]:

@@ -106,16 +106,21 @@ def read(path: Path) -> str:
 
 def read_object(path: Path) -> dict[str, Any]:
     """The JSON object in a file."""
-    text = read(path)
-    if not text.strip():
-        raise DataError(f"{path} is empty, expected a JSON object")
-    try:
-        content = json.loads(text)
-    except ValueError as error:
-        raise DataError(f"{path} is not JSON: {error}") from error
+    content = read_json(path)
     if not isinstance(content, dict):
         raise DataError(f"{path} holds a JSON {type(content).__name__}, expected an object")
     return content
+
+
+def read_json(path: Path) -> Any:
+    """The JSON in a file."""
+    text = read(path)
+    if not text.strip():
+        raise DataError(f"{path} is empty, expected JSON")
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise DataError(f"{path} is not JSON: {error}") from error
 
 
 def shown(names: Sequence[object]) -> str:
