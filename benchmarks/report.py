@@ -12,30 +12,22 @@ and dark, for the documentation.
 
 import argparse
 import contextlib
+import dataclasses
 import importlib.util
 import json
 import random
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
-from nlparam.comparing.records import OUTCOMES as FATES
-from nlparam.comparing.records import Estimate, Finding, Group, Share, Units
-from nlparam.comparing.result import Comparison
-from nlparam.corpus.corpus import Corpus
-from nlparam.fitting.records import RESULTS, Agreement, TraceEntry
-from nlparam.fitting.result import Fit
-from nlparam.models import Clustering
-from nlparam.results.records import Judgment
-from nlparam.runtime.costs import Costs
-from nlparam.taxonomies.records import OUTCOMES, ROOT, STOPS, Node
-from nlparam.taxonomies.result import Taxonomy
+from tests.helpers.browser import FLAGS
+from tests.helpers.browser import chromium as installed_chromium
+from tests.helpers.handmade_fit import make_fit
+from tests.helpers.handmade_results import make_comparison, make_taxonomy
 
 SIZES = (1_000, 10_000, 100_000)
 N_PREDICATES = 10
@@ -43,8 +35,6 @@ WORDS = (
     "the a of and to in that it was for on with as market match minister film phone price goal vote actor network firm "
     "team party music software bank player law show screen share club tax award user growth season debate scene data"
 )
-# Chromium with nothing that it would ask of a network by itself.
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 MAX_COLOURS = 64
 
 
@@ -64,13 +54,12 @@ def main() -> None:
 def measure(n_texts: int) -> list[dict[str, Any]]:
     """Makes and opens the three kinds of pages for a corpus of this size."""
     texts = synthetic_texts(n_texts)
-    kinds = {"fit": synthetic_fit, "taxonomy": synthetic_taxonomy, "comparison": synthetic_comparison}
     # What is loaded and compiled once, whatever the size.
-    for make in kinds.values():
+    for make in SYNTHETIC.values():
         make(texts[:50]).report()
     measured = []
     with tempfile.TemporaryDirectory() as folder:
-        for kind, make in kinds.items():
+        for kind, make in SYNTHETIC.items():
             result = make(texts)
             start = time.perf_counter()
             html = result.report()
@@ -87,7 +76,7 @@ def measure(n_texts: int) -> list[dict[str, Any]]:
 @contextlib.contextmanager
 def chromium() -> Iterator[Any]:
     """A headless browser for the block; `None` if there is none, or no Playwright to drive it."""
-    found = shutil.which("chromium") or shutil.which("google-chrome")
+    found = installed_chromium()
     if found is None or importlib.util.find_spec("playwright") is None:
         yield None
         return
@@ -179,106 +168,24 @@ def synthetic_texts(n_texts: int) -> list[str]:
 
 
 def synthetic_fit(texts: list[str]) -> Any:
-    """A clustering with random denotations, of which 60 per predicate were judged."""
-    rng = np.random.default_rng(0)
-    corpus, model = Corpus.from_texts(texts), Clustering(N_PREDICATES)
-    predicates = [f"is about {WORDS.split()[17 + k]}" for k in range(N_PREDICATES)]
-    denotations = rng.beta(0.4, 1.6, (len(corpus), N_PREDICATES))
-    weights = model.fit_weights(jnp.asarray(denotations), None)
-    asked = min(60, len(corpus))
-    judgments = [
-        Judgment(int(text), predicate, float(rng.uniform()))
-        for predicate in predicates
-        for text in rng.choice(len(corpus), asked, replace=False)
-    ]
-    return Fit(
-        model=model,
-        asked_model=model,
-        predicates=predicates,
-        weights=weights,
-        denotations=denotations,
-        predictions=np.asarray(model.predict(weights, jnp.asarray(denotations))),
-        loss=4.0,
-        result=RESULTS.converged,
-        corpus=corpus,
-        denoter=None,  # type: ignore[arg-type]
-        judgments=judgments,
-        agreement=[Agreement(asked, 0.9, 0.8, 0.2)] * N_PREDICATES,
-        candidates=predicates,
-        trace=[TraceEntry("relaxation", 4.1), TraceEntry("selection", 4.0, tuple(predicates))],
-        settings={"goal": "what the text is about"},
-        versions={},
-        costs=Costs(calls=600, judgments_asked=600, seconds={"judge": 100.0}),
-    )
+    """A clustering of ten predicates with random denotations."""
+    return make_fit(texts=texts, predicates=[f"is about {word}" for word in WORDS.split()[17 : 17 + N_PREDICATES]])
 
 
 def synthetic_taxonomy(texts: list[str]) -> Any:
     """A tree of five by five predicates over texts of a year, whose shares over time are shown."""
-    rng, nodes = np.random.default_rng(0), {}
-    corpus = Corpus.from_texts(texts)
-
-    def divide(identity: str, members: Any, level: int, **fields: Any) -> None:
-        if level == 2:
-            stopped = STOPS.none_of_these if fields.get("residual") else STOPS.depth
-            nodes[identity] = Node(identity, members=members, stopped=stopped, **fields)
-            return
-        start = "" if identity == ROOT else f"{identity}."
-        ids = [f"{start}{k}" for k in range(1, 6)]
-        nodes[identity] = Node(identity, members=members, children=(*ids, f"{start}0"), **fields)
-        columns = rng.beta(0.4, 1.2, (len(members), 5))
-        for k, child in enumerate(ids):
-            held = members[columns[:, k] >= 0.5]
-            divide(child, held, level + 1, predicate=f"mentions {child}", parent=identity, denotations=columns[:, k])
-        left = 1 - columns.max(axis=1)
-        rest = {"predicate": None, "parent": identity, "denotations": left, "residual": True}
-        divide(f"{start}0", members[left > 0.5], 2, **rest)
-
-    everything = {"predicate": None, "parent": None, "denotations": np.ones(len(corpus))}
-    divide(ROOT, np.arange(len(corpus)), 0, **everything)
-    return Taxonomy(
-        nodes=nodes,
-        corpus=corpus,
-        denoter=None,  # type: ignore[arg-type]
-        judgments=[],
-        result=OUTCOMES.complete,
-        settings={"goal": "what the text is about"},
-        versions={},
-        costs=Costs(),
-        stamps=tuple(f"2024-{1 + i % 12:02d}-{1 + i % 28:02d}" for i in range(len(corpus))),
-    )
+    stamps = tuple(f"2024-{1 + i % 12:02d}-{1 + i % 28:02d}" for i in range(len(texts)))
+    return dataclasses.replace(make_taxonomy(texts=texts, n_children=5), stamps=stamps)
 
 
 def synthetic_comparison(texts: list[str]) -> Any:
     """Two groups, of which 400 texts were judged for each of twenty predicates."""
-    rng = np.random.default_rng(0)
-    corpus = Corpus.from_texts(texts)
-    n_texts, half, rows = len(corpus), len(corpus) // 2, np.arange(len(corpus))
-    judgments = np.full((n_texts, 2 * N_PREDICATES), np.nan)
-    judged = rng.choice(n_texts, min(400, n_texts), replace=False)
-    judgments[judged] = rng.uniform(size=(len(judged), 2 * N_PREDICATES))
-    estimate = Estimate(0.2, 0.03, 0.14, 0.26, 1e-6)
-    shares = (Share("before", 0.3, 0.25, 0.35, 200), Share("after", 0.5, 0.45, 0.55, 200))
-    return Comparison(
-        groups=[Group(name, half, half, half // 2, half // 2, half // 2) for name in ("before", "after")],
-        goal="what the text is about",
-        findings=[
-            Finding(
-                f"mentions {k}", FATES.claimed, "It differs.", "after", crude=estimate, p_adjusted=1e-5, shares=shares
-            )
-            for k in range(2 * N_PREDICATES)
-        ],
-        corpus=corpus,
-        units=Units(rows, (rows >= half).astype(int), rows < 0, rows >= 0),
-        judgments=judgments,
-        covariates=(),
-        confidence=0.95,
-        level=0.05,
-        correction="bh",
-        warnings=[],
-        settings={},
-        versions={},
-        costs=Costs(),
-    )
+    made = make_comparison(texts=texts, n_tested=2 * N_PREDICATES, n_dropped=0)
+    judged = np.random.default_rng(0).permutation(len(made.judgments))[:, None] < 400
+    return dataclasses.replace(made, judgments=np.where(judged, made.judgments, np.nan))
+
+
+SYNTHETIC = {"fit": synthetic_fit, "taxonomy": synthetic_taxonomy, "comparison": synthetic_comparison}
 
 
 if __name__ == "__main__":

@@ -14,6 +14,6 @@ def test_there_are_sixty_of_which_fifteen_were_kept_aside():
 
 
 @pytest.mark.parametrize("item", INPUTS, ids=lambda item: item.name)
-def test_an_input_is_read_right_or_refused_with_the_way_out(tmp_path, item):
-    kind, said = verdict(item, tmp_path)
+def test_an_input_is_read_right_or_refused_with_the_way_out(item):
+    kind, said = verdict(item)
     assert kind == ("refused" if item.name in REFUSED else "read"), said
