@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from nlparam.comparing.quotes import places_of
 from nlparam.comparing.records import ComparisonLike
-from nlparam.corpus.corpus import Corpus
+from nlparam.corpus.corpus import Cited, Corpus
 from nlparam.results.page.browser import Browser, Groups, browse_texts
 from nlparam.results.page.searched import Searched
 
@@ -18,14 +19,18 @@ def browse_judgments(comparison: ComparisonLike) -> Browser | None:
     if not findings or not len(units):
         return None
     # One line for each observation: a text that occurs in two groups has two.
-    texts = [corpus.distinct[text] for text in units.text.tolist()]
+    groups, places = [group.name for group in comparison.groups], places_of(comparison)
+    texts = [
+        Cited(corpus.distinct[text], places.get((groups[group], corpus.distinct[text]), ""))
+        for text, group in zip(units.text.tolist(), units.group.tolist(), strict=True)
+    ]
     judged = np.asarray(comparison.judgments, dtype=float)[:, findings][units.text]
     return browse_texts(
         Corpus.from_texts(texts),
         [f"{at + 1}. {comparison.findings[at].predicate}" for at in findings],
         judged,
         [],
-        groups=Groups([group.name for group in comparison.groups], np.asarray(units.group)),
+        groups=Groups(groups, np.asarray(units.group)),
         distinct=False,
         figure="Judged",
     )

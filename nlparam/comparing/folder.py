@@ -43,7 +43,7 @@ def pack_comparison(comparison: ComparisonLike) -> tuple[dict[str, Any], Files]:
     }
     return contents, Files(
         tables={
-            _TEXTS: pyarrow.table({"text": pyarrow.array(comparison.corpus.texts, pyarrow.string())}),
+            _TEXTS: pyarrow.table(comparison.corpus.columns()),
             _UNITS: pyarrow.table({name: column for name, column in vars(units).items() if column is not None}),
             _JUDGMENTS: pyarrow.table(judgments),
         },
@@ -55,7 +55,7 @@ def fields_of_comparison(contents: dict[str, Any], folder: Folder) -> dict[str, 
     """The fields of the comparison that `pack_comparison` packed."""
     units, judged = folder.table(_UNITS), folder.table(_JUDGMENTS)
     findings = [_read(written) for written in contents["findings"]]
-    corpus = Corpus.from_texts(folder.table(_TEXTS)["text"].to_pylist())
+    corpus = Corpus.of_table(folder.table(_TEXTS))
     place = {finding.predicate: number for number, finding in enumerate(findings)}
     judgments = np.full((len(corpus.distinct), len(findings)), np.nan)
     columns = [place[predicate] for predicate in judged["predicate"].to_pylist()]

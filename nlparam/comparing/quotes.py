@@ -10,7 +10,7 @@ PER_GROUP = 6
 
 def quotes_of(comparison: ComparisonLike, finding: Finding, max_bytes: int) -> list[Quotes]:
     """For each group the texts that speak for a predicate, and those that speak against it, surest first."""
-    sides = []
+    sides, places = [], places_of(comparison)
     for group in comparison.groups:
         # Of texts that look alike one is enough.
         of = {likeness(example.text): example for example in reversed(finding.examples) if example.group == group.name}
@@ -23,12 +23,23 @@ def quotes_of(comparison: ComparisonLike, finding: Finding, max_bytes: int) -> l
                 Quote(
                     quotable(example.text, max_bytes),
                     [Tag(f"{example.probability:.2f}", "strong")],
+                    places.get((group.name, example.text), ""),
                     picture=_picture(comparison, example.text),
                 )
                 for example in examples
             ]
             sides.append(Quotes(f"{excerpt(group.name, 100)}: {words}", quotes))
     return sides
+
+
+def places_of(comparison: ComparisonLike) -> dict[tuple[str, str], str]:
+    """Where the texts of each group stand, by the names of the groups and the texts, where that is known."""
+    places, found, begin = comparison.corpus.places, {}, 0
+    for group in comparison.groups if places is not None else ():
+        for at in range(begin, begin + group.n_texts):
+            found.setdefault((group.name, str(comparison.corpus.texts[at])), places[at])
+        begin += group.n_texts
+    return found
 
 
 def _picture(comparison: ComparisonLike, text: str) -> str | None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from nlparam.corpus.corpus import Cited
 from nlparam.corpus.rows import DEFAULT_FIELD, Rows
 
 # The fields of a message, in the order in which they are looked for.
@@ -98,7 +99,7 @@ def talk_rows(rows: Rows, field: str, *, by_message: bool) -> Rows:
     """Rows whose field `text` holds the conversations of `field`, or with `by_message` a row for each message.
 
     These have the fields of their conversation, and `conversation` (its number from 1), `message` (the number in it)
-    and `role`. A conversation in which nothing was said is left out.
+    and `role`, and their texts say so (`Cited`). A conversation in which nothing was said is left out.
     """
     attached = rows.column("attachments") if "attachments" in rows.names else [None] * rows.n_rows
     talks = [
@@ -114,7 +115,10 @@ def talk_rows(rows: Rows, field: str, *, by_message: bool) -> Rows:
         )  # fmt: skip
     found = [(row, message) for row, messages in enumerate(talks) for message in messages or ()]
     own = {
-        DEFAULT_FIELD: [message.text for _, message in found],
+        DEFAULT_FIELD: [
+            Cited(message.text, f"conversation {row + 1}, message {message.number} ({message.role})")
+            for row, message in found
+        ],
         "conversation": [row + 1 for row, _ in found],
         "message": [message.number for _, message in found],
         "role": [message.role for _, message in found],

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -29,11 +30,26 @@ def whole_characters(text: str) -> str:
     return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
+class Cited(str):
+    """A text that says where it stands (`place`): "conversation 12, message 3 (assistant)". Reports cite it so.
+
+    In all else it is the string that it is.
+    """
+
+    place: str
+
+    def __new__(cls, text: str, place: str = "") -> "Cited":
+        cited = super().__new__(cls, text)
+        cited.place = place
+        return cited
+
+
 @dataclasses.dataclass(frozen=True)
 class Corpus:
     """`n_texts` texts in the order given, and the distinct ones among them.
 
-    **Attributes:** `texts` as given (with characters that UTF-8 cannot encode replaced); `distinct`, the distinct
+    **Attributes:** `texts` as given (with characters that UTF-8 cannot encode replaced), some of them perhaps `Cited`;
+    `distinct`, the distinct
     non-blank texts in order of first appearance; `row`, `(n_texts,)` the index into `distinct` of each text, -1 for a
     blank one. Embeddings, judgments and denotations are computed for `distinct` and spread by `spread`.
     """
@@ -66,8 +82,8 @@ class Corpus:
                     f"text number {number} is of type {type(text).__name__}, expected str: "
                     "drop missing values and convert the others with str()"
                 )
-            clean = whole_characters(text)
-            cleaned.append(clean)
+            clean = whole_characters(str(text))
+            cleaned.append(Cited(clean, text.place) if isinstance(text, Cited) else clean)
             row.append(position.setdefault(clean, len(position)) if clean.strip() else -1)
         return cls(tuple(cleaned), tuple(position), np.asarray(row, dtype=np.int64))
 
@@ -86,6 +102,25 @@ class Corpus:
     def multiplicity(self) -> np.ndarray:
         """`(n_distinct,)`, how often each distinct text occurs."""
         return np.bincount(self.row[self.row >= 0], minlength=len(self.distinct))
+
+    @property
+    def places(self) -> list[str] | None:
+        """Where each text stands, "" where that is not known; `None` if it is known of none."""
+        found = [getattr(text, "place", "") for text in self.texts]
+        return found if any(found) else None
+
+    def columns(self) -> dict[str, list[str]]:
+        """The texts as columns of a table: `text`, and `place` where some texts have one. `of_table` reads it."""
+        places = self.places
+        return {"text": list(self.texts)} | ({} if places is None else {"place": places})
+
+    @classmethod
+    def of_table(cls, table: Any) -> "Corpus":
+        """The corpus of an Arrow table with the `columns` of one."""
+        texts = table["text"].to_pylist()
+        if "place" in table.column_names:
+            texts = map(Cited, texts, table["place"].to_pylist())
+        return cls.from_texts(texts)
 
     def rows_of(self, texts: Iterable[str]) -> np.ndarray:
         """`(n,)`, the index into `distinct` of each of some texts. Raises `KeyError` for one that is not there."""

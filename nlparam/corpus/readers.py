@@ -125,7 +125,7 @@ def _without_nul(path: Path, texts: list[str], warnings: list[str]) -> list[str]
     if not n_with:
         return texts
     warnings.append(f"{path}: {n_with} texts have NUL characters, which were left out")
-    return [text.replace("\0", "") for text in texts]
+    return [text.replace("\0", "") if "\0" in text else text for text in texts]
 
 
 def _read(path: Path, warnings: list[str], encoding: str | None) -> Rows:

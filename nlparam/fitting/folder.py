@@ -45,9 +45,7 @@ def pack_fit(fit: "FitLike") -> tuple[dict[str, Any], Files]:
     import pyarrow
 
     features = fit.denoter.features
-    columns = {"text": list(fit.corpus.texts)} | {
-        f"denotation_{k}": column for k, column in enumerate(fit.denotations.T)
-    }
+    columns = fit.corpus.columns() | {f"denotation_{k}": column for k, column in enumerate(fit.denotations.T)}
     structure, weights = pack(fit.weights)
     data_structure, data = pack(fit.data, "data")
     contents = describe_model(fit.asked_model) | {
@@ -102,7 +100,7 @@ def fields_of_fit(
         "predictions": arrays["predictions"],
         "loss": contents["loss"],
         "result": RESULTS[contents["result"]],
-        "corpus": Corpus.from_texts(table["text"].to_pylist()),
+        "corpus": Corpus.of_table(table),
         "denoter": Denoter(embedder, features, head_of(arrays), settings["embedder_identity"], goal_map_of(arrays)),
         "judgments": judgments_of(folder.table(_JUDGMENTS)),
         "agreement": from_json(list[Agreement], contents["agreement"]),

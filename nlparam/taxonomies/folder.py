@@ -78,7 +78,7 @@ def fields_of_taxonomy(contents: dict[str, Any], folder: Folder, embedder: Any) 
     settings, columns = contents["settings"], contents["columns"]
     if not isinstance(embedder, AbstractEmbedder):
         embedder = SentenceTransformerEmbedder(embedder or settings["embedder"])
-    corpus = Corpus.from_texts(texts["text"].to_pylist())
+    corpus = Corpus.of_table(texts)
     return {
         "nodes": _nodes(contents["nodes"], corpus, folder.table(_DENOTATIONS), folder.table(_CANDIDATES)),
         "corpus": corpus,
@@ -104,7 +104,7 @@ def fields_of_taxonomy(contents: dict[str, Any], folder: Folder, embedder: Any) 
 
 
 def _texts(taxonomy: TreeLike) -> dict[str, list]:
-    columns: dict[str, list] = {"text": list(taxonomy.texts), "node": taxonomy.assignments()}
+    columns: dict[str, list] = {**taxonomy.corpus.columns(), "node": taxonomy.assignments()}
     if taxonomy.stamps is not None:
         columns["time"] = list(taxonomy.stamps)
     if taxonomy.clusters is not None:

@@ -7,6 +7,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
+from nlparam.corpus.corpus import Corpus
 from nlparam.corpus.readers import read_texts
 from nlparam.errors import CorpusError
 
@@ -45,6 +46,9 @@ def test_every_form_gives_the_same_texts(tmp_path, form, ending):
     table = read_texts(path, by_message=True, fields=["conversation", "message", "role"])
     assert table.texts == [text for talk in SAID for text in talk]
     assert table.columns == {"conversation": [1, 1, 2], "message": [1, 2, 1], "role": ["user", "assistant", "user"]}
+    assert Corpus.from_texts(table.texts).places == [
+        "conversation 1, message 1 (user)", "conversation 1, message 2 (assistant)", "conversation 2, message 1 (user)",
+    ]  # fmt: skip
 
 
 def test_a_column_of_messages_in_parquet(tmp_path):

@@ -228,7 +228,7 @@ def test_the_file_keeps_edits_and_marks_and_saves_them(browser, file, tree, tmp_
         do(visit, 4)
         edit(page, "3.1", "move", under="2")
         do(visit, 5)
-        edit(page, "2.1", "define", holds="A \"price\": 3 # euros.")
+        edit(page, "2.1", "define", holds='A "price": 3 # euros.')
         do(visit, 6)
         page.locator("#desk-who").fill("Ann")
         page.locator("#desk-who").press("Tab")

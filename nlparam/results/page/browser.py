@@ -72,6 +72,7 @@ class Browser:
     def columns(self) -> list[tuple[str, str]]:
         """The columns: the script's word for each, and its heading."""
         columns = [("number", "Text no."), ("text", "Text"), ("denotation", self.figure)]
+        columns[1:1] = [("place", "Where")] if self.data["places"] else []
         columns[1:1] = [("times", "Occurs")] if self.data["times"] else []
         columns += [("answer", "Language model"), ("gap", "Difference")] if self.judged else []
         columns += [("cluster", "Assigned to")] if self.assigned else []
@@ -139,6 +140,7 @@ def browse_texts(
     place: dict[int, list[int]] = {}
     for at, number in enumerate(chosen.tolist()):
         place.setdefault(int(corpus.row[number]), []).append(at)
+    places = corpus.places
     answered = []
     for column in answers:
         found = {
@@ -157,6 +159,7 @@ def browse_texts(
         # By which marks name the texts, and the places of those of which the page has not all, or not as they are.
         "keys": [text_key(corpus.texts[number]) for number in chosen.tolist()],
         "partial": partial,
+        "places": None if places is None else [visible(places[number]) for number in chosen.tolist()],
         "times": times.tolist() if (times > 1).any() else None,
         "map": _corners(denotations, mapped),
         # By predicate, in hundredths, -1 for none: the answers as places in the table and their probabilities.

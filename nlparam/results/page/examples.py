@@ -34,7 +34,8 @@ class Example:
     """One quoted text.
 
     `number` is its place in the corpus, from 0; `answered` the probability that the language model gave, if it was
-    asked; `elsewhere` the number (from 1) of the predicate that the text is assigned to, if that is another one.
+    asked; `place` where the text stands, if that is known; `elsewhere` the number (from 1) of the predicate that the
+    text is assigned to, if that is another one.
     """
 
     number: int
@@ -43,6 +44,7 @@ class Example:
     answered: float | None
     reason: str
     elsewhere: int | None
+    place: str = ""
 
     def quote(self) -> Quote:
         """As a page shows it."""
@@ -53,7 +55,8 @@ class Example:
             tags.append(Tag(self.reason, "alert" if self.reason == DISAGREES else ""))
         if self.elsewhere is not None:
             tags.append(Tag(f"assigned to {self.elsewhere}"))
-        return Quote(self.excerpt, tags, f"text {self.number:,}", number=self.number)
+        name = ", ".join(filter(None, (self.place, f"text {self.number:,}")))
+        return Quote(self.excerpt, tags, name, number=self.number)
 
 
 class Sides(NamedTuple):
@@ -141,6 +144,7 @@ def choose_examples(
                     answered=None if np.isnan(answered[at]) else float(answered[at]),
                     reason=reason,
                     elsewhere=None if other is None or other[at] < 0 else int(other[at]) + 1,
+                    place=getattr(corpus.texts[int(first[at])], "place", ""),
                 )
                 for at, reason in _choose_side(column, answered, side, per_side, alike)
             ]

@@ -64,6 +64,7 @@ class Texts:
         return {
             "number": at,
             "key": text_key(text),
+            "place": getattr(text, "place", ""),
             "text": text[:MAX_SHOWN],
             "left": max(0, len(text) - MAX_SHOWN),
             "under": [[column, round(float(values[column]), 4)] for column in under],

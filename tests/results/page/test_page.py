@@ -9,10 +9,13 @@ import zlib
 
 import jax.numpy as jnp
 import numpy as np
+import pyarrow
 import pytest
 
 import nlparam
-from nlparam.corpus.corpus import Corpus
+from nlparam import Comparison
+from nlparam.comparing.quotes import quotes_of
+from nlparam.corpus.corpus import Cited, Corpus
 from nlparam.fitting.page.judging import PER_PREDICATE, Judged, disagreements
 from nlparam.fitting.recurrence import Recurrence, Stability
 from nlparam.numerics.core.quantities import Quantity
@@ -20,6 +23,7 @@ from nlparam.results.page.blocks import Table
 from nlparam.results.page.browser import MAX_BYTES, MAX_TEXTS, Groups, browse_texts
 from nlparam.results.page.examples import MIN_GAP
 from nlparam.results.page.text import visible
+from nlparam.results.serving.texts import Texts
 from nlparam.taxonomies.result import Taxonomy
 from tests.fitting.page.test_report import HOSTILE, Page
 from tests.helpers.cli_corpus import run, said
@@ -60,6 +64,45 @@ def browse(n_texts, n_predicates=3, *, texts=None, judged=40, **options):
     answers = [{int(t): float(rng.uniform()) for t in rng.choice(len(corpus), judged)} for _ in range(n_predicates)]
     view = table_of(corpus, [f"is {k}" for k in range(n_predicates)], denotations, answers, **options)
     return view, corpus, denotations, answers
+
+
+def cited(texts):
+    return [Cited(text, f"conversation {n // 2 + 1}, message {n % 2 + 1} (user)") for n, text in enumerate(texts)]
+
+
+@pytest.mark.parametrize("make", [make_fit, make_taxonomy])
+def test_messages_are_cited(make):
+    made = make(texts=cited(f"text \ud83d {i}" for i in range(60)))
+    places = Corpus.of_table(pyarrow.table(made.corpus.columns())).places
+    assert places == made.corpus.places
+    assert places[3] == "conversation 2, message 2 (user)"
+    page = Page(made.report())
+    named = [quote.text for quote in page.all("li") if "data-number" in quote.attributes]
+    assert named
+    assert all("conversation " in text and " (user), text " in text for text in named)
+    assert data_of(page)["places"] == places
+    found = Texts(made.page().searched()).find("\ufffd 3")["texts"]
+    assert places[3] in [one["place"] for one in found]
+    # Of other texts nothing is kept or said.
+    plain = make(texts=[f"text {i}" for i in range(60)])
+    assert plain.corpus.columns().keys() == {"text"}
+    assert data_of(Page(plain.report()))["places"] is None
+
+
+def test_a_message_of_two_groups_is_cited_as_that_of_its_group(comparison, tmp_path):
+    # A comparison keeps the texts of one group after those of another.
+    texts = cited([*comparison.corpus.texts[::2], *comparison.corpus.texts[1::2], *comparison.corpus.texts[:4:2]])
+    before, after = comparison.groups
+    groups = [before, dataclasses.replace(after, n_texts=after.n_texts + 2)]
+    corpus, finding = Corpus.from_texts(texts), comparison.findings[0]
+    both = dataclasses.replace(finding.examples[0], text=str(texts[0]), group="after", probability=1.0)
+    finding = dataclasses.replace(finding, examples=(*finding.examples, both))
+    found = dataclasses.replace(comparison, corpus=corpus, groups=groups)
+    found = Comparison.load(found.save(tmp_path / "kept"))
+    _, _, holding, _ = quotes_of(found, finding, 10_000)
+    places = {(text, n < before.n_texts): text.place for n, text in enumerate(texts)}
+    assert holding.quotes[0].name == places[texts[0], False] != places[texts[0], True]
+    assert all(quote.name == places[quote.excerpt.text, False] for quote in holding.quotes)
 
 
 def test_the_table_of_texts_says_what_the_fit_says():

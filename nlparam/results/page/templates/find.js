@@ -15,7 +15,8 @@ nlparamDesk?.served && (() => {
       under.append(element("span", { className: "tag" }, link, ` ${value.toFixed(2)}`));
     }
     if (!text.under.length) under.append(element("span", { className: "muted" }, `no ${data.noun} holds`));
-    under.append(element("span", { className: "muted" }, `text ${count.format(text.number)}`));
+    const where = text.place ? `${text.place}, ` : "";
+    under.append(element("span", { className: "muted", dir: "auto" }, visible(`${where}text ${count.format(text.number)}`)));
     const made = element("li", {}, under, element("blockquote", { dir: "auto" }, visible(text.text)));
     if (text.left) {
       const left = `${count.format(text.left)} more characters are not shown; the search looks at them too.`;

@@ -145,6 +145,7 @@ const nlparamTexts = (() => {
   const value = {
     number: (i) => data.numbers[i],
     times: (i) => data.times[i],
+    place: (i) => data.places[i],
     text: (i) => folded[i],
     denotation: (i) => known(data.denotations[predicate][i]),
     answer: (i) => answers[predicate]?.get(i) ?? null,
@@ -168,6 +169,7 @@ const nlparamTexts = (() => {
   const print = {
     number: (i) => count.format(data.numbers[i]),
     times: (i) => count.format(data.times[i]),
+    place: (i) => data.places[i],
     denotation: (i) => probability(value.denotation(i)),
     answer: (i) => probability(value.answer(i)),
     gap: (i) => probability(value.gap(i)),
@@ -241,7 +243,7 @@ const nlparamTexts = (() => {
   }
   for (const heading of headings) {
     heading.querySelector("button").addEventListener("click", () => {
-      sortBy(heading, ["number", "text"].includes(heading.dataset.by) ? "ascending" : "descending");
+      sortBy(heading, ["number", "place", "text"].includes(heading.dataset.by) ? "ascending" : "descending");
       choose();
     });
   }
@@ -277,6 +279,7 @@ const nlparamTexts = (() => {
   const decimal = (hundredths) => (hundredths == null ? "" : (hundredths / 100).toFixed(2));
   function csv() {
     const columns = [["number", (i) => data.numbers[i]], ["text", (i) => cell(whole[i])]];
+    if (data.places) columns.push(["where", (i) => cell(data.places[i])]);
     if (data.times) columns.push(["occurs", value.times]);
     data.predicates.forEach((name, k) => {
       columns.push([name, (i) => decimal(known(data.denotations[k][i]))]);
