@@ -19,6 +19,8 @@ _ENOUGH = 4
 _FALLBACK = "is about"
 # Words that a predicate may begin with before what it says: "is about", "is written in", "complains about".
 _JOINING = re.compile(r"about|as|at|by|for|from|in|into|of|on|regarding|related|to|with|written", re.IGNORECASE)
+# "is spoken by", "was said in": a participle before a joining word is no part of what a predicate says.
+_PARTICIPLE = re.compile(r"(?:\w+(?:ed|en|ing)|said|told|made|set)", re.IGNORECASE)
 _SUBJECT = re.compile(r"^(?:the|this) [\w-]+ (?=(?:is|are|was|has)\b)", re.IGNORECASE)
 # So many words of the goal in a row are no predicate's own.
 _ECHO = 4
@@ -85,10 +87,21 @@ class Phraser:
         others = [category for category in categories if lead(self._tried[category]) != begins]
         reworded = _reworded(self.engine, [self._tried[category] for category in others], begins)
         for category, new in zip(others, reworded, strict=True):
-            if new is not None and lead(new) == begins and _shares_a_word(new, self._tried[category]):
+            old = self._tried[category]
+            if new is not None and lead(new) == begins and _shares_a_word(new, old):
                 self._tried[category] = new
+            elif _joined_alike(lead(old), begins):
+                self._tried[category] = " ".join([begins, *old.split()[len(lead(old).split()) :]])
             elif category in self._standing_in and not begins.endswith("about"):
                 self._tried[category] = f"{begins} {category}"
+
+
+def _joined_alike(one: str, other: str) -> bool:
+    """Whether two leads end with the same joining word, so that what follows one can follow the other: "is speaking
+    by" and "is spoken by".
+    """
+    last = one.split()[-1]
+    return last == other.split()[-1] and len(one.split()) > 1 and _JOINING.fullmatch(last) is not None
 
 
 def _led(predicate: str, begins: str) -> str:
@@ -202,9 +215,11 @@ def _echoes(predicate: str, goal: str) -> bool:
 
 
 def lead(predicate: str) -> str:
-    """The words a predicate begins with before it says what: "is about", "complains about", "praises"."""
+    """The words a predicate begins with before it says what: "is about", "is spoken by", "praises"."""
     words = predicate.split()
     end = 1
+    if len(words) > 3 and _PARTICIPLE.fullmatch(words[1]) and _JOINING.fullmatch(words[2]):
+        end = 3
     while end < min(len(words) - 1, 4) and _JOINING.fullmatch(words[end]):
         end += 1
     return " ".join(words[:end]).casefold()

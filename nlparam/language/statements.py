@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nlparam.language.asking import ask
-from nlparam.language.goals import read_goal
+from nlparam.language.goals import Goal, read_goal
 from nlparam.language.parse import parse_category
 from nlparam.language.prompting import cut_words, load_prompt
 from nlparam.lm.engine import Engine
@@ -23,9 +23,13 @@ _OF_THE_TEXT = re.compile(
     r"^(?:the|this) (?:text|speaker|label|author)s?\b(?! is (?:written|spoken|about|set)\b)", re.IGNORECASE
 )
 _NO_ANSWER = re.compile(
-    r"^(?:(?:data|i|he|she|they|we|you|it|labels?|n/?a)$|not\b|none\b|unknown|unclear|unspecified|no (?:answer|label))",
+    r"^(?:(?:data|i|he|she|they|we|you|it|labels?|n/?a)$|not\b|none\b|unknown|unclear|unspecified|no (?:answer|label)"
+    r"|i['’]?m\b|i am\b|(?:we|you|they)(?: are|['’]re)\b)",
     re.IGNORECASE,
 )
+# Questions whose answers are words of the question: "does it tell the story or judge the film?"
+_CHOICE = re.compile(r"^(?:whether|is|are|was|were|do|does|did|has|have|can|will|would|should)\b|\bor\b", re.IGNORECASE)
+_STEM = 5  # letters that "speaking" and "speaker" have in common
 _LABEL = re.compile(r"^(?:label|answer|category)\s*(?:\([^)]*\))?\s*:\s*", re.IGNORECASE)
 
 
@@ -64,7 +68,19 @@ class Stater:
         asked, aspect = (said.rstrip("?") for said in (read.asked, read.aspect))
         rows = ({"text": cut_words(text, self.n_words), "asked": asked, "aspect": aspect} for text in texts)
         statements = ask(self.engine, prompt, rows, statement_of, what="stating", max_tokens=10)
-        return [None if said is None or prompt.wrote(said) else said for said in statements]
+        return [None if said is None or prompt.wrote(said) or _asks_back(said, read) else said for said in statements]
+
+
+def _asks_back(said: str, goal: Goal) -> bool:
+    """Whether a statement is a word of the goal and no answer to it: "speaker", where it is asked who is speaking."""
+    words = (word.casefold()[:_STEM] for word in re.findall(r"\w+", goal.aspect))
+    stem = said.casefold()[:_STEM]
+    return (
+        said.isalpha()
+        and stem in words
+        and not _CHOICE.search(goal.aspect)
+        and all(stem not in example.casefold() for example in goal.examples)
+    )
 
 
 def information(statements: Sequence[str | None], n_groups: int) -> float:

@@ -12,10 +12,13 @@ from nlparam.denotation.goal import GoalFollowing
 from nlparam.denotation.judge import AbstractJudge
 from nlparam.errors import FitWarning, GoalError
 from nlparam.language.goals import read_goal, with_examples
-from nlparam.language.statements import information, statement_of
+from nlparam.language.statements import Stater, information, statement_of
+from nlparam.lm.engine import Engine
 from nlparam.lm.scripted import ScriptedModel
+from nlparam.lm.store import Store
 from nlparam.models import Clustering
 from nlparam.results.jsonable import from_json, jsonable
+from nlparam.runtime.costs import Costs
 from tests.helpers.oracle import LexicalEmbedder
 
 
@@ -105,6 +108,9 @@ def test_an_example_is_a_few_words(example):
         ("The text is speaking.", None),
         ("Label: politics", "politics"),
         ("She", None),
+        ("I'm speaking", None),
+        ("We are", None),
+        ("Weare", "weare"),
         ("The text is not about the colour of the car", None),
         ("Unknown", None),
         ("UK", "UK"),
@@ -115,6 +121,25 @@ def test_an_example_is_a_few_words(example):
 )
 def test_a_statement_is_an_answer_without_the_sentence_around_it(answer, statement):
     assert statement_of(answer) == statement
+
+
+@pytest.mark.parametrize(
+    ("goal", "answer", "statement"),
+    [
+        ("who is speaking?", "Speaker", None),
+        ("who is speaking?", "the main speaker", "the main speaker"),
+        ("the language it is written in", "Language", None),
+        ("does it tell the story or judge the film?", "Judges", "judges"),
+        ("whether the critic likes the film", "likes", "likes"),
+        ("the kind of question (for example a question of fact, a question of taste)", "question", "question"),
+        ("the form", "form", None),
+        ("the form", "formula", "formula"),
+    ],
+)
+def test_a_word_of_the_goal_is_no_answer_to_it(goal, answer, statement):
+    lm = ScriptedModel(lambda _: answer, strong=False)
+    stater = Stater(Engine(lm, store=Store(":memory:"), costs=Costs()))
+    assert stater.state(["a text"], goal=goal) == [statement]
 
 
 def test_statements_inform_where_they_sort_texts_into_a_few_groups():

@@ -125,6 +125,13 @@ def test_where_most_are_stand_ins_all_are_one():
     assert Phraser(_saying(said), "the programming language").phrase(list(said)) == predicates
 
 
+def test_what_follows_the_same_joining_word_follows_the_words_that_most_begin_with():
+    said = {name: f"is spoken by {name}" for name in ("Ann", "Bob", "Eve")} | {"Elaine": "is speaking by Elaine"}
+    said |= {"loud": "speaks loudly"}
+    predicates = ["is spoken by Ann", "is spoken by Bob", "is spoken by Eve", "is spoken by Elaine", "speaks loudly"]
+    assert Phraser(_saying(said), "who is speaking?").phrase(list(said)) == predicates
+
+
 def test_a_goal_that_says_how_predicates_begin_is_heeded():
     goal = "the topic; each cluster should have a description of 'has a topic of <something>'"
     assert Phraser(_engine(lambda _: "is about sports"), goal).phrase(["sport"]) == ["has a topic of sports"]
