@@ -48,7 +48,7 @@ def label(
     with starting():
         from nlparam.cli.reading import usage_errors
         from nlparam.corpus.marks import LABELS_FILE, has_rows, user_name
-        from nlparam.denotation.labels import Labelled
+        from nlparam.denotation.labels import Labelled, marks_left_out
         from nlparam.results.load import load
 
         result = load(folder)
@@ -68,9 +68,10 @@ def label(
             needed = labelling.needed(labelled, 0.05 if half_width is None else half_width, confidence=confidence)
             agreed = labelling.agreement(labelled, confidence=confidence)
     if n_others:
-        print_warnings([f"{n_others:,} labels in {path} are of other texts or predicates, and are left out"])
+        which = f"{n_others:,} labels in {path} are" if n_others > 1 else f"1 label in {path} is"
+        print_warnings([f"{which} of other texts or predicates, and left out"])
     if n_marked:
-        print_warnings([f"{n_marked:,} labels in {path} were made on a page, of texts chosen there: they are left out"])
+        print_warnings([marks_left_out(n_marked, path)])
     wanted = n or (_N if half_width is None else max(need.n_texts for need in needed))
     wanted = min(wanted, len(labelling.texts))
     if as_json:

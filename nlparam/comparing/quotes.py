@@ -34,8 +34,8 @@ def quotes_of(comparison: ComparisonLike, finding: Finding, max_bytes: int) -> l
 
 def places_of(comparison: ComparisonLike) -> dict[tuple[str, str], str]:
     """Where the texts of each group stand, by the names of the groups and the texts, where that is known."""
-    places, found, begin = comparison.corpus.places, {}, 0
-    for group in comparison.groups if places is not None else ():
+    places, found, begin = comparison.corpus.places or [], {}, 0
+    for group in comparison.groups if places else ():
         for at in range(begin, begin + group.n_texts):
             found.setdefault((group.name, str(comparison.corpus.texts[at])), places[at])
         begin += group.n_texts

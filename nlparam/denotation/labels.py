@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 
 from nlparam.corpus.marks import HOW, LABELS_FILE, ON_PAGE, has_rows, pair
 from nlparam.corpus.readers import field_names, read_texts
-from nlparam.errors import CorpusError
+from nlparam.errors import CorpusError, FitWarning
 from nlparam.numerics.statistics.kappa import Agreed, agreed
 
 _TRUE, _FALSE = {"1", "true", "yes", "y", "t"}, {"0", "false", "no", "n", "f"}
@@ -54,8 +55,17 @@ class Labelled:
 
     @classmethod
     def given(cls, labels: "Labelled | str | Path", texts: Sequence[str] = ()) -> "Labelled":
-        """Labels as they are, or from the file that is named. `texts` and errors as of `read`."""
-        return labels if isinstance(labels, Labelled) else cls.read(labels, texts)
+        """Labels as they are, or from the file that is named; `texts` and errors as of `read`.
+
+        Marks of a page in the file are left out, with a warning: they are of texts that a reader has chosen, and no
+        figure can rest on these.
+        """
+        if isinstance(labels, Labelled):
+            return labels
+        drawn = cls.read(labels, texts, marked=False)
+        if n_marks := len(cls.read(labels, texts)) - len(drawn) if HOW in field_names(labels) else 0:
+            warnings.warn(marks_left_out(n_marks, labels), FitWarning, stacklevel=2)
+        return drawn
 
     @classmethod
     def read(cls, path: str | Path, texts: Sequence[str] = (), *, marked: bool = True) -> "Labelled":
@@ -159,6 +169,12 @@ class Labelled:
 
     def _pairs(self) -> Iterable[tuple[str, str]]:
         return map(pair, self.texts, self.predicates)
+
+
+def marks_left_out(n_marks: int, path: str | Path) -> str:
+    """What is said of marks of a page in a file of labels."""
+    labels = f"{n_marks:,} labels in {path} were" if n_marks > 1 else f"1 label in {path} was"
+    return f"{labels} made on a page, of texts chosen there: no figure can rest on them, and they are left out"
 
 
 def _agreed(said: Mapping[str, list[tuple[str, bool, bool]]], confidence: float) -> dict[str, Agreed]:

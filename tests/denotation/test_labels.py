@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nlparam.denotation.labels import Labelled
-from nlparam.errors import CorpusError
+from nlparam.errors import CorpusError, FitWarning
 
 
 def test_labels_of_a_file(tmp_path):
@@ -22,6 +22,17 @@ def test_who_said_it_is_read_where_the_file_says_so(tmp_path):
     path = tmp_path / "labelled.csv"
     path.write_text("text,predicate,label,who\nt,p,yes,ann\nt,p,no,bob\n")
     assert Labelled.read(path).who == ("ann", "bob")
+
+
+def test_marks_of_a_page_are_no_random_sample(tmp_path):
+    path = tmp_path / "labelled.csv"
+    path.write_text("text,predicate,label,who,how\nt0,p,yes,ann,\nt1,p,no,ann,page\nt2,p,no,bob,page\n")
+    with pytest.warns(FitWarning, match=r"2 labels in .* were made on a page, of texts chosen there"):
+        assert Labelled.given(path).texts == ("t0",)
+    assert Labelled.read(path).texts == ("t0", "t1", "t2")
+    path.write_text("text,predicate,label,how\nt0,p,yes,\n")
+    assert Labelled.given(path).texts == ("t0",)
+    assert Labelled.given(labels := Labelled.read(path)) is labels
 
 
 def test_labels_that_cannot_be_are_refused():
