@@ -85,6 +85,7 @@ def _check_accepted(wanted: Sequence[catalogue.PublicSet], accepted: Sequence[st
 def _all_fetched(wanted: Sequence[catalogue.PublicSet]) -> bool:
     folder, hosts, failed = catalogue.fetched_folder(), catalogue.hosts(), 0
     for one in wanted:
+        print(f"{one.name}: {sum(one.files.values()) / 1e6:.1f} MB of {one.repository} ...", flush=True)
         try:
             place = fetch(one, folder, hosts)
         except (DataError, OSError) as error:

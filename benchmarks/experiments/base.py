@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from nlparam.errors import NlparamError
 from nlparam.fitting.result import Fit
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.runtime.costs import Costs
@@ -13,7 +14,7 @@ from nlparam.runtime.costs import Costs
 Task = Literal["clustering", "time_series", "classification"]
 
 
-class DataError(ValueError):
+class DataError(NlparamError, ValueError):
     """A data set is unknown or absent, its files are not as described, or it cannot be had in the form asked for."""
 
 

@@ -10,10 +10,10 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks.goals.errors import SuiteError
 from benchmarks.goals.fetch import fetch
 from benchmarks.goals.listing import shown
 from benchmarks.goals.suite import chosen
+from nlparam.errors import NlparamError
 
 
 def main() -> None:
@@ -41,7 +41,7 @@ def main() -> None:
             _write_table(arguments)
         else:
             _run(arguments)
-    except SuiteError as error:
+    except NlparamError as error:
         sys.exit(f"Error: {error}")
 
 

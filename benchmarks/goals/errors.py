@@ -1,5 +1,7 @@
 """What goes wrong with the suite of goals."""
 
+from nlparam.errors import NlparamError
 
-class SuiteError(Exception):
+
+class SuiteError(NlparamError):
     """Data that were not fetched, a name that is not known: the message says what to do."""

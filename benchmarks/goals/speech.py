@@ -9,9 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.commands import DATA, read_rows
 from benchmarks.goals.corpora import LOADERS, Corpus, Row, corpus, corpus_of, sampled
-from benchmarks.goals.errors import SuiteError
 from benchmarks.goals.fetch import python
 from nlparam.corpus.datasets import load_dataset
 
@@ -113,19 +111,15 @@ def reviews() -> Corpus:
     return corpus_of("reviews", [row for pair in zip(*parts, strict=True) for row in pair])
 
 
-def bbc() -> Corpus:
-    table = load_dataset("bbc")
-    return Corpus("bbc", table.texts, {"topic": list(table.columns["label"])})
+def topics(name: str) -> Corpus:
+    """A data set of the experiments, whole and as it is."""
+    from benchmarks.experiments.data import load
+
+    dataset = load(name)
+    assert dataset.reference is not None
+    answers = [dataset.reference_predicates[column] for column in dataset.reference.argmax(axis=1)]
+    return Corpus(name, dataset.texts, {"topic": list(answers)})
 
 
-def shared(name: str) -> Corpus:
-    """A set of `../shared/data/cluster`, whole and as it is."""
-    path = DATA / "cluster" / name / "texts.jsonl"
-    if not path.exists():
-        raise SuiteError(f"{path} is missing: the sets of topics are read from shared/ beside the checkout")
-    rows = read_rows(path)
-    return Corpus(name, [row["text"] for row in rows], {"topic": [row["label"] for row in rows]})
-
-
-LOADERS |= {"reviews": reviews, "bbc": bbc}
-LOADERS |= {name: functools.partial(shared, name) for name in ("agnews", "syngoalex_topic")}
+LOADERS |= {"reviews": reviews}
+LOADERS |= {name: functools.partial(topics, name) for name in ("bbc", "agnews", "syngoalex_topic")}
