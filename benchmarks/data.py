@@ -15,7 +15,7 @@ from benchmarks.experiments.data.fetching import fetch
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.data", description=__doc__.partition("\n\n")[2])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.data", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for command in (
         commands.add_parser("list", help="which sets are here, and which can be had"),

@@ -2,14 +2,16 @@
 
 import abc
 import dataclasses
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
 from nlparam.errors import NlparamError
-from nlparam.fitting.result import Fit
-from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.runtime.costs import Costs
+
+if TYPE_CHECKING:  # with JAX, which takes seconds, and which data sets do without
+    from nlparam.fitting.result import Fit
+    from nlparam.numerics.core.model import AbstractPredicateModel
 
 Task = Literal["clustering", "time_series", "classification"]
 
@@ -62,7 +64,7 @@ class Problem:
     """
 
     dataset: Dataset
-    model: AbstractPredicateModel
+    model: "AbstractPredicateModel"
     settings: dict[str, Any]
 
     @property
@@ -83,7 +85,7 @@ class Outcome:
     denotations: np.ndarray
     costs: Costs
     assignments: np.ndarray | None = None
-    fit: Fit | None = None
+    fit: "Fit | None" = None
     notes: dict[str, float] = dataclasses.field(default_factory=dict)
 
 

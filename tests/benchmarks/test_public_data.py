@@ -272,7 +272,8 @@ def test_the_catalogue_is_complete(shared_data):
     assert {*public, "nyt", "wiki", "nyt_classification", "bbc"} <= known | {"syngoalex_style", "syngoalex_language"}
     assert {"agnews", "dbpedia", "bills", "topics", "location", "language", "full"} <= set(public)
     assert {"nyt", "wiki", "nyt_classification"} <= set(absent)
-    manifest = dict(reversed(line.split()) for line in (shared_data / "MANIFEST.sha256").read_text().splitlines())
+    lines = (shared_data / "MANIFEST.sha256").read_text().splitlines()
+    manifest = {path: digest for digest, path in map(str.split, lines)}
     for one in public.values():
         assert one.sha256 == manifest.get(f"{one.place}/texts.jsonl")
 

@@ -13,7 +13,6 @@ from benchmarks.experiments.data import catalogue, files, jsonl, planted, refere
 from benchmarks.experiments.data.goals import goal_of_attributes
 from benchmarks.experiments.data.labellings import other_labellings
 from benchmarks.experiments.data.truth import Source
-from nlparam.fitting.setup import DEFAULT_GOAL
 
 FOLDER = Path("../shared/data")
 _ROOT = Path(__file__).resolve().parents[3]
@@ -59,6 +58,8 @@ def load(
     **Raises:** `DataError` for an unknown name (it lists the choices), files that are not as described, and options
     that the set cannot have; `MissingExtraError` where a corpus needs a package.
     """
+    from nlparam.fitting.setup import DEFAULT_GOAL
+
     if series and conjunctions:
         raise DataError("got series and conjunctions, expected one of them: a data set has one task")
     fields = files.Fields(task, text_field, label_field, time_field, class_field)

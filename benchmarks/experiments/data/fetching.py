@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.experiments.base import DataError
 from benchmarks.experiments.data import jsonl, reference
@@ -87,7 +88,7 @@ def _from_web(address: str, folder: Path) -> Path:
     import pooch
 
     pooch.get_logger().setLevel("WARNING")
-    downloader = pooch.HTTPDownloader(timeout=_SECONDS)
+    downloader: Any = pooch.HTTPDownloader(timeout=_SECONDS)
     with contextlib.suppress(FileNotFoundError):
         shutil.rmtree(folder)  # what another host left
     return Path(pooch.retrieve(address, None, fname=address.rpartition("/")[2], path=folder, downloader=downloader))
