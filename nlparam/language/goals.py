@@ -40,6 +40,7 @@ _BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+")
 _COMMAS = re.compile(r"\s*[,;/|]\s*")
 _WORDS_BETWEEN = re.compile(r"\s+(?:or|and)\s+", re.IGNORECASE)
 _LAST = re.compile(r"^(?:or|and)\s+", re.IGNORECASE)
+_REST = frozenset(("neither", "neither one", "neither of them", "none", "none of these", "nothing of this"))
 _NO_EXAMPLES = frozenset(("etc", "etc.", "...", "…", "and so on", "others", "other"))
 
 
@@ -128,7 +129,15 @@ def _items(listed: str) -> list[str]:
     # "poem, song or riddle" has three items, "answer yes or no, or choose from a list" two.
     parts += [last] if parts and _LAST.match(last) else _WORDS_BETWEEN.split(last)
     items = [_LAST.sub("", part).strip(" .'\"") for part in parts]
-    return [item for item in items if item and item.casefold() not in _NO_EXAMPLES]
+    return _neither([item for item in items if item and item.casefold() not in _NO_EXAMPLES])
+
+
+def _neither(items: list[str]) -> list[str]:
+    """Of two things or neither, the third in words that can be judged: "neither praise nor complaint"."""
+    named = [item for item in items if item.casefold() not in _REST]
+    if len(named) == len(items):
+        return items
+    return [*named, "neither {} nor {}".format(*named)] if len(named) == 2 else named
 
 
 def _short(items: Sequence[str]) -> bool:

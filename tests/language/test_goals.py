@@ -50,7 +50,12 @@ def test_a_noun_phrase_a_question_an_instruction_and_a_long_goal_name_one_aspect
         ("the form (poem, song, riddle)", "the form", ("poem", "song", "riddle")),
         ("the form, such as poem, song or riddle", "the form", ("poem", "song", "riddle")),
         ("the form, e.g. poem, song, etc.", "the form", ("poem", "song")),
-        ("group by tone: praise, complaint, or neither", "tone", ("praise", "complaint", "neither")),
+        (
+            "group by tone: praise, complaint, or neither",
+            "tone",
+            ("praise", "complaint", "neither praise nor complaint"),
+        ),
+        ("the form (poem, song, riddle, none of these)", "the form", ("poem", "song", "riddle")),
         ("what to do: for instance answer yes or no, or choose", "what to do", ("answer yes or no", "choose")),
         ("Topic: the policy of the bill", "Topic: the policy of the bill", ()),
         ("what kind of thing (a person) it is", "what kind of thing (a person) it is", ()),
