@@ -1,23 +1,13 @@
 """Corpora of descriptions of Debian's packages, with what their maintainers said of them in sections and tags."""
 
+import functools
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from benchmarks.goals.corpora import Row, corpus
 from benchmarks.goals.fetch import descriptions
 from benchmarks.goals.formats import tags
-
-_USES = {
-    "gameplaying": "playing games",
-    "converting": "converting",
-    "checking": "checking",
-    "editing": "editing",
-    "viewing": "viewing",
-    "monitor": "monitoring",
-    "configuring": "configuring",
-    "playing": "playing media",
-}
-_INTERFACES = {"commandline": "command line", "graphical": "graphical"}
+from benchmarks.goals.sources import SECTIONS, TAGS
 
 
 @corpus("programs", most=60)
@@ -25,14 +15,14 @@ def programs() -> Iterator[Row]:
     """Descriptions of programs: what they are used for, and whether by commands or in windows."""
     for package in descriptions():
         said = tags(package["Tag"])
-        use, interface = _one(said, "use", _USES), _one(said, "interface", _INTERFACES)
+        use, interface = _one(said, "use"), _one(said, "interface")
         if use and interface and "program" in said.get("role", ()):
-            yield Row(package["Description"], {"use": _USES[use], "interface": _INTERFACES[interface]})
+            yield Row(package["Description"], {"use": use, "interface": interface})
 
 
-def _one(said: dict[str, set[str]], facet: str, allowed: Iterable[str]) -> str | None:
-    found = said.get(facet, set()) & set(allowed)
-    return next(iter(found)) if len(found) == 1 else None
+def _one(said: dict[str, set[str]], facet: str) -> str | None:
+    found = said.get(facet, set()) & set(TAGS[facet])
+    return TAGS[facet][found.pop()] if len(found) == 1 else None
 
 
 _SUBJECTS = {"sound": "sound", "graphics": "graphics", "net": "networking", "math": "mathematics"}
@@ -64,46 +54,21 @@ def role_of(package: dict[str, str]) -> str | None:
     return "program" if section in _SUBJECTS and not helper else None
 
 
-# Sections that hold programs of one kind; those by programming language are left to their names.
-_SECTIONS = (
-    "database", "editors", "electronics", "fonts", "games", "gnu-r", "graphics", "hamradio", "haskell", "httpd", "java",
-    "javascript", "kernel", "localization", "mail", "math", "ocaml", "perl", "php", "ruby", "science", "sound", "tex",
-    "vcs", "video",
-)  # fmt: skip
-
-
 @corpus("sections", most=75, by="section")
 def sections() -> Iterator[Row]:
     """Descriptions of packages of 25 sections of Debian."""
     for package in descriptions():
-        if package["Section"] in _SECTIONS and not package["Package"].endswith(("-doc", "-dev")):
+        if package["Section"] in SECTIONS and not package["Package"].endswith(("-doc", "-dev")):
             yield Row(package["Description"], {"section": package["Section"]})
 
 
-_FIELDS = (
-    "arts", "astronomy", "aviation", "biology", "chemistry", "electronics", "finance", "geography", "linguistics",
-    "mathematics", "medicine", "meteorology", "physics", "religion", "statistics",
-)  # fmt: skip
-_DATA = (
-    "3dmodel", "archive", "audio", "biological-sequence", "db", "dictionary", "font", "image", "logfile", "mail",
-    "network-traffic", "pim", "software:package", "software:source", "spreadsheet", "vcs", "video",
-)  # fmt: skip
-
-
-@corpus("fields", most=90, by="field")
-def fields() -> Iterator[Row]:
-    """Descriptions of packages for 15 fields of knowledge."""
-    return _tagged("field", _FIELDS)
-
-
-@corpus("kinds-of-data", most=90, by="works-with")
-def kinds_of_data() -> Iterator[Row]:
-    """Descriptions of packages that work with one of 17 kinds of data."""
-    return _tagged("works-with", _DATA)
-
-
-def _tagged(facet: str, allowed: Iterable[str]) -> Iterator[Row]:
+def _tagged(facet: str) -> Iterator[Row]:
+    """Descriptions of packages with one tag of a facet."""
     for package in descriptions():
-        said = _one(tags(package["Tag"]), facet, allowed)
+        said = _one(tags(package["Tag"]), facet)
         if said:
             yield Row(package["Description"], {facet: said})
+
+
+corpus("fields", most=90, by="field")(functools.partial(_tagged, "field"))
+corpus("kinds-of-data", most=90, by="works-with")(functools.partial(_tagged, "works-with"))

@@ -4,27 +4,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.commands import read_yaml
+from benchmarks.goals import sources
 from benchmarks.goals.corpora import Row, corpus
 from benchmarks.goals.fetch import debian, python
 from benchmarks.goals.formats import fortunes
 
 _COOKIES = {"English": ("fortunes", ""), "Spanish": ("fortunes-es", "es"), "Russian": ("fortunes-ru", "ru")}
-_THEMES = {
-    "computers": {
-        "English": ("computers", "linux"),
-        "Spanish": ("informatica",),
-        "Russian": ("computer", "programming"),
-    },
-    "art": {"English": ("art",), "Spanish": ("arte",), "Russian": ("art",)},
-    "power and politics": {"English": ("politics",), "Spanish": ("poder", "libertad"), "Russian": ("polit",)},
-    "love": {"English": ("love",), "Spanish": ("sentimientos",), "Russian": ("love", "love_s")},
-}
 
 
 @corpus("cookies", most=80)
 def cookies() -> Iterator[Row]:
     """Fortune cookies of three languages on four themes."""
-    for theme, files in _THEMES.items():
+    for theme, files in sources.THEMES.items():
         for language, names in files.items():
             package, folder = _COOKIES[language]
             for name in names:
@@ -32,34 +23,19 @@ def cookies() -> Iterator[Row]:
                     yield Row(cookie, {"language": language, "theme": theme})
 
 
-_FORMS = {
-    "joke": ("witze",),
-    "proverb": ("sprichworte",),
-    "recipe": ("vorspeise", "hauptgericht", "beilagen", "salat", "dessert", "kuchen", "huhn", "elefanten"),
-    "mock dictionary entry": ("woerterbuch",),
-    "trivia fact": ("wusstensie",),
-}
-
-
 @corpus("german-forms", most=150, by="form")
 def german_forms() -> Iterator[Row]:
     """German fortune cookies by their form."""
-    for form, names in _FORMS.items():
+    for form, names in sources.FORMS.items():
         for name in names:
             for cookie in _read("fortunes-de", "de", name):
                 yield Row(cookie, {"form": form})
 
 
-_ENGLISH = (
-    "art", "computers", "definitions", "disclaimer", "drugs", "education", "food", "kids", "law", "love", "medicine",
-    "men-women", "politics", "science", "songs-poems", "sports", "startrek", "riddles", "work", "zippy",
-)  # fmt: skip
-
-
 @corpus("english-cookies", most=90, by="theme")
 def english_cookies() -> Iterator[Row]:
     """English fortune cookies of twenty files."""
-    for name in _ENGLISH:
+    for name in sources.ENGLISH:
         package = "fortunes-min" if name == "riddles" else "fortunes"
         for cookie in _read(package, "", name):
             yield Row(cookie, {"theme": name})
