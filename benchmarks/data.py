@@ -12,6 +12,7 @@ from pathlib import Path
 from benchmarks.experiments.base import DataError
 from benchmarks.experiments.data import FOLDER, catalogue, sets
 from benchmarks.experiments.data.fetching import fetch
+from nlparam.errors import NlparamError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -33,9 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         wanted = _wanted(given.names, here, again=given.again)
         _check_accepted(wanted, given.accept)
-    except DataError as error:
+        done = _all_fetched(wanted)
+    except NlparamError as error:
         sys.exit(f"Error: {error}")
-    if not _all_fetched(wanted):
+    if not done:
         sys.exit(1)
 
 

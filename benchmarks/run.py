@@ -1,4 +1,4 @@
-"""Runs experiments: `python -m benchmarks.run experiment=paper/clustering dataset=agnews lm=embedded seed=0`.
+"""Runs experiments: `python -m benchmarks.run experiment=paper/clustering dataset=bbc lm=embedded seed=0`.
 
 With `-m`, commas sweep: `-m dataset=agnews,bbc seed=0,1,2 arm=full,kmeans hydra/launcher=joblib`. Every run has a
 folder of its own below `outputs/`; a finished one is not repeated, so a sweep that stopped goes on by the same command.

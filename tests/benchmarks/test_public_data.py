@@ -3,6 +3,7 @@
 import hashlib
 import http.server
 import json
+import sys
 import threading
 from pathlib import Path
 
@@ -292,3 +293,10 @@ def test_what_a_fresh_clone_has_is_the_default():
     for experiment in (CONFIGS / "experiment/paper").glob("*.yaml"):
         chosen = next(one for one in read_yaml(experiment)["defaults"] if "override /dataset" in one)
         assert read_yaml(CONFIGS / f"dataset/{chosen['override /dataset']}.yaml")["name"] == "bbc"
+
+
+@pytest.mark.usefixtures("sources")
+def test_without_pooch_the_extra_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    _, ended = run(capsys, "fetch", "news", "--accept", "all", folder=tmp_path)
+    assert ended == "Error: fetching a data set needs the package 'pooch': pip install 'nlparam[benchmarks]'"

@@ -1,17 +1,17 @@
 """Public sets, fetched from the repositories of their authors and converted to the format of `jsonl`."""
 
-import contextlib
 import dataclasses
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.experiments.base import DataError
 from benchmarks.experiments.data import jsonl, reference
 from benchmarks.experiments.data.catalogue import PublicSet, licences
+from nlparam.errors import MissingExtraError
 
 # To connect, and between two pieces.
 _SECONDS = (10, 60)
@@ -23,8 +23,8 @@ def fetch(public: PublicSet, folder: Path, hosts: Sequence[str]) -> Path:
     The folder is complete or not there. `hosts` are tried in turn: addresses with `{repository}`, `{commit}` and
     `{path}`, or folders that hold clones of the repositories.
 
-    Raises `DataError` if no host has the files as they are known, they are not as described, or their texts have
-    another SHA-256.
+    Raises `DataError` if no host has the files in their known size, if they are not as described, and if their texts
+    have another SHA-256; `MissingExtraError` without pooch.
     """
     target = folder / public.place
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -63,34 +63,34 @@ def _downloaded(public: PublicSet, path: str, hosts: Sequence[str], folder: Path
     for host in hosts:
         where = host
         try:
-            for where in _places(public, path, host):
-                file = _from_web(where, folder) if "://" in where else Path(where)
-                found = file.stat().st_size
-                if found == public.files[path]:
-                    return file
-                raise DataError(f"{found} bytes, expected {public.files[path]}: it broke off, or is another file")
+            where = _place(public, path, host)
+            file = _from_web(where, folder) if "://" in where else Path(where)
+            if (found := file.stat().st_size) == public.files[path]:
+                return file
+            failed.append(f"{where}: {found} bytes, expected {public.files[path]}: it broke off, or is another file")
         except (OSError, ValueError, LookupError) as error:  # those of requests are OSErrors
             failed.append(f"{where}: {_said(error)}")
     raise DataError(f"no host has {path}:\n  " + "\n  ".join(failed))
 
 
-def _places(public: PublicSet, path: str, host: str) -> Iterator[str]:
-    """Where a host should have a file: one address, or the place in a folder of clones where it is."""
+def _place(public: PublicSet, path: str, host: str) -> str:
+    """Where a host should have a file: an address, or a path in a folder of clones."""
     if "://" in host:
-        yield host.format(repository=public.repository, commit=public.commit, path=path)
-        return
+        return host.format(repository=public.repository, commit=public.commit, path=path)
     folder = Path(host).expanduser()
     clones = [folder / public.repository / path, folder / public.repository.rpartition("/")[2] / path]
-    yield str(next((clone for clone in clones if clone.exists()), clones[0]))
+    return str(next((clone for clone in clones if clone.exists()), clones[0]))
 
 
 def _from_web(address: str, folder: Path) -> Path:
-    import pooch
+    try:
+        import pooch
+    except ImportError:
+        raise MissingExtraError("pooch", "benchmarks", "fetching a data set") from None
 
     pooch.get_logger().setLevel("WARNING")
     downloader: Any = pooch.HTTPDownloader(timeout=_SECONDS)
-    with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(folder)  # what another host left
+    shutil.rmtree(folder, ignore_errors=True)  # what another host left
     return Path(pooch.retrieve(address, None, fname=address.rpartition("/")[2], path=folder, downloader=downloader))
 
 
