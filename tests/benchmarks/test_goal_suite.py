@@ -13,8 +13,9 @@ from benchmarks.goals.errors import SuiteError
 from benchmarks.goals.pages import asked
 from benchmarks.goals.quotes import exchanges
 from benchmarks.goals.running import Settings, run
-from benchmarks.goals.speech import passages
+from benchmarks.goals.speech import passages, topics
 from benchmarks.goals.suite import GOALS, chosen, half_of
+from nlparam.errors import NlparamError
 
 
 def test_the_half_of_a_goal_is_computed_from_its_name():
@@ -184,3 +185,15 @@ def test_exchanges_passages_and_excerpts_are_parsed(tmp_path):
     found = excerpts(f"# A licence\n# of two lines\n{body}\n")
     assert [len(excerpt.splitlines()) for excerpt in found] == [24, 24]
     assert found[0].startswith("value_0")
+
+
+def test_sets_of_topics_are_those_of_the_experiments(tmp_path, monkeypatch):
+    monkeypatch.setenv("NLPARAM_DATA", str(tmp_path))
+    folder = tmp_path / "cluster" / "two_topics"
+    folder.mkdir(parents=True)
+    (folder / "meta.json").write_text('{"kind": "clustering"}')
+    (folder / "texts.jsonl").write_text('{"text": "soup", "label": "food"}\n{"text": "rent", "label": "money"}\n')
+    found = topics("two_topics")
+    assert (found.name, found.texts, found.axes) == ("two_topics", ["soup", "rent"], {"topic": ["food", "money"]})
+    with pytest.raises(NlparamError, match="unknown data set 'three_topics'"):
+        topics("three_topics")

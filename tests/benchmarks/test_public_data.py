@@ -136,7 +136,7 @@ def test_a_series_of_several_attributes_has_a_goal_for_each_and_makes_classes_of
     times = load("times", folder=tmp_path)
     assert (times.task, times.data, times.k, times.reference_predicates) == ("time_series", [0, 1, 2], 3, tuple(FORMS))
     topic = load("times", folder=tmp_path, goal_of="topic")
-    assert (topic.goal, topic.reference_predicates) == ("the topic of the text", tuple(FORMS[2:]))
+    assert (topic.goal, topic.k, topic.reference_predicates) == ("the topic of the text", 2, tuple(FORMS[2:]))
     classes = load("times", folder=tmp_path, conjunctions=True)
     assert (classes.task, classes.goal) == ("classification", "the language or topic of the text")
     assert len(set(classes.data)) == 3

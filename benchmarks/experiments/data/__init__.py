@@ -151,6 +151,7 @@ def _about(source: Source, wanted: str) -> Source:
         source,
         name=f"{source.name}+{wanted}",
         goal=goal_of_attributes([wanted]),
+        k=source.k if len(source.attributes) < 2 else None,  # that of the file is for all of them
         attributes=(chosen,) if chosen.predicates else (),
         others=tuple(attribute for attribute in choices.values() if attribute.name != wanted),
     )
