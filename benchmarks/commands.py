@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import inspect
 import json
+import os
 import pkgutil
 import resource
 import subprocess
@@ -15,8 +16,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from nlparam.errors import NlparamError
+from nlparam.runtime.cache_dir import cache_dir
+
 _ROOT = Path(__file__).resolve().parents[1]
-DATA = _ROOT.parent / "shared" / "data"
+
+
+def fetched_folder() -> Path:
+    """Where fetched data sets are: `NLPARAM_DATA`, else a folder in the cache."""
+    return Path(os.environ.get("NLPARAM_DATA") or cache_dir() / "data").expanduser()
+
+
+_SHARED = _ROOT.parent / "shared" / "data"
+DATA = _SHARED if _SHARED.is_dir() else fetched_folder()
 
 
 def command(function: Callable[..., dict[str, Any]], description: str | None = None) -> None:
@@ -109,7 +121,10 @@ def peak_bytes() -> int:
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """The objects of a JSON Lines file, or of `texts.jsonl` in a folder."""
-    with (path / "texts.jsonl" if path.is_dir() else path).open(encoding="utf-8") as lines:
+    path = path / "texts.jsonl" if path.is_dir() else path
+    if not path.exists():
+        raise NlparamError(f"{path} is not here: `python -m benchmarks.data list` says which sets can be had, and how")
+    with path.open(encoding="utf-8") as lines:
         return [json.loads(line) for line in lines if line.strip()]
 
 

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from benchmarks import data as command
-from benchmarks.commands import read_yaml
+from benchmarks.commands import read_rows, read_yaml
 from benchmarks.experiments.base import DataError
 from benchmarks.experiments.build import build
 from benchmarks.experiments.composing import CONFIGS, choices
 from benchmarks.experiments.data import catalogue, jsonl, load, names
 from benchmarks.experiments.data.reference import read_published
 from benchmarks.experiments.schema import validate
+from nlparam.errors import NlparamError
 
 TOPICS = ["has a topic of food.", "has a topic of money."]
 STATED = "Each description should be in the form of 'has a topic of <something>'."
@@ -300,3 +301,8 @@ def test_without_pooch_the_extra_is_named(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "pooch", None)
     _, ended = run(capsys, "fetch", "news", "--accept", "all", folder=tmp_path)
     assert ended == "Error: fetching a data set needs the package 'pooch': pip install 'nlparam[benchmarks]'"
+
+
+def test_measurements_say_how_to_get_a_missing_set(tmp_path):
+    with pytest.raises(NlparamError, match=r"agnews is not here: `python -m benchmarks\.data list` says"):
+        read_rows(tmp_path / "cluster" / "agnews")

@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.commands import read_yaml
+from benchmarks.commands import fetched_folder, read_yaml
 from benchmarks.experiments.base import Task
 from benchmarks.experiments.data.jsonl import FOLDERS
-from nlparam.runtime.cache_dir import cache_dir
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,11 +58,6 @@ class AbsentSet:
 def place(name: str, task: Task) -> Path:
     """The folder of a set, in a folder of sets."""
     return Path(next(folder for folder, its in FOLDERS.items() if its == task), name.rpartition("/")[2])
-
-
-def fetched_folder() -> Path:
-    """Where fetched sets are: `NLPARAM_DATA`, else a folder in the cache."""
-    return Path(os.environ.get("NLPARAM_DATA") or cache_dir() / "data").expanduser()
 
 
 def public_sets() -> dict[str, PublicSet]:
