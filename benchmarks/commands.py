@@ -12,7 +12,7 @@ import sys
 import time
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,33 +31,32 @@ _SHARED = _ROOT.parent / "shared" / "data"
 DATA = _SHARED if _SHARED.is_dir() else fetched_folder()
 
 
-def command(function: Callable[..., dict[str, Any]], description: str | None = None) -> None:
+def command(function: Callable[..., Any], description: str | None = None) -> None:
     """Runs a function as a command, and prints what it returns as one JSON object.
 
-    Each parameter with a plain type becomes an option: `--texts` for `n_texts`, a flag for a `bool`, comma-separated
-    numbers for a `list[int]`. `Annotated[int, "..."]` gives it a help text.
+    Each parameter with a plain type becomes an option: `--texts` for `n_texts`, a flag for a `bool`, and for a list
+    what is comma-separated or given several times. `Annotated[int, "..."]` gives it a help text.
     """
     parser = argparse.ArgumentParser(description=description or function.__doc__)
     for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
         _add_option(parser, name, parameter)
-    print(json.dumps(function(**vars(parser.parse_args()))))
+    given = vars(parser.parse_args())
+    print(json.dumps(function(**{name: value for name, value in given.items() if value is not None})))
 
 
 def _add_option(parser: argparse.ArgumentParser, name: str, parameter: inspect.Parameter) -> None:
-    kind, default, text = parameter.annotation, parameter.default, None
+    kind, text = parameter.annotation, None
     if typing.get_origin(kind) is typing.Annotated:
         kind, text = typing.get_args(kind)
     if isinstance(kind, types.UnionType):
         kind = next(one for one in typing.get_args(kind) if one is not types.NoneType)
-    option: dict[str, Any] = {"dest": name, "help": text}
-    if default is parameter.empty:
-        option["required"] = True
-    else:
-        option["default"] = default
+    option: dict[str, Any] = {"dest": name, "help": text, "required": parameter.default is parameter.empty}
     if kind is bool:
         option["action"] = "store_true"
-    elif kind == list[int]:
-        option |= {"type": lambda listed: [int(number) for number in listed.split(",")], "metavar": "N,N"}
+    elif typing.get_origin(kind) is list:
+        (item,) = typing.get_args(kind)
+        option |= {"action": "extend", "type": lambda listed: [item(one) for one in listed.split(",")]}
+        option["metavar"] = "N,N" if item is int else "NAME,NAME"
     elif kind in (int, float, str, Path):
         option["type"] = kind
     else:
@@ -141,6 +140,18 @@ def read_results(folder: Path, names: Iterable[str], file: str) -> dict[str, Any
     return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.exists()}
 
 
+def kept_rows(out: Path | None) -> list[dict[str, Any]]:
+    """The rows that earlier runs have kept in a JSON Lines file; none where there is no file."""
+    return [] if out is None or not out.exists() else read_rows(out)
+
+
+def keep_row(out: Path | None, row: Mapping[str, Any]) -> None:
+    """Appends a row to a JSON Lines file, if there is to be one."""
+    if out is not None:
+        with out.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
 def kmeans(vectors: Any, n_clusters: int, *, seed: int, n_init: int = 10) -> Any:
     """scikit-learn's k-means, fitted."""
     return new_kmeans(n_clusters, seed=seed, n_init=n_init).fit(vectors)
@@ -153,14 +164,53 @@ def new_kmeans(n_clusters: int, *, seed: int, n_init: int = 10) -> Any:
     return KMeans(n_clusters, **options)
 
 
+def embedded(texts: Sequence[str], store: Path | None = None) -> Any:
+    """MiniLM's embeddings of texts, those that are in the store from there."""
+    from nlparam.language.embed import SentenceTransformerEmbedder, embed_corpus
+    from nlparam.lm.store import Store
+
+    with Store(store) as opened:
+        return embed_corpus(texts, SentenceTransformerEmbedder(), opened)
+
+
+def judge_all(judge: Any, texts: Sequence[str], predicates: Sequence[str]) -> Any:
+    """`(n_texts, n_predicates)`: what a judge says of every text and predicate."""
+    import numpy as np
+
+    shape = len(texts), len(predicates)
+    return judge.judge(texts, predicates, np.argwhere(np.ones(shape, dtype=bool))).reshape(shape)
+
+
 def n_judgments(costs: Any) -> int:
     """Judgments that were answered, by the language model or by the store."""
     return costs.judgments_asked + costs.judgments_served
 
 
-def with_block(text: str, begin: str, end: str, body: str) -> str | None:
-    """A page with other words between two marker lines, each of which is there once; `None` if the page lacks them."""
+class PageError(ValueError):
+    """A page exists and does not say where what is generated belongs."""
+
+
+def write_block(page: Path, begin: str, end: str, body: str, *, title: str | None = None) -> None:
+    """Replaces what stands between two marker lines of a page; with a `title` a page is begun where there is none.
+
+    Raises `PageError` for a page without these lines, each once and in this order; nothing is changed then.
+    """
+    from nlparam.results.folder import replacing
+
+    new = title is not None and not page.exists()
+    text = f"# {title}\n\n{begin}\n{end}\n" if new else page.read_text(encoding="utf-8")
     at, until = text.find(begin), text.find(end)
     if at < 0 or until < at or text.count(begin) > 1 or text.count(end) > 1:
-        return None
-    return f"{text[:at]}{begin}\n\n{body.strip()}\n\n{text[until:]}"
+        raise PageError(
+            f"{page} does not say where the tables belong: expected a page with the lines below, once and in this "
+            f"order; add them to it, or choose another file\n{begin}\n{end}"
+        )
+    with replacing(page) as partial:
+        partial.write_text(f"{text[:at]}{begin}\n\n{body.strip()}\n\n{text[until:]}", encoding="utf-8")
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]], words: Collection[str] = ()) -> str:
+    """A table in Markdown; columns but the first, and those named as `words`, are set to the right."""
+    rules = ["---:" if number and name not in words else "---" for number, name in enumerate(header)]
+    lines = ([str(cell).replace("|", "\\|") for cell in line] for line in (header, rules, *rows))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

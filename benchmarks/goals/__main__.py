@@ -10,8 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks.goals.fetch import fetch
-from benchmarks.goals.listing import shown
+from benchmarks.commands import PageError, kept_rows, write_block
 from benchmarks.goals.suite import chosen
 from nlparam.errors import NlparamError
 
@@ -30,48 +29,36 @@ def main() -> None:
     parser.add_argument("--texts", type=int, help="the first texts of each corpus only, to try the suite out")
     parser.add_argument("--busy", type=Path, help="a JSON file with the figure busy_slowdown, measured separately")
     parser.add_argument("--page", type=Path, help="a page of the documentation whose table of goals `table` replaces")
-    arguments = parser.parse_args()
+    given = parser.parse_args()
     try:
-        if arguments.command == "fetch":
+        if given.command == "fetch":
+            from benchmarks.goals.fetch import fetch
+
             fetch()
-        elif arguments.command == "list":
-            for goal in chosen(arguments.half, arguments.goal):
-                print(shown(goal))
-        elif arguments.command == "table":
-            _write_table(arguments)
+        elif given.command == "run":
+            _run(given)
         else:
-            _run(arguments)
-    except NlparamError as error:
+            from benchmarks.goals.table import BEGIN, END, shown, table
+
+            if given.command == "list":
+                print("\n".join(map(shown, chosen(given.half, given.goal))))
+            elif given.page is None:
+                print(table(kept_rows(given.out)))
+            else:
+                write_block(given.page, BEGIN, END, table(kept_rows(given.out)))
+    except (NlparamError, PageError) as error:
         sys.exit(f"Error: {error}")
 
 
-def _write_table(arguments: argparse.Namespace) -> None:
-    from benchmarks.goals.running import read
-    from benchmarks.goals.table import table, written
-
-    entries = read(arguments.out)
-    if arguments.page is None:
-        print(table(entries))
-    else:
-        written(arguments.page, entries)
-
-
-def _run(arguments: argparse.Namespace) -> None:
+def _run(given: argparse.Namespace) -> None:
     from benchmarks.goals.running import Settings, run
     from benchmarks.goals.scoring import summary
 
-    goals = chosen(arguments.half, arguments.goal)
-    seeds = [int(seed) for seed in arguments.seeds.split(",")]
-    slowdown = None if arguments.busy is None else json.loads(arguments.busy.read_text())["busy_slowdown"]
-    settings = Settings(
-        lm=arguments.lm,
-        proposer=arguments.proposer,
-        max_judgments=arguments.max_judgments,
-        store=arguments.store,
-        most_texts=arguments.texts,
-    )
+    goals, seeds = chosen(given.half, given.goal), [int(seed) for seed in given.seeds.split(",")]
+    slowdown = None if given.busy is None else json.loads(given.busy.read_text())["busy_slowdown"]
+    settings = Settings(given.lm, given.proposer, given.max_judgments, given.store, given.texts)
     entries = []
-    for entry in run(goals, seeds, settings, arguments.out):
+    for entry in run(goals, seeds, settings, given.out):
         entries.append(entry)
         print(json.dumps(entry, ensure_ascii=False), flush=True)
     print(json.dumps(summary(entries, goals, slowdown), ensure_ascii=False))

@@ -1,7 +1,7 @@
 """Fits of goals, one after another, with what each reached."""
 
 import dataclasses
-import json
+import itertools
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -11,14 +11,12 @@ from typing import Any
 import numpy as np
 
 import nlparam
-from benchmarks.commands import kmeans, n_judgments, read_rows
+from benchmarks.commands import embedded, keep_row, kept_rows, kmeans, n_judgments
 from benchmarks.goals import scoring
 from benchmarks.goals.corpora import Corpus, load
 from benchmarks.goals.suite import Goal
 from nlparam.errors import NlparamError
-from nlparam.language.embed import SentenceTransformerEmbedder, embed_corpus
 from nlparam.lm.base import AbstractLanguageModel
-from nlparam.lm.store import Store
 from nlparam.models import Classification, Clustering
 
 
@@ -54,43 +52,33 @@ def run(goals: Sequence[Goal], seeds: Sequence[int], settings: Settings, out: Pa
 
     A fit that fails is told on stderr and has no entry: the same command tries it again.
     """
-    known = read(out)
-    for goal in goals:
-        for seed in seeds:
-            key = settings.key(goal, seed)
-            entry = next((entry for entry in known if key.items() <= entry.items()), None)
-            if entry is None:
-                try:
-                    entry = key | fitted(goal, seed, settings)
-                except NlparamError as error:
-                    print(f"{goal.name}, seed {seed}: {error}", file=sys.stderr, flush=True)
-                    continue
-                if out is not None:
-                    with out.open("a", encoding="utf-8") as file:
-                        file.write(json.dumps(entry, ensure_ascii=False) + "\n")
-            yield entry
-
-
-def read(out: Path | None) -> list[dict[str, Any]]:
-    return [] if out is None or not out.exists() else read_rows(out)
+    known = kept_rows(out)
+    for goal, seed in itertools.product(goals, seeds):
+        key = settings.key(goal, seed)
+        entry = next((entry for entry in known if key.items() <= entry.items()), None)
+        if entry is None:
+            try:
+                entry = key | fitted(goal, seed, settings)
+            except NlparamError as error:
+                print(f"{goal.name}, seed {seed}: {error}", file=sys.stderr, flush=True)
+                continue
+            keep_row(out, entry)
+        yield entry
 
 
 def fitted(goal: Goal, seed: int, settings: Settings) -> dict[str, Any]:
     """What a fit of the goal reached."""
-    corpus = _first(load(goal.corpus), settings.most_texts)
-    return (_classified if goal.model == "classification" else _clustered)(goal, corpus, seed, settings)
-
-
-def _first(corpus: Corpus, most: int | None) -> Corpus:
+    corpus, most = load(goal.corpus), settings.most_texts
     axes = {axis: labels[:most] for axis, labels in corpus.axes.items()}
-    return dataclasses.replace(corpus, texts=corpus.texts[:most], axes=axes)
+    corpus = dataclasses.replace(corpus, texts=corpus.texts[:most], axes=axes)
+    return (_classified if goal.model == "classification" else _clustered)(goal, corpus, seed, settings)
 
 
 def _clustered(goal: Goal, corpus: Corpus, seed: int, settings: Settings) -> dict[str, Any]:
     fit, figures = _fit(goal, Clustering(n_predicates=goal.k), corpus.texts, None, seed, settings)
     n_clusters = len(fit.predicates)
     f1 = {axis: scoring.axis_f1(fit.predictions, n_clusters, labels) for axis, labels in corpus.axes.items()}
-    clusters = kmeans(_embeddings(corpus.texts, settings.store), goal.k, seed=seed).labels_
+    clusters = kmeans(embedded(corpus.texts, settings.store), goal.k, seed=seed).labels_
     followed = scoring.followed_axis(fit.predictions, corpus.axes)
     return figures | {
         "f1": f1[goal.axis],
@@ -113,7 +101,7 @@ def _classified(goal: Goal, corpus: Corpus, seed: int, settings: Settings) -> di
     model = Classification(n_predicates=goal.k, n_classes=len(np.unique(labels)))
     fit, figures = _fit(goal, model, texts[train].tolist(), labels[train].tolist(), seed, settings)
     predicted = np.asarray(fit.coords["class"])[fit.predict(texts[test].tolist(), store=settings.store)]
-    embeddings = _embeddings(corpus.texts, settings.store)
+    embeddings = embedded(corpus.texts, settings.store)
     regression = LogisticRegression(max_iter=1000).fit(embeddings[train], labels[train])
     _, counts = np.unique(labels[test], return_counts=True)
     return figures | {
@@ -157,10 +145,3 @@ def _fit(
         "following": None if fit.following is None else dataclasses.asdict(fit.following),
         "candidates": len(fit.candidates),
     }
-
-
-def _embeddings(texts: list[str], store: Path | None) -> np.ndarray:
-    if store is None:
-        return SentenceTransformerEmbedder().embed(texts)
-    with Store(store) as opened:
-        return embed_corpus(texts, SentenceTransformerEmbedder(), opened)

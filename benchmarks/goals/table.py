@@ -1,35 +1,41 @@
-"""What was measured, as a table in the documentation."""
+"""The goals with their corpora, and what was measured, as a table in the documentation."""
 
+from collections import Counter
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
-from benchmarks.commands import with_block
-from benchmarks.goals.errors import SuiteError
+from benchmarks.commands import markdown_table
+from benchmarks.goals.corpora import load
 from benchmarks.goals.scoring import summary
-from benchmarks.goals.suite import chosen
+from benchmarks.goals.suite import Goal, chosen
 
 BEGIN = "<!-- benchmarks.goals: begin (what stands between these lines is written anew) -->"
 END = "<!-- benchmarks.goals: end -->"
-_HEAD = (
-    "| goal | half | k | predicates | F1 | k-means | follows | judgments | seconds |",
-    "| --- | --- | ---: | --- | ---: | ---: | --- | ---: | ---: |",
-)
+_HEADER = ("goal", "half", "k", "predicates", "F1", "k-means", "follows", "judgments", "seconds")
+
+
+def shown(goal: Goal) -> str:
+    """A goal with its corpus: how many texts there are of each answer, and two of them."""
+    corpus = load(goal.corpus)
+    counts = Counter(label for label in corpus.axes[goal.axis] if label is not None)
+    others = [axis for axis in corpus.axes if axis != goal.axis]
+    lines = [
+        f"{goal.name} [{goal.group or goal.half}] {goal.model} k={goal.k}: {goal.goal}",
+        f"  {corpus.name}: {len(corpus.texts)} texts{', crossed' if corpus.crossed else ''}"
+        f"{'; other axes: ' + ', '.join(others) if others else ''}",
+        f"  {len(counts)} classes: {', '.join(f'{label} {count}' for label, count in counts.most_common())}",
+    ]
+    for number in (0, len(corpus.texts) // 2):
+        lines.append(f"  [{corpus.axes[goal.axis][number]}] {' '.join(corpus.texts[number].split())[:100]}")
+    return "\n".join(lines)
 
 
 def table(entries: Iterable[dict[str, Any]]) -> str:
     """What the fits reached, and a Markdown table with a line for each, in the order of their halves and names."""
     entries = list(entries)
     rows = sorted(entries, key=lambda entry: (entry["group"] or entry["half"], entry["goal"], entry["seed"]))
-    return "\n".join([_reached(entries), "", *_HEAD, *map(_line, rows)])
-
-
-def written(page: Path, entries: Iterable[dict[str, Any]]) -> None:
-    """Replaces the table of a page. Raises `SuiteError` if the page has no place for it."""
-    text = with_block(page.read_text(encoding="utf-8"), BEGIN, END, table(entries))
-    if text is None:
-        raise SuiteError(f"got {page}, expected a page with the lines {BEGIN!r} and {END!r}, each once")
-    page.write_text(text, encoding="utf-8")
+    listed = markdown_table(_HEADER, map(_cells, rows), ("predicates", "follows", "half"))
+    return f"{_reached(entries)}\n\n{listed}"
 
 
 def _reached(entries: list[dict[str, Any]]) -> str:
@@ -51,21 +57,10 @@ def _reached(entries: list[dict[str, Any]]) -> str:
     )
 
 
-def _line(entry: dict[str, Any]) -> str:
-    predicates = "; ".join(entry["predicates"]).replace("|", "/")
-    reached = entry.get("f1", entry.get("accuracy"))
-    bar = entry.get("kmeans_f1", entry.get("logistic_accuracy"))
+def _cells(entry: dict[str, Any]) -> list[object]:
     followed = entry.get("followed")
     follows = "" if followed is None else "yes" if followed else f"no, the {entry['followed_axis']}"
-    cells = (
-        entry["asked"].replace("|", "/"),
-        entry["group"] or entry["half"],
-        entry["k"],
-        predicates,
-        f"{reached:.3f}",
-        f"{bar:.3f}",
-        follows,
-        entry["judgments"],
-        f"{entry['seconds']:.0f}",
-    )
-    return f"| {' | '.join(map(str, cells))} |"
+    figures = entry.get("f1", entry.get("accuracy")), entry.get("kmeans_f1", entry.get("logistic_accuracy"))
+    worded = (entry["asked"].replace("|", "/"), entry["group"] or entry["half"], entry["k"])
+    predicates = "; ".join(entry["predicates"]).replace("|", "/")
+    return [*worded, predicates, *(f"{f:.3f}" for f in figures), follows, entry["judgments"], f"{entry['seconds']:.0f}"]

@@ -6,7 +6,8 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from benchmarks.commands import with_block
+from benchmarks.commands import PageError as PageError
+from benchmarks.commands import markdown_table, write_block
 from benchmarks.experiments.runs import Run
 from benchmarks.experiments.tables.cells import PRIMARY, Cell, Setting, Table
 from benchmarks.experiments.tables.comparisons import RELATIONS, Comparison, compare
@@ -34,10 +35,6 @@ _OTHER_METRICS = {
 _NOTHING = "–"
 
 
-class PageError(ValueError):
-    """A page exists and does not say where the tables belong."""
-
-
 def markdown(runs: Sequence[Run], tables: Sequence[Table], *, figures: Iterable[str] = ()) -> str:
     """All tables. `figures` are the names of those that are drawn (`images/benchmarks/NAME.svg` beside the page)."""
     drawn, comparisons = set(figures), compare(tables)
@@ -49,23 +46,8 @@ def markdown(runs: Sequence[Run], tables: Sequence[Table], *, figures: Iterable[
 
 
 def write_page(path: Path, body: str) -> None:
-    """Puts the tables between the two marker lines of a page, or begins a page with nothing else on it.
-
-    Raises `PageError` for a page without the marker lines; nothing is changed then.
-    """
-    if path.exists():
-        text = with_block(path.read_text(encoding="utf-8"), BEGIN, END, body)
-        if text is None:
-            raise PageError(
-                f"{path} is a page that does not say where the tables belong: add these two lines to it, once and in "
-                f"this order, or choose another file\n{BEGIN}\n{END}"
-            )
-    else:
-        text = f"# Experiments\n\n{BEGIN}\n\n{body.strip()}\n\n{END}\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    """Puts the tables between the two marker lines of a page, or begins a page with nothing else on it."""
+    write_block(path, BEGIN, END, body, title="Experiments")
 
 
 def _headline(figures: dict[str, Figure]) -> str:
@@ -300,10 +282,4 @@ def _grid(rows: Iterable[dict[str, str]]) -> str:
 
 
 def _lines(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown; what is no name is set to the right."""
-    numeric = ["---:" if number and name not in _WORDY else "---" for number, name in enumerate(header)]
-    lines = [header, numeric, *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-
-
-_WORDY = {"arm", "runs", "paper", "here", "not on", "full against", "missing"}
+    return markdown_table(header, rows, ("arm", "runs", "paper", "here", "not on", "full against", "missing"))
