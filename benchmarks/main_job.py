@@ -15,10 +15,8 @@ from typing import Annotated, Any
 import numpy as np
 
 import nlparam
-from benchmarks.commands import command, kmeans, n_judgments
+from benchmarks.commands import command, embedded, kmeans, n_judgments
 from nlparam.corpus.datasets import load_dataset
-from nlparam.language.embed import SentenceTransformerEmbedder, embed_corpus
-from nlparam.lm.store import Store
 from nlparam.models import Clustering
 from nlparam.numerics.statistics.metrics import matched_f1, one_hot
 
@@ -85,9 +83,7 @@ def fit_once(texts, gold, k, lm, seed, store) -> dict:
 
 def kmeans_f1(texts, gold, n_clusters, seed, store) -> float:
     """k-means on the same embeddings: a partition that cannot be read."""
-    with Store(store) as opened:
-        embeddings = embed_corpus(texts, SentenceTransformerEmbedder(), opened)
-    clusters = kmeans(embeddings, n_clusters, seed=seed).labels_
+    clusters = kmeans(embedded(texts, store), n_clusters, seed=seed).labels_
     return matched_f1(one_hot(clusters, n_clusters), gold).macro
 
 

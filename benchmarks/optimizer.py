@@ -19,10 +19,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import plain
-from benchmarks.commands import DATA, command, read_rows
+from benchmarks.commands import DATA, command, embedded, read_rows
 from benchmarks.scaling import measure_sizes
-from nlparam.language.embed import SentenceTransformerEmbedder, embed_corpus
-from nlparam.lm.store import Store
 from nlparam.models import Clustering, TimeSeries, TimeSeriesData
 from nlparam.numerics.core.quantities import without_predicate
 from nlparam.numerics.core.relax import relax
@@ -45,7 +43,7 @@ def measure_all(
     if not data.exists():
         sys.exit(f"there is no {data}: give the folder of the evaluation sets with --data")
     series, steps, gold = _series(data)
-    news = _embeddings([row["text"] for row in read_rows(data / "cluster" / "agnews")])
+    news = embedded([row["text"] for row in read_rows(data / "cluster" / "agnews")])
     for measure, given in (
         (series_relaxation, (series, steps)),
         (series_weights, (gold, steps)),
@@ -183,12 +181,7 @@ def _series(data: Path):
     rows = sorted(read_rows(data / "time_series" / "topics"), key=lambda row: row["time"])
     gold = np.asarray([row["denotation"] for row in rows], np.float32)
     steps = TimeSeriesData(jnp.arange(len(rows)), jnp.ones(len(rows) - 1))
-    return _embeddings([row["text"] for row in rows]), steps, gold
-
-
-def _embeddings(texts: list[str]) -> np.ndarray:
-    with Store() as store:
-        return embed_corpus(texts, SentenceTransformerEmbedder(), store)
+    return embedded([row["text"] for row in rows]), steps, gold
 
 
 if __name__ == "__main__":

@@ -9,36 +9,23 @@ for which it knew nothing), and how well the levels agree with the labels, where
 nothing else).
 """
 
-import argparse
-import dataclasses
 import json
 import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from sklearn.metrics import adjusted_mutual_info_score
 
 import nlparam
-from benchmarks.commands import DATA, read_results, read_rows
+from benchmarks.commands import DATA, chosen, command, markdown_table, read_results, read_rows
 from nlparam.corpus.datasets import load_dataset
 from nlparam.taxonomies.result import Taxonomy
 
 
-@dataclasses.dataclass(frozen=True)
-class CorpusOf:
-    """A corpus, which `load(data)` loads."""
-
-    title: str
-    about: str
-    goal: str
-    load: Callable[[Path], "Loaded"]
-
-
-@dataclasses.dataclass(frozen=True)
-class Loaded:
+class Loaded(NamedTuple):
     """Texts and, where there are some, their labels and their times."""
 
     texts: list[str]
@@ -46,19 +33,26 @@ class Loaded:
     stamps: list[str] | None = None
 
 
-def _bbc(data: Path):
-    del data
+class CorpusOf(NamedTuple):
+    """A corpus, which `load(data)` loads."""
+
+    title: str
+    about: str
+    goal: str
+    load: Callable[[Path], Loaded]
+
+
+def _bbc(_: Path) -> Loaded:
     table = load_dataset("bbc")
     return Loaded(table.texts, labels=table.columns["label"])
 
 
-def _guardian(data: Path):
-    del data
+def _guardian(_: Path) -> Loaded:
     table = load_dataset("guardian")
     return Loaded(table.texts, stamps=table.columns["date"])
 
 
-def _agnews(data: Path):
+def _agnews(data: Path) -> Loaded:
     rows = read_rows(data / "cluster" / "agnews")
     return Loaded([row["text"] for row in rows], labels=[str(row["label"]) for row in rows])
 
@@ -78,45 +72,34 @@ CORPORA = {
 }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--out", type=Path, default=Path("out/taxonomies"))
-    parser.add_argument("--lm", default="embedded")
-    parser.add_argument("--store", type=Path)
-    parser.add_argument("--timeout", type=float, default=900.0)
-    parser.add_argument("--depth", type=int, default=2)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", choices=list(CORPORA), action="append")
-    parser.add_argument("--again", action="store_true", help="grow what is there already")
-    parser.add_argument("--gallery", type=Path, help="the page to write")
-    arguments = parser.parse_args()
-    for name in arguments.only or CORPORA:
-        if arguments.again or not (arguments.out / name / "result.json").exists():
-            print(json.dumps({name: grow(name, arguments)}), flush=True)
-    results = read_results(arguments.out, CORPORA, "result.json")
-    if arguments.gallery is not None:
-        arguments.gallery.write_text(page(results, arguments.out), encoding="utf-8")
-    print(json.dumps(results))
+def write(
+    data: Path = DATA,
+    out: Path = Path("out/taxonomies"),
+    lm: str = "embedded",
+    store: Path | None = None,
+    timeout: float = 900.0,
+    depth: int = 2,
+    seed: int = 0,
+    only: Annotated[list[str] | None, ", ".join(CORPORA)] = None,
+    again: Annotated[bool, "grow what is there already"] = False,
+    gallery: Annotated[Path | None, "the page to write"] = None,
+) -> dict[str, Any]:
+    """Grows trees, measures them, and writes their page."""
+    options = {"lm": lm, "store": store, "timeout": timeout, "depth": depth, "seed": seed}
+    for name in chosen(only, CORPORA):
+        if again or not (out / name / "result.json").exists():
+            print(json.dumps({name: grow(CORPORA[name], data, out / name, **options)}), flush=True)
+    results = read_results(out, CORPORA, "result.json")
+    if gallery is not None:
+        gallery.write_text(page(results, out), encoding="utf-8")
+    return results
 
 
-def grow(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
+def grow(corpus: CorpusOf, data: Path, out: Path, **options: Any) -> dict[str, Any]:
     """Grows, saves and measures one tree."""
-    corpus = CORPORA[name]
-    loaded = corpus.load(arguments.data)
-    began = time.perf_counter()
-    tree = nlparam.taxonomy(
-        loaded.texts,
-        stamps=loaded.stamps,
-        goal=corpus.goal,
-        depth=arguments.depth,
-        lm=arguments.lm,
-        store=arguments.store,
-        timeout=arguments.timeout,
-        seed=arguments.seed,
-        out=arguments.out / name,
-        overwrite=True,
-    )
+    loaded, began = corpus.load(data), time.perf_counter()
+    options |= {"stamps": loaded.stamps, "goal": corpus.goal, "out": out, "overwrite": True}
+    tree = nlparam.taxonomy(loaded.texts, **options)
     seconds = time.perf_counter() - began
     measures = tree.measures()
     result = {
@@ -135,12 +118,10 @@ def grow(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
         "result": tree.result.name,
     }
     if loaded.labels is not None:
-        result |= {
-            f"level_{depth}_{key}": value
-            for depth in (1, 2)
-            for key, value in agree(tree, loaded.labels, depth).items()
-        }
-    (arguments.out / name / "result.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        for depth in (1, 2):
+            agreed = agree(tree, loaded.labels, depth)
+            result |= {f"level_{depth}_{key}": value for key, value in agreed.items()}
+    (out / "result.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return result
 
 
@@ -174,19 +155,17 @@ def page(results: dict[str, dict[str, Any]], out: Path) -> str:
         "left out, the mean of the nodes of a level: a node that agrees on few is a vague one, whatever it covers.",
         "Minutes are those of a run with an empty store, and missing where a store had answers of runs before.",
         "",
-        "| corpus | texts | covered | overlap | highest correlation of siblings | agreement, level 1 and 2 | nodes | "
-        "minutes | calls |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    for name, result in results.items():
+    rows = []
+    for name, found in results.items():
         agreed = " and ".join(f"{value:.0%}" for value in agreement(Taxonomy.load(out / name)))
-        n_calls = result["calls"] + result["served"]
+        n_calls = found["calls"] + found["served"]
         # A run that a store answered in part tells no time.
-        minutes = f"{result['seconds'] / 60:.0f}" if result["served"] < _HARDLY_ANY * n_calls else ""
-        head.append(
-            f"| {CORPORA[name].title} | {result['n_texts']:,} | {result['coverage']:.1%} | {result['overlap']:.1%} | "
-            f"{result['highest_correlation']:.2f} | {agreed} | {result['n_nodes']} | {minutes} | {n_calls:,} |"
-        )
+        minutes = f"{found['seconds'] / 60:.0f}" if found["served"] < _HARDLY_ANY * n_calls else ""
+        shares = f"{found['coverage']:.1%}", f"{found['overlap']:.1%}", f"{found['highest_correlation']:.2f}", agreed
+        rows.append([CORPORA[name].title, f"{found['n_texts']:,}", *shares, found["n_nodes"], minutes, f"{n_calls:,}"])
+    header = ["corpus", "texts", "covered", "overlap", "highest correlation of siblings"]
+    head.append(markdown_table([*header, "agreement, level 1 and 2", "nodes", "minutes", "calls"], rows))
     return "\n".join([*head, *(line for name in results for line in _section(name, results[name], out))]) + "\n"
 
 
@@ -204,4 +183,4 @@ def _section(name: str, result: dict[str, Any], out: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    main()
+    command(write, __doc__)

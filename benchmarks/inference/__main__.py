@@ -17,21 +17,16 @@ RECORDED = Path(__file__).parent / "measured.json"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.inference", description="Intervals and claims, measured"
-    )
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.inference", description="Intervals and claims")
     parser.add_argument("command", nargs="?", choices=("run", "real", "table"), default="run")
     parser.add_argument("--only", default="", help="comma-separated: the beginnings of names of scenarios, or rows")
     parser.add_argument("--parts", default="", help="comma-separated: main, planted, naive; by default all")
     parser.add_argument("--runs", type=int, default=300, help="runs of each part (draws of the labels for `real`)")
     parser.add_argument("--first", type=int, default=0, help="the seed of the first run")
-    parser.add_argument("--out", type=Path, nargs="+", help="JSON Lines: runs are appended to the first file; what is "
-                        "in any of them is not run again")  # fmt: skip
+    parser.add_argument("--out", type=Path, nargs="+", help="JSON Lines: the first grows, none is run again")
     parser.add_argument("--real", type=Path, help="the JSON of `real`, to be put into the last line")
     parser.add_argument("--lm", default="native", help="the language model of `real`")
-    parser.add_argument(
-        "--store", type=Path, help="where the judgments of `real` are kept, by default the user's store"
-    )
+    parser.add_argument("--store", type=Path, help="for the judgments of `real`, by default the user's store")
     parser.add_argument("--texts", type=int, help="the most texts of each corpus that `real` has judged")
     parser.add_argument("--recorded", type=Path, default=RECORDED, help="the figures that `table` shows")
     parser.add_argument("--page", type=Path, help="a page of the documentation whose table `table` replaces")
@@ -51,7 +46,8 @@ def main() -> None:
 
 
 def _run(given: argparse.Namespace, only: list[str]) -> dict:
-    from benchmarks.inference.running import read, run
+    from benchmarks.commands import kept_rows
+    from benchmarks.inference.running import run
     from benchmarks.inference.scenarios import scenarios
     from benchmarks.inference.shares import agrees_with_ppi_py
     from benchmarks.inference.summary import missed, summary
@@ -61,11 +57,9 @@ def _run(given: argparse.Namespace, only: list[str]) -> dict:
     except ValueError as error:
         sys.exit(f"Error: {error}")
     out, *others = given.out or [None]
-    known = [line for path in others for line in read(path)]
-    seeds = range(given.first, given.first + given.runs)
+    known = [line for path in others for line in kept_rows(path)]
     parts = [part for part in given.parts.split(",") if part]
-    lines = list(run(chosen, seeds, out, parts=parts, known=known))
-    figures = summary(lines)
+    figures = summary(run(chosen, range(given.first, given.first + given.runs), out, parts=parts, known=known))
     for line in missed(figures):
         print(f"outside what is promised: {line}", file=sys.stderr)
     real = None if given.real is None else json.loads(given.real.read_text(encoding="utf-8"))

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.stats
 from jax.flatten_util import ravel_pytree
 
-from benchmarks.inference.scenarios import LEVEL, Found, interval, scenario
+from benchmarks.inference.scenarios import LEVEL, Found, covering, scenario
 from benchmarks.inference.worlds import answered, some
 from nlparam.models import Classification, Regression
 from nlparam.numerics.solvers.posterior import log_density
@@ -26,21 +26,15 @@ def regressed(rng, n_texts, n_labels, prevalence, right, n_predicates=1, *, naiv
     judge = answered(rng, people, *right)
     if naive:
         low, high, value = _least_squares(judge, number)
-        return Found(interval(truth, low, high), float(np.mean(high - low)), figures={"estimate": float(value[0])})
+        return covering(truth, low, high, figures={"estimate": float(value[0])})
     labels = some(rng, people, n_labels)
     known = np.isfinite(labels[:, 0])
     low, high, value, unsaid = corrected(Regression(n_predicates), judge, labels, number, np.eye(n_predicates + 1))
     alone_low, alone_high, _ = _least_squares(people[known], number[known])
-    said = np.isfinite(high - low)
     figures = {"estimate": float(value[0])}
-    if said.all():
+    if np.isfinite(high - low).all():
         figures["width_ratio"] = float(np.mean((high - low) / (alone_high - alone_low)))
-    return Found(
-        interval(truth, low, high),
-        float(np.mean((high - low)[said])) if said.any() else None,
-        unsaid=unsaid,
-        figures=figures,
-    )
+    return covering(truth, low, high, unsaid=unsaid, figures=figures)
 
 
 def classified(rng, n_texts, n_labels, prevalence, right, n_predicates=2, n_classes=2, *, naive=False) -> Found:
@@ -58,9 +52,7 @@ def classified(rng, n_texts, n_labels, prevalence, right, n_predicates=2, n_clas
     labels = judge.astype(float) if naive else some(rng, people, n_labels)
     model = Classification(n_predicates, n_classes=n_classes)
     low, high, _, unsaid = corrected(model, judge, labels, classes, linear)
-    said = np.isfinite(high - low)
-    width = float(np.mean((high - low)[said])) if said.any() else None
-    return Found(interval(truth, low, high), width, unsaid=unsaid)
+    return covering(truth, low, high, unsaid=unsaid)
 
 
 def corrected(model: Any, judge: np.ndarray, labels: np.ndarray, data: np.ndarray, linear: np.ndarray):
@@ -133,7 +125,7 @@ def posterior(rng, model, n_texts) -> Found:
     covariance = np.linalg.inv(information)
     half = _NORMAL * np.sqrt(np.einsum("kp,pq,kq->k", linear, covariance, linear))
     value = linear @ peak
-    return Found(interval(truth, value - half, value + half), float(np.mean(2 * half)))
+    return covering(truth, value - half, value + half)
 
 
 @eqx.filter_jit

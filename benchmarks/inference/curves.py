@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks.inference.scenarios import CLAIMED_AT, LEVEL, Found, interval, scenario
+from benchmarks.inference.scenarios import CLAIMED_AT, LEVEL, Found, counted, interval, scenario
 from benchmarks.inference.worlds import answered, some
 from nlparam.numerics.statistics.curves import change, curves
 from nlparam.numerics.statistics.trends import Verdict, trends
@@ -21,16 +21,9 @@ def curve(rng, right, *, naive=False):
     correct = np.linspace(right[0], right[1], _N_STEPS)[step][:, None]
     judge = answered(rng, people, correct, correct)
     if naive:
-        from statsmodels.stats.proportion import proportion_confint
-
         n, said = np.bincount(step, minlength=_N_STEPS), np.bincount(step, judge[:, 0], minlength=_N_STEPS)
-        low, high = proportion_confint(said, n, alpha=1 - LEVEL, method="wilson")
         rates = said / n
-        return Found(
-            interval(shares, low, high),
-            float(np.mean(np.asarray(high) - np.asarray(low))),
-            figures={"change": float(rates[-1] - rates[0])},
-        )
+        return counted(shares, said, n, figures={"change": float(rates[-1] - rates[0])})
     found = curves([judge.astype(float), some(rng, people, _N_LABELS)], step, _N_STEPS, confidence=LEVEL)
     by = change(found, [0], [_N_STEPS - 1], confidence=LEVEL)
     held = interval(0.3, by.low[0], by.high[0])

@@ -7,7 +7,7 @@ import numpy as np
 from statsmodels.stats.proportion import proportion_confint
 
 import nlparam
-from benchmarks.inference.scenarios import CLAIMED_AT, LEVEL, Found, interval, scenario
+from benchmarks.inference.scenarios import CLAIMED_AT, LEVEL, Found, covering, interval, scenario
 from benchmarks.inference.worlds import TableEmbedder, TableJudge, quiet, silent, texts_of
 from nlparam.errors import LanguageModelError
 from nlparam.fitting.result import Fit
@@ -72,7 +72,7 @@ def chosen_among_many(rng, kind, *, planted=False, naive=False):
     if naive:
         return Found(interval(truth, found.low, found.high), claimed=bool(np.any((found.low > 0) | (found.high < 0))))
     claimed = inference.chance is not None and inference.chance <= CLAIMED_AT
-    return Found(interval(truth, found.low, found.high), float(np.mean(found.high - found.low)), claimed=claimed)
+    return covering(truth, found.low, found.high, claimed=claimed)
 
 
 @scenario("fit", "accuracy of 3 predicates chosen among 40 for 150 texts, each left out in turn", name="fit-in-turn")

@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.commands import judge_all
 from benchmarks.inference.coefficients import corrected
-from benchmarks.inference.scenarios import LEVEL, Found, interval
-from benchmarks.inference.shares import estimated
+from benchmarks.inference.scenarios import LEVEL, Found, covering
+from benchmarks.inference.shares import as_they_are, estimated
 from benchmarks.inference.worlds import some
 from nlparam.lm.base import AbstractLanguageModel
 
@@ -61,8 +62,7 @@ def answers(
     from nlparam.numerics.heads.head import bias, correct, log_odds_of
 
     with Session(lm=lm, store=store) as session:
-        pairs = np.argwhere(np.ones((len(texts), len(predicates)), dtype=bool))
-        said = session.judge().judge(texts, predicates, pairs).reshape(len(texts), len(predicates))
+        said = judge_all(session.judge(), texts, predicates)
     columns = []
     for column in said.T:
         known = column[np.isfinite(column)]
@@ -120,38 +120,23 @@ def _drawn(rng: np.random.Generator, gold: np.ndarray, judge: np.ndarray) -> dic
     low, high, _, unsaid = corrected(model, judge[rows][:, kept], labels[:, kept], number, np.eye(n_predicates))
     return {
         "shares": estimated(layers, gold.mean(axis=0)),
-        "uncorrected_shares": _uncorrected(said, gold.mean(axis=0)),
-        "curve": Found(interval(shares, curve.low, curve.high), float(np.mean(curve.high - curve.low))),
-        "coefficients": Found(interval(truth, low, high), _finite_mean(high - low), unsaid=unsaid),
+        "uncorrected_shares": as_they_are(said, gold.mean(axis=0)),
+        "curve": covering(shares, curve.low, curve.high),
+        "coefficients": covering(truth, low, high, unsaid=unsaid),
     }
-
-
-def _uncorrected(said: np.ndarray, truth: np.ndarray) -> Found:
-    from statsmodels.stats.proportion import proportion_confint
-
-    low, high = proportion_confint(said.sum(axis=0), len(said), alpha=1 - LEVEL, method="wilson")
-    return Found(interval(truth, low, high), float(np.mean(np.asarray(high) - np.asarray(low))))
 
 
 def _mean(found: Sequence[Found]) -> dict[str, float]:
     """Coverage and width over the draws; the standard error is that of the draws."""
     shares = np.asarray([np.mean(one.covered) for one in found])
     widths = [one.width for one in found if one.width is not None]
-    figures: dict[str, float] = {
-        "value": round(float(shares.mean()), 4),
-        "n": len(found),
-        "se": round(float(shares.std() / np.sqrt(len(found))), 4),
-    }
+    figures = {"value": round(float(shares.mean()), 4), "n": len(found)}
+    figures["se"] = round(float(shares.std() / np.sqrt(len(found))), 4)
     if widths:
         figures["width"] = round(float(np.mean(widths)), 4)
     if unsaid := sum(one.unsaid for one in found):
         figures["unsaid"] = unsaid
     return figures
-
-
-def _finite_mean(widths: np.ndarray) -> float | None:
-    finite = widths[np.isfinite(widths)]
-    return float(finite.mean()) if len(finite) else None
 
 
 @functools.cache
@@ -195,6 +180,6 @@ def _speeches(lm: str | AbstractLanguageModel, store: Path | None, n_texts: int,
         head = fitted.head.denote(features).astype(np.float64)
         head[trained, 0] = fitted.left_out[0]
         curve = curves([head, some(rng, said, n_round)], span, n_steps, confidence=LEVEL)
-        covered.append(Found(interval(truth, curve.low, curve.high), float(np.mean(curve.high - curve.low))))
+        covered.append(covering(truth, curve.low, curve.high))
     shares = dict(zip(range(n_steps), truth[:, 0].round(4).tolist(), strict=True))
     return {"n_texts": n_texts, "n_answers": n_round + n_trained, "shares": shares, "curve": _mean(covered)}

@@ -3,7 +3,6 @@
 import dataclasses
 import importlib
 import inspect
-import pkgutil
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
@@ -89,11 +88,8 @@ def scenario(row: str, about: str, *, name: str | None = None, **worlds: Any) ->
 
 def scenarios(only: Sequence[str] = ()) -> list[Scenario]:
     """All scenarios, or those whose names or rows begin with one of `only`. Raises `ValueError` where none does."""
-    here = __package__ or "benchmarks.inference"
-    there = {one.name for one in pkgutil.iter_modules(importlib.import_module(here).__path__)}
     for module in _MODULES:
-        if module in there:
-            importlib.import_module(f"{here}.{module}")
+        importlib.import_module(f"benchmarks.inference.{module}")
     chosen = [
         one
         for one in SCENARIOS.values()
@@ -108,3 +104,17 @@ def scenarios(only: Sequence[str] = ()) -> list[Scenario]:
 def interval(truth: Any, low: Any, high: Any) -> list[bool]:
     """For each interval whether it holds the truth; arrays of one shape."""
     return (np.less_equal(low, truth) & np.less_equal(truth, high)).ravel().tolist()
+
+
+def covering(truth: Any, low: Any, high: Any, **others: Any) -> Found:
+    """What intervals come to: which hold the truth, and the mean width of those that are finite."""
+    widths = np.asarray(high) - np.asarray(low)
+    finite = widths[np.isfinite(widths)]
+    return Found(interval(truth, low, high), float(np.mean(finite)) if finite.size else None, **others)
+
+
+def counted(truth: Any, yes: Any, n: Any, **others: Any) -> Found:
+    """What shares of `yes` of `n` answers come to that are taken for the truth, with Wilson's intervals."""
+    from statsmodels.stats.proportion import proportion_confint
+
+    return covering(truth, *proportion_confint(yes, n, alpha=1 - LEVEL, method="wilson"), **others)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import scipy.stats
 
-from benchmarks.inference.scenarios import LEVEL, Found, interval, scenario
+from benchmarks.inference.scenarios import LEVEL, Found, counted, covering, scenario
 from benchmarks.inference.worlds import answered, correlated, some
 from nlparam.numerics.statistics.correction import corrected_means
 
@@ -26,12 +26,8 @@ def estimated(layers: list[np.ndarray], truth: np.ndarray, *, clusters: np.ndarr
     # The usual interval is no measure with few that hold, nor where texts belong together.
     enough = (best.sum(axis=0) >= 10) & (clusters is None)
     ratios = (found.high - found.low)[enough] / alone(best)[enough]
-    return Found(
-        interval(truth, found.low, found.high),
-        width=float(np.mean(found.high - found.low)),
-        unsaid=unsaid,
-        figures={"width_ratio": float(np.mean(ratios))} if len(ratios) else {},
-    )
+    figures = {"width_ratio": float(np.mean(ratios))} if len(ratios) else {}
+    return covering(truth, found.low, found.high, unsaid=unsaid, figures=figures)
 
 
 def as_judged(rng, n_texts, n_judged, prevalence, wrong, *, naive=False) -> Found:
@@ -59,11 +55,7 @@ def as_people_see_it(rng, n_texts, n_labels, prevalence, right, *, n_judged=None
 
 def as_they_are(answers: np.ndarray, truth: np.ndarray) -> Found:
     """The shares of answers that are taken for the truth, with Wilson's intervals."""
-    from statsmodels.stats.proportion import proportion_confint
-
-    n = len(answers)
-    low, high = proportion_confint(answers.sum(axis=0), n, alpha=1 - LEVEL, method="wilson")
-    return Found(interval(truth, low, high), width=float(np.mean(np.asarray(high) - np.asarray(low))))
+    return counted(truth, answers.sum(axis=0), len(answers))
 
 
 def _register() -> None:

@@ -12,6 +12,7 @@ COVERAGE = (0.87, 0.93)
 # Where the judge is right for 85% and half of the texts have what is asked for: how wide intervals are, against those
 # from the labels alone.
 _RIGHT_FOR_85 = ("share-people-p0.5-n150-N600", "coefficient-regression-85")
+Lines = Sequence[dict[str, Any]]
 
 
 def summary(lines: Iterable[dict[str, Any]]) -> dict[str, Any]:
@@ -27,14 +28,13 @@ def summary(lines: Iterable[dict[str, Any]]) -> dict[str, Any]:
     for line in lines:
         by_part[line["part"]][line["scenario"]].append(line)
     main, planted, naive = by_part["main"], by_part["planted"], by_part["naive"]
-    names = list(dict.fromkeys([*main, *planted, *naive]))
-    both = {name: main[name] + planted[name] for name in names if name in main or name in planted}
+    both = {name: main.get(name, []) + planted.get(name, []) for name in dict.fromkeys([*main, *planted])}
     figures = {
         "coverage": _mapped(both, _coverage),
         "null_claims": _mapped(main, _claims),
         "power": _mapped(planted, _claims),
         "naive": {"coverage": _mapped(naive, _coverage), "null_claims": _mapped(naive, _claims)},
-        "width": _mapped(both, lambda runs: _mean(runs, "width")),
+        "width": _mapped(both, lambda runs: _mean(run.get("width") for run in runs)),
         "unsaid": _mapped(both, _unsaid),
         "figures": _mapped(both, _figures),
         "errors": _mapped(both, _errors),
@@ -64,45 +64,40 @@ def _mapped(runs: dict[str, list[dict[str, Any]]], figure) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _coverage(runs: Sequence[dict[str, Any]]) -> dict[str, float] | None:
-    shares = [float(np.mean(run["covered"])) for run in runs if run.get("covered")]
-    return _share(shares) if shares else None
+def _coverage(runs: Lines) -> dict[str, float] | None:
+    return _share([float(np.mean(run["covered"])) for run in runs if run.get("covered")])
 
 
-def _claims(runs: Sequence[dict[str, Any]]) -> dict[str, float] | None:
-    claimed = [float(run["claimed"]) for run in runs if run.get("claimed") is not None]
-    return _share(claimed) if claimed else None
+def _claims(runs: Lines) -> dict[str, float] | None:
+    return _share([float(run["claimed"]) for run in runs if run.get("claimed") is not None])
 
 
-def _share(values: Sequence[float]) -> dict[str, float]:
+def _share(values: Sequence[float]) -> dict[str, float] | None:
     """The mean of one share for each run. Intervals of one run are not independent, and runs are."""
-    n, mean = len(values), float(np.mean(values))
+    if not values:
+        return None
     # With 0 or all of n the standard error is that after an imagined 0 and an imagined 1.
-    imagined = np.asarray([*values, 0.0, 1.0])
-    spread = float(np.std(values)) or float(np.std(imagined))
-    return {"value": round(mean, 4), "n": n, "se": round(spread / math.sqrt(n), 4)}
+    spread = float(np.std(values)) or float(np.std([*values, 0.0, 1.0]))
+    n = len(values)
+    return {"value": round(float(np.mean(values)), 4), "n": n, "se": round(spread / math.sqrt(n), 4)}
 
 
-def _mean(runs: Sequence[dict[str, Any]], name: str) -> float | None:
-    values = [run[name] for run in runs if run.get(name) is not None]
-    return round(float(np.mean(values)), 4) if values else None
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return round(float(np.mean(known)), 4) if known else None
 
 
-def _unsaid(runs: Sequence[dict[str, Any]]) -> float | None:
+def _unsaid(runs: Lines) -> float | None:
     """The share of intervals or tests of which it was said that they cannot be had from this."""
     total = sum(run.get("unsaid", 0) for run in runs)
-    n = sum(max(len(run.get("covered", ())), 1) for run in runs)
-    return round(total / n, 4) if total else None
+    return round(total / sum(max(len(run.get("covered", ())), 1) for run in runs), 4) if total else None
 
 
-def _figures(runs: Sequence[dict[str, Any]]) -> dict[str, float] | None:
-    names = list(dict.fromkeys(name for run in runs for name in run.get("figures", ())))
-    return {
-        name: round(float(np.mean([run["figures"][name] for run in runs if name in run.get("figures", ())])), 4)
-        for name in names
-    } or None
+def _figures(runs: Lines) -> dict[str, float | None] | None:
+    names = dict.fromkeys(name for run in runs for name in run.get("figures", ()))
+    return {name: _mean(run.get("figures", {}).get(name) for run in runs) for name in names} or None
 
 
-def _errors(runs: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+def _errors(runs: Lines) -> dict[str, Any] | None:
     errors = [run["error"] for run in runs if "error" in run]
     return {"n": len(errors), "first": errors[0]} if errors else None

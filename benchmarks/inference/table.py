@@ -4,15 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.commands import with_block
+from benchmarks.commands import markdown_table, write_block
 
 BEGIN = "<!-- benchmarks.inference: begin (what stands between these lines is written anew) -->"
 END = "<!-- benchmarks.inference: end -->"
-_UNCORRECTED = "uncorrected_"
-_HEAD = (
-    "| what | intervals that hold the truth | false claims | power | uncorrected | runs |",
-    "| --- | ---: | ---: | ---: | ---: | ---: |",
-)
+_HEADER = ("what", "intervals that hold the truth", "false claims", "power", "uncorrected", "runs")
 
 
 def table(figures: dict[str, Any]) -> str:
@@ -20,43 +16,34 @@ def table(figures: dict[str, Any]) -> str:
     from benchmarks.inference.scenarios import scenarios
 
     about = {one.name: f"{one.row}: {one.about}" for one in scenarios()}
-    names = list(dict.fromkeys([*figures["coverage"], *figures["null_claims"]]))
-    lines = [_line(name, about.get(name) or name, figures) for name in names]
-    return "\n".join([*_HEAD, *lines, *_real(figures.get("real") or {})])
+    names = dict.fromkeys([*figures["coverage"], *figures["null_claims"]])
+    simulated = [_cells(name, about.get(name) or name, figures) for name in names]
+    return markdown_table(_HEADER, [*simulated, *_real(figures.get("real") or {})])
 
 
 def written(page: Path, figures: dict[str, Any]) -> None:
-    """Replaces the table of a page. Raises `ValueError` if the page has no place for it."""
-    text = with_block(page.read_text(encoding="utf-8"), BEGIN, END, table(figures))
-    if text is None:
-        raise ValueError(f"got {page}, expected a page with the lines {BEGIN!r} and {END!r}, each once")
-    page.write_text(text, encoding="utf-8")
+    """Replaces the table of a page. Raises `PageError` if the page has no place for it."""
+    write_block(page, BEGIN, END, table(figures))
 
 
-def _line(name: str, about: str, figures: dict[str, Any]) -> str:
-    naive = figures["naive"]
-    before = "; ".join(
-        f"{_percent(naive[kind][name])} {word}"
-        for kind, word in (("coverage", "hold"), ("null_claims", "claim"))
-        if name in naive[kind]
-    )
+def _cells(name: str, about: str, figures: dict[str, Any]) -> list[str]:
+    words = {"coverage": "hold", "null_claims": "claim"}
+    naive = {word: figures["naive"][kind][name] for kind, word in words.items() if name in figures["naive"][kind]}
+    before = "; ".join(f"{_percent(figure)} {word}" for word, figure in naive.items())
     found = [figures[kind].get(name) for kind in ("coverage", "null_claims", "power")]
     n_runs = max(one["n"] for one in found if one is not None)
-    cells = [about, *("" if one is None else _percent(one) for one in found), before, f"{n_runs:,}"]
-    return f"| {' | '.join(cells)} |"
+    return [about, *map(_percent, found), before, f"{n_runs:,}"]
 
 
-def _real(measured: dict[str, Any]) -> Iterator[str]:
+def _real(measured: dict[str, Any]) -> Iterator[list[str]]:
     """Real texts judged by a real language model: a line for each figure."""
     for corpus, parts in measured.items():
         for part, figure in parts.items() if isinstance(parts, dict) else ():
-            if not isinstance(figure, dict) or "value" not in figure or part.startswith(_UNCORRECTED):
-                continue
-            naive = parts.get(f"{_UNCORRECTED}{part}")
-            before = "" if naive is None else f"{_percent(naive)} hold"
-            about = f"real: {corpus}, {parts['n_texts']:,} texts judged by the 1.5B, {part}"
-            yield f"| {about} | {_percent(figure)} |  |  | {before} | {figure['n']:,} |"
+            if isinstance(figure, dict) and "value" in figure and not part.startswith("uncorrected_"):
+                about = f"real: {corpus}, {parts['n_texts']:,} texts judged by the 1.5B, {part}"
+                before = _percent(parts.get(f"uncorrected_{part}"))
+                yield [about, _percent(figure), "", "", before and f"{before} hold", f"{figure['n']:,}"]
 
 
-def _percent(figure: dict[str, float]) -> str:
-    return f"{figure['value']:.1%}"
+def _percent(figure: dict[str, float] | None) -> str:
+    return "" if figure is None else f"{figure['value']:.1%}"

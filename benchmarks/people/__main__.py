@@ -8,6 +8,7 @@ import argparse
 import json
 import pkgutil
 
+from benchmarks.commands import chosen
 from benchmarks.people import NotMeasuredError
 
 FIGURES = {
@@ -24,9 +25,7 @@ FIGURES = {
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.people", description="What people meet, measured")
     parser.add_argument("--only", default=",".join(FIGURES), metavar="KEY,KEY", help=f"some of {', '.join(FIGURES)}")
-    names = parser.parse_args().only.split(",")
-    if unknown := [name for name in names if name not in FIGURES]:
-        parser.error(f"got {', '.join(unknown)}, expected some of {', '.join(FIGURES)}")
+    names = chosen(parser.parse_args().only.split(","), FIGURES)
     found: dict[str, float | None] = {}
     reasons: dict[str, str] = {}
     for name in names:

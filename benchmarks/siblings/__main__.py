@@ -16,7 +16,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The sibling systems, measured")
     parts = {name: f"benchmarks.siblings.{name}:measure" for name in SYSTEMS}
     sections = {}
-    for name, figures, seconds in run_parts(parts, parser, default=",".join(SYSTEMS), what="systems"):
+    for name, figures, seconds in run_parts(parts, parser, default=",".join(SYSTEMS)):
         sections[name] = figures | {"seconds": round(seconds, 1)}
         print(json.dumps({name: sections[name]}), flush=True)
     print(json.dumps(sections))
