@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.commands import judge_all
 from benchmarks.judging.embedded import PREDICATES
 from nlparam.denotation.session import Session
 from nlparam.lm.cores import FreeCores
@@ -64,14 +65,13 @@ def measure(*, weights: str = WEIGHTS, command: str | None = None) -> dict[str, 
 
 def _judge(lm: str, n_busy_before: int, n_busy_after: int) -> tuple[float, np.ndarray]:
     """The seconds of the judgments, and what they were; busy processes start before the model loads, or after."""
-    pairs = np.argwhere(np.ones((len(TEXTS), len(PREDICATES)), dtype=bool))
     with contextlib.ExitStack() as stack:
         stack.enter_context(_busy(n_busy_before))
         judge = stack.enter_context(Session(lm=lm, store=":memory:")).judge(n_words=60)
-        judge.judge(["A text that loads the model."], PREDICATES[:1], np.zeros((1, 2), dtype=int))
+        judge_all(judge, ["A text that loads the model."], PREDICATES[:1])
         stack.enter_context(_busy(n_busy_after))
         start = time.perf_counter()
-        answers = judge.judge(TEXTS, PREDICATES, pairs)
+        answers = judge_all(judge, TEXTS, PREDICATES)
         return time.perf_counter() - start, answers
 
 

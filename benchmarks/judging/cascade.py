@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.commands import kmeans
+from benchmarks.commands import kmeans, read_rows
 from benchmarks.judging.least import least_fraction
 from nlparam.numerics.heads.cascade import CascadeSteps, Target
 from nlparam.numerics.heads.certify import EVERYTHING, certify
@@ -52,14 +52,9 @@ def measure(
     `cascade_sets`, the same per set and more.
     """
     target = Target() if target is None else target
-    sets = {
-        name: simulate(load(name, data, folder), target, n_audits=n_audits, n_draws=n_draws)
-        for name in names
-        if (folder / f"{name}.safetensors").exists()
-    }
-    missing = [name for name in names if name not in sets]
-    if missing:
+    if missing := [name for name in names if not (folder / f"{name}.safetensors").exists()]:
         raise FileNotFoundError(f"no recorded judgments of {', '.join(missing)} in {folder}: record them first")
+    sets = {name: simulate(load(name, data, folder), target, n_audits=n_audits, n_draws=n_draws) for name in names}
     return {
         "cascade_call_fraction": max(found["call_fraction"] for found in sets.values()),
         "cascade_least_fraction": max(found["least_fraction"] for found in sets.values()),
@@ -71,43 +66,39 @@ def measure(
 def simulate(recording: Recording, target: Target, *, n_audits: int, n_draws: int, seed: int = 0) -> dict[str, Any]:
     """`n_audits` audits of one recorded set; the first audit of each draw is the one that the cascade itself draws."""
     features, predicates, probabilities = recording
-    fractions, held, everything, planned = [], [], [], []
-    truths = []
+    audits: list[tuple[float, bool, bool]] = []  # the share asked, whether the bound held, whether everything was asked
+    planned, truths = [], []
     for number in range(n_draws):
         cascade = CascadeSteps(features, predicates, target, seed=seed + number)
         while len(pairs := cascade.ask()) and cascade.stage == "training":
             cascade.tell(pairs, probabilities[pairs[:, 0], pairs[:, 1]])
         yes = _yes(probabilities, cascade.thresholds)
-        truths.append(float(np.mean(yes == 1)))
+        truths.append(np.mean(yes == 1))
         audit, rng = next(iter(cascade.audits), None), np.random.default_rng([seed, number, 1])
+        planned.append(1.0 if audit is None else np.mean(audit.level == -1))
         for _ in range(n_audits // n_draws + (number < n_audits % n_draws)):
             if audit is None or cascade.stage != "audit":  # it asked everything without an audit
-                fractions.append(1.0)
-                held.append(True)
-                everything.append(True)
+                audits.append((1.0, True, True))
                 continue
             drawn = audit.draw(rng)
             level = certify(drawn, yes, target).level
             asked = (audit.level <= level) | drawn.drawn
             said = np.where(asked, yes == 1, audit.yes)
-            right = np.sum(said & (yes == 1))
-            fractions.append(float(np.mean(asked)))
             # Pairs without an answer have no truth: they count on neither side.
-            positive, claimed = np.sum(yes == 1), np.sum(said & (yes >= 0))
+            right, positive, claimed = np.sum(said & (yes == 1)), np.sum(yes == 1), np.sum(said & (yes >= 0))
             enough = right >= target.recall * positive - 1e-9 and right >= target.precision * claimed - 1e-9
-            held.append(bool(enough))
-            everything.append(level == EVERYTHING)
-        planned.append(float(np.mean(audit.level == -1)) if audit is not None else 1.0)
+            audits.append((float(np.mean(asked)), bool(enough), level == EVERYTHING))
+    fractions, held, everything = np.asarray(audits, float).T
     return {
         "n_pairs": int(probabilities.size),
         "positive_share": float(np.mean(truths)),
-        "call_fraction": float(np.mean(fractions)),
-        "call_fraction_worst": float(np.max(fractions)),
+        "call_fraction": float(fractions.mean()),
+        "call_fraction_worst": float(fractions.max()),
         "training_fraction": float(np.mean(planned)),
         "least_fraction": least_fraction(features, predicates, probabilities, target),
-        "bound_held": float(np.mean(held)),
-        "asked_everything": float(np.mean(everything)),
-        "n_audits": len(held),
+        "bound_held": float(held.mean()),
+        "asked_everything": float(everything.mean()),
+        "n_audits": len(audits),
         "n_training_draws": n_draws,
     }
 
@@ -124,8 +115,8 @@ def load(name: str, data: Path, folder: Path = RECORDED) -> Recording:
         predicates = json.loads(file.metadata()["predicates"])
         probabilities = file.get_tensor("probabilities").astype(np.float64)
         rows = file.get_tensor("rows") if "rows" in file.keys() else np.arange(len(probabilities))  # noqa: SIM118
-    texts = texts_of(name, data)
-    texts = [texts[row] for row in rows.tolist()]
+    every = texts_of(name, data)
+    texts = [every[row] for row in rows.tolist()]
     embedder = SentenceTransformerEmbedder()
     embeddings = embedder.embed(texts)
     # k-means stands for the relaxation of a clustering, whose directions are the centres of its groups.
@@ -141,8 +132,7 @@ def texts_of(name: str, data: Path) -> list[str]:
 
     if name == "bbc":
         return load_dataset("bbc").texts
-    lines = (data / "cluster" / name / "texts.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line)["text"] for line in lines]
+    return [row["text"] for row in read_rows(data / "cluster" / name)]
 
 
 def _yes(probabilities, thresholds):

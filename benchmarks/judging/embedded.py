@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.commands import judge_all
 from nlparam.corpus.datasets import load_dataset
 from nlparam.denotation.session import Session
 from nlparam.lm import DEFAULT_WEIGHTS
@@ -21,7 +22,6 @@ def measure(n_texts: int = 12, *, weights: str = DEFAULT_WEIGHTS, n_words: int =
     `native_judgments_per_second`, and `native_difference`, the mean difference of their probabilities.
     """
     texts = load_dataset("bbc").texts[: n_texts + 1]
-    pairs = np.argwhere(np.ones((n_texts, len(PREDICATES)), dtype=bool)) + np.asarray([1, 0])  # the first text loads
     found: dict[str, Any] = {}
     said = {}
     for way in ("embedded", "native"):
@@ -29,10 +29,10 @@ def measure(n_texts: int = 12, *, weights: str = DEFAULT_WEIGHTS, n_words: int =
             continue
         with Session(lm=f"{way}:{weights}", store=":memory:") as session:
             judge = session.judge(n_words=n_words)
-            judge.judge(texts, PREDICATES, np.zeros((1, 2), dtype=int))
+            judge_all(judge, texts[:1], PREDICATES[:1])  # the first text loads
             start = time.perf_counter()
-            said[way] = judge.judge(texts, PREDICATES, pairs)
-            found[f"{way}_judgments_per_second"] = len(pairs) / (time.perf_counter() - start)
+            said[way] = judge_all(judge, texts[1:], PREDICATES)
+            found[f"{way}_judgments_per_second"] = said[way].size / (time.perf_counter() - start)
         print(json.dumps(found), flush=True)
     if len(said) == 2:
         found["native_difference"] = float(np.nanmean(np.abs(said["embedded"] - said["native"])))

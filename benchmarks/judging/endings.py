@@ -12,7 +12,7 @@ from benchmarks.judging.busy import WEIGHTS
 
 _PATIENCE = 120.0  # seconds after which an end is taken not to come
 _INTERRUPTED = 130
-_FAILED = 1
+_CUT_SHORT = ("error", "sigint")
 
 # What a process does: it loads a model, has four judgments made, and ends in one of four ways.
 _CHILD = """
@@ -59,27 +59,22 @@ def measure(n: int = 50, *, lm: str = f"native:{WEIGHTS}", seed: int = 0) -> dic
     """
     rng = random.Random(seed)
     began = time.perf_counter()
-    codes = {"closed": [_run("closed", lm, 0.0).code]}
+    first = _run("closed", lm, 0.0)
     whole = time.perf_counter() - began
     kinds = ["error"] * (n // 5) + ["sigint"] * (n // 5)
     kinds += [("closed", "unclosed")[number % 2] for number in range(n - 1 - len(kinds))]
     rng.shuffle(kinds)
-    waits: list[float] = []
-    for kind in kinds:
-        end = _run(kind, lm, rng.uniform(0.0, whole))
-        codes.setdefault(kind, []).append(end.code)
-        if kind in ("error", "sigint"):
-            waits.append(end.seconds)
-    expected = {"closed": (0,), "unclosed": (0,), "error": (_FAILED,), "sigint": (0, _INTERRUPTED, -signal.SIGINT)}
-    ends = [(kind, code) for kind, those in codes.items() for code in those]
-    crashes = [code for _, code in ends if code is not None and code < 0 and code != -signal.SIGINT]
+    ends = [("closed", first), *((kind, _run(kind, lm, rng.uniform(0.0, whole))) for kind in kinds)]
+    waits = [end.seconds for kind, end in ends if kind in _CUT_SHORT]
+    expected = {"closed": (0,), "unclosed": (0,), "error": (1,), "sigint": (0, _INTERRUPTED, -signal.SIGINT)}
+    codes = [(kind, end.code) for kind, end in ends if end.code is not None]
     return {
         "starts": len(ends),
-        "ended_by_errors": len(codes.get("error", [])),
-        "ended_by_sigint": len(codes.get("sigint", [])),
-        "crashes": len(crashes),
-        "hung": sum(code is None for _, code in ends),
-        "wrong_codes": sum(code is not None and code not in expected[kind] for kind, code in ends),
+        "ended_by_errors": kinds.count("error"),
+        "ended_by_sigint": kinds.count("sigint"),
+        "crashes": sum(code < 0 and code != -signal.SIGINT for _, code in codes),
+        "hung": len(ends) - len(codes),
+        "wrong_codes": sum(code not in expected[kind] for kind, code in codes),
         "median_seconds": statistics.median(waits) if waits else None,
         "longest_seconds": max(waits, default=None),
     }
@@ -107,4 +102,4 @@ def _run(kind: str, lm: str, moment: float) -> _End:
     finally:
         process.kill()
         process.wait()
-    return _End(process.returncode, time.perf_counter() - start - (moment if kind in ("error", "sigint") else 0.0))
+    return _End(process.returncode, time.perf_counter() - start - (moment if kind in _CUT_SHORT else 0.0))

@@ -29,18 +29,11 @@ def measure(seeds: Sequence[int] = (0,), *, lm: str = "embedded", k: int = 5, n_
             expected = nlparam.estimate(Clustering(k), texts, **options)
             tried_seconds = time.perf_counter() - start
             fit = nlparam.fit(Clustering(k), texts, **options)
-        tokens = fit.costs.tokens
-        per_call = tokens / max(fit.costs.calls, 1)
-        used = {
-            "calls": fit.costs.calls + expected.n_tried,
-            "tokens": tokens + per_call * expected.n_tried,
-            "seconds": fit.costs.total_seconds + tried_seconds,
-        }
-        said = {
-            "calls": expected.calls,
-            "tokens": expected.prompt_tokens + expected.completion_tokens,
-            "seconds": expected.seconds,
-        }
+        calls, tokens, tried = fit.costs.calls, fit.costs.tokens, expected.n_tried
+        used = {"calls": calls + tried, "tokens": tokens * (1 + tried / max(calls, 1))}
+        used["seconds"] = fit.costs.total_seconds + tried_seconds
+        said = {"calls": expected.calls, "tokens": expected.prompt_tokens + expected.completion_tokens}
+        said["seconds"] = expected.seconds
         errors = {name: said[name] / used[name] - 1 for name in used}
         runs.append({"seed": seed, "expected": said, "used": used, "errors": errors, "tried_seconds": tried_seconds})
         print(json.dumps(runs[-1]), flush=True)

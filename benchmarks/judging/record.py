@@ -5,13 +5,13 @@ whenever it is stopped. The same command again goes on where it stopped. A judgm
 one predicate at a time.
 """
 
-import argparse
 import json
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
-from benchmarks.commands import DATA
+from benchmarks.commands import DATA, chosen, command, judge_all
 from benchmarks.judging.cascade import RECORDED, texts_of
 from benchmarks.judging.embedded import PREDICATES as TOPICS
 from nlparam.denotation.session import Session
@@ -24,56 +24,43 @@ PREDICATES = {
 
 
 def record(
-    names: list[str],
-    *,
-    data: Path,
-    lm: str,
-    store: Path,
-    most: int | None = None,
+    only: Annotated[list[str] | None, ", ".join(PREDICATES)] = None,
+    data: Path = DATA,
+    lm: str = "native",
+    store: Annotated[Path, "judgments already asked"] = Path("recordings.sqlite"),
+    most: Annotated[int | None, "texts of each set; all by default"] = None,
     folder: Path = RECORDED,
-    block: int = 50,
-) -> None:
-    """Judges `block` more texts of each set in turn until `most` of each are recorded (all, if it is None)."""
+    block: Annotated[int, "texts of a set in one turn"] = 50,
+) -> dict[str, int]:
+    """Records judgments for the cascade benchmark: how many texts of each set there are then."""
     import safetensors.numpy
 
+    kept, waiting = {}, {}
+    for name in chosen(only, PREDICATES):
+        path, texts = folder / f"{name}.safetensors", texts_of(name, data)
+        empty = {"rows": np.zeros(0, np.int32), "probabilities": np.zeros((0, len(PREDICATES[name])), np.float32)}
+        kept[name] = safetensors.numpy.load_file(path) if path.exists() else empty
+        order = np.random.default_rng(0).permutation(len(texts))[:most]
+        waiting[name] = texts, order[~np.isin(order, kept[name]["rows"])]
     with Session(lm=lm, store=store) as session:
         judge = session.judge(n_words=N_WORDS)
-        rows, probabilities, waiting = {}, {}, {}
-        for name in names:
-            texts, predicates, path = texts_of(name, data), PREDICATES[name], folder / f"{name}.safetensors"
-            kept = safetensors.numpy.load_file(path) if path.exists() else {}
-            rows[name] = kept.get("rows", np.zeros(0, dtype=np.int32))
-            probabilities[name] = kept.get("probabilities", np.zeros((0, len(predicates)), dtype=np.float32))
-            order = np.random.default_rng(0).permutation(len(texts))[:most]
-            waiting[name] = [texts, order[~np.isin(order, rows[name])]]
         while any(len(left) for _, left in waiting.values()):
-            for name in names:
-                texts, left = waiting[name]
-                now, waiting[name][1] = left[:block], left[block:]
+            for name, (texts, left) in waiting.items():
+                now, waiting[name] = left[:block], (texts, left[block:])
                 if not len(now):
                     continue
-                pairs = np.argwhere(np.ones((len(now), len(PREDICATES[name])), dtype=bool))
-                said = judge.judge([texts[row] for row in now], PREDICATES[name], pairs)
-                rows[name] = np.concatenate([rows[name], now.astype(np.int32)])
-                grown = [probabilities[name], said.reshape(len(now), -1).astype(np.float32)]
-                probabilities[name] = np.concatenate(grown)
-                sort = np.argsort(rows[name])
-                arrays = {"rows": rows[name][sort], "probabilities": probabilities[name][sort]}
-                metadata = {
-                    "predicates": json.dumps(PREDICATES[name]),
-                    "language_model": session.lm.identity,
-                    "prompt": f"judge, {N_WORDS} words",
-                }
-                safetensors.numpy.save_file(arrays, folder / f"{name}.safetensors", metadata)
-                print(json.dumps({"set": name, "n_texts": len(rows[name]), "left": len(waiting[name][1])}), flush=True)
+                said = judge_all(judge, [texts[row] for row in now], PREDICATES[name])
+                grown = {"rows": now.astype(np.int32), "probabilities": said.astype(np.float32)}
+                both = {key: np.concatenate([kept[name][key], new]) for key, new in grown.items()}
+                sort = np.argsort(both["rows"])
+                kept[name] = {key: values[sort] for key, values in both.items()}
+                metadata = {"predicates": json.dumps(PREDICATES[name]), "language_model": session.lm.identity}
+                metadata["prompt"] = f"judge, {N_WORDS} words"
+                safetensors.numpy.save_file(kept[name], folder / f"{name}.safetensors", metadata)
+                counts = {"n_texts": len(both["rows"]), "left": len(waiting[name][1])}
+                print(json.dumps({"set": name} | counts), flush=True)
+    return {name: len(arrays["rows"]) for name, arrays in kept.items()}
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Records judgments for the cascade benchmark")
-    parser.add_argument("names", nargs="*", default=list(PREDICATES))
-    parser.add_argument("--lm", default="native")
-    parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--store", type=Path, default=Path("recordings.sqlite"), help="judgments already asked")
-    parser.add_argument("--most", type=int, help="texts of each set; all by default")
-    chosen = parser.parse_args()
-    record(chosen.names, data=chosen.data, lm=chosen.lm, store=chosen.store, most=chosen.most)
+    command(record)

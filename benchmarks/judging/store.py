@@ -34,7 +34,7 @@ def measure(n: int = 10_000_000, *, n_lookups: int = 100_000, n_puts: int = 10_0
     measured, stored = [], 0
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "store.sqlite"
-        for size in _sizes(n):
+        for size in [*(10**power for power in range(5, 20) if 10**power < n), n]:
             start = time.perf_counter()
             with Store(path) as store:
                 for first in range(stored, size, _BATCH):
@@ -76,14 +76,6 @@ def _measure_one(path: Path, size: int, n_lookups: int, n_puts: int, generator: 
         "single_put_microseconds": round(seconds[3] / n_puts * 1e6, 1),
         "log_bytes": log,
     }
-
-
-def _sizes(n: int) -> Iterator[int]:
-    size = 100_000
-    while size < n:
-        yield size
-        size *= 10
-    yield n
 
 
 def _pair(number: int) -> tuple[str, str]:
