@@ -58,11 +58,12 @@ def execute(config: Config) -> Executed:
         metrics = _metrics(config, problem, outcome, left_out)
         if outcome.fit is not None:
             outcome.fit.save(folder / FIT, overwrite=True)  # what a run that was interrupted has left there
+        lm = config.kept()["lm"]["name"] + (f"#{config.lm.model}" if config.lm.model is not None else "")
         run = finished(
             config,
             whole,
             model=type(problem.model).__name__,
-            lm=_name_of_lm(config) if arm.uses_language_model else None,
+            lm=lm if arm.uses_language_model else None,
             identities={"dataset": digest} | _identities(problem, arm, outcome),
             seconds=seconds,
             metrics=metrics,
@@ -106,23 +107,19 @@ def dataset_digest(dataset: Dataset) -> str:
 
 def _split(problem: Problem, share: float, seed: int) -> tuple[Problem, Dataset | None]:
     """The problem without some of its texts, and those as a data set; all of them and `None` for no share."""
-    dataset = problem.dataset
-    n_texts = len(dataset.texts)
+    n_texts = len(problem.dataset.texts)
     n_left_out = round(share * n_texts)
     if n_left_out == 0:
         return problem, None
     left_out = np.sort(np.random.default_rng(seed).choice(n_texts, n_left_out, replace=False))
     kept = np.setdiff1d(np.arange(n_texts), left_out)
-    return dataclasses.replace(problem, dataset=_take(dataset, kept)), _take(dataset, left_out)
+    return dataclasses.replace(problem, dataset=_take(problem.dataset, kept)), _take(problem.dataset, left_out)
 
 
 def _take(dataset: Dataset, rows: np.ndarray) -> Dataset:
-    return dataclasses.replace(
-        dataset,
-        texts=[dataset.texts[row] for row in rows],
-        data=None if dataset.data is None else [dataset.data[row] for row in rows],
-        reference=None if dataset.reference is None else dataset.reference[rows],
-    )
+    data = None if dataset.data is None else [dataset.data[row] for row in rows]
+    reference = None if dataset.reference is None else dataset.reference[rows]
+    return dataclasses.replace(dataset, texts=[dataset.texts[row] for row in rows], data=data, reference=reference)
 
 
 def _metrics(config: Config, problem: Problem, outcome: Outcome, left_out: Dataset | None) -> dict[str, float]:
@@ -130,22 +127,11 @@ def _metrics(config: Config, problem: Problem, outcome: Outcome, left_out: Datas
     if left_out is not None and outcome.fit is not None:
         metrics["heldout_loss"] = heldout_loss(outcome.fit, left_out.texts, left_out.data)
     if config.metrics.similarity:
-        metrics |= _similarity(problem, outcome)
+        # What that costs is no cost of the arm.
+        running = ("lm", "store", "timeout", "progress")
+        with Session(**{name: problem.settings[name] for name in running if name in problem.settings}) as session:
+            metrics |= similarity(problem.dataset, outcome, SimilarityJudge(session.engine))
     return {name: float(value) for name, value in metrics.items()}
-
-
-def _similarity(problem: Problem, outcome: Outcome) -> dict[str, float]:
-    """How alike found and reference predicates are to the language model. What that costs is no cost of the arm."""
-    running = {
-        name: problem.settings[name] for name in ("lm", "store", "timeout", "progress") if name in problem.settings
-    }
-    with Session(**running) as session:
-        return similarity(problem.dataset, outcome, SimilarityJudge(session.engine))
-
-
-def _name_of_lm(config: Config) -> str:
-    name = config.kept()["lm"]["name"]
-    return name if config.lm.model is None else f"{name}#{config.lm.model}"
 
 
 def _identities(problem: Problem, arm: AbstractArm, outcome: Outcome) -> dict[str, Any]:

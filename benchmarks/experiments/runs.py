@@ -16,13 +16,15 @@ import json
 import math
 import os
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from benchmarks.experiments.schema import Config, ConfigError, flatten, slug, validate
+from benchmarks.experiments.schema import Config, flatten, slug, validate
+from nlparam.results.folder import replacing
+from nlparam.results.jsonable import jsonable
 
 FORMAT = 1
 CONFIG, RUN, FAILED, FIT, LOCK = "config.yaml", "run.json", "failed.json", "fit", ".lock"
@@ -103,7 +105,11 @@ def claimed(folder: Path, config: Config) -> Iterator[Run | None]:
     """
     from filelock import FileLock, Timeout
 
-    _check_foreign(folder)
+    if folder.exists() and not folder.is_dir():
+        raise RunFolderError(f"{folder} is a file, expected a folder or nothing yet: {_AGAIN}")
+    others = {file.name for file in folder.iterdir()} - {LOCK} if folder.is_dir() else set()
+    if CONFIG not in others and any(not name.startswith(f"{CONFIG}.") for name in others):
+        raise RunFolderError(f"{folder} has files in it that are no run's (there is no {CONFIG}): {_AGAIN}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / LOCK).acquire(timeout=0)
@@ -124,7 +130,9 @@ def claimed(folder: Path, config: Config) -> Iterator[Run | None]:
         try:
             yield None
         except Exception as error:
-            write_json(folder / FAILED, _failure(error, config))
+            failure = {"format": FORMAT, "config_digest": config.digest(), "error": type(error).__name__}
+            failure |= {"message": str(error), "traceback": "".join(traceback.format_exception(error))}
+            write_json(folder / FAILED, failure)
             raise
 
 
@@ -141,7 +149,7 @@ def write_archive(runs: Iterable[Run], path: Path) -> None:
         {"folder": run.folder.relative_to(common).as_posix(), "config": config_of(run), "run": _written(run)}
         for run in listed
     ]
-    _write(path, "".join(json.dumps(_finite(line), ensure_ascii=False) + "\n" for line in lines))
+    _write(path, "".join(json.dumps(jsonable(line), ensure_ascii=False) + "\n" for line in lines))
 
 
 def config_of(run: Run) -> dict[str, Any]:
@@ -149,15 +157,7 @@ def config_of(run: Run) -> dict[str, Any]:
     if run.config is not None:
         return run.config
     path = run.folder / CONFIG
-    if not path.exists():
-        return {}
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise RunFolderError(f"{path} cannot be read ({error}): move the folder away and run it again") from error
-    if not isinstance(values, dict):
-        raise RunFolderError(f"{path} holds no configuration: move the folder away and run it again")
-    return values
+    return _read(path, yaml.safe_load) if path.exists() else {}
 
 
 def _written(run: Run) -> dict[str, Any]:
@@ -174,7 +174,7 @@ def read_run(folder: str | Path) -> Run:
     path = folder / RUN
     if not path.exists():
         raise RunFolderError(f"{folder} holds no finished run: {_unfinished(folder)}")
-    return _run_of(_read_json(path), path, folder)
+    return _run_of(_read(path, json.loads), path, folder)
 
 
 def _run_of(values: dict[str, Any], path: Path, folder: Path, config: dict[str, Any] | None = None) -> Run:
@@ -228,85 +228,50 @@ def _archived(path: Path) -> Iterator[Run]:
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Writes JSON so that the file is either whole or not there; numbers that are not finite become null."""
-    _write(path, json.dumps(_finite(values), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    _write(path, json.dumps(jsonable(values), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
-
-
-def _check_foreign(folder: Path) -> None:
-    """A folder with files but without a configuration is not a run's."""
-    if folder.exists() and not folder.is_dir():
-        raise RunFolderError(f"{folder} is a file, expected a folder or nothing yet: {_AGAIN}")
-    ours = {CONFIG, f"{CONFIG}.partial", LOCK}
-    if folder.is_dir() and not (folder / CONFIG).exists() and {file.name for file in folder.iterdir()} - ours:
-        raise RunFolderError(f"{folder} has files in it that are no run's (there is no {CONFIG}): {_AGAIN}")
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def _there(folder: Path, config: Config) -> Run | None:
     """The finished run in a folder; `None` where nothing is yet, or an unfinished run of this configuration."""
-    if not (folder / CONFIG).exists():
+    path = folder / CONFIG
+    if not path.exists():
         return None
-    _check_same(folder / CONFIG, config)
-    if not (folder / RUN).exists():
-        return None
-    run = read_run(folder)
-    if run.config_digest != config.digest():
-        raise RunFolderError(f"{folder / RUN} is of another configuration than {CONFIG} beside it: {_AGAIN}")
-    return run
-
-
-def _check_same(path: Path, config: Config) -> None:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        kept = validate(values if isinstance(values, dict) else {})
-    except (OSError, yaml.YAMLError, ConfigError) as error:
+        kept = validate(_read(path, yaml.safe_load))
+    except ValueError as error:
         raise RunFolderError(f"{path} cannot be read by this version ({error}): {_AGAIN}") from error
     first, second = flatten(kept.identity()), flatten(config.identity())
     different = sorted(key for key in first | second if first.get(key) != second.get(key))
     if different:
         raise RunFolderError(
-            f"{path.parent} holds a run of another configuration (it differs in {', '.join(different)}): {_AGAIN}"
+            f"{folder} holds a run of another configuration (it differs in {', '.join(different)}): {_AGAIN}"
         )
-
-
-def _failure(error: Exception, config: Config) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "config_digest": config.digest(),
-        "error": type(error).__name__,
-        "message": str(error),
-        "traceback": "".join(traceback.format_exception(error)),
-    }
+    run = read_run(folder) if (folder / RUN).exists() else None
+    if run is not None and run.config_digest != config.digest():
+        raise RunFolderError(f"{folder / RUN} is of another configuration than {CONFIG} beside it: {_AGAIN}")
+    return run
 
 
 def _unfinished(folder: Path) -> str:
     for path in sorted(folder.rglob(FAILED)):
-        failure = _read_json(path)
+        failure = _read(path, json.loads)
         return f"{path} says {failure.get('error')}: {failure.get('message')}"
     if any(folder.rglob(CONFIG)):
         return "the run in it did not end; start it again with the same command"
     return f"there is no {RUN} in it; runs are made by python -m benchmarks.run"
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read(path: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
+    what = "JSON" if parse is json.loads else "YAML"
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunFolderError(f"{path} cannot be read as JSON ({error}): move it away and run it again") from error
+        values = parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise RunFolderError(f"{path} cannot be read as {what} ({error}): move it away and run it again") from error
     if not isinstance(values, dict):
-        raise RunFolderError(f"{path} holds a JSON {type(values).__name__}, expected an object: move it away")
+        raise RunFolderError(f"{path} holds a {what} {type(values).__name__}, expected an object: move it away")
     return values
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -3,7 +3,7 @@
 import itertools
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,15 +58,15 @@ def planted(lm: Any, n_texts: int, store: str | None, n_compounds: int | None = 
     ).execution
     rows, errors, failed = [], [], []
     for predicate, meaning in itertools.islice(_DATA["planted"].items(), n_compounds):
-        truth = _truth(parse(meaning), corpus)
+        labels = truth(parse(meaning), corpus, lambda name, note: name in note.holds)
         try:
-            found = nlparam.decompose(predicate, texts, truth, **settings)
+            found = nlparam.decompose(predicate, texts, labels, **settings)
         except LanguageModelError as error:  # it wrote nothing that can be read
             failed.append(predicate)
             print(json.dumps({"predicate": predicate, "failed": str(error)}), flush=True)
             continue
-        rows.append(_row(found) | {"meaning_judged": _joint(found, judged, truth).agreement(parse(meaning))})
-        errors += _spoiled(parse(meaning), _joint(found, judged, truth))
+        rows.append(_row(found) | {"meaning_judged": _joint(found, judged, labels).agreement(parse(meaning))})
+        errors += _spoiled(parse(meaning), _joint(found, judged, labels))
         print(json.dumps(rows[-1]), flush=True)
     return _summary(rows, errors) | {
         "without_a_decomposition": failed,
@@ -79,18 +79,27 @@ def planted(lm: Any, n_texts: int, store: str | None, n_compounds: int | None = 
     }
 
 
-def _truth(meaning: Expression, corpus: list[Note]) -> np.ndarray:
+def truth(meaning: Expression, corpus: Sequence[Any], holds: Callable[[str, Any], bool]) -> np.ndarray:
+    """`(n_texts,)`: whether a compound holds, where `holds` says so of its parts."""
     names = tuple(dict.fromkeys(meaning.parts))
-    columns = np.asarray([[name in note.holds for name in names] for note in corpus], dtype=float)
+    columns = np.asarray([[holds(name, one) for name in names] for one in corpus], dtype=float)
     return evaluate(meaning.tree({name: column for column, name in enumerate(names)}), columns) >= 0.5
 
 
-def _joint(found: Decomposed, judged: Execution, truth: np.ndarray) -> Execution:
+def mended(spoiled: Expression, execution: Execution, rows: np.ndarray, *without: str) -> tuple[int | None, float]:
+    """The part of the change that is chosen on every other of the rows (`None` without one), and how right the whole
+    is then on the others."""
+    made = next(iter(repair(spoiled, execution.on(rows[::2]), without=without)), None)
+    found = spoiled if made is None else made.expression
+    return None if made is None else made.part, execution.on(rows[1::2]).agreement(found)
+
+
+def _joint(found: Decomposed, judged: Execution, labels: np.ndarray) -> Execution:
     """What was judged for a compound, and the words of the plan besides."""
     here = found.execution
     new = [column for column, word in enumerate(judged.predicates) if word not in here.columns]
     columns = np.concatenate([here.denotations, judged.denotations[found.rows][:, new]], axis=1)
-    return Execution((*here.predicates, *(judged.predicates[c] for c in new)), columns, truth[found.rows])
+    return Execution((*here.predicates, *(judged.predicates[c] for c in new)), columns, labels[found.rows])
 
 
 def _spoiled(meaning: Expression, execution: Execution) -> list[dict[str, Any]]:
@@ -99,20 +108,17 @@ def _spoiled(meaning: Expression, execution: Execution) -> list[dict[str, Any]]:
     order = np.random.default_rng(0).permutation(len(execution.labels))
     # Alternately by label, so that both halves have texts of either.
     order = order[np.argsort(execution.labels[order], kind="stable")]
-    choosing, held_out = execution.on(order[::2]), execution.on(order[1::2])
-    own = held_out.agreement(meaning)
+    own, most = execution.on(order[1::2]).agreement(meaning), min(0.85, execution.agreement(meaning) - 0.05)
     results = []
     for number, part in enumerate(meaning.parts):
         for other in _confused(part):
             spoiled = meaning.replace(number, Part(other))
-            if other in meaning.parts or execution.agreement(spoiled) > min(0.85, execution.agreement(meaning) - 0.05):
+            if other in meaning.parts or execution.agreement(spoiled) > most:
                 continue
-            one: dict[str, Any] = {"unspoiled": own}
+            results.append({"unspoiled": own})
             for name, without in (("", ()), ("_other_wording", (part,))):
-                made = next(iter(repair(spoiled, choosing, without=without)), None)
-                one[f"in_that_part{name}"] = made is not None and made.part == number
-                one[f"right{name}"] = held_out.agreement(spoiled if made is None else made.expression)
-            results.append(one)
+                changed, right = mended(spoiled, execution, order, *without)
+                results[-1] |= {f"in_that_part{name}": changed == number, f"right{name}": right}
     return results
 
 

@@ -1,12 +1,9 @@
 """What the scripted language models of the measurements share: errors and orders that a prompt alone decides."""
 
 import hashlib
-import re
 from collections.abc import Sequence
 
 import numpy as np
-
-QUESTION = re.compile(r"Text: (?P<text>.*)\n\nProperty: (?P<predicate>.*)\. Yes or no\?\Z", re.DOTALL)
 
 
 def share(*parts: str) -> float:

@@ -11,10 +11,10 @@ import warnings
 
 import numpy as np
 
-from benchmarks.siblings._scripted import QUESTION, share, shuffled, yes_or_no
+from benchmarks.siblings._scripted import share, shuffled, yes_or_no
 from nlparam.evals.audit import Audit, Evaluations, audit
 from nlparam.language.prompting import cut_words
-from nlparam.lm.scripted import ScriptedModel
+from nlparam.testing import ScriptedModel, judgment_of
 
 _N_TASKS, _ERRORS = 320, 0.08
 _BIASED, _NULL = 20, 40
@@ -37,20 +37,16 @@ def measure() -> dict:
     """Figures of `benchmarks/siblings`, this system."""
     biased = [study(seed, bias=True) for seed in range(_BIASED)]
     null = [study(1000 + seed, bias=False) for seed in range(_NULL)]
-    first = [_is_planted(found, evaluations, facts) for found, evaluations, facts in biased]
+    first = [_is_planted(*one) for one in biased]
     silent = [found.comparison is not None and not found.comparison.claims for found, _, _ in null]
-    rates = [
-        (found.rates[1].false_positives.rate - found.rates[0].false_positives.rate, found) for found, _, _ in biased
-    ]
+    moved = [any(change.p_adjusted <= 0.05 for change in found.changes) for found, _, _ in null]
+    gaps = [found.rates[1].false_positives.rate - found.rates[0].false_positives.rate for found, _, _ in biased]
     return {
         "bias_found_first": sum(first) / len(first),
         "null_studies_without_a_claim": sum(silent) / len(silent),
         "claims_per_biased_study": float(np.mean([len(found.fooling) for found, _, _ in biased])),
-        "null_studies_with_a_change_of_rates": sum(
-            any(change.p_adjusted <= 0.05 for change in found.changes) for found, _, _ in null
-        )
-        / len(null),
-        "mean_change_of_false_positives": float(np.mean([gap for gap, _ in rates])),
+        "null_studies_with_a_change_of_rates": sum(moved) / len(moved),
+        "mean_change_of_false_positives": float(np.mean(gaps)),
     }
 
 
@@ -73,10 +69,10 @@ def study(seed: int, *, bias: bool) -> tuple[Audit, Evaluations, dict[str, np.nd
 
     def answer(request):
         asked = request.messages[-1].content
-        question = QUESTION.match(asked)
+        question = judgment_of(request)
         if question is None:
             return json.dumps(shuffled([*_PLANTED, *_OTHER], asked))
-        return yes_or_no(known[question["text"]][question["predicate"]] != (share(asked) < _ERRORS), 0.95)
+        return yes_or_no(known[question.text][question.predicate] != (share(asked) < _ERRORS), 0.95)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that the studies are small

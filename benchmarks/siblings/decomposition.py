@@ -21,13 +21,12 @@ import numpy as np
 
 import nlparam
 from benchmarks.commands import DATA, command, read_yaml
-from benchmarks.siblings._compounds import news
+from benchmarks.siblings._compounds import mended, news, truth
 from benchmarks.siblings._compounds import planted as planted_compounds
 from benchmarks.siblings._scripted import share, yes_or_no
-from nlparam.evals.decomposition import Decomposed, Execution, Expression, Not, Part, parse, repair
+from nlparam.evals.decomposition import Decomposed, Expression, Not, Part, parse
 from nlparam.lm.base import Request
 from nlparam.lm.scripted import ScriptedModel
-from nlparam.numerics.statistics.logic import evaluate
 
 _N_TEXTS = 240
 _SAYS_YES, _SAYS_NO = 0.05, 0.03
@@ -61,13 +60,6 @@ def holds(name: str, text: str) -> bool:
     return _PROPERTIES[name][0] in text
 
 
-def truth(expression: Expression, corpus: list[str]) -> np.ndarray:
-    """`(n_texts,)`: whether the compound holds."""
-    names = tuple(dict.fromkeys(expression.parts))
-    columns = np.asarray([[holds(name, text) for name in names] for text in corpus], dtype=float)
-    return evaluate(expression.tree({name: column for column, name in enumerate(names)}), columns) >= 0.5
-
-
 @dataclasses.dataclass
 class Oracle:
     """Takes the compounds apart, finds fault, mends, rewords and judges, and errs in each."""
@@ -94,7 +86,7 @@ class Oracle:
 
     def _judge(self, predicate: str, text: str) -> dict[str, float]:
         if predicate in self.compounds:
-            held = bool(truth(self.compounds[predicate], [text])[0])
+            held = bool(truth(self.compounds[predicate], [text], holds)[0])
         else:
             name = _WORDINGS.get(predicate)
             held = name is not None and holds(name, text)
@@ -125,20 +117,21 @@ def measure() -> dict[str, Any]:
     # Named so that nothing can be read from the name, and everything is what the language model proposes.
     compounds = {f"is of kind {number}": parse(written) for number, written in enumerate(_DATA["expressions"], start=1)}
     lm = ScriptedModel(Oracle(compounds), identity="oracle of compounds")
-    right, unranked, mended, alone, reworded, values = [], [], [], [], [], []
-    for name, expression in compounds.items():
-        labels = truth(expression, corpus)
-        found = nlparam.decompose(
-            name, corpus, labels, lm=lm, n_proposals=4, n_alternatives=4, store=":memory:", seed=len(right)
-        )
+    right, unranked, values, repaired, alone, reworded = [], [], [], [], [], []
+    for seed, (name, expression) in enumerate(compounds.items()):
+        labels = truth(expression, corpus, holds)
+        options = {"n_proposals": 4, "n_alternatives": 4, "store": ":memory:", "seed": seed}
+        found = nlparam.decompose(name, corpus, labels, lm=lm, **options)
         right.append(found.execution.agreement(found.chosen.expression))
-        unranked.append(float(np.mean([found.execution.agreement(one.expression) for one in found.ranked])))
+        unranked.append(np.mean([found.execution.agreement(one.expression) for one in found.ranked]))
         values.append(found.chosen.assistance.value)
+        rows = np.random.default_rng(0).permutation(len(found.execution.labels))
         for spoiled, number in _planted_errors(expression, found):
-            repaired = _repaired(found.execution, spoiled)
-            mended.append(repaired is not None)
-            alone.append(repaired == number)
-            reworded.append(_repaired(found.execution, spoiled, without=(expression.parts[number],)) == number)
+            part, agreement = mended(spoiled, found.execution, rows)
+            repaired.append(part is not None and agreement >= 0.9)
+            alone.append(repaired[-1] and part == number)
+            part, agreement = mended(spoiled, found.execution, rows, expression.parts[number])
+            reworded.append(part == number and agreement >= 0.9)
     return {
         "compounds": len(compounds),
         "texts": len(corpus),
@@ -146,8 +139,8 @@ def measure() -> dict[str, Any]:
         "agreement_at_least_90": float(np.mean(np.asarray(right) >= 0.9)),
         "agreement_of_all_proposed": round(float(np.mean(unranked)), 4),
         "assistive_value": round(float(np.mean(values)), 3),
-        "planted_errors": len(mended),
-        "repaired_by_one_edit": round(float(np.mean(mended)), 4),
+        "planted_errors": len(repaired),
+        "repaired_by_one_edit": round(float(np.mean(repaired)), 4),
         "repaired_in_that_part_alone": round(float(np.mean(alone)), 4),
         # The same where the right wording is not among those that may be put in, but only others of the same meaning.
         "repaired_by_another_wording": round(float(np.mean(reworded)), 4),
@@ -158,23 +151,13 @@ def measure() -> dict[str, Any]:
 def _planted_errors(expression: Expression, found: Decomposed) -> list[tuple[Expression, int]]:
     """The compound with one part confused, as far as that was judged, and which part."""
     judged = found.execution.columns
-    errors = []
-    if not all(part in judged for part in expression.parts):
-        return []
-    for number, part in enumerate(expression.parts):
-        for other in _PROPERTIES[part][2]:
-            spoiled = expression.replace(number, Part(other))
-            if other in judged and found.execution.agreement(spoiled) < 0.85:
-                errors.append((spoiled, number))
-    return errors
-
-
-def _repaired(execution: Execution, spoiled: Expression, *, without: tuple[str, ...] = ()) -> int | None:
-    """The part whose change, found on half of the texts, makes the whole right for 90% of the others; or `None`."""
-    rows = np.random.default_rng(0).permutation(len(execution.labels))
-    choosing, held_out = execution.on(rows[::2]), execution.on(rows[1::2])
-    made = next(iter(repair(spoiled, choosing, without=without)), None)
-    return made.part if made is not None and held_out.agreement(made.expression) >= 0.9 else None
+    errors = [
+        (expression.replace(number, Part(other)), number)
+        for number, part in enumerate(expression.parts)
+        for other in _PROPERTIES[part][2]
+        if other in judged and all(one in judged for one in expression.parts)
+    ]
+    return [error for error in errors if found.execution.agreement(error[0]) < 0.85]
 
 
 def _letters(expression: Expression) -> str:

@@ -15,14 +15,14 @@ import numpy as np
 
 import nlparam
 from benchmarks.commands import command, n_judgments
-from benchmarks.siblings._scripted import QUESTION, share, shuffled, yes_or_no
+from benchmarks.siblings._scripted import share, shuffled, yes_or_no
 from nlparam.denotation.computed.written import Criteria, try_functions, write_functions
 from nlparam.denotation.session import Session
-from nlparam.language.embed import AbstractEmbedder
 from nlparam.language.prompting import cut_words
-from nlparam.lm.scripted import ScriptedModel
 from nlparam.models import Regression
 from nlparam.runtime.sandbox import run_predicates
+from nlparam.testing import ScriptedModel, judgment_of
+from tests.helpers.oracle import LexicalEmbedder
 
 _ERRORS = 0.04
 _N_TEXTS, _N_CORPORA = 300, 8
@@ -53,20 +53,20 @@ _WRONG = "len(text) % 2 == 0"
 
 def measure() -> dict:
     """Figures of `benchmarks/siblings`, this system."""
-    rows = [_corpus(seed) for seed in range(_N_CORPORA)]
-    computed = sum(row["computed"] for row in rows)
-    chosen = sum(row["chosen"] for row in rows)
-    equal = [row["loss_with"] <= max(1.02 * row["loss_without"], row["loss_without"] + 0.002) for row in rows]
     from benchmarks.siblings._hostile import contained
 
+    rows = [_corpus(seed) for seed in range(_N_CORPORA)]
+
+    def total(name: str) -> float:
+        return sum(row[name] for row in rows)
+
+    equal = [row["loss_with"] <= max(1.02 * row["loss_without"], row["loss_without"] + 0.002) for row in rows]
     return {
         "corpora": len(rows),
-        "columns_replaced": computed / chosen,
+        "columns_replaced": total("computed") / total("chosen"),
         "equal_fit": sum(equal) / len(equal),
-        "loss_without": float(np.mean([row["loss_without"] for row in rows])),
-        "loss_with": float(np.mean([row["loss_with"] for row in rows])),
-        "judgments_without": sum(row["judgments_without"] for row in rows),
-        "judgments_with": sum(row["judgments_with"] for row in rows),
+        **{name: total(name) / len(rows) for name in ("loss_without", "loss_with")},
+        **{name: total(name) for name in ("judgments_without", "judgments_with")},
         **contained(),
     }
 
@@ -103,9 +103,9 @@ def _corpus(seed: int) -> dict:
 
     def answer(request):
         asked = request.messages[-1].content
-        if (question := QUESTION.match(asked)) is not None:
-            known = truth[question["text"]]
-            says = known.get(question["predicate"], int(hashlib.sha256(asked.encode()).hexdigest()[8:10], 16) < 90)
+        if (question := judgment_of(request)) is not None:
+            known = truth[question.text]
+            says = known.get(question.predicate, int(hashlib.sha256(asked.encode()).hexdigest()[8:10], 16) < 90)
             return yes_or_no(bool(says) != (share(asked) < _ERRORS), 0.97)
         if "Write one Python function" in asked:
             wanted = asked.split("Property: The text ")[1].split(".\n")[0]
@@ -128,7 +128,7 @@ def _corpus(seed: int) -> dict:
 
 def _fits(texts: list[str], target: np.ndarray, **arguments: Any) -> list[nlparam.Fit]:
     """The regression without executable predicates and with them."""
-    model, embedder = Regression(n_predicates=3), _Lexical(texts)
+    model, embedder = Regression(n_predicates=3), LexicalEmbedder(texts, 48, token_pattern=r"(?u)\w+|[?!$]")
     return [
         nlparam.fit(model, texts, target, embedder=embedder, executable=executable, **arguments)
         for executable in (False, True)
@@ -175,25 +175,6 @@ def _functions(lm: str, corpus: Planted, predicates: list[str], store: str | Non
             right = round(float(np.mean((values > 0.5) == corpus.holds[:, number])), 3)
         found[one.predicate] = {"refused": one.refused, "right": right, "source": one.source}
     return found
-
-
-class _Lexical(AbstractEmbedder):
-    """TF-IDF and SVD: an embedder without weights, so that this runs anywhere in seconds."""
-
-    @property
-    def identity(self) -> str:
-        return "lexical, float32"
-
-    def __init__(self, texts):
-        from sklearn.decomposition import TruncatedSVD
-        from sklearn.feature_extraction.text import TfidfVectorizer
-
-        self._vectoriser = TfidfVectorizer(sublinear_tf=True, min_df=2, token_pattern=r"(?u)\w+|[?!$]")
-        self._axes = TruncatedSVD(48, random_state=0).fit(self._vectoriser.fit_transform(texts))
-
-    def embed(self, texts):
-        vectors = self._axes.transform(self._vectoriser.transform(texts)).astype(np.float32) + 1e-6
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def run(

@@ -17,11 +17,11 @@ _QUESTION = re.compile(r"Text: (?P<text>.*)\n\nProperty: (?P<predicate>.*)\. Yes
 class LexicalEmbedder(AbstractEmbedder):
     """TF-IDF and SVD fitted to a corpus: a real embedder that needs no weights."""
 
-    def __init__(self, corpus: Sequence[str], n_dimensions: int = 64):
+    def __init__(self, corpus: Sequence[str], n_dimensions: int = 64, **options):
         from sklearn.decomposition import TruncatedSVD
         from sklearn.feature_extraction.text import TfidfVectorizer
 
-        self._vectoriser = TfidfVectorizer(sublinear_tf=True, min_df=2)
+        self._vectoriser = TfidfVectorizer(sublinear_tf=True, min_df=2, **options)
         counts = self._vectoriser.fit_transform(corpus)
         self._axes = TruncatedSVD(min(n_dimensions, min(counts.shape) - 1), random_state=0).fit(counts)
         self.computed = 0
