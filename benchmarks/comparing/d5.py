@@ -29,7 +29,6 @@ class Recorded(NamedTuple):
 def read_recorded(data: Path) -> Recorded:
     """The recorded scores. The published problem has a part of the headlines, so most groups are unknown (-1)."""
     folder = data / "d5"
-
     groups_of: dict[str, set[str]] = {}
     for row in read_rows(folder / "example_problem"):
         groups_of.setdefault(row["text"], set()).add(row["class"])

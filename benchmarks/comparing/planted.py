@@ -9,10 +9,10 @@ import numpy as np
 import scipy.stats
 
 from benchmarks.comparing.problems import Problem, many_problem, null_problem, planted_problem
+from benchmarks.inference.worlds import quiet
 from nlparam.comparing.driver import compare
 from nlparam.comparing.result import Comparison
 from nlparam.denotation.judge import AbstractJudge
-from nlparam.errors import FitWarning
 from nlparam.language.propose.groups import AbstractGroupProposer
 from nlparam.lm import ScriptedModel
 
@@ -59,51 +59,29 @@ class ScriptedProposer(AbstractGroupProposer):
 
 def run(problem: Problem, number: int, *, error: float = ERROR, **options: Any) -> tuple[Comparison, int]:
     """The comparison of one problem, and how many judgments it took."""
-    import warnings
-
     judge = NoisyJudge(problem.truth, seed=number, error=error)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FitWarning)
-        comparison = compare(
-            problem.groups,
-            lm=ScriptedModel([]),
-            judge=judge,
-            proposer=ScriptedProposer(list(problem.truth)),
-            ratings=False,
-            options=OPTIONS | options,
-            store=":memory:",
-            seed=number,
-        )
+    proposer = ScriptedProposer(list(problem.truth))
+    arguments = {"lm": ScriptedModel([]), "judge": judge, "proposer": proposer, "ratings": False, "store": ":memory:"}
+    with quiet():
+        comparison = compare(problem.groups, options=OPTIONS | options, seed=number, **arguments)
     return comparison, judge.n_asked
 
 
-def rank_of(comparison: Comparison, problem: Problem) -> int | None:
-    """The place of the planted predicate among the findings, from 1; `None` where it is not seen in its group."""
-    for place, finding in enumerate(comparison.findings, 1):
-        if finding.predicate == problem.planted and finding.more == "first":
-            return place
-    return None
-
-
-def is_claimed(comparison: Comparison, problem: Problem) -> bool:
-    """Whether the planted predicate is claimed for its group."""
-    return any(finding.predicate == problem.planted and finding.more == "first" for finding in comparison.claims)
-
-
 def measure_planted(data: Path) -> dict[str, Any]:
+    """How often the planted predicate is seen in its group, how far up, and claimed; `nan` where it is not seen."""
     ranks, spent, covered, claimed = [], [], [], []
     for number in range(N_PLANTED):
         problem = planted_problem(data, number)
         comparison, n_asked = run(problem, number)
-        ranks.append(rank_of(comparison, problem))
+        seen = [f.predicate == problem.planted and f.more == "first" for f in comparison.findings]
+        ranks.append(seen.index(True) + 1 if any(seen) else np.nan)
         spent.append(n_asked)
         covered += _covered(comparison, problem)
-        claimed.append(is_claimed(comparison, problem))
-    in_three = sum(rank is not None and rank <= 3 for rank in ranks)
+        claimed.append(any(f.predicate == problem.planted and f.more == "first" for f in comparison.claims))
     return {
         "problems": N_PLANTED,
-        "in the first 3": in_three / N_PLANTED,
-        "first": sum(rank == 1 for rank in ranks) / N_PLANTED,
+        "in the first 3": float(np.mean(np.asarray(ranks) <= 3)),
+        "first": float(np.mean(np.asarray(ranks) == 1)),
         "claimed": float(np.mean(claimed)),
         "judgments": float(np.mean(spent)),
         "intervals that cover": float(np.mean(covered)),
@@ -124,19 +102,17 @@ def _covered(comparison: Comparison, problem: Problem) -> list[bool]:
 
 
 def measure_null(data: Path) -> dict[str, Any]:
-    claimed, tested, below = 0, 0, 0
+    claimed, p_values = 0, []
     for number in range(N_NULL):
         comparison, _ = run(null_problem(data, number), number)
         claimed += bool(comparison.claims)
-        p_values = [finding.crude.p_value for finding in comparison.tested if finding.crude is not None]
-        tested += len(p_values)
-        below += sum(p_value < 0.05 for p_value in p_values)
+        p_values += [finding.crude.p_value for finding in comparison.tested if finding.crude is not None]
     low, high = scipy.stats.binomtest(claimed, N_NULL).proportion_ci()
     return {
         "problems": N_NULL,
         "with a claim": claimed / N_NULL,
         "interval": [round(float(low), 4), round(float(high), 4)],
-        "p-values below 0.05": below / tested,
+        "p-values below 0.05": float(np.mean(np.asarray(p_values) < 0.05)),
     }
 
 

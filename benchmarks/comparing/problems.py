@@ -1,10 +1,10 @@
 """Problems with a known answer: two groups of texts that are mixed with known shares of a known property."""
 
-import dataclasses
 import functools
 import json
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -37,14 +37,12 @@ _FORMS = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """Two groups, `planted`, the property that the first has more of, and the truth of all candidates by text."""
 
     name: str
     groups: dict[str, list[str]]
     planted: str | None
-    shares: tuple[float, float] | None
     truth: dict[str, dict[str, bool]]
 
 
@@ -79,7 +77,7 @@ def _mixed(name: str, planted: str, shares, sizes, texts: list[str], truth, rng:
     for group, share, n in zip(("first", "second"), shares, sizes, strict=True):
         n_holders, n_others = int(share * n * scale), int((1 - share) * n * scale)
         groups[group] = [holders.pop() for _ in range(n_holders)] + [others.pop() for _ in range(n_others)]
-    return Problem(f"{name}: {planted}", groups, planted, shares, truth)
+    return Problem(f"{name}: {planted}", groups, planted, truth)
 
 
 def many_problem(folder: Path, number: int, *, seed: int = 2) -> tuple[Problem, list[str]]:
@@ -92,7 +90,7 @@ def many_problem(folder: Path, number: int, *, seed: int = 2) -> tuple[Problem, 
     for text in rng.permutation(texts).tolist():
         of_first = any(truth[topic][text] for topic in mostly)
         groups["first" if of_first == (rng.random() < 0.9) else "second"].append(text)
-    return Problem("agnews: four", groups, None, None, truth), topics
+    return Problem("agnews: four", groups, None, truth), topics
 
 
 def null_problem(folder: Path, number: int, *, seed: int = 1) -> Problem:
@@ -102,7 +100,7 @@ def null_problem(folder: Path, number: int, *, seed: int = 1) -> Problem:
     texts, truth = _gold(folder, name)
     n = int(rng.integers(200, 400))
     drawn = rng.permutation(texts)[: 2 * n].tolist()
-    return Problem(name, {"first": drawn[:n], "second": drawn[n:]}, None, None, truth)
+    return Problem(name, {"first": drawn[:n], "second": drawn[n:]}, None, truth)
 
 
 @functools.cache
@@ -120,9 +118,9 @@ def _gold(folder: Path, name: str) -> tuple[list[str], dict[str, dict[str, bool]
             truth[f"{kind}contains the letter {letter}"] = {text: letter in text.split() for text in texts}
         return texts, truth
     for number, reference in enumerate(references):
-        held = (row["denotation"][number] if "denotation" in row else reference.rstrip(".").endswith(row["label"])
-                for row in rows)  # fmt: skip
-        truth[reference.rstrip(".")] = dict(zip(texts, map(bool, held), strict=True))
+        name = reference.rstrip(".")
+        held = (row["denotation"][number] if "denotation" in row else name.endswith(row["label"]) for row in rows)
+        truth[name] = dict(zip(texts, map(bool, held), strict=True))
     for form, pattern in _FORMS.items():
         truth[form] = {text: re.search(pattern, text) is not None for text in texts}
     return texts, truth

@@ -4,7 +4,6 @@ import csv
 import functools
 import json
 import time
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,11 @@ import scipy.stats
 
 from benchmarks.commands import n_judgments, read_rows
 from benchmarks.comparing.problems import Problem, planted_in
+from benchmarks.inference.worlds import quiet
 from nlparam.comparing.driver import compare
 from nlparam.comparing.records import Finding
 from nlparam.comparing.result import Comparison
 from nlparam.denotation.session import Session
-from nlparam.errors import FitWarning
 from nlparam.language.propose.groups import StateGroups
 from nlparam.language.ratings import CRITERIA, Rater
 from nlparam.numerics.statistics.effects import auroc
@@ -44,37 +43,25 @@ def measure_model(data: Path, lm: str, store: Path | None = None, problems: str 
         name, word, shares = PROBLEMS[number]
         problem = planted_in(data, name, word, shares, sizes=(300, 300), seed=number)
         start = time.perf_counter()
-        comparison = _compare(
-            problem.groups,
-            goal="the topic",
-            lm=lm,
-            store=store,
-            seed=number,
-            ratings=False,
-            options=OPTIONS,
-            proposer=functools.partial(StateGroups, n_shown=3, n_candidates=2),
-        )
+        proposer = functools.partial(StateGroups, n_shown=3, n_candidates=2)
+        arguments = {"store": store, "ratings": False, "options": OPTIONS, "proposer": proposer, "timeout": 900}
+        with quiet():
+            comparison = compare(problem.groups, goal="the topic", lm=lm, seed=number, **arguments)
         place = _place(comparison, problem)
-        results.append(
-            {
-                "problem": f"{name}: {word}",
-                "place": place,
-                "claimed": place is not None and comparison.findings[place - 1].claimed,
-                "findings": [_described(finding) for finding in comparison.tested],
-                "candidates": len(comparison.findings),
-                "judgments": n_judgments(comparison.costs),
-                "seconds": round(time.perf_counter() - start),
-            }
-        )
+        found = {"problem": f"{name}: {word}", "place": place}
+        found |= {"claimed": place is not None and comparison.findings[place - 1].claimed} | _figures(comparison)
+        results.append(found | {"seconds": round(time.perf_counter() - start)})
         print(json.dumps(results[-1]), flush=True)
     in_three = sum(result["place"] is not None and result["place"] <= 3 for result in results)
     return {"in the first 3": in_three, "of": len(results), "problems": results}
 
 
-def _compare(groups: dict[str, list[str]], **arguments: Any) -> Comparison:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FitWarning)
-        return compare(groups, timeout=900, **arguments)
+def _figures(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "findings": [_described(finding) for finding in comparison.tested],
+        "candidates": len(comparison.findings),
+        "judgments": n_judgments(comparison.costs),
+    }
 
 
 def _place(comparison: Comparison, problem: Problem) -> int | None:
@@ -101,22 +88,17 @@ def measure_d5(data: Path, lm: str, store: Path | None = None) -> dict[str, Any]
     rows = read_rows(data / "d5/example_problem")
     fields = json.loads((data / "d5/example_problem/meta.json").read_text(encoding="utf-8"))["problem_fields"]
     rng = np.random.default_rng(0)
-    groups = {}
+    groups, options = {}, {"seed": 0, "options": HEADLINES, "timeout": 900}
     for year, name in (("A", "2020"), ("B", "2019")):
         texts = [row["text"] for row in rows if row["class"] == year]
         groups[name] = [texts[number] for number in rng.permutation(len(texts))[:500]]
-    comparison = _compare(groups, goal=fields["target"], lm=lm, store=store, seed=0, options=HEADLINES)
-    return {
+    with quiet():
+        comparison = compare(groups, goal=fields["target"], lm=lm, store=store, **options)
+    rated = [finding.ratings for finding in comparison.tested if finding.ratings is not None]
+    return _figures(comparison) | {
         "goal": fields["target"],
-        "findings": [_described(finding) for finding in comparison.tested],
-        "ratings": [
-            [round(getattr(finding.ratings, name) or 0.0, 2) for name in CRITERIA]
-            for finding in comparison.tested
-            if finding.ratings is not None
-        ],
+        "ratings": [[round(getattr(one, name) or 0.0, 2) for name in CRITERIA] for one in rated],
         "dropped": sum(finding.outcome.name == "dropped" for finding in comparison.findings),
-        "candidates": len(comparison.findings),
-        "judgments": n_judgments(comparison.costs),
     }
 
 
@@ -149,6 +131,5 @@ def measure_ratings(data: Path, lm: str, store: Path | None = None) -> dict[str,
 
 
 def _spearman(first: np.ndarray, second: np.ndarray) -> float:
-    known = np.isfinite(first) & np.isfinite(second)
-    correlated: Any = scipy.stats.spearmanr(first[known], second[known])
-    return float(correlated.statistic)
+    found: Any = scipy.stats.spearmanr(first, second, nan_policy="omit")
+    return float(found.statistic)
