@@ -10,7 +10,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int
 
 from nlparam.corpus.labels import class_labels
-from nlparam.errors import CorpusError
+from nlparam.errors import CorpusError, check_positive
 from nlparam.numerics.core.device import to_device
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.numerics.core.quantities import Prepared, Quantity
@@ -61,8 +61,7 @@ class Classification(AbstractPredicateModel):
     def __check_init__(self):
         if self.n_classes < 2:
             raise ValueError(f"got n_classes={self.n_classes}, expected at least 2")
-        if not self.ridge > 0:
-            raise ValueError(f"got ridge={self.ridge}, expected a positive number: it keeps the weights finite")
+        check_positive(": it keeps the weights finite", ridge=self.ridge)
 
     def prepare(self, data, n_texts):
         """Numbers the classes. Integers in `range(n_classes)` stay as they are, even where a class has no text.

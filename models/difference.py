@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from nlparam.corpus.labels import class_labels
-from nlparam.errors import CorpusError
+from nlparam.errors import CorpusError, check_positive
 from nlparam.numerics.core.device import to_device
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.numerics.core.quantities import Prepared, Quantity
@@ -54,8 +54,7 @@ class Difference(AbstractPredicateModel):
     def __check_init__(self):
         if not self.diversity >= 0:
             raise ValueError(f"got diversity={self.diversity}, expected a number that is not negative")
-        if not self.ridge > 0:
-            raise ValueError(f"got ridge={self.ridge}, expected a positive number: it keeps the weights finite")
+        check_positive(": it keeps the weights finite", ridge=self.ridge)
 
     def prepare(self, data, n_texts):
         """Numbers the two groups; takes `DifferenceData` too."""

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from nlparam.corpus.labels import target_numbers
+from nlparam.errors import check_positive
 from nlparam.numerics.core._types import Scalar
 from nlparam.numerics.core.device import to_device
 from nlparam.numerics.core.model import AbstractPredicateModel
@@ -59,8 +60,7 @@ class Regression(AbstractPredicateModel):
     has_noise: ClassVar[bool] = True  # `by_pattern` has a scale
 
     def __check_init__(self):
-        if not self.ridge > 0:
-            raise ValueError(f"got ridge={self.ridge}, expected a positive number: it keeps the weights finite")
+        check_positive(": it keeps the weights finite", ridge=self.ridge)
 
     def prepare(self, data, n_texts):
         """Checks that there is one finite number per text, and that they differ.

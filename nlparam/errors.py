@@ -1,4 +1,7 @@
-"""The exceptions a user can meet, and checks of numbers. A message says what was got, what was expected, what to do."""
+"""The exceptions a user can meet, and checks of arguments. A message says what was got and expected, and what to do."""
+
+from collections.abc import Iterable
+from typing import Any
 
 
 class NlparamError(Exception):
@@ -77,6 +80,21 @@ def check_fractions(**values: float) -> None:
     for name, value in values.items():
         if not 0 < value < 1:
             raise ValueError(f"got {name}={value}, expected a number between 0 and 1")
+
+
+def check_one_of(choices: Iterable[str], **values: Any) -> None:
+    """Raises `ValueError` for a value that is none of the choices."""
+    choices = tuple(choices)
+    for name, value in values.items():
+        if value not in choices:
+            raise ValueError(f"got {name}={value!r}, expected one of {', '.join(choices)}")
+
+
+def check_positive(why: str = "", **values: float) -> None:
+    """Raises `ValueError` for a value that is not above 0; `why` it has to be is said behind it."""
+    for name, value in values.items():
+        if not value > 0:
+            raise ValueError(f"got {name}={value}, expected a positive number{why}")
 
 
 def check_at_least(least: float, **values: float | None) -> None:

@@ -22,6 +22,8 @@ from nlparam.comparing.setup import CompareArguments, Setup, set_up
 from nlparam.comparing.validation import findings, judge_finalists
 from nlparam.denotation.session import Session, accepts, check_names
 from nlparam.errors import FitWarning, LanguageModelError, ResultFolderError
+from nlparam.language.likeness import distinct
+from nlparam.language.propose.both import in_turn
 from nlparam.language.propose.groups import Panel
 from nlparam.numerics.statistics.effects import auroc, welch_p_value
 from nlparam.results.versions import installed_versions
@@ -215,12 +217,7 @@ def propose(setup: Setup, panels: Sequence[Panel]) -> list[str]:
     """The candidates, the best of every panel before the second best, each once, whatever its case."""
     with setup.session.costs.stage("proposing"):
         proposals = setup.proposer.propose(panels, goal=setup.settings["goal"], rng=setup.rng(2))
-    depth = max((len(panel) for panel in proposals), default=0)
-    in_turn = [panel[rank] for rank in range(depth) for panel in proposals if rank < len(panel)]
-    by_case: dict[str, str] = {}
-    for predicate in in_turn:
-        by_case.setdefault(predicate.casefold(), predicate)
-    return list(by_case.values())
+    return list(distinct(in_turn(proposals)))
 
 
 def rate(setup: Setup, found: list[Finding]) -> list[Finding]:

@@ -10,7 +10,7 @@ from nlparam.comparing.clusters import cluster_warnings, copy_warnings, split_al
 from nlparam.comparing.records import Group, Units
 from nlparam.corpus.corpus import Corpus
 from nlparam.corpus.frames import is_frame, listed
-from nlparam.errors import CorpusError
+from nlparam.errors import CorpusError, check_one_of
 from nlparam.fitting.split import numbered
 from nlparam.numerics.statistics.covariates import LENGTH, lengths
 
@@ -89,8 +89,7 @@ def observe(
     Raises `CorpusError` for a group without enough distinct texts or clusters, groups of the same texts, and covariates
     or clusters of another shape.
     """
-    if repeats not in REPEATS:
-        raise ValueError(f"got repeats={repeats!r}, expected one of {', '.join(REPEATS)}")
+    check_one_of(REPEATS, repeats=repeats)
     named = by_name(groups)
     names, warnings = list(named), []
     corpus = Corpus.from_texts([text for texts in named.values() for text in texts])

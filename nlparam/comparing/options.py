@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from nlparam.errors import check_at_least, check_fractions
+from nlparam.errors import check_at_least, check_fractions, check_one_of
 from nlparam.numerics.statistics.effects import CORRECTIONS
 
 
@@ -55,5 +55,4 @@ def check_numbers(confidence: float, level: float, correction: str, look: int | 
     if look is not None and look < 1:
         raise ValueError(f"got look={look}, expected at least 1: this one counts")
     check_fractions(confidence=confidence, level=level)
-    if correction not in CORRECTIONS:
-        raise ValueError(f"got correction={correction!r}, expected one of {', '.join(CORRECTIONS)}")
+    check_one_of(CORRECTIONS, correction=correction)

@@ -223,11 +223,8 @@ def _covariates(seen: Observations) -> tuple[Covariates, dict[str, float]]:
 
 
 def _listed(predicates: Iterable[str]) -> list[str]:
-    by_case = {
-        predicate.strip().casefold(): predicate.strip()
-        for predicate in checked_predicates(predicates)
-        if predicate.strip()
-    }
+    # Of two that differ in case only, as it was written last.
+    by_case = {one.casefold(): one for one in map(str.strip, checked_predicates(predicates)) if one}
     if not by_case:
         raise ValueError("got no predicates, expected at least one")
     return list(by_case.values())

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nlparam.corpus.stamps import as_written, epoch_dates
-from nlparam.errors import CorpusError
+from nlparam.errors import CorpusError, check_one_of
 
 UNITS = ("day", "week", "month", "year")
 _CODES = {"day": "D", "week": "W", "month": "M", "year": "Y"}
@@ -36,8 +36,8 @@ def time_steps(stamps: Sequence[Any], *, unit: str | None = None) -> TimeSteps:
     **Raises:** `CorpusError` if stamps are missing, cannot be read, or in two ways, or are all the same; or if there is
     a `unit` for numbers that are no dates.
     """
-    if unit is not None and unit not in UNITS:
-        raise ValueError(f"got unit={unit!r}, expected one of {', '.join(UNITS)}")
+    if unit is not None:
+        check_one_of(UNITS, unit=unit)
     if len(stamps) == 0:
         raise CorpusError("got no time stamps, expected one per text")
     numbers: list[float | None] = [_number(stamp) for stamp in stamps]

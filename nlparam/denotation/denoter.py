@@ -8,8 +8,7 @@ import numpy as np
 from nlparam.corpus.corpus import Corpus
 from nlparam.denotation.goal import represent
 from nlparam.denotation.session import opened
-from nlparam.errors import EmbedderError
-from nlparam.language.embed import AbstractEmbedder, embed_corpus, model_of
+from nlparam.language.embed import AbstractEmbedder, check_embedder, embed_corpus
 from nlparam.language.features import NgramFeatures
 from nlparam.lm.store import Store
 from nlparam.numerics.heads.goal_map import GoalMap
@@ -112,11 +111,7 @@ class TreeDenoter:
 
 
 def _embedded(denoter: Denoter | TreeDenoter, corpus: Corpus, store: Store | None) -> np.ndarray:
-    identity, expected = denoter.embedder.identity, denoter.embedder_identity
-    if model_of(identity) != model_of(expected):
-        raise EmbedderError(
-            f"the embedder here is {identity!r}, expected {expected!r}, with which the fit was made: install that one, "
-            "or fit again"
-        )
+    remedy = "with which the fit was made: install that one, or fit again"
+    check_embedder(denoter.embedder, denoter.embedder_identity, remedy)
     with opened(store, ":memory:") as kept:
         return embed_corpus(corpus.distinct, denoter.embedder, kept)

@@ -13,7 +13,7 @@ import numpy as np
 
 from nlparam.corpus.corpus import text_digest
 from nlparam.denotation.definitions import Definitions
-from nlparam.errors import check_at_least
+from nlparam.errors import check_at_least, check_one_of
 from nlparam.language.asking import LabelQuestion, read_labels
 from nlparam.language.prompting import cut_words, load_prompt
 from nlparam.lm.base import Image, Message
@@ -40,6 +40,11 @@ class AbstractJudge(abc.ABC):
         **Returns:** `(n_pairs,)` probabilities in [0, 1], `nan` where the language model gave no usable answer, or was
         not asked because the budget is spent.
         """
+
+    def judge_all(self, texts: Sequence[str], predicates: Sequence[str]) -> np.ndarray:
+        """`(n_texts, n_predicates)`: the same for each text and each predicate."""
+        shape = (len(texts), len(predicates))
+        return self.judge(texts, predicates, np.argwhere(np.ones(shape, dtype=bool))).reshape(shape)
 
     def computes(self, predicate: str) -> bool:
         """Whether a predicate is computed, exactly and at no cost, so that all texts are judged at once."""
@@ -79,8 +84,7 @@ class LabelJudge(AbstractJudge):
     definitions: Definitions = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
-        if self.form not in FORMS:
-            raise ValueError(f"got form={self.form!r}, expected one of {', '.join(FORMS)}")
+        check_one_of(FORMS, form=self.form)
         check_at_least(1, n_listed=self.n_listed)
         if self.images is not None and self.form != "single":
             raise ValueError(f"got form={self.form!r} for images, expected 'single'")

@@ -14,7 +14,7 @@ from nlparam.denotation.computed import Computed, ComputedJudge
 from nlparam.denotation.definitions import kept_definitions
 from nlparam.denotation.judge import AbstractJudge
 from nlparam.denotation.session import Running, Session, accepts, check_names, opened
-from nlparam.errors import LanguageModelError
+from nlparam.errors import LanguageModelError, check_one_of
 from nlparam.lm.base import AbstractLanguageModel
 from nlparam.numerics.heads.cascade import Certificate
 from nlparam.numerics.heads.head import correct
@@ -62,8 +62,7 @@ def denote(
     be asked, `EmbedderError` if the embedder is not that of the fit.
     """
     by = by or ("cascade" if fit.settings.get("cascade") else "head")
-    if by not in WAYS:
-        raise ValueError(f"got by={by!r}, expected one of {', '.join(WAYS)}")
+    check_one_of(WAYS, by=by)
     check_names(denote, asked)
     corpus, costs = Corpus.from_texts(texts), Costs()
     if by == "head" or not corpus.distinct:
@@ -127,8 +126,7 @@ def _by_cascade(
 
 def _exactly(fit: "FitLike", judge: AbstractJudge, corpus: Corpus, features: np.ndarray, session: Session, seed: int):
     del session, seed
-    shape = (len(corpus.distinct), len(fit.predicates))
-    said = judge.judge(corpus.distinct, fit.predicates, np.argwhere(np.ones(shape, dtype=bool))).reshape(shape)
+    said = judge.judge_all(corpus.distinct, fit.predicates)
     thresholds = fit.denoter.head.thresholds
     corrected = np.stack([correct(column, b) for column, b in zip(said.T, thresholds, strict=True)], axis=1)
     failed = np.isnan(said)

@@ -15,7 +15,7 @@ import numpy as np
 from nlparam.corpus.marks import pair
 from nlparam.denotation.labelling import LEAST_LABELS, reached
 from nlparam.denotation.labels import Labelled
-from nlparam.errors import CorpusError, ModelError, ResultFolderError, check_fractions
+from nlparam.errors import CorpusError, ModelError, ResultFolderError, check_fractions, check_one_of
 from nlparam.fitting.inferred import Inference, Inferred, Score
 from nlparam.fitting.scores import chance, held_out_scores
 from nlparam.results.folder import replacing
@@ -61,8 +61,7 @@ def infer(
     `embeddings`, `(n_distinct, embed_dim)`, let a clustering be tested against chance; `in_turn` are scores of texts
     left out of the choice in turn. What the fit keeps of both is known.
     """
-    if target not in TARGETS:
-        raise ValueError(f"got target={target!r}, expected one of {', '.join(TARGETS)}")
+    check_one_of(TARGETS, target=target)
     check_fractions(confidence=confidence)
     if (labels is None) != (target == "judge"):
         raise ValueError(

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from nlparam.denotation.labels import Labelled
-from nlparam.errors import CorpusError, FitWarning, ModelError, ResultFolderError, check_at_least, check_fractions
+from nlparam.errors import (
+    CorpusError,
+    FitWarning,
+    ModelError,
+    ResultFolderError,
+    check_at_least,
+    check_fractions,
+    check_one_of,
+)
 from nlparam.results.folder import read_json, replacing
 from nlparam.runtime.progress import Progress
 
@@ -94,8 +102,7 @@ def posterior(
     from nlparam.numerics.core.device import to_device
     from nlparam.numerics.solvers.posterior import METHODS, sample_posterior
 
-    if method not in METHODS:
-        raise ValueError(f"got method={method!r}, expected one of {', '.join(METHODS)}")
+    check_one_of(METHODS, method=method)
     check_at_least(1, num_samples=num_samples, num_warmup=num_warmup, num_chains=num_chains)
     if method == "svi" and num_chains != 1:
         raise ValueError(f"got num_chains={num_chains} for method='svi', which has no chains: leave it at 1")

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from nlparam.language.likeness import distinct
 from nlparam.language.propose.base import without
 
 Embed = Callable[[Sequence[str]], np.ndarray]
@@ -86,4 +87,4 @@ def _distinct(name: str, given: Any) -> tuple[str, ...]:
     predicates = [one.strip() if isinstance(one, str) else one for one in given]
     if wrong := [one for one in predicates if not isinstance(one, str) or not one]:
         raise ValueError(f"got {wrong[0]!r} among `{name}`, expected a predicate such as 'is about late deliveries'")
-    return tuple({one.casefold(): one for one in reversed(predicates)}.values())[::-1]
+    return distinct(predicates)

@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from nlparam.errors import EmbedderError
+from nlparam.errors import check_one_of
 from nlparam.guard.constitution import ROLES, Constitution
 from nlparam.guard.obfuscation import canonical
 from nlparam.guard.windows import looks_of, windows_of
-from nlparam.language.embed import AbstractEmbedder, embed_corpus, model_of
+from nlparam.language.embed import AbstractEmbedder, check_embedder, embed_corpus
 from nlparam.language.features import NgramFeatures
 from nlparam.lm.store import Store
 
@@ -72,18 +72,13 @@ class Screen:
 
     def check_embedder(self) -> None:
         """Raises `EmbedderError` if the embedder is not the one that the heads were trained with."""
-        here, expected = map(model_of, (self.features.embedder.identity, self.embedder_identity))
-        if here != expected:
-            raise EmbedderError(
-                f"the embedder here is {here!r}, expected {expected!r}, with which the guard was trained"
-            )
+        check_embedder(self.features.embedder, self.embedder_identity, "with which the guard was trained")
 
     def scores(
         self, texts: Sequence[str], role: str, *, store: Store | None = None
     ) -> Float[np.ndarray, "n_texts n_rules"]:
         """Scores of whole texts. Outputs are looked at as if they grew, so these are the scores that cut a stream."""
-        if role not in ROLES:
-            raise ValueError(f"got role={role!r}, expected one of {', '.join(ROLES)}")
+        check_one_of(ROLES, role=role)
         cut = [windows_of(text) if role == "input" else [look.window for look in looks_of(text)] for text in texts]
         of_windows = self.window_scores([window for of_text in cut for window in of_text], role, store=store)
         ends = np.cumsum([len(of_text) for of_text in cut])[:-1]

@@ -228,9 +228,8 @@ def _judge(drafts: Sequence[_Draft], constitution: Constitution, judge: Abstract
         own = [draft for draft in drafts if draft.item.role == role]
         if not own:
             continue
-        pairs = np.argwhere(np.ones((len(own), len(restricted)), dtype=bool))
-        answers = judge.judge([draft.text for draft in own], [rule.of(role) for rule in restricted], pairs)
-        for draft, row in zip(own, answers.reshape(len(own), len(restricted)), strict=True):
+        answers = judge.judge_all([draft.text for draft in own], [rule.of(role) for rule in restricted])
+        for draft, row in zip(own, answers, strict=True):
             draft.answers = row
 
 

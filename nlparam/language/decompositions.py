@@ -4,6 +4,7 @@ import dataclasses
 import re
 from collections.abc import Sequence
 
+from nlparam.errors import check_one_of
 from nlparam.language.asking import ask, ask_all
 from nlparam.language.parse import parse_predicate, parse_predicates
 from nlparam.language.prompting import load_prompt, one_line
@@ -45,8 +46,7 @@ class DecompositionWriter:
     seed: int = 0
 
     def __post_init__(self):
-        if self.kind not in KINDS:
-            raise ValueError(f"got kind={self.kind!r}, expected one of {', '.join(KINDS)}")
+        check_one_of(KINDS, kind=self.kind)
         names = (KINDS[self.kind], "critique", "refine", "alternatives")
         self._propose, self._critique, self._refine, self._alternatives = map(load_prompt, names)
         self.identity = " ".join(load_prompt(name).version for name in names)

@@ -54,6 +54,12 @@ def model_of(identity: str) -> str:
     return identity.removesuffix(", bfloat16").removesuffix(", float32")
 
 
+def check_embedder(embedder: AbstractEmbedder, expected: str, remedy: str) -> None:
+    """Raises `EmbedderError`, with the remedy, if an embedder is not the one of the identity that is expected."""
+    if model_of(embedder.identity) != model_of(expected):
+        raise EmbedderError(f"the embedder here is {embedder.identity!r}, expected {expected!r}, {remedy}")
+
+
 class EmbeddingStore(Protocol):
     """The part of the store that `embed_corpus` needs."""
 

@@ -2,12 +2,20 @@
 
 import itertools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from nlparam.errors import MissingExtraError
+
+
+def distinct(predicates: Iterable[str]) -> tuple[str, ...]:
+    """Predicates without those that differ from an earlier one in case only."""
+    first: dict[str, str] = {}
+    for predicate in predicates:
+        first.setdefault(predicate.casefold(), predicate)
+    return tuple(first.values())
 
 
 def jaccard(texts: Sequence[str]) -> np.ndarray:

@@ -9,6 +9,7 @@ from nlparam.corpus.corpus import Corpus
 from nlparam.corpus.frames import beside, texts_of
 from nlparam.denotation.judge import AbstractJudge
 from nlparam.denotation.session import Session, accepts, check_names, opened
+from nlparam.errors import check_one_of
 from nlparam.numerics.heads.head import correct
 from nlparam.runtime.costs import Costs
 from nlparam.taxonomies.placing import Assigned as Assigned
@@ -37,8 +38,7 @@ def assign(
     Raises `ValueError` for an unknown `by`, `EmbedderError` if the embedder is not that of the taxonomy, and what
     `nlparam.refit` raises of its language model.
     """
-    if by not in WAYS:
-        raise ValueError(f"got by={by!r}, expected one of {', '.join(WAYS)}")
+    check_one_of(WAYS, by=by)
     check_names(assign, asked)
     corpus, costs = Corpus.from_texts(texts), Costs()
     if taxonomy.denoter is None:

@@ -4,8 +4,9 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
 from nlparam.denotation.definitions import Definition, definition_of, kept_definitions
+from nlparam.language.likeness import distinct
 from nlparam.taxonomies.checks import check
-from nlparam.taxonomies.entries import Edited, Entry, distinct, either, forbidden_in, one_line
+from nlparam.taxonomies.entries import Edited, Entry, either, forbidden_in, one_line
 from nlparam.taxonomies.operations import (
     AbstractOperation,
     Add,

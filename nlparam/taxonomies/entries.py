@@ -6,6 +6,7 @@ from typing import Any
 
 from nlparam.denotation.definitions import Definition, definition_of
 from nlparam.errors import EditError
+from nlparam.language.likeness import distinct
 from nlparam.language.prompting import one_line as one_line
 from nlparam.taxonomies.records import ROOT, STATUS, Node, TreeLike, judged
 
@@ -132,14 +133,6 @@ class Edited:
         if under == ROOT:
             return dataclasses.replace(self, tree=(*self.tree, entry))
         return self.changed(under, children=(*self.required(under).children, entry))
-
-
-def distinct(predicates: Iterable[str]) -> tuple[str, ...]:
-    """Predicates without those that differ from an earlier one in case only."""
-    first: dict[str, str] = {}
-    for predicate in predicates:
-        first.setdefault(predicate.casefold(), predicate)
-    return tuple(first.values())
 
 
 def either(predicates: Iterable[str]) -> str:

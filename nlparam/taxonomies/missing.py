@@ -72,7 +72,7 @@ def _judged(rebuilding: Rebuilding, predicate: str, rows: np.ndarray) -> np.ndar
         return np.zeros(0)
     texts = [run.corpus.distinct[row] for row in rows.tolist()]
     with run.costs.stage("judging"):
-        return run.judge.judge(texts, [predicate], np.stack([np.arange(len(rows)), np.zeros(len(rows), int)], axis=1))
+        return run.judge.judge_all(texts, [predicate])[:, 0]
 
 
 def _added(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nlparam.corpus.corpus import Corpus
-from nlparam.errors import CorpusError, check_at_least, check_fractions
+from nlparam.errors import CorpusError, check_at_least, check_fractions, check_one_of
 from nlparam.language.detect import alike, language_name, main_language
 from nlparam.numerics.statistics.prevalence import LEAST_JUDGED
 from nlparam.taxonomies.over_time import checked_stamps
@@ -20,8 +20,7 @@ def check_options(
     n_judged: int | str | None, propose: str, level: float, confidence: float, look: int | None = None
 ) -> None:
     """Raises `ValueError` for options of `update` that are impossible whatever the texts are."""
-    if propose not in PROPOSE:
-        raise ValueError(f"got propose={propose!r}, expected one of {', '.join(PROPOSE)}")
+    check_one_of(PROPOSE, propose=propose)
     if isinstance(n_judged, str) and n_judged != "auto":
         raise ValueError(f"got n_judged={n_judged!r}, expected a number, None or 'auto'")
     check_at_least(0, n_judged=n_judged if isinstance(n_judged, int) else None)

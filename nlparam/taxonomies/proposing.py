@@ -10,6 +10,7 @@ import numpy as np
 from nlparam.denotation.goal import Affinity
 from nlparam.language.asking import ask
 from nlparam.language.embed import AbstractEmbedder
+from nlparam.language.likeness import distinct
 from nlparam.language.merging import Merged, Merger
 from nlparam.language.paths import PathStater
 from nlparam.language.phrasing import Phraser, what_it_says
@@ -115,7 +116,7 @@ class NodeProposer:
             texts = [self.statements.texts[row] for row in there]
             proposals = self.contrast.propose(texts, scores, goal=goal, avoid=list(path), rng=rng)
             predicates = in_turn([*proposals, predicates])
-        fresh = list({p.casefold(): p for p in predicates if p.casefold() not in known}.values())
+        fresh = distinct(predicate for predicate in predicates if predicate.casefold() not in known)
         merged = self.merger.merge(fresh, taken=[*path, *excluded], most=_PROPOSED * n_candidates)
         if len(merged.predicates) <= n_candidates:
             return merged

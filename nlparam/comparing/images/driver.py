@@ -26,7 +26,7 @@ from nlparam.comparing.result import Comparison
 from nlparam.comparing.setup import CompareArguments
 from nlparam.denotation.judge import LabelJudge
 from nlparam.denotation.session import Asking, Session, accepts, check_names
-from nlparam.errors import CorpusError
+from nlparam.errors import CorpusError, check_one_of
 from nlparam.language.embed import SentenceTransformerEmbedder
 from nlparam.language.propose.groups import ContrastGroups
 from nlparam.language.ranker import AbstractRanker, EmbeddingRanker
@@ -78,8 +78,7 @@ def compare_images(
     which have no caption, `EmbedderError` for a ranker that cannot be loaded. Images that cannot be read or stay
     without a caption are left out, with a warning that names them.
     """
-    if judged not in JUDGED:
-        raise ValueError(f"got judged={judged!r}, expected one of {', '.join(JUDGED)}")
+    check_one_of(JUDGED, judged=judged)
     check_names(compare_images, arguments)
     named = named_folders(folders)
     strange = sorted(set(captions or {}) - set(named))

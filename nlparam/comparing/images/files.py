@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from nlparam.errors import CorpusError, MissingExtraError
+from nlparam.errors import CorpusError, MissingExtraError, check_one_of
 from nlparam.lm.base import Image, RequestError
 from nlparam.runtime.progress import Progress
 
@@ -84,8 +84,7 @@ def read_images(
         raise MissingExtraError("pillow", "images", "reading images")
     if max_side < _LEAST_SIDE:
         raise ValueError(f"got max_side={max_side}, expected at least {_LEAST_SIDE} pixels")
-    if detail not in DETAILS:
-        raise ValueError(f"got detail={detail!r}, expected one of {', '.join(DETAILS)}")
+    check_one_of(DETAILS, detail=detail)
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise CorpusError(f"there is no folder {folder} (the current folder is {Path.cwd()})")

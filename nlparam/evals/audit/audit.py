@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlparam.errors import CorpusError
+from nlparam.errors import CorpusError, check_one_of
 from nlparam.evals.audit.covariates import CovariateEffect, adjustments, covariate_effects
 from nlparam.evals.audit.mistakes import Change, SystemRates, changes, system_rates
 from nlparam.evals.audit.page import describe_audit
@@ -175,10 +175,9 @@ def audit(
     for covariates that cannot be used, `ResultFolderError` for a folder that holds something else, and what
     `nlparam.compare` raises; if there are too few mistakes for it, a note says so instead.
     """
-    if side not in SIDES:
-        raise ValueError(f"got side={side!r}, expected one of {', '.join(SIDES)}")
-    if baseline is not None and baseline not in evaluations.systems:
-        raise ValueError(f"got baseline={baseline!r}, expected one of {', '.join(evaluations.systems)}")
+    check_one_of(SIDES, side=side)
+    if baseline is not None:
+        check_one_of(evaluations.systems, baseline=baseline)
     if adjust and not evaluations.covariates:
         raise ValueError("got adjust=True without covariates, expected some to adjust for")
     found = _measure(evaluations, baseline, side, confidence, seed)

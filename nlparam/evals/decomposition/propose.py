@@ -236,10 +236,8 @@ def _judged(
 ) -> _Judged:
     """The candidates and the whole judged on every text with words; the texts are those for which all was answered."""
     asked = candidates if compound is None else [*candidates, compound]
-    shape = (len(corpus.distinct), len(asked))
-    answers = judge.judge(corpus.distinct, asked, np.argwhere(np.ones(shape, dtype=bool))).reshape(shape)
     rows = np.flatnonzero(~corpus.blank)
-    answers = answers[corpus.row[rows]]
+    answers = judge.judge_all(corpus.distinct, asked)[corpus.row[rows]]
     complete = np.isfinite(answers).all(axis=1)
     if complete.sum() < _LEAST_TEXTS:
         why = f"the budget is spent ({meter.spent}): allow more" if meter.spent is not None else "try a stronger --lm"

@@ -148,9 +148,8 @@ def _judged(
     definitions = {other: defined[one] for one, others in worded.items() if one in defined for other in others}
     judge = session.judge(n_words=settings.get("n_words"), definitions=definitions)
     wordings = list(dict.fromkeys(other for others in worded.values() for other in others))
-    shape = (len(texts), len(wordings))
     with session.costs.stage("judging"):
-        answers = judge.judge(texts, wordings, np.argwhere(np.ones(shape, dtype=bool))).reshape(shape)
+        answers = judge.judge_all(texts, wordings)
     if not np.isfinite(answers).any():
         raise LanguageModelError("the language model has answered nothing: see `nlparam doctor`")
     return dict(zip(wordings, answers.T, strict=True))

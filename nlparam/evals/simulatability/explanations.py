@@ -7,6 +7,7 @@ from typing import Any
 
 from nlparam.corpus.readers import field_names, read_texts
 from nlparam.errors import CorpusError
+from nlparam.language.likeness import distinct
 
 # More possible answers than this cannot be put to a language model as options; the reader has one more.
 MOST_ANSWERS = 19
@@ -100,10 +101,7 @@ def _with_answers(row: Explanation, number: int, common: list[str], n_rows: int)
 
 def _distinct(answers: Iterable[str]) -> list[str]:
     """Answers in the order in which they first occur, without those that differ only in case."""
-    first: dict[str, str] = {}
-    for answer in filter(None, map(_clean, answers)):
-        first.setdefault(answer.casefold(), answer)
-    return list(first.values())
+    return list(distinct(filter(None, map(_clean, answers))))
 
 
 def _clean(text: str) -> str:

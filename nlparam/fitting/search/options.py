@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Literal, get_args
 
-from nlparam.errors import check_at_least
+from nlparam.errors import check_at_least, check_one_of
 
 Refinement = Literal["columns", "coordinate"]
 
@@ -62,5 +62,4 @@ class SearchOptions:
         check_at_least(1, n_ahead=self.n_ahead, n_slots_refined=self.n_slots_refined)
         check_at_least(2, n_relaxed=self.n_relaxed, n_judged=self.n_judged, n_judged_finally=self.n_judged_finally)
         check_at_least(2, max_judgments=self.max_judgments)
-        if self.refinement not in get_args(Refinement):
-            raise ValueError(f"got refinement={self.refinement!r}, expected one of {', '.join(get_args(Refinement))}")
+        check_one_of(get_args(Refinement), refinement=self.refinement)

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.stats
 
-from nlparam.errors import check_fractions
+from nlparam.errors import check_fractions, check_one_of
 
 CORRECTIONS = {"bh": "fdr_bh", "by": "fdr_by", "holm": "holm"}
 
@@ -188,8 +188,7 @@ def correct_p_values(p_values: Sequence[float], correction: str) -> np.ndarray:
     """
     if not all(0 <= p_value <= 1 for p_value in p_values):
         raise ValueError(f"got p-values {list(p_values)}, expected numbers between 0 and 1")
-    if correction not in CORRECTIONS:
-        raise ValueError(f"got correction={correction!r}, expected one of {', '.join(CORRECTIONS)}")
+    check_one_of(CORRECTIONS, correction=correction)
     if len(p_values) == 0:
         return np.zeros(0)
     from statsmodels.stats.multitest import multipletests
@@ -203,8 +202,7 @@ def claimed_at(n_claims: int, n_tested: int, level: float, correction: str) -> f
     Intervals of the claims at one minus this level cover all but the share `level` of them on average (the false
     coverage rate, Benjamini and Yekutieli 2005). Raises `ValueError` for another correction.
     """
-    if correction not in CORRECTIONS:
-        raise ValueError(f"got correction={correction!r}, expected one of {', '.join(CORRECTIONS)}")
+    check_one_of(CORRECTIONS, correction=correction)
     if not 0 <= n_claims <= n_tested:
         raise ValueError(f"got {n_claims} claims of {n_tested} tested, expected between 0 and {n_tested}")
     if n_claims == 0:
