@@ -1,6 +1,6 @@
 """The report of a guard's evaluation: what it detects, what it refuses wrongly, examples of both, and its time."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from nlparam.results.page.blocks import Block, Counts, Section, Words
@@ -18,16 +18,12 @@ def describe_guard(contents: Mapping[str, Any]) -> SectionPage:
     guard = contents["guard"]
     rules, threshold = contents["rules"], guard["threshold"]
     return SectionPage(
-        title=f"A guard with {len(rules):,} restricted {'rule' if len(rules) == 1 else 'rules'}",
+        title=_title(rules),
         model="Guard",
         summary=_summary(contents),
         facts=[
             Row("Rules", f"{len(rules):,} restricted, {len(guard['constitution']['permitted']):,} permitted"),
-            Row(
-                "Refusals aimed at",
-                f"at most {stated(threshold['max_refusals'])}, confidence {stated(threshold['confidence'])}",
-            ),
-            Row("Threshold", f"{threshold['value']:.3f}, set on {threshold['n_texts']:,} benign exchanges"),
+            *_aim(threshold),
             Row("Attacks", named(contents["settings"]["attacks"], 200)),
             Row("Language model of the training", named(guard["settings"].get("lm_identity", DASH), 200)),
         ],
@@ -46,19 +42,25 @@ def describe_guard(contents: Mapping[str, Any]) -> SectionPage:
 def describe_trained(contents: Mapping[str, Any]) -> SectionPage:
     """Chooses what the report of a guard shows before it is evaluated. **Arguments:** `contents`,
     `Guard.described()`."""
-    threshold, constitution = contents["threshold"], contents["constitution"]
     return SectionPage(
-        title=f"A guard with {len(constitution['restricted']):,} restricted rules",
+        title=_title(contents["constitution"]["restricted"]),
         model="Guard",
         summary="The guard is trained. What it detects, `nlparam guard evaluate` measures.",
-        facts=[
-            Row("Refusals aimed at", f"at most {stated(threshold['max_refusals'])}"),
-            Row("Threshold", f"{threshold['value']:.3f}, set on {threshold['n_texts']:,} benign exchanges"),
-        ],
+        facts=_aim(contents["threshold"]),
         warnings=list(contents.get("warnings", ())),
         sections=[Section("training", "Training", _training(contents))],
         **of_contents(contents),
     )
+
+
+def _title(restricted: Collection[Any]) -> str:
+    return f"A guard with {counted(len(restricted), 'restricted rule')}"
+
+
+def _aim(threshold: Mapping[str, Any]) -> list[Row]:
+    aim = f"at most {stated(threshold['max_refusals'])}, confidence {stated(threshold['confidence'])}"
+    set_on = f"{threshold['value']:.3f}, set on {threshold['n_texts']:,} benign exchanges"
+    return [Row("Refusals aimed at", aim), Row("Threshold", set_on)]
 
 
 def _summary(contents: Mapping[str, Any]) -> str:

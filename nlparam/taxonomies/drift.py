@@ -7,6 +7,7 @@ from typing import Any
 from nlparam.numerics.statistics.prevalence import Drift, Prevalence
 from nlparam.numerics.statistics.selection import look_level
 from nlparam.results.folder import writable, write_json
+from nlparam.results.jsonable import jsonable
 from nlparam.runtime.costs import Costs
 from nlparam.taxonomies.placing import Assigned, columns_of
 from nlparam.taxonomies.result import Taxonomy
@@ -131,9 +132,12 @@ class Update:
             "look": self.look,
             "level_of_look": look_level(self.look, level=self.level),
             "correction": "bh",
-            "drift": [_plain(one, without="depth") | {"target": one.target} for one in self.drift],
-            "unexplained": [_plain(one) for one in self.unexplained],
-            "added": [dataclasses.asdict(one) for one in self.added],
+            "drift": [
+                {name: value for name, value in jsonable(one).items() if name != "depth"} | {"target": one.target}
+                for one in self.drift
+            ],
+            "unexplained": jsonable(self.unexplained),
+            "added": jsonable(self.added),
             "warnings": self.warnings,
             "costs": self.costs.as_dict(),
         }
@@ -151,9 +155,3 @@ class Update:
             pyarrow.parquet.write_table(pyarrow.table(columns_of(self.taxonomy, self.assigned)), folder / ASSIGNMENTS)
             write_json(folder / FILE, self.to_dict())
         return folder
-
-
-def _plain(record: NodeDrift | Unexplained, *, without: str = "") -> dict[str, Any]:
-    """The fields of a record as JSON can hold them, prevalences by the names of their numbers."""
-    fields = {name: value for name, value in vars(record).items() if name != without}
-    return {name: value._asdict() if isinstance(value, Prevalence | Drift) else value for name, value in fields.items()}

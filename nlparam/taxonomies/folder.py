@@ -18,6 +18,7 @@ from nlparam.runtime.costs import Costs
 from nlparam.taxonomies.records import (
     HOLDS,
     OUTCOMES,
+    PLAIN_FIELDS,
     ROOT,
     STATUS,
     STOPS,
@@ -201,17 +202,12 @@ def _nodes(kept: list[dict[str, Any]], corpus: Corpus, denoted, considered) -> d
                 siblings = [nodes[child].members for child in nodes[one["parent"]].children[:-1]]
                 members = np.setdiff1d(parent, np.concatenate(siblings))
         nodes[one["id"]] = Node(
-            id=one["id"],
-            predicate=one["predicate"],
-            judged_as=one["judged_as"],
-            parent=one["parent"],
+            **{name: one[name] for name in PLAIN_FIELDS},
             children=tuple(one["children"]),
             members=members,
             denotations=values,
             status=STATUS(one["status"]),
-            residual=one["residual"],
             stopped=None if one["stopped"] is None else STOPS[one["stopped"]],
-            partial=one["partial"],
             candidates=tuple(
                 _candidate(candidate, candidates.get((one["id"], number)), len(members))
                 for number, candidate in enumerate(one["candidates"])

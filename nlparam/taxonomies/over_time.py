@@ -159,12 +159,10 @@ def over_time(
     labels: Labelled | str | Path | None = None,
 ) -> SharesOverTime:
     """The shares of the children of a node over time; see `Taxonomy.over_time`."""
-    if tree.stamps is None:
-        raise CorpusError("the taxonomy was grown without time stamps: give stamps (--time-field)")
+    stamps, unit = _stamps(tree, unit)
     members = {child.id: child.members for child in tree.children(node)}
-    unit = tree.settings.get("time_unit") if unit is None else unit
     answers = _answers(tree, list(members), labels)
-    return shares_over_time(members, tree.stamps, unit=unit, confidence=confidence, **answers)
+    return shares_over_time(members, stamps, unit=unit, confidence=confidence, **answers)
 
 
 def over_time_by(
@@ -179,8 +177,7 @@ def over_time_by(
     correction: str = "bh",
 ) -> dict[str, SharesOverTime]:
     """The shares of the children of a node over time in each group; see `Taxonomy.over_time_by`."""
-    if tree.stamps is None:
-        raise CorpusError("the taxonomy was grown without time stamps: give stamps (--time-field)")
+    kept, unit = _stamps(tree, unit)
     if len(groups) != len(tree.corpus):
         raise CorpusError(f"got {len(groups):,} groups for {len(tree.corpus):,} texts, expected one for each")
     names = [None if is_missing(group) else str(group) for group in groups]
@@ -191,11 +188,11 @@ def over_time_by(
             "got shares of heads alone, whose trends may be errors: grow the taxonomy with judged texts (--inference)"
         )
     # All groups have steps of one length.
-    _, steps = stepped_texts(tree.stamps, tree.settings.get("time_unit") if unit is None else unit)
+    _, steps = stepped_texts(kept, unit)
     unit = None if steps.unit == "1" else steps.unit
     found: dict[str, SharesOverTime] = {}
     for group in sorted({name for name in names if name is not None}):
-        stamps = [stamp if name == group else None for stamp, name in zip(tree.stamps, names, strict=True)]
+        stamps = [stamp if name == group else None for stamp, name in zip(kept, names, strict=True)]
         if len(set(stamps) - {None}) < 2:
             continue
         # Texts of one day, or month, have no trend.
@@ -205,6 +202,13 @@ def over_time_by(
         raise CorpusError("got no group with texts of different times, expected one: choose another field for --by")
     tested = claimed([one.trends for one in found.values() if one.trends], level=level, correction=correction)
     return {group: one._replace(trends=trend) for (group, one), trend in zip(found.items(), tested, strict=True)}
+
+
+def _stamps(tree: TreeLike, unit: str | None) -> tuple[tuple[Any, ...], str | None]:
+    """The times of the texts, and what dates are grouped by."""
+    if tree.stamps is None:
+        raise CorpusError("the taxonomy was grown without time stamps: give stamps (--time-field)")
+    return tree.stamps, tree.settings.get("time_unit") if unit is None else unit
 
 
 def _answers(tree: TreeLike, nodes: Sequence[str], labels: Labelled | str | Path | None) -> dict[str, Any]:

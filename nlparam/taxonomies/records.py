@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from nlparam.denotation.denoter import TreeDenoter
 
 ROOT = "root"
+# The fields of a node that its file has as they are.
+PLAIN_FIELDS = ("id", "predicate", "judged_as", "parent", "residual", "partial")
 
 
 class OUTCOMES(enum.StrEnum):
@@ -357,27 +359,17 @@ class TreeLike:
         return float(sum(counted(rows).sum() for rows in holds) / n_texts) if n_texts else float(not divided)
 
     def _written(self, node: Node) -> dict[str, Any]:
-        written: dict[str, Any] = {
-            "id": node.id,
-            "predicate": node.predicate,
-            "judged_as": node.judged_as,
-            "parent": node.parent,
+        written: dict[str, Any] = {name: getattr(node, name) for name in PLAIN_FIELDS} | {
             "children": list(node.children),
-            "residual": node.residual,
             "status": node.status.value,
             "n_texts": len(node),
             "share": self.share(node.id),
             "stopped": None if node.stopped is None else node.stopped.name,
-            "partial": node.partial,
             "agreement": None if np.isnan(node.agreement) else node.agreement,
             "divisions": [dataclasses.asdict(division) for division in node.divisions],
             "candidates": [
-                {
-                    "predicate": candidate.predicate,
-                    "child": candidate.child,
-                    "same_as": candidate.same_as,
-                    "n_judged": len(candidate.judged),
-                }
+                {name: getattr(candidate, name) for name in ("predicate", "child", "same_as")}
+                | {"n_judged": len(candidate.judged)}
                 for candidate in node.candidates
             ],
             "costs": node.costs.as_dict(),

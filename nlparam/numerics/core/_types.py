@@ -6,7 +6,7 @@ an embedding, `n_features` of the head's features, `n_fixed` predicates held fix
 
 from typing import Any, TypeAlias
 
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
 Embeddings: TypeAlias = Float[Array, "n_texts embed_dim"]
 Denotations: TypeAlias = Float[Array, "n_texts n_predicates"]
@@ -14,8 +14,6 @@ Scores: TypeAlias = Float[Array, "n_texts n_slots"]
 Pool: TypeAlias = Float[Array, "n_texts n_candidates"]
 Features: TypeAlias = Float[Array, "n_texts n_features"]
 Scalar: TypeAlias = Float[Array, ""]
-Mask: TypeAlias = Bool[Array, " n_texts"]
-Indices: TypeAlias = Int[Array, " n_predicates"]
 Key: TypeAlias = PRNGKeyArray
 Weights: TypeAlias = Any  # a PyTree of arrays; its structure is the model's choice
 Data: TypeAlias = Any  # whatever the model's loss needs beside the denotations (labels, times), a PyTree of arrays
