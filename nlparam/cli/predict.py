@@ -13,8 +13,8 @@ from nlparam.cli.options import argument, option, refuse
 from nlparam.cli.output import print_lines, print_table, print_warnings, printable, starting
 from nlparam.cli.run_options import NewTextsOptions, spread_options
 from nlparam.errors import NlparamError
-from nlparam.results.folder import replacing
 from nlparam.results.records import NONE_OF_THESE
+from nlparam.runtime.files import replacing, writable
 
 
 @spread_options
@@ -62,11 +62,8 @@ def predict(
         else:
             columns, show = _predict(folder, table.texts, **asking | {"store": opened})
     fields = {renamed(table.columns, columns)[name]: list(map(_whole, of)) for name, of in table.columns.items()}
-    try:
-        with replacing(out) as partial:
-            write(partial, fields | columns)
-    except OSError as error:
-        raise NlparamError(f"{out} cannot be written ({error}): choose another --out") from error
+    with writable(out), replacing(out) as partial:
+        write(partial, fields | columns)
     show()
     print_lines(f"\nlabels:  {out}")
 

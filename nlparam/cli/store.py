@@ -14,6 +14,7 @@ from nlparam.cli import options as shared
 from nlparam.cli.options import argument, option
 from nlparam.cli.output import print_error, print_json, print_lines, print_table, printable
 from nlparam.errors import NlparamError, StoreError
+from nlparam.runtime.files import writable
 
 if TYPE_CHECKING:
     from nlparam.lm.store import Store as OpenStore
@@ -100,11 +101,8 @@ def export(
         raise NlparamError(f"--out is {out}, expected a name that ends in {' or '.join(SUFFIXES)}")
     if out.exists() and not overwrite:
         raise NlparamError(f"{out} exists: choose another --out, or replace it with --overwrite")
-    try:
-        with _opened(store) as opened:
-            n_rows = write(opened, out, what=what)
-    except OSError as error:
-        raise NlparamError(f"{out} cannot be written ({error}): choose another --out") from error
+    with writable(out), _opened(store) as opened:
+        n_rows = write(opened, out, what=what)
     print_lines(f"{n_rows:,} {what}: {out}")
 
 

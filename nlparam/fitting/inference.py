@@ -18,8 +18,8 @@ from nlparam.denotation.labels import Labelled
 from nlparam.errors import CorpusError, ModelError, ResultFolderError, check_fractions, check_one_of
 from nlparam.fitting.inferred import Inference, Inferred, Score
 from nlparam.fitting.scores import chance, held_out_scores
-from nlparam.results.folder import replacing
 from nlparam.results.jsonable import from_json
+from nlparam.runtime.files import replacing, writable
 
 if TYPE_CHECKING:
     from nlparam.fitting.records import FitLike
@@ -297,9 +297,6 @@ def kept_inference(fit: "FitLike", folder: Path) -> Inference | None:
 def keep_inference(fit: "FitLike", inference: Inference, folder: Path) -> None:
     """Keeps what labels gave for a fit in its folder. Raises `ResultFolderError` if that cannot be written."""
     path = folder / PEOPLE
-    try:
-        with replacing(path) as partial:
-            contents = {"predicates": fit.predicates, "inference": inference.as_dict()}
-            partial.write_text(json.dumps(contents), encoding="utf-8")
-    except OSError as error:
-        raise ResultFolderError(f"{path} cannot be written ({error}): change the permissions of the folder") from error
+    with writable(path, "change the permissions of the folder"), replacing(path) as partial:
+        contents = {"predicates": fit.predicates, "inference": inference.as_dict()}
+        partial.write_text(json.dumps(contents), encoding="utf-8")

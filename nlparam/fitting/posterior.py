@@ -19,7 +19,8 @@ from nlparam.errors import (
     check_fractions,
     check_one_of,
 )
-from nlparam.results.folder import read_json, replacing
+from nlparam.results.folder import read_json
+from nlparam.runtime.files import replacing, writable
 from nlparam.runtime.progress import Progress
 
 if TYPE_CHECKING:
@@ -282,11 +283,8 @@ def keep_posterior(fit: "FitLike", samples: "arviz.InferenceData", folder: str |
     """Keeps the samples in the folder of the fit. Raises `ResultFolderError` if that cannot be written."""
     path = Path(folder) / SAMPLES
     samples["posterior"].attrs[OF] = posterior_digest(fit)
-    try:
-        with replacing(path) as partial:
-            samples.to_netcdf(str(partial), engine="h5netcdf")
-    except OSError as error:
-        raise ResultFolderError(f"{path} cannot be written ({error}): change the permissions of the folder") from error
+    with writable(path, "change the permissions of the folder"), replacing(path) as partial:
+        samples.to_netcdf(str(partial), engine="h5netcdf")
 
 
 def kept_posterior(fit: "FitLike", folder: str | Path) -> Any:

@@ -3,11 +3,10 @@
 import contextlib
 import hashlib
 import json
-import os
-import threading
 from pathlib import Path
 
 from nlparam.runtime.cache_dir import cache_dir
+from nlparam.runtime.files import replacing
 
 SMALL_FILE = 2**20
 
@@ -49,15 +48,10 @@ def keep_digest(path: Path, sha256: str) -> None:
     # Where the cache cannot be written the digest is computed each time; that is slow, not wrong.
     with contextlib.suppress(OSError):
         note, stamp = _digest_note(path.resolve())
-        note.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(note, json.dumps(stamp | {"sha256": sha256}))
 
 
 def write_atomically(path: Path, text: str) -> None:
     """Writes a small file so that a reader sees the old or the new content, never a part."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")

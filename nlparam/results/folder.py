@@ -6,12 +6,12 @@ import hashlib
 import importlib
 import json
 import os
-import secrets
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from nlparam.errors import ModelError, ResultFolderError
+from nlparam.runtime.files import replacing
 
 
 class Kind(NamedTuple):
@@ -146,28 +146,6 @@ def complete(path: str | Path, kind: str, *, again: str) -> Iterator[None]:
     except (OSError, ValueError, LookupError, TypeError, AttributeError, SafetensorError, ArrowException) as error:
         said = f"there is no {error}" if isinstance(error, KeyError) else str(error)
         raise ResultFolderError(f"{path} holds an incomplete {kind} ({said}): {again}") from error
-
-
-@contextlib.contextmanager
-def writable(folder: str | Path) -> Iterator[None]:
-    """Raises `ResultFolderError` where the block cannot write to the folder of a result."""
-    try:
-        yield
-    except OSError as error:
-        raise ResultFolderError(f"{folder} cannot be written ({error}): choose another --out") from error
-
-
-@contextlib.contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
-    """A path to write to, for a file that is there as a whole or not at all. Raises `OSError`."""
-    path = Path(path)
-    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")  # no two processes write to the same
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def write_json(path: str | Path, contents: Any) -> None:

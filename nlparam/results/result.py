@@ -20,13 +20,13 @@ from nlparam.results.folder import (
     read_json,
     read_record,
     report_beside,
-    writable,
     write_json,
     writing,
 )
 from nlparam.results.jsonable import read_fields
 from nlparam.results.page.page import AbstractPage
 from nlparam.results.versions import installed_versions
+from nlparam.runtime.files import writable
 
 if TYPE_CHECKING:
     import pyarrow

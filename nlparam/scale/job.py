@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nlparam.errors import CorpusError, JobError, NlparamError, check_at_least
 from nlparam.runtime.costs import Costs
+from nlparam.runtime.files import writable
 from nlparam.runtime.progress import Progress
 from nlparam.scale import manifest as manifests
 from nlparam.scale.cluster import choose_workers, cluster
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 Source = str | Path | Sequence[str | Path]
 
+_ELSEWHERE = "choose another output folder"
 _SAVE_EVERY = 5.0  # seconds between two writings of the manifest
 _PLANNED_HERE = 256 << 20  # bytes of several files that are read faster than workers start
 _MOST_BLOCKS_OF_RAY = 10_000  # the scheduler of Ray Data handles so many with ease; more tasks share one
@@ -170,10 +172,8 @@ def _check_apart(system: Any, files: list[File], source: Source, out: str | Path
 def _run(
     ray: Any, task: Task, out: str | Path, options: Options, manifest: Manifest, plans: list[Plan], progress: Progress
 ) -> None:
-    try:
+    with writable(out, _ELSEWHERE, kind=JobError):
         task.out_system.create_dir(task.folder, recursive=True)
-    except OSError as error:
-        raise JobError(f"{out} cannot be written ({error}): choose another output folder") from error
     asked = list(_todo(task, options, manifest, plans))
     manifest.save(out)
     if not asked:
@@ -299,14 +299,13 @@ def _locked(out: str | Path) -> Iterator[None]:
         yield
         return
     folder = Path(path)
-    try:
+    with writable(out, _ELSEWHERE, kind=JobError):
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / ".lock", timeout=0)
-        lock.acquire()
-    except Timeout:
-        raise JobError(f"another process is at work on {out}: wait for it, or choose another output folder") from None
-    except OSError as error:
-        raise JobError(f"{out} cannot be written ({error}): choose another output folder") from error
+        try:
+            lock.acquire()
+        except Timeout:
+            raise JobError(f"another process is at work on {out}: wait for it, or {_ELSEWHERE}") from None
     try:
         for partial in (folder / FOLDER).glob(".*.partial"):  # what killed workers left unfinished
             partial.unlink(missing_ok=True)

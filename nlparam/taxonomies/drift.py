@@ -6,9 +6,10 @@ from typing import Any
 
 from nlparam.numerics.statistics.prevalence import Drift, Prevalence
 from nlparam.numerics.statistics.selection import look_level
-from nlparam.results.folder import writable, write_json
+from nlparam.results.folder import write_json
 from nlparam.results.jsonable import jsonable
 from nlparam.runtime.costs import Costs
+from nlparam.runtime.files import writable
 from nlparam.taxonomies.placing import Assigned, columns_of
 from nlparam.taxonomies.result import Taxonomy
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from nlparam.errors import EditError, NlparamError, ResultFolderError
-from nlparam.results.folder import replacing, writable, writing
+from nlparam.results.folder import writing
 from nlparam.results.serving.desk import Desk
+from nlparam.runtime.files import replacing, writable
 from nlparam.runtime.progress import Progress
 from nlparam.taxonomies.comments import with_comments
 from nlparam.taxonomies.edit import Plan, plan

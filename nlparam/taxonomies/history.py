@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from nlparam.corpus.marks import LABELS_FILE
 from nlparam.errors import ResultFolderError
-from nlparam.results.folder import LOCK, make_room, writable, writing
+from nlparam.results.folder import LOCK, make_room, writing
+from nlparam.runtime.files import writable
 from nlparam.taxonomies.result import Taxonomy
 from nlparam.taxonomies.yaml_file import FILE, written
 

@@ -18,7 +18,8 @@ import nlparam.results.folder
 from nlparam import Comparison
 from nlparam.errors import ResultFolderError
 from nlparam.models import Clustering
-from nlparam.results.folder import KINDS, LOCK, replacing, write_json, writing
+from nlparam.results.folder import KINDS, LOCK, write_json, writing
+from nlparam.runtime.files import replacing
 from nlparam.taxonomies.growing import taxonomy
 from nlparam.taxonomies.result import Taxonomy
 from tests.helpers.handmade_results import make_comparison

@@ -12,11 +12,12 @@ from nlparam.evals.audit.covariates import CovariateEffect, adjustments, covaria
 from nlparam.evals.audit.mistakes import Change, SystemRates, changes, system_rates
 from nlparam.evals.audit.page import describe_audit
 from nlparam.evals.audit.records import Evaluations
-from nlparam.results.folder import digest_of_content, make_room, writable, writing
+from nlparam.results.folder import digest_of_content, make_room, writing
 from nlparam.results.jsonable import from_json, jsonable
 from nlparam.results.page.page import AbstractPage
 from nlparam.results.result import AbstractResult, Folder
 from nlparam.results.versions import installed_versions
+from nlparam.runtime.files import writable
 
 if TYPE_CHECKING:
     from nlparam.comparing.records import Finding

@@ -16,6 +16,7 @@ from nlparam.errors import StoreError
 from nlparam.lm.store.database import explanation
 from nlparam.lm.store.schema import KINDS, Names, encodable, version_of
 from nlparam.lm.store.store import Store
+from nlparam.runtime.files import replacing
 
 SUFFIXES = (".parquet", ".jsonl")
 _FILES = " or ".join(SUFFIXES)
@@ -57,18 +58,11 @@ def export(store: Store, out: Path, *, what: str = "judgments") -> int:
     """
     if what not in KINDS or out.suffix not in SUFFIXES:
         raise ValueError(f"got {what!r} and {out.name!r}, expected one of {KINDS} and a name that ends in {SUFFIXES}")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f"{out.name}.partial")
     write = _write_parquet if out.suffix == ".parquet" else _write_jsonl
     # Embeddings in the order of the file: in that of the keys each row would be on another page.
     query = select(what) + ("" if what == "embeddings" else " ORDER BY key")
-    try:
-        with store.database.snapshot() as connection:
-            n_rows = write(partial, what, connection.execute(query))
-        partial.replace(out)
-    finally:
-        partial.unlink(missing_ok=True)
-    return n_rows
+    with replacing(out) as partial, store.database.snapshot() as connection:
+        return write(partial, what, connection.execute(query))
 
 
 def merge(store: Store, path: Path) -> list[Merged]:

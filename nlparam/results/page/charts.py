@@ -7,8 +7,8 @@ import importlib.metadata
 import re
 from typing import TYPE_CHECKING, Any
 
-from nlparam.results.folder import replacing
 from nlparam.runtime.cache_dir import cache_dir
+from nlparam.runtime.files import replacing
 
 if TYPE_CHECKING:
     import altair

@@ -53,7 +53,7 @@ def group_trends(tree: "TreeLike", found: "dict[str, SharesOverTime]") -> list[G
 
 def write_trends(folder: str | Path, trends: Sequence[GroupTrend]) -> Path:
     """Writes `trends.csv` into the folder of a taxonomy. Raises `OSError`."""
-    from nlparam.results.folder import replacing
+    from nlparam.runtime.files import replacing
 
     path = Path(folder) / _FILE
     with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
