@@ -95,13 +95,12 @@ _ARRAYS = ("centre", "axes", "predicates", "cosines", "calibration")
 class JointHeadFit:
     """A joint head and how it does on judgments left out.
 
-    `left_out[i]` is the probability of pair `i` by the networks trained without its text, `ridge_left_out[i]` that of
-    the ridge head alone, `answers[i]` whether the language model, its bias corrected, says yes.
+    `left_out[i]` is the probability of pair `i` by the networks trained without its text, `answers[i]` whether the
+    language model, its bias corrected, says yes.
     """
 
     head: JointHead
     left_out: Float[np.ndarray, " n_pairs"]
-    ridge_left_out: Float[np.ndarray, " n_pairs"]
     answers: np.ndarray
 
 
@@ -149,7 +148,6 @@ def fit_joint_head(
     log_odds = _log_odds(ridge.denote(features[texts]))
     for of, predicted in zip(order, left_out, strict=True):
         log_odds[position[of], columns[of]] = _log_odds(predicted)
-    ridge_left_out = expit(log_odds[position, columns])
     corrected = correct(probabilities, ridge.thresholds[columns])
     head = _untrained(ridge, features, predicates)
     inputs, axes, _ = _inputs(head, features[texts], log_odds)
@@ -165,7 +163,7 @@ def fit_joint_head(
     answers = corrected > 0.5
     calibration = _calibrate(averaged, answers, np.ones(len(rows)) if typical is None else typical)
     head = dataclasses.replace(head, members=network.members_at(states, best), calibration=calibration)
-    return JointHeadFit(head, _calibrated(averaged, calibration), ridge_left_out, answers)
+    return JointHeadFit(head, _calibrated(averaged, calibration), answers)
 
 
 def _fit_ridge(features, judged, thresholds):
