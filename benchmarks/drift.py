@@ -20,6 +20,7 @@ from nlparam.numerics.statistics.prevalence import Prevalence, drift, prevalence
 
 _N_BEFORE, _N_NEW, _N_TRAINED = 700, 500, 80
 _LEVEL, _KEPT = 0.05, 0.5
+_FIGURES = ("coverage", "width", "false_claims", "found")
 
 
 def measure(
@@ -47,10 +48,7 @@ def simulate(recorded: Recording, n_draws: int, n_judged: int, seed: int) -> dic
     # What the language model says, its threshold corrected; this is what is to be estimated.
     said = np.stack([correct(c, b) >= 0.5 for c, b in zip(probabilities.T, thresholds, strict=True)], axis=1)
     rng = np.random.default_rng(seed)
-    kinds = ("corrected", "head")
-    covered = {kind: [] for kind in kinds}
-    claimed = {kind: [] for kind in kinds}
-    found, widths = [], {kind: [] for kind in kinds}
+    found: dict[str, list[Any]] = {f"{head}{name}": [] for head in ("", "head_") for name in _FIGURES}
     for draw in range(2 * n_draws):
         shifted, dropped = draw % 2 == 1, int(rng.integers(n_predicates))
         order = rng.permutation(n_texts)
@@ -61,36 +59,26 @@ def simulate(recorded: Recording, n_draws: int, n_judged: int, seed: int) -> dic
         judged = [Judged(trained, probabilities[trained, k]) for k in range(n_predicates)]
         heads = fit_head(features, judged, correct_bias=True).head.denote(features) >= 0.5
         truths = [said.mean(axis=0), weights @ said / weights.sum()]
-        p_values: dict[str, list[float]] = {kind: [] for kind in kinds}
+        p_values: dict[str, list[float]] = {"": [], "head_": []}
         for k in range(n_predicates):
-            for kind in kinds:
+            for head in p_values:
                 shares: list[Prevalence] = []
                 for texts, truth in zip((before, new), truths, strict=True):
                     sample = rng.choice(len(texts), n_judged, replace=False)
-                    answers = (sample, said[texts[sample], k]) if kind == "corrected" else (None, None)
+                    answers = (None, None) if head else (sample, said[texts[sample], k])
                     share = prevalence(heads[texts, k], *answers)
-                    covered[kind].append(share.low <= truth[k] <= share.high)
-                    widths[kind].append(share.high - share.low)
+                    found[f"{head}coverage"].append(share.low <= truth[k] <= share.high)
+                    found[f"{head}width"].append(share.high - share.low)
                     # As if changes were claimed from heads alone, which `nlparam.update` does not.
                     shares.append(share._replace(corrected=True))
-                p_values[kind].append(drift(*shares).p_value)
-        claims = {kind: correct_p_values(p_values[kind], "bh") <= _LEVEL for kind in kinds}
-        if shifted:
-            found.append(claims["corrected"][dropped])
-        else:
-            for kind in kinds:
-                claimed[kind].append(claims[kind].any())
-    return {
-        "coverage": float(np.mean(covered["corrected"])),
-        "width": float(np.mean(widths["corrected"])),
-        "false_claims": float(np.mean(claimed["corrected"])),
-        "found": float(np.mean(found)),
-        "head_coverage": float(np.mean(covered["head"])),
-        "head_width": float(np.mean(widths["head"])),
-        "head_false_claims": float(np.mean(claimed["head"])),
-        "n_draws": n_draws,
-        "n_judged": n_judged,
-    }
+                p_values[head].append(drift(*shares).p_value)
+        for head, values in p_values.items():
+            claims = correct_p_values(values, "bh") <= _LEVEL
+            found[f"{head}found" if shifted else f"{head}false_claims"].append(
+                claims[dropped] if shifted else claims.any()
+            )
+    del found["head_found"]
+    return {name: float(np.mean(values)) for name, values in found.items()} | {"n_draws": n_draws, "n_judged": n_judged}
 
 
 if __name__ == "__main__":

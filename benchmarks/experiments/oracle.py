@@ -74,13 +74,11 @@ class Prepared:
         if reference is None:
             raise ValueError(f"the data set {self.dataset.name!r} has no gold predicates to hide: choose another")
         _, first = np.unique(self.corpus.row, return_index=True)
-        first = first[self.corpus.row[first] >= 0]
-        gold = list(self.dataset.reference_predicates)
+        holds = reference[first[self.corpus.row[first] >= 0]]
         # A series is linear in the denotations, and so is a classification.
-        unions = self.dataset.task == "clustering" or not self.dataset.exclusive
-        return Candidates.among_distractors(
-            gold, reference[first], n_distractors=n_distractors, unions=unions, seed=seed
-        )
+        options = {"unions": self.dataset.task == "clustering" or not self.dataset.exclusive, "seed": seed}
+        gold = list(self.dataset.reference_predicates)
+        return Candidates.among_distractors(gold, holds, n_distractors=n_distractors, **options)
 
 
 def in_steps(times: Sequence[float], n_steps: int = N_STEPS) -> list[float]:
@@ -161,10 +159,10 @@ def run(prepared: Prepared, config: Config, *, embedder: AbstractEmbedder) -> Ru
         began = time.perf_counter()
         found, costs = search(prepared, config)
         seconds = time.perf_counter() - began
-        dataset = prepared.dataset
-        model = build_model(config.model, dataset)
+        dataset, model = prepared.dataset, build_model(config.model, prepared.dataset)
         predicates = [found.pool.predicates[column] for column in found.chosen]
-        share = recovered(predicates, dataset.reference_predicates, model.n_predicates)
+        metrics = {"recovered": recovered(predicates, dataset.reference_predicates, model.n_predicates)}
+        metrics |= {"judgments": float(costs.judgments_asked), "rounds": float(costs.rounds), "loss": found.loss}
         return execute.finished(
             config,
             dataset,
@@ -172,12 +170,7 @@ def run(prepared: Prepared, config: Config, *, embedder: AbstractEmbedder) -> Ru
             lm="oracle",
             identities={"dataset": execute.dataset_digest(dataset), "lm": "oracle", "embedder": embedder.identity},
             seconds=seconds,
-            metrics={
-                "recovered": share,
-                "judgments": float(costs.judgments_asked),
-                "rounds": float(costs.rounds),
-                "loss": found.loss,
-            },
+            metrics=metrics,
             costs=costs.as_dict(),
             notes={"n_candidates": float(len(found.pool.predicates)), "n_texts": float(len(prepared.corpus.distinct))},
             predicates=predicates,
@@ -191,26 +184,23 @@ def summarise(runs: Iterable[Run]) -> dict[str, Any]:
     ratios are those of the sums, of the full search to coordinate refinement.
     """
     runs = list(runs)
-    return _figures(runs, "oracle_") | {
-        "datasets": {
-            name: _figures([r for r in runs if r.dataset == name]) for name in sorted({r.dataset for r in runs})
-        },
-        "runs": [str(r.folder) for r in runs],
-    }
+    by_name = {name: [run for run in runs if run.dataset == name] for name in sorted({run.dataset for run in runs})}
+    figures = _figures(runs, "oracle_") | {"datasets": {name: _figures(those) for name, those in by_name.items()}}
+    return figures | {"runs": [str(run.folder) for run in runs]}
 
 
 def _figures(runs: Sequence[Run], prefix: str = "") -> dict[str, float]:
-    full, coordinate = ([r for r in runs if r.arm == arm] for arm in ("full", "coordinate"))
+    full, coordinate = ([r.metrics for r in runs if r.arm == arm] for arm in ("full", "coordinate"))
 
-    def total(of: Sequence[Run], name: str) -> float:
-        return sum(r.metrics[name] for r in of)
+    def ratio(name: str) -> float:
+        return sum(of[name] for of in full) / sum(of[name] for of in coordinate)
 
     return {
-        f"{prefix}recovered": float(np.mean([r.metrics["recovered"] for r in full])),
-        f"{prefix}recovered_least": min(r.metrics["recovered"] for r in full),
-        f"{prefix}recovered_by_coordinate": float(np.mean([r.metrics["recovered"] for r in coordinate])),
-        f"{prefix}judgment_ratio": total(full, "judgments") / total(coordinate, "judgments"),
-        f"{prefix}round_ratio": total(full, "rounds") / total(coordinate, "rounds"),
+        f"{prefix}recovered": float(np.mean([of["recovered"] for of in full])),
+        f"{prefix}recovered_least": min(of["recovered"] for of in full),
+        f"{prefix}recovered_by_coordinate": float(np.mean([of["recovered"] for of in coordinate])),
+        f"{prefix}judgment_ratio": ratio("judgments"),
+        f"{prefix}round_ratio": ratio("rounds"),
     }
 
 

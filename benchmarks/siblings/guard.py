@@ -11,14 +11,15 @@ import os
 import statistics
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from benchmarks.commands import serving
 from nlparam.corpus.datasets import load_dataset
 from nlparam.denotation.session import Session
 from nlparam.guard import Benign, Guard, Plan, load, read_constitution, train
-from nlparam.guard.evaluation import Attack, Evaluation, evaluate, held_out_attacks, read_attacks
+from nlparam.guard.evaluation import Evaluation, evaluate, held_out_attacks, read_attacks
 from nlparam.guard.obfuscation import canonical
 from nlparam.guard.proxy import Proxy
 from nlparam.guard.streams import events_of
@@ -38,6 +39,7 @@ MAX_REFUSALS = 0.005
 _N_WORDS = 100  # of a BBC article: as long as a message and a short answer
 _N_TEST = 1000
 _N_CLIENTS = 50
+Case = TypeVar("Case", bound=Any)
 _AUROCS = ("auroc", "auroc_knn", "auroc_zero_shot")
 
 
@@ -58,16 +60,8 @@ def measure() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder, Session(lm=lm, timeout=900) as session:
         store = session.store
         start = time.perf_counter()
-        train(
-            read_constitution(_HERE / "guard.yaml"),
-            training,
-            plan=PLAN,
-            lm=lm,
-            max_refusals=MAX_REFUSALS,
-            store=store,
-            timeout=900,
-            out=folder,
-        )
+        options = {"plan": PLAN, "lm": lm, "max_refusals": MAX_REFUSALS, "store": store, "timeout": 900}
+        train(read_constitution(_HERE / "guard.yaml"), training, out=folder, **options)
         guard = load(folder)
         seconds = time.perf_counter() - start
         print(json.dumps({"training_seconds": round(seconds), "counts": guard.counts}), flush=True)
@@ -76,15 +70,16 @@ def measure() -> dict[str, Any]:
         print(json.dumps(held_out.as_dict()), flush=True)
         found = held_out_attacks(guard)
         plain = [attack for attack in found if attack.style not in PLAN.held_out_obfuscations]
-        undisguised = evaluate(guard, attacks=plain, judge=judge, store=store)
-        canonical_knn = evaluate(undisguising(guard), attacks=map(undisguised_attack, found), store=store)
+        as_they_are = evaluate(guard, attacks=plain, judge=judge, store=store)
+        seeing_through = dataclasses.replace(guard, examples=undisguised(guard.examples))
+        canonical_knn = evaluate(seeing_through, attacks=undisguised(found), store=store)
         attacks = read_attacks(_HERE / "guard_written.jsonl")
         written = evaluate(guard, attacks=attacks, judge=judge, store=store)
     return {
         "training_seconds": seconds,
         "counts": guard.counts,
         **figures(held_out),
-        "undisguised": {name: getattr(undisguised, name) for name in _AUROCS} | {"n": len(plain)},
+        "undisguised": {name: getattr(as_they_are, name) for name in _AUROCS} | {"n": len(plain)},
         "auroc_knn_canonical": canonical_knn.auroc_knn,
         "written": {name: written.as_dict()[name] for name in (*_AUROCS, "rules", "permitted")},
         "proxy": asyncio.run(serve_clients(guard, list(test.outputs))),
@@ -101,14 +96,9 @@ def figures(held_out: Evaluation) -> dict[str, Any]:
     }
 
 
-def undisguising(guard: Guard) -> Guard:
-    """The guard as if its training texts had no disguise: for nearest neighbours that see canonical forms, too."""
-    examples = tuple(dataclasses.replace(e, text=canonical(e.text)) for e in guard.examples)
-    return dataclasses.replace(guard, examples=examples)
-
-
-def undisguised_attack(attack: Attack) -> Attack:
-    return dataclasses.replace(attack, text=canonical(attack.text))
+def undisguised(cases: Iterable[Case]) -> tuple[Case, ...]:
+    """Training texts or attacks in their canonical forms: for nearest neighbours that see what the guard sees."""
+    return tuple(dataclasses.replace(case, text=canonical(case.text)) for case in cases)
 
 
 async def serve_clients(guard: Guard, benign: list[str], *, n_clients: int = _N_CLIENTS) -> dict[str, Any]:
@@ -153,14 +143,9 @@ async def serve_clients(guard: Guard, benign: list[str], *, n_clients: int = _N_
             plain = await asyncio.gather(*(ask(session, upstream, answer) for answer in answers))
             screened = await asyncio.gather(*(ask(session, guarded, answer) for answer in answers))
         await runner.cleanup()
-    right = [
-        (text, reason) == expected(guard, " ".join(answer.split()))
-        for answer, (text, reason, _) in zip(answers, screened, strict=True)
-    ]
+    right = [said[:2] == expected(guard, " ".join(a.split())) for a, said in zip(answers, screened, strict=True)]
     whole = [
-        (with_guard[2], without[2])
-        for with_guard, without in zip(screened, plain, strict=True)
-        if with_guard[1] == "stop"
+        (with_guard[2], bare[2]) for with_guard, bare in zip(screened, plain, strict=True) if with_guard[1] == "stop"
     ]
     return {
         "clients": n_clients,

@@ -86,12 +86,12 @@ def study(shape: Shape, seed: int) -> Evaluations:
     done = np.arange(first), np.concatenate([np.arange(n_shared), np.arange(first, n_all)])
     cells = np.concatenate([np.repeat(tasks, n) for tasks, n in zip(done, shape.n_outputs, strict=True)])
     system = np.repeat([0, 1], [first * shape.n_outputs[0], second * shape.n_outputs[1]])
-    effects = [
-        (shape.of_tasks * rng.standard_normal(n_all)[:, None] + shape.of_cells * rng.standard_normal((n_all, 2)))[
-            cells, system
-        ]
-        for _ in range(2)
-    ]
+
+    def effect() -> np.ndarray:
+        own = shape.of_tasks * rng.standard_normal(n_all)[:, None]
+        return (own + shape.of_cells * rng.standard_normal((n_all, 2)))[cells, system]
+
+    effects = effect(), effect()
     correct = rng.random(len(cells)) < scipy.special.expit(effects[0])
     fooled = np.minimum(shape.fooled + shape.moved * system, 0.99)
     logit = scipy.special.logit(np.where(correct, shape.accepted, fooled))

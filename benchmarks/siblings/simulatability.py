@@ -65,17 +65,13 @@ def planted_pairs(n_pairs: int) -> list[Pair]:
         left_out = next(k for k in range(3) if k not in decides)
         flawed = {
             "broad": f"{world.verdict} {said[number % 2]}.",
-            "wrong": f"{world.verdict} {_not(world, left_out)}.",
+            "wrong": f"{world.verdict} it is not so that {world.properties[left_out].said}.",
             "vacuous": world.vacuous,
         }[flaw]
         text = world.text(str(rng.choice(world.subjects)), [True, True, True])
         rows = [Explanation(text, "yes", e, ("yes", "no")) for e in (f"{world.verdict} {' and '.join(said)}.", flawed)]
         pairs.append(Pair(world, flaw, rows[0], rows[1], decides))
     return pairs
-
-
-def _not(world: World, number: int) -> str:
-    return f"it is not so that {world.properties[number].said}"
 
 
 def _followed(explanation: str, world: World) -> Rule | None:
@@ -101,7 +97,8 @@ class Oracle:
         followed, held = _followed(explanation, world), world.read(text)
         said = _CANNOT if followed is None or None in held else ("yes" if followed(held) else "no")
         if share("read", explanation, text) < _MISREAD:
-            said = _one_of([option for option in options.values() if option != said], explanation, text)
+            others = [option for option in options.values() if option != said]
+            said = others[int(share("one", explanation, text) * len(others))]
         right = next(letter for letter, option in options.items() if option == said)
         return {letter: 0.9 if letter == right else 0.1 / (len(options) - 1) for letter in options}
 
@@ -130,36 +127,31 @@ def order_pairs(
 ) -> dict[str, Any]:
     """Puts both explanations of each pair to the test and counts the pairs in order."""
     in_order: dict[str, list[bool]] = {flaw: [] for flaw in FLAWS}
-    means: dict[str, list[Simulated]] = {"true": []} | {flaw: [] for flaw in FLAWS}
-    n_failed = 0
+    tested: dict[str, list[Simulated]] = {"true": []} | {flaw: [] for flaw in FLAWS}
     for number, pair in enumerate(pairs):
-        found = nlparam.simulate(
-            [pair.true, pair.flawed],
-            model=lambda texts, pair=pair: [_noisy(pair, text) for text in texts],
-            lm=lm,
-            task=pair.world.task,
-            n_counterfactuals=n_counterfactuals,
-            **options,
-        )
+        options |= {"task": pair.world.task, "n_counterfactuals": n_counterfactuals}
+        options["model"] = lambda texts, pair=pair: [_noisy(pair, text) for text in texts]
+        found = nlparam.simulate([pair.true, pair.flawed], lm=lm, **options)
         if out is not None:
             found.save(out / f"{number}-{pair.flaw}.json")
         true, flawed = found.simulated
-        n_failed += true.n_failed + flawed.n_failed
         in_order[pair.flaw].append(ordered(pair.flaw, true, flawed))
-        means["true"].append(true)
-        means[pair.flaw].append(flawed)
+        tested["true"].append(true)
+        tested[pair.flaw].append(flawed)
         if isinstance(lm, str):  # a language model takes minutes for a pair
             print(json.dumps({"pair": number, "flaw": pair.flaw, "in_order": in_order[pair.flaw][-1]}), flush=True)
+
+    def means(measured: Callable[[Simulated], Measured]) -> dict[str, float | None]:
+        return {name: _mean(map(measured, listed)) for name, listed in tested.items()}
+
     return {
         "pairs": len(pairs),
         "in_order": float(np.mean([one for listed in in_order.values() for one in listed])),
         "in_order_by_flaw": {flaw: float(np.mean(listed)) for flaw, listed in in_order.items() if listed},
-        "precision": {name: _mean(one.precision for one in listed) for name, listed in means.items()},
-        "generality_cosine": {
-            name: _mean(one.generality["cosine"] for one in listed) for name, listed in means.items()
-        },
-        "simulatable": {name: _mean(one.simulatable for one in listed) for name, listed in means.items()},
-        "counterfactuals_failed": n_failed,
+        "precision": means(lambda one: one.precision),
+        "generality_cosine": means(lambda one: one.generality["cosine"]),
+        "simulatable": means(lambda one: one.simulatable),
+        "counterfactuals_failed": sum(one.n_failed for listed in tested.values() for one in listed),
     }
 
 
@@ -249,10 +241,6 @@ def _mean(measured) -> float | None:
 
 def _between(text: str, start: str, end: str) -> str:
     return text.partition(start)[2].partition(end)[0]
-
-
-def _one_of(options: Sequence[str], *parts: str) -> str:
-    return options[int(share("one", *parts) * len(options))]
 
 
 def run(

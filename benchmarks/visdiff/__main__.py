@@ -54,13 +54,13 @@ def run(pairs: Sequence[Pair], arguments: argparse.Namespace) -> dict[str, Any]:
             row = {"id": pair.id, "source": pair.source, **accuracies(grades.tolist()), "hypotheses": found[:5]}
             rows.append(row)
             print(json.dumps(row, ensure_ascii=False), flush=True)
-    by_source = {source: _means([row for row in rows if row["source"] == source]) for source in _sources(rows)}
+    sources = dict.fromkeys(row["source"] for row in rows)
     return {
         "pairs": len(rows),
         "of": len(pairs),
         "images": sum(sets.images for _, sets in present),
         **_means(rows),
-        "by_source": by_source,
+        "by_source": {source: _means([row for row in rows if row["source"] == source]) for source in sources},
         "lm": arguments.lm,
         "ranker": arguments.ranker,
         "grader": grader.identity,
@@ -106,10 +106,6 @@ def check_grader(pairs: Sequence[Pair], arguments: argparse.Namespace) -> dict[s
 
 def _means(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
     return {name: float(np.mean([row[name] for row in rows])) for name in ("acc@1", "acc@5")} | {"n": len(rows)}
-
-
-def _sources(rows: Sequence[dict[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(row["source"] for row in rows))
 
 
 def _parser() -> argparse.ArgumentParser:

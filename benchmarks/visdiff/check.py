@@ -16,9 +16,8 @@ def known_hypotheses(pairs: Sequence[Pair]) -> list[tuple[str, Pair, str, float]
     others = [pairs[(number + len(pairs) // 2) % len(pairs)] for number in range(len(pairs))]
     known = []
     for pair, other in zip(pairs, others, strict=True):
-        known.append(("identical", pair, f"shows {_lower(pair.set_a)}", 1.0))
-        known.append(("swapped", pair, f"shows {_lower(pair.set_b)}", 0.0))
-        known.append(("permuted", pair, f"shows {_lower(other.set_a)}", 0.0))
+        said = ("identical", pair.set_a, 1.0), ("swapped", pair.set_b, 0.0), ("permuted", other.set_a, 0.0)
+        known += [(kind, pair, f"shows {shown[:1].lower()}{shown[1:]}", grade) for kind, shown, grade in said]
     return known
 
 
@@ -35,7 +34,3 @@ def agreement(kinds: Sequence[str], right: Sequence[float], grades: np.ndarray) 
             "unanswered": float(np.mean(~answered)),
         }
     return found
-
-
-def _lower(description: str) -> str:
-    return description[:1].lower() + description[1:]

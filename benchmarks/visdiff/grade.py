@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.visdiff.pairs import Pair
 from nlparam.language.prompting import load_prompt
-from nlparam.lm.base import Completion, Request
+from nlparam.lm.base import Request
 from nlparam.lm.engine import Engine
 
 GRADES = {"full": 1.0, "partly": 0.5, "no": 0.0}
@@ -24,24 +24,17 @@ class Grader:
 
     def grade(self, items: Sequence[tuple[Pair, str]]) -> np.ndarray:
         """`(n_items,)` grades of hypotheses about pairs, `nan` where the language model gave no usable answer."""
-        requests = [
-            Request(
-                self.prompt.fill(set_a=pair.set_a, set_b=pair.set_b, hypothesis=" ".join(hypothesis.split())),
-                max_tokens=4,
-            )
-            for pair, hypothesis in items
-        ]
-        return np.asarray([self._grade(answer) for answer in self.engine.complete_stored(requests, what="grading")])
-
-    def _grade(self, answer: Completion | None) -> float:
-        if answer is None:
-            return np.nan
-        word = re.search(r"[a-z]+", answer.text.casefold())
-        grade = GRADES.get(word[0]) if word is not None else None
-        if grade is None:
-            self.engine.costs.failures += 1
-            return np.nan
-        return grade
+        fill = self.prompt.fill
+        asked = [(pair, " ".join(hypothesis.split())) for pair, hypothesis in items]
+        prompts = [fill(set_a=pair.set_a, set_b=pair.set_b, hypothesis=words) for pair, words in asked]
+        requests = [Request(prompt, max_tokens=4) for prompt in prompts]
+        answers = self.engine.complete_stored(requests, what="grading")
+        words = [None if answer is None else re.search(r"[a-z]+", answer.text.casefold()) for answer in answers]
+        grades = [np.nan if word is None else GRADES.get(word[0], np.nan) for word in words]
+        # Whoever gave no answer at all is counted by the engine.
+        unread = [answer is not None and np.isnan(grade) for answer, grade in zip(answers, grades, strict=True)]
+        self.engine.costs.failures += int(np.sum(unread))
+        return np.asarray(grades)
 
 
 def accuracies(grades: Sequence[float], ks: Sequence[int] = (1, 5)) -> dict[str, float]:

@@ -1,8 +1,9 @@
 """Pairs of image sets: what is said of them, and where their images or captions lie."""
 
-import dataclasses
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.commands import read_rows
 from nlparam.comparing.images import holds_images
@@ -11,8 +12,7 @@ from nlparam.comparing.images import holds_images
 _PLAIN = {"imagenet": "ordinary photographs", "base": "ordinary photographs"}
 
 
-@dataclasses.dataclass(frozen=True)
-class Pair:
+class Pair(NamedTuple):
     """A pair: `source` is the part of the benchmark (easy, medium, hard, imagenetr, imagenetstar)."""
 
     id: str
@@ -26,19 +26,16 @@ def read_pairs(path: Path, *, sources: Sequence[str] = (), most: int | None = No
 
     **Arguments:** `sources` to keep, by default all; `most`, how many of each source.
     """
-    pairs: list[Pair] = []
-    counts: dict[str, int] = {}
+    pairs, counts = [], Counter()
     for row in read_rows(path):
         source = row["difficulty_path"]
-        if (sources and source not in sources) or (most is not None and counts.get(source, 0) >= most):
-            continue
-        counts[source] = counts.get(source, 0) + 1
-        pairs.append(Pair(row["id"], source, row["set_a"], _PLAIN.get(row["set_b"]) or row["set_b"]))
+        if (not sources or source in sources) and (most is None or counts[source] < most):
+            counts[source] += 1
+            pairs.append(Pair(row["id"], source, row["set_a"], _PLAIN.get(row["set_b"]) or row["set_b"]))
     return pairs
 
 
-@dataclasses.dataclass(frozen=True)
-class Sets:
+class Sets(NamedTuple):
     """Where the two sets of a pair lie: folders of images, or files of captions."""
 
     a: Path

@@ -54,15 +54,10 @@ def compare(tables: Sequence[Table]) -> list[Comparison]:
     pairs: dict[tuple[tuple[str, str, str], str], list[Pair]] = defaultdict(list)
     for table in tables:
         metric = PRIMARY.get(table.setting.task, "f1_best")
-        for arm in table.arms:
-            if arm == BASELINE:
-                continue
-            key = (table.setting.apart_from_task, arm)
-            for dataset in table.datasets:
-                full, other = table.cells.get((BASELINE, dataset)), table.cells.get((arm, dataset))
-                pair = None if full is None or other is None else _pair(dataset, full, other, metric)
-                if pair is not None:
-                    pairs[key].append(pair)
+        for (arm, dataset), other in sorted(table.cells.items(), key=lambda one: table.arms.index(one[0][0])):
+            full = table.cells.get((BASELINE, dataset))
+            if arm != BASELINE and full is not None and (pair := _pair(dataset, full, other, metric)) is not None:
+                pairs[table.setting.apart_from_task, arm].append(pair)
     return [_comparison(setting, arm, there) for (setting, arm), there in pairs.items()]
 
 

@@ -12,12 +12,8 @@ if TYPE_CHECKING:
 
 def draw(tables: Sequence[Table]) -> dict[str, str]:
     """SVG by name: for every table that has an F1, how well and how cheaply each arm does."""
-    drawn: dict[str, str] = {}
-    for table, name in zip(tables, figure_names(tables), strict=True):
-        rows = _rows(table)
-        if rows:
-            drawn[name] = _svg(_chart(rows, table))
-    return drawn
+    named = ((table, name, _rows(table)) for table, name in zip(tables, figure_names(tables), strict=True))
+    return {name: _svg(_chart(rows, table)) for table, name, rows in named if rows}
 
 
 def figure_names(tables: Sequence[Table]) -> list[str]:
@@ -31,13 +27,10 @@ def _rows(table: Table) -> list[dict[str, Any]]:
     rows = []
     for (arm, dataset), cell in table.cells.items():
         mean, error = cell.mean(metric), cell.standard_error(metric)
-        if not math.isfinite(mean):
-            continue
-        error = error if math.isfinite(error) else 0.0
-        judgments = cell.cost("judgments_asked", "judgments_served")
-        rows.append(
-            {"arm": arm, "dataset": dataset, "f1": mean, "low": mean - error, "high": mean + error, "n": judgments}
-        )
+        if math.isfinite(mean):
+            low, high = (mean - error, mean + error) if math.isfinite(error) else (mean, mean)
+            judgments = cell.cost("judgments_asked", "judgments_served")
+            rows.append({"arm": arm, "dataset": dataset, "f1": mean, "low": low, "high": high, "n": judgments})
     return rows
 
 

@@ -6,8 +6,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from benchmarks.experiments.runs import Run
 from benchmarks.experiments.tables.cells import ORACLE, Cell, Table
 from benchmarks.experiments.tables.comparisons import BASELINE, RELATIONS, compare
@@ -57,19 +55,18 @@ def headline(runs: Sequence[Run], tables: Sequence[Table]) -> dict[str, Figure]:
       where that is most.
     """
     figures = {f"{name}_f1": _f1(tables, name) for name in ("agnews", "syngoalex_topic")}
-    searched = tuple(run for run in runs if run.experiment == ORACLE and run.arm == BASELINE)
+    searched = [run for run in runs if run.experiment == ORACLE and run.arm == BASELINE]
     recovered = [run for run in searched if math.isfinite(run.metrics.get("recovered", math.nan))]
     shares = [run.metrics["recovered"] for run in recovered]
     figures["oracle_recovered"] = _figure(statistics.fmean(shares) if shares else None, recovered)
     figures["oracle_recovered_least"] = _figure(min(shares, default=None), recovered)
-    pairs = oracle_pairs(runs)
     for name, metric in (("oracle_judgment_ratio", "judgments"), ("oracle_round_ratio", "rounds")):
-        measured = [pair for pair in pairs if pair.ratio(metric) is not None]
-        ratios = [ratio for pair in measured if (ratio := pair.ratio(metric)) is not None]
+        measured = [pair for pair in oracle_pairs(runs) if pair.ratio(metric) is not None]
         both = [run for pair in measured for run in pair.full.runs + pair.coordinate.runs]
-        full, coordinate = np.sum([pair.totals(metric) for pair in measured], axis=0) if measured else (0.0, 0.0)
+        totals = [pair.totals(metric) for pair in measured]
+        full, coordinate = (sum(of_one) for of_one in zip((0, 0), *totals, strict=True))
         figures[name] = _figure(float(full / coordinate) if measured else None, both)
-        figures[f"{name}_greatest"] = _figure(max(ratios, default=None), both)
+        figures[f"{name}_greatest"] = _figure(max((pair.ratio(metric) or 0.0 for pair in measured), default=None), both)
     return figures
 
 
@@ -80,12 +77,10 @@ def oracle_pairs(runs: Sequence[Run]) -> list[OraclePair]:
         if run.experiment == ORACLE:
             found[run.dataset, run.arm][run.seed] = run
     cells = {key: Cell(tuple(by_seed[seed] for seed in sorted(by_seed))) for key, by_seed in found.items()}
-    datasets = sorted({dataset for dataset, _ in cells})
-    return [
-        OraclePair(dataset, cells[dataset, BASELINE], cells[dataset, "coordinate"])
-        for dataset in datasets
-        if (dataset, BASELINE) in cells and (dataset, "coordinate") in cells
+    listed = [
+        (name, cells.get((name, BASELINE)), cells.get((name, "coordinate"))) for name in sorted({n for n, _ in cells})
     ]
+    return [OraclePair(name, full, other) for name, full, other in listed if full is not None and other is not None]
 
 
 def as_json(figures: dict[str, Figure], tables: Sequence[Table]) -> dict[str, Any]:

@@ -32,6 +32,12 @@ _OTHER_METRICS = {
     "loss": "loss",
     "heldout_loss": "loss, held out",
 }
+_COSTS = {
+    "calls": ("calls",),
+    "judgments": ("judgments_asked", "judgments_served"),
+    "tokens": ("prompt_tokens", "completion_tokens"),
+    "rounds": ("rounds",),
+}
 _NOTHING = "–"
 
 
@@ -51,16 +57,9 @@ def write_page(path: Path, body: str) -> None:
 
 
 def _headline(figures: dict[str, Figure]) -> str:
-    rows = [
-        {
-            "figure": f"`{name}`",
-            "value": _number(figure.value),
-            "runs": str(len(figure.runs)),
-            "missing": figure.missing or "",
-        }
-        for name, figure in figures.items()
-    ]
-    return "### At a glance\n\n" + _grid(rows)
+    header = ("figure", "value", "runs", "missing")
+    rows = [(f"`{name}`", _number(f.value), str(len(f.runs)), f.missing or "") for name, f in figures.items()]
+    return "### At a glance\n\n" + _lines(header, rows)
 
 
 def _relations(comparisons: list[Comparison]) -> str:
@@ -79,15 +78,11 @@ def _relations(comparisons: list[Comparison]) -> str:
 
 
 def _relation(name: str, said: str, found: Comparison | None) -> dict[str, str]:
-    return {
-        "full better than": name,
-        "paper": said,
-        "here": "not measured" if found is None else "yes" if found.holds else "no",
-        "difference": _NOTHING if found is None else f"{found.difference:+.3f}",
-        "p": _NOTHING if found is None else _p(found.p),
-        "data sets": "0" if found is None else str(len(found.pairs)),
-        "not on": "" if found is None else ", ".join(found.exceptions),
-    }
+    known = {"here": "not measured", "difference": _NOTHING, "p": _NOTHING, "data sets": "0", "not on": ""}
+    if found is not None:
+        known = {"here": "yes" if found.holds else "no", "difference": f"{found.difference:+.3f}", "p": _p(found.p)}
+        known |= {"data sets": str(len(found.pairs)), "not on": ", ".join(found.exceptions)}
+    return {"full better than": name, "paper": said} | known
 
 
 def _oracle(pairs: list[OraclePair]) -> str:
@@ -163,51 +158,39 @@ def _other_metrics(table: Table) -> str:
     names = {metric: name for metric, name in _OTHER_METRICS.items() if table.has(metric)}
     if not names:
         return ""
-    return "Other metrics, means over seeds:\n\n" + _by_cell(
-        table, lambda cell: {name: _number(cell.mean(metric)) for metric, name in names.items()}, kept=lambda _: True
-    )
+
+    def shown(cell: Cell) -> dict[str, str]:
+        return {name: _number(cell.mean(metric)) for metric, name in names.items()}
+
+    return "Other metrics, means over seeds:\n\n" + _by_cell(table, shown, kept=lambda _: True)
 
 
 def _costs(table: Table) -> str:
     def asked(cell: Cell) -> bool:
         return cell.cost("calls", "judgments_asked", "judgments_served") > 0
 
-    if not any(asked(cell) for cell in table.cells.values()):
+    def shown(cell: Cell) -> dict[str, str]:
+        sums = {name: _count(cell.cost(*costs)) for name, costs in _COSTS.items()}
+        return sums | {"seconds": _count(sum(run.seconds for run in cell.runs) / len(cell.runs))}
+
+    if not any(map(asked, table.cells.values())):
         return ""
     return (
         "Costs of the arms that ask, means over seeds. Judgments are counted whether the language model or the store "
         "answered them; calls, tokens and seconds only as they were used.\n\n"
-    ) + _by_cell(
-        table,
-        lambda cell: {
-            "calls": _count(cell.cost("calls")),
-            "judgments": _count(cell.cost("judgments_asked", "judgments_served")),
-            "tokens": _count(cell.cost("prompt_tokens", "completion_tokens")),
-            "rounds": _count(cell.cost("rounds")),
-            "seconds": _count(sum(run.seconds for run in cell.runs) / len(cell.runs)),
-        },
-        kept=asked,
-    )
+    ) + _by_cell(table, shown, kept=asked)
 
 
 def _tests(comparisons: list[Comparison]) -> str:
     if not comparisons:
         return ""
     settings = {comparison.setting: _words(*comparison.setting) for comparison in comparisons}
-    rows = [
-        {
-            "setting": settings[comparison.setting],
-            "full against": comparison.other,
-            "data sets": str(len(comparison.pairs)),
-            "seeds": _range([pair.n_seeds for pair in comparison.pairs]),
-            "difference": f"{comparison.difference:+.3f}",
-            "t": _number(comparison.t, 2),
-            "p": _p(comparison.p),
-        }
-        for comparison in comparisons
-    ]
-    if len(settings) == 1:
-        rows = [{name: cell for name, cell in row.items() if name != "setting"} for row in rows]
+    rows = []
+    for found in comparisons:
+        row = {"setting": settings[found.setting]} if len(settings) > 1 else {}
+        row |= {"full against": found.other, "data sets": str(len(found.pairs))}
+        row |= {"seeds": _range([pair.n_seeds for pair in found.pairs]), "difference": f"{found.difference:+.3f}"}
+        rows.append(row | {"t": _number(found.t, 2), "p": _p(found.p)})
     return (
         "### Tests\n\nOne-sided paired t-tests over the data sets of all tasks: is the mean F1 of the full arm "
         "greater, over the seeds that both have? F1 is one to one for a clustering, elsewhere of the best match.\n\n"
@@ -230,15 +213,12 @@ def _without_repeats(tables: Sequence[Table]) -> list[Table]:
     seen: set[tuple[Path, ...]] = set()
     found = []
     for table in tables:
-        cells = {}
-        for key, cell in table.cells.items():
-            folders = tuple(run.folder for run in cell.runs)
-            if folders not in seen:
-                cells[key] = cell
-            seen.add(folders)
-        arms = [arm for arm in table.arms if any(name == arm for name, _ in cells)]
-        datasets = [dataset for dataset in table.datasets if any(name == dataset for _, name in cells)]
-        found.append(dataclasses.replace(table, arms=arms, datasets=datasets, cells=cells))
+        folders = {key: tuple(run.folder for run in cell.runs) for key, cell in table.cells.items()}
+        cells = {key: cell for key, cell in table.cells.items() if folders[key] not in seen}
+        seen |= set(folders.values())
+        arms, datasets = {arm for arm, _ in cells}, {dataset for _, dataset in cells}
+        kept = {"arms": [a for a in table.arms if a in arms], "datasets": [d for d in table.datasets if d in datasets]}
+        found.append(dataclasses.replace(table, cells=cells, **kept))
     return found
 
 
