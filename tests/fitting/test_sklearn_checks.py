@@ -19,6 +19,7 @@ from nlparam.corpus.corpus import Corpus
 from nlparam.errors import CorpusError
 from nlparam.fitting import sklearn as estimators
 from nlparam.models import Classification, ClassificationWeights
+from tests.helpers.compiled import fit_weights
 from tests.helpers.handmade_fit import make_fit
 
 # Whose type is wider than what it is.
@@ -51,7 +52,7 @@ class Above:
 def solve(model, denotations, data):
     """The weights, by scikit-learn where JAX would compile for every shape."""
     if not isinstance(model, Classification):
-        return model.fit_weights(jnp.asarray(denotations), data)
+        return fit_weights(model, jnp.asarray(denotations), data)
     regression = LogisticRegression(C=1 / model.ridge, max_iter=1000).fit(denotations, data)
     coefficients, intercepts = regression.coef_, regression.intercept_
     if model.n_classes == 2:

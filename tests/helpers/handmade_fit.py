@@ -8,6 +8,7 @@ from nlparam.corpus.corpus import Corpus
 from nlparam.fitting.records import RESULTS, Agreement, TraceEntry
 from nlparam.fitting.result import Fit
 from nlparam.models import Classification, Clustering, Difference, Regression, TimeSeries
+from nlparam.numerics.core import compiled
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.results.records import Judgment
 from nlparam.runtime.costs import Costs
@@ -34,9 +35,7 @@ def make_fit(n_texts=60, n_predicates=3, *, seed=0, texts=None, predicates=None,
     denotations = changes.pop("denotations", denotations)
     model = Clustering(len(predicates)) if model is None else model
     prepared, coords = model.prepare(data, len(corpus))
-    columns = jnp.asarray(denotations)
-    weights = model.fit_weights(columns, prepared)
-    predictions = np.asarray(model.predict(weights, columns))
+    weights, predictions, _ = jax.tree.map(np.asarray, compiled.fitted(model, jnp.asarray(denotations), prepared))
     worded = np.flatnonzero(~corpus.blank)
     judgments = [
         Judgment(int(text), predicate, float(rng.uniform()))
@@ -47,7 +46,7 @@ def make_fit(n_texts=60, n_predicates=3, *, seed=0, texts=None, predicates=None,
         "model": model,
         "asked_model": model,
         "predicates": predicates,
-        "weights": jax.tree.map(np.asarray, weights),
+        "weights": weights,
         "denotations": denotations,
         "predictions": np.where(corpus.blank, -1, predictions) if model.assigns_texts else predictions,
         "data": jax.tree.map(np.asarray, prepared),

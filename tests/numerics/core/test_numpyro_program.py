@@ -17,6 +17,8 @@ import nlparam
 from nlparam.errors import ModelError
 from nlparam.models import Classification
 from nlparam.numerics.core.check import check_model
+from nlparam.numerics.core.compiled import fitted as fitted_by
+from nlparam.numerics.core.compiled import quantities
 from nlparam.numerics.core.select import select
 from tests.helpers.handmade_fit import make_fit
 from tests.helpers.oracle import LexicalEmbedder, Oracle, topics
@@ -64,9 +66,7 @@ def test_poisson_has_the_optimum_of_scipy(rng, columns):
 
     best = minimize(objective, np.zeros(3), tol=1e-10)
     with jax.enable_x64(True):
-        weights = model.fit_weights(jnp.asarray(columns), jnp.asarray(data))
-        loss = float(model.loss(weights, jnp.asarray(columns), jnp.asarray(data)))
-        predicted = model.predict(weights, jnp.asarray(columns))
+        weights, predicted, loss = fitted_by(model, jnp.asarray(columns), jnp.asarray(data))
     np.testing.assert_allclose([*weights["slopes"], weights["base"]], best.x, atol=1e-4)
     constant = 2 * np.log(2) + np.log(10) + 1.5 * np.log(2 * np.pi)  # of the three priors
     np.testing.assert_allclose(loss, (best.fun + constant) / 300, rtol=1e-8)
@@ -79,11 +79,10 @@ def test_a_classification_is_that_of_the_library(rng, columns):
     model = nlparam.from_numpyro(classes, n_predicates=2)
     by_hand = Classification(2, n_classes=3, ridge=1.0)  # the precision of the prior
     with jax.enable_x64(True):
-        found = model.fit_weights(jnp.asarray(columns), data)
-        expected = by_hand.fit_weights(jnp.asarray(columns), data)
-        np.testing.assert_allclose(found["coefficients"], expected.coefficients, atol=5e-3)
-        predicted = model.predict(found, jnp.asarray(columns))
-        np.testing.assert_array_equal(predicted, by_hand.predict(expected, jnp.asarray(columns)))
+        found = fitted_by(model, jnp.asarray(columns), data)
+        expected = fitted_by(by_hand, jnp.asarray(columns), data)
+    np.testing.assert_allclose(found.weights["coefficients"], expected.weights.coefficients, atol=5e-3)
+    np.testing.assert_array_equal(found.predictions, expected.predictions)
 
 
 @pytest.mark.slow
@@ -100,12 +99,12 @@ def test_the_optimum_is_that_of_the_sites_and_the_density_has_the_jacobian(rng, 
     best = minimize(objective, [0.0, 0.0, 1.0], method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 1e-10})
     with jax.enable_x64(True):
         denotations, data = jnp.asarray(columns), jnp.asarray(data)
-        weights = model.fit_weights(denotations, data)
-        sites = model.quantities(weights, denotations, data)
+        weights, _, loss = fitted_by(model, denotations, data)
+        sites = quantities(model, weights, denotations, data)
         np.testing.assert_allclose([*sites["slopes"].values, sites["sigma"].values], best.x, atol=1e-4)
         # The log joint of the unconstrained weights is that of the sites plus log |d sigma / d log sigma| = log sigma.
-        joint = model.log_joint(weights, denotations, data)
-        np.testing.assert_allclose(joint + 300 * model.loss(weights, denotations, data), np.log(best.x[2]), atol=1e-4)
+        joint = jax.jit(model.log_joint)(weights, denotations, data)
+        np.testing.assert_allclose(joint + 300 * loss, np.log(best.x[2]), atol=1e-4)
     assert sites["slopes"].neutral == 0.0
     assert sites["sigma"].neutral is None
 
@@ -116,9 +115,10 @@ def test_it_is_differentiable_in_the_denotations(rng, columns):
         model, data = nlparam.from_numpyro(noisy, n_predicates=2), jnp.asarray(rng.normal(size=300))
         weights = {"slopes": jnp.asarray([0.5, -1.0]), "sigma": jnp.asarray(0.2)}
         start, move = jnp.asarray(columns), jnp.asarray(rng.normal(size=(300, 2)))
-        gradient = jax.jit(jax.grad(lambda d: model.loss(weights, d, data)))(start)
+        loss = jax.jit(jax.value_and_grad(lambda d: model.loss(weights, d, data)))
+        _, gradient = loss(start)
         step = 1e-5
-        ahead, behind = (model.loss(weights, start + sign * step * move, data) for sign in (1, -1))
+        ahead, behind = (loss(start + sign * step * move)[0] for sign in (1, -1))
         np.testing.assert_allclose(jnp.sum(gradient * move), (ahead - behind) / (2 * step), rtol=1e-6)
 
 
@@ -242,9 +242,9 @@ def test_a_factor_and_what_the_program_returns_are_enough(rng, columns):
     data = columns @ [1.0, -1.0] + 0.1 * rng.normal(size=300)
     model = nlparam.from_numpyro(squares, n_predicates=2)
     prepared, _ = model.prepare(data, 300)
-    weights = model.fit_weights(jnp.asarray(columns), prepared)
+    weights, predicted, _ = fitted_by(model, jnp.asarray(columns), prepared)
     np.testing.assert_allclose(weights["slopes"], np.linalg.lstsq(columns, data, rcond=None)[0], atol=1e-2)
-    np.testing.assert_allclose(model.predict(weights, jnp.asarray(columns)), columns @ weights["slopes"], atol=1e-5)
+    np.testing.assert_allclose(predicted, columns @ weights["slopes"], atol=1e-5)
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 import itertools
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,7 +14,9 @@ from nlparam.denotation.labels import Labelled
 from nlparam.errors import CorpusError, ModelError
 from nlparam.fitting.posterior import credible_intervals
 from nlparam.models import Classification, Regression, RegressionData, TimeSeries
+from nlparam.numerics.core.compiled import quantities
 from nlparam.numerics.solvers.latent import Latent, LatentData, LatentWeights
+from tests.helpers.compiled import fit_weights
 from tests.helpers.handmade_fit import make_fit
 
 TRUTH = np.asarray([1.0, -1.0, 0.5])
@@ -90,13 +91,13 @@ def test_errors_of_the_answers_no_longer_shrink_the_coefficients(rng, kind):
     data, answers = model.prepare(outcome, 20_000).data, jnp.asarray(answers)
 
     def coefficients(weights):
-        return np.asarray(model.quantities(weights, answers, data)["coefficient"].values)
+        return np.asarray(quantities(model, weights, answers, data)["coefficient"].values)
 
-    assert abs(coefficients(model.fit_weights(answers, data))[0]) < 0.75
+    assert abs(coefficients(fit_weights(model, answers, data))[0]) < 0.75
     latent, latent_data = Latent(3, model), LatentData(data, jnp.asarray(labels))
-    weights = eqx.filter_jit(latent.fit_weights)(answers, latent_data)
+    weights = fit_weights(latent, answers, latent_data)
     np.testing.assert_allclose(coefficients(weights.weights), TRUTH, atol=0.2)
-    found = latent.quantities(weights, answers, latent_data)
+    found = quantities(latent, weights, answers, latent_data)
     np.testing.assert_allclose(found["sensitivity"].values, 0.85, atol=0.04)
     np.testing.assert_allclose(found["specificity"].values, 0.85, atol=0.04)
     np.testing.assert_allclose(found["true_share"].values, 0.3, atol=0.02)

@@ -11,6 +11,7 @@ import statsmodels.api as sm
 from nlparam.errors import ModelError
 from nlparam.models import Classification, Clustering, Regression, TimeSeries
 from nlparam.numerics.statistics.estimating import UNSAID, corrected_weights, model_weights
+from tests.helpers.compiled import fit_weights
 
 
 def answers(rng, n_texts, n_predicates=2, *, prevalence=0.4, right=0.85):
@@ -152,7 +153,7 @@ def test_a_judge_who_says_yes_far_too_often_is_used_all_the_same():
 def test_a_loss_that_is_no_mean_over_texts_is_refused(rng, model):
     wanted, judged = answers(rng, 60)
     data = model.prepare(np.arange(60) if isinstance(model, TimeSeries) else None, 60).data
-    weights = model.fit_weights(jnp.asarray(judged), data)
+    weights = fit_weights(model, jnp.asarray(judged), data)
     with pytest.raises(ModelError, match="correct its shares"):
         model_weights(model, weights, [judged, only(wanted, np.arange(40))], data)
 
