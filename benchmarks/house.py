@@ -82,34 +82,17 @@ def naming(name: str, *rooms: str) -> list[Path]:
     return found
 
 
-def imports() -> dict[str, set[str]]:
-    """Which modules of the library each of them imports, for types only or inside a function, too."""
-    modules: dict[str, Path] = {}
-    for path in files(LIBRARY):
-        if path.suffix == ".py":
-            parts = path.relative_to(ROOT).with_suffix("").parts
-            parts = ("nlparam", *parts) if parts[0] == "models" else parts
-            modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    imported: dict[str, set[str]] = {}
-    for module, path in modules.items():
-        found: set[str] = set()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.module:
-                within = {f"{node.module}.{alias.name}" for alias in node.names}
-                found |= {name if name in modules else node.module for name in within}
-            elif isinstance(node, ast.Import):
-                found |= {alias.name for alias in node.names}
-        # The package itself imports each public name when that is asked for.
-        imported[module] = set() if module == "nlparam" else (found & modules.keys()) - {module, "nlparam"}
-    return imported
-
-
 def circles() -> list[list[str]]:
-    """The groups of files that import one another in a circle."""
+    """The groups of files that import one another in a circle, for types only or inside a function, too."""
+    import grimp
     import networkx
 
-    graph = networkx.DiGraph([(module, other) for module, others in imports().items() for other in others])
-    return [sorted(group) for group in networkx.strongly_connected_components(graph) if len(group) > 1]
+    graph = grimp.build_graph("nlparam", cache_dir=None)
+    # The package itself imports each public name when that is asked for.
+    modules = graph.modules - {"nlparam"}
+    found = [(one, other) for one in modules for other in graph.find_modules_directly_imported_by(one) & modules]
+    groups = networkx.strongly_connected_components(networkx.DiGraph(found))
+    return [sorted(group) for group in groups if len(group) > 1]
 
 
 def passes(tests: str) -> bool:

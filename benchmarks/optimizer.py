@@ -10,6 +10,7 @@ import json
 import platform
 import sys
 import time
+import timeit
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -68,17 +69,15 @@ def series_relaxation(embeddings, steps) -> dict[str, Any]:
 
     quick, compilation, found = _timed(lambda seed: run(seed, tolerance=0.01, patience=3))
     full, _, converged = _timed(run)
+    options = {"smoothness": 1.0, "seed": 0, "target": TARGET}
+    plainly = _best(lambda: plain.series_directions(embeddings, 3, **options))
     return {
         "time_series_relaxation_seconds": max(quick),
         "time_series_relaxation_loss": max(float(one.loss) for one in found),
         "time_series_relaxation_converged_seconds": max(full),
         "time_series_relaxation_converged_loss": max(float(one.loss) for one in converged),
         "compilation": {"time_series_relaxation": compilation},
-        "plain": {
-            "time_series_relaxation": _best(
-                lambda: plain.series_directions(embeddings, 3, smoothness=1.0, seed=0, target=TARGET)
-            )
-        },
+        "plain": {"time_series_relaxation": plainly},
     }
 
 
@@ -138,20 +137,18 @@ def clustering_relaxation(embeddings) -> dict[str, Any]:
 
     quick_seconds, _, once = _timed(quick)
     seconds, compilation, found = _timed(full)
+
+    def plainly():
+        for seed in range(8):
+            plain.cluster_directions(embeddings, 4, temperature=0.1, seed=seed, tolerance=1e-4)
+
     return {
         "clustering_quick_seconds": max(quick_seconds),
         "clustering_quick_loss": max(float(one.loss) for one in once),
         "clustering_relaxation_seconds": max(seconds),
         "clustering_relaxation_loss": max(float(one.loss) for one in found),
         "compilation": {"clustering_relaxation": compilation},
-        "plain": {
-            "clustering_relaxation": _best(
-                lambda: [
-                    plain.cluster_directions(embeddings, 4, temperature=0.1, seed=seed, tolerance=1e-4)
-                    for seed in range(8)
-                ]
-            )
-        },
+        "plain": {"clustering_relaxation": _best(plainly)},
     }
 
 
@@ -169,12 +166,7 @@ def _timed(run: Callable[[int], Any]) -> tuple[list[float], float, list[Any]]:
 
 
 def _best(run: Callable[[], Any], repeats: int = 2) -> float:
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        run()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
+    return min(timeit.repeat(run, number=1, repeat=repeats))
 
 
 def _series(data: Path):

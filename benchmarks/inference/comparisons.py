@@ -59,22 +59,21 @@ def compared(
             **options,
         )
     covered: list[bool] = []
-    widths, unsaid = [], 0
+    widths = []
     for finding in comparison.tested:
-        assert finding.estimate is not None
-        if finding.predicate in differences:
-            truth = differences[finding.predicate] * (1 if finding.more == "now" else -1)
-            covered += interval(truth, finding.estimate.low, finding.estimate.high)
-            widths.append(finding.estimate.high - finding.estimate.low)
-            unsaid += widths[-1] >= 2
-    claimed = [finding.predicate for finding in comparison.claims]
-    size = [one.estimate.effect for one in comparison.claims if one.estimate and one.predicate == _PLANTED]
+        if (truth := differences.get(finding.predicate)) is not None:
+            assert finding.estimate is not None
+            low, high = finding.estimate.low, finding.estimate.high
+            covered += interval(truth if finding.more == "now" else -truth, low, high)
+            widths.append(high - low)
+    claimed = {finding.predicate: finding.estimate for finding in comparison.claims}
+    size = claimed.get(_PLANTED) if planted and differences else None
     return Found(
         covered,
         width=float(np.mean(widths)) if widths else None,
         claimed=_PLANTED in claimed if planted else bool(claimed),
-        unsaid=unsaid,
-        figures={"claimed_size_ratio": size[0] / differences[_PLANTED]} if planted and size and differences else {},
+        unsaid=sum(width >= 2 for width in widths),
+        figures={} if size is None else {"claimed_size_ratio": size.effect / differences[_PLANTED]},
     )
 
 
@@ -148,9 +147,7 @@ def misjudged(rng, right, *, planted=False, naive=False):
         truth[_PLANTED] = rng.random(1700) < 0.1 + _EFFECT * groups
     right_yes = 0.9 if right[0] != right[1] else right[0]
     answers = {name: answered(rng, held, right_yes, np.asarray(right)[groups]) for name, held in truth.items()}
-    options = {}
-    if not naive:
-        options["labels"] = _labels(rng, groups, truth)
+    options = {} if naive else {"labels": _labels(rng, groups, truth)}
     return compared(rng, groups, answers, shifts, planted=planted, **options)
 
 

@@ -26,6 +26,10 @@ def changed(shares: list[tuple[Prevalence, Prevalence]], truth: np.ndarray, *, p
     )
 
 
+def _all_judged(said: np.ndarray, **options: np.ndarray) -> Prevalence:
+    return prevalence(said, np.arange(len(said)), said, confidence=LEVEL, **options)
+
+
 def _truth(planted: bool) -> np.ndarray:
     return np.array([_EFFECT, *[0.0] * (_N_NODES - 1)]) * planted
 
@@ -58,8 +62,7 @@ def threads(rng, *, planted=False, naive=False):
         pair = []
         for thread, shift in zip(kinds, (0.0, truth[k]), strict=True):
             said = correlated(rng, thread, _RATES[k] + shift, 0.1)
-            options = {} if naive else {"clusters": thread}
-            pair.append(prevalence(said, np.arange(len(said)), said, confidence=LEVEL, **options))
+            pair.append(_all_judged(said, **({} if naive else {"clusters": thread})))
         shares.append((pair[0], pair[1]))
     return changed(shares, truth, planted=planted, level=CLAIMED_AT)
 
@@ -72,13 +75,7 @@ def looks(rng, *, planted=False, naive=False):
     new = rng.random((600, _N_NODES)) < _RATES + truth
     for look in range(1, 5):
         now = new[: 150 * look]
-        shares = [
-            (
-                prevalence(before[:, k], np.arange(400), before[:, k], confidence=LEVEL),
-                prevalence(now[:, k], np.arange(len(now)), now[:, k], confidence=LEVEL),
-            )
-            for k in range(_N_NODES)
-        ]
+        shares = [(_all_judged(before[:, k]), _all_judged(now[:, k])) for k in range(_N_NODES)]
         level = CLAIMED_AT if naive else look_level(look, level=CLAIMED_AT)
         claimed |= bool(changed(shares, truth, planted=planted, level=level).claimed)
     return Found(claimed=claimed)

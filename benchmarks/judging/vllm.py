@@ -22,7 +22,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from benchmarks.commands import command
+from benchmarks.commands import command, judge_all
 from benchmarks.vllm_cpu import BLOCK_SIZE, Counters, Server, model_folder
 from nlparam.denotation.judge import LABELS
 from nlparam.denotation.session import Session
@@ -99,19 +99,14 @@ def measure(
     text_tokens = n_rounds * k * sum(prompts.text_tokens(texts))
     # The tokens before the text are the same in every prompt: all of them may have come from the cache.
     text_hits = total.hits - n_rounds * n_texts * k * prompts.n_before
+    rates = {"text_major": rate, "native": n_rounds * n_texts * k / native, "predicate_first": rate_first}
+    hits = {"text_major": total, "predicate_first": counters_first}
     return {
         "vllm_text_prefix_hit_rate": round(text_hits / text_tokens, 4),
         "vllm_text_major_speedup": round(rate / rate_first, 2),
         "vllm_fraction_of_native": round(native / text_major, 4),
-        "judgments_per_second": {
-            "text_major": round(rate, 3),
-            "native": round(n_rounds * n_texts * k / native, 3),
-            "predicate_first": round(rate_first, 3),
-        },
-        "prompt_hit_rate": {
-            "text_major": round(total.hits / total.queries, 4),
-            "predicate_first": round(counters_first.hits / counters_first.queries, 4),
-        },
+        "judgments_per_second": {name: round(value, 3) for name, value in rates.items()},
+        "prompt_hit_rate": {name: round(one.hits / one.queries, 4) for name, one in hits.items()},
         "tokens_per_text": round(float(np.mean(prompts.text_tokens(texts))), 1),
         "n_texts": n_texts,
         "n_predicates": k,
@@ -168,24 +163,19 @@ def _asking(server: Server, concurrency: int, store: str | Path) -> Session:
 def _text_major(server: Server, texts: Sequence[str], concurrency: int) -> tuple[float, Counters]:
     server.forget()
     with tempfile.TemporaryDirectory() as folder, _asking(server, concurrency, Path(folder) / "s") as session:
-        judge = session.judge(n_words=N_WORDS)
-        pairs = np.stack(np.divmod(np.arange(len(texts) * len(PREDICATES)), len(PREDICATES)), axis=1)
         before, start = server.counters(), time.perf_counter()
-        probabilities = judge.judge(texts, PREDICATES, pairs)
+        probabilities = judge_all(session.judge(n_words=N_WORDS), texts, PREDICATES)
         seconds = time.perf_counter() - start
         if not np.isfinite(probabilities).all():
-            raise RuntimeError(f"{np.isnan(probabilities).sum()} of {len(pairs)} judgments are missing")
+            raise RuntimeError(f"{np.isnan(probabilities).sum()} of {probabilities.size} judgments are missing")
         return seconds, server.counters().since(before)
 
 
 def _predicate_first(server: Server, texts: Sequence[str], concurrency: int) -> tuple[float, Counters]:
     server.forget()
     system = load_prompt("judge").fill(text="", predicate="")[0]
-    requests = []
-    for predicate in PREDICATES:
-        for text in texts:
-            question = _PREDICATE_FIRST.format(predicate=predicate, text=cut_words(text, N_WORDS))
-            requests.append(Request((system, Message("user", question)), labels=LABELS))
+    asked = [_PREDICATE_FIRST.format(predicate=p, text=cut_words(t, N_WORDS)) for p in PREDICATES for t in texts]
+    requests = [Request((system, Message("user", question)), labels=LABELS) for question in asked]
     with _asking(server, concurrency, ":memory:") as session:
         before, start = server.counters(), time.perf_counter()
         answers = session.engine.run(requests)
