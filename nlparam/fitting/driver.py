@@ -267,7 +267,7 @@ def _inferred(run: FitRun, found: Found, fitted: Fit) -> Fit:
     """The fit with what it lets one say, where the judge has answered a random sample."""
     with fitted.costs.stage("inference"):
         try:
-            inferred = infer(fitted, embeddings=run.embeddings, in_turn=_cross_fitted(run, found))
+            inferred = infer(fitted, embeddings=run.embeddings, in_turn=functools.partial(_cross_fitted, run, found))
         except CorpusError:
             return fitted
         return dataclasses.replace(fitted, inferred=inferred)

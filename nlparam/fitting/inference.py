@@ -7,6 +7,7 @@ of each are corrected by the next (`nlparam.numerics.statistics.correction`).
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,12 +55,12 @@ def infer(
     labels: str | Path | Labelled | None = None,
     confidence: float = 0.9,
     embeddings: np.ndarray | None = None,
-    in_turn: tuple[Score, ...] = (),
+    in_turn: Callable[[], tuple[Score, ...]] = tuple,
 ) -> Inference:
     """What a fit lets one say, with intervals; see `Fit.inference`.
 
-    `embeddings`, `(n_distinct, embed_dim)`, let a clustering be tested against chance; `in_turn` are scores of texts
-    left out of the choice in turn. What the fit keeps of both is known.
+    `embeddings`, `(n_distinct, embed_dim)`, let a clustering be tested against chance; `in_turn` computes scores of
+    texts left out of the choice in turn, and is called where there are answers. What the fit keeps of both is known.
     """
     check_one_of(TARGETS, target=target)
     check_fractions(confidence=confidence)
@@ -89,7 +90,7 @@ def infer(
             "The predicates were chosen on the texts that these figures are of, which makes them look better than they "
             "are: with 200 texts or more, half can be held out."
         )
-    scores = held_out_scores(fit, sample, confidence) if sample.split else in_turn
+    scores = held_out_scores(fit, sample, confidence) if sample.split else in_turn()
     if not sample.split and fit.inferred is not None and fit.inferred.confidence == confidence:
         scores = fit.inferred.scores
     if scores and not sample.split:

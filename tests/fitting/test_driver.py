@@ -37,16 +37,21 @@ def fit(corpus, oracle=None, **options):
     )
 
 
+@pytest.fixture(scope="module")
+def made(corpus):
+    """The plain fit, for tests that only look at it."""
+    return fit(corpus, store=":memory:")
+
+
 @pytest.mark.slow
-def test_attributes_are_aligned(corpus):
-    result = fit(corpus)
-    assert result.denotations.shape == (160, 2)
-    assert result.assignments.shape == (160,)
-    assert len(result.predicates) == len(result.agreement) == 2
-    assert result.denotations.min() >= 0
-    assert result.denotations.max() <= 1
-    assert result.trace[0].step == "relaxation"
-    np.testing.assert_allclose(result.loss, result.trace[-1].loss, rtol=1e-5)
+def test_attributes_are_aligned(made):
+    assert made.denotations.shape == (160, 2)
+    assert made.assignments.shape == (160,)
+    assert len(made.predicates) == len(made.agreement) == 2
+    assert made.denotations.min() >= 0
+    assert made.denotations.max() <= 1
+    assert made.trace[0].step == "relaxation"
+    np.testing.assert_allclose(made.loss, made.trace[-1].loss, rtol=1e-5)
 
 
 def test_a_fit_wants_its_embedder_in_whatever_precision():
@@ -75,10 +80,9 @@ def test_the_store_is_closed_if_the_engine_cannot_start(corpus, tmp_path, monkey
 
 
 @pytest.mark.slow
-def test_a_generator_of_new_texts_is_read_once(corpus):
-    texts, _, _ = corpus
-    result = fit(corpus)
-    np.testing.assert_array_equal(result.predict(text for text in texts[:5]), result.predict(texts[:5]))
+def test_a_generator_of_new_texts_is_read_once(made):
+    texts = made.texts[:5]
+    np.testing.assert_array_equal(made.predict(text for text in texts), made.predict(texts))
 
 
 @pytest.mark.slow
@@ -98,8 +102,7 @@ def test_the_same_fit_again_asks_and_embeds_nothing(corpus, tmp_path):
 
 
 @pytest.mark.slow
-def test_save_and_load_round_trip(corpus, tmp_path):
-    made = fit(corpus)
+def test_save_and_load_round_trip(made, tmp_path):
     made.save(tmp_path / "fit")
     loaded = nlparam.load(tmp_path / "fit")
     for name in (
@@ -128,8 +131,7 @@ def test_save_and_load_round_trip(corpus, tmp_path):
 
 
 @pytest.mark.slow
-def test_predict_on_new_texts(corpus):
-    made = fit(corpus)
+def test_predict_on_new_texts(made):
     fresh, labels = topics(60, 2, seed=9)
     predicted = made.predict([*fresh, "  "])
     named = np.asarray([predicate.removeprefix("has the label ") for predicate in made.predicates])
@@ -203,8 +205,8 @@ def test_folders_that_hold_no_fit(tmp_path):
 
 
 @pytest.mark.slow
-def test_an_incomplete_folder_is_said_to_be_one(corpus, tmp_path):
-    fit(corpus).save(tmp_path / "fit")
+def test_an_incomplete_folder_is_said_to_be_one(made, tmp_path):
+    made.save(tmp_path / "fit")
     (tmp_path / "fit" / "head.safetensors").unlink()
     with pytest.raises(ResultFolderError, match="incomplete"):
         nlparam.load(tmp_path / "fit")

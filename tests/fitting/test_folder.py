@@ -12,6 +12,8 @@ from nlparam.errors import ResultFolderError
 from nlparam.fitting.posterior import kept_posterior, posterior_digest
 from nlparam.fitting.result import Fit
 from nlparam.models import Regression
+from nlparam.numerics.core.compiled import fitted as fitted_by
+from nlparam.numerics.core.compiled import predictions
 from tests.helpers.oracle import LexicalEmbedder, Oracle, topics
 
 # Its fixture takes seconds.
@@ -51,10 +53,11 @@ def test_the_ridge_of_each_text_becomes_the_prior_that_it_was(fitted, tmp_path):
     assert loaded.model.ridge == pytest.approx(0.6)
     assert loaded.asked_model.ridge == pytest.approx(0.6)
     columns = jnp.asarray(loaded.denotations)
-    np.testing.assert_array_equal(loaded.model.predict(loaded.weights, columns), fitted.predictions)
-    np.testing.assert_allclose(loaded.model.loss(loaded.weights, columns, loaded.data), fitted.loss, rtol=1e-5)
-    again = loaded.model.fit_weights(columns, loaded.data)
-    np.testing.assert_allclose(again.coefficients, fitted.weights.coefficients, rtol=1e-4)
+    np.testing.assert_array_equal(predictions(loaded.model, loaded.weights, columns), fitted.predictions)
+    again = fitted_by(loaded.model, columns, loaded.data)
+    np.testing.assert_allclose(again.loss, fitted.loss, rtol=1e-5)
+    np.testing.assert_allclose(loaded.weights.coefficients, fitted.weights.coefficients)
+    np.testing.assert_allclose(again.weights.coefficients, fitted.weights.coefficients, rtol=1e-4)
 
 
 def test_a_fit_of_before_is_not_the_fit_of_today(fitted, tmp_path):

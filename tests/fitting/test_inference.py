@@ -9,9 +9,11 @@ import pytest
 import nlparam
 from nlparam.denotation.labels import Labelled
 from nlparam.errors import CorpusError, FitWarning
+from nlparam.fitting.inference import infer
 from nlparam.fitting.result import Fit
 from nlparam.models import Classification, Clustering
 from tests.helpers.cli_corpus import run
+from tests.helpers.handmade_fit import make_fit
 from tests.helpers.oracle import LexicalEmbedder, Oracle, topics
 
 N_TEXTS = 400
@@ -110,6 +112,11 @@ def test_a_saved_fit_says_the_same(corpus, classified, tmp_path):
     assert loaded.inference().as_dict() == classified.inference().as_dict()
     again = loaded.inference(confidence=0.8)
     assert (again.quantities["share"].high <= loaded.inference().quantities["share"].high).all()
+
+
+def test_without_answers_nothing_is_left_out_in_turn():
+    with pytest.raises(CorpusError, match="has no random sample"):
+        infer(make_fit(), in_turn=lambda: pytest.fail("predicates are chosen anew for nothing"))
 
 
 def test_a_corpus_too_small_to_divide_is_left_out_in_turn(tmp_path):

@@ -72,13 +72,13 @@ def test_a_regression_has_the_exact_posterior(rng, units):
 
 @pytest.mark.slow
 def test_a_classification_of_many_texts_is_gaussian(rng):
-    columns = binary(rng, 5000)
-    classes = (rng.logistic(size=5000) < columns @ [1.0, -1.0, 0.5] - 0.3).astype(int)
+    columns = binary(rng, 2000)
+    classes = (rng.logistic(size=2000) < columns @ [1.0, -1.0, 0.5] - 0.3).astype(int)
     model = Classification(3, ridge=1e-3)
     fit = made(model, columns, classes)
     samples = fit.posterior(num_samples=2000)
     # The Hessian of a logistic regression, written down: no differentiation, no softmax over two scores.
-    design = np.column_stack([columns, np.ones(5000)])
+    design = np.column_stack([columns, np.ones(2000)])
     chance = np.asarray(model.predict_proba(fit.weights, jnp.asarray(columns)))[:, 1]
     covariance = np.linalg.inv((design * (chance * (1 - chance))[:, None]).T @ design)
     mode = fit.weights.coefficients[1] - fit.weights.coefficients[0]

@@ -55,6 +55,7 @@ class Bench:
             "embedder": self.embedder,
             "predicates": tuple(self.oracle.predicates),
             "options": QUICK,
+            "inference": False,
         } | changes
 
     def target(self, kind):

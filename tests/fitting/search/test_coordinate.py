@@ -26,7 +26,13 @@ def fit(corpus, proposer, lm=None, n_predicates=3, **options):
     texts, labels = corpus
     lm = Oracle(texts, labels).model() if lm is None else lm
     return nlparam.fit(
-        Clustering(n_predicates), texts, lm=lm, proposer=proposer, embedder=LexicalEmbedder(texts), options=options
+        Clustering(n_predicates),
+        texts,
+        lm=lm,
+        proposer=proposer,
+        embedder=LexicalEmbedder(texts),
+        options=options,
+        inference=False,
     )
 
 

@@ -19,7 +19,8 @@ from nlparam.runtime.budget import Meter
 from nlparam.runtime.costs import Costs
 from tests.helpers.oracle import LexicalEmbedder, Oracle, topics
 
-# Most searches here are of 200 texts for 3 predicates from 2 restarts, so that they compile the same functions.
+# Most searches here are of 200 texts for 3 predicates from 2 restarts, so that they compile the same functions. What
+# comes after a search has tests of its own.
 
 
 def recover(oracle: Oracle, texts, n_predicates, *, predicates=None, **options) -> nlparam.Fit:
@@ -29,6 +30,7 @@ def recover(oracle: Oracle, texts, n_predicates, *, predicates=None, **options) 
         lm=oracle.model(max_in_flight=64),
         predicates=oracle.predicates if predicates is None else predicates,
         embedder=LexicalEmbedder(texts),
+        inference=False,
         **options,
     )
 
@@ -84,7 +86,7 @@ def test_a_budget_is_kept_and_said():
     texts, labels = topics(200, 3)
     oracle = Oracle(texts, labels, distractors=3)
     options = SearchOptions(n_screened=5, n_judged=50, max_judgments=200, n_restarts=2)
-    fit = recover(oracle, texts, 3, options=options, inference=False)  # the limit is that of the search
+    fit = recover(oracle, texts, 3, options=options)
     assert fit.costs.judgments_asked == 200
     assert fit.result == RESULTS.budget_spent
     assert (fit.assignments >= 0).all()
@@ -127,6 +129,7 @@ def test_an_empty_slot_stands_for_no_candidate(refinement, correct_bias):
             predicates=["is unclear", *oracle.gold],  # the first candidate cannot be denoted
             embedder=LexicalEmbedder(texts),
             options={"refinement": refinement, "n_restarts": 2, "n_rounds": 1, "correct_bias": correct_bias},
+            inference=False,
         )
     assert sorted(fit.predicates) == sorted(oracle.gold)
 
@@ -200,6 +203,7 @@ def propose_with(proposer, oracle, texts, **options) -> nlparam.Fit:
         proposer=proposer,
         embedder=LexicalEmbedder(texts),
         options={"n_restarts": 2} | given | options,
+        inference=False,
     )
 
 

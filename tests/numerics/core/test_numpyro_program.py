@@ -278,6 +278,7 @@ def fitted():
         predicates=oracle.predicates,
         embedder=LexicalEmbedder(texts),
         options={"n_rounds": 0, "n_restarts": 1},
+        inference=False,
         store=":memory:",
     )
 
