@@ -175,14 +175,14 @@ class Server(contextlib.AbstractContextManager):
     def _wait(self) -> None:
         assert self._process is not None
         assert self._log is not None
-        deadline = time.monotonic() + START_LIMIT
+        deadline, state = time.monotonic() + START_LIMIT, f"did not answer within {START_LIMIT:g} s"
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
+                state = "ended"
                 break
             with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.address}/health", timeout=5):
                 return
             time.sleep(0.5)
-        state = "ended" if self._process.poll() is not None else f"did not answer within {START_LIMIT:g} s"
         end = self._log.read_text(encoding="utf-8", errors="replace")[-2000:]
         raise RuntimeError(f"vLLM {state}; its log ({self._log}) ends with:\n{end}")
 
@@ -218,11 +218,10 @@ def main() -> None:
     parser.add_argument("--weights", default=WEIGHTS)
     parser.add_argument("--port", type=int, default=8000)
     arguments = parser.parse_args()
-    folder = convert(arguments.weights) if arguments.what == "convert" else model_folder(arguments.weights)
     if arguments.what == "convert":
-        print(folder)
+        print(convert(arguments.weights))
         return
-    server = Server(folder, python=Path(sys.executable), port=arguments.port)
+    server = Server(model_folder(arguments.weights), python=Path(sys.executable), port=arguments.port)
     os.execve(server.command()[0], server.command(), environment())
 
 

@@ -1,6 +1,7 @@
 """Corpora of files: source code of six languages, and the kinds of documents that packages hold."""
 
 import gzip
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,24 +61,6 @@ def _is_code(line: str) -> bool:
     return bool(line.strip()) and not re.match(r"\s*(#|//|/?\*|<\?php|\"\"\"|'use strict'|=\w+)", line)
 
 
-@corpus("documents", most=150, by="kind", least_words=20)
-def documents() -> Iterator[Row]:
-    """Beginnings of files that packages hold, by the kind of document."""
-    for package in (*sources.ASKING, *sorted(sources.CODE_PACKAGES)):
-        yield from _documents(package)
-
-
-def _documents(package: str) -> Iterator[Row]:
-    root = debian(package)
-    for kind, pattern in _KINDS.items():
-        paths = [path for path in sorted(root.glob(pattern)) if path.is_file() and not path.is_symlink()]
-        for path in paths[:5]:
-            text = _read(path)
-            yield Row(manual_page(text) if kind == "manual page" else text, {"kind": kind})
-    for path in list(_files(package, tuple(end for ends in _ENDINGS.values() for end in ends)))[:5]:
-        yield Row(_read(path), {"kind": "source code"})
-
-
 _KINDS = {
     "licence": "usr/share/doc/*/copyright",
     "changelog": "usr/share/doc/*/changelog*.gz",
@@ -86,6 +69,20 @@ _KINDS = {
     "installation script": "DEBIAN/p*[mt]",
     "introduction": "usr/share/doc/*/README*",
 }
+
+
+@corpus("documents", most=150, by="kind", least_words=20)
+def documents() -> Iterator[Row]:
+    """Beginnings of files that packages hold, by the kind of document."""
+    every_ending = tuple(end for ends in _ENDINGS.values() for end in ends)
+    for package in (*sources.ASKING, *sorted(sources.CODE_PACKAGES)):
+        for kind, pattern in _KINDS.items():
+            there = sorted(debian(package).glob(pattern))
+            for path in [path for path in there if path.is_file() and not path.is_symlink()][:5]:
+                text = _read(path)
+                yield Row(manual_page(text) if kind == "manual page" else text, {"kind": kind})
+        for path in itertools.islice(_files(package, every_ending), 5):
+            yield Row(_read(path), {"kind": "source code"})
 
 
 def _read(path: Path) -> str:

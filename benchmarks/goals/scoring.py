@@ -56,27 +56,28 @@ def summary(
     classification, whose score is an accuracy.
     """
     entries = list(entries)
-    by_goal = {goal: [entry for entry in entries if entry["goal"] == goal.name] for goal in goals}
-    by_goal = {goal: fits for goal, fits in by_goal.items() if fits}
+    fitted = {goal: [entry for entry in entries if entry["goal"] == goal.name] for goal in goals}
+    by_goal = {goal: fits for goal, fits in fitted.items() if fits}
     clusterings = {goal: fits for goal, fits in by_goal.items() if goal.model == "clustering"}
-    f1 = {goal: float(np.mean([fit["f1"] for fit in fits])) for goal, fits in clusterings.items()}
-    kmeans = {goal: float(np.mean([fit["kmeans_f1"] for fit in fits])) for goal, fits in clusterings.items()}
+    f1, kmeans = (
+        {goal: float(np.mean([fit[name] for fit in fits])) for goal, fits in clusterings.items()}
+        for name in ("f1", "kmeans_f1")
+    )
     halves = {goal: value for goal, value in f1.items() if not goal.group}
-    crossed = [fit for fits in clusterings.values() for fit in fits if fit["followed"] is not None]
+    crossed = [fit["followed"] for fits in clusterings.values() for fit in fits if fit["followed"] is not None]
+    classified = {goal.name: fits for goal, fits in by_goal.items() if goal not in f1}
     return {
         "mean_f1": _mean(halves.values()),
         "unseen_mean_f1": _mean(value for goal, value in halves.items() if goal.half == "unseen"),
         "worst_f1": min(halves.values(), default=None),
         "language_f1": _mean(value for goal, value in halves.items() if goal.about_language),
-        "goal_followed": _mean(fit["followed"] for fit in crossed),
+        "goal_followed": _mean(crossed),
         "below_kmeans": [goal.name for goal, value in halves.items() if value < kmeans[goal]],
         "near_duplicates": sum(fit["near_duplicates"] for fits in by_goal.values() for fit in fits),
         "large_gain": _mean(f1[goal] - kmeans[goal] for goal in f1 if goal.group == "large"),
         "topics_not_worse": topics_not_worse({goal.name: f1[goal] for goal in f1 if goal.group == "topics"}),
         "busy_slowdown": busy_slowdown,
-        "accuracy": {
-            goal.name: _mean(fit["accuracy"] for fit in fits) for goal, fits in by_goal.items() if goal not in f1
-        },
+        "accuracy": {name: _mean(fit["accuracy"] for fit in fits) for name, fits in classified.items()},
         "kmeans_mean_f1": _mean(kmeans[goal] for goal in halves),
         "missing": [goal.name for goal in goals if goal not in by_goal],
         "goals": [_entry(goal, fits, f1.get(goal), kmeans.get(goal)) for goal, fits in by_goal.items()],

@@ -64,24 +64,18 @@ def _run(n_judged: int = 50_000, n_embedded: int = 1_000_000) -> dict:
         stack.callback(ray.shutdown)
         small, large = _write(folder / "small.parquet", n_judged), _write(folder / "large.parquet", n_embedded)
         store = folder / "store.sqlite"
+        options = {"batch_size": _BLOCK, "progress": quiet}
         with _Memory("scale_judge", found):
-            result = scale.judge(
-                small, _PREDICATES, folder / "judged", lm=url, store=store, batch_size=_BLOCK, progress=quiet
-            )
+            result = scale.judge(small, _PREDICATES, folder / "judged", lm=url, store=store, **options)
         assert result.costs.judgments_asked == 2 * n_judged
         found["scale_judge_texts_per_second"] = n_judged / result.seconds
         found["scale_judgments_per_second"] = 2 * n_judged / result.seconds
-
-        def embed() -> scale.JobResult:
-            return scale.embed(
-                large, folder / "embedded", embedder=CheapEmbedder(), batch_size=_BLOCK, keep_text=False, progress=quiet
-            )
-
+        options |= {"embedder": CheapEmbedder(), "keep_text": False}
         with _Memory("scale_embed", found):
-            result = embed()
+            result = scale.embed(large, folder / "embedded", **options)
         assert result.dataset().count_rows() == n_embedded
         found["scale_embed_texts_per_second"] = n_embedded / result.seconds
-        found["scale_again_seconds"] = embed().seconds
+        found["scale_again_seconds"] = scale.embed(large, folder / "embedded", **options).seconds
     return {
         "scale_judged": n_judged,
         "scale_embedded": n_embedded,

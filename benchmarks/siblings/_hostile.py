@@ -121,11 +121,12 @@ class _Watched:
             seen.append("a connection came")
         if self.state() != self.before:
             seen.append("the folder has changed")
+        rejected = False
         try:
             checked_source(hostile.source)
         except RejectedSource:
-            return Outcome(hostile, seen, ran.error, True)
-        return Outcome(hostile, seen, ran.error, False)
+            rejected = True
+        return Outcome(hostile, seen, ran.error, rejected)
 
 
 @contextlib.contextmanager
