@@ -178,14 +178,6 @@ def embedded(texts: Sequence[str], store: Path | None = None) -> Any:
         return embed_corpus(texts, SentenceTransformerEmbedder(), opened)
 
 
-def judge_all(judge: Any, texts: Sequence[str], predicates: Sequence[str]) -> Any:
-    """`(n_texts, n_predicates)`: what a judge says of every text and predicate."""
-    import numpy as np
-
-    shape = len(texts), len(predicates)
-    return judge.judge(texts, predicates, np.argwhere(np.ones(shape, dtype=bool))).reshape(shape)
-
-
 def n_judgments(costs: Any) -> int:
     """Judgments that were answered, by the language model or by the store."""
     return costs.judgments_asked + costs.judgments_served
@@ -200,7 +192,7 @@ def write_block(page: Path, begin: str, end: str, body: str, *, title: str | Non
 
     Raises `PageError` for a page without these lines, each once and in this order; nothing is changed then.
     """
-    from nlparam.results.folder import replacing
+    from nlparam.runtime.files import replacing
 
     new = title is not None and not page.exists()
     text = f"# {title}\n\n{begin}\n{end}\n" if new else page.read_text(encoding="utf-8")

@@ -23,8 +23,8 @@ from typing import Any
 import yaml
 
 from benchmarks.experiments.schema import Config, flatten, slug, validate
-from nlparam.results.folder import replacing
 from nlparam.results.jsonable import jsonable
+from nlparam.runtime.files import replacing
 
 FORMAT = 1
 CONFIG, RUN, FAILED, FIT, LOCK = "config.yaml", "run.json", "failed.json", "fit", ".lock"

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.commands import judge_all
 from benchmarks.inference.coefficients import corrected
 from benchmarks.inference.scenarios import LEVEL, Found, covering
 from benchmarks.inference.shares import as_they_are, estimated
@@ -62,7 +61,7 @@ def answers(
     from nlparam.numerics.heads.head import bias, correct, log_odds_of
 
     with Session(lm=lm, store=store) as session:
-        said = judge_all(session.judge(), texts, predicates)
+        said = session.judge().judge_all(texts, predicates)
     columns = []
     for column in said.T:
         known = column[np.isfinite(column)]

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.commands import judge_all
 from benchmarks.judging.embedded import PREDICATES
 from nlparam.denotation.session import Session
 from nlparam.lm.cores import FreeCores
@@ -68,10 +67,10 @@ def _judge(lm: str, n_busy_before: int, n_busy_after: int) -> tuple[float, np.nd
     with contextlib.ExitStack() as stack:
         stack.enter_context(_busy(n_busy_before))
         judge = stack.enter_context(Session(lm=lm, store=":memory:")).judge(n_words=60)
-        judge_all(judge, ["A text that loads the model."], PREDICATES[:1])
+        judge.judge_all(["A text that loads the model."], PREDICATES[:1])
         stack.enter_context(_busy(n_busy_after))
         start = time.perf_counter()
-        answers = judge_all(judge, TEXTS, PREDICATES)
+        answers = judge.judge_all(TEXTS, PREDICATES)
         return time.perf_counter() - start, answers
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.commands import judge_all
 from nlparam.corpus.datasets import load_dataset
 from nlparam.denotation.session import Session
 from nlparam.lm import DEFAULT_WEIGHTS
@@ -29,9 +28,9 @@ def measure(n_texts: int = 12, *, weights: str = DEFAULT_WEIGHTS, n_words: int =
             continue
         with Session(lm=f"{way}:{weights}", store=":memory:") as session:
             judge = session.judge(n_words=n_words)
-            judge_all(judge, texts[:1], PREDICATES[:1])  # the first text loads
+            judge.judge_all(texts[:1], PREDICATES[:1])  # the first text loads
             start = time.perf_counter()
-            said[way] = judge_all(judge, texts[1:], PREDICATES)
+            said[way] = judge.judge_all(texts[1:], PREDICATES)
             found[f"{way}_judgments_per_second"] = said[way].size / (time.perf_counter() - start)
         print(json.dumps(found), flush=True)
     if len(said) == 2:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.commands import judge_all, read_rows
+from benchmarks.commands import read_rows
 from nlparam.corpus.datasets import load_dataset
 from nlparam.denotation.judge import FORMS
 from nlparam.denotation.session import Session
@@ -33,7 +33,7 @@ def measure(*, data: Path, n_texts: int = 60, n_words: int = 60, lm: str = "embe
             with Session(lm=language_model, store=":memory:") as session:
                 judge = session.judge(n_words=n_words, form=form)
                 start = time.perf_counter()
-                said = judge_all(judge, shown, predicates)
+                said = judge.judge_all(shown, predicates)
                 seconds = time.perf_counter() - start
             row = {"set": name, "form": form, "lm": lm} | _scores(said, gold)
             row |= {"prompt_tokens": session.costs.prompt_tokens / gold.size, "seconds": seconds / gold.size}

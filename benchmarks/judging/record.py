@@ -11,7 +11,7 @@ from typing import Annotated
 
 import numpy as np
 
-from benchmarks.commands import DATA, chosen, command, judge_all
+from benchmarks.commands import DATA, chosen, command
 from benchmarks.judging.cascade import RECORDED, texts_of
 from benchmarks.judging.embedded import PREDICATES as TOPICS
 from nlparam.denotation.session import Session
@@ -49,7 +49,7 @@ def record(
                 now, waiting[name] = left[:block], (texts, left[block:])
                 if not len(now):
                     continue
-                said = judge_all(judge, [texts[row] for row in now], PREDICATES[name])
+                said = judge.judge_all([texts[row] for row in now], PREDICATES[name])
                 grown = {"rows": now.astype(np.int32), "probabilities": said.astype(np.float32)}
                 both = {key: np.concatenate([kept[name][key], new]) for key, new in grown.items()}
                 sort = np.argsort(both["rows"])

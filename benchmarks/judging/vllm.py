@@ -22,7 +22,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from benchmarks.commands import command, judge_all
+from benchmarks.commands import command
 from benchmarks.vllm_cpu import BLOCK_SIZE, Counters, Server, model_folder
 from nlparam.denotation.judge import LABELS
 from nlparam.denotation.session import Session
@@ -164,7 +164,7 @@ def _text_major(server: Server, texts: Sequence[str], concurrency: int) -> tuple
     server.forget()
     with tempfile.TemporaryDirectory() as folder, _asking(server, concurrency, Path(folder) / "s") as session:
         before, start = server.counters(), time.perf_counter()
-        probabilities = judge_all(session.judge(n_words=N_WORDS), texts, PREDICATES)
+        probabilities = session.judge(n_words=N_WORDS).judge_all(texts, PREDICATES)
         seconds = time.perf_counter() - start
         if not np.isfinite(probabilities).all():
             raise RuntimeError(f"{np.isnan(probabilities).sum()} of {probabilities.size} judgments are missing")
