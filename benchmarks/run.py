@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from benchmarks.experiments.composing import CONFIGS, ENTRY, check_overrides, checked, register
-from benchmarks.experiments.schema import ConfigError
+from benchmarks.experiments.schema import ConfigError, UnfitError
 
 
 def main() -> None:
@@ -41,6 +41,9 @@ def run_composed(composed: Any) -> None:
         run, new = execute(config)
         print(run.summary() if new else f"there already: {run.summary()}", flush=True)
     except (NlparamError, ValueError, ImportError) as error:
+        if isinstance(error, UnfitError) and HydraConfig.get().mode == RunMode.MULTIRUN:
+            print(f"left out: {error}", file=sys.stderr, flush=True)
+            return
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             # Hydra says at the end what went wrong first; the other runs of the sweep are said here.
             print(f"failed ({' '.join(HydraConfig.get().overrides.task)}): {error}", file=sys.stderr, flush=True)

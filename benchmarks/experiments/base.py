@@ -2,7 +2,8 @@
 
 import abc
 import dataclasses
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import numpy as np
 
@@ -10,10 +11,12 @@ from nlparam.errors import NlparamError
 from nlparam.runtime.costs import Costs
 
 if TYPE_CHECKING:  # with JAX, which takes seconds, and which data sets do without
+    from nlparam.fitting.records import TraceEntry
     from nlparam.fitting.result import Fit
     from nlparam.numerics.core.model import AbstractPredicateModel
 
 Task = Literal["clustering", "time_series", "classification"]
+TASKS: tuple[Task, ...] = get_args(Task)
 
 
 class DataError(NlparamError, ValueError):
@@ -60,12 +63,13 @@ class Problem:
     """One data set, one model, and the arguments by name that `nlparam.fit` would be called with.
 
     `settings` holds any of `lm`, `embedder`, `proposer`, `judge`, `form`, `options`, `budget`, `store`, `seed`,
-    `progress`, ...; the goal is the data set's.
+    `progress`, ...; the goal is the data set's. `left_out` are texts that an arm may denote and learns nothing from.
     """
 
     dataset: Dataset
     model: "AbstractPredicateModel"
     settings: dict[str, Any]
+    left_out: Sequence[str] = ()
 
     @property
     def seed(self) -> int:
@@ -78,7 +82,9 @@ class Outcome:
 
     **Attributes:** `predicates`, in words (empty for a baseline that cannot say what its columns mean); `denotations`,
     `(n_texts, n_columns)` in [0, 1]; `assignments`, the column of every text (-1 for none) where the model is a
-    partition, else `None`; `fit`, where the arm makes one; `notes`, figures of the arm's own.
+    partition, else `None`; `fit`, where the arm makes one; `notes`, figures of the arm's own; `trace`, how the search
+    went; `left_out`, `(n_left_out, n_columns)` denotations of the texts that were left out, where an arm without a fit
+    gives them.
     """
 
     predicates: list[str]
@@ -87,6 +93,8 @@ class Outcome:
     assignments: np.ndarray | None = None
     fit: "Fit | None" = None
     notes: dict[str, float] = dataclasses.field(default_factory=dict)
+    trace: "Sequence[TraceEntry]" = ()
+    left_out: np.ndarray | None = None
 
 
 class AbstractArm(abc.ABC):
@@ -96,7 +104,17 @@ class AbstractArm(abc.ABC):
     """
 
     uses_language_model: ClassVar[bool] = True
+    tasks: ClassVar[tuple[Task, ...]] = TASKS
+
+    def unfit(self, dataset: Dataset) -> str | None:
+        """Why the arm cannot be run on a data set, here and now; `None` where it can. Computes nothing."""
+        if dataset.task in self.tasks:
+            return None
+        return (
+            f"got a {dataset.task}, expected a data set for {' or '.join(self.tasks)}: choose another arm, for "
+            "instance full, one_hot, prompting or goalex"
+        )
 
     @abc.abstractmethod
     def run(self, problem: Problem) -> Outcome:
-        """Solves the problem. Raises what `nlparam.fit` raises, and `ValueError` for a task it is not made for."""
+        """Solves a problem whose data set is not `unfit`. Raises what `nlparam.fit` raises."""

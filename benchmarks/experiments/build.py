@@ -1,6 +1,7 @@
 """From a checked configuration to what it describes: a problem and an arm."""
 
 import dataclasses
+import functools
 import inspect
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ import pydantic
 from benchmarks.experiments.arms import ARMS
 from benchmarks.experiments.base import AbstractArm, Dataset, Problem
 from benchmarks.experiments.data import load
-from benchmarks.experiments.schema import Config, ConfigError, EmbedderSection, ModelSection, explained
+from benchmarks.experiments.schema import Config, ConfigError, EmbedderSection, ModelSection, UnfitError, explained
 from benchmarks.experiments.scripted import HashedEmbedder, scripted_model
 from nlparam import models
 from nlparam.corpus.labels import class_labels
@@ -39,11 +40,13 @@ class Built(NamedTuple):
 def build(config: Config) -> Built:
     """Reads the data set and makes the model, the settings and the arm. No language model is loaded.
 
-    **Raises:** `ConfigError` for an unknown arm, a field that an arm or a model does not have, or a model that does not
-    fit the data set; `DataError` if the data set cannot be read.
+    **Raises:** `ConfigError` for an unknown arm, a field that an arm or a model does not have, or an arm or a model
+    that does not fit the data set; `DataError` if the data set cannot be read.
     """
     arm = build_arm(config)
     dataset = build_dataset(config)
+    if reason := arm.unfit(dataset):
+        raise UnfitError(f"the arm {config.arm.name} cannot be run on {dataset.name}: {reason}")
     problem = Problem(dataset, build_model(config.model, dataset), build_settings(config))
     return Built(problem, arm)
 
@@ -103,7 +106,9 @@ def build_arm(config: Config) -> AbstractArm:
             f"{'some of ' + ', '.join(fields) if fields else 'no key beside name'}"
         )
     try:
-        return pydantic.TypeAdapter(kind).validate_python(options)
+        preset = isinstance(kind, functools.partial)
+        adapter = pydantic.TypeAdapter[AbstractArm](kind.func if preset else kind)  # pyright: ignore[reportArgumentType]
+        return adapter.validate_python((kind.keywords if preset else {}) | options)
     except pydantic.ValidationError as error:
         raise ConfigError(explained(error, at=["arm"])) from None
 

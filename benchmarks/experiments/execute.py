@@ -11,17 +11,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.experiments.arms.shared import embedded
 from benchmarks.experiments.base import AbstractArm, Dataset, Outcome, Problem
 from benchmarks.experiments.build import build
 from benchmarks.experiments.runs import FIT, Run, RunFolderError, claimed, run_folder, write_run
-from benchmarks.experiments.schema import Config
-from benchmarks.experiments.scores import heldout_loss, score, similarity
+from benchmarks.experiments.schema import Config, MetricsSection
+from benchmarks.experiments.scores import accuracies, heldout_loss, score, similarity
+from nlparam.corpus.corpus import Corpus
 from nlparam.denotation.session import Session
 from nlparam.errors import NlparamError
 from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder
 from nlparam.language.similarity import SimilarityJudge
 from nlparam.lm import load_language_model
 from nlparam.results.versions import installed_versions
+from nlparam.runtime.costs import Costs
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,7 +46,7 @@ def execute(config: Config) -> Executed:
     whole = problem.dataset
     digest = dataset_digest(whole)
     folder = run_folder(config)
-    problem, left_out = _split(problem, config.metrics.heldout, config.seed)
+    problem, left_out = _split(problem, config.metrics, config.seed)
     with claimed(folder, config) as there:
         if there is not None:
             if there.identities.get("dataset") != digest:
@@ -70,6 +73,9 @@ def execute(config: Config) -> Executed:
             costs=outcome.costs.as_dict(),
             notes={name: float(value) for name, value in outcome.notes.items()},
             predicates=list(outcome.predicates),
+            trace=[
+                {"loss": float(entry.loss), "judgments": entry.judgments} for entry in outcome.trace if entry.predicates
+            ],
         )
     return Executed(run, new=True)
 
@@ -105,15 +111,22 @@ def dataset_digest(dataset: Dataset) -> str:
     return digest.hexdigest()
 
 
-def _split(problem: Problem, share: float, seed: int) -> tuple[Problem, Dataset | None]:
+def _split(problem: Problem, metrics: MetricsSection, seed: int) -> tuple[Problem, Dataset | None]:
     """The problem without some of its texts, and those as a data set; all of them and `None` for no share."""
-    n_texts = len(problem.dataset.texts)
-    n_left_out = round(share * n_texts)
+    dataset, share = problem.dataset, metrics.heldout
+    n_texts = len(dataset.texts)
+    free = np.arange(n_texts)
+    if dataset.task == "classification":
+        share = max(share, metrics.heldout_classes)
+        # A fit has seen every class.
+        free = np.delete(free, np.unique(np.asarray(dataset.data), return_index=True)[1])
+    n_left_out = min(round(share * n_texts), len(free))
     if n_left_out == 0:
         return problem, None
-    left_out = np.sort(np.random.default_rng(seed).choice(n_texts, n_left_out, replace=False))
+    left_out = np.sort(np.random.default_rng(seed).choice(free, n_left_out, replace=False))
     kept = np.setdiff1d(np.arange(n_texts), left_out)
-    return dataclasses.replace(problem, dataset=_take(problem.dataset, kept)), _take(problem.dataset, left_out)
+    rest = _take(dataset, left_out)
+    return dataclasses.replace(problem, dataset=_take(dataset, kept), left_out=rest.texts), rest
 
 
 def _take(dataset: Dataset, rows: np.ndarray) -> Dataset:
@@ -126,6 +139,10 @@ def _metrics(config: Config, problem: Problem, outcome: Outcome, left_out: Datas
     metrics = score(problem.dataset, outcome)
     if left_out is not None and outcome.fit is not None:
         metrics["heldout_loss"] = heldout_loss(outcome.fit, left_out.texts, left_out.data)
+    if left_out is not None and left_out.task == "classification":
+        both = [Corpus.from_texts(of.texts) for of in (problem.dataset, left_out)]
+        vectors = [corpus.spread(embedded(problem, corpus.distinct, Costs())) for corpus in both]
+        metrics |= accuracies(problem.dataset, left_out, outcome, *vectors)
     if config.metrics.similarity:
         # What that costs is no cost of the arm.
         running = ("lm", "store", "timeout", "progress")

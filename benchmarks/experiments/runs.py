@@ -43,6 +43,8 @@ class RunFolderError(ValueError):
 class Run:
     """A finished run, as its folder has it. `costs` is `Costs.as_dict()`; `metrics` that are no number are `nan`.
 
+    `trace` has the `loss` and the `judgments` so far after each step of the search; older runs have none.
+
     `config` is its configuration where the run is from an archive, else that is in the folder.
     """
 
@@ -68,6 +70,7 @@ class Run:
     reference_predicates: list[str]
     versions: dict[str, str]
     config: dict[str, Any] | None = None
+    trace: list[dict[str, float]] = dataclasses.field(default_factory=list)
 
     def summary(self) -> str:
         """One line: what it was, what came out, what it took."""
@@ -183,6 +186,7 @@ def _run_of(values: dict[str, Any], path: Path, folder: Path, config: dict[str, 
             f"{path} has the format {values.get('format')!r}, expected {FORMAT}: read it with the version of nlparam "
             "that wrote it, or run it again into another folder"
         )
+    values = {"trace": [], **values}
     if missing := [name for name in _FIELDS if name not in values]:
         raise RunFolderError(f"{path} lacks {', '.join(missing)}: it was changed; run it again into another folder")
     kept = {name: values[name] for name in _FIELDS}

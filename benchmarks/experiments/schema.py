@@ -28,6 +28,10 @@ class ConfigError(ValueError):
     """A configuration has a key that does not exist or a value that does not fit; the message lists what would."""
 
 
+class UnfitError(ConfigError):
+    """An arm cannot be run on a data set, here and now: a sweep leaves it out."""
+
+
 class Section(pydantic.BaseModel):
     """A part of a configuration: unknown keys are errors, and nothing changes after it was checked."""
 
@@ -151,11 +155,13 @@ class MetricsSection(Section):
     """What is measured beside the scores that cost nothing.
 
     `similarity` asks the language model how alike found and reference predicates are; `heldout` is the share of texts
-    that a fit does not see and on which its loss is measured.
+    that a fit does not see and on which its loss is measured, of a classification at least `heldout_classes`, on which
+    its accuracy is measured beside that of a linear probe.
     """
 
     similarity: bool = False
     heldout: Annotated[float, pydantic.Field(ge=0, le=0.5)] = 0.0
+    heldout_classes: Annotated[float, pydantic.Field(ge=0, le=0.5)] = 0.3
 
 
 class Config(Section):

@@ -1,6 +1,6 @@
 """What an outcome is worth: against the truth, on texts left out, and as a reader would compare the sentences."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -23,7 +23,7 @@ def score(dataset: Dataset, outcome: Outcome) -> dict[str, float]:
       `f1_best` and `f1_hungarian` can be with `dataset.k` exact predicates.
     - With exclusive references and assignments: `nmi`, `ari`, and the F1 are those of the assignments.
     - `coverage` and `overlap`: the share of texts for which some column, and more than one column holds.
-    - With a fit: `loss`, on the texts it was fitted to.
+    - With a fit, or a trace of a search: `loss`, on the texts it was fitted to.
 
     Raises `ValueError` if the outcome is not one of these texts.
     """
@@ -49,8 +49,8 @@ def score(dataset: Dataset, outcome: Outcome) -> dict[str, float]:
             scores |= metrics.partition_agreement(np.asarray(assignments), reference.argmax(axis=1))
     if denotations.shape[1]:
         scores |= {"coverage": metrics.coverage(denotations), "overlap": metrics.overlap(denotations)}
-    if outcome.fit is not None:
-        scores["loss"] = float(outcome.fit.loss)
+    if outcome.fit is not None or outcome.trace:
+        scores["loss"] = float(outcome.trace[-1].loss if outcome.fit is None else outcome.fit.loss)
     return scores
 
 
@@ -73,6 +73,37 @@ def similarity(dataset: Dataset, outcome: Outcome, judge: SimilarityJudge) -> di
         if not np.isnan(grades).all():
             scores[name] = float(np.nanmean(grades))
     return scores
+
+
+def accuracies(
+    dataset: Dataset, left_out: Dataset, outcome: Outcome, embeddings: np.ndarray, left_out_embeddings: np.ndarray
+) -> dict[str, float]:
+    """How often the class of texts that were left out is right.
+
+    - `accuracy`: of the fit; without one, of a logistic regression on the denotations. Absent where an arm does not
+      denote texts that were left out.
+    - `accuracy_probe`: of a linear probe, a logistic regression on the embeddings, `(n_texts, embed_dim)`: the ceiling.
+    - `accuracy_larger`: of the most frequent class of the other texts: the floor.
+    """
+    known, wanted = (np.asarray(_class_names(data)) for data in (dataset.data, left_out.data))
+    classes, counts = np.unique(known, return_counts=True)
+    found = {
+        "accuracy_probe": _regressed(embeddings, known, left_out_embeddings),
+        "accuracy_larger": np.full(len(wanted), classes[counts.argmax()]),
+    }
+    denotations = outcome.left_out if outcome.fit is None else outcome.fit.denote(left_out.texts, by="head")
+    if outcome.fit is not None and isinstance(outcome.fit.model, Classification):
+        chances = np.asarray(outcome.fit.model.predict_proba(outcome.fit.weights, jnp.asarray(denotations)))
+        found["accuracy"] = np.asarray(outcome.fit.coords["class"])[chances.argmax(axis=1)].astype(str)
+    elif denotations is not None:
+        found["accuracy"] = _regressed(outcome.denotations, known, denotations)
+    return {name: float(np.mean(predicted == wanted)) for name, predicted in found.items()}
+
+
+def _regressed(features: np.ndarray, classes: np.ndarray, new_features: np.ndarray) -> np.ndarray:
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(max_iter=2000).fit(features, classes).predict(new_features)
 
 
 def heldout_loss(fit: Fit, texts: Sequence[str], data: Any = None) -> float:
@@ -124,8 +155,12 @@ def _one_each(data: Any, texts: Sequence[str], what: str) -> list[Any]:
     return values
 
 
+def _class_names(labels: Iterable[Any]) -> list[str]:
+    return [str(value) if isinstance(value, str | bool) else str(int(value)) for value in labels]
+
+
 def _classes(labels: list[Any], known: list) -> list[int]:
-    names = [str(value) if isinstance(value, str | bool) else str(int(value)) for value in labels]
+    names = _class_names(labels)
     strange = sorted(set(names) - set(known))
     if strange:
         raise ValueError(f"got the class {strange[0]!r}, expected one of the fit's: {', '.join(known)}")

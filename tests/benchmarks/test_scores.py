@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.experiments.base import Dataset, Outcome
-from benchmarks.experiments.scores import heldout_loss, score, similarity
+from benchmarks.experiments.scores import accuracies, heldout_loss, score, similarity
 from nlparam.language.similarity import SimilarityJudge
 from nlparam.lm import ScriptedModel
 from nlparam.lm.engine import Engine
@@ -43,6 +43,22 @@ def test_a_perfect_clustering_has_every_score_and_all_are_perfect(labels):
     }
     assert scores.pop("overlap") == 0
     assert set(scores.values()) == {1.0}
+
+
+def test_accuracy_stands_between_the_larger_class_and_a_probe(labels):
+    """Denotations that tell half of the classes apart, and embeddings that tell all apart."""
+    labels[:50] = np.arange(50) % 4
+    columns = one_hot(labels, 4)
+    known = _dataset(columns[:50], task="classification", data=labels[:50])
+    new = _dataset(columns[50:], task="classification", data=labels[50:])
+    denotations = columns[:, :2]
+    outcome = _outcome(denotations[:50], left_out=denotations[50:])
+    found = accuracies(known, new, outcome, columns[:50], columns[50:])
+    assert found["accuracy_probe"] == 1.0
+    assert found["accuracy_larger"] == np.mean(labels[50:] == 0)
+    wrong = min(np.mean(labels[50:] == 2), np.mean(labels[50:] == 3))
+    assert 1 - np.mean(labels[50:] >= 2) < found["accuracy"] <= 1 - wrong
+    assert "accuracy" not in accuracies(known, new, _outcome(denotations[:50]), columns[:50], columns[50:])
 
 
 def test_the_f1_of_exclusive_references_is_that_of_the_assignments(labels):

@@ -1,11 +1,10 @@
 """nlparam in full, and without one of its parts (the ablations of arXiv 2409.08466, section 5, and of this project)."""
 
 import dataclasses
+from typing import ClassVar
 
-import numpy as np
-
-from benchmarks.experiments.arms.shared import fitted, only_for, options_with
-from benchmarks.experiments.base import AbstractArm, Outcome, Problem
+from benchmarks.experiments.arms.shared import fitted, options_with, shuffled
+from benchmarks.experiments.base import AbstractArm, Outcome, Problem, Task
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,15 +59,23 @@ class NoGoalRepresentation(AbstractArm):
 
 
 @dataclasses.dataclass(frozen=True)
+class OtherEmbedder(AbstractArm):
+    """A fit on other embeddings: those of `embedder`, by default the one of the paper's appendix D."""
+
+    embedder: str = "sentence-transformers/all-mpnet-base-v2"
+
+    def run(self, problem: Problem) -> Outcome:
+        return fitted(problem, embedder=self.embedder)
+
+
+@dataclasses.dataclass(frozen=True)
 class Shuffled(AbstractArm):
     """The times of the texts are permuted: what is left when a series says nothing about its texts.
 
     The denotations are scored against the references of the texts all the same; the loss is that of permuted times.
     """
 
+    tasks: ClassVar[tuple[Task, ...]] = ("time_series",)
+
     def run(self, problem: Problem) -> Outcome:
-        only_for(problem, "shuffled", "time_series")
-        times = problem.dataset.data
-        order = np.random.default_rng(problem.seed).permutation(len(problem.dataset.texts))
-        shuffled = times[order] if isinstance(times, np.ndarray) else [times[i] for i in order.tolist()]
-        return fitted(dataclasses.replace(problem, dataset=dataclasses.replace(problem.dataset, data=shuffled)))
+        return fitted(shuffled(problem))

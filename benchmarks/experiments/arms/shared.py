@@ -4,16 +4,22 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 import nlparam
+from benchmarks.experiments.arms.commitment import commit
 from benchmarks.experiments.base import SEARCH_ALONE, Outcome, Problem
 from nlparam.corpus.corpus import Corpus
+from nlparam.denotation.denoter import TextFeatures
+from nlparam.denotation.pool import Pool
 from nlparam.denotation.session import Session, opened
 from nlparam.fitting.search import SearchOptions
+from nlparam.fitting.setup import FitRun
 from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder, embed_corpus
 from nlparam.language.propose import AbstractProposer, Contrast, Listed, StateThenGeneralise
 from nlparam.lm.engine import Engine
+from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.numerics.statistics.metrics import one_hot
 from nlparam.runtime.costs import Costs
 
@@ -26,7 +32,7 @@ def fitted(problem: Problem, **changes: Any) -> Outcome:
     settings = SEARCH_ALONE | {**problem.settings, **changes}
     fit = nlparam.fit(problem.model, dataset.texts, dataset.data, goal=dataset.goal, **settings)
     assignments = fit.predictions if fit.model.assigns_texts else None
-    return Outcome(fit.predicates, fit.denotations, fit.costs, assignments, fit)
+    return Outcome(fit.predicates, fit.denotations, fit.costs, assignments, fit, trace=fit.trace)
 
 
 def options_with(problem: Problem, **changes: Any) -> SearchOptions | dict[str, Any]:
@@ -37,15 +43,6 @@ def options_with(problem: Problem, **changes: Any) -> SearchOptions | dict[str, 
     if given is not None and not isinstance(given, Mapping):
         raise ValueError(f"got options of type {type(given).__name__}, expected SearchOptions or a mapping")
     return {**(given or {}), **changes}
-
-
-def only_for(problem: Problem, arm: str, *tasks: str) -> None:
-    """Raises `ValueError` where an arm is not made for the task of a problem."""
-    if problem.dataset.task not in tasks:
-        raise ValueError(
-            f"got the arm {arm} on {problem.dataset.name}, a {problem.dataset.task}; expected a data set for "
-            f"{' or '.join(tasks)}: choose another arm, for instance full, one_hot, prompting or goalex"
-        )
 
 
 def proposer_maker(problem: Problem) -> Callable[[Engine], AbstractProposer]:
@@ -68,28 +65,66 @@ def proposer_maker(problem: Problem) -> Callable[[Engine], AbstractProposer]:
     return make
 
 
-def _session(problem: Problem, costs: Costs) -> Session:
+def session(problem: Problem, costs: Costs, **changes: Any) -> Session:
+    """A session with the language model of a problem; `changes` are other arguments of it."""
     names = ("lm", "embedder", "budget", "store", "timeout", "progress")
-    return Session(costs=costs, **{name: problem.settings[name] for name in names if name in problem.settings})
+    given = {name: problem.settings[name] for name in names if name in problem.settings}
+    return Session(costs=costs, **{**given, **changes})
 
 
-def embedded(problem: Problem, costs: Costs) -> tuple[Corpus, np.ndarray]:
-    """The corpus of a problem, and the plain embeddings of its distinct texts."""
-    corpus = Corpus.from_texts(problem.dataset.texts)
+def embedded(problem: Problem, distinct: Sequence[str], costs: Costs) -> np.ndarray:
+    """The plain embeddings of distinct texts."""
     given = problem.settings.get("embedder")
     embedder = given if isinstance(given, AbstractEmbedder) else SentenceTransformerEmbedder(given)
     with opened(problem.settings.get("store")) as store, costs.stage("embedding"):
-        progress = problem.settings.get("progress")
-        return corpus, embed_corpus(corpus.distinct, embedder, store, costs=costs, progress=progress)
+        return embed_corpus(distinct, embedder, store, costs=costs, progress=problem.settings.get("progress"))
 
 
 def propose(problem: Problem, texts: Sequence[str], scores: np.ndarray, costs: Costs) -> list[list[str]]:
     """The language model's proposals for given `(n_texts, n_slots)` scores."""
-    with _session(problem, costs) as session, costs.stage("proposing"):
-        proposer = proposer_maker(problem)(session.engine)
+    with session(problem, costs) as asking, costs.stage("proposing"):
+        proposer = proposer_maker(problem)(asking.engine)
         return proposer.propose(texts, scores, goal=problem.dataset.goal, rng=np.random.default_rng(problem.seed))
 
 
-def clusters(assignments: np.ndarray, predicates: list[str], n_clusters: int, costs: Costs) -> Outcome:
+def shuffled(problem: Problem) -> Problem:
+    """The problem with the times of its texts permuted."""
+    times = problem.dataset.data
+    order = np.random.default_rng(problem.seed).permutation(len(problem.dataset.texts))
+    data = times[order] if isinstance(times, np.ndarray) else [times[i] for i in order.tolist()]
+    return dataclasses.replace(problem, dataset=dataclasses.replace(problem.dataset, data=data))
+
+
+def partition(model: AbstractPredicateModel, denotations: np.ndarray, data, blank: np.ndarray) -> np.ndarray | None:
+    """The column of every text, for a model that is a partition: of several that hold, the most specific."""
+    if not model.assigns_texts:
+        return None
+    model = dataclasses.replace(model, n_predicates=denotations.shape[1])
+    weights = model.fit_weights(jnp.asarray(denotations), data)
+    return np.where(blank, -1, np.asarray(model.predict(weights, jnp.asarray(denotations))))
+
+
+def judged_clusters(
+    problem: Problem, run: FitRun, pool: Pool, columns: list[int], features: TextFeatures, *, committed: bool
+) -> Outcome:
+    """The outcome of an arm that makes no fit: chosen columns of a pool, and a partition where the model is one.
+
+    With `committed`, the language model then says of every text which one predicate fits best.
+    """
+    predicates = [pool.predicates[column] for column in columns]
+    distinct = pool.denotations(columns)
+    denotations, left_out = run.corpus.spread(distinct), None
+    assignments = partition(run.model, denotations, run.data, run.corpus.blank)
+    if assignments is not None and committed and len(columns) > 1:
+        said = run.corpus.spread(commit(run, pool, predicates, distinct), fill=-1)
+        assignments = np.where(said < 0, assignments, said)
+    if problem.left_out:
+        texts = Corpus.from_texts(problem.left_out)
+        of_texts = features.of(texts.distinct, run.session.embed(texts.distinct))
+        left_out = texts.spread(pool.head(columns).head.denote(of_texts))
+    return Outcome(predicates, denotations, run.costs, assignments, left_out=left_out)
+
+
+def clusters(assignments: np.ndarray, predicates: list[str], costs: Costs) -> Outcome:
     """An outcome whose columns are clusters: each text has the predicate of its cluster and no other."""
-    return Outcome(predicates, one_hot(assignments, n_clusters), costs, assignments)
+    return Outcome(predicates, one_hot(assignments, len(predicates)), costs, assignments)
