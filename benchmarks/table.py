@@ -1,10 +1,10 @@
 """Tables of the experiments: `python -m benchmarks.table outputs --out docs/reference/benchmarks.md`.
 
 Reads the folders of finished runs (RUNS, or folders above them) and nothing else; without RUNS those in
-`benchmarks/runs.jsonl`, which the published tables are made from (without their fits, which hold the texts). With
-`--out` the tables are written into a page, between two marker lines if the page is there already, and the figures
-beside it under `images/`; without, the tables are printed. `--json` prints the few figures that say where nlparam
-stands, each with its run folders.
+`benchmarks/runs.jsonl`, which the published tables are made from (without their fits, which hold the texts), and what
+sweeps have written into `outputs`. With `--out` the tables are written into a page, between two marker lines if the
+page is there already, and the figures beside it under `images/`; without, the tables are printed. The last line is a
+JSON object with the few figures that say where nlparam stands, each with its run folders; `--json` prints nothing else.
 """
 
 import argparse
@@ -16,6 +16,8 @@ from pathlib import Path
 
 # Relative to where the command is run: what is printed names no folder of this machine.
 RECORDED = Path(os.path.relpath(Path(__file__).parent / "runs.jsonl"))
+# Where sweeps write by default.
+WRITTEN = Path("outputs")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -26,21 +28,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "runs",
         nargs="*",
         type=Path,
-        default=[RECORDED],
+        default=[],
         metavar="RUNS",
-        help="folders of runs, or folders above them; by default the published ones",
+        help="folders of runs, or folders above them; by default the published ones and outputs",
     )
     parser.add_argument("--out", type=Path, help="the page to write the tables into")
-    parser.add_argument("--json", action="store_true", help="print the headline figures as one JSON object")
+    parser.add_argument("--json", action="store_true", help="print the figures of the last line alone")
     parser.add_argument("--record", type=Path, help="a .jsonl file to write the runs into, without their fits")
     given = parser.parse_args(arguments)
+    runs = given.runs or [RECORDED, *([WRITTEN] if any(WRITTEN.rglob("run.json")) else [])]
     from benchmarks.experiments.runs import RunFolderError, read_runs, write_archive
     from benchmarks.experiments.tables.page import PageError
 
     try:
         if given.record is not None:
-            write_archive(read_runs(given.runs), given.record)
-        _tables(given.runs, given.out, as_json=given.json)
+            write_archive(read_runs(runs), given.record)
+        _tables(runs, given.out, as_json=given.json)
     except (RunFolderError, PageError, OSError) as error:
         sys.exit(str(error))
 
@@ -63,11 +66,9 @@ def _tables(folders: Sequence[Path], out: Path | None, *, as_json: bool) -> None
             images.mkdir(parents=True, exist_ok=True)
         for name, svg in figures.items():
             (images / f"{name}.svg").write_text(svg, encoding="utf-8")
-    if as_json:
-        figures = headline.headline(runs, tables)
-        print(json.dumps(headline.as_json(figures, tables)))
-    elif out is None:
+    elif not as_json:
         print(markdown(runs, tables))
+    print(json.dumps(headline.as_json(headline.headline(runs, tables), tables)))
 
 
 if __name__ == "__main__":

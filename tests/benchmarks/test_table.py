@@ -13,6 +13,7 @@ from benchmarks.experiments.schema import defaults
 from benchmarks.experiments.tables import headline
 from benchmarks.experiments.tables.cells import tabulate
 from benchmarks.experiments.tables.comparisons import compare
+from benchmarks.experiments.tables.figures import draw
 from benchmarks.experiments.tables.page import BEGIN, END, PageError, markdown, write_page
 
 PLAIN = {"f1_hungarian": 0.5, "f1_best": 0.6, "f1_ceiling": 1.0, "f1_ceiling_hungarian": 1.0, "nmi": 0.4}
@@ -218,7 +219,9 @@ def test_headline_figures(sweep, capsys):
     assert printed["oracle_judgment_ratio_greatest"] == pytest.approx(0.2)  # bbc
     assert printed["oracle_round_ratio"] == pytest.approx(30 / 280)
     assert printed["oracle_round_ratio_greatest"] == pytest.approx(0.25)  # agnews
-    assert printed["missing"] == {}
+    assert set(printed["missing"]) == {
+        *("series_f1_of_ceiling", "classification_beats_probe", "refinement_gain", "peers_beaten")
+    }
     assert len(printed["runs"]["agnews_f1"]) == 3
     assert len(printed["runs"]["oracle_round_ratio"]) == 8
     for folders in printed["runs"].values():
@@ -261,6 +264,29 @@ def test_headline_figures_that_are_not_there(tmp_path, capsys):
     assert printed["runs"]["agnews_f1"] == []
 
 
+def test_the_loss_is_drawn_against_judgments_and_rounds(tmp_path):
+    make(tmp_path, trace=[{"loss": 3.0, "judgments": 100}, {"loss": 2.5, "judgments": 180}])
+    make(tmp_path, arm="kmeans")
+    tables = tabulate(read_runs([tmp_path]))
+    svg = draw(tables)["convergence-clustering-1"]
+    assert "Judgments" in svg
+    assert "Round" in svg
+    assert "convergence-clustering-1.svg" in markdown(read_runs([tmp_path]), tables, figures=draw(tables))
+
+
+def test_what_sweeps_have_written_counts_beside_the_published_runs(tmp_path, monkeypatch, capsys):
+    make(tmp_path / "recorded")
+    write_archive(read_runs([tmp_path / "recorded"]), tmp_path / "runs.jsonl")
+    monkeypatch.setattr(table, "RECORDED", tmp_path / "runs.jsonl")
+    monkeypatch.chdir(tmp_path)
+    counts = []
+    for seed in (1, 2):
+        table.main(["--json"])
+        counts.append(json.loads(capsys.readouterr().out)["cells_run"])
+        make(tmp_path / "outputs", seed=seed)
+    assert counts == [1, 2]
+
+
 def test_the_setting_with_the_most_seeds_is_the_headline(tmp_path):
     make(tmp_path, f1=0.9, config={"budget": {"max_judgments": 300}})
     for seed in range(2):
@@ -272,13 +298,15 @@ def test_the_setting_with_the_most_seeds_is_the_headline(tmp_path):
 def test_the_command_writes_page_and_figures(sweep, tmp_path, capsys):
     out = tmp_path / "docs" / "experiments.md"
     table.main([str(sweep / "paper"), str(sweep), "--out", str(out)])
-    assert capsys.readouterr().out == ""
+    assert set(json.loads(capsys.readouterr().out)) >= {"agnews_f1", "relations"}  # the last line, and no other
     svg = (tmp_path / "docs" / "images" / "benchmarks" / "clustering-1.svg").read_text()
     assert svg.startswith("<svg")
     assert "prompting" in svg
     assert "0.810 ± 0.006 (3)" in out.read_text()  # folders named twice count once
     table.main([str(sweep)])
-    assert "### At a glance" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "### At a glance" in printed
+    assert json.loads(printed.splitlines()[-1])["cells_run"] == 36
     out.write_text("a page of somebody else's")
     with pytest.raises(SystemExit, match="does not say where the tables belong"):
         table.main([str(sweep), "--out", str(out)])
@@ -290,7 +318,7 @@ def test_runs_without_any_truth(tmp_path, capsys):
     text = (tmp_path / "page.md").read_text()
     assert "| agnews | full | 3.000 |" in text
     assert "Macro F1" not in text
-    assert capsys.readouterr().out == ""
+    assert json.loads(capsys.readouterr().out)["cells_run"] == 1
 
 
 def test_bad_input(tmp_path):

@@ -14,8 +14,10 @@ from benchmarks.experiments.schema import defaults, flatten
 ORACLE = "oracle"
 # The arms in the order in which tables have them; any other comes after them.
 ORDER = (
-    *("full", "coordinate", "no_relaxation", "no_refinement", "no_goal_representation", "one_hot", "prompting"),
-    *("shuffled", "goalex", "kmeans", "tfidf_kmeans", "topic_model", "bertopic", "hypothesaes"),
+    *("full", "coordinate", "no_relaxation", "no_refinement", "no_goal_representation", "one_hot", "other_embedder"),
+    *("prompting", "shuffled", "published", "published_no_relaxation", "published_no_refinement"),
+    *("published_one_hot", "published_other_embedder", "published_shuffled", "goalex", "goalex_published"),
+    *("kmeans", "tfidf_kmeans", "topic_model", "bertopic", "hypothesaes", "lloom"),
 )
 TASKS = ("clustering", "time_series", "classification")
 # What the paper's code compares: one to one for a clustering, elsewhere every reference with its best predicate.

@@ -11,9 +11,14 @@ if TYPE_CHECKING:
 
 
 def draw(tables: Sequence[Table]) -> dict[str, str]:
-    """SVG by name: for every table that has an F1, how well and how cheaply each arm does."""
-    named = ((table, name, _rows(table)) for table, name in zip(tables, figure_names(tables), strict=True))
-    return {name: _svg(_chart(rows, table)) for table, name, rows in named if rows}
+    """SVG by name: for every table how well and how cheaply each arm does, and how the searches converged."""
+    drawn: dict[str, str] = {}
+    for table, name in zip(tables, figure_names(tables), strict=True):
+        if rows := _rows(table):
+            drawn[name] = _svg(_chart(rows, table))
+        if steps := _steps(table):
+            drawn[f"convergence-{name}"] = _svg(_convergence(steps, table))
+    return drawn
 
 
 def figure_names(tables: Sequence[Table]) -> list[str]:
@@ -32,6 +37,38 @@ def _rows(table: Table) -> list[dict[str, Any]]:
             judgments = cell.cost("judgments_asked", "judgments_served")
             rows.append({"arm": arm, "dataset": dataset, "f1": mean, "low": low, "high": high, "n": judgments})
     return rows
+
+
+def _steps(table: Table) -> list[dict[str, Any]]:
+    """The loss after each step of every search that kept a trace."""
+    return [
+        {"arm": arm, "dataset": dataset, "seed": run.seed, "round": number, **step}
+        for (arm, dataset), cell in table.cells.items()
+        for run in cell.runs
+        for number, step in enumerate(run.trace)
+    ]
+
+
+def _convergence(steps: list[dict[str, Any]], table: Table) -> "altair.TopLevelMixin":
+    """The loss against judgments, and below against rounds, a line for each seed."""
+    import altair as alt
+
+    colours = alt.Scale(domain=[arm for arm in table.arms if any(step["arm"] == arm for step in steps)])
+    parts = [
+        alt.Chart(alt.InlineData(values=steps), width=190, height=150)
+        .mark_line(point={"size": 20}, strokeWidth=1.5, opacity=0.8)
+        .encode(
+            x=alt.X(f"{field}:Q", title=title, axis=alt.Axis(tickCount=4, tickMinStep=1)),
+            y=alt.Y("loss:Q", title="Loss", scale=alt.Scale(zero=False)),
+            color=alt.Color("arm:N", scale=colours, title="Arm"),
+            detail="seed:N",
+            order="round:Q",
+        )
+        .facet(facet=alt.Facet("dataset:N", title=None, sort=table.datasets), columns=3)
+        .resolve_scale(x="independent", y="independent")
+        for field, title in (("judgments", "Judgments"), ("round", "Round"))
+    ]
+    return alt.vconcat(*parts)
 
 
 def _chart(rows: list[dict[str, Any]], table: Table) -> "altair.TopLevelMixin":

@@ -3,25 +3,25 @@
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from benchmarks.experiments.runs import Run
 from benchmarks.experiments.tables.cells import ORACLE, Cell, Table
-from benchmarks.experiments.tables.comparisons import BASELINE, RELATIONS, compare
+from benchmarks.experiments.tables.comparisons import (
+    BASELINE,
+    PUBLISHED,
+    PUBLISHED_RELATIONS,
+    RELATIONS,
+    Comparison,
+    compare,
+)
+from benchmarks.experiments.tables.reached import Figure, peers_as_json, reached
 
 # The language model of the figures on real text: the embedded weights, by either backend.
 _LANGUAGE_MODELS = ("embedded", "native")
 _WEIGHTS = "1.5b"
 _NO_ORACLE = "no runs of both arms of the oracle: python -m benchmarks.experiments.oracle --out FOLDER"
-
-
-class Figure(NamedTuple):
-    """A value, or `None` and the reason; and the runs it is made of."""
-
-    value: float | None
-    runs: tuple[Run, ...] = ()
-    missing: str | None = None
 
 
 class OraclePair(NamedTuple):
@@ -53,6 +53,7 @@ def headline(runs: Sequence[Run], tables: Sequence[Table]) -> dict[str, Figure]:
     - `oracle_judgment_ratio`, `oracle_round_ratio`: what column generation uses in all, relative to coordinate
       refinement on the same sets and seeds; `oracle_judgment_ratio_greatest`, `oracle_round_ratio_greatest`, on the set
       where that is most.
+    - those of [`reached`][benchmarks.experiments.tables.reached.reached].
     """
     figures = {f"{name}_f1": _f1(tables, name) for name in ("agnews", "syngoalex_topic")}
     searched = [run for run in runs if run.experiment == ORACLE and run.arm == BASELINE]
@@ -67,7 +68,7 @@ def headline(runs: Sequence[Run], tables: Sequence[Table]) -> dict[str, Figure]:
         full, coordinate = (sum(of_one) for of_one in zip((0, 0), *totals, strict=True))
         figures[name] = _figure(float(full / coordinate) if measured else None, both)
         figures[f"{name}_greatest"] = _figure(max((pair.ratio(metric) or 0.0 for pair in measured), default=None), both)
-    return figures
+    return figures | reached(tables)
 
 
 def oracle_pairs(runs: Sequence[Run]) -> list[OraclePair]:
@@ -86,25 +87,34 @@ def oracle_pairs(runs: Sequence[Run]) -> list[OraclePair]:
 def as_json(figures: dict[str, Figure], tables: Sequence[Table]) -> dict[str, Any]:
     """The figures as one object: each value under its name, the folders of each under `runs`, reasons under `missing`.
 
-    `relations` has those of the paper for every setting: what the full arm is better by, and the test.
+    `relations` has those of the paper for every setting: what the full arm is better by, and the test;
+    `published_relations` the same of the arms as they were published. `peers` has every peer.
     """
-    relations = [
+    values: dict[str, Any] = {name: figure.value for name, figure in figures.items()}
+    runs = {name: [str(run.folder) for run in figure.runs] for name, figure in figures.items()}
+    missing = {name: figure.missing for name, figure in figures.items() if figure.missing is not None}
+    relations = {
+        "relations": _relations(compare(tables), BASELINE, RELATIONS),
+        "published_relations": _relations(compare(tables, baseline=PUBLISHED), PUBLISHED, PUBLISHED_RELATIONS),
+    }
+    return {**values, "runs": runs, "missing": missing, **relations, "peers": peers_as_json(tables)}
+
+
+def _relations(comparisons: Sequence[Comparison], baseline: str, others: Collection[str]) -> list[dict[str, Any]]:
+    return [
         {
-            "full_better_than": comparison.other,
+            f"{baseline}_better_than": comparison.other,
             "setting": dict(zip(("lm", "embedder", "changes"), comparison.setting, strict=True)),
             "holds": comparison.holds,
             "difference": comparison.difference,
             "p": comparison.p if math.isfinite(comparison.p) else None,
+            "p_over_seeds": comparison.p_seeds if math.isfinite(comparison.p_seeds) else None,
             "n_datasets": len(comparison.pairs),
             "not_on": comparison.exceptions,
         }
-        for comparison in compare(tables)
-        if comparison.other in RELATIONS
+        for comparison in comparisons
+        if comparison.other in others
     ]
-    values: dict[str, Any] = {name: figure.value for name, figure in figures.items()}
-    runs = {name: [str(run.folder) for run in figure.runs] for name, figure in figures.items()}
-    missing = {name: figure.missing for name, figure in figures.items() if figure.missing is not None}
-    return {**values, "runs": runs, "missing": missing, "relations": relations}
 
 
 def _f1(tables: Sequence[Table], dataset: str) -> Figure:
