@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import functools
 import hashlib
 import itertools
 import json
@@ -36,12 +37,16 @@ HOSTILE = [
 VOID = {"meta", "br", "img", "link", "input", "hr"}
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False)
 class Element:
     tag: str
     attributes: dict[str, str | None]
     parents: list["Element"]
-    text: str = ""
+    parts: list[str] = dataclasses.field(default_factory=list)
+
+    @functools.cached_property
+    def text(self) -> str:
+        return "".join(self.parts)
 
     def inside(self, tag: str) -> bool:
         return any(parent.tag == tag for parent in self.parents)
@@ -70,7 +75,7 @@ class Page(HTMLParser):
 
     def handle_data(self, data):
         for element in self._open:
-            element.text += data
+            element.parts.append(data)
 
     def all(self, *tags: str) -> list[Element]:
         return [element for element in self.elements if element.tag in tags]
