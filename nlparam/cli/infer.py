@@ -34,7 +34,7 @@ def infer(
         None, "Write a table of random texts and predicates for people to label, and end.", metavar="FILE.csv"
     ),
     n_texts: int = option(100, "How many texts that table has.", metavar="N", min=1),
-    as_json: bool = option(False, "Print JSON on standard output, and nothing else there.", "--json"),
+    as_json: bool = shared.JSON,
 ) -> None:
     """Say shares, coefficients and curves with intervals, of texts that did not choose the predicates.
 
