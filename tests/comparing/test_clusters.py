@@ -42,7 +42,8 @@ def claimed(n_runs: int, n_authors: int, n_texts: int, *, first: int, clustered:
 def test_authors_of_one_population_make_no_claims():
     # Five predicates, of which the false discovery rate is 0.05, and differences must point the way they were found.
     assert claimed(30, 30, 17, first=100, clustered=False) > 0.15
-    assert claimed(60, 30, 17, first=100, clustered=True) <= 0.13
+    # At most 5 of 40: a rate of 0.25 would be seen with probability 0.96.
+    assert claimed(40, 30, 17, first=100, clustered=True) <= 0.13
     assert claimed(60, 8, 60, first=300, clustered=True) <= 0.13
 
 
@@ -94,7 +95,7 @@ def test_texts_without_an_author_belong_to_no_other():
 @pytest.mark.slow
 def test_texts_that_one_group_repeats_make_no_claims():
     n_claimed = 0
-    for run in range(60):
+    for run in range(40):
         groups, _ = by_authors(140, 1, seed=700 + run)
         rng = np.random.default_rng([7, run])
         # Some texts of one group occur dozens of times, as form letters do.
@@ -103,7 +104,7 @@ def test_texts_that_one_group_repeats_make_no_claims():
         n_claimed += bool(compared.claims)
         assert compared.groups[0].n_clusters is not None
         assert compared.groups[0].n_clusters < compared.groups[0].n_validated
-    assert n_claimed <= 8
+    assert n_claimed <= 5  # a rate of 0.25 would be seen with probability 0.96
 
 
 def test_a_comparison_with_clusters_is_kept(tmp_path):
