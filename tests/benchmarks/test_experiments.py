@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 
 import hydra
@@ -11,7 +12,7 @@ from benchmarks.experiments.arms import ARMS
 from benchmarks.experiments.build import build, build_arm, build_settings
 from benchmarks.experiments.composing import CONFIGS, ENTRY, check_overrides, choices, compose, launchers, register
 from benchmarks.experiments.execute import execute
-from benchmarks.experiments.schema import Config, ConfigError, validate
+from benchmarks.experiments.schema import Config, ConfigError, UnfitError, validate
 from nlparam.fitting.search import SearchOptions
 
 EXPERIMENTS = choices("experiment")
@@ -116,6 +117,14 @@ def test_arm_files_say_the_fields_of_their_class(arm):
     assert isinstance(built, getattr(ARMS[arm], "func", ARMS[arm]))
     assert config.arm.options.items() <= {name: getattr(built, name) for name in _fields(built)}.items()
     assert built == ARMS[arm]()
+
+
+def test_an_arm_that_does_not_fit_is_refused_before_anything_is_computed(data_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("NLPARAM_PEERS", sys.executable)
+    for arm, said in (("shuffled", "got a clustering, expected a data set for time_series"), ("lloom", "make peers")):
+        with pytest.raises(UnfitError, match=rf"the arm {arm} cannot be run on agnews: .*{said}"):
+            execute(_small(data_folder, tmp_path, "dataset=agnews", f"arm={arm}"))
+    assert not (tmp_path / "outputs").exists()
 
 
 def test_every_arm_has_a_file():
