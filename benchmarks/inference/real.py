@@ -77,7 +77,8 @@ def _news(name: str, lm: str | AbstractLanguageModel, store: Path | None, n_text
     corpus = load(name)
     rng = np.random.default_rng(0)
     rows = rng.permutation(len(corpus.texts))[:n_texts]
-    topics = [corpus.axes["topic"][row] for row in rows.tolist()]
+    named = [str(corpus.axes["topic"][row]) for row in rows.tolist()]
+    topics = [topic.removeprefix("has a topic of ").rstrip(".") for topic in named]
     subjects = _SUBJECTS[name]
     if unknown := set(topics) - set(subjects):
         raise ValueError(f"got the topics {unknown} in {name!r}, expected {', '.join(subjects)}")
