@@ -194,7 +194,7 @@ def _by_field(
         rows.setdefault("" if value is None else str(value), []).append(number)
     n_without = sum(len(rows.pop(value)) for value in list(rows) if not value.strip())
     if n_without:
-        print_warnings([f"{n_without} of {len(texts)} texts have no {group_field!r} and were left out"])
+        print_warnings([f"{n_without} of {len(texts)} texts left out, without a {group_field!r}"])
     if len(rows) < 2:
         shown = ", ".join(map(repr, rows)) or "none"
         raise CorpusError(f"the field {group_field!r} has the groups {shown}, expected at least two to compare")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from nlparam.cli.output import print_json, print_lines, print_table, printable
 from nlparam.cli.run_options import AnalysisOptions
+from nlparam.runtime.words import counted
 
 if TYPE_CHECKING:
     from nlparam.fitting.estimate import Estimate
@@ -19,8 +20,9 @@ def cost_line(costs: "Costs") -> str:
 
     money = f", {costs.money:,.4g} in cost" if costs.money else ""
     return (
-        f"cost:    {duration(costs.total_seconds)}, {costs.judgments_asked:,} judgments asked and "
-        f"{costs.judgments_served:,} served from the store, {costs.calls:,} calls, {costs.tokens:,} tokens{money}"
+        f"cost:    {duration(costs.total_seconds)}, {counted(costs.judgments_asked, 'judgment')} asked and "
+        f"{costs.judgments_served:,} served from the store, {counted(costs.calls, 'call')}, "
+        f"{counted(costs.tokens, 'token')}{money}"
     )
 
 
@@ -55,7 +57,8 @@ def show_estimate(estimate: "Estimate", options: AnalysisOptions) -> None:
     print_lines(
         "",
         f"judgments: {estimate.bound}",
-        f"measured on {estimate.n_tried} calls, whose answers are stored; what the store knows beforehand costs less",
+        f"measured on {counted(estimate.n_tried, 'call')}, whose answers are stored; "
+        "what the store knows beforehand costs less",
         *(f"over the budget: {name} are limited to {limit:,}" for name, limit in over.items()),
     )
 

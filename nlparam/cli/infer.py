@@ -8,6 +8,7 @@ from nlparam.cli import options as shared
 from nlparam.cli.options import argument, option, refuse
 from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable, starting
 from nlparam.errors import CorpusError, NlparamError
+from nlparam.runtime.words import counted
 
 if TYPE_CHECKING:
     from nlparam.denotation.labels import Labelled
@@ -113,7 +114,7 @@ def _infer_tree(
     print_table(["node", "predicate", f"share of all texts, {confidence:.0%} interval", "as seen by"], rows)
     if half_width is not None:
         for need in labelling.needed(said, half_width, confidence=confidence):
-            number = f"{need.n_needed:,} labels" if need.reached else "more texts"
+            number = counted(need.n_needed, "label") if need.reached else "more texts"
             print_lines(f"needed:  {'' if need.known else 'at most '}{number} for {need.share} to ±{half_width:.1%}")
 
 
@@ -147,4 +148,4 @@ def _write_table(path: Path, rows: list[dict[str, str]]) -> None:
         raise NlparamError(f"{path} is there already, perhaps with labels: choose another name") from error
     except OSError as error:
         raise NlparamError(f"{path} cannot be written ({error}): choose another name") from error
-    print_lines(f"{len(rows):,} rows to label: {path}")
+    print_lines(f"{counted(len(rows), 'row')} to label: {path}")

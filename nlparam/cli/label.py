@@ -11,6 +11,7 @@ from nlparam.cli import options as shared
 from nlparam.cli.options import argument, option, refuse
 from nlparam.cli.output import print_json, print_lines, print_section, print_table, print_warnings, printable, starting
 from nlparam.errors import ResultFolderError
+from nlparam.runtime.words import agree, counted
 
 if TYPE_CHECKING:
     from nlparam.denotation.labelling import Labelling, Need, PredicateAgreement
@@ -68,8 +69,8 @@ def label(
             needed = labelling.needed(labelled, 0.05 if half_width is None else half_width, confidence=confidence)
             agreed = labelling.agreement(labelled, confidence=confidence)
     if n_others:
-        which = f"{n_others:,} labels in {path} are" if n_others > 1 else f"1 label in {path} is"
-        print_warnings([f"{which} of other texts or predicates, and left out"])
+        are = agree(n_others, "is", "are")
+        print_warnings([f"{counted(n_others, 'label')} in {path} {are} of other texts or predicates, and left out"])
     if n_marked:
         print_warnings([marks_left_out(n_marked, path)])
     wanted = n or (_N if half_width is None else max(need.n_texts for need in needed))
@@ -102,14 +103,14 @@ def _ask(path: Path, labelling: "Labelling", labelled: "Labelled", *, who: str, 
     said = zip(labelled.texts, labelled.predicates, labelled.labels, names, strict=True)
     answers = {pair(text, predicate): value > 0.5 for text, predicate, value, name in said if name == who}
     asked, shown, n_kept = Round(labelling, answers, n), None, 0
-    print_lines(f"{n:,} random texts, labelled by {who or 'somebody'}; answers go to {path}", _KEYS)
+    print_lines(f"{counted(n, 'random text')}, labelled by {who or 'somebody'}; answers go to {path}", _KEYS)
     while (question := asked.question()) is not None:
         at, predicate = question
         text = labelling.texts[at]
         if shown != at:
             print_lines("", f"--- text {at + 1:,} of {n:,} " + "-" * 20, *_lines(text[:_SHOWN]))
             if len(text) > _SHOWN:
-                print_lines(f"... {len(text) - _SHOWN:,} characters more: m")
+                print_lines(f"... {counted(len(text) - _SHOWN, 'character')} more: m")
             shown = at
         if predicate in labelling.definitions:
             print_lines("", *str(labelling.definitions[predicate]).split("\n"))
@@ -130,10 +131,11 @@ def _ask(path: Path, labelling: "Labelling", labelled: "Labelled", *, who: str, 
         else:
             print_lines(_KEYS)
     rest = "" if question is None else f"; `nlparam label {path.parent}` goes on"
-    print_lines("", f"{n_kept:,} answers were written to {path}{rest}")
+    print_lines("", f"{counted(n_kept, 'answer', 'was', 'were')} written to {path}{rest}")
     if asked.skipped:
         print_lines(
-            f"{len(asked.skipped):,} questions were skipped: if these are the hard ones, the rest is no random sample"
+            f"{counted(len(asked.skipped), 'question')} skipped: if these are the hard ones, "
+            "the rest is no random sample"
         )
 
 
@@ -172,7 +174,9 @@ def _print_plan(
     path: Path, labelling: "Labelling", labelled: "Labelled", needed: "list[Need]", half_width: float, n: int
 ) -> None:
     people = ", ".join(filter(None, dict.fromkeys(labelled.who))) or "nobody in particular"
-    kept = f"{len(labelled.labels):,} labels by {people} in {path}" if labelled.labels else "there are none yet"
+    kept = (
+        f"{counted(len(labelled.labels), 'label')} by {people} in {path}" if labelled.labels else "there are none yet"
+    )
     print_lines(f"labels:  {kept}", f"needed:  for shares to within {half_width:.1%}", "")
     rows = [
         (
@@ -187,7 +191,10 @@ def _print_plan(
     if not all(need.known for need in needed):
         print_lines("", "`at most`: with 30 labels it is known how good the language model is, and fewer may do.")
     upcoming = _next(labelling, labelled, n)
-    print_lines("", f"next:    {len(upcoming):,} of {n:,} random texts have no label yet")
+    print_lines(
+        "",
+        f"next:    {len(upcoming):,} of {counted(n, 'random text')} {agree(len(upcoming), 'has', 'have')} no label yet",
+    )
     print_lines(*(f"         {printable(text)[:_WIDTH]}" for text, _ in upcoming[:_NEXT_SHOWN]))
 
 

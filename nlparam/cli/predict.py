@@ -15,6 +15,7 @@ from nlparam.cli.run_options import NewTextsOptions, spread_options
 from nlparam.errors import NlparamError
 from nlparam.results.records import NONE_OF_THESE
 from nlparam.runtime.files import replacing, writable
+from nlparam.runtime.words import counted
 
 
 @spread_options
@@ -149,7 +150,7 @@ def _counted(n: int, n_all: int) -> tuple[str, str]:
 
 def _warn_of_failed(n_failed: int) -> None:
     if n_failed:
-        print_warnings([f"{n_failed:,} judgments were not made or failed: the head stands in for them"])
+        print_warnings([f"{counted(n_failed, 'judgment')} not made or failed: the head stands in"])
 
 
 def _writer(out: Path, *, overwrite: bool) -> Callable[[Path, dict[str, list]], None]:

@@ -9,6 +9,7 @@ import typer
 
 from nlparam.cli.options import refuse
 from nlparam.errors import CorpusError
+from nlparam.runtime.words import part_of
 
 if TYPE_CHECKING:
     from nlparam.corpus.readers import Table
@@ -128,19 +129,18 @@ def corpus_warnings(texts: Sequence[str], kinds: Collection[str] = ("blank", "re
     from nlparam.corpus.corpus import Corpus
 
     corpus, n_texts = Corpus.from_texts(texts), len(texts)
-    n_blank = int(corpus.blank.sum())
+    n_blank, n_long = int(corpus.blank.sum()), sum(len(text) > _VERY_LONG for text in texts)
+    n_repeated = n_texts - n_blank - len(corpus.distinct)
+    blank, repeated, long = (
+        part_of(n, n_texts, "text", *verbs)
+        for n, verbs in ((n_blank, ("is", "are")), (n_repeated, ("repeats", "repeat")), (n_long, ("has", "have")))
+    )
     found = {
-        "blank": (n_blank, "are blank: no predicate holds for them (--drop-missing leaves them out)"),
-        "repeated": (
-            n_texts - n_blank - len(corpus.distinct),
-            "repeat another: equal texts are embedded and judged once",
-        ),
-        "long": (
-            sum(len(text) > _VERY_LONG for text in texts),
-            f"have over {_VERY_LONG:,} characters: only the beginning is read",
-        ),
+        "blank": (n_blank, f"{blank} blank: no predicate holds there (--drop-missing leaves such texts out)"),
+        "repeated": (n_repeated, f"{repeated} another: equal texts are embedded and judged once"),
+        "long": (n_long, f"{long} over {_VERY_LONG:,} characters: only the beginning is read"),
     }
-    return [f"{n} of {n_texts} texts {what}" for kind, (n, what) in found.items() if n and kind in kinds]
+    return [message for kind, (n, message) in found.items() if n and kind in kinds]
 
 
 def names_of(files: Sequence[Path]) -> list[str]:

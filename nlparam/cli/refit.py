@@ -8,6 +8,7 @@ from nlparam.cli import options as shared
 from nlparam.cli.options import argument, option
 from nlparam.cli.output import print_json, print_lines, print_warnings, starting
 from nlparam.cli.run_options import CallOptions, spread_options
+from nlparam.runtime.words import counted
 
 TAXONOMY_FOLDER = argument("The --out folder of a taxonomy.")
 OTHER_OUT = option(None, "Another folder for the result; by default the same, and what was there goes to its history/.")
@@ -79,7 +80,8 @@ def refit(
         print_lines("nothing was edited: the taxonomy " + ("stays as it is" if in_place else f"is copied to {target}"))
         return
     paths = [f"{said}: {path}" for said in ("gone", "new") for path in edit[said]]
-    asked = f"asked:     {edit['calls']:,} calls, {edit['judgments_asked']:,} judgments, {edit['seconds']:.0f} s"
+    asked = f"asked:     {counted(edit['calls'], 'call')}, {counted(edit['judgments_asked'], 'judgment')}"
+    asked += f", {edit['seconds']:.0f} s"
     print_lines(*edit["changes"], *paths, "", *str(new).splitlines(), "", asked)
     if kept is not None:
         print_lines(f"before:    {kept}")

@@ -9,6 +9,7 @@ import numpy as np
 from nlparam.cli.costs import certificate_lines, cost_line
 from nlparam.cli.output import print_lines, print_table, printable
 from nlparam.results.records import NONE_OF_THESE
+from nlparam.runtime.words import counted
 
 if TYPE_CHECKING:
     from nlparam.fitting.inferred import Inference
@@ -44,7 +45,9 @@ def show(fit: "Fit", out: Path, intervals: "Intervals | None" = None) -> None:
     columns += _beyond_chance(fit, computed)
     _print(columns)
     if fit.model.assigns_texts and (n_none := fit.n_none):
-        print_lines(f"{NONE_OF_THESE}: {n_none:,} texts ({n_none / fit.n_counted:.1%}), for which no predicate holds")
+        print_lines(
+            f"{NONE_OF_THESE}: {counted(n_none, 'text')} ({n_none / fit.n_counted:.1%}), for which no predicate holds"
+        )
     for note in dict.fromkeys(notes):
         print_lines(note)
     measured = goodness(fit) if inferred is None or not inferred.scores else None

@@ -14,6 +14,7 @@ from nlparam.cli.output import print_json, print_lines
 from nlparam.cli.reading import read_predicates, usage_errors
 from nlparam.cli.run_options import spread_options
 from nlparam.errors import NlparamError
+from nlparam.runtime.words import counted
 
 if TYPE_CHECKING:
     from nlparam.scale import JobResult
@@ -130,12 +131,14 @@ def _show(result: "JobResult", options: ScaleOptions) -> None:
     rate = f" ({result.new_texts / result.seconds:,.0f} a second)" if result.new_texts else ""
     costs = result.new_costs
     print_lines(
-        f"texts:   {result.n_texts:,} in {result.n_parts:,} parts, {result.n_blank:,} of them blank",
-        f"new:     {result.new_texts:,} texts in {result.seconds:,.1f} s{rate}",
+        f"texts:   {result.n_texts:,} in {counted(result.n_parts, 'part')}, {result.n_blank:,} of them blank",
+        f"new:     {counted(result.new_texts, 'text')} in {result.seconds:,.1f} s{rate}",
     )
     if costs.calls or costs.judgments_served:
-        tokens = f"{costs.tokens:,} tokens"
-        print_lines(f"asked:   {costs.calls:,} calls, {tokens}, {costs.judgments_served:,} judgments from the store")
+        print_lines(
+            f"asked:   {counted(costs.calls, 'call')}, {counted(costs.tokens, 'token')}, "
+            f"{counted(costs.judgments_served, 'judgment')} from the store"
+        )
     if result.n_failures:
-        print_lines(f"missing: {result.n_failures:,} answers are null; --retry-failures asks for them again")
+        print_lines(f"missing: {counted(result.n_failures, 'answer', 'is', 'are')} null; --retry-failures asks again")
     print_lines(f"result:  {result.folder}/parts")

@@ -15,6 +15,7 @@ from nlparam.cli.options import argument, option
 from nlparam.cli.output import print_error, print_json, print_lines, print_table, printable
 from nlparam.errors import NlparamError, StoreError
 from nlparam.runtime.files import writable
+from nlparam.runtime.words import counted
 
 if TYPE_CHECKING:
     from nlparam.lm.store import Store as OpenStore
@@ -50,8 +51,8 @@ def stats(store: Path | None = shared.STORE, json: bool = shared.JSON) -> None:
     print_lines(
         f"{found.path}, schema {found.schema}",
         f"{_bytes(found.size)}, and a log of {_bytes(found.log_size)}",
-        f"{found.counts.judgments:,} judgments of {found.n_predicates:,} predicates, {found.counts.completions:,} "
-        f"completions, {found.counts.embeddings:,} embeddings",
+        f"{counted(found.counts.judgments, 'judgment')} of {counted(found.n_predicates, 'predicate')}, "
+        f"{counted(found.counts.completions, 'completion')}, {counted(found.counts.embeddings, 'embedding')}",
         "",
     )
     rows = [
@@ -169,8 +170,8 @@ def salvage(store: Path | None = shared.STORE) -> None:
     path = default_store_path() if store is None else store.expanduser()
     found = save(path)
     print_lines(
-        f"saved {found.saved.judgments:,} judgments, {found.saved.completions:,} completions and "
-        f"{found.saved.embeddings:,} embeddings; {found.n_unreadable:,} places could not be read",
+        f"saved {counted(found.saved.judgments, 'judgment')}, {counted(found.saved.completions, 'completion')} and "
+        f"{counted(found.saved.embeddings, 'embedding')}; {counted(found.n_unreadable, 'place')} could not be read",
         f"store:    {path}",
         f"damaged:  {found.damaged} (delete it when you do not need it)",
     )

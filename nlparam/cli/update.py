@@ -9,6 +9,7 @@ from nlparam.cli.output import print_json, print_lines, print_section, print_war
 from nlparam.cli.reading import times_of, usage_errors
 from nlparam.cli.refit import MOVED_LM, OTHER_OUT, TAXONOMY_FOLDER
 from nlparam.cli.run_options import NewTextsOptions, spread_options
+from nlparam.runtime.words import counted
 
 if TYPE_CHECKING:
     from nlparam.taxonomies.drift import Update
@@ -117,5 +118,7 @@ def show(updated: "Update") -> None:
     print_section(section)
     costs = updated.costs
     print_lines(
-        "", f"asked:     {costs.calls:,} calls, {costs.judgments_asked:,} judgments, {costs.total_seconds:.0f} s"
+        "",
+        f"asked:     {counted(costs.calls, 'call')}, {counted(costs.judgments_asked, 'judgment')}, "
+        f"{costs.total_seconds:.0f} s",
     )

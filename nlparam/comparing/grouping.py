@@ -13,6 +13,7 @@ from nlparam.corpus.frames import is_frame, listed
 from nlparam.errors import CorpusError, check_one_of
 from nlparam.fitting.split import numbered
 from nlparam.numerics.statistics.covariates import LENGTH, lengths
+from nlparam.runtime.words import agree, counted, part_of
 
 REPEATS = ("once", "count")
 # Fewer distinct texts of a group in either split say nothing.
@@ -99,12 +100,15 @@ def observe(
     given = None if clusters is None else numbered(_column("clusters", clusters, named))
     there = np.flatnonzero(~corpus.blank)
     if n_blank := int(corpus.blank.sum()):
-        warnings.append(f"{n_blank} of {len(corpus)} texts are blank and were left out")
+        warnings.append(
+            f"{part_of(n_blank, len(corpus), 'text', 'is', 'are')} blank and {agree(n_blank, 'was', 'were')} left out"
+        )
     keys = np.stack([group_of[there], corpus.row[there]])
     _, first = np.unique(keys, axis=1, return_index=True)
     if n_repeated := len(there) - len(first):
-        counted = "counted once" if repeats == "once" else "counted as often as they occur"
-        warnings.append(f"{n_repeated} of {len(corpus)} texts repeat another of their group: equal texts are {counted}")
+        often = "counted once" if repeats == "once" else "counted as often as they occur"
+        those = part_of(n_repeated, len(corpus), "text", "repeats", "repeat")
+        warnings.append(f"{those} another of the same group: equal texts are {often}")
     kept = there[np.sort(first)] if repeats == "once" else there
     text, group = corpus.row[kept], group_of[kept]
     present = np.zeros((len(corpus.distinct), len(names)), dtype=bool)
@@ -129,7 +133,9 @@ def observe(
         np.add.at(members, (cluster, group), 1)
         in_research = split_clusters(members, present.sum(axis=0), research, _LEAST, names, rng)[cluster]
         if n_alone:
-            warnings.append(f"{n_alone} of {len(corpus)} texts have no cluster: each is taken to belong to no other")
+            warnings.append(
+                f"{part_of(n_alone, len(corpus), 'text', 'has', 'have')} no cluster: each is taken to be one of its own"
+            )
     units = Units(text, group, in_research, np.zeros(len(text), dtype=bool), cluster)
     described = []
     for number, name in enumerate(names):
@@ -186,8 +192,8 @@ def _overlap(present: np.ndarray) -> list[str]:
         return []
     share = shared / min(present.sum(axis=0))
     message = (
-        f"{shared:,} distinct texts are in more than one of the groups ({share:.0%} of the smallest): they count in "
-        "each, and tell nothing apart"
+        f"{counted(shared, 'distinct text', 'is', 'are')} in more than one of the groups ({share:.0%} of the "
+        f"smallest): {agree(shared, 'it counts', 'they count')} in each, which tells nothing apart"
     )
     if share > 0.5:
         message += "; the groups may be two versions of one file"

@@ -37,6 +37,7 @@ from nlparam.results.page.sections import (
 )
 from nlparam.results.page.tables import Declared, table_of
 from nlparam.results.page.text import DASH, excerpt
+from nlparam.runtime.words import counted, part_of
 
 MAX_QUOTED = 60
 # With more groups the table of findings is too wide for the shares of all.
@@ -106,8 +107,8 @@ class ComparisonPage(AbstractDescribedPage):
             comparison.goal,
             ["Proposed for", "Effect, points", "Adjusted p", "Claimed"],
             rows,
-            f"{len(comparison.claims):,} of {len(comparison.findings):,} candidates are claimed to differ, errors kept "
-            f"to {comparison.level:g}.",
+            f"{part_of(len(comparison.claims), len(comparison.findings), 'candidate', 'is', 'are')} claimed to differ, "
+            f"errors kept to {comparison.level:g}.",
         )
 
 
@@ -115,11 +116,13 @@ def _summary(comparison: ComparisonLike, names: list[str]) -> str:
     """In sentences: how many differences are claimed, and the largest of each group."""
     groups = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
     claims, n_tested = comparison.claims, len(comparison.tested)
-    considered = f"{len(comparison.findings):,} predicates were considered, {n_tested:,} tested on texts of their own."
+    n_found = len(comparison.findings)
+    considered = (
+        f"{counted(n_found, 'predicate', 'was', 'were')} considered, {n_tested:,} tested on texts of their own."
+    )
     if not claims:
         return f"No difference between {groups} is claimed: chance may explain what was found. {considered}"
-    are = "difference is" if len(claims) == 1 else "differences are"
-    found = f"{len(claims):,} {are} claimed between {groups}. {considered}"
+    found = f"{counted(len(claims), 'difference', 'is', 'are')} claimed between {groups}. {considered}"
     for group in comparison.groups:
         of = [one for one in claims if one.more == group.name and one.estimate is not None]
         if of:
@@ -132,7 +135,7 @@ def _summary(comparison: ComparisonLike, names: list[str]) -> str:
 def _facts(comparison: ComparisonLike) -> list[Row]:
     correction = _CORRECTIONS.get(comparison.correction, comparison.correction)
     return [
-        *[Row(excerpt(group.name, 60), f"{group.n_texts:,} texts") for group in comparison.groups[:8]],
+        *[Row(excerpt(group.name, 60), counted(group.n_texts, "text")) for group in comparison.groups[:8]],
         Row("Predicates claimed", f"{len(comparison.claims):,} of {len(comparison.findings):,} considered"),
         Row("Errors kept to", f"{comparison.level:g}, {correction}"),
         Row("Intervals", f"{comparison.confidence:.0%}, each by itself"),

@@ -14,6 +14,7 @@ from nlparam.denotation.definitions import kept_definitions
 from nlparam.denotation.labelling import Asked, Labelling
 from nlparam.denotation.labels import Labelled
 from nlparam.errors import CorpusError
+from nlparam.runtime.words import counted
 
 # Of the sentence on what labels would change: their number, and the share of texts that a judge gets wrong.
 _LABELS, _WRONG = 100, 0.1
@@ -40,7 +41,11 @@ def label_matrix(labels: Labelled, texts: Sequence[str], predicates: Sequence[st
     if not kept:
         raise CorpusError(f"the labels are of {named}, which no candidate is: give these as predicates= (--predicates)")
     rows = Labelled.of([(labels.texts[n], labels.predicates[n], labels.labels[n]) for n in kept])
-    warnings = [f"{len(strange)} labelled predicates are no candidates ({named}): left out"] if strange else []
+    warnings = (
+        [f"{counted(len(strange), 'labelled predicate', 'is', 'are')} not tested ({named}): left out"]
+        if strange
+        else []
+    )
     return rows.matrix(texts, predicates), warnings
 
 

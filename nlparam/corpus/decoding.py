@@ -80,7 +80,7 @@ class Source:
                 )
             elif n_bad:
                 warnings.append(
-                    f"{self.path} is not UTF-8 throughout: {n_bad} undecodable characters were replaced by \ufffd"
+                    f"{self.path} is not UTF-8 throughout: undecodable characters ({n_bad}) were replaced by \ufffd"
                 )
             found = found or guessed
         return dataclasses.replace(self, encoding=found)

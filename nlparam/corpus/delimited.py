@@ -90,7 +90,7 @@ def _header(path: Path, rows: list[list[str]], warnings: list[str]) -> tuple[lis
     if filled and filled[len(filled) // 2] > 1:
         n_titles = next((n for n, row in enumerate(rows) if _filled(row) > 1), 0)
         if n_titles:
-            warnings.append(f"{path}: {n_titles} rows above the header, which begin {rows[0][0][:40]!r}, were left out")
+            warnings.append(f"{path}: what stands above the header was left out: it begins {rows[0][0][:40]!r}")
             rows = rows[n_titles:]
     if len(rows) > 2 and any(str(cell).startswith('{"ImportId"') for cell in rows[2]):
         warnings.append(f"{path}: the two rows below the header (questions and identifiers of Qualtrics) were left out")

@@ -88,7 +88,7 @@ def read_texts(
         kept = [i for i in places if not any(is_missing(column[i]) for column in needed)]
         if len(kept) < len(texts):
             lacking = ", ".join(map(repr, (text_field, *(fields or ()))))
-            warnings.append(f"{len(texts) - len(kept)} of {len(texts)} rows lack one of {lacking}, and were left out")
+            warnings.append(f"{len(texts) - len(kept)} of {len(texts)} rows left out, which lack one of {lacking}")
         texts, places = [texts[i] for i in kept], kept
         columns = {field: [column[i] for i in kept] for field, column in columns.items()}
     for index, text in zip(places, texts, strict=True):
@@ -124,7 +124,7 @@ def _without_nul(path: Path, texts: list[str], warnings: list[str]) -> list[str]
     n_with = sum("\0" in text for text in texts)
     if not n_with:
         return texts
-    warnings.append(f"{path}: {n_with} texts have NUL characters, which were left out")
+    warnings.append(f"{path}: NUL characters were left out, of {n_with} of {len(texts)} texts")
     return [text.replace("\0", "") if "\0" in text else text for text in texts]
 
 
@@ -210,7 +210,7 @@ def _read_lines(source: Source, warnings: list[str]) -> Rows:
         warnings.append(f"{source.path} was read as a table, since all its lines have as many tabs")
         return read_csv(source, [], delimiter="\t")
     if n_blank := len(lines) - len(texts):
-        warnings.append(f"{source.path}: {n_blank} empty lines were left out")
+        warnings.append(f"{source.path}: {n_blank} of {len(lines)} lines left out, which are empty")
     return Rows(len(texts), [DEFAULT_FIELD], [DEFAULT_FIELD], lambda _: texts, lambda i: f"line {numbers[i] + 1}")
 
 

@@ -13,6 +13,7 @@ from nlparam.corpus.marks import HOW, LABELS_FILE, ON_PAGE, has_rows, pair
 from nlparam.corpus.readers import field_names, read_texts
 from nlparam.errors import CorpusError, FitWarning
 from nlparam.numerics.statistics.kappa import Agreed, agreed
+from nlparam.runtime.words import agree, counted
 
 _TRUE, _FALSE = {"1", "true", "yes", "y", "t"}, {"0", "false", "no", "n", "f"}
 
@@ -173,8 +174,8 @@ class Labelled:
 
 def marks_left_out(n_marks: int, path: str | Path) -> str:
     """What is said of marks of a page in a file of labels."""
-    labels = f"{n_marks:,} labels in {path} were" if n_marks > 1 else f"1 label in {path} was"
-    return f"{labels} made on a page, of texts chosen there: no figure can rest on them, and they are left out"
+    those = f"{counted(n_marks, 'label')} in {path} {agree(n_marks, 'was', 'were')}"
+    return f"{those} made on a page, of texts chosen there: left out, as no figure can rest on them"
 
 
 def _agreed(said: Mapping[str, list[tuple[str, bool, bool]]], confidence: float) -> dict[str, Agreed]:

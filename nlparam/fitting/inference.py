@@ -21,6 +21,7 @@ from nlparam.fitting.inferred import Inference, Inferred, Score
 from nlparam.fitting.scores import chance, held_out_scores
 from nlparam.results.jsonable import from_json
 from nlparam.runtime.files import replacing, writable
+from nlparam.runtime.words import counted
 
 if TYPE_CHECKING:
     from nlparam.fitting.records import FitLike
@@ -191,7 +192,7 @@ def _with_people(
     matrix = corpus.spread(labelled.matrix(corpus.distinct, fit.predicates), fill=np.nan)
     n_outside = int(np.isfinite(np.delete(matrix, rows, axis=0)).any(axis=1).sum())
     if sample.split and n_outside:
-        notes.append(f"{n_outside:,} labelled texts are among those that chose the predicates, and are left out.")
+        notes.append(f"{counted(n_outside, 'labelled text')} among those that chose the predicates: left out.")
     order = labelling_order(fit)
     if len(np.unique(corpus.row[order])) < len(order):
         come_to = reached(corpus.row[order], matrix[order])
@@ -201,8 +202,8 @@ def _with_people(
     for predicate, n, column in zip(fit.predicates, counts.tolist(), people.T, strict=True):
         if 0 < n < LEAST_LABELS:
             raise CorpusError(
-                f"{predicate!r} has {n} labels among the texts that figures are estimated on, expected at least "
-                f"{LEAST_LABELS}: label more of them"
+                f"{predicate!r} has {counted(n, 'label')} among the texts that figures are estimated on, expected at "
+                f"least {LEAST_LABELS}: label more of them"
             )
         if n and len(np.unique(column[np.isfinite(column)])) == 1:
             said = "yes" if np.nanmax(column) > 0.5 else "no"

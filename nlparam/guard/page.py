@@ -6,11 +6,14 @@ from typing import Any
 from nlparam.results.page.blocks import Block, Counts, Section, Words
 from nlparam.results.page.quantities import stated
 from nlparam.results.page.rows import Row
-from nlparam.results.page.sections import SectionPage, counted, named, number, of_contents, quoted
+from nlparam.results.page.sections import SectionPage, named, number, of_contents, quoted
 from nlparam.results.page.tables import charted, table_of
 from nlparam.results.page.text import DASH
+from nlparam.runtime.words import counted
 
 _BASELINES = {"auroc_knn": "AUROC, nearest texts", "auroc_zero_shot": "AUROC, zero-shot judge"}
+# What the texts of a role are, as in the table of the rules.
+_ROLES = {"input": "request", "output": "answer"}
 
 
 def describe_guard(contents: Mapping[str, Any]) -> SectionPage:
@@ -80,11 +83,11 @@ def _summary(contents: Mapping[str, Any]) -> str:
         found += f" It detects least of the rule “{named(least, 100)}”: {tried[least]['share']:.1%}."
     if (rate := contents["refusals"]) is not None and rate["n"]:
         found += (
-            f" It refuses {rate['share']:.2%} of {rate['n']:,} benign exchanges that it has not seen. Promised: at "
-            f"most {stated(aim)}. Kept: {kept(rate, aim)}."
+            f" It refuses {rate['share']:.2%} of {counted(rate['n'], 'benign exchange')} that it has not seen. "
+            f"At most {stated(aim)} was promised. Kept: {kept(rate, aim)}."
         )
     if (near := contents["permitted"])["n"]:
-        found += f" Of {near['n']:,} permitted texts that lie near the rules it refuses {near['share']:.1%}."
+        found += f" Of {counted(near['n'], 'permitted text')} near the rules it refuses {near['share']:.1%}."
     return found
 
 
@@ -96,7 +99,7 @@ def _detection(contents: Mapping[str, Any]) -> list[Block]:
     known = [key for key in _BASELINES if any(rule.get(key) is not None for rule in rules)]
     counts = [Row(f"{name}, mean over rules", f"{value:.3f}") for name, value in means.items() if value is not None]
     if (released := contents["released"]) is not None:
-        counts.append(Row("Let through before a stop, mean share of a restricted output", f"{released:.0%}"))
+        counts.append(Row("Of a restricted answer, let through before it is stopped (mean)", f"{released:.0%}"))
     drawn: Any = {"label": "Detected at the threshold", "interval": "the 95% interval"}
     return [
         *charted(
@@ -175,7 +178,7 @@ def kept(rate: Mapping[str, Any], aim: float) -> str:
         return "yes"
     if rate["low"] > aim:
         return "no"
-    return "not contradicted; more texts are needed to show it" if rate["share"] <= aim else "open"
+    return f"perhaps{'' if rate['share'] <= aim else ' not'}: more texts are needed to show it"
 
 
 def _mistakes(contents: Mapping[str, Any]) -> list[Block]:
@@ -191,14 +194,14 @@ def _mistakes(contents: Mapping[str, Any]) -> list[Block]:
             [
                 ("Mistake", "choice", "kind"),
                 ("Text", "text", lambda one: quoted(one["text"])),
-                ("Of", "choice", "role"),
+                ("What", "choice", lambda one: _ROLES[one["role"]]),
                 ("Rule", "choice", "rule"),
                 ("Style", "choice", lambda one: one["style"] or DASH),
                 ("Above the threshold", "number", lambda one: number(one["margin"], "+.2f", "no words")),
             ],
             note=(
                 "The rule is that which a missed text breaks, or under which another was refused. The last column is "
-                "the score minus the threshold."
+                "the score minus the threshold, in log-odds: what is above 0 is refused."
             ),
             search=True,
         ),
@@ -208,8 +211,8 @@ def _mistakes(contents: Mapping[str, Any]) -> list[Block]:
 def _time(overhead: Mapping[str, float]) -> list[Block]:
     rows = [
         Row("Screening a request and an answer of 100 tokens", _seconds(overhead["request_seconds"])),
-        Row("Of it the request", _seconds(overhead["input_seconds"])),
-        Row("Of it the answer", _seconds(overhead["output_seconds"])),
+        Row("The request alone", _seconds(overhead["input_seconds"])),
+        Row("The answer alone", _seconds(overhead["output_seconds"])),
     ]
     if "share" in overhead:
         rows.append(Row("Generating 100 tokens unguarded", _seconds(overhead["generation_seconds"])))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from nlparam.runtime.telemetry import span
+from nlparam.runtime.words import counted
 
 
 @dataclasses.dataclass
@@ -70,7 +71,7 @@ class Costs:
     def summary(self) -> str:
         """One short line for a progress display."""
         served = self.judgments_served + self.proposals_served
-        return f"{self.calls} calls, {self.tokens:,} tokens, {served} served from the store"
+        return f"{counted(self.calls, 'call')}, {counted(self.tokens, 'token')}, {served} served from the store"
 
     def __add__(self, other: "Costs") -> "Costs":
         """The costs of both, stage by stage."""

@@ -11,7 +11,9 @@ from nlparam.taxonomies.yaml_file import HEADER, NOTES
 # Behind the last value of a line.
 _COMMENT = re.compile(r"[\s:\[\]{},?-]*#(.*)$")
 # Sizes, as `written` puts them beside nodes.
-_SIZE = re.compile(r"[\d,]+ texts(, [\d.]+%(, [\d.]+% of \S+?(?=;|$|\s))?)?(; [\d,]+ under none of its children)?(; )?")
+_SIZE = re.compile(
+    r"[\d,]+ texts?(, [\d.]+%(, [\d.]+% of \S+?(?=;|$|\s))?)?(; [\d,]+ under none of its children)?(; )?"
+)
 _FIRST = re.compile(r"The taxonomy of [\d,]+ texts\. Edit this file")
 _WRITTEN = {line.strip() for line in HEADER.splitlines()} | set(NOTES.values()) | {""}
 

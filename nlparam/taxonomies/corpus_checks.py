@@ -6,6 +6,7 @@ import warnings
 from nlparam.corpus.corpus import Corpus
 from nlparam.errors import CorpusError, FitWarning
 from nlparam.language.detect import language_mismatch, language_warning
+from nlparam.runtime.words import part_of
 
 
 def check_sizes(corpus: Corpus, *, depth: int, children: tuple[int, int], least_texts: int) -> None:
@@ -38,7 +39,9 @@ def warn_of_texts(corpus: Corpus, goal: str) -> None:
     n_blank = int(corpus.blank.sum())
     if n_blank:
         warnings.warn(
-            f"{n_blank:,} of {len(corpus):,} texts are blank: they are under no node", FitWarning, stacklevel=3
+            f"{part_of(n_blank, len(corpus), 'text', 'is', 'are')} blank: under no node",
+            FitWarning,
+            stacklevel=3,
         )
     if (mismatch := language_mismatch(goal, corpus.distinct)) is not None:
         warnings.warn(language_warning(mismatch), FitWarning, stacklevel=3)

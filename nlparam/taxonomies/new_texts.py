@@ -7,6 +7,7 @@ from nlparam.corpus.corpus import Corpus
 from nlparam.errors import CorpusError, check_at_least, check_fractions, check_one_of
 from nlparam.language.detect import alike, language_name, main_language
 from nlparam.numerics.statistics.prevalence import LEAST_JUDGED
+from nlparam.runtime.words import counted, part_of
 from nlparam.taxonomies.over_time import checked_stamps
 from nlparam.taxonomies.result import Taxonomy
 from nlparam.taxonomies.sampling import checked_clusters
@@ -60,15 +61,20 @@ def notes_on(
     there = set(taxonomy.corpus.distinct)
     n_there = sum(text in there for text in new.texts)
     if n_blank:
-        notes.append(f"{n_blank:,} of {n_new:,} new texts are blank: they are under no node")
+        notes.append(f"{part_of(n_blank, n_new, 'new text', 'is', 'are')} blank: under no node")
     if n_there == n_new - n_blank:
         notes.append(
             "all new texts are in the taxonomy already: nothing is new, and what changes is their mixture only"
         )
     elif n_there:
-        notes.append(f"{n_there:,} of {n_new:,} new texts are in the taxonomy already: are the files the right ones?")
+        notes.append(
+            f"{part_of(n_there, n_new, 'new text', 'is', 'are')} in the taxonomy already: is the file the right one?"
+        )
     if n_new < _FEW_TEXTS:
-        notes.append(f"{n_new} new texts are few: intervals are wide, and only large changes can be told from chance")
+        notes.append(
+            f"{counted(n_new, 'new text', 'is', 'are')} few: intervals are wide, and only large "
+            "changes can be told from chance"
+        )
     if clustered and taxonomy.clusters is None:
         notes.append(
             "the texts before have no clusters: each counts for itself, and their intervals may be too narrow; grow "

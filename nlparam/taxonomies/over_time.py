@@ -16,6 +16,7 @@ from nlparam.errors import CorpusError, FitWarning
 from nlparam.fitting.split import cluster_codes
 from nlparam.numerics.statistics.curves import curves
 from nlparam.numerics.statistics.trends import Trends, claimed, trends
+from nlparam.runtime.words import agree, part_of
 from nlparam.taxonomies.people import said_by_people
 from nlparam.taxonomies.records import ROOT, TreeLike
 
@@ -68,8 +69,8 @@ def checked_stamps(stamps: Sequence[Any], n_texts: int, *, unit: str | None = No
     steps = grouped_steps([known[0] if _is_missing(stamp) else stamp for stamp in stamps], unit=unit, most=MOST_STEPS)
     if n_missing := n_texts - len(known):
         warnings.warn(
-            f"{n_missing:,} of {n_texts:,} texts have no time: they are in the taxonomy, but not in its curves over "
-            "time",
+            f"{part_of(n_missing, n_texts, 'text', 'has', 'have')} no time, and {agree(n_missing, 'is', 'are')} "
+            "in the taxonomy, but not in its curves over time",
             FitWarning,
             stacklevel=3,
         )

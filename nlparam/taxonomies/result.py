@@ -13,6 +13,7 @@ from nlparam.results.frames import AbstractTabular
 from nlparam.results.page.page import AbstractPage
 from nlparam.results.result import AbstractResult, Files, Folder
 from nlparam.runtime.costs import Costs
+from nlparam.runtime.words import counted
 from nlparam.taxonomies.edit import plan
 from nlparam.taxonomies.folder import compared_settings, fields_of_taxonomy, pack_taxonomy
 from nlparam.taxonomies.placing import columns_of, node_columns, node_examples, placed
@@ -172,7 +173,7 @@ class Taxonomy(TreeLike, AbstractResult, AbstractTabular):
 
         visit(self.root, "")
         width = max((len(text) for text, _ in rows), default=0)
-        lines = [f"{len(self.corpus):,} texts"]
+        lines = [counted(len(self.corpus), "text")]
         for text, node in rows:
             notes = ["partial: the budget was spent"] if node.partial else []
             if (why := node.stopped) in (STOPS.budget_spent, STOPS.few_texts, STOPS.nothing_usable):

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nlparam.results.page.text import duration
+from nlparam.runtime.words import counted
 from nlparam.taxonomies.edit import Plan, children_of
 from nlparam.taxonomies.entries import Edited, Entry, path_of
 from nlparam.taxonomies.records import ROOT, TreeLike
@@ -57,7 +58,7 @@ class Expected:
         most = ", ".join("all texts" if node == ROOT else node for node in self.divided[:8])
         more = f" and {len(self.divided) - 8} more" if len(self.divided) > 8 else ""
         return (
-            f"The children of {most}{more} are chosen anew. Dividing so took {self.calls:,} calls and "
+            f"The children of {most}{more} are chosen anew. Dividing so took {counted(self.calls, 'call')} and "
             f"{duration(self.seconds)} before; nothing that was judged is asked again, so expect less."
         )
 

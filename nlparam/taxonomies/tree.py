@@ -11,6 +11,7 @@ from nlparam.errors import BudgetError, LanguageModelError
 from nlparam.numerics.heads.goal_map import GoalMap
 from nlparam.results.records import Judgment
 from nlparam.results.versions import installed_versions
+from nlparam.runtime.words import counted
 from nlparam.taxonomies.divided import Divided, Known
 from nlparam.taxonomies.dividing import Divider
 from nlparam.taxonomies.records import HOLDS, OUTCOMES, ROOT, STATUS, STOPS, Candidate, Node
@@ -214,7 +215,7 @@ def undone(tree: Taxonomy) -> str:
     """What a spent budget left undone, in words."""
     left = sum(node.stopped is STOPS.budget_spent for node in tree.nodes.values())
     partial = sum(node.partial for node in tree.nodes.values())
-    parts = [f"{left} nodes are not divided"] if left else []
+    parts = [f"{counted(left, 'node', 'is', 'are')} not divided"] if left else []
     parts += [f"the children of {partial} rest on fewer judgments than asked for"] if partial else []
     return " and ".join(parts)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from nlparam.corpus.yaml_nodes import Problems, YamlNode, composed, fields_of, items_of, line_of, read_text, words_of
 from nlparam.denotation.definitions import KEYS, definition_in
+from nlparam.runtime.words import counted
 from nlparam.taxonomies.entries import Edited, Entry, entries_of, one_line
 from nlparam.taxonomies.records import ROOT, Node, TreeLike
 
@@ -58,7 +59,7 @@ def written(taxonomy: TreeLike, edited: Edited | None = None, *, folder: str | P
         node = taxonomy.nodes.get(entry.id or "")
         if node is not None:
             within = f", {len(node) / max(len(taxonomy.nodes[node.parent or ROOT]), 1):.1%} of {node.parent}"
-            size = f"{len(node):,} texts, {taxonomy.share(node.id):.1%}" + (within if node.depth > 1 else "")
+            size = f"{counted(len(node), 'text')}, {taxonomy.share(node.id):.1%}" + (within if node.depth > 1 else "")
             lines.yaml_add_eol_comment(f"{size}{unexplained(node)}", "id")
         return lines
 
@@ -71,7 +72,7 @@ def written(taxonomy: TreeLike, edited: Edited | None = None, *, folder: str | P
     contents["tree"] = CommentedSeq(map(item, edited.tree))
     for key, note in NOTES.items():
         contents.yaml_add_eol_comment(note, key)
-    contents.yaml_add_eol_comment(f"{len(taxonomy.root):,} texts{unexplained(taxonomy.root)}", "tree")
+    contents.yaml_add_eol_comment(f"{counted(len(taxonomy.root), 'text')}{unexplained(taxonomy.root)}", "tree")
     contents.yaml_set_start_comment(HEADER.format(n_texts=len(taxonomy.corpus), folder=folder) + "\n\n")
     yaml = YAML()
     yaml.width = 2**20  # a predicate is never broken into lines

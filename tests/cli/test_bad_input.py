@@ -124,9 +124,9 @@ def test_unusual_texts_are_fitted_with_a_warning(tmp_path, store, server):
     assert result.exit_code == 0, result.output
     for warning in (
         f"{texts} is not UTF-8, and was read as Windows-1252",
-        f"{texts}: 1 empty lines were left out",
-        "1 of 19 texts repeat another",
-        "1 of 19 texts have over 100,000 characters",
+        f"{texts}: 1 of 20 lines left out, which are empty",
+        "1 of 19 texts repeats another",
+        "1 of 19 texts has over 100,000 characters",
     ):
         assert f"warning: {warning}" in said(result)
     loaded = nlparam.load(tmp_path / "out")

@@ -112,8 +112,8 @@ def test_a_fit_prints_its_predicates_and_leaves_a_folder(fitted):
 
 def test_blank_and_repeated_texts_are_mentioned_beside_the_result(fitted):
     *_, result, _ = fitted
-    assert "1 of 18 texts are blank" in said(result)
-    assert "1 of 18 texts repeat another" in said(result)
+    assert "1 of 18 texts is blank" in said(result)
+    assert "1 of 18 texts repeats another" in said(result)
     assert "warning" not in result.stdout
 
 

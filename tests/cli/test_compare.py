@@ -88,7 +88,7 @@ def test_one_file_with_a_field_and_covariates(files, server, tmp_path):
     assert result.exit_code == 0, result.output
     assert "Adjusted for: words, source" in result.stdout
     assert "Errors kept to: 0.05, Holm (family-wise error rate)" in result.stdout
-    assert "1 of 181 texts have no 'region' and were left out" in said(result)
+    assert "1 of 181 texts left out, without a 'region'" in said(result)
     assert json.loads((tmp_path / "out/comparison.json").read_text(encoding="utf-8"))["covariates"] == [
         "words",
         "source",

@@ -81,7 +81,7 @@ def test_more_shows_the_whole_text_and_skipping_is_warned_of(fit, tmp_path):
     before, _, after = result.stdout.partition("characters more: m")
     assert "the end" not in before
     assert "the end" in after
-    assert "1 questions were skipped" in result.stdout
+    assert "1 question skipped" in result.stdout
 
 
 def test_the_plan_says_what_is_needed_and_what_is_next(fit, tmp_path):

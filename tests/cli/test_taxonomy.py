@@ -32,7 +32,7 @@ def test_a_file_becomes_a_tree_with_its_report_and_again_without_a_call(chats, t
     assert "is about sports" in done.stdout
     assert "└─ " in done.stdout
     assert "covered: 100.0%" in done.stdout
-    assert "1 of 73 texts are blank" in done.stderr
+    assert "1 of 73 texts is blank" in done.stderr
     assert {"taxonomy.json", "taxonomy.yaml", "report.html", "texts.parquet"} <= {path.name for path in out.iterdir()}
     again = _run(*command, "--json")
     assert again.exit_code == 0, again.output

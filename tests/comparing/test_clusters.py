@@ -86,7 +86,7 @@ def test_texts_without_an_author_belong_to_no_other():
     seen = observe(
         groups, None, clusters=authors, research=0.4, n_validated=50, repeats="once", rng=np.random.default_rng(0)
     )
-    assert "6 of 240 texts have no cluster: each is taken to belong to no other" in seen.warnings
+    assert "6 of 240 texts have no cluster: each is taken to be one of its own" in seen.warnings
     assert any("group 'b' has" in note and "clusters to test on: from so few" in note for note in seen.warnings)
     assert seen.units.cluster is not None
     assert len(np.unique(seen.units.cluster)) == 12 + 6

@@ -256,8 +256,8 @@ def test_overlapping_repeated_and_blank_texts_are_spoken_of():
     messages = " | ".join(str(warning.message) for warning in caught)
     assert "60 distinct texts are in more than one of the groups (67% of the smallest)" in messages
     assert "two versions of one file" in messages
-    assert "1 of 232 texts are blank" in messages
-    assert "1 of 232 texts repeat another of their group" in messages
+    assert "1 of 232 texts is blank" in messages
+    assert "1 of 232 texts repeats another of the same group" in messages
 
 
 @pytest.mark.parametrize("repeats", ["once", "count"])

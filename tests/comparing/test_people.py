@@ -178,7 +178,7 @@ def test_labels_of_other_texts_and_predicates_are_spoken_of():
         (*labels.labels, 1, 0),
     )
     found = compare(groups, judge=WordJudge(), labels=more, **TESTED)
-    assert any("1 labelled predicates are no candidates ('mentions snow')" in note for note in found.warnings)
+    assert any("1 labelled predicate is not tested ('mentions snow')" in note for note in found.warnings)
     assert any("1 of 1001 labels are of texts that were not drawn" in note for note in found.warnings)
 
 

@@ -94,7 +94,7 @@ def test_lines_of_a_text_file(tmp_path):
     path.write_bytes("one\r\n\r\nthree\u2028still three\n".encode())
     table = read_texts(path)
     assert table.texts == ["one", "three\u2028still three"]
-    assert "1 empty lines" in table.warnings[0]
+    assert "lines left out, which are empty" in table.warnings[0]
 
 
 def test_a_folder_is_read_in_the_order_of_its_names(tmp_path):
@@ -116,7 +116,7 @@ def test_bytes_that_are_not_utf8_are_replaced_with_a_warning(tmp_path):
     assert table.texts == ["größer als 3 ", "cut off \ufffd"]
     (warning,) = table.warnings
     assert "latin.jsonl" in warning
-    assert "1 undecodable" in warning
+    assert "undecodable characters (1) were replaced" in warning
 
 
 def test_many_bad_files_make_one_warning(tmp_path):

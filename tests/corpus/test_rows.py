@@ -65,7 +65,7 @@ def test_rows_without_text_or_label_are_left_out(tmp_path):
     table = read_texts(path, fields=["label"], drop_missing=True)
     assert table.texts == ["a", "d"]
     assert table.columns == {"label": ["x", "y"]}
-    assert "4 of 6 rows lack one of 'text', 'label'" in table.warnings[0]
+    assert "4 of 6 rows left out, which lack one of 'text', 'label'" in table.warnings[0]
 
 
 def test_windows_text_is_read_and_another_encoding_is_given(tmp_path):

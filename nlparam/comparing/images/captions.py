@@ -12,6 +12,7 @@ from nlparam.language.asking import ask_all
 from nlparam.language.prompting import load_prompt, one_line
 from nlparam.lm.base import Image, Request
 from nlparam.lm.engine import Engine
+from nlparam.runtime.words import counted
 
 # Files of captions for a whole folder, as people and the `datasets` library name them.
 TABLES = ("captions.jsonl", "captions.csv", "metadata.jsonl", "metadata.csv")
@@ -64,8 +65,7 @@ def read_captions(folder: ImageFolder, table: str | Path | None = None) -> Capti
     ]
     if others:
         warnings.append(
-            f"{folder.path} holds {len(others)} files of text that are the caption of no image, and are left out: "
-            f"{listing(others)}"
+            f"{folder.path} holds {counted(len(others), 'file')} of text without an image, left out: {listing(others)}"
         )
     captions = [" ".join(found.get(name, "").split()) or None for name in folder.names]
     return Captions(tuple(captions), warnings)

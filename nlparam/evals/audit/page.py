@@ -6,9 +6,10 @@ from typing import Any
 from nlparam.results.page.blocks import Block, Cell, Link, Section, Words
 from nlparam.results.page.quantities import stated
 from nlparam.results.page.rows import Row
-from nlparam.results.page.sections import Interval, SectionPage, counted, named, number, of_contents, quoted, rate_of
+from nlparam.results.page.sections import Interval, SectionPage, named, number, of_contents, quoted, rate_of
 from nlparam.results.page.tables import PLACE, charted
 from nlparam.results.page.text import DASH
+from nlparam.runtime.words import counted
 
 # Systems that the first sentences name.
 _MOST_NAMED = 3
@@ -95,6 +96,11 @@ def _rates(systems: list[Mapping[str, Any]], confidence: str) -> list[Block]:
     )
 
 
+def _rate(change: Mapping[str, Any]) -> str:
+    """The rate that has changed, by the name of the table of rates."""
+    return _RATES[change["kind"].replace(" ", "_")]
+
+
 def _changes(changes: list[Mapping[str, Any]], confidence: str) -> list[Block]:
     def pair(change: Mapping[str, Any]) -> str:
         return f"{named(change['to'], 100)} minus {named(change['since'], 100)}"
@@ -105,7 +111,7 @@ def _changes(changes: list[Mapping[str, Any]], confidence: str) -> list[Block]:
         changes,
         [
             ("Systems", "head", lambda one: Cell(pair(one))),
-            ("Rate", "choice", "kind"),
+            ("Rate", "choice", _rate),
             ("Change", "drawn:+.1f", lambda one: Interval.read(one, "difference", 100.0)),
             ("p", "p", "p_value"),
             ("p (Holm)", "p", "p_adjusted"),
@@ -115,7 +121,7 @@ def _changes(changes: list[Mapping[str, Any]], confidence: str) -> list[Block]:
         interval=f"the {confidence} interval",
         neutral=0.0,
         neutral_means="no change",
-        panel=lambda one: one["kind"].capitalize(),
+        panel=_rate,
         name=f"Changes in percentage points, with {confidence} intervals",
         note="The p-values by Holm are adjusted for all changes of this audit.",
         search=len(changes) > 12,

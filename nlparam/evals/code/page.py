@@ -9,7 +9,6 @@ from nlparam.results.page.rows import Row
 from nlparam.results.page.sections import (
     Interval,
     SectionPage,
-    counted,
     interval_chart,
     named,
     of_contents,
@@ -18,6 +17,7 @@ from nlparam.results.page.sections import (
 )
 from nlparam.results.page.tables import charted, table_of
 from nlparam.results.page.text import DASH
+from nlparam.runtime.words import counted
 
 _MOST_QUOTED, _OF_A_REASON = 30, 5
 _MOST_CODE = 4000

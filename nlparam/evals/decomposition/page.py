@@ -5,9 +5,10 @@ from typing import Any
 
 from nlparam.results.page.blocks import Block, Cell, Folded, Item, Quotation, Section, Table, Words
 from nlparam.results.page.rows import Row
-from nlparam.results.page.sections import Interval, SectionPage, counted, named, number, of_contents, quoted
+from nlparam.results.page.sections import Interval, SectionPage, named, number, of_contents, quoted
 from nlparam.results.page.tables import PLACE, charted, table_of
 from nlparam.results.page.text import DASH
+from nlparam.runtime.words import counted
 
 
 def describe_decomposed(contents: Mapping[str, Any]) -> SectionPage:

@@ -6,8 +6,9 @@ from typing import Any
 from nlparam.results.page.blocks import Block, Heading, Section, Words
 from nlparam.results.page.quantities import stated
 from nlparam.results.page.rows import Row
-from nlparam.results.page.sections import Interval, SectionPage, counted, of_contents, quoted
+from nlparam.results.page.sections import Interval, SectionPage, of_contents, quoted
 from nlparam.results.page.tables import Declared, table_of
+from nlparam.runtime.words import counted
 
 
 def describe_robustness(contents: Mapping[str, Any], outcomes: Mapping[str, str]) -> SectionPage:

@@ -5,9 +5,10 @@ from typing import Any
 
 from nlparam.results.page.blocks import Block, Counts, Folded, Item, Quotation, Section, Table, Words
 from nlparam.results.page.rows import Row
-from nlparam.results.page.sections import Interval, SectionPage, counted, named, of_contents, quoted
+from nlparam.results.page.sections import Interval, SectionPage, named, of_contents, quoted
 from nlparam.results.page.tables import PLACE, Declared, charted, table_of
 from nlparam.results.page.text import DASH
+from nlparam.runtime.words import counted
 
 RIGHT, WRONG, NOTHING = "right", "wrong", "nothing inferred"
 _MOST_QUOTED = 100

@@ -14,6 +14,7 @@ from nlparam.results.page.rows import MAX_SENTENCE
 from nlparam.results.page.sections import number
 from nlparam.results.page.tables import Declared, table_of
 from nlparam.results.page.text import excerpt
+from nlparam.runtime.words import counted
 
 if TYPE_CHECKING:
     import altair
@@ -230,13 +231,13 @@ def calibration_section(fit: "FitLike") -> Section | None:
     if summary is None:
         return None
     slope, offset = summary.calibration.slope, summary.calibration.offset
-    failed = f" {summary.n_failed:,} labelled pairs had no usable answer." if summary.n_failed else ""
+    failed = f" {counted(summary.n_failed, 'labelled pair')} had no usable answer." if summary.n_failed else ""
     return Section(
         "calibration",
         "Calibration of the judge",
         [
             Words(
-                f"Judgments were corrected by {summary.n_labels:,} labels: their log-odds are multiplied by "
+                f"Judgments were corrected by {counted(summary.n_labels, 'label')}: their log-odds are multiplied by "
                 f"{slope:.2f}, and {offset:.2f} is added. The expected calibration error is "
                 f"{number(summary.before.ece, '.1%').text} as answered and {number(summary.after.ece, '.1%').text} "
                 f"calibrated, on labels left out in turn.{failed}"

@@ -11,10 +11,11 @@ from nlparam.denotation.definitions import meant_so
 from nlparam.results.page.blocks import Block, Cell, Column, Counts, Folded, Item, Row, Section, Table, Words
 from nlparam.results.page.examples import Sides, choose_examples
 from nlparam.results.page.rows import MAX_SENTENCE
-from nlparam.results.page.sections import counted, number, whole
+from nlparam.results.page.sections import number, whole
 from nlparam.results.page.tables import Declared, table_of
 from nlparam.results.page.text import excerpt
 from nlparam.results.records import NONE_OF_THESE
+from nlparam.runtime.words import counted
 
 if TYPE_CHECKING:
     from nlparam.fitting.records import Agreement, FitLike
@@ -125,10 +126,14 @@ def said_of_predicates(fit: "FitLike", predicates: list[Predicate]) -> str:
     found = f"holds for {most.holds:,} of {counted(n_texts, 'text')} ({most.share:.1%})"
     if len(predicates) == 1:
         return f"{name} {found}."
-    return (
-        f"The most common of {len(predicates):,} predicates, {name}, {found}. For {n_none:,} ({n_none / n_texts:.1%}) "
-        f"none holds, for {n_several:,} ({n_several / n_texts:.1%}) several do."
-    )
+    several = f"for {n_several:,} ({n_several / n_texts:.1%}) several do" if n_several else "for none several do"
+    if n_none:
+        how_many = f"For {n_none:,} ({n_none / n_texts:.1%}) none holds, {several}."
+    else:
+        how_many = (
+            f"At least one holds for every text, {several}." if n_several else "Exactly one holds for every text."
+        )
+    return f"The most common of {len(predicates):,} predicates, {name}, {found}. {how_many}"
 
 
 def examples_section(predicates: list[Predicate], settings: Mapping[str, Any]) -> Section:

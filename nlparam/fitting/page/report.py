@@ -31,6 +31,7 @@ from nlparam.results.page.searched import Searched, desk_section
 from nlparam.results.page.sections import AbstractDescribedPage, SectionPage, number, of_result
 from nlparam.results.page.text import excerpt, loss_figure
 from nlparam.results.records import NONE_OF_THESE
+from nlparam.runtime.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +85,7 @@ class FitPage(AbstractDescribedPage):
             desk_section(self.searched(), fit.settings),
         ]
         return SectionPage(
-            title=title_of(fit.settings, f"{model} of {n_texts:,} texts"),
+            title=title_of(fit.settings, f"{model} of {counted(n_texts, 'text')}"),
             model=model,
             summary=" ".join([said_of_predicates(fit, predicates), *_scored(fit, self.inference)]),
             facts=_facts(fit, model),
@@ -117,11 +118,11 @@ class FitPage(AbstractDescribedPage):
         if fit.model.assigns_texts and (n_none := fit.n_none):
             rows.append(card_row("", NONE_OF_THESE, f"{n_none:,}", "", "", bar=0.0))
         return Card(
-            f"{type(fit.model).__name__} of {len(fit.corpus):,} texts",
+            f"{type(fit.model).__name__} of {counted(len(fit.corpus), 'text')}",
             str(fit.settings.get("goal") or ""),
             ["Holds for", "Of all texts", "Head agrees"],
             rows,
-            f"{len(fit.judgments):,} judgments. Ended because {fit.result.value}. "
+            f"{counted(len(fit.judgments), 'judgment')}. Ended because {fit.result.value}. "
             "fit.report(path) writes the whole report, fit.plot() draws a result.",
         )
 

@@ -186,11 +186,6 @@ def of_contents(contents: Mapping[str, Any], **settings: Any) -> dict[str, Any]:
     }
 
 
-def counted(n: int, what: str) -> str:
-    """So many of something: "1 text", "1,200 texts"."""
-    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
-
-
 def named(text: str, length: int = MAX_NAME) -> str:
     """A name as it stands in a chart or a short cell."""
     return excerpt(str(text), length)

@@ -10,6 +10,7 @@ from nlparam.results.page.quantities import stated
 from nlparam.results.page.sections import Interval, named
 from nlparam.results.page.tables import charted, table_of
 from nlparam.results.page.text import DASH, excerpt
+from nlparam.runtime.words import counted
 
 if TYPE_CHECKING:
     from nlparam.taxonomies.records import TreeLike
@@ -39,7 +40,7 @@ def drift_section(taxonomy: "TreeLike", update: Mapping[str, Any] | None) -> Sec
     blocks: list[Block] = [
         Warnings([excerpt(warning, 1000) for warning in update["warnings"]]),
         Words(
-            f"The last update brought {update['n_new']:,} new texts to the {update['n_before']:,} before. "
+            f"The last update brought {counted(update['n_new'], 'new text')} to the {update['n_before']:,} before. "
             + measured(update)
         ),
         *charted(
@@ -122,11 +123,11 @@ def measured(update: Mapping[str, Any]) -> str:
     labelled = update.get("n_labelled")
     interval = f"Intervals are at {stated(update['confidence'])} for each node by itself"
     if labelled:
-        of = f"as people see it, estimated from {labelled[0]:,} and {labelled[1]:,} texts that they labelled"
+        of = f"as people see it, estimated from {labelled[0]:,} and {counted(labelled[1], 'text')} that they labelled"
     elif min(before, now) > 0:
         of = (
             "as the judge sees it: those that the language model would give, estimated from "
-            f"{before:,} and {now:,} texts that it judged (that it errs itself is not in the intervals)"
+            f"{before:,} and {counted(now, 'text')} that it judged (that it errs itself is not in the intervals)"
         )
     else:
         return (

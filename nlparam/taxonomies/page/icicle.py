@@ -9,6 +9,7 @@ import textwrap
 from typing import TYPE_CHECKING, NamedTuple
 
 from nlparam.results.page.text import excerpt
+from nlparam.runtime.words import counted
 
 if TYPE_CHECKING:
     from nlparam.taxonomies.records import TreeLike
@@ -59,7 +60,7 @@ def icicle(taxonomy: "TreeLike") -> Icicle:
     n_leaves = sum(1 for node in taxonomy.nodes.values() if not node.children and len(node))
     height = min(MAX_HEIGHT, max(MIN_HEIGHT, ROW_HEIGHT * n_leaves))
     root = taxonomy.root
-    title = f"{root.name}, {len(root):,} texts"
+    title = f"{root.name}, {counted(len(root), 'text')}"
     blocks = [Block("tree", 0.0, 0.0, float(ROOT_WIDTH), float(height), [], 0, 0, title)]
     scaled = False
 
@@ -77,7 +78,7 @@ def icicle(taxonomy: "TreeLike") -> Icicle:
                 round(one, 2) for one in (ROOT_WIDTH + (child.depth - 1) * level, y, level, extent)
             )
             lines = _lines(child.name, share, level - 16, extent)
-            title = f"{named}, {len(child):,} texts, {share}"
+            title = f"{named}, {counted(len(child), 'text')}, {share}"
             blocks.append(Block(f"node-{child.id}", x, top, width, height, lines, colour, child.depth, title))
             place(child.id, y, extent, colour)
             y += extent

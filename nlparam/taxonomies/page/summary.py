@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from nlparam.results.page.quantities import MAX_NAME
-from nlparam.results.page.sections import counted
 from nlparam.results.page.text import excerpt
+from nlparam.runtime.words import counted
 from nlparam.taxonomies.page.drift import is_of
 from nlparam.taxonomies.records import TreeLike
 

@@ -37,12 +37,12 @@ from nlparam.results.page.sections import (
     AbstractDescribedPage,
     Interval,
     SectionPage,
-    counted,
     number,
     of_result,
 )
 from nlparam.results.page.tables import Declared, table_of
 from nlparam.results.page.text import DASH, excerpt
+from nlparam.runtime.words import agree, counted
 from nlparam.taxonomies.chance import said_of_chance
 from nlparam.taxonomies.entries import entries_of
 from nlparam.taxonomies.over_time import SharesOverTime, over_time
@@ -100,7 +100,7 @@ class TaxonomyPage(AbstractDescribedPage):
             _divisions_section(taxonomy),
         ]
         return SectionPage(
-            title=title_of(taxonomy.settings, f"Taxonomy of {n_texts:,} texts"),
+            title=title_of(taxonomy.settings, f"Taxonomy of {counted(n_texts, 'text')}"),
             model="Taxonomy",
             summary=said_of_tree(taxonomy, self.update),
             facts=_facts(taxonomy),
@@ -140,7 +140,7 @@ class TaxonomyPage(AbstractDescribedPage):
             for node in below_root(taxonomy)
         ]
         return Card(
-            f"Taxonomy of {len(taxonomy.corpus):,} texts",
+            f"Taxonomy of {counted(len(taxonomy.corpus), 'text')}",
             str(taxonomy.settings.get("goal") or ""),
             ["Texts", "Of all"],
             rows,
@@ -154,7 +154,7 @@ def _facts(taxonomy: TreeLike) -> list[Row]:
     correlation = measures["correlation"]
     return [
         Row("Texts", f"{len(taxonomy.corpus):,}" + (f" ({n_blank:,} without words)" if n_blank else "")),
-        Row("Predicates", f"{len(taxonomy.predicate_ids):,} on {taxonomy.depth} levels"),
+        Row("Predicates", f"{len(taxonomy.predicate_ids):,} on {counted(taxonomy.depth, 'level')}"),
         Row("Explained by a child", f"{measures['coverage']:.1%} of the texts of divided nodes"),
         Row("Under several siblings", f"{measures['overlap']:.1%}"),
         Row("Balance of the sizes", f"{measures['balance']:.2f} (1: all alike)"),
@@ -244,7 +244,11 @@ def _time_section(taxonomy: TreeLike) -> Section | None:
     for node in divided:
         blocks += _courses(taxonomy, node) if node.id in largest else []
     if omitted := len(divided) - len(largest):
-        blocks.append(Words(f"{omitted:,} smaller nodes with children are not shown.", muted=True))
+        blocks.append(
+            Words(
+                f"{counted(omitted, 'smaller node')} with children {agree(omitted, 'is', 'are')} not shown.", muted=True
+            )
+        )
     return Section("over-time", "Over time", blocks)
 
 
@@ -267,9 +271,9 @@ def _courses(taxonomy: TreeLike, node: Node) -> list[Block]:
     caption = (
         f"Of all texts of each {'time' if found.unit == '1' else found.unit} the share that is under the predicate, "
         f"as the {found.target} sees it"
-        + (f" (from {found.n_answers.sum():,} texts that were judged)" if found.n_answers.any() else "")
+        + (f" (from {counted(found.n_answers.sum(), 'judged text')})" if found.n_answers.any() else "")
         + f", with a 95% interval; the fewer texts, the wider it is ({found.n_texts.min():,} to "
-        f"{found.n_texts.max():,} texts). Each panel has a scale of its own."
+        f"{counted(found.n_texts.max(), 'text')}). Each panel has a scale of its own."
     )
     return [*quantity_blocks(view, f"time-{node.id}", view.name, caption), *_trends(node, found, names)]
 

@@ -13,6 +13,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from nlparam.fitting.page.predicates import describe_predicates, said_of_predicates
 from nlparam.fitting.records import RESULTS, Agreement, TraceEntry
 from nlparam.fitting.result import Fit
 from nlparam.results.page.charts import as_script, vega_program
@@ -325,3 +326,17 @@ def test_a_text_of_a_megabyte_is_quoted_in_part_and_says_so():
     left_out = 1_000_000 - len(whole.removesuffix("…"))
     assert 0 < left_out < 1_000_000
     assert f"The last {left_out:,} characters are left out" in page.all("main")[0].text
+
+
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        ([[1, 0], [1, 0], [0, 1]], "Exactly one holds for every text."),
+        ([[1, 1], [1, 0], [0, 1]], "At least one holds for every text, for 1 (33.3%) several do."),
+        ([[1, 0], [1, 0], [0, 0]], "For 1 (33.3%) none holds, for none several do."),
+        ([[1, 1], [1, 0], [0, 0]], "For 1 (33.3%) none holds, for 1 (33.3%) several do."),
+    ],
+)
+def test_for_how_many_texts_none_or_several_hold(held, said):
+    fit = make_fit(3, 2, denotations=np.asarray(held, np.float32))
+    assert said_of_predicates(fit, describe_predicates(fit)).endswith(said)

@@ -42,7 +42,7 @@ nlparamDesk?.served && (() => {
     part("texts").replaceChildren(...found.texts.map((text) => item(text, column)));
     const from = page * found.perPage;
     part("found").textContent = found.n
-      ? `${count.format(found.n)} texts, ${count.format(from + 1)} to ${count.format(from + found.texts.length)} shown`
+      ? `${count.format(found.n)} text${found.n === 1 ? "" : "s"}, ${count.format(from + 1)} to ${count.format(from + found.texts.length)} shown`
       : "No text fits.";
     const pages = Math.max(1, Math.ceil(found.n / found.perPage));
     part("page").textContent = `Page ${count.format(page + 1)} of ${count.format(pages)}`;

@@ -42,7 +42,7 @@
     });
     listed.forEach((line, k) => {
       const n = places.filter((place) => place.of === k).length;
-      line.lastElementChild.textContent = `${count.format(n)} of ${count.format(places.length)} texts`;
+      line.lastElementChild.textContent = `${count.format(n)} of ${count.format(places.length)} text${places.length === 1 ? "" : "s"}`;
     });
     return corners;
   }

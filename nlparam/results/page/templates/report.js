@@ -12,12 +12,29 @@
     } catch {}
   });
 
+  // Where a window is narrow, names are cut earlier, and panels stand below one another.
+  function fitted(specification, space) {
+    const view = specification.spec ?? specification;
+    const columns = specification.facet ? (specification.columns ?? 1) : 1;
+    const names = Math.round(0.35 * space);
+    if (typeof view.width !== "number" || columns * (view.width + 20) + 180 <= space) return specification;
+    for (const layer of view.layer ?? [view]) {
+      for (const channel of Object.values(layer.encoding ?? {})) {
+        if (channel.axis?.labelLimit) channel.axis.labelLimit = names;
+      }
+    }
+    if (!specification.facet) return { ...specification, width: space, autosize: { type: "fit-x", contains: "padding" } };
+    view.width = Math.max(120, space - names - 40);
+    return { ...specification, columns: 1 };
+  }
+
   // Charts: each figure names the JSON element that holds its specification. `ast` makes Vega interpret its expressions
   // instead of compiling them, so that the page's policy can forbid eval. Each is drawn when it comes near the window,
   // so that the page opens at once.
   function draw(figure) {
     near.unobserve(figure);
-    const specification = JSON.parse(document.getElementById(figure.dataset.chart).textContent);
+    const carried = JSON.parse(document.getElementById(figure.dataset.chart).textContent);
+    const specification = fitted(carried, figure.clientWidth);
     const options = { mode: "vega-lite", renderer: "svg", actions: false, ast: true };
     return vegaEmbed(figure, specification, options).then(
       () => {

@@ -39,7 +39,7 @@ const nlparamTexts = (() => {
       show(shown);
       const all = found.length === total ? "" : ` of ${count.format(total)}`;
       part("status").textContent = found.length
-        ? `${count.format(found.length)}${all} ${noun}s, ${count.format(from + 1)} to ${count.format(from + shown.length)} shown`
+        ? `${count.format(found.length)}${all} ${noun}${(all ? total : found.length) === 1 ? "" : "s"}, ${count.format(from + 1)} to ${count.format(from + shown.length)} shown`
         : `No ${noun} fits.`;
       const pages = Math.max(1, Math.ceil(found.length / PER_PAGE));
       part("page").textContent = `Page ${count.format(page + 1)} of ${count.format(pages)}`;

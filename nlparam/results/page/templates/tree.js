@@ -69,7 +69,7 @@ nlparamDesk?.data.tree && (() => {
     line.append(element("span", { className: gone ? "name gone" : "name", dir: "auto" }, visible(entry.name)));
     for (const tag of tags) line.append(element("span", { className: "tag" }, visible(tag)));
     if (entry.texts !== undefined) {
-      const size = `${count.format(entry.texts)} texts, ${(100 * entry.share).toFixed(1)}%`;
+      const size = `${count.format(entry.texts)} text${entry.texts === 1 ? "" : "s"}, ${(100 * entry.share).toFixed(1)}%`;
       line.append(element("span", { className: "muted" }, size));
     }
     const open = editing === entry.node;
