@@ -108,7 +108,9 @@ def _least(told: list["_Told"]) -> tuple[int, list[float], list[float]]:
     errors = []
     for one in told:
         sampled = Gain(told[best].per_text - one.per_text).standard_error
-        drawn = np.std(told[best].by_chance - one.by_chance)
+        # What chance tells is a mean over permutations, which is as sure as their number makes it.
+        by_chance = told[best].by_chance - one.by_chance
+        drawn = np.std(by_chance) / len(by_chance) ** 0.5
         errors.append(float(np.hypot(sampled, drawn)))
     least = next(n for n, mean in enumerate(means) if means[best] - mean <= _CLEARLY * errors[n])
     return least + 1, [float(mean - means[0]) for mean in means], errors

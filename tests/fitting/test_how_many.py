@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nlparam.errors import CorpusError
-from nlparam.fitting.how_many import _least, how_many, told_of_data
+from nlparam.fitting.how_many import _least, _Told, how_many, told_of_data
 from nlparam.lm.scripted import ScriptedModel
 from nlparam.models import Classification, Clustering, Difference, Regression, TimeSeries
 from tests.helpers.oracle import LexicalEmbedder, Oracle, topics
@@ -42,6 +42,19 @@ def test_the_planted_number_of_clusters(planted):
 @pytest.mark.slow
 def test_few_clusters_where_the_judge_says_nothing_of_the_texts(planted):
     assert clusters(planted, lm=ScriptedModel(random_answer)).number <= 2
+
+
+def test_few_texts_are_enough_where_they_say_clearly_more():
+    """What chance tells varies from one permutation to another, but its mean is known better."""
+    draws = np.random.default_rng(0)
+    one, two = draws.normal(0.5, 0.7, 16), draws.normal(1.2, 0.7, 16)
+    told = [_Told(of, draws.normal(-0.15, 0.25, 20)) for of in (one, two)]
+    number, gains, errors = _least(told)
+    assert number == 2
+    assert gains[1] > 2 * errors[0]
+    # Where the second tells as much as the first, one is enough.
+    same = [_Told(one, told[0].by_chance), _Told(draws.permutation(one), told[1].by_chance)]
+    assert _least(same)[0] == 1
 
 
 def test_too_few_texts_to_choose():
