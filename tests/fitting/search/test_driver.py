@@ -64,7 +64,7 @@ def test_agnews(shared_data, capsys):
 def test_synthetic_corpus_of_14_topics(capsys):
     texts, labels = topics(1400, 14)
     oracle = Oracle(texts, labels)
-    fit = recover(oracle, texts, 14)
+    fit = recover(oracle, texts, 14, options={"n_restarts": 2})
     assert set(fit.predicates) == set(oracle.gold)
     assert report(capsys, "synthetic K=14", oracle, fit, texts) < 0.4
 
