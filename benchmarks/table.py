@@ -3,7 +3,8 @@
 Reads the folders of finished runs (RUNS, or folders above them) and nothing else; without RUNS those in
 `benchmarks/runs.jsonl`, which the published tables are made from (without their fits, which hold the texts), and what
 sweeps have written into `outputs`. With `--out` the tables are written into a page, between two marker lines if the
-page is there already, and the figures beside it under `images/`; without, the tables are printed. The last line is a
+page is there already, with the metrics and costs of all arms in a CSV file beside it and the figures under `images/`;
+without, the tables are printed. The last line is a
 JSON object with the few figures that say where nlparam stands, each with its run folders; `--json` prints nothing else.
 """
 
@@ -49,18 +50,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _tables(folders: Sequence[Path], out: Path | None, *, as_json: bool) -> None:
+    import pandas as pd
+
     from benchmarks.experiments.runs import read_runs
     from benchmarks.experiments.tables import headline
     from benchmarks.experiments.tables.cells import tabulate
     from benchmarks.experiments.tables.figures import draw
-    from benchmarks.experiments.tables.page import markdown, write_page
+    from benchmarks.experiments.tables.page import cell_rows, markdown, write_page
 
     runs = read_runs(folders)
     tables = tabulate(runs)
     if out is not None:
         figures = draw(tables)
         # The page first: where it cannot be written, no figure is left behind.
-        write_page(out, markdown(runs, tables, figures=figures))
+        cells = out.with_name(f"{out.stem}-cells.csv")
+        write_page(out, markdown(runs, tables, figures=figures, cells=cells.name))
+        pd.DataFrame(cell_rows(tables)).round(4).to_csv(cells, index=False)
         images = out.parent / "images" / "benchmarks"
         if figures:
             images.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 """Tables from run folders: the cells, the tests, the page, the headline figures, bad input."""
 
+import csv
 import dataclasses
 import json
 import math
@@ -316,9 +317,20 @@ def test_runs_without_any_truth(tmp_path, capsys):
     make(tmp_path, metrics={"loss": 3.0})
     table.main([str(tmp_path), "--out", str(tmp_path / "page.md")])
     text = (tmp_path / "page.md").read_text()
-    assert "| agnews | full | 3.000 |" in text
+    assert "[page-cells.csv](page-cells.csv)" in text
     assert "Macro F1" not in text
     assert json.loads(capsys.readouterr().out)["cells_run"] == 1
+    (row,) = csv.DictReader((tmp_path / "page-cells.csv").read_text().splitlines())
+    # 900 judgments were asked, 100 served by the store
+    assert [row[name] for name in ("data set", "arm", "loss", "calls", "judgments")] == [
+        "agnews",
+        "full",
+        "3.0",
+        "100.0",
+        "1000.0",
+    ]
+    table.main([str(tmp_path)])
+    assert "| agnews | full | 3.000 |" in capsys.readouterr().out
 
 
 def test_bad_input(tmp_path):

@@ -52,14 +52,20 @@ _COSTS = {
 _NOTHING = "–"
 
 
-def markdown(runs: Sequence[Run], tables: Sequence[Table], *, figures: Iterable[str] = ()) -> str:
-    """All tables. `figures` are the names of those that are drawn (`images/benchmarks/NAME.svg` beside the page)."""
+def markdown(
+    runs: Sequence[Run], tables: Sequence[Table], *, figures: Iterable[str] = (), cells: str | None = None
+) -> str:
+    """All tables. `figures` are the names of those that are drawn (`images/benchmarks/NAME.svg` beside the page);
+    `cells` is a file beside the page that holds the metrics and costs of every arm, in place of tables of them.
+    """
     drawn, comparisons = set(figures), compare(tables)
     published = compare(tables, baseline=PUBLISHED)
     parts = [_headline(headline(runs, tables)), _relations(comparisons, BASELINE, RELATIONS)]
     parts += [_relations(published, PUBLISHED, PUBLISHED_RELATIONS), _oracle(oracle_pairs(runs))]
     for table, name in zip(_without_repeats(tables), figure_names(tables), strict=True):
-        parts.append(_section(table, [one for one in (name, f"convergence-{name}") if one in drawn]))
+        parts.append(_section(table, [one for one in (name, f"convergence-{name}") if one in drawn], brief=bool(cells)))
+    if cells:
+        parts.append(f"Other metrics and the costs of every arm, means over seeds, are in [{cells}]({cells}).")
     parts += [_tests(comparisons), _appendix(runs, tables)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -120,7 +126,20 @@ def _oracle(pairs: list[OraclePair]) -> str:
     ) + _lines([*header, "rounds", "coordinate", "ratio"], rows)
 
 
-def _section(table: Table, figures: list[str]) -> str:
+def cell_rows(tables: Sequence[Table]) -> list[dict[str, str | float]]:
+    """The metrics and costs of every arm on every data set, means over seeds. Judgments count whether the language
+    model or the store answered them; calls, tokens and seconds only as they were used."""
+    rows = []
+    for table in _without_repeats(tables):
+        for (arm, dataset), cell in table.cells.items():
+            row = {"setting": _title(table.setting), "data set": dataset, "arm": arm, "seeds": len(cell.runs)}
+            row |= {name: cell.mean(metric) for metric, name in ({m: m for m in _F1} | _OTHER_METRICS).items()}
+            row |= {name: cell.cost(*costs) for name, costs in _COSTS.items()}
+            rows.append(row | {"seconds": sum(run.seconds for run in cell.runs) / len(cell.runs)})
+    return rows
+
+
+def _section(table: Table, figures: list[str], *, brief: bool) -> str:
     task = table.setting.task
     first = PRIMARY.get(task, "f1_best")
     parts = [f"### {_title(table.setting)}"]
@@ -131,7 +150,7 @@ def _section(table: Table, figures: list[str]) -> str:
     for metric in sorted(_F1, key=lambda name: name != first):
         if table.has(metric):
             parts.append(_f1_table(table, metric, beside=None if metric == first else first))
-    parts += [_other_metrics(table), _costs(table)]
+    parts += [] if brief else [_other_metrics(table), _costs(table)]
     return "\n\n".join(part for part in parts if part)
 
 
