@@ -284,7 +284,6 @@ def default_options(
     few = len(corpus.distinct) <= _MOST_JUDGED_IN_FULL
     return SearchOptions(
         n_rounds=3,
-        n_slots_refined=None,
         n_screened=-(-256 // model.n_predicates),
         n_judged=_JUDGED_BEFORE_CASCADE if cascade else None if few else _MOST_JUDGED_IN_FULL,
         correct_bias=False,

@@ -54,6 +54,15 @@ class Phraser:
         self.prompt = load_prompt("phrase")
         self.identity = self.prompt.version
 
+    @property
+    def began(self) -> bool:
+        """Whether categories were phrased already."""
+        return bool(self._tried)
+
+    def knows(self, category: str) -> bool:
+        """Whether a category was phrased already."""
+        return category in self._tried
+
     def phrase(self, categories: Sequence[str]) -> list[str]:
         """The predicate of each category."""
         distinct = list(dict.fromkeys(categories))

@@ -23,7 +23,7 @@ planted = pytest.fixture(planted_topics, scope="module")
 
 
 def test_every_arm_of_the_issue_is_there():
-    wanted = "full no_relaxation no_refinement coordinate one_hot prompting shuffled goalex no_goal_representation "
+    wanted = "more_at_once full no_relaxation no_refinement coordinate one_hot prompting shuffled goalex no_goal_representation "
     wanted += "kmeans tfidf_kmeans topic_model bertopic hypothesaes lloom other_embedder goalex_published published "
     wanted += " ".join(f"published_{name}" for name in PUBLISHED)
     assert sorted(ARMS) == sorted(wanted.split())
@@ -74,13 +74,15 @@ def test_what_the_ablations_change(planted, asked_for):
     assert (model, list(texts), data) == (of.model, of.dataset.texts, None)
     assert full == {**of.settings, **SEARCH_ALONE, "goal": "the label"}
     changes = {"no_relaxation": {"relaxation": False}, "no_refinement": {"n_rounds": 0}}
-    changes["coordinate"] = {"refinement": "coordinate"}
+    changes |= {"coordinate": {"refinement": "coordinate"}, "more_at_once": {"n_rounds": 0, "n_ahead": 2}}
+    one_at_a_time = {"n_slots_refined": 1}
     for name, change in changes.items():
-        assert asked_for(name, of)[1] == {**full, "options": {**of.settings["options"], **change}}, name
+        unset = one_at_a_time if name == "coordinate" else {}
+        assert asked_for(name, of)[1] == {**full, "options": {**of.settings["options"], **unset, **change}}, name
         given = problem(planted, options=nlparam.SearchOptions(n_judged=30))
         assert asked_for(name, given)[1]["options"] == nlparam.SearchOptions(n_judged=30, **change), name
     unset = Problem(of.dataset, of.model, {})
-    assert asked_for("coordinate", unset)[1]["options"] == {"n_rounds": 10, "refinement": "coordinate"}
+    assert asked_for("coordinate", unset)[1]["options"] == {"n_rounds": 10, **one_at_a_time, "refinement": "coordinate"}
     assert asked_for("no_refinement", unset)[1]["options"] == {"n_rounds": 0}
     assert asked_for("no_goal_representation", unset)[1]["representation"] == "embedding"
     one_hot_fit = asked_for("one_hot", unset)[1]

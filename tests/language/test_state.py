@@ -30,3 +30,31 @@ def test_a_model_that_repeats_the_examples_is_asked_without_them():
     ):
         proposed = StateThenGeneralise(engine).propose(_TEXTS, scores, goal=goal, rng=np.random.default_rng(0))
         assert {predicate for slot in proposed for predicate in slot} == found
+
+
+_KINDS = ("ode", "elegy", "ballad", "sonnet", "haiku", "limerick", "epic", "psalm", "hymn", "carol", "idyll", "lament")
+
+
+def _namer(request):
+    """Names the kind that stands in a text; the general name of several is the first of them."""
+    prompt = request.messages[-1].content
+    if "Category: " in prompt:
+        return f"is of the kind {prompt.rpartition('Category: ')[2].split('.')[0]}"
+    return next(kind for kind in sorted(_KINDS, key=prompt.find) if kind in prompt)
+
+
+def test_proposing_again_names_what_was_no_candidate_yet():
+    texts = [f"{kind} number {n}" for n in range(10) for kind in _KINDS]
+    scores = np.linspace(1, 0, len(texts))[:, None]
+    engine = Engine(ScriptedModel(_namer, strong=False), store=Store(":memory:"), costs=Costs())
+    proposer, rng = StateThenGeneralise(engine, n_shown=4, n_candidates=3), np.random.default_rng(0)
+    proposed, stated = [], []
+    for _ in range(3):
+        (new,) = proposer.propose(texts, scores, goal="the form", avoid=proposed, rng=rng)
+        assert len(new) == len(set(new))
+        assert not set(new) & set(proposed)
+        proposed += new
+        stated.append(set(proposer.stating.stated))
+    assert len(stated[0]) < len(stated[1]) < len(stated[2]), "texts that were not stated are"
+    assert stated[2] <= set(texts[:16]), "all of them high"
+    assert {predicate.split()[-1] for predicate in proposed} == {text.split()[0] for text in stated[2]}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from benchmarks.experiments.arms.ablations import (
     Coordinate,
     Full,
+    MoreAtOnce,
     NoGoalRepresentation,
     NoRefinement,
     NoRelaxation,
@@ -25,6 +26,7 @@ ARMS: dict[str, Callable[..., AbstractArm]] = {
     "full": Full,
     "no_relaxation": NoRelaxation,
     "no_refinement": NoRefinement,
+    "more_at_once": MoreAtOnce,
     "coordinate": Coordinate,
     "one_hot": OneHot,
     "other_embedder": OtherEmbedder,

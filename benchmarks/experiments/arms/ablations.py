@@ -32,6 +32,19 @@ class NoRefinement(AbstractArm):
 
 
 @dataclasses.dataclass(frozen=True)
+class MoreAtOnce(AbstractArm):
+    """No refinement: its judgments are spent on more candidates in the first round.
+
+    **Arguments:** `n_ahead`, see `SearchOptions`; with 2 there are three times as many slots to propose for.
+    """
+
+    n_ahead: int = 2
+
+    def run(self, problem: Problem) -> Outcome:
+        return fitted(problem, options=options_with(problem, n_rounds=0, n_ahead=self.n_ahead))
+
+
+@dataclasses.dataclass(frozen=True)
 class Coordinate(AbstractArm):
     """The refinement of the paper: one predicate at a time, every candidate judged on as many texts as the chosen.
 
@@ -46,7 +59,7 @@ class Coordinate(AbstractArm):
     def run(self, problem: Problem) -> Outcome:
         options = options_with(problem, refinement="coordinate")
         if isinstance(options, dict):
-            options = {"n_rounds": self.n_rounds, **options}
+            options = {"n_rounds": self.n_rounds, "n_slots_refined": 1, **options}
         return fitted(problem, options=options)
 
 

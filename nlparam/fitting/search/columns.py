@@ -20,13 +20,18 @@ if TYPE_CHECKING:
 # On how many times the texts of the screening candidates that are close are judged, how many of them for each slot,
 # and from which share of the texts that are judged in full they are judged on all of these.
 _CONTESTED, _CONTENDERS, _NEARLY = 4, 2, 0.8
+# The share of the judgments that the first selection leaves to the rounds of refinement.
+_RESERVED = 0.35
+# The share of a round's judgments that new candidates are screened with.
+_SCREENED = 0.5
 
 
 def by_columns(search: "Search") -> tuple[list[int], float, RESULTS]:
     """The chosen columns (-1 for an empty slot), the loss, and why the search ended."""
     options = search.options
     search.judge_on((range(len(search.pool.predicates)), search.order[: search.n_screening]))
-    selection = _settle(search, None)
+    share = _judgments_of_a_round(search)
+    selection = _settle(search, None, kept=share * options.n_rounds)
     search.record("selection", selection.loss, selection.chosen.tolist())
     result = RESULTS.rounds_spent
     for number in range(1, options.n_rounds + 1):
@@ -36,10 +41,11 @@ def by_columns(search: "Search") -> tuple[list[int], float, RESULTS]:
         if not promising:
             result = RESULTS.converged
             break
-        if not _propose_and_screen(search, promising, selection):
+        before, kept = selection.loss, share * (options.n_rounds - number)
+        if not _propose_and_screen(search, promising, selection, kept):
             result = RESULTS.nothing_usable
             break
-        before, selection = selection.loss, _settle(search, selection.chosen.tolist())
+        selection = _settle(search, selection.chosen.tolist(), kept=kept)
         search.record(f"refinement {number}", selection.loss, selection.chosen.tolist())
         if selection.loss > before - options.tolerance:
             result = RESULTS.converged
@@ -47,7 +53,18 @@ def by_columns(search: "Search") -> tuple[list[int], float, RESULTS]:
     return selection.chosen.tolist(), selection.loss, result
 
 
-def _settle(search: "Search", start: Sequence[int] | None) -> Selection:
+def _judgments_of_a_round(search: "Search") -> int:
+    """How many judgments the first selection leaves to each round: none if these could not screen one candidate for
+    each of its slots."""
+    options = search.options
+    if options.max_judgments is None or not options.n_rounds:
+        return 0
+    share = int(_RESERVED * options.max_judgments) // options.n_rounds
+    n_slots = min(options.n_slots_refined or search.n_open, search.n_open)
+    return share if _SCREENED * share >= n_slots * search.n_screening else 0
+
+
+def _settle(search: "Search", start: Sequence[int] | None, *, kept: int) -> Selection:
     """Selects, judges in full what was selected, and further what came close, until all that is selected is.
 
     What came close is judged on a few times the texts of the screening, which tells most of it from what was selected.
@@ -61,29 +78,36 @@ def _settle(search: "Search", start: Sequence[int] | None) -> Selection:
     if few:
         contested, n_close = in_full, n_slots
     selection, first = search.select(start), True
-    while not search.pool.spent:
+    while not search.pool.spent and search.pool.left > kept:
         chosen = [c for c in selection.chosen.tolist() if c >= 0 and not search.pool.is_judged(c, in_full)]
         close = selection.contenders(search.options.contention)[:n_close]
         close = [c for c in close if not search.pool.is_judged(c, contested)]
         if not chosen and not (close and (first or few)):
             break
-        search.judge_on((chosen, in_full), (close, contested))
+        search.judge_on((chosen, in_full), (close, contested), kept=kept)
         selection, first = search.select(selection.chosen.tolist()), False
     return selection
 
 
-def _propose_and_screen(search: "Search", promising: dict[int, np.ndarray], selection: Selection) -> bool:
-    """Judges new candidates for some slots on a few texts; False if there are none."""
+def _propose_and_screen(search: "Search", promising: dict[int, np.ndarray], selection: Selection, kept: int) -> bool:
+    """Judges new candidates for some slots on a few texts; False if there are none. `kept` judgments are left."""
     scores = search.embeddings @ np.stack(list(promising.values())).T
-    new = search.propose_for(scores)
-    # Half of the screening texts are those that the others were screened on, half are high for the new directions.
     n_screening = search.n_screening
-    high = np.argsort(-scores.max(axis=1), kind="stable")[: n_screening - n_screening // 2]
-    rows = np.unique(np.concatenate([search.order[: n_screening // 2], high]))
+    n_high, n_each = n_screening - n_screening // 2, search.options.n_candidates
+    if np.isfinite(search.pool.left):
+        affordable = _SCREENED * (search.pool.left - kept) / (n_screening * len(promising))
+        n_each = int(np.clip(affordable, 1, n_each))
+    new = search.propose_again(scores, n_each)
+    # Half of the screening texts are those that the others were screened on, half are high for the new direction.
+    parts = []
+    for columns, column in zip(new, scores.T, strict=True):
+        high = np.argsort(-column, kind="stable")[: max(len(column) // search.model.n_predicates, n_high)]
+        spread = high[np.linspace(0, len(high) - 1, n_high).astype(int)]
+        parts.append((columns, np.union1d(search.order[: n_screening // 2], spread)))
     # If a slot can be bettered, perhaps by a candidate that is there and was misjudged on too few texts.
     passed_over = _next_best(search, selection, promising) if search.options.pricing else []
-    search.judge_on((new, rows), (passed_over, search.rows_in_full))
-    return bool(new or passed_over)
+    search.judge_on(*parts, (passed_over, search.rows_in_full))
+    return any(new) or bool(passed_over)
 
 
 def _next_best(search: "Search", selection: Selection, slots: Iterable[int]) -> list[int]:

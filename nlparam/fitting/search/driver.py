@@ -212,6 +212,28 @@ class Search:
             passed = proposed if self.barrier is None else self.barrier.passed(proposed)
             return self.pool.add(self._different(passed, scores.shape[1]))
 
+    def propose_again(self, scores: np.ndarray, n_each: int) -> list[list[int]]:
+        """Adds at most `n_each` new proposals for every slot to the pool and returns the new columns of each slot.
+
+        Those are kept of which it is likely, by embeddings, that they hold where the scores are high.
+        """
+        with self.costs.stage("proposing"):
+            avoid = [*self.pool.predicates, *self.wishes.excluded]
+            proposals = self.proposer.propose(self.corpus.distinct, scores, goal=self.goal, avoid=avoid, rng=self.rng)
+            passed = in_turn(proposals) if self.barrier is None else self.barrier.passed(in_turn(proposals))
+            if self.merger is not None:
+                passed = self.merger.merge(passed, taken=self.pool.predicates).predicates
+            added, left = [], set(passed)
+            for proposed, column in zip(proposals, scores.T, strict=True):
+                there = [predicate for predicate in proposed if predicate in left]
+                if self.affinity is not None and len(there) > n_each:
+                    guessed = self.affinity.scores(np.arange(len(column)), there)
+                    alike = correlations(np.column_stack([guessed, column]))[:-1, -1]
+                    there = [there[n] for n in np.argsort(-alike, kind="stable").tolist()]
+                added.append(self.pool.add(there[:n_each]))
+                left -= set(there[:n_each])
+            return added
+
     def _different(self, predicates: list[str], n_slots: int) -> list[str]:
         """Those that say something new; of many the first, and then those that lie nearest to the texts."""
         if self.merger is None:
@@ -227,13 +249,18 @@ class Search:
         kept = facility_location(scores, most, fixed=range(most // 2))
         return [predicates[n] for n in sorted(kept.tolist())]
 
-    def judge_on(self, *parts: tuple[Sequence[int], np.ndarray]) -> None:
-        """Judges columns on texts, for each part some columns on some texts, together and as far as the budget goes."""
+    def judge_on(self, *parts: tuple[Sequence[int], np.ndarray], kept: int = 0) -> None:
+        """Judges columns on texts, for each part some columns on some texts, together and as far as the budget goes.
+
+        Of the judgments that are left, `kept` are not used.
+        """
         with self.costs.stage("judging"):
             pairs = {(int(row), column): None for columns, rows in parts for row in rows for column in columns}
             # Text by text, so that a budget that ends early has seen every column.
             rank = {int(row): number for number, row in enumerate(self.order)}
-            self.pool.judge_pairs(np.asarray(sorted(pairs, key=lambda pair: (rank[pair[0]], pair[1]))))
+            ordered = np.asarray(sorted(pairs, key=lambda pair: (rank[pair[0]], pair[1])), dtype=int).reshape(-1, 2)
+            ordered = ordered[~self.pool.asked[ordered[:, 0], ordered[:, 1]]]
+            self.pool.judge_pairs(ordered[: int(min(max(self.pool.left - kept, 0), len(ordered)))])
 
     def usable_columns(self) -> list[int]:
         """The columns that can be chosen. Raises `LanguageModelError` if there are none."""

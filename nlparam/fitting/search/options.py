@@ -23,7 +23,8 @@ class SearchOptions:
     - `n_judged_finally`: on how many texts the predicates are judged that were chosen in the end, as far as
       `max_judgments` allows; None for no more than `n_judged`. The search is over then: they only teach the head.
     - `max_judgments`: the most judgments the search may use, whether the language model or the store answers them, so
-      that a run that was interrupted ends like one that was not.
+      that a run that was interrupted ends like one that was not. The first selection leaves about a third of them to
+      the rounds, if that is enough to screen a candidate for each slot.
     - `correct_bias`: move the threshold of each predicate to where its yes and no answers part (small models).
     - `n_restarts`: starts of each relaxation.
     - `n_relaxed`: on how many texts, drawn at random, the restarts of a relaxation compete; the best goes on with all.
@@ -40,7 +41,7 @@ class SearchOptions:
     """
 
     n_rounds: int = 1
-    n_slots_refined: int | None = 1
+    n_slots_refined: int | None = None
     n_candidates: int = 4
     n_screened: int = 3
     n_judged: int | None = 60

@@ -42,6 +42,10 @@ def high_texts(scores: np.ndarray, n_shown: int, *, rng: np.random.Generator) ->
 
     The very highest would be near-duplicates of one story.
     """
-    top = np.argsort(-scores, kind="stable")
-    width = max(4 * n_shown, len(scores) // 10)
-    return rng.choice(top[:width], size=min(n_shown, width, len(scores)), replace=False)
+    top = highest(scores, n_shown)
+    return rng.choice(top, size=min(n_shown, len(top)), replace=False)
+
+
+def highest(scores: np.ndarray, n_shown: int) -> np.ndarray:
+    """The highest-scoring tenth of the corpus, the highest first, or four times `n_shown` texts if these are more."""
+    return np.argsort(-scores, kind="stable")[: max(4 * n_shown, len(scores) // 10)]

@@ -10,7 +10,7 @@ from nlparam.language.asking import ask
 from nlparam.language.goals import read_goal
 from nlparam.language.phrasing import Phraser
 from nlparam.language.prompting import load_prompt
-from nlparam.language.propose.base import AbstractProposer, high_texts, without
+from nlparam.language.propose.base import AbstractProposer, high_texts, highest, without
 from nlparam.language.statements import Stater, statement_of
 from nlparam.lm.engine import Engine
 
@@ -18,6 +18,8 @@ from nlparam.lm.engine import Engine
 _N_GENERALISED = 10
 # With fewer different statements for each slot, there is nothing to select from.
 _ENOUGH_EACH = 2
+# So many statements of a slot become predicates when it is proposed for again.
+_N_NEWS = 12
 
 
 @dataclasses.dataclass
@@ -47,16 +49,17 @@ class StateThenGeneralise(AbstractProposer):
         self.identity = " ".join((self.stating.identity, self.generalise.version, load_prompt("phrase").version))
 
     def propose(self, texts, scores, *, goal, avoid=(), rng):
-        statements = self._statements(texts, scores, goal, rng)
+        phraser = self.phrasers.setdefault(goal, Phraser(self.engine, goal))
+        again = bool(avoid) and phraser.began
+        statements = self._news(texts, scores, goal, rng) if again else self._statements(texts, scores, goal, rng)
         examples = read_goal(goal).examples
         if examples and len({said for slot in statements for said in slot}) < _ENOUGH_EACH * len(statements):
             statements = self._without_examples(statements, texts, scores, goal, rng)
-        categories = self._categories(statements, goal)
+        categories = self._categories(statements, goal, _N_NEWS if again else self.n_candidates)
         # Answers that the goal names are candidates, whether or not a text was said to be one; each slot is given some.
         # Once: later there is much to avoid, and the goal has been phrased for.
-        for number, example in enumerate(() if avoid and goal in self.phrasers else examples):
+        for number, example in enumerate(() if again else examples):
             categories[number % len(categories)].insert(0, example)
-        phraser = self.phrasers.setdefault(goal, Phraser(self.engine, goal))
         named = [category for slot in categories for category in slot]
         predicates = dict(zip(named, phraser.phrase(named), strict=True))
         return [without((predicates[category] for category in slot), avoid) for slot in categories]
@@ -80,6 +83,15 @@ class StateThenGeneralise(AbstractProposer):
             slot += [said for said in (next(stated) for _ in numbers) if said is not None]
         return statements
 
+    def _news(self, texts: Sequence[str], scores: np.ndarray, goal: str, rng: np.random.Generator) -> list[list[str]]:
+        """For each slot the statements of its high texts that were no candidates yet, `n_shown` more texts stated."""
+        before, phraser = self.stating.stated, self.phrasers[goal]
+        high = [highest(column, self.n_shown) for column in scores.T]
+        fresh = [rng.permutation([row for row in rows if texts[row] not in before])[: self.n_shown] for rows in high]
+        self.stating.state([texts[row] for rows in fresh for row in rows.astype(int)], goal=goal)
+        said = ([before.get(texts[row]) for row in rows] for rows in high)
+        return [[one for one in slot if one is not None and not phraser.knows(one)] for slot in said]
+
     def _without_examples(
         self, statements: list[list[str]], texts: Sequence[str], scores: np.ndarray, goal: str, rng: np.random.Generator
     ) -> list[list[str]]:
@@ -94,7 +106,7 @@ class StateThenGeneralise(AbstractProposer):
             for slot, of_slot in zip(statements, shown, strict=True)
         ]
 
-    def _categories(self, statements: list[list[str]], goal: str) -> list[list[str]]:
+    def _categories(self, statements: list[list[str]], goal: str, most: int) -> list[list[str]]:
         """For each slot the general category followed by its statements, the frequent ones first."""
         counted = [[said for said, _ in collections.Counter(slot).most_common()] for slot in statements]
         # What all say has no more general name.
@@ -104,4 +116,4 @@ class StateThenGeneralise(AbstractProposer):
         answers = ask(self.engine, self.generalise, rows, statement_of, what="generalising", max_tokens=12)
         general = dict(zip(asked, answers, strict=True))
         named = ([general.get(number), *slot] for number, slot in enumerate(counted))
-        return [list(dict.fromkeys(c for c in slot if c is not None))[: self.n_candidates] for slot in named]
+        return [list(dict.fromkeys(c for c in slot if c is not None))[:most] for slot in named]

@@ -207,6 +207,19 @@ def propose_with(proposer, oracle, texts, **options) -> nlparam.Fit:
     )
 
 
+@pytest.mark.slow
+def test_the_first_selection_leaves_judgments_to_the_rounds():
+    texts, labels = topics(200, 3)
+    oracle = Oracle(texts, labels, distractors=3)
+    distractors = [predicate for predicate in oracle.predicates if predicate not in oracle.gold]
+    proposer = InBatches([*distractors[:6], *oracle.gold], 2)
+    found = propose_with(proposer, oracle, texts, n_rounds=1, n_screened=5, n_judged=60, max_judgments=300)
+    selected, refined = (entry.judgments for entry in found.trace[1:3])
+    assert selected <= 200
+    assert selected < refined <= 300
+    assert len(proposer.scores) == 2
+
+
 class Looked(AbstractJudge):
     """Looks the answers up in a matrix."""
 
