@@ -23,7 +23,8 @@ planted = pytest.fixture(planted_topics, scope="module")
 
 
 def test_every_arm_of_the_issue_is_there():
-    wanted = "more_at_once full no_relaxation no_refinement coordinate one_hot prompting shuffled goalex no_goal_representation "
+    wanted = "full no_relaxation no_refinement coordinate one_hot prompting shuffled goalex no_goal_representation "
+    wanted += "more_at_once "
     wanted += "kmeans tfidf_kmeans topic_model bertopic hypothesaes lloom other_embedder goalex_published published "
     wanted += " ".join(f"published_{name}" for name in PUBLISHED)
     assert sorted(ARMS) == sorted(wanted.split())
