@@ -50,6 +50,11 @@ def by_columns(search: "Search") -> tuple[list[int], float, RESULTS]:
         if selection.loss > before - options.tolerance:
             result = RESULTS.converged
             break
+    if share and (left := search.pool.left):
+        # Where a round had nothing to screen, the first selection goes on with what was left for it.
+        selection = _settle(search, selection.chosen.tolist(), kept=0)
+        if search.pool.left < left:
+            search.record("selection, judged further", selection.loss, selection.chosen.tolist())
     return selection.chosen.tolist(), selection.loss, result
 
 
