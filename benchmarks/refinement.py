@@ -115,7 +115,7 @@ def texts_of(name: str) -> tuple[list[str], list[str]]:
     corpus = load(corpus_name)
     (labels,) = corpus.axes.values()
     # "has a topic of sports." is the class "sports".
-    named = [label.rstrip(".").split()[-1] for label in labels]
+    named = [str(label).rstrip(".").split()[-1] for label in labels]
     of = dict(zip((" ".join(text.split()[:N_WORDS]) for text in corpus.texts), named, strict=True))
     rng, each = np.random.default_rng(5), N_TEXTS // len(classes.split())
     rows = [rng.permutation([text for text in of if of[text] == one])[:each] for one in classes.split()]
@@ -131,6 +131,8 @@ def _simulated(name: str) -> tuple[list[str], list[str], Simulated]:
 
 def fitted(name: str, arm: str, seed: int, store: Path | None) -> dict[str, Any]:
     """What a fit of a set reaches: its F1, and the loss with what the judge says of all texts."""
+    import jax.numpy as jnp
+
     import nlparam
     from benchmarks.commands import n_judgments
     from benchmarks.goals.scoring import axis_f1
@@ -148,7 +150,7 @@ def fitted(name: str, arm: str, seed: int, store: Path | None) -> dict[str, Any]
         held_out=0.0,
         inference=False,
     )
-    held = np.stack([simulated.holds(predicate) for predicate in fit.predicates], axis=1)
+    held = jnp.asarray(np.stack([simulated.holds(predicate) for predicate in fit.predicates], axis=1))
     return {
         "set": name,
         "arm": arm,

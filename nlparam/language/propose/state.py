@@ -86,9 +86,9 @@ class StateThenGeneralise(AbstractProposer):
     def _news(self, texts: Sequence[str], scores: np.ndarray, goal: str, rng: np.random.Generator) -> list[list[str]]:
         """For each slot the statements of its high texts that were no candidates yet, `n_shown` more texts stated."""
         before, phraser = self.stating.stated, self.phrasers[goal]
-        high = [highest(column, self.n_shown) for column in scores.T]
+        high: list[list[int]] = [highest(column, self.n_shown).tolist() for column in scores.T]
         fresh = [rng.permutation([row for row in rows if texts[row] not in before])[: self.n_shown] for rows in high]
-        self.stating.state([texts[row] for rows in fresh for row in rows.astype(int)], goal=goal)
+        self.stating.state([texts[int(row)] for rows in fresh for row in rows], goal=goal)
         said = ([before.get(texts[row]) for row in rows] for rows in high)
         return [[one for one in slot if one is not None and not phraser.knows(one)] for slot in said]
 
