@@ -147,7 +147,7 @@ def misjudged(rng, right, *, planted=False, naive=False):
         truth[_PLANTED] = rng.random(1700) < 0.1 + _EFFECT * groups
     right_yes = 0.9 if right[0] != right[1] else right[0]
     answers = {name: answered(rng, held, right_yes, np.asarray(right)[groups]) for name, held in truth.items()}
-    options = {} if naive else {"labels": _labels(rng, groups, truth)}
+    options: dict[str, Any] = {} if naive else {"labels": _labels(rng, groups, truth)}
     return compared(rng, groups, answers, shifts, planted=planted, **options)
 
 

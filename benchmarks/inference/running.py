@@ -28,7 +28,8 @@ def run(
     there = {(line["scenario"], line["part"], line["seed"]): line for line in [*known, *kept_rows(out)]}
     for scenario in chosen:
         start, n_new = time.perf_counter(), 0
-        for part, seed in itertools.product([one for one in scenario.parts if not parts or one in parts], seeds):
+        wanted: list[Part] = [one for one in scenario.parts if not parts or one in parts]
+        for part, seed in itertools.product(wanted, seeds):
             key = scenario.name, part, seed
             if key not in there:
                 there[key] = dict(zip(("scenario", "part", "seed"), key, strict=True)) | _found(scenario, part, seed)

@@ -30,9 +30,12 @@ def measure(seeds: Sequence[int] = (0,), *, lm: str = "embedded", k: int = 5, n_
             tried_seconds = time.perf_counter() - start
             fit = nlparam.fit(Clustering(k), texts, **options)
         calls, tokens, tried = fit.costs.calls, fit.costs.tokens, expected.n_tried
-        used = {"calls": calls + tried, "tokens": tokens * (1 + tried / max(calls, 1))}
+        used: dict[str, float] = {"calls": calls + tried, "tokens": tokens * (1 + tried / max(calls, 1))}
         used["seconds"] = fit.costs.total_seconds + tried_seconds
-        said = {"calls": expected.calls, "tokens": expected.prompt_tokens + expected.completion_tokens}
+        said: dict[str, float] = {
+            "calls": expected.calls,
+            "tokens": expected.prompt_tokens + expected.completion_tokens,
+        }
         said["seconds"] = expected.seconds
         errors = {name: said[name] / used[name] - 1 for name in used}
         runs.append({"seed": seed, "expected": said, "used": used, "errors": errors, "tried_seconds": tried_seconds})

@@ -1,6 +1,7 @@
 """Every experiment of `configs/` composes, is checked, is built and runs with a scripted model on small data sets."""
 
 import dataclasses
+import functools
 import json
 import sys
 from pathlib import Path
@@ -113,8 +114,8 @@ def test_all_that_an_experiment_sweeps_over_is_there(experiment):
 @pytest.mark.parametrize("arm", choices("arm"))
 def test_arm_files_say_the_fields_of_their_class(arm):
     config = compose([f"arm={arm}"])
-    built = build_arm(config)
-    assert isinstance(built, getattr(ARMS[arm], "func", ARMS[arm]))
+    built, made = build_arm(config), ARMS[arm]
+    assert type(built) is (made.func if isinstance(made, functools.partial) else made)
     assert config.arm.options.items() <= {name: getattr(built, name) for name in _fields(built)}.items()
     assert built == ARMS[arm]()
 

@@ -4,7 +4,7 @@ import math
 import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from benchmarks.experiments.tables.cells import PRIMARY, Cell, Table
 
@@ -106,5 +106,5 @@ def _greater(differences: Sequence[float]) -> tuple[float, float]:
         return math.nan, math.nan
     from scipy.stats import ttest_1samp
 
-    t, p = ttest_1samp(differences, 0.0, alternative="greater")
-    return float(t), float(p)
+    found: Any = ttest_1samp(differences, 0.0, alternative="greater")
+    return float(found.statistic), float(found.pvalue)

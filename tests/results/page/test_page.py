@@ -6,6 +6,7 @@ import itertools
 import json
 import xml.etree.ElementTree as ElementTree
 import zlib
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -74,6 +75,7 @@ def cited(texts):
 def test_messages_are_cited(make):
     made = make(texts=cited(f"text \ud83d {i}" for i in range(60)))
     places = Corpus.of_table(pyarrow.table(made.corpus.columns())).places
+    assert places is not None
     assert places == made.corpus.places
     assert places[3] == "conversation 2, message 2 (user)"
     page = Page(made.report())
@@ -91,7 +93,7 @@ def test_messages_are_cited(make):
 
 def test_a_message_of_two_groups_is_cited_as_that_of_its_group(comparison, tmp_path):
     # A comparison keeps the texts of one group after those of another.
-    texts = cited([*comparison.corpus.texts[::2], *comparison.corpus.texts[1::2], *comparison.corpus.texts[:4:2]])
+    texts: Any = cited([*comparison.corpus.texts[::2], *comparison.corpus.texts[1::2], *comparison.corpus.texts[:4:2]])
     before, after = comparison.groups
     groups = [before, dataclasses.replace(after, n_texts=after.n_texts + 2)]
     corpus, finding = Corpus.from_texts(texts), comparison.findings[0]
