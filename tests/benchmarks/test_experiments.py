@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -10,8 +11,11 @@ import hydra
 import pytest
 
 from benchmarks.experiments.arms import ARMS
+from benchmarks.experiments.base import DataError
 from benchmarks.experiments.build import build, build_arm, build_settings
 from benchmarks.experiments.composing import CONFIGS, ENTRY, check_overrides, choices, compose, launchers, register
+from benchmarks.experiments.data import sets
+from benchmarks.experiments.data.catalogue import remedy
 from benchmarks.experiments.execute import execute
 from benchmarks.experiments.schema import Config, ConfigError, UnfitError, validate
 from nlparam.fitting.search import SearchOptions
@@ -267,15 +271,13 @@ def test_wrong_fields_of_an_arm_are_answered_with_what_would_be_right(overrides,
 
 
 def test_a_model_must_fit_the_data_set(data_folder, tmp_path):
-    with pytest.raises(ConfigError, match=r"got model=time_series for the data set 'agnews'.*dataset\.series=true"):
+    with pytest.raises(ConfigError, match=r"got model=time_series for the data set 'bbc'.*dataset\.series=true"):
         build(_small(data_folder, tmp_path, "model=time_series"))
     with pytest.raises(ConfigError, match="a clustering has no smoothness, expected some of n_predicates, temperature"):
         build(_small(data_folder, tmp_path, "model.smoothness=2"))
 
 
 def test_unknown_names_of_sets_are_answered_with_those_there_are(data_folder, tmp_path):
-    from benchmarks.experiments.data import DataError
-
     with pytest.raises(DataError, match=r"unknown data set 'nowhere'.*agnews"):
         build(_small(data_folder, tmp_path, "dataset=file", "dataset.name=nowhere"))
 
@@ -291,7 +293,13 @@ def test_the_commands_of_the_documentation_are_right():
 
 @pytest.mark.parametrize("dataset", [name for name in choices("dataset") if name != "file"])
 def test_the_shared_sets_are_as_the_configuration_says(dataset, shared_data):
-    problem, _ = build(compose([f"dataset={dataset}", "dataset.n_texts=150", f"data_folder={shared_data}"]))
+    config = compose([f"dataset={dataset}", "dataset.n_texts=150", f"data_folder={shared_data}"])
+    how = remedy(config.dataset.name)
+    if how is not None and config.dataset.name not in sets(shared_data):
+        with pytest.raises(DataError, match=re.escape(how)):
+            build(config)
+        return
+    problem, _ = build(config)
     assert problem.dataset.k > 1
     assert problem.dataset.goal
     assert problem.dataset.name in (dataset, dataset.removesuffix("_dummy") + "/dummy")
