@@ -29,6 +29,7 @@ Embed = Callable[[Sequence[str]], np.ndarray]
 
 ARMS: dict[str, dict[str, Any]] = {
     "full": {},
+    "reserved": {"reserved": 0.35},
     "no_refinement": {"n_rounds": 0},
     "more_at_once": {"n_rounds": 0, "n_ahead": 2},
 }

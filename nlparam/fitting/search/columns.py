@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 # On how many times the texts of the screening candidates that are close are judged, how many of them for each slot,
 # and from which share of the texts that are judged in full they are judged on all of these.
 _CONTESTED, _CONTENDERS, _NEARLY = 4, 2, 0.8
-# The share of the judgments that the first selection leaves to the rounds of refinement.
-_RESERVED = 0.35
 # The share of a round's judgments that new candidates are screened with.
 _SCREENED = 0.5
 
@@ -62,9 +60,9 @@ def _judgments_of_a_round(search: "Search") -> int:
     """How many judgments the first selection leaves to each round: none if these could not screen one candidate for
     each of its slots."""
     options = search.options
-    if options.max_judgments is None or not options.n_rounds:
+    if options.max_judgments is None or not options.n_rounds or not options.reserved:
         return 0
-    share = int(_RESERVED * options.max_judgments) // options.n_rounds
+    share = int(options.reserved * options.max_judgments) // options.n_rounds
     n_slots = min(options.n_slots_refined or search.n_open, search.n_open)
     return share if _SCREENED * share >= n_slots * search.n_screening else 0
 

@@ -23,8 +23,9 @@ class SearchOptions:
     - `n_judged_finally`: on how many texts the predicates are judged that were chosen in the end, as far as
       `max_judgments` allows; None for no more than `n_judged`. The search is over then: they only teach the head.
     - `max_judgments`: the most judgments the search may use, whether the language model or the store answers them, so
-      that a run that was interrupted ends like one that was not. The first selection leaves about a third of them to
-      the rounds, if that is enough to screen a candidate for each slot.
+      that a run that was interrupted ends like one that was not.
+    - `reserved`: the share of `max_judgments` that the first selection leaves to the rounds, if that is enough to
+      screen a candidate for each slot; by default the rounds have what is left.
     - `correct_bias`: move the threshold of each predicate to where its yes and no answers part (small models).
     - `n_restarts`: starts of each relaxation.
     - `n_relaxed`: on how many texts, drawn at random, the restarts of a relaxation compete; the best goes on with all.
@@ -47,6 +48,7 @@ class SearchOptions:
     n_judged: int | None = 60
     n_judged_finally: int | None = None
     max_judgments: int | None = None
+    reserved: float = 0.0
     correct_bias: bool = True
     n_restarts: int = 8
     n_relaxed: int = 16_384
@@ -63,4 +65,6 @@ class SearchOptions:
         check_at_least(1, n_ahead=self.n_ahead, n_slots_refined=self.n_slots_refined)
         check_at_least(2, n_relaxed=self.n_relaxed, n_judged=self.n_judged, n_judged_finally=self.n_judged_finally)
         check_at_least(2, max_judgments=self.max_judgments)
+        if not 0 <= self.reserved < 1:
+            raise ValueError(f"got reserved={self.reserved!r}, expected a share of the judgments, from 0 to below 1")
         check_one_of(get_args(Refinement), refinement=self.refinement)

@@ -213,11 +213,15 @@ def test_the_first_selection_leaves_judgments_to_the_rounds():
     oracle = Oracle(texts, labels, distractors=3)
     distractors = [predicate for predicate in oracle.predicates if predicate not in oracle.gold]
     proposer = InBatches([*distractors[:6], *oracle.gold], 2)
-    found = propose_with(proposer, oracle, texts, n_rounds=1, n_screened=5, n_judged=60, max_judgments=300)
+    found = propose_with(
+        proposer, oracle, texts, n_rounds=1, n_screened=5, n_judged=60, max_judgments=300, reserved=0.35
+    )
     selected, refined = (entry.judgments for entry in found.trace[1:3])
     assert selected <= 200
     assert selected < refined <= 300
     assert len(proposer.scores) == 2
+    with pytest.raises(ValueError, match="got reserved=1, expected a share"):
+        nlparam.SearchOptions(reserved=1)
 
 
 class Looked(AbstractJudge):
