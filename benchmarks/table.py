@@ -9,6 +9,7 @@ JSON object with the few figures that say where nlparam stands, each with its ru
 """
 
 import argparse
+import csv
 import json
 import os
 import sys
@@ -50,8 +51,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _tables(folders: Sequence[Path], out: Path | None, *, as_json: bool) -> None:
-    import pandas as pd
-
     from benchmarks.experiments.runs import read_runs
     from benchmarks.experiments.tables import headline
     from benchmarks.experiments.tables.cells import tabulate
@@ -63,9 +62,13 @@ def _tables(folders: Sequence[Path], out: Path | None, *, as_json: bool) -> None
     if out is not None:
         figures = draw(tables)
         # The page first: where it cannot be written, no figure is left behind.
-        cells = out.with_name(f"{out.stem}-cells.csv")
-        write_page(out, markdown(runs, tables, figures=figures, cells=cells.name))
-        pd.DataFrame(cell_rows(tables)).round(4).to_csv(cells, index=False)
+        rows, cells = cell_rows(tables), out.with_name(f"{out.stem}-cells.csv")
+        write_page(out, markdown(runs, tables, figures=figures, cells=cells.name if rows else None))
+        if rows:
+            with cells.open("w", encoding="utf-8", newline="") as file:
+                writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+                writer.writeheader()
+                writer.writerows(rows)
         images = out.parent / "images" / "benchmarks"
         if figures:
             images.mkdir(parents=True, exist_ok=True)

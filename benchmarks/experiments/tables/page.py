@@ -133,9 +133,10 @@ def cell_rows(tables: Sequence[Table]) -> list[dict[str, str | float]]:
     for table in _without_repeats(tables):
         for (arm, dataset), cell in table.cells.items():
             row = {"setting": _title(table.setting), "data set": dataset, "arm": arm, "seeds": len(cell.runs)}
-            row |= {name: cell.mean(metric) for metric, name in ({m: m for m in _F1} | _OTHER_METRICS).items()}
-            row |= {name: cell.cost(*costs) for name, costs in _COSTS.items()}
-            rows.append(row | {"seconds": sum(run.seconds for run in cell.runs) / len(cell.runs)})
+            found = {name: cell.mean(metric) for metric, name in ({m: m for m in _F1} | _OTHER_METRICS).items()}
+            found |= {name: cell.cost(*costs) for name, costs in _COSTS.items()}
+            found["seconds"] = sum(run.seconds for run in cell.runs) / len(cell.runs)
+            rows.append(row | {name: round(value, 4) if math.isfinite(value) else "" for name, value in found.items()})
     return rows
 
 
