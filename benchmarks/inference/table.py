@@ -1,5 +1,6 @@
 """What was measured, as a table in the documentation."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,17 +9,37 @@ from benchmarks.commands import markdown_table, write_block
 
 BEGIN = "<!-- benchmarks.inference: begin (what stands between these lines is written anew) -->"
 END = "<!-- benchmarks.inference: end -->"
+_NUMBER = re.compile(r"(?<![\w.])\.?\d[\d.,]*(?<![.,])%?")
 _HEADER = ("what", "intervals that hold the truth", "false claims", "power", "uncorrected", "runs")
 
 
 def table(figures: dict[str, Any]) -> str:
-    """A Markdown table of the figures of a run, with a line for each scenario."""
+    """A Markdown table of the figures of a run. Scenarios that differ in numbers only share a line, with ranges."""
     from benchmarks.inference.scenarios import scenarios
 
     about = {one.name: f"{one.row}: {one.about}" for one in scenarios()}
     names = dict.fromkeys([*figures["coverage"], *figures["null_claims"]])
     simulated = [_cells(name, about.get(name) or name, figures) for name in names]
-    return markdown_table(_HEADER, [*simulated, *_real(figures.get("real") or {})])
+    return markdown_table(_HEADER, _together([*simulated, *_real(figures.get("real") or {})]))
+
+
+def _together(rows: list[list[str]]) -> Iterator[list[str]]:
+    alike: dict[tuple[str, ...], list[list[str]]] = {}
+    for row in rows:
+        alike.setdefault(tuple(_NUMBER.sub("#", cell) for cell in row), []).append(row)
+    for shape, found in alike.items():
+        yield [_ranges(form, cells) for form, *cells in zip(shape, *found, strict=True)]
+
+
+def _ranges(shape: str, cells: list[str]) -> str:
+    """ "3 of 5%" and "2 of 5%" as "2 to 3 of 5%"."""
+    ranges = (sorted(set(numbers), key=_value) for numbers in zip(*map(_NUMBER.findall, cells), strict=True))
+    said = iter(found[0] if len(found) == 1 else f"{found[0].rstrip('%')} to {found[-1]}" for found in ranges)
+    return re.sub("#", lambda _: next(said), shape)
+
+
+def _value(number: str) -> float:
+    return float(number.rstrip("%").replace(",", ""))
 
 
 def written(page: Path, figures: dict[str, Any]) -> None:

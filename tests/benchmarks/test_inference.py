@@ -141,7 +141,11 @@ def test_the_command_prints_one_object_last_and_fills_the_page(tmp_path, monkeyp
     assert table(figures) in text
     assert "former table" not in text
     assert text.endswith("After.\n")
-    assert re.search(r"^\| share: a head wrong for 20%, 100 judged, prevalence 0.1 \| [\d.]+% ", text, re.MULTILINE)
+    assert re.search(
+        r"^\| share: a head wrong for 20%, 100 to 400 judged, prevalence 0.1 \| [\d.]+( to [\d.]+)?% ",
+        text,
+        re.MULTILINE,
+    )
     (tmp_path / "other.md").write_text("no place", encoding="utf-8")
     with pytest.raises(ValueError, match="expected a page with the lines"):
         written(tmp_path / "other.md", figures)
