@@ -7,7 +7,7 @@ from nlparam.corpus.corpus import Corpus
 from nlparam.errors import CorpusError, check_at_least, check_fractions, check_one_of
 from nlparam.language.detect import alike, language_name, main_language
 from nlparam.numerics.statistics.prevalence import LEAST_JUDGED
-from nlparam.runtime.words import counted, part_of
+from nlparam.runtime.words import agree, counted, part_of
 from nlparam.taxonomies.over_time import checked_stamps
 from nlparam.taxonomies.result import Taxonomy
 from nlparam.taxonomies.sampling import checked_clusters
@@ -72,8 +72,8 @@ def notes_on(
         )
     if n_new < _FEW_TEXTS:
         notes.append(
-            f"{counted(n_new, 'new text', 'is', 'are')} few: intervals are wide, and only large "
-            "changes can be told from chance"
+            f"there {agree(n_new, 'is', 'are')} only {counted(n_new, 'new text')}: intervals are wide, and only "
+            "large changes can be told from chance"
         )
     if clustered and taxonomy.clusters is None:
         notes.append(

@@ -28,7 +28,7 @@ def path(tmp_path):
 def test_stats(path):
     result = run("store", "stats", "--store", path)
     assert result.exit_code == 0
-    assert "2,001 judgments of 2 predicates, 1 completions, 1 embeddings" in result.stdout
+    assert "2,001 judgments of 2 predicates, 1 completion, 1 embedding\n" in result.stdout
     assert "\x1b" not in result.stdout
     line = next(line for line in result.stdout.splitlines() if line.startswith("judgments") and "model-a" in line)
     assert line.split()[:4] == ["judgments", "model-a", "1-w400", "2,000"]

@@ -41,7 +41,7 @@ def test_stamps_of_pandas():
     with pytest.raises(CorpusError, match=r"1 of 3 time stamps cannot be read: NaT \(text 1\)"):
         time_steps(column)
     for missing in (pandas.NaT, pandas.NA):
-        with pytest.warns(FitWarning, match="1 of 3 texts have no time"):
+        with pytest.warns(FitWarning, match="1 of 3 texts has no time"):
             assert checked_stamps([column[0], missing, column[2]], 3)[1] is None
 
 

@@ -240,7 +240,7 @@ def test_an_update_can_be_saved_edited_and_updated_again(updated, store, tmp_pat
     [
         ([f"{n} Der Ball rollt über den Rasen und das Tor fällt spät im Spiel." for n in range(40)], "in German"),
         ([*["A goal for the striker."] * 5, "", " "], "2 of 7 new texts are blank"),
-        (["A goal for the striker."], "1 new texts are few"),
+        (["A goal for the striker."], "there is only 1 new text: "),
     ],
 )
 def test_odd_new_texts_are_taken_with_a_warning(tree, store, texts, said):

@@ -186,7 +186,7 @@ def test_captions_lie_beside_the_images(three):
     assert captions.texts == ("A red square.", "A green square.", None)
     assert captions.missing == [2]
     [warning] = captions.warnings
-    assert "1 files of text that are the caption of no image" in warning
+    assert "1 file of text without an image" in warning
     assert "readme.md" in warning
 
 
