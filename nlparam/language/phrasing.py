@@ -100,7 +100,7 @@ class Phraser:
             if new is not None and lead(new) == begins and _shares_a_word(new, old):
                 self._tried[category] = new
             elif _joined_alike(lead(old), begins):
-                self._tried[category] = " ".join([begins, *old.split()[len(lead(old).split()) :]])
+                self._tried[category] = f"{begins} {_after_lead(old)}"
             elif category in self._standing_in and not begins.endswith("about"):
                 self._tried[category] = f"{begins} {category}"
 
@@ -292,5 +292,8 @@ def _deterministic(predicates: Sequence[str], kept: Sequence[bool]) -> list[str]
 
 def what_it_says(predicate: str) -> str:
     """What a predicate says, without the words it begins with."""
-    rest = " ".join(predicate.split()[len(lead(predicate).split()) :])
-    return re.sub(r"^(?:an?|the)\s+", "", rest or predicate)
+    return re.sub(r"^(?:an?|the)\s+", "", _after_lead(predicate) or predicate)
+
+
+def _after_lead(predicate: str) -> str:
+    return " ".join(predicate.split()[len(lead(predicate).split()) :])

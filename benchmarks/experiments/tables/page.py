@@ -134,8 +134,7 @@ def cell_rows(tables: Sequence[Table]) -> list[dict[str, str | float]]:
         for (arm, dataset), cell in table.cells.items():
             row = {"setting": _title(table.setting), "data set": dataset, "arm": arm, "seeds": len(cell.runs)}
             found = {name: cell.mean(metric) for metric, name in ({m: m for m in _F1} | _OTHER_METRICS).items()}
-            found |= {name: cell.cost(*costs) for name, costs in _COSTS.items()}
-            found["seconds"] = sum(run.seconds for run in cell.runs) / len(cell.runs)
+            found |= _spent(cell)
             rows.append(row | {name: round(value, 4) if math.isfinite(value) else "" for name, value in found.items()})
     return rows
 
@@ -209,8 +208,7 @@ def _costs(table: Table) -> str:
         return cell.cost("calls", "judgments_asked", "judgments_served") > 0
 
     def shown(cell: Cell) -> dict[str, str]:
-        sums = {name: _count(cell.cost(*costs)) for name, costs in _COSTS.items()}
-        return sums | {"seconds": _count(sum(run.seconds for run in cell.runs) / len(cell.runs))}
+        return {name: _count(value) for name, value in _spent(cell).items()}
 
     if not any(map(asked, table.cells.values())):
         return ""
@@ -218,6 +216,11 @@ def _costs(table: Table) -> str:
         "Costs of the arms that ask, means over seeds. Judgments are counted whether the language model or the store "
         "answered them; calls, tokens and seconds only as they were used.\n\n"
     ) + _by_cell(table, shown, kept=asked)
+
+
+def _spent(cell: Cell) -> dict[str, float]:
+    sums = {name: cell.cost(*costs) for name, costs in _COSTS.items()}
+    return sums | {"seconds": sum(run.seconds for run in cell.runs) / len(cell.runs)}
 
 
 def _tests(comparisons: list[Comparison]) -> str:

@@ -205,11 +205,7 @@ class Search:
     def propose_for(self, scores: np.ndarray) -> list[int]:
         """Adds the proposals for every slot to the pool and returns the new columns."""
         with self.costs.stage("proposing"):
-            avoid = [*self.pool.predicates, *self.wishes.excluded]
-            proposals = self.proposer.propose(self.corpus.distinct, scores, goal=self.goal, avoid=avoid, rng=self.rng)
-            # Round-robin over the slots, so that a budget that ends early has seen the best of every slot.
-            proposed = in_turn(proposals)
-            passed = proposed if self.barrier is None else self.barrier.passed(proposed)
+            _, passed = self._proposed(scores)
             return self.pool.add(self._different(passed, scores.shape[1]))
 
     def propose_again(self, scores: np.ndarray, n_each: int) -> list[list[int]]:
@@ -218,9 +214,7 @@ class Search:
         Those are kept of which it is likely, by embeddings, that they hold where the scores are high.
         """
         with self.costs.stage("proposing"):
-            avoid = [*self.pool.predicates, *self.wishes.excluded]
-            proposals = self.proposer.propose(self.corpus.distinct, scores, goal=self.goal, avoid=avoid, rng=self.rng)
-            passed = in_turn(proposals) if self.barrier is None else self.barrier.passed(in_turn(proposals))
+            proposals, passed = self._proposed(scores)
             if self.merger is not None:
                 passed = self.merger.merge(passed, taken=self.pool.predicates).predicates
             added, left = [], set(passed)
@@ -233,6 +227,14 @@ class Search:
                 added.append(self.pool.add(there[:n_each]))
                 left -= set(there[:n_each])
             return added
+
+    def _proposed(self, scores: np.ndarray) -> tuple[list[list[str]], list[str]]:
+        """What is proposed for every slot, and what of it answers the goal, the best of every slot first: so a budget
+        that ends early has seen these."""
+        avoid = [*self.pool.predicates, *self.wishes.excluded]
+        proposals = self.proposer.propose(self.corpus.distinct, scores, goal=self.goal, avoid=avoid, rng=self.rng)
+        proposed = in_turn(proposals)
+        return proposals, proposed if self.barrier is None else self.barrier.passed(proposed)
 
     def _different(self, predicates: list[str], n_slots: int) -> list[str]:
         """Those that say something new; of many the first, and then those that lie nearest to the texts."""
