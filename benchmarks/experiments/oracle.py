@@ -59,6 +59,7 @@ class Prepared:
     corpus: Corpus
     embeddings: np.ndarray
     ngrams: NgramFeatures
+    ngram_features: np.ndarray
 
     @classmethod
     def of(cls, dataset: Dataset, embedder: AbstractEmbedder, store: Store) -> "Prepared":
@@ -66,7 +67,7 @@ class Prepared:
             dataset = dataclasses.replace(dataset, data=in_steps(dataset.data))
         corpus = Corpus.from_texts(dataset.texts)
         embeddings = embed_corpus(corpus.distinct, embedder, store, progress=Progress(False))
-        return cls(dataset, corpus, embeddings, NgramFeatures.fit(corpus.distinct))
+        return cls(dataset, corpus, embeddings, *NgramFeatures.fit_transform(corpus.distinct))
 
     def candidates(self, *, n_distractors: int, seed: int) -> Candidates:
         """The gold predicates of the distinct texts, hidden among distractors."""
@@ -125,6 +126,8 @@ def search(prepared: Prepared, config: Config) -> tuple[Found, Costs]:
         prepared.embeddings,
         data,
         goal=dataset.goal,
+        ngrams=prepared.ngrams,
+        ngram_features=prepared.ngram_features,
         proposer=OracleProposer(candidates, costs, n_candidates=arm["n_candidates"]),
         judge=OracleJudge(corpus.distinct, candidates, costs),
         options=options_of(config, model, corpus),
@@ -133,7 +136,7 @@ def search(prepared: Prepared, config: Config) -> tuple[Found, Costs]:
         progress=Progress(False),
         seed=config.seed,
     )
-    return run_search(search, prepared.ngrams), costs
+    return run_search(search), costs
 
 
 def options_of(config: Config, model: AbstractPredicateModel, corpus: Corpus) -> SearchOptions:

@@ -165,9 +165,8 @@ def _speeches(lm: str | AbstractLanguageModel, store: Path | None, n_texts: int,
     said = answers(lm, store, texts, [_WAR])
     with Session(lm=lm, store=store) as session:
         embeddings = session.embed(texts)
-    features = TextFeatures(NgramFeatures.fit(texts), np.zeros((0, embeddings.shape[1]), embeddings.dtype)).of(
-        texts, embeddings
-    )
+    ngrams, ngram_features = NgramFeatures.fit_transform(texts)
+    features = TextFeatures(ngrams, np.zeros((0, embeddings.shape[1]), embeddings.dtype)).of(embeddings, ngram_features)
     n_steps = 12
     span = np.searchsorted(np.quantile(years, np.linspace(0, 1, n_steps + 1)[1:-1]), years, side="right")
     truth = np.asarray([said[span == step].mean() for step in range(n_steps)])[:, None]

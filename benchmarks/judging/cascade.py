@@ -122,7 +122,8 @@ def load(name: str, data: Path, folder: Path = RECORDED) -> Recording:
     # k-means stands for the relaxation of a clustering, whose directions are the centres of its groups.
     centres = kmeans(embeddings, len(predicates), seed=0, n_init=1).cluster_centers_
     directions = (centres / np.linalg.norm(centres, axis=1, keepdims=True)).astype(embeddings.dtype)
-    features = TextFeatures(NgramFeatures.fit(texts), directions).of(texts, embeddings)
+    ngrams, ngram_features = NgramFeatures.fit_transform(texts)
+    features = TextFeatures(ngrams, directions).of(embeddings, ngram_features)
     return Recording(features, embedder.embed(predicates), probabilities)
 
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 from nlparam import testing
@@ -37,7 +38,7 @@ def again_seconds() -> float:
     seconds = []
     with tempfile.TemporaryDirectory() as folder, FakeServer(models=["words"], answer=_answer) as server:
         environment = os.environ | {"NLPARAM_CACHE": folder, "NLPARAM_STORE": f"{folder}/store.sqlite"}
-        command = [sys.executable, "-m", "nlparam", *_COMMAND, "--lm", server.url]
+        command = [str(Path(sys.executable).with_name("nlparam")), *_COMMAND, "--lm", server.url]
         command += ["--out", f"{folder}/fit", "--overwrite"]
         for number in range(_TIMES):
             before, start, computed = len(server.calls), time.perf_counter(), _cpu_seconds()

@@ -3,9 +3,12 @@
 Nothing heavy is imported before a command runs, so that help appears at once.
 """
 
+import atexit
+import gc
 import io
 import os
 import sys
+import threading
 from types import ModuleType
 from typing import Any
 
@@ -115,4 +118,27 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     keep_compiled()
-    app(prog_name="nlparam")
+    # What the libraries make at import lives as long as the command: to look through it again and again takes a tenth
+    # of a short one.
+    gc.set_threshold(50_000, 50, 50)
+    try:
+        app(prog_name="nlparam")
+    except SystemExit as ended:
+        _end(ended.code)
+        raise
+
+
+def _end(code: str | int | None) -> None:
+    """Ends the process without taking everything apart, which takes half a second once JAX was used, and in which
+    compiled libraries may crash. Returns where that would lose something: output, the work of a thread, a profile.
+    """
+    at_work = any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread())
+    if isinstance(code, str) or at_work or sys.getprofile() or sys.gettrace():
+        return
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        return
+    os._exit(code or 0)

@@ -1,11 +1,17 @@
-"""What denotes texts, as named arrays for files: heads, n-grams, the goal representation."""
+"""What denotes texts, as named arrays for files: heads, n-grams, the goal representation. What is slow to compute is
+read from the files of an earlier computation."""
+
+import json
+from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from nlparam.language.features import NgramFeatures
-from nlparam.numerics.heads.goal_map import GoalMap
+from nlparam.numerics.heads.goal_map import GoalMap, LearnedMap, fit_goal_map
 from nlparam.numerics.heads.head import Head
 from nlparam.numerics.heads.joint_head import JointHead
+from nlparam.runtime.memo import memoised
 
 
 def head_arrays(head: Head | JointHead) -> dict[str, np.ndarray]:
@@ -36,6 +42,48 @@ def ngrams_of(vocabularies: dict[str, list[str]], arrays: dict[str, np.ndarray])
         {name: arrays[f"idf_{name}"] for name in vocabularies},
         {name: arrays[f"axes_{name}"] for name in vocabularies},
     )
+
+
+def ngrams_of_texts(texts: Sequence[str], *, kept: bool) -> tuple[NgramFeatures, np.ndarray]:
+    """The n-grams of texts, and `(n_texts, n_features)` features; `kept` reads and keeps them in the cache."""
+
+    def computed() -> dict[str, np.ndarray]:
+        ngrams, features = NgramFeatures.fit_transform(texts)
+        return ngram_arrays(ngrams) | {
+            "features": features,
+            "vocabularies": _characters(json.dumps(ngrams.vocabularies)),
+        }
+
+    arrays = memoised("n-grams, 1", {"texts": _characters(json.dumps(list(texts)))}, computed, kept=kept)
+    return ngrams_of(json.loads(arrays["vocabularies"].tobytes()), arrays), arrays["features"]
+
+
+def learned_goal_map(
+    embeddings: Float[np.ndarray, "n_texts embed_dim"],
+    features: Float[np.ndarray, "n_texts n_features"],
+    rows: Int[np.ndarray, " n_statements"],
+    statements: Float[np.ndarray, "n_statements embed_dim"],
+    *,
+    n_clusters: int,
+    seed: int,
+    kept: bool,
+) -> LearnedMap:
+    """As `nlparam.numerics.heads.goal_map.fit_goal_map`; `kept` reads it from the cache and keeps it there."""
+
+    def computed() -> dict[str, np.ndarray]:
+        learned = fit_goal_map(embeddings, features, rows, statements, n_clusters=n_clusters, seed=seed)
+        return goal_arrays(learned.goal_map) | {"explained": np.asarray(learned.explained)}
+
+    inputs = {"embeddings": embeddings, "features": features, "rows": rows, "statements": statements}
+    inputs["settings"] = np.asarray([n_clusters, seed])
+    arrays = memoised("goal representation, 1", inputs, computed, kept=kept)
+    goal_map = goal_map_of(arrays)
+    assert goal_map is not None
+    return LearnedMap(goal_map, arrays["explained"].item())
+
+
+def _characters(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode(), dtype=np.uint8)
 
 
 def goal_arrays(goal_map: GoalMap | None) -> dict[str, np.ndarray]:

@@ -33,9 +33,9 @@ class TextFeatures:
     ngrams: NgramFeatures
     directions: np.ndarray
 
-    def of(self, texts, represented: np.ndarray) -> np.ndarray:
-        """`(n_texts, n_features)` features of texts and their `(n_texts, represented_dim)` representation."""
-        return np.concatenate([represented, self.ngrams.transform(texts), self.memberships(represented)], axis=1)
+    def of(self, represented: np.ndarray, ngram_features: np.ndarray) -> np.ndarray:
+        """`(n_texts, n_features)` features, of `(n_texts, represented_dim)` representations and what `ngrams` sees."""
+        return np.concatenate([represented, ngram_features, self.memberships(represented)], axis=1)
 
     def memberships(self, represented: np.ndarray) -> np.ndarray:
         """`(n_texts, n_slots)`, rows sum to one; without columns for a single slot, which everything belongs to."""
@@ -72,8 +72,8 @@ class Denoter:
     def features_of(self, corpus: Corpus, *, store: Store | None = None) -> np.ndarray:
         """`(n_distinct, n_features)`, what the head sees of each distinct text. Raises as `denote` does."""
         embeddings = _embedded(self, corpus, store)
-        represented = represent(self.goal_map, corpus.distinct, embeddings, self.features.ngrams)
-        return self.features.of(corpus.distinct, represented)
+        ngram_features = self.features.ngrams.transform(corpus.distinct)
+        return self.features.of(represent(self.goal_map, embeddings, ngram_features), ngram_features)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,8 +100,9 @@ class TreeDenoter:
         `EmbedderError` if the embedder is not the one the heads were trained with.
         """
         embeddings = _embedded(self, corpus, store)
-        represented = represent(self.goal_map, corpus.distinct, embeddings, self.ngrams)
-        shared = np.concatenate([represented, self.ngrams.transform(corpus.distinct)], axis=1)
+        ngram_features = self.ngrams.transform(corpus.distinct)
+        represented = represent(self.goal_map, embeddings, ngram_features)
+        shared = np.concatenate([represented, ngram_features], axis=1)
         denotations = {}
         for node, head in self.heads.items():
             memberships = TextFeatures(self.ngrams, self.directions[node]).memberships(represented)

@@ -8,13 +8,13 @@ from typing import NamedTuple
 import numpy as np
 
 from nlparam.corpus.corpus import Corpus
+from nlparam.denotation.arrays import learned_goal_map
 from nlparam.denotation.following import ANSWERS, GoalReader
 from nlparam.language.embed import AbstractEmbedder
-from nlparam.language.features import NgramFeatures
 from nlparam.language.goals import Goal
 from nlparam.language.phrasing import what_it_says
 from nlparam.language.statements import WORDINGS, Stater
-from nlparam.numerics.heads.goal_map import LEAST_STATEMENTS, GoalMap, fit_goal_map
+from nlparam.numerics.heads.goal_map import LEAST_STATEMENTS, GoalMap
 
 KINDS = ("auto", "goal", "embedding")
 # Texts that are stated, at least and for each predicate.
@@ -125,7 +125,7 @@ class GoalRepresentation:
         self,
         corpus: Corpus,
         embeddings: np.ndarray,
-        ngrams: NgramFeatures,
+        ngram_features: np.ndarray,
         *,
         goal: Goal,
         stater: Stater,
@@ -134,10 +134,12 @@ class GoalRepresentation:
         n_clusters: int,
         seed: int,
         most_read: int | None = None,
+        kept: bool = False,
     ) -> Learned:
         """Has a random sample of the texts stated and learns the map from those statements that answer the goal.
 
-        `most_read` is the most judgments that may be spent on seeing whether the goal is followed.
+        `most_read` is the most judgments that may be spent on seeing whether the goal is followed; `kept` keeps the map
+        in the cache.
 
         Raises `LanguageModelError` if the language model cannot be asked.
         """
@@ -148,7 +150,7 @@ class GoalRepresentation:
         n_asked = _N_ASKED if most_read is None else min(_N_ASKED, max(most_read // 2, 1))
         told = reader.told(texts[:n_asked], goal)
         stater.choose_wording(texts[:_N_TRIED], goal=goal.text, n_groups=n_clusters)
-        features = map_features(corpus.distinct, embeddings, ngrams)
+        features = map_features(embeddings, ngram_features)
         learned, answering = Learned(None, _unstated(goal, told)), dict[str, float]()
         for n_stated in (first, _TIMES_MORE * first):
             rows, texts = order[:n_stated], [corpus.distinct[row] for row in order[:n_stated]]
@@ -169,13 +171,14 @@ class GoalRepresentation:
             statements = [one for one, use in zip(stated, usable, strict=True) if one is not None and use]
             distinct = list(dict.fromkeys(statements))
             embedded = dict(zip(distinct, embedder.embed(distinct), strict=True))
-            goal_map, explained = fit_goal_map(
+            goal_map, explained = learned_goal_map(
                 embeddings,
                 features,
                 rows[usable],
                 np.stack([embedded[statement] for statement in statements]),
                 n_clusters=n_clusters,
                 seed=seed,
+                kept=kept,
             )
             learned = Learned(goal_map, dataclasses.replace(following, explained=explained))
             if self.n_stated is not None or explained >= _MUCH_EXPLAINED or len(rows) == len(order):
@@ -203,18 +206,16 @@ def follows(representation: "str | GoalRepresentation", wanted: bool) -> bool:
     return representation == "goal" or (representation == "auto" and wanted)
 
 
-def represent(
-    goal_map: GoalMap | None, texts: Sequence[str], embeddings: np.ndarray, ngrams: NgramFeatures
-) -> np.ndarray:
+def represent(goal_map: GoalMap | None, embeddings: np.ndarray, ngram_features: np.ndarray) -> np.ndarray:
     """`(n_texts, represented_dim)` unit vectors: the embeddings themselves where there is no map."""
     if goal_map is None or goal_map.share == 0.0:
         return embeddings
-    return goal_map.represent(embeddings, map_features(texts, embeddings, ngrams))
+    return goal_map.represent(embeddings, map_features(embeddings, ngram_features))
 
 
-def map_features(texts: Sequence[str], embeddings: np.ndarray, ngrams: NgramFeatures) -> np.ndarray:
+def map_features(embeddings: np.ndarray, ngram_features: np.ndarray) -> np.ndarray:
     """`(n_texts, n_features)`, what the map sees of a text."""
-    return np.concatenate([embeddings, ngrams.transform(texts)], axis=1)
+    return np.concatenate([embeddings, ngram_features], axis=1)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar
 import numpy as np
 
 from nlparam.corpus.corpus import Corpus
+from nlparam.denotation.arrays import ngrams_of_texts
 from nlparam.denotation.calibration import CalibrationSummary, calibrate
 from nlparam.denotation.judge import AbstractJudge, LabelJudge
 from nlparam.denotation.labels import Labelled
@@ -140,9 +141,18 @@ class Session:
         with self.costs.stage("embedding"):
             return embed_corpus(texts, self.embedder, self.store, costs=self.costs, progress=self.progress)
 
+    def ngrams(self, texts: Sequence[str]) -> tuple[NgramFeatures, np.ndarray]:
+        """The n-grams of distinct texts, and `(n_texts, n_features)` features: computed once where answers are kept."""
+        return ngrams_of_texts(texts, kept=self.keeps)
+
     def unread(self) -> None:
         """From now on the store answers nothing: for what measures how long an answer takes."""
         self._open.enter_context(self.store.unread())
+
+    @property
+    def keeps(self) -> bool:
+        """Whether anything is kept on this machine, in the `with` block."""
+        return not self.store.database.in_memory
 
     @property
     def stored_embedder(self) -> AbstractEmbedder:
@@ -166,12 +176,13 @@ class Session:
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Run:
     """What is asked about a corpus in a session: its texts embedded, the judge, the settings by which it can be told
-    from others."""
+    from others. `ngram_features` is what `ngrams` sees of the distinct texts, `(n_distinct, n_features)`."""
 
     session: Session
     corpus: Corpus
     embeddings: np.ndarray
     ngrams: NgramFeatures
+    ngram_features: np.ndarray
     judge: AbstractJudge
     settings: dict[str, Any]
     seed: int

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.stats
+import scipy
 from jax.flatten_util import ravel_pytree
 
 from nlparam.fitting.inferred import Inferred

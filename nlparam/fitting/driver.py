@@ -130,7 +130,7 @@ def search_and_fit(
     with prepared(model, texts, data, check=check, **asked) as run:
         n_listed = len(getattr(run.search.proposer, "predicates", ()))
         run.meter.expected = int(judgments_of(run, n_listed).expected)
-        found = run_search(run.search, run.ngrams)
+        found = run_search(run.search)
         if not found.chosen:
             raise LanguageModelError(
                 f"none of the {len(found.pool.predicates)} candidate predicates explains anything (the loss is "
@@ -162,7 +162,7 @@ def _widened(run: FitRun, found: Found) -> Pool:
         texts, features, rows = found.pool.texts, found.pool.features, slice(None)
     else:
         texts = run.corpus.distinct
-        features, rows = found.features.of(texts, run.represented), run.corpus.rows_of(found.pool.texts)
+        features, rows = found.features.of(run.represented, run.ngram_features), run.corpus.rows_of(found.pool.texts)
     return found.pool.widened(found.chosen, texts, features, rows)
 
 
@@ -314,7 +314,7 @@ def _warnings(fitted: Fit, run: FitRun) -> Iterator[str]:
             "whole. Make a fit for each"
         )
     # Prompts are in English, and so are goals for texts in any language.
-    if (mismatch := language_mismatch(goal, fitted.corpus.distinct)) is not None and mismatch.goal != "en":
+    if (mismatch := language_mismatch(goal, fitted.corpus.distinct, spared="en")) is not None:
         yield language_warning(mismatch)
     if fitted.following is not None:
         yield from fitted.following.warnings()

@@ -79,7 +79,7 @@ def estimate(
 
 def _estimate(run: FitRun) -> Estimate:
     search, costs = run.search, run.costs
-    scores = search.start(run.ngrams)
+    scores = search.start()
     numeric_seconds = costs.total_seconds
     # The first call loads a model, or waits for a server to wake: it belongs to the fit, but to no rate.
     start = time.perf_counter()

@@ -30,7 +30,6 @@ from nlparam.fitting.search import Search, SearchOptions
 from nlparam.fitting.split import Split, split_texts
 from nlparam.fitting.wishes import Barrier, Embed, Wishes
 from nlparam.language.embed import AbstractEmbedder
-from nlparam.language.features import NgramFeatures
 from nlparam.language.goals import read_goal, with_examples
 from nlparam.language.merging import Merger
 from nlparam.language.phrasing import what_it_says
@@ -208,7 +207,7 @@ def prepared(
         if check is not None:
             check(describe_model(model) | settings)
         embeddings, embedder = session.embed(corpus.distinct), session.stored_embedder
-        ngrams = NgramFeatures.fit(corpus.distinct)
+        ngrams, ngram_features = session.ngrams(corpus.distinct)
         rows = slice(None) if not split.any else corpus.rows_of(searched.distinct)
         goal_map, following = None, None
         if goal_representation is not None and not only_estimate:
@@ -217,7 +216,7 @@ def prepared(
                 goal_map, following = goal_representation.learn(
                     searched,
                     embeddings[rows],
-                    ngrams,
+                    ngram_features[rows],
                     goal=read,
                     stater=stater,
                     reader=GoalReader(session.judge(question="tells"), session.judge(question="answers")),
@@ -225,16 +224,19 @@ def prepared(
                     n_clusters=model.n_predicates,
                     seed=seed,
                     most_read=None if most is None else most // _READ_AT_MOST,
+                    kept=session.keeps,
                 )
             if most is not None:
                 search_options = dataclasses.replace(search_options, max_judgments=max(most - following.n_read, 2))
-        represented = represent(goal_map, corpus.distinct, embeddings, ngrams)
+        represented = represent(goal_map, embeddings, ngram_features)
         search = Search(
             searched_model,
             searched,
             represented[rows],
             searched_data,
             goal=goal,
+            ngrams=ngrams,
+            ngram_features=ngram_features[rows],
             proposer=the_proposer,
             judge=the_judge,
             options=search_options,
@@ -259,6 +261,7 @@ def prepared(
             coords=coords,
             embeddings=embeddings,
             ngrams=ngrams,
+            ngram_features=ngram_features,
             goal_representation=goal_representation,
             goal_map=goal_map,
             following=following,

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 _N_TEXTS, _CHARACTERS = 60, 400
 # The share of texts that decides the corpus language, and the probabilities that decide or rule out that of a goal.
 _MOST, _SURE, _RULED_OUT = 0.7, 0.8, 0.05
+# Words that show at once, without a model, that a goal is in a language.
+_PLAINLY = {"en": {"the", "what", "which", "who", "whether"}}
 # What has words of no language.
 _NO_LANGUAGE = "zxx"
 # Their texts pass for one another's, which no user should be warned of.
@@ -23,14 +25,17 @@ class Mismatch(NamedTuple):
     texts: str
 
 
-def language_mismatch(goal: str, texts: Sequence[str]) -> Mismatch | None:
+def language_mismatch(goal: str, texts: Sequence[str], *, spared: str | None = None) -> Mismatch | None:
     """The two languages if a goal is clearly written in another language than most texts, else `None`.
 
-    Short goals ("topic") belong to many languages, and are never called different.
+    Short goals ("topic") belong to many languages, and are never called different; nor are goals in the language
+    `spared`.
     """
+    if spared is not None and _PLAINLY.get(spared, set()).intersection(goal.casefold().split()):
+        return None
     probable = _rank(goal)
     language, probability = max(probable.items(), key=lambda item: item[1])
-    if probability < _SURE:
+    if probability < _SURE or language == spared:
         return None
     common = main_language(texts)
     if common in (None, _NO_LANGUAGE) or probable.get(common, 0.0) > _RULED_OUT or alike(language, common):

@@ -29,18 +29,23 @@ class NgramFeatures:
     axes: dict[str, np.ndarray]
 
     @classmethod
-    def fit(
+    def fit(cls, texts: Sequence[str], **options: int) -> "NgramFeatures":
+        """Learns the n-grams and their axes from (a sample of) the texts; `options` as those of `fit_transform`."""
+        return cls.fit_transform(texts, **options)[0]
+
+    @classmethod
+    def fit_transform(
         cls, texts: Sequence[str], *, n_dimensions: int = 100, max_ngrams: int = 10_000, seed: int = 0
-    ) -> "NgramFeatures":
-        """Learns the n-grams and their axes from (a sample of) the texts."""
+    ) -> "tuple[NgramFeatures, np.ndarray]":
+        """The n-grams and their axes, learned from (a sample of) the texts, and `(n_texts, n_features)` features."""
         import threadpoolctl
         from sklearn.decomposition import TruncatedSVD
 
         rows = np.arange(len(texts))
-        if len(rows) > _MAX_FIT_TEXTS:
+        if sampled := len(rows) > _MAX_FIT_TEXTS:
             rows = np.random.default_rng(seed).choice(len(texts), _MAX_FIT_TEXTS, replace=False)
         shown = [cut_words(texts[row], _N_WORDS) for row in rows.tolist()]
-        vocabularies, idf, axes = {}, {}, {}
+        vocabularies, idf, axes, blocks = {}, {}, {}, []
         for name in _ANALYSERS:
             # n-grams of a single text say nothing about another; in a tiny corpus every n-gram is rare.
             vectoriser = _vectoriser(name, max_features=max_ngrams, min_df=2 if len(shown) > 20 else 1)
@@ -58,7 +63,9 @@ class NgramFeatures:
                 with threadpoolctl.threadpool_limits(1, user_api="blas"):
                     found = np.asarray(TruncatedSVD(n_axes, n_iter=3, random_state=seed).fit(counts).components_)
             axes[name] = found.astype(np.float32)
-        return cls(vocabularies, idf, axes)
+            blocks.append(counts @ axes[name].T)
+        learned = cls(vocabularies, idf, axes)
+        return learned, learned.transform(texts) if sampled else _beside(blocks, len(shown))
 
     def transform(self, texts: Sequence[str]) -> np.ndarray:
         """`(n_texts, n_features)` float32."""
@@ -70,7 +77,11 @@ class NgramFeatures:
             vectoriser = _vectoriser(name, vocabulary=vocabulary)
             vectoriser.idf_ = self.idf[name]
             blocks.append(vectoriser.transform(shown) @ self.axes[name].T)
-        return np.concatenate(blocks, axis=1) if blocks else np.zeros((len(shown), 0), np.float32)
+        return _beside(blocks, len(shown))
+
+
+def _beside(blocks: list[np.ndarray], n_texts: int) -> np.ndarray:
+    return np.concatenate(blocks, axis=1) if blocks else np.zeros((n_texts, 0), np.float32)
 
 
 def _vectoriser(name: str, **options) -> Any:

@@ -9,7 +9,7 @@ from nlparam.errors import GoalError
 # A goal is about one thing. A list of so many short items names several.
 _MANY, _SHORT = 4, 5
 _INTRODUCED = re.compile(
-    r"[,;:(\s]*(?:\b(?:e\.\s?g\.|for example|for instance|such as)|:(?=\s))[,:]?\s*"
+    r"[,;:(\s]*(?:\b(?:e\.\s?g\.|for example|for instance|such as)|(?<=,\s)like\b|:(?=\s))[,:]?\s*"
     r"(?:(?:for example|for instance|such as)\b[,:]?\s*)?(?P<items>[^()]+)\)?$",
     re.IGNORECASE,
 )
@@ -39,6 +39,7 @@ _NOT_MEANT = re.compile(
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+")
 _COMMAS = re.compile(r"\s*[,;/|]\s*")
 _WORDS_BETWEEN = re.compile(r"\s+(?:or|and)\s+", re.IGNORECASE)
+_ARTICLE = re.compile(r"^an?\s+(?=\w)", re.IGNORECASE)
 _LAST = re.compile(r"^(?:or|and)\s+", re.IGNORECASE)
 _REST = frozenset(("neither", "neither one", "neither of them", "none", "none of these", "nothing of this"))
 _NO_EXAMPLES = frozenset(("etc", "etc.", "...", "…", "and so on", "others", "other"))
@@ -119,8 +120,13 @@ def _without_examples(aspect: str) -> tuple[str, list[str]]:
         if found and found.start() > 0:
             items = _items(found["items"])
             if items and (len(items) > 1 or ":" not in found[0]) and _short(items):
-                return aspect[: found.start()].rstrip(" ,;:("), items
+                return aspect[: found.start()].rstrip(" ,;:("), _without_articles(items)
     return aspect, []
+
+
+def _without_articles(items: list[str]) -> list[str]:
+    """"A joke, a proverb or a recipe" names three answers."""
+    return [_ARTICLE.sub("", item) for item in items] if all(map(_ARTICLE.match, items)) else items
 
 
 def _items(listed: str) -> list[str]:

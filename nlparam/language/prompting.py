@@ -5,11 +5,14 @@ import functools
 import hashlib
 import re
 import string
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
 from nlparam.lm.base import Image, Message
 
+# So many letters of a word tell it from others, whatever its ending.
+_STEM = 6
 _SECTION = re.compile(r"^\[(system|user|assistant)\]$", re.MULTILINE)
 
 
@@ -25,9 +28,18 @@ class Prompt:
     version: str
     sections: tuple[tuple[str, str], ...]
 
-    def wrote(self, said: str) -> bool:
-        """Whether three words or more of an answer stand in the prompt itself: a small model copies from it."""
-        return len(said.split()) > 2 and said.casefold() in " ".join(t for _, t in self.sections).casefold()
+    def wrote(self, said: str, asked: Sequence[Message] = ()) -> bool:
+        """Whether three words or more of an answer stand in the prompt itself: a small model copies from it.
+
+        With `asked`, the messages that it was filled to, what they say more of was not copied: the beginning of the
+        last word is there more often than in the prompt.
+        """
+        own = " ".join(text for _, text in self.sections).casefold()
+        words = said.casefold().split()
+        if len(words) < 3 or " ".join(words) not in own:
+            return False
+        last = words[-1][:_STEM]
+        return " ".join(message.content for message in asked).casefold().count(last) <= own.count(last)
 
     def fill(self, *, images: tuple[Image, ...] = (), **fields: str) -> tuple[Message, ...]:
         """The messages with every `$field` replaced once: a value that itself contains `$field` stays as it is.

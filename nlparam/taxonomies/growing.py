@@ -11,6 +11,7 @@ import numpy as np
 
 from nlparam.corpus.corpus import Corpus
 from nlparam.corpus.frames import Frame, texts_of
+from nlparam.denotation.arrays import learned_goal_map
 from nlparam.denotation.definitions import Definition, checked_definitions, settings_of
 from nlparam.denotation.goal import follows, map_features
 from nlparam.denotation.labels import Labelled
@@ -19,11 +20,10 @@ from nlparam.errors import FitWarning
 from nlparam.fitting.estimate import Estimate
 from nlparam.fitting.setup import corpus_digest
 from nlparam.language.embed import AbstractEmbedder
-from nlparam.language.features import NgramFeatures
 from nlparam.language.goals import read_goal, with_examples
 from nlparam.language.phrasing import Phraser
 from nlparam.language.propose import Contrast
-from nlparam.numerics.heads.goal_map import LEAST_STATEMENTS, GoalMap, fit_goal_map
+from nlparam.numerics.heads.goal_map import LEAST_STATEMENTS, GoalMap
 from nlparam.taxonomies.chance import nothing_found, separations
 from nlparam.taxonomies.corpus_checks import check_sizes, warn_of_texts
 from nlparam.taxonomies.divided import predicate_of
@@ -128,11 +128,14 @@ def prepared_growth(
         } | settings_of(defined)
         if check is not None:
             check(settings)
+        embeddings = session.embed(corpus.distinct)
+        ngrams, ngram_features = session.ngrams(corpus.distinct)
         run = Run(
             session=session,
             corpus=corpus,
-            embeddings=session.embed(corpus.distinct),
-            ngrams=NgramFeatures.fit(corpus.distinct),
+            embeddings=embeddings,
+            ngrams=ngrams,
+            ngram_features=ngram_features,
             judge=judge,
             settings=settings,
             seed=seed,
@@ -274,12 +277,13 @@ def _divider(
     if by_goal and len(stated) >= LEAST_STATEMENTS:
         with run.costs.stage("goal representation"):
             phrases = [", ".join(statements.paths[row]) for row in stated.tolist()]
-            goal_map = fit_goal_map(
+            goal_map = learned_goal_map(
                 run.embeddings,
-                map_features(corpus.distinct, run.embeddings, run.ngrams),
+                map_features(run.embeddings, run.ngram_features),
                 stated,
                 run.stored_embedder.embed(phrases),
                 n_clusters=limits[1],
                 seed=run.seed,
+                kept=run.session.keeps,
             ).goal_map
     return make_divider(run, options, limits, goal_map=goal_map, statements=statements), goal_map

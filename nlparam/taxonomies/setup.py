@@ -89,6 +89,7 @@ def dividing(
             corpus=corpus,
             embeddings=session.embed(corpus.distinct),
             ngrams=denoter.ngrams,
+            ngram_features=denoter.ngrams.transform(corpus.distinct),
             judge=judge,
             settings=settings | {"corpus": corpus_digest(corpus, None), "embedder_identity": session.embedder.identity},
             seed=int(settings["seed"]),
@@ -114,7 +115,7 @@ def make_divider(
     corpus, goal, engine = run.corpus, run.settings["goal"], run.session.engine
     if statements is None:
         statements = Statements(stater_of(run.session, int(run.settings["depth"])), goal, corpus.distinct)
-    represented = represent(goal_map, corpus.distinct, run.embeddings, run.ngrams)
+    represented = represent(goal_map, run.embeddings, run.ngram_features)
     affinity = Affinity(run.stored_embedder, represented)
     proposer = NodeProposer(
         engine=engine,
@@ -133,7 +134,7 @@ def make_divider(
         statements=statements,
         affinity=affinity,
         represented=represented,
-        shared=np.concatenate([represented, run.ngrams.transform(corpus.distinct)], axis=1),
+        shared=np.concatenate([represented, run.ngram_features], axis=1),
         options=options,
         children=limits,
     )

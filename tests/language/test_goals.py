@@ -50,6 +50,7 @@ def test_a_noun_phrase_a_question_an_instruction_and_a_long_goal_name_one_aspect
         ("the form (poem, song, riddle)", "the form", ("poem", "song", "riddle")),
         ("the form, such as poem, song or riddle", "the form", ("poem", "song", "riddle")),
         ("the form, e.g. poem, song, etc.", "the form", ("poem", "song")),
+        ("the form, like a joke, an ode or a recipe", "the form", ("joke", "ode", "recipe")),
         (
             "group by tone: praise, complaint, or neither",
             "tone",

@@ -290,7 +290,7 @@ def test_embedding_and_denoting_equal_the_plain_functions(tmp_path):
 
     rng = np.random.default_rng(0)
     features = TextFeatures(NgramFeatures.fit(texts, n_dimensions=5), rng.normal(size=(2, 64)).astype(np.float32))
-    n_features = features.of(texts[:2], embedder.embed(texts[:2])).shape[1]
+    n_features = features.of(embedder.embed(texts[:2]), features.ngrams.transform(texts[:2])).shape[1]
     head = Head(rng.normal(size=(n_features, 3)), rng.normal(size=3), 1.0, np.full(3, 0.5))
     fit = make_fit(20, denoter=Denoter(embedder, features, head, embedder.identity),
                    settings={"embedder": "lexical", "embedder_identity": embedder.identity})  # fmt: skip

@@ -49,7 +49,7 @@ class Goalex(AbstractArm):
             options = run.search.options
             pool = Pool(
                 distinct,
-                features.of(distinct, embeddings),
+                features.of(embeddings, run.ngram_features),
                 run.judge,
                 correct_bias=options.correct_bias,
                 max_judgments=options.max_judgments,

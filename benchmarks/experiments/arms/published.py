@@ -60,7 +60,7 @@ class Published(AbstractArm):
         settings |= SEARCH_ALONE | {"options": options}
         with prepared(problem.model, dataset.texts, dataset.data, goal=dataset.goal, **settings) as run:
             search = run.search
-            chosen = self._search(search, search.start(run.ngrams))
+            chosen = self._search(search, search.start())
             filled = [column for column in chosen if column >= 0]
             outcome = judged_clusters(problem, run, search.pool, filled, search.features, committed=self.committed)
         return dataclasses.replace(outcome, trace=search.trace)

@@ -120,7 +120,7 @@ def judged_clusters(
         assignments = np.where(said < 0, assignments, said)
     if problem.left_out:
         texts = Corpus.from_texts(problem.left_out)
-        of_texts = features.of(texts.distinct, run.session.embed(texts.distinct))
+        of_texts = features.of(run.session.embed(texts.distinct), features.ngrams.transform(texts.distinct))
         left_out = texts.spread(pool.head(columns).head.denote(of_texts))
     return Outcome(predicates, denotations, run.costs, assignments, left_out=left_out)
 

@@ -19,6 +19,7 @@ from nlparam.errors import LanguageModelError
 from nlparam.fitting.records import TraceEntry
 from nlparam.fitting.search.options import SearchOptions
 from nlparam.fitting.wishes import Barrier, Wishes
+from nlparam.language.features import NgramFeatures
 from nlparam.language.merging import Merger
 from nlparam.language.propose import AbstractProposer
 from nlparam.language.propose.both import in_turn
@@ -62,6 +63,8 @@ class Search:
         data: Any,
         *,
         goal: str,
+        ngrams: NgramFeatures,
+        ngram_features: np.ndarray,
         proposer: AbstractProposer,
         judge: AbstractJudge,
         options: SearchOptions,
@@ -77,7 +80,7 @@ class Search:
         self.wishes = Wishes() if wishes is None else wishes
         self.barrier, self.locked = barrier, list[int]()
         self.model, self.corpus, self.data = model, corpus, data
-        self.embeddings = embeddings
+        self.embeddings, self.ngrams, self.ngram_features = embeddings, ngrams, ngram_features
         self.goal, self.proposer, self.judge, self.options = goal, proposer, judge, options
         self.costs, self.meter, self.progress = costs, meter, progress
         self.merger, self.affinity = merger, affinity
@@ -88,13 +91,13 @@ class Search:
         self.trace: list[TraceEntry] = []
         self.began = time.perf_counter()
 
-    def start(self, ngrams) -> np.ndarray:
+    def start(self) -> np.ndarray:
         """Relaxes all slots and makes the pool; `(n_distinct, n_slots)` relaxed scores. No language model is asked."""
         directions = self.directions()
         self.record("relaxation" if self.options.relaxation else "random directions", directions.loss, ())
-        self.features = TextFeatures(ngrams, directions.vectors)
+        self.features = TextFeatures(self.ngrams, directions.vectors)
         scores = self.embeddings @ directions.vectors.T
-        features = self.features.of(self.corpus.distinct, self.embeddings)
+        features = self.features.of(self.embeddings, self.ngram_features)
         guesses = (
             None if self.affinity is None else functools.partial(self.affinity.guesses, n_features=features.shape[1])
         )

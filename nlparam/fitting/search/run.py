@@ -11,7 +11,6 @@ from nlparam.fitting.records import RESULTS, TraceEntry
 from nlparam.fitting.search.columns import by_columns
 from nlparam.fitting.search.coordinate import by_coordinates
 from nlparam.fitting.search.driver import Search
-from nlparam.language.features import NgramFeatures
 
 _STRATEGIES = {"columns": by_columns, "coordinate": by_coordinates}
 
@@ -28,9 +27,9 @@ class Found:
     result: RESULTS
 
 
-def run_search(search: Search, ngrams: NgramFeatures) -> Found:
+def run_search(search: Search) -> Found:
     """Runs the search. Raises `LanguageModelError` if nothing usable is ever proposed."""
-    scores = search.start(ngrams)
+    scores = search.start()
     if search.locked:
         scores = search.lock()
     if scores is not None:

@@ -47,7 +47,10 @@ class Contrast(AbstractProposer):
             seed = int(rng.integers(2**31))
             requests.append(Request(messages, None, 60 * self.n_candidates, self.temperature, seed))
         proposed = ask_all(self.engine, requests, parse_predicates, what="proposing")
-        return [without(predicates or [], avoid) for predicates in proposed]
+        return [
+            without([one for one in predicates or [] if not self.prompt.wrote(one, request.messages)], avoid)
+            for predicates, request in zip(proposed, requests, strict=True)
+        ]
 
     def _shown(self, column: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         order = np.argsort(column, kind="stable")

@@ -74,7 +74,11 @@ class ContrastGroups(AbstractGroupProposer):
             messages = self.prompt.fill(goal=goal, n_predicates=str(self.n_candidates), more=more, fewer=fewer)
             seed = int(rng.integers(2**31))
             requests.append(Request(messages, None, 60 * self.n_candidates, self.temperature, seed))
-        return [found or [] for found in ask_all(self.engine, requests, parse_predicates, what="proposing")]
+        proposed = ask_all(self.engine, requests, parse_predicates, what="proposing")
+        return [
+            [one for one in found or [] if not self.prompt.wrote(one, request.messages)]
+            for found, request in zip(proposed, requests, strict=True)
+        ]
 
     def _listed(self, texts: Sequence[str]) -> str:
         return "\n".join(f"- {cut_words(text, self.n_words)}" for text in texts)

@@ -118,7 +118,7 @@ def _gains(embeddings, features, rows, statements, penalty, *, n_clusters, seed)
         kept = np.setdiff1d(order, fold)
         fitted = Ridge.of(features[rows[kept]].astype(np.float64), statements[kept].astype(np.float64))
         coefficients, intercept = fitted.solution(penalty)
-        mapped = _unit(features[clustered] @ coefficients + intercept)
+        mapped = _unit(features[clustered] @ coefficients + intercept).astype(embeddings.dtype)
         for number, share in enumerate(_SHARES):
             labels = _clusters(mixed(embeddings[clustered], mapped, share), min(n_clusters, len(kept)), seed)
             gains[fold, number] = _explained(labels, kept, fold, statements)

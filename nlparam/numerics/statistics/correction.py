@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import scipy.stats
 from jaxtyping import Float, Int
+from scipy.special import ndtri, stdtrit
 
 from nlparam.errors import check_fractions
 from nlparam.numerics.statistics.rates import wilson
@@ -114,13 +114,13 @@ def _share(answers, chances, codes, confidence, prior) -> tuple[float, float, fl
     sums, freedom = clustered
     variance = float(np.sum(sums**2))
     if prior == 0:
-        half = float(scipy.stats.norm.ppf((1 + confidence) / 2)) * variance**0.5
+        half = float(ndtri((1 + confidence) / 2)) * variance**0.5
         return float(total[0]), variance**0.5, total[0] - half, total[0] + half, levels.n_answers, weight
     parts, added, freedoms = _imagined(values, levels, weights[:, 0], prior)
     variance += max(added, 0.0)
     if codes is None:
         freedom = parts.sum() ** 2 / np.sum(parts**2 / freedoms)
-    quantile = float(scipy.stats.t.ppf((1 + confidence) / 2, freedom))
+    quantile = float(stdtrit(freedom, (1 + confidence) / 2))
     low, high = _wilson(value, variance, levels.n_answers, prior, quantile)
     return value, min(variance**0.5, 0.5), low, high, levels.n_answers, weight
 

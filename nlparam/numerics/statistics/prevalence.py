@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import scipy.stats
+import scipy
 from jaxtyping import Bool, Float, Int
 
 from nlparam.numerics.statistics.correction import corrected_means

@@ -10,7 +10,7 @@ first.
 from typing import NamedTuple
 
 import numpy as np
-import scipy.stats
+import scipy
 
 from nlparam.errors import check_fractions
 from nlparam.numerics.statistics.effects import Effect, contrasts

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-import scipy.stats
+import scipy
 from jaxtyping import Bool, Float, Int
 
 from nlparam.errors import check_fractions
