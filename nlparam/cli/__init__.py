@@ -9,6 +9,7 @@ import io
 import os
 import sys
 import threading
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -130,10 +131,14 @@ def main() -> None:
 
 def _end(code: str | int | None) -> None:
     """Ends the process without taking everything apart, which takes half a second once JAX was used, and in which
-    compiled libraries may crash. Returns where that would lose something: output, the work of a thread, a profile.
+    compiled libraries may crash. Returns where that would lose something: output, the work of a thread, a profile,
+    another program that runs the command.
     """
+    program = sys.modules["__main__"]
+    module = getattr(program, "__spec__", None)
+    ours = module.name == "nlparam.__main__" if module else Path(getattr(program, "__file__", "")).stem == "nlparam"
     at_work = any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread())
-    if isinstance(code, str) or at_work or sys.getprofile() or sys.gettrace():
+    if not ours or isinstance(code, str) or at_work or sys.getprofile() or sys.gettrace():
         return
     atexit._run_exitfuncs()
     try:
