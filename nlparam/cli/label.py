@@ -96,6 +96,7 @@ def _what_next(main: str, folder: Path) -> list[str]:
 
 def _ask(path: Path, labelling: "Labelling", labelled: "Labelled", *, who: str, n: int) -> None:
     """Asks question after question; each answer is in the file before the next is asked."""
+    from nlparam.corpus.corpus import place_of
     from nlparam.corpus.marks import Mark, add_labels, pair
     from nlparam.denotation.labelling import Round
 
@@ -108,7 +109,9 @@ def _ask(path: Path, labelling: "Labelling", labelled: "Labelled", *, who: str, 
         at, predicate = question
         text = labelling.texts[at]
         if shown != at:
-            print_lines("", f"--- text {at + 1:,} of {n:,} " + "-" * 20, *_lines(text[:_SHOWN]))
+            place = printable(place_of(text))
+            head = f"--- text {at + 1:,} of {n:,}{', ' if place else ''}{place} " + "-" * 20
+            print_lines("", head, *_lines(text[:_SHOWN]))
             if len(text) > _SHOWN:
                 print_lines(f"... {counted(len(text) - _SHOWN, 'character')} more: m")
             shown = at

@@ -44,6 +44,11 @@ class Cited(str):
         return cited
 
 
+def place_of(text: str) -> str:
+    """Where a text stands, "" where that is not known."""
+    return text.place if isinstance(text, Cited) else ""
+
+
 @dataclasses.dataclass(frozen=True)
 class Corpus:
     """`n_texts` texts in the order given, and the distinct ones among them.
@@ -106,7 +111,7 @@ class Corpus:
     @property
     def places(self) -> list[str] | None:
         """Where each text stands, "" where that is not known; `None` if it is known of none."""
-        found = [getattr(text, "place", "") for text in self.texts]
+        found = [place_of(text) for text in self.texts]
         return found if any(found) else None
 
     def columns(self) -> dict[str, list[str]]:

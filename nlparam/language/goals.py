@@ -125,7 +125,7 @@ def _without_examples(aspect: str) -> tuple[str, list[str]]:
 
 
 def _without_articles(items: list[str]) -> list[str]:
-    """"A joke, a proverb or a recipe" names three answers."""
+    """ "A joke, a proverb or a recipe" names three answers."""
     return [_ARTICLE.sub("", item) for item in items] if all(map(_ARTICLE.match, items)) else items
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import nlparam.results.load
+from nlparam.corpus.corpus import Cited, Corpus, place_of
 from nlparam.corpus.marks import LABELS_FILE, Mark, add_labels, kept_labels
 from nlparam.fitting.posterior import kept_posterior
 from nlparam.fitting.result import Fit
@@ -184,3 +185,12 @@ def test_of_a_tree_the_shares_are_said(tmp_path, monkeypatch):
     assert "people" not in run("infer", tmp_path, "--target", "judge").stdout
     assert json.loads(run("infer", tmp_path, "--json").stdout)["targets"][:2] == ["people", "people"]
     assert "use `nlparam label" in said(run("infer", tmp_path, "--to-label", tmp_path / "table.csv"))
+
+
+def test_a_message_is_shown_with_its_place(fit, tmp_path, monkeypatch):
+    texts = [Cited(text, f"conversation {at}, message 2 (user)") for at, text in enumerate(fit.corpus.texts)]
+    cited = dataclasses.replace(fit, corpus=Corpus.from_texts(texts))
+    monkeypatch.setattr(nlparam.results.load, "load", lambda _: cited)
+    shown = run("label", tmp_path, "--who", "ann", "--n", 1, input="q\n").output
+    assert f"text 1 of 1, {place_of(cited.labelling().texts[0])} ---" in shown
+    assert "message 2 (user) ---" in shown

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nlparam.corpus.corpus import Corpus
+from nlparam.corpus.corpus import Corpus, place_of
 from nlparam.results.page.blocks import Excerpt, Quote, Quotes, Tag
 from nlparam.results.page.text import excerpt, folded, text_key, visible
 from nlparam.results.records import Judgment
@@ -144,7 +144,7 @@ def choose_examples(
                     answered=None if np.isnan(answered[at]) else float(answered[at]),
                     reason=reason,
                     elsewhere=None if other is None or other[at] < 0 else int(other[at]) + 1,
-                    place=getattr(corpus.texts[int(first[at])], "place", ""),
+                    place=place_of(corpus.texts[int(first[at])]),
                 )
                 for at, reason in _choose_side(column, answered, side, per_side, alike)
             ]

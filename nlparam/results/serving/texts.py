@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from nlparam.corpus.corpus import place_of
 from nlparam.errors import CorpusError
 from nlparam.results.page.searched import Searched
 from nlparam.results.page.text import text_key
@@ -64,7 +65,7 @@ class Texts:
         return {
             "number": at,
             "key": text_key(text),
-            "place": getattr(text, "place", ""),
+            "place": place_of(text),
             "text": text[:MAX_SHOWN],
             "left": max(0, len(text) - MAX_SHOWN),
             "under": [[column, round(float(values[column]), 4)] for column in under],
