@@ -20,7 +20,7 @@ import scipy
 
 from nlparam.errors import check_fractions, check_one_of
 
-CORRECTIONS = {"bh": "fdr_bh", "by": "fdr_by", "holm": "holm"}
+CORRECTIONS = ("bh", "by", "holm")
 
 # How many imagined answers of 0, and as many of 1, each group gets for its standard error.
 PRIOR = 1.0
@@ -191,9 +191,13 @@ def correct_p_values(p_values: Sequence[float], correction: str) -> np.ndarray:
     check_one_of(CORRECTIONS, correction=correction)
     if len(p_values) == 0:
         return np.zeros(0)
-    from statsmodels.stats.multitest import multipletests
-
-    return np.asarray(multipletests(p_values, method=CORRECTIONS[correction])[1])
+    given = np.asarray(p_values, dtype=np.float64)
+    if correction != "holm":
+        return np.asarray(scipy.stats.false_discovery_control(given, method=correction))
+    order = np.argsort(given)
+    adjusted = np.empty_like(given)
+    adjusted[order] = np.maximum.accumulate(given[order] * np.arange(len(given), 0, -1))
+    return np.minimum(adjusted, 1.0)
 
 
 def claimed_at(n_claims: int, n_tested: int, level: float, correction: str) -> float:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.stats
+from statsmodels.stats.multitest import multipletests
 
 from nlparam.numerics.statistics.effects import Effect, claimed_at, correct_p_values, size_of_claim
 
@@ -19,6 +20,13 @@ def test_what_is_claimed_is_below_the_cut_and_nothing_else_is(rng, correction):
         cut = claimed_at(int(claimed.sum()), 12, 0.05, correction)
         if claimed.any():
             np.testing.assert_array_equal(p_values <= cut, claimed)
+
+
+@pytest.mark.parametrize(("correction", "name"), [("bh", "fdr_bh"), ("by", "fdr_by"), ("holm", "holm")])
+def test_p_values_are_adjusted_as_in_statsmodels(rng, correction, name):
+    for p_values in (rng.random(9) ** 3, [0.01, 0.01, 0.0, 1.0], [0.2]):
+        expected = multipletests(p_values, method=name)[1]
+        np.testing.assert_allclose(correct_p_values(list(p_values), correction), expected, rtol=1e-12)
 
 
 def test_sizes_of_claims_are_not_exaggerated():
