@@ -16,7 +16,7 @@ from nlparam.denotation.calibration import CalibrationSummary
 from nlparam.denotation.cascade import Cascade
 from nlparam.denotation.computed import Executable
 from nlparam.denotation.definitions import Definition, checked_definitions, settings_of
-from nlparam.denotation.following import GoalReader
+from nlparam.denotation.following import ANSWERS, GoalReader
 from nlparam.denotation.goal import Affinity, GoalFollowing, GoalRepresentation, follows, represent
 from nlparam.denotation.judge import AbstractJudge
 from nlparam.denotation.labels import Labelled
@@ -33,7 +33,7 @@ from nlparam.language.embed import AbstractEmbedder
 from nlparam.language.goals import read_goal, with_examples
 from nlparam.language.merging import Merger
 from nlparam.language.phrasing import what_it_says
-from nlparam.language.propose import AbstractProposer, Both, Contrast, Listed, StateThenGeneralise
+from nlparam.language.propose import AbstractProposer, Both, Contrast, Filled, Listed, StateThenGeneralise
 from nlparam.language.propose.listed import checked_predicates
 from nlparam.language.statements import Stater
 from nlparam.lm.base import AbstractLanguageModel
@@ -177,7 +177,8 @@ def prepared(
             session.unread()
         stater = Stater(engine, n_words=session.policy.n_words_stated)
         by_name = predicates is None and (proposer is None or isinstance(proposer, str))
-        the_proposer = Listed(predicates) if predicates is not None else _proposer(proposer, session, stater)
+        reader = GoalReader(session.judge(question="tells"), session.judge(question="answers"))
+        the_proposer = Listed(predicates) if predicates is not None else _proposer(proposer, session, stater, reader)
         computing = executable if isinstance(executable, Executable) else Executable() if executable else None
         if computing is not None:
             the_judge, the_proposer = computing.around(
@@ -219,7 +220,7 @@ def prepared(
                     ngram_features[rows],
                     goal=read,
                     stater=stater,
-                    reader=GoalReader(session.judge(question="tells"), session.judge(question="answers")),
+                    reader=reader,
                     embedder=embedder,
                     n_clusters=model.n_predicates,
                     seed=seed,
@@ -328,10 +329,13 @@ def _check(corpus: Corpus, model: AbstractPredicateModel) -> None:
         )
 
 
-def _proposer(proposer: Any, session: Session, stater: Stater) -> AbstractProposer:
+def _proposer(proposer: Any, session: Session, stater: Stater, reader: GoalReader) -> AbstractProposer:
+    def answers(said: Sequence[str], goal: str) -> dict[str, bool]:
+        return {one: probability >= ANSWERS for one, probability in reader.answering(said, read_goal(goal)).items()}
+
     strategies: dict[str, Callable[[Engine], AbstractProposer]] = {
         "contrast": Contrast,
-        "state": lambda engine: StateThenGeneralise(engine, stater=stater),
+        "state": lambda engine: Filled(StateThenGeneralise(engine, stater=stater), Contrast(engine), answers),
         "both": lambda engine: Both((StateThenGeneralise(engine, stater=stater), Contrast(engine))),
     }
     return chosen(proposer, strategies, AbstractProposer, session, "a proposer")

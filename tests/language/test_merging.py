@@ -8,7 +8,7 @@ import nlparam
 from nlparam.errors import FitWarning
 from nlparam.fitting.search import SearchOptions
 from nlparam.language.merging import Merger
-from nlparam.language.propose import Both, Listed
+from nlparam.language.propose import Both, Filled, Listed
 from nlparam.lm.engine import Engine
 from nlparam.lm.scripted import ScriptedModel
 from nlparam.models import Clustering
@@ -52,6 +52,25 @@ def test_several_proposers_take_turns():
     proposals = both.propose(["x"], np.zeros((1, 2)), goal="", avoid=["C"], rng=np.random.default_rng(0))
     assert proposals == [["a", "b", "d"]] * 2
     assert both.identity == " + ".join(proposer.identity for proposer in both.proposers)
+
+
+def test_a_second_proposer_fills_up_where_the_first_has_too_little_with_what_answers_the_goal():
+    asked = []
+
+    def answers(said, goal):
+        asked.append((said, goal))
+        return {one: one != "late deliveries" for one in said}
+
+    few = Filled(Listed(["is a"]), Listed(["is a", "is about late deliveries", "is b"]), answers)
+    scores, rng = np.zeros((1, 2)), np.random.default_rng(0)
+    assert few.propose(["x"], scores, goal="the form", rng=rng) == [["is a", "is b"]] * 2
+    assert asked[0][1] == "the form"
+    assert few.n_read == 3
+    assert few.propose(["x"], scores, goal="the form", avoid=["is c"], rng=rng) == [["is a"]] * 2, "again: the first"
+    assert few.n_read == 0
+    enough = Filled(Listed(["is a", "is b"]), Listed(["is c"]), answers)
+    assert enough.propose(["x"], scores, goal="the form", rng=rng) == [["is a", "is b"]] * 2
+    assert len(asked) == 1
 
 
 class _Twins:

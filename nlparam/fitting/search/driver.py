@@ -209,6 +209,7 @@ class Search:
         """Adds the proposals for every slot to the pool and returns the new columns."""
         with self.costs.stage("proposing"):
             _, passed = self._proposed(scores)
+            self.pool.left = max(self.pool.left - self.proposer.n_read, 0)
             return self.pool.add(self._different(passed, scores.shape[1]))
 
     def propose_again(self, scores: np.ndarray, n_each: int) -> list[list[int]]:

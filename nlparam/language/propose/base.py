@@ -10,6 +10,8 @@ class AbstractProposer(abc.ABC):
     """Turns directions into words: it sees how highly each text scores in each slot and names what high texts share."""
 
     identity: str
+    # How many judgments the last proposals took: to read whether they answer the goal.
+    n_read: int = 0
 
     @abc.abstractmethod
     def propose(

@@ -1,8 +1,9 @@
-"""Both: several proposers fill one pool, and selection decides."""
+"""Several proposers fill one pool, and selection decides: always, or where one has too little to say."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from nlparam.language.phrasing import what_it_says
 from nlparam.language.propose.base import AbstractProposer
 
 
@@ -21,6 +22,35 @@ class Both(AbstractProposer):
     def propose(self, texts, scores, *, goal, avoid=(), rng):
         of_each = [proposer.propose(texts, scores, goal=goal, avoid=avoid, rng=rng) for proposer in self.proposers]
         return [in_turn(lists) for lists in zip(*of_each, strict=True)]
+
+
+@dataclasses.dataclass
+class Filled(AbstractProposer):
+    """Asks a second proposer where the first has fewer predicates than there are slots, and adds what answers the goal.
+
+    **Arguments:** `first`, `second`, the proposers; `answers`, which of the things that predicates say answer a goal,
+    as far as that could be read.
+    """
+
+    first: AbstractProposer
+    second: AbstractProposer
+    answers: Callable[[Sequence[str], str], dict[str, bool]]
+
+    def __post_init__(self):
+        self.identity = f"{self.first.identity} filled by {self.second.identity}"
+        if hasattr(self.first, "n_candidates"):
+            self.n_candidates = self.first.n_candidates
+
+    def propose(self, texts, scores, *, goal, avoid=(), rng):
+        proposed = self.first.propose(texts, scores, goal=goal, avoid=avoid, rng=rng)
+        self.n_read = 0
+        if avoid or len({predicate for slot in proposed for predicate in slot}) >= scores.shape[1]:
+            return proposed
+        others = self.second.propose(texts, scores, goal=goal, rng=rng)
+        answering = self.answers([what_it_says(predicate) for slot in others for predicate in slot], goal)
+        self.n_read = len(answering)
+        others = [[predicate for predicate in slot if answering.get(what_it_says(predicate))] for slot in others]
+        return [in_turn(lists) for lists in zip(proposed, others, strict=True)]
 
 
 def in_turn(lists: Sequence[Sequence[str]]) -> list[str]:
