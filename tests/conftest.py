@@ -38,7 +38,8 @@ if os.environ.get("NLPARAM_OPTIMISED_TESTS", "0") in ("", "0"):
             "XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
         )
 
-# A test process holds what JAX has traced for a thousand tests; to look through it for garbage took a tenth of the suite.
+# A test process holds what JAX has traced for a thousand tests: to look through it for garbage took a tenth of the
+# suite.
 gc.set_threshold(50_000, 50, 50)
 
 # How long an example takes says more about the machine than about the code.

@@ -38,8 +38,7 @@ class Filled(AbstractProposer):
 
     def __post_init__(self):
         self.identity = f"{self.first.identity} filled by {self.second.identity}"
-        if hasattr(self.first, "n_candidates"):
-            self.n_candidates = self.first.n_candidates
+        self.n_candidates = getattr(self.first, "n_candidates", 0)
 
     def propose(self, texts, scores, *, goal, avoid=(), rng):
         proposed = self.first.propose(texts, scores, goal=goal, avoid=avoid, rng=rng)
