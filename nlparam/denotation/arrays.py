@@ -54,7 +54,7 @@ def ngrams_of_texts(texts: Sequence[str], *, kept: bool) -> tuple[NgramFeatures,
             "vocabularies": _characters(json.dumps(ngrams.vocabularies)),
         }
 
-    arrays = memoised("n-grams, 1", {"texts": _characters(json.dumps(list(texts)))}, computed, kept=kept)
+    arrays = memoised("n-grams, 1", {"texts": texts}, computed, kept=kept)
     return ngrams_of(json.loads(arrays["vocabularies"].tobytes()), arrays), arrays["features"]
 
 

@@ -4,15 +4,14 @@ import contextlib
 import hashlib
 import importlib.metadata
 import os
-import tempfile
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from nlparam.runtime.cache_dir import cache_dir
 from nlparam.runtime.compiled import keep_within
+from nlparam.runtime.files import replacing
 
 # Bytes of arrays that are kept, and from how many seconds on what was computed is worth a file.
 _MOST, _SLOW = 1 << 30, 0.5
@@ -20,7 +19,9 @@ _MOST, _SLOW = 1 << 30, 0.5
 Arrays = dict[str, np.ndarray]
 
 
-def memoised(name: str, inputs: Arrays, compute: Callable[[], Arrays], *, kept: bool = True) -> Arrays:
+def memoised(
+    name: str, inputs: Mapping[str, np.ndarray | Sequence[str]], compute: Callable[[], Arrays], *, kept: bool = True
+) -> Arrays:
     """What `compute` returns, from the cache directory if it was computed from the same `inputs` before.
 
     `name` tells computations apart, and the versions of one. What took long is kept in `computed/`, 1 GiB at most,
@@ -43,18 +44,21 @@ def memoised(name: str, inputs: Arrays, compute: Callable[[], Arrays], *, kept: 
     if time.perf_counter() - start < _SLOW:
         return arrays
     with contextlib.suppress(OSError, SafetensorError):
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as new:
-            save_file(
-                {key: np.ascontiguousarray(array) for key, array in arrays.items()}, written := Path(new) / file.name
-            )
-            written.replace(file)
+        with replacing(file) as partial:
+            save_file({key: np.ascontiguousarray(array) for key, array in arrays.items()}, partial)
         keep_within(folder, _MOST)
     return arrays
 
 
-def _digest(name: str, inputs: Arrays) -> str:
+def _digest(name: str, inputs: Mapping[str, np.ndarray | Sequence[str]]) -> str:
     digest = hashlib.sha256(f"{importlib.metadata.version('nlparam')}\0{name}".encode())
-    for key, array in sorted(inputs.items()):
-        digest.update(f"\0{key} {array.dtype} {array.shape}\0".encode() + np.ascontiguousarray(array).tobytes())
+    for key, value in sorted(inputs.items()):
+        if isinstance(value, np.ndarray):
+            parts = [(f"{value.dtype} {value.shape}", np.ascontiguousarray(value).data)]
+        else:
+            encoded = (text.encode() for text in value)
+            parts = ((f"text of {len(part)}", part) for part in encoded)
+        for kind, part in parts:
+            digest.update(f"\0{key} {kind}\0".encode())
+            digest.update(part)
     return digest.hexdigest()
