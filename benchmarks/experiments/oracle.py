@@ -212,7 +212,8 @@ def main(arguments: Sequence[str] | None = None, *, embedder: AbstractEmbedder |
     parser = argparse.ArgumentParser(prog="python -m benchmarks.experiments.oracle", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="the folder of the run folders")
     parser.add_argument("--datasets", nargs="+", metavar="NAME", help="by default all with gold predicates")
-    parser.add_argument("--seeds", type=int, default=5, metavar="N", help="how many seeds, from 0")
+    parser.add_argument("--seeds", type=int, default=5, metavar="N", help="how many seeds")
+    parser.add_argument("--first-seed", type=int, default=0, metavar="SEED", help="the first of them")
     parser.add_argument("--store", type=Path, help="where embeddings are kept, by default in the user's cache")
     parser.add_argument("--data-folder", type=Path, default=Path("../shared/data"))
     given = parser.parse_args(arguments)
@@ -221,7 +222,7 @@ def main(arguments: Sequence[str] | None = None, *, embedder: AbstractEmbedder |
     for name in given.datasets or with_gold(given.data_folder):
         with Store(given.store) as store:
             prepared = Prepared.of(load(name, folder=given.data_folder), embedder, store)
-        for seed in range(given.seeds):
+        for seed in range(given.first_seed, given.first_seed + given.seeds):
             for arm in REFINEMENT:
                 config = config_of(prepared.dataset, arm, seed, out=given.out, data_folder=given.data_folder)
                 runs.append(run(prepared, config, embedder=embedder))

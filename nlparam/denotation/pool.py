@@ -110,14 +110,16 @@ class Pool:
 
     def head(self, columns: Sequence[int]) -> HeadFit:
         """A head for some of the predicates, trained on all their judgments."""
+        return self._head_of(self.answers[:, list(columns)], columns)
+
+    def _head_of(self, answers: np.ndarray, columns: Sequence[int]) -> HeadFit:
         guesses = None if self.guess is None else self.guesses[:, list(columns)]
-        judged = [self.judged(column) for column in columns]
+        judged = [_judged(column) for column in answers.T]
         return fit_head(self.features, judged, correct_bias=self.correct_bias, guesses=guesses)
 
     def judged(self, column: int) -> Judged:
         """The answers there are for one predicate."""
-        rows = np.flatnonzero(np.isfinite(self.answers[:, column]))
-        return Judged(rows, self.answers[rows, column])
+        return _judged(self.answers[:, column])
 
     def denotations(self, columns: Sequence[int]) -> np.ndarray:
         """`(n_distinct, n_columns)`: the judge's answers for predicates judged in full or computed, else the head's.
@@ -163,11 +165,26 @@ class Pool:
         cautious = answers.astype(np.float64)
         if not incomplete:
             return cautious
-        fitted = self.head([columns[number] for number in incomplete])
-        denoted = fitted.head.denote(self.features)
-        for place, number in enumerate(incomplete):
-            wrong = np.mean((fitted.left_out[place] > 0.5) != (fitted.corrected[place] > 0.5))
-            blurred = denoted[:, place] * (1 - wrong) + (1 - denoted[:, place]) * wrong
-            known = np.isfinite(answers[:, number])
-            cautious[:, number] = np.where(known, answers[:, number], blurred)
+        cautious[:, incomplete] = self._blurred(answers[:, incomplete], [columns[number] for number in incomplete])
         return cautious
+
+    def cautiously_as_if(self, column: int, rows: np.ndarray) -> np.ndarray:
+        """`(n_distinct,)`, what `cautious_denotations` would be if the predicate had been judged on `rows` alone."""
+        answers = np.full((len(self.texts), 1), np.nan, np.float32)
+        answers[rows, 0] = self.answers[rows, column]
+        return self._blurred(answers, [column])[:, 0]
+
+    def _blurred(self, answers: np.ndarray, columns: Sequence[int]) -> np.ndarray:
+        fitted = self._head_of(answers, columns)
+        denoted = fitted.head.denote(self.features)
+        wrong = [
+            np.mean((left_out > 0.5) != (corrected > 0.5))
+            for left_out, corrected in zip(fitted.left_out, fitted.corrected, strict=True)
+        ]
+        blurred = denoted * (1 - np.asarray(wrong)) + (1 - denoted) * np.asarray(wrong)
+        return np.where(np.isfinite(answers), answers, blurred)
+
+
+def _judged(answers: np.ndarray) -> Judged:
+    rows = np.flatnonzero(np.isfinite(answers))
+    return Judged(rows, answers[rows])

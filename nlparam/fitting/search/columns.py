@@ -53,7 +53,19 @@ def by_columns(search: "Search") -> tuple[list[int], float, RESULTS]:
         selection = _settle(search, selection.chosen.tolist(), kept=0)
         if search.pool.left < left:
             search.record("selection, judged further", selection.loss, selection.chosen.tolist())
+    selection = _reconsidered(search, selection)
     return selection.chosen.tolist(), selection.loss, result
+
+
+def _reconsidered(search: "Search", selection: Selection) -> Selection:
+    """Judges in full what lost only because it was judged on fewer texts, and selects again, until there is no such."""
+    before = selection.chosen.tolist()
+    while not search.pool.spent and (rivals := search.rivals(selection)):
+        search.judge_on((rivals, search.rows_in_full))
+        selection = search.select(selection.chosen.tolist())
+    if selection.chosen.tolist() != before:
+        search.record("reconsidered", selection.loss, selection.chosen.tolist())
+    return selection
 
 
 def _judgments_of_a_round(search: "Search") -> int:

@@ -35,6 +35,8 @@ from nlparam.runtime.progress import Progress
 
 # Screening takes this share of the judgments at most, but has no candidate judged on fewer texts.
 _SCREENING_SHARE, _LEAST_SCREENED = 0.5, 8
+# A candidate judged on fewer times as many texts as those of the screening is no rival of one that was judged in full.
+_TELLING_RIVALS = 2
 # Two predicates whose denotations correlate so much say the same of these texts: one of them is enough.
 _MOST_CORRELATED = 0.9
 # The shares of the texts that half-spaces are tried with.
@@ -197,6 +199,33 @@ class Search:
             columns = self._as_array(np.concatenate([there, self.corpus.spread(halves)], axis=1))
             losses = slot_losses(self.model, columns, self.data, chosen=range(len(chosen)), slot=slot)
             return float(losses[len(chosen) : -1].min())
+
+    def rivals(self, selection: Selection) -> list[int]:
+        """For each slot the best candidate that was not judged in full, if it does no worse than what was chosen would
+        if that had been judged on the same texts alone.
+
+        A candidate is compared by cautious denotations, so that few judgments are a handicap. Where the language model
+        is not believed (`correct_bias`), all are compared by their heads, and there is none.
+        """
+        if self.pool.correct_bias:
+            return []
+        found: dict[int, None] = {}
+        chosen = selection.chosen.tolist()
+        open_ones = [c for c in self.usable_columns() if not self.pool.is_judged(c, self.rows_in_full)]
+        for slot, column in enumerate(chosen):
+            losses = selection.swap_losses[slot, open_ones]
+            if column < 0 or column in self.locked or not np.isfinite(losses).any():
+                continue
+            rival = open_ones[int(np.argmin(losses))]
+            rows = np.flatnonzero(self.pool.asked[:, rival] & self.pool.asked[:, column])
+            if len(rows) < _TELLING_RIVALS * self.n_screening:
+                continue
+            alike = self.corpus.spread(self.pool.cautiously_as_if(column, rows))[:, None]
+            columns = self._as_array(np.concatenate([self.denotations(chosen), alike], axis=1))
+            handicapped = slot_losses(self.model, columns, self.data, chosen=range(len(chosen)), slot=slot)[-2]
+            if losses.min() <= handicapped:
+                found[rival] = None
+        return list(found)
 
     def denotations(self, chosen: Sequence[int]) -> np.ndarray:
         """`(n_texts, n_slots)` denotations of the chosen columns, 0 for an empty slot (-1)."""
