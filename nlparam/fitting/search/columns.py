@@ -53,11 +53,11 @@ def by_columns(search: "Search") -> tuple[list[int], float, RESULTS]:
         selection = _settle(search, selection.chosen.tolist(), kept=0)
         if search.pool.left < left:
             search.record("selection, judged further", selection.loss, selection.chosen.tolist())
-    selection = _reconsidered(search, selection)
+    selection = reconsidered(search, selection)
     return selection.chosen.tolist(), selection.loss, result
 
 
-def _reconsidered(search: "Search", selection: Selection) -> Selection:
+def reconsidered(search: "Search", selection: Selection) -> Selection:
     """Judges in full what lost only because it was judged on fewer texts, and selects again, until there is no such."""
     before = selection.chosen.tolist()
     while not search.pool.spent and (rivals := search.rivals(selection)):

@@ -7,11 +7,14 @@ import pytest
 
 import nlparam
 import nlparam.errors
+from nlparam import testing
 from nlparam.denotation.judge import AbstractJudge
 from nlparam.denotation.pool import Pool
 from nlparam.errors import FitWarning
 from nlparam.fitting.records import RESULTS
 from nlparam.fitting.search import SearchOptions
+from nlparam.fitting.search.columns import reconsidered
+from nlparam.fitting.setup import prepared
 from nlparam.language.propose import AbstractProposer
 from nlparam.lm.scripted import ScriptedModel
 from nlparam.models import Clustering
@@ -265,6 +268,40 @@ def test_what_few_judgments_say_is_taken_with_caution(rng):
     assert by_head[60:, 1].min() < cautious[60:, 1].min()
     pool.correct_bias = True
     assert (pool.cautious_denotations([0, 1]) == pool.denotations([0, 1])).all()
+
+
+def test_what_was_judged_on_fewer_texts_is_compared_as_if_all_were(rng):
+    """Nothing tells the head of the predicates: with few judgments a copy with mistakes looks better than the truth."""
+    truth = np.eye(3)[np.arange(200) % 3]
+    copy = np.abs(truth[:, 0] - (rng.random(200) < 0.1))
+    options = {"n_judged": None, "correct_bias": False, "n_screened": 16, "n_restarts": 2}
+    with prepared(
+        Clustering(3),
+        [f"text {number}" for number in range(200)],
+        lm=ScriptedModel(lambda _: "yes"),
+        predicates=["is a copy", "is b", "is c", "is a"],
+        judge=Looked(np.column_stack([copy, truth[:, 1:], truth[:, 0]])),
+        embedder=testing.ScriptedEmbedder(),
+        store=":memory:",
+        options=options,
+    ) as run:
+        search = run.search
+        search.start()
+        pool = search.pool
+        *judged, last = pool.add(["is a copy", "is b", "is c", "is a"])
+        pool.judge_columns(judged, np.arange(200))
+        pool.judge_columns([last], search.order[: 2 * search.n_screening])
+        known = np.flatnonzero(pool.asked[:, last])
+        exact = pool.cautiously_as_if(1, np.arange(200))
+        np.testing.assert_array_equal(exact, truth[:, 1])
+        np.testing.assert_array_equal(pool.cautiously_as_if(1, known)[known], truth[known, 1])
+        first = search.select(None)
+        assert sorted(first.chosen.tolist()) == judged
+        assert search.rivals(first) == [last]
+        assert sorted(reconsidered(search, first).chosen.tolist()) == [1, 2, last]
+        assert search.trace[-1].step == "reconsidered"
+        pool.correct_bias = True
+        assert search.rivals(first) == []
 
 
 def test_a_computed_predicate_does_not_hold_where_its_function_failed(rng):
