@@ -22,6 +22,13 @@ _JOINING = re.compile(r"about|as|at|by|for|from|in|into|of|on|regarding|related|
 # "is spoken by", "was said in": a participle before a joining word is no part of what a predicate says.
 _PARTICIPLE = re.compile(r"(?:\w+(?:ed|en|ing)|said|told|made|set)", re.IGNORECASE)
 _SUBJECT = re.compile(r"^(?:the|this) [\w-]+ (?=(?:is|are|was|has)\b)", re.IGNORECASE)
+# "is speaking by the Queen" is no English.
+_ACTIVE_BY = re.compile(r"(?<=^is )\w+ing(?= by\b)", re.IGNORECASE)
+_PARTICIPLES = {
+    "composing": "composed", "giving": "given", "making": "made", "narrating": "narrated", "posting": "posted",
+    "publishing": "published", "reporting": "reported", "saying": "said", "sending": "sent", "singing": "sung",
+    "speaking": "spoken", "telling": "told", "writing": "written",
+}  # fmt: skip
 # So many words of the goal in a row are no predicate's own.
 _ECHO = 4
 # A goal of a few words that does not ask for topics can stand in a predicate.
@@ -161,7 +168,7 @@ def _shares_a_word(new: str, old: str) -> bool:
 def phrased(predicate: str | None, category: str, *, goal: str, prompt: Prompt) -> str:
     """The predicate that the language model made of a category, or a plain one where it made none."""
     # "The news is about sports" is what one text is, too: "is about sports".
-    predicate = None if predicate is None else _SUBJECT.sub("", predicate)
+    predicate = None if predicate is None else _passive(_SUBJECT.sub("", predicate))
     usable = (
         predicate is not None
         and not _repeats(predicate, category, prompt)
@@ -170,6 +177,11 @@ def phrased(predicate: str | None, category: str, *, goal: str, prompt: Prompt) 
         and _shares_a_word(predicate, category)
     )
     return predicate if usable and predicate is not None else _plain(category, goal)
+
+
+def _passive(predicate: str) -> str:
+    """With a past participle before "by": "is spoken by the Queen"."""
+    return _ACTIVE_BY.sub(lambda found: _PARTICIPLES.get(found[0].casefold(), found[0]), predicate)
 
 
 def _first_predicate(answer: str) -> str | None:

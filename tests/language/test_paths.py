@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from nlparam.language.paths import PathStater, parse_path
-from nlparam.language.phrasing import ParallelForm, Phraser, is_parallel, lead, what_it_says
+from nlparam.language.phrasing import ParallelForm, Phraser, is_parallel, lead, phrased, what_it_says
+from nlparam.language.prompting import load_prompt
 from nlparam.language.subcategories import Subcategories, parse_names
 from nlparam.lm.engine import Engine
 from nlparam.lm.scripted import ScriptedModel
@@ -246,3 +247,15 @@ def test_no_more_subcategories_than_asked_for():
         assert named.name("sports", goal="the topic") == ["soccer", "tennis"]
     assert len(asked) == 1
     assert '2 typical subcategories of "sports"' in asked[0]
+
+
+@pytest.mark.parametrize(
+    ("made", "predicate"),
+    [
+        ("is speaking by George Washington", "is spoken by George Washington"),
+        ("is standing by George Washington", "is standing by George Washington"),
+    ],
+)
+def test_what_is_done_by_somebody_is_in_the_passive(made, predicate):
+    found = phrased(made, "George Washington", goal="who is speaking", prompt=load_prompt("phrase"))
+    assert found == predicate
