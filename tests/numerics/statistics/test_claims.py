@@ -25,7 +25,7 @@ def test_what_is_claimed_is_below_the_cut_and_nothing_else_is(rng, correction):
 @pytest.mark.parametrize(("correction", "name"), [("bh", "fdr_bh"), ("by", "fdr_by"), ("holm", "holm")])
 def test_p_values_are_adjusted_as_in_statsmodels(rng, correction, name):
     for p_values in (rng.random(9) ** 3, [0.01, 0.01, 0.0, 1.0], [0.2]):
-        expected = multipletests(p_values, method=name)[1]
+        expected = np.asarray(multipletests(p_values, method=name)[1], float)
         np.testing.assert_allclose(correct_p_values(list(p_values), correction), expected, rtol=1e-12)
 
 
