@@ -5,7 +5,6 @@ import json
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float, Int
 
 from nlparam.language.features import NgramFeatures
 from nlparam.numerics.heads.goal_map import GoalMap, LearnedMap, fit_goal_map
@@ -58,23 +57,14 @@ def ngrams_of_texts(texts: Sequence[str], *, kept: bool) -> tuple[NgramFeatures,
     return ngrams_of(json.loads(arrays["vocabularies"].tobytes()), arrays), arrays["features"]
 
 
-def learned_goal_map(
-    embeddings: Float[np.ndarray, "n_texts embed_dim"],
-    features: Float[np.ndarray, "n_texts n_features"],
-    rows: Int[np.ndarray, " n_statements"],
-    statements: Float[np.ndarray, "n_statements embed_dim"],
-    *,
-    n_clusters: int,
-    seed: int,
-    kept: bool,
-) -> LearnedMap:
+def learned_goal_map(*given: np.ndarray, n_clusters: int, seed: int, kept: bool) -> LearnedMap:
     """As `nlparam.numerics.heads.goal_map.fit_goal_map`; `kept` reads it from the cache and keeps it there."""
 
     def computed() -> dict[str, np.ndarray]:
-        learned = fit_goal_map(embeddings, features, rows, statements, n_clusters=n_clusters, seed=seed)
+        learned = fit_goal_map(*given, n_clusters=n_clusters, seed=seed)
         return goal_arrays(learned.goal_map) | {"explained": np.asarray(learned.explained)}
 
-    inputs = {"embeddings": embeddings, "features": features, "rows": rows, "statements": statements}
+    inputs: dict[str, np.ndarray] = dict(zip(("embeddings", "features", "rows", "statements"), given, strict=True))
     inputs["settings"] = np.asarray([n_clusters, seed])
     arrays = memoised("goal representation, 1", inputs, computed, kept=kept)
     goal_map = goal_map_of(arrays)
