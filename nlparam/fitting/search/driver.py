@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -212,6 +212,7 @@ class Search:
         found: dict[int, None] = {}
         chosen = selection.chosen.tolist()
         open_ones = [c for c in self.usable_columns() if not self.pool.is_judged(c, self.rows_in_full)]
+        there = self.denotations(chosen, self.pool.cautious_denotations)
         for slot, column in enumerate(chosen):
             losses = selection.swap_losses[slot, open_ones]
             if column < 0 or column in self.locked or not np.isfinite(losses).any():
@@ -221,24 +222,24 @@ class Search:
             if len(rows) < _TELLING_RIVALS * self.n_screening:
                 continue
             alike = self.corpus.spread(self.pool.cautiously_as_if(column, rows))[:, None]
-            columns = self._as_array(np.concatenate([self.denotations(chosen), alike], axis=1))
+            columns = self._as_array(np.concatenate([there, alike], axis=1))
             handicapped = slot_losses(self.model, columns, self.data, chosen=range(len(chosen)), slot=slot)[-2]
             if losses.min() <= handicapped:
                 found[rival] = None
         return list(found)
 
-    def denotations(self, chosen: Sequence[int]) -> np.ndarray:
-        """`(n_texts, n_slots)` denotations of the chosen columns, 0 for an empty slot (-1)."""
+    def denotations(self, chosen: Sequence[int], of: Callable[[list[int]], np.ndarray] | None = None) -> np.ndarray:
+        """`(n_texts, n_slots)` denotations of the chosen columns, 0 for an empty slot (-1); `of` denotes columns."""
+        of = self.pool.denotations if of is None else of
         denotations = np.zeros((len(self.corpus), len(chosen)))
         if filled := [slot for slot, column in enumerate(chosen) if column >= 0]:
-            denotations[:, filled] = self.corpus.spread(self.pool.denotations([chosen[slot] for slot in filled]))
+            denotations[:, filled] = self.corpus.spread(of([chosen[slot] for slot in filled]))
         return denotations
 
     def propose_for(self, scores: np.ndarray) -> list[int]:
         """Adds the proposals for every slot to the pool and returns the new columns."""
         with self.costs.stage("proposing"):
             _, passed = self._proposed(scores)
-            self.pool.left = max(self.pool.left - self.proposer.n_read, 0)
             return self.pool.add(self._different(passed, scores.shape[1]))
 
     def propose_again(self, scores: np.ndarray, n_each: int) -> list[list[int]]:
@@ -266,6 +267,7 @@ class Search:
         that ends early has seen these."""
         avoid = [*self.pool.predicates, *self.wishes.excluded]
         proposals = self.proposer.propose(self.corpus.distinct, scores, goal=self.goal, avoid=avoid, rng=self.rng)
+        self.pool.left = max(self.pool.left - self.proposer.n_read, 0)
         proposed = in_turn(proposals)
         return proposals, proposed if self.barrier is None else self.barrier.passed(proposed)
 
