@@ -177,8 +177,7 @@ def prepared(
             session.unread()
         stater = Stater(engine, n_words=session.policy.n_words_stated)
         by_name = predicates is None and (proposer is None or isinstance(proposer, str))
-        reader = GoalReader(session.judge(question="tells"), session.judge(question="answers"))
-        the_proposer = Listed(predicates) if predicates is not None else _proposer(proposer, session, stater, reader)
+        the_proposer = Listed(predicates) if predicates is not None else _proposer(proposer, session, stater)
         computing = executable if isinstance(executable, Executable) else Executable() if executable else None
         if computing is not None:
             the_judge, the_proposer = computing.around(
@@ -220,7 +219,7 @@ def prepared(
                     ngram_features[rows],
                     goal=read,
                     stater=stater,
-                    reader=reader,
+                    reader=_reader(session),
                     embedder=embedder,
                     n_clusters=model.n_predicates,
                     seed=seed,
@@ -329,9 +328,14 @@ def _check(corpus: Corpus, model: AbstractPredicateModel) -> None:
         )
 
 
-def _proposer(proposer: Any, session: Session, stater: Stater, reader: GoalReader) -> AbstractProposer:
+def _reader(session: Session) -> GoalReader:
+    return GoalReader(session.judge(question="tells"), session.judge(question="answers"))
+
+
+def _proposer(proposer: Any, session: Session, stater: Stater) -> AbstractProposer:
     def answers(said: Sequence[str], goal: str) -> dict[str, bool]:
-        return {one: probability >= ANSWERS for one, probability in reader.answering(said, read_goal(goal)).items()}
+        probabilities = _reader(session).answering(said, read_goal(goal))
+        return {one: probability >= ANSWERS for one, probability in probabilities.items()}
 
     strategies: dict[str, Callable[[Engine], AbstractProposer]] = {
         "contrast": Contrast,

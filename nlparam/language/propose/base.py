@@ -5,6 +5,12 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from nlparam.language.asking import ask_all
+from nlparam.language.parse import parse_predicates
+from nlparam.language.prompting import Prompt
+from nlparam.lm.base import Request
+from nlparam.lm.engine import Engine
+
 
 class AbstractProposer(abc.ABC):
     """Turns directions into words: it sees how highly each text scores in each slot and names what high texts share."""
@@ -37,6 +43,15 @@ def without(predicates: Iterable[str], avoid: Sequence[str]) -> list[str]:
     """The distinct predicates that are none of those to `avoid`."""
     avoided = {predicate.casefold() for predicate in avoid}
     return [predicate for predicate in dict.fromkeys(predicates) if predicate.casefold() not in avoided]
+
+
+def proposed_by(engine: Engine, prompt: Prompt, requests: Sequence[Request]) -> list[list[str]]:
+    """The predicates that answer each request, without what the language model copied from the prompt itself."""
+    answers = ask_all(engine, requests, parse_predicates, what="proposing")
+    return [
+        [predicate for predicate in found or [] if not prompt.wrote(predicate, request.messages)]
+        for found, request in zip(answers, requests, strict=True)
+    ]
 
 
 def high_texts(scores: np.ndarray, n_shown: int, *, rng: np.random.Generator) -> np.ndarray:

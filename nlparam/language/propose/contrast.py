@@ -4,10 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from nlparam.language.asking import ask_all
-from nlparam.language.parse import parse_predicates
 from nlparam.language.prompting import cut_words, load_prompt
-from nlparam.language.propose.base import AbstractProposer, without
+from nlparam.language.propose.base import AbstractProposer, proposed_by, without
 from nlparam.lm.base import Request
 from nlparam.lm.engine import Engine
 
@@ -46,11 +44,7 @@ class Contrast(AbstractProposer):
             )
             seed = int(rng.integers(2**31))
             requests.append(Request(messages, None, 60 * self.n_candidates, self.temperature, seed))
-        proposed = ask_all(self.engine, requests, parse_predicates, what="proposing")
-        return [
-            without([one for one in predicates or [] if not self.prompt.wrote(one, request.messages)], avoid)
-            for predicates, request in zip(proposed, requests, strict=True)
-        ]
+        return [without(predicates, avoid) for predicates in proposed_by(self.engine, self.prompt, requests)]
 
     def _shown(self, column: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         order = np.argsort(column, kind="stable")

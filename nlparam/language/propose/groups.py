@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nlparam.language.asking import ask_all
-from nlparam.language.parse import parse_predicates
 from nlparam.language.prompting import cut_words, load_prompt
+from nlparam.language.propose.base import proposed_by
 from nlparam.language.propose.state import StateThenGeneralise
 from nlparam.language.statements import Stater
 from nlparam.lm.base import Request
@@ -74,11 +73,7 @@ class ContrastGroups(AbstractGroupProposer):
             messages = self.prompt.fill(goal=goal, n_predicates=str(self.n_candidates), more=more, fewer=fewer)
             seed = int(rng.integers(2**31))
             requests.append(Request(messages, None, 60 * self.n_candidates, self.temperature, seed))
-        proposed = ask_all(self.engine, requests, parse_predicates, what="proposing")
-        return [
-            [one for one in found or [] if not self.prompt.wrote(one, request.messages)]
-            for found, request in zip(proposed, requests, strict=True)
-        ]
+        return proposed_by(self.engine, self.prompt, requests)
 
     def _listed(self, texts: Sequence[str]) -> str:
         return "\n".join(f"- {cut_words(text, self.n_words)}" for text in texts)
