@@ -50,7 +50,7 @@ def ngrams_of_texts(texts: Sequence[str], *, kept: bool) -> tuple[NgramFeatures,
         ngrams, features = NgramFeatures.fit_transform(texts)
         return ngram_arrays(ngrams) | {
             "features": features,
-            "vocabularies": _characters(json.dumps(ngrams.vocabularies)),
+            "vocabularies": np.frombuffer(json.dumps(ngrams.vocabularies).encode(), dtype=np.uint8),
         }
 
     arrays = memoised("n-grams, 1", {"texts": texts}, computed, kept=kept)
@@ -70,10 +70,6 @@ def learned_goal_map(*given: np.ndarray, n_clusters: int, seed: int, kept: bool)
     goal_map = goal_map_of(arrays)
     assert goal_map is not None
     return LearnedMap(goal_map, arrays["explained"].item())
-
-
-def _characters(text: str) -> np.ndarray:
-    return np.frombuffer(text.encode(), dtype=np.uint8)
 
 
 def goal_arrays(goal_map: GoalMap | None) -> dict[str, np.ndarray]:
