@@ -14,7 +14,7 @@ from nlparam.errors import CorpusError, check_positive
 from nlparam.numerics.core.device import to_device
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.numerics.core.quantities import Prepared, Quantity
-from nlparam.numerics.solvers.newton import descend, newton_direction
+from nlparam.numerics.solvers.newton import Evaluated, descend, newton_direction
 from nlparam.numerics.statistics.controls import apart, beside
 
 
@@ -128,7 +128,10 @@ class Classification(AbstractPredicateModel):
             first, *rest = jnp.split(coefficients, [sizes[0]], axis=1) if len(sizes) > 1 else [coefficients]
             return ClassificationWeights(first, intercepts, *rest)
 
-        def direction(vector, gradient):
+        def evaluate(vector):
+            return Evaluated(*jax.value_and_grad(lambda flat: self.loss(restore(flat), denotations, data))(vector))
+
+        def direction(vector, here):
             # The Hessian written out, of the coefficients before the intercepts: autodiff would take it row by row.
             probabilities = jax.nn.softmax(self._scores(unravel(vector), design))
             products = probabilities[:, :, None] * design[:, None, :]
@@ -138,12 +141,9 @@ class Classification(AbstractPredicateModel):
             same = jnp.concatenate([design, jnp.full((n_texts, 1), float(self._has_intercept))], axis=1)
             blocks = jnp.einsum("nc,nk,nl->ckl", probabilities, same, same) / n_texts
             hessian = _arrange(blocks) - columns.T @ columns / n_texts + jnp.diag(penalised)
-            return newton_direction(hessian, gradient)
+            return newton_direction(hessian, here.gradient)
 
-        def value(vector):
-            return self.loss(restore(vector), denotations, data)
-
-        return restore(descend(value, direction, flat, max_steps=50, tolerance=1e-6)[0])
+        return restore(descend(evaluate, direction, flat, max_steps=50, tolerance=1e-6)[0])
 
     def predict(self, weights, denotations, controls=None):
         """The most likely class of each text; see `predict_proba`."""

@@ -15,7 +15,7 @@ from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.numerics.core.normaliser import moments, total_log_partition
 from nlparam.numerics.core.quantities import Prepared, Quantity
 from nlparam.numerics.solvers.block_tridiagonal import held_by_neighbours, solve_chain, whiten_chain
-from nlparam.numerics.solvers.newton import descend
+from nlparam.numerics.solvers.newton import Evaluated, descend
 
 # Up to this many predicates, the rows that binary denotations can have are listed (2 to that power).
 _MOST_PATTERN_PREDICATES = 10
@@ -105,16 +105,21 @@ class TimeSeries(AbstractPredicateModel):
         both = held_by_neighbours(coupling)
         ridge = 1e-7 * jnp.eye(n_predicates, dtype=denotations.dtype)
 
-        def direction(flat, gradient):
-            covariances = moments(flat.reshape(start.shape), rows, log_counts).covariance
-            blocks = (totals.sizes / n_texts)[:, None, None] * covariances
+        def evaluate(flat):
+            # One pass over the texts gives the loss, its gradient and its curvature.
+            log_odds = flat.reshape(start.shape)
+            found = moments(log_odds, rows, log_counts)
+            likelihood = jnp.sum(log_odds * totals.sums) - totals.sizes @ found.log_partition
+            penalty, pull = jax.value_and_grad(self._roughness)(log_odds, coupling)
+            gradient = (totals.sizes[:, None] * found.mean - totals.sums) / n_texts + pull
+            return Evaluated(penalty - likelihood / n_texts, gradient.ravel(), found.covariance)
+
+        def direction(_, here):
+            blocks = (totals.sizes / n_texts)[:, None, None] * here.curvature
             blocks += both[:, None, None] * jnp.eye(n_predicates) + ridge
-            return -solve_chain(blocks, coupling, gradient.reshape(start.shape)).ravel()
+            return -solve_chain(blocks, coupling, here.gradient.reshape(start.shape)).ravel()
 
-        def value(flat):
-            return self._loss(flat.reshape(start.shape), rows, log_counts, totals, data, n_texts)
-
-        flat, *_ = descend(value, direction, start.ravel(), max_steps=50, tolerance=1e-8)
+        flat, *_ = descend(evaluate, direction, start.ravel(), max_steps=50, tolerance=1e-8)
         log_odds = flat.reshape(start.shape)
         return TimeSeriesWeights(log_odds, moments(log_odds, rows, log_counts).log_partition - jnp.log(n_texts))
 
@@ -130,6 +135,14 @@ class TimeSeries(AbstractPredicateModel):
         """The penalty of the paper is a sum, and stays what it was beside the likelihood of the texts that are left."""
         smoothness = self.smoothness if self.parity else self.smoothness * len(rows) / n_texts
         return dataclasses.replace(self, smoothness=smoothness), TimeSeriesData(data.step[rows], data.gap)
+
+    def condense(self, data):
+        """Without the steps that have no text: between its neighbours the best weights of such a step lie on a line."""
+        if self.parity:
+            return self, data
+        steps, step = np.unique(np.asarray(data.step), return_inverse=True)
+        times = np.append(0.0, np.cumsum(np.asarray(data.gap, np.float64)))
+        return self, TimeSeriesData(to_device(step, np.int32), to_device(np.diff(times[steps]), data.gap.dtype))
 
     def specialise(self, denotations):
         """For 0/1 denotations of few predicates: a model that lists the rows they can have instead of the texts."""
@@ -164,9 +177,11 @@ class TimeSeries(AbstractPredicateModel):
 
     def _loss(self, log_odds, rows, log_counts, totals, data, n_texts):
         likelihood = jnp.sum(log_odds * totals.sums) - total_log_partition(log_odds, totals.sizes, rows, log_counts)
-        differences = jnp.diff(log_odds, axis=0)
-        penalty = 0.5 * jnp.sum(self._coupling(data, n_texts)[:, None] * differences**2)
-        return penalty - likelihood / n_texts
+        return self._roughness(log_odds, self._coupling(data, n_texts)) - likelihood / n_texts
+
+    @staticmethod
+    def _roughness(log_odds, coupling):
+        return 0.5 * jnp.sum(coupling[:, None] * jnp.diff(log_odds, axis=0) ** 2)
 
     def _coupling(self, data, n_texts):
         """What couples the weights of neighbouring steps: the second derivative of the penalty."""

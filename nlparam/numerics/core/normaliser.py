@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 # Entries of the table of weight vectors and rows that are held at once: small enough for a processor's cache.
-_BLOCK_ENTRIES = 2**20
+_BLOCK_ENTRIES = 2**18
 
 Vectors = Float[Array, "n_vectors n_predicates"]
 Rows = Float[Array, "n_rows n_predicates"]
