@@ -47,6 +47,7 @@ def measure(n_texts: int, n_predicates: int, n_steps: int) -> dict[str, Any]:
     from nlparam.models import Clustering, TimeSeries, TimeSeriesData
     from nlparam.numerics.core.device import place_texts
     from nlparam.numerics.core.relax import relax
+    from nlparam.numerics.core.select import select
 
     embeddings, labels = planted(n_texts, n_predicates)
     placed = place_texts(embeddings)
@@ -70,7 +71,11 @@ def measure(n_texts: int, n_predicates: int, n_steps: int) -> dict[str, Any]:
         "relaxation": relaxation,
         "weights": lambda: jax.block_until_ready(fit(columns, data)),
     }
-    if not n_steps:
+    if n_steps:
+        noise = np.random.default_rng(4).random((n_texts, N_CANDIDATES - n_predicates), dtype=np.float32)
+        pool = jnp.concatenate([columns, jnp.asarray(noise)], axis=1)
+        stages["selection"] = lambda: select(model, pool, data, key=jax.random.key(0))
+    else:
         stages |= _with_head(embeddings, labels, model)
     seconds, compilation = {}, {}
     for name, stage in stages.items():

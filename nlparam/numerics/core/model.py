@@ -114,6 +114,12 @@ class AbstractPredicateModel(eqx.Module):
 
         return self, jax.tree.map(take, data)
 
+    def condense(self, data: Data) -> tuple["AbstractPredicateModel", Data]:
+        """A model and data with the same `profile_loss` from fewer numbers, such as without steps of time that have no
+        text; by default these. Its weights may have another shape. Asked outside of `jit`.
+        """
+        return self, data
+
     def specialise(self, denotations: Denotations) -> "AbstractPredicateModel":
         """An equal model that computes `loss` in a cheaper way for denotations like these; by default the model itself.
 

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nlparam.models import Clustering
+from nlparam.models import Classification, Clustering, TimeSeries, TimeSeriesData
+from nlparam.numerics.core import select as selection
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.numerics.core.select import select
 
@@ -96,6 +97,81 @@ def test_all_swaps_of_a_clustering_at_once_are_those_one_by_one(rng):
     table = model.swaps(columns)(chosen)
     one_by_one = [[model.profile_loss(columns[:, chosen.at[slot].set(c)]) for c in range(9)] for slot in range(3)]
     np.testing.assert_allclose(table, one_by_one, rtol=1e-5)
+
+
+def planted_classes(rng, n_texts):
+    """Texts of three classes, a pool in which three columns tell them apart, and three copies of these with errors."""
+    target = rng.integers(3, size=n_texts)
+    gold = np.where(target[:, None] == np.arange(3), 0.9, 0.1)
+    noise = rng.random((n_texts, 8)) < 0.3
+    blurred = np.where(rng.random((n_texts, 3)) < 0.2, 1 - gold, gold)
+    return jnp.asarray(np.concatenate([noise, blurred, gold], axis=1), jnp.float32), jnp.asarray(target)
+
+
+def planted_series(rng, n_texts):
+    """A time of its own for every text, and three columns of a pool that hold more often as time goes on, or less."""
+    share = np.linspace(0.1, 0.9, n_texts)
+    curves = np.stack([share, 1 - share, np.abs(1 - 2 * share)], axis=1)
+    columns = rng.random((n_texts, 11)) < np.concatenate([np.full((n_texts, 8), 0.3), curves], axis=1)
+    data = TimeSeriesData(jnp.arange(n_texts), jnp.ones(n_texts - 1))
+    return jnp.asarray(0.1 + 0.8 * columns, jnp.float32), data
+
+
+@pytest.mark.slow
+def test_a_sample_finds_what_all_texts_do(rng, monkeypatch):
+    pool, target = planted_classes(rng, 300)
+    model = Classification(3, n_classes=3)
+    whole = select(model, pool, target, key=jax.random.key(0))
+    monkeypatch.setattr(selection, "_SAMPLED", 100)
+    sampled = select(model, pool, target, key=jax.random.key(0))
+    assert set(sampled.chosen) == set(whole.chosen) == {11, 12, 13}
+    np.testing.assert_allclose(sampled.loss, whole.loss, rtol=1e-4)
+    np.testing.assert_allclose(np.sort(sampled.costs), np.sort(whole.costs), rtol=0.01)
+
+
+@pytest.mark.slow
+def test_a_series_whose_texts_have_a_time_each_is_sampled_with_fewer_steps(rng, monkeypatch):
+    monkeypatch.setattr(selection, "_SAMPLED", 100)
+    pool, data = planted_series(rng, 240)
+    model = TimeSeries(3, smoothness=100.0)
+    found = select(model, pool, data, key=jax.random.key(0))
+    assert set(found.chosen) == {8, 9, 10}
+    np.testing.assert_allclose(found.loss, model.profile_loss(pool[:, found.chosen], data), rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_what_is_fixed_stays_and_a_start_is_never_made_worse_with_a_sample(rng, monkeypatch):
+    monkeypatch.setattr(selection, "_SAMPLED", 100)
+    pool, target = planted_classes(rng, 300)
+    model, start = Classification(3, n_classes=3), np.asarray([0, 12, 13])
+    found = select(model, pool, target, start=start, fixed=[0], n_starts=1, key=jax.random.key(0))
+    assert found.chosen[0] == 0
+    assert found.loss <= float(model.profile_loss(pool[:, start], target)) + 1e-6
+    assert np.isinf(found.swap_losses[0]).all()
+
+
+@pytest.mark.slow
+def test_a_model_that_needs_all_its_texts_is_compared_on_all(rng, monkeypatch):
+    monkeypatch.setattr(selection, "_SAMPLED", 100)
+    pool = jnp.asarray(rng.random((300, 6)) < 0.4, jnp.float32)
+
+    class Ordered(Explained):
+        def subsample(self, data, rows, n_texts):
+            raise NotImplementedError("the order counts")
+
+    found = select(Ordered(2), pool, pool[:, 3] - pool[:, 5], key=jax.random.key(0))
+    assert set(found.chosen) == {3, 5}
+
+
+def test_steps_without_texts_change_no_profile_loss(rng):
+    denotations = jnp.asarray(rng.random((40, 2)), jnp.float32)
+    data = TimeSeriesData(jnp.asarray(rng.choice([0, 3, 4, 9], 40)), jnp.asarray(rng.uniform(0.5, 2.0, 11)))
+    model = TimeSeries(2, smoothness=3.0)
+    _, condensed = model.condense(data)
+    assert condensed.gap.shape == (3,)
+    np.testing.assert_allclose(
+        model.profile_loss(denotations, condensed), model.profile_loss(denotations, data), rtol=1e-5
+    )
 
 
 def test_an_empty_pool_is_an_error():
