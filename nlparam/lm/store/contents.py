@@ -64,17 +64,12 @@ class Collected(NamedTuple):
 
 def contents(store: Store) -> Contents:
     """Counts the answers of a store by kind, model and prompt version. Reads the file once."""
-    groups = []
+    query = (
+        "SELECT model, prompt_version, n, oldest, newest FROM (SELECT source, count(*) AS n, min(time) AS oldest, "
+        "max(time) AS newest FROM {} GROUP BY source) LEFT JOIN sources ON sources.id = source ORDER BY n DESC"
+    )
     with store.database.snapshot() as connection:
-        for kind in KINDS:
-            groups += [
-                Group(kind, *row)
-                for row in connection.execute(
-                    "SELECT model, prompt_version, n, oldest, newest FROM (SELECT source, count(*) AS n, "
-                    f"min(time) AS oldest, max(time) AS newest FROM {kind} GROUP BY source) "
-                    "LEFT JOIN sources ON sources.id = source ORDER BY n DESC"
-                )
-            ]
+        groups = [Group(kind, *row) for kind in KINDS for row in connection.execute(query.format(kind))]
         n_predicates = connection.execute("SELECT count(*) FROM predicates").fetchone()[0]
     counts = Counts(*(sum(group.n for group in groups if group.kind == kind) for kind in KINDS))
     size, log_size = _sizes(store)

@@ -1,6 +1,7 @@
 """The tables of a store, and how an older file becomes one of today."""
 
 import sqlite3
+from typing import Any
 
 from nlparam.errors import StoreError
 
@@ -74,34 +75,25 @@ class Names:
 
     def __init__(self, connection: sqlite3.Connection):
         self._connection = connection
-        self._sources: dict[tuple[str, str], int] = {}
-        self._predicates: dict[str, int] = {}
+        self._ids: dict[tuple[str, ...], Any] = {}
 
     def source(self, model: str, prompt_version: str = "") -> int:
         """The id of a model under a prompt version; an embedder has none."""
-        names = (encodable(model), encodable(prompt_version))
-        if names not in self._sources:
-            row = self._connection.execute("SELECT id FROM sources WHERE model = ? AND prompt_version = ?", names)
-            self._sources[names] = self._id_or_new(
-                row, "INSERT INTO sources (model, prompt_version) VALUES (?, ?)", names
-            )
-        return self._sources[names]
+        return self._id("sources", model=model, prompt_version=prompt_version)
 
     def predicate(self, text: str) -> int:
         """The id of a predicate."""
-        text = encodable(text)
-        if text not in self._predicates:
-            row = self._connection.execute("SELECT id FROM predicates WHERE text = ?", (text,))
-            self._predicates[text] = self._id_or_new(row, "INSERT INTO predicates (text) VALUES (?)", (text,))
-        return self._predicates[text]
+        return self._id("predicates", text=text)
 
-    def _id_or_new(self, found: sqlite3.Cursor, insert: str, names: tuple) -> int:
-        row = found.fetchone()
-        if row is not None:
-            return row[0]
-        made = self._connection.execute(insert, names).lastrowid
-        assert made is not None
-        return made
+    def _id(self, table: str, **names: str) -> int:
+        key = (table, *names.values())
+        if key not in self._ids:
+            values = {column: encodable(name) for column, name in names.items()}
+            find = f"SELECT id FROM {table} WHERE {' AND '.join(f'{column} = :{column}' for column in names)}"
+            new = f"INSERT INTO {table} ({', '.join(names)}) VALUES (:{', :'.join(names)})"
+            found = self._connection.execute(find, values).fetchone()
+            self._ids[key] = found[0] if found else self._connection.execute(new, values).lastrowid
+        return self._ids[key]
 
 
 def encodable(text: str) -> str:

@@ -2,10 +2,10 @@
 
 import contextlib
 import json
-import math
 import sqlite3
+import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +30,7 @@ _TELLING = {"probability": "judgments", "text": "completions", "vector": "embedd
 _OF_NAMES = {"model": "sources.model", "prompt_version": "sources.prompt_version", "predicate": "predicates.text"}
 
 Row = tuple  # the values of COLUMNS of a kind, with the key and a vector as bytes
+Found = tuple[str, dict[str, Any]]  # where a row stands in a file, and what is there
 
 
 def select(kind: str, *, named: bool = True) -> str:
@@ -76,8 +77,12 @@ def merge(store: Store, path: Path) -> list[Merged]:
         # SQLite, ends the locks on it.
         if path.suffix not in SUFFIXES:
             return _merge_store(store, path)
-        found = _read_parquet(path) if path.suffix == ".parquet" else _read_jsonl(path)
-        return [] if found is None else [merge_rows(store, *found)]
+        names, found = _read_parquet(path) if path.suffix == ".parquet" else _read_jsonl(path)
+        if names is None:
+            return []
+        kind = _kind_of(path, names)
+        rows = (checked(kind, [row.get(name) for name in COLUMNS[kind]], where) for where, row in found)
+        return [merge_rows(store, kind, rows)]
     except OSError as error:
         raise StoreError(f"{path} cannot be read ({error}): choose another file") from error
 
@@ -119,38 +124,34 @@ def _write_jsonl(path: Path, kind: str, rows: Iterable[Row]) -> int:
     return n_rows
 
 
-def _read_parquet(path: Path) -> tuple[str, Iterator[Row]]:
+def _read_parquet(path: Path) -> tuple[list[str], Iterator[Found]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
-        kind = _kind_of(path, pq.read_schema(path).names)
-    except pa.ArrowException as error:
-        raise StoreError(f"{path} is no Parquet file ({error})") from error
-
-    def rows() -> Iterator[Row]:
+    def rows() -> Iterator[Found]:
         number = 0
         try:
             with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(_at_once(kind)):
+                for batch in file.iter_batches(4096):
                     for values in batch.to_pylist():
                         number += 1
-                        yield _checked(kind, values, f"{path}, row {number}")
+                        yield f"{path}, row {number}", values
         except (pa.ArrowException, OSError) as error:
             raise StoreError(f"{path} is damaged behind row {number} ({error})") from error
 
-    return kind, rows()
+    try:
+        return pq.read_schema(path).names, rows()
+    except pa.ArrowException as error:
+        raise StoreError(f"{path} is no Parquet file ({error})") from error
 
 
-def _read_jsonl(path: Path) -> tuple[str, Iterator[Row]] | None:
+def _read_jsonl(path: Path) -> tuple[list[str] | None, Iterator[Found]]:
+    """The names are those of the first row; `None` for an export of nothing."""
     first = next(_objects(path), None)
-    if first is None:  # an export of nothing
-        return None
-    kind = _kind_of(path, first[1])
-    return kind, (_checked(kind, values, f"{path}, line {number}") for number, values in _objects(path))
+    return None if first is None else list(first[1]), _objects(path)
 
 
-def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _objects(path: Path) -> Iterator[Found]:
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
@@ -161,7 +162,7 @@ def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 raise StoreError(f"{path}, line {number} is no JSON ({error})") from error
             if not isinstance(values, dict):
                 raise StoreError(f"{path}, line {number}: got {type(values).__name__}, expected an object")
-            yield number, values
+            yield f"{path}, line {number}", values
 
 
 def _kind_of(path: Path, names: Iterable[str]) -> str:
@@ -234,68 +235,47 @@ def checked(kind: str, row: Sequence[Any], where: str) -> Row:
     return tuple(values)
 
 
-def _checked(kind: str, values: Mapping[str, Any], where: str) -> Row:
-    return checked(kind, [values.get(name) for name in COLUMNS[kind]], where)
-
-
-def _require(fine: bool) -> None:
-    if not fine:
-        raise ValueError
-
-
 def _key(value: Any) -> bytes:
     key = value if isinstance(value, bytes) else bytes.fromhex(value)
-    _require(len(key) == 32)
+    if len(key) != 32:
+        raise ValueError
     return key
 
 
-def _name(value: Any) -> str | None:
-    _require(value is None or isinstance(value, str))
-    return value
-
-
-def _text(value: Any) -> str:
-    _require(isinstance(value, str))
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
     return encodable(value)
 
 
-def _probability(value: Any) -> float:
-    _require(_is_number(value) and 0.0 <= value <= 1.0)
+def _number(value: Any, least: float = -sys.float_info.max, most: float = sys.float_info.max) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not least <= value <= most:
+        raise ValueError
     return float(value)
 
 
-def _time(value: Any) -> float:
-    value = time.time() if value is None else value
-    _require(_is_number(value) and math.isfinite(value))
-    return float(value)
-
-
-def _tokens(value: Any) -> int:
-    _require(_is_number(value) and 0 <= value < 2**63 and int(value) == value)
+def _whole(value: Any) -> int:
+    if _number(value, 0, 2**63 - 1) % 1:
+        raise ValueError
     return int(value)
 
 
 def _vector(value: Any) -> bytes:
     vector = np.frombuffer(value, "<f4") if isinstance(value, bytes) else np.asarray(value, "<f4")
-    _require(vector.ndim == 1 and len(vector) > 0 and bool(np.isfinite(vector).all()))
+    if vector.ndim != 1 or not len(vector) or not np.isfinite(vector).all():
+        raise ValueError
     return vector.tobytes()
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 # What each column has to be, in words, and what is stored for a value; `ValueError` or `TypeError` if it is not that.
+_NAME = ("a string or nothing", lambda value: value if value is None else _string(value))
 _CHECKS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "key": ("64 hexadecimal digits", _key),
-    "model": ("a string or nothing", _name),
-    "prompt_version": ("a string or nothing", _name),
-    "predicate": ("a string or nothing", _name),
-    "probability": ("a number in [0, 1]", _probability),
-    "time": ("seconds since 1970", _time),
-    "text": ("a string", _text),
-    "prompt_tokens": ("a number of tokens", _tokens),
-    "completion_tokens": ("a number of tokens", _tokens),
+    **dict.fromkeys(_OF_NAMES, _NAME),
+    "probability": ("a number in [0, 1]", lambda value: _number(value, 0, 1)),
+    "time": ("seconds since 1970", lambda value: _number(time.time() if value is None else value)),
+    "text": ("a string", _string),
+    **dict.fromkeys(("prompt_tokens", "completion_tokens"), ("a number of tokens", _whole)),
     "vector": ("finite numbers", _vector),
 }
 
