@@ -66,19 +66,19 @@ def load_language_model(
             return ServerModel(service.address, model=of_service, timeout=timeout, service=service)
     if model is not None:
         raise LanguageModelError(f"got the model {model!r} with {name!r}; a model is named for a server only: {_FORMS}")
-    if not isinstance(spec, Path) and name.startswith("vllm:"):
+    kind, colon, weights = ("", "", "") if isinstance(spec, Path) else name.partition(":")
+    if kind == "vllm" and colon:
         from nlparam.lm.vllm import VllmModel
 
-        return VllmModel(name.removeprefix("vllm:"))
-    if not isinstance(spec, Path) and (name == "native" or name.startswith("native:")):
+        return VllmModel(weights)
+    if kind == "native":
         from nlparam.lm.native import NativeModel
 
-        return NativeModel(DEFAULT_WEIGHTS if name == "native" else name.removeprefix("native:"))
-    if not (isinstance(spec, Path) or name == "embedded" or name.startswith("embedded:") or name.endswith(".gguf")):
-        raise LanguageModelError(f"got the language model {name!r}, expected {_FORMS}")
-
+        return NativeModel(weights or DEFAULT_WEIGHTS)
     from nlparam.lm.embedded import EmbeddedModel
 
-    if isinstance(spec, Path):
+    if kind == "embedded":
+        return EmbeddedModel(weights or DEFAULT_WEIGHTS)
+    if isinstance(spec, Path) or name.endswith(".gguf"):
         return EmbeddedModel(spec)
-    return EmbeddedModel(DEFAULT_WEIGHTS if name == "embedded" else name.removeprefix("embedded:"))
+    raise LanguageModelError(f"got the language model {name!r}, expected {_FORMS}")

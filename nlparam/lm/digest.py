@@ -48,10 +48,5 @@ def keep_digest(path: Path, sha256: str) -> None:
     # Where the cache cannot be written the digest is computed each time; that is slow, not wrong.
     with contextlib.suppress(OSError):
         note, stamp = _digest_note(path.resolve())
-        write_atomically(note, json.dumps(stamp | {"sha256": sha256}))
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Writes a small file so that a reader sees the old or the new content, never a part."""
-    with replacing(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+        with replacing(note) as partial:
+            partial.write_text(json.dumps(stamp | {"sha256": sha256}), encoding="utf-8")

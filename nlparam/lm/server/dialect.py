@@ -1,7 +1,6 @@
 """What one server is sent: the fields it takes, everything useful at first, then what it took."""
 
 import asyncio
-import base64
 import dataclasses
 import json
 import re
@@ -9,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nlparam.errors import LanguageModelError
-from nlparam.lm.base import Message, Request
+from nlparam.lm.base import Image, Request
 from nlparam.lm.server import messages_api
 from nlparam.lm.server.errors import NoLogprobsError, NoRoomError, ThinksAloudError
 
@@ -81,7 +80,8 @@ class Dialect:
         if self.messages_api:
             head = messages_api.written(request.messages)
         else:
-            head = {"messages": [{"role": one.role, "content": _content(one)} for one in request.messages]}
+            turns = [{"role": one.role, "content": messages_api.content(one, _image)} for one in request.messages]
+            head = {"messages": turns}
         tail = None if request.labels is None else self._tails.get(request.labels)
         if tail is None:
             tail = _tail({"model": model, **self._fields(request)})
@@ -190,18 +190,9 @@ class Dialect:
         return fields
 
 
-def _content(message: Message) -> str | list[dict[str, Any]]:
-    """Content parts where there are images; else a string, which every server takes."""
-    if not message.images:
-        return message.content
-    parts: list[dict[str, Any]] = []
-    for image in message.images:
-        encoded = base64.b64encode(image.read()).decode()
-        where: dict[str, str] = {"url": f"data:{image.media_type};base64,{encoded}"}
-        if image.detail != "auto":
-            where["detail"] = image.detail
-        parts.append({"type": "image_url", "image_url": where})
-    return [*parts, {"type": "text", "text": message.content}]
+def _image(image: Image, data: str) -> dict[str, Any]:
+    detail = {} if image.detail == "auto" else {"detail": image.detail}
+    return {"type": "image_url", "image_url": {"url": f"data:{image.media_type};base64,{data}"} | detail}
 
 
 def _tail(fields: dict[str, Any]) -> bytes:

@@ -1,10 +1,10 @@
 """Anthropic's Messages API: what is different in it, as a form to write requests in and to read answers from."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from nlparam.lm.base import Message
+from nlparam.lm.base import Image, Message
 
 VERSION = "2023-06-01"
 
@@ -17,7 +17,7 @@ def headers(key: str | None) -> dict[str, str]:
 def written(messages: Sequence[Message]) -> dict[str, Any]:
     """The messages of a request. What the system says stands apart from them."""
     system = "\n\n".join(message.content for message in messages if message.role == "system")
-    turns = [{"role": one.role, "content": _content(one)} for one in messages if one.role != "system"]
+    turns = [{"role": one.role, "content": content(one, _image)} for one in messages if one.role != "system"]
     return ({"system": system} if system else {}) | {"messages": turns}
 
 
@@ -36,11 +36,13 @@ def as_chat(answer: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _content(message: Message) -> str | list[dict[str, Any]]:
+def content(message: Message, part: Callable[[Image, str], dict[str, Any]]) -> str | list[dict[str, Any]]:
+    """Parts where there are images, of which `part` makes each from its base64; else a string: all servers take one."""
     if not message.images:
         return message.content
-    parts: list[dict[str, Any]] = []
-    for image in message.images:
-        data = base64.b64encode(image.read()).decode()
-        parts.append({"type": "image", "source": {"type": "base64", "media_type": image.media_type, "data": data}})
+    parts = [part(image, base64.b64encode(image.read()).decode()) for image in message.images]
     return [*parts, {"type": "text", "text": message.content}]
+
+
+def _image(image: Image, data: str) -> dict[str, Any]:
+    return {"type": "image", "source": {"type": "base64", "media_type": image.media_type, "data": data}}
