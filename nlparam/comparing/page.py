@@ -27,7 +27,7 @@ from nlparam.results.page.examples import MAX_BYTES, MAX_WHOLE
 from nlparam.results.page.rows import MAX_SENTENCE, date_row, named_settings, title_of
 from nlparam.results.page.searched import Searched, desk_section
 from nlparam.results.page.sections import (
-    AbstractDescribedPage,
+    AbstractPage,
     Interval,
     SectionPage,
     interval_chart,
@@ -54,7 +54,7 @@ Numbered = Sequence[tuple[int, Finding]]
 
 
 @dataclasses.dataclass(frozen=True)
-class ComparisonPage(AbstractDescribedPage):
+class ComparisonPage(AbstractPage):
     """The report of a comparison; `agreement` is how people and judge agree."""
 
     comparison: ComparisonLike

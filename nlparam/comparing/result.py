@@ -11,7 +11,7 @@ from nlparam.comparing.tables import finding_columns, finding_examples, unit_col
 from nlparam.denotation.labelling import Labelling
 from nlparam.denotation.labels import Labelled
 from nlparam.results.frames import AbstractTabular
-from nlparam.results.page.page import AbstractPage
+from nlparam.results.page.sections import AbstractPage
 from nlparam.results.result import AbstractResult, Files, Folder
 
 

@@ -19,7 +19,7 @@ from nlparam.fitting.records import RESULTS as RESULTS
 from nlparam.fitting.records import FitLike
 from nlparam.fitting.tables import example_columns, predicate_columns, prediction_columns
 from nlparam.results.frames import AbstractTabular
-from nlparam.results.page.page import AbstractPage
+from nlparam.results.page.sections import AbstractPage
 from nlparam.results.result import AbstractResult, Files, Folder
 
 if TYPE_CHECKING:

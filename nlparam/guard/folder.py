@@ -16,7 +16,7 @@ from nlparam.guard.thresholds import Threshold
 from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder
 from nlparam.language.features import NgramFeatures
 from nlparam.results.jsonable import from_json
-from nlparam.results.page.page import AbstractPage
+from nlparam.results.page.sections import AbstractPage
 from nlparam.results.result import AbstractResult, Files, Folder
 from nlparam.runtime.costs import Costs
 

@@ -8,7 +8,7 @@ from typing import Any
 from nlparam.guard.page import describe_guard
 from nlparam.numerics.statistics.rates import Rate
 from nlparam.results.jsonable import jsonable, read_fields
-from nlparam.results.page.page import AbstractPage
+from nlparam.results.page.sections import AbstractPage
 from nlparam.results.result import AbstractResult, Folder
 from nlparam.results.versions import installed_versions
 from nlparam.runtime.costs import Costs

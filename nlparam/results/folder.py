@@ -174,10 +174,7 @@ def digest_of_content(content: Any) -> str:
 
 def read_record(file: str | Path) -> dict[str, Any]:
     """What a JSON file says that is a result by itself. Raises `ResultFolderError` if it is none."""
-    try:
-        contents = json.loads(Path(file).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ResultFolderError(f"{file} is not readable as JSON ({error}): give the --out file of a result") from error
+    contents = _parsed(Path(file), "give the --out file of a result")
     if not isinstance(contents, dict) or not contents.keys() & RECORDS.keys():
         *others, last = (kind.name for kind in RECORDS.values())
         raise ResultFolderError(
@@ -198,10 +195,14 @@ def read_json(path: str | Path, *, again: str) -> dict[str, Any]:
         raise ResultFolderError(
             f"{path.parent} holds no {kind} (there is no {path.name} in it): give the --out folder of a {kind}"
         )
-    try:
-        contents = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ResultFolderError(f"{path} is not readable as JSON ({error}): {again}") from error
+    contents = _parsed(path, again)
     if not isinstance(contents, dict) or "format" not in contents:
         raise ResultFolderError(f"{path} was not written by nlparam: give the --out folder of a {kind}")
     return contents
+
+
+def _parsed(path: Path, remedy: str) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ResultFolderError(f"{path} is not readable as JSON ({error}): {remedy}") from error

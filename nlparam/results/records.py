@@ -30,14 +30,8 @@ def judgment_table(judgments: "Sequence[Judgment]") -> "pyarrow.Table":
     """Judgments as a table of text numbers, predicates and probabilities."""
     import pyarrow
 
-    schema = pyarrow.schema(
-        [
-            ("text", pyarrow.int64()),
-            ("predicate", pyarrow.string()),
-            ("probability", pyarrow.float64()),
-            ("inclusion", pyarrow.float64()),
-        ]
-    )
+    types = {"text": "int64", "predicate": "string", "probability": "float64", "inclusion": "float64"}
+    schema = pyarrow.schema({name: pyarrow.type_for_alias(kind) for name, kind in types.items()})
     return pyarrow.Table.from_pylist([dataclasses.asdict(judgment) for judgment in judgments], schema=schema)
 
 

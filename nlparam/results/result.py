@@ -24,7 +24,7 @@ from nlparam.results.folder import (
     writing,
 )
 from nlparam.results.jsonable import read_fields
-from nlparam.results.page.page import AbstractPage
+from nlparam.results.page.sections import AbstractPage
 from nlparam.results.versions import installed_versions
 from nlparam.runtime.files import writable
 

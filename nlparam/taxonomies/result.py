@@ -10,7 +10,7 @@ import numpy as np
 from nlparam.denotation.labels import Labelled
 from nlparam.errors import EditError
 from nlparam.results.frames import AbstractTabular
-from nlparam.results.page.page import AbstractPage
+from nlparam.results.page.sections import AbstractPage
 from nlparam.results.result import AbstractResult, Files, Folder
 from nlparam.runtime.costs import Costs
 from nlparam.runtime.words import counted

@@ -13,7 +13,7 @@ from nlparam.errors import CorpusError
 from nlparam.fitting.inference import known_of
 from nlparam.fitting.sample import Sample
 from nlparam.numerics.statistics.correction import corrected_means
-from nlparam.results.page.sections import AbstractDescribedPage
+from nlparam.results.page.sections import AbstractPage
 from nlparam.taxonomies.records import Sample as TreeSample
 from nlparam.taxonomies.records import judged
 from tests.helpers.handmade_fit import make_fit
@@ -171,7 +171,7 @@ def test_the_report_of_each_kind_shows_the_agreement(fit, tree):
     for result in (fit, tree, make_comparison(N)):
         labels = labels_of(result.labelling(), 40, wrong=0.1)
         for page, there in ((result.page(labels=labels), True), (result.page(), False)):
-            assert isinstance(page, AbstractDescribedPage)
+            assert isinstance(page, AbstractPage)
             assert ("people" in [section.identity for section in page.described().sections]) == there
 
 

@@ -14,7 +14,7 @@ from nlparam.evals.audit.page import describe_audit
 from nlparam.evals.audit.records import Evaluations
 from nlparam.results.folder import digest_of_content, make_room, writing
 from nlparam.results.jsonable import from_json, jsonable
-from nlparam.results.page.page import AbstractPage
+from nlparam.results.page.sections import AbstractPage
 from nlparam.results.result import AbstractResult, Folder
 from nlparam.results.versions import installed_versions
 from nlparam.runtime.files import writable

@@ -14,7 +14,7 @@ from nlparam.language.prompting import load_prompt
 from nlparam.lm.engine import Engine
 from nlparam.numerics.statistics.rates import Rate, rate
 from nlparam.results.jsonable import jsonable
-from nlparam.results.page.page import AbstractPage
+from nlparam.results.page.sections import AbstractPage
 from nlparam.results.result import AbstractRecord
 from nlparam.runtime.costs import Costs
 from nlparam.runtime.progress import Progress

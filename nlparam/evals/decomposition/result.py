@@ -11,7 +11,7 @@ from nlparam.evals.decomposition.page import describe_decomposed
 from nlparam.evals.decomposition.repair import Assistance, Repair, repair
 from nlparam.numerics.statistics.rates import Rate, rate
 from nlparam.results.jsonable import jsonable
-from nlparam.results.page.page import AbstractPage
+from nlparam.results.page.sections import AbstractPage
 from nlparam.results.result import AbstractRecord
 from nlparam.runtime.costs import Costs
 

@@ -8,7 +8,7 @@ from nlparam.evals.robustness.page import describe_robustness
 from nlparam.numerics.statistics.effects import Effect
 from nlparam.numerics.statistics.kappa import Agreed
 from nlparam.results.jsonable import jsonable
-from nlparam.results.page.page import AbstractPage
+from nlparam.results.page.sections import AbstractPage
 from nlparam.results.result import AbstractRecord
 from nlparam.runtime.costs import Costs
 

@@ -7,7 +7,7 @@ from nlparam.evals.simulatability.explanations import Explanation
 from nlparam.evals.simulatability.page import describe_simulatability
 from nlparam.numerics.statistics.simulation import Measured
 from nlparam.results.jsonable import jsonable
-from nlparam.results.page.page import AbstractPage
+from nlparam.results.page.sections import AbstractPage
 from nlparam.results.result import AbstractRecord
 from nlparam.runtime.costs import Costs
 

@@ -28,7 +28,7 @@ from nlparam.results.page.quantities import Intervals
 from nlparam.results.page.quantity_blocks import quantity_blocks
 from nlparam.results.page.rows import MAX_SENTENCE, Row, date_row, named_settings, title_of
 from nlparam.results.page.searched import Searched, desk_section
-from nlparam.results.page.sections import AbstractDescribedPage, SectionPage, number, of_result
+from nlparam.results.page.sections import AbstractPage, SectionPage, number, of_result
 from nlparam.results.page.text import excerpt, loss_figure
 from nlparam.results.records import NONE_OF_THESE
 from nlparam.runtime.words import counted
@@ -49,7 +49,7 @@ _CHARTS = ("trace", "agreement", "reliability")
 
 
 @dataclasses.dataclass(frozen=True)
-class FitPage(AbstractDescribedPage):
+class FitPage(AbstractPage):
     """The report of a fit; one whose predictions are not clusters is shown without sizes.
 
     `intervals` are the credible intervals of its quantities by name, as

@@ -209,11 +209,16 @@ def _cut(corpus: "Corpus", chosen: np.ndarray) -> tuple[list[str], int, bool]:
     """The texts, all cut to a length at which they fit into the page together."""
     # Long lines are shortened before anything is counted, so that one of a megabyte costs no more than any other.
     texts = [folded(corpus.texts[number][: 4 * MAX_LENGTH]) for number in chosen.tolist()]
-    length = MAX_LENGTH
-    while length > MIN_LENGTH and sum(len(text[:length].encode("utf-8")) for text in texts) > MAX_BYTES:
-        length = max(MIN_LENGTH, int(length * 0.7))
+    length = _length_within(texts, MAX_LENGTH, MAX_BYTES)
     cut = any(len(text) > length for text in texts)
     return [visible(excerpt(text, length)) for text in texts], length, cut
+
+
+def _length_within(texts: list[str], length: int, n_bytes: int) -> int:
+    """The length at which texts are cut to have so many bytes together."""
+    while length > MIN_LENGTH and sum(len(text[:length].encode("utf-8")) for text in texts) > n_bytes:
+        length = max(MIN_LENGTH, int(length * 0.7))
+    return length
 
 
 def _fitting(corpus: "Corpus", first: np.ndarray) -> int:
@@ -227,9 +232,7 @@ def _whole(corpus: "Corpus", chosen: np.ndarray, shown: list[str]) -> tuple[str 
     """The whole texts as the page carries them, the length at which they are cut if they do not fit, and which of them
     are not the text as it is."""
     texts = [visible(corpus.texts[number][:MAX_WHOLE_LENGTH]) for number in chosen.tolist()]
-    length = MAX_WHOLE_LENGTH
-    while length > MIN_LENGTH and sum(len(text[:length].encode("utf-8")) for text in texts) > MAX_WHOLE_BYTES:
-        length = max(MIN_LENGTH, int(length * 0.7))
+    length = _length_within(texts, MAX_WHOLE_LENGTH, MAX_WHOLE_BYTES)
     cut = any(len(text) > length for text in texts)
     cut = cut or any(len(corpus.texts[number]) > MAX_WHOLE_LENGTH for number in chosen.tolist())
     texts = [text[:length] for text in texts]

@@ -21,13 +21,14 @@ from nlparam.results.page.blocks import (
     Table,
     Warnings,
 )
-from nlparam.results.page.page import AbstractPage
 from nlparam.results.page.quantities import QuantityView, furthest
 from nlparam.results.page.rows import Row, cost_rows, stage_rows, value_rows
 from nlparam.results.page.text import DASH, duration, excerpt
 
 if TYPE_CHECKING:
     from nlparam.results.page.card import Card
+    from nlparam.results.page.searched import Searched
+    from nlparam.runtime.costs import Costs
 
 # Rows of one table, and characters of a text in it, so that a page stays small.
 MAX_ROWS = 2000
@@ -37,21 +38,39 @@ MAX_NAME = 80
 MAX_DRAWN = 40
 
 
-class AbstractDescribedPage(AbstractPage):
-    """A page that is described only when it is asked for; its card needs less."""
+class AbstractPage(abc.ABC):
+    """The report of a result, its figures as files, and its card in a notebook.
+
+    It is described only when it is asked for; its card needs less.
+    """
 
     @abc.abstractmethod
     def described(self) -> "SectionPage":
         """What it shows."""
 
+    @abc.abstractmethod
+    def card(self) -> "Card":
+        """A small table, for a notebook (`html()`) or a terminal (`text()`)."""
+
     def html(self) -> str:
+        """The page as one self-contained HTML file.
+
+        Every text, predicate, goal and setting is treated as untrusted: it is escaped, control characters are made
+        visible, and the page's own policy lets no script run but those it carries, and nothing be loaded from anywhere.
+        """
         return self.described().html()
 
     def served_as(self, how: str) -> str:
+        """The page as a running process shows it; `how` that is reached is said as for `render`."""
         return dataclasses.replace(self.described(), served=how).html()
 
     def figures(self) -> dict[str, dict[str, Any] | str]:
+        """Its figures by name: Vega-Lite specifications as in the page, or SVG."""
         return self.described().figures()
+
+    def searched(self) -> "Searched | None":
+        """What can be searched where the page is served: all texts, and which predicates hold for them."""
+        return None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +92,7 @@ class SectionPage(AbstractPage):
     costs: list[Row] = dataclasses.field(default_factory=list)
     stages: list[tuple[str, float]] = dataclasses.field(default_factory=list)
     settings: list[Row] = dataclasses.field(default_factory=list)
-    versions: list[Row] | None = None
+    versions: list[Row] = dataclasses.field(default_factory=list)
     cost_details: Sequence[Block] = ()
     served: str = ""
 
@@ -81,11 +100,6 @@ class SectionPage(AbstractPage):
     def charts(self) -> list[Chart]:
         """All charts of the page, in order."""
         return [block for section in self.sections for block in section.blocks if isinstance(block, Chart)]
-
-    @property
-    def notice(self) -> Warnings:
-        """The warnings as a block."""
-        return Warnings(self.warnings)
 
     def described(self) -> "SectionPage":
         """Itself, as other pages give what they show."""
@@ -96,8 +110,8 @@ class SectionPage(AbstractPage):
 
         sections = [*self.sections, *self._last_sections()]
         desk = any(isinstance(block, Desk) for section in sections for block in section.blocks)
-        charts = self._drawn()
-        return render("page.html.j2", charts=charts, desk=desk, served=self.served, page=self, sections=sections)
+        shown = {"page": self, "sections": sections, "notice": Warnings(self.warnings)}
+        return render("page.html.j2", charts=self._drawn(), desk=desk, served=self.served, **shown)
 
     def figures(self) -> dict[str, dict[str, Any] | str]:
         pictures = [block for section in self.sections for block in section.blocks if isinstance(block, Picture)]
@@ -164,12 +178,7 @@ def _time(seconds: float) -> Cell:
 
 def of_result(result: Any) -> dict[str, Any]:
     """The costs, settings and versions of a result, as arguments of `SectionPage`."""
-    return {
-        "costs": cost_rows(result.costs),
-        "stages": stage_rows(result.costs),
-        "settings": value_rows(result.settings),
-        "versions": value_rows(result.versions),
-    }
+    return _of(result.costs, result.settings, result.versions)
 
 
 def of_contents(contents: Mapping[str, Any], **settings: Any) -> dict[str, Any]:
@@ -178,12 +187,13 @@ def of_contents(contents: Mapping[str, Any], **settings: Any) -> dict[str, Any]:
 
     costs = Costs.from_dict(contents["costs"]) if contents.get("costs") else None
     all_set = {**contents.get("settings", {}), **settings}
-    return {
-        "costs": cost_rows(costs) if costs else [],
-        "stages": stage_rows(costs) if costs else [],
-        "settings": value_rows({name: value for name, value in all_set.items() if value not in (None, "", [])}),
-        "versions": value_rows(contents["versions"]) if contents.get("versions") else None,
-    }
+    there = {name: value for name, value in all_set.items() if value not in (None, "", [])}
+    return _of(costs, there, contents.get("versions"))
+
+
+def _of(costs: "Costs | None", settings: Mapping[str, Any], versions: Mapping[str, str] | None) -> dict[str, Any]:
+    spent = {} if costs is None else {"costs": cost_rows(costs), "stages": stage_rows(costs)}
+    return spent | {"settings": value_rows(settings), "versions": value_rows(versions or {})}
 
 
 def named(text: str, length: int = MAX_NAME) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from nlparam.corpus.marks import LABELS_FILE, ON_PAGE, Mark, add_labels, kept_labels, user_name
 from nlparam.errors import CorpusError, NlparamError, ResultFolderError
-from nlparam.results.page.page import AbstractPage
+from nlparam.results.page.sections import AbstractPage
 from nlparam.results.page.text import text_key
 from nlparam.results.serving.texts import Texts
 

@@ -34,7 +34,7 @@ from nlparam.results.page.quantity_blocks import quantity_blocks
 from nlparam.results.page.rows import MAX_SENTENCE, date_row, named_settings, title_of
 from nlparam.results.page.searched import Searched, desk_section
 from nlparam.results.page.sections import (
-    AbstractDescribedPage,
+    AbstractPage,
     Interval,
     SectionPage,
     number,
@@ -60,7 +60,7 @@ MAX_CHARTS = 8
 
 
 @dataclasses.dataclass(frozen=True)
-class TaxonomyPage(AbstractDescribedPage):
+class TaxonomyPage(AbstractPage):
     """The report of a taxonomy.
 
     `update` is what the last update found, as `Update.to_dict` gives it: the page then shows what has changed.
