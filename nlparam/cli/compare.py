@@ -1,6 +1,5 @@
 """`nlparam compare`: what holds more often in one group of texts, or of images, than in the others."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -163,18 +162,17 @@ def _read(files: list[Path], options: CompareCommand) -> _Read:
         for field in named[0]
         if cluster is None and sounds_like_clusters(field) and all(names.count(field) == 1 for names in named)
     ]
-    wanted = tuple(dict.fromkeys(field for field in (by, cluster, *given, *hinted) if field is not None))
-    tables = [read_texts(file, fields=wanted, **options.reading()) for file in files]
+    tables = [read_texts(file, fields=(by, cluster, *given, *hinted), **options.reading()) for file in files]
     for table in tables:
         print_warnings(table.warnings)
     # Blank and repeated texts are spoken of by the comparison, group by group.
     print_warnings(corpus_warnings([text for table in tables for text in table.texts], ["long"]))
     if by is not None:
-        groups, columns = _by_field(tables[0].texts, tables[0].columns, by, wanted)
+        groups, columns = _by_field(tables[0].texts, tables[0].columns, by)
     else:
-        names = options.name or names_of(files)
-        groups = {name: table.texts for name, table in zip(names, tables, strict=True)}
-        columns = {f: {n: t.columns[f] for n, t in zip(names, tables, strict=True)} for f in wanted}
+        named_tables = dict(zip(options.name or names_of(files), tables, strict=True))
+        groups = {name: table.texts for name, table in named_tables.items()}
+        columns = {f: {name: table.columns[f] for name, table in named_tables.items()} for f in tables[0].columns}
     # Covariates are warned of by the comparison.
     others = {
         field: [value for values in columns[field].values() for value in values]
@@ -182,12 +180,12 @@ def _read(files: list[Path], options: CompareCommand) -> _Read:
         if field not in fields and field != by
     }
     adjust = {field: columns[field] if field in given else None for field in fields}
-    clusters = None if cluster is None else columns[cluster]
-    return _Read(groups, adjust, clusters, cluster_warnings(others, adjusted=False))
+    notes = cluster_warnings(others, adjusted=False)
+    return _Read(groups, adjust, None if cluster is None else columns[cluster], notes)
 
 
 def _by_field(
-    texts: list[str], columns: dict[str, list], group_field: str, fields: Sequence[str]
+    texts: list[str], columns: dict[str, list], group_field: str
 ) -> tuple[dict[str, list[str]], dict[str, dict[str, list]]]:
     rows: dict[str, list[int]] = {}
     for number, value in enumerate(columns[group_field]):
@@ -207,4 +205,4 @@ def _by_field(
     def split(values: list) -> dict[str, list]:
         return {name: [values[number] for number in numbers] for name, numbers in rows.items()}
 
-    return split(texts), {field: split(columns[field]) for field in fields}
+    return split(texts), {field: split(values) for field, values in columns.items()}

@@ -2,7 +2,6 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 from nlparam.cli.options import argument, option, refuse
 from nlparam.cli.output import print_lines, print_result, print_warnings, printable, starting
@@ -21,8 +20,8 @@ def decompose(
     label_field: str | None = option(
         None, "The field that says whether the whole holds (true or false, 1 or 0, yes or no)."
     ),
-    judged: bool = option(False, "Have the language model judge the whole, in place of labels.", "--judged"),
-    task: bool = option(False, "It is a task, and the texts are solutions: the parts are checks.", "--task"),
+    judged: bool = option(False, "Have the language model judge the whole, in place of labels."),
+    task: bool = option(False, "It is a task, and the texts are solutions: the parts are checks."),
     n_proposals: int = option(4, "How often a decomposition is asked for.", "--proposals", min=0),
     n_alternatives: int = option(3, "How many other readings of each part.", "--alternatives", min=0),
     expression: list[str] | None = option(
@@ -31,7 +30,7 @@ def decompose(
         metavar="EXPRESSION",
     ),
     repairs: Path | None = option(None, "A log of earlier repairs to learn from (JSON Lines).", metavar="FILE"),
-    record: bool = option(False, "Add the repair that is suggested to the log --repairs.", "--record"),
+    record: bool = option(False, "Add the repair that is suggested to the log --repairs."),
     out: Path | None = option(None, "A .json file for all of it; its report is beside it.", metavar="FILE"),
 ) -> None:
     """Take a complex predicate apart into simple ones joined by and, or, not, such that it can be repaired.
@@ -46,13 +45,12 @@ def decompose(
         from nlparam.corpus.readers import read_texts
         from nlparam.evals.decomposition import RepairRecord, append_repair, decompose
 
-    table = read_texts(options.needed, fields=() if label_field is None else (label_field,), **options.reading())
+    table = read_texts(options.needed, fields=(label_field,), **options.reading())
     print_warnings(table.warnings)
-    labels: Any = "judged" if judged else None if label_field is None else table.columns[label_field]
     found = decompose(
         predicate,
         table.texts,
-        labels,
+        "judged" if judged else table.column(label_field),
         kind="task" if task else "predicate",
         n_proposals=n_proposals,
         n_alternatives=n_alternatives,

@@ -94,7 +94,9 @@ def check_source(texts: Path | None, dataset: str | None, text_field: str | None
     refuse(dataset is not None and text_field is not None, "--text-field", "a data set has no field of texts to choose")
 
 
-def read_source(texts: Path | None, dataset: str | None, *, fields: Sequence[str] = (), **reading: Any) -> "Table":
+def read_source(
+    texts: Path | None, dataset: str | None, *, fields: Sequence[str | None] = (), **reading: Any
+) -> "Table":
     """Texts from a file (`reading` as `read_texts` takes it) or else a data set, with the `fields` of each.
 
     Raises `CorpusError` if it cannot be read or lacks one of the fields.
@@ -107,10 +109,9 @@ def read_source(texts: Path | None, dataset: str | None, *, fields: Sequence[str
     from nlparam.corpus.datasets import load_dataset
 
     table = load_dataset(dataset)
-    for field in fields:
-        if field not in table.columns:
-            known = ", ".join(map(repr, table.columns)) or "none"
-            raise CorpusError(f"the data set {dataset!r} has no field {field!r}; its fields are {known}")
+    if unknown := [field for field in fields if field not in (None, *table.columns)]:
+        known = ", ".join(map(repr, table.columns)) or "none"
+        raise CorpusError(f"the data set {dataset!r} has no field {unknown[0]!r}; its fields are {known}")
     return table
 
 

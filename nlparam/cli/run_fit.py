@@ -126,17 +126,15 @@ def _read(
     from nlparam.numerics.statistics.covariates import LENGTH, lengths
 
     cluster_field = options.together(options.cluster_field)
-    named = (field, cluster_field, *(name for name in controls if name != LENGTH))
-    fields = list(dict.fromkeys(name for name in named if name is not None))
+    fields = (field, cluster_field, *(name for name in controls if name != LENGTH))
     table = read_source(options.source, options.dataset, fields=fields, **options.reading())
-    texts, data, messages = table.texts, None if field is None else table.columns[field], list(table.warnings)
-    clusters = None if cluster_field is None else table.columns[cluster_field]
+    texts, data, messages = table.texts, table.column(field), list(table.warnings)
+    clusters = table.column(cluster_field)
     if against is not None:
-        shared = [] if cluster_field is None else [cluster_field]
-        other = read_source(against, None, fields=shared, **options.reading())
+        other = read_source(against, None, fields=[cluster_field], **options.reading())
         first, second = names_of([Path(options.dataset or str(options.source)), against])
         texts, data = [*texts, *other.texts], [first] * len(texts) + [second] * len(other.texts)
-        clusters = None if clusters is None else [*clusters, *other.columns[shared[0]]]
+        clusters = None if clusters is None else [*clusters, *(other.column(cluster_field) or ())]
         messages += other.warnings
     print_warnings([*messages, *(corpus_warnings(texts) if options.dataset is None else ())])
     controlled = {name: lengths(texts) if name == LENGTH else table.columns[name] for name in controls}

@@ -43,7 +43,6 @@ class TaxonomyCommand(FileOptions, AnalysisOptions):
         None,
         "Judge random texts in the end, so that shares over time are corrected for the errors of the heads, and the "
         "tree is tested against chance (at most 0.3 of the judgments); by default with --time-field.",
-        "--inference/--no-inference",
         panel=SEARCH,
     )
     goal: str | None = shared.GOAL
@@ -92,8 +91,7 @@ def taxonomy(
     needless = options.by is not None and (options.time_field is None or options.inference is False)
     refuse(needless, "--by", "trends need --time-field and texts that are judged (not --no-inference)")
     cluster_field = options.together(options.cluster_field)
-    named = (options.time_field, options.by, cluster_field)
-    fields = tuple(dict.fromkeys(one for one in named if one is not None))
+    fields = (options.time_field, options.by, cluster_field)
     table = read_source(options.source, options.dataset, fields=fields, **options.reading())
     if options.dataset is None:
         # That texts are blank is said by the growing itself.
@@ -126,9 +124,8 @@ def taxonomy(
             show_estimate(estimate_taxonomy(table.texts, **settings), options)
             return
         stamps = times_of(table, options.time_field, options.time_format)
-        clusters = None if cluster_field is None else table.columns[cluster_field]
         saved = options.given("time_unit", "out", "overwrite", "inference")
-        tree = grow(list(table.texts), stamps=stamps, clusters=clusters, **saved, **settings)
+        tree = grow(list(table.texts), stamps=stamps, clusters=table.column(cluster_field), **saved, **settings)
     if options.json:
         print_json(tree.to_dict())
     else:

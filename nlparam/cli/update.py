@@ -68,8 +68,7 @@ def update(
         judged = _n_judged(n_judged)
         check_options(judged, propose, level, confidence, look)
     cluster_field = options.together(cluster_field)
-    fields = tuple(dict.fromkeys(one for one in (time_field, cluster_field) if one is not None))
-    table = read_texts(options.needed, fields=fields, **options.reading())
+    table = read_texts(options.needed, fields=(time_field, cluster_field), **options.reading())
     print_warnings(table.warnings)
     taxonomy = load_or_hint(folder)
     edit = unfitted(folder, taxonomy)
@@ -84,9 +83,9 @@ def update(
     Taxonomy.check(target, wanted, overwrite=overwrite, ignored=("locked", "updates"))
     stamps = times_of(table, time_field, time_format)
     asking = options.settings() | {"lm": lm, "calibration": calibration, "seed": seed, "progress": progress}
-    clusters = None if cluster_field is None else table.columns[cluster_field]
+    asking |= {"stamps": stamps, "clusters": table.column(cluster_field), "labels": labels}
     claims = {"n_judged": judged, "propose": propose, "confidence": confidence, "level": level, "look": look}
-    updated = bring_in(taxonomy, table.texts, stamps=stamps, clusters=clusters, labels=labels, **claims, **asking)
+    updated = bring_in(taxonomy, table.texts, **claims, **asking)
     with writing(target):
         kept = keep(taxonomy, folder) if in_place else None
         updated.save(target, overwrite=overwrite)

@@ -56,7 +56,7 @@ def kept_labels(path: str | Path) -> list[dict[str, str]]:
         return []
     names = field_names(path)
     others = [name for name in names if name != "text"]
-    table = read_texts(path, text_field="text", fields=list(dict.fromkeys([*others, "predicate", "label"])))
+    table = read_texts(path, text_field="text", fields=[*others, "predicate", "label"])
     columns = {"text": table.texts} | table.columns | ({} if "who" in names else {"who": [""] * len(table.texts)})
     rows = zip(*columns.values(), strict=True)
     return [dict(zip(columns, ("" if value is None else str(value) for value in row), strict=True)) for row in rows]

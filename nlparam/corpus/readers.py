@@ -38,12 +38,16 @@ class Table:
     warnings: list[str]
     text_field: str = DEFAULT_FIELD
 
+    def column(self, field: str | None) -> list | None:
+        """The values of a field that was read; `None` without a field."""
+        return None if field is None else self.columns[field]
+
 
 def read_texts(
     path: str | Path,
     *,
     text_field: str | None = None,
-    fields: Sequence[str] | None = (),
+    fields: Sequence[str | None] | None = (),
     by_message: bool = False,
     drop_missing: bool = False,
     encoding: str | None = None,
@@ -56,11 +60,12 @@ def read_texts(
     folder (every .txt and .md file below it is one text; `file` and `folder` are its other fields).
 
     `text_field` says which field holds the text; by default "text", else the only one that holds prose or
-    conversations, else the one that has clearly the most words. `fields` are others to return in `columns`, with `None`
-    where a row lacks one; without them (`None`) these are all fields, that of the text among them, but for those whose
-    name is there twice. A conversation is one text, or with `by_message` each message is one, with the fields
-    `conversation`, `message` (numbers from 1) and `role`. With `drop_missing`, rows are left out whose text or one of
-    whose `fields` is missing or blank. `encoding` is that of the file, if it is not Unicode or Windows-1252.
+    conversations, else the one that has clearly the most words. `fields` are others to return in `columns` (a `None`
+    among them is passed over), with `None` where a row lacks one; without them (`None`) these are all fields, that of
+    the text among them, but for those whose name is there twice. A conversation is one text, or with `by_message` each
+    message is one, with the fields `conversation`, `message` (numbers from 1) and `role`. With `drop_missing`, rows are
+    left out whose text or one of whose `fields` is missing or blank. `encoding` is that of the file, if it is not
+    Unicode or Windows-1252.
 
     Warnings say what was guessed, replaced or left out. Raises `CorpusError` if there is nothing to read, the quotes of
     a .csv do not match, a field is unknown (the message names those there are) or there twice, or a text is not a
@@ -79,18 +84,19 @@ def read_texts(
             f"{path}: the field {text_field!r} holds no conversations, expected lists of messages with role and "
             "content: leave --by-message out, or choose another field with --text-field"
         )
-    asked = _all_fields(rows) if fields is None else fields
+    needed = {} if fields is None else dict.fromkeys(field for field in fields if field is not None)
+    asked = _all_fields(rows) if fields is None else needed
     columns = {field: rows.column(rows.known(path, field)) for field in asked}
     texts = rows.column(text_field)
     places = list(range(rows.n_rows))
     if drop_missing:
-        needed = [texts] if fields is None else [texts, *columns.values()]
-        kept = [i for i in places if not any(is_missing(column[i]) for column in needed)]
-        if len(kept) < len(texts):
-            lacking = ", ".join(map(repr, (text_field, *(fields or ()))))
-            warnings.append(f"{len(texts) - len(kept)} of {len(texts)} rows left out, which lack one of {lacking}")
-        texts, places = [texts[i] for i in kept], kept
-        columns = {field: [column[i] for i in kept] for field, column in columns.items()}
+        wanted = [texts, *(columns[field] for field in needed)]
+        places = [i for i in places if not any(is_missing(column[i]) for column in wanted)]
+        if n_dropped := len(texts) - len(places):
+            lacking = ", ".join(map(repr, (text_field, *needed)))
+            warnings.append(f"{n_dropped} of {len(texts)} rows left out, which lack one of {lacking}")
+        texts = [texts[i] for i in places]
+        columns = {field: [column[i] for i in places] for field, column in columns.items()}
     for index, text in zip(places, texts, strict=True):
         if not isinstance(text, str):
             got = "missing" if text is None else f"{str(text)[:40]!r} of type {type(text).__name__}"
