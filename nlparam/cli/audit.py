@@ -25,12 +25,10 @@ def audit(
         None, "The system that the others are compared with; by default each with each.", metavar="SYSTEM"
     ),
     covariates: str | None = option(None, "Fields that may go with mistakes, with commas between.", metavar="A,B"),
-    adjust: bool = option(False, "Adjust the effects of predicates for the covariates.", "--adjust"),
-    rejected: bool = option(
-        False, "Look at right outputs that were rejected, not at wrong ones that were accepted.", "--rejected"
-    ),
-    no_predicates: bool = option(False, "Only the rates: needs no language model.", "--no-predicates"),
-    only_judged: bool = option(False, "No words, phrases and patterns among the candidates.", "--only-judged"),
+    adjust: bool = option(False, "Adjust the effects of predicates for the covariates."),
+    rejected: bool = option(False, "Look at right outputs that were rejected, not at wrong ones that were accepted."),
+    no_predicates: bool = option(False, "Only the rates: needs no language model."),
+    only_judged: bool = option(False, "No words, phrases and patterns among the candidates."),
     goal: str | None = option(None, "What the predicates are to be about, in plain words.", callback=shared.not_blank),
     predicates: Path | None = shared.PREDICATES,
     level: float | None = option(

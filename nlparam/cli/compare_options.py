@@ -58,9 +58,7 @@ class CompareCommand(ReadingOptions, AnalysisOptions):
         metavar="NAME",
     )
     form: shared.Form = shared.FORM
-    ratings: bool = option(
-        True, "Whether the language model rates relevance, novelty and significance.", "--ratings/--no-ratings"
-    )
+    ratings: bool = option(True, "Whether the language model rates relevance, novelty and significance.")
     captions: list[Path] | None = option(
         OF_IMAGES["captions"],
         "A file of captions (fields file_name and caption); once for each folder, in their order. By default what lies "

@@ -31,17 +31,15 @@ def code(
         "Solutions, one JSON object per line: problem_id and code. By default the language model solves.",
         metavar="FILE",
     ),
-    reference: bool = option(False, "Run the reference solutions: all should pass here.", "--reference"),
-    probe: bool = option(False, "Compare original with perturbed problems (memorisation).", "--probe"),
+    reference: bool = option(False, "Run the reference solutions: all should pass here."),
+    probe: bool = option(False, "Compare original with perturbed problems (memorisation)."),
     explain: int = option(
         0, "With --probe: describe the problems that are lost by this many predicates.", metavar="K", min=0
     ),
     seconds: float = option(60.0, "Seconds that one solution may take.", min=0.1, max=86_400),
     memory: int = option(4096, "MiB of memory that one solution may take.", metavar="MIB", min=64, max=1 << 24),
     n_workers: int | None = option(None, "How many run at a time; by default one per core.", "--workers", min=1),
-    allow_weaker: bool = option(
-        False, "Run where the system cannot keep code from files and network. Isolate it.", "--allow-weaker"
-    ),
+    allow_weaker: bool = option(False, "Run where the system cannot keep code from files and network. Isolate it."),
     out: Path | None = option(None, "A .json file for every verdict; its report is beside it.", metavar="FILE"),
 ) -> None:
     """Run solutions of programming problems against their tests, in a sandbox (DS-1000, arXiv 2211.11501).

@@ -51,7 +51,7 @@ class LabelOptions(WeightedOptions):
         "given several times.",
         metavar="FIELD",
     )
-    intercept: bool = option(True, "Whether there is a base value without any predicate.", "--intercept/--no-intercept")
+    intercept: bool = option(True, "Whether there is a base value without any predicate.")
 
 
 @app.callback()

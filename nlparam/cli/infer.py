@@ -1,6 +1,7 @@
 """`nlparam infer`: what a fit lets one say, as the language model sees it or as people do."""
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -57,13 +58,13 @@ def infer(
     if to_label is not None:
         _write_table(to_label, fit.to_label(n_texts))
         return
-    said, kept = (None, False) if target == "judge" else _labels(fit, labels, folder)
-    refuse(target == "people" and said is None, "--target", f"got no --labels: `nlparam label {folder}` asks for them")
+    found = _labels(folder, labels, target, fit.texts, fit.predicates)
+    said = None if labels is None and not found else found
     with usage_errors():
         try:
             inference = fit.inference("judge" if said is None else "people", labels=said, confidence=confidence)
         except CorpusError as error:
-            if not kept or target == "people":
+            if said is None or labels is not None or target == "people":
                 raise
             print_warnings([f"the labels in the folder do not do yet ({error}): the figures are the language model's"])
             said, inference = None, fit.inference(confidence=confidence)
@@ -91,18 +92,12 @@ def _infer_tree(
     folder: Path, given: Path | None, target: str | None, confidence: float, half_width: float | None, as_json: bool
 ) -> None:
     """The shares of the nodes of a tree, as the language model or as people see them."""
-    from nlparam.denotation.labels import Labelled
     from nlparam.results.jsonable import jsonable
     from nlparam.taxonomies.result import Taxonomy
 
     tree = Taxonomy.load(folder)
     labelling = tree.labelling()
-    said = Labelled.of([])
-    if given is not None:
-        said = Labelled.given(given, tree.texts)
-    elif target != "judge":
-        said = Labelled.kept(folder, tree.texts, labelling.predicates)
-    refuse(target == "people" and not said, "--target", f"got no --labels: `nlparam label {folder}` asks for them")
+    said = _labels(folder, given, target, tree.texts, labelling.predicates)
     found = tree.shares(said, confidence=confidence)
     if as_json:
         print_json(jsonable(found))
@@ -118,14 +113,19 @@ def _infer_tree(
             print_lines(f"needed:  {'' if need.known else 'at most '}{number} for {need.share} to ±{half_width:.1%}")
 
 
-def _labels(fit: "Fit", given: Path | None, folder: Path) -> "tuple[Labelled | None, bool]":
-    """The labels of a file that was given, else of that in the folder, if any; and whether it is the latter."""
+def _labels(
+    folder: Path, given: Path | None, target: str | None, texts: Sequence[str], predicates: Sequence[str]
+) -> "Labelled":
+    """The labels of a file that was given, else of that in the folder, if any and the figures are not the judge's."""
     from nlparam.denotation.labels import Labelled
 
+    said = Labelled.of([])
     if given is not None:
-        return Labelled.given(given, fit.texts), False
-    kept = Labelled.kept(folder, fit.texts, fit.predicates)
-    return (kept, True) if kept.texts else (None, True)
+        said = Labelled.given(given, texts)
+    elif target != "judge":
+        said = Labelled.kept(folder, texts, predicates)
+    refuse(target == "people" and not said, "--target", f"got no --labels: `nlparam label {folder}` asks for them")
+    return said
 
 
 def _needed(fit: "Fit", half_width: float, labels: "Labelled | None", confidence: float) -> list[str]:

@@ -3,7 +3,7 @@
 import sys
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -14,7 +14,7 @@ from nlparam.errors import ResultFolderError
 from nlparam.runtime.words import agree, counted
 
 if TYPE_CHECKING:
-    from nlparam.denotation.labelling import Labelling, Need, PredicateAgreement
+    from nlparam.denotation.labelling import Labelling, Need
     from nlparam.denotation.labels import Labelled
 
 # Texts to label where neither --n nor --half-width says how many.
@@ -49,7 +49,9 @@ def label(
     with starting():
         from nlparam.cli.reading import usage_errors
         from nlparam.corpus.marks import LABELS_FILE, has_rows, user_name
+        from nlparam.denotation.agreement import agreement_with_people
         from nlparam.denotation.labels import Labelled, marks_left_out
+        from nlparam.results.jsonable import jsonable
         from nlparam.results.load import load
 
         result = load(folder)
@@ -65,8 +67,9 @@ def label(
             drawn = Labelled.read(path, result.corpus.texts, marked=False)
             n_others = len(drawn) - len(labelled)
             n_marked = len(Labelled.read(path, result.corpus.texts)) - len(drawn)
+        precision = 0.05 if half_width is None else half_width
         with usage_errors():
-            needed = labelling.needed(labelled, 0.05 if half_width is None else half_width, confidence=confidence)
+            needed = labelling.needed(labelled, precision, confidence=confidence)
             agreed = labelling.agreement(labelled, confidence=confidence)
     if n_others:
         are = agree(n_others, "is", "are")
@@ -76,12 +79,22 @@ def label(
     wanted = n or (_N if half_width is None else max(need.n_texts for need in needed))
     wanted = min(wanted, len(labelling.texts))
     if as_json:
-        print_json(_as_dict(path, labelling, labelled, needed if plan else [], agreed if agreement else [], wanted))
+        found = {
+            "labels": str(path),
+            "n_labels": len(labelled),
+            "predicates": labelling.predicates,
+            "needed": needed if plan else [],
+            "agreement": agreed if agreement else [],
+            "next": [{"text": text, "inclusion": chance} for text, chance in _next(labelling, labelled, wanted)],
+        }
+        print_json(jsonable(found))
         return
-    if agreement:
-        _print_agreement(agreed, confidence)
+    if agreement and (section := agreement_with_people(agreed, confidence=confidence)) is not None:
+        print_section(section)
+    elif agreement:
+        print_lines("there are no labels yet: `nlparam label FOLDER` asks for them")
     if plan:
-        _print_plan(path, labelling, labelled, needed, 0.05 if half_width is None else half_width, wanted)
+        _print_plan(path, labelling, labelled, needed, precision, wanted)
     if not (plan or agreement):
         _ask(path, labelling, labelled, who=user_name() if who is None else who, n=wanted)
         print_lines(*_what_next(result.main, folder))
@@ -136,10 +149,8 @@ def _ask(path: Path, labelling: "Labelling", labelled: "Labelled", *, who: str, 
     rest = "" if question is None else f"; `nlparam label {path.parent}` goes on"
     print_lines("", f"{counted(n_kept, 'answer', 'was', 'were')} written to {path}{rest}")
     if asked.skipped:
-        print_lines(
-            f"{counted(len(asked.skipped), 'question')} skipped: if these are the hard ones, "
-            "the rest is no random sample"
-        )
+        skipped = counted(len(asked.skipped), "question")
+        print_lines(f"{skipped} skipped: if these are the hard ones, the rest is no random sample")
 
 
 def _key(question: str) -> str:
@@ -163,23 +174,11 @@ def _lines(text: str) -> list[str]:
     return [part for line in text.strip().split("\n") for part in textwrap.wrap(line, _WIDTH) or [""]]
 
 
-def _print_agreement(agreed: "list[PredicateAgreement]", confidence: float) -> None:
-    from nlparam.denotation.agreement import agreement_with_people
-
-    section = agreement_with_people(agreed, confidence=confidence)
-    if section is None:
-        print_lines("there are no labels yet: `nlparam label FOLDER` asks for them")
-    else:
-        print_section(section)
-
-
 def _print_plan(
     path: Path, labelling: "Labelling", labelled: "Labelled", needed: "list[Need]", half_width: float, n: int
 ) -> None:
     people = ", ".join(filter(None, dict.fromkeys(labelled.who))) or "nobody in particular"
-    kept = (
-        f"{counted(len(labelled.labels), 'label')} by {people} in {path}" if labelled.labels else "there are none yet"
-    )
+    kept = f"{counted(len(labelled), 'label')} by {people} in {path}" if len(labelled) else "there are none yet"
     print_lines(f"labels:  {kept}", f"needed:  for shares to within {half_width:.1%}", "")
     rows = [
         (
@@ -206,23 +205,3 @@ def _next(labelling: "Labelling", labelled: "Labelled", n: int) -> list[tuple[st
     known = {text.strip() for text in labelled.texts}
     listed = zip(labelling.texts[:n], labelling.inclusion(n).tolist(), strict=True)
     return [(text, chance) for text, chance in listed if text.strip() not in known]
-
-
-def _as_dict(
-    path: Path,
-    labelling: "Labelling",
-    labelled: "Labelled",
-    needed: "list[Need]",
-    agreed: "list[PredicateAgreement]",
-    n: int,
-) -> dict[str, Any]:
-    from nlparam.results.jsonable import jsonable
-
-    return {
-        "labels": str(path),
-        "n_labels": len(labelled.labels),
-        "predicates": labelling.predicates,
-        "needed": [jsonable(need._asdict()) for need in needed],
-        "agreement": [jsonable(one._asdict()) for one in agreed],
-        "next": [{"text": text, "inclusion": chance} for text, chance in _next(labelling, labelled, n)],
-    }

@@ -12,12 +12,10 @@ from nlparam.cli.run_options import CallOptions, spread_options
 def open(
     options: CallOptions,
     folder: Path = argument("The --out folder of a taxonomy, a fit or a comparison."),
-    port: int = option(0, "Serve on this port; by default on one that is free.", "--port", min=0, max=65535),
-    who: str | None = option(None, "Who marks texts; by default your user name.", "--who", metavar="NAME"),
-    browser: bool = option(True, "Open it in the web browser.", "--browser/--no-browser"),
-    lm: str | None = option(
-        None, "Where the language model is that a refit asks, if it has moved.", "--lm", metavar="LM"
-    ),
+    port: int = option(0, "Serve on this port; by default on one that is free.", min=0, max=65535),
+    who: str | None = option(None, "Who marks texts; by default your user name.", metavar="NAME"),
+    browser: bool = option(True, "Open it in the web browser."),
+    lm: str | None = option(None, "Where the language model is that a refit asks, if it has moved.", metavar="LM"),
     calibration: Path | None = shared.CALIBRATION,
 ) -> None:
     """Show a result in the browser to mark its texts, search them, and edit its tree, until Ctrl-C.

@@ -37,16 +37,20 @@ _BY_TYPE = {int: "N", float: "X"}
 def option(default: Any, help: str, *names: str, panel: str | None = None, **more: Any) -> Any:
     """The default of a parameter that is an option; `...` if it is required.
 
-    **Arguments:** `names`, by default that of the parameter (a flag needs one, or it gets a --no-NAME); `panel`, where
-    it stands in the help, by default as `PANELS` has it; `more`, as `typer.Option` takes it.
+    **Arguments:** `names`, by default that of the parameter (a flag of a command without `spread_options` needs one, or
+    it gets a --no-NAME); `panel`, where it stands in the help, by default as `PANELS` has it; `more`, as `typer.Option`
+    takes it.
     """
     return typer.Option(default, *names, help=help, rich_help_panel=panel, **more)
 
 
 def complete(name: str, annotation: Any, default: Any) -> None:
-    """Gives the declaration of an option its panel, and what stands for its value in the help, if it says neither."""
+    """Gives the declaration of an option its panel, what stands for its value in the help, and the name of a flag that
+    is off, if it says none of these."""
     if not isinstance(default, typer.models.OptionInfo):
         return
+    if default.default is False and not default.param_decls:
+        default.param_decls = (f"--{name.replace('_', '-')}",)
     by_type = (_BY_TYPE[kind] for kind in (annotation, *get_args(annotation)) if kind in _BY_TYPE)
     metavar = "NAME" if name.endswith("_field") else _listing(_BY_NAME, name) or next(by_type, None)
     default.rich_help_panel = default.rich_help_panel or _listing(PANELS, name)
@@ -96,12 +100,8 @@ DATASET = option(None, "A corpus by name: bbc, guardian, sotu.", metavar="NAME")
 TEXT_FIELD = option(
     None, "The field that holds the text; by default `text`, else the only prose, else that with clearly most words."
 )
-BY_MESSAGE = option(
-    False, "Of conversations, take each message as a text; by default each conversation is one.", "--by-message"
-)
-DROP_MISSING = option(
-    False, "Leave rows out whose text, label, time or other field asked for is missing or blank.", "--drop-missing"
-)
+BY_MESSAGE = option(False, "Of conversations, take each message as a text; by default each conversation is one.")
+DROP_MISSING = option(False, "Leave rows out whose text, label, time or other field asked for is missing or blank.")
 ENCODING = option(None, "That of the file, if it is not Unicode or Windows-1252.", metavar="NAME")
 TIME_FIELD = option(
     None,
@@ -165,7 +165,7 @@ TIMEOUT = option(
 )
 STORE = option(None, "The file that keeps judgments, proposals and embeddings; by default one in the user's cache.")
 
-FORM = option("single", "Ask about one predicate at a time, or with the others listed beside it.", "--form")
+FORM = option("single", "Ask about one predicate at a time, or with the others listed beside it.")
 CALIBRATION = option(
     None, "Labelled pairs (fields text, predicate, label) by which judgments are corrected.", metavar="FILE"
 )

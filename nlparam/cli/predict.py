@@ -28,7 +28,7 @@ def predict(
         "`head`: without a language model; `cascade`: with a bound on the error; `exact`: the language model for every "
         "text. By default the cascade if the fit was made with one, else the head.",
     ),
-    exact: bool = option(False, "The same as --by exact.", "--exact"),
+    exact: bool = option(False, "The same as --by exact."),
     lm: str | None = option(None, "Where the language model of the fit is now, if it has moved.", metavar="LM"),
     calibration: Path | None = shared.CALIBRATION,
 ) -> None:

@@ -12,7 +12,7 @@ from nlparam.runtime.words import counted
 
 TAXONOMY_FOLDER = argument("The --out folder of a taxonomy.")
 OTHER_OUT = option(None, "Another folder for the result; by default the same, and what was there goes to its history/.")
-MOVED_LM = option(None, "Where the language model of the taxonomy is now, if it has moved.", "--lm", metavar="LM")
+MOVED_LM = option(None, "Where the language model of the taxonomy is now, if it has moved.", metavar="LM")
 # Settings that follow from an edit; they are checked when the result is saved.
 _KNOWN_LATER = ("locked", "excluded", "excluded_under")
 
@@ -30,7 +30,7 @@ def refit(
         "repeated).",
     ),
     out: Path | None = OTHER_OUT,
-    check: bool = option(False, "Only check the edit, and say what it would do; nothing is asked.", "--check"),
+    check: bool = option(False, "Only check the edit, and say what it would do; nothing is asked."),
     lm: str | None = MOVED_LM,
     calibration: Path | None = shared.CALIBRATION,
     json: bool = shared.JSON,

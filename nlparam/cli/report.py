@@ -12,7 +12,7 @@ _FORMATS = {"svg": ("svg",), "png": ("png",), "both": ("svg", "png")}
 
 def report(
     folder: Path = argument("The --out folder (or .json file) of any result."),
-    figures: Path | None = option(None, "Write every figure into this folder, too.", "--figures"),
+    figures: Path | None = option(None, "Write every figure into this folder, too."),
     form: str | None = option(None, "Of the figures: svg, png or both; by default both.", "--format"),
     open_it: bool = option(False, "Show it in the web browser.", "--open"),
 ) -> None:

@@ -26,7 +26,7 @@ class RobustnessOptions(CallOptions):
 def robustness(
     options: RobustnessOptions,
     folder: Path = argument("The --out folder of a fit, a taxonomy or a comparison."),
-    n: int = option(100, "How many random texts are judged under each wording.", "--n", min=10),
+    n: int = option(100, "How many random texts are judged under each wording.", min=10),
     paraphrases: int = option(3, "Wordings of each predicate that the language model writes.", min=0),
     template: list[str] | None = option(
         None, "A wording of your own, with {} in the place of the predicate (can be repeated).", metavar="WORDS"

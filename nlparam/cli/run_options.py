@@ -119,7 +119,7 @@ class AnalysisOptions(EmbeddingOptions):
         metavar="FILE",
     )
     dry_run: bool = option(
-        False, "Only estimate what the fit will cost, from some twenty calls (which it will not repeat).", "--dry-run"
+        False, "Only estimate what the fit will cost, from some twenty calls (which it will not repeat)."
     )
     events: Path | None = option(None, "A file that gets a line of JSON for each stage and event.", metavar="FILE")
 
@@ -169,12 +169,9 @@ class FitOptions(FileOptions, AnalysisOptions):
     executable: bool = option(
         False,
         "Compute predicates where a small function, a word or a pattern says as much as the language model would.",
-        "--executable",
     )
     cascade: bool = option(
-        False,
-        "Denote all texts with a bound on the error: the head where it is sure, the language model elsewhere.",
-        "--cascade",
+        False, "Denote all texts with a bound on the error: the head where it is sure, the language model elsewhere."
     )
     target_recall: float = option(
         0.95, "Of the texts for which the language model would say yes, the share that the cascade must find."
@@ -184,11 +181,11 @@ class FitOptions(FileOptions, AnalysisOptions):
     )
     failure_probability: float = option(0.1, "How often the audit may be wrong about it.")
     each_predicate: bool = option(
-        False, "Every predicate must reach the targets of the cascade, not only all of them pooled.", "--each-predicate"
+        False, "Every predicate must reach the targets of the cascade, not only all of them pooled."
     )
     form: shared.Form = shared.FORM
     calibration: Path | None = shared.CALIBRATION
-    inference: bool = option(True, "Judge random texts at the end, for the intervals.", "--inference/--no-inference")
+    inference: bool = option(True, "Judge random texts at the end, for the intervals.")
     inference_texts: int | None = option(
         None, "How many; by default as many as take 0.3 of what was asked until then.", min=2
     )

@@ -86,9 +86,7 @@ def judge(
     store: str | None = option(
         None, "The file on each machine that keeps judgments while a block is not finished; `:memory:` for none."
     ),
-    retry_failures: bool = option(
-        False, "Ask again for answers that an earlier run could not get.", "--retry-failures"
-    ),
+    retry_failures: bool = option(False, "Ask again for answers that an earlier run could not get."),
 ) -> None:
     """Judge every text for every predicate: the result has a column P(predicate) for each."""
     sentences = read_predicates(predicates)

@@ -49,7 +49,7 @@ def simulate(
     n_inputs: int | None = option(
         None, f"From how many texts the explanation of a fit is tested; by default {_INPUTS}.", "--inputs", min=1
     ),
-    with_case: bool = option(False, "Show the reader the explained input and its answer too.", "--with-case"),
+    with_case: bool = option(False, "Show the reader the explained input and its answer too."),
     similarities: str = option(
         "cosine,bleu,jaccard", "How alike counterfactuals are: some of cosine, bleu, jaccard.", metavar="A,B"
     ),
