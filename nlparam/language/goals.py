@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import zlib
 from collections.abc import Sequence
 
 from nlparam.errors import GoalError
@@ -27,6 +28,12 @@ _LOOK = re.compile(
 )
 # 'has a topic of <something>', as the goals of the paper say what a predicate looks like.
 _TEMPLATE = re.compile(r"""['"“‘`]([^'"“”‘’`<>\[\]]*?)\s*[<\[][\w ]+[>\]]\.?['"”’`]""")
+# 'has a topic/language of <something>'
+_SEVERAL_LED = re.compile(r"has an? (?P<items>[\w -]+(?:/[\w -]+)+) of", re.IGNORECASE)
+# "the topic, place or language of the text" are three aspects of it.
+_SEVERAL = re.compile(
+    r"the (?P<items>[\w-]+(?:(?:,\s*|/|,?\s+)(?:(?:and|or)\s+)?[\w-]+)+) (?P<of>of .+)", re.IGNORECASE
+)
 # "where <something> says what kind of package it is" tells what an answer is.
 _MEANT = re.compile(
     r"\bwhere\s+[<\[][\w ]+[>\]]\s+(?:is|says|names|tells|means|describes|stands for)\s+(?P<aspect>[^.;]+)",
@@ -65,6 +72,22 @@ class Goal:
         return self.aspect if not self.examples else f"{self.aspect} (for example {', '.join(self.examples)})"
 
     @property
+    def parts(self) -> tuple["Goal", ...]:
+        """The goals with one aspect each, if the goal names two or three, such as the topic and the language of the
+        text; else the goal itself.
+        """
+        found = _SEVERAL.fullmatch(self.aspect)
+        items = _items(found["items"]) if found else []
+        if found is None or not 1 < len(items) < _MANY or any(" " in item for item in items):
+            return (self,)
+        aspects = [f"the {item} {found['of']}" for item in items]
+        return tuple(dataclasses.replace(self, text=aspect, aspect=aspect) for aspect in aspects)
+
+    def part_for(self, text: str) -> "Goal":
+        """The part that a text is asked about: each about one, always the same."""
+        return self.parts[zlib.crc32(text.encode("utf-8", "surrogatepass")) % len(self.parts)]
+
+    @property
     def names_several(self) -> tuple[str, ...]:
         """The things that the goal lists, if it names several instead of one."""
         items = _items(self.aspect)
@@ -99,6 +122,9 @@ def read_goal(text: str) -> Goal:
     lead = _one_line(template[1]) if template else None
     meant = _MEANT.search(given) if template else None
     aspect = _NOT_MEANT.sub("", meant["aspect"] if meant else _LOOK.sub("", given)).rstrip(" .!:")
+    if lead is not None and (several := _SEVERAL_LED.fullmatch(lead)) is not None:
+        *first, last = several["items"].split("/")
+        aspect, lead = f"the {', '.join(first)} or {last} of the text", None
     aspect, examples = _without_examples(aspect)
     instruction = _INSTRUCTION.match(aspect)
     aspect = instruction["aspect"] if instruction else aspect

@@ -29,6 +29,7 @@ _NO_ANSWER = re.compile(
 )
 # Questions whose answers are words of the question: "does it tell the story or judge the film?"
 _CHOICE = re.compile(r"^(?:whether|is|are|was|were|do|does|did|has|have|can|will|would|should)\b|\bor\b", re.IGNORECASE)
+_ARTICLE = re.compile(r"^(?:the|an?) (?=\w)", re.IGNORECASE)
 _STEM = 5  # letters that "speaking" and "speaker" have in common
 _LABEL = re.compile(r"^(?:label|answer|category)\s*(?:\([^)]*\))?\s*:\s*", re.IGNORECASE)
 
@@ -38,7 +39,7 @@ class Stater:
     """Asks of one text at a time what it is under a goal.
 
     Answers are stored, so that the same text under the same goal is asked once, and remembered: `stated` maps texts to
-    statements.
+    statements. Of a goal with several parts, a text is asked about one; `parts` maps statements to that.
 
     **Arguments:** `n_words`, how much of a text the model is shown; `wording`, one of `WORDINGS`.
     """
@@ -47,6 +48,7 @@ class Stater:
     n_words: int = 60
     wording: str = WORDINGS[0]
     stated: dict[str, str] = dataclasses.field(default_factory=dict, init=False)
+    parts: dict[str, Goal] = dataclasses.field(default_factory=dict, init=False)
 
     @property
     def identity(self) -> str:
@@ -65,18 +67,29 @@ class Stater:
 
     def _ask(self, texts: Sequence[str], goal: str, wording: str) -> list[str | None]:
         prompt, read = load_prompt(wording), read_goal(goal)
-        asked, aspect = (said.rstrip("?") for said in (read.asked, read.aspect))
-        rows = ({"text": cut_words(text, self.n_words), "asked": asked, "aspect": aspect} for text in texts)
-        statements = ask(self.engine, prompt, rows, statement_of, what="stating", max_tokens=10)
-        return [None if said is None or prompt.wrote(said) or _asks_back(said, read) else said for said in statements]
+        parts = [read.part_for(text) for text in texts]
+        rows = (
+            {"text": cut_words(text, self.n_words), "asked": of.asked.rstrip("?"), "aspect": of.aspect.rstrip("?")}
+            for text, of in zip(texts, parts, strict=True)
+        )
+        answers = ask(self.engine, prompt, rows, statement_of, what="stating", max_tokens=10)
+        statements = [
+            None if said is None or prompt.wrote(said) or _asks_back(said, of) else said
+            for said, of in zip(answers, parts, strict=True)
+        ]
+        for said, of in zip(statements, parts, strict=True):
+            if said is not None:
+                self.parts.setdefault(said, of)
+        return statements
 
 
 def _asks_back(said: str, goal: Goal) -> bool:
     """Whether a statement is a word of the goal and no answer to it: "speaker", where it is asked who is speaking."""
     words = (word.casefold()[:_STEM] for word in re.findall(r"\w+", goal.aspect))
-    stem = said.casefold()[:_STEM]
+    word = _ARTICLE.sub("", said)
+    stem = word.casefold()[:_STEM]
     return (
-        said.isalpha()
+        word.isalpha()
         and stem in words
         and not _CHOICE.search(goal.aspect)
         and all(stem not in example.casefold() for example in goal.examples)

@@ -81,6 +81,45 @@ def test_a_long_goal_that_says_what_an_answer_is_is_about_that():
     assert (goal.aspect, goal.lead) == ("the kind of thing", "holds")
 
 
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        (
+            "the topic, place or language of the text",
+            ["the topic of the text", "the place of the text", "the language of the text"],
+        ),
+        ("the topic/language of the text", ["the topic of the text", "the language of the text"]),
+        ("group by the form and tone of the poem", ["the form of the poem", "the tone of the poem"]),
+        (
+            "I want to know more. It should be in the form of 'has a topic/language of <something>'.",
+            ["the topic of the text", "the language of the text"],
+        ),
+        ("the country or place it is about", ["the country or place it is about"]),
+        ("the price, speed, taste and size of the meal", ["the price, speed, taste and size of the meal"]),
+        ("the love of country and freedom", ["the love of country and freedom"]),
+    ],
+)
+def test_a_goal_may_have_two_or_three_parts(text, parts):
+    goal = read_goal(text)
+    assert [part.aspect for part in goal.parts] == parts
+    assert goal.lead is None
+
+
+def test_every_text_is_asked_about_one_part_of_the_goal():
+    def answer(request):
+        return "french" if "the language of the text" in request.messages[0].content else "sports"
+
+    stater = Stater(Engine(ScriptedModel(answer, strong=False), store=Store(":memory:"), costs=Costs()))
+    texts = [f"text {n}" for n in range(40)]
+    said = stater.state(texts, goal="the topic or language of the text")
+    assert 10 < said.count("french") < 30
+    assert stater.state(texts, goal="the topic or language of the text") == said
+    assert {one: part.aspect for one, part in stater.parts.items()} == {
+        "french": "the language of the text",
+        "sports": "the topic of the text",
+    }
+
+
 def test_a_goal_says_how_predicates_begin():
     goal = "cluster the texts by topic; each description should be like 'has a topic of <something>'"
     assert read_goal(goal).lead == "has a topic of"
@@ -139,6 +178,8 @@ def test_a_statement_is_an_answer_without_the_sentence_around_it(answer, stateme
         ("whether the critic likes the film", "likes", "likes"),
         ("the kind of question (for example a question of fact, a question of taste)", "question", "question"),
         ("the form", "form", None),
+        ("the form", "The form", None),
+        ("the form or tone of the text", "tone", None),
         ("the form", "formula", "formula"),
     ],
 )

@@ -58,3 +58,26 @@ def test_proposing_again_names_what_was_no_candidate_yet():
     assert len(stated[0]) < len(stated[1]) < len(stated[2]), "texts that were not stated are"
     assert stated[2] <= set(texts[:16]), "all of them high"
     assert {predicate.split()[-1] for predicate in proposed} == {text.split()[0] for text in stated[2]}
+
+
+def _topics_and_languages(request):
+    """Says what is asked of a text, and phrases a category as its part of the goal wants it."""
+    system, prompt = request.messages[0].content, request.messages[-1].content
+    if "Category: " in prompt:
+        category = prompt.rpartition("Category: ")[2].split(".")[0]
+        return f"is written in {category}" if "the language of the text" in prompt else f"is about {category}"
+    if "- " in prompt:
+        return "sciences" if "physics" in prompt else ""
+    if "the language of the text" in system:
+        return "French" if "livre" in prompt else "English"
+    return "physics" if "livre" in prompt else "chemistry"
+
+
+def test_a_goal_of_two_parts_has_predicates_of_both():
+    texts = [f"livre {n}" for n in range(20)] + [f"book {n}" for n in range(20)]
+    scores = np.stack([np.arange(40) < 20, np.arange(40) >= 20], axis=1).astype(float)
+    engine = Engine(ScriptedModel(_topics_and_languages, strong=False), store=Store(":memory:"), costs=Costs())
+    goal = "the topic or language of the text"
+    first, second = StateThenGeneralise(engine).propose(texts, scores, goal=goal, rng=np.random.default_rng(0))
+    assert {"is written in french", "is about physics"} <= set(first)
+    assert {"is written in english", "is about chemistry"} <= set(second)

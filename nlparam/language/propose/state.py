@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nlparam.language.asking import ask
-from nlparam.language.goals import read_goal
+from nlparam.language.goals import Goal, read_goal
 from nlparam.language.phrasing import Phraser
 from nlparam.language.prompting import load_prompt
 from nlparam.language.propose.base import AbstractProposer, high_texts, highest, without
@@ -49,8 +49,8 @@ class StateThenGeneralise(AbstractProposer):
         self.identity = " ".join((self.stating.identity, self.generalise.version, load_prompt("phrase").version))
 
     def propose(self, texts, scores, *, goal, avoid=(), rng):
-        phraser = self.phrasers.setdefault(goal, Phraser(self.engine, goal))
-        again = bool(avoid) and phraser.began
+        phrasers = {part.text: self._phraser(part) for part in read_goal(goal).parts}
+        again = bool(avoid) and any(phraser.began for phraser in phrasers.values())
         statements = self._news(texts, scores, goal, rng) if again else self._statements(texts, scores, goal, rng)
         examples = read_goal(goal).examples
         if examples and len({said for slot in statements for said in slot}) < _ENOUGH_EACH * len(statements):
@@ -60,9 +60,18 @@ class StateThenGeneralise(AbstractProposer):
         # Once: later there is much to avoid, and the goal has been phrased for.
         for number, example in enumerate(() if again else examples):
             categories[number % len(categories)].insert(0, example)
-        named = [category for slot in categories for category in slot]
-        predicates = dict(zip(named, phraser.phrase(named), strict=True))
+        predicates = {}
+        for part, phraser in phrasers.items():
+            named = [category for slot in categories for category in slot if self._part(category, goal).text == part]
+            predicates |= dict(zip(named, phraser.phrase(named), strict=True))
         return [without((predicates[category] for category in slot), avoid) for slot in categories]
+
+    def _phraser(self, part: Goal) -> Phraser:
+        return self.phrasers.setdefault(part.text, Phraser(self.engine, part.text))
+
+    def _part(self, category: str, goal: str) -> Goal:
+        """The part of the goal that a category answers."""
+        return self.stating.parts.get(category, read_goal(goal).parts[0])
 
     def _statements(
         self, texts: Sequence[str], scores: np.ndarray, goal: str, rng: np.random.Generator
@@ -85,12 +94,15 @@ class StateThenGeneralise(AbstractProposer):
 
     def _news(self, texts: Sequence[str], scores: np.ndarray, goal: str, rng: np.random.Generator) -> list[list[str]]:
         """For each slot the statements of its high texts that were no candidates yet, `n_shown` more texts stated."""
-        before, phraser = self.stating.stated, self.phrasers[goal]
+        before, phrasers = self.stating.stated, [self._phraser(part) for part in read_goal(goal).parts]
         high: list[list[int]] = [highest(column, self.n_shown).tolist() for column in scores.T]
         fresh = [rng.permutation([row for row in rows if texts[row] not in before])[: self.n_shown] for rows in high]
         self.stating.state([texts[int(row)] for rows in fresh for row in rows], goal=goal)
         said = ([before.get(texts[row]) for row in rows] for rows in high)
-        return [[one for one in slot if one is not None and not phraser.knows(one)] for slot in said]
+        return [
+            [one for one in slot if one is not None and not any(phraser.knows(one) for phraser in phrasers)]
+            for slot in said
+        ]
 
     def _without_examples(
         self, statements: list[list[str]], texts: Sequence[str], scores: np.ndarray, goal: str, rng: np.random.Generator
@@ -109,11 +121,22 @@ class StateThenGeneralise(AbstractProposer):
     def _categories(self, statements: list[list[str]], goal: str, most: int) -> list[list[str]]:
         """For each slot the general category followed by its statements, the frequent ones first."""
         counted = [[said for said, _ in collections.Counter(slot).most_common()] for slot in statements]
-        # What all say has no more general name.
-        asked = [number for number, slot in enumerate(counted) if len(slot) > 1]
-        listed = ("\n".join(f"- {said}" for said in counted[number][:_N_GENERALISED]) for number in asked)
-        rows = ({"goal": goal, "statements": statements} for statements in listed)
+        # What all say has no more general name, and neither has what was said of several things.
+        alike = [self._of_one_part(slot, goal) for slot in counted]
+        asked = [number for number, slot in enumerate(alike) if len(slot) > 1]
+        listed = ("\n".join(f"- {said}" for said in alike[number][:_N_GENERALISED]) for number in asked)
+        parts = [self._part(alike[number][0], goal) for number in asked]
+        rows = ({"goal": part.text, "statements": statements} for part, statements in zip(parts, listed, strict=True))
         answers = ask(self.engine, self.generalise, rows, statement_of, what="generalising", max_tokens=12)
+        for category, part in zip(answers, parts, strict=True):
+            if category is not None:
+                self.stating.parts.setdefault(category, part)
         general = dict(zip(asked, answers, strict=True))
         named = ([general.get(number), *slot] for number, slot in enumerate(counted))
         return [list(dict.fromkeys(c for c in slot if c is not None))[:most] for slot in named]
+
+    def _of_one_part(self, statements: list[str], goal: str) -> list[str]:
+        """Of some statements those that answer the part of the goal that most of them do."""
+        parts = collections.Counter(self._part(said, goal).text for said in statements)
+        most = max(parts, key=lambda part: parts[part], default="")
+        return [said for said in statements if self._part(said, goal).text == most]
