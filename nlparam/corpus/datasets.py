@@ -11,11 +11,6 @@ from nlparam.corpus.readers import Table, read_texts
 from nlparam.errors import CorpusError, MissingExtraError
 
 
-def names() -> list[str]:
-    """The names `load_dataset` knows."""
-    return list(_LOADERS)
-
-
 def load_dataset(name: str) -> Table:
     """The texts of a named corpus, in a fixed order, and what is known of each in `columns`.
 

@@ -109,7 +109,7 @@ class Source:
             yield io.TextIOWrapper(file, encoding=source.encoding, errors="replace", newline=newline)
 
     def text(self, warnings: list[str]) -> str:
-        """All characters."""
+        """All characters; a warning says what is not Unicode."""
         with self.characters(warnings) as stream:
             return stream.read()
 
@@ -123,17 +123,12 @@ def _without_mark(begin: bytes) -> str | None:
     return None
 
 
-def decode_file(path: Path, warnings: list[str], *, encoding: str | None = None) -> str:
-    """The characters of a file, without a byte order mark; a warning says what is not Unicode.
-
-    Raises `CorpusError` if the file cannot be read.
-    """
-    return Source(path, encoding).text(warnings)
-
-
 def decode_files(paths: Sequence[Path], warnings: list[str], *, encoding: str | None = None) -> list[str]:
-    """`decode_file` of each; of many files that are not UTF-8 there is one warning."""
+    """The characters of each file; of many files that are not UTF-8 there is one warning.
+
+    Raises `CorpusError` if a file cannot be read.
+    """
     found: list[str] = []
-    texts = [decode_file(path, found, encoding=encoding) for path in paths]
+    texts = [Source(path, encoding).text(found) for path in paths]
     warnings += found if len(found) <= 3 else [f"{len(found)} files are not UTF-8 throughout; the first: {found[0]}"]
     return texts

@@ -37,9 +37,7 @@ def whatsapp(lines: Iterable[str]) -> Rows | None:
             found[-1]["text"] += f"\n{line}"
         elif number or line.strip():
             return None
-    messages = [{name: row[name] for name in ("text", "who", "time")} for row in found if row["said"]]
-    for message in messages:
-        message["text"] = message["text"].rstrip()
+    messages = [row | {"text": row["text"].rstrip()} for row in found if row.pop("said")]
     return object_rows(messages, lambda index: f"message {index + 1}") if messages else None
 
 

@@ -143,7 +143,7 @@ def object_rows(rows: Sequence[dict[str, Any]], place: Callable[[int], str]) -> 
 
     prose, talks = [], []
     for name in names:
-        values = [joined(_value(row, name)) for row in rows]
+        values = column(name)
         n_given = sum(value is not None for value in values)
         if n_given > len(rows) / 2 and all(value is None or isinstance(value, str) for value in values):
             prose.append(name)

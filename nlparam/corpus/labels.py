@@ -64,7 +64,7 @@ def target_numbers(values: Sequence[Any] | np.ndarray, n_texts: int) -> np.ndarr
     the 32 bits that a number has in the model.
     """
     given = _values(values, n_texts, "numbers to predict")
-    numbers = np.asarray([_number(value) for value in given], dtype=np.float64)
+    numbers = np.asarray([as_number(value) for value in given], dtype=np.float64)
     wrong = np.flatnonzero(~np.isfinite(numbers)).tolist()
     if wrong:
         shown = ", ".join(f"{given[i]!r} (text {i})" for i in wrong[:_SHOWN])
@@ -119,7 +119,8 @@ def _name(value: Any) -> str:
     return str(value) if isinstance(value, str | bool) else str(int(value))
 
 
-def _number(value: Any) -> float:
+def as_number(value: Any) -> float:
+    """A value as a number; not a number for one that is none, and for true and false."""
     if value is None or isinstance(value, bool | complex):
         return math.nan
     try:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nlparam.corpus.corpus import whole_characters
-from nlparam.corpus.readers import decode_file, field_names, read_texts
+from nlparam.corpus.decoding import Source
+from nlparam.corpus.readers import field_names, read_texts
 from nlparam.errors import CorpusError
 
 # In the folder of a result, what people say of its texts.
@@ -43,7 +44,7 @@ def user_name() -> str:
 
 def has_rows(path: Path) -> bool:
     """Whether there is a file with more than a heading. Raises `CorpusError` if it cannot be read."""
-    return path.exists() and "\n" in decode_file(path, []).strip()
+    return path.exists() and "\n" in Source(path).text([]).strip()
 
 
 def kept_labels(path: str | Path) -> list[dict[str, str]]:

@@ -7,25 +7,22 @@ from typing import Any
 
 from nlparam.corpus import exports
 from nlparam.corpus.conversations import talk_rows
-from nlparam.corpus.decoding import Source, decode_file, decode_files
+from nlparam.corpus.decoding import Source
+from nlparam.corpus.decoding import decode_files as decode_files
 from nlparam.corpus.delimited import html_table, read_csv
-from nlparam.corpus.json_rows import json_lines, read_json, read_jsonl
+from nlparam.corpus.json_rows import json_lines as json_lines
+from nlparam.corpus.json_rows import read_json, read_jsonl
 from nlparam.corpus.labels import is_missing
 from nlparam.corpus.rows import DEFAULT_FIELD, Rows, row_place
 from nlparam.errors import CorpusError
-
-__all__ = ["DEFAULT_FIELD", "Table", "decode_file", "decode_files", "field_names", "is_text_type", "json_lines"]
-__all__ += ["read_texts"]
 
 _ZIP, _OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 # How to go on with a file that is for programs of its own.
 _ELSEWHERE = {
     ".pdf": "write it as text first (pdftotext FILE.pdf)",
-    ".doc": "save it as text (.txt)",
-    ".docx": "save it as text (.txt)",
+    **dict.fromkeys((".doc", ".docx"), "save it as text (.txt)"),
     ".pkl": "write its texts as .jsonl or .parquet: loading it could run code",
-    ".db": "write the query as CSV (sqlite3 -csv -header)",
-    ".sqlite": "write the query as CSV (sqlite3 -csv -header)",
+    **dict.fromkeys((".db", ".sqlite"), "write the query as CSV (sqlite3 -csv -header)"),
 }
 
 
@@ -199,7 +196,7 @@ def _is_talk_type(kind: Any) -> bool:
 
     if not (types.is_list(kind) or types.is_large_list(kind)) or not types.is_struct(kind.value_type):
         return False
-    names = {kind.value_type.field(number).name for number in range(kind.value_type.num_fields)}
+    names = {field.name for field in kind.value_type}
     return bool(names & {"role", "from"}) and bool(names & {"content", "value"})
 
 
@@ -221,39 +218,29 @@ def _read_lines(source: Source, warnings: list[str]) -> Rows:
 
 
 def _read_folder(folder: Path, warnings: list[str], encoding: str | None) -> Rows:
-    files = sorted(
-        file
-        for file in folder.rglob("*")
-        if file.suffix.lower() in {".txt", ".md"}
-        and file.is_file()
-        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
-    )
-    if not files:
+    names = sorted(file.relative_to(folder) for file in folder.rglob("*") if file.suffix.lower() in {".txt", ".md"})
+    names = [
+        name for name in names if (folder / name).is_file() and not any(part.startswith(".") for part in name.parts)
+    ]
+    if not names:
         raise CorpusError(f"the folder {folder} holds no .txt or .md files: give a folder with one text per file")
-    texts = decode_files(files, warnings, encoding=encoding)
+    texts = decode_files([folder / name for name in names], warnings, encoding=encoding)
     columns = {
         "text": [text.replace("\r\n", "\n") for text in texts],
-        "file": [file.relative_to(folder).as_posix() for file in files],
-        "folder": [file.relative_to(folder).parent.as_posix() for file in files],
+        "file": [name.as_posix() for name in names],
+        "folder": [name.parent.as_posix() for name in names],
     }
-    return Rows(len(files), list(columns), [DEFAULT_FIELD], columns.__getitem__, lambda index: columns["file"][index])
+    return Rows(len(names), list(columns), [DEFAULT_FIELD], columns.__getitem__, columns["file"].__getitem__)
 
 
 _READERS: dict[str, Callable[[Source, list[str]], Rows]] = {
-    ".jsonl": read_jsonl,
-    ".ndjson": read_jsonl,
+    **dict.fromkeys((".jsonl", ".ndjson"), read_jsonl),
     ".json": read_json,
-    ".csv": read_csv,
-    ".tsv": read_csv,
+    **dict.fromkeys((".csv", ".tsv"), read_csv),
     ".tab": lambda source, warnings: read_csv(source, warnings, delimiter="\t"),
     ".parquet": _read_parquet,
-    ".xlsx": _read_sheet,
-    ".xlsm": _read_sheet,
-    ".xlsb": _read_sheet,
-    ".xls": _read_sheet,
-    ".ods": _read_sheet,
-    ".txt": _read_lines,
-    ".log": _read_lines,
+    **dict.fromkeys((".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"), _read_sheet),
+    **dict.fromkeys((".txt", ".log"), _read_lines),
     ".mbox": exports.mailbox,
     ".eval": exports.inspect_log,
 }

@@ -4,11 +4,12 @@ import contextlib
 import datetime
 import email.utils
 import itertools
+import math
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from nlparam.corpus.labels import is_missing
+from nlparam.corpus.labels import as_number, is_missing
 from nlparam.errors import CorpusError
 
 _SHOWN = 3  # time stamps that an error message shows
@@ -55,7 +56,7 @@ def in_form(stamps: Sequence[Any], time_format: str | None) -> list[Any]:
     if time_format is None:
         return list(stamps)
     if time_format in _COUNTED:
-        numbers = [_number(stamp) for stamp in stamps]
+        numbers = [None if math.isnan(number) else number for number in map(as_number, stamps)]
         _refuse_others(stamps, numbers, time_format)
         given = [number for number in numbers if number is not None]
         dates = iter(_counted(given, time_format))
@@ -136,14 +137,6 @@ def _counted(numbers: Sequence[float], form: str) -> list[datetime.date]:
         raise CorpusError(
             f"got time stamps from {min(numbers):g} to {max(numbers):g}, expected numbers of --time-format {form}"
         ) from None
-
-
-def _number(stamp: Any) -> float | None:
-    if is_missing(stamp) or isinstance(stamp, bool):
-        return None
-    with contextlib.suppress(TypeError, ValueError):
-        return float(stamp)
-    return None
 
 
 def _refuse_others(stamps: Sequence[Any], found: Sequence[Any], form: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nlparam.corpus.labels import as_number
 from nlparam.corpus.stamps import as_written, epoch_dates
 from nlparam.errors import CorpusError, check_one_of
 
@@ -40,7 +41,7 @@ def time_steps(stamps: Sequence[Any], *, unit: str | None = None) -> TimeSteps:
         check_one_of(UNITS, unit=unit)
     if len(stamps) == 0:
         raise CorpusError("got no time stamps, expected one per text")
-    numbers: list[float | None] = [_number(stamp) for stamp in stamps]
+    numbers: list[float | None] = [number if np.isfinite(number) else None for number in map(as_number, stamps)]
     if None not in numbers and (counted := epoch_dates(numbers)) is not None:  # pyright: ignore[reportArgumentType]
         stamps, numbers = counted, [None] * len(counted)
     if None not in numbers:
@@ -88,16 +89,6 @@ def grouped_steps(stamps: Sequence[Any], *, unit: str | None = None, most: int) 
     return TimeSteps(
         span[steps.step].astype(np.int32), np.diff(at[first]), [steps.times[i] for i in first.tolist()], steps.unit
     )
-
-
-def _number(stamp: Any) -> float | None:
-    if isinstance(stamp, bool | datetime.date) or stamp is None:
-        return None
-    try:
-        number = float(stamp)
-    except (TypeError, ValueError):
-        return None
-    return number if np.isfinite(number) else None
 
 
 def _dates(stamps: Sequence[Any], numbers: Sequence[float | None]) -> Sequence[np.datetime64 | None]:

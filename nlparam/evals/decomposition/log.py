@@ -6,7 +6,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from nlparam.corpus.readers import decode_file, json_lines
+from nlparam.corpus.decoding import Source
+from nlparam.corpus.readers import json_lines
 from nlparam.errors import CorpusError, NlparamError
 from nlparam.language.likeness import jaccard_to
 
@@ -41,7 +42,7 @@ def read_repairs(path: str | Path) -> list[RepairRecord]:
     if not path.exists():
         raise CorpusError(f"there is no log of repairs {path}: expected a file with one JSON object per line")
     records = []
-    for number, row in json_lines(path, decode_file(path, [])):
+    for number, row in json_lines(path, Source(path).text([])):
         try:
             records.append(RepairRecord.model_validate(row))
         except ValidationError as error:
