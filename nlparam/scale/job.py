@@ -307,7 +307,7 @@ def _locked(out: str | Path) -> Iterator[None]:
         except Timeout:
             raise JobError(f"another process is at work on {out}: wait for it, or {_ELSEWHERE}") from None
     try:
-        for partial in (folder / FOLDER).glob(".*.partial"):  # what killed workers left unfinished
+        for partial in (folder / FOLDER).glob("*.partial"):  # what killed workers left unfinished
             partial.unlink(missing_ok=True)
         yield
     finally:

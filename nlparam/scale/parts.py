@@ -3,12 +3,12 @@
 import contextlib
 import json
 import os
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlparam.errors import JobError
+from nlparam.runtime.files import replacing
 from nlparam.scale.sources import resolve
 
 if TYPE_CHECKING:
@@ -33,16 +33,10 @@ def whole_file(system: Any, path: str) -> Iterator[Any]:
             with system.open_output_stream(path) as stream:
                 yield stream
             return
-        folder, _, name = path.rpartition("/")
-        partial = Path(folder) / f".{name}.{uuid.uuid4().hex}.partial"
-        try:
-            with partial.open("wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())  # a power cut must not leave an empty file under the final name
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with replacing(path) as partial, partial.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())  # a power cut must not leave an empty file under the final name
     except OSError as error:
         raise JobError(
             f"{path} cannot be written ({error}): free some space and run the same command again, or choose another "
@@ -96,7 +90,7 @@ def list_parts(system: Any, folder: str) -> set[str]:
     from pyarrow import fs
 
     entries = system.get_file_info(fs.FileSelector(folder, allow_not_found=True))
-    return {entry.base_name for entry in entries if entry.is_file and not entry.base_name.startswith(".")}
+    return {entry.base_name for entry in entries if entry.is_file and entry.base_name.endswith(".parquet")}
 
 
 def read(out: str | Path) -> "pyarrow.dataset.Dataset":

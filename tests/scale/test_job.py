@@ -271,7 +271,7 @@ def test_a_killed_driver_loses_nothing(tmp_path):
     assert repetitions(calls) <= 40  # what the two workers had under way: a block each
     repeated = [call for call, number in calls.items() if number > 1]
     assert not [call for call in repeated if any(f" {text} " in call for text in map(str, finished))]
-    assert not list(out.rglob(".*.partial"))
+    assert not list(out.rglob("*.partial"))
 
 
 @on_ray
