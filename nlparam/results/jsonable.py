@@ -35,7 +35,7 @@ def jsonable(value: Any) -> Any:
     return value if value is None or isinstance(value, str | int) else str(value)
 
 
-def from_json(kind: type[T], kept: Any) -> T:
+def from_json(kind: Any, kept: Any) -> Any:
     """A value of a type from what `jsonable` made of it.
 
     Types are those of records: dataclasses and named tuples (or what has a `from_dict`), of numbers, words, arrays of
@@ -43,19 +43,15 @@ def from_json(kind: type[T], kept: Any) -> T:
     fields that it lacks are as by default. Where a number is expected, `None` is not a number. Raises `TypeError` for a
     record that lacks fields.
     """
-    return _read(kind, kept)
-
-
-def _read(kind: Any, kept: Any) -> Any:
     origin, arguments = get_origin(kind), get_args(kind)
     if kept is None:
         return math.nan if kind is float else None
     if origin in (Union, types.UnionType):  # something, or nothing
-        return _read(next(one for one in arguments if one is not type(None)), kept)
+        return from_json(next(one for one in arguments if one is not type(None)), kept)
     if origin in _LISTS:
-        return _LISTS[origin](_read(arguments[0], one) for one in kept)
+        return _LISTS[origin](from_json(arguments[0], one) for one in kept)
     if origin in (dict, Mapping):
-        return {name: _read(arguments[1], one) for name, one in kept.items()}
+        return {name: from_json(arguments[1], one) for name, one in kept.items()}
     if getattr(kind, "array_type", kind) is np.ndarray:  # jaxtyping has its own for an array of some shape
         array = np.asarray(kept)
         return array.astype(float) if array.dtype == object else array  # with what is not a number
@@ -69,7 +65,7 @@ def _read(kind: Any, kept: Any) -> Any:
 def read_fields(kind: type[T], kept: Mapping[str, Any]) -> T:
     """A record from its fields, also where it has a `from_dict` (which may call this)."""
     hints = _hints(kind)
-    return kind(**{name: _read(hints[name], value) for name, value in kept.items() if name in hints})
+    return kind(**{name: from_json(hints[name], value) for name, value in kept.items() if name in hints})
 
 
 @functools.cache

@@ -119,7 +119,7 @@ class AbstractReported(abc.ABC):
         `formats` are "svg", "png" or both; `shown` as for `report`. Raises `ValueError` for another format, `OSError`
         if the folder cannot be written.
         """
-        from nlparam.results.page.figures import write_figures
+        from nlparam.results.page.charts import write_figures
 
         return write_figures(self.page(**shown).figures(), folder, formats=formats)
 
@@ -250,7 +250,7 @@ class AbstractResult(AbstractReported):
 
         Raises `NlparamError` if anywidget is not installed, or the folder holds nothing to mark.
         """
-        from nlparam.results.serving.opening import opened
+        from nlparam.results.serving.desk import opened
         from nlparam.results.serving.widget import widget_of
 
         return widget_of(opened(folder, who=who))

@@ -41,22 +41,22 @@ class Browser:
 
     `data` is for the page's script; `n_shown` of `n_distinct` distinct texts are in it. Each is shown up to `length`
     characters if some are longer (`cut`), and searched and downloaded whole, or up to `whole_length` characters if that
-    is not `None`. `assigned`, `judged` and `groups` say which columns there are: the predicate that a text
-    is assigned to, the answer of the language model beside a denotation, and the group that a text is of. `noun` is
-    what can be chosen, `figure` what a text has for it.
+    is not `None`. With `judged` there is the answer of the language model beside a denotation. `noun` is what can be
+    chosen, `figure` what a text has for it.
     """
 
     data: dict[str, Any]
-    n_shown: int
     n_distinct: int
     length: int
     cut: bool
     whole_length: int | None
-    assigned: bool
     judged: bool
-    groups: list[str]
     noun: str
     figure: str
+
+    @property
+    def n_shown(self) -> int:
+        return len(self.data["numbers"])
 
     @property
     def sampled(self) -> bool:
@@ -75,27 +75,23 @@ class Browser:
         columns[1:1] = [("place", "Where")] if self.data["places"] else []
         columns[1:1] = [("times", "Occurs")] if self.data["times"] else []
         columns += [("answer", "Language model"), ("gap", "Difference")] if self.judged else []
-        columns += [("cluster", "Assigned to")] if self.assigned else []
-        return columns + ([("group", "Group")] if self.groups else [])
+        columns += [("cluster", "Assigned to")] if self.data["clusters"] is not None else []
+        return columns + ([("group", "Group")] if self.data["groupNames"] else [])
 
     @property
     def choices(self) -> list[tuple[str, str, list[tuple[Any, str]]]]:
         """What a reader can choose: name, label, and the options with their words."""
-        sides: list[tuple[Any, str]] = [
-            ("all", "all texts"),
-            ("for", "texts for it"),
-            ("against", "texts against it"),
-            *(
-                [("judged", "judged by the language model"), ("disagree", "denotation and language model disagree")]
-                if self.judged
-                else [("known", "judged texts")]
-            ),
-            *([("assigned", "assigned to it")] if self.assigned else []),
-        ]
+        sides: list[tuple[Any, str]] = [("all", "all texts"), ("for", "texts for it"), ("against", "texts against it")]
+        if self.judged:
+            disagree = ("disagree", "denotation and language model disagree")
+            sides += [("judged", "judged by the language model"), disagree]
+        else:
+            sides.append(("known", "judged texts"))
+        sides += [("assigned", "assigned to it")] if self.data["clusters"] is not None else []
         choices = [("predicate", self.noun.capitalize(), list(enumerate(self.data["predicates"])))]
         choices.append(("side", "Show", sides))
-        groups = [("", "every group"), *enumerate(self.groups)]
-        return choices + ([("group", "Of", groups)] if self.groups else [])
+        groups = [("", "every group"), *enumerate(self.data["groupNames"])]
+        return choices + ([("group", "Of", groups)] if len(groups) > 1 else [])
 
 
 class Groups(NamedTuple):
@@ -169,19 +165,7 @@ def browse_texts(
         "groups": None if groups is None else groups.of[chosen].astype(int).tolist(),
         "groupNames": [] if groups is None else [visible(excerpt(name, MAX_NAME)) for name in groups.names],
     }
-    return Browser(
-        data=data,
-        n_shown=len(chosen),
-        n_distinct=len(first),
-        length=length,
-        cut=cut,
-        whole_length=whole_length,
-        assigned=clusters is not None,
-        judged=any(answers),
-        groups=data["groupNames"],
-        noun=noun,
-        figure=figure,
-    )
+    return Browser(data, len(first), length, cut, whole_length, any(answers), noun, figure)
 
 
 def _hundredths(probabilities: np.ndarray | float) -> np.ndarray:

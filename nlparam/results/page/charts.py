@@ -1,10 +1,13 @@
-"""The charts of the report: Vega-Lite specifications from Altair, and the program that draws them without a network."""
+"""The charts of the report: Vega-Lite specifications from Altair, the program that draws them without a network, and
+figures as files, SVG and PNG, without a browser."""
 
 import contextlib
 import functools
 import hashlib
 import importlib.metadata
 import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlparam.runtime.cache_dir import cache_dir
@@ -12,6 +15,12 @@ from nlparam.runtime.files import replacing
 
 if TYPE_CHECKING:
     import altair
+
+
+FORMATS = ("svg", "png")
+# Pixels of a PNG for one of the drawing.
+SCALE = 2.0
+MUTED, LINE = "#565c66", "#dcdfe4"
 
 
 def specification(chart: "altair.TopLevelMixin") -> dict[str, Any]:
@@ -71,3 +80,51 @@ def as_script(program: str) -> str:
     """
     program = program.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\\0")
     return re.sub(r"<(?=/script|!--)", r"\\x3c", program, flags=re.IGNORECASE)
+
+
+def write_figures(
+    figures: Mapping[str, dict[str, Any] | str], folder: str | Path, *, formats: str | Iterable[str] = FORMATS
+) -> list[Path]:
+    """Writes figures, Vega-Lite specifications or SVG by name, into a folder, and returns the paths.
+
+    `formats` are "svg" or "png", or several of them. Raises `ValueError` for another format, `OSError` if the folder
+    cannot be written.
+    """
+    formats = (formats,) if isinstance(formats, str) else tuple(formats)
+    if unknown := [form for form in formats if form not in FORMATS]:
+        raise ValueError(f"got the format {unknown[0]!r}, expected one of {', '.join(FORMATS)}")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, figure in figures.items():
+        drawn = figure if isinstance(figure, str) else _coloured(figure)
+        for form in formats:
+            path = folder / f"{name}.{form}"
+            path.write_bytes(_drawn(drawn, form))
+            paths.append(path)
+    return paths
+
+
+def _coloured(chart: dict[str, Any]) -> dict[str, Any]:
+    """A chart of a page, which takes its colours from the style sheet there, with colours of its own."""
+    from nlparam.results.page.plots import ACCENT
+
+    config = chart["config"] | {
+        "background": "#ffffff",
+        "mark": {"color": ACCENT},
+        "rule": {"color": MUTED},
+        "axis": chart["config"]["axis"] | {"gridColor": LINE, "labelColor": MUTED, "titleColor": MUTED},
+        "header": chart["config"]["header"] | {"labelColor": MUTED},
+    }
+    return chart | {"config": config} | ({"width": 700} if chart.get("width") == "container" else {})
+
+
+def _drawn(figure: dict[str, Any] | str, form: str) -> bytes:
+    import vl_convert
+
+    if isinstance(figure, str):
+        return figure.encode("utf-8") if form == "svg" else vl_convert.svg_to_png(figure, scale=SCALE)
+    version = vega_lite_version()
+    if form == "svg":
+        return vl_convert.vegalite_to_svg(figure, vl_version=version).encode("utf-8")
+    return vl_convert.vegalite_to_png(figure, vl_version=version, scale=SCALE)

@@ -1,11 +1,14 @@
 """What the page of a result can ask of the process behind it, whichever way it reaches that."""
 
+import importlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from nlparam.corpus.marks import LABELS_FILE, ON_PAGE, Mark, add_labels, kept_labels, user_name
 from nlparam.errors import CorpusError, NlparamError, ResultFolderError
+from nlparam.results.folder import KINDS
+from nlparam.results.load import load
 from nlparam.results.page.sections import AbstractPage
 from nlparam.results.page.text import text_key
 from nlparam.results.serving.texts import Texts
@@ -80,3 +83,17 @@ class Desk:
     def _kept(self, rows: list[dict[str, str]]) -> dict[str, Any]:
         marks = [[text_key(row["text"]), row["predicate"], row["label"], row["who"]] for row in rows]
         return {"marks": marks, "who": self.who, "file": str(self.labels)}
+
+
+def opened(folder: str | Path, *, who: str | None = None, asking: Mapping[str, Any] | None = None) -> Desk:
+    """What the page of the result in a folder can ask for.
+
+    **Arguments:** `who` marks texts if a reader gives no other name; `asking`, how a refit asks the language model.
+    Raises `ResultFolderError` if the folder holds no result, or one without texts and predicates.
+    """
+    folder = Path(folder)
+    for main, kind in KINDS.items():
+        if kind.editing and (folder / main).exists():
+            return importlib.import_module(kind.editing).Editing(folder, who=who, asking=asking).desk
+    result = load(folder)
+    return Desk(result.page(**result.beside(folder)), folder, who=who)

@@ -66,6 +66,7 @@ class _Server(http.server.ThreadingHTTPServer):
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
+    server: _Server  # pyright: ignore[reportIncompatibleVariableOverride] - the only kind that has this handler
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "nlparam", ""
     # A connection that says nothing goes.
@@ -75,7 +76,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if (place := self._place()) is None:
             return
         if place == "":
-            self._answer(http.HTTPStatus.OK, self._desk.html(), "text/html")
+            self._answer(http.HTTPStatus.OK, self.server.desk.html(), "text/html")
         else:
             self._refuse(http.HTTPStatus.NOT_FOUND, "there is nothing here: open the address that nlparam printed")
 
@@ -95,24 +96,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             except (ValueError, RecursionError):
                 self._refuse(http.HTTPStatus.BAD_REQUEST, "expected JSON")
                 return
-            said = json.dumps(self._desk.call(place.removeprefix("api/"), given))
+            said = json.dumps(self.server.desk.call(place.removeprefix("api/"), given))
             self._answer(http.HTTPStatus.OK, said, "application/json")
-
-    @property
-    def _desk(self) -> Desk:
-        return self._served.desk
-
-    @property
-    def _served(self) -> _Server:
-        assert isinstance(self.server, _Server)
-        return self.server
 
     def _place(self) -> str | None:
         """What is asked for, behind the token; `None` if the request was refused."""
-        if self._served.closed:
+        if self.server.closed:
             self.close_connection = True
             return None
-        port = self._served.server_address[1]
+        port = self.server.server_address[1]
         own = {f"{name}:{port}" for name in (HOST, "localhost")}
         origin = self.headers.get("Origin")
         token, _, place = self.path.removeprefix("/").partition("/")
@@ -121,7 +113,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             origin is not None and origin.removeprefix("http://") not in own
         ):
             self._refuse(http.HTTPStatus.FORBIDDEN, "this page is served to the address that nlparam printed only")
-        elif not secrets.compare_digest(token.encode(), self._served.token.encode()):
+        elif not secrets.compare_digest(token.encode(), self.server.token.encode()):
             self._refuse(http.HTTPStatus.FORBIDDEN, "the token in the address is wrong: open the one that was printed")
         else:
             return place.partition("?")[0]
