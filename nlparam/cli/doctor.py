@@ -1,10 +1,11 @@
 """`nlparam doctor`: what is resolved on this machine, whether it works, and what to do if not."""
 
-import dataclasses
+import importlib.util
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
@@ -22,8 +23,7 @@ _PREDICATE = "is about sports"
 _LEAST_FREE = 500e6
 
 
-@dataclasses.dataclass(frozen=True)
-class Check:
+class Check(NamedTuple):
     """One line of the diagnosis: what was looked at, whether it is in order, and what was found or is to be done."""
 
     name: str
@@ -54,27 +54,21 @@ def doctor(
         "language model": lambda: _language_model(lm, timeout),
     }
     for name, look in steps.items():
+        # What breaks a step is its last line.
         with progress.task(name, None):
-            checks += _results(name, look)
+            try:
+                checks.extend(look())
+            except NlparamError as error:
+                checks.append(Check(name, False, str(error)))
+            except Exception as error:  # a broken installation can raise anything, and that is what is looked for
+                checks.append(Check(name, False, f"failed with {type(error).__name__}: {error}"))
     ok = all(check.ok for check in checks)
     if json:
-        print_json({"ok": ok, "checks": [dataclasses.asdict(check) for check in checks]})
+        print_json({"ok": ok, "checks": [check._asdict() for check in checks]})
     else:
         _show(checks)
     if not ok:
         raise typer.Exit(1)
-
-
-def _results(name: str, look: Callable[[], Iterator[Check]]) -> list[Check]:
-    """The checks of one step; what breaks it is its last line."""
-    checks: list[Check] = []
-    try:
-        checks.extend(look())
-    except NlparamError as error:
-        checks.append(Check(name, False, str(error)))
-    except Exception as error:  # a broken installation can raise anything, and that is what is looked for
-        checks.append(Check(name, False, f"failed with {type(error).__name__}: {error}"))
-    return checks
 
 
 def _packages() -> Iterator[Check]:
@@ -125,20 +119,13 @@ def _store(path: Path | None) -> Iterator[Check]:
     from nlparam.runtime.cache_dir import cache_dir
 
     with OpenStore(path) as store:  # writes into the file, so that a read-only one is found out
-        counts = store.counts()
-        yield Check(
-            "store",
-            True,
-            f"{store.path}, writable: {counts.judgments:,} judgments, {counts.completions:,} proposals, "
-            f"{counts.embeddings:,} embeddings",
-        )
+        counts = "{:,} judgments, {:,} proposals, {:,} embeddings".format(*store.counts())
+        yield Check("store", True, f"{store.path}, writable: {counts}")
     yield _free_space("disk of the store", Path(store.path).parent)
     yield _free_space("disk of the cache", cache_dir())
 
 
 def _free_space(name: str, folder: Path) -> Check:
-    import shutil
-
     folder = folder.absolute()
     there = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
     free = shutil.disk_usage(there).free
@@ -166,23 +153,15 @@ def _language_model(name: str, timeout: float) -> Iterator[Check]:
     where = getattr(model, "path", None) or getattr(model, "base_url", None) or name
     yield Check("language model", True, f"{model.identity} at {where}")
     if name == "embedded" or name.startswith("embedded:"):
-        yield _faster(name)
+        other = name.replace("embedded", "native", 1)
+        found = f"pip install 'nlparam[native]' compiles llama.cpp for this processor; --lm {other} is then faster"
+        if importlib.util.find_spec("llama_cpp") is not None:
+            found = f"llama-cpp-python is installed: --lm {other} runs the same weights faster"
+        yield Check("faster", True, found)
     for server in getattr(model, "servers", [model]):
-        capabilities = getattr(server, "capabilities", None)
-        if capabilities is not None:
+        if (capabilities := getattr(server, "capabilities", None)) is not None:
             yield _reading(server.base_url, capabilities())
     yield from _judgment(model, timeout)
-
-
-def _faster(name: str) -> Check:
-    """Whether the same weights can run faster here."""
-    import importlib.util
-
-    other = name.replace("embedded", "native", 1)
-    found = f"pip install 'nlparam[native]' compiles llama.cpp for this processor; --lm {other} is then faster"
-    if importlib.util.find_spec("llama_cpp") is not None:
-        found = f"llama-cpp-python is installed: --lm {other} runs the same weights faster"
-    return Check("faster", True, found)
 
 
 def _reading(address: str, found: "Capabilities") -> Check:

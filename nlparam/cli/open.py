@@ -24,7 +24,7 @@ def open(
     mark in labels.csv of the folder, before the page says so. A refit from the page asks as `nlparam refit` does.
     """
     with starting():
-        from nlparam.results.serving.opening import opened
+        from nlparam.results.serving.desk import opened
         from nlparam.results.serving.server import serving
 
     desk = opened(folder, who=who, asking=options.settings() | {"lm": lm, "calibration": calibration})

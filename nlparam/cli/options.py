@@ -72,6 +72,14 @@ def refuse(wrong: bool, name: str, message: str) -> None:
         raise typer.BadParameter(message, param_hint=f"'{name}'")
 
 
+def number_or(given: str, name: str, expected: str, *words: str) -> int | str:
+    """A number, or one of the words, as the option `name` takes them; else a usage error says what was `expected`."""
+    if given in words:
+        return given
+    refuse(not given.strip().removeprefix("-").isdecimal(), name, f"got {given!r}, expected {expected}")
+    return int(given)
+
+
 def listed(names: str | None) -> list[str]:
     """The names in an option that takes several, with commas between."""
     return [name.strip() for name in (names or "").split(",") if name.strip()]

@@ -50,6 +50,7 @@ def predict(
     needless = calibration is not None and not of_taxonomy
     refuse(needless, "--calibration", "only a taxonomy takes one; a fit keeps its own")
     with starting() as progress:
+        from nlparam.corpus.corpus import whole_characters
         from nlparam.corpus.frames import renamed
         from nlparam.corpus.readers import read_texts
         from nlparam.lm.store import Store as OpenStore
@@ -62,7 +63,12 @@ def predict(
             columns, show = _assign(folder, table.texts, calibration=calibration, **asking | {"store": opened})
         else:
             columns, show = _predict(folder, table.texts, **asking | {"store": opened})
-    fields = {renamed(table.columns, columns)[name]: list(map(_whole, of)) for name, of in table.columns.items()}
+    names = renamed(table.columns, columns)
+    fields = {
+        # A text without the half characters that no file could hold.
+        names[name]: [whole_characters(value) if isinstance(value, str) else value for value in values]
+        for name, values in table.columns.items()
+    }
     with writable(out), replacing(out) as partial:
         write(partial, fields | columns)
     show()
@@ -137,13 +143,6 @@ def _predict(folder: Path, texts: Sequence[str], **asking: Any) -> tuple[dict[st
     return columns, show
 
 
-def _whole(value: Any) -> Any:
-    """A value of the input; of a text, without the half characters that no file could hold."""
-    from nlparam.corpus.corpus import whole_characters
-
-    return whole_characters(value) if isinstance(value, str) else value
-
-
 def _counted(n: int, n_all: int) -> tuple[str, str]:
     return f"{n:,}", f"{n / max(n_all, 1):.1%}"
 
@@ -180,7 +179,7 @@ def _write_csv(path: Path, columns: dict[str, list]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
-        for row in _rows(columns):
+        for row in zip(*columns.values(), strict=True):
             writer.writerow([_as_text(value) if isinstance(value, dict | list) else value for value in row])
 
 
@@ -188,7 +187,7 @@ def _write_jsonl(path: Path, columns: dict[str, list]) -> None:
     from nlparam.results.jsonable import jsonable
 
     with path.open("w", encoding="utf-8") as file:
-        for row in _rows(columns):
+        for row in zip(*columns.values(), strict=True):
             file.write(json.dumps(jsonable(dict(zip(columns, row, strict=True))), ensure_ascii=False) + "\n")
 
 
@@ -198,12 +197,4 @@ def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(jsonable(value), ensure_ascii=False)
 
 
-def _rows(columns: dict[str, list]) -> "zip[tuple[Any, ...]]":
-    return zip(*columns.values(), strict=True)
-
-
-_WRITERS: dict[str, Callable[[Path, dict[str, list]], None]] = {
-    ".parquet": _write_parquet,
-    ".csv": _write_csv,
-    ".jsonl": _write_jsonl,
-}
+_WRITERS = {".parquet": _write_parquet, ".csv": _write_csv, ".jsonl": _write_jsonl}

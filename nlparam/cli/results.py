@@ -1,6 +1,5 @@
 """What `nlparam fit` prints at the end: the predicates with what the model says of each, and what it cost."""
 
-from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,6 @@ from nlparam.runtime.words import counted
 
 if TYPE_CHECKING:
     from nlparam.fitting.inferred import Inference
-    from nlparam.fitting.records import Agreement
     from nlparam.fitting.recurrence import Stability
     from nlparam.fitting.result import Fit
     from nlparam.results.page.quantities import Intervals, QuantityView
@@ -33,16 +31,14 @@ def show(fit: "Fit", out: Path, intervals: "Intervals | None" = None) -> None:
 
     columns: Columns = [("predicate", [printable(predicate) for predicate in fit.predicates])]
     if fit.model.assigns_texts:
-        columns += _sizes(fit)
+        sizes = np.bincount(fit.assignments[fit.assignments >= 0], minlength=len(fit.predicates)).tolist()
+        columns.append(("assigned", [f"{size:,}" for size in sizes]))
+        columns.append(("share", [f"{size / fit.n_counted:.1%}" for size in sizes]))
     inferred = fit.inferred if intervals is None else None
     notes = _add_quantities(fit, inferred, intervals, columns)
     if fit.stability is not None:
         columns.append(("seeds", _found_by(fit.stability, fit.predicates)))
-    computed = fit.settings.get("computed") or {}
-    columns.append(
-        ("head agrees", ["computed" if p in computed else f"{a.agreement:.0%}" for p, a in _agreements(fit)])
-    )
-    columns += _beyond_chance(fit, computed)
+    columns += _agreement(fit)
     _print(columns)
     if fit.model.assigns_texts and (n_none := fit.n_none):
         print_lines(
@@ -118,30 +114,23 @@ def _certainty(inferred: "Inference") -> list[str]:
     return [*scores, *chance, f"figures: {inferred.basis}"]
 
 
-def _agreements(fit: "Fit") -> "list[tuple[str, Agreement]]":
-    return list(zip(fit.predicates, fit.agreement, strict=True))
-
-
-def _beyond_chance(fit: "Fit", computed: Collection[str]) -> Columns:
-    """What the agreement would be by chance, and Cohen's kappa; nothing for a fit of before, which does not know."""
-    if all(one.by_chance is None for one in fit.agreement):
-        return []
-    known = [None if predicate in computed else one for predicate, one in _agreements(fit)]
-    return [
-        ("by chance", ["" if one is None or one.by_chance is None else f"{one.by_chance:.0%}" for one in known]),
-        ("kappa", ["" if one is None or one.kappa is None else f"{one.kappa:.2f}" for one in known]),
-    ]
+def _agreement(fit: "Fit") -> Columns:
+    """How the head agrees with the language model, what that would be by chance, and Cohen's kappa; a fit of before
+    knows the first only."""
+    computed = fit.settings.get("computed") or {}
+    known = [None if name in computed else one for name, one in zip(fit.predicates, fit.agreement, strict=True)]
+    columns = [("head agrees", ["computed" if one is None else f"{one.agreement:.0%}" for one in known])]
+    if any(one.by_chance is not None for one in fit.agreement):
+        by_chance = ["" if one is None or one.by_chance is None else f"{one.by_chance:.0%}" for one in known]
+        kappa = ["" if one is None or one.kappa is None else f"{one.kappa:.2f}" for one in known]
+        columns += [("by chance", by_chance), ("kappa", kappa)]
+    return columns
 
 
 def _found_by(stability: "Stability", predicates: list[str]) -> list[str]:
     """By how many of the seeds each predicate was found."""
     found = {recurrence.predicate.casefold(): len(recurrence.seeds) for recurrence in stability.recurrences}
     return [f"{found.get(predicate.casefold(), 0)} of {len(stability.seeds)}" for predicate in predicates]
-
-
-def _sizes(fit: "Fit") -> Columns:
-    sizes = np.bincount(fit.assignments[fit.assignments >= 0], minlength=len(fit.predicates))
-    return [("assigned", [f"{size:,}" for size in sizes]), ("share", [f"{size / fit.n_counted:.1%}" for size in sizes])]
 
 
 def _columns(view: "QuantityView", before: Columns) -> Columns:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlparam.cli.costs import cost_line, show_estimate
-from nlparam.cli.options import refuse
+from nlparam.cli.options import number_or, refuse
 from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, starting
 from nlparam.cli.reading import (
     check_source,
@@ -60,7 +60,10 @@ def run(
         from nlparam.corpus.stamps import in_form
 
         data = in_form(data, time_format)
-    changes = options.changes("max_judgments", n_rounds="rounds") | _n_judged(options.n_judged)
+    changes = options.changes("max_judgments", n_rounds="rounds")
+    if options.n_judged is not None:
+        n_judged = number_or(options.n_judged, "--n-judged", "a number or `all`", "all")
+        changes["n_judged"] = None if n_judged == "all" else n_judged
     with starting() as progress:
         import nlparam
         from nlparam.fitting.how_many import MOST
@@ -174,14 +177,6 @@ def _chosen_number(
         print_table(("k", "held-out gain", "error"), rows, numbers=(1, 2))
         print_lines(f"k = {number}: more predicates do not clearly say more ({cost_line(chosen.costs)})", "")
     return number, changed
-
-
-def _n_judged(given: str | None) -> dict[str, Any]:
-    """The field of `SearchOptions` of this name, if it was given."""
-    if given is None:
-        return {}
-    refuse(given != "all" and not given.isdecimal(), "--n-judged", f"got {given!r}, expected a number or `all`")
-    return {"n_judged": None if given == "all" else int(given)}
 
 
 def _cascade(options: FitOptions) -> "Cascade | None":

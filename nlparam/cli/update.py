@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nlparam.cli import options as shared
-from nlparam.cli.options import option, refuse
+from nlparam.cli.options import number_or, option, refuse
 from nlparam.cli.output import print_json, print_lines, print_section, print_warnings, starting
 from nlparam.cli.reading import times_of, usage_errors
 from nlparam.cli.refit import MOVED_LM, OTHER_OUT, TAXONOMY_FOLDER
@@ -64,8 +64,9 @@ def update(
         from nlparam.taxonomies.result import Taxonomy, unfitted
         from nlparam.taxonomies.update import update as bring_in
 
+    number = number_or(n_judged, "--n-judged", "a number, all or auto", "all", "auto")
+    judged = None if number == "all" else number
     with usage_errors():
-        judged = _n_judged(n_judged)
         check_options(judged, propose, level, confidence, look)
     cluster_field = options.together(cluster_field)
     table = read_texts(options.needed, fields=(time_field, cluster_field), **options.reading())
@@ -97,15 +98,6 @@ def update(
     if kept is not None:
         print_lines(f"before:    {kept}")
     print_lines(f"taxonomy:  {target}")
-
-
-def _n_judged(given: str) -> int | str | None:
-    """As `nlparam.update` takes it."""
-    if given in ("all", "auto"):
-        return None if given == "all" else given
-    number = given.strip().removeprefix("-")
-    refuse(not number.isdecimal(), "--n-judged", f"got {given!r}, expected a number, all or auto")
-    return int(given)
 
 
 def show(updated: "Update") -> None:
