@@ -97,14 +97,10 @@ def label(
         _print_plan(path, labelling, labelled, needed, precision, wanted)
     if not (plan or agreement):
         _ask(path, labelling, labelled, who=user_name() if who is None else who, n=wanted)
-        print_lines(*_what_next(result.main, folder))
-
-
-def _what_next(main: str, folder: Path) -> list[str]:
-    agreement = f"nlparam label {folder} --agreement"
-    infer, compare = f"nlparam infer {folder}", f"nlparam compare ... --out {folder} --overwrite"
-    use = {"fit.json": infer, "taxonomy.json": infer, "comparison.json": compare}
-    return ["", f"agreement:  {agreement}", *([f"figures:    {use[main]}"] if main in use else [])]
+        print_lines("", f"agreement:  nlparam label {folder} --agreement")
+        compared = result.main == "comparison.json"
+        use = f"compare ... --out {folder} --overwrite" if compared else f"infer {folder}"
+        print_lines(f"figures:    nlparam {use}")
 
 
 def _ask(path: Path, labelling: "Labelling", labelled: "Labelled", *, who: str, n: int) -> None:

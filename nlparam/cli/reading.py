@@ -45,13 +45,14 @@ def read_defined_predicates(path: Path | None, least: int = 1) -> Predicates:
     if path is None:
         return Predicates(None, {})
     definitions: dict[str, Definition] = {}
-    if path.suffix.lower() in (".yaml", ".yml") or (path.suffix.lower() == ".json" and _has_predicates(path)):
+    from nlparam.corpus.readers import field_names, read_texts
+
+    ending = path.suffix.lower()
+    if ending in (".yaml", ".yml") or (ending == ".json" and "predicate" in field_names(path)):
         from nlparam.denotation.definitions import read_defined
 
         lines, definitions = read_defined(path)
-    elif path.suffix.lower() in _TABLES:
-        from nlparam.corpus.readers import read_texts
-
+    elif ending in _TABLES:
         lines = read_texts(path).texts
     else:
         try:
@@ -66,12 +67,6 @@ def read_defined_predicates(path: Path | None, least: int = 1) -> Predicates:
             f"{path} holds {len(predicates)} distinct predicates, expected at least {least}, one per line"
         )
     return Predicates(predicates, definitions)
-
-
-def _has_predicates(path: Path) -> bool:
-    from nlparam.corpus.readers import field_names
-
-    return "predicate" in field_names(path)
 
 
 def read_wishes(given: Sequence[str] | None) -> list[str]:

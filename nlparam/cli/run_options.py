@@ -214,7 +214,8 @@ def spread_options(command: Callable[..., None]) -> Callable[..., None]:
     ]
     for parameter in parameters:
         complete(parameter.name, parameter.annotation, parameter.default)
-    parameters.sort(key=lambda parameter: (_panel(parameter.default), not _is_required(parameter.default)))
+    # What is required has the default `...`.
+    parameters.sort(key=lambda one: (_panel(one.default), getattr(one.default, "default", None) is not ...))
 
     @functools.wraps(command)
     def with_options(**values: Any) -> None:
@@ -230,10 +231,6 @@ def spread_options(command: Callable[..., None]) -> Callable[..., None]:
 def _distance(kind: type, field: str) -> int:
     """How far up among the bases of a dataclass a field is declared."""
     return next(number for number, base in enumerate(kind.__mro__) if field in inspect.get_annotations(base))
-
-
-def _is_required(default: Any) -> bool:
-    return getattr(default, "default", None) is ...
 
 
 def _panel(default: Any) -> int:

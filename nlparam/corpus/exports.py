@@ -118,17 +118,14 @@ def _natural(name: str) -> list[Any]:
 
 def only_member(path: Path) -> str:
     """The name of the only file in a zip archive, beside those that systems add. Raises `CorpusError` for several."""
-    names = [name for name in _members(path) if not name.endswith("/") and not _hidden(name)]
+    added = re.compile(r"(?:.*/)?(?:\.|__MACOSX)")
+    names = [name for name in _members(path) if not name.endswith("/") and not added.match(name)]
     if len(names) != 1:
         shown = ", ".join(names[:5]) or "none"
         raise CorpusError(
             f"{path} holds {len(names)} files ({shown}), expected one: unzip it, and give the file or folder to read"
         )
     return names[0]
-
-
-def _hidden(name: str) -> bool:
-    return any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
 
 
 def _members(path: Path) -> list[str]:

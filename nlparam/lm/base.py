@@ -180,6 +180,12 @@ def spellings(label: str) -> list[str]:
     return [space + case for case in cases for space in ("", " ")]
 
 
+def single_tokens(labels: Sequence[str], tokens_of: Callable[[str], Sequence[int]]) -> dict[str, dict[str, int]]:
+    """For each label its spellings that are one token, with the token's number; `tokens_of` gives those of a text."""
+    found = {label: {form: tokens_of(form) for form in spellings(label)} for label in labels}
+    return {label: {form: ids[0] for form, ids in of.items() if len(ids) == 1} for label, of in found.items()}
+
+
 # What the chat templates of common models make of text: ChatML and Llama 3 (<|...|>), DeepSeek (the same with U+FF5C),
 # Llama 2 and Mistral (<s>, [INST], <<SYS>>), Gemma (<start_of_turn>), Qwen (<think>, <tool_call>, <|fim_prefix|>).
 _CONTROL_TOKEN = re.compile(

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nlparam.errors import LanguageModelError
-from nlparam.lm.base import Completion, Request, RequestError, spellings
+from nlparam.lm.base import Completion, Request, RequestError, single_tokens
 from nlparam.lm.batching import Pulse
 from nlparam.lm.cores import FreeCores
 from nlparam.lm.gguf import AbstractGgufModel, Options
@@ -133,7 +133,8 @@ class _Loaded:
         waiting: dict[int, list[int]] = {}
         room = self._context_size - len(self._kept)
         for number, request in enumerate(requests):
-            prompt = self._tokens_of(request)
+            messages = [{"role": message.role, "content": message.content} for message in request.messages]
+            prompt = self._tokenise(self._format(messages=messages).prompt, special=True)
             longest = len(prompt) + (0 if request.labels else request.max_tokens)
             if longest > self._context_size:
                 answers[number] = RequestError(
@@ -265,24 +266,16 @@ class _Loaded:
         self._kept = []
 
     def _labels(self, labels: tuple[str, ...], logits: np.ndarray) -> tuple[float, ...]:
-        ids = self._label_ids(labels)
         total = np.logaddexp.reduce(logits.astype(np.float64))
         return tuple(
-            float(np.logaddexp.reduce(logits[list(own)].astype(np.float64)) - total) if own else float("-inf")
-            for own in ids
+            float(np.logaddexp.reduce(logits[own].astype(np.float64)) - total) if own else float("-inf")
+            for own in self._label_ids(labels)
         )
 
     @functools.lru_cache(maxsize=32)  # noqa: B019 - a model lives as long as its process
-    def _label_ids(self, labels: tuple[str, ...]) -> tuple[tuple[int, ...], ...]:
-        def single(label: str) -> tuple[int, ...]:
-            tokens = [self._tokenise(form, special=False) for form in spellings(label)]
-            return tuple(dict.fromkeys(found[0] for found in tokens if len(found) == 1))
-
-        return tuple(single(label) for label in labels)
-
-    def _tokens_of(self, request: Request) -> list[int]:
-        messages = [{"role": message.role, "content": message.content} for message in request.messages]
-        return self._tokenise(self._format(messages=messages).prompt, special=True)
+    def _label_ids(self, labels: tuple[str, ...]) -> list[list[int]]:
+        found = single_tokens(labels, functools.partial(self._tokenise, special=False))
+        return [list(dict.fromkeys(of.values())) for of in found.values()]
 
     def _tokenise(self, text: str, *, special: bool) -> list[int]:
         encoded = text.encode("utf-8", errors="replace")

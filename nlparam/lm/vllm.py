@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nlparam.errors import LanguageModelError, MissingExtraError, WeightsError, check_at_least
-from nlparam.lm.base import Completion, Request, RequestError, label_logprobs, spellings
+from nlparam.lm.base import Completion, Request, RequestError, label_logprobs, single_tokens
 from nlparam.lm.batching import AbstractBatchedModel, BatchWorker, Pulse
 from nlparam.lm.digest import digest_of
 
@@ -174,12 +174,8 @@ class _Loaded:
         if labels not in self._label_ids:
             found: dict[int, str] = {}
             if self._reads_ids:
-                tokenizer = self._llm.get_tokenizer()
-                for label in labels:
-                    for form in spellings(label):
-                        ids = tokenizer.encode(form, add_special_tokens=False)
-                        if len(ids) == 1:
-                            found[ids[0]] = label
+                encode = functools.partial(self._llm.get_tokenizer().encode, add_special_tokens=False)
+                found = {number: one for one, of in single_tokens(labels, encode).items() for number in of.values()}
             self._label_ids[labels] = found if set(found.values()) == set(labels) else None
         return self._label_ids[labels]
 

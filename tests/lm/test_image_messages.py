@@ -14,7 +14,7 @@ from nlparam.lm import Image, Message, Request, RequestError, ScriptedModel
 from nlparam.lm.embedded import EmbeddedModel
 from nlparam.lm.engine import Engine
 from nlparam.lm.server import ServerModel, ServerPool
-from nlparam.lm.server.probe import Dialect
+from nlparam.lm.server.dialect import Dialect
 from nlparam.lm.store import Store, completion_key
 from nlparam.runtime.costs import Costs
 from tests.helpers.fake_server import FakeServer

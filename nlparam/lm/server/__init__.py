@@ -3,4 +3,4 @@
 from nlparam.lm.server.limit import AdaptiveLimit as AdaptiveLimit
 from nlparam.lm.server.model import ServerModel as ServerModel
 from nlparam.lm.server.pool import ServerPool as ServerPool
-from nlparam.lm.server.probe import Capabilities as Capabilities
+from nlparam.lm.server.survey import Capabilities as Capabilities

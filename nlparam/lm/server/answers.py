@@ -3,16 +3,18 @@
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from nlparam.errors import LanguageModelError
 from nlparam.lm.base import Completion, Request, RequestError, TransientError, label_logprobs
-from nlparam.lm.server import messages_api, probe
+from nlparam.lm.server import messages_api
 from nlparam.lm.server.dialect import Dialect
 from nlparam.lm.server.errors import NoLogprobsError, NoRoomError, ThinksAloudError
 
 Tokens = list[tuple[str, float]]
+# How models open their thoughts: Qwen, DeepSeek and many others; Mistral; gpt-oss.
+_THOUGHT = re.compile(r"\s*(?:<think|<thought|\[THINK\]|<\|channel\|>|<reasoning)", re.IGNORECASE)
 
 
 class AnswerReader:
@@ -46,7 +48,7 @@ class AnswerReader:
             answer = messages_api.as_chat(answer) if dialect.messages_api else answer
             choice = answer["choices"][0]
             message, usage = choice["message"], answer.get("usage") or {}
-            read = None if from_text else probe.top_tokens(choice)
+            read = None if from_text else top_tokens(choice)
             tokens = (int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0))
             text = _joined(message.get("content") or "")
         except (AttributeError, IndexError, KeyError, TypeError, ValueError):
@@ -66,14 +68,15 @@ class AnswerReader:
             raise self._no_logprobs(message)
         first, top = read
         logprobs = label_logprobs(request.labels, top)
-        if probe.is_thought(first) or (probe.reasons(message) and probe.mass(logprobs) < 0.01):
+        if is_thought(first, message, logprobs):
             raise self._thinks_aloud()
         self._check_listing(request.labels, logprobs, top, exact)
         self.answered = self._reads_labels = True
         return Completion(text, logprobs, *tokens), top
 
     def _text(self, text: str, choice: dict) -> str:
-        text = _without_thoughts(text)
+        # A model that thinks although it was asked not to: what it says afterwards counts, unfinished thoughts do not.
+        text = re.sub(r"\A\s*<think>.*?(</think>\s*|\Z)", "", text, flags=re.DOTALL)
         if not text.strip():
             kind = NoRoomError if choice.get("finish_reason") in ("length", "max_tokens") else RequestError
             raise kind(
@@ -90,7 +93,7 @@ class AnswerReader:
         tokens = {token.strip().casefold() for token, _ in top}
         left_out = [label for label in labels if label.strip().casefold() not in tokens]
         unlisted = 1.0 - sum(math.exp(logprob) for _, logprob in top)
-        if left_out and (exact or (len(top) < listed and unlisted > 0.05 * probe.mass(logprobs))):
+        if left_out and (exact or (len(top) < listed and unlisted > 0.05 * mass(logprobs))):
             raise TransientError(f"{self._where()} left {', '.join(left_out)} out of the log-probabilities")
 
     def _check_model(self, answers_as: str | None) -> None:
@@ -107,7 +110,7 @@ class AnswerReader:
     def _no_logprobs(self, message: dict) -> Exception:
         if self._reads_labels:
             return TransientError(f"{self._where()} left the log-probabilities out of an answer")
-        if probe.reasons(message):
+        if reasons(message):
             return self._thinks_aloud()
         return NoLogprobsError(f"{self._where()} reports no log-probabilities")
 
@@ -159,6 +162,30 @@ def label_in_text(labels: tuple[str, ...], text: str) -> tuple[float, ...]:
     return label_logprobs(labels, [] if said is None else [(folded[said], 0.0)])
 
 
-def _without_thoughts(text: str) -> str:
-    # A model that thinks although it was asked not to: what it says afterwards counts, unfinished thoughts do not.
-    return re.sub(r"\A\s*<think>.*?(</think>\s*|\Z)", "", text, flags=re.DOTALL)
+def is_thought(first: str, message: dict, logprobs: Sequence[float]) -> bool:
+    """Whether an answer that begins with this token, with these log-probabilities of the labels, is a thought."""
+    return _THOUGHT.match(first) is not None or (reasons(message) and mass(logprobs) < 0.01)
+
+
+def reasons(message: dict) -> bool:
+    """Whether the server took the answer for a thought. Some do so with any first token of a model that may think."""
+    return bool(message.get("reasoning") or message.get("reasoning_content"))
+
+
+def mass(logprobs: Sequence[float]) -> float:
+    """The probability that the answer is one of the labels."""
+    return sum(math.exp(value) for value in logprobs)
+
+
+def top_tokens(choice: dict) -> tuple[str, list[tuple[str, float]]] | None:
+    """The token a choice begins with and the tokens listed for its place; `None` without log-probabilities."""
+    content = (choice.get("logprobs") or {}).get("content")
+    first = content[0] if content else None
+    if not first or not first["top_logprobs"]:
+        return None
+    top = []
+    for entry in first["top_logprobs"]:
+        # Null is what some servers make of minus infinity; the token that was said is possible.
+        impossible = entry["logprob"] is None and entry["token"] != first["token"]
+        top.append((str(entry["token"]), -math.inf if impossible else float(entry["logprob"])))
+    return str(first["token"]), top

@@ -4,13 +4,13 @@ import asyncio
 import dataclasses
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from nlparam.errors import LanguageModelError
-from nlparam.lm.base import Image, Request
+from nlparam.lm.base import Image, Request, single_tokens, spellings
 from nlparam.lm.server import messages_api
-from nlparam.lm.server.errors import NoLogprobsError, NoRoomError, ThinksAloudError
+from nlparam.lm.server.errors import NoLogprobsError, NoRoomError, RefusalError, ThinksAloudError
 
 TOP_LOGPROBS = 20  # the most that OpenAI and vLLM give by default
 _SMALLER = (10, 5, 2)  # what is asked where 20 is refused without saying how many there may be
@@ -197,3 +197,37 @@ def _image(image: Image, data: str) -> dict[str, Any]:
 
 def _tail(fields: dict[str, Any]) -> bytes:
     return b", " + json.dumps(fields).encode()[1:]
+
+
+async def first_answer(
+    model: str, request: Request, dialect: Dialect, ask: Callable[[bytes], Awaitable[bytes]]
+) -> bytes:
+    """The answer to the first request of its kind; `dialect` learns what the server refuses.
+
+    Raises `RefusalError` if the request is refused whatever its fields.
+    """
+    while True:
+        try:
+            return await ask(await dialect.write(model, request))
+        except RefusalError as refusal:
+            if not dialect.refused(refusal.said):
+                raise
+
+
+async def label_tokens(
+    labels: Sequence[str], tokenize: Callable[[str], Awaitable[list[int] | None]]
+) -> dict[str, dict[str, int]] | None:
+    """The `single_tokens` of labels; `None` if the server cannot tell."""
+    tokens: dict[str, list[int]] = {}
+    for form in dict.fromkeys(form for label in labels for form in spellings(label)):
+        if (ids := await tokenize(form)) is None:
+            return None
+        tokens[form] = ids
+    return single_tokens(labels, tokens.__getitem__)
+
+
+def numbers(found: dict[str, dict[str, int]] | None) -> tuple[int, ...]:
+    """The numbers that `label_tokens` found; none if a label has no token of its own and cannot be read by number."""
+    if not found or not all(found.values()):
+        return ()
+    return tuple(dict.fromkeys(number for label in found.values() for number in label.values()))

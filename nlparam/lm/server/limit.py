@@ -92,7 +92,8 @@ class AdaptiveLimit:
     def overloaded(self, retry_after: float | None = None) -> None:
         """The server has turned a request away. To be called before the place is given back."""
         if retry_after:
-            self._close_for(min(retry_after, _LONGEST_PAUSE))
+            self._closed_until = max(self._closed_until, self._clock() + min(retry_after, _LONGEST_PAUSE))
+            self._set_alarm()
         if self._forgiven > 0:
             self._forgiven -= 1
             return
@@ -103,10 +104,6 @@ class AdaptiveLimit:
         self._growing, self._usual, self._highest, self._down_next = False, None, 0.0, False
         self._hold = self._hold_length = 8
         self._set(reduced)
-
-    def _close_for(self, pause: float) -> None:
-        self._closed_until = max(self._closed_until, self._clock() + pause)
-        self._set_alarm()
 
     def _set_alarm(self) -> None:
         # In this loop: the one in which the pause began may have ended, and its alarm with it.

@@ -11,14 +11,14 @@ from typing import Any, TypeVar
 
 from nlparam.errors import LanguageModelError
 from nlparam.lm.base import AbstractLanguageModel, Completion, Request, RequestError, TransientError
-from nlparam.lm.server import address, answers, errors, messages_api, probe
+from nlparam.lm.server import address, answers, errors, messages_api
 from nlparam.lm.server.address import Served, choose
 from nlparam.lm.server.answers import AnswerReader
-from nlparam.lm.server.dialect import Dialect
+from nlparam.lm.server.dialect import Dialect, first_answer, label_tokens, numbers
 from nlparam.lm.server.limit import AdaptiveLimit
 from nlparam.lm.server.outage import Outage, wait_for_any
-from nlparam.lm.server.probe import Capabilities
 from nlparam.lm.server.services import Service, key_of, service_at
+from nlparam.lm.server.survey import Capabilities, survey
 from nlparam.lm.server.transport import ConnectionFailedError, Reply, Transport
 from nlparam.lm.waiting import in_thread
 
@@ -242,8 +242,6 @@ class ServerModel(AbstractLanguageModel):
         return in_thread(lambda: asyncio.run(alone()), name="nlparam-server")
 
     async def _survey(self, transport: Transport, labels: tuple[str, ...]) -> Capabilities:
-        from nlparam.lm.server.survey import survey
-
         try:
             served = self._served = await self._look_up(transport)
             ask, tokenize = partial(self._ask, transport, "chat"), partial(self._tokenize, transport)
@@ -255,11 +253,11 @@ class ServerModel(AbstractLanguageModel):
         """The first request of its kind: what the server refuses is left out from then on."""
         dialect = self._dialect.copy()
         if dialect.tokenizes and request.labels is not None and request.labels not in dialect.token_ids:
-            found = await probe.single_tokens(request.labels, partial(self._tokenize, transport))
+            found = await label_tokens(request.labels, partial(self._tokenize, transport))
             for knowing in (dialect, self._dialect):
-                knowing.token_ids[request.labels] = probe.numbers(found)
+                knowing.token_ids[request.labels] = numbers(found)
         while True:
-            answer = await probe.first_answer(model, request, dialect, partial(self._ask, transport, "chat"))
+            answer = await first_answer(model, request, dialect, partial(self._ask, transport, "chat"))
             try:
                 completion, top = self._answers.read(request, answer, dialect)
                 break

@@ -1,5 +1,6 @@
 """Finds out what a server can do, for people (`nlparam doctor`); a judgment needs less, and learns it on the way."""
 
+import dataclasses
 import hashlib
 import json
 import struct
@@ -9,11 +10,9 @@ from typing import Any
 
 from nlparam.errors import LanguageModelError
 from nlparam.lm.base import Image, Message, Request, label_logprobs
-from nlparam.lm.server import messages_api, probe
-from nlparam.lm.server.answers import label_in_text
-from nlparam.lm.server.dialect import Dialect
+from nlparam.lm.server import answers, messages_api
+from nlparam.lm.server.dialect import Dialect, first_answer, label_tokens, numbers
 from nlparam.lm.server.errors import RefusalError
-from nlparam.lm.server.probe import Capabilities
 
 _QUESTION = Message("user", "Is two plus two equal to four? Answer yes or no.")
 _COLOURS = {"red": b"\xff\x00\x00", "blue": b"\x00\x00\xff"}
@@ -35,6 +34,44 @@ Ask = Callable[[bytes], Awaitable[bytes]]
 Tokenize = Callable[[str], Awaitable[list[int] | None]]
 
 
+@dataclasses.dataclass(frozen=True)
+class Capabilities:
+    """What a server can do, as `ServerModel.capabilities` has found by trying.
+
+    `label_tokens` are the ways to write each label as one token, `None` where the server cannot tell. `top_logprobs` is
+    how many of the likeliest tokens it lists (0: none); with `logprob_token_ids` it gives the exact log-probability of
+    chosen tokens; `in_text`: it gives none, and labels are read from the words of an answer. `thinks`: the model thinks
+    aloud although asked not to. `label_probability` is how likely a label is the first token of its answer to a plain
+    yes-or-no question. `images`: it could name the colours of images. `context` is the longest prompt in tokens, where
+    the server says so. `calls` is how many completions it took.
+    """
+
+    model: str
+    label_tokens: dict[str, tuple[str, ...]] | None
+    logprob_token_ids: bool
+    top_logprobs: int
+    structured_outputs: bool
+    response_format: bool
+    chat_template_kwargs: bool
+    thinks: bool
+    in_text: bool
+    label_probability: float
+    images: bool
+    context: int | None
+    calls: int
+
+    @property
+    def reads_labels(self) -> str:
+        """How judgments are read, in words."""
+        if self.in_text:
+            return "the words of its answer: no log-probabilities, so a judgment is 0 or 1"
+        if self.thinks or not (self.top_logprobs or self.logprob_token_ids):
+            return "not at all"
+        if self.logprob_token_ids:
+            return "exact log-probabilities of the label tokens"
+        return f"the {self.top_logprobs} likeliest tokens"
+
+
 async def survey(
     model: str, labels: tuple[str, ...], context: int | None, dialect: Dialect, ask: Ask, tokenize: Tokenize
 ) -> Capabilities:
@@ -50,23 +87,22 @@ async def survey(
         calls += 1
         return await ask(body)
 
-    found = await probe.single_tokens(labels, tokenize) if dialect.tokenizes else None
+    found = await label_tokens(labels, tokenize) if dialect.tokenizes else None
     request = Request((_QUESTION,), labels=labels)
     dialect = dialect.copy()
-    dialect.token_ids = {labels: probe.numbers(found)}
+    dialect.token_ids = {labels: numbers(found)}
     choice = await _read(model, request, dialect, counted)
     exact = bool(dialect.exact)
     if exact:  # the likeliest tokens were not listed, so they are asked for once more
         dialect = dialect.fresh(exact=False)
         choice = await _read(model, request, dialect, counted)
-    read = None if dialect.in_text else probe.top_tokens(choice)
-    if read is None and choice and not dialect.in_text and not probe.reasons(choice.get("message") or {}):
+    read = None if dialect.in_text else answers.top_tokens(choice)
+    if read is None and choice and not dialect.in_text and not answers.reasons(choice.get("message") or {}):
         dialect = dialect.fresh(exact=False)
         dialect.in_text = True
         choice = await _read(model, request, dialect, counted)
     first, top = read if read is not None else ("", [])
-    logprobs = label_in_text(labels, _text(choice)) if dialect.in_text else label_logprobs(labels, top)
-    mass = probe.mass(logprobs)
+    logprobs = answers.label_in_text(labels, _text(choice)) if dialect.in_text else label_logprobs(labels, top)
     openai = not dialect.messages_api  # whose fields these are
     message = choice.get("message") or {}
     return Capabilities(
@@ -77,9 +113,9 @@ async def survey(
         structured_outputs=openai and await _obeys(model, _CHOICE, counted),
         response_format=openai and await _obeys(model, _SCHEMA, counted),
         chat_template_kwargs=dialect.template_kwargs,
-        thinks=probe.is_thought(first) or (probe.reasons(message) and mass < 0.01),
+        thinks=answers.is_thought(first, message, logprobs),
         in_text=dialect.in_text,
-        label_probability=min(1.0, mass),
+        label_probability=min(1.0, answers.mass(logprobs)),
         images=await _sees(model, dialect, counted),
         context=context,
         calls=calls,
@@ -89,10 +125,10 @@ async def survey(
 async def _read(model: str, request: Request, dialect: Dialect, ask: Ask) -> dict:
     """The choice that a label read returns; empty if the server refuses it whatever the fields."""
     try:
-        choice = _choice(await probe.first_answer(model, request, dialect, ask), dialect)
+        choice = _choice(await first_answer(model, request, dialect, ask), dialect)
     except RefusalError:
         return {}
-    read = None if dialect.in_text else probe.top_tokens(choice)
+    read = None if dialect.in_text else answers.top_tokens(choice)
     dialect.accepted(model, request, read[1] if read is not None else ())
     return choice
 
