@@ -2,8 +2,9 @@
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+import nlparam
 from nlparam.cli import options as shared
 from nlparam.cli.costs import cost_line, show_estimate
 from nlparam.cli.options import IMAGES, argument, option, refuse
@@ -11,9 +12,6 @@ from nlparam.cli.output import print_json, print_lines, print_result, print_warn
 from nlparam.cli.reading import corpus_warnings, names_of, read_defined_predicates, usage_errors
 from nlparam.cli.run_options import AnalysisOptions, ReadingOptions, spread_options
 from nlparam.errors import CorpusError
-
-if TYPE_CHECKING:
-    from nlparam.comparing.result import Comparison
 
 # More values than these are no groups.
 _MOST_GROUPS = 26
@@ -144,7 +142,7 @@ def compare(
         print_lines(cost_line(comparison.costs))
 
 
-def _compare_images(files: list[Path], options: CompareCommand, settings: dict[str, Any]) -> "Comparison":
+def _compare_images(files: list[Path], options: CompareCommand, settings: dict[str, Any]) -> "nlparam.Comparison":
     from nlparam.comparing.images.driver import DEFAULT_IMAGE_GOAL, compare_images, named_folders
 
     with_examples, captions = bool(options.goal_example), options.captions or ()
@@ -164,10 +162,9 @@ def _compare_images(files: list[Path], options: CompareCommand, settings: dict[s
     )
 
 
-def _compare_texts(files: list[Path], options: CompareCommand, settings: dict[str, Any]) -> "Comparison | None":
+def _compare_texts(files: list[Path], options: CompareCommand, settings: dict[str, Any]) -> "nlparam.Comparison | None":
     read = _read(files, options)
     groups = read.groups
-    import nlparam
     from nlparam.comparing.estimation import estimate_comparison
     from nlparam.fitting.setup import DEFAULT_GOAL
     from nlparam.language.embed import SentenceTransformerEmbedder
@@ -188,11 +185,10 @@ def _compare_texts(files: list[Path], options: CompareCommand, settings: dict[st
 def _labels_of_folder(folder: Path | None, texts: list[str]) -> dict[str, Any]:
     """What people say of these texts in the folder that is made anew; nothing if there is nothing."""
     from nlparam.corpus.marks import LABELS_FILE, has_rows
-    from nlparam.denotation.labels import Labelled
 
     if folder is None or not has_rows(path := folder / LABELS_FILE):
         return {}
-    labels = Labelled.read(path, texts, marked=False)
+    labels = nlparam.Labelled.read(path, texts, marked=False)
     labels = labels.of_result(texts, labels.predicates)
     return {"labels": labels} if labels else {}
 

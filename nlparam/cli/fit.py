@@ -7,10 +7,12 @@ from typing import Any, Literal
 
 import typer
 
+import nlparam
 from nlparam.cli import options as shared
 from nlparam.cli.options import TimeUnit, option, refuse
 from nlparam.cli.run_fit import run
 from nlparam.cli.run_options import FitOptions, spread_options
+from nlparam.errors import CorpusError
 
 K = option(
     ...,
@@ -54,22 +56,11 @@ class LabelOptions(WeightedOptions):
     intercept: bool = option(True, "Whether there is a base value without any predicate.")
 
 
-@app.callback()
-def _models() -> None:
-    """Fit a model to texts; its parameters are predicates."""
-
-
 @app.command()
 @spread_options
 def clustering(options: FitOptions, k: str = K) -> None:
     """Group texts into K clusters, each the texts for which one predicate holds."""
-
-    def model(_: Any, k: int):
-        from nlparam.models import Clustering
-
-        return Clustering(n_predicates=k)
-
-    run(model, options, k)
+    run(lambda _, k: nlparam.models.Clustering(n_predicates=k), options, k)
 
 
 @app.command("time-series")
@@ -84,22 +75,14 @@ def time_series(
     """Find K predicates whose share of the texts changes over time, and its curves."""
 
     def model(_: Any, k: int):
-        from nlparam.models import TimeSeries
-
-        return TimeSeries(n_predicates=k, smoothness=smoothness, unit=time_unit)
+        return nlparam.models.TimeSeries(n_predicates=k, smoothness=smoothness, unit=time_unit)
 
     run(model, options, options.k, field=time_field, time_format=time_format, posterior=options.posterior)
 
 
 def _run_labelled(model: Callable[[Any, int], Any], options: LabelOptions) -> None:
-    run(
-        model,
-        options,
-        options.k,
-        field=options.label_field,
-        controls=options.control or (),
-        posterior=options.posterior,
-    )
+    of_texts = {"field": options.label_field, "controls": options.control or ()}
+    run(model, options, options.k, posterior=options.posterior, **of_texts)
 
 
 @app.command()
@@ -109,8 +92,6 @@ def classification(options: LabelOptions) -> None:
 
     def model(labels: Any, k: int):
         from nlparam.corpus.labels import class_labels
-        from nlparam.errors import CorpusError
-        from nlparam.models import Classification
 
         n_classes = len(class_labels(labels, len(labels)).names)
         if n_classes > max(2, len(labels) // 2):
@@ -118,7 +99,7 @@ def classification(options: LabelOptions) -> None:
                 f"got {n_classes:,} different values in {len(labels):,} texts, expected classes of several texts each: "
                 "choose another field, or fit a regression to numbers"
             )
-        return Classification(n_predicates=k, n_classes=n_classes, **options.given("ridge", "intercept"))
+        return nlparam.models.Classification(n_predicates=k, n_classes=n_classes, **options.given("ridge", "intercept"))
 
     _run_labelled(model, options)
 
@@ -127,13 +108,8 @@ def classification(options: LabelOptions) -> None:
 @spread_options
 def regression(options: LabelOptions) -> None:
     """Find K predicates that predict a number, and what each adds to it."""
-
-    def model(_: Any, k: int):
-        from nlparam.models import Regression
-
-        return Regression(n_predicates=k, **options.given("ridge", "intercept"))
-
-    _run_labelled(model, options)
+    own = options.given("ridge", "intercept")
+    _run_labelled(lambda _, k: nlparam.models.Regression(n_predicates=k, **own), options)
 
 
 @app.command()
@@ -154,10 +130,8 @@ def difference(
     refuse(both, "--against", "got --label-field too, expected one of the two")
 
     def model(groups: Any, k: int):
-        from nlparam.models import Difference
-
         # With two files, what the first has more of is what one asks about.
         name = groups[0] if towards is None and against is not None else towards
-        return Difference(n_predicates=k, diversity=diversity, ridge=options.ridge, towards=name)
+        return nlparam.models.Difference(n_predicates=k, diversity=diversity, ridge=options.ridge, towards=name)
 
     run(model, options, options.k, field=label_field or "label", against=against, posterior=options.posterior)

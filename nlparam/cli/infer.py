@@ -3,17 +3,14 @@
 import csv
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+import nlparam
 from nlparam.cli import options as shared
 from nlparam.cli.options import argument, option, refuse
 from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable, starting
 from nlparam.errors import CorpusError, NlparamError
 from nlparam.runtime.words import counted
-
-if TYPE_CHECKING:
-    from nlparam.denotation.labels import Labelled
-    from nlparam.fitting.result import Fit
 
 
 def infer(
@@ -47,14 +44,13 @@ def infer(
     with starting() as progress:
         from nlparam.cli.reading import usage_errors
         from nlparam.fitting.inference import keep_inference
-        from nlparam.fitting.result import Fit
 
     if (folder / "taxonomy.json").exists():
         refuse(posterior is not None, "--posterior", "a taxonomy has no weights to sample")
         refuse(to_label is not None, "--to-label", f"of a taxonomy, use `nlparam label {folder}`")
         _infer_tree(folder, labels, target, confidence, half_width, as_json)
         return
-    fit = Fit.load(folder)
+    fit = nlparam.Fit.load(folder)
     if to_label is not None:
         _write_table(to_label, fit.to_label(n_texts))
         return
@@ -93,9 +89,8 @@ def _infer_tree(
 ) -> None:
     """The shares of the nodes of a tree, as the language model or as people see them."""
     from nlparam.results.jsonable import jsonable
-    from nlparam.taxonomies.result import Taxonomy
 
-    tree = Taxonomy.load(folder)
+    tree = nlparam.Taxonomy.load(folder)
     labelling = tree.labelling()
     said = _labels(folder, given, target, tree.texts, labelling.predicates)
     found = tree.shares(said, confidence=confidence)
@@ -115,20 +110,18 @@ def _infer_tree(
 
 def _labels(
     folder: Path, given: Path | None, target: str | None, texts: Sequence[str], predicates: Sequence[str]
-) -> "Labelled":
+) -> "nlparam.Labelled":
     """The labels of a file that was given, else of that in the folder, if any and the figures are not the judge's."""
-    from nlparam.denotation.labels import Labelled
-
-    said = Labelled.of([])
+    said = nlparam.Labelled.of([])
     if given is not None:
-        said = Labelled.given(given, texts)
+        said = nlparam.Labelled.given(given, texts)
     elif target != "judge":
-        said = Labelled.kept(folder, texts, predicates)
+        said = nlparam.Labelled.kept(folder, texts, predicates)
     refuse(target == "people" and not said, "--target", f"got no --labels: `nlparam label {folder}` asks for them")
     return said
 
 
-def _needed(fit: "Fit", half_width: float, labels: "Labelled | None", confidence: float) -> list[str]:
+def _needed(fit: "nlparam.Fit", half_width: float, labels: "nlparam.Labelled | None", confidence: float) -> list[str]:
     """How many answers the predicate that needs most of them needs."""
     plan = fit.answers_needed(half_width, labels=labels, confidence=confidence)
     worst = int(plan.n_answers.argmax())

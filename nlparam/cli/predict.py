@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import nlparam
 from nlparam.cli import options as shared
 from nlparam.cli.costs import certificate_lines
 from nlparam.cli.options import argument, option, refuse
@@ -79,12 +80,11 @@ def _assign(folder: Path, texts: Sequence[str], **asking: Any) -> tuple[dict[str
     """Texts and their nodes in a taxonomy, by column; and what prints how many texts each node has."""
     from nlparam.taxonomies.assign import WAYS, assign
     from nlparam.taxonomies.placing import columns_of
-    from nlparam.taxonomies.result import Taxonomy
 
     by = asking.pop("by") or "head"
     if by not in WAYS:
         raise NlparamError(f"got --by {by} for a taxonomy, expected one of {', '.join(WAYS)}")
-    taxonomy = Taxonomy.load(folder)
+    taxonomy = nlparam.Taxonomy.load(folder)
     assigned = assign(taxonomy, texts, by=by, **asking)
     columns = columns_of(taxonomy, assigned)
     del columns["text"]  # a field of the input
@@ -106,7 +106,6 @@ def _assign(folder: Path, texts: Sequence[str], **asking: Any) -> tuple[dict[str
 
 def _predict(folder: Path, texts: Sequence[str], **asking: Any) -> tuple[dict[str, list], Callable[[], None]]:
     """What a fit predicts, by column; and what prints how many texts each cluster or class has."""
-    import nlparam
     from nlparam.corpus.corpus import Corpus
     from nlparam.fitting.denote import denote
     from nlparam.fitting.tables import prediction_columns

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import nlparam
 from nlparam.cli.costs import cost_line, show_estimate
 from nlparam.cli.options import number_or, refuse
 from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, starting
@@ -21,17 +22,13 @@ from nlparam.cli.run_options import FitOptions
 from nlparam.errors import CorpusError
 
 if TYPE_CHECKING:
-    from nlparam.denotation.cascade import Cascade
-    from nlparam.fitting.result import Fit
-    from nlparam.numerics.core.model import AbstractPredicateModel
     from nlparam.results.page.quantities import Intervals
-    from nlparam.runtime.progress import Progress
 
 _WISHES = ("locked", "excluded", "candidates")
 
 
 def run(
-    make_model: Callable[[Any, int], "AbstractPredicateModel"],
+    make_model: Callable[[Any, int], "nlparam.AbstractPredicateModel"],
     options: FitOptions,
     k: str,
     *,
@@ -65,7 +62,6 @@ def run(
         n_judged = number_or(options.n_judged, "--n-judged", "a number or `all`", "all")
         changes["n_judged"] = None if n_judged == "all" else n_judged
     with starting() as progress:
-        import nlparam
         from nlparam.fitting.how_many import MOST
         from nlparam.fitting.setup import DEFAULT_GOAL
         from nlparam.fitting.wishes import Wishes
@@ -153,7 +149,7 @@ def _number_of(k: str) -> int | None:
 
 
 def _chosen_number(
-    make_model: Callable[[int], "AbstractPredicateModel"],
+    make_model: Callable[[int], "nlparam.AbstractPredicateModel"],
     texts: list[str],
     data: Any,
     settings: dict[str, Any],
@@ -179,15 +175,13 @@ def _chosen_number(
     return number, changed
 
 
-def _cascade(options: FitOptions) -> "Cascade | None":
-    from nlparam.denotation.cascade import Cascade
-
+def _cascade(options: FitOptions) -> "nlparam.Cascade | None":
     targets = options.given("target_recall", "target_precision", "failure_probability")
     if options.cascade:
-        return Cascade(**targets, each=options.each_predicate)
+        return nlparam.Cascade(**targets, each=options.each_predicate)
     refuse(options.each_predicate, "--each-predicate", "got no --cascade, to which it belongs")
     for name, value in targets.items():
-        if value != getattr(Cascade(), name):
+        if value != getattr(nlparam.Cascade(), name):
             raise ValueError(f"got --{name.replace('_', '-')} without --cascade, to which it belongs")
     return None
 
@@ -203,7 +197,9 @@ def _about(field: str | None) -> Iterator[None]:
         raise CorpusError(f"the field {field!r}: {error}") from error
 
 
-def _sample_posterior(fit: "Fit", method: str | None, options: FitOptions, progress: "Progress") -> "Intervals | None":
+def _sample_posterior(
+    fit: "nlparam.Fit", method: str | None, options: FitOptions, progress: "nlparam.Progress"
+) -> "Intervals | None":
     """Samples the weights, keeps the samples in the folder of the fit, and puts credible intervals into its report.
 
     Without a method it removes the samples of a fit that the folder held before.

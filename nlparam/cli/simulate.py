@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import nlparam
 from nlparam.cli import options as shared
 from nlparam.cli.options import argument, option, refuse
 from nlparam.cli.output import print_result, starting
@@ -68,7 +69,6 @@ def simulate(
         refuse(model is None, "--model", "a file of explanations needs the model that answers")
         refuse(n_inputs is not None, "--inputs", "a file says its inputs, only a fit has texts to choose from")
     with starting() as progress:
-        import nlparam
         from nlparam.evals.simulatability import read_explanations, simulate, simulate_fit
         from nlparam.evals.simulatability.measure import known_similarities
 

@@ -2,8 +2,9 @@
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import nlparam
 from nlparam.cli import options as shared
 from nlparam.cli.costs import cost_line, show_estimate
 from nlparam.cli.options import OUTPUT, SEARCH, TEXTS, option, refuse
@@ -17,9 +18,6 @@ from nlparam.cli.reading import (
     usage_errors,
 )
 from nlparam.cli.run_options import AnalysisOptions, FileOptions, spread_options
-
-if TYPE_CHECKING:
-    from nlparam.taxonomies.result import Taxonomy
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -134,7 +132,7 @@ def taxonomy(
         _show_trends(tree, table.columns[options.by], options)
 
 
-def _show_trends(tree: "Taxonomy", groups: list, options: TaxonomyCommand) -> None:
+def _show_trends(tree: "nlparam.Taxonomy", groups: list, options: TaxonomyCommand) -> None:
     """Writes what rises, falls or changes in each group of texts, also into the report, and prints what is claimed."""
     from nlparam.taxonomies.page.by_group import group_trends, write_trends
 
@@ -156,7 +154,7 @@ def _show_trends(tree: "Taxonomy", groups: list, options: TaxonomyCommand) -> No
     print_lines(f"trends:  {path}")
 
 
-def show(tree: "Taxonomy", out: Path) -> None:
+def show(tree: "nlparam.Taxonomy", out: Path) -> None:
     """Prints a taxonomy that is saved in `out`: the tree, what it covers, and what it cost."""
     measures = tree.measures()
     print_lines(

@@ -32,10 +32,8 @@ class NativeModel(AbstractGgufModel):
     The same weights have the same identity as with the embedded backend: what one has answered serves the other, whose
     probabilities differ by about 0.01 (other kernels, other rounding).
 
-    **Arguments:** `path` of the GGUF file, or a name of the catalogue that has been pulled; `identity`, by default the
-    SHA-256 of the file; `n_threads`, by default one for each core that nobody else is using at the moment, at most 16;
-    `context`, the tokens that the prompts of a batch may have together; `gpu_layers`, how many layers to put on a GPU,
-    if it was built for one.
+    **Arguments:** as of `EmbeddedModel`; `context` is the tokens that the prompts of a batch may have together, and
+    `n_threads` changes with the cores that are free at the moment.
 
     Raises `MissingExtraError` if llama-cpp-python is not installed and `WeightsError` if there is no GGUF file.
     """
