@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from nlparam.comparing.records import OUTCOMES, ComparisonLike, Finding, Group, Units
+from nlparam.comparing.records import ComparisonLike, Finding, Group, Units
 from nlparam.corpus.corpus import Corpus
 from nlparam.results.jsonable import from_json, jsonable
 from nlparam.results.result import Files, Folder
 from nlparam.runtime.costs import Costs
 
 _TEXTS, _UNITS, _JUDGMENTS = "texts.parquet", "units.parquet", "judgments.parquet"
+# What the file has as it is.
+_PLAIN = ("goal", "confidence", "level", "correction", "warnings", "settings", "versions")
 _PICTURES = "pictures.json"  # only where texts stand for images
 
 
@@ -27,18 +29,11 @@ def pack_comparison(comparison: ComparisonLike) -> tuple[dict[str, Any], Files]:
         "predicate": pyarrow.array([comparison.findings[number].predicate for number in finding], pyarrow.string()),
         "probability": comparison.judgments[text, finding],
     }
-    contents = {
-        "goal": comparison.goal,
+    contents = {name: getattr(comparison, name) for name in _PLAIN} | {
         "groups": jsonable(comparison.groups),
-        "findings": [_written(finding) for finding in comparison.findings],
+        "findings": [jsonable(vars(finding)) | {"target": finding.target} for finding in comparison.findings],
         "covariates": list(comparison.covariates),
         "unadjusted": dict(comparison.unadjusted),
-        "confidence": comparison.confidence,
-        "level": comparison.level,
-        "correction": comparison.correction,
-        "warnings": comparison.warnings,
-        "settings": comparison.settings,
-        "versions": comparison.versions,
         "costs": comparison.costs.as_dict(),
     }
     return contents, Files(
@@ -70,20 +65,14 @@ def fields_of_comparison(contents: dict[str, Any], folder: Folder) -> dict[str, 
         "unadjusted": contents.get("unadjusted", {}),
         "costs": Costs.from_dict(contents["costs"]),
         "pictures": folder.json(_PICTURES, otherwise={}),
-    } | {
-        name: contents[name]
-        for name in ("goal", "confidence", "level", "correction", "warnings", "settings", "versions")
-    }
-
-
-def _written(finding: Finding) -> dict[str, Any]:
-    return jsonable(vars(finding)) | {"outcome": finding.outcome.name, "target": finding.target}
+    } | {name: contents[name] for name in _PLAIN}
 
 
 def _read(written: dict[str, Any]) -> Finding:
-    fields = written | {"outcome": OUTCOMES[written["outcome"]]}
     # What rests on too few texts has an infinite error, which JSON does not have.
-    for name, value in written.items():
-        if isinstance(value, dict) and value.get("standard_error", 0.0) is None:
-            fields[name] = value | {"standard_error": math.inf}
-    return from_json(Finding, fields)
+    unknown = {
+        name: value | {"standard_error": math.inf}
+        for name, value in written.items()
+        if isinstance(value, dict) and value.get("standard_error", 0.0) is None
+    }
+    return from_json(Finding, written | unknown)

@@ -1,13 +1,13 @@
 """What a comparison is made of: groups, observations, findings and their effects."""
 
 import dataclasses
-import enum
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nlparam.numerics.statistics.effects import Effect
+from nlparam.results.jsonable import AbstractNamed
 from nlparam.runtime.costs import Costs
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Estimate = Effect  # its earlier name
 
 
-class OUTCOMES(enum.StrEnum):
+class OUTCOMES(AbstractNamed):
     """What became of a candidate predicate."""
 
     claimed = "holds more often in one group, beyond what chance explains"

@@ -1,6 +1,7 @@
 """Values as JSON can hold them, and back."""
 
 import dataclasses
+import enum
 import functools
 import math
 import types
@@ -11,6 +12,10 @@ import numpy as np
 
 T = TypeVar("T")
 _LISTS = {list: list, tuple: tuple, Sequence: tuple, frozenset: frozenset}
+
+
+class AbstractNamed(enum.StrEnum):
+    """Outcomes in words, which files keep by their names: the words may change."""
 
 
 def jsonable(value: Any) -> Any:
@@ -26,6 +31,8 @@ def jsonable(value: Any) -> Any:
         value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     elif isinstance(value, np.generic | np.ndarray):
         value = value.tolist()
+    elif isinstance(value, AbstractNamed):
+        value = value.name
     if isinstance(value, Mapping):
         return {str(name): jsonable(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
@@ -52,6 +59,8 @@ def from_json(kind: Any, kept: Any) -> Any:
         return _LISTS[origin](from_json(arguments[0], one) for one in kept)
     if origin in (dict, Mapping):
         return {name: from_json(arguments[1], one) for name, one in kept.items()}
+    if isinstance(kind, type) and issubclass(kind, AbstractNamed):
+        return kind[kept]
     if getattr(kind, "array_type", kind) is np.ndarray:  # jaxtyping has its own for an array of some shape
         array = np.asarray(kept)
         return array.astype(float) if array.dtype == object else array  # with what is not a number

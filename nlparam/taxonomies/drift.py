@@ -40,6 +40,10 @@ class NodeDrift:
     def target(self) -> str:
         return self.now.target if self.before.target == self.now.target else "head"
 
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON can hold it. How deep a node is, its id says."""
+        return {name: value for name, value in vars(self).items() if name != "depth"} | {"target": self.target}
+
 
 @dataclasses.dataclass(frozen=True)
 class Unexplained:
@@ -121,27 +125,17 @@ class Update:
 
     def to_dict(self) -> dict[str, Any]:
         """All but texts and assignments, for JSON."""
-        return {
-            "n_before": self.n_before,
-            "n_new": len(self.assigned.corpus),
-            "n_judged": list(self.n_judged),
-            "n_labelled": None if self.n_labelled is None else list(self.n_labelled),
-            "target": self.target,
-            "prevalence_of": PREVALENCE_OF[self.target],
-            "confidence": self.confidence,
-            "level": self.level,
-            "look": self.look,
-            "level_of_look": look_level(self.look, level=self.level),
-            "correction": "bh",
-            "drift": [
-                {name: value for name, value in jsonable(one).items() if name != "depth"} | {"target": one.target}
-                for one in self.drift
-            ],
-            "unexplained": jsonable(self.unexplained),
-            "added": jsonable(self.added),
-            "warnings": self.warnings,
-            "costs": self.costs.as_dict(),
-        }
+        kept = {name: value for name, value in vars(self).items() if name not in ("taxonomy", "assigned")}
+        return jsonable(
+            kept
+            | {
+                "n_new": len(self.assigned.corpus),
+                "target": self.target,
+                "prevalence_of": PREVALENCE_OF[self.target],
+                "level_of_look": look_level(self.look, level=self.level),
+                "correction": "bh",
+            }
+        )
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Writes the taxonomy and the update (`update.json`, and `assignments.parquet` for the new texts) to a folder.

@@ -1,7 +1,7 @@
 """A taxonomy as files: what goes into JSON, YAML, safetensors and Parquet, and the fields of a tree from them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +12,15 @@ from nlparam.denotation.arrays import goal_arrays, goal_map_of, ngram_arrays, ng
 from nlparam.denotation.denoter import TreeDenoter
 from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder
 from nlparam.numerics.heads.head import Head
+from nlparam.results.jsonable import read_fields
 from nlparam.results.records import judgment_table, judgments_of
 from nlparam.results.result import Files, Folder
 from nlparam.runtime.costs import Costs
 from nlparam.taxonomies.records import (
     HOLDS,
     OUTCOMES,
-    PLAIN_FIELDS,
     ROOT,
-    STATUS,
-    STOPS,
     Candidate,
-    Division,
     Node,
     Sample,
     Separation,
@@ -55,17 +52,28 @@ def pack_taxonomy(taxonomy: TreeLike, folder: Path) -> tuple[dict[str, Any], Fil
     for node, head in denoter.heads.items():
         arrays[f"directions/{node}"] = denoter.directions[node]
         arrays |= {f"head/{node}/{name}": np.asarray(leaf) for name, leaf in zip(Head._fields, head, strict=True)}
-    sampled = {} if taxonomy.sample is None else {"sampled": len(taxonomy.sample)}
-    contents = taxonomy.to_dict() | sampled | {"columns": {node: list(ids) for node, ids in denoter.columns.items()}}
+    contents = taxonomy.to_dict() | {"columns": {node: list(ids) for node, ids in denoter.columns.items()}}
+    sampled = {}
+    if (sample := taxonomy.sample) is not None:
+        contents["sampled"] = len(sample)
+        rows = _sample_rows(sample)
+        sampled[_SAMPLE] = _table(rows, node="string", text="int64", inclusion="float64", under="float64")
     return contents, Files(
         arrays={_HEADS: arrays},
         tables={
             _TEXTS: pyarrow.table(_texts(taxonomy)),
-            _DENOTATIONS: _denotations(taxonomy),
-            _CANDIDATES: _candidates(taxonomy),
+            _DENOTATIONS: _table(_denoted_rows(taxonomy), node="string", text="int64", denotation="float32"),
+            _CANDIDATES: _table(
+                _candidate_rows(taxonomy),
+                node="string",
+                candidate="int64",
+                text="int64",
+                denotation="float32",
+                answer="float64",
+            ),
             _JUDGMENTS: judgment_table(taxonomy.judgments),
-            **({} if taxonomy.sample is None else {_SAMPLE: _sample_table(taxonomy.sample)}),
-        },
+        }
+        | sampled,
         texts={
             _NGRAMS: json.dumps(denoter.ngrams.vocabularies, ensure_ascii=False),
             EDITED: written(taxonomy, folder=folder),
@@ -113,18 +121,29 @@ def _texts(taxonomy: TreeLike) -> dict[str, list]:
     return columns
 
 
-def _sample_table(sample: Sample):
-    """A row for each node and each text of the sample."""
+def _table(parts: Iterable[Sequence[Any]], **kinds: str):
+    """A table of several parts: of each part, a column has one value for each row, or one for all of them.
+
+    `kinds` are the types of the columns, as pyarrow calls them; what is not a number is missing.
+    """
     import pyarrow
 
-    return pyarrow.table(
-        {
-            "node": np.repeat(np.asarray(list(sample.under), dtype=object), len(sample)),
-            "text": np.tile(sample.texts, len(sample.under)),
-            "inclusion": np.tile(sample.inclusion, len(sample.under)),
-            "under": pyarrow.array(np.concatenate(list(sample.under.values())), from_pandas=True),
-        }
-    )
+    schema = pyarrow.schema([(name, getattr(pyarrow, kind)()) for name, kind in kinds.items()])
+    rows = [
+        np.broadcast_arrays(*(np.asarray(one, dtype=object if isinstance(one, str) else None) for one in part))
+        for part in parts
+    ]
+    columns = zip(*rows, strict=True) if rows else [[np.zeros(0)]] * len(schema)
+    arrays = [
+        pyarrow.array(np.concatenate(column), type=field.type, from_pandas=True)
+        for column, field in zip(columns, schema, strict=True)
+    ]
+    return pyarrow.table(arrays, schema=schema)
+
+
+def _sample_rows(sample: Sample) -> Iterator[Sequence[Any]]:
+    """Of each node the texts of the sample."""
+    return ((node, sample.texts, sample.inclusion, under) for node, under in sample.under.items())
 
 
 def _sample_of(table) -> Sample:
@@ -133,52 +152,24 @@ def _sample_of(table) -> Sample:
     return Sample(texts, inclusion, {node: under for (node,), (_, _, under) in rows.items()})
 
 
-def _denotations(taxonomy: TreeLike):
-    """A row for each node below the root and each text of its parent."""
-    import pyarrow
-
-    nodes = [node for node in taxonomy.nodes.values() if node.parent is not None]
-    texts = [taxonomy.nodes[node.parent or ROOT].members for node in nodes]
-    return pyarrow.table(
-        {
-            "node": pyarrow.array(np.repeat([node.id for node in nodes], [len(rows) for rows in texts]).astype(object)),
-            "text": np.concatenate([*texts, np.zeros(0, np.int64)]),
-            "denotation": np.concatenate([*(node.denotations for node in nodes), np.zeros(0)]).astype(np.float32),
-        },
-        schema=pyarrow.schema(
-            [("node", pyarrow.string()), ("text", pyarrow.int64()), ("denotation", pyarrow.float32())]
-        ),
+def _denoted_rows(taxonomy: TreeLike) -> Iterator[Sequence[Any]]:
+    """Of each node below the root the texts of its parent."""
+    return (
+        (node.id, taxonomy.nodes[node.parent].members, node.denotations)
+        for node in taxonomy.nodes.values()
+        if node.parent is not None
     )
 
 
-def _candidates(taxonomy: TreeLike):
-    """A row for each candidate of a node and each text it was denoted for or judged on; the node's children too."""
-    import pyarrow
-
-    columns: dict[str, list[np.ndarray]] = {"node": [], "candidate": [], "text": [], "denotation": [], "answer": []}
+def _candidate_rows(taxonomy: TreeLike) -> Iterator[Sequence[Any]]:
+    """Of each candidate of a node the texts it was denoted for or judged on; the node's children too."""
     for node in taxonomy.nodes.values():
         for number, candidate in enumerate(node.candidates):
-            answers = dict(zip(candidate.judged.tolist(), candidate.answers.tolist(), strict=True))
+            answers = np.full(len(taxonomy.corpus), np.nan)
+            answers[candidate.judged] = candidate.answers
             denoted = len(candidate.denotations) > 0
             texts = node.members if denoted else candidate.judged
-            columns["node"].append(np.full(len(texts), node.id, dtype=object))
-            columns["candidate"].append(np.full(len(texts), number))
-            columns["text"].append(texts)
-            columns["denotation"].append(candidate.denotations if denoted else np.full(len(texts), np.nan))
-            columns["answer"].append(np.asarray([answers.get(text, np.nan) for text in texts.tolist()], float))
-    schema = pyarrow.schema(
-        [
-            ("node", pyarrow.string()),
-            ("candidate", pyarrow.int64()),
-            ("text", pyarrow.int64()),
-            ("denotation", pyarrow.float32()),
-            ("answer", pyarrow.float64()),
-        ]
-    )
-    whole = {name: np.concatenate(parts) if parts else np.zeros(0) for name, parts in columns.items()}
-    return pyarrow.table(
-        [pyarrow.array(whole[field.name], type=field.type, from_pandas=True) for field in schema], schema=schema
-    )
+            yield node.id, number, texts, candidate.denotations if denoted else np.nan, answers[texts]
 
 
 def _head(arrays: dict[str, np.ndarray], node: str) -> Head:
@@ -201,21 +192,12 @@ def _nodes(kept: list[dict[str, Any]], corpus: Corpus, denoted, considered) -> d
             if one["residual"]:  # its siblings come before it
                 siblings = [nodes[child].members for child in nodes[one["parent"]].children[:-1]]
                 members = np.setdiff1d(parent, np.concatenate(siblings))
-        nodes[one["id"]] = Node(
-            **{name: one[name] for name in PLAIN_FIELDS},
-            children=tuple(one["children"]),
-            members=members,
-            denotations=values,
-            status=STATUS(one["status"]),
-            stopped=None if one["stopped"] is None else STOPS[one["stopped"]],
-            candidates=tuple(
-                _candidate(candidate, candidates.get((one["id"], number)), len(members))
-                for number, candidate in enumerate(one["candidates"])
-            ),
-            divisions=tuple(Division(**division) for division in one["divisions"]),
-            agreement=float("nan") if one["agreement"] is None else one["agreement"],
-            costs=Costs.from_dict(one["costs"]),
-        )
+        kept_candidates = [
+            _candidate(candidate, candidates.get((one["id"], number)), len(members))
+            for number, candidate in enumerate(one["candidates"])
+        ]
+        arrays = {"members": members, "denotations": values, "candidates": kept_candidates}
+        nodes[one["id"]] = read_fields(Node, one | arrays)
     return nodes
 
 

@@ -1,7 +1,6 @@
 """What a taxonomy is made of: nodes, their candidates and divisions, and why they ended."""
 
 import dataclasses
-import enum
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -9,6 +8,7 @@ import numpy as np
 
 from nlparam.corpus.corpus import Corpus
 from nlparam.numerics.core.denotations import HOLDS as HOLDS
+from nlparam.results.jsonable import AbstractNamed, jsonable
 from nlparam.results.records import NONE_OF_THESE as NONE_OF_THESE
 from nlparam.results.records import Judgment
 from nlparam.runtime.costs import Costs
@@ -17,18 +17,16 @@ if TYPE_CHECKING:
     from nlparam.denotation.denoter import TreeDenoter
 
 ROOT = "root"
-# The fields of a node that its file has as they are.
-PLAIN_FIELDS = ("id", "predicate", "judged_as", "parent", "residual", "partial")
 
 
-class OUTCOMES(enum.StrEnum):
+class OUTCOMES(AbstractNamed):
     """Why the growing of a taxonomy ended."""
 
     complete = "every node that can be divided is"
     budget_spent = "the budget is spent"
 
 
-class STOPS(enum.StrEnum):
+class STOPS(AbstractNamed):
     """Why a node has no children."""
 
     depth = "the depth asked for is reached"
@@ -39,7 +37,7 @@ class STOPS(enum.StrEnum):
     by_hand = "its children were taken out by hand"
 
 
-class STATUS(enum.StrEnum):
+class STATUS(AbstractNamed):
     """Whether a refit may replace a node."""
 
     open = "open"
@@ -359,23 +357,12 @@ class TreeLike:
         return float(sum(counted(rows).sum() for rows in holds) / n_texts) if n_texts else float(not divided)
 
     def _written(self, node: Node) -> dict[str, Any]:
-        written: dict[str, Any] = {name: getattr(node, name) for name in PLAIN_FIELDS} | {
-            "children": list(node.children),
-            "status": node.status.value,
-            "n_texts": len(node),
-            "share": self.share(node.id),
-            "stopped": None if node.stopped is None else node.stopped.name,
-            "agreement": None if np.isnan(node.agreement) else node.agreement,
-            "divisions": [dataclasses.asdict(division) for division in node.divisions],
-            "candidates": [
-                {name: getattr(candidate, name) for name in ("predicate", "child", "same_as")}
-                | {"n_judged": len(candidate.judged)}
-                for candidate in node.candidates
-            ],
-            "costs": node.costs.as_dict(),
-        }
-        if node.children:
-            written["measures"] = self.measures(node.id)
-        if node.id in self.chance:
-            written["chance"] = self.chance[node.id]._asdict()
-        return written
+        kept = {name: value for name, value in vars(node).items() if name not in ("members", "denotations")}
+        kept |= {"n_texts": len(node), "share": self.share(node.id)}
+        kept["candidates"] = [
+            {name: getattr(candidate, name) for name in ("predicate", "child", "same_as")}
+            | {"n_judged": len(candidate.judged)}
+            for candidate in node.candidates
+        ]
+        measured = {"measures": self.measures(node.id)} if node.children else {}
+        return jsonable(kept | measured | ({"chance": self.chance[node.id]} if node.id in self.chance else {}))

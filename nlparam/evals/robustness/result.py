@@ -1,19 +1,18 @@
 """What a test of wordings gives: each claim, and what it is under each wording."""
 
 import dataclasses
-import enum
 from typing import Any
 
 from nlparam.evals.robustness.page import describe_robustness
 from nlparam.numerics.statistics.effects import Effect
 from nlparam.numerics.statistics.kappa import Agreed
-from nlparam.results.jsonable import jsonable
+from nlparam.results.jsonable import AbstractNamed, jsonable
 from nlparam.results.page.sections import AbstractPage
 from nlparam.results.result import AbstractRecord
 from nlparam.runtime.costs import Costs
 
 
-class OUTCOMES(enum.StrEnum):
+class OUTCOMES(AbstractNamed):
     """What became of a claim."""
 
     survives = "the same under every wording"
@@ -87,13 +86,7 @@ class Robustness(AbstractRecord):
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON can hold it."""
-        claims = [vars(one) | {"outcome": one.outcome.name} for one in self.claims]
-        return jsonable(vars(self) | {"claims": claims, "n_survive": sum(one.survives for one in self.claims)})
-
-    @classmethod
-    def from_dict(cls, contents: dict[str, Any]) -> "Robustness":
-        claims = [one | {"outcome": OUTCOMES[one["outcome"]]} for one in contents["claims"]]
-        return super().from_dict(contents | {"claims": claims})
+        return jsonable(vars(self) | {"n_survive": sum(one.survives for one in self.claims)})
 
     def page(self) -> AbstractPage:
         return describe_robustness(self.as_dict(), {one.name: one.value for one in OUTCOMES})
