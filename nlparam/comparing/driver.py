@@ -7,7 +7,7 @@ import functools
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Unpack
 
 import numpy as np
 
@@ -99,42 +99,25 @@ def compare(
 
 
 def _compare(setup: Setup) -> Comparison:
-    seen, session, options, settings = setup.seen, setup.session, setup.options, setup.settings
-    at: dict[str, Any] = {name: settings[name] for name in ("confidence", "correction")} | {"level": setup.level}
+    seen, session, settings = setup.seen, setup.session, setup.settings
     notes = list(seen.warnings)
     candidates = propose(setup, choose_panels(setup))
     if not candidates:
         raise LanguageModelError(_nothing_proposed(setup))
     answers = Answers(seen.corpus.distinct, candidates, setup.judge, costs=session.costs, meter=session.meter)
     scores = _scores(setup, candidates)
-    entrants = race(
-        answers,
-        seen,
-        options,
-        confidence=settings["confidence"],
-        rng=setup.rng(3),
-        out_already={} if scores is None else _not_raced(setup, scores),
-    )
-    judge_finalists(answers, entrants, seen, setup.rng(4))
-    if setup.session.meter.spent is not None:
+    entrants = race(setup, answers, {} if scores is None else _not_raced(setup, scores))
+    judge_finalists(setup, answers, entrants)
+    if session.meter.spent is not None:
         notes.append(
-            f"the budget was spent ({setup.session.meter.spent}): what follows rests on what had been judged by then"
+            f"the budget was spent ({session.meter.spent}): what follows rests on what had been judged by then"
         )
     rankings = {} if scores is None else _rankings(setup, scores, entrants)
     labels = None
     if setup.labels is not None:
         labels, strange = label_matrix(setup.labels, seen.corpus.distinct, candidates)
         notes += strange + _seldom_labelled(labels, seen)
-    found, columns = findings(
-        answers,
-        entrants,
-        seen,
-        setup.covariates,
-        rankings,
-        n_examples=options.n_examples,
-        labels=labels,
-        **at,
-    )
+    found, columns = findings(setup, answers, entrants, rankings, labels)
     if not answers.asked.any() or not np.isfinite(answers.matrix).any():
         raise LanguageModelError(
             f"none of {int(answers.asked.sum())} judgments was answered: see `nlparam doctor`, or allow more"
@@ -150,7 +133,9 @@ def _compare(setup: Setup) -> Comparison:
         judgments=answers.matrix[:, columns],
         covariates=() if setup.covariates is None else setup.covariates.names,
         unadjusted=setup.unadjusted,
-        **at,
+        confidence=settings["confidence"],
+        level=setup.level,
+        correction=settings["correction"],
         warnings=notes,
         settings=settings
         | session.reading.as_setting()

@@ -1,6 +1,7 @@
 """Groups of texts as observations, split into a half to look at and a half to test on."""
 
 import dataclasses
+import string
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -42,6 +43,10 @@ class Observations:
     def n_groups(self) -> int:
         return len(self.groups)
 
+    def shuffled(self, among: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+        """The observations of each group that are `among` some, `(n_observations,)` booleans, in random order."""
+        return [rng.permutation(np.flatnonzero(among & (self.units.group == n))) for n in range(self.n_groups)]
+
 
 def by_name(groups: Grouped) -> dict[str, list]:
     """Groups by name; those without names are called A, B, C, ...
@@ -58,8 +63,10 @@ def by_name(groups: Grouped) -> dict[str, list]:
         named = {str(name): list(listed(values)) for name, values in groups.items()}
         if len(named) != len(groups):
             raise CorpusError(f"got groups of which two have the same name: {', '.join(map(str, groups))}")
+    elif len(groups) > len(string.ascii_uppercase):
+        raise CorpusError("got more than 26 groups without names, expected a mapping of names to texts")
     else:
-        named = {_letter(number): list(listed(values)) for number, values in enumerate(groups)}
+        named = {letter: list(listed(values)) for letter, values in zip(string.ascii_uppercase, groups, strict=False)}
     if len(named) < 2:
         raise CorpusError(f"got {len(named)} group{'s' if not named else ''}, expected at least two to compare")
     return named
@@ -231,9 +238,3 @@ def _column(name: str, values: Grouped, named: dict[str, list]) -> list:
     if sizes != wanted:
         raise CorpusError(f"{name} has {sizes} values, expected {wanted}: one for each text of each group")
     return [value for part in parts for value in part]
-
-
-def _letter(number: int) -> str:
-    if number > 25:
-        raise CorpusError("got more than 26 groups without names, expected a mapping of names to texts")
-    return chr(ord("A") + number)

@@ -1,7 +1,6 @@
 """The page of a comparison: effects with intervals, texts of each group, what was given up and why, and the splits."""
 
 import dataclasses
-import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -11,17 +10,7 @@ from nlparam.comparing.quotes import PER_GROUP, quotes_of
 from nlparam.comparing.records import ComparisonLike, Effect, Finding
 from nlparam.denotation.agreement import agreement_with_people
 from nlparam.denotation.labelling import PredicateAgreement
-from nlparam.results.page.blocks import (
-    Block,
-    Cell,
-    Folded,
-    Item,
-    Pairs,
-    Row,
-    Section,
-    Table,
-    Words,
-)
+from nlparam.results.page.blocks import Block, Cell, Folded, Item, Pairs, Row, Section, Table, Words
 from nlparam.results.page.card import Card, card_row
 from nlparam.results.page.examples import MAX_BYTES, MAX_WHOLE
 from nlparam.results.page.rows import MAX_SENTENCE, date_row, named_settings, title_of
@@ -31,7 +20,6 @@ from nlparam.results.page.sections import (
     Interval,
     SectionPage,
     interval_chart,
-    number,
     of_result,
     p_value,
 )
@@ -48,7 +36,6 @@ _CORRECTIONS = {
     "holm": "Holm (family-wise error rate)",
 }
 TARGETS = {"judge": "as the language model sees it", "people": "as your labels see it"}
-_UNKNOWN = Interval(math.nan, math.nan, math.nan)
 # Findings with their numbers, from 1.
 Numbered = Sequence[tuple[int, Finding]]
 
@@ -133,6 +120,7 @@ def _summary(comparison: ComparisonLike, names: list[str]) -> str:
 
 
 def _facts(comparison: ComparisonLike) -> list[Row]:
+    left_over = ", ".join(f"{name} {left:.1%}" for name, left in comparison.unadjusted.items())
     correction = _CORRECTIONS.get(comparison.correction, comparison.correction)
     return [
         *[Row(excerpt(group.name, 60), counted(group.n_texts, "text")) for group in comparison.groups[:8]],
@@ -140,11 +128,7 @@ def _facts(comparison: ComparisonLike) -> list[Row]:
         Row("Errors kept to", f"{comparison.level:g}, {correction}"),
         Row("Intervals", f"{comparison.confidence:.0%}, each by itself"),
         *([Row("Adjusted for", ", ".join(map(str, comparison.covariates)))] if comparison.covariates else []),
-        *(
-            [Row("Left of the covariates", ", ".join(f"{name} {left:.1%}" for name, left in left_over.items()))]
-            if (left_over := comparison.unadjusted)
-            else []
-        ),
+        *([Row("Left of the covariates", left_over)] if left_over else []),
         Row("Target", _target(targets_of(comparison.tested))),
         *named_settings(comparison.settings),
         date_row(comparison.settings),
@@ -255,11 +239,9 @@ def _tested_table(comparison: ComparisonLike, tested: Numbered) -> Table:
         columns.insert(5, ("Not adjusted", "number", lambda row: _points(row[1].crude).cell("+.1f")))
     rated = any(finding.ratings for finding in comparison.findings)
     for name in ("relevance", "novelty", "significance") if rated else ():
-        columns.append(
-            (name.capitalize(), "number", lambda row, name=name: number(getattr(row[1].ratings, name, None), ".1f"))
-        )
+        columns.append((name.capitalize(), "number:.1f", lambda row, name=name: getattr(row[1].ratings, name, None)))
     if any(finding.ranking for finding in comparison.findings):
-        columns.append(("AUROC", "number", lambda row: number(getattr(row[1].ranking, "auroc", None))))
+        columns.append(("AUROC", "number", lambda row: getattr(row[1].ranking, "auroc", None)))
     meaning = (
         "Relevance to the goal, novelty and significance are ratings by the language model: 0 not, 1 somewhat, 2 very."
     )
@@ -353,7 +335,4 @@ def targets_of(tested: Sequence[Finding]) -> list[str]:
 
 def _points(estimate: Effect | None, scale: float = 100.0) -> Interval:
     """An effect with its interval in percentage points; turned round if `scale` is below 0."""
-    if estimate is None:
-        return _UNKNOWN
-    low, high = sorted((scale * estimate.low, scale * estimate.high))
-    return Interval(scale * estimate.effect, low, high)
+    return Interval.read({} if estimate is None else estimate._asdict(), "effect", scale)

@@ -1,7 +1,5 @@
 """Labels of people in a comparison: which pairs they are of, and what labels would change where there are none."""
 
-import hashlib
-import json
 import math
 from collections.abc import Sequence
 
@@ -93,12 +91,6 @@ def orders_to_label(comparison: ComparisonLike, *, seed: int = 0) -> list[np.nda
         rng.permutation(np.unique(units.text[units.validated & (units.group == number)]))
         for number in range(len(comparison.groups))
     ]
-
-
-def digest_of_labels(labels: Labelled) -> str:
-    """The content address of the labels."""
-    rows = sorted(zip(labels.texts, labels.predicates, labels.labels, strict=True))
-    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
 def without_labels(n_groups: int, confidence: float) -> str:

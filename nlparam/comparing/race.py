@@ -6,9 +6,9 @@ import math
 import numpy as np
 
 from nlparam.comparing.answers import Answers, interleaved
-from nlparam.comparing.grouping import Observations
 from nlparam.comparing.options import CompareOptions
 from nlparam.comparing.records import OUTCOMES
+from nlparam.comparing.setup import Setup
 from nlparam.numerics.statistics.effects import Effect
 from nlparam.numerics.statistics.racing import Standing, alike, laps, least_gap, standing, still_racing
 
@@ -29,30 +29,20 @@ class Entrant:
         return None if self.standing is None else self.standing.effect
 
 
-def race(
-    answers: Answers,
-    seen: Observations,
-    options: CompareOptions,
-    *,
-    confidence: float,
-    rng: np.random.Generator,
-    out_already: dict[int, str],
-) -> list[Entrant]:
+def race(setup: Setup, answers: Answers, out_already: dict[int, str]) -> list[Entrant]:
     """Judges the candidates on more and more texts of the research split.
 
     The entrants without an outcome are the finalists. After each lap a candidate is dropped that is behind `n_kept`
     others, each by a confidence bound (`nlparam.numerics.statistics.racing`). A wrong decision here loses a
     candidate; it makes no false claim.
 
-    **Arguments:** `confidence`, of the intervals that are reported; `out_already`, columns that do not start, and why.
+    **Arguments:** `out_already`, columns that do not start, and why.
     """
     entrants = [Entrant(column) for column in range(len(answers.predicates))]
     for column, reason in out_already.items():
         entrants[column].outcome, entrants[column].reason = OUTCOMES.passed_over, reason
-    units = seen.units
-    orders = [
-        rng.permutation(np.flatnonzero(units.research & (units.group == group))) for group in range(seen.n_groups)
-    ]
+    seen, options, units = setup.seen, setup.options, setup.seen.units
+    orders = seen.shuffled(units.research, setup.rng(3))
     stops = laps(min(options.n_screened, max(len(order) for order in orders)), options.n_first)
     gap = least_gap(options.failure_probability)
     for stop in stops:
@@ -61,7 +51,9 @@ def race(
         answers.ask([entrant.column for entrant in racing], units.text[rows], stage="screening")
         for entrant in racing:
             values = answers.matrix[units.text[rows], entrant.column]
-            entrant.standing = standing(values, units.group[rows], seen.n_groups, confidence=confidence)
+            entrant.standing = standing(
+                values, units.group[rows], seen.n_groups, confidence=setup.settings["confidence"]
+            )
             entrant.n_screened = int(np.isfinite(values).sum())
         _drop(racing, answers, units.text[rows], options, gap, stop)
         if answers.meter.spent is not None:

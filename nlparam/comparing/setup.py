@@ -11,7 +11,7 @@ import numpy as np
 from nlparam.comparing.covariates import adjusted_for, unadjusted
 from nlparam.comparing.grouping import Adjusting, Grouped, Observations, observe
 from nlparam.comparing.options import SMALL, STRONG, CompareOptions, check_numbers
-from nlparam.comparing.people import check_labels, digest_of_labels
+from nlparam.comparing.people import check_labels
 from nlparam.denotation.definitions import Definition, checked_definitions, settings_of
 from nlparam.denotation.judge import AbstractJudge
 from nlparam.denotation.labels import Labelled
@@ -27,6 +27,7 @@ from nlparam.language.ratings import Rater
 from nlparam.lm.engine import Engine
 from nlparam.numerics.statistics.covariates import Covariates
 from nlparam.numerics.statistics.selection import look_level
+from nlparam.results.folder import digest_of_content
 from nlparam.runtime.costs import Costs
 
 GroupProposer = str | AbstractGroupProposer | Callable[[Engine], AbstractGroupProposer]
@@ -190,7 +191,7 @@ def set_up(
         # A comparison without them has the settings that it had before there were any.
         optional = {
             "clusters": None if clusters is None else corpus_digest(seen.corpus, seen.units.cluster),
-            "labels": None if given_labels is None else digest_of_labels(given_labels),
+            "labels": None if given_labels is None else _digest(given_labels),
             "look": look,
         }
         settings |= settings_of(defined) | {name: value for name, value in optional.items() if value is not None}
@@ -220,6 +221,10 @@ def _covariates(seen: Observations) -> tuple[Covariates, dict[str, float]]:
     left, warnings = unadjusted(covariates, columns, groups, seen.n_groups)
     seen.warnings.extend(warnings)
     return covariates, left
+
+
+def _digest(labels: Labelled) -> str:
+    return digest_of_content(sorted(zip(labels.texts, labels.predicates, labels.labels, strict=True)))
 
 
 def _listed(predicates: Iterable[str]) -> list[str]:

@@ -8,6 +8,7 @@ from nlparam.comparing.answers import Answers, interleaved
 from nlparam.comparing.grouping import Observations
 from nlparam.comparing.race import Entrant
 from nlparam.comparing.records import OUTCOMES, Example, Finding, Ranking, Share
+from nlparam.comparing.setup import Setup
 from nlparam.numerics.statistics.contrasts import Contrast, robust_contrast, robust_share
 from nlparam.numerics.statistics.covariates import Covariates
 from nlparam.numerics.statistics.effects import (
@@ -22,15 +23,12 @@ from nlparam.numerics.statistics.effects import (
 from nlparam.numerics.statistics.sensitivity import nearest_to_zero
 
 
-def judge_finalists(answers: Answers, entrants: list[Entrant], seen: Observations, rng: np.random.Generator) -> None:
+def judge_finalists(setup: Setup, answers: Answers, entrants: list[Entrant]) -> None:
     """Judges the finalists on the texts that were drawn for it, in random order, the groups taking turns."""
     columns = [entrant.column for entrant in entrants if entrant.outcome is None]
-    units = seen.units
-    orders = [
-        rng.permutation(np.flatnonzero(units.validated & (units.group == group))) for group in range(seen.n_groups)
-    ]
+    orders = setup.seen.shuffled(setup.seen.units.validated, setup.rng(4))
     if columns:
-        answers.ask(columns, units.text[interleaved(orders)], stage="testing")
+        answers.ask(columns, setup.seen.units.text[interleaved(orders)], stage="testing")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,26 +42,24 @@ class _Rows:
     covariates: Covariates | None
 
     def effect(
-        self, values: np.ndarray, towards: int, confidence: float, *, labels: np.ndarray | None = None, adjust: bool
+        self,
+        values: np.ndarray,
+        towards: int,
+        confidence: float,
+        *,
+        labels: np.ndarray | None = None,
+        adjust: bool = True,
     ) -> Contrast:
         """The effect of one candidate with these answers, `(n,)`, at equal covariates if wanted."""
         matrix = self.covariates.matrix if adjust and self.covariates is not None else None
+        given = (values, self.group, self.n_groups, towards)
         if self.cluster is not None or labels is not None:
             return robust_contrast(
-                values,
-                self.group,
-                self.n_groups,
-                towards,
-                covariates=matrix,
-                clusters=self.cluster,
-                labels=labels,
-                confidence=confidence,
+                *given, covariates=matrix, clusters=self.cluster, labels=labels, confidence=confidence
             )
         if matrix is None:
-            return Contrast(contrast(values, self.group, self.n_groups, towards, confidence=confidence), "")
-        return Contrast(
-            adjusted_contrast(values, self.group, self.n_groups, towards, matrix, confidence=confidence), ""
-        )
+            return Contrast(contrast(*given, confidence=confidence), "")
+        return Contrast(adjusted_contrast(*given, matrix, confidence=confidence), "")
 
     def shares(self, values: np.ndarray, labels: np.ndarray | None, seen: Observations, confidence: float):
         """How often a predicate holds in each group."""
@@ -81,88 +77,77 @@ class _Rows:
 
 @dataclasses.dataclass(frozen=True)
 class _Tested:
-    """A finalist with its effects: as the judge sees it, at equal covariates, and as people do."""
+    """A finalist: what is found of it so far, from which answers and labels, and what its estimate lacks."""
 
-    entrant: Entrant
+    finding: Finding
+    towards: int
     values: np.ndarray
     labels: np.ndarray | None
-    crude: Effect
-    given: Effect | None
-    people: Effect | None
     reason: str
 
     @property
     def effect(self) -> Effect:
         """What a claim rests on."""
-        return next(effect for effect in (self.people, self.given, self.crude) if effect is not None)
+        assert self.finding.estimate is not None
+        return self.finding.estimate
 
 
 def findings(
-    answers: Answers,
-    entrants: list[Entrant],
-    seen: Observations,
-    covariates: Covariates | None,
-    rankings: dict[int, Ranking],
-    *,
-    confidence: float,
-    level: float,
-    correction: str,
-    n_examples: int,
-    labels: np.ndarray | None = None,
+    setup: Setup, answers: Answers, entrants: list[Entrant], rankings: dict[int, Ranking], labels: np.ndarray | None
 ) -> tuple[list[Finding], list[int]]:
     """One finding for each candidate, the claims first, and for each the column of its candidate.
 
-    A difference is claimed if its p-value, adjusted for the number of finalists, is at most `level`, and it points
+    A difference is claimed if its p-value, adjusted for the number of finalists, is at most the level, and it points
     towards the group for which it was found on the research split. The finalists were chosen without a look at the
     validation split, so nothing else needs to be corrected for.
 
     **Arguments:** `labels` of people, `(n_distinct, n_candidates)`, `nan` where there is none. Where there are enough
     of them the effect is as people see it.
     """
+    seen, level, n_examples = setup.seen, setup.level, setup.options.n_examples
+    confidence, correction = setup.settings["confidence"], setup.settings["correction"]
     drawn = np.flatnonzero(seen.units.validated)
     cluster = None if seen.units.cluster is None else seen.units.cluster[drawn]
-    rows = _Rows(seen.units.text[drawn], seen.units.group[drawn], seen.n_groups, cluster, covariates)
-    tested: list[_Tested] = []
+    rows = _Rows(seen.units.text[drawn], seen.units.group[drawn], seen.n_groups, cluster, setup.covariates)
+    tested: dict[int, _Tested] = {}
     for entrant in entrants:
-        if entrant.outcome is not None:
-            continue
-        one = _tested(answers, entrant, rows, labels, confidence)
-        if one is None:
+        if entrant.outcome is None and (one := _tested(answers, entrant, seen, rows, labels, confidence)) is not None:
+            tested[entrant.column] = one
+        elif entrant.outcome is None:
             entrant.outcome = OUTCOMES.unanswered
             entrant.reason = "too few judgments were answered on the validation split"
-        else:
-            tested.append(one)
-    p_values = correct_p_values([one.effect.p_value for one in tested], correction)
+    p_values = correct_p_values([one.effect.p_value for one in tested.values()], correction)
     cut = claimed_at(int((p_values <= level).sum()), len(tested), level, correction)
-    found = {}
-    for one, p_adjusted in zip(tested, p_values.tolist(), strict=True):
-        entrant, column = one.entrant, one.entrant.column
-        assert entrant.standing is not None
-        more = seen.groups[entrant.standing.towards].name
-        entrant.outcome, entrant.reason = _verdict(one, p_adjusted, level, more)
-        claimed = entrant.outcome is OUTCOMES.claimed
-        # Intervals of claims at the false coverage rate.
-        wide = 1 - (1 - confidence) * cut / level
+    # Intervals of claims at the false coverage rate.
+    wide = 1 - (1 - confidence) * cut / level
+    found = {entrant.column: _screened(entrant, answers, seen) for entrant in entrants}
+    for (column, one), p_adjusted in zip(tested.items(), p_values.tolist(), strict=True):
+        outcome, reason = _verdict(one, p_adjusted, level)
+        claimed = outcome is OUTCOMES.claimed
+        by_judge = one.finding.people is None
         found[column] = dataclasses.replace(
-            _screened(entrant, answers, seen),
-            crude=one.crude,
-            given_covariates=one.given,
-            people=one.people,
+            one.finding,
+            outcome=outcome,
+            reason=reason,
             size=_size(one, rows, cut, wide) if claimed else None,
-            sensitivity=nearest_to_zero(one.effect.low, one.effect.high) if claimed and one.people is None else None,
+            sensitivity=nearest_to_zero(one.effect.low, one.effect.high) if claimed and by_judge else None,
             p_adjusted=p_adjusted,
             shares=tuple(rows.shares(one.values, one.labels, seen, confidence)),
             examples=_examples(answers.matrix[:, column], drawn, seen, n_examples),
         )
-    for entrant in entrants:
-        finding = found.get(entrant.column) or _screened(entrant, answers, seen)
-        found[entrant.column] = dataclasses.replace(finding, ranking=rankings.get(entrant.column))
+    for column, ranking in rankings.items():
+        found[column] = dataclasses.replace(found[column], ranking=ranking)
     columns = sorted(found, key=lambda column: _place(found[column]))
     return [found[column] for column in columns], columns
 
 
 def _tested(
-    answers: Answers, entrant: Entrant, rows: _Rows, labels: np.ndarray | None, confidence: float
+    answers: Answers,
+    entrant: Entrant,
+    seen: Observations,
+    rows: _Rows,
+    labels: np.ndarray | None,
+    confidence: float,
 ) -> _Tested | None:
     """The effects of a finalist; `None` if too few judgments were answered."""
     assert entrant.standing is not None
@@ -172,38 +157,32 @@ def _tested(
         return None
     given = people = said = None
     if rows.covariates is not None:
-        given, reason = rows.effect(values, towards, confidence, adjust=True)
+        given, reason = rows.effect(values, towards, confidence)
         if not np.isfinite(given.effect):
             return None
     if labels is not None and np.isfinite(labels[rows.text, entrant.column]).any():
-        corrected, why = rows.effect(values, towards, confidence, labels=labels[rows.text, entrant.column], adjust=True)
+        corrected, why = rows.effect(values, towards, confidence, labels=labels[rows.text, entrant.column])
         if np.isfinite(corrected.effect):
             people, said, reason = corrected, labels[rows.text, entrant.column], why
         else:
             reason = reason or f"as people see it, it {why}"
-    return _Tested(entrant, values, said, crude, given, people, reason)
+    finding = dataclasses.replace(_screened(entrant, answers, seen), crude=crude, given_covariates=given, people=people)
+    return _Tested(finding, towards, values, said, reason)
 
 
 def _size(one: _Tested, rows: _Rows, cut: float, wide: float) -> Effect:
     """The size of a claim, not exaggerated by its having been claimed, and its interval at the false coverage rate."""
-    assert one.entrant.standing is not None
-    effect, _ = rows.effect(
-        one.values,
-        one.entrant.standing.towards,
-        wide,
-        labels=one.labels,
-        adjust=one.given is not None or one.people is not None,
-    )
+    effect, _ = rows.effect(one.values, one.towards, wide, labels=one.labels)
     size = size_of_claim(effect, max(cut, effect.p_value))  # rounding
     return effect._replace(effect=size, low=min(effect.low, size))
 
 
 def _screened(entrant: Entrant, answers: Answers, seen: Observations) -> Finding:
-    assert entrant.outcome is not None
+    """What is known of a candidate before it is tested; its outcome, if it has none yet, is to be replaced."""
     standing = entrant.standing
     return Finding(
         predicate=answers.predicates[entrant.column],
-        outcome=entrant.outcome,
+        outcome=entrant.outcome or OUTCOMES.unproven,
         reason=entrant.reason,
         more=None if standing is None else seen.groups[standing.towards].name,
         screening=None if standing is None or entrant.n_screened == 0 else standing.effect,
@@ -212,8 +191,9 @@ def _screened(entrant: Entrant, answers: Answers, seen: Observations) -> Finding
     )
 
 
-def _verdict(one: _Tested, p_adjusted: float, level: float, more: str) -> tuple[OUTCOMES, str]:
-    effect, seen_by = one.effect, "" if one.people is None else ", as people see it,"
+def _verdict(one: _Tested, p_adjusted: float, level: float) -> tuple[OUTCOMES, str]:
+    effect, more = one.effect, one.finding.more
+    seen_by = "" if one.finding.people is None else ", as people see it,"
     if one.reason and not np.isfinite(effect.standard_error):
         return OUTCOMES.unproven, f"whether it holds more often in {more} {one.reason}"
     found = f"{effect.effect:+.2f} ({effect.low:+.2f} to {effect.high:+.2f}), adjusted p = {p_adjusted:.2g}"

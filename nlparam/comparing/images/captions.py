@@ -46,7 +46,9 @@ def read_captions(folder: ImageFolder, table: str | Path | None = None) -> Capti
 
     Raises `CorpusError` if a file cannot be read, or the table has no such fields.
     """
-    found, warnings = _from_table(folder, Path(table).expanduser() if table is not None else _default_table(folder))
+    if table is None:
+        table = next((folder.path / name for name in TABLES if (folder.path / name).is_file()), None)
+    found, warnings = ({}, []) if table is None else _from_table(folder, Path(table).expanduser())
     beside: dict[str, Path] = {}
     used: set[Path] = set()
     for name in folder.names:
@@ -71,13 +73,7 @@ def read_captions(folder: ImageFolder, table: str | Path | None = None) -> Capti
     return Captions(tuple(captions), warnings)
 
 
-def _default_table(folder: ImageFolder) -> Path | None:
-    return next((folder.path / name for name in TABLES if (folder.path / name).is_file()), None)
-
-
-def _from_table(folder: ImageFolder, table: Path | None) -> tuple[dict[str, str], list[str]]:
-    if table is None:
-        return {}, []
+def _from_table(folder: ImageFolder, table: Path) -> tuple[dict[str, str], list[str]]:
     fields = field_names(table)
     name_field = next((field for field in _NAME_FIELDS if field in fields), None)
     caption_field = next((field for field in _CAPTION_FIELDS if field in fields), None)
