@@ -28,18 +28,19 @@ def head_of(arrays: dict[str, np.ndarray]) -> Head | JointHead:
     return Head(arrays["coefficients"], arrays["intercepts"], arrays["slope"].item(), arrays["thresholds"])
 
 
-def ngram_arrays(ngrams: NgramFeatures) -> dict[str, np.ndarray]:
-    """What the n-grams are weighted by, and their axes, as named arrays; their vocabularies are JSON."""
-    idf = {f"idf_{name}": _array(values) for name, values in ngrams.idf.items()}
-    return idf | {f"axes_{name}": _array(axes) for name, axes in ngrams.axes.items()}
+def ngram_arrays(ngrams: NgramFeatures, mark: str = "_") -> dict[str, np.ndarray]:
+    """What the n-grams are weighted by, and their axes, as named arrays; their vocabularies are JSON. `mark` is in the
+    names of the arrays."""
+    idf = {f"idf{mark}{name}": _array(values) for name, values in ngrams.idf.items()}
+    return idf | {f"axes{mark}{name}": _array(axes) for name, axes in ngrams.axes.items()}
 
 
-def ngrams_of(vocabularies: dict[str, list[str]], arrays: dict[str, np.ndarray]) -> NgramFeatures:
+def ngrams_of(vocabularies: dict[str, list[str]], arrays: dict[str, np.ndarray], mark: str = "_") -> NgramFeatures:
     """The n-grams from their vocabularies and the arrays of `ngram_arrays`."""
     return NgramFeatures(
         vocabularies,
-        {name: arrays[f"idf_{name}"] for name in vocabularies},
-        {name: arrays[f"axes_{name}"] for name in vocabularies},
+        {name: arrays[f"idf{mark}{name}"] for name in vocabularies},
+        {name: arrays[f"axes{mark}{name}"] for name in vocabularies},
     )
 
 

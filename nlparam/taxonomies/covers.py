@@ -30,7 +30,6 @@ class Covers:
 
     def of_each_number(self, least: int, most: int, *, locked: Sequence[int], seed: int) -> list[list[int]]:
         """The best choice of each number of children; where none is possible, the best of at most so many."""
-        options = self.options
         correlation = correlations(self.denotations, self.weights)
         sample = np.arange(len(self.denotations))
         if len(sample) > _MOST_TEXTS:
@@ -41,15 +40,12 @@ class Covers:
             return select_cover(
                 holds,
                 n_children,
-                uncovered=options.uncovered,
-                overlap=options.overlap,
                 exactly=exactly,
-                least_share=options.least_share,
-                most_share=options.most_share,
                 weights=weights,
                 locked=locked,
-                max_correlation=options.max_correlation,
+                max_correlation=self.options.max_correlation,
                 correlation=correlation,
+                **self._prices_and_bounds,
             ).tolist()
 
         covers = []
@@ -65,15 +61,11 @@ class Covers:
 
     def shifts(self) -> np.ndarray:
         """What is subtracted from the log-odds of the candidates, if all of them are siblings."""
-        options = self.options
-        return jointly(
-            self.denotations,
-            self.weights,
-            uncovered=options.uncovered,
-            overlap=options.overlap,
-            least_share=options.least_share,
-            most_share=options.most_share,
-        )
+        return jointly(self.denotations, self.weights, **self._prices_and_bounds)
+
+    @property
+    def _prices_and_bounds(self) -> dict[str, float]:
+        return {name: getattr(self.options, name) for name in ("uncovered", "overlap", "least_share", "most_share")}
 
     def best(self, covers: Sequence[list[int]]) -> list[int]:
         """Of covers that are as likely: the smallest that covers the texts well, else the one that covers most."""

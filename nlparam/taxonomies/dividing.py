@@ -9,7 +9,6 @@ import jax
 import numpy as np
 
 from nlparam.denotation.denoter import TextFeatures
-from nlparam.denotation.goal import Affinity
 from nlparam.denotation.pool import Pool
 from nlparam.denotation.session import Run
 from nlparam.language.phrasing import ParallelForm
@@ -18,12 +17,13 @@ from nlparam.numerics.core.device import to_device
 from nlparam.numerics.core.divide import held_out_gain, matched, near_the_best, shifted
 from nlparam.numerics.core.relax import relax
 from nlparam.numerics.core.sample import judging_order
+from nlparam.numerics.heads.goal_map import GoalMap
 from nlparam.numerics.heads.head import Head
 from nlparam.runtime.costs import Costs, add_counts
 from nlparam.taxonomies.covers import WELL_COVERED, Covers
 from nlparam.taxonomies.divided import Divided, Known, agreement, considered, predicate_of
 from nlparam.taxonomies.options import Effort, TaxonomyOptions, efforts
-from nlparam.taxonomies.proposing import LEAST_STATED, NodeProposer, Statements
+from nlparam.taxonomies.proposing import LEAST_STATED, NodeProposer
 from nlparam.taxonomies.records import HOLDS, STOPS, Division
 
 # The slots of a node are relaxed on so many of its texts, or on so many draws from them: with two sizes alone, two
@@ -74,15 +74,14 @@ class _Node:
 
 @dataclasses.dataclass
 class Divider:
-    """Divides nodes of one tree. `represented` and `shared` are of all distinct texts: what is relaxed, and what all
-    heads see (`nlparam.denotation.denoter.TreeDenoter`). `n_slots` are relaxed for a node, by default as many as it
-    may have children."""
+    """Divides nodes of one tree. `represented` and `shared` are of all distinct texts: what is relaxed (by way of the
+    `goal_map`, if there is one), and what all heads see (`nlparam.denotation.denoter.TreeDenoter`). `n_slots` are
+    relaxed for a node, by default as many as it may have children."""
 
     run: Run
     proposer: NodeProposer
     parallel: ParallelForm
-    statements: Statements
-    affinity: Affinity
+    goal_map: GoalMap | None
     represented: np.ndarray
     shared: np.ndarray
     options: TaxonomyOptions
@@ -134,7 +133,7 @@ class Divider:
             correct_bias=options.correct_bias,
             max_judgments=None,
             meter=run.meter,
-            guess=lambda predicates: self.affinity.guesses(rows, predicates, seen.shape[1]),
+            guess=lambda predicates: self.proposer.affinity.guesses(rows, predicates, seen.shape[1]),
         )
         node = _Node(rows, path, scores, pool, self._add(pool, locked), list(excluded), effort, rng)
         if given is not None:
@@ -209,10 +208,11 @@ class Divider:
             return np.asarray(found.directions)
 
     def _state_more(self, rows: np.ndarray, rng: np.random.Generator) -> None:
-        n_missing = min(LEAST_STATED, len(rows)) - sum(row in self.statements.paths for row in rows.tolist())
+        statements = self.proposer.statements
+        n_missing = min(LEAST_STATED, len(rows)) - sum(row in statements.paths for row in rows.tolist())
         if n_missing > 0:
-            unstated = [row for row in rng.permutation(rows).tolist() if row not in self.statements.paths]
-            self.statements.state(np.asarray(unstated[:n_missing], dtype=int))
+            unstated = [row for row in rng.permutation(rows).tolist() if row not in statements.paths]
+            statements.state(np.asarray(unstated[:n_missing], dtype=int))
 
     def _judge(self, pool: Pool, columns: Iterable[int], rows: np.ndarray) -> None:
         with self.run.costs.stage("judging"):
@@ -287,7 +287,7 @@ class Divider:
 
     def _targets(self, rows: np.ndarray, path: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """What a division is to explain: positions in `rows`, and where the statements of these texts lie."""
-        stated = np.asarray(self.statements.usable(rows), dtype=int)
+        stated = np.asarray(self.proposer.statements.usable(rows), dtype=int)
         named = self.proposer.named(rows[stated], path) if len(stated) else []
         kept = [number for number, names in enumerate(named) if names]
         if len(kept) >= _LEAST_TARGETS:

@@ -35,6 +35,14 @@ class _Now:
     planned: Plan | None
     problem: str | None = None
 
+    @property
+    def changes(self) -> list[str]:
+        return [] if self.planned is None else list(self.planned.changes)
+
+    @property
+    def warnings(self) -> list[str]:
+        return [] if self.planned is None else list(self.planned.warnings)
+
 
 @dataclasses.dataclass
 class _Fitting:
@@ -139,14 +147,13 @@ class Editing:
             return self._state(now)
 
     def _state(self, now: _Now) -> dict[str, Any]:
-        changes = [] if now.planned is None else list(now.planned.changes)
         return {
             "version": now.version,
             "made": self._n_made,
             "tree": tree_as_json(now.edited, self._taxonomy),
-            "changes": changes,
-            "warnings": [] if now.planned is None else list(now.planned.warnings),
-            "cost": expected(now.planned, self._taxonomy).sentence if changes and now.planned is not None else "",
+            "changes": now.changes,
+            "warnings": now.warnings,
+            "cost": expected(now.planned, self._taxonomy).sentence if now.planned and now.changes else "",
             "problem": now.problem,
             "history": [kept._asdict() for kept in kept_in(self.folder)],
             "fitting": None if self._fitting is None else self._fitting.as_dict(),
@@ -157,36 +164,32 @@ class Editing:
         with self._lock:
             now = self._current()
             _, planned = self._after(now, operation_of(given["operation"]))
-            before = [] if now.planned is None else list(now.planned.changes)
-            changes = [said for said in planned.changes if said not in before]
-            gone = [said for said in before if said not in planned.changes]
-            told = () if now.planned is None else now.planned.warnings
             return {
-                "changes": changes,
-                "gone": gone,
-                "warnings": [said for said in planned.warnings if said not in told],
+                "changes": [said for said in planned.changes if said not in now.changes],
+                "gone": [said for said in now.changes if said not in planned.changes],
+                "warnings": [said for said in planned.warnings if said not in now.warnings],
                 "cost": expected(planned, self._taxonomy).sentence,
             }
 
     def _edit(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Adds an operation to what is edited."""
         operation = operation_of(given["operation"])
-        return self._written(given, lambda now: self._after(now, operation)[0])
+        return self._done(given, lambda now: self._write(self._after(now, operation)[0]))
 
     def _take_back(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Leaves out the change `at` a place in the list, or all of them with `None`."""
 
-        def without(now: _Now) -> Edited:
-            if given["at"] is None:
-                return entries_of(self._taxonomy)
-            operations = [] if now.planned is None else list(now.planned.operations)
-            if not 0 <= (at := int(given["at"])) < len(operations):
-                raise EditError("this edit is not there any more: look at the list again")
-            edited = applied([*operations[:at], *operations[at + 1 :]], self._taxonomy)
+        def take_back(now: _Now) -> None:
+            operations = [] if now.planned is None or given["at"] is None else list(now.planned.operations)
+            if given["at"] is not None:
+                if not 0 <= (at := int(given["at"])) < len(operations):
+                    raise EditError("this edit is not there any more: look at the list again")
+                del operations[at]
+            edited = applied(operations, self._taxonomy)
             plan(edited, self._taxonomy)
-            return edited
+            self._write(edited)
 
-        return self._written(given, without)
+        return self._done(given, take_back)
 
     def _after(self, now: _Now, operation: AbstractOperation) -> tuple[Edited, Plan]:
         if now.problem is not None:
@@ -194,38 +197,35 @@ class Editing:
         edited = applied([operation], now.edited)
         return edited, plan(edited, self._taxonomy)
 
-    def _written(self, given: Mapping[str, Any], change: Callable[[_Now], Edited]) -> dict[str, Any]:
-        """Writes a changed tree, if the page knows what is there, and says what is there then."""
+    def _done(self, given: Mapping[str, Any], change: Callable[[_Now], None]) -> dict[str, Any]:
+        """Changes what is there, if the page knows it and nothing is fitted, and says what is there then."""
         with self._lock, writing(self.folder):
-            self._check_idle()
+            if self._fitting is not None and not self._fitting.ended:
+                raise EditError("a refit runs: wait until it has ended, or stop it; then edit")
             now = self._current()
             if given["version"] != now.version:
                 return self._state(now) | {"stale": True}
-            text = written(self._taxonomy, change(now), folder=self.folder)
-            data = with_comments(text, self._bytes().decode("utf-8-sig", errors="replace")).encode()
-            then = self._read(data)  # what cannot be read again is not written
-            with writable(self.folder), replacing(self.folder / FILE) as partial:
-                partial.write_bytes(data)
-            self._now = then
-            return self._state(then)
+            change(now)
+            return self._state(self._current())
 
-    def _check_idle(self) -> None:
-        if self._fitting is not None and not self._fitting.ended:
-            raise EditError("a refit runs: wait until it has ended, or stop it; then edit")
+    def _write(self, edited: Edited) -> None:
+        text = written(self._taxonomy, edited, folder=self.folder)
+        data = with_comments(text, self._bytes().decode("utf-8-sig", errors="replace")).encode()
+        then = self._read(data)  # what cannot be read again is not written
+        with writable(self.folder), replacing(self.folder / FILE) as partial:
+            partial.write_bytes(data)
+        self._now = then
 
     def _refit(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Begins to fit the edited tree."""
-        with self._lock:
-            self._check_idle()
-            now = self._current()
-            if given["version"] != now.version:
-                return self._state(now) | {"stale": True}
-            if now.planned is None or not now.planned.changes:
+
+        def begin(now: _Now) -> None:
+            if not now.changes:
                 raise EditError(now.problem or "nothing was edited: there is nothing to fit")
             self._fitting = _Fitting()
-            thread = threading.Thread(target=self._fit, args=(self._fitting, now), daemon=True)
-            thread.start()
-            return self._state(now)
+            threading.Thread(target=self._fit, args=(self._fitting, now), daemon=True).start()
+
+        return self._done(given, begin)
 
     def _stop(self, given: Mapping[str, Any]) -> dict[str, Any]:
         del given
@@ -267,14 +267,13 @@ class Editing:
 
     def _go_back(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Puts a tree of the history in the place of this one."""
-        with self._lock, writing(self.folder):
-            self._check_idle()
-            now = self._current()
-            if given["version"] != now.version:
-                return self._state(now) | {"stale": True}
+
+        def restore(now: _Now) -> None:
+            del now
             go_back(self._taxonomy, self.folder, int(given["number"]))
             self._show(load_or_hint(self.folder))
-            return self._state(self._current())
+
+        return self._done(given, restore)
 
 
 def _without_lines(edited: Edited) -> Edited:

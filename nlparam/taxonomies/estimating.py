@@ -21,15 +21,15 @@ def estimate_growth(divider: Divider, depth: int) -> Estimate:
 
     Raises `LanguageModelError` if none of them is answered.
     """
-    run, options = divider.run, divider.options
+    run, options, statements = divider.run, divider.options, divider.proposer.statements
     n_texts = len(divider.represented)
     began = time.perf_counter()
     rows = np.random.default_rng([run.seed, options.n_stated]).permutation(n_texts)[: min(_TRIED, n_texts)]
     # The first call loads a model, or waits for a server to wake: it belongs to the tree, but to no rate.
     run.judge.judge(run.corpus.distinct, [run.settings["goal"]], np.asarray([[rows[0], 0]]))
     numeric = time.perf_counter() - began + run.costs.seconds.get("embedding", 0.0)
-    _, stating = measured(run.costs, lambda: divider.statements.state(rows))
-    names = [divider.statements.paths[rows[position]][0] for position in divider.statements.usable(rows)]
+    _, stating = measured(run.costs, lambda: statements.state(rows))
+    names = [statements.paths[rows[position]][0] for position in statements.usable(rows)]
     predicates = [f"is about {name}" for name in dict.fromkeys(names)][:4] or [run.settings["goal"]]
     order = judging_order(divider.represented @ divider.represented[rows[:2]].T, rng=np.random.default_rng(run.seed))
     pairs = np.asarray([(row, column) for row in order[:_TRIED] for column in range(len(predicates))])

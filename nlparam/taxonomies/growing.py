@@ -23,7 +23,7 @@ from nlparam.language.embed import AbstractEmbedder
 from nlparam.language.goals import read_goal, with_examples
 from nlparam.language.phrasing import Phraser
 from nlparam.language.propose import Contrast
-from nlparam.numerics.heads.goal_map import LEAST_STATEMENTS, GoalMap
+from nlparam.numerics.heads.goal_map import LEAST_STATEMENTS
 from nlparam.taxonomies.chance import nothing_found, separations
 from nlparam.taxonomies.corpus_checks import check_sizes, warn_of_texts
 from nlparam.taxonomies.divided import predicate_of
@@ -81,8 +81,8 @@ def prepared_growth(
     check: Callable[[dict[str, Any]], None] | None = None,
     only_estimate: bool = False,
     **asked: Unpack[Asking],
-) -> Iterator[tuple[Growing, GoalMap | None]]:
-    """What grows a tree, and the goal representation, for the `with` block; see `nlparam.taxonomy` for the arguments.
+) -> Iterator[Growing]:
+    """What grows a tree, for the `with` block; see `nlparam.taxonomy` for the arguments.
 
     `check` is called with the settings before anything is computed; with `only_estimate` few texts are stated, and the
     language model answers whatever the store holds.
@@ -141,8 +141,8 @@ def prepared_growth(
             seed=seed,
         )
         n_stated = 8 if only_estimate else the_options.n_stated
-        divider, goal_map = _divider(run, the_options, limits, n_stated=n_stated, by_goal=by_goal)
-        yield Growing(divider, depth, lockings, exclusions, everywhere, pools), goal_map
+        divider = _divider(run, the_options, limits, n_stated=n_stated, by_goal=by_goal)
+        yield Growing(divider, depth, lockings, exclusions, everywhere, pools)
 
 
 @accepts(TaxonomyArguments, prepared_growth, Session)
@@ -206,9 +206,9 @@ def taxonomy(
         if out is not None:
             Taxonomy.check(out, Taxonomy.compared({"settings": settings}), overwrite=overwrite)
 
-    with prepared_growth(corpus.texts, check=check, **asked) as (growing, goal_map):
+    with prepared_growth(corpus.texts, check=check, **asked) as growing:
         run = growing.divider.run
-        tree = assemble(growing.divider, goal_map, growing.grow(), run.settings)
+        tree = assemble(growing.divider, growing.grow(), run.settings)
         tree = dataclasses.replace(tree, stamps=kept, clusters=named)
         if kept is not None:
             tree = dataclasses.replace(tree, settings=tree.settings | {"time_unit": time_unit})
@@ -240,7 +240,7 @@ def estimate_taxonomy(texts: Iterable[str] | Frame, **asked: Unpack[TaxonomyArgu
     raises; `LanguageModelError` if no call was answered.
     """
     check_names(estimate_taxonomy, asked)
-    with prepared_growth(texts, only_estimate=True, **asked) as (growing, _):
+    with prepared_growth(texts, only_estimate=True, **asked) as growing:
         return estimate_growth(growing.divider, growing.depth)
 
 
@@ -263,9 +263,7 @@ def _written(given: Mapping[NodePath, Predicates]) -> dict[str, list[str]]:
     return {" > ".join(path): [predicate_of(one) for one in among] for path, among in given.items() if among}
 
 
-def _divider(
-    run: Run, options: TaxonomyOptions, limits: tuple[int, int], *, n_stated: int, by_goal: bool
-) -> tuple[Divider, GoalMap | None]:
+def _divider(run: Run, options: TaxonomyOptions, limits: tuple[int, int], *, n_stated: int, by_goal: bool) -> Divider:
     """What divides the nodes of a tree: texts are stated, and the goal representation is learned from that."""
     corpus, goal = run.corpus, run.settings["goal"]
     statements = Statements(stater_of(run.session, run.settings["depth"]), goal, corpus.distinct)
@@ -286,4 +284,4 @@ def _divider(
                 seed=run.seed,
                 kept=run.session.keeps,
             ).goal_map
-    return make_divider(run, options, limits, goal_map=goal_map, statements=statements), goal_map
+    return make_divider(run, options, limits, goal_map=goal_map, statements=statements)

@@ -24,6 +24,10 @@ class AbstractOperation(abc.ABC):
     `nlparam.taxonomies.edit.plan`.
     """
 
+    def __post_init__(self):
+        if (given := getattr(self, "definition", None)) is not None:
+            object.__setattr__(self, "definition", Definition.given(given))
+
     @abc.abstractmethod
     def on(self, edited: Edited) -> Edited:
         """The edited tree after the operation. Raises `EditError` if the tree has no such node."""
@@ -74,10 +78,6 @@ class Define(AbstractOperation):
 
     node: str
     definition: Definition | None = None
-
-    def __post_init__(self):
-        if self.definition is not None:
-            object.__setattr__(self, "definition", Definition.given(self.definition))
 
     def on(self, edited: Edited) -> Edited:
         said = edited.required(self.node).predicate.casefold()
@@ -220,10 +220,6 @@ class Add(AbstractOperation):
     under: str = ROOT
     name: str | None = None
     definition: Definition | None = None
-
-    def __post_init__(self):
-        if self.definition is not None:
-            object.__setattr__(self, "definition", Definition.given(self.definition))
 
     def on(self, edited: Edited) -> Edited:
         name = None if self.name is None else one_line(self.name)

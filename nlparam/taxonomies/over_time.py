@@ -79,17 +79,23 @@ def checked_stamps(stamps: Sequence[Any], n_texts: int, *, unit: str | None = No
     return tuple(None if _is_missing(stamp) else kind(stamp) for stamp in stamps)
 
 
-def shares_over_time(
-    members: Mapping[str, np.ndarray],
-    stamps: Sequence[Any],
-    *,
-    target: str = "head",
-    answers: Sequence[Mapping[str, np.ndarray]] = (),
-    inclusion: np.ndarray | None = None,
-    clusters: np.ndarray | None = None,
-    unit: str | None = None,
-    confidence: float = 0.95,
-    level: float = 0.05,
+class _Answers(NamedTuple):
+    """What corrects the shares of nodes, and what texts belong to.
+
+    **Attributes:** `layers`, of the judge, of people, or of both in this order, the last being those of the `target`:
+    for each node `(n_texts,)`, 1 where a text is under it, 0 where not, `nan` where that is not known; `inclusion`,
+    `(n_texts,)`, with which probability each was drawn to be judged; `clusters`, `(n_texts,)` whole numbers, equal for
+    texts that belong together.
+    """
+
+    target: str = "head"
+    layers: tuple[Mapping[str, np.ndarray], ...] = ()
+    inclusion: np.ndarray | None = None
+    clusters: np.ndarray | None = None
+
+
+def _shares(
+    members: Mapping[str, np.ndarray], stamps: tuple[Any, ...], answers: _Answers, unit: str | None, confidence: float
 ) -> SharesOverTime:
     """The shares of nodes at each time step; texts that have no time stamp do not count.
 
@@ -97,29 +103,22 @@ def shares_over_time(
     whether the heads err. With answers the shares are corrected by them, step by step, with what is known of the errors
     of the heads in all steps (`nlparam.numerics.statistics.curves`).
 
-    **Arguments:**
-
-    - `members`: for each node the numbers of the texts under it; `stamps`: as `checked_stamps` gives them.
-    - `answers`: of the judge, of people, or of both in this order, the last being those of the `target`: for each node
-      `(n_texts,)`, 1 where a text is under it, 0 where not, `nan` where that is not known.
-    - `inclusion`: `(n_texts,)`, with which probability each was drawn to be judged; `clusters`: `(n_texts,)` whole
-      numbers, equal for texts that belong together.
-    - `unit`: "day", "week", "month" or "year", what dates are grouped by, by default the finest that gives at most
-      `MOST_STEPS` steps. Where there are still more steps, neighbours are put together.
-    - `confidence` of the intervals; `level`, the false discovery rate of the trends that are claimed.
+    **Arguments:** `members`, for each node the numbers of the texts under it; `stamps`, as `checked_stamps` gives them;
+    `unit`, what dates are grouped by, by default the finest that gives at most `MOST_STEPS` steps. Where there are
+    still more steps, neighbours are put together.
     """
-    texts, steps = stepped_texts(tuple(stamps), unit)
+    texts, steps = stepped_texts(stamps, unit)
     layers = [np.zeros((len(stamps), len(members)))]
     for at, rows_under in enumerate(members.values()):
         layers[0][rows_under, at] = 1.0
-    layers += [np.stack([layer[node] for node in members], axis=1) for layer in answers]
-    n_steps = len(steps.times)
+    layers += [np.stack([layer[node] for node in members], axis=1) for layer in answers.layers]
+    n_steps, inclusion, clusters = len(steps.times), answers.inclusion, answers.clusters
     found = curves(
         [layer[texts] for layer in layers],
         steps.step,
         n_steps,
         # Which of the texts people labelled is left to chance.
-        inclusion=None if inclusion is None else [None, inclusion[texts], *(None for _ in answers[1:])],
+        inclusion=None if inclusion is None else [None, inclusion[texts], *(None for _ in answers.layers[1:])],
         clusters=None if clusters is None else clusters[texts],
         confidence=confidence,
     )
@@ -133,9 +132,9 @@ def shares_over_time(
         shares=found.value.T,
         low=found.low.T,
         high=found.high.T,
-        target=target,
-        n_answers=np.bincount(steps.step[known], minlength=n_steps) if answers else np.zeros(n_steps, int),
-        trends=None if target == "head" else trends(found, spaced, level=level, confidence=confidence),
+        target=answers.target,
+        n_answers=np.bincount(steps.step[known], minlength=n_steps) if answers.layers else np.zeros(n_steps, int),
+        trends=None if answers.target == "head" else trends(found, spaced, confidence=confidence),
         reasons=found.reasons,
     )
 
@@ -162,8 +161,7 @@ def over_time(
     """The shares of the children of a node over time; see `Taxonomy.over_time`."""
     stamps, unit = _stamps(tree, unit)
     members = {child.id: child.members for child in tree.children(node)}
-    answers = _answers(tree, list(members), labels)
-    return shares_over_time(members, stamps, unit=unit, confidence=confidence, **answers)
+    return _shares(members, stamps, _answers(tree, list(members), labels), unit, confidence)
 
 
 def over_time_by(
@@ -184,7 +182,7 @@ def over_time_by(
     names = [None if is_missing(group) else str(group) for group in groups]
     members = {child.id: child.members for child in tree.children(node)}
     answers = _answers(tree, list(members), labels)
-    if answers["target"] == "head":
+    if answers.target == "head":
         raise CorpusError(
             "got shares of heads alone, whose trends may be errors: grow the taxonomy with judged texts (--inference)"
         )
@@ -193,12 +191,12 @@ def over_time_by(
     unit = None if steps.unit == "1" else steps.unit
     found: dict[str, SharesOverTime] = {}
     for group in sorted({name for name in names if name is not None}):
-        stamps = [stamp if name == group else None for stamp, name in zip(kept, names, strict=True)]
+        stamps = tuple(stamp if name == group else None for stamp, name in zip(kept, names, strict=True))
         if len(set(stamps) - {None}) < 2:
             continue
         # Texts of one day, or month, have no trend.
         with contextlib.suppress(CorpusError):
-            found[group] = shares_over_time(members, stamps, unit=unit, confidence=confidence, **answers)
+            found[group] = _shares(members, stamps, answers, unit, confidence)
     if not found:
         raise CorpusError("got no group with texts of different times, expected one: choose another field for --by")
     tested = claimed([one.trends for one in found.values() if one.trends], level=level, correction=correction)
@@ -212,14 +210,9 @@ def _stamps(tree: TreeLike, unit: str | None) -> tuple[tuple[Any, ...], str | No
     return tree.stamps, tree.settings.get("time_unit") if unit is None else unit
 
 
-def _answers(tree: TreeLike, nodes: Sequence[str], labels: Labelled | str | Path | None) -> dict[str, Any]:
-    """What `shares_over_time` takes beside members and stamps: the answers there are for some nodes, and clusters.
-
-    Raises `CorpusError` if there are labels, but none for one of the nodes.
-    """
-    given: dict[str, Any] = {"target": "head", "answers": []}
-    if tree.clusters is not None:
-        given["clusters"] = cluster_codes(tree.clusters, len(tree.corpus))
+def _answers(tree: TreeLike, nodes: Sequence[str], labels: Labelled | str | Path | None) -> _Answers:
+    """The answers there are for some nodes. Raises `CorpusError` if there are labels, but none for one of the nodes."""
+    given = _Answers(clusters=None if tree.clusters is None else cluster_codes(tree.clusters, len(tree.corpus)))
     sample, people = tree.sample, {}
     if labels is not None:
         people = said_by_people(tree, Labelled.given(labels, tree.texts), tree.texts)
@@ -233,7 +226,5 @@ def _answers(tree: TreeLike, nodes: Sequence[str], labels: Labelled | str | Path
         said, inclusion = np.full((len(nodes), len(tree.corpus)), np.nan), np.ones(len(tree.corpus))
         said[:, sample.texts] = [sample.under[node] for node in nodes]
         inclusion[sample.texts] = sample.inclusion
-        given |= {"target": "judge", "inclusion": inclusion, "answers": [dict(zip(nodes, said, strict=True))]}
-    if people:
-        given |= {"target": "people", "answers": [*given["answers"], people]}
-    return given
+        given = given._replace(target="judge", inclusion=inclusion, layers=(dict(zip(nodes, said, strict=True)),))
+    return given._replace(target="people", layers=(*given.layers, people)) if people else given

@@ -79,7 +79,6 @@ def columns_of(taxonomy: TreeLike, assigned: Assigned) -> dict[str, list[Any]]:
 def node_columns(taxonomy: TreeLike) -> dict[str, list[Any]]:
     """One row per node below the root: its place, how many texts are under it, which share of all and of its parent."""
     nodes = below_root(taxonomy)
-    sizes = {node.id: len(node) for node in taxonomy.nodes.values()}
     return {
         "id": [node.id for node in nodes],
         "predicate": [node.name for node in nodes],
@@ -87,7 +86,7 @@ def node_columns(taxonomy: TreeLike) -> dict[str, list[Any]]:
         "depth": [node.depth for node in nodes],
         "texts": [len(node) for node in nodes],
         "share": [taxonomy.share(node.id) for node in nodes],
-        "share_of_parent": [len(node) / max(sizes[node.parent or ""], 1) for node in nodes],
+        "share_of_parent": [taxonomy.share_of_parent(node) for node in nodes],
         "agreement": [None if np.isnan(node.agreement) else node.agreement for node in nodes],
         "status": [node.status.value for node in nodes],
         "stopped": ["" if node.stopped is None else node.stopped.value for node in nodes],

@@ -80,7 +80,6 @@ class NodeProposer:
 
     engine: Engine
     embedder: AbstractEmbedder
-    phraser: Phraser
     statements: Statements
     affinity: Affinity
     goal: str
@@ -88,7 +87,7 @@ class NodeProposer:
     contrast: AbstractProposer | None = None
 
     def __post_init__(self):
-        self.generalise = load_prompt("generalise")
+        self.generalise, self.phraser = load_prompt("generalise"), Phraser(self.engine, self.goal)
         # What is near to a predicate above is below it more often than not: only candidates are compared.
         self.merger = Merger(self.engine, self.embedder.embed, self.n_compared)
         self.subcategories = Subcategories(self.engine)

@@ -26,8 +26,8 @@ class Rebuilding:
     """Builds the branches of the edited tree of a taxonomy.
 
     **Arguments:** `forbidden`, predicates that may be nowhere; `pools`, candidates of the user's own, by the id of the
-    node they are for; `depth`, how deep new nodes are divided; `mostly_the_same`, the share of a node's texts that must
-    have been under it before for its division to stay as it is, where nobody edited that.
+    node they are for; `mostly_the_same`, the share of a node's texts that must have been under it before for its
+    division to stay as it is, where nobody edited that.
 
     `locked` gets, for each path, the predicates that are locked there, as they were judged; `warnings` what the user
     should know of them.
@@ -40,11 +40,9 @@ class Rebuilding:
         *,
         forbidden: Sequence[str] = (),
         pools: Mapping[str, Sequence[str]] | None = None,
-        depth: int,
         mostly_the_same: float = _MOSTLY_THE_SAME,
     ):
-        self.taxonomy, self.divider, self.depth = taxonomy, divider, depth
-        self.mostly_the_same = mostly_the_same
+        self.taxonomy, self.divider, self.mostly_the_same = taxonomy, divider, mostly_the_same
         self.corpus = divider.run.corpus
         self.forbidden = {predicate.casefold() for predicate in forbidden}
         self.pools = pools or {}
@@ -84,7 +82,7 @@ class Rebuilding:
             had_children = any(node.children for node in nodes)
             stopped = STOPS.by_hand if had_children else next(node.stopped for node in nodes)
             branch.divided = Divided(considered=self._others((), ids, branch.rows), stopped=stopped)
-        elif len(branch.path) >= self.depth:
+        elif len(branch.path) >= int(self.taxonomy.settings["depth"]):
             branch.divided = Divided(stopped=STOPS.depth)
         elif len(branch.rows) < self.divider.options.least_texts:
             branch.divided = Divided(stopped=STOPS.few_texts)

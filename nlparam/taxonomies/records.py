@@ -226,6 +226,10 @@ class TreeLike:
         """The share of the texts with words that are under a node; a text that occurs twice counts twice."""
         return len(self.nodes[node]) / max(len(self.root), 1)
 
+    def share_of_parent(self, node: Node) -> float:
+        """The share of the texts of its parent that are under a node below the root."""
+        return len(node) / max(len(self.nodes[node.parent or ROOT]), 1)
+
     def denotations(self, node: str = ROOT) -> np.ndarray:
         """`(n_members, n_children)`: the denotations of the children of a node over its texts."""
         children = self.children(node)

@@ -74,9 +74,8 @@ def refit(
         return _relabelled(taxonomy, planned, changes)
     asks = bool(pools) or any(division.solved for division in divisions)
     with dividing(taxonomy, taxonomy.texts, asks=asks, definitions=planned.definitions, **asked) as divider:
-        depth = int(taxonomy.settings["depth"])
         before = _without(taxonomy, planned.redefined)
-        rebuilding = Rebuilding(before, divider, forbidden=planned.forbidden, pools=pools, depth=depth)
+        rebuilding = Rebuilding(before, divider, forbidden=planned.forbidden, pools=pools)
         root = rebuilding.root(planned.root)
         for warning in rebuilding.warnings:
             warnings.warn(warning, FitWarning, stacklevel=2)
@@ -89,7 +88,7 @@ def refit(
         settings |= settings_of(planned.definitions)
         settings |= _barred(taxonomy, planned) | {"locked": rebuilding.locked}
         costs = divider.run.costs
-        tree = assemble(divider, taxonomy.denoter and taxonomy.denoter.goal_map, root, settings)
+        tree = assemble(divider, root, settings)
         took = {"calls": costs.calls, "judgments_asked": costs.judgments_asked, "seconds": costs.total_seconds}
     gone, new = _differences(taxonomy, tree)
     return dataclasses.replace(

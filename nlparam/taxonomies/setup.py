@@ -17,7 +17,7 @@ from nlparam.denotation.session import Run, Running, Session
 from nlparam.errors import LanguageModelError
 from nlparam.fitting.setup import corpus_digest
 from nlparam.language.paths import MOST_LEVELS, PathStater
-from nlparam.language.phrasing import ParallelForm, Phraser
+from nlparam.language.phrasing import ParallelForm
 from nlparam.language.propose import Contrast
 from nlparam.lm import load_language_model
 from nlparam.lm.base import AbstractLanguageModel, Completion, Request
@@ -116,13 +116,11 @@ def make_divider(
     if statements is None:
         statements = Statements(stater_of(run.session, int(run.settings["depth"])), goal, corpus.distinct)
     represented = represent(goal_map, run.embeddings, run.ngram_features)
-    affinity = Affinity(run.stored_embedder, represented)
     proposer = NodeProposer(
         engine=engine,
         embedder=run.stored_embedder,
-        phraser=Phraser(engine, goal),
         statements=statements,
-        affinity=affinity,
+        affinity=Affinity(run.stored_embedder, represented),
         goal=goal,
         n_compared=options.n_compared,
         contrast=Contrast(engine) if run.session.policy.strong else None,
@@ -131,8 +129,7 @@ def make_divider(
         run=run,
         proposer=proposer,
         parallel=ParallelForm(engine, run.stored_embedder.embed),
-        statements=statements,
-        affinity=affinity,
+        goal_map=goal_map,
         represented=represented,
         shared=np.concatenate([represented, run.ngram_features], axis=1),
         options=options,

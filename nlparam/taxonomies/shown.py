@@ -70,7 +70,8 @@ def expected(planned: Plan, taxonomy: TreeLike, pools: Mapping[str, Sequence[str
     mean_seconds = sum(costs.total_seconds for costs in took) / max(len(took), 1)
     deepest = int(taxonomy.settings.get("depth") or taxonomy.depth)
     divided, calls, seconds = [], 0.0, 0.0
-    for entry, depth in _wanted(planned.root, 0):
+    wanted_ones = [(planned.root, 0), *((entry, len(above) + 1) for entry, above in planned.placed())]
+    for entry, depth in wanted_ones:
         wanted = children_of(entry, taxonomy)
         offered = any((pools or {}).get(one) for one in entry.ids)
         new = not entry.ids and not entry.children and depth < deepest
@@ -81,10 +82,3 @@ def expected(planned: Plan, taxonomy: TreeLike, pools: Mapping[str, Sequence[str
         calls += sum(node.costs.calls for node in nodes) if nodes else mean_calls
         seconds += sum(node.costs.total_seconds for node in nodes) if nodes else mean_seconds
     return Expected(tuple(divided), round(calls), seconds)
-
-
-def _wanted(entry: Entry, depth: int) -> "list[tuple[Entry, int]]":
-    """The entries that are not forbidden, each with its level."""
-    if entry.forbidden:
-        return []
-    return [(entry, depth), *(one for child in entry.children for one in _wanted(child, depth + 1))]

@@ -8,7 +8,6 @@ import numpy as np
 
 from nlparam.denotation.denoter import TreeDenoter
 from nlparam.errors import BudgetError, LanguageModelError
-from nlparam.numerics.heads.goal_map import GoalMap
 from nlparam.results.records import Judgment
 from nlparam.results.versions import installed_versions
 from nlparam.runtime.words import counted
@@ -110,7 +109,7 @@ class Growing:
         )
 
 
-def assemble(divider: Divider, goal_map: GoalMap | None, root: Branch, settings: dict) -> Taxonomy:
+def assemble(divider: Divider, root: Branch, settings: dict) -> Taxonomy:
     """The `Taxonomy` of a tree that has grown."""
     run = divider.run
     nodes: dict[str, Node] = {}
@@ -199,7 +198,7 @@ def assemble(divider: Divider, goal_map: GoalMap | None, root: Branch, settings:
             heads=heads,
             columns=columns,
             embedder_identity=run.settings["embedder_identity"],
-            goal_map=goal_map,
+            goal_map=divider.goal_map,
         ),
         judgments=list(judgments.values()),
         result=OUTCOMES.budget_spent if undivided else OUTCOMES.complete,

@@ -110,6 +110,7 @@ def update(
             divider=divider,
             codes=None if kept["clusters"] is None else cluster_codes(kept["clusters"], len(divider.run.corpus)),
             people=people,
+            n_labelled=n_labelled,
             notes=notes,
             n_asked=n_judged,
             propose=propose,
@@ -134,6 +135,7 @@ class _Updating:
     divider: Divider
     codes: np.ndarray | None
     people: dict[str, np.ndarray] | None
+    n_labelled: tuple[int, int] | None
     notes: list[str]
     n_asked: int | str | None
     propose: str
@@ -163,13 +165,8 @@ class _Updating:
 
     def run(self) -> Update:
         taxonomy, divider = self.before, self.divider
-        self.rebuilding = Rebuilding(
-            taxonomy,
-            divider,
-            forbidden=taxonomy.settings.get("excluded") or (),
-            depth=int(taxonomy.settings["depth"]),
-            mostly_the_same=0.0,
-        )
+        forbidden = taxonomy.settings.get("excluded") or ()
+        self.rebuilding = Rebuilding(taxonomy, divider, forbidden=forbidden, mostly_the_same=0.0)
         root = self.rebuilding.root(plan(entries_of(taxonomy), taxonomy).root)
         tree = self._judged(self._assembled(root))
         unexplained, added = self._complete(tree, root)
@@ -200,16 +197,14 @@ class _Updating:
             confidence=self.confidence,
             level=self.level,
             look=self.look,
-            n_labelled=None if self.people is None else _n_labelled(self.people, *map(len, self.kinds)),
+            n_labelled=self.n_labelled,
             warnings=self.notes,
             costs=costs,
         )
 
     def _assembled(self, root: Branch) -> Taxonomy:
-        denoter = self.before.denoter
         corpus = self.divider.run.settings["corpus"]
-        settings = self.before.settings | {"locked": self.rebuilding.locked, "corpus": corpus}
-        return assemble(self.divider, denoter.goal_map, root, settings)
+        return assemble(self.divider, root, self.before.settings | {"locked": self.rebuilding.locked, "corpus": corpus})
 
     def _judged(self, tree: Taxonomy) -> Taxonomy:
         """The tree with its sample: those drawn, and what the language model says of them."""

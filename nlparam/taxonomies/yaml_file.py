@@ -7,7 +7,7 @@ from nlparam.corpus.yaml_nodes import Problems, YamlNode, composed, fields_of, i
 from nlparam.denotation.definitions import KEYS, definition_in
 from nlparam.runtime.words import counted
 from nlparam.taxonomies.entries import Edited, Entry, entries_of, one_line
-from nlparam.taxonomies.records import ROOT, Node, TreeLike
+from nlparam.taxonomies.records import Node, TreeLike
 
 FILE = "taxonomy.yaml"
 _TOP = ("goal", "forbid", "tree")
@@ -58,7 +58,7 @@ def written(taxonomy: TreeLike, edited: Edited | None = None, *, folder: str | P
         )
         node = taxonomy.nodes.get(entry.id or "")
         if node is not None:
-            within = f", {len(node) / max(len(taxonomy.nodes[node.parent or ROOT]), 1):.1%} of {node.parent}"
+            within = f", {taxonomy.share_of_parent(node):.1%} of {node.parent}"
             size = f"{counted(len(node), 'text')}, {taxonomy.share(node.id):.1%}" + (within if node.depth > 1 else "")
             lines.yaml_add_eol_comment(f"{size}{unexplained(node)}", "id")
         return lines

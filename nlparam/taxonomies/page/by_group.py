@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from nlparam.numerics.statistics.trends import Verdict
-from nlparam.results.page.blocks import Block, Cell, Section, Words
+from nlparam.results.page.blocks import Block, Cell, Section, Table, Words
 from nlparam.results.page.sections import Interval
-from nlparam.results.page.tables import table_of
+from nlparam.results.page.tables import Declared, table_of
 from nlparam.results.page.text import excerpt
 
 if TYPE_CHECKING:
@@ -85,20 +85,20 @@ def trends_section(tree: "TreeLike", trends: Sequence[GroupTrend]) -> Section | 
         f"Of {n_groups:,} groups, {len(claimed):,} of {len(trends):,} shares are claimed to rise, fall or change, at a "
         "false discovery rate of 5% over all of them. The change is that of a line from the first time to the last."
     )
-    blocks: list[Block] = [
-        Words(words),
-        table_of(
-            "trends-by-group",
-            "Shares of the texts of each group, and what can be claimed of their course; changes in percentage points",
-            sorted(trends, key=lambda one: not one.is_claim),
-            [
-                ("Group", "head", lambda one: Cell(excerpt(one.group, _MAX_NAME))),
-                ("No.", "", "node"),
-                ("Predicate", "", lambda one: excerpt(one.name, _MAX_NAME)),
-                ("Claimed", "", "claimed"),
-                ("Change", "number:+.1f", lambda one: Interval(100 * one.change, 100 * one.low, 100 * one.high)),
-                ("Adjusted p", "p", "adjusted"),
-            ],
-        ),
-    ]
+    caption = "Shares of the texts of each group, and what can be claimed of their course; changes in percentage points"
+    ordered = sorted(trends, key=lambda one: not one.is_claim)
+    blocks: list[Block] = [Words(words), trend_table("trends-by-group", caption, ordered, by_group=True)]
     return Section("by-group", "What rises and falls in each group", blocks, "By group")
+
+
+def trend_table(key: str, caption: str, trends: Sequence[GroupTrend], *, by_group: bool = False) -> Table:
+    """What is claimed of shares, and how much they change."""
+    columns: list[Declared] = [
+        ("No.", "", "node"),
+        ("Predicate", "" if by_group else "head", lambda one: Cell(excerpt(one.name, _MAX_NAME))),
+        ("Claimed", "", "claimed"),
+        ("Change", "number:+.1f", lambda one: Interval(100 * one.change, 100 * one.low, 100 * one.high)),
+        ("Adjusted p", "p", "adjusted"),
+    ]
+    head: Declared = ("Group", "head", lambda one: Cell(excerpt(one.group, _MAX_NAME)))
+    return table_of(key, caption, trends, [head, *columns] if by_group else columns)

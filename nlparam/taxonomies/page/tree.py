@@ -33,20 +33,14 @@ from nlparam.results.page.quantities import MAX_NAME, QuantityView
 from nlparam.results.page.quantity_blocks import quantity_blocks
 from nlparam.results.page.rows import MAX_SENTENCE, date_row, named_settings, title_of
 from nlparam.results.page.searched import Searched, desk_section
-from nlparam.results.page.sections import (
-    AbstractPage,
-    Interval,
-    SectionPage,
-    number,
-    of_result,
-)
+from nlparam.results.page.sections import AbstractPage, SectionPage, number, of_result
 from nlparam.results.page.tables import Declared, table_of
 from nlparam.results.page.text import DASH, excerpt
 from nlparam.runtime.words import agree, counted
 from nlparam.taxonomies.chance import said_of_chance
 from nlparam.taxonomies.entries import entries_of
 from nlparam.taxonomies.over_time import SharesOverTime, over_time
-from nlparam.taxonomies.page.by_group import GroupTrend, trends_section
+from nlparam.taxonomies.page.by_group import GroupTrend, group_trends, trend_table, trends_section
 from nlparam.taxonomies.page.drift import drift_section
 from nlparam.taxonomies.page.icicle import draw_icicle, icicle
 from nlparam.taxonomies.page.summary import said_of_tree
@@ -207,7 +201,7 @@ def _nodes_section(taxonomy: TreeLike, nodes: list[Node]) -> Section:
             ("Level", "number", "depth"),
             ("Texts", "number", len),
             ("Of all", "number", lambda node: number(taxonomy.share(node.id), ".1%")),
-            ("Of its parent", "number", lambda node: number(_of_parent(taxonomy, node), ".1%")),
+            ("Of its parent", "number", lambda node: number(taxonomy.share_of_parent(node), ".1%")),
             ("Coverage", "number", lambda node: number(measures[node.id].get("coverage"), ".1%")),
             ("Overlap", "number", lambda node: number(measures[node.id].get("overlap"), ".1%")),
             ("Agreement", "number", lambda node: number(node.agreement, ".1%")),
@@ -221,10 +215,6 @@ def _nodes_section(taxonomy: TreeLike, nodes: list[Node]) -> Section:
     )
     tested = [Words(sentence) for sentence in said_of_chance(taxonomy.chance)]
     return Section("nodes", "Nodes", [more, table, *tested])
-
-
-def _of_parent(taxonomy: TreeLike, node: Node) -> float:
-    return len(node) / max(len(taxonomy.nodes[str(node.parent)]), 1)
 
 
 def _time_section(taxonomy: TreeLike) -> Section | None:
@@ -275,26 +265,22 @@ def _courses(taxonomy: TreeLike, node: Node) -> list[Block]:
         + f", with a 95% interval; the fewer texts, the wider it is ({found.n_texts.min():,} to "
         f"{counted(found.n_texts.max(), 'text')}). Each panel has a scale of its own."
     )
-    return [*quantity_blocks(view, f"time-{node.id}", view.name, caption), *_trends(node, found, names)]
+    return [*quantity_blocks(view, f"time-{node.id}", view.name, caption), *_trends(taxonomy, node, found, names)]
 
 
-def _trends(node: Node, found: SharesOverTime, names: list[str]) -> list[Block]:
+def _trends(taxonomy: TreeLike, node: Node, found: SharesOverTime, names: list[str]) -> list[Block]:
     """Which shares rise, fall or change; nothing of what heads alone say."""
     if found.trends is None:
         return []
-    rows = list(zip(found.nodes, names, *found.trends, strict=True))
     caption = (
         "What can be claimed of the curves, at a false discovery rate of 5%, and how much the line through each rises "
         "from the first time to the last, in percentage points"
     )
-    declared: list[Declared] = [
-        ("No.", "", lambda row: row[0]),
-        ("Predicate", "head", lambda row: row[1]),
-        ("Claimed", "", lambda row: row[8] or str(row[2].value)),
-        ("Change", "number:+.1f", lambda row: Interval(100 * float(row[3]), 100 * float(row[4]), 100 * float(row[5]))),
-        ("Adjusted p", "p", lambda row: float(row[7])),
+    rows = [
+        one._replace(name=name, claimed=reason or one.claimed)
+        for one, name, reason in zip(group_trends(taxonomy, {"": found}), names, found.trends.reasons, strict=True)
     ]
-    return [table_of(f"trends-{node.id}", caption, rows, declared)]
+    return [trend_table(f"trends-{node.id}", caption, rows)]
 
 
 def _examples_section(taxonomy: TreeLike, nodes: list[Node], sides: list[Sides]) -> Section:
@@ -309,7 +295,7 @@ def _examples_section(taxonomy: TreeLike, nodes: list[Node], sides: list[Sides])
         items.append(
             Item(
                 excerpt(node.name, MAX_SENTENCE),
-                f"{counted(len(node), 'text')}, {_of_parent(taxonomy, node):.1%} of its parent",
+                f"{counted(len(node), 'text')}, {taxonomy.share_of_parent(node):.1%} of its parent",
                 [alone] if node.residual else side.quotes(),
                 node.id,
                 f"node-{node.id}",
