@@ -3,25 +3,23 @@
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from nlparam.comparing.records import Finding
+from nlparam.comparing.result import Comparison
 from nlparam.errors import CorpusError, check_one_of
 from nlparam.evals.audit.covariates import CovariateEffect, adjustments, covariate_effects
 from nlparam.evals.audit.mistakes import Change, SystemRates, changes, system_rates
 from nlparam.evals.audit.page import describe_audit
 from nlparam.evals.audit.records import Evaluations
 from nlparam.results.folder import digest_of_content, make_room, writing
-from nlparam.results.jsonable import from_json, jsonable
+from nlparam.results.jsonable import jsonable, read_fields
 from nlparam.results.page.sections import AbstractPage
 from nlparam.results.result import AbstractResult, Folder
 from nlparam.results.versions import installed_versions
 from nlparam.runtime.files import writable
-
-if TYPE_CHECKING:
-    from nlparam.comparing.records import Finding
-    from nlparam.comparing.result import Comparison
 
 GOAL = "how the answer is written, argued and presented"
 # Stricter than a comparison: what is claimed here is held against somebody.
@@ -56,13 +54,13 @@ class Audit(AbstractResult):
     effects: list[CovariateEffect]
     notes: list[str]
     side: str = "false positives"
-    comparison: "Comparison | None" = None
+    comparison: Comparison | None = None
     complete: bool = True
     settings: dict[str, Any] = dataclasses.field(default_factory=dict)
     versions: dict[str, str] = dataclasses.field(default_factory=installed_versions)
 
     @property
-    def fooling(self) -> "list[Finding]":
+    def fooling(self) -> list[Finding]:
         """The predicates that are claimed to hold more often for the evaluator's mistakes, the largest effect first."""
         if self.comparison is None:
             return []
@@ -70,7 +68,6 @@ class Audit(AbstractResult):
 
     def as_dict(self) -> dict[str, Any]:
         """All of it as JSON can hold it; of the predicates those that were tested."""
-
         tested = [] if self.comparison is None else self.comparison.tested
         sought = {} if self.comparison is None else self.comparison.settings
         contents = {
@@ -107,23 +104,15 @@ class Audit(AbstractResult):
 
     @classmethod
     def unpack(cls, contents: dict[str, Any], folder: Folder) -> "Audit":
-        from nlparam.comparing.result import Comparison
-
-        sought = folder.path / PREDICATES
-        comparison = Comparison.load(sought) if contents["predicates"] else None
-        return cls(
-            n_evaluations=contents["evaluations"],
-            n_tasks=contents["tasks"],
-            rates=from_json(list[SystemRates], contents["systems"]),
-            changes=from_json(list[Change], contents["changes"]),
-            effects=from_json(list[CovariateEffect], contents["covariates"]),
-            notes=contents["notes"],
-            side=contents["side"],
-            comparison=comparison,
-            complete=contents["complete"],
-            settings=cls.compared(contents),
-            versions=contents.get("versions", {}),
-        )
+        renamed = {
+            "n_evaluations": contents["evaluations"],
+            "n_tasks": contents["tasks"],
+            "rates": contents["systems"],
+            "effects": contents["covariates"],
+            "comparison": Comparison.load(folder.path / PREDICATES) if contents["predicates"] else None,
+            "settings": cls.compared(contents),
+        }
+        return read_fields(cls, {"versions": {}} | contents | renamed)
 
     @classmethod
     def compared(cls, contents: Mapping[str, Any]) -> dict[str, Any]:
@@ -181,10 +170,7 @@ def audit(
         check_one_of(evaluations.systems, baseline=baseline)
     if adjust and not evaluations.covariates:
         raise ValueError("got adjust=True without covariates, expected some to adjust for")
-    found = _measure(evaluations, baseline, side, confidence, seed)
-    found = dataclasses.replace(
-        found, complete=predicates is False, settings=found.settings | {"with_predicates": predicates is not False}
-    )
+    found = _measure(evaluations, baseline, side, confidence, seed, with_predicates=predicates is not False)
     # One that is complete stays until another is.
     if out is not None and not _check_folder(Path(out), found.settings, overwrite=overwrite):
         with writing(out), writable(out):
@@ -222,7 +208,9 @@ def _save(found: Audit, folder: Path) -> None:
     found.report(folder / _REPORT, **found.beside(folder))
 
 
-def _measure(evaluations: Evaluations, baseline: str | None, side: str, confidence: float, seed: int) -> Audit:
+def _measure(
+    evaluations: Evaluations, baseline: str | None, side: str, confidence: float, seed: int, *, with_predicates: bool
+) -> Audit:
     """Everything that needs no language model."""
     effects, notes = covariate_effects(evaluations, confidence=confidence)
     n_tasks = int(evaluations.by_task.max()) + 1
@@ -245,19 +233,21 @@ def _measure(evaluations: Evaluations, baseline: str | None, side: str, confiden
         effects=effects,
         notes=notes,
         side=side,
+        complete=not with_predicates,
         settings={
             "evaluations": digest_of_content(jsonable(dataclasses.asdict(evaluations))),
             "baseline": baseline,
             "side": side,
             "confidence": confidence,
             "seed": seed,
+            "with_predicates": with_predicates,
         },
     )
 
 
 def _compare(
     evaluations: Evaluations, sides: dict[str, np.ndarray], columns: Mapping[str, Sequence[Any]], **options: Any
-) -> "Comparison":
+) -> Comparison:
     from nlparam.comparing.driver import compare
 
     def grouped(values: Sequence[Any]) -> dict[str, list]:

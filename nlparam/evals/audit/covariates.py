@@ -145,15 +145,13 @@ def _regress(kind, hits, columns, controls, tasks, confidence: float) -> list[Co
             )
         except (ConvergenceWarning, PerfectSeparationWarning, np.linalg.LinAlgError):
             return "a covariate tells the mistakes apart without exception, so that its odds ratio is not finite"
-    intervals = np.asarray(fitted.conf_int(1 - confidence))
+    odds = np.exp(np.minimum(np.column_stack([fitted.params, fitted.conf_int(1 - confidence)]), 700.0))
+    # Behind the constant come the covariates, and then what is controlled for.
+    found = zip(columns, odds[1:].tolist(), fitted.pvalues[1:].tolist(), strict=False)
     return [
-        CovariateEffect(kind, name, value, *_odds(fitted.params[i], *intervals[i]), float(fitted.pvalues[i]), len(hits))
-        for i, (name, value, _) in enumerate(columns, start=1)
+        CovariateEffect(kind, name, value, ratio, low, high, p_value, len(hits))
+        for (name, value, _), (ratio, low, high), p_value in found
     ]
-
-
-def _odds(estimate: float, low: float, high: float) -> tuple[float, float, float]:
-    return math.exp(min(estimate, 700.0)), math.exp(min(low, 700.0)), math.exp(min(high, 700.0))
 
 
 def _encoded(name: str, values: Sequence[Any]) -> list[tuple[str, np.ndarray]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nlparam.corpus.labels import is_missing
 from nlparam.corpus.readers import field_names, read_texts
 from nlparam.errors import CorpusError
 from nlparam.evals.truth import truths
@@ -113,7 +114,7 @@ def read_evaluations(
     columns = {name: _filled(path, name, table.columns[name]) for name in ("task", "verdict", "correct")}
     # A column without anything in it is as if it were not there.
     systems = table.columns[system] if system else []
-    systems = [] if all(map(missing, systems)) else _filled(path, str(system), systems)
+    systems = [] if all(map(is_missing, systems)) else _filled(path, str(system), systems)
     return Evaluations(
         task=[str(task) for task in columns["task"]],
         output=table.texts,
@@ -124,13 +125,8 @@ def read_evaluations(
     )
 
 
-def missing(value: Any) -> bool:
-    """Whether a field has nothing in it."""
-    return value is None or (isinstance(value, str) and not value.strip())
-
-
 def _filled(path: str | Path, name: str, values: list[Any]) -> list[Any]:
     for row, value in enumerate(values, start=1):
-        if missing(value):
+        if is_missing(value):
             raise CorpusError(f"{path}, evaluation {row}: the field {name!r} is missing: fill it in or drop it")
     return values

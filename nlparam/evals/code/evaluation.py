@@ -22,14 +22,8 @@ from nlparam.runtime.sandbox import LIBRARIES, Limits, Problem, Verdict, enforce
 
 # Without these two the kernel would not stop a solution that wants to read or write elsewhere.
 _NEEDED = {"landlock", "seccomp"}
-# What the file of an evaluation says of a problem, by the name of the field.
-_KEPT = {
-    "problem_id": "identifier",
-    "library": "library",
-    "perturbation": "perturbation",
-    "number": "number",
-    "origin": "origin",
-}
+# What the file of an evaluation says of a problem, beside its identifier.
+_KEPT = ("library", "perturbation", "number", "origin")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +84,8 @@ class Evaluation(AbstractRecord):
             "enforced": sorted(self.enforced),
             "confidence": self.confidence,
             "problems": [
-                {name: getattr(problem, field) for name, field in _KEPT.items()}
+                {"problem_id": problem.identifier}
+                | {name: getattr(problem, name) for name in _KEPT}
                 | {"passed": verdict.passed, **vars(verdict), "code": solution}
                 for problem, solution, verdict in zip(self.problems, self.solutions, self.verdicts, strict=True)
             ],
@@ -122,8 +117,8 @@ class Evaluation(AbstractRecord):
 def _problem(kept: Mapping[str, Any]) -> CodeProblem:
     # Older files have neither the number of a problem nor its origin: then it is paired with no other.
     number = kept.get("number", kept["problem_id"])
-    known = {field: kept.get(name, number) for name, field in _KEPT.items()}
-    return CodeProblem(prompt="", context="", reference=None, **known)
+    known = {name: kept.get(name, number) for name in _KEPT}
+    return CodeProblem(kept["problem_id"], prompt="", context="", reference=None, **known)
 
 
 def evaluate_code(

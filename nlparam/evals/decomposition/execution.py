@@ -43,10 +43,13 @@ class Execution:
         """By which the texts with either label count half."""
         return balanced_weights(self.labels)
 
+    @functools.cached_property
+    def _hard(self) -> np.ndarray:
+        return (self.denotations >= 0.5).astype(np.float64)
+
     def denotation(self, expression: Expression, *, hard: bool = False) -> np.ndarray:
         """`(n_texts,)`: the probability that the whole holds; with `hard`, 0 or 1 from parts taken at 0.5."""
-        columns = (self.denotations >= 0.5).astype(np.float64) if hard else self.denotations
-        return evaluate(expression.tree(self.columns), columns)
+        return evaluate(expression.tree(self.columns), self._hard if hard else self.denotations)
 
     def agreement(self, expression: Expression) -> float:
         """The share of texts for which the whole, in hard logic, is what the label says."""

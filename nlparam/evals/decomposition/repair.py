@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from nlparam.evals.decomposition.execution import Execution
-from nlparam.evals.decomposition.expression import And, Expression, Not, Or, Part, parse
+from nlparam.evals.decomposition.expression import Expression, Not, Part, parse
 from nlparam.numerics.statistics.logic import one_part_edits
 
 _GAIN = 1e-9  # what is less is no better
@@ -160,32 +160,12 @@ def _best_edit(expression: Expression, execution: Execution, without: Collection
                 part: Expression = Part(execution.predicates[offered[column]])
                 best = (number, predicate, part if kind == "as it is" else Not(part))
                 after = float(values[column])
-        neutral = int(_neutral(expression, number))
-        if expression.remove(number) is not None and edits.removed[number, neutral] > after + _GAIN:
-            best, after = (number, predicate, None), float(edits.removed[number, neutral])
+        rest = expression.remove(number)
+        if rest is not None and (left := execution.balanced_agreement(rest)) > after + _GAIN:
+            best, after = (number, predicate, None), left
     if best is None:
         return None
     number, predicate, replacement = best
     changed = expression.remove(number) if replacement is None else expression.replace(number, replacement)
     assert changed is not None
     return Repair(number, predicate, replacement, changed, before, after)
-
-
-def _neutral(expression: Expression, number: int) -> bool:
-    """The value of a part with which the whole is as if the part, and the "not" around it, were not there."""
-    if isinstance(expression, Not):
-        return _neutral(expression.of, number)
-    if isinstance(expression, And | Or):
-        for operand in expression.of:
-            n_parts = len(operand.parts)
-            if number < n_parts:
-                # What is left out of a conjunction is as if true, of a disjunction as if false.
-                return (
-                    isinstance(expression, And) != _is_negated(operand) if n_parts == 1 else _neutral(operand, number)
-                )
-            number -= n_parts
-    return True  # the only part, which cannot be left out
-
-
-def _is_negated(expression: Expression) -> bool:
-    return isinstance(expression, Not) and not _is_negated(expression.of)

@@ -106,29 +106,24 @@ class Decompositions(AbstractRecord):
         parts = list(dict.fromkeys(chosen.parts))
         columns = [execution.columns[part] for part in parts]
         right = (execution.denotation(chosen, hard=True) >= 0.5) == execution.labels
+        plain = {name: value for name, value in vars(self).items() if name not in ("execution", "rows")}
         return jsonable(
-            {
-                "predicate": self.predicate,
+            plain
+            | {
                 "ranked": [
-                    {
+                    vars(one)
+                    | {
                         "expression": str(one.expression),
                         "outline": one.expression.outline(),
-                        "agreement": one.agreement,
                         "held_out": one.held_out._asdict() | {"value": one.agreement},
-                        "balanced_agreement": one.balanced_agreement,
-                        "assistance": one.assistance,
-                        "fault": one.fault,
                         "repair": next(iter(repair(one.expression, execution)), None),
                     }
                     for one in self.ranked
                 ],
                 "agreement_with_whole": self.agreement_with_whole,
                 "agreement_of_whole": self.agreement_of_whole,
-                "suggestion": self.suggestion,
-                "unreadable": self.unreadable,
                 "judged": execution.predicates,
                 "denotations": execution.denotations,
-                "whole": self.whole,
                 "parts": parts,
                 "texts": [
                     {
@@ -141,10 +136,6 @@ class Decompositions(AbstractRecord):
                     }
                     for at, probability in enumerate(self.denotation)
                 ],
-                "notes": self.notes,
-                "settings": self.settings,
-                "costs": self.costs,
-                "versions": self.versions,
             }
         )
 

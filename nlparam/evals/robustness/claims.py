@@ -68,15 +68,8 @@ def _worded(wording: str, values: np.ndarray, first: np.ndarray, effect: Effect 
     if not len(rows):
         return Worded(wording, *figures, effect=effect)
     change = paired_difference(here, there, rows, confidence=confidence)
-    return Worded(
-        wording,
-        *figures,
-        change.difference,
-        change.low,
-        change.high,
-        agreed(there, here, rows, confidence=confidence),
-        effect,
-    )
+    agreement = agreed(there, here, rows, confidence=confidence)
+    return Worded(wording, *figures, change.difference, change.low, change.high, agreement, effect)
 
 
 def _of_share(others: Sequence[Worded], tolerance: float) -> tuple[OUTCOMES, str]:

@@ -64,24 +64,17 @@ class Simulatability(AbstractRecord):
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON can hold it: what is not known is `None`."""
-        return jsonable(
-            {
-                "precision": self.precision,
-                "generality": self.generality,
-                "simulatable": self.simulatable,
-                "n_explanations": len(self.simulated),
-                "n_counterfactuals": sum(len(one.counterfactuals) for one in self.simulated),
-                "n_failed": sum(one.n_failed for one in self.simulated),
-                "explanations": [
-                    {name: value for name, value in vars(one).items() if name != "explanation"} | vars(one.explanation)
-                    for one in self.simulated
-                ],
-                "notes": self.notes,
-                "settings": self.settings,
-                "costs": self.costs,
-                "versions": self.versions,
-            }
-        )
+        explanations = [
+            {name: value for name, value in vars(one).items() if name != "explanation"} | vars(one.explanation)
+            for one in self.simulated
+        ]
+        summed = {
+            "n_explanations": len(self.simulated),
+            "n_counterfactuals": sum(len(one.counterfactuals) for one in self.simulated),
+            "n_failed": sum(one.n_failed for one in self.simulated),
+        }
+        plain = {name: value for name, value in vars(self).items() if name != "simulated"}
+        return jsonable(plain | summed | {"explanations": explanations})
 
     @classmethod
     def from_dict(cls, contents: dict[str, Any]) -> "Simulatability":

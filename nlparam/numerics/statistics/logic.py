@@ -46,12 +46,11 @@ class Edits(NamedTuple):
     """The agreement of the whole after every change of one part.
 
     `replaced`, `(n_parts, n_candidates)`, with the part replaced by a candidate; `negated`, the same by the candidate's
-    opposite; `removed`, `(n_parts, 2)`, with the part taken to be false and true for every text.
+    opposite.
     """
 
     replaced: np.ndarray
     negated: np.ndarray
-    removed: np.ndarray
 
 
 def one_part_edits(
@@ -68,7 +67,7 @@ def one_part_edits(
     held = (columns >= 0.5).astype(np.float64)
     offered = (candidates >= 0.5).astype(np.float64)
     leaves = [held[:, column] for column in columns_of(tree)]
-    replaced, negated, removed = [], [], []
+    replaced, negated = [], []
     for number in range(len(leaves)):
         right = []
         for value in (0.0, 1.0):
@@ -77,8 +76,7 @@ def one_part_edits(
         false, true = right
         replaced.append(false.sum() + offered.T @ (true - false))
         negated.append(true.sum() + offered.T @ (false - true))
-        removed.append([false.sum(), true.sum()])
-    return Edits(np.asarray(replaced), np.asarray(negated), np.asarray(removed))
+    return Edits(np.asarray(replaced), np.asarray(negated))
 
 
 def _evaluate(tree: Tree, leaves) -> np.ndarray:
