@@ -8,6 +8,7 @@ import numpy as np
 
 from nlparam.corpus.corpus import Corpus, text_digest
 from nlparam.corpus.readers import field_names, read_texts
+from nlparam.guard.constitution import ROLES
 from nlparam.guard.errors import GuardError
 
 
@@ -35,6 +36,11 @@ class Benign:
 
     def __len__(self) -> int:
         return len(self.inputs)
+
+    @property
+    def sides(self) -> dict[str, tuple[str, ...]]:
+        """The texts of each role."""
+        return dict(zip(ROLES, (self.inputs, self.outputs), strict=True))
 
     @property
     def digests(self) -> list[str]:

@@ -59,9 +59,8 @@ def held_out_attacks(guard: Guard) -> list[Attack]:
     """The synthetic texts in held-out styles on which the judge agreed, permitted ones among them."""
     return [
         Attack(e.text, e.role, e.rule if e.restricted else "", e.attack)
-        for role in ROLES
-        for e in guard.examples
-        if e.held_out and not e.dropped and e.role == role
+        for e in sorted(guard.examples, key=lambda e: ROLES.index(e.role))
+        if e.held_out and not e.dropped
     ]
 
 
@@ -163,7 +162,7 @@ def _mistakes(guard: Guard, attacks: Sequence[Attack], scores: np.ndarray) -> li
 def _refused(guard: Guard, refused: Benign, store: Store | None) -> list[Mistake]:
     """Of benign exchanges that are refused, the side that is."""
     found = []
-    for role, texts in zip(ROLES, (refused.inputs, refused.outputs), strict=True):
+    for role, texts in refused.sides.items():
         for text, row in zip(texts, guard.screen.scores(texts, role, store=store) if texts else (), strict=True):
             verdict = guard.screen.verdict(row)
             if verdict.refused:
@@ -269,12 +268,10 @@ def _overhead(guard: Guard, benign: Benign, engine: Engine | None) -> dict[str, 
     outputs = [" ".join(words[start : start + n_words]) for start in range(0, len(words), n_words)][:_N_TIMED]
     screen.window_scores(["a first text"], "input")  # loads the embedder
     of_inputs = [_seconds(lambda text=text: screen.scores([text], "input")) for text in inputs]
-    of_outputs = []
-    for text in outputs:
-        looks = looks_of(text)
-        of_outputs.append(
-            sum(_seconds(lambda look=look: screen.window_scores([look.window], "output")) for look in looks)
-        )
+    of_outputs = [
+        sum(_seconds(lambda look=look: screen.window_scores([look.window], "output")) for look in looks_of(text))
+        for text in outputs
+    ]
     found = {"input_seconds": _median(of_inputs), "output_seconds": _median(of_outputs)}
     found["request_seconds"] = found["input_seconds"] + found["output_seconds"]
     if engine is not None:

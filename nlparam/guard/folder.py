@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from nlparam.denotation.arrays import ngram_arrays, ngrams_of
 from nlparam.errors import ResultFolderError
 from nlparam.guard.constitution import ROLES, Constitution
 from nlparam.guard.page import describe_trained
@@ -14,8 +15,7 @@ from nlparam.guard.screen import Features, LinearHead, Screen
 from nlparam.guard.synthesis import Example
 from nlparam.guard.thresholds import Threshold
 from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder
-from nlparam.language.features import NgramFeatures
-from nlparam.results.jsonable import from_json
+from nlparam.results.jsonable import read_fields
 from nlparam.results.page.sections import AbstractPage
 from nlparam.results.result import AbstractResult, Files, Folder
 from nlparam.runtime.costs import Costs
@@ -68,10 +68,8 @@ class Guard(AbstractResult):
             for role, head in self.screen.heads.items()
             for name, leaf in zip(head._fields, head, strict=True)
         }
-        arrays |= {f"idf.{name}": idf for name, idf in ngrams.idf.items()}
-        arrays |= {f"axes.{name}": axes for name, axes in ngrams.axes.items()}
         contents = self.described() | {
-            "plan": self.plan.as_dict(),
+            "plan": dataclasses.asdict(self.plan),
             "costs": self.costs.as_dict(),
             "versions": self.versions,
             "warnings": list(self.warnings),
@@ -79,7 +77,7 @@ class Guard(AbstractResult):
         }
         rows = [dataclasses.asdict(example) for example in self.examples]
         return contents, Files(
-            arrays={_HEADS: arrays},
+            arrays={_HEADS: arrays | ngram_arrays(ngrams, ".")},
             tables={_EXAMPLES: pyarrow.Table.from_pylist(rows, schema=_schema())},
             texts={_NGRAMS: json.dumps(ngrams.vocabularies, ensure_ascii=False)},
         )
@@ -92,12 +90,7 @@ class Guard(AbstractResult):
                 "again with --overwrite; what was written and judged for it is in the store"
             )
         arrays, settings = folder.arrays(_HEADS), contents["settings"]
-        vocabularies = folder.json(_NGRAMS)
-        ngrams = NgramFeatures(
-            vocabularies,
-            {name: arrays[f"idf.{name}"] for name in vocabularies},
-            {name: arrays[f"axes.{name}"] for name in vocabularies},
-        )
+        ngrams = ngrams_of(folder.json(_NGRAMS), arrays, ".")
         heads = {role: LinearHead(*(arrays[f"{role}.{name}"] for name in LinearHead._fields)) for role in ROLES}
         constitution = Constitution.from_dict(contents["constitution"], where=str(folder.path / cls.main))
         threshold = Threshold(**contents["threshold"])
@@ -105,19 +98,9 @@ class Guard(AbstractResult):
             embedder = SentenceTransformerEmbedder(embedder or settings["embedder"])
         screen = Screen(constitution, Features(embedder, ngrams), heads, threshold.value, settings["embedder_identity"])
         screen.check_embedder()
-        return cls(
-            constitution=constitution,
-            plan=from_json(Plan, contents["plan"]),
-            screen=screen,
-            threshold=threshold,
-            examples=from_json(tuple[Example, ...], folder.table(_EXAMPLES).to_pylist()),
-            counts=contents["counts"],
-            seen=frozenset(contents["seen"]),
-            settings=settings,
-            costs=Costs.from_dict(contents["costs"]),
-            versions=contents["versions"],
-            warnings=tuple(contents["warnings"]),
-        )
+        examples = folder.table(_EXAMPLES).to_pylist()
+        made = {"constitution": constitution, "screen": screen, "threshold": threshold, "examples": examples}
+        return read_fields(cls, contents | made)
 
     @classmethod
     def compared(cls, contents: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,27 +16,6 @@ from nlparam.guard.constitution import ROLES, Constitution, Rule
 from nlparam.guard.errors import GuardError
 from nlparam.guard.obfuscation import OBFUSCATIONS
 
-_STYLES = (
-    "plain and direct",
-    "a casual chat message",
-    "formal and polite",
-    "a short numbered list",
-    "a personal story",
-    "urgent and worried",
-    "with much detail",
-    "very short",
-)
-_HELD_OUT_STYLES = ("a dialogue between two characters", "a scene of an invented story", "a poem", "a business letter")
-_LANGUAGES = ("English", "English", "English", "English", "English", "German", "Spanish")
-_HELD_OUT_LANGUAGES = ("English", "English", "English", "French")
-_WORDINGS = (
-    "the usual words",
-    "a paraphrase that avoids the most obvious words",
-    "technical terms",
-    "an indirect way of putting it",
-)
-_OBFUSCATIONS = ("leet", "spacing", "case")
-_HELD_OUT_OBFUSCATIONS = ("homoglyphs", "zero-width", "base64", "separators", "typos")
 TOPICS = ("everyday life", "family", "work", "school", "travel", "hobbies", "shopping", "the internet")
 
 
@@ -59,13 +38,32 @@ class Plan:
     n_per_rule: int = 20
     n_held_out: int = 8
     n_draws: int = 4
-    styles: tuple[str, ...] = _STYLES
-    languages: tuple[str, ...] = _LANGUAGES
-    wordings: tuple[str, ...] = _WORDINGS
-    obfuscations: tuple[str, ...] = _OBFUSCATIONS
-    held_out_styles: tuple[str, ...] = _HELD_OUT_STYLES
-    held_out_languages: tuple[str, ...] = _HELD_OUT_LANGUAGES
-    held_out_obfuscations: tuple[str, ...] = _HELD_OUT_OBFUSCATIONS
+    styles: tuple[str, ...] = (
+        "plain and direct",
+        "a casual chat message",
+        "formal and polite",
+        "a short numbered list",
+        "a personal story",
+        "urgent and worried",
+        "with much detail",
+        "very short",
+    )
+    languages: tuple[str, ...] = ("English", "English", "English", "English", "English", "German", "Spanish")
+    wordings: tuple[str, ...] = (
+        "the usual words",
+        "a paraphrase that avoids the most obvious words",
+        "technical terms",
+        "an indirect way of putting it",
+    )
+    obfuscations: tuple[str, ...] = ("leet", "spacing", "case")
+    held_out_styles: tuple[str, ...] = (
+        "a dialogue between two characters",
+        "a scene of an invented story",
+        "a poem",
+        "a business letter",
+    )
+    held_out_languages: tuple[str, ...] = ("English", "English", "English", "French")
+    held_out_obfuscations: tuple[str, ...] = ("homoglyphs", "zero-width", "base64", "separators", "typos")
     seed: int = 0
 
     def __post_init__(self):
@@ -123,9 +121,6 @@ class Plan:
             return ()
         first = item.seed % len(names)
         return names if item.held_out else (names[first],)
-
-    def as_dict(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -85,7 +85,7 @@ def train(
     if out is not None:
         wanted = {
             "constitution": constitution.as_dict(),
-            "plan": plan.as_dict(),
+            "plan": dataclasses.asdict(plan),
             "settings": settings,
             "seen": sorted(set(benign.digests)),
             "threshold": {"max_refusals": max_refusals, "confidence": confidence},
@@ -105,7 +105,7 @@ def train(
             scores = exchange_scores(screen, calibration, store=session.store)
     warnings += [
         f"no benign exchange has an {role}: nothing bounds how many {role}s are refused"
-        for role, texts in zip(ROLES, (benign.inputs, benign.outputs), strict=True)
+        for role, texts in benign.sides.items()
         if not any(map(str.strip, texts))
     ]
     threshold = set_threshold(scores, max_refusals=max_refusals, confidence=confidence)
@@ -130,8 +130,7 @@ def train(
 
 def exchange_scores(screen: Screen, benign: Benign, *, store: Store | None = None) -> np.ndarray:
     """`(n,)`: for each exchange the highest score of its input and its output under any rule."""
-    of_roles = zip(ROLES, (benign.inputs, benign.outputs), strict=True)
-    return np.maximum(*(screen.scores(texts, role, store=store).max(axis=1) for role, texts in of_roles))
+    return np.maximum(*(screen.scores(texts, role, store=store).max(axis=1) for role, texts in benign.sides.items()))
 
 
 def _check_enough(n_benign: int, n_training: int, max_refusals: float, confidence: float) -> None:
@@ -183,10 +182,7 @@ def _train_heads(
     *,
     seed: int,
 ) -> Screen:
-    rows = {
-        "input": _rows(synthesis.kept("input", held_out=False), benign.inputs, "input"),
-        "output": _rows(synthesis.kept("output", held_out=False), benign.outputs, "output"),
-    }
+    rows = {role: _rows(synthesis.kept(role, held_out=False), texts, role) for role, texts in benign.sides.items()}
     forms = dict.fromkeys(canonical(window) for of_role in rows.values() for window in of_role.windows)
     features = Features(embedder, NgramFeatures.fit(list(forms), max_ngrams=_MAX_NGRAMS, seed=seed))
     heads = {
@@ -217,11 +213,11 @@ def _rows(examples: Sequence[Example], benign: Sequence[str], role: str) -> _Row
 
 def _train_head(rows: _Rows, features: np.ndarray, constitution: Constitution) -> LinearHead:
     """A logistic regression for each restricted rule, with the penalty that does best on styles left out."""
-    columns = [_train_rule(rows, features, number, rule.id) for number, rule in enumerate(constitution.restricted)]
-    return LinearHead(
-        np.stack([coefficients for coefficients, _ in columns], axis=1),
-        np.asarray([intercept for _, intercept in columns]),
+    rules = enumerate(constitution.restricted)
+    coefficients, intercepts = zip(
+        *(_train_rule(rows, features, number, rule.id) for number, rule in rules), strict=True
     )
+    return LinearHead(np.stack(coefficients, axis=1), np.asarray(intercepts))
 
 
 def _train_rule(rows: _Rows, features: np.ndarray, number: int, rule: str) -> tuple[np.ndarray, float]:
