@@ -4,9 +4,8 @@ import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 
-from nlparam.comparing.browsing import MAX_ROWS, browse_judgments, searched_judgments
+from nlparam.comparing.browsing import MAX_ROWS, PER_GROUP, browse_judgments, quotes_of, searched_judgments
 from nlparam.comparing.people import without_labels
-from nlparam.comparing.quotes import PER_GROUP, quotes_of
 from nlparam.comparing.records import ComparisonLike, Effect, Finding
 from nlparam.denotation.agreement import agreement_with_people
 from nlparam.denotation.labelling import PredicateAgreement

@@ -33,18 +33,13 @@ def label_matrix(labels: Labelled, texts: Sequence[str], predicates: Sequence[st
     Labels of predicates that are not among these are left out, with a warning. Raises `CorpusError` if all are.
     """
     known = {predicate.strip().casefold() for predicate in predicates}
-    kept = [number for number, said in enumerate(labels.predicates) if said.strip().casefold() in known]
-    strange = list(dict.fromkeys(labels.predicates[n] for n in set(range(len(labels.predicates))) - set(kept)))
+    strange = list(dict.fromkeys(said for said in labels.predicates if said.strip().casefold() not in known))
     named = ", ".join(map(repr, strange[:3]))
+    kept = labels.of_result(labels.texts, predicates)
     if not kept:
         raise CorpusError(f"the labels are of {named}, which no candidate is: give these as predicates= (--predicates)")
-    rows = Labelled.of([(labels.texts[n], labels.predicates[n], labels.labels[n]) for n in kept])
-    warnings = (
-        [f"{counted(len(strange), 'labelled predicate', 'is', 'are')} not tested ({named}): left out"]
-        if strange
-        else []
-    )
-    return rows.matrix(texts, predicates), warnings
+    left_out = f"{counted(len(strange), 'labelled predicate', 'is', 'are')} not tested ({named}): left out"
+    return kept.matrix(texts, predicates), [left_out] if strange else []
 
 
 def labelling(comparison: ComparisonLike, *, seed: int = 0) -> Labelling:

@@ -8,7 +8,6 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from nlparam.comparing.covariates import adjusted_for, unadjusted
 from nlparam.comparing.grouping import Adjusting, Grouped, Observations, observe
 from nlparam.comparing.options import SMALL, STRONG, CompareOptions, check_numbers
 from nlparam.comparing.people import check_labels
@@ -16,6 +15,7 @@ from nlparam.denotation.definitions import Definition, checked_definitions, sett
 from nlparam.denotation.judge import AbstractJudge
 from nlparam.denotation.labels import Labelled
 from nlparam.denotation.session import DEFAULT_GOAL, Asking, Session, changed, chosen
+from nlparam.errors import CorpusError
 from nlparam.fitting.setup import corpus_digest
 from nlparam.language.detect import language_mismatch, language_warning
 from nlparam.language.embed import AbstractEmbedder
@@ -25,12 +25,14 @@ from nlparam.language.propose.listed import checked_predicates
 from nlparam.language.ranker import AbstractRanker, EmbeddingRanker
 from nlparam.language.ratings import Rater
 from nlparam.lm.engine import Engine
-from nlparam.numerics.statistics.covariates import Covariates
+from nlparam.numerics.statistics.covariates import Covariates, encode, remaining_association
 from nlparam.numerics.statistics.selection import look_level
 from nlparam.results.folder import digest_of_content
 from nlparam.runtime.costs import Costs
 
 GroupProposer = str | AbstractGroupProposer | Callable[[Engine], AbstractGroupProposer]
+# More of the group that a covariate explains in spite of the adjustment is worth a warning.
+_MOST_LEFT, _SURE = 0.02, 0.01
 
 
 class CompareArguments(Asking, total=False):
@@ -213,14 +215,40 @@ def set_up(
 
 
 def _covariates(seen: Observations) -> tuple[Covariates, dict[str, float]]:
-    """The covariates of what is to be tested, and what they still say of the groups: before anything is paid for."""
+    """The covariates of what is to be tested, and what each still says of the groups, given the adjustment: a share
+    from 0 to 1. Both are known before anything is paid for.
+
+    Raises `CorpusError` for a covariate that is constant, has missing numbers, has too many categories, or says which
+    group a text is of, so that nothing can be compared at equal values.
+    """
     rows = np.flatnonzero(seen.units.validated)
     columns = {name: [values[row] for row in rows] for name, values in seen.columns.items()}
     groups = seen.units.group[rows]
-    covariates = adjusted_for(columns, groups, [group.name for group in seen.groups])
-    left, warnings = unadjusted(covariates, columns, groups, seen.n_groups)
-    seen.warnings.extend(warnings)
-    return covariates, left
+    for name, values in columns.items():
+        _check_separable(encode({name: values}, len(rows)), groups, seen, f"the covariate {name!r} says")
+    covariates = encode(columns, len(rows))
+    _check_separable(covariates, groups, seen, f"the covariates {', '.join(map(repr, columns))} together say")
+    found = remaining_association(covariates, columns, groups, seen.n_groups)
+    seen.warnings.extend(
+        f"the covariate {name!r} still says which group a text is of, given the adjustment ({left.share:.0%} of what "
+        "is left): the groups have few texts of equal values, and adjusted differences may be its own; compare texts "
+        "of a range that both have"
+        for name, left in found.items()
+        if left.share > _MOST_LEFT and left.p_value <= _SURE
+    )
+    return covariates, {name: left.share for name, left in found.items()}
+
+
+def _check_separable(covariates: Covariates, groups: np.ndarray, seen: Observations, subject: str) -> None:
+    """Raises `CorpusError` if differences between groups cannot be estimated beside covariates: either is made up of
+    the other."""
+    ones, members = np.ones((len(groups), 1)), np.eye(seen.n_groups)[groups]
+    without = np.linalg.matrix_rank(np.hstack([ones, covariates.matrix]))
+    if np.linalg.matrix_rank(np.hstack([members, covariates.matrix])) != without + seen.n_groups - 1:
+        raise CorpusError(
+            f"{subject} which of the groups {', '.join(repr(group.name) for group in seen.groups)} a text is of: its "
+            "effect and that of the group cannot be told apart; leave it out"
+        )
 
 
 def _digest(labels: Labelled) -> str:

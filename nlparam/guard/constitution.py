@@ -76,7 +76,7 @@ class Constitution:
             ids.add(rule.id.casefold())
             plain = _plain(rule.predicate)
             if (other := said.get(plain)) is not None:
-                raise _contradiction(other, rule) if other.restricted != rule.restricted else _repeated(other, rule)
+                raise _clash(other, rule)
             said[plain] = rule
 
     @property
@@ -157,9 +157,7 @@ def check_meaning(constitution: Constitution, embedder: AbstractEmbedder, engine
             same += said
             said = []
     for first, second in same:
-        if first.restricted != second.restricted:
-            raise _contradiction(first, second)
-        raise _repeated(first, second)
+        raise _clash(first, second)
     return [
         f"the rules {first.id!r} and {second.id!r} seem to mean the same: see whether examples of both are kept"
         for first, second in said
@@ -196,17 +194,15 @@ def _sentence(given: Any, where: str) -> str:
     return line
 
 
-def _contradiction(first: Rule, second: Rule) -> ConstitutionError:
+def _clash(first: Rule, second: Rule) -> ConstitutionError:
+    """What is wrong with two rules that mean the same."""
+    if first.restricted == second.restricted:
+        both = f"{first.predicate!r}, {second.predicate!r}"
+        return ConstitutionError(f"the rules {first.id!r} and {second.id!r} say the same ({both}): remove one")
     restricted, permitted = (first, second) if first.restricted else (second, first)
     return ConstitutionError(
         f"the constitution contradicts itself: {restricted.id!r} restricts what {permitted.id!r} permits "
         f"({restricted.predicate!r}, {permitted.predicate!r}); remove one, or say what tells them apart"
-    )
-
-
-def _repeated(first: Rule, second: Rule) -> ConstitutionError:
-    return ConstitutionError(
-        f"the rules {first.id!r} and {second.id!r} say the same ({first.predicate!r}, {second.predicate!r}): remove one"
     )
 
 

@@ -27,6 +27,8 @@ _NUMERICS = {
 # An entry covers all modules below it.
 RENAMED = {
     "cli.compiled": "runtime.compiled",
+    "comparing.covariates": "comparing.setup",
+    "comparing.quotes": "comparing.browsing",
     "comparison": "comparing.result",
     "estimation": "fitting.estimate",
     "estimators": "fitting.sklearn",
@@ -43,6 +45,7 @@ RENAMED = {
     "representation": "denotation.goal",
     "solution": "fitting.result",
     "stability": "fitting.consensus",
+    "taxonomies.corpus_checks": "taxonomies.growing",
 }
 RENAMED |= {name: f"{room}.{name}" for room, names in _MOVED.items() for name in names.split()}
 RENAMED |= {

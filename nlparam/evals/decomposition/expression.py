@@ -56,6 +56,12 @@ class Expression:
             return [(0, f"not: {lines[0][1]}"), *lines[1:]]
         return [(0, "all of" if isinstance(self, And) else "any of"), *((depth + 1, words) for depth, words in lines)]
 
+    def __str__(self) -> str:
+        if isinstance(self, Part):
+            return json.dumps(self.predicate, ensure_ascii=False)
+        operands = [f"({one})" if isinstance(one, And | Or) else str(one) for one in self.operands]
+        return f"not {operands[0]}" if isinstance(self, Not) else f" {self.word} ".join(operands)
+
     def replace(self, number: int, by: "Expression") -> "Expression":
         """With part `number` (counted as in `parts`) replaced."""
         replaced = _changed(self, number, by)
@@ -73,9 +79,6 @@ class Part(Expression):
 
     predicate: str
 
-    def __str__(self) -> str:
-        return json.dumps(self.predicate, ensure_ascii=False)
-
 
 @dataclasses.dataclass(frozen=True)
 class Not(Expression):
@@ -83,9 +86,6 @@ class Not(Expression):
 
     of: Expression
     word = "not"
-
-    def __str__(self) -> str:
-        return f"not {_wrapped(self.of)}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,9 +95,6 @@ class And(Expression):
     of: tuple[Expression, ...]
     word = "and"
 
-    def __str__(self) -> str:
-        return " and ".join(map(_wrapped, self.of))
-
 
 @dataclasses.dataclass(frozen=True)
 class Or(Expression):
@@ -105,9 +102,6 @@ class Or(Expression):
 
     of: tuple[Expression, ...]
     word = "or"
-
-    def __str__(self) -> str:
-        return " or ".join(map(_wrapped, self.of))
 
 
 def joined(join: type[And] | type[Or], operands: Iterable[Expression]) -> Expression:
@@ -227,10 +221,6 @@ def _unquoted(quoted: str) -> str:
         return str(json.loads(quoted, strict=False)).strip()
     except ValueError:  # a backslash that is no escape
         return quoted[1:-1].strip()
-
-
-def _wrapped(expression: Expression) -> str:
-    return f"({expression})" if isinstance(expression, And | Or) else str(expression)
 
 
 def _changed(expression: Expression, number: int, by: Expression | None) -> Expression | None:

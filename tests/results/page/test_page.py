@@ -15,7 +15,7 @@ import pytest
 
 import nlparam
 from nlparam import Comparison
-from nlparam.comparing.quotes import quotes_of
+from nlparam.comparing.browsing import quotes_of
 from nlparam.corpus.corpus import Cited, Corpus
 from nlparam.fitting.page.judging import PER_PREDICATE, Judged, disagreements
 from nlparam.fitting.recurrence import Recurrence, Stability
