@@ -64,7 +64,7 @@ def doctor(
                 checks.append(Check(name, False, f"failed with {type(error).__name__}: {error}"))
     ok = all(check.ok for check in checks)
     if json:
-        print_json({"ok": ok, "checks": [check._asdict() for check in checks]})
+        print_json({"ok": ok, "checks": checks})
     else:
         _show(checks)
     if not ok:

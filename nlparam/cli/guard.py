@@ -59,7 +59,7 @@ def train(
     )
     print_warnings(guard.warnings)
     if options.json:
-        print_json({"counts": guard.counts, "threshold": guard.threshold._asdict(), "costs": guard.costs.as_dict()})
+        print_json({"counts": guard.counts, "threshold": guard.threshold, "costs": guard.costs})
         return
     rows = []
     for rule in guard.constitution.rules:

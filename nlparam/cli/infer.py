@@ -76,7 +76,7 @@ def infer(
     if said is not None or posterior is not None:
         fit.report(folder / "report.html", **fit.beside(folder))
     if as_json:
-        print_json(inference.as_dict())
+        print_json(inference)
     else:
         from nlparam.cli.results import show_inference
 
@@ -88,14 +88,12 @@ def _infer_tree(
     folder: Path, given: Path | None, target: str | None, confidence: float, half_width: float | None, as_json: bool
 ) -> None:
     """The shares of the nodes of a tree, as the language model or as people see them."""
-    from nlparam.results.jsonable import jsonable
-
     tree = nlparam.Taxonomy.load(folder)
     labelling = tree.labelling()
     said = _labels(folder, given, target, tree.texts, labelling.predicates)
     found = tree.shares(said, confidence=confidence)
     if as_json:
-        print_json(jsonable(found))
+        print_json(found)
         return
     rows = [
         (node, printable(tree.nodes[node].name), f"{value:.1%} [{low:.1%}, {high:.1%}]", f"{whom} ({n:,})")

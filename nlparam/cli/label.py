@@ -51,7 +51,6 @@ def label(
         from nlparam.corpus.marks import LABELS_FILE, has_rows, user_name
         from nlparam.denotation.agreement import agreement_with_people
         from nlparam.denotation.labels import Labelled, marks_left_out
-        from nlparam.results.jsonable import jsonable
         from nlparam.results.load import load
 
         result = load(folder)
@@ -80,14 +79,14 @@ def label(
     wanted = min(wanted, len(labelling.texts))
     if as_json:
         found = {
-            "labels": str(path),
+            "labels": path,
             "n_labels": len(labelled),
             "predicates": labelling.predicates,
             "needed": needed if plan else [],
             "agreement": agreed if agreement else [],
             "next": [{"text": text, "inclusion": chance} for text, chance in _next(labelling, labelled, wanted)],
         }
-        print_json(jsonable(found))
+        print_json(found)
         return
     if agreement and (section := agreement_with_people(agreed, confidence=confidence)) is not None:
         print_section(section)

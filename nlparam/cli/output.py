@@ -65,8 +65,11 @@ def print_lines(*lines: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """JSON on standard output; ASCII only, so that it is the same in every encoding and no control character is raw."""
-    typer.echo(json.dumps(value, indent=1, ensure_ascii=True).replace("\x7f", "\\u007f"))
+    """A value as `jsonable` has it, on standard output; ASCII only, so that it is the same in every encoding and no
+    control character is raw."""
+    from nlparam.results.jsonable import jsonable
+
+    typer.echo(json.dumps(jsonable(value), indent=1, ensure_ascii=True).replace("\x7f", "\\u007f"))
 
 
 def print_result(result: Any, *tables: str, json: bool, out: Path | None) -> None:
@@ -78,7 +81,7 @@ def print_result(result: Any, *tables: str, json: bool, out: Path | None) -> Non
     from nlparam.results.page.blocks import Counts, Pairs, Table
 
     if json:
-        print_json(result.as_dict())
+        print_json(result)
         return
     page = result.page().described()
     print_lines(*(f"{fact.label}: {fact.value}" for fact in page.facts))

@@ -123,8 +123,7 @@ def _explained() -> Iterator[None]:
 
 def _show(result: "JobResult", options: ScaleOptions) -> None:
     if options.json:
-        values = result._asdict()
-        print_json(values | {"costs": result.costs.as_dict(), "new_costs": result.new_costs.as_dict()})
+        print_json(result)
         return
     rate = f" ({result.new_texts / result.seconds:,.0f} a second)" if result.new_texts else ""
     costs = result.new_costs

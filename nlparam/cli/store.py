@@ -44,7 +44,7 @@ def stats(store: Path | None = shared.STORE, json: bool = shared.JSON) -> None:
                 "predicates": found.n_predicates,
                 "oldest": found.oldest,
                 "newest": found.newest,
-                "groups": [group._asdict() for group in found.groups],
+                "groups": found.groups,
             }
         )
         return

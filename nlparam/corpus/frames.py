@@ -1,7 +1,7 @@
 """Texts in data frames: of pandas, Polars or Arrow, none of which is needed for anything else."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from nlparam.errors import CorpusError
 
@@ -31,15 +31,8 @@ def listed(values: Any) -> Any:
     return values
 
 
-class Texts(NamedTuple):
-    """Texts, and what was given beside them as names of fields, now as values."""
-
-    texts: Iterable[str]
-    given: list[Any]
-
-
-def texts_of(texts: Any, text_field: str | None, *given: Any) -> Texts:
-    """The texts of a data frame, or texts as they are.
+def texts_of(texts: Any, text_field: str | None, *given: Any) -> tuple[Iterable[str], list[Any]]:
+    """The texts of a data frame, or texts as they are; and what was given beside them as names of fields, as values.
 
     **Arguments:** `text_field`, the column of the texts; by default "text", else the only one that holds strings.
     `given`, what belongs to the texts, such as columns; of a frame a name stands for the column of that name. Mappings
@@ -51,8 +44,8 @@ def texts_of(texts: Any, text_field: str | None, *given: Any) -> Texts:
         if text_field is not None:
             kind = type(texts).__name__
             raise CorpusError(f"got text_field={text_field!r} for texts of type {kind}, expected a data frame")
-        return Texts(texts, [_values(None, value) for value in given])
-    return Texts(listed(_column(texts, text_field or text_field_of(texts))), [_values(texts, value) for value in given])
+        return texts, [_values(None, value) for value in given]
+    return listed(_column(texts, text_field or text_field_of(texts))), [_values(texts, value) for value in given]
 
 
 def text_field_of(frame: Any) -> str:

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from nlparam.errors import CorpusError
 
@@ -12,13 +12,6 @@ _LOOKED_AT = 2_000  # rows that say which field holds the text
 _FEWEST_WORDS = 3.0  # per row, of a field that is taken for the text where there are several
 _CLEARLY = 1.5  # so many times the words of the next field
 _SHOWN = 40  # names of fields that a message shows
-
-
-class Chosen(NamedTuple):
-    """The field that holds the text, and a warning if it was chosen among several."""
-
-    field: str
-    warning: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,25 +44,26 @@ class Rows:
             raise CorpusError(f"{path} has {n} fields {field!r}, expected one: rename the others")
         return field
 
-    def text_field(self, path: Path) -> Chosen:
-        """The field `text`, else the conversations, else the only field of prose, else the one with most words.
+    def text_field(self, path: Path) -> tuple[str, str | None]:
+        """The field that holds the text, and a warning if it was chosen among several.
+
+        It is the field `text`, else the conversations, else the only field of prose, else the one with most words.
 
         Words are counted in different values only, so that a field with few of them (a category, a question that is
         the same everywhere) is not taken for the text. Raises `CorpusError` if no field is clearly first.
         """
         if DEFAULT_FIELD in self.names:
-            return Chosen(DEFAULT_FIELD)
+            return DEFAULT_FIELD, None
         if len(self.talks) == 1 or "messages" in self.talks:
-            return Chosen("messages" if "messages" in self.talks else self.talks[0])
+            return "messages" if "messages" in self.talks else self.talks[0], None
         if len(self.prose) == 1:
-            return Chosen(self.prose[0])
+            return self.prose[0], None
         words = {name: self._words(name) for name in dict.fromkeys(self.prose)}
         first, *others = sorted(words, key=words.__getitem__, reverse=True) or [""]
         if others and words[first] >= max(_FEWEST_WORDS, _CLEARLY * words[others[0]]):
-            return Chosen(
-                first,
+            return first, (
                 f"{path}: the field {first!r} was taken for the text ({words[first]:.0f} words in a row; next is "
-                f"{others[0]!r} with {words[others[0]]:.0f}); --text-field NAME chooses another",
+                f"{others[0]!r} with {words[others[0]]:.0f}); --text-field NAME chooses another"
             )
         raise CorpusError(f"{path}: which field holds the text? Say so with --text-field NAME; {self.described}")
 

@@ -170,7 +170,7 @@ class Fit(FitLike, AbstractResult, AbstractTabular):
         from nlparam.numerics.core import compiled
         from nlparam.numerics.core.device import to_device
 
-        corpus = Corpus.from_texts(texts_of(texts, text_field).texts)
+        corpus = Corpus.from_texts(texts_of(texts, text_field)[0])
         denotations = self.denote(corpus.texts, **options) if denotations is None else denotations
         if self.model.assigns_texts:
             predicted = self.assigned(denotations)

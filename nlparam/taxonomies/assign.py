@@ -65,7 +65,7 @@ def assign_frame(
 
     **Arguments:** `text_field`, the column of the texts; the others as for `assign`, which raises the same errors.
     """
-    columns = columns_of(taxonomy, assign(taxonomy, list(texts_of(frame, text_field).texts), by=by, **asked))
+    columns = columns_of(taxonomy, assign(taxonomy, list(texts_of(frame, text_field)[0]), by=by, **asked))
     return beside(frame, {name: values for name, values in columns.items() if name != "text"})
 
 

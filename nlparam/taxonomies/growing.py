@@ -90,7 +90,7 @@ def prepared_growth(
     language model answers whatever the store holds.
     """
     goal, limits = with_examples(goal, goal_examples), children_range(children)
-    corpus = Corpus.from_texts(texts_of(texts, text_field).texts)
+    corpus = Corpus.from_texts(texts_of(texts, text_field)[0])
     lockings, exclusions, pools = (_by_path(given) for given in (locked, excluded, pool))
     everywhere = [] if isinstance(excluded, Mapping) else exclusions.pop((), [])
     named = [predicate_of(one) for given in (lockings, pools) for among in given.values() for one in among]

@@ -29,7 +29,7 @@ def test_texts_and_what_belongs_to_them_are_columns_of_a_frame(make):
     assert isinstance(read["target"], np.ndarray)
     assert read["target"].tolist() == [3, 5]
     assert read["controls"] == {"kind": ["sport", "money"], "given": [1, 2]}
-    assert texts_of(["a"], None, frame["section"]).given == [["sport", "money"]]
+    assert texts_of(["a"], None, frame["section"])[1] == [["sport", "money"]]
 
 
 @pytest.mark.parametrize("make", MAKERS)
@@ -53,8 +53,8 @@ def test_no_column_takes_the_name_of_another():
 
 @pytest.mark.parametrize("make", MAKERS)
 def test_the_only_column_of_strings_holds_the_texts_unless_one_is_called_text(make):
-    assert texts_of(make({"id": [3, 5], "story": ["a", "b"]}), None).texts == ["a", "b"]
-    assert texts_of(make({"text": ["a", "b"], "section": ["c", "d"]}), None).texts == ["a", "b"]
+    assert texts_of(make({"id": [3, 5], "story": ["a", "b"]}), None)[0] == ["a", "b"]
+    assert texts_of(make({"text": ["a", "b"], "section": ["c", "d"]}), None)[0] == ["a", "b"]
     with pytest.raises(CorpusError, match=r"which column of the frame holds the text.*'id', 'story', 'section'"):
         texts_of(make(COLUMNS), None)
 

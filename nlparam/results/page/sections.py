@@ -215,14 +215,12 @@ def number(value: float | None, form: str = ".2f", unknown: str = DASH) -> Cell:
 
 def whole(value: int) -> Cell:
     """A count as a cell."""
-    return Cell(f"{value:,}", float(value))
+    return number(value, ",")
 
 
 def p_value(value: float | None) -> Cell:
     """A p-value as a cell."""
-    if value is None or not math.isfinite(value):
-        return Cell(DASH)
-    return Cell("< 0.0001" if value < 0.0001 else f"{value:.4f}", float(value))
+    return Cell("< 0.0001", float(value)) if value is not None and value < 0.0001 else number(value, ".4f")
 
 
 class Interval(NamedTuple):
