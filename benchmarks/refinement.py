@@ -184,6 +184,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.refinement", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="a JSON Lines file; what is there is not fitted again")
     parser.add_argument("--sets", nargs="+", default=list(SETS), choices=list(SETS))
+    parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=list(ARMS))
     parser.add_argument("--seeds", default="0,1,2", help="comma-separated")
     parser.add_argument("--store", type=Path, help="by default the store in the user's cache")
     given = parser.parse_args()
@@ -192,7 +193,7 @@ def main() -> None:
     given.out.parent.mkdir(parents=True, exist_ok=True)
     for name in given.sets:
         for seed in map(int, given.seeds.split(",")):
-            for arm in ARMS:
+            for arm in given.arms:
                 if (name, arm, seed) in known:
                     continue
                 rows.append(fitted(name, arm, seed, given.store))
