@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 import nlparam
 from nlparam.cli import options as shared
 from nlparam.cli.costs import cost_line, show_estimate
-from nlparam.cli.options import IMAGES, argument, option, refuse
+from nlparam.cli.options import argument, option, refuse
 from nlparam.cli.output import print_json, print_lines, print_result, print_warnings, starting
 from nlparam.cli.reading import corpus_warnings, names_of, read_defined_predicates, usage_errors
 from nlparam.cli.run_options import AnalysisOptions, ReadingOptions, spread_options
@@ -76,7 +76,7 @@ class CompareCommand(ReadingOptions, AnalysisOptions):
         _OF_IMAGES["judged"],
         "Judge the images or their captions; by default the images if the language model sees them.",
         "--judge",
-        panel=IMAGES,
+        panel="Images",
     )
     max_side: int = option(
         _OF_IMAGES["max_side"],

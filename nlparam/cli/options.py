@@ -8,22 +8,22 @@ from typing import Any, Literal, get_args
 import typer
 import typer.models
 
-TEXTS, SEARCH, IMAGES, OUTPUT = "Texts", "Search", "Images", "Output"
+TEXTS, SEARCH = "Texts", "Search"
 # Panels of the help, in its order, with the names of their options; options without one come before.
 PANELS = {
     "Groups": "group_field name",
     TEXTS: "texts dataset text_field by_message drop_missing encoding time_field time_format time_unit label_field "
     "cluster_field held_out column",
     "Testing": "adjust look repeats level correction confidence n_tested n_validated n_screened research",
-    SEARCH: "goal goal_example proposer predicates locked excluded candidates representation max_judgments n_judged "
-    "rounds seeds seed",
+    SEARCH: "goal goal_example proposer predicates locked excluded candidates representation max_judgments n_stated "
+    "n_judged least_texts rounds seeds seed",
     "Models": "lm embedder ranker timeout store",
     "Judging": "executable cascade target_recall target_precision failure_probability each_predicate form ratings "
     "calibration labels inference inference_texts",
-    IMAGES: "captions max_side detail",
+    "Images": "captions max_side detail",
     "Budget": "max_calls max_tokens max_seconds max_cost prices dry_run",
     "Cluster": "batch_size workers cpus gpus ray_address",
-    OUTPUT: "events keep_text out overwrite json",
+    "Output": "events keep_text out overwrite json",
 }
 # What stands for a value in the help: by the name of the option, else by its type.
 _BY_NAME = {

@@ -7,7 +7,7 @@ from typing import Any
 import nlparam
 from nlparam.cli import options as shared
 from nlparam.cli.costs import cost_line, show_estimate
-from nlparam.cli.options import OUTPUT, SEARCH, TEXTS, option, refuse
+from nlparam.cli.options import SEARCH, TEXTS, option, refuse
 from nlparam.cli.output import print_json, print_lines, print_table, print_warnings, printable, starting
 from nlparam.cli.reading import (
     check_source,
@@ -28,7 +28,7 @@ class TaxonomyCommand(FileOptions, AnalysisOptions):
     time_field: str | None = shared.TIME_FIELD
     time_format: str | None = shared.TIME_FORMAT
     time_unit: shared.TimeUnit | None = option(
-        None, "What dates are grouped by; by default the finest that gives few steps.", panel=TEXTS
+        None, "What dates are grouped by; by default the finest that gives few steps."
     )
     by: str | None = option(
         None,
@@ -49,30 +49,25 @@ class TaxonomyCommand(FileOptions, AnalysisOptions):
         None,
         "A file of candidates of your own for the first level, one per line, or as YAML with definitions; nothing is "
         "proposed there.",
-        panel=SEARCH,
     )
     representation: shared.Represented = shared.REPRESENTATION
-    n_stated: int | None = option(
-        None, "How many texts the language model states, once for the whole tree.", metavar="N", min=8, panel=SEARCH
-    )
+    n_stated: int | None = option(None, "How many texts the language model states, once for the whole tree.", min=8)
     n_judged: int | None = option(
         None,
         "On how many texts of the root what is chosen is judged; smaller nodes get fewer. A learned head denotes the "
         "others.",
-        metavar="N",
         min=6,
-        panel=SEARCH,
     )
-    least_texts: int | None = option(None, "A node with fewer texts is not divided.", metavar="N", min=4, panel=SEARCH)
+    least_texts: int | None = option(None, "A node with fewer texts is not divided.", min=4)
     form: shared.Form = shared.FORM
     calibration: Path | None = shared.CALIBRATION
-    out: Path = option(..., "The folder for the taxonomy and its report.", panel=OUTPUT)
+    out: Path = option(..., "The folder for the taxonomy and its report.")
 
 
 @spread_options
 def taxonomy(
     options: TaxonomyCommand,
-    depth: int = option(2, "How many levels there are below the root.", metavar="N", min=1),
+    depth: int = option(2, "How many levels there are below the root.", min=1),
     children: str = option(
         "auto",
         "How many children a node has: `auto` (2 to 8, by what held-out texts say), a number, or MIN-MAX.",
