@@ -98,15 +98,9 @@ class _Loaded:
 
     def answer(self, requests: Sequence[Request]) -> list[Completion | RequestError]:
         """One answer for each request."""
-        answers: list[Completion | RequestError] = []
-        for request in requests:
-            try:
-                answers.append(self._complete(request))
-            except RequestError as error:
-                answers.append(error)
-        return answers
+        return [self._complete(request) for request in requests]
 
-    def _complete(self, request: Request) -> Completion:
+    def _complete(self, request: Request) -> Completion | RequestError:
         self._take_free_cores()
         body: dict[str, Any] = {
             "messages": [{"role": message.role, "content": message.content} for message in request.messages],
@@ -131,19 +125,19 @@ class _Loaded:
         try:
             self._server.handle_chat_completions(body, heard)
         except ValueError as error:  # the chat template of the file refuses the messages
-            raise RequestError(f"{self._name} cannot take these messages: {error}") from error
+            return RequestError(f"{self._name} cannot take these messages: {error}")
         self._pulse.check()
         return self._parse(request, chunks)
 
-    def _parse(self, request: Request, chunks: list[dict[str, Any]]) -> Completion:
+    def _parse(self, request: Request, chunks: list[dict[str, Any]]) -> Completion | RequestError:
         error = next((chunk["error"] for chunk in chunks if "error" in chunk), None)
         if error is not None:
             if error.get("type") == "exceed_context_size_error":
-                raise RequestError(
+                return RequestError(
                     f"a prompt of {error.get('n_prompt_tokens')} tokens does not fit the context of {self._context} "
                     f"tokens of {self._name}: shorten the texts"
                 )
-            raise RequestError(f"{self._name} refused a request: {error.get('message')}")
+            return RequestError(f"{self._name} refused a request: {error.get('message')}")
         choices = [choice for chunk in chunks for choice in chunk.get("choices", ())]
         usage = next((chunk["usage"] for chunk in reversed(chunks) if chunk.get("usage")), {})
         logprobs = None
@@ -153,5 +147,5 @@ class _Loaded:
             logprobs = label_logprobs(request.labels, top)
         text = "".join(choice.get("delta", {}).get("content") or "" for choice in choices)
         if request.labels is None and not text.strip():
-            raise RequestError(f"{self._name} gave an empty answer")
+            return RequestError(f"{self._name} gave an empty answer")
         return Completion(text, logprobs, usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0))

@@ -7,7 +7,7 @@ import importlib
 import importlib.util
 import inspect
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +116,7 @@ class _Loaded:
     """A loaded vLLM: batches of requests in, completions or the reasons for their failure out."""
 
     def __init__(self, llm: Any, vllm: Any, pulse: Pulse):
-        self._llm, self._pulse = llm, pulse
+        self._llm = llm
         self._params = vllm.SamplingParams
         self._reads_ids = "logprob_token_ids" in inspect.signature(vllm.SamplingParams).parameters
         # What vLLM says to one request. It became a class of its own late, and was a ValueError before.
@@ -125,19 +125,17 @@ class _Loaded:
         self._refusals: tuple[type[Exception], ...] = (ValueError, client_error)
         self._label_ids: dict[tuple[str, ...], dict[int, str] | None] = {}
         with contextlib.suppress(AttributeError):  # not part of vLLM's public interface
-            llm.llm_engine.step = self._watched(llm.llm_engine.step)
+            step = llm.llm_engine.step
+
+            def watched() -> Any:
+                """A step of vLLM that is counted, and not begun once it is to stop."""
+                pulse.check()
+                outputs = step()
+                pulse.beat()
+                return outputs
+
+            llm.llm_engine.step = watched
             pulse.beat()
-
-    def _watched(self, step: Callable[[], Any]) -> Callable[[], Any]:
-        """A step of vLLM that is counted, and not begun once it is to stop."""
-
-        def watched() -> Any:
-            self._pulse.check()
-            outputs = step()
-            self._pulse.beat()
-            return outputs
-
-        return watched
 
     def close(self) -> None:
         """Ends vLLM's processes and frees its memory now rather than when the last reference is gone."""

