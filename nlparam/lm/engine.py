@@ -19,8 +19,7 @@ from nlparam.lm.base import (
     neutralise,
     reads_no_images,
 )
-from nlparam.lm.batching import CLOSE_LIMIT
-from nlparam.lm.standing_still import watch
+from nlparam.lm.batching import CLOSE_LIMIT, watch
 from nlparam.lm.store import Store, completion_key
 from nlparam.lm.waiting import result_of
 from nlparam.runtime.budget import Meter

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from nlparam.errors import LanguageModelError
-from nlparam.lm import cores, standing_still
+from nlparam.lm import batching, cores
 from nlparam.lm.base import AbstractLanguageModel, Completion, Message, Request
 from nlparam.lm.cores import FreeCores, default_threads
 from nlparam.lm.engine import Engine
@@ -36,8 +36,8 @@ class _Slow(AbstractLanguageModel):
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch):
     """It stands still after 20 looks, each after five of its moments."""
-    monkeypatch.setattr(standing_still, "_LOOK", 0.01)
-    monkeypatch.setattr(standing_still, "STANDING_STILL", 0.2)
+    monkeypatch.setattr(batching, "_LOOK", 0.01)
+    monkeypatch.setattr(batching, "STANDING_STILL", 0.2)
 
 
 def _run(model: AbstractLanguageModel, n: int = 6) -> list[Completion | None]:
