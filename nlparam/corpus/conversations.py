@@ -58,11 +58,6 @@ def is_conversation(value: dict[str, Any]) -> bool:
     return len(talks) == 1 and {message.role for message in talks[0]} <= _KNOWN
 
 
-def as_text(messages: list[Message] | None) -> str | None:
-    """A whole conversation as one text."""
-    return None if messages is None else "\n\n".join(f"{message.role}: {message.text}" for message in messages)
-
-
 def unthreaded(row: dict[str, Any]) -> dict[str, Any]:
     """A row of an export of ChatGPT, which has a tree of messages, with the list of those that are shown."""
     tree, at = row.get("mapping"), row.get("current_node")
@@ -107,7 +102,10 @@ def talk_rows(rows: Rows, field: str, *, by_message: bool) -> Rows:
         for value, texts in zip(rows.column(field), attached, strict=True)
     ]
     if not by_message:
-        texts = [as_text(messages) for messages in talks]
+        texts = [
+            None if talk is None else "\n\n".join(f"{message.role}: {message.text}" for message in talk)
+            for talk in talks
+        ]
         names = [*(name for name in rows.names if name != DEFAULT_FIELD), DEFAULT_FIELD]
         return Rows(
             rows.n_rows, names, [DEFAULT_FIELD], lambda name: texts if name == DEFAULT_FIELD else rows.column(name),

@@ -34,7 +34,8 @@ def class_labels(labels: Sequence[Any] | np.ndarray, n_texts: int) -> ClassLabel
     missing = [i for i, value in enumerate(values) if is_missing(value)]
     if missing:
         raise CorpusError(f"{_places(missing, n_texts)} no class label: drop these texts or label them")
-    wrong = [i for i, value in enumerate(values) if not isinstance(value, str) and not _is_whole(value)]
+    known = [isinstance(one, str | int) or (isinstance(one, float) and one.is_integer()) for one in values]
+    wrong = [i for i, fine in enumerate(known) if not fine]
     if wrong:
         raise CorpusError(
             f"got {values[wrong[0]]!r} for text {wrong[0]}, expected class labels (strings, whole numbers or "
@@ -109,10 +110,6 @@ def is_missing(value: Any) -> bool:
         return bool(value != value)
     except TypeError:  # pandas.NA is neither equal to itself nor not
         return True
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, bool | int) or (isinstance(value, float) and value.is_integer())
 
 
 def _name(value: Any) -> str:

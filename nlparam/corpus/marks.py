@@ -3,9 +3,8 @@
 import contextlib
 import csv
 import getpass
-import io
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -99,20 +98,14 @@ def add_labels(path: str | Path, marks: Iterable[Mark]) -> list[dict[str, str]]:
         raise CorpusError(f"{path} cannot be written ({error}): change its permissions") from error
 
 
-def labels_as_csv(rows: Sequence[dict[str, str]]) -> str:
-    """The text of a `labels.csv` with these rows."""
-    names = list(dict.fromkeys([*_FIELDS, *(name for row in rows for name in row)]))
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, names, restval="")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
 def _write(path: Path, rows: list[dict[str, str]]) -> None:
+    names = list(dict.fromkeys([*_FIELDS, *(name for row in rows for name in row)]))
     partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
     try:
-        partial.write_text(labels_as_csv(rows), encoding="utf-8", newline="")
+        with partial.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, names, restval="")
+            writer.writeheader()
+            writer.writerows(rows)
         partial.replace(path)
     finally:
         with contextlib.suppress(OSError):

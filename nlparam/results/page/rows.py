@@ -52,11 +52,6 @@ def cost_rows(costs: "Costs") -> list[Row]:
     ]
 
 
-def stage_rows(costs: "Costs") -> list[tuple[str, float]]:
-    """The stages of a run and the seconds that each took."""
-    return [(str(name), float(seconds)) for name, seconds in costs.seconds.items()]
-
-
 def value_rows(values: Mapping[str, Any]) -> list[Row]:
     """Settings or versions as lines of a table."""
     return [Row(str(name), value_text(value)) for name, value in values.items()]

@@ -22,7 +22,7 @@ from nlparam.results.page.blocks import (
     Warnings,
 )
 from nlparam.results.page.quantities import QuantityView, furthest
-from nlparam.results.page.rows import Row, cost_rows, stage_rows, value_rows
+from nlparam.results.page.rows import Row, cost_rows, value_rows
 from nlparam.results.page.text import DASH, duration, excerpt
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ def of_contents(contents: Mapping[str, Any], **settings: Any) -> dict[str, Any]:
 
 
 def _of(costs: "Costs | None", settings: Mapping[str, Any], versions: Mapping[str, str] | None) -> dict[str, Any]:
-    spent = {} if costs is None else {"costs": cost_rows(costs), "stages": stage_rows(costs)}
+    spent = {} if costs is None else {"costs": cost_rows(costs), "stages": list(costs.seconds.items())}
     return spent | {"settings": value_rows(settings), "versions": value_rows(versions or {})}
 
 
