@@ -27,6 +27,12 @@ def store(tmp_path):
     return embedded_store(tmp_path / "embedded.sqlite")
 
 
+@pytest.fixture
+def no_waits(monkeypatch):
+    """What fails is tried again as often as ever, and at once."""
+    monkeypatch.setattr("nlparam.lm.engine.BACKOFF_LIMIT", 0.001)
+
+
 @pytest.fixture(scope="module")
 def server():
     with FakeServer(answer=answer) as running:
@@ -158,15 +164,17 @@ def test_a_server_that_is_busy_for_a_while(tmp_path, store):
     assert (costs["retries"], costs["failures"]) == (3, 0)
 
 
+@pytest.mark.usefixtures("no_waits")
 def test_a_server_that_always_fails(tmp_path, store):
     with FakeServer(answer=answer, always=500) as broken:
-        arguments = ("--store", store, "--text-field", "body", "--timeout", 2)
+        arguments = ("--store", store, "--text-field", "body")
         result = fit(tmp_path / "out", write_texts(tmp_path), broken.url, *arguments)
     assert_fails(result, "answered none", f"{broken.url} (model fake-model) answered 500")
 
 
+@pytest.mark.usefixtures("no_waits")
 def test_a_server_that_fails_in_the_middle_loses_nothing(tmp_path, store):
-    texts, arguments = write_texts(tmp_path), ("--store", store, "--text-field", "body", "--timeout", 3)
+    texts, arguments = write_texts(tmp_path), ("--store", store, "--text-field", "body")
     with FakeServer(answer=answer, statuses=[200] * 20, always=500) as flaky:
         result = fit(tmp_path / "out", texts, flaky.url, *arguments)
         assert_fails(result, f"{flaky.url} (model fake-model) answered 500")
@@ -186,10 +194,10 @@ def test_a_server_that_hangs(tmp_path, store, hangs_at_once):
         else:
             url = stack.enter_context(FakeServer(answer=answer, delay=3600)).url
         start = time.monotonic()
-        arguments = ("--store", store, "--text-field", "body", "--timeout", 2)
+        arguments = ("--store", store, "--text-field", "body", "--timeout", 0.5)
         result = fit(tmp_path / "out", write_texts(tmp_path), f"{url}#fake-model", *arguments)
         assert time.monotonic() - start < 30  # it would be an hour
-    assert_fails(result, f"{url} (model fake-model)", "within 2 s", "more time")
+    assert_fails(result, f"{url} (model fake-model)", "within 0.5 s", "more time")
 
 
 def test_weights_that_are_not_there_or_not_the_right_ones(tmp_path, monkeypatch):

@@ -144,7 +144,7 @@ def test_a_fault_that_stays_for_some_is_counted(log, store):
 def test_an_answer_that_hangs(log, store):
     with FaultyServer(log=log) as server:
         server.tell(("none", 6), ("hang", 3))
-        judged, costs = judge(server_model(server, timeout=1.0), store, 12)
+        judged, costs = judge(server_model(server, timeout=0.5), store, 12)
         assert len(server.calls()) == costs.calls == 36 + costs.retries
         assert costs.retries == 3
     assert judged == pytest.approx(undisturbed(12), abs=1e-12)
@@ -242,7 +242,7 @@ def test_a_server_that_is_killed_and_restarted(log, store):
 
         def restart() -> None:
             server.kill()
-            time.sleep(1.5)
+            time.sleep(0.5)
             server.start()
 
         judged, costs = run_and(server, store, 60, 50, restart)
@@ -252,7 +252,7 @@ def test_a_server_that_is_killed_and_restarted(log, store):
 @pytest.mark.slow
 def test_a_server_that_refuses_connections_for_a_while(log, store):
     with FaultyServer("--delay", "0.01", log=log) as server:
-        judged, costs = run_and(server, store, 60, 50, lambda: server.tell(refuse=2.0))
+        judged, costs = run_and(server, store, 60, 50, lambda: server.tell(refuse=0.7))
         check_after_outage(server, store, judged, costs, 60)
 
 
@@ -263,7 +263,7 @@ def test_a_server_that_is_unhealthy_for_a_while(log, store):
 
         def ail() -> None:
             server.tell(("503", 100_000), healthy=False)
-            time.sleep(1.5)
+            time.sleep(0.5)
             server.process.kill()
             server.kill()
             server.start()
@@ -278,7 +278,7 @@ def test_a_server_that_hangs_as_a_whole(log, store):
 
         def freeze() -> None:
             with server.stopped():
-                time.sleep(2.0)
+                time.sleep(1.2)
 
         judged, costs = run_and(server, store, 60, 50, freeze, timeout=0.5)
         assert judged == pytest.approx(undisturbed(60), abs=1e-12)
@@ -289,8 +289,8 @@ def test_a_server_that_hangs_as_a_whole(log, store):
 @pytest.mark.slow
 def test_a_server_that_does_not_come_back(log, store):
     with FaultyServer("--delay", "0.01", log=log) as server:
-        with pytest.raises(LanguageModelError, match=r"away for more than 1 s .*run the same command again"):
-            run_and(server, store, 60, 50, server.kill, patience=1.0)
+        with pytest.raises(LanguageModelError, match=r"away for more than 0\.5 s .*run the same command again"):
+            run_and(server, store, 60, 50, server.kill, patience=0.5)
         # A killed server may have sent an answer and not yet logged it.
         assert 50 - IN_FLIGHT <= stored(store) <= len(server.finished()) + IN_FLIGHT
         server.start()
@@ -305,8 +305,8 @@ def test_a_server_that_is_there_and_answers_nothing(log, store):
     """Its health is good and every completion hangs: after a while the run ends, however many tries are left."""
     with FaultyServer(log=log) as server:
         server.tell(("none", 20), ("hang", 100_000))
-        with pytest.raises(LanguageModelError, match=r"has answered nothing for 3 s .*no answer from"):
-            judge(server_model(server, timeout=1.0, patience=1.0), store, 60, max_retries=1000)
+        with pytest.raises(LanguageModelError, match=r"has answered nothing for 1\.5 s .*no answer from"):
+            judge(server_model(server, timeout=0.5, patience=0.5), store, 60, max_retries=1000)
         assert stored(store) == len(server.finished()) == 20
 
 

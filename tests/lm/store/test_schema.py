@@ -5,7 +5,7 @@ import hashlib
 import json
 import multiprocessing
 import sqlite3
-import time
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -94,8 +94,8 @@ def test_a_file_of_version_1_keeps_every_answer(tmp_path):
         assert found.oldest == 1e9
 
 
-def _open_and_check(path: Path, start: float) -> None:
-    time.sleep(max(0.0, start - time.time()))
+def _open_and_check(path: Path, start: threading.Barrier) -> None:
+    start.wait(timeout=120)
     with Store(path) as store:
         check_version_1(store)
         store.put_judgments("m", "2", [("p", str(number), 0.5) for number in range(50)])
@@ -105,7 +105,7 @@ def _open_and_check(path: Path, start: float) -> None:
 def test_processes_that_migrate_at_once(tmp_path):
     path = version_1(tmp_path / "store.sqlite")
     spawn = multiprocessing.get_context("spawn")
-    start = time.time() + 3.0  # when all have started
+    start = spawn.Barrier(4)  # until all have started
     processes = [spawn.Process(target=_open_and_check, args=(path, start)) for _ in range(4)]
     for process in processes:
         process.start()
