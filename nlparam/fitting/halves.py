@@ -64,8 +64,9 @@ class Halves:
 
     def chance(self, n_permuted: int = N_PERMUTED) -> tuple[float, ...]:
         """The same on permuted data, once for each permutation: each half chooses among its own candidates."""
+        pools = [self._pool(half) for half in range(len(self.fits))]
         return tuple(
-            self._aligned([self._chosen_by_chance(half, [draw, half]) for half in range(len(self.fits))])
+            self._aligned([self._chosen_by_chance(half, pool, [draw, half]) for half, pool in enumerate(pools)])
             for draw in range(n_permuted)
         )
 
@@ -74,11 +75,15 @@ class Halves:
         # Where nothing was chosen there is nothing that is alike.
         return float(np.mean([alignment(pair) if max(m.shape[1] for m in pair) else 0.0 for pair in pairs]))
 
-    def _chosen_by_chance(self, half: int, draw: list[int]) -> np.ndarray:
+    def _pool(self, half: int) -> np.ndarray:
+        """Denotations of the candidates of a half for its texts."""
+        found = self._founds[half]
+        own = Corpus.from_texts(self.corpus.texts[row] for row in self._rows[half].tolist())
+        return own.spread(found.pool.cautious_denotations(found.pool.usable()))
+
+    def _chosen_by_chance(self, half: int, pool: np.ndarray, draw: list[int]) -> np.ndarray:
         """The denotations over all texts of what the model chooses for permuted data."""
-        found, rows, rng = self._founds[half], self._rows[half], np.random.default_rng(draw)
-        own = Corpus.from_texts(self.corpus.texts[row] for row in rows.tolist())
-        pool = own.spread(found.pool.cautious_denotations(found.pool.usable()))
+        rows, rng = self._rows[half], np.random.default_rng(draw)
         model, data = self.model.subsample(self.data, to_device(rows), len(self.corpus))
         if jax.tree.leaves(data):
             model, data = model.subsample(data, to_device(self._permutation(rows, rng)), len(rows))
