@@ -1,6 +1,6 @@
 """Whether a model can be fitted at all, found out in a moment instead of after an hour of judging."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -205,8 +205,13 @@ def _stretched(leaf, like):
 
 
 def _check_the_rest(name: str, model: AbstractPredicateModel, denotations: Array, data: Data) -> None:
-    """What is called after the search has to work as well, or its judgments were made for nothing."""
+    """What is called after the search has to work as well, or its judgments were made for nothing.
+
+    Traced once for a model, and texts and data of the same shapes: seeds and halves ask for the same.
+    """
     n_texts = denotations.shape[0]
+    if (signature := _signature(model, denotations, data)) in _TRACED:
+        return
 
     def trace(method: str, function: Callable, *args) -> Any:
         try:
@@ -229,6 +234,26 @@ def _check_the_rest(name: str, model: AbstractPredicateModel, denotations: Array
     if not shape or shape[0] != n_texts:
         got = "no array" if shape is None else f"an array of shape {shape}"
         raise ModelError(f"`predict` of {name} gives {got}, expected one prediction per text, {n_texts} in all")
+    if signature is not None:
+        _TRACED.add(signature)
+
+
+_TRACED: set[Hashable] = set()
+
+
+def _signature(*traced: Any) -> Hashable:
+    """All that tracing depends on: structure, shapes and types of arrays, other values; `None` if they have no hash."""
+    leaves, structure = jax.tree.flatten(traced)
+    described = (
+        (leaf.shape, str(leaf.dtype)) if eqx.is_array_like(leaf) and hasattr(leaf, "dtype") else (type(leaf), leaf)
+        for leaf in leaves
+    )
+    signature = structure, *described
+    try:
+        hash(signature)
+    except TypeError:
+        return None
+    return signature
 
 
 def _told(error: Exception) -> str:
