@@ -221,9 +221,11 @@ class PredicateClassifier(ClassifierMixin, _TextEstimator):
 
     def predict_proba(self, X: Iterable[str]) -> np.ndarray:
         """`(n_texts, n_classes)` probabilities of `classes_`."""
-        denotations = self._denote(X)
-        model: Any = self.fit_.model
-        return np.asarray(model.predict_proba(self.fit_.weights, denotations))
+        from nlparam.numerics.core import compiled
+        from nlparam.numerics.core.device import to_device
+
+        denotations = to_device(self._denote(X))
+        return np.asarray(compiled.probabilities(self.fit_.model, self.fit_.weights, denotations))
 
     def predict(self, X: Iterable[str]) -> np.ndarray:
         """The most likely class of each text."""

@@ -64,9 +64,11 @@ def _predicted(fit: "FitLike", denotations: np.ndarray, predictions: np.ndarray)
         assert times is not None
         return {"time": [times[step] for step in predictions]}
     columns = {"class": [classes[code] for code in predictions]}
-    probability = getattr(fit.model, "predict_proba", None)
-    if probability is not None:
-        probabilities = np.asarray(probability(fit.weights, np.asarray(denotations)))
+    if hasattr(fit.model, "predict_proba"):
+        from nlparam.numerics.core import compiled
+        from nlparam.numerics.core.device import to_device
+
+        probabilities = np.asarray(compiled.probabilities(fit.model, fit.weights, to_device(denotations)))
         columns |= {f"P(class {name})": probabilities[:, code].tolist() for code, name in enumerate(classes)}
     return columns
 

@@ -138,7 +138,7 @@ def test_the_chain_solver_solves(shape, seed):
             full[t * n : (t + 1) * n, (t + 1) * n : (t + 2) * n] = off
             full[(t + 1) * n : (t + 2) * n, t * n : (t + 1) * n] = off
     right = rng.normal(size=(n_steps, n))
-    found = solve_chain(jnp.asarray(blocks), jnp.asarray(coupling), jnp.asarray(right))
+    found = jax.jit(solve_chain)(jnp.asarray(blocks), jnp.asarray(coupling), jnp.asarray(right))
     np.testing.assert_allclose(np.asarray(found).ravel(), np.linalg.solve(full, right.ravel()), rtol=1e-6, atol=1e-9)
 
 
@@ -184,7 +184,7 @@ def test_the_preconditioner_whitens_the_walk(rng):
     def moved(flat):
         return apply(TimeSeriesWeights(flat.reshape(shape))).log_odds.ravel()
 
-    matrix = np.asarray(jax.jacobian(moved)(jnp.zeros(30)))
+    matrix = np.asarray(jax.jit(jax.jacobian(moved))(jnp.zeros(30)))
     sizes = np.bincount(np.asarray(data.step), minlength=15) / len(columns)
     coupling = 50.0 / len(columns) / np.asarray(data.gap)
     chain = np.diag(sizes * float(jnp.mean(jnp.var(columns, axis=0))))
@@ -199,9 +199,11 @@ def test_the_normaliser_and_its_gradient_are_those_of_the_table(rng, n_vectors):
     vectors, rows = jnp.asarray(rng.normal(size=(n_vectors, 3))), jnp.asarray(rng.random((600, 3)))
     sizes, log_counts = jnp.asarray(rng.random(n_vectors)), jnp.asarray(np.log(rng.integers(1, 5, 600)), float)
 
+    @jax.jit
     def table(vectors, rows):
         return sizes @ jax.scipy.special.logsumexp(vectors @ rows.T + log_counts, axis=1)
 
+    @jax.jit
     def blocks(vectors, rows):
         return total_log_partition(vectors, sizes, rows, log_counts)
 
@@ -209,5 +211,5 @@ def test_the_normaliser_and_its_gradient_are_those_of_the_table(rng, n_vectors):
     expected = jax.grad(table, argnums=(0, 1))(vectors, rows)
     for found, truth in zip(jax.grad(blocks, argnums=(0, 1))(vectors, rows), expected, strict=True):
         np.testing.assert_allclose(found, truth, atol=1e-12 * n_vectors)
-    found = moments(vectors, rows, log_counts)
+    found = jax.jit(moments)(vectors, rows, log_counts)
     np.testing.assert_allclose(found.mean[0], jax.nn.softmax(rows @ vectors[0] + log_counts) @ rows, rtol=1e-10)

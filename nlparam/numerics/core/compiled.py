@@ -1,6 +1,6 @@
 """Methods of a model, each in one program: apart, every operation in them would be compiled for every shape."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 from jaxtyping import Array
@@ -29,6 +29,12 @@ def fitted(model: AbstractPredicateModel, denotations: Denotations, data: Data) 
 def predictions(model: AbstractPredicateModel, weights: Weights, denotations: Denotations) -> Array:
     """What `model.predict` gives."""
     return model.predict(weights, denotations)
+
+
+@eqx.filter_jit
+def probabilities(model: Any, weights: Weights, denotations: Denotations) -> Array:
+    """What `model.predict_proba` gives, of a model that has it."""
+    return model.predict_proba(weights, denotations)
 
 
 @eqx.filter_jit

@@ -69,8 +69,10 @@ class Penalty(eqx.Module):
 def _check(losses: TextLosses, denotations: Denotations, start: Array) -> None:
     """Compares the loss of all texts with the mean of their losses, at two points and for three matrices."""
     rng = np.random.default_rng(0)
-    points = [start + 0.1 * jnp.asarray(rng.standard_normal(start.shape)) for _ in range(2)]
-    matrices = [denotations, denotations[jnp.asarray(rng.permutation(losses.n_texts))], 1.0 - denotations]
+    # By NumPy: each operation of JAX would be compiled for itself.
+    whole = np.asarray(denotations)
+    points = [np.asarray(start) + 0.1 * rng.standard_normal(start.shape) for _ in range(2)]
+    matrices = [whole, whole[rng.permutation(losses.n_texts)], 1.0 - whole]
     values = np.asarray([[_whole_and_mean(losses, point, matrix) for matrix in matrices] for point in points])
     if not np.isfinite(values).all():
         raise ModelError("got a loss of single texts that is no finite number, expected one: weights are not corrected")
