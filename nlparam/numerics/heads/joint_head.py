@@ -11,8 +11,6 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.optimize import minimize
@@ -130,6 +128,9 @@ def fit_joint_head(
     - `n_folds`, `n_members`: network `m` leaves out fold `m mod n_folds` of the texts, to be stopped in time.
     - `n_steps`: the most steps of each network.
     """
+    import jax
+    import jax.numpy as jnp
+
     from nlparam.numerics.heads import network
 
     n_predicates, embed_dim = predicates.shape

@@ -46,7 +46,7 @@ class Batch(NamedTuple):
 
     @classmethod
     def padded(cls, inputs, axes, columns, targets, folds):
-        length = 512 * 4 ** math.ceil(max(math.log(len(folds) / 512, 4), 0))
+        length = 512 * 2 ** math.ceil(max(math.log2(len(folds) / 512), 0))
 
         def pad(array, value=0):
             widths = [(0, length - len(array))] + [(0, 0)] * (array.ndim - 1)
