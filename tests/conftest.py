@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from nlparam.language.embed import SentenceTransformerEmbedder
+from nlparam.language.features import NgramFeatures
 from nlparam.runtime.compiled import keep_within
 
 _MANY_MAPS = 20_000
@@ -111,6 +112,24 @@ def _packaged_embedder_once():
     SentenceTransformerEmbedder.embed = shared
     yield
     SentenceTransformerEmbedder.embed = embed
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _ngrams_once():
+    """The n-grams of the same texts are counted once in a process."""
+    learn = NgramFeatures.fit_transform
+
+    @functools.lru_cache(maxsize=16)
+    def learned(texts, options):
+        return learn(texts, **dict(options))
+
+    def shared(texts, **options):
+        ngrams, features = learned(tuple(texts), tuple(sorted(options.items())))
+        return ngrams, features.copy()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(NgramFeatures, "fit_transform", shared)
+        yield
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -193,7 +193,7 @@ def test_a_budget_that_ends_before_the_audit_leaves_no_bound(corpus, tmp_path):
 
 
 def test_on_the_command_line(tmp_path):
-    texts, _ = topics(300, 2, n_words=12)
+    texts, _ = topics(300, 2, n_words=6)
     corpus = tmp_path / "texts.jsonl"
     corpus.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts[:240]))
     new = tmp_path / "new.jsonl"

@@ -7,9 +7,21 @@ import pytest
 from scipy.special import expit, logit
 from scipy.stats import binom
 
+from nlparam.numerics.heads import certify as certifying
 from nlparam.numerics.heads.cascade import CascadeSteps, Target
 from nlparam.numerics.heads.certify import EVERYTHING, agreement, certify, errors_left, plan_audit
 from nlparam.numerics.statistics.audit import least_positives, most_errors, plan_side, tail
+from tests.helpers.remembering import remembering
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_computed_twice():
+    """The draws of one plan ask for the same chances over and over."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("tail", "passing_chance", "most_errors"):
+            patch.setattr(certifying, name, remembering(getattr(certifying, name)))
+        yield
+
 
 TARGET = Target(recall=0.95, precision=0.95, failure_probability=0.1)
 SIZES, RATES = np.asarray([4000, 300]), np.asarray([0.05, 0.3])
@@ -281,7 +293,7 @@ def test_a_judge_that_never_answers_is_asked_for_everything(rng):
 
 @pytest.mark.slow
 def test_noise_costs_calls_not_truth(rng):
-    texts, predicates, answers = corpus(rng, noise=0.5)
+    texts, predicates, answers = corpus(rng, n_texts=400, noise=0.5)
     flipped = np.where(rng.random(answers.shape) < 0.1, 1 - answers, answers)
     cascade = CascadeSteps(texts, predicates, seed=0)
     asked, _ = run(cascade, flipped)
