@@ -214,7 +214,7 @@ def _todo(task: Task, options: Options, manifest: Manifest, plans: list[Plan]) -
 
 def _results(ray: Any, task: Task, options: Options, lines: list[str]) -> Generator[dict[str, Any]]:
     workers = choose_workers(ray, task.step, len(lines), workers=options.workers, cpus=options.cpus, gpus=options.gpus)
-    counter = ray.remote(num_cpus=0)(_Counter).remote()
+    counter = ray.remote(num_cpus=0)(_Counter).remote() if task.step.choices > 1 else None
     dataset = ray.data.from_items(
         [{"task": line} for line in lines], override_num_blocks=min(len(lines), _MOST_BLOCKS_OF_RAY)
     )
@@ -234,7 +234,7 @@ def _results(ray: Any, task: Task, options: Options, lines: list[str]) -> Genera
 
 
 class _Counter:
-    """An actor that numbers the workers, so that they spread evenly over the servers."""
+    """An actor, a process of its own, that numbers the workers, so that they spread evenly over the models."""
 
     def __init__(self):
         self._number = -1

@@ -88,6 +88,10 @@ class JudgeStep(AbstractStep):
     def servers(self) -> int:
         return sum(isinstance(model, AbstractLanguageModel) or _is_server(model) for model in self.models)
 
+    @property
+    def choices(self) -> int:
+        return len(self.models)
+
     def settings(self) -> dict[str, Any]:
         identities, failures = {}, []
         for model in self.models:

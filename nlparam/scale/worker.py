@@ -40,6 +40,11 @@ class AbstractStep(abc.ABC):
         return 0
 
     @property
+    def choices(self) -> int:
+        """How many models workers spread over; for one, nobody numbers the workers."""
+        return 1
+
+    @property
     @abc.abstractmethod
     def adds(self) -> tuple[str, ...]:
         """The names of the columns that it adds."""
@@ -76,7 +81,7 @@ class Worker:
         import ray
 
         self._task = task
-        self._number: int = ray.get(counter.next.remote())
+        self._number: int = 0 if counter is None else ray.get(counter.next.remote())
         self._costs = Costs()
         self._work: Work | None = None
 
