@@ -68,9 +68,13 @@ def test_a_second_proposer_fills_up_where_the_first_has_too_little_with_what_ans
     assert few.n_read == 3
     assert few.propose(["x"], scores, goal="the form", avoid=["is c"], rng=rng) == [["is a"]] * 2, "again: the first"
     assert few.n_read == 0
+    excluding = Filled(few.first, few.second, answers)
+    first = excluding.propose(["x"], scores, goal="the form", avoid=["is b"], rng=rng)
+    assert first == [["is a"]] * 2, "what the user does not want is not filled in"
+    assert excluding.n_read == 2
     enough = Filled(Listed(["is a", "is b"]), Listed(["is c"]), answers)
     assert enough.propose(["x"], scores, goal="the form", rng=rng) == [["is a", "is b"]] * 2
-    assert len(asked) == 1
+    assert len(asked) == 2
 
 
 class _Twins:

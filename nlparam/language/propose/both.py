@@ -28,6 +28,8 @@ class Both(AbstractProposer):
 class Filled(AbstractProposer):
     """Asks a second proposer where the first has fewer predicates than there are slots, and adds what answers the goal.
 
+    It does so once for each search: after that there is something to select from.
+
     **Arguments:** `first`, `second`, the proposers; `answers`, which of the things that predicates say answer a goal,
     as far as that could be read.
     """
@@ -39,13 +41,17 @@ class Filled(AbstractProposer):
     def __post_init__(self):
         self.identity = f"{self.first.identity} filled by {self.second.identity}"
         self.n_candidates = getattr(self.first, "n_candidates", 0)
+        self._goals = set[str]()
 
     def propose(self, texts, scores, *, goal, avoid=(), rng):
         proposed = self.first.propose(texts, scores, goal=goal, avoid=avoid, rng=rng)
         self.n_read = 0
-        if avoid or len({predicate for slot in proposed for predicate in slot}) >= scores.shape[1]:
+        # What is to be avoided may be the user's own wish, at the first time too.
+        again = bool(avoid) and goal in self._goals
+        self._goals.add(goal)
+        if again or len({predicate for slot in proposed for predicate in slot}) >= scores.shape[1]:
             return proposed
-        others = self.second.propose(texts, scores, goal=goal, rng=rng)
+        others = self.second.propose(texts, scores, goal=goal, avoid=avoid, rng=rng)
         answering = self.answers([what_it_says(predicate) for slot in others for predicate in slot], goal)
         self.n_read = len(answering)
         others = [[predicate for predicate in slot if answering.get(what_it_says(predicate))] for slot in others]
