@@ -4,17 +4,11 @@ import contextlib
 import functools
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
 from nlparam.runtime.costs import Costs
 from nlparam.runtime.notebook import NotebookLines, in_notebook
 from nlparam.runtime.pace import LONG, Pace, in_words
-
-
-class Task(Protocol):
-    """One long step; `advance` is called as parts of it are done."""
-
-    def advance(self, amount: float = 1.0) -> None: ...
 
 
 class Progress:
@@ -53,12 +47,12 @@ class Progress:
             print(message, file=sys.stderr, flush=True)
 
     @contextlib.contextmanager
-    def task(self, what: str, total: float | None, *, costs: Costs | None = None, unit: str = "") -> Iterator[Task]:
+    def task(self, what: str, total: float | None, *, costs: Costs | None = None, unit: str = "") -> "Iterator[Task]":
         """A progress bar for the `with` block.
 
         `total=None` means that the length is not known: a spinner, which leaves nothing behind on the terminal.
         """
-        step = _Step(self, total, costs)
+        step = Task(self, total, costs)
         if not self.enabled:
             if self._watch is not None:
                 step.show = functools.partial(self._watch, what, total)
@@ -105,8 +99,11 @@ class Progress:
         self._notebook.update()
 
 
-class _Step:
-    """Measures how fast the language model answers, without the store, and warns if the step will take long."""
+class Task:
+    """One long step; `advance` is called as parts of it are done.
+
+    It measures how fast the language model answers, without the store, and warns if the step will take long.
+    """
 
     def __init__(self, progress: Progress, total: float | None, costs: Costs | None):
         self._progress, self._left, self._costs = progress, total, costs

@@ -91,17 +91,16 @@ async def survey(
     request = Request((_QUESTION,), labels=labels)
     dialect = dialect.copy()
     dialect.token_ids = {labels: numbers(found)}
-    choice = await _read(model, request, dialect, counted)
+    choice, read = await _read(model, request, dialect, counted)
     exact = bool(dialect.exact)
     if exact:  # the likeliest tokens were not listed, so they are asked for once more
         dialect = dialect.fresh(exact=False)
-        choice = await _read(model, request, dialect, counted)
-    read = None if dialect.in_text else answers.top_tokens(choice)
+        choice, read = await _read(model, request, dialect, counted)
     if read is None and choice and not dialect.in_text and not answers.reasons(choice.get("message") or {}):
         dialect = dialect.fresh(exact=False)
         dialect.in_text = True
-        choice = await _read(model, request, dialect, counted)
-    first, top = read if read is not None else ("", [])
+        choice, read = await _read(model, request, dialect, counted)
+    first, top = read or ("", [])
     logprobs = answers.label_in_text(labels, _text(choice)) if dialect.in_text else label_logprobs(labels, top)
     openai = not dialect.messages_api  # whose fields these are
     message = choice.get("message") or {}
@@ -122,15 +121,17 @@ async def survey(
     )
 
 
-async def _read(model: str, request: Request, dialect: Dialect, ask: Ask) -> dict:
-    """The choice that a label read returns; empty if the server refuses it whatever the fields."""
+async def _read(
+    model: str, request: Request, dialect: Dialect, ask: Ask
+) -> tuple[dict, tuple[str, answers.Tokens] | None]:
+    """The choice that a label read returns, empty if the server refuses it whatever the fields; and its tokens."""
     try:
         choice = _choice(await first_answer(model, request, dialect, ask), dialect)
     except RefusalError:
-        return {}
+        return {}, None
     read = None if dialect.in_text else answers.top_tokens(choice)
     dialect.accepted(model, request, read[1] if read is not None else ())
-    return choice
+    return choice, read
 
 
 async def _obeys(model: str, fields: dict[str, Any], ask: Ask) -> bool:
