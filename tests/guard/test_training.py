@@ -320,9 +320,10 @@ def test_labelled_attacks_are_read_with_their_defaults(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_command_line_trains_and_evaluates(tmp_path):
+def test_the_command_line_trains_and_evaluates(tmp_path, monkeypatch):
     from tests.helpers.fake_server import FakeServer
 
+    monkeypatch.setattr("nlparam.guard.evaluation._N_TIMED", 3)  # to embed single texts takes long
     rules = tmp_path / "rules.yaml"
     rules.write_text(json.dumps(RULES.as_dict()))
     benign = tmp_path / "benign.jsonl"
