@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nlparam.denotation.judge import AbstractJudge
+from nlparam.language.propose.both import in_turn
 from nlparam.runtime.budget import Meter
 from nlparam.runtime.costs import Costs
 
@@ -54,10 +55,5 @@ class Answers:
 
 
 def interleaved(rows_of_groups: Sequence[np.ndarray]) -> np.ndarray:
-    """The rows of some groups, one of each in turn, so that every beginning has about as many of each."""
-    longest = max(len(rows) for rows in rows_of_groups)
-    padded = np.full((longest, len(rows_of_groups)), -1, dtype=np.int64)
-    for column, rows in enumerate(rows_of_groups):
-        padded[: len(rows), column] = rows
-    flat = padded.ravel()
-    return flat[flat >= 0]
+    """The distinct rows of some groups, one of each in turn, so that every beginning has about as many of each."""
+    return np.asarray(in_turn([rows.tolist() for rows in rows_of_groups]), dtype=np.int64)

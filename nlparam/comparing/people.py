@@ -46,8 +46,7 @@ def labelling(comparison: ComparisonLike, *, seed: int = 0) -> Labelling:
     """What people are asked about the texts of a comparison: the tested predicates, the groups taking turns."""
     corpus, units, tested = comparison.corpus, comparison.units, comparison.tested
     columns = [number for number, finding in enumerate(comparison.findings) if finding.tested]
-    rows = interleaved(orders_to_label(comparison, seed=seed))
-    rows = rows[np.sort(np.unique(rows, return_index=True)[1])]  # a text of two groups once
+    rows = interleaved(orders_to_label(comparison, seed=seed))  # a text of two groups once
     text = {pair(corpus.distinct[row], "")[0]: row for row in rows.tolist()}
     column = {pair("", comparison.findings[number].predicate)[1]: number for number in columns}
     group = np.full(len(corpus.distinct), -1)

@@ -79,10 +79,6 @@ class HeldStream:
         self._held: collections.deque[_Held] = collections.deque()
 
     @property
-    def n_held(self) -> int:
-        return len(self._held)
-
-    @property
     def finished(self) -> bool:
         """Whether the upstream has ended every choice."""
         return bool(self._texts) and len(self._finished) == len(self._texts)
@@ -135,9 +131,9 @@ class HeldStream:
         return [(index, look) for index, look in looks if look is not None]
 
 
-def final_chunk(first: dict[str, Any], indices: list[int], *, finish_reason: str = "content_filter") -> str:
+def final_chunk(first: dict[str, Any], indices: list[int]) -> str:
     """The data of a last chunk for these choices, which says why they end."""
-    choices = [{"index": i, "delta": {}, "logprobs": None, "finish_reason": finish_reason} for i in indices]
+    choices = [{"index": i, "delta": {}, "logprobs": None, "finish_reason": "content_filter"} for i in indices]
     return json.dumps(first | {"object": "chat.completion.chunk", "choices": choices})
 
 

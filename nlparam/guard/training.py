@@ -76,11 +76,11 @@ def train(
     _check_enough(len(benign), n_training, max_refusals, confidence)
     check_names(train, asked)
     session = Session(embedder=embedder, **asked)
-    costs, embedder = session.costs, session.embedder
+    costs = session.costs
     settings: dict[str, Any] = {
         "lm_identity": session.lm.identity,
         "embedder": session.embedder_name,
-        "embedder_identity": embedder.identity,
+        "embedder_identity": session.embedder.identity,
     }
     if out is not None:
         wanted = {
@@ -100,7 +100,7 @@ def train(
         _check_examples(constitution, synthesis, session.meter.spent)
         training, calibration = benign.split(n_training, seed=plan.seed)
         with costs.stage("heads"), session.progress.task("training", None):
-            screen = _train_heads(constitution, synthesis, training, embedder, session.store, seed=plan.seed)
+            screen = _train_heads(session, constitution, synthesis, training, plan.seed)
         with costs.stage("threshold"), session.progress.task("threshold", None):
             scores = exchange_scores(screen, calibration, store=session.store)
     warnings += [
@@ -174,22 +174,16 @@ class _Rows(NamedTuple):
 
 
 def _train_heads(
-    constitution: Constitution,
-    synthesis: Synthesis,
-    benign: Benign,
-    embedder: AbstractEmbedder,
-    store: Store,
-    *,
-    seed: int,
+    session: Session, constitution: Constitution, synthesis: Synthesis, benign: Benign, seed: int
 ) -> Screen:
     rows = {role: _rows(synthesis.kept(role, held_out=False), texts, role) for role, texts in benign.sides.items()}
     forms = dict.fromkeys(canonical(window) for of_role in rows.values() for window in of_role.windows)
-    features = Features(embedder, NgramFeatures.fit(list(forms), max_ngrams=_MAX_NGRAMS, seed=seed))
+    features = Features(session.embedder, NgramFeatures.fit(list(forms), max_ngrams=_MAX_NGRAMS, seed=seed))
     heads = {
-        role: _train_head(of_role, features.of(of_role.windows, store=store), constitution)
+        role: _train_head(of_role, features.of(of_role.windows, store=session.store), constitution)
         for role, of_role in rows.items()
     }
-    return Screen(constitution, features, heads, np.inf, embedder.identity)
+    return Screen(constitution, features, heads, np.inf, session.embedder.identity)
 
 
 def _rows(examples: Sequence[Example], benign: Sequence[str], role: str) -> _Rows:

@@ -41,8 +41,6 @@ def assign(
     check_one_of(WAYS, by=by)
     check_names(assign, asked)
     corpus, costs = Corpus.from_texts(texts), Costs()
-    if taxonomy.denoter is None:
-        return placed(taxonomy, corpus, {}, costs)
     if by == "head" or not corpus.distinct:
         with opened(asked.get("store"), ":memory:") as store, costs.stage("head"):
             return placed(taxonomy, corpus, taxonomy.denoter.denote(corpus, store=store), costs)

@@ -49,7 +49,7 @@ def _check_ids(edited: Edited, taxonomy: TreeLike, problems: Problems) -> None:
 
 def _check_words(edited: Edited, problems: Problems) -> None:
     """Nothing is empty, no siblings are alike, no node says what one above it says, nothing forbidden is kept."""
-    forbidden = {predicate.casefold(): line for predicate, line in zip(edited.forbid, edited.forbid_lines, strict=True)}
+    forbidden = {predicate.casefold(): line for predicate, line in edited.forbid.items()}
 
     def check_siblings(entries: Sequence[Entry], above: dict[str, Entry]) -> None:
         seen: dict[tuple[str, str], Entry] = {}
@@ -161,7 +161,7 @@ def _end(entry: Entry | None, by_id: ById) -> Entry | None:
 
 
 def _barred(entry: Entry, edited: Edited) -> bool:
-    return entry.forbidden or entry.predicate.casefold() in {predicate.casefold() for predicate in edited.forbid}
+    return entry.forbidden or entry.predicate.casefold() in edited.barred
 
 
 def _at(entry: Entry) -> str:

@@ -1,13 +1,11 @@
 """What dividing a node ends with, and what is known of a predicate before."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from scipy.special import expit
 
-from nlparam.denotation.pool import Pool
-from nlparam.numerics.core.cover import correlations
 from nlparam.numerics.heads.head import Head, HeadFit
 from nlparam.runtime.costs import Costs
 from nlparam.taxonomies.records import HOLDS, STOPS, Candidate, Division
@@ -72,33 +70,3 @@ def agreement(fitted: HeadFit, shifts: np.ndarray | float = 0.0) -> list[float]:
 
 def predicate_of(one: str | Known) -> str:
     return one.predicate if isinstance(one, Known) else one
-
-
-def considered(
-    pool: Pool,
-    usable: Sequence[int],
-    denotations: np.ndarray,
-    chosen: Sequence[int],
-    same_as: Mapping[str, str],
-    max_correlation: float,
-) -> list[Candidate]:
-    """All candidates of a node: those of the pool, and those that were merged into one of them before.
-
-    `denotations` are those of the `usable` columns of the pool. One that is not chosen because it is correlated with
-    one that is, is the same as that.
-    """
-    correlation = correlations(denotations) if len(usable) else np.zeros((0, 0))
-    position = {column: number for number, column in enumerate(usable)}
-    seen = []
-    for column, predicate in enumerate(pool.predicates):
-        judged = pool.judged(column)
-        twin, values = None, np.zeros(0, np.float32)
-        if column in position:
-            number = position[column]
-            values = denotations[:, number].astype(np.float32)
-            if column not in chosen:
-                alike = [one for one in chosen if correlation[number, position[one]] > max_correlation]
-                twin = pool.predicates[alike[0]] if alike else None
-        seen.append(Candidate(predicate, values, judged.rows, judged.probabilities, same_as=twin))
-    nothing = np.zeros(0, np.float32), np.zeros(0, int), np.zeros(0, np.float32)
-    return seen + [Candidate(merged, *nothing, same_as=kept) for merged, kept in same_as.items()]

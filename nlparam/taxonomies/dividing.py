@@ -13,6 +13,7 @@ from nlparam.denotation.pool import Pool
 from nlparam.denotation.session import Run
 from nlparam.language.phrasing import ParallelForm
 from nlparam.models import Clustering
+from nlparam.numerics.core.cover import correlations
 from nlparam.numerics.core.device import to_device
 from nlparam.numerics.core.divide import held_out_gain, matched, near_the_best, shifted
 from nlparam.numerics.core.relax import relax
@@ -21,10 +22,10 @@ from nlparam.numerics.heads.goal_map import GoalMap
 from nlparam.numerics.heads.head import Head
 from nlparam.runtime.costs import Costs, add_counts
 from nlparam.taxonomies.covers import WELL_COVERED, Covers
-from nlparam.taxonomies.divided import Divided, Known, agreement, considered, predicate_of
+from nlparam.taxonomies.divided import Divided, Known, agreement, predicate_of
 from nlparam.taxonomies.options import Effort, TaxonomyOptions, efforts
 from nlparam.taxonomies.proposing import LEAST_STATED, NodeProposer
-from nlparam.taxonomies.records import HOLDS, STOPS, Division
+from nlparam.taxonomies.records import HOLDS, STOPS, Candidate, Division
 
 # The slots of a node are relaxed on so many of its texts, or on so many draws from them: with two sizes alone, two
 # functions are compiled for the whole tree.
@@ -327,13 +328,37 @@ class Divider:
             judged_as=judged_as,
             denotations=denotations.astype(np.float32),  # as they are kept, so that who is under a child is, too
             agreement=agrees,
-            considered=considered(pool, usable, everything, chosen, node.same_as, self.options.max_correlation),
+            considered=self._considered(node, usable, everything, chosen),
             divisions=choice.divisions,
             directions=directions,
             head=head,
             stopped=stopped,
             partial=partial and bool(chosen),
         )
+
+    def _considered(
+        self, node: _Node, usable: Sequence[int], denotations: np.ndarray, chosen: Sequence[int]
+    ) -> list[Candidate]:
+        """All candidates of a node: those of the pool, and those that were merged into one of them before.
+
+        `denotations` are those of the `usable` columns of the pool. One that is not chosen because it is correlated
+        with one that is, is the same as that.
+        """
+        pool, nothing = node.pool, np.zeros(0, np.float32)
+        correlation = correlations(denotations) if len(usable) else np.zeros((0, 0))
+        position = {column: number for number, column in enumerate(usable)}
+        seen = []
+        for column, predicate in enumerate(pool.predicates):
+            judged, twin, values = pool.judged(column), None, nothing
+            if column in position:
+                number = position[column]
+                values = denotations[:, number].astype(np.float32)
+                if column not in chosen:
+                    near = (one for one in chosen if correlation[number, position[one]] > self.options.max_correlation)
+                    twin = next((pool.predicates[one] for one in near), None)
+            seen.append(Candidate(predicate, values, judged.rows, judged.probabilities, same_as=twin))
+        merged = node.same_as.items()
+        return seen + [Candidate(one, nothing, np.zeros(0, int), nothing, same_as=kept) for one, kept in merged]
 
     def _holding(self, node: _Node, columns: list[int]) -> list[int]:
         """Those of some siblings that hold for a text at least, and those that are fixed."""

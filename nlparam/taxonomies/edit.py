@@ -153,8 +153,7 @@ def _settled(
     entries: Sequence[Entry], parents: tuple[str, ...], edited: Edited, taxonomy: TreeLike
 ) -> tuple[Entry, ...]:
     """The entries under a node that is made of the nodes `parents`, their merges carried out."""
-    barred = {predicate.casefold() for predicate in edited.forbid}
-    out = [entry for entry in entries if entry.forbidden or entry.predicate.casefold() in barred]
+    out = [entry for entry in entries if entry.forbidden or entry.predicate.casefold() in edited.barred]
     by_id = {entry.id: entry for entry in entries}
     # Children of merged parents with one predicate are one node too.
     groups: dict[str, list[Entry]] = {}
@@ -227,7 +226,6 @@ def _n_locked(entry: Entry) -> int:
 def _operations(root: Entry, edited: Edited, taxonomy: TreeLike) -> Iterator[AbstractOperation]:
     """What was done to a tree, in an order in which it can be done again."""
     before, placed = forbidden_in(taxonomy), {entry.id for entry in edited.walk()}
-    listed = {predicate.casefold() for predicate in edited.forbid}
     yield from (Exclude(predicate) for predicate in edited.forbid if predicate not in before)
     yield from (Exclude(predicate, excluded=False) for predicate in before if predicate not in edited.forbid)
     deleted: list[Delete] = []
@@ -244,7 +242,7 @@ def _operations(root: Entry, edited: Edited, taxonomy: TreeLike) -> Iterator[Abs
                     yield Merge(child.ids[1:], child.ids[0], child.name)
                 here = (*path, child.parts[0].predicate)
                 yield from below(child, child.id or " > ".join(here), here)
-            elif child.predicate.casefold() not in listed:
+            elif child.predicate.casefold() not in edited.barred:
                 yield Exclude(child.predicate) if child.id is None else Forbid(child.id)
         if entry.split:
             yield Split(at, None if entry.split is True else entry.split)

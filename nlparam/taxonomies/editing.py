@@ -6,7 +6,7 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -84,12 +84,6 @@ class Editing:
         self.desk = Desk(self._page(), self.folder, who=who)
         calls = {"tree": self._tree, "check": self._check, "edit": self._edit, "take_back": self._take_back}
         self.desk.calls |= calls | {"refit": self._refit, "stop": self._stop, "go_back": self._go_back}
-
-    def wait(self, timeout: float | None = None) -> None:
-        """Waits until a refit that runs has ended, at most so many seconds."""
-        end = None if timeout is None else time.monotonic() + timeout
-        while self._fitting is not None and not self._fitting.ended and (end is None or time.monotonic() < end):
-            time.sleep(0.02)
 
     def _page(self):
         return self._taxonomy.page(**self._taxonomy.beside(self.folder))
@@ -278,6 +272,5 @@ class Editing:
 
 def _without_lines(edited: Edited) -> Edited:
     """On a page, lines of the file mean nothing."""
-    lines: Sequence[int | None] = (None,) * len(edited.forbid)
     plain = edited.mapped(lambda entry: dataclasses.replace(entry, line=None))
-    return dataclasses.replace(plain, forbid_lines=tuple(lines), source=None)
+    return dataclasses.replace(plain, forbid=dict.fromkeys(edited.forbid), source=None)

@@ -1,7 +1,7 @@
 """A taxonomy while it is edited: entries, as `taxonomy.yaml` has them."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from nlparam.denotation.definitions import Definition, definition_of
@@ -73,13 +73,17 @@ class Entry:
 
 @dataclasses.dataclass(frozen=True)
 class Edited:
-    """An edited tree: `tree`, the entries under the root; `forbid`, predicates that may not come back."""
+    """An edited tree: `tree`, the entries under the root; `forbid`, predicates that may not come back, with their lines
+    in the file."""
 
     tree: tuple[Entry, ...]
-    forbid: tuple[str, ...] = ()
-    # The lines of `forbid`, for messages.
-    forbid_lines: tuple[int | None, ...] = ()
+    forbid: Mapping[str, int | None] = dataclasses.field(default_factory=dict)
     source: str | None = None
+
+    @property
+    def barred(self) -> set[str]:
+        """What may not come back, in small letters."""
+        return {predicate.casefold() for predicate in self.forbid}
 
     def walk(self) -> Iterator[Entry]:
         """All entries, depth first."""
@@ -163,5 +167,4 @@ def entries_of(taxonomy: TreeLike) -> Edited:
             children=tuple(entry(child) for child in taxonomy.children(node.id)),
         )
 
-    forbid = forbidden_in(taxonomy)
-    return Edited(tuple(entry(child) for child in taxonomy.children()), forbid, (None,) * len(forbid))
+    return Edited(tuple(entry(child) for child in taxonomy.children()), dict.fromkeys(forbidden_in(taxonomy)))

@@ -211,9 +211,8 @@ def taxonomy(
     with prepared_growth(corpus.texts, check=check, **asked) as growing:
         run = growing.divider.run
         tree = assemble(growing.divider, growing.grow(), run.settings)
-        tree = dataclasses.replace(tree, stamps=kept, clusters=named)
-        if kept is not None:
-            tree = dataclasses.replace(tree, settings=tree.settings | {"time_unit": time_unit})
+        timed = {} if kept is None else {"time_unit": time_unit}
+        tree = dataclasses.replace(tree, stamps=kept, clusters=named, settings=tree.settings | timed)
         if inference or (inference is None and kept is not None):
             tree = with_sample(tree, run)
             with run.costs.stage("against chance"):

@@ -16,6 +16,7 @@ from nlparam.taxonomies.result import Taxonomy
 from nlparam.taxonomies.yaml_file import FILE, written
 
 FOLDER = "history"
+_MOST_SHOWN = 10
 EDITED = "taxonomy.edited.yaml"
 
 
@@ -76,10 +77,10 @@ class Kept(NamedTuple):
     changes: tuple[str, ...]
 
 
-def kept_in(folder: str | Path, *, most: int = 10) -> Iterator[Kept]:
+def kept_in(folder: str | Path) -> Iterator[Kept]:
     """The last trees that are kept in the history of a folder, the latest first."""
     folder = Path(folder)
-    for number in range(_last(folder), max(0, _last(folder) - most), -1):
+    for number in range(_last(folder), max(0, _last(folder) - _MOST_SHOWN), -1):
         path = folder / FOLDER / str(number)
         if not (path / Taxonomy.main).exists():
             continue

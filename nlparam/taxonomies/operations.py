@@ -128,15 +128,10 @@ class Exclude(AbstractOperation):
 
     def on(self, edited: Edited) -> Edited:
         predicate = one_line(self.predicate)
-        if predicate in edited.forbid and self.excluded:
-            return edited
-        listed = list(zip(edited.forbid, edited.forbid_lines, strict=True))
         if self.excluded:
-            listed.append((predicate, None))
-        else:
-            listed = [one for one in listed if one[0].casefold() != predicate.casefold()]
-        forbid, lines = [one for one, _ in listed], [line for _, line in listed]
-        return dataclasses.replace(edited, forbid=tuple(forbid), forbid_lines=tuple(lines))
+            return dataclasses.replace(edited, forbid={**edited.forbid, predicate: edited.forbid.get(predicate)})
+        left = {one: line for one, line in edited.forbid.items() if one.casefold() != predicate.casefold()}
+        return dataclasses.replace(edited, forbid=left)
 
     def said(self, tree: TreeLike) -> str:
         del tree

@@ -49,14 +49,14 @@ def judged_sample(
     return Sample(texts, inclusion, tree.under(worded.astype(np.float64), below))
 
 
-def with_sample(tree: Taxonomy, run: Run, *, share: float = SHARE) -> Taxonomy:
+def with_sample(tree: Taxonomy, run: Run) -> Taxonomy:
     """The tree with texts drawn at random for the shares of its nodes, and judged; as it was if these would be too few.
 
     Every time step gets as many texts, as far as it has them, spread evenly over the nodes that its texts are assigned
-    to. The judgments of the round are at most a `share` of those that the tree rests on.
+    to. The judgments of the round are at most a certain share of those that the tree rests on.
     """
     per_text = sum(tree.share(node.id) * len(tree.children(node.id)) for node in tree.divided())
-    n_drawn = int(share * (run.costs.judgments_asked + run.costs.judgments_served) / max(per_text, 1.0))
+    n_drawn = int(SHARE * (run.costs.judgments_asked + run.costs.judgments_served) / max(per_text, 1.0))
     if n_drawn < LEAST_SAMPLED or run.meter.spent is not None:
         return tree
     texts, inclusion = drawn(tree, n_drawn, np.random.default_rng([run.seed, n_drawn]))

@@ -221,8 +221,7 @@ class _Updating:
 
     def _complete(self, tree: Taxonomy, root: Branch) -> tuple[list[Unexplained], list[Addition]]:
         """Says where new texts are unexplained, and adds the children that are missing to the branches."""
-        branches = _by_id(root)
-        found: list[tuple[Node, np.ndarray, Prevalence, Prevalence, float]] = []
+        branches, texts_of, listed, added = _by_id(root), {}, [], []
         for node in tree.divided():
             residual = tree.nodes[node.children[-1]]
             of_node, left = self._mask(node), self._mask(residual)
@@ -232,27 +231,23 @@ class _Updating:
             before, now = self._shares(tree, there, residual.id)
             p_value = drift(before, now).p_value / 2
             p_value = p_value if now.share > before.share else 1 - p_value
-            unexplained = self.kinds[1][left[self.kinds[1]]]
             by_model = np.zeros(0, int)
             if tree.sample is not None:
                 by_model = tree.sample.texts[tree.sample.under[residual.id] == 1]
-            by_model = by_model[by_model >= self.n_old]
-            found.append((node, np.union1d(unexplained, by_model), before, now, p_value))
-        tested = [len(texts) >= self.least_unexplained for _, texts, *_ in found]
-        adjusted = np.ones(len(found))
-        adjusted[tested] = correct_p_values([one[-1] for one, t in zip(found, tested, strict=True) if t], "bh")
-        listed, added = [], []
-        for (node, texts, before, now, p_value), enough, adjusted_p in zip(found, tested, adjusted, strict=True):
-            outcome, additions = self._seek(node, texts, branches[node.id], enough=enough, p_value=float(adjusted_p))
+            texts = np.union1d(self.kinds[1][left[self.kinds[1]]], by_model[by_model >= self.n_old])
+            texts_of[node.id] = texts
+            listed.append(Unexplained(node.id, node.name, len(there[1]), len(texts), before, now, float(p_value), ""))
+        tested = [one.n_unexplained >= self.least_unexplained for one in listed]
+        adjusted = np.ones(len(listed))
+        adjusted[tested] = correct_p_values([one.p_value for one, t in zip(listed, tested, strict=True) if t], "bh")
+        for at, (one, p_value) in enumerate(zip(listed, adjusted.tolist(), strict=True)):
+            outcome, additions = self._seek(one, texts_of[one.node], branches[one.node], p_value)
+            listed[at] = dataclasses.replace(one, outcome=outcome)
             added += additions
-            n_texts = int(self._mask(node)[self.kinds[1]].sum())
-            listed.append(Unexplained(node.id, node.name, n_texts, len(texts), before, now, float(p_value), outcome))
         return listed, added
 
-    def _seek(
-        self, node: Node, texts: np.ndarray, branch: Branch, *, enough: bool, p_value: float
-    ) -> tuple[str, list[Addition]]:
-        if not enough:
+    def _seek(self, one: Unexplained, texts: np.ndarray, branch: Branch, p_value: float) -> tuple[str, list[Addition]]:
+        if one.n_unexplained < self.least_unexplained:
             return f"fewer than {self.least_unexplained} texts", []
         if self.propose == "never":
             return "nothing was proposed, as was asked for", []
@@ -262,21 +257,17 @@ class _Updating:
             return "no more than before, as far as can be told", []
         if self.divider.run.meter.spent is not None:
             return f"the budget is spent ({self.divider.run.meter.spent}) before children were proposed", []
-        rows = np.unique(self.corpus.row[texts])
-        additions, reasons = add_missing(self.rebuilding, branch, node.id, rows)
+        additions, reasons = add_missing(self.rebuilding, branch, one.node, np.unique(self.corpus.row[texts]))
         if additions:
-            return f"added {', '.join(one.predicate for one in additions)}", additions
+            return f"added {', '.join(each.predicate for each in additions)}", additions
         return "; ".join(reasons) or "nothing usable was proposed", []
 
     def _drift(self, tree: Taxonomy) -> list[NodeDrift]:
         there = {(node.parent, judged(node)) for node in self.before.nodes.values() if node.predicate is not None}
-        found = []
-        for node in tree.nodes.values():
-            if node.id == ROOT:
-                continue
-            before, now = self._shares(tree, self.kinds, node.id)
-            found.append((node, before, now, drift(before, now)))
-        adjusted = correct_p_values([one[-1].p_value for one in found], "bh")
+        nodes = [node for node in tree.nodes.values() if node.id != ROOT]
+        shares = [self._shares(tree, self.kinds, node.id) for node in nodes]
+        changes = [drift(before, now) for before, now in shares]
+        adjusted = correct_p_values([change.p_value for change in changes], "bh")
         return [
             NodeDrift(
                 id=node.id,
@@ -289,7 +280,7 @@ class _Updating:
                 p_adjusted=float(p_value),
                 changed=bool(p_value <= self.level_here),
             )
-            for (node, before, now, change), p_value in zip(found, adjusted, strict=True)
+            for node, (before, now), change, p_value in zip(nodes, shares, changes, adjusted, strict=True)
         ]
 
     def _note_heads(self, tree: Taxonomy, changes: Sequence[NodeDrift]) -> None:

@@ -67,7 +67,7 @@ def written(taxonomy: TreeLike, edited: Edited | None = None, *, folder: str | P
         left = taxonomy.residual(node.id)
         return "" if left is None else f"; {len(left):,} under none of its children"
 
-    goal, forbid = str(taxonomy.settings.get("goal", "")), CommentedSeq(edited.forbid) if edited.forbid else None
+    goal, forbid = str(taxonomy.settings.get("goal", "")), CommentedSeq(list(edited.forbid)) if edited.forbid else None
     contents = CommentedMap({"goal": goal, "forbid": forbid})
     contents["tree"] = CommentedSeq(map(item, edited.tree))
     for key, note in NOTES.items():
@@ -95,11 +95,10 @@ def parse(text: str, *, source: str = FILE) -> Edited:
     if root is None or (root.id == "mapping" and "tree" not in fields):
         problems.add(1, "there is no `tree:`: take the file of the history folder, and edit it again")
     problems.raise_any()
-    forbid = [(words_of(item, problems, "forbid"), line_of(item)) for item in items_of(fields.get("forbid"), problems)]
+    forbid = {words_of(item, problems, "forbid"): line_of(item) for item in items_of(fields.get("forbid"), problems)}
     tree = tuple(_entry(item, problems) for item in items_of(fields.get("tree"), problems))
     problems.raise_any()
-    named = [(predicate, line) for predicate, line in forbid if predicate]
-    return Edited(tree, tuple(predicate for predicate, _ in named), tuple(line for _, line in named), source)
+    return Edited(tree, {predicate: line for predicate, line in forbid.items() if predicate}, source)
 
 
 _TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False, "": False}

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 import urllib.request
 
 import pytest
@@ -152,7 +153,8 @@ class Page:
     def ask(self, name, **given):
         version = self.editing.desk.call("tree", {})["version"]
         found = self.editing.desk.call(name, {"version": version} | given)
-        self.editing.wait(60)
+        while (fitting := self.state["fitting"]) is not None and not fitting["ended"]:
+            time.sleep(0.05)
         return found
 
     @property

@@ -34,7 +34,7 @@ def test_a_held_stream_is_bounded_and_keeps_the_order():
         for index, look in held.add(chunk):
             held.clear(index, look)
         passed += held.ready()
-        assert held.n_held <= 257
+        assert len(held._held) <= 257
     for index, look in held.rest():
         held.clear(index, look)
     assert passed + held.ready() == sent

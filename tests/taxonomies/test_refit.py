@@ -142,7 +142,7 @@ def test_what_is_forbidden_is_replaced_from_what_was_considered(tree, embedded):
     assert len(kept.judged) > 0
     assert "- is about tennis" in written(new)
     again = parse(written(new).replace("  - is about tennis\n", "").replace("forbid:", "forbid: []"))
-    assert again.forbid == ()
+    assert not again.forbid
     assert changes_of(new, again)[0] == ["allowed again: 'is about tennis'"]
 
 

@@ -179,19 +179,16 @@ def _describe(
         captions += texts
         notes += found[name].warnings
     texts = iter(distinct_captions(images, captions))
-    described = _Described(
-        texts={name: [next(texts) for _ in folder.images] for name, folder in kept.items()},
-        pictures={},
-        files={},
-        written_by=captioner.identity if sees and missing else None,
-        judged="images" if sees and judged != "captions" else "captions",
-        notes=notes,
-    )
+    of_folder = {name: [next(texts) for _ in folder.images] for name, folder in kept.items()}
+    pictures, files = {}, {}
     for name, folder in kept.items():
-        for text, image, file in zip(described.texts[name], folder.images, folder.names, strict=True):
-            described.pictures[text] = image
-            described.files.setdefault(text, []).append(f"{name}/{file}")
-    return described
+        for text, image, file in zip(of_folder[name], folder.images, folder.names, strict=True):
+            pictures[text] = image
+            files.setdefault(text, []).append(f"{name}/{file}")
+    written_by = captioner.identity if sees and missing else None
+    return _Described(
+        of_folder, pictures, files, written_by, "images" if sees and judged != "captions" else "captions", notes
+    )
 
 
 def _sees(captioner: Captioner, image: Image) -> bool:

@@ -31,6 +31,7 @@ _FORMATS = ("PNG", "JPEG", "WEBP", "GIF")  # Pillow has decoders for many more, 
 _LEAST_SIDE = 32  # vision-language models refuse images that are smaller than one of their patches
 _QUALITY = 90
 _MADE = f"nlparam-jpeg{_QUALITY}-1"  # to be changed with anything that changes the bytes
+_MOST_LISTED = 8
 _KEPT = 128  # images kept ready to be sent: questions about one come one after another
 
 
@@ -117,10 +118,10 @@ def read_images(
     return ImageFolder(folder, tuple(name for name, _, _ in kept), images, skipped)
 
 
-def listing(items: Sequence[str], *, at_most: int = 8) -> str:
+def listing(items: Sequence[str]) -> str:
     """The first few of a list in words, and how many more there are."""
-    more = f", and {len(items) - at_most} more" if len(items) > at_most else ""
-    return ", ".join(items[:at_most]) + more
+    more = f", and {len(items) - _MOST_LISTED} more" if len(items) > _MOST_LISTED else ""
+    return ", ".join(items[:_MOST_LISTED]) + more
 
 
 def thumbnail(image: Image, *, side: int = 224) -> str:

@@ -62,15 +62,7 @@ def covariate_effects(evaluations: Evaluations, *, confidence: float = 0.95) -> 
     elif n_systems > 1:
         controls = [column for _, column in _encoded("system", list(evaluations.system))]
     for kind in ("false positives", "false negatives"):
-        hits, among = evaluations.of_kind(kind)
-        effects = _regress(
-            kind,
-            hits[among],
-            [(n, v, c[among]) for n, v, c in columns],
-            [c[among] for c in controls],
-            evaluations.by_task[among],
-            confidence,
-        )
+        effects = _regress(kind, evaluations, columns, controls, confidence)
         if isinstance(effects, str):
             notes.append(f"covariates and {kind}: {effects}")
         else:
@@ -121,11 +113,13 @@ def _share_of_task(flags: np.ndarray, tasks: np.ndarray, among: np.ndarray) -> n
     return (np.bincount(tasks[among], weights=flags[among], minlength=len(counts)) / np.maximum(counts, 1))[tasks]
 
 
-def _regress(kind, hits, columns, controls, tasks, confidence: float) -> list[CovariateEffect] | str:
+def _regress(kind: str, evaluations: Evaluations, columns, controls, confidence: float) -> list[CovariateEffect] | str:
     from statsmodels.discrete.discrete_model import Logit
     from statsmodels.tools.sm_exceptions import ConvergenceWarning, PerfectSeparationWarning
 
-    design = np.column_stack([np.ones(len(hits)), *(column for _, _, column in columns), *controls])
+    hits, among = evaluations.of_kind(kind)
+    hits, tasks = hits[among], evaluations.by_task[among]
+    design = np.column_stack([np.ones(len(among)), *(column for _, _, column in columns), *controls])[among]
     n_rare = int(min(hits.sum(), len(hits) - hits.sum()))
     if n_rare < 2 * design.shape[1]:
         return f"{n_rare} evaluations of the rarer side are too few for {design.shape[1]} coefficients"

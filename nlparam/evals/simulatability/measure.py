@@ -17,6 +17,7 @@ from nlparam.evals.simulatability.result import Counterfactual, Simulatability, 
 from nlparam.language.counterfactuals import Case, CounterfactualWriter
 from nlparam.language.embed import AbstractEmbedder
 from nlparam.language.likeness import bleu, bleu_metric, cosines, jaccard
+from nlparam.language.propose.both import in_turn
 from nlparam.language.simulation import AnsweringModel, SimulatedReader
 from nlparam.lm import load_language_model
 from nlparam.lm.base import AbstractLanguageModel
@@ -216,8 +217,7 @@ def _drawn(fit: "Fit", n_inputs: int, seed: int) -> list[int]:
     by_class: dict[int, list[int]] = {}
     for text in texts:
         by_class.setdefault(int(fit.predictions[text]), []).append(text)
-    turns = sorted((place, code, text) for code, listed in by_class.items() for place, text in enumerate(listed))
-    return [text for _, _, text in turns[:n_inputs]]
+    return in_turn([by_class[code] for code in sorted(by_class)])[:n_inputs]
 
 
 def _answering(

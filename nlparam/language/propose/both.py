@@ -2,9 +2,12 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from nlparam.language.phrasing import what_it_says
 from nlparam.language.propose.base import AbstractProposer
+
+T = TypeVar("T")
 
 
 @dataclasses.dataclass
@@ -58,7 +61,7 @@ class Filled(AbstractProposer):
         return [in_turn(lists) for lists in zip(proposed, others, strict=True)]
 
 
-def in_turn(lists: Sequence[Sequence[str]]) -> list[str]:
+def in_turn(lists: Sequence[Sequence[T]]) -> list[T]:
     """The first of each list, then the second of each, and so on, each distinct one once."""
     longest = max((len(one) for one in lists), default=0)
     return list(dict.fromkeys(one[rank] for rank in range(longest) for one in lists if rank < len(one)))
