@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.experiments.base import DataError
 from benchmarks.experiments.data import FOLDER, catalogue, sets
-from benchmarks.experiments.data.fetching import fetch
+from benchmarks.experiments.data.catalogue import fetch
 from nlparam.errors import NlparamError
 
 
@@ -49,7 +49,7 @@ def _listed(here: dict[str, Path]) -> list[str]:
         for name, one in public.items()
         if name not in here
     ]
-    lines += [one.message for name, one in absent.items() if name not in here]
+    lines += [said for name, said in absent.items() if name not in here]
     return lines + ["", "Licences:"] + [f"  {name}: {text}" for name, text in catalogue.licences().items()]
 
 
@@ -58,7 +58,7 @@ def _wanted(names: Sequence[str], here: dict[str, Path], *, again: bool) -> list
     public, absent = catalogue.public_sets(), catalogue.absent_sets()
     for name in names:
         if name in absent and name not in here:
-            raise DataError(absent[name].message)
+            raise DataError(absent[name])
         if name not in public and name not in here:
             raise DataError(f"there is no public set {name!r}, expected some of {', '.join(public)}")
     chosen = names or list(public)

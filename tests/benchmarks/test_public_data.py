@@ -14,11 +14,12 @@ from benchmarks import data as command
 from benchmarks.commands import read_rows, read_yaml
 from benchmarks.experiments.base import DataError
 from benchmarks.experiments.build import build
-from benchmarks.experiments.composing import CONFIGS, choices
+from benchmarks.experiments.composing import CONFIGS
 from benchmarks.experiments.data import catalogue, jsonl, load, names
 from benchmarks.experiments.data.reference import read_published
 from benchmarks.experiments.schema import validate
 from nlparam.errors import NlparamError
+from tests.benchmarks.test_experiments import choices
 
 TOPICS = ["has a topic of food.", "has a topic of money."]
 STATED = "Each description should be in the form of 'has a topic of <something>'."
@@ -232,7 +233,7 @@ def test_sets_that_cannot_be_had_and_unknown_ones_are_said(tmp_path, capsys):
     [
         ({"labels": [0, 1]}, "2 entries in 'reference_phi_denotation' for 3 texts"),
         ({"labels": [0, 1, None]}, "the label None is none of the 2 'class_descriptions'"),
-        ({"class_descriptions": ...}, "the field 'class_descriptions' is missing"),
+        ({"class_descriptions": ...}, "class_descriptions is .*: Field required"),
     ],
 )
 def test_published_labels_that_are_missing_are_said(labels, message, tmp_path):
@@ -249,7 +250,7 @@ def test_missing_labels_end_a_run_before_anything_is_computed(tmp_path):
     (own / "meta.json").write_text('{"kind": "clustering"}')
     (own / "texts.jsonl").write_text('{"text": "soup", "label": "food"}\n{"text": "rent", "label": null}\n')
     config = validate({"dataset": {"name": "own"}, "data_folder": str(tmp_path), "out": str(tmp_path / "out")})
-    with pytest.raises(DataError, match=r"texts\.jsonl, line 2: the field 'label' is missing"):
+    with pytest.raises(DataError, match=r"texts\.jsonl, line 2: label is None: Input should be 'food'"):
         build(config)
     assert not (tmp_path / "out").exists()
 

@@ -5,14 +5,13 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+import pydantic
 
 from benchmarks.experiments.base import DataError, Task
-from benchmarks.experiments.data.goals import plain_goal
-from benchmarks.experiments.data.rows import Rows, read_object, shown, whole
-from benchmarks.experiments.data.truth import Attribute, Source
+from benchmarks.experiments.data.truth import Attribute, Source, parsed, plain_goal, read
 
 FOLDERS: dict[str, Task] = {"cluster": "clustering", "time_series": "time_series", "classification": "classification"}
 _FIELDS: dict[Task, str | None] = {"clustering": None, "time_series": "time", "classification": "class"}
@@ -20,6 +19,31 @@ META, TEXTS = "meta.json", "texts.jsonl"
 # What a predicate says beside the label: "has a topic of sports." is about sports.
 _ABOUT = re.compile(r"^has an? (?:\w+ )+?of |\.$")
 _FORM = re.compile(r"has an? (?:\w+ )*?(\w+) of ")
+
+
+def _given(value: Any) -> Any:
+    if value is None:
+        raise ValueError("it is missing")
+    return value
+
+
+_Value = Annotated[Any, pydantic.AfterValidator(_given)]
+
+
+class _Meta(pydantic.BaseModel):
+    kind: Task
+    k: pydantic.PositiveInt | None = None
+    goal: str | None = None
+    source: str | None = None
+    labels: list[Any] | None = None
+    reference_predicates: list[str] | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _one_predicate_for_each_label(self) -> "_Meta":
+        n_labels, n_predicates = len(self.labels or ()), len(self.reference_predicates or ())
+        if n_labels and n_predicates and n_labels != n_predicates:
+            raise ValueError(f"{n_predicates} 'reference_predicates' for {n_labels} 'labels', expected one for each")
+        return self
 
 
 def is_set(folder: Path) -> bool:
@@ -31,44 +55,46 @@ def read_set(folder: Path, name: str) -> Source:
 
     Which of them is the `kind` of `meta.json`; the truth is the `label` or the `denotation`, in `reference_predicates`.
     """
-    meta, rows = read_object(folder / META), Rows(folder / TEXTS)
-    task = meta.get("kind")
-    if task not in _FIELDS:
-        raise DataError(f"{folder / META}: the field 'kind' is {task!r}, expected one of {shown(list(_FIELDS))}")
-    texts, field, stated = rows.texts(), _FIELDS[task], meta.get("goal")
-    return Source(
-        name=name,
-        task=task,
-        texts=texts,
-        data=None if field is None else rows.column(field),
-        goal=plain_goal(stated) if stated else None,
-        k=whole(meta.get("k"), folder / META, "k"),
-        attributes=_truth(folder, meta, rows),
-        origin=str(meta.get("source", folder)),
-    )
-
-
-def _truth(folder: Path, meta: dict[str, Any], rows: Rows) -> tuple[Attribute, ...]:
-    predicates, labels = meta.get("reference_predicates"), meta.get("labels")
-    if rows.has("denotation"):
+    path, meta = folder / TEXTS, parsed(_Meta, read(folder / META), folder / META)
+    # Not splitlines: it would split at U+2028 and its like, which may stand inside a JSON string.
+    lines = [(f"{path}, line {n}", line) for n, line in enumerate(read(path).split("\n"), start=1) if line.strip()]
+    if not lines:
+        raise DataError(f"{path} holds no texts: it is empty")
+    given = [parsed(dict[str, Any], line, place) for place, line in lines]
+    predicates, labels = list(meta.reference_predicates or ()), meta.labels
+    kinds: dict[str, Any] = {"text": str}
+    if (field := _FIELDS[meta.kind]) is not None:
+        kinds[field] = _Value
+    truth = next((one for one in ("denotation", "label") if any(row.get(one) is not None for row in given)), None)
+    if truth == "denotation":
         if not predicates:
             raise DataError(
-                f"{folder / META}: the field 'reference_predicates' is missing, but the texts have "
-                "a 'denotation': say which predicates its entries are"
+                f"{folder / META}: the field 'reference_predicates' is missing, but the texts have a 'denotation': "
+                "say which predicates its entries are"
             )
-        holds = rows.indicators("denotation", predicates, multiple=True)
-    elif rows.has("label"):
-        labels = labels or sorted(set(rows.column("label")), key=str)
+        n = len(predicates)
+        kinds[truth] = Annotated[list[bool], pydantic.Field(min_length=n, max_length=n)]
+    elif truth == "label":
+        labels = labels or sorted({row["label"] for row in given if row.get("label") is not None}, key=str)
         predicates = predicates or [str(label) for label in labels]
-        if len(predicates) != len(labels):
-            raise DataError(
-                f"{folder / META}: {len(predicates)} 'reference_predicates' for {len(labels)} 'labels', "
-                "expected one for each"
-            )
-        holds = rows.indicators("label", labels, multiple=False)
-    else:
-        return ()
-    return attributes_of(predicates, holds)
+        kinds[truth] = Literal[tuple(labels)]
+    row_kind = pydantic.create_model("Row", **{name: (kind, ...) for name, kind in kinds.items()})
+    rows = [parsed(row_kind, row, place) for (place, _), row in zip(lines, given, strict=True)]
+    attributes: tuple[Attribute, ...] = ()
+    if truth is not None:
+        values = [getattr(row, truth) for row in rows]
+        holds = values if truth == "denotation" else [[value == label for label in labels or ()] for value in values]
+        attributes = attributes_of(predicates, np.asarray(holds, dtype=bool))
+    return Source(
+        name=name,
+        task=meta.kind,
+        texts=[row["text"] for row in given],
+        data=None if field is None else [row[field] for row in given],
+        goal=plain_goal(meta.goal) if meta.goal else None,
+        k=meta.k,
+        attributes=attributes,
+        origin=meta.source or str(folder),
+    )
 
 
 def attributes_of(predicates: Sequence[str], holds: np.ndarray) -> tuple[Attribute, ...]:

@@ -2,15 +2,38 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import numpy as np
+import pydantic
 
 from benchmarks.experiments.base import DataError
-from benchmarks.experiments.data.goals import plain_goal
 from benchmarks.experiments.data.jsonl import FOLDERS, attributes_of
-from benchmarks.experiments.data.rows import indicators, read, read_json, read_object, shown, strings, whole
-from benchmarks.experiments.data.truth import Attribute, Source, known_task
+from benchmarks.experiments.data.truth import Source, known_task, parsed, plain_goal, read
 
-_DENOTATION, _PREDICATES = "reference_phi_denotation", "reference_phi_predicate_strings"
+
+class _Reference(pydantic.BaseModel):
+    texts: Annotated[
+        list[str], pydantic.Field(min_length=1, validation_alias=pydantic.AliasChoices("texts_by_time", "texts"))
+    ]
+    K: pydantic.PositiveInt | None = None
+    goal: str | None = None
+    labels: list[Any] | None = None
+    reference_phi_denotation: list[list[bool]] | None = None
+    reference_phi_predicate_strings: list[str] | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _aligned(self) -> "_Reference":
+        truth, predicates, n = self.reference_phi_denotation, self.reference_phi_predicate_strings, len(self.texts)
+        if (truth is None) != (predicates is None):
+            raise ValueError("expected 'reference_phi_denotation' and 'reference_phi_predicate_strings', or neither")
+        for name, values in (("labels", self.labels), ("reference_phi_denotation", truth)):
+            if values is not None and len(values) != n:
+                raise ValueError(f"{len(values)} entries in {name!r} for {n} texts, expected one for each")
+        for number, row in enumerate(truth or ()):
+            if len(row) != (wanted := len(predicates or ())):
+                raise ValueError(f"entry {number} of the denotation has {len(row)} values, expected {wanted}")
+        return self
 
 
 def is_reference(path: Path) -> bool:
@@ -26,7 +49,7 @@ def read_reference(path: Path, *, task: str | None = None) -> Source:
     `texts_by_time` or a `discontinuity_penalty` a time series; anything else is a clustering, unless `task` says
     otherwise.
     """
-    return _source(path, read_object(path), task)
+    return _source(path, parsed(dict[str, Any], read(path), path), task)
 
 
 def read_published(files: Sequence[Path], *, task: str) -> Source:
@@ -36,7 +59,7 @@ def read_published(files: Sequence[Path], *, task: str) -> Source:
     `{"labels", "class_descriptions"}`; or a file of OpenD5, `{"data": {class: texts}}`.
     """
     path, *labels = files
-    content = read_json(path)
+    content = parsed(list | dict, read(path), path)
     if isinstance(content, list):
         content = {"texts": content}
     elif isinstance(content.get("data"), dict):
@@ -44,61 +67,30 @@ def read_published(files: Sequence[Path], *, task: str) -> Source:
         content = {"texts": [text for group in groups for text in groups[group]]}
         content["labels"] = [group for group, texts in groups.items() for _ in texts]
     for file in labels:
-        given = read_object(file)
-        names = _list(file, given, "class_descriptions")
-        classes = _list(file, given, "labels")
+        given = parsed(pydantic.create_model("Labels", class_descriptions=list[str], labels=list), read(file), file)
+        names, classes = given.class_descriptions, given.labels
         if wrong := [label for label in classes if label not in range(len(names))]:
             raise DataError(f"{file}: the label {wrong[0]!r} is none of the {len(names)} 'class_descriptions'")
-        content[_PREDICATES] = names
-        content[_DENOTATION] = [[int(label == number) for number in range(len(names))] for label in classes]
+        content["reference_phi_predicate_strings"] = names
+        content["reference_phi_denotation"] = [[label == number for number in range(len(names))] for label in classes]
     return _source(path, content, task)
 
 
 def _source(path: Path, content: dict[str, Any], task: str | None) -> Source:
-    field = "texts_by_time" if "texts_by_time" in content else "texts"
-    texts = strings(_list(path, content, field), lambda number: f"{path}: entry {number} of {field!r}")
-    if not texts:
-        raise DataError(f"{path} holds no texts: {field!r} is empty")
+    given = parsed(_Reference, content, path)
     told = "time_series" if {"texts_by_time", "discontinuity_penalty"} & set(content) else "clustering"
-    told = "classification" if "labels" in content else told
+    told = "classification" if given.labels is not None else told
     task = known_task(task or FOLDERS.get(path.parent.name, told))
-    data = None
-    if task == "classification":
-        data = _aligned(path, content, "labels", len(texts))
-    elif task == "time_series":
-        data = list(range(len(texts)))
-    goal = content.get("goal")
+    if task == "classification" and given.labels is None:
+        raise DataError(f"{path}: the field 'labels' is missing, which holds the classes")
+    truth, predicates = given.reference_phi_denotation, given.reference_phi_predicate_strings
     return Source(
         name=path.stem,
         task=task,
-        texts=texts,
-        data=data,
-        goal=plain_goal(goal) if goal else None,
-        k=whole(content.get("K"), path, "K"),
-        attributes=_truth(path, content, len(texts)),
+        texts=given.texts,
+        data={"classification": given.labels, "time_series": list(range(len(given.texts)))}.get(task),
+        goal=plain_goal(given.goal) if given.goal else None,
+        k=given.K,
+        attributes=() if truth is None or predicates is None else attributes_of(predicates, np.asarray(truth, bool)),
         origin=str(path),
     )
-
-
-def _truth(path: Path, content: dict[str, Any], n_texts: int) -> tuple[Attribute, ...]:
-    if content.get(_DENOTATION) is None and content.get(_PREDICATES) is None:
-        return ()
-    predicates = tuple(_list(path, content, _PREDICATES))
-    rows = _aligned(path, content, _DENOTATION, n_texts)
-    holds = indicators(rows, predicates, lambda number: f"{path}: entry {number} of {_DENOTATION!r}")
-    return attributes_of(predicates, holds)
-
-
-def _aligned(path: Path, content: dict[str, Any], field: str, n_texts: int) -> list[Any]:
-    values = _list(path, content, field)
-    if len(values) != n_texts:
-        raise DataError(f"{path}: {len(values)} entries in {field!r} for {n_texts} texts, expected one for each")
-    return values
-
-
-def _list(path: Path, content: dict[str, Any], field: str) -> list[Any]:
-    if field not in content:
-        raise DataError(f"{path}: the field {field!r} is missing; the fields there are: {shown(list(content))}")
-    if not isinstance(content[field], list):
-        raise DataError(f"{path}: the field {field!r} is {type(content[field]).__name__}, expected a list")
-    return content[field]
