@@ -8,8 +8,8 @@ folder of its own below `outputs/`; a finished one is not repeated, so a sweep t
 import sys
 from typing import Any
 
-from benchmarks.experiments.composing import CONFIGS, ENTRY, check_overrides, checked, register
-from benchmarks.experiments.schema import ConfigError, UnfitError
+from benchmarks.experiments.composing import CONFIGS, ENTRY, checked, register
+from benchmarks.experiments.schema import UnfitError
 
 
 def main() -> None:
@@ -17,10 +17,6 @@ def main() -> None:
 
     # Hydra's parser wants its flags before or behind all overrides; between them they are an error nobody understands.
     sys.argv[1:] = sorted(sys.argv[1:], key=lambda argument: argument not in ("-m", "--multirun"))
-    try:
-        check_overrides(sys.argv[1:])
-    except ConfigError as error:
-        sys.exit(str(error))
     register()
     hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name=ENTRY)(run_composed)()
 

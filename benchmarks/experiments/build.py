@@ -11,7 +11,7 @@ from benchmarks.experiments.arms import ARMS
 from benchmarks.experiments.base import AbstractArm, Dataset, Problem
 from benchmarks.experiments.data import load
 from benchmarks.experiments.schema import Config, ConfigError, EmbedderSection, ModelSection, UnfitError, explained
-from benchmarks.experiments.scripted import HashedEmbedder, scripted_model
+from benchmarks.experiments.scripted import scripted_model
 from nlparam import models
 from nlparam.corpus.labels import class_labels
 from nlparam.denotation.cascade import Cascade
@@ -21,6 +21,7 @@ from nlparam.lm.base import AbstractLanguageModel
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.runtime.budget import Budget, load_price
 from nlparam.runtime.progress import Progress
+from nlparam.testing import ScriptedEmbedder
 
 _MODELS = {
     "clustering": models.Clustering,
@@ -147,7 +148,7 @@ def _embedder(section: EmbedderSection) -> str | AbstractEmbedder:
     if section.name == "hashed":
         if section.instruction is not None:
             raise ConfigError("the embedder hashed follows no instruction, expected embedder.instruction=null")
-        return HashedEmbedder()
+        return ScriptedEmbedder()
     if section.instruction is not None:
         return SentenceTransformerEmbedder(section.name, instruction=section.instruction)
     return section.name

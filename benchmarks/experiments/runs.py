@@ -13,7 +13,6 @@ Many finished runs fit into one `.jsonl` file (`write_archive`), a line for each
 import contextlib
 import dataclasses
 import json
-import math
 import os
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,7 +22,7 @@ from typing import Any
 import yaml
 
 from benchmarks.experiments.schema import Config, flatten, slug, validate
-from nlparam.results.jsonable import jsonable
+from nlparam.results.jsonable import jsonable, read_fields
 from nlparam.runtime.files import replacing
 
 FORMAT = 1
@@ -164,8 +163,7 @@ def config_of(run: Run) -> dict[str, Any]:
 
 
 def _written(run: Run) -> dict[str, Any]:
-    values = dataclasses.asdict(run)
-    return {"format": FORMAT} | {name: values[name] for name in _FIELDS}
+    return {"format": FORMAT} | {name: getattr(run, name) for name in _FIELDS}
 
 
 def read_run(folder: str | Path) -> Run:
@@ -186,13 +184,10 @@ def _run_of(values: dict[str, Any], path: Path, folder: Path, config: dict[str, 
             f"{path} has the format {values.get('format')!r}, expected {FORMAT}: read it with the version of nlparam "
             "that wrote it, or run it again into another folder"
         )
-    values = {"trace": [], **values}
-    if missing := [name for name in _FIELDS if name not in values]:
-        raise RunFolderError(f"{path} lacks {', '.join(missing)}: it was changed; run it again into another folder")
-    kept = {name: values[name] for name in _FIELDS}
-    for name in ("metrics", "notes"):
-        kept[name] = {key: math.nan if value is None else float(value) for key, value in kept[name].items()}
-    return Run(folder=folder, config=config, **kept)
+    try:
+        return read_fields(Run, values | {"folder": folder, "config": config})
+    except TypeError as error:
+        raise RunFolderError(f"{path} was changed ({error}): run it again into another folder") from error
 
 
 def read_runs(folders: Iterable[str | Path]) -> list[Run]:
@@ -273,9 +268,6 @@ def _unfinished(folder: Path) -> str:
 def _read(path: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
     what = "JSON" if parse is json.loads else "YAML"
     try:
-        values = parse(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        return dict(parse(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
         raise RunFolderError(f"{path} cannot be read as {what} ({error}): move it away and run it again") from error
-    if not isinstance(values, dict):
-        raise RunFolderError(f"{path} holds a {what} {type(values).__name__}, expected an object: move it away")
-    return values

@@ -6,12 +6,11 @@ configuration stays data, and an unknown name can be answered with those there a
 """
 
 import difflib
-import functools
 import hashlib
 import json
 import re
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -234,37 +233,31 @@ def validate(values: Mapping[str, Any]) -> Config:
 def explained(error: pydantic.ValidationError, *, at: Iterable[str] = ()) -> str:
     """Names every wrong key and value of the section `at` (by default the whole) and what would be right."""
     # The branches of a union are errors of their own: they are gathered under the key that they are about.
-    found: dict[tuple[str, ...], list[Any]] = {}
+    found: dict[str, list[str]] = {}
     for detail in error.errors():
+        section: type[pydantic.BaseModel] = Config
         path: list[str] = []
-        section: type[pydantic.BaseModel] | None = Config
         for part in (*at, *map(str, detail["loc"])):
             path.append(part)
-            section = _section(section, part)
-            if section is None:
+            field = section.model_fields.get(part)
+            kind = None if field is None else field.annotation
+            if not (isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)):
                 break
-        found.setdefault(tuple(path), []).append(detail)
-    return "\n".join(_line(path, details) for path, details in found.items())
-
-
-def known_keys(path: Iterable[str]) -> list[str] | None:
-    """The keys of the section at `path` (the empty path is the whole); `None` where any key may stand, or none."""
-    section = functools.reduce(_section, path, Config)
-    return None if section is None or section.model_config.get("extra") == "allow" else list(section.model_fields)
-
-
-def unknown_key(path: Iterable[str], keys: Iterable[str]) -> str:
-    """Says that the last key of a path is not among those there are."""
-    *above, key = path
-    keys = list(keys)
-    where = f"{'.'.join(above)} has" if above else "there is"
-    return f"{where} no key {key!r}{meant(key, keys)}, expected one of {', '.join(keys)}"
-
-
-def meant(name: str, there: Sequence[str]) -> str:
-    """What a wrong name was probably meant to be, in brackets."""
-    near = difflib.get_close_matches(name, there, n=1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
+            section = kind
+        key, null = ".".join(path), field is not None and type(None) in typing.get_args(field.annotation)
+        if detail["type"] == "extra_forbidden":
+            keys = list(section.model_fields)
+            near = [f" (did you mean {name!r}?)" for name in difflib.get_close_matches(path[-1], keys, n=1)]
+            where = f"{'.'.join(path[:-1])} has" if len(path) > 1 else "there is"
+            found[f"{where} no key {path[-1]!r}{''.join(near)}, expected one of {', '.join(keys)}"] = []
+        elif detail["type"] == "missing":
+            found[f"{key} is missing: choose one with {path[0]}=NAME" if len(path) > 1 else f"{key} is missing"] = []
+        else:
+            wanted = str(detail.get("ctx", {}).get("expected", detail["msg"]))
+            said = found.setdefault(f"got {key}={detail['input']!r}, expected ", [])
+            said += [wanted.removeprefix("Input should be ").removeprefix("a valid ")]
+            said[:] = [*dict.fromkeys(one for one in said if one != "null"), *(["null"] if null else [])]
+    return "\n".join(what + " or ".join(wanted) for what, wanted in found.items())
 
 
 def without_password(lm: str) -> str:
@@ -288,12 +281,6 @@ def slug(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._") or "_"
 
 
-def _section(section: type[pydantic.BaseModel] | None, key: str) -> type[pydantic.BaseModel] | None:
-    field = None if section is None else section.model_fields.get(key)
-    kind = None if field is None else field.annotation
-    return kind if isinstance(kind, type) and issubclass(kind, pydantic.BaseModel) else None
-
-
 def _changes(values: Any, standard: Any) -> Any:
     """What differs from the defaults."""
     if not (isinstance(values, dict) and isinstance(standard, dict)):
@@ -303,27 +290,3 @@ def _changes(values: Any, standard: Any) -> Any:
         for key, value in values.items()
         if key not in standard or value != standard[key]
     }
-
-
-def _line(path: tuple[str, ...], details: list[Any]) -> str:
-    key = ".".join(path)
-    kind = details[0]["type"]
-    if kind == "extra_forbidden":
-        return unknown_key(path, known_keys(path[:-1]) or ())
-    if kind == "missing":
-        return f"{key} is missing: choose one with {path[0]}=NAME" if len(path) > 1 else f"{key} is missing"
-    wanted = " or ".join(dict.fromkeys(_wanted(detail) for detail in details))
-    return f"got {key}={details[0]['input']!r}, expected {wanted}{_or_none(path)}"
-
-
-def _wanted(detail: Any) -> str:
-    if detail["type"] == "literal_error":
-        return detail["ctx"]["expected"]
-    message = str(detail["msg"])
-    return message.removeprefix("Input should be ").removeprefix("a valid ")
-
-
-def _or_none(path: tuple[str, ...]) -> str:
-    section = functools.reduce(_section, path[:-1], Config)
-    field = None if section is None else section.model_fields.get(path[-1])
-    return " or null" if field is not None and type(None) in typing.get_args(field.annotation) else ""

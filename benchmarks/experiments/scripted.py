@@ -1,17 +1,12 @@
-"""A language model and an embedder without weights, to try an experiment out: `lm=scripted embedder=hashed`.
+"""A language model without weights, to try an experiment out: `lm=scripted embedder=hashed`.
 
 The model sees words only: a text has the property "mentions goal" if the word stands in it. What comes out says whether
 an experiment runs, not how well it does.
 """
 
 import collections
-import functools
 import re
-from collections.abc import Sequence
 
-import numpy as np
-
-from nlparam.language.embed import AbstractEmbedder
 from nlparam.lm.base import Request
 from nlparam.lm.scripted import Answer, ScriptedModel
 
@@ -35,34 +30,6 @@ _EMPTY = frozenset(
 def scripted_model() -> ScriptedModel:
     """A backend that answers judgments and proposals by the words of the texts."""
     return ScriptedModel(_answer, identity="scripted words", strong=False)
-
-
-class HashedEmbedder(AbstractEmbedder):
-    """Counts of hashed words on random axes: an embedder that is not fitted to anything and needs no weights."""
-
-    def __init__(self, n_dimensions: int = 48):
-        self.n_dimensions = n_dimensions
-
-    @property
-    def identity(self) -> str:
-        return f"hashed words {self.n_dimensions}, float32"
-
-    def embed(self, texts: Sequence[str]) -> np.ndarray:
-        from sklearn.feature_extraction.text import HashingVectorizer
-
-        if not texts:
-            return np.zeros((0, self.n_dimensions), np.float32)
-        counts = HashingVectorizer(n_features=_N_HASHED, alternate_sign=False, norm="l2").transform(texts)
-        vectors = counts @ _axes(self.n_dimensions) + 1e-6
-        return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-
-
-_N_HASHED = 4096
-
-
-@functools.cache
-def _axes(n_dimensions: int) -> np.ndarray:
-    return np.random.default_rng(0).normal(size=(_N_HASHED, n_dimensions))
 
 
 def _answer(request: Request) -> Answer:

@@ -194,7 +194,7 @@ def test_a_configuration_that_this_version_does_not_know_is_refused(config):
 def test_damaged_results_are_refused(config, damage):
     run, _ = execute(config)
     (run.folder / "run.json").write_text(damage)
-    with pytest.raises(RunFolderError, match=r"run\.json (cannot be read as JSON|holds a JSON list|lacks experiment)"):
+    with pytest.raises(RunFolderError, match=r"run\.json (cannot be read as JSON|was changed \(.*experiment)"):
         read_runs([run.folder])
 
 
@@ -313,12 +313,11 @@ def test_help_imports_nothing_heavy(arguments):
     assert not imported & {"jax", "torch", "sklearn", "numpy"}
 
 
-def test_wrong_options_end_with_one_line():
-    done = _command("arm=fulll", "-m", "seed=0,1")
-    said = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
+def test_wrong_options_end_without_a_stack_trace():
+    done = _command("arm=full,fulll", "-m", "seed=0,1")
     assert done.returncode == 1
-    assert len(said) == 1
-    assert said[0].startswith("there is no arm 'fulll' (did you mean 'full'?)")
+    assert "Could not find 'arm/fulll'" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_sweep_goes_on_where_it_was(tmp_path, texts):
