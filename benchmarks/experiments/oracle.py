@@ -3,8 +3,10 @@
     python -m benchmarks.experiments.oracle --out outputs/oracle
 
 hides the gold predicates of every data set among ten times as many distractors and lets both searches look for them,
-with the embeddings of real texts. It writes a run folder for each data set, arm and seed, and prints one JSON object.
-A run that is there already is not repeated.
+with the embeddings of real texts: the proposer names the candidates that go with a direction best, as a language model
+would that reads the texts, and the judge looks an answer up. Both count what a language model would have been asked,
+and how often the search waited for it. It writes a run folder for each data set, arm and seed, and prints one JSON
+object. A run that is there already is not repeated.
 """
 
 import argparse
@@ -19,21 +21,18 @@ from typing import Any
 import numpy as np
 
 from benchmarks.experiments import execute
-from benchmarks.experiments.base import Dataset
+from benchmarks.experiments.base import SEARCH_ALONE, Dataset
 from benchmarks.experiments.build import build_model, search_options
 from benchmarks.experiments.data import files, load, names
-from benchmarks.experiments.oracle_parts import Candidates, OracleJudge, OracleProposer
 from benchmarks.experiments.runs import Run, claimed, run_folder
 from benchmarks.experiments.schema import Config, validate
 from nlparam.corpus.corpus import Corpus
-from nlparam.fitting.search import Found, Search, SearchOptions, run_search
-from nlparam.fitting.setup import default_options
-from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder, embed_corpus
-from nlparam.language.features import NgramFeatures
+from nlparam.denotation.judge import AbstractJudge
+from nlparam.fitting.search import Found, run_search
+from nlparam.fitting.setup import prepared
+from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder
+from nlparam.language.propose import AbstractProposer
 from nlparam.lm.scripted import ScriptedModel
-from nlparam.lm.store import Store
-from nlparam.numerics.core.model import AbstractPredicateModel
-from nlparam.runtime.budget import Meter
 from nlparam.runtime.costs import Costs
 from nlparam.runtime.progress import Progress
 
@@ -51,35 +50,111 @@ SAVING = {"n_ahead": 2, "pricing": True, "n_screening": 64}
 N_STEPS, DRIFT = 128, 10.0
 
 
-@dataclasses.dataclass(frozen=True)
-class Prepared:
-    """A data set, embedded."""
+# Shares of texts for which a noisy copy of a gold predicate gives the wrong answer.
+_FLIPS = (0.05, 0.1, 0.2)
 
-    dataset: Dataset
-    corpus: Corpus
-    embeddings: np.ndarray
-    ngrams: NgramFeatures
-    ngram_features: np.ndarray
+
+@dataclasses.dataclass(frozen=True)
+class Candidates:
+    """`predicates`, in an order that says nothing, and `(n_texts, n_predicates)` booleans of where they hold."""
+
+    predicates: list[str]
+    holds: np.ndarray
 
     @classmethod
-    def of(cls, dataset: Dataset, embedder: AbstractEmbedder, store: Store) -> "Prepared":
-        if dataset.task == "time_series":
-            dataset = dataclasses.replace(dataset, data=in_steps(dataset.data))
-        corpus = Corpus.from_texts(dataset.texts)
-        embeddings = embed_corpus(corpus.distinct, embedder, store, progress=Progress(False))
-        return cls(dataset, corpus, embeddings, *NgramFeatures.fit_transform(corpus.distinct))
+    def among_distractors(
+        cls, gold: list[str], holds: np.ndarray, *, n_distractors: int, unions: bool, seed: int
+    ) -> "Candidates":
+        """The gold predicates and `n_distractors` times as many others.
 
-    def candidates(self, *, n_distractors: int, seed: int) -> Candidates:
-        """The gold predicates of the distinct texts, hidden among distractors."""
-        reference = self.dataset.reference
-        if reference is None:
-            raise ValueError(f"the data set {self.dataset.name!r} has no gold predicates to hide: choose another")
-        _, first = np.unique(self.corpus.row, return_index=True)
-        holds = reference[first[self.corpus.row[first] >= 0]]
-        # A series is linear in the denotations, and so is a classification.
-        options = {"unions": self.dataset.task == "clustering" or not self.dataset.exclusive, "seed": seed}
-        gold = list(self.dataset.reference_predicates)
-        return Candidates.among_distractors(gold, holds, n_distractors=n_distractors, **options)
+        The distractors of each gold predicate are, in turn: a copy in which the answers for 5, 10 or 20% of the texts
+        are wrong, a random half of it, a random set of texts of its size, and its union with another gold predicate.
+        Without `unions` these are left out: where exactly one gold predicate holds for every text, a model that is
+        linear in the denotations says the same with some unions as with the gold predicates.
+        """
+        rng = np.random.default_rng(seed)
+        n_texts, n_gold = holds.shape
+        predicates, columns = list(gold), list(holds.T)
+        for number in range(n_distractors):
+            for which, name in enumerate(gold):
+                column = holds[:, which]
+                other = int(rng.choice(np.delete(np.arange(n_gold), which))) if n_gold > 1 else which
+                n_kinds = 4 if unions else 3
+                kind = number % n_kinds
+                if kind == 0:
+                    flips = _FLIPS[number // n_kinds % len(_FLIPS)]
+                    made = column ^ (rng.permutation(n_texts) < round(flips * n_texts))
+                    what = f"{name}, with {flips:.0%} of the texts taken wrongly"
+                elif kind == 1:
+                    made, what = column & (rng.random(n_texts) < 0.5), f"{name}, of one half of them"
+                elif kind == 2:
+                    made, what = rng.permutation(column), f"as often as {name}, at random"
+                else:
+                    made, what = column | holds[:, other], f"{name}, or {gold[other]}"
+                predicates.append(f"{what} ({number})")
+                columns.append(made)
+        order = rng.permutation(len(predicates))
+        return cls([predicates[i] for i in order], np.stack([columns[i] for i in order], axis=1))
+
+
+class OracleJudge(AbstractJudge):
+    """Looks answers up. A question that was asked before is served, as a store would."""
+
+    identity = "oracle"
+
+    def __init__(self, texts, candidates: Candidates, costs: Costs):
+        self.costs, self.holds = costs, candidates.holds
+        self.row = {text: number for number, text in enumerate(texts)}
+        self.column = {predicate: number for number, predicate in enumerate(candidates.predicates)}
+        self.asked = np.zeros(self.holds.shape, dtype=bool)
+
+    def judge(self, texts, predicates, pairs):
+        asked: list[list[int]] = pairs.tolist()
+        rows = np.asarray([self.row[texts[row]] for row, _ in asked], dtype=int)
+        columns = np.asarray([self.column[predicates[column]] for _, column in asked], dtype=int)
+        distinct = np.unique(np.stack([rows, columns], axis=1), axis=0)
+        n_new = int((~self.asked[distinct[:, 0], distinct[:, 1]]).sum())
+        self.asked[rows, columns] = True
+        self.costs.judgments_asked += n_new
+        self.costs.judgments_served += len(distinct) - n_new
+        self.costs.calls += n_new
+        self.costs.rounds += n_new > 0
+        return self.holds[rows, columns].astype(float)
+
+
+class OracleProposer(AbstractProposer):
+    """Names the candidates that hold where a slot's scores are high: those of the highest correlation with them.
+
+    **Arguments:** `n_candidates`, how many per slot at most, as the proposer of the paper is asked for 5.
+    """
+
+    def __init__(self, candidates: Candidates, costs: Costs, *, n_candidates: int = 5):
+        self.candidates, self.costs, self.n_candidates = candidates, costs, n_candidates
+        self.identity = f"oracle-{n_candidates}"
+
+    def propose(self, texts, scores, *, goal, avoid=(), rng):
+        del texts, goal, rng
+        self.costs.calls += scores.shape[1]
+        self.costs.proposals_asked += scores.shape[1]
+        self.costs.rounds += 1
+        known = set(avoid)
+        fresh = [number for number, predicate in enumerate(self.candidates.predicates) if predicate not in known]
+        correlations = _correlations(self.candidates.holds[:, fresh], scores)
+        best = np.argsort(-correlations, axis=0, kind="stable")[: self.n_candidates]
+        return [
+            [self.candidates.predicates[fresh[i]] for i in slot if correlations[i, k] > 0]
+            for k, slot in enumerate(best.T)
+        ]
+
+
+def _correlations(holds: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """`(n_candidates, n_slots)` Pearson correlations."""
+
+    def standardised(values):
+        centred = values - values.mean(axis=0)
+        return centred / np.maximum(np.linalg.norm(centred, axis=0), 1e-12)
+
+    return standardised(holds.astype(float)).T @ standardised(scores)
 
 
 def in_steps(times: Sequence[float], n_steps: int = N_STEPS) -> list[float]:
@@ -114,38 +189,40 @@ def config_of(dataset: Dataset, arm: str, seed: int, *, out: Path, data_folder: 
     )
 
 
-def search(prepared: Prepared, config: Config) -> tuple[Found, Costs]:
-    """One search with the oracle."""
-    corpus, dataset, arm = prepared.corpus, prepared.dataset, config.arm.options
-    candidates = prepared.candidates(n_distractors=arm["n_distractors"], seed=config.seed)
-    model, costs = build_model(config.model, dataset), Costs()
-    data, _ = model.prepare(dataset.data, len(corpus))
-    search = Search(
-        model,
-        corpus,
-        prepared.embeddings,
-        data,
-        goal=dataset.goal,
-        ngrams=prepared.ngrams,
-        ngram_features=prepared.ngram_features,
-        proposer=OracleProposer(candidates, costs, n_candidates=arm["n_candidates"]),
-        judge=OracleJudge(corpus.distinct, candidates, costs),
-        options=options_of(config, model, corpus),
-        costs=costs,
-        meter=Meter(costs),
-        progress=Progress(False),
-        seed=config.seed,
-    )
-    return run_search(search), costs
+def hidden(dataset: Dataset, *, n_distractors: int, seed: int) -> tuple[list[str], Candidates]:
+    """The distinct texts of a data set, and its gold predicates hidden among distractors."""
+    corpus, reference = Corpus.from_texts(dataset.texts), dataset.reference
+    if reference is None:
+        raise ValueError(f"the data set {dataset.name!r} has no gold predicates to hide: choose another")
+    _, first = np.unique(corpus.row, return_index=True)
+    holds = reference[first[corpus.row[first] >= 0]]
+    # A series is linear in the denotations, and so is a classification.
+    options = {"unions": dataset.task == "clustering" or not dataset.exclusive, "seed": seed}
+    gold = list(dataset.reference_predicates)
+    return list(corpus.distinct), Candidates.among_distractors(gold, holds, n_distractors=n_distractors, **options)
 
 
-def options_of(config: Config, model: AbstractPredicateModel, corpus: Corpus) -> SearchOptions:
-    """The options that a fit with a strong language model has, as far as the configuration sets none."""
-    arm = config.arm.options
-    given = search_options(config) | {name: arm[name] for name in ("n_ahead", "pricing") if name in arm}
+def search(dataset: Dataset, config: Config, *, embedder: AbstractEmbedder, store: Path | None) -> tuple[Found, Costs]:
+    """One search with the oracle. What the configuration does not set is as in a fit with a strong language model."""
+    arm, model, costs = config.arm.options, build_model(config.model, dataset), Costs()
+    texts, candidates = hidden(dataset, n_distractors=arm["n_distractors"], seed=config.seed)
+    options = search_options(config) | {name: arm[name] for name in ("n_ahead", "pricing") if name in arm}
     if "n_screening" in arm:
-        given["n_screened"] = -(-arm["n_screening"] // model.n_predicates)
-    return dataclasses.replace(default_options(model, corpus, ScriptedModel((), strong=True)), **given)
+        options["n_screened"] = -(-arm["n_screening"] // model.n_predicates)
+    settings = SEARCH_ALONE | {"options": options, "representation": "embedding", "seed": config.seed, "store": store}
+    with prepared(
+        model,
+        dataset.texts,
+        dataset.data,
+        goal=dataset.goal,
+        proposer=OracleProposer(candidates, costs, n_candidates=arm["n_candidates"]),
+        judge=OracleJudge(texts, candidates, costs),
+        lm=ScriptedModel((), strong=True),
+        embedder=embedder,
+        progress=Progress(False),
+        **settings,
+    ) as run:
+        return run_search(run.search), costs
 
 
 def recovered(predicates: Sequence[str], gold: Sequence[str], n_predicates: int) -> float:
@@ -153,17 +230,15 @@ def recovered(predicates: Sequence[str], gold: Sequence[str], n_predicates: int)
     return len(set(predicates) & set(gold)) / min(len(set(gold)), n_predicates)
 
 
-def run(prepared: Prepared, config: Config, *, embedder: AbstractEmbedder) -> Run:
+def run(dataset: Dataset, config: Config, *, embedder: AbstractEmbedder, store: Path | None) -> Run:
     """One run and its folder; the run that is there already if there is one."""
-    folder = run_folder(config)
-    with claimed(folder, config) as there:
+    with claimed(run_folder(config), config) as there:
         if there is not None:
             return there
         began = time.perf_counter()
-        found, costs = search(prepared, config)
+        found, costs = search(dataset, config, embedder=embedder, store=store)
         seconds = time.perf_counter() - began
-        dataset, model = prepared.dataset, build_model(config.model, prepared.dataset)
-        predicates = [found.pool.predicates[column] for column in found.chosen]
+        model, predicates = build_model(config.model, dataset), [found.pool.predicates[c] for c in found.chosen]
         metrics = {"recovered": recovered(predicates, dataset.reference_predicates, model.n_predicates)}
         metrics |= {"judgments": float(costs.judgments_asked), "rounds": float(costs.rounds), "loss": found.loss}
         return execute.finished(
@@ -175,7 +250,7 @@ def run(prepared: Prepared, config: Config, *, embedder: AbstractEmbedder) -> Ru
             seconds=seconds,
             metrics=metrics,
             costs=costs.as_dict(),
-            notes={"n_candidates": float(len(found.pool.predicates)), "n_texts": float(len(prepared.corpus.distinct))},
+            notes={"n_candidates": float(len(found.pool.predicates)), "n_texts": float(len(found.pool.texts))},
             predicates=predicates,
         )
 
@@ -220,12 +295,13 @@ def main(arguments: Sequence[str] | None = None, *, embedder: AbstractEmbedder |
     embedder = SentenceTransformerEmbedder() if embedder is None else embedder
     runs = []
     for name in given.datasets or with_gold(given.data_folder):
-        with Store(given.store) as store:
-            prepared = Prepared.of(load(name, folder=given.data_folder), embedder, store)
+        dataset = load(name, folder=given.data_folder)
+        if dataset.task == "time_series":
+            dataset = dataclasses.replace(dataset, data=in_steps(dataset.data))
         for seed in range(given.first_seed, given.first_seed + given.seeds):
             for arm in REFINEMENT:
-                config = config_of(prepared.dataset, arm, seed, out=given.out, data_folder=given.data_folder)
-                runs.append(run(prepared, config, embedder=embedder))
+                config = config_of(dataset, arm, seed, out=given.out, data_folder=given.data_folder)
+                runs.append(run(dataset, config, embedder=embedder, store=given.store))
                 print(_line(runs[-1]), file=sys.stderr, flush=True)
     summary = summarise(runs)
     print(json.dumps(summary))

@@ -8,9 +8,8 @@ import pytest
 
 import nlparam
 from benchmarks.experiments.arms import ARMS
-from benchmarks.experiments.arms.goalex import Goalex
-from benchmarks.experiments.arms.one_hot import OneHotEmbedder
-from benchmarks.experiments.arms.prompting import RandomTexts
+from benchmarks.experiments.arms.ablations import OneHotEmbedder
+from benchmarks.experiments.arms.goalex import Goalex, RandomTexts
 from benchmarks.experiments.base import SEARCH_ALONE, Problem
 from nlparam.errors import LanguageModelError
 from nlparam.lm.scripted import ScriptedModel
@@ -218,7 +217,5 @@ def test_an_arm_for_another_task_says_so(planted, name, task):
 
 
 def test_bad_settings(planted):
-    with pytest.raises(ValueError, match="got proposer='none'"):
-        ARMS["prompting"]().run(problem(planted, proposer="none"))
     with pytest.raises(ValueError, match="got options of type int"):
         ARMS["no_refinement"]().run(problem(planted, options=3))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.experiments import oracle
-from benchmarks.experiments.oracle_parts import Candidates, OracleJudge, OracleProposer
+from benchmarks.experiments.oracle import Candidates, OracleJudge, OracleProposer
 from benchmarks.experiments.runs import read_runs
 from nlparam.runtime.costs import Costs
 from tests.helpers.oracle import LexicalEmbedder, topics

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from benchmarks.experiments.scripted import HashedEmbedder
 from nlparam.guard.messages import BadRequestError, texts_of
 from nlparam.guard.proxy import serve
+from nlparam.testing import ScriptedEmbedder
 from tests.helpers.guard_client import BENIGN, Client, counts, messages, scripted_upstream, text_of, with_proxy
 from tests.helpers.guard_parts import between
 
@@ -166,7 +166,7 @@ def test_a_chunk_is_passed_on_as_it_came():
 
 
 def test_an_embedder_that_fails_to_load_is_not_a_port_that_is_taken():
-    class Unreadable(HashedEmbedder):
+    class Unreadable(ScriptedEmbedder):
         def embed(self, texts):
             del texts
             raise OSError("the weights cannot be read")

@@ -9,7 +9,6 @@ import pyarrow.parquet
 import pytest
 
 import nlparam.guard as guards
-from benchmarks.experiments.scripted import HashedEmbedder
 from nlparam.denotation.judge import LabelJudge
 from nlparam.errors import CorpusError, EmbedderError, ResultFolderError
 from nlparam.guard import Benign, Constitution, GuardError, train
@@ -19,6 +18,7 @@ from nlparam.lm.engine import Engine
 from nlparam.lm.store import Store
 from nlparam.runtime.budget import Budget
 from nlparam.runtime.costs import Costs
+from nlparam.testing import ScriptedEmbedder
 from tests.helpers.cli_corpus import run, said
 from tests.helpers.guard_parts import PLAN, RULES, answer, benign_texts, kind_of, scripted, sentence, trained
 
@@ -69,7 +69,7 @@ def test_a_saved_guard_is_the_same_guard(tmp_path, rng):
         ".parquet",
         ".safetensors",
     ]
-    loaded = guards.load(tmp_path / "guard", embedder=HashedEmbedder())
+    loaded = guards.load(tmp_path / "guard", embedder=ScriptedEmbedder())
     texts = [sentence(kind, rng) for kind in ("dosage", "rival", "cooking", "benign")]
     for role in ("input", "output"):
         np.testing.assert_allclose(loaded.screen.scores(texts, role), guard.screen.scores(texts, role), rtol=1e-6)
@@ -88,13 +88,19 @@ def test_a_saved_guard_is_the_same_guard(tmp_path, rng):
         with pytest.raises(ResultFolderError, match=rf"it differs in {named}\)"):
             dataclasses.replace(guard, **changed).save(tmp_path / "guard")
     with pytest.raises(EmbedderError, match="with which the guard was trained"):
-        guards.load(tmp_path / "guard", embedder=HashedEmbedder(7))
+        guards.load(tmp_path / "guard", embedder=ScriptedEmbedder(7))
 
 
 @pytest.mark.slow
 def test_a_guard_for_other_traffic_is_trained_over_another_only_if_told_to(tmp_path):
     model, sent = scripted()
-    options = {"plan": PLAN, "lm": model, "embedder": HashedEmbedder(), "store": ":memory:", "out": tmp_path / "guard"}
+    options = {
+        "plan": PLAN,
+        "lm": model,
+        "embedder": ScriptedEmbedder(),
+        "store": ":memory:",
+        "out": tmp_path / "guard",
+    }
     first = train(RULES, benign_texts(200), max_refusals=0.02, **options)
     n_sent = len(sent)
     with pytest.raises(ResultFolderError, match=r"it differs in benign, max_refusals\)"):
@@ -124,7 +130,7 @@ def test_a_folder_without_a_whole_guard_is_refused(tmp_path):
 @pytest.mark.slow
 def test_a_changed_rule_asks_only_for_what_depends_on_it(tmp_path):
     model, sent = scripted()
-    options = {"plan": PLAN, "lm": model, "embedder": HashedEmbedder(), "max_refusals": 0.02}
+    options = {"plan": PLAN, "lm": model, "embedder": ScriptedEmbedder(), "max_refusals": 0.02}
     store = tmp_path / "store.sqlite"
     train(RULES, benign_texts(200), store=store, **options)
     n_first = len(sent)
@@ -158,7 +164,7 @@ def test_answers_that_cannot_be_used_are_counted_and_asked_for_again_within_a_bo
         return answer(request)
 
     guard = train(
-        RULES, benign_texts(200), plan=PLAN, lm=scripted(unwilling)[0], embedder=HashedEmbedder(), max_refusals=0.02,
+        RULES, benign_texts(200), plan=PLAN, lm=scripted(unwilling)[0], embedder=ScriptedEmbedder(), max_refusals=0.02,
         store=":memory:",
     )  # fmt: skip
     assert guard.counts["refused"] > 0
@@ -177,7 +183,7 @@ def test_texts_that_the_judge_reads_otherwise_are_dropped():
         return answer(request)
 
     guard = train(
-        RULES, benign_texts(200), plan=PLAN, lm=scripted(strays)[0], embedder=HashedEmbedder(), max_refusals=0.02,
+        RULES, benign_texts(200), plan=PLAN, lm=scripted(strays)[0], embedder=ScriptedEmbedder(), max_refusals=0.02,
         store=":memory:",
     )  # fmt: skip
     dropped = [example for example in guard.examples if example.dropped]
@@ -206,16 +212,16 @@ def test_what_is_read_from_an_answer(said, text, why):
 def test_too_little_benign_text_is_an_error_before_anything_is_asked():
     model, sent = scripted()
     with pytest.raises(GuardError, match=r"got 100 distinct benign texts, .* needs 798 \(598 to set"):
-        train(RULES, benign_texts(100), lm=model, embedder=HashedEmbedder(), store=":memory:")
+        train(RULES, benign_texts(100), lm=model, embedder=ScriptedEmbedder(), store=":memory:")
     assert not sent
     # And so many are enough.
-    train(RULES, benign_texts(798), plan=PLAN, lm=model, embedder=HashedEmbedder(), store=":memory:")
+    train(RULES, benign_texts(798), plan=PLAN, lm=model, embedder=ScriptedEmbedder(), store=":memory:")
 
 
 @pytest.mark.slow
 def test_a_rule_that_no_text_satisfies_is_an_error_that_keeps_what_was_paid_for(tmp_path):
     model, sent = scripted(lambda request: {"yes": 0.1, "no": 0.9} if request.labels else answer(request))
-    rules = {"plan": PLAN, "embedder": HashedEmbedder(), "max_refusals": 0.02, "store": tmp_path / "store.sqlite"}
+    rules = {"plan": PLAN, "embedder": ScriptedEmbedder(), "max_refusals": 0.02, "store": tmp_path / "store.sqlite"}
     with pytest.raises(GuardError, match=r"'dosage' has 0 usable examples of an input \(32 were written\)"):
         train(RULES, benign_texts(200), lm=model, **rules)
     n_sent = len(sent)
@@ -227,7 +233,7 @@ def test_a_rule_that_no_text_satisfies_is_an_error_that_keeps_what_was_paid_for(
 def test_a_spent_budget_says_so():
     with pytest.raises(GuardError, match=r"the budget is spent \(10 of 10 calls\)"):
         train(
-            RULES, benign_texts(200), plan=PLAN, lm=scripted()[0], embedder=HashedEmbedder(), max_refusals=0.02,
+            RULES, benign_texts(200), plan=PLAN, lm=scripted()[0], embedder=ScriptedEmbedder(), max_refusals=0.02,
             budget=Budget(max_calls=10), store=":memory:",
         )  # fmt: skip
 
@@ -282,7 +288,7 @@ def test_all_benign_exchanges_may_lack_one_side(role):
     sides = {"input": texts, "output": texts, role: [""] * len(texts)}
     guard = train(
         RULES, Benign.from_pairs(sides["input"], sides["output"]), plan=PLAN, lm=scripted()[0],
-        embedder=HashedEmbedder(), max_refusals=0.02, store=":memory:",
+        embedder=ScriptedEmbedder(), max_refusals=0.02, store=":memory:",
     )  # fmt: skip
     assert guard.warnings == (f"no benign exchange has an {role}: nothing bounds how many {role}s are refused",)
     assert all(np.isfinite(head.intercepts).all() for head in guard.screen.heads.values())

@@ -6,10 +6,10 @@ import re
 
 import numpy as np
 
-from benchmarks.experiments.scripted import HashedEmbedder
 from nlparam.guard import Constitution, Guard, Plan, Rule, train
 from nlparam.lm.base import Request
 from nlparam.lm.scripted import Answer, ScriptedModel
+from nlparam.testing import ScriptedEmbedder
 
 RULES = Constitution(
     (
@@ -80,7 +80,7 @@ def trained() -> Guard:
         benign_texts(400),
         plan=PLAN,
         lm=scripted()[0],
-        embedder=HashedEmbedder(),
+        embedder=ScriptedEmbedder(),
         max_refusals=0.02,
         store=":memory:",
     )

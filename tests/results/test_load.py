@@ -11,7 +11,6 @@ import pytest
 
 import nlparam
 import nlparam.results.folder
-from benchmarks.experiments.scripted import HashedEmbedder
 from nlparam.errors import ResultFolderError
 from nlparam.evals.audit import Audit
 from nlparam.evals.code import Evaluation as Executed
@@ -21,6 +20,7 @@ from nlparam.evals.robustness.result import Robustness
 from nlparam.evals.simulatability import Simulatability
 from nlparam.guard import Evaluation, Guard
 from nlparam.results.folder import KINDS, LOCK, RECORDS
+from nlparam.testing import ScriptedEmbedder
 from tests.helpers.guard_parts import trained
 from tests.helpers.sibling_results import audited, decomposed, executed, guarded, simulated
 
@@ -71,7 +71,7 @@ def test_a_result_in_a_folder_comes_back_equal(results, name, tmp_path):
     result.save(tmp_path)
     if name == "audit":
         result.comparison.save(tmp_path / "predicates")
-    options = {"embedder": HashedEmbedder()} if name == "guard" else {}
+    options = {"embedder": ScriptedEmbedder()} if name == "guard" else {}
     loaded = nlparam.load(tmp_path, **options)
     assert type(loaded) is type(result)
     assert without_what_is_measured(loaded) == without_what_is_measured(result)

@@ -10,14 +10,13 @@ from benchmarks.experiments.arms.ablations import (
     NoGoalRepresentation,
     NoRefinement,
     NoRelaxation,
+    OneHot,
     OtherEmbedder,
     Shuffled,
 )
 from benchmarks.experiments.arms.clusters import KMeans, TfidfKMeans, TopicModel
-from benchmarks.experiments.arms.goalex import Goalex
-from benchmarks.experiments.arms.one_hot import OneHot
+from benchmarks.experiments.arms.goalex import Goalex, Prompting
 from benchmarks.experiments.arms.peers import Bertopic, Hypothesaes, Lloom
-from benchmarks.experiments.arms.prompting import Prompting
 from benchmarks.experiments.arms.published import Published
 from benchmarks.experiments.base import AbstractArm
 

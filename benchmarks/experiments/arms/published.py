@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from benchmarks.experiments.arms.one_hot import OneHotEmbedder
+from benchmarks.experiments.arms.ablations import OneHotEmbedder
 from benchmarks.experiments.arms.shared import judged_clusters, options_with, shuffled
 from benchmarks.experiments.base import SEARCH_ALONE, AbstractArm, Dataset, Outcome, Problem
 from nlparam.errors import LanguageModelError

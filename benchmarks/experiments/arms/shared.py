@@ -1,29 +1,70 @@
 """What several arms share: a fit with other arguments, plain embeddings, clusters as an outcome."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 import nlparam
-from benchmarks.experiments.arms.commitment import commit
 from benchmarks.experiments.base import SEARCH_ALONE, Outcome, Problem
 from nlparam.corpus.corpus import Corpus
 from nlparam.denotation.denoter import TextFeatures
+from nlparam.denotation.policy import policy_of
 from nlparam.denotation.pool import Pool
 from nlparam.denotation.session import Session, opened
 from nlparam.fitting.search import SearchOptions
 from nlparam.fitting.setup import FitRun
+from nlparam.language.choice import LETTERS, Chooser
 from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder, embed_corpus
+from nlparam.language.prompting import cut_words, load_prompt
 from nlparam.language.propose import AbstractProposer, Contrast, Listed, StateThenGeneralise
 from nlparam.lm.engine import Engine
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.numerics.statistics.metrics import one_hot
 from nlparam.runtime.costs import Costs
 
-_PROPOSERS: dict[str, Callable[[Engine], AbstractProposer]] = {"contrast": Contrast, "state": StateThenGeneralise}
+_PROMPT = Path(__file__).parent / "commitment.txt"
+
+
+def commit(run: FitRun, pool: Pool, predicates: list[str], denotations: np.ndarray) -> np.ndarray:
+    """`(n_distinct,)` indices into the predicates: for every text the one that the language model chooses.
+
+    -1 where it gave no usable answer, or was not asked because the judgments are used up. Texts for which none of the
+    predicates holds, or several, come first. More predicates than there are letters are put in heats.
+
+    **Arguments:** `denotations`, `(n_distinct, n_predicates)`, those that are known.
+    """
+    chosen = np.full(len(pool.texts), -1)
+    n_heats = -(-len(predicates) // len(LETTERS))
+    heats = [list(range(number, len(predicates), n_heats)) for number in range(n_heats)]
+    n_asked = int(min(len(pool.texts), pool.left // (n_heats + (n_heats > 1))))
+    rows = np.argsort((denotations > 0.5).sum(axis=1) == 1, kind="stable")[:n_asked]
+    chooser = Chooser(run.session.engine, load_prompt("commitment", _PROMPT), progress=run.progress)
+
+    def winners(offered: list[list[int]], rows: np.ndarray) -> np.ndarray:
+        questions = [
+            {"goal": run.search.goal, "text": cut_words(str(pool.texts[row]), run.session.policy.n_words)}
+            for row in rows.tolist()
+        ]
+        shares = chooser.choose(questions, [[predicates[number] for number in options] for options in offered])
+        return np.asarray(
+            [-1 if np.isnan(of).any() else options[of.argmax()] for of, options in zip(shares, offered, strict=True)]
+        )
+
+    with run.costs.stage("commitment"):
+        if len(rows):
+            heat_winners = [winners([heat] * len(rows), rows) for heat in heats]
+            found = heat_winners[0]
+            if n_heats > 1:
+                found = np.full(len(rows), -1)
+                whole = np.flatnonzero(np.stack(heat_winners).min(axis=0) >= 0)
+                finals = [[int(heat[row]) for heat in heat_winners] for row in whole.tolist()]
+                found[whole] = winners(finals, rows[whole])
+            chosen[rows] = found
+    return chosen
 
 
 def fitted(problem: Problem, **changes: Any) -> Outcome:
@@ -45,24 +86,14 @@ def options_with(problem: Problem, **changes: Any) -> SearchOptions | dict[str, 
     return {**(given or {}), **changes}
 
 
-def proposer_maker(problem: Problem) -> Callable[[Engine], AbstractProposer]:
-    """What makes the proposer of a problem from the engine that runs the language model, as a fit chooses it."""
-    settings = problem.settings
-    given = settings.get("proposer")
-    if settings.get("predicates") is not None:
-        listed = Listed(tuple(settings["predicates"]))
-        return lambda _: listed
-    if isinstance(given, AbstractProposer):
-        return lambda _: given
-    if isinstance(given, str) and given not in _PROPOSERS:
-        raise ValueError(f"got proposer={given!r}, expected one of {sorted(_PROPOSERS)} or a proposer")
-    if given is not None and not isinstance(given, str):
-        return given
-
-    def make(engine: Engine) -> AbstractProposer:
-        return _PROPOSERS[given or ("contrast" if engine.lm.strong else "state")](engine)
-
-    return make
+def proposer_of(problem: Problem, engine: Engine) -> AbstractProposer:
+    """The proposer of a problem, for the engine that runs the language model, as a fit chooses it."""
+    given = problem.settings.get("proposer")
+    if (listed := problem.settings.get("predicates")) is not None:
+        return Listed(tuple(listed))
+    if given is None or isinstance(given, str):
+        given = {"contrast": Contrast, "state": StateThenGeneralise}[given or policy_of(engine.lm).proposer]
+    return given if isinstance(given, AbstractProposer) else given(engine)
 
 
 def session(problem: Problem, costs: Costs, **changes: Any) -> Session:
@@ -83,7 +114,7 @@ def embedded(problem: Problem, distinct: Sequence[str], costs: Costs) -> np.ndar
 def propose(problem: Problem, texts: Sequence[str], scores: np.ndarray, costs: Costs) -> list[list[str]]:
     """The language model's proposals for given `(n_texts, n_slots)` scores."""
     with session(problem, costs) as asking, costs.stage("proposing"):
-        proposer = proposer_maker(problem)(asking.engine)
+        proposer = proposer_of(problem, asking.engine)
         return proposer.propose(texts, scores, goal=problem.dataset.goal, rng=np.random.default_rng(problem.seed))
 
 

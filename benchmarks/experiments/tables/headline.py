@@ -3,11 +3,11 @@
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from benchmarks.experiments.runs import Run
-from benchmarks.experiments.tables.cells import ORACLE, Cell, Table
+from benchmarks.experiments.tables.cells import ORACLE, PRIMARY, Cell, Table
 from benchmarks.experiments.tables.comparisons import (
     BASELINE,
     PUBLISHED,
@@ -16,12 +16,26 @@ from benchmarks.experiments.tables.comparisons import (
     Comparison,
     compare,
 )
-from benchmarks.experiments.tables.reached import Figure, peers_as_json, reached
 
-# The language model of the figures on real text: the embedded weights, by either backend.
-_LANGUAGE_MODELS = ("embedded", "native")
-_WEIGHTS = "1.5b"
+# The language model of the figures on real text, the embedded weights by either backend; and the one that only says
+# whether an experiment runs.
+_LANGUAGE_MODELS, _WEIGHTS, _SCRIPTED = ("embedded", "native"), "1.5b", "scripted"
 _NO_ORACLE = "no runs of both arms of the oracle: python -m benchmarks.experiments.oracle --out FOLDER"
+# Other systems, and the baseline that is closest to one: clusters of embeddings, named by the language model.
+PEERS = ("bertopic", "hypothesaes", "lloom", "kmeans")
+_PEER_METRICS = {**PRIMARY, "classification": "accuracy"}
+# A relation holds if chance gives such a difference less often; and what a classification by K predicates is to reach
+# of the accuracy of a linear probe on the embeddings.
+_MOST_P, _OF_PROBE = 0.05, 0.9
+_ANSWERS = ("judgments_asked", "judgments_served", "proposals_asked", "proposals_served")
+
+
+class Figure(NamedTuple):
+    """A value, or `None` and the reason; and the runs it is made of."""
+
+    value: float | None
+    runs: tuple[Run, ...] = ()
+    missing: str | None = None
 
 
 class OraclePair(NamedTuple):
@@ -44,31 +58,76 @@ class OraclePair(NamedTuple):
 
 
 def headline(runs: Sequence[Run], tables: Sequence[Table]) -> dict[str, Figure]:
-    """The figures by name.
+    """The figures by name. Where there are several settings, that with the most runs counts.
 
     - `agnews_f1`, `syngoalex_topic_f1`: the mean over the seeds of `f1_hungarian` of the full arm, with the embedded
-      language model of 1.5B; of several settings, the one with the most seeds.
+      language model of 1.5B.
     - `oracle_recovered`: the share of gold predicates that the search finds, the mean over all sets and seeds, so that
       1 means every one; `oracle_recovered_least`, of the worst run.
     - `oracle_judgment_ratio`, `oracle_round_ratio`: what column generation uses in all, relative to coordinate
-      refinement on the same sets and seeds; `oracle_judgment_ratio_greatest`, `oracle_round_ratio_greatest`, on the set
-      where that is most.
-    - those of [`reached`][benchmarks.experiments.tables.reached.reached].
+      refinement on the same sets and seeds; with `_greatest`, on the set where that is most.
+    - `relations_held`: of how many arms the paper's relation holds: the full arm is better in the mean, with p < 0.05
+      over data sets and seeds.
+    - `series_f1_of_ceiling`: F1 of the full arm on time series relative to what K exact predicates can reach, the mean
+      over the data sets.
+    - `classification_beats_probe`: the share of classifications on which the accuracy of the full arm on texts that
+      were left out is at least 0.9 of a linear probe's, and above that of the most frequent class.
+    - `refinement_gain`: the mean F1 of the full arm less that of `no_refinement`.
+    - `peers_beaten`: of how many peers (BERTopic, HypotheSAEs, LLooM, named k-means clusters) the full arm is ahead in
+      the mean of F1, of a classification of accuracy.
+    - `cells_run`: runs of an arm on a data set with a seed.
     """
     figures = {f"{name}_f1": _f1(tables, name) for name in ("agnews", "syngoalex_topic")}
     searched = [run for run in runs if run.experiment == ORACLE and run.arm == BASELINE]
     recovered = [run for run in searched if math.isfinite(run.metrics.get("recovered", math.nan))]
-    shares = [run.metrics["recovered"] for run in recovered]
-    figures["oracle_recovered"] = _figure(statistics.fmean(shares) if shares else None, recovered)
-    figures["oracle_recovered_least"] = _figure(min(shares, default=None), recovered)
+    for name, of in (("oracle_recovered", statistics.fmean), ("oracle_recovered_least", min)):
+        shares = [run.metrics["recovered"] for run in recovered]
+        figures[name] = _figure(of(shares) if shares else None, recovered, _NO_ORACLE)
     for name, metric in (("oracle_judgment_ratio", "judgments"), ("oracle_round_ratio", "rounds")):
         measured = [pair for pair in oracle_pairs(runs) if pair.ratio(metric) is not None]
         both = [run for pair in measured for run in pair.full.runs + pair.coordinate.runs]
         totals = [pair.totals(metric) for pair in measured]
         full, coordinate = (sum(of_one) for of_one in zip((0, 0), *totals, strict=True))
-        figures[name] = _figure(float(full / coordinate) if measured else None, both)
-        figures[f"{name}_greatest"] = _figure(max((pair.ratio(metric) or 0.0 for pair in measured), default=None), both)
-    return figures | reached(tables)
+        greatest = max((pair.ratio(metric) or 0.0 for pair in measured), default=None)
+        figures[name] = _figure(float(full / coordinate) if measured else None, both, _NO_ORACLE)
+        figures[f"{name}_greatest"] = _figure(greatest, both, _NO_ORACLE)
+    tables = _real(tables)
+    relations, peers = _largest(compare(tables), RELATIONS), _largest(compare(tables, _PEER_METRICS), PEERS)
+    held = sum(one.holds and one.p_seeds < _MOST_P for one in relations.values())
+    unrefined = [one for name, one in relations.items() if name == "no_refinement"]
+    series = _full(tables, "time_series", "f1_best", "f1_ceiling")
+    classes = _full(tables, "classification", "accuracy", "accuracy_probe", "accuracy_larger")
+    beating = [
+        cell.mean("accuracy") >= _OF_PROBE * cell.mean("accuracy_probe")
+        and cell.mean("accuracy") > cell.mean("accuracy_larger")
+        for cell in classes
+    ]
+    others = {
+        "relations_held": (held, _compared(relations.values()), "no other arm beside full on the same data set"),
+        "series_f1_of_ceiling": (
+            _fmean(cell.mean("f1_best") / cell.mean("f1_ceiling") for cell in series),
+            [run for cell in series for run in cell.runs],
+            f"no time series with references was run with the arm {BASELINE}",
+        ),
+        "classification_beats_probe": (
+            _fmean(beating),
+            [run for cell in classes for run in cell.runs],
+            f"no classification was run with the arm {BASELINE} and texts left out",
+        ),
+        "refinement_gain": (
+            _fmean(one.difference for one in unrefined),
+            _compared(unrefined),
+            "no run of the arm no_refinement beside full on the same data set",
+        ),
+        "peers_beaten": (
+            sum(one.holds for one in peers.values()),
+            _compared(peers.values()),
+            f"no run of {', '.join(PEERS)} beside full",
+        ),
+    }
+    cells = {run.folder: run for table in tables for cell in table.cells.values() for run in cell.runs}
+    others["cells_run"] = (len(cells), list(cells.values()), "no runs with a real language model")
+    return figures | {name: _figure(*of) for name, of in others.items()}
 
 
 def oracle_pairs(runs: Sequence[Run]) -> list[OraclePair]:
@@ -88,16 +147,26 @@ def as_json(figures: dict[str, Figure], tables: Sequence[Table]) -> dict[str, An
     """The figures as one object: each value under its name, the folders of each under `runs`, reasons under `missing`.
 
     `relations` has those of the paper for every setting: what the full arm is better by, and the test;
-    `published_relations` the same of the arms as they were published. `peers` has every peer.
+    `published_relations` the same of the arms as they were published. `peers` has every peer that was run: how far the
+    full arm is ahead, where it is not, and how many answers each used.
     """
     values: dict[str, Any] = {name: figure.value for name, figure in figures.items()}
-    runs = {name: [str(run.folder) for run in figure.runs] for name, figure in figures.items()}
-    missing = {name: figure.missing for name, figure in figures.items() if figure.missing is not None}
-    relations = {
-        "relations": _relations(compare(tables), BASELINE, RELATIONS),
-        "published_relations": _relations(compare(tables, baseline=PUBLISHED), PUBLISHED, PUBLISHED_RELATIONS),
-    }
-    return {**values, "runs": runs, "missing": missing, **relations, "peers": peers_as_json(tables)}
+    values["runs"] = {name: [str(run.folder) for run in figure.runs] for name, figure in figures.items()}
+    values["missing"] = {name: figure.missing for name, figure in figures.items() if figure.missing is not None}
+    values["relations"] = _relations(compare(tables), BASELINE, RELATIONS)
+    values["published_relations"] = _relations(compare(tables, baseline=PUBLISHED), PUBLISHED, PUBLISHED_RELATIONS)
+    values["peers"] = [
+        {
+            "peer": name,
+            "difference": one.difference,
+            "ahead": one.holds,
+            "not_on": one.exceptions,
+            "answers": _answers(one, name),
+            "answers_of_full": _answers(one, BASELINE),
+        }
+        for name, one in _largest(compare(_real(tables), _PEER_METRICS), PEERS).items()
+    ]
+    return values
 
 
 def _relations(comparisons: Sequence[Comparison], baseline: str, others: Collection[str]) -> list[dict[str, Any]]:
@@ -132,5 +201,41 @@ def _is_embedded(run: Run) -> bool:
     return name in _LANGUAGE_MODELS or (name.partition(":")[0] in _LANGUAGE_MODELS and _WEIGHTS in name)
 
 
-def _figure(value: float | None, runs: Sequence[Run]) -> Figure:
-    return Figure(None, missing=_NO_ORACLE) if value is None else Figure(value, tuple(runs))
+def _real(tables: Sequence[Table]) -> list[Table]:
+    return [table for table in tables if table.setting.lm != _SCRIPTED]
+
+
+def _largest(comparisons: Sequence[Comparison], arms: Sequence[str] | Mapping[str, str]) -> dict[str, Comparison]:
+    """For every arm that was compared the comparison of the most runs."""
+    by_size = sorted(comparisons, key=lambda one: sum(pair.n_seeds for pair in one.pairs))
+    found = {one.other: one for one in by_size}
+    return {name: found[name] for name in arms if name in found}
+
+
+def _full(tables: Sequence[Table], task: str, *metrics: str) -> list[Cell]:
+    """The cells of the full arm that have some metrics, in the table of a task that has the most runs of them."""
+    found = [
+        [c for (arm, _), c in table.cells.items() if arm == BASELINE and all(map(c.by_seed, metrics))]
+        for table in tables
+        if table.setting.task == task
+    ]
+    return max(found, key=lambda cells: sum(len(cell.runs) for cell in cells), default=[])
+
+
+def _answers(comparison: Comparison, arm: str) -> float:
+    runs = [run for pair in comparison.pairs for run in pair.runs if run.arm == arm]
+    return statistics.fmean(sum(run.costs.get(name, 0) for name in _ANSWERS) for run in runs)
+
+
+def _compared(comparisons: Iterable[Comparison]) -> list[Run]:
+    # The runs of the full arm stand in several comparisons.
+    return list({run.folder: run for one in comparisons for pair in one.pairs for run in pair.runs}.values())
+
+
+def _fmean(values: Iterable[float]) -> float | None:
+    listed = list(values)
+    return statistics.fmean(listed) if listed else None
+
+
+def _figure(value: float | None, runs: Sequence[Run], missing: str) -> Figure:
+    return Figure(value, tuple(runs)) if runs and value is not None else Figure(None, missing=missing)

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.commands import PageError as PageError
@@ -19,8 +19,7 @@ from benchmarks.experiments.tables.comparisons import (
     compare,
 )
 from benchmarks.experiments.tables.figures import figure_names
-from benchmarks.experiments.tables.headline import OraclePair, headline, oracle_pairs
-from benchmarks.experiments.tables.reached import Figure
+from benchmarks.experiments.tables.headline import Figure, OraclePair, headline, oracle_pairs
 
 BEGIN = "<!-- benchmarks.table: begin (what stands between this line and the next such line is written anew) -->"
 END = "<!-- benchmarks.table: end -->"
@@ -56,16 +55,18 @@ def markdown(
     runs: Sequence[Run], tables: Sequence[Table], *, figures: Iterable[str] = (), cells: str | None = None
 ) -> str:
     """All tables. `figures` are the names of those that are drawn (`images/benchmarks/NAME.svg` beside the page);
-    `cells` is a file beside the page that holds the metrics and costs of every arm, in place of tables of them.
+    `cells` is a file beside the page that holds the metrics and costs of every arm, in place of a table of them.
     """
     drawn, comparisons = set(figures), compare(tables)
     published = compare(tables, baseline=PUBLISHED)
     parts = [_headline(headline(runs, tables)), _relations(comparisons, BASELINE, RELATIONS)]
     parts += [_relations(published, PUBLISHED, PUBLISHED_RELATIONS), _oracle(oracle_pairs(runs))]
     for table, name in zip(_without_repeats(tables), figure_names(tables), strict=True):
-        parts.append(_section(table, [one for one in (name, f"convergence-{name}") if one in drawn], brief=bool(cells)))
+        parts.append(_section(table, [one for one in (name, f"convergence-{name}") if one in drawn]))
     if cells:
         parts.append(f"Other metrics and the costs of every arm, means over seeds, are in [{cells}]({cells}).")
+    elif rows := cell_rows(tables):
+        parts.append(f"Metrics and costs of every arm, means over seeds:\n\n{_grid(rows)}")
     parts += [_tests(comparisons), _appendix(runs, tables)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -139,7 +140,7 @@ def cell_rows(tables: Sequence[Table]) -> list[dict[str, str | float]]:
     return rows
 
 
-def _section(table: Table, figures: list[str], *, brief: bool) -> str:
+def _section(table: Table, figures: list[str]) -> str:
     task = table.setting.task
     first = PRIMARY.get(task, "f1_best")
     parts = [f"### {_title(table.setting)}"]
@@ -150,7 +151,6 @@ def _section(table: Table, figures: list[str], *, brief: bool) -> str:
     for metric in sorted(_F1, key=lambda name: name != first):
         if table.has(metric):
             parts.append(_f1_table(table, metric, beside=None if metric == first else first))
-    parts += [] if brief else [_other_metrics(table), _costs(table)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -180,42 +180,6 @@ def _f1_row(table: Table, arm: str, metric: str) -> dict[str, str]:
 def _ceiling(table: Table, dataset: str, metric: str) -> float:
     found = [cell.mean(metric) for (_, name), cell in table.cells.items() if name == dataset]
     return max((value for value in found if math.isfinite(value)), default=math.nan)
-
-
-def _by_cell(table: Table, shown: Callable[[Cell], dict[str, str]], *, kept: Callable[[Cell], bool]) -> str:
-    """A line for each data set and arm that was run, of those that are `kept`."""
-    return _grid(
-        {"data set": dataset, "arm": arm} | shown(table.cells[arm, dataset])
-        for dataset in table.datasets
-        for arm in table.arms
-        if (arm, dataset) in table.cells and kept(table.cells[arm, dataset])
-    )
-
-
-def _other_metrics(table: Table) -> str:
-    names = {metric: name for metric, name in _OTHER_METRICS.items() if table.has(metric)}
-    if not names:
-        return ""
-
-    def shown(cell: Cell) -> dict[str, str]:
-        return {name: _number(cell.mean(metric)) for metric, name in names.items()}
-
-    return "Other metrics, means over seeds:\n\n" + _by_cell(table, shown, kept=lambda _: True)
-
-
-def _costs(table: Table) -> str:
-    def asked(cell: Cell) -> bool:
-        return cell.cost("calls", "judgments_asked", "judgments_served") > 0
-
-    def shown(cell: Cell) -> dict[str, str]:
-        return {name: _count(value) for name, value in _spent(cell).items()}
-
-    if not any(map(asked, table.cells.values())):
-        return ""
-    return (
-        "Costs of the arms that ask, means over seeds. Judgments are counted whether the language model or the store "
-        "answered them; calls, tokens and seconds only as they were used.\n\n"
-    ) + _by_cell(table, shown, kept=asked)
 
 
 def _spent(cell: Cell) -> dict[str, float]:
@@ -298,11 +262,11 @@ def _range(values: Sequence[int]) -> str:
     return str(values[0]) if len(set(values)) == 1 else f"{min(values)} to {max(values)}"
 
 
-def _grid(rows: Iterable[dict[str, str]]) -> str:
+def _grid(rows: Iterable[Mapping[str, object]]) -> str:
     """A table in Markdown, the keys of the rows its header."""
     rows = list(rows)
     return _lines(list(rows[0]), [list(row.values()) for row in rows])
 
 
-def _lines(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def _lines(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return markdown_table(header, rows, ("arm", "runs", "paper", "here", "not on", "full against", "missing"))
