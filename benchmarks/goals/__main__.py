@@ -38,7 +38,7 @@ def main() -> None:
         elif given.command == "run":
             _run(given)
         else:
-            from benchmarks.goals.table import BEGIN, END, shown, table
+            from benchmarks.goals.scoring import BEGIN, END, shown, table
 
             if given.command == "list":
                 print("\n".join(map(shown, chosen(given.half, given.goal))))

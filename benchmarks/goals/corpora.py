@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
-from benchmarks.goals.errors import SuiteError
+from benchmarks.goals.suite import SuiteError
 
 # A judgment shows a small language model about the first 60 words; an embedder reads some more.
 MOST_WORDS = 150
@@ -103,7 +103,7 @@ def corpus(
 
 def load(name: str) -> Corpus:
     """A corpus by name. Raises `SuiteError` for an unknown one, and if its files were not fetched."""
-    from benchmarks.goals import archive, code, pages, quotes, speech  # noqa: F401 (they fill `LOADERS`)
+    from benchmarks.goals import archive, quotes, speech  # noqa: F401 (they fill `LOADERS`)
 
     if name not in LOADERS:
         raise SuiteError(f"got the corpus {name!r}, expected one of {', '.join(sorted(LOADERS))}")

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.goals import formats, sources
-from benchmarks.goals.errors import SuiteError
+from benchmarks.goals.suite import SuiteError
 from nlparam.lm.weights import pip_download
 from nlparam.runtime.cache_dir import cache_dir
 

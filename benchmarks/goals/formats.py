@@ -1,15 +1,10 @@
 """Parsers of the files that the corpora are read from: strings in, strings out."""
 
+import contextlib
+import email
+import io
 import re
 from collections.abc import Iterator
-
-_TRANSLATED = re.compile(
-    r'^msgid (?P<id>"(?:[^\n]*\n)+?)(?:^msgid_plural [^\n]*\n(?:^"[^\n]*\n)*)?'
-    r'^msgstr(?:\[0\])? (?P<str>"[^\n]*(?:\n"[^\n]*)*)',
-    re.MULTILINE,
-)
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
-_ESCAPES = {"\\n": "\n", "\\t": "\t", '\\"': '"', "\\\\": "\\"}
 
 
 def fortunes(text: str) -> list[str]:
@@ -19,18 +14,9 @@ def fortunes(text: str) -> list[str]:
 
 def stanzas(text: str) -> Iterator[dict[str, str]]:
     """The paragraphs of fields of a Debian control file; a field keeps the line breaks of its continuation."""
-    for paragraph in re.split(r"\n\s*\n", text):
-        fields: dict[str, str] = {}
-        name = None
-        for line in paragraph.splitlines():
-            if line[:1] in (" ", "\t"):
-                if name is not None:
-                    fields[name] += "\n" + line
-            elif ":" in line and not line.startswith("#"):
-                name, value = line.split(":", 1)
-                fields[name] = value.strip()
-        if fields:
-            yield fields
+    for paragraph in re.split(r"\n\s*\n", re.sub(r"(?m)^#.*\n", "", text)):
+        if fields := dict(email.message_from_string(paragraph.lstrip("\n")).items()):
+            yield {name: str(value).strip() for name, value in fields.items()}
 
 
 def described(value: str) -> str:
@@ -51,19 +37,15 @@ def tags(value: str) -> dict[str, set[str]]:
 
 def translations(text: str) -> Iterator[tuple[str, str]]:
     """What is translated in a message catalogue (`.po`), and how; fuzzy, obsolete and empty entries are left out."""
-    for entry in re.split(r"\n\s*\n", text):
-        if re.search(r"^#,.*\bfuzzy\b|^#~", entry, re.MULTILINE):
-            continue
-        match = _TRANSLATED.search(entry)
-        if match:
-            original, translated = _unquoted(match["id"]), _unquoted(match["str"])
-            if original and translated:
-                yield original, translated
+    from babel.messages.pofile import read_po
 
-
-def _unquoted(lines: str) -> str:
-    joined = "".join(_QUOTED.findall(lines))
-    return re.sub(r'\\[nt"\\]', lambda match: _ESCAPES[match.group()], joined).strip()
+    with contextlib.redirect_stdout(None):  # it prints of plurals that it does not expect
+        catalogue = list(read_po(io.BytesIO(text.encode()), ignore_obsolete=True))
+    for message in catalogue:
+        first = (one if isinstance(one, str) else one[0] for one in (message.id, message.string))
+        original, translated = (one.strip() for one in first)
+        if original and translated and not message.fuzzy:
+            yield original, translated
 
 
 _FONT = re.compile(r"\\f(?:\[[^\]]*\]|\([A-Z]{2}|.)|\\s[-+]?\d|\\[&/,|^%:c!]|\\m\[[^\]]*\]|\\\*\([a-zA-Z]{2}|\\\*.")

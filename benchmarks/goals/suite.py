@@ -1,4 +1,4 @@
-"""The goals: what a person could want to know of each corpus, in a person's words."""
+"""The goals: what a person could want to know of each corpus, in a person's words; and what goes wrong with them."""
 
 import dataclasses
 import hashlib
@@ -6,7 +6,12 @@ from pathlib import Path
 from typing import Literal
 
 from benchmarks.commands import read_yaml
-from benchmarks.goals.errors import SuiteError
+from nlparam.errors import NlparamError
+
+
+class SuiteError(NlparamError):
+    """Data that were not fetched, a name that is not known: the message says what to do."""
+
 
 Half = Literal["seen", "unseen"]
 Group = Literal["", "large", "topics"]

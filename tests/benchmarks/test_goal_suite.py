@@ -7,14 +7,12 @@ import numpy as np
 import pytest
 
 from benchmarks.goals import formats, scoring
-from benchmarks.goals.code import excerpts
+from benchmarks.goals.archive import excerpts
 from benchmarks.goals.corpora import Row, cut, sampled
-from benchmarks.goals.errors import SuiteError
-from benchmarks.goals.pages import asked
-from benchmarks.goals.quotes import exchanges
+from benchmarks.goals.quotes import asked, exchanges
 from benchmarks.goals.running import Settings, run
 from benchmarks.goals.speech import passages, topics
-from benchmarks.goals.suite import GOALS, chosen, half_of
+from benchmarks.goals.suite import GOALS, SuiteError, chosen, half_of
 from nlparam.errors import NlparamError
 
 
