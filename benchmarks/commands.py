@@ -72,23 +72,29 @@ def chosen(names: Iterable[str] | None, there: Iterable[str]) -> list[str]:
     return wanted
 
 
-def run_parts(
-    parts: Mapping[str, str], parser: argparse.ArgumentParser, *, default: str
-) -> Iterator[tuple[str, dict[str, Any], float]]:
-    """Runs the parts that `--only` names (else those of `default`); each with its figures and seconds.
+def command_of_parts(
+    parts: Mapping[str, str], description: str, *, default: str, merged: bool = False, **options: dict[str, Any]
+) -> None:
+    """Runs the parts that `--only` names (else those of `default`), and prints what each returns.
 
-    `parts` has a `module:function` for each name. A part is given the options of the command that it has a parameter
-    for, unless they are `None`.
+    `parts` has a `module:function` for each name. A part is given the `options` of the command, by name as argparse
+    takes them, that it has a parameter for, unless they are `None`. The last line is one object with the figures under
+    the names of their parts, or of all parts `merged`.
     """
+    parser = argparse.ArgumentParser(description=description)
+    for name, option in options.items():
+        parser.add_argument(f"--{name}", **option)
     parser.add_argument("--only", default=default, help=f"comma-separated: {', '.join(parts)}")
-    given = vars(parser.parse_args())
+    given, found = vars(parser.parse_args()), {}
     for name in chosen(given["only"].split(","), parts):
         function = pkgutil.resolve_name(parts[name])
         known = inspect.signature(function).parameters
-        options = {key: value for key, value in given.items() if key in known and value is not None}
         start = time.perf_counter()
-        figures = function(**options)
-        yield name, figures, time.perf_counter() - start
+        figures = function(**{key: value for key, value in given.items() if key in known and value is not None})
+        figures = {"seconds": round(time.perf_counter() - start, 1)} | figures
+        print(json.dumps({"part": name} | figures), flush=True)
+        found |= figures if merged else {name: figures}
+    print(json.dumps(found))
 
 
 def in_process(module: str, *arguments: object) -> dict[str, Any]:

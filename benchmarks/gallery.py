@@ -9,15 +9,14 @@ last line is one JSON object.
 import dataclasses
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 
 import nlparam
-from benchmarks.commands import DATA, chosen, command, markdown_table, n_judgments, read_results, read_rows
-from nlparam.corpus.datasets import load_dataset
+from benchmarks.commands import DATA, chosen, command, markdown_table, n_judgments, read_results
+from benchmarks.experiments.data import load
 from nlparam.models import Classification, TimeSeries
 
 HELD_OUT = 0.25
@@ -25,28 +24,16 @@ HELD_OUT = 0.25
 
 @dataclasses.dataclass(frozen=True)
 class Exhibit:
-    """One fit: `load(data)` gives texts and data."""
+    """One fit, of a data set of the experiments; of a classification two of its classes."""
 
     title: str
     about: str
     goal: str
     quantity: str
-    load: Callable[[Path], tuple[list[str], list[Any]]]
+    dataset: str
     model: Any
     unit: str  # what the figures of the quantity are
-
-
-def _sotu(_: Path):
-    table = load_dataset("sotu")
-    return table.texts, table.columns["year"]
-
-
-def _classes(folder: str, *classes: Any):
-    def load(data: Path):
-        kept = [row for row in read_rows(data / "classification" / folder) if row["class"] in classes]
-        return [row["text"] for row in kept], [str(row["class"]) for row in kept]
-
-    return load
+    classes: tuple = ()
 
 
 SERIES = TimeSeries(n_predicates=4, smoothness=50.0)
@@ -59,7 +46,7 @@ EXHIBITS = {
         "22,041 paragraphs of every address, by year. What do presidents speak about, and when?",
         "which area of policy the paragraph speaks of",
         "prevalence",
-        _sotu,
+        "sotu",
         SERIES,
         "share of paragraphs",
     ),
@@ -68,18 +55,20 @@ EXHIBITS = {
         "800 arguments from debates, each labelled convincing or unconvincing by its readers.",
         "the tone and style of the argument",
         "coefficient",
-        _classes("convincing_arguments", "convincing", "unconvincing"),
+        "convincing_arguments",
         CLASSIFICATION,
         "log-odds of unconvincing",
+        ("convincing", "unconvincing"),
     ),
     "memorability": Exhibit(
         "Which images are remembered",
         "256 captions of images; class 1 are those that people remember better than the median.",
         "what the image shows",
         "coefficient",
-        _classes("demo_mem", 0, 1),
+        "demo_mem",
         CLASSIFICATION,
         "log-odds of being remembered",
+        (0, 1),
     ),
 }
 
@@ -104,7 +93,10 @@ def exhibit(name: str, what: Exhibit, data_folder: Path, docs: Path, folder: Pat
     """Fits one exhibit, saves it with its report, figure and posterior, and says what came out."""
     from nlparam.fitting.posterior import credible_intervals
 
-    texts, data = what.load(data_folder)
+    dataset = load(what.dataset, folder=data_folder)
+    rows = [row for row, value in enumerate(dataset.data) if not what.classes or value in what.classes]
+    texts = [dataset.texts[row] for row in rows]
+    data = [str(dataset.data[row]) if what.classes else dataset.data[row] for row in rows]
     held_out = np.zeros(len(texts), dtype=bool)
     if what.quantity == "coefficient":
         held_out[np.random.default_rng(0).choice(len(texts), int(HELD_OUT * len(texts)), replace=False)] = True

@@ -1,6 +1,6 @@
 """What the paper's objectives cost here: relaxation, weights and swaps, beside the same algorithms written plainly.
 
-`python -m benchmarks.optimizer [--data ../shared/data] [--scaling 10000,100000,1000000]` on two idle cores. MiniLM
+`python -m benchmarks.optimizer [--data ../shared/data]` on two idle cores. MiniLM
 embeddings of `time_series/topics` (2,048 texts, a time step each, 3 predicates) and `cluster/agnews` (2,048 texts, 4
 predicates). Every figure is the worst of three seeds, after compilation, which is reported apart; "plain" is the best
 of two runs. The last line is one JSON object.
@@ -13,7 +13,7 @@ import time
 import timeit
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +21,6 @@ import numpy as np
 
 from benchmarks import plain
 from benchmarks.commands import DATA, command, embedded, read_rows
-from benchmarks.scaling import measure_sizes
 from nlparam.models import Clustering, TimeSeries, TimeSeriesData
 from nlparam.numerics.core.quantities import without_predicate
 from nlparam.numerics.core.relax import relax
@@ -30,9 +29,7 @@ SEEDS = (0, 1, 2)
 TARGET = 7.1028  # the loss of the relaxed series at which the paper's code arrived
 
 
-def measure_all(
-    data: Path = DATA, scaling: Annotated[str, "sizes, or nothing to leave it out"] = "10000,100000,1000000"
-) -> dict[str, Any]:
+def measure_all(data: Path = DATA) -> dict[str, Any]:
     """Relaxation, weights and swaps on the paper's objectives."""
     results: dict[str, Any] = {
         "device": str(jax.devices()[0].device_kind),
@@ -55,8 +52,6 @@ def measure_all(
         results["compilation_seconds"] |= found.pop("compilation")
         results |= found
         print(json.dumps(found), flush=True)
-    if scaling:
-        results["scaling"] = measure_sizes([int(size) for size in scaling.split(",")])
     return results
 
 

@@ -2,11 +2,12 @@
 
 `python -m benchmarks.vllm_cpu convert` makes the folder that vLLM reads out of the GGUF weights that `nlparam lm pull`
 fetched (vLLM's own GGUF loader is not part of its CPU build); it runs in the environment that has vLLM.
-`python -m benchmarks.vllm_cpu serve` serves it until interrupted; `Server` does the same inside a benchmark.
+`python -m benchmarks.vllm_cpu serve` serves it until interrupted; `running` does the same inside a benchmark.
 """
 
 import argparse
 import contextlib
+import dataclasses
 import os
 import re
 import shutil
@@ -17,8 +18,8 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -100,45 +101,17 @@ class Counters(NamedTuple):
         return Counters(*(now - then for now, then in zip(self, earlier, strict=True)))
 
 
-class Server(contextlib.AbstractContextManager):
-    """vLLM in a process of its own, ended with the block.
+@dataclasses.dataclass(frozen=True)
+class Server:
+    """A vLLM on a port of this machine: the `folder` of its model, and the `python` of the environment with vLLM."""
 
-    **Arguments:** the `folder` of the model; `python`, that of the environment with vLLM; `log`, a file for what the
-    server says.
+    folder: Path
+    python: Path
+    port: int
 
-    Entering raises `RuntimeError` with the end of the log if the server ends before it answers, or takes too long.
-    """
-
-    def __init__(
-        self, folder: Path, *, python: Path = ENVIRONMENT / "bin" / "python", port: int = 0, log: Path | None = None
-    ):
-        self.folder = folder
-        # Not resolved: the link is what makes it the Python of its environment.
-        self.python = python.absolute()
-        self.port = port or _free_port()
-        self.address = f"http://127.0.0.1:{self.port}"
-        self._log = log
-        self._process: subprocess.Popen | None = None
-
-    def __enter__(self) -> "Server":
-        if not self.python.exists():
-            raise RuntimeError(f"there is no {self.python}: run `make vllm-cpu` first")
-        _leave_on_sigterm()
-        self._log = self._log or Path(tempfile.mkstemp(prefix="vllm-", suffix=".log")[1])
-        with self._log.open("wb") as log:
-            # A group of its own, because the server starts processes that do not always end with it.
-            self._process = subprocess.Popen(
-                self.command(), env=environment(), stdout=log, stderr=log, start_new_session=True
-            )
-        try:
-            self._wait()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
 
     def command(self) -> list[str]:
         return [
@@ -161,10 +134,27 @@ class Server(contextlib.AbstractContextManager):
         with urllib.request.urlopen(request, timeout=60):
             pass
 
-    def stop(self) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
+
+@contextlib.contextmanager
+def running(folder: Path, *, log: Path | None = None) -> Iterator[Server]:
+    """vLLM in a process of its own, ended with the block; `log` is a file for what it says.
+
+    Raises `RuntimeError` with the end of the log if the server ends before it answers, or takes too long.
+    """
+    # Not resolved: the link is what makes it the Python of its environment.
+    python = (ENVIRONMENT / "bin" / "python").absolute()
+    if not python.exists():
+        raise RuntimeError(f"there is no {python}: run `make vllm-cpu` first")
+    _leave_on_sigterm()
+    server, log = Server(folder, python, _free_port()), log or Path(tempfile.mkstemp(prefix="vllm-", suffix=".log")[1])
+    with log.open("wb") as file:
+        # A group of its own, because the server starts processes that do not always end with it.
+        options: dict[str, Any] = {"env": environment(), "stdout": file, "stderr": file, "start_new_session": True}
+        process = subprocess.Popen(server.command(), **options)
+    try:
+        _wait(server, process, log)
+        yield server
+    finally:
         process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(STOP_LIMIT)
@@ -172,19 +162,18 @@ class Server(contextlib.AbstractContextManager):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
-    def _wait(self) -> None:
-        assert self._process is not None
-        assert self._log is not None
-        deadline, state = time.monotonic() + START_LIMIT, f"did not answer within {START_LIMIT:g} s"
-        while time.monotonic() < deadline:
-            if self._process.poll() is not None:
-                state = "ended"
-                break
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.address}/health", timeout=5):
-                return
-            time.sleep(0.5)
-        end = self._log.read_text(encoding="utf-8", errors="replace")[-2000:]
-        raise RuntimeError(f"vLLM {state}; its log ({self._log}) ends with:\n{end}")
+
+def _wait(server: Server, process: subprocess.Popen, log: Path) -> None:
+    deadline, state = time.monotonic() + START_LIMIT, f"did not answer within {START_LIMIT:g} s"
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            state = "ended"
+            break
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{server.address}/health", timeout=5):
+            return
+        time.sleep(0.5)
+    end = log.read_text(encoding="utf-8", errors="replace")[-2000:]
+    raise RuntimeError(f"vLLM {state}; its log ({log}) ends with:\n{end}")
 
 
 def environment() -> dict[str, str]:
@@ -221,7 +210,7 @@ def main() -> None:
     if arguments.what == "convert":
         print(convert(arguments.weights))
         return
-    server = Server(model_folder(arguments.weights), python=Path(sys.executable), port=arguments.port)
+    server = Server(model_folder(arguments.weights), Path(sys.executable), arguments.port)
     os.execve(server.command()[0], server.command(), environment())
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import scipy.stats
 
 from benchmarks.commands import n_judgments, read_rows
-from benchmarks.comparing.problems import Problem, planted_in
-from benchmarks.inference.worlds import quiet
+from benchmarks.comparing.planted import Problem, planted_in
+from benchmarks.simulated import quiet
 from nlparam.comparing.driver import compare
 from nlparam.comparing.records import Finding
 from nlparam.comparing.result import Comparison

@@ -33,7 +33,7 @@ def main() -> None:
     given = parser.parse_args()
     only = [name for name in given.only.split(",") if name]
     if given.command == "table":
-        from benchmarks.inference.table import table, written
+        from benchmarks.inference.summary import table, written
 
         figures = json.loads(given.recorded.read_text(encoding="utf-8"))
         print(table(figures)) if given.page is None else written(given.page, figures)
@@ -47,8 +47,7 @@ def main() -> None:
 
 def _run(given: argparse.Namespace, only: list[str]) -> dict:
     from benchmarks.commands import kept_rows
-    from benchmarks.inference.running import run
-    from benchmarks.inference.scenarios import scenarios
+    from benchmarks.inference.scenarios import run, scenarios
     from benchmarks.inference.shares import agrees_with_ppi_py
     from benchmarks.inference.summary import missed, summary
 

@@ -10,7 +10,7 @@ import scipy.stats
 from jax.flatten_util import ravel_pytree
 
 from benchmarks.inference.scenarios import LEVEL, Found, covering, scenario
-from benchmarks.inference.worlds import answered, some
+from benchmarks.simulated import answered, some
 from nlparam.models import Classification, Regression
 from nlparam.numerics.solvers.posterior import log_density
 from nlparam.numerics.statistics.estimating import model_weights

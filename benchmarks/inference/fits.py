@@ -8,7 +8,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 import nlparam
 from benchmarks.inference.scenarios import CLAIMED_AT, LEVEL, Found, covering, interval, scenario
-from benchmarks.inference.worlds import TableEmbedder, TableJudge, quiet, silent, texts_of
+from benchmarks.simulated import TableJudge, quiet, silent, table_embedder, texts_of
 from nlparam.errors import LanguageModelError
 from nlparam.fitting.result import Fit
 from nlparam.fitting.scores import cross_fitted_scores
@@ -39,7 +39,7 @@ def fitted(rng: np.random.Generator, model: Any, held: dict[str, np.ndarray], da
             data,
             lm=silent(),
             judge=TableJudge(texts, held),
-            embedder=TableEmbedder(texts, vectors),
+            embedder=table_embedder(texts, vectors),
             predicates=list(held),
             store=":memory:",
             seed=int(rng.integers(2**31)),

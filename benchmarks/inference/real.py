@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.inference.coefficients import corrected
 from benchmarks.inference.scenarios import LEVEL, Found, covering
 from benchmarks.inference.shares import as_they_are, estimated
-from benchmarks.inference.worlds import some
+from benchmarks.simulated import some
 from nlparam.lm.base import AbstractLanguageModel
 
 # Words whose presence stands for an answer where no language model is asked.

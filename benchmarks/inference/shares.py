@@ -6,7 +6,7 @@ import numpy as np
 import scipy.stats
 
 from benchmarks.inference.scenarios import LEVEL, Found, counted, covering, scenario
-from benchmarks.inference.worlds import answered, correlated, some
+from benchmarks.simulated import answered, correlated, some
 from nlparam.numerics.statistics.correction import corrected_means
 
 ROW = "share"

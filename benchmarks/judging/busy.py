@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.judging.embedded import PREDICATES
 from nlparam.denotation.session import Session
 from nlparam.lm.cores import FreeCores
 
 WEIGHTS = "qwen2.5-coder-0.5b"
+PREDICATES = tuple(f"is about {topic}" for topic in ("business", "entertainment", "politics", "sports", "technology"))
 TEXTS = tuple(
     f"{who} said on {day} that {what}, after a long week in which little else had been spoken of in the city."
     for who, day, what in (

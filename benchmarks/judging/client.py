@@ -21,22 +21,23 @@ _PREDICATES = 20
 _EARLY = 100_000  # judgments after which memory should no longer grow
 
 
-def measure(n: int = 1_000_000, *, batch: int = 20_000, servers: int = 1) -> dict:
+def measure(n: int = 1_000_000, *, batch: int = 20_000) -> dict:
     """Judges `n` pairs in a process of its own and reports speed, memory and processor time.
 
-    **Arguments:** `batch`, the pairs in one call of the judge; `servers`, how many instant servers share the requests.
+    **Arguments:** `batch`, the pairs in one call of the judge.
 
     **Returns:** `client_judgments_per_second`; `peak_mib_early`, after the first 10^5 judgments (or half of fewer),
-    and `peak_mib`, at the end; `cpu_split`, the seconds of processor time of the client and of the servers, and
+    and `peak_mib`, at the end; `cpu_split`, the seconds of processor time of the client and of the server, and
     `cpu_microseconds_per_judgment` of the client alone.
     """
-    return in_process("benchmarks.judging.client", "--n", n, "--batch", batch, "--servers", servers)
+    return in_process("benchmarks.judging.client", "--n", n, "--batch", batch)
 
 
-def _run(n: int = 1_000_000, batch: int = 20_000, n_servers: int = 1) -> dict:
+def _run(n: int = 1_000_000, batch: int = 20_000) -> dict:
     # No session: what it imports beside these would be counted as memory of the client.
     from nlparam.denotation.judge import LabelJudge
     from nlparam.lm.engine import Engine
+    from nlparam.lm.server import ServerModel
     from nlparam.lm.store import Store
     from nlparam.runtime.costs import Costs
     from nlparam.runtime.progress import Progress
@@ -44,9 +45,9 @@ def _run(n: int = 1_000_000, batch: int = 20_000, n_servers: int = 1) -> dict:
     early = _EARLY if n > _EARLY else n // 2
     peak_early, costs = 0.0, Costs()
     with contextlib.ExitStack() as stack:
-        urls = [stack.enter_context(serving(INSTANT)) for _ in range(n_servers)]
+        process, url = stack.enter_context(serving(INSTANT))
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        lm, store = _backend([url for _, url in urls]), stack.enter_context(Store(Path(folder) / "store.sqlite"))
+        lm, store = ServerModel(url), stack.enter_context(Store(Path(folder) / "store.sqlite"))
         engine = stack.enter_context(Engine(lm, store=store, costs=costs))
         judge = LabelJudge(engine, store, costs, progress=Progress(enabled=False))
         predicates = [f"mentions number {number}" for number in range(_PREDICATES)]
@@ -60,8 +61,7 @@ def _run(n: int = 1_000_000, batch: int = 20_000, n_servers: int = 1) -> dict:
             if begin + size >= early and not peak_early:
                 peak_early = status_mib("VmHWM")
         seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
-        served = sum(_cpu_seconds(process.pid) for process, _ in urls)
-        limit = [server.limit.limit for server in getattr(lm, "servers", [lm])]
+        served = _cpu_seconds(process.pid)
     assert costs.calls == costs.judgments_asked == n
     return {
         "judgments": n,
@@ -71,14 +71,8 @@ def _run(n: int = 1_000_000, batch: int = 20_000, n_servers: int = 1) -> dict:
         "peak_mib": round(status_mib("VmHWM"), 1),
         "cpu_split": {"client": round(cpu, 2), "servers": round(served, 2)},
         "cpu_microseconds_per_judgment": round(1e6 * cpu / n, 1),
-        "limits": limit,
+        "limit": lm.limit.limit,
     }
-
-
-def _backend(urls: list[str]):
-    from nlparam.lm.server import ServerModel, ServerPool
-
-    return ServerModel(urls[0]) if len(urls) == 1 else ServerPool([ServerModel(url) for url in urls])
 
 
 def _texts(begin: int, n: int) -> list[str]:

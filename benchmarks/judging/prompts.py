@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.commands import read_rows
-from nlparam.corpus.datasets import load_dataset
+from benchmarks.experiments.data import load
 from nlparam.denotation.judge import FORMS
 from nlparam.denotation.session import Session
 from nlparam.lm import load_language_model
@@ -25,10 +24,11 @@ def measure(*, data: Path, n_texts: int = 60, n_words: int = 60, lm: str = "embe
     language_model = load_language_model(lm)
     rows = []
     for name in ("agnews", "bbc", "syngoalex_topic"):
-        texts, labels, predicates = _load(name, data)
-        chosen = np.random.default_rng(seed).permutation(len(texts))[:n_texts]
-        shown = [texts[row] for row in chosen]
-        gold = labels[chosen][:, None] == np.arange(len(predicates))
+        dataset = load(name, folder=data)
+        assert dataset.reference is not None
+        chosen = np.random.default_rng(seed).permutation(len(dataset.texts))[:n_texts]
+        shown, gold = [dataset.texts[row] for row in chosen], dataset.reference[chosen]
+        predicates = [predicate.rstrip(".") for predicate in dataset.reference_predicates]
         for form in FORMS:
             with Session(lm=language_model, store=":memory:") as session:
                 judge = session.judge(n_words=n_words, form=form)
@@ -40,19 +40,6 @@ def measure(*, data: Path, n_texts: int = 60, n_words: int = 60, lm: str = "embe
             rows.append(row)
             print(json.dumps(row), flush=True)
     return {"prompts": rows}
-
-
-def _load(name: str, data: Path) -> tuple[list[str], np.ndarray, list[str]]:
-    if name == "bbc":
-        corpus = load_dataset("bbc")
-        names, labels = np.unique(corpus.columns["label"], return_inverse=True)
-        return corpus.texts, labels, [f"is about {label}" for label in names]
-    folder = data / "cluster" / name
-    meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-    rows = read_rows(folder)
-    labels = np.asarray([meta["labels"].index(row["label"]) for row in rows])
-    predicates = [meta["label_to_predicate"][label].rstrip(".") for label in meta["labels"]]
-    return [row["text"] for row in rows], labels, predicates
 
 
 def _scores(said: np.ndarray, gold: np.ndarray) -> dict[str, float]:

@@ -12,8 +12,8 @@ from typing import Annotated
 import numpy as np
 
 from benchmarks.commands import DATA, chosen, command
+from benchmarks.judging.busy import PREDICATES as TOPICS
 from benchmarks.judging.cascade import RECORDED, texts_of
-from benchmarks.judging.embedded import PREDICATES as TOPICS
 from nlparam.denotation.session import Session
 
 N_WORDS = 60

@@ -9,6 +9,7 @@ import logging
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -65,13 +66,13 @@ def _run(n_judged: int = 50_000, n_embedded: int = 1_000_000) -> dict:
         small, large = _write(folder / "small.parquet", n_judged), _write(folder / "large.parquet", n_embedded)
         store = folder / "store.sqlite"
         options = {"batch_size": _BLOCK, "progress": quiet}
-        with _Memory("scale_judge", found):
+        with _memory("scale_judge", found):
             result = scale.judge(small, _PREDICATES, folder / "judged", lm=url, store=store, **options)
         assert result.costs.judgments_asked == 2 * n_judged
         found["scale_judge_texts_per_second"] = n_judged / result.seconds
         found["scale_judgments_per_second"] = 2 * n_judged / result.seconds
         options |= {"embedder": CheapEmbedder(), "keep_text": False}
-        with _Memory("scale_embed", found):
+        with _memory("scale_embed", found):
             result = scale.embed(large, folder / "embedded", **options)
         assert result.dataset().count_rows() == n_embedded
         found["scale_embed_texts_per_second"] = n_embedded / result.seconds
@@ -99,38 +100,35 @@ def _write(path: Path, n_texts: int) -> Path:
     return path
 
 
-class _Memory:
-    """Samples the anonymous memory of this process and of Ray Data's workers (Linux)."""
+@contextlib.contextmanager
+def _memory(name: str, found: dict[str, float]) -> Iterator[None]:
+    """Samples the anonymous memory of this process and of Ray Data's workers (Linux) during the block."""
+    samples: list[tuple[float, float]] = []
+    stopped = threading.Event()
 
-    def __init__(self, name: str, found: dict[str, float]):
-        self._name, self._found = name, found
-        self._samples: list[tuple[float, float]] = []
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._sample, daemon=True)
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._stopped.set()
-        self._thread.join()
-        # Before the first part, workers are only starting.
-        samples = [sample for sample in self._samples if sample[1] > 0]
-        for column, who in enumerate(("driver", "worker")):
-            values = np.array([sample[column] for sample in samples] or [0.0])
-            quarters = np.array_split(values, 4)
-            self._found[f"{self._name}_{who}_mib"] = float(values.max())
-            if all(len(quarter) for quarter in quarters):
-                self._found[f"{self._name}_{who}_growth_mib"] = float(quarters[3].max() - quarters[1].max())
-
-    def _sample(self) -> None:
-        while not self._stopped.wait(0.5):
+    def sample() -> None:
+        while not stopped.wait(0.5):
             workers = []
             for process in Path("/proc").glob("[0-9]*"):
                 with contextlib.suppress(OSError):
                     if b"MapBatches(Worker)" in (process / "cmdline").read_bytes():
                         workers.append(status_mib("RssAnon", process.name))
-            self._samples.append((status_mib("RssAnon"), max(workers, default=0.0)))
+            # Before the first part, workers are only starting.
+            if workers:
+                samples.append((status_mib("RssAnon"), max(workers)))
+
+    thread = threading.Thread(target=sample, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()
+    for who, values in zip(("driver", "worker"), np.array(samples or [(0.0, 0.0)]).T, strict=True):
+        found[f"{name}_{who}_mib"] = float(values.max())
+        quarters = np.array_split(values, 4)
+        if len(quarters[3]):
+            found[f"{name}_{who}_growth_mib"] = float(quarters[3].max() - quarters[1].max())
 
 
 if __name__ == "__main__":

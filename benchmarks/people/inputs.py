@@ -1,15 +1,12 @@
 """60 inputs as people have them: which are read right, and which refused with the way out.
 
-`files/` has a folder for each and `inputs.jsonl` a line: tables, JSON, conversations, dates. `python -m
-benchmarks.people.inputs` prints a line for each and the figures as JSON. 15 of the 60 were looked at only once the
-readers were finished (`UNSEEN`): 13 of them were read and 2 refused, as now.
+`files/` has a folder for each and `inputs.jsonl` a line: tables, JSON, conversations, dates. 15 of the 60, drawn at
+random, were looked at only once the readers were finished: 13 of them were read and 2 refused, as now.
 """
 
 import collections
 import json
-import random
-import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,7 +38,6 @@ class Input(NamedTuple):
 
 
 INPUTS = [Input(**row) for row in read_rows(_HERE / "inputs.jsonl")]
-UNSEEN = frozenset(random.Random(17).sample([item.name for item in INPUTS], 15))
 
 
 def verdict(item: Input) -> tuple[str, str]:
@@ -85,26 +81,12 @@ def _found(item: Input, options: dict[str, Any]) -> tuple[bool, list[str], list[
     return right, texts, told
 
 
-def measure(names: Collection[str] | None = None, *, show: bool = False) -> dict[str, int]:
-    """How many of the inputs are read right, refused with the way out, and neither."""
+def inputs_accepted() -> int:
+    """How many of the 60 inputs are read right; prints what became of each, and of how many."""
     counts: collections.Counter[str] = collections.Counter()
     for item in INPUTS:
-        if names is None or item.name in names:
-            kind, said = verdict(item)
-            counts[kind] += 1
-            if show:
-                print(f"{kind:8} {item.name:28} {said[:240]}")
-    names_of = {"inputs_accepted": "read", "inputs_refused_with_a_way_out": "refused", "inputs_wrong": "wrong"}
-    return {name: counts[kind] for name, kind in names_of.items()}
-
-
-def inputs_accepted() -> int:
-    """How many of the 60 inputs are read right."""
-    counts = measure()
-    print(json.dumps(counts))
-    return counts["inputs_accepted"]
-
-
-if __name__ == "__main__":
-    seen = "--seen" in sys.argv[1:]
-    print(json.dumps(measure({item.name for item in INPUTS} - UNSEEN if seen else None, show=True)))
+        kind, said = verdict(item)
+        counts[kind] += 1
+        print(json.dumps({"input": item.name, "kind": kind, "said": said[:240]}))
+    print(json.dumps({"inputs_refused_with_a_way_out": counts["refused"], "inputs_wrong": counts["wrong"]}))
+    return counts["read"]

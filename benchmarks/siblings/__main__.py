@@ -4,23 +4,10 @@ Each system prints one JSON object; the last line is one object with a section f
 language models are scripted unless a system says otherwise.
 """
 
-import argparse
-import json
-
-from benchmarks.commands import run_parts
+from benchmarks.commands import command_of_parts
 
 SYSTEMS = ("audit", "decomposition", "executable", "guard", "rates", "simulatability")
 
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="The sibling systems, measured")
-    parts = {name: f"benchmarks.siblings.{name}:measure" for name in SYSTEMS}
-    sections = {}
-    for name, figures, seconds in run_parts(parts, parser, default=",".join(SYSTEMS)):
-        sections[name] = figures | {"seconds": round(seconds, 1)}
-        print(json.dumps({name: sections[name]}), flush=True)
-    print(json.dumps(sections))
-
-
 if __name__ == "__main__":
-    main()
+    parts = {name: f"benchmarks.siblings.{name}:measure" for name in SYSTEMS}
+    command_of_parts(parts, "The sibling systems, measured", default=",".join(SYSTEMS))

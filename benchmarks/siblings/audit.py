@@ -6,23 +6,20 @@ those two properties among others and judges with errors.
 """
 
 import itertools
-import json
 import warnings
 
 import numpy as np
 
-from benchmarks.siblings._scripted import share, shuffled, yes_or_no
+from benchmarks.simulated import erring, with_phrases
 from nlparam.evals.audit import Audit, Evaluations, audit
-from nlparam.language.prompting import cut_words
-from nlparam.testing import ScriptedModel, judgment_of
 
 _N_TASKS, _ERRORS = 320, 0.08
 _BIASED, _NULL = 20, 40
 # Words that mean nothing, enough of them that none stands for the length of an output.
 _FILLER = ["".join(part) for part in itertools.product(("mo", "ti", "ra", "be", "lu", "sa"), repeat=3)]
-_CONFIDENT = ["certainly", "without any doubt", "clearly", "it is obvious that"]
-# What else an output may be; nothing of it matters to the evaluator.
-_OTHER = {
+# What an output may be; but for its length and its confidence nothing of it matters to the evaluator.
+_SAID = {
+    "sounds confident": ["certainly", "without any doubt", "clearly", "it is obvious that"],
     "is polite": ["please note", "thank you for asking"],
     "gives an example": ["for example", "for instance"],
     "mentions a number": ["about 40", "some 300"],
@@ -54,8 +51,11 @@ def study(seed: int, *, bias: bool) -> tuple[Audit, Evaluations, dict[str, np.nd
     """One simulated study: its audit, its evaluations, and which outputs have which property."""
     rng = np.random.default_rng(seed)
     n = 2 * _N_TASKS
-    facts = {name: rng.random(n) < 0.4 for name in (*_PLANTED, *_OTHER)}
-    outputs = [_write({name: bool(facts[name][row]) for name in facts}, rng) for row in range(n)]
+    facts = {name: rng.random(n) < 0.4 for name in ("is long", *_SAID)}
+    outputs = []
+    for row in range(n):
+        n_words = int(rng.integers(50, 80) if facts["is long"][row] else rng.integers(15, 30))
+        outputs.append(with_phrases(rng, _FILLER, n_words, [_SAID[name] for name in _SAID if facts[name][row]]) + ".")
     correct = rng.random(n) < 0.5
     chance = np.where(correct, 0.8, 0.3 + bias * (0.35 * facts["is long"] + 0.25 * facts["sounds confident"]))
     evaluations = Evaluations(
@@ -65,33 +65,17 @@ def study(seed: int, *, bias: bool) -> tuple[Audit, Evaluations, dict[str, np.nd
         correct=correct,
         system=["before" if row < _N_TASKS else "after" for row in range(n)],
     )
-    known = {cut_words(text, 400): {name: bool(facts[name][row]) for name in facts} for row, text in enumerate(outputs)}
-
-    def answer(request):
-        asked = request.messages[-1].content
-        question = judgment_of(request)
-        if question is None:
-            return json.dumps(shuffled([*_PLANTED, *_OTHER], asked))
-        return yes_or_no(known[question.text][question.predicate] != (share(asked) < _ERRORS), 0.95)
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that the studies are small
         found = audit(
             evaluations,
-            lm=ScriptedModel(answer, identity=f"scripted-{seed}-{bias}"),
+            lm=erring(outputs, facts, errors=_ERRORS, identity=f"scripted-{seed}-{bias}"),
             store=":memory:",
             ratings=False,
             options={"n_directions": 0, "n_screened": 64, "n_validated": 160},
             seed=seed,
         )
     return found, evaluations, facts
-
-
-def _write(has: dict[str, bool], rng: np.random.Generator) -> str:
-    words = rng.choice(_FILLER, rng.integers(50, 80) if has["is long"] else rng.integers(15, 30)).tolist()
-    for ways in [_CONFIDENT] * has["sounds confident"] + [_OTHER[name] for name in _OTHER if has[name]]:
-        words.insert(int(rng.integers(len(words) + 1)), str(rng.choice(ways)))
-    return " ".join(words) + "."
 
 
 def _is_planted(found: Audit, evaluations: Evaluations, facts: dict[str, np.ndarray]) -> bool:

@@ -23,7 +23,7 @@ import nlparam
 from benchmarks.commands import DATA, command, read_yaml
 from benchmarks.siblings._compounds import mended, news, truth
 from benchmarks.siblings._compounds import planted as planted_compounds
-from benchmarks.siblings._scripted import share, yes_or_no
+from benchmarks.simulated import share, yes_or_no
 from nlparam.evals.decomposition import Decomposed, Expression, Not, Part, parse
 from nlparam.lm.base import Request
 from nlparam.lm.scripted import ScriptedModel

@@ -7,21 +7,17 @@ are wrong. Equal fit: a loss that is no more than 2% (or 0.002) above that witho
 With `python -m benchmarks.siblings.executable --lm native` a language model judges and writes the functions.
 """
 
-import hashlib
-import json
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
 import nlparam
 from benchmarks.commands import command, n_judgments
-from benchmarks.siblings._scripted import share, shuffled, yes_or_no
+from benchmarks.simulated import erring, with_phrases
 from nlparam.denotation.computed.written import Criteria, try_functions, write_functions
 from nlparam.denotation.session import Session
-from nlparam.language.prompting import cut_words
 from nlparam.models import Regression
 from nlparam.runtime.sandbox import run_predicates
-from nlparam.testing import ScriptedModel, judgment_of
 from tests.helpers.oracle import LexicalEmbedder
 
 _ERRORS = 0.04
@@ -86,34 +82,27 @@ def planted(seed: int, n_texts: int = _N_TEXTS) -> Planted:
     names = rng.choice(list(_PROPERTIES), 3, replace=False).tolist()
     holds = rng.random((n_texts, len(_PROPERTIES))) < 0.35
     texts = []
-    for row in holds:
-        words = rng.choice(_FILLER, rng.integers(12, 30)).tolist()
-        for has, (_, ways) in zip(row, _PROPERTIES.values(), strict=True):
-            if has:
-                words.insert(int(rng.integers(len(words) + 1)), str(rng.choice(ways)))
-        texts.append(" ".join(words) + f" {len(texts) + 10_000}")
+    for number, row in enumerate(holds):
+        said = [ways for has, (_, ways) in zip(row, _PROPERTIES.values(), strict=True) if has]
+        texts.append(with_phrases(rng, _FILLER, int(rng.integers(12, 30)), said) + f" {number + 10_000}")
     chosen = holds[:, [list(_PROPERTIES).index(name) for name in names]]
     return Planted(texts, holds, names, chosen @ np.asarray([1.0, -0.9, 0.8]) + rng.normal(0, 0.1, n_texts))
 
 
 def _corpus(seed: int) -> dict:
     texts, holds, _, target = planted(seed)
-    facts = [dict(zip(_PROPERTIES, row, strict=True)) for row in holds]
-    truth = dict(zip((cut_words(text, 400) for text in texts), facts, strict=True))
+    held = dict(zip(_PROPERTIES, holds.T, strict=True))
 
-    def answer(request):
-        asked = request.messages[-1].content
-        if (question := judgment_of(request)) is not None:
-            known = truth[question.text]
-            says = known.get(question.predicate, int(hashlib.sha256(asked.encode()).hexdigest()[8:10], 16) < 90)
-            return yes_or_no(bool(says) != (share(asked) < _ERRORS), 0.97)
-        if "Write one Python function" in asked:
-            wanted = asked.split("Property: The text ")[1].split(".\n")[0]
-            body = _PROPERTIES[wanted][0] if wanted in _PROPERTIES else _WRONG
-            return f"```python\nimport re\n\ndef predicate(text):\n    return {body}\n```"
-        return json.dumps(shuffled([*_PROPERTIES, *_DISTRACTORS], asked)[:6])
+    def write(asked: str) -> str | None:
+        if "Write one Python function" not in asked:
+            return None
+        wanted = asked.split("Property: The text ")[1].split(".\n")[0]
+        body = _PROPERTIES[wanted][0] if wanted in _PROPERTIES else _WRONG
+        return f"```python\nimport re\n\ndef predicate(text):\n    return {body}\n```"
 
-    lm, options = ScriptedModel(answer, identity=f"scripted-{seed}"), {"n_screened": 20}
+    identity, options = f"scripted-{seed}", {"n_screened": 20}
+    given = {"distractors": _DISTRACTORS, "n_proposed": 6, "identity": identity, "write": write}
+    lm = erring(texts, held, errors=_ERRORS, **given)
     without, with_it = _fits(texts, target, lm=lm, proposer="contrast", options=options, store=":memory:", seed=seed)
     return {
         "chosen": len(with_it.predicates),

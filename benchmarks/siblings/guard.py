@@ -22,9 +22,9 @@ from nlparam.guard import Benign, Guard, Plan, load, read_constitution, train
 from nlparam.guard.evaluation import Evaluation, evaluate, held_out_attacks, read_attacks
 from nlparam.guard.obfuscation import canonical
 from nlparam.guard.proxy import Proxy
-from nlparam.guard.streams import events_of
 from nlparam.guard.windows import looks_of
 from nlparam.lm import load_language_model
+from tests.helpers.guard_client import Client, reasons_of, text_of
 
 _HERE = Path(__file__).parent
 # English mostly: the German and the French of so small a model can hardly be read.
@@ -120,18 +120,9 @@ async def serve_clients(guard: Guard, benign: list[str], *, n_clients: int = _N_
 
     async def ask(session: aiohttp.ClientSession, url: str, say: str) -> tuple[str, str | None, float]:
         """The text, why it ended, and the seconds."""
-        script = {"role": "system", "content": json.dumps({"say": " ".join(say.split()), "delay": 0.01})}
-        question = {"role": "user", "content": "Please summarise what happened yesterday."}
-        body = {"model": "scripted", "stream": True, "messages": [question, script]}
-        start, text, reason = time.perf_counter(), "", None
-        async with session.post(f"{url}/v1/chat/completions", json=body) as response:
-            async for data in events_of(response.content.iter_any()):
-                if data is None or data == "[DONE]":
-                    continue
-                for choice in json.loads(data).get("choices", ()):
-                    text += choice["delta"].get("content") or ""
-                    reason = choice["finish_reason"] or reason
-        return text, reason, time.perf_counter() - start
+        start, question = time.perf_counter(), "Please summarise what happened yesterday."
+        events = await Client(session, url, proxy).stream(before=question, say=" ".join(say.split()), delay=0.01)
+        return text_of(events), next(iter(reasons_of(events)), None), time.perf_counter() - start
 
     with serving("benchmarks.siblings._upstream") as (_, upstream):
         proxy = Proxy(guard, upstream)

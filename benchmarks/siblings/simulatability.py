@@ -18,19 +18,72 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
 import nlparam
-from benchmarks.commands import command
-from benchmarks.siblings._scripted import share
-from benchmarks.siblings._worlds import WORLDS, World
+from benchmarks.commands import command, read_yaml
+from benchmarks.simulated import share
 from nlparam.evals.simulatability import Explanation, Simulated
-from nlparam.language.embed import AbstractEmbedder
 from nlparam.lm.base import Request
-from nlparam.lm.scripted import ScriptedModel
 from nlparam.numerics.statistics.simulation import Measured, generality, mean, precision
+from nlparam.testing import ScriptedEmbedder, ScriptedModel
+
+
+class Property(NamedTuple):
+    """How an input says that a property holds and that it does not, how an explanation says so, and two patterns.
+
+    A language model that writes inputs has words of its own. `fails` finds what says that the property does not hold;
+    in what is left, `holds` finds what says that it does.
+    """
+
+    yes: str
+    no: str
+    said: str
+    holds: str
+    fails: str
+
+
+@dataclasses.dataclass(frozen=True)
+class World:
+    """Inputs about a subject, with three properties that hold or not, of which two decide."""
+
+    task: str
+    frame: str
+    subjects: Sequence[str]
+    properties: tuple[Property, ...]
+    verdict: str
+    vacuous: str
+
+    def text(self, subject: str, held: Sequence[bool]) -> str:
+        said = (one.yes if holds else one.no for one, holds in zip(self.properties, held, strict=True))
+        return self.frame.format(subject, *said)
+
+    def read(self, text: str) -> tuple[bool | None, ...]:
+        """The properties as a text states them: `None` where it states neither, or both."""
+        held = []
+        for one in self.properties:
+            left, n_fails = re.subn(one.fails, " ", text, flags=re.IGNORECASE)
+            holds = re.search(one.holds, left, re.IGNORECASE) is not None
+            held.append(None if holds == (n_fails > 0) else holds)
+        return tuple(held)
+
+    def decided(self, text: str, decides: Sequence[int]) -> bool:
+        """Whether a text says of all the properties that decide that they hold; what it does not say does not."""
+        held = self.read(text)
+        return all(held[number] is True for number in decides)
+
+
+def _read(path: Path) -> tuple[World, ...]:
+    return tuple(
+        World(**world | {"properties": tuple(Property(**one) for one in world["properties"])})
+        for world in read_yaml(path)
+    )
+
+
+WORLDS = _read(Path(__file__).with_name("worlds.yaml"))
+
 
 _MISREAD, _BROKEN = 0.10, 0.05
 _CANNOT = "this cannot be inferred from the explanation"
@@ -207,24 +260,10 @@ def coverage(n_simulations: int = 1000, n_explanations: int = 30, n_counterfactu
 
 def measure() -> dict[str, Any]:
     """The section `simulatability` of `python -m benchmarks.siblings`."""
-    options = {"store": ":memory:", "embedder": _WordEmbedder()}
+    options = {"store": ":memory:", "embedder": ScriptedEmbedder()}
     lm = ScriptedModel(Oracle(), identity="oracle of rules")
     results = order_pairs(planted_pairs(50), lm=lm, n_counterfactuals=30, **options)
     return results | {"coverage_of_95": coverage(), "lm": "oracle with errors"}
-
-
-class _WordEmbedder(AbstractEmbedder):
-    """Hashed words: embeddings that need no weights and differ with the words of a text."""
-
-    @property
-    def identity(self) -> str:
-        return "hashed words, float32"
-
-    def embed(self, texts: Sequence[str]) -> np.ndarray:
-        from sklearn.feature_extraction.text import HashingVectorizer
-
-        vectors: Any = HashingVectorizer(n_features=256, alternate_sign=False).transform(texts)
-        return vectors.toarray().astype(np.float32)
 
 
 def _noisy(pair: Pair, text: str) -> str:

@@ -21,9 +21,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.commands import DATA
-from benchmarks.visdiff.check import agreement, known_hypotheses
-from benchmarks.visdiff.grade import Grader, accuracies
-from benchmarks.visdiff.pairs import Pair, Sets, find_sets, read_pairs
+from benchmarks.visdiff.pairs import Grader, Pair, Sets, accuracies, agreement, find_sets, known_hypotheses, read_pairs
 from nlparam.denotation.session import Session
 from nlparam.language.similarity import SimilarityJudge
 from nlparam.lm.store import Store

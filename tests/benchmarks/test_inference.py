@@ -8,12 +8,10 @@ import pytest
 
 from benchmarks.inference import __main__ as command
 from benchmarks.inference import real
-from benchmarks.inference.running import run
-from benchmarks.inference.scenarios import SCENARIOS, Found, Scenario, scenario, scenarios
+from benchmarks.inference.scenarios import SCENARIOS, Found, Scenario, run, scenario, scenarios
 from benchmarks.inference.shares import as_people_see_it, as_they_are
-from benchmarks.inference.summary import missed, summary
-from benchmarks.inference.table import BEGIN, END, table, written
-from benchmarks.inference.worlds import answered, correlated, some
+from benchmarks.inference.summary import BEGIN, END, missed, summary, table, written
+from benchmarks.simulated import answered, correlated, some
 from nlparam.lm.scripted import ScriptedModel
 
 
@@ -27,7 +25,7 @@ COIN = Scenario("coin", "made up", "a coin", coin)
 
 def test_every_row_of_the_table_has_a_scenario():
     rows = {one.row for one in scenarios()}
-    assert rows >= {"audit", "cascade", "chance", "coefficient", "compare", "curve", "fit", "news", "ridge", "share"}
+    assert rows >= {"audit", "cascade", "chance", "coefficient", "compare", "curve", "fit", "ridge", "share"}
     assert "update" in rows
     assert len({one.name for one in SCENARIOS.values()}) == len(SCENARIOS)
     with pytest.raises(ValueError, match="got 'nothing', expected the beginning"):

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from benchmarks.siblings._compounds import notes, planted
-from benchmarks.siblings._worlds import WORLDS
+from benchmarks.siblings.simulatability import WORLDS
 from nlparam.lm.scripted import ScriptedModel
 
 

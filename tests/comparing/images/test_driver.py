@@ -8,9 +8,7 @@ import pytest
 
 import nlparam
 from benchmarks.visdiff.__main__ import main as visdiff
-from benchmarks.visdiff.check import agreement, known_hypotheses
-from benchmarks.visdiff.grade import accuracies
-from benchmarks.visdiff.pairs import Pair, find_sets, read_pairs
+from benchmarks.visdiff.pairs import Pair, accuracies, agreement, find_sets, known_hypotheses, read_pairs
 from nlparam.errors import CorpusError, EmbedderError, FitWarning, LanguageModelError
 from nlparam.language.ranker import AbstractRanker
 from nlparam.lm import ScriptedModel
