@@ -14,11 +14,12 @@ import types
 import typing
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from nlparam.errors import NlparamError
 from nlparam.runtime.cache_dir import cache_dir
 
+T = TypeVar("T")
 _ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -89,12 +90,19 @@ def command_of_parts(
     for name in chosen(given["only"].split(","), parts):
         function = pkgutil.resolve_name(parts[name])
         known = inspect.signature(function).parameters
-        start = time.perf_counter()
-        figures = function(**{key: value for key, value in given.items() if key in known and value is not None})
-        figures = {"seconds": round(time.perf_counter() - start, 1)} | figures
+        options = {key: value for key, value in given.items() if key in known and value is not None}
+        figures, seconds = timed(function, **options)
+        figures = {"seconds": round(seconds, 1)} | figures
         print(json.dumps({"part": name} | figures), flush=True)
         found |= figures if merged else {name: figures}
     print(json.dumps(found))
+
+
+def timed(function: Callable[..., T], *arguments: Any, **options: Any) -> tuple[T, float]:
+    """What a call returns, and the seconds that it takes."""
+    start = time.perf_counter()
+    returned = function(*arguments, **options)
+    return returned, time.perf_counter() - start
 
 
 def in_process(module: str, *arguments: object) -> dict[str, Any]:
@@ -163,16 +171,12 @@ def keep_row(out: Path | None, row: Mapping[str, Any]) -> None:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def kmeans(vectors: Any, n_clusters: int, *, seed: int, n_init: int = 10) -> Any:
+def kmeans(vectors: Any, n_clusters: int, *, seed: int, n_init: int = 10, weights: Any = None, **options: Any) -> Any:
     """scikit-learn's k-means, fitted."""
-    return new_kmeans(n_clusters, seed=seed, n_init=n_init).fit(vectors)
-
-
-def new_kmeans(n_clusters: int, *, seed: int, n_init: int = 10) -> Any:
     from sklearn.cluster import KMeans
 
-    options: dict[str, Any] = {"n_init": n_init, "random_state": seed}  # its own annotation has no integers
-    return KMeans(n_clusters, **options)
+    options |= {"n_init": n_init, "random_state": seed}  # its own annotation has no integers
+    return KMeans(n_clusters, **options).fit(vectors, sample_weight=weights)
 
 
 def embedded(texts: Sequence[str], store: Path | None = None) -> Any:

@@ -8,14 +8,13 @@ last line is one JSON object.
 
 import dataclasses
 import json
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 
 import nlparam
-from benchmarks.commands import DATA, chosen, command, markdown_table, n_judgments, read_results
+from benchmarks.commands import DATA, chosen, command, markdown_table, n_judgments, read_results, timed
 from benchmarks.experiments.data import load
 from nlparam.models import Classification, TimeSeries
 
@@ -101,10 +100,9 @@ def exhibit(name: str, what: Exhibit, data_folder: Path, docs: Path, folder: Pat
     if what.quantity == "coefficient":
         held_out[np.random.default_rng(0).choice(len(texts), int(HELD_OUT * len(texts)), replace=False)] = True
     kept = np.flatnonzero(~held_out)
-    start = time.perf_counter()
     kept_texts, kept_data = [texts[i] for i in kept], [data[i] for i in kept]
-    fit = nlparam.fit(what.model, kept_texts, kept_data, goal=what.goal, lm=lm, out=folder, overwrite=True)
-    seconds = time.perf_counter() - start
+    options = {"goal": what.goal, "lm": lm, "out": folder, "overwrite": True}
+    fit, seconds = timed(nlparam.fit, what.model, kept_texts, kept_data, **options)
     samples = fit.posterior(method="nuts" if what.quantity == "coefficient" else "svi", seed=0)
     intervals = credible_intervals(samples, probability=0.9)[what.quantity]
     fit.report(folder / "report.html", posterior=samples)

@@ -9,10 +9,11 @@ import ast
 import json
 import subprocess
 import sys
-import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+
+from benchmarks.commands import timed
 
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARY, BENCHMARKS = ("nlparam", "models"), ("benchmarks",)
@@ -103,9 +104,8 @@ def passes(tests: str) -> bool:
 
 def seconds(target: str) -> float:
     """How long a target of the Makefile takes; not a number if it fails."""
-    began = time.perf_counter()
-    done = subprocess.run(["make", target], cwd=ROOT, stdout=subprocess.DEVNULL, check=False)
-    return round(time.perf_counter() - began, 1) if done.returncode == 0 else float("nan")
+    done, seconds = timed(subprocess.run, ["make", target], cwd=ROOT, stdout=subprocess.DEVNULL, check=False)
+    return round(seconds, 1) if done.returncode == 0 else float("nan")
 
 
 if __name__ == "__main__":

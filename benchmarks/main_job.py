@@ -8,14 +8,13 @@ same fit is repeated to measure what a repeated command costs.
 import json
 import resource
 import tempfile
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 
 import nlparam
-from benchmarks.commands import command, embedded, kmeans, n_judgments
+from benchmarks.commands import command, embedded, kmeans, n_judgments, timed
 from nlparam.corpus.datasets import load_dataset
 from nlparam.models import Clustering
 from nlparam.numerics.statistics.metrics import matched_f1, one_hot
@@ -57,9 +56,8 @@ def measure(
 
 
 def fit_once(texts, gold, k, lm, seed, store) -> dict:
-    start = time.perf_counter()
-    fit = nlparam.fit(Clustering(n_predicates=k), texts, goal=GOAL, lm=lm, store=store, seed=seed)
-    seconds = time.perf_counter() - start
+    options = {"goal": GOAL, "lm": lm, "store": store, "seed": seed}
+    fit, seconds = timed(nlparam.fit, Clustering(n_predicates=k), texts, **options)
     score = matched_f1(one_hot(fit.predictions, len(fit.predicates)), gold)
     return {
         "seed": seed,

@@ -9,7 +9,6 @@ of two runs. The last line is one JSON object.
 import json
 import platform
 import sys
-import time
 import timeit
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import plain
-from benchmarks.commands import DATA, command, embedded, read_rows
+from benchmarks.commands import DATA, command, embedded, read_rows, timed
 from nlparam.models import Clustering, TimeSeries, TimeSeriesData
 from nlparam.numerics.core.quantities import without_predicate
 from nlparam.numerics.core.relax import relax
@@ -149,15 +148,9 @@ def clustering_relaxation(embeddings) -> dict[str, Any]:
 
 def _timed(run: Callable[[int], Any]) -> tuple[list[float], float, list[Any]]:
     """Seconds of each seed after compilation, seconds of compilation, and what each seed gave."""
-    start = time.perf_counter()
-    jax.block_until_ready(run(SEEDS[0]))
-    first = time.perf_counter() - start
-    seconds, found = [], []
-    for seed in SEEDS:
-        start = time.perf_counter()
-        found.append(jax.block_until_ready(run(seed)))
-        seconds.append(time.perf_counter() - start)
-    return seconds, first - seconds[0], found
+    (_, first), *found = (timed(lambda seed: jax.block_until_ready(run(seed)), seed) for seed in (SEEDS[0], *SEEDS))
+    seconds = [one for _, one in found]
+    return seconds, first - seconds[0], [one for one, _ in found]
 
 
 def _best(run: Callable[[], Any], repeats: int = 2) -> float:

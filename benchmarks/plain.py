@@ -2,18 +2,17 @@
 than. Each returns what it reached, so that like is compared with like.
 """
 
-import contextlib
-
 import numpy as np
 import scipy.linalg
 import scipy.optimize
-from sklearn.cluster import kmeans_plusplus
+
+from benchmarks.commands import kmeans
 
 
 def cluster_directions(embeddings: np.ndarray, n_predicates: int, *, temperature: float, seed: int, tolerance: float):
     """L-BFGS on the directions of a relaxed clustering, from k-means++ seeds moved by three steps of k-means."""
     n_texts = len(embeddings)
-    centres = _lloyd(embeddings, kmeans_plusplus(embeddings, n_predicates, random_state=seed)[0])
+    centres = _seeded(embeddings, n_predicates, seed)
 
     def loss(flat):
         raw = flat.reshape(centres.shape).astype(np.float32)
@@ -40,7 +39,7 @@ def series_directions(embeddings: np.ndarray, n_predicates: int, *, smoothness: 
     import torch
 
     n_texts, embed_dim = embeddings.shape
-    centres = _lloyd(embeddings, kmeans_plusplus(embeddings, n_predicates, random_state=seed)[0])
+    centres = _seeded(embeddings, n_predicates, seed)
     coupling = 2 * smoothness / ((n_texts - 1) * n_predicates)
     on_torch = torch.from_numpy(embeddings)
     held = float(np.var(embeddings @ centres.T, axis=0).mean()) / n_texts
@@ -120,29 +119,17 @@ def series_weights(denotations: np.ndarray, *, smoothness: float, start: np.ndar
     return weights, value, float(np.linalg.norm(gradient))
 
 
-def _lloyd(embeddings, centres, n_steps=3):
-    for _ in range(n_steps):
-        members = np.eye(len(centres), dtype=np.float32)[(embeddings @ centres.T).argmax(axis=1)]
-        sums = members.T @ embeddings
-        lengths = np.linalg.norm(sums, axis=1, keepdims=True)
-        centres = np.where(lengths > 0, sums / np.maximum(lengths, 1e-9), centres)
-    return centres
+def _seeded(embeddings: np.ndarray, n_predicates: int, seed: int) -> np.ndarray:
+    """Unit vectors: three steps of k-means from k-means++ seeds."""
+    centres = kmeans(embeddings, n_predicates, seed=seed, n_init=1, max_iter=3).cluster_centers_
+    return centres / np.linalg.norm(centres, axis=1, keepdims=True)
 
 
 def _lbfgs(loss, start, tolerance, target=-np.inf):
-    class _Reached(Exception):
-        pass
-
-    best = scipy.optimize.OptimizeResult(fun=np.inf)
-
-    def watched(flat):
-        value, gradient = loss(flat)
-        best.fun = min(best.fun, value)
-        if value <= target:
-            raise _Reached
-        return value, gradient
+    def stop(intermediate_result):
+        if intermediate_result.fun <= target:
+            raise StopIteration
 
     options = {"maxiter": 200, "ftol": tolerance, "gtol": 0.0}
-    with contextlib.suppress(_Reached):
-        scipy.optimize.minimize(watched, start.astype(np.float64), jac=True, method="L-BFGS-B", options=options)
-    return best
+    given = {"jac": True, "method": "L-BFGS-B", "callback": stop, "options": options}
+    return scipy.optimize.minimize(loss, start.astype(np.float64), **given)

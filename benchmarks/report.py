@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.commands import timed
 from tests.helpers.browser import FLAGS
 from tests.helpers.browser import chromium as installed_chromium
 from tests.helpers.handmade_fit import make_fit
@@ -60,10 +61,7 @@ def measure(n_texts: int) -> list[dict[str, Any]]:
     measured = []
     with tempfile.TemporaryDirectory() as folder:
         for kind, make in SYNTHETIC.items():
-            result = make(texts)
-            start = time.perf_counter()
-            html = result.report()
-            seconds = time.perf_counter() - start
+            html, seconds = timed(make(texts).report)
             path = Path(folder) / f"{kind}.html"
             path.write_text(html, encoding="utf-8")
             line = {"kind": kind, "n_texts": n_texts, "build_seconds": round(seconds, 2)}

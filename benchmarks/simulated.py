@@ -59,19 +59,20 @@ class TableJudge(AbstractJudge):
         self.asked: set[tuple[int, str]] = set()
 
     def judge(self, texts: Sequence[str], predicates: Sequence[str], pairs: np.ndarray) -> np.ndarray:
-        listed = [(self.row[texts[text]], predicates[predicate]) for text, predicate in np.asarray(pairs).tolist()]
-        self.asked.update(listed)
-        return np.asarray([self.answers[predicate][row] for row, predicate in listed], np.float64)
+        listed: list[list[int]] = np.asarray(pairs).tolist()
+        asked = [(self.row[texts[text]], predicates[predicate]) for text, predicate in listed]
+        self.asked.update(asked)
+        return np.asarray([self.answers[predicate][row] for row, predicate in asked], np.float64)
 
 
 def table_embedder(texts: Sequence[str], vectors: np.ndarray) -> ScriptedEmbedder:
     """Gives each text a vector from a table, and any other string one of its digest."""
     row = {text: number for number, text in enumerate(texts)}
 
-    def vector(text: str) -> np.ndarray:
+    def vector(text: str) -> list[float]:
         if text in row:
-            return vectors[row[text]]
-        return np.random.default_rng(int(share(text) * 2**32)).normal(size=vectors.shape[1])
+            return vectors[row[text]].tolist()
+        return np.random.default_rng(int(share(text) * 2**32)).normal(size=vectors.shape[1]).tolist()
 
     return ScriptedEmbedder(vector, identity=f"table {vectors.shape[1]}")
 

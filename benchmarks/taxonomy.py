@@ -10,7 +10,6 @@ nothing else).
 """
 
 import json
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +19,7 @@ import numpy as np
 from sklearn.metrics import adjusted_mutual_info_score
 
 import nlparam
-from benchmarks.commands import DATA, chosen, command, markdown_table, read_results, read_rows
+from benchmarks.commands import DATA, chosen, command, markdown_table, read_results, read_rows, timed
 from nlparam.corpus.datasets import load_dataset
 from nlparam.taxonomies.result import Taxonomy
 
@@ -97,10 +96,9 @@ def write(
 
 def grow(corpus: CorpusOf, data: Path, out: Path, **options: Any) -> dict[str, Any]:
     """Grows, saves and measures one tree."""
-    loaded, began = corpus.load(data), time.perf_counter()
+    loaded = corpus.load(data)
     options |= {"stamps": loaded.stamps, "goal": corpus.goal, "out": out, "overwrite": True}
-    tree = nlparam.taxonomy(loaded.texts, **options)
-    seconds = time.perf_counter() - began
+    tree, seconds = timed(nlparam.taxonomy, loaded.texts, **options)
     measures = tree.measures()
     result = {
         "n_texts": len(loaded.texts),

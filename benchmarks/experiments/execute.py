@@ -5,12 +5,12 @@ import datetime
 import hashlib
 import json
 import subprocess
-import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.commands import timed
 from benchmarks.experiments.arms.shared import embedded
 from benchmarks.experiments.base import AbstractArm, Dataset, Outcome, Problem
 from benchmarks.experiments.build import build
@@ -55,9 +55,7 @@ def execute(config: Config) -> Executed:
                     "choose another with out=FOLDER"
                 )
             return Executed(there, new=False)
-        began = time.perf_counter()
-        outcome = arm.run(problem)
-        seconds = time.perf_counter() - began
+        outcome, seconds = timed(arm.run, problem)
         metrics = _metrics(config, problem, outcome, left_out)
         if outcome.fit is not None:
             outcome.fit.save(folder / FIT, overwrite=True)  # what a run that was interrupted has left there

@@ -13,13 +13,13 @@ import argparse
 import dataclasses
 import json
 import sys
-import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.commands import timed
 from benchmarks.experiments import execute
 from benchmarks.experiments.base import SEARCH_ALONE, Dataset
 from benchmarks.experiments.build import build_model, search_options
@@ -235,9 +235,7 @@ def run(dataset: Dataset, config: Config, *, embedder: AbstractEmbedder, store: 
     with claimed(run_folder(config), config) as there:
         if there is not None:
             return there
-        began = time.perf_counter()
-        found, costs = search(dataset, config, embedder=embedder, store=store)
-        seconds = time.perf_counter() - began
+        (found, costs), seconds = timed(search, dataset, config, embedder=embedder, store=store)
         model, predicates = build_model(config.model, dataset), [found.pool.predicates[c] for c in found.chosen]
         metrics = {"recovered": recovered(predicates, dataset.reference_predicates, model.n_predicates)}
         metrics |= {"judgments": float(costs.judgments_asked), "rounds": float(costs.rounds), "loss": found.loss}

@@ -237,6 +237,7 @@ def explained(error: pydantic.ValidationError, *, at: Iterable[str] = ()) -> str
     for detail in error.errors():
         section: type[pydantic.BaseModel] = Config
         path: list[str] = []
+        field = None
         for part in (*at, *map(str, detail["loc"])):
             path.append(part)
             field = section.model_fields.get(part)

@@ -42,7 +42,7 @@ def translations(text: str) -> Iterator[tuple[str, str]]:
     with contextlib.redirect_stdout(None):  # it prints of plurals that it does not expect
         catalogue = list(read_po(io.BytesIO(text.encode()), ignore_obsolete=True))
     for message in catalogue:
-        first = (one if isinstance(one, str) else one[0] for one in (message.id, message.string))
+        first = (one if isinstance(one, str) else one[0] for one in (message.id, message.string or ""))
         original, translated = (one.strip() for one in first)
         if original and translated and not message.fuzzy:
             yield original, translated

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.commands import timed
 from nlparam.denotation.session import Session
 from nlparam.lm.cores import FreeCores
 
@@ -45,7 +46,7 @@ def measure(*, weights: str = WEIGHTS, command: str | None = None) -> dict[str, 
     others left before all began: if these are not all, nothing was measured on an idle machine.
     """
     if command is not None:
-        seconds = {name: _timed(command, n) for name, n in (("idle", 0), ("one", 1), ("two", 2))}
+        seconds = {name: _seconds(command, n) for name, n in (("idle", 0), ("one", 1), ("two", 2))}
         return {"command_seconds": seconds, "busy_slowdown": seconds["one"] / seconds["idle"]}
     found: dict[str, Any] = {"free_cores": FreeCores().wait_and_count()}
     slowdowns = []
@@ -54,7 +55,7 @@ def measure(*, weights: str = WEIGHTS, command: str | None = None) -> dict[str, 
             continue
         seconds, said = {}, {}
         for name, before, after in (("idle", 0, 0), ("one", 1, 0), ("two", 2, 0), ("one_later", 0, 1)):
-            seconds[name], said[name] = _judge(f"{way}:{weights}", before, after)
+            said[name], seconds[name] = _judge(f"{way}:{weights}", before, after)
         slowdowns.append(seconds["one"] / seconds["idle"])
         found[f"{way}_seconds"] = seconds
         found[f"{way}_busy_slowdown"] = slowdowns[-1]
@@ -62,24 +63,20 @@ def measure(*, weights: str = WEIGHTS, command: str | None = None) -> dict[str, 
     return found | {"busy_slowdown": max(slowdowns, default=None)}
 
 
-def _judge(lm: str, n_busy_before: int, n_busy_after: int) -> tuple[float, np.ndarray]:
-    """The seconds of the judgments, and what they were; busy processes start before the model loads, or after."""
+def _judge(lm: str, n_busy_before: int, n_busy_after: int) -> tuple[np.ndarray, float]:
+    """The judgments and their seconds; busy processes start before the model loads, or after."""
     with contextlib.ExitStack() as stack:
         stack.enter_context(_busy(n_busy_before))
         judge = stack.enter_context(Session(lm=lm, store=":memory:")).judge(n_words=60)
         judge.judge_all(["A text that loads the model."], PREDICATES[:1])
         stack.enter_context(_busy(n_busy_after))
-        start = time.perf_counter()
-        answers = judge.judge_all(TEXTS, PREDICATES)
-        return time.perf_counter() - start, answers
+        return timed(judge.judge_all, TEXTS, PREDICATES)
 
 
-def _timed(command: str, n_busy: int) -> float:
+def _seconds(command: str, n_busy: int) -> float:
     with tempfile.TemporaryDirectory() as folder, _busy(n_busy):
         own = ["--store", str(Path(folder) / "store.sqlite"), "--out", str(Path(folder) / "out")]
-        start = time.perf_counter()
-        subprocess.run([*shlex.split(command), *own], check=True, stdout=subprocess.DEVNULL)
-        return time.perf_counter() - start
+        return timed(subprocess.run, [*shlex.split(command), *own], check=True, stdout=subprocess.DEVNULL)[1]
 
 
 @contextlib.contextmanager

@@ -2,11 +2,11 @@
 
 import json
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import nlparam
+from benchmarks.commands import timed
 from nlparam.corpus.datasets import load_dataset
 from nlparam.models import Clustering
 
@@ -25,9 +25,7 @@ def measure(seeds: Sequence[int] = (0,), *, lm: str = "embedded", k: int = 5, n_
     for seed in seeds:
         with tempfile.TemporaryDirectory() as folder:
             options = {"goal": GOAL, "lm": lm, "seed": seed, "store": Path(folder) / "store.sqlite"}
-            start = time.perf_counter()
-            expected = nlparam.estimate(Clustering(k), texts, **options)
-            tried_seconds = time.perf_counter() - start
+            expected, tried_seconds = timed(nlparam.estimate, Clustering(k), texts, **options)
             fit = nlparam.fit(Clustering(k), texts, **options)
         calls, tokens, tried = fit.costs.calls, fit.costs.tokens, expected.n_tried
         used: dict[str, float] = {"calls": calls + tried, "tokens": tokens * (1 + tried / max(calls, 1))}

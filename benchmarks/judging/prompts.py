@@ -1,12 +1,12 @@
 """Accuracy and cost of the two prompt forms on gold predicates."""
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.commands import timed
 from benchmarks.experiments.data import load
 from nlparam.denotation.judge import FORMS
 from nlparam.denotation.session import Session
@@ -32,9 +32,7 @@ def measure(*, data: Path, n_texts: int = 60, n_words: int = 60, lm: str = "embe
         for form in FORMS:
             with Session(lm=language_model, store=":memory:") as session:
                 judge = session.judge(n_words=n_words, form=form)
-                start = time.perf_counter()
-                said = judge.judge_all(shown, predicates)
-                seconds = time.perf_counter() - start
+                said, seconds = timed(judge.judge_all, shown, predicates)
             row = {"set": name, "form": form, "lm": lm} | _scores(said, gold)
             row |= {"prompt_tokens": session.costs.prompt_tokens / gold.size, "seconds": seconds / gold.size}
             rows.append(row)

@@ -15,14 +15,13 @@ The first two are repeated, and their times added up.
 import json
 import subprocess
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 
-from benchmarks.commands import command
+from benchmarks.commands import command, timed
 from benchmarks.vllm_cpu import BLOCK_SIZE, Counters, Server, model_folder, running
 from nlparam.denotation.judge import LABELS
 from nlparam.denotation.session import Session
@@ -157,9 +156,8 @@ def _asking(server: Server, concurrency: int, store: str | Path) -> Session:
 def _text_major(server: Server, texts: Sequence[str], concurrency: int) -> tuple[float, Counters]:
     server.forget()
     with tempfile.TemporaryDirectory() as folder, _asking(server, concurrency, Path(folder) / "s") as session:
-        before, start = server.counters(), time.perf_counter()
-        probabilities = session.judge(n_words=N_WORDS).judge_all(texts, PREDICATES)
-        seconds = time.perf_counter() - start
+        before = server.counters()
+        probabilities, seconds = timed(session.judge(n_words=N_WORDS).judge_all, texts, PREDICATES)
         if not np.isfinite(probabilities).all():
             raise RuntimeError(f"{np.isnan(probabilities).sum()} of {probabilities.size} judgments are missing")
         return seconds, server.counters().since(before)
@@ -171,9 +169,8 @@ def _predicate_first(server: Server, texts: Sequence[str], concurrency: int) -> 
     asked = [_PREDICATE_FIRST.format(predicate=p, text=cut_words(t, N_WORDS)) for p in PREDICATES for t in texts]
     requests = [Request((system, Message("user", question)), labels=LABELS) for question in asked]
     with _asking(server, concurrency, ":memory:") as session:
-        before, start = server.counters(), time.perf_counter()
-        answers = session.engine.run(requests)
-        seconds = time.perf_counter() - start
+        before = server.counters()
+        answers, seconds = timed(session.engine.run, requests)
     if None in answers:
         raise RuntimeError(f"{answers.count(None)} of {len(requests)} answers are missing")
     return seconds, server.counters().since(before)

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import nlparam
-from benchmarks.commands import n_judgments, read_rows, read_yaml
+from benchmarks.commands import n_judgments, read_rows, read_yaml, timed
 from nlparam.errors import LanguageModelError
 from nlparam.evals.decomposition import Decomposed, Execution, Expression, Part, parse, repair
 from nlparam.numerics.statistics.logic import evaluate
@@ -181,8 +180,7 @@ def news(lm: Any, data: Path, n_texts: int, store: str | None, **options: Any) -
     results = []
     for predicate, held in _DATA["news"].items():
         labels = [topic in held for topic in topics]
-        start = time.perf_counter()
-        found = nlparam.decompose(predicate, corpus, labels, lm=lm, **settings)
-        results.append(_row(found) | {"seconds": round(time.perf_counter() - start, 1)})
+        found, seconds = timed(nlparam.decompose, predicate, corpus, labels, lm=lm, **settings)
+        results.append(_row(found) | {"seconds": round(seconds, 1)})
         print(json.dumps(results[-1]), flush=True)
     return results

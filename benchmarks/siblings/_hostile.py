@@ -14,11 +14,11 @@ import socket
 import tempfile
 import textwrap
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.commands import timed
 from nlparam.denotation.computed import RejectedSource, checked_source
 from nlparam.runtime.sandbox import Limits, run_predicates
 
@@ -79,13 +79,12 @@ def run_all(*, n_workers: int = 4) -> list[Outcome]:
 
 def contained() -> dict:
     """The figures of all functions, and of the whitelist that would have stopped them before."""
-    start = time.perf_counter()
-    outcomes = run_all()
+    outcomes, seconds = timed(run_all)
     return {
         "hostile": len(outcomes),
         "contained": sum(not outcome.seen for outcome in outcomes),
         "rejected_by_the_whitelist": sum(outcome.rejected for outcome in outcomes),
-        "hostile_seconds": round(time.perf_counter() - start, 1),
+        "hostile_seconds": round(seconds, 1),
     }
 
 
@@ -106,9 +105,7 @@ class _Watched:
         source = _WAY_OUT + hostile.source
         for name, value in values.items():
             source = re.sub(rf"\b{name}\b", value, source)
-        start = time.perf_counter()
-        ran = run_predicates([source], ["a text"], limits=_LIMITS)[0]
-        seconds = time.perf_counter() - start
+        (ran, *_), seconds = timed(run_predicates, [source], ["a text"], limits=_LIMITS)
         seen = []
         if ran.values[0] == 1 and hostile.kind not in ("loop", "memory"):  # slow work may be over in time
             seen.append("it returned True")

@@ -15,7 +15,6 @@ import hashlib
 import itertools
 import json
 import re
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -23,7 +22,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 
 import nlparam
-from benchmarks.commands import command, read_yaml
+from benchmarks.commands import command, read_yaml, timed
 from benchmarks.simulated import share
 from nlparam.evals.simulatability import Explanation, Simulated
 from nlparam.lm.base import Request
@@ -292,9 +291,9 @@ def run(
     """Planted flaws, written about and read by a language model."""
     if lm is None:
         return measure()
-    start, pairs = time.perf_counter(), planted_pairs(n_pairs)
-    results = order_pairs(pairs, lm=lm, n_counterfactuals=n_counterfactuals, out=out, store=store, timeout=600.0)
-    return results | {"lm": lm, "seconds": round(time.perf_counter() - start, 1)}
+    options = {"n_counterfactuals": n_counterfactuals, "out": out, "store": store, "timeout": 600.0}
+    results, seconds = timed(order_pairs, planted_pairs(n_pairs), lm=lm, **options)
+    return results | {"lm": lm, "seconds": round(seconds, 1)}
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from benchmarks.commands import new_kmeans
+from benchmarks.commands import kmeans
 from benchmarks.experiments.arms.shared import clusters, embedded, propose
 from benchmarks.experiments.base import AbstractArm, Outcome, Problem, Task
 from nlparam.corpus.corpus import Corpus
@@ -93,9 +93,9 @@ def _kmeans(
     vectors: np.ndarray, corpus: Corpus, n_clusters: int, n_init: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """The cluster of every distinct text, and the centres."""
-    model = new_kmeans(n_clusters, seed=seed, n_init=n_init)
-    labels = model.fit_predict(vectors, sample_weight=corpus.multiplicity.astype(np.float64))
-    return labels.astype(np.int64), model.cluster_centers_
+    weights = corpus.multiplicity.astype(np.float64)
+    model = kmeans(vectors, n_clusters, seed=seed, n_init=n_init, weights=weights)
+    return model.labels_.astype(np.int64), model.cluster_centers_
 
 
 def _described(words) -> str:

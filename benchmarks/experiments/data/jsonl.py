@@ -78,7 +78,8 @@ def read_set(folder: Path, name: str) -> Source:
         labels = labels or sorted({row["label"] for row in given if row.get("label") is not None}, key=str)
         predicates = predicates or [str(label) for label in labels]
         kinds[truth] = Literal[tuple(labels)]
-    row_kind = pydantic.create_model("Row", **{name: (kind, ...) for name, kind in kinds.items()})
+    fields: dict[str, Any] = {name: (kind, ...) for name, kind in kinds.items()}
+    row_kind = pydantic.create_model("Row", **fields)
     rows = [parsed(row_kind, row, place) for (place, _), row in zip(lines, given, strict=True)]
     attributes: tuple[Attribute, ...] = ()
     if truth is not None:
