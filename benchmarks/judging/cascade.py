@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.commands import kmeans, read_rows
+from benchmarks.commands import kmeans
+from benchmarks.experiments import data as data_sets
 from nlparam.numerics.heads.cascade import CascadeSteps, Target
 from nlparam.numerics.heads.certify import EVERYTHING, certify
 from nlparam.numerics.heads.head import bias, correct, log_odds_of
@@ -182,11 +183,7 @@ def load(name: str, data: Path, folder: Path = RECORDED) -> Recording:
 
 def texts_of(name: str, data: Path) -> list[str]:
     """All texts of a set, in their order."""
-    from nlparam.corpus.datasets import load_dataset
-
-    if name == "bbc":
-        return load_dataset("bbc").texts
-    return [row["text"] for row in read_rows(data / "cluster" / name)]
+    return data_sets.load(name, folder=data).texts
 
 
 def _yes(probabilities, thresholds):

