@@ -67,20 +67,20 @@ class Stater:
 
     def _ask(self, texts: Sequence[str], goal: str, wording: str) -> list[str | None]:
         prompt, read = load_prompt(wording), read_goal(goal)
-        parts = [read.part_for(text) for text in texts]
+        parts = {text: read.part_for(text) for text in texts}
+        # Prompts of one part begin alike: a language model reads that once for all that follow one another.
+        ordered = sorted(parts, key=lambda text: parts[text].aspect)
         rows = (
             {"text": cut_words(text, self.n_words), "asked": of.asked.rstrip("?"), "aspect": of.aspect.rstrip("?")}
-            for text, of in zip(texts, parts, strict=True)
+            for text, of in ((text, parts[text]) for text in ordered)
         )
         answers = ask(self.engine, prompt, rows, statement_of, what="stating", max_tokens=10)
-        statements = [
-            None if said is None or prompt.wrote(said) or _asks_back(said, of) else said
-            for said, of in zip(answers, parts, strict=True)
-        ]
-        for said, of in zip(statements, parts, strict=True):
-            if said is not None:
-                self.parts.setdefault(said, of)
-        return statements
+        said = dict.fromkeys(ordered)
+        for text, answer in zip(ordered, answers, strict=True):
+            if answer is not None and not prompt.wrote(answer) and not _asks_back(answer, parts[text]):
+                said[text] = answer
+                self.parts.setdefault(answer, parts[text])
+        return [said[text] for text in texts]
 
 
 def _asks_back(said: str, goal: Goal) -> bool:
