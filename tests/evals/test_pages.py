@@ -18,10 +18,9 @@ from nlparam.evals.decomposition import parse
 from nlparam.evals.simulatability.page import RIGHT, describe_simulatability, outcome
 from nlparam.guard.page import kept
 from nlparam.results.folder import report_beside, write_json
-from nlparam.results.page.blocks import Chart, Counts, Table
+from nlparam.results.page.blocks import Cell, Chart, Column, Counts, Table
 from nlparam.results.page.quantities import QuantityView
-from nlparam.results.page.sections import MAX_DRAWN, MAX_ROWS, Interval, interval_chart
-from nlparam.results.page.tables import table_of
+from nlparam.results.page.sections import MAX_DRAWN, MAX_ROWS, Interval, interval_chart, table
 from tests.evals.audit.test_audit import made
 from tests.fitting.page.test_report import HOSTILE, Page
 from tests.helpers.handmade_results import make_comparison
@@ -239,7 +238,7 @@ def test_charts_and_tables_say_what_they_leave_out():
     assert "Drawn are 40 of 100" in chart.caption
     nothing = Interval(math.nan, math.nan, math.nan)
     assert interval_chart("x", "X", ["a"], {"": [nothing]}, label="Share") == []
-    shown = table_of("t", "T", ["a"] * (MAX_ROWS + 7), [("A", "head", str)])
+    shown = table("t", "T", [Column("A", "head")], [[Cell("a")]] * (MAX_ROWS + 7))
     assert (len(shown.rows), shown.omitted) == (MAX_ROWS, 7)
 
 

@@ -3,7 +3,7 @@
 import abc
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -303,3 +303,17 @@ def interval_chart(
         log=log,
     )
     return [Chart(key, title, caption + (left_out if len(drawn) < len(known) else ""), view)]
+
+
+def table(
+    key: str,
+    caption: str,
+    columns: Sequence[Column],
+    rows: Iterable[Sequence[Cell]],
+    *,
+    note: str = "",
+    search: bool = False,
+) -> Table:
+    """A table of as many rows as a page has room for."""
+    listed = [list(row) for row in rows]
+    return Table(key, caption, list(columns), listed[:MAX_ROWS], note, search, max(0, len(listed) - MAX_ROWS))

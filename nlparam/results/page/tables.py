@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from nlparam.results.page.blocks import Block, Cell, Column, Table
-from nlparam.results.page.sections import MAX_ROWS, Interval, interval_chart, named, number, p_value, rate_of, whole
+from nlparam.results.page.sections import Interval, interval_chart, named, number, p_value, rate_of, table, whole
 
 # The heading, the kind of the column, and the path to what a record shows ("assistance.value") or a function of it.
 # The kind is one of `Column`; or "p" for a p-value; or "drawn" for an interval that `charted` draws. Behind a colon
@@ -19,7 +19,7 @@ _LONGEST_NAME = 200
 def table_of(
     key: str, caption: str, records: Iterable[Any], columns: Iterable[Declared], *, note: str = "", search: bool = False
 ) -> Table:
-    """A table with a row for each record, of as many as a page has room for.
+    """A table with a row for each record.
 
     What a column shows may be a cell, an interval (or a mapping that has one), a name, a number of things, or a value
     that may be unknown (`None`).
@@ -28,7 +28,7 @@ def table_of(
     rows = [[_cell(place, record, column) for column in columns] for place, record in enumerate(records, start=1)]
     kinds = {"p": "number", "drawn": "number"}
     shown = [Column(name, kinds.get(kind := declared.split(":")[0], kind)) for name, declared, _ in columns]
-    return Table(key, caption, shown, rows[:MAX_ROWS], note, search, max(0, len(rows) - MAX_ROWS))
+    return table(key, caption, shown, rows, note=note, search=search)
 
 
 def charted(
