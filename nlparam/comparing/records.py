@@ -183,6 +183,10 @@ class Units:
     def __len__(self) -> int:
         return len(self.text)
 
+    def at(self, rows: np.ndarray) -> "Units":
+        """Some of the observations."""
+        return Units(**{name: column[rows] for name, column in vars(self).items() if column is not None})
+
 
 @dataclasses.dataclass(frozen=True)
 class ComparisonLike:

@@ -1,16 +1,16 @@
 """Testing: what is left is judged on the validation split, which neither proposing nor screening has seen."""
 
 import dataclasses
+import functools
+from collections.abc import Iterator
 
 import numpy as np
 
 from nlparam.comparing.answers import Answers, interleaved
-from nlparam.comparing.grouping import Observations
 from nlparam.comparing.race import Entrant
-from nlparam.comparing.records import OUTCOMES, Example, Finding, Ranking, Share
+from nlparam.comparing.records import OUTCOMES, Example, Finding, Ranking, Share, Units
 from nlparam.comparing.setup import Setup
 from nlparam.numerics.statistics.contrasts import Contrast, robust_contrast, robust_share
-from nlparam.numerics.statistics.covariates import Covariates
 from nlparam.numerics.statistics.effects import (
     Effect,
     adjusted_contrast,
@@ -29,50 +29,6 @@ def judge_finalists(setup: Setup, answers: Answers, entrants: list[Entrant]) -> 
     orders = setup.seen.shuffled(setup.seen.units.validated, setup.rng(4))
     if columns:
         answers.ask(columns, setup.seen.units.text[interleaved(orders)], stage="testing")
-
-
-@dataclasses.dataclass(frozen=True)
-class _Rows:
-    """What was drawn to be judged: observations, groups, and what belongs to each."""
-
-    text: np.ndarray
-    group: np.ndarray
-    n_groups: int
-    cluster: np.ndarray | None
-    covariates: Covariates | None
-
-    def effect(
-        self,
-        values: np.ndarray,
-        towards: int,
-        confidence: float,
-        *,
-        labels: np.ndarray | None = None,
-        adjust: bool = True,
-    ) -> Contrast:
-        """The effect of one candidate with these answers, `(n,)`, at equal covariates if wanted."""
-        matrix = self.covariates.matrix if adjust and self.covariates is not None else None
-        given = (values, self.group, self.n_groups, towards)
-        if self.cluster is not None or labels is not None:
-            return robust_contrast(
-                *given, covariates=matrix, clusters=self.cluster, labels=labels, confidence=confidence
-            )
-        if matrix is None:
-            return Contrast(contrast(*given, confidence=confidence), "")
-        return Contrast(adjusted_contrast(*given, matrix, confidence=confidence), "")
-
-    def shares(self, values: np.ndarray, labels: np.ndarray | None, seen: Observations, confidence: float):
-        """How often a predicate holds in each group."""
-        for number, group in enumerate(seen.groups):
-            mine = self.group == number
-            answers, said = values[mine], None if labels is None else labels[mine]
-            cluster = None if self.cluster is None else self.cluster[mine]
-            if cluster is None and said is None:
-                figures = share(answers, confidence=confidence)
-            else:
-                figures = robust_share(answers, clusters=cluster, labels=said, confidence=confidence)
-            n_labels = 0 if said is None else int((np.isfinite(answers) & np.isfinite(said)).sum())
-            yield Share(group.name, *figures, int(np.isfinite(answers).sum()), n_labels)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,14 +60,11 @@ def findings(
     **Arguments:** `labels` of people, `(n_distinct, n_candidates)`, `nan` where there is none. Where there are enough
     of them the effect is as people see it.
     """
-    seen, level, n_examples = setup.seen, setup.level, setup.options.n_examples
-    confidence, correction = setup.settings["confidence"], setup.settings["correction"]
-    drawn = np.flatnonzero(seen.units.validated)
-    cluster = None if seen.units.cluster is None else seen.units.cluster[drawn]
-    rows = _Rows(seen.units.text[drawn], seen.units.group[drawn], seen.n_groups, cluster, setup.covariates)
+    level, correction, confidence = setup.level, setup.settings["correction"], setup.settings["confidence"]
+    validation = _Validation(setup, answers, labels)
     tested: dict[int, _Tested] = {}
     for entrant in entrants:
-        if entrant.outcome is None and (one := _tested(answers, entrant, seen, rows, labels, confidence)) is not None:
+        if entrant.outcome is None and (one := validation.tested(entrant)) is not None:
             tested[entrant.column] = one
         elif entrant.outcome is None:
             entrant.outcome = OUTCOMES.unanswered
@@ -120,7 +73,7 @@ def findings(
     cut = claimed_at(int((p_values <= level).sum()), len(tested), level, correction)
     # Intervals of claims at the false coverage rate.
     wide = 1 - (1 - confidence) * cut / level
-    found = {entrant.column: _screened(entrant, answers, seen) for entrant in entrants}
+    found = {entrant.column: validation.screened(entrant) for entrant in entrants}
     for (column, one), p_adjusted in zip(tested.items(), p_values.tolist(), strict=True):
         outcome, reason = _verdict(one, p_adjusted, level)
         claimed = outcome is OUTCOMES.claimed
@@ -129,11 +82,11 @@ def findings(
             one.finding,
             outcome=outcome,
             reason=reason,
-            size=_size(one, rows, cut, wide) if claimed else None,
+            size=validation.size(one, cut, wide) if claimed else None,
             sensitivity=nearest_to_zero(one.effect.low, one.effect.high) if claimed and by_judge else None,
             p_adjusted=p_adjusted,
-            shares=tuple(rows.shares(one.values, one.labels, seen, confidence)),
-            examples=_examples(answers.matrix[:, column], drawn, seen, n_examples),
+            shares=tuple(validation.shares(one)),
+            examples=validation.examples(column),
         )
     for column, ranking in rankings.items():
         found[column] = dataclasses.replace(found[column], ranking=ranking)
@@ -141,54 +94,108 @@ def findings(
     return [found[column] for column in columns], columns
 
 
-def _tested(
-    answers: Answers,
-    entrant: Entrant,
-    seen: Observations,
-    rows: _Rows,
-    labels: np.ndarray | None,
-    confidence: float,
-) -> _Tested | None:
-    """The effects of a finalist; `None` if too few judgments were answered."""
-    assert entrant.standing is not None
-    values, towards = answers.matrix[rows.text, entrant.column], entrant.standing.towards
-    crude, reason = rows.effect(values, towards, confidence, adjust=False)
-    if not np.isfinite(crude.effect) or not (reason or np.isfinite(crude.standard_error)):
-        return None
-    given = people = said = None
-    if rows.covariates is not None:
-        given, reason = rows.effect(values, towards, confidence)
-        if not np.isfinite(given.effect):
+@dataclasses.dataclass(frozen=True)
+class _Validation:
+    """What was drawn to be judged, the answers, and the `labels` of people, `(n_distinct, n_candidates)`."""
+
+    setup: Setup
+    answers: Answers
+    labels: np.ndarray | None
+
+    @functools.cached_property
+    def units(self) -> Units:
+        """The observations that were drawn."""
+        return self.setup.seen.units.at(self.setup.seen.units.validated)
+
+    def screened(self, entrant: Entrant) -> Finding:
+        """What is known of a candidate before it is tested; its outcome, if it has none yet, is to be replaced."""
+        standing, predicates = entrant.standing, self.answers.predicates
+        return Finding(
+            predicate=predicates[entrant.column],
+            outcome=entrant.outcome or OUTCOMES.unproven,
+            reason=entrant.reason,
+            more=None if standing is None else self.setup.seen.groups[standing.towards].name,
+            screening=None if standing is None or entrant.n_screened == 0 else standing.effect,
+            n_screened=entrant.n_screened,
+            repeats=None if entrant.like is None else predicates[entrant.like],
+        )
+
+    def tested(self, entrant: Entrant) -> _Tested | None:
+        """The effects of a finalist; `None` if too few judgments were answered."""
+        assert entrant.standing is not None
+        values, towards = self.answers.matrix[self.units.text, entrant.column], entrant.standing.towards
+        labels = None if self.labels is None else self.labels[self.units.text, entrant.column]
+        crude, reason = self._effect(values, towards, adjust=False)
+        if not np.isfinite(crude.effect) or not (reason or np.isfinite(crude.standard_error)):
             return None
-    if labels is not None and np.isfinite(labels[rows.text, entrant.column]).any():
-        corrected, why = rows.effect(values, towards, confidence, labels=labels[rows.text, entrant.column])
-        if np.isfinite(corrected.effect):
-            people, said, reason = corrected, labels[rows.text, entrant.column], why
-        else:
-            reason = reason or f"as people see it, it {why}"
-    finding = dataclasses.replace(_screened(entrant, answers, seen), crude=crude, given_covariates=given, people=people)
-    return _Tested(finding, towards, values, said, reason)
+        given = people = said = None
+        if self.setup.covariates is not None:
+            given, reason = self._effect(values, towards)
+            if not np.isfinite(given.effect):
+                return None
+        if labels is not None and np.isfinite(labels).any():
+            corrected, why = self._effect(values, towards, labels)
+            if np.isfinite(corrected.effect):
+                people, said, reason = corrected, labels, why
+            else:
+                reason = reason or f"as people see it, it {why}"
+        finding = dataclasses.replace(self.screened(entrant), crude=crude, given_covariates=given, people=people)
+        return _Tested(finding, towards, values, said, reason)
 
+    def size(self, one: _Tested, cut: float, wide: float) -> Effect:
+        """The size of a claim, not exaggerated by its having been claimed, and its interval at the false coverage
+        rate."""
+        effect, _ = self._effect(one.values, one.towards, one.labels, confidence=wide)
+        size = size_of_claim(effect, max(cut, effect.p_value))  # rounding
+        return effect._replace(effect=size, low=min(effect.low, size))
 
-def _size(one: _Tested, rows: _Rows, cut: float, wide: float) -> Effect:
-    """The size of a claim, not exaggerated by its having been claimed, and its interval at the false coverage rate."""
-    effect, _ = rows.effect(one.values, one.towards, wide, labels=one.labels)
-    size = size_of_claim(effect, max(cut, effect.p_value))  # rounding
-    return effect._replace(effect=size, low=min(effect.low, size))
+    def shares(self, one: _Tested) -> Iterator[Share]:
+        """How often a predicate holds in each group."""
+        confidence, cluster = self.setup.settings["confidence"], self.units.cluster
+        for number, group in enumerate(self.setup.seen.groups):
+            mine = self.units.group == number
+            answers, said = one.values[mine], None if one.labels is None else one.labels[mine]
+            if cluster is None and said is None:
+                figures = share(answers, confidence=confidence)
+            else:
+                together = None if cluster is None else cluster[mine]
+                figures = robust_share(answers, clusters=together, labels=said, confidence=confidence)
+            n_labels = 0 if said is None else int((np.isfinite(answers) & np.isfinite(said)).sum())
+            yield Share(group.name, *figures, int(np.isfinite(answers).sum()), n_labels)
 
+    def examples(self, column: int) -> tuple[Example, ...]:
+        """Of each group the texts that were judged most likely, and the least likely."""
+        examples, answers, n_examples = [], self.answers.matrix[:, column], self.setup.options.n_examples
+        for number, group in enumerate(self.setup.seen.groups):
+            texts = np.unique(self.units.text[self.units.group == number])
+            texts = texts[np.isfinite(answers[texts])]
+            texts = texts[np.argsort(-answers[texts], kind="stable")]
+            high, low = texts[:n_examples], texts[n_examples:][-n_examples:] if n_examples else texts[:0]
+            examples += [
+                Example(self.setup.seen.corpus.distinct[text], group.name, float(answers[text]))
+                for text in np.concatenate([high, low]).tolist()
+            ]
+        return tuple(examples)
 
-def _screened(entrant: Entrant, answers: Answers, seen: Observations) -> Finding:
-    """What is known of a candidate before it is tested; its outcome, if it has none yet, is to be replaced."""
-    standing = entrant.standing
-    return Finding(
-        predicate=answers.predicates[entrant.column],
-        outcome=entrant.outcome or OUTCOMES.unproven,
-        reason=entrant.reason,
-        more=None if standing is None else seen.groups[standing.towards].name,
-        screening=None if standing is None or entrant.n_screened == 0 else standing.effect,
-        n_screened=entrant.n_screened,
-        repeats=None if entrant.like is None else answers.predicates[entrant.like],
-    )
+    def _effect(
+        self,
+        values: np.ndarray,
+        towards: int,
+        labels: np.ndarray | None = None,
+        *,
+        adjust: bool = True,
+        confidence: float | None = None,
+    ) -> Contrast:
+        """The effect of one candidate with these answers, `(n,)`, at equal covariates if wanted."""
+        confidence = confidence or float(self.setup.settings["confidence"])
+        covariates = self.setup.covariates if adjust else None
+        given = (values, self.units.group, self.setup.seen.n_groups, towards)
+        matrix, clusters = None if covariates is None else covariates.matrix, self.units.cluster
+        if clusters is not None or labels is not None:
+            return robust_contrast(*given, covariates=matrix, clusters=clusters, labels=labels, confidence=confidence)
+        if matrix is None:
+            return Contrast(contrast(*given, confidence=confidence), "")
+        return Contrast(adjusted_contrast(*given, matrix, confidence=confidence), "")
 
 
 def _verdict(one: _Tested, p_adjusted: float, level: float) -> tuple[OUTCOMES, str]:
@@ -205,21 +212,6 @@ def _verdict(one: _Tested, p_adjusted: float, level: float) -> tuple[OUTCOMES, s
     if effect.effect < 0:
         return OUTCOMES.contradicted, f"{found}: the research split showed the reverse"
     return OUTCOMES.claimed, found
-
-
-def _examples(answers: np.ndarray, rows: np.ndarray, seen: Observations, n_examples: int) -> tuple[Example, ...]:
-    """Of each group the texts that were judged most likely, and the least likely."""
-    examples = []
-    for number, group in enumerate(seen.groups):
-        texts = np.unique(seen.units.text[rows[seen.units.group[rows] == number]])
-        texts = texts[np.isfinite(answers[texts])]
-        texts = texts[np.argsort(-answers[texts], kind="stable")]
-        high, low = texts[:n_examples], texts[n_examples:][-n_examples:] if n_examples else texts[:0]
-        examples += [
-            Example(seen.corpus.distinct[text], group.name, float(answers[text]))
-            for text in np.concatenate([high, low]).tolist()
-        ]
-    return tuple(examples)
 
 
 def _place(finding: Finding) -> tuple[int, float]:

@@ -60,7 +60,7 @@ def from_json(kind: Any, kept: Any) -> Any:
     if origin in (dict, Mapping):
         return {name: from_json(arguments[1], one) for name, one in kept.items()}
     if isinstance(kind, type) and issubclass(kind, AbstractNamed):
-        return kind[kept]
+        return kept if isinstance(kept, kind) else kind[kept]
     if getattr(kind, "array_type", kind) is np.ndarray:  # jaxtyping has its own for an array of some shape
         array = np.asarray(kept)
         return array.astype(float) if array.dtype == object else array  # with what is not a number

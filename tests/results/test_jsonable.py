@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from nlparam.results.jsonable import from_json, jsonable, read_fields
+from nlparam.results.jsonable import AbstractNamed, from_json, jsonable, read_fields
 
 
 class Measured(NamedTuple):
@@ -35,6 +35,10 @@ class Custom:
     @classmethod
     def from_dict(cls, kept):
         return cls(" ".join(kept["words"]))
+
+
+class Ended(AbstractNamed):
+    done = "nothing is left to do"
 
 
 MADE = Record(
@@ -75,3 +79,10 @@ def test_a_value_that_is_no_record_is_refused():
 def test_a_record_may_read_itself():
     assert from_json(list[Custom], [{"words": ["a", "b"]}]) == [Custom("a b")]
     assert read_fields(Custom, {"words": "a b"}) == Custom("a b")
+
+
+def test_an_outcome_is_kept_by_its_name():
+    assert jsonable({"result": Ended.done}) == {"result": "done"}
+    assert from_json(list[Ended | None], ["done", None, Ended.done]) == [Ended.done, None, Ended.done]
+    with pytest.raises(KeyError):
+        from_json(Ended, "nothing is left to do")
