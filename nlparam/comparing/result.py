@@ -42,10 +42,7 @@ class Comparison(ComparisonLike, AbstractResult, AbstractTabular):
 
     def finding(self, predicate: str) -> Finding:
         """The finding of one predicate. Raises `KeyError` if it was no candidate."""
-        for finding in self.findings:
-            if finding.predicate == predicate:
-                return finding
-        raise KeyError(predicate)
+        return {finding.predicate: finding for finding in self.findings}[predicate]
 
     def to_label(self, n: int = 100, *, seed: int = 0) -> list[dict[str, str]]:
         """Rows for people to label: `n` texts for each tested predicate, drawn at random, as many of each group.

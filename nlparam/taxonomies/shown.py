@@ -70,8 +70,7 @@ def expected(planned: Plan, taxonomy: TreeLike, pools: Mapping[str, Sequence[str
     mean_seconds = sum(costs.total_seconds for costs in took) / max(len(took), 1)
     deepest = int(taxonomy.settings.get("depth") or taxonomy.depth)
     divided, calls, seconds = [], 0.0, 0.0
-    wanted_ones = [(planned.root, 0), *((entry, len(above) + 1) for entry, above in planned.placed())]
-    for entry, depth in wanted_ones:
+    for entry, depth in [(planned.root, 0), *((entry, len(above) + 1) for entry, above in planned.placed())]:
         wanted = children_of(entry, taxonomy)
         offered = any((pools or {}).get(one) for one in entry.ids)
         new = not entry.ids and not entry.children and depth < deepest

@@ -13,27 +13,28 @@ from nlparam.numerics.statistics.rates import paired_difference
 
 @dataclasses.dataclass(frozen=True)
 class Groups:
-    """Which group each text is of, `(n_texts,)`, and what the groups are called."""
+    """Which group each text is of, `(n_texts,)`, what the groups are called, and `towards` which of them there is a
+    claim about a predicate; `None` if the texts are to say."""
 
     codes: np.ndarray
     names: list[str]
+    towards: Mapping[str, str | None]
 
 
 def claim_of(
     predicate: str,
     answers: Mapping[str, np.ndarray],
     groups: Groups | None,
-    of_group: Mapping[str, str | None],
     tolerance: float,
     confidence: float,
 ) -> Claim:
     """What becomes of the claim about a predicate, from the answers under each wording, that of the result first."""
-    if groups is None or predicate not in of_group:
+    if groups is None or predicate not in groups.towards:
         first = answers[predicate]
         wordings = tuple(_worded(other, values, first, None, confidence) for other, values in answers.items())
         claim = f"holds for {wordings[0].share:.0%} of the texts, give or take {tolerance:.0%}"
         return Claim(predicate, claim, *_of_share(wordings[1:], tolerance), wordings)
-    towards = of_group[predicate]
+    towards = groups.towards[predicate]
     # Where these texts choose the group, the intervals hold for all groups at once.
     at_once = 1 - (1 - confidence) / len(groups.names) if towards is None else confidence
     group = _largest(answers[predicate], groups, confidence) if towards is None else groups.names.index(towards)

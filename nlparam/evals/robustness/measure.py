@@ -91,8 +91,7 @@ def robustness(
         worded = _worded(session, given, n_paraphrases)
         answers = _judged(session, result.settings, texts, worded)
         costs = session.costs
-    groups, of_group = _groups(result, texts)
-    claims, notes = [], []
+    groups, claims, notes = _groups(result, texts), [], []
     for predicate, others in worded.items():
         known = {one: answers[one] for one in others if np.isfinite(answers[one]).sum() >= _LEAST_TEXTS}
         if len(others) == 1:
@@ -100,7 +99,7 @@ def robustness(
         elif predicate not in known:
             notes.append(f"The language model answered {predicate!r} for too few texts: nothing is said of it.")
         else:
-            claims.append(claim_of(predicate, known, groups, of_group, tolerance, confidence))
+            claims.append(claim_of(predicate, known, groups, tolerance, confidence))
     found = Robustness(
         claims=tuple(claims),
         n_texts=len(texts),
@@ -155,20 +154,18 @@ def _judged(
     return dict(zip(wordings, answers.T, strict=True))
 
 
-def _groups(result: Any, texts: Sequence[str]) -> tuple[Groups | None, dict[str, str | None]]:
-    """The groups of some texts, and of which group the claim about a predicate is; `None` if the texts are to say."""
+def _groups(result: Any, texts: Sequence[str]) -> Groups | None:
+    """The groups of some texts; `None` if the result has none."""
     if isinstance(result, Comparison):
         units = zip(result.units.text.tolist(), result.units.group.tolist(), strict=True)
         of = {result.corpus.distinct[text]: group for text, group in reversed(list(units))}
-        codes = np.asarray([of[text] for text in texts])
-        return Groups(codes, [group.name for group in result.groups]), {
-            one.predicate: one.more for one in result.claims
-        }
+        names, towards = [group.name for group in result.groups], {one.predicate: one.more for one in result.claims}
+        return Groups(np.asarray([of[text] for text in texts]), names, towards)
     names = [str(name) for name in getattr(result, "coords", {}).get("class", ())]
     if not names:
-        return None, {}
+        return None
     of = dict(zip(result.texts, _classes(result).tolist(), strict=True))
-    return Groups(np.asarray([of[text] for text in texts]), names), dict.fromkeys(result.predicates)
+    return Groups(np.asarray([of[text] for text in texts]), names, dict.fromkeys(result.predicates))
 
 
 def _classes(fit: "Fit") -> np.ndarray:

@@ -104,15 +104,15 @@ def test_of_a_tree_the_first_level_is_tested():
 
 def test_few_texts_say_little():
     rng, n = np.random.default_rng(0), 20
-    groups = Groups(np.arange(n) % 2, ["a", "b"])
+    groups = Groups(np.arange(n) % 2, ["a", "b"], {"p": "a"})
     values = {"p": rng.random(n), "q": rng.random(n)}
-    claim = claim_of("p", values, groups, {"p": "a"}, 0.1, 0.9)
+    claim = claim_of("p", values, groups, 0.1, 0.9)
     assert claim.outcome is OUTCOMES.unclear
     assert "take more of them" in claim.reason
-    alone = claim_of("p", {"p": values["p"]}, None, {}, 0.1, 0.9)
+    alone = claim_of("p", {"p": values["p"]}, None, 0.1, 0.9)
     assert alone.outcome is OUTCOMES.unclear
     fewer, more = np.arange(n) < 8, np.arange(n) > 9
-    by_chance = claim_of("p", {"p": fewer.astype(float), "q": more.astype(float)}, None, {}, 0.05, 0.9)
+    by_chance = claim_of("p", {"p": fewer.astype(float), "q": more.astype(float)}, None, 0.05, 0.9)
     assert by_chance.reason == "+10% as 'q', which may be chance"
 
 
@@ -178,6 +178,6 @@ def test_a_group_that_the_texts_choose_survives_by_chance_no_more_often_than_one
     for seed in range(60):
         rng = np.random.default_rng(seed)
         values = (rng.random(100) < 0.4).astype(float)
-        groups = Groups(rng.integers(0, 8, 100), [f"class {at}" for at in range(8)])
-        survived += claim_of("p", {"p": values, "q": values.copy()}, groups, {"p": None}, 0.1, 0.9).survives
+        groups = Groups(rng.integers(0, 8, 100), [f"class {at}" for at in range(8)], {"p": None})
+        survived += claim_of("p", {"p": values, "q": values.copy()}, groups, 0.1, 0.9).survives
     assert survived <= 6  # 5% of 60, and three more; it was a third of them
