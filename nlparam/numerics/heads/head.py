@@ -19,6 +19,8 @@ from nlparam.numerics.heads.ridge import Ridge
 _MOST_LOG_ODDS = 4.0
 # How far a threshold may move from even odds. Beyond, a predicate that holds nowhere would be made to hold somewhere.
 _MOST_BIAS = 2.0
+# From so many judgments on, the scores of so many texts show where the valley is.
+_ENOUGH_JUDGED, _MOST_SCORED = 100, 4096
 _PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 # What a guess counts against features that are unit vectors, measured on recorded judgments: see
 # `docs/explanation/design.md`.
@@ -89,7 +91,8 @@ def fit_head(
 
     - `features`: of all texts; only judged rows are read.
     - `judged`: for each predicate its judgments, at least two (else `ValueError`).
-    - `correct_bias`: move each predicate's threshold to the valley between its yes and no answers.
+    - `correct_bias`: move each predicate's threshold towards the valley between its yes and no answers, and from 100
+      judgments on towards that between the head's scores of all texts, too.
     - `guesses`: for each predicate a direction in which its log-odds are guessed to grow, of unit standard deviation
       over the texts. A coefficient along it is nearly free, so that a few judgments only say how far to trust the
       guess.
@@ -117,13 +120,22 @@ def fit_head(
     ]
     penalty = _PENALTIES[int(np.argmin(errors))]
     left_out = [ridge.left_out(penalty) for ridge in ridges]
-    slope = _slope(np.concatenate(left_out), np.concatenate(targets))
     solutions = [ridge.solution(penalty) for ridge in ridges]
     coefficients = np.stack([solved for solved, _ in solutions], axis=1)
+    intercepts = np.asarray([intercept for _, intercept in solutions])
     if guesses is not None:
         # The guess is itself linear in the features, so the head needs no column for it.
         coefficients = coefficients[:-1] + _GUESS_WEIGHT * guesses * coefficients[-1]
-    head = Head(coefficients, np.asarray([intercept for _, intercept in solutions]), slope, thresholds)
+    if correct_bias:
+        # A hundred judgments leave the valley uncertain. What the head says of thousands of texts shows where it is.
+        scores = features[:: -(-len(features) // _MOST_SCORED)] @ coefficients + intercepts
+        enough = np.asarray([len(target) >= _ENOUGH_JUDGED for target in targets])
+        moved = np.where(enough, [bias(column) for column in scores.T], 0.0)
+        thresholds, intercepts = thresholds + moved, intercepts - moved
+        targets = [target - m for target, m in zip(targets, moved, strict=True)]
+        left_out = [predicted - m for predicted, m in zip(left_out, moved, strict=True)]
+    slope = _slope(np.concatenate(left_out), np.concatenate(targets))
+    head = Head(coefficients, intercepts, slope, thresholds)
     return HeadFit(head, [expit(slope * z) for z in left_out], [expit(t) for t in targets], penalty)
 
 

@@ -92,3 +92,27 @@ def test_a_wrong_guess_is_overruled_by_the_judgments(rng):
     fitted = fit_head(features, [Judged(rows, expit(log_odds[rows]))], guesses=guess)
     others = np.setdiff1d(np.arange(400), rows)
     assert np.mean((fitted.head.denote(features)[others, 0] > 0.5) == truth[others]) > 0.85
+
+
+def _judged_too_rarely(rng, n_judged, share=0.25, yes=-0.4):
+    """A head for a language model that says "yes" too rarely to texts which the features tell apart, and the truth."""
+    truth = rng.random(1500) < share
+    features = np.stack([np.where(truth, 1.0, -1.0) + 0.2 * rng.normal(size=1500), rng.normal(size=1500)], axis=1)
+    log_odds = np.where(truth, yes, -2.6) + 0.8 * rng.normal(size=1500)
+    rows = rng.permutation(1500)[:n_judged]
+    return fit_head(features, [Judged(rows, 1 / (1 + np.exp(-log_odds[rows])))]), features, truth
+
+
+def test_the_scores_of_all_texts_show_where_yes_begins(rng):
+    fitted, features, truth = _judged_too_rarely(rng, 160)
+    held = fitted.head.denote(features)[:, 0] >= 0.5
+    assert np.mean(held == truth) > 0.97
+    # The language model's own answers have the same threshold, and what is left out has moved with it.
+    assert np.mean((fitted.corrected[0] >= 0.5) == (fitted.left_out[0] >= 0.5)) > 0.85
+    few, *_ = _judged_too_rarely(rng, 60)
+    assert few.head.thresholds[0] > fitted.head.thresholds[0], "with few judgments they show nothing"
+
+
+def test_what_holds_nowhere_is_not_made_to_hold(rng):
+    fitted, features, _ = _judged_too_rarely(rng, 160, share=0.0)
+    assert np.mean(fitted.head.denote(features) >= 0.5) < 0.01
