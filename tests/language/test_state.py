@@ -78,6 +78,10 @@ def test_a_goal_of_two_parts_has_predicates_of_both():
     scores = np.stack([np.arange(40) < 20, np.arange(40) >= 20], axis=1).astype(float)
     engine = Engine(ScriptedModel(_topics_and_languages, strong=False), store=Store(":memory:"), costs=Costs())
     goal = "the topic or language of the text"
-    first, second = StateThenGeneralise(engine).propose(texts, scores, goal=goal, rng=np.random.default_rng(0))
+    proposer = StateThenGeneralise(engine)
+    first, second = proposer.propose(texts, scores, goal=goal, rng=np.random.default_rng(0))
     assert {"is written in french", "is about physics"} <= set(first)
     assert {"is written in english", "is about chemistry"} <= set(second)
+    # What was said under one goal is not lost under another.
+    first, _ = proposer.propose(texts, scores, goal="the language of the text", rng=np.random.default_rng(0))
+    assert "is written in french" in first

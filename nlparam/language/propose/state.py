@@ -49,29 +49,30 @@ class StateThenGeneralise(AbstractProposer):
         self.identity = " ".join((self.stating.identity, self.generalise.version, load_prompt("phrase").version))
 
     def propose(self, texts, scores, *, goal, avoid=(), rng):
-        phrasers = {part.text: self._phraser(part) for part in read_goal(goal).parts}
-        again = bool(avoid) and any(phraser.began for phraser in phrasers.values())
+        read = read_goal(goal)
+        again = bool(avoid) and any(self._phraser(part).began for part in read.parts)
         statements = self._news(texts, scores, goal, rng) if again else self._statements(texts, scores, goal, rng)
-        examples = read_goal(goal).examples
+        examples = read.examples
         if examples and len({said for slot in statements for said in slot}) < _ENOUGH_EACH * len(statements):
             statements = self._without_examples(statements, texts, scores, goal, rng)
-        categories = self._categories(statements, goal, _N_NEWS if again else self.n_candidates)
+        categories = self._categories(statements, read.parts, _N_NEWS if again else self.n_candidates)
         # Answers that the goal names are candidates, whether or not a text was said to be one; each slot is given some.
         # Once: later there is much to avoid, and the goal has been phrased for.
         for number, example in enumerate(() if again else examples):
             categories[number % len(categories)].insert(0, example)
         predicates = {}
-        for part, phraser in phrasers.items():
-            named = [category for slot in categories for category in slot if self._part(category, goal).text == part]
-            predicates |= dict(zip(named, phraser.phrase(named), strict=True))
+        for part in read.parts:
+            named = [category for slot in categories for category in slot if self._part(category, read.parts) == part]
+            predicates |= dict(zip(named, self._phraser(part).phrase(named), strict=True))
         return [without((predicates[category] for category in slot), avoid) for slot in categories]
 
     def _phraser(self, part: Goal) -> Phraser:
         return self.phrasers.setdefault(part.text, Phraser(self.engine, part.text))
 
-    def _part(self, category: str, goal: str) -> Goal:
-        """The part of the goal that a category answers."""
-        return self.stating.parts.get(category, read_goal(goal).parts[0])
+    def _part(self, category: str, parts: Sequence[Goal]) -> Goal:
+        """The part of a goal that a category answers; the first for one that was said under no part of it."""
+        part = self.stating.parts.get(category, parts[0])
+        return part if part in parts else parts[0]
 
     def _statements(
         self, texts: Sequence[str], scores: np.ndarray, goal: str, rng: np.random.Generator
@@ -118,25 +119,25 @@ class StateThenGeneralise(AbstractProposer):
             for slot, of_slot in zip(statements, shown, strict=True)
         ]
 
-    def _categories(self, statements: list[list[str]], goal: str, most: int) -> list[list[str]]:
+    def _categories(self, statements: list[list[str]], parts: Sequence[Goal], most: int) -> list[list[str]]:
         """For each slot the general category followed by its statements, the frequent ones first."""
         counted = [[said for said, _ in collections.Counter(slot).most_common()] for slot in statements]
         # What all say has no more general name, and neither has what was said of several things.
-        alike = [self._of_one_part(slot, goal) for slot in counted]
+        alike = [self._of_one_part(slot, parts) for slot in counted]
         asked = [number for number, slot in enumerate(alike) if len(slot) > 1]
         listed = ("\n".join(f"- {said}" for said in alike[number][:_N_GENERALISED]) for number in asked)
-        parts = [self._part(alike[number][0], goal) for number in asked]
-        rows = ({"goal": part.text, "statements": statements} for part, statements in zip(parts, listed, strict=True))
+        of = [self._part(alike[number][0], parts) for number in asked]
+        rows = ({"goal": part.text, "statements": statements} for part, statements in zip(of, listed, strict=True))
         answers = ask(self.engine, self.generalise, rows, statement_of, what="generalising", max_tokens=12)
-        for category, part in zip(answers, parts, strict=True):
+        for category, part in zip(answers, of, strict=True):
             if category is not None:
                 self.stating.parts.setdefault(category, part)
         general = dict(zip(asked, answers, strict=True))
         named = ([general.get(number), *slot] for number, slot in enumerate(counted))
         return [list(dict.fromkeys(c for c in slot if c is not None))[:most] for slot in named]
 
-    def _of_one_part(self, statements: list[str], goal: str) -> list[str]:
+    def _of_one_part(self, statements: list[str], parts: Sequence[Goal]) -> list[str]:
         """Of some statements those that answer the part of the goal that most of them do."""
-        parts = collections.Counter(self._part(said, goal).text for said in statements)
-        most = max(parts, key=lambda part: parts[part], default="")
-        return [said for said in statements if self._part(said, goal).text == most]
+        of = [self._part(said, parts) for said in statements]
+        most = [part for part, _ in collections.Counter(of).most_common(1)]
+        return [said for said, part in zip(statements, of, strict=True) if part in most]
