@@ -1,6 +1,7 @@
 """Goals as people write them, and what is understood of them: an aspect of a text, perhaps examples of answers."""
 
 import dataclasses
+import functools
 import re
 import zlib
 from collections.abc import Sequence
@@ -71,7 +72,7 @@ class Goal:
         """The aspect and the examples of its answers, as a prompt names them."""
         return self.aspect if not self.examples else f"{self.aspect} (for example {', '.join(self.examples)})"
 
-    @property
+    @functools.cached_property
     def parts(self) -> tuple["Goal", ...]:
         """The goals with one aspect each, if the goal names two or three, such as the topic and the language of the
         text; else the goal itself.
@@ -105,6 +106,12 @@ def with_examples(goal: str, examples: Sequence[str]) -> str:
     return f"{_one_line(goal).rstrip(' .')} (for example {', '.join(said)})" if said else goal
 
 
+def goal_of_attributes(attributes: Sequence[str]) -> str:
+    """ "the topic, location or language of the text" """
+    *first, last = [attribute.strip() for attribute in attributes]
+    return f"the {', '.join(first)} or {last} of the text" if first else f"the {last} of the text"
+
+
 def read_goal(text: str) -> Goal:
     """Reads a goal: a noun phrase, a question, an instruction ("group by tone"), or the long form of the paper.
 
@@ -123,8 +130,7 @@ def read_goal(text: str) -> Goal:
     meant = _MEANT.search(given) if template else None
     aspect = _NOT_MEANT.sub("", meant["aspect"] if meant else _LOOK.sub("", given)).rstrip(" .!:")
     if lead is not None and (several := _SEVERAL_LED.fullmatch(lead)) is not None:
-        *first, last = several["items"].split("/")
-        aspect, lead = f"the {', '.join(first)} or {last} of the text", None
+        aspect, lead = goal_of_attributes(several["items"].split("/")), None
     aspect, examples = _without_examples(aspect)
     instruction = _INSTRUCTION.match(aspect)
     aspect = instruction["aspect"] if instruction else aspect

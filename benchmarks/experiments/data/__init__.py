@@ -11,7 +11,8 @@ from benchmarks.experiments.base import DataError as DataError
 from benchmarks.experiments.base import Dataset
 from benchmarks.experiments.data import catalogue, files, jsonl, planted, reference
 from benchmarks.experiments.data.labellings import other_labellings
-from benchmarks.experiments.data.truth import Source, goal_of_attributes
+from benchmarks.experiments.data.truth import Source
+from nlparam.language.goals import goal_of_attributes
 
 FOLDER = Path("../shared/data")
 _ROOT = Path(__file__).resolve().parents[3]

@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 
 from benchmarks.experiments.base import DataError
-from benchmarks.experiments.data.truth import Source, goal_of_attributes
+from benchmarks.experiments.data.truth import Source
+from nlparam.language.goals import goal_of_attributes
 
 
 def series(source: Source, *, n_times: int = 100, strength: float = 1.0, seed: int = 0) -> Source:

@@ -14,6 +14,7 @@ import numpy as np
 import pydantic
 
 from benchmarks.experiments.base import DataError, Task
+from nlparam.language.goals import goal_of_attributes
 
 _FORM = re.compile(r"'has an? ([\w/ ]+) of <\w+>'")
 _BASIS = re.compile(r"\bbased on ([^.;]+)")
@@ -45,12 +46,6 @@ def plain_goal(stated: str) -> str:
     if wanted is not None:
         return wanted[1].strip()
     return _REMARK.sub("", stated).strip().rstrip(".")
-
-
-def goal_of_attributes(attributes: list[str]) -> str:
-    """ "the topic, location or language of the text" """
-    *first, last = [attribute.strip() for attribute in attributes]
-    return f"the {', '.join(first)} or {last} of the text" if first else f"the {last} of the text"
 
 
 # Asked for where neither the file nor the truth says how many predicates there are.
