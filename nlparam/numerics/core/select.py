@@ -126,10 +126,9 @@ def _padded(pool):
     return jnp.pad(pool, ((0, 0), (0, -(-(n_candidates + 1) // _PAD) * _PAD - n_candidates)))
 
 
+@eqx.filter_jit
 def _has_swaps(model, columns, data) -> bool:
-    found = []
-    eqx.filter_eval_shape(lambda *given: found.append(model.swaps(*given) is not None), columns, data)
-    return found[0]
+    return model.swaps(columns, data) is not None  # traced once for each shape
 
 
 class _State(NamedTuple):
@@ -199,10 +198,10 @@ def _by_slots(model, columns, available, movable, starts, data, tolerance) -> _E
 def _go_round(compare, available, movable, start, n_swaps, tolerance) -> _End:
     """Gives slot after slot the best candidate, until no slot has a better one."""
     chosen, slots = start.copy(), np.flatnonzero(movable)
-    n_columns, since = len(available), 0
+    n_columns, since, loss = len(available), 0, np.inf
     table = np.full((len(chosen), n_columns), np.inf)
-    # Where all slots are fixed there is the set as it is.
-    loss = compare(chosen, 0, np.zeros(n_columns, bool))[0][chosen[0]]
+    if not len(slots):  # all are fixed: there is the set as it is
+        loss = compare(chosen, 0, np.zeros(n_columns, bool))[0][chosen[0]]
     for slot in itertools.cycle(slots.tolist()):
         if since == len(slots):
             break
@@ -239,15 +238,18 @@ class _Fitted:
             return None
         return _Fitted(model, columns, data)
 
+    @functools.cached_property
+    def n_bytes(self) -> int:
+        """What a fit holds at once: about as many numbers as there are texts times weights."""
+        held = self.columns[:, : self.model.n_predicates]
+        weights = eqx.filter_eval_shape(self.model.init_weights, held, self.data)
+        return held.shape[0] * sum(leaf.size for leaf in jax.tree.leaves(weights)) * held.dtype.itemsize
+
     def losses(self, chosen: np.ndarray, slot: int, candidates: np.ndarray) -> np.ndarray:
         """The loss with each of some columns in one slot."""
         chosen = chosen.copy()
         chosen[slot] = self.columns.shape[1] - 1
-        held = self.columns[:, : len(chosen)]
-        weights = eqx.filter_eval_shape(self.model.init_weights, held, self.data)
-        # A fit holds about as many numbers at once as there are texts and weights.
-        n_numbers = held.shape[0] * sum(leaf.size for leaf in jax.tree.leaves(weights))
-        most = max(1, _BATCH_BYTES // max(1, n_numbers * held.dtype.itemsize))
+        most = max(1, _BATCH_BYTES // max(1, self.n_bytes))
         # A remainder would be compiled beside the rest.
         batch = max(size for size in range(1, min(most, len(candidates)) + 1) if len(candidates) % size == 0)
         return np.array(_slot_losses(self.model, self.columns, chosen, np.asarray(slot), candidates, self.data, batch))
@@ -255,7 +257,7 @@ class _Fitted:
     def compare(self, chosen, slot, usable):
         """The losses with each column in one slot, and which of them are no estimates."""
         del usable
-        return self.losses(chosen, slot, np.arange(len(self.columns[0]))), True
+        return self.losses(chosen, slot, np.arange(self.columns.shape[1])), True
 
     def compare_after(self, sampled, chosen, slot, usable):
         """The same, where those only count that `sampled` says are good; of the others there are its estimates."""
