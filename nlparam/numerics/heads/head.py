@@ -89,7 +89,7 @@ def fit_head(
 
     **Arguments:**
 
-    - `features`: of all texts; only judged rows are read.
+    - `features`: of all texts; with `correct_bias` rows that are not judged are read, too.
     - `judged`: for each predicate its judgments, at least two (else `ValueError`).
     - `correct_bias`: move each predicate's threshold towards the valley between its yes and no answers, and from 100
       judgments on towards that between the head's scores of all texts, too.
@@ -126,11 +126,12 @@ def fit_head(
     if guesses is not None:
         # The guess is itself linear in the features, so the head needs no column for it.
         coefficients = coefficients[:-1] + _GUESS_WEIGHT * guesses * coefficients[-1]
-    if correct_bias:
+    enough = [number for number, target in enumerate(targets) if len(target) >= _ENOUGH_JUDGED]
+    if correct_bias and enough:
         # A hundred judgments leave the valley uncertain. What the head says of thousands of texts shows where it is.
-        scores = features[:: -(-len(features) // _MOST_SCORED)] @ coefficients + intercepts
-        enough = np.asarray([len(target) >= _ENOUGH_JUDGED for target in targets])
-        moved = np.where(enough, [bias(column) for column in scores.T], 0.0)
+        scores = features[:: -(-len(features) // _MOST_SCORED)] @ coefficients[:, enough] + intercepts[enough]
+        moved = np.zeros(len(targets))
+        moved[enough] = [bias(column) for column in scores.T]
         thresholds, intercepts = thresholds + moved, intercepts - moved
         targets = [target - m for target, m in zip(targets, moved, strict=True)]
         left_out = [predicted - m for predicted, m in zip(left_out, moved, strict=True)]
