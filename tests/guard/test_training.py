@@ -88,7 +88,7 @@ def test_a_saved_guard_is_the_same_guard(tmp_path, rng):
         with pytest.raises(ResultFolderError, match=rf"it differs in {named}\)"):
             dataclasses.replace(guard, **changed).save(tmp_path / "guard")
     with pytest.raises(EmbedderError, match="with which the guard was trained"):
-        guards.load(tmp_path / "guard", embedder=ScriptedEmbedder(7))
+        guards.load(tmp_path / "guard", embedder=ScriptedEmbedder(n_dimensions=7))
 
 
 @pytest.mark.slow

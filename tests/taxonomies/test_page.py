@@ -6,6 +6,7 @@ import json
 import pytest
 
 from nlparam.comparing.records import OUTCOMES
+from nlparam.results.page.quantities import QuantityView
 from nlparam.taxonomies.page.drift import kept_update
 from nlparam.taxonomies.page.icicle import LETTER_WIDTH, ROOT_WIDTH, WIDTH, icicle
 from tests.fitting.page.test_report import Page
@@ -159,6 +160,7 @@ def test_each_finding_stands_where_its_outcome_puts_it(comparison):
 
 def drawn(comparison):
     (chart,) = comparison.page().described().charts
+    assert isinstance(chart.view, QuantityView)
     return chart.view
 
 
