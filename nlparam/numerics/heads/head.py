@@ -2,7 +2,7 @@
 
 A small language model is biased (it says "yes" too readily for some predicates and too rarely for others) and noisy. A
 threshold per predicate removes the bias, a ridge regression of the corrected log-odds on features of the texts the
-noise. Exact leave-one-out predictions choose the penalty and give the agreement.
+noise. Exact leave-one-out predictions choose the penalty, undo the shrinkage, and give the agreement.
 """
 
 from collections.abc import Sequence
@@ -19,8 +19,11 @@ from nlparam.numerics.heads.ridge import Ridge
 _MOST_LOG_ODDS = 4.0
 # How far a threshold may move from even odds. Beyond, a predicate that holds nowhere would be made to hold somewhere.
 _MOST_BIAS = 2.0
-# From so many judgments on, the scores of so many texts show where the valley is.
-_ENOUGH_JUDGED, _MOST_SCORED = 100, 4096
+# The scores of at least and at most so many texts show where yes begins.
+_FEWEST_SCORED, _MOST_SCORED = 100, 4096
+_SAME = 1e-6  # numbers that spread less are all the same
+# The share of the variance that two groups explain of a normal bell, and of answers that clearly fall apart.
+_ONE_BELL, _CLEARLY_APART = 2 / np.pi, 0.85
 _PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 # What a guess counts against features that are unit vectors, measured on recorded judgments: see
 # `docs/explanation/design.md`.
@@ -91,8 +94,8 @@ def fit_head(
 
     - `features`: of all texts; with `correct_bias` rows that are not judged are read, too.
     - `judged`: for each predicate its judgments, at least two (else `ValueError`).
-    - `correct_bias`: move each predicate's threshold towards the valley between its yes and no answers, and from 100
-      judgments on towards that between the head's scores of all texts, too.
+    - `correct_bias`: move each predicate's threshold to where the language model's "yes" begins (`bias`), and to the
+      valley between the scores of all texts, as far as they stand apart.
     - `guesses`: for each predicate a direction in which its log-odds are guessed to grow, of unit standard deviation
       over the texts. A coefficient along it is nearly free, so that a few judgments only say how far to trust the
       guess.
@@ -126,15 +129,16 @@ def fit_head(
     if guesses is not None:
         # The guess is itself linear in the features, so the head needs no column for it.
         coefficients = coefficients[:-1] + _GUESS_WEIGHT * guesses * coefficients[-1]
-    enough = [number for number, target in enumerate(targets) if len(target) >= _ENOUGH_JUDGED]
-    if correct_bias and enough:
-        # A hundred judgments leave the valley uncertain. What the head says of thousands of texts shows where it is.
-        scores = features[:: -(-len(features) // _MOST_SCORED)] @ coefficients[:, enough] + intercepts[enough]
-        moved = np.zeros(len(targets))
-        moved[enough] = [bias(column) for column in scores.T]
+    # A regression draws all scores towards the more frequent answer, which would be nearly the only one.
+    shrunk = np.asarray([_shrinkage(out, target) for out, target in zip(left_out, targets, strict=True)])
+    intercepts, left_out = intercepts - shrunk, [out - shift for out, shift in zip(left_out, shrunk, strict=True)]
+    if correct_bias and len(features) >= _FEWEST_SCORED:
+        # The scores of many texts, in which there is less noise than in answers, may show the valley better.
+        scores = features[:: -(-len(features) // _MOST_SCORED)] @ coefficients + intercepts
+        moved = np.asarray([valley.at * valley.apart for valley in map(_valley, scores.T)])
         thresholds, intercepts = thresholds + moved, intercepts - moved
-        targets = [target - m for target, m in zip(targets, moved, strict=True)]
-        left_out = [predicted - m for predicted, m in zip(left_out, moved, strict=True)]
+        targets = [target - shift for target, shift in zip(targets, moved, strict=True)]
+        left_out = [out - shift for out, shift in zip(left_out, moved, strict=True)]
     slope = _slope(np.concatenate(left_out), np.concatenate(targets))
     head = Head(coefficients, intercepts, slope, thresholds)
     return HeadFit(head, [expit(slope * z) for z in left_out], [expit(t) for t in targets], penalty)
@@ -143,19 +147,47 @@ def fit_head(
 def bias(log_odds: Float[np.ndarray, " n_judged"]) -> float:
     """Where a language model's "yes" begins for one predicate, in log-odds.
 
-    Half the way from even odds to the valley between the two groups that split the answers best (Otsu 1979): with few
-    judgments the valley is uncertain. Measured in `docs/explanation/design.md`.
+    Half the way from even odds to the valley between its answers: with few judgments the valley is uncertain. Measured
+    in `docs/explanation/design.md`.
     """
-    ordered = np.sort(log_odds)
+    return float(np.clip(_valley(log_odds).at / 2, -_MOST_BIAS, _MOST_BIAS))
+
+
+class _Valley(NamedTuple):
+    """The midpoint of two groups of values, and whether they stand apart: 0 is a single bell, 1 clearly apart."""
+
+    at: float
+    apart: float
+
+
+def _valley(values: Float[np.ndarray, " n"]) -> _Valley:
+    """Between the two groups that split values best (Otsu 1979), at 0 for fewer than 8."""
+    ordered = np.sort(values)
     n = len(ordered)
     if n < 8:
-        return 0.0
+        return _Valley(0.0, 0.0)
     counts = np.arange(1, n)
     sums = np.cumsum(ordered)
     low, high = sums[:-1] / counts, (sums[-1] - sums[:-1]) / (n - counts)
-    between = counts * (n - counts) * (high - low) ** 2
-    split = int(np.argmax(between[1:-1])) + 1  # at least two answers on either side
-    return float(np.clip((low[split] + high[split]) / 2, -2 * _MOST_BIAS, 2 * _MOST_BIAS) / 2)
+    between = counts * (n - counts) * (high - low) ** 2 / n**2
+    split = int(np.argmax(between[1:-1])) + 1  # at least two values on either side
+    explained = between[split] / max(float(np.var(ordered)), _SAME**2)
+    apart = np.clip((explained - _ONE_BELL) / (_CLEARLY_APART - _ONE_BELL), 0, 1)
+    return _Valley(float((low[split] + high[split]) / 2), float(apart))
+
+
+def _shrinkage(left_out: np.ndarray, targets: np.ndarray) -> float:
+    """By how much predictions left out lie too low: as much as makes a yes of them as often as of their targets.
+
+    Only as far as they agree with the targets (by their correlation): what cannot be told from the features would be a
+    yes at random.
+    """
+    n_yes = int(np.sum(targets > 0))
+    if not 0 < n_yes < len(targets) or min(np.ptp(left_out), np.ptp(targets)) < _SAME:
+        return 0.0
+    ordered = np.sort(left_out)[::-1]
+    as_often = (ordered[n_yes - 1] + ordered[n_yes]) / 2
+    return float(as_often * max(0.0, np.corrcoef(left_out, targets)[0, 1]))
 
 
 def correct(
