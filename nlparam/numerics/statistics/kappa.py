@@ -34,6 +34,7 @@ def agreed(first: Flags, second: Flags, things: Codes, *, confidence: float = 0.
     The interval is that of a Bayesian bootstrap: each thing has a random weight, and half an imagined answer is added
     to each of the four ways in which two raters can answer. If every thing is answered once this is the posterior of
     the four probabilities under Jeffreys' prior. So the interval does not shrink to a point where all answers agree.
+    It holds the kappa of the answers, too, which it would else miss where they are few.
 
     **Arguments:** `first`, `second`, `(n,)` answers; `things`, `(n,)`, equal where answers are about the same thing (a
     text that several pairs of people labelled). `seed`, of the weights.
@@ -57,4 +58,5 @@ def agreed(first: Flags, second: Flags, things: Codes, *, confidence: float = 0.
     by_chance = one * other + (1 - one) * (1 - other)
     tail = (1 - confidence) / 2
     low, high = np.quantile((no_no + yes_yes - by_chance) / np.maximum(1 - by_chance, 1e-12), [tail, 1 - tail])
-    return Agreed(len(first), len(counts), found, float(low), float(high))
+    known = [] if found.kappa is None else [found.kappa]
+    return Agreed(len(first), len(counts), found, min([float(low), *known]), max([float(high), *known]))

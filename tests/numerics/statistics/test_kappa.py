@@ -47,6 +47,13 @@ def test_where_all_answers_agree_the_interval_is_no_point():
     assert str(few).startswith("100% (kappa 1.00 [")
 
 
+def test_the_interval_holds_what_few_answers_say():
+    found = agreed(np.asarray([True, False, True]), np.asarray([True, False, True]), np.arange(3))
+    assert found.concord.kappa == 1.0
+    assert found.low < 0.1
+    assert found.high == 1.0
+
+
 def test_what_cannot_be_compared_is_refused():
     with pytest.raises(ValueError, match="expected as many of each"):
         agreed(np.ones(3, bool), np.ones(2, bool), np.arange(3))
