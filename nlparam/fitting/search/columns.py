@@ -27,7 +27,7 @@ _SCREENED = 0.5
 def by_columns(search: "Search") -> tuple[list[int], float, RESULTS]:
     """The chosen columns (-1 for an empty slot), the loss, and why the search ended."""
     options = search.options
-    search.judge_on((range(len(search.pool.predicates)), search.order[: search.n_screening]))
+    search.judge_on(*_screening(search))
     share = _judgments_of_a_round(search)
     selection = _settle(search, None, kept=share * options.n_rounds)
     search.record("selection", selection.loss, selection.chosen.tolist())
@@ -55,6 +55,29 @@ def by_columns(search: "Search") -> tuple[list[int], float, RESULTS]:
             search.record("selection, judged further", selection.loss, selection.chosen.tolist())
     selection = reconsidered(search, selection)
     return selection.chosen.tolist(), selection.loss, result
+
+
+def _screening(search: "Search") -> list[tuple[Sequence[int], np.ndarray]]:
+    """Candidates and the texts on which these are screened.
+
+    They are the same for all, unless they are fewer than the predicates: few candidates would then meet a text for
+    which they hold. Half of them are then near to the candidate.
+    """
+    columns, n_screening = range(len(search.pool.predicates)), search.n_screening
+    if search.affinity is None or n_screening >= search.model.n_predicates:
+        return [(columns, search.order[:n_screening])]
+    guessed = search.affinity.scores(np.arange(len(search.order)), search.pool.predicates)
+    return [([column], _half_high(search, guessed[:, column])) for column in columns]
+
+
+def _half_high(search: "Search", scores: np.ndarray) -> np.ndarray:
+    """The texts of the screening, of which half are those that all are screened on, and half have high scores."""
+    n_screening = search.n_screening
+    n_high = n_screening - n_screening // 2
+    # The very highest would be near-duplicates of one story.
+    high = np.argsort(-scores, kind="stable")[: max(len(scores) // search.model.n_predicates, n_high)]
+    spread = high[np.linspace(0, len(high) - 1, n_high).astype(int)]
+    return np.union1d(search.order[: n_screening // 2], spread)
 
 
 def reconsidered(search: "Search", selection: Selection) -> Selection:
@@ -107,18 +130,12 @@ def _settle(search: "Search", start: Sequence[int] | None, *, kept: int) -> Sele
 def _propose_and_screen(search: "Search", promising: dict[int, np.ndarray], selection: Selection, kept: int) -> bool:
     """Judges new candidates for some slots on a few texts; False if there are none. `kept` judgments are left."""
     scores = search.embeddings @ np.stack(list(promising.values())).T
-    n_screening = search.n_screening
-    n_high, n_each = n_screening - n_screening // 2, search.options.n_candidates
+    n_each = search.options.n_candidates
     if np.isfinite(search.pool.left):
-        affordable = _SCREENED * (search.pool.left - kept) / (n_screening * len(promising))
+        affordable = _SCREENED * (search.pool.left - kept) / (search.n_screening * len(promising))
         n_each = int(np.clip(affordable, 1, n_each))
     new = search.propose_again(scores, n_each)
-    # Half of the screening texts are those that the others were screened on, half are high for the new direction.
-    parts = []
-    for columns, column in zip(new, scores.T, strict=True):
-        high = np.argsort(-column, kind="stable")[: max(len(column) // search.model.n_predicates, n_high)]
-        spread = high[np.linspace(0, len(high) - 1, n_high).astype(int)]
-        parts.append((columns, np.union1d(search.order[: n_screening // 2], spread)))
+    parts = [(columns, _half_high(search, column)) for columns, column in zip(new, scores.T, strict=True)]
     # If a slot can be bettered, perhaps by a candidate that is there and was misjudged on too few texts.
     passed_over = _next_best(search, selection, promising) if search.options.pricing else []
     search.judge_on(*parts, (passed_over, search.rows_in_full))
