@@ -130,17 +130,16 @@ def fit_head(
         # The guess is itself linear in the features, so the head needs no column for it.
         coefficients = coefficients[:-1] + _GUESS_WEIGHT * guesses * coefficients[-1]
     # A regression draws all scores towards the more frequent answer, which would be nearly the only one.
-    shrunk = np.asarray([_shrinkage(out, target) for out, target in zip(left_out, targets, strict=True)])
-    intercepts, left_out = intercepts - shrunk, [out - shift for out, shift in zip(left_out, shrunk, strict=True)]
+    lowered = np.asarray([_shrinkage(out, target) for out, target in zip(left_out, targets, strict=True)])
+    moved = np.zeros(len(judged))
     if correct_bias and len(features) >= _FEWEST_SCORED:
         # The scores of many texts, in which there is less noise than in answers, may show the valley better.
-        scores = features[:: -(-len(features) // _MOST_SCORED)] @ coefficients + intercepts
+        scores = features[:: -(-len(features) // _MOST_SCORED)] @ coefficients + (intercepts - lowered)
         moved = np.asarray([valley.at * valley.apart for valley in map(_valley, scores.T)])
-        thresholds, intercepts = thresholds + moved, intercepts - moved
-        targets = [target - shift for target, shift in zip(targets, moved, strict=True)]
-        left_out = [out - shift for out, shift in zip(left_out, moved, strict=True)]
+    left_out = [out - low - move for out, low, move in zip(left_out, lowered, moved, strict=True)]
+    targets = [target - move for target, move in zip(targets, moved, strict=True)]
     slope = _slope(np.concatenate(left_out), np.concatenate(targets))
-    head = Head(coefficients, intercepts, slope, thresholds)
+    head = Head(coefficients, intercepts - lowered - moved, slope, thresholds + moved)
     return HeadFit(head, [expit(slope * z) for z in left_out], [expit(t) for t in targets], penalty)
 
 

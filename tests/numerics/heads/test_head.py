@@ -104,7 +104,7 @@ def _judged_too_rarely(rng, n_judged, share=0.25, yes=-0.4):
     features = np.stack([np.where(truth, 1.0, -1.0) + 0.2 * rng.normal(size=1500), rng.normal(size=1500)], axis=1)
     log_odds = np.where(truth, yes, -2.6) + 0.8 * rng.normal(size=1500)
     rows = rng.permutation(1500)[:n_judged]
-    return fit_head(features, [Judged(rows, 1 / (1 + np.exp(-log_odds[rows])))]), features, truth
+    return fit_head(features, [Judged(rows, expit(log_odds[rows]))]), features, truth
 
 
 @pytest.mark.parametrize("n_judged", [40, 160])
