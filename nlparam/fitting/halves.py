@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from nlparam.corpus.corpus import Corpus
+from nlparam.denotation.pool import compared
 from nlparam.denotation.session import opened
 from nlparam.fitting.driver import search_and_fit
 from nlparam.fitting.result import Fit
@@ -79,7 +80,8 @@ class Halves:
         """Denotations of the candidates of a half for its texts."""
         found = self._founds[half]
         own = Corpus.from_texts(self.corpus.texts[row] for row in self._rows[half].tolist())
-        return own.spread(found.pool.cautious_denotations(found.pool.usable()))
+        denotations = own.spread(found.pool.cautious_denotations(found.pool.usable()))
+        return compared(self.model, found.pool, denotations)
 
     def _chosen_by_chance(self, half: int, pool: np.ndarray, draw: list[int]) -> np.ndarray:
         """The denotations over all texts of what the model chooses for permuted data."""

@@ -14,7 +14,7 @@ from nlparam.corpus.corpus import Corpus
 from nlparam.denotation.denoter import TextFeatures
 from nlparam.denotation.goal import Affinity
 from nlparam.denotation.judge import AbstractJudge
-from nlparam.denotation.pool import Pool
+from nlparam.denotation.pool import Pool, compared
 from nlparam.errors import LanguageModelError
 from nlparam.fitting.records import TraceEntry
 from nlparam.fitting.search.options import SearchOptions
@@ -154,8 +154,8 @@ class Search:
 
     def directions_ahead(self) -> np.ndarray:
         """The directions of a model with more predicates: what else there is to be found beside the best of them."""
-        n_predicates = self.options.n_ahead * self.model.n_predicates
-        return self.directions(model=dataclasses.replace(self.model, n_predicates=n_predicates)).vectors
+        wider = dataclasses.replace(self.model, n_predicates=self.options.n_ahead * self.model.n_predicates)
+        return self.directions(model=wider).vectors
 
     def directions(self, fixed: np.ndarray | None = None, model: AbstractPredicateModel | None = None) -> Directions:
         """Directions of all slots, or of those that are left beside some `fixed` denotations, `(n_texts, n_fixed)`."""
@@ -345,22 +345,18 @@ class Search:
         return selection._replace(chosen=chosen, swap_losses=swap_losses)
 
     def _twin(self, selection: Selection, columns: list[int], denotations: np.ndarray) -> int | None:
-        """The less useful of two chosen columns whose denotations nearly coincide, as far as both were judged in full.
+        """A chosen column whose denotations nearly are those of an earlier one, as far as both were judged in full.
 
-        A user's own list is left alone, and so is what is locked (emptying its slot costs infinitely much).
+        What was proposed earlier was said more often, and is more general. A user's own list is left alone, and so is
+        what is locked.
         """
-        in_full = self.rows_in_full
-        filled = [n for n, c in enumerate(selection.chosen.tolist()) if c >= 0 and self.pool.is_judged(c, in_full)]
-        if self.merger is None or len(filled) < 2:
+        judged = [column for column in columns if self.pool.is_judged(column, self.rows_in_full)]
+        later = [n for n, c in enumerate(judged) if c in selection.chosen and c not in self.locked]
+        if self.merger is None or not later:
             return None
-        chosen = [int(selection.chosen[slot]) for slot in filled]
-        alike = np.triu(correlations(denotations[:, [columns.index(column) for column in chosen]]), 1)
-        locked = np.isin(chosen, self.locked)
-        alike[np.ix_(locked, locked)] = 0.0
-        first, second = np.unravel_index(int(np.argmax(alike)), alike.shape)
-        if alike[first, second] <= _MOST_CORRELATED:
-            return None
-        return chosen[min((int(first), int(second)), key=lambda place: selection.costs[filled[place]])]
+        alike = np.triu(correlations(denotations[:, [columns.index(column) for column in judged]]), 1)[:, later]
+        _, second = np.unravel_index(int(np.argmax(alike)), alike.shape)
+        return judged[later[second]] if alike.max() > _MOST_CORRELATED else None
 
     def losses_in(self, chosen: Sequence[int], slot: int) -> tuple[list[int], np.ndarray]:
         """The columns that could be in a slot, -1 for none, and the loss with each of them there."""
@@ -377,7 +373,7 @@ class Search:
             return [*columns, -1], losses
 
     def _as_array(self, denotations: np.ndarray) -> jax.Array:
-        return to_device(denotations, self.spread_embeddings.dtype)
+        return to_device(compared(self.model, self.pool, denotations), self.spread_embeddings.dtype)
 
     def record(self, step: str, loss: float, chosen: Sequence[int]) -> None:
         """Adds an entry to the trace."""
