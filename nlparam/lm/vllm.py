@@ -15,6 +15,7 @@ from nlparam.errors import LanguageModelError, MissingExtraError, WeightsError, 
 from nlparam.lm.base import Completion, Request, RequestError, label_logprobs, single_tokens
 from nlparam.lm.batching import AbstractBatchedModel, BatchWorker, Pulse
 from nlparam.lm.digest import digest_of
+from nlparam.lm.strength import is_strong
 
 TOP_LOGPROBS = 20  # the most that vLLM gives without an option of its own
 # Files of a model folder that decide what it answers: weights, configuration, tokenizer, chat template.
@@ -46,8 +47,6 @@ class VllmModel(AbstractBatchedModel):
     raises `WeightsError` for a model that is neither a folder nor on the hub.
     """
 
-    strong = True
-
     def __init__(
         self,
         model: str | Path,
@@ -62,6 +61,7 @@ class VllmModel(AbstractBatchedModel):
             raise MissingExtraError("vllm", "vllm", "a language model in this process's own vLLM")
         check_at_least(1, batch_size=batch_size)
         self.model = str(model)
+        self.strong = is_strong(self.model)
         self.max_in_flight = 2 * batch_size
         self._revision = revision
         self._given_identity = identity

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from nlparam.errors import LanguageModelError
+from nlparam.lm.strength import is_strong
 
 
 def complete_url(url: str) -> str:
@@ -41,11 +42,13 @@ def how_to_start(base_url: str, model: str | None) -> str:
 
 
 class Served(NamedTuple):
-    """A model of a server: its `name` there, its `identity`, and the tokens of its `context` if the server says."""
+    """A model of a server: its `name` there, its `identity`, the tokens of its `context` if the server says, and
+    whether it is `strong`."""
 
     name: str
     identity: str
     context: int | None
+    strong: bool
 
 
 def choose(listed: Iterable[Any], model: str | None, *, where: str, how_to_start: str, suffix: str = "") -> Served:
@@ -72,5 +75,7 @@ def choose(listed: Iterable[Any], model: str | None, *, where: str, how_to_start
     extra = models[name]
     behind = [str(extra[field]) for field in ("root", "revision") if extra.get(field) and extra[field] != name]
     # vLLM, and llama-server under "meta".
-    context = extra.get("max_model_len") or (extra.get("meta") or {}).get("n_ctx")
-    return Served(name, "@".join([f"server:{name}", *behind]), context)
+    meta = extra.get("meta") or {}
+    context = extra.get("max_model_len") or meta.get("n_ctx")
+    identity = "@".join([f"server:{name}", *behind])
+    return Served(name, identity, context, is_strong(identity, meta.get("n_params")))

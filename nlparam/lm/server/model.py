@@ -1,7 +1,6 @@
 """One server that speaks the OpenAI chat API, or Anthropic's, as a language model."""
 
 import asyncio
-import contextvars
 import dataclasses
 import json
 import urllib.parse
@@ -18,13 +17,13 @@ from nlparam.lm.server.dialect import Dialect, first_answer, label_tokens, numbe
 from nlparam.lm.server.limit import AdaptiveLimit
 from nlparam.lm.server.outage import Outage, wait_for_any
 from nlparam.lm.server.services import Service, key_of, service_at
+from nlparam.lm.server.slot import Slot
 from nlparam.lm.server.survey import Capabilities, survey
 from nlparam.lm.server.transport import ConnectionFailedError, Reply, Transport
 from nlparam.lm.waiting import in_thread
 
 _CHECK_TIMEOUT = 5.0  # seconds for the question whether a server is back
 _Result = TypeVar("_Result")
-chosen: "contextvars.ContextVar[ServerModel]" = contextvars.ContextVar("the server that a slot belongs to")
 
 
 class ServerModel(AbstractLanguageModel):
@@ -49,6 +48,7 @@ class ServerModel(AbstractLanguageModel):
     - `max_in_flight`: the most requests the server gets at once; how many it does get adapts (`AdaptiveLimit`).
     - `patience`: the seconds a server that has answered before may be away. Until then requests wait in their `slot`;
       0 leaves an outage to the engine's retries.
+    - `strong`: whether it counts as a strong model; by default by its size (`is_strong`), which asks the server.
     - `service`: the service that it belongs to or speaks like; by default the one at this address, if any.
 
     `complete` and `identity` raise `LanguageModelError` for a server that is not there, hangs, refuses the key, does
@@ -56,7 +56,6 @@ class ServerModel(AbstractLanguageModel):
     a time-out is final; afterwards it may pass.
     """
 
-    strong = True
     keeps_time = True
     takes_images = True
 
@@ -69,6 +68,7 @@ class ServerModel(AbstractLanguageModel):
         timeout: float = 60.0,
         max_in_flight: int = 128,
         patience: float = 60.0,
+        strong: bool | None = None,
         service: Service | None = None,
     ):
         self.base_url, headers = address.without_password(address.complete_url(base_url))
@@ -83,7 +83,7 @@ class ServerModel(AbstractLanguageModel):
         if self._dialect.messages_api:
             by_key = messages_api.headers(self._key)
         self._headers = by_key | headers
-        self._model = model
+        self._model, self._strong = model, strong
         self._timeout = timeout
         self.limit = AdaptiveLimit(max_in_flight)
         self.outage = Outage(self._is_back, patience=patience)
@@ -106,9 +106,16 @@ class ServerModel(AbstractLanguageModel):
 
     @property
     def identity(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - the server is asked when needed
+        return self._known().identity
+
+    @property
+    def strong(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride] - the server is asked when needed
+        return self._known().strong if self._strong is None else self._strong
+
+    def _known(self) -> Served:
         if self._served is None:
             self._served = self._blocking(self._look_up)
-        return self._served.identity
+        return self._served
 
     @property
     def answers_in_text(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride] - it may be found out
@@ -134,7 +141,7 @@ class ServerModel(AbstractLanguageModel):
         """
         return self._blocking(lambda transport: self._survey(transport, labels))
 
-    def slot(self, request: Request) -> "Slot":
+    def slot(self, request: Request) -> Slot:
         return Slot(self._when_back, request)
 
     async def complete(self, request: Request) -> Completion:
@@ -373,26 +380,3 @@ class ServerModel(AbstractLanguageModel):
 def _listed(content: dict[str, Any]) -> Any:
     """The models in an answer; what is said of a single model stands for a list of it."""
     return [content] if "id" in content else content.get("data") or []
-
-
-class Slot:
-    """A place at a server: waits while that is away or has enough to do.
-
-    **Arguments:** `choose`, the server that a request is to go to, once that is back.
-    """
-
-    __slots__ = ("_choose", "_request", "_server", "_token")
-
-    def __init__(self, choose: Callable[[Request], Awaitable[ServerModel]], request: Request):
-        self._choose, self._request = choose, request
-
-    async def __aenter__(self) -> None:
-        while True:
-            self._server = await self._choose(self._request)
-            if await self._server.enter(self._request):
-                break
-        self._token = chosen.set(self._server)
-
-    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        chosen.reset(self._token)
-        self._server.leave(self._request, error)

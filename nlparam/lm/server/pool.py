@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from nlparam.errors import LanguageModelError
 from nlparam.lm.base import AbstractLanguageModel, Completion, Request
-from nlparam.lm.server.model import ServerModel, Slot, chosen
+from nlparam.lm.server.model import ServerModel
 from nlparam.lm.server.outage import wait_for_any
+from nlparam.lm.server.slot import Slot, chosen
 
 
 class ServerPool(AbstractLanguageModel):
@@ -26,7 +27,6 @@ class ServerPool(AbstractLanguageModel):
     models, or if all are gone.
     """
 
-    strong = True
     keeps_time = True
     takes_images = True
 
@@ -62,6 +62,10 @@ class ServerPool(AbstractLanguageModel):
             server.seen = True
         self._checked = True
         return self.servers[0].identity
+
+    @property
+    def strong(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride] - the servers are asked when needed
+        return all(server.strong for server in self.servers)
 
     @property
     def answers_in_text(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride] - one server may find out

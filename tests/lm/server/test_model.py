@@ -10,7 +10,7 @@ import pytest
 from nlparam.errors import LanguageModelError
 from nlparam.lm import Message, Request, load_language_model
 from nlparam.lm.engine import Engine
-from nlparam.lm.server import ServerModel
+from nlparam.lm.server import ServerModel, ServerPool
 from nlparam.lm.server.errors import seconds as _seconds
 from nlparam.runtime.costs import Costs
 from tests.helpers.fake_server import FakeServer
@@ -61,6 +61,25 @@ def test_many_calls_at_once_but_no_more_than_allowed():
         assert all(engine.run(_read(100)))
         assert 2 <= server.most_at_once <= 16
         assert len(server.calls) == engine.costs.calls == 100
+
+
+@pytest.mark.parametrize(
+    ("listed", "strong"),
+    [
+        ({"id": "news", "root": "org/model-7b"}, True),
+        ({"id": "Qwen/Qwen3-30B-A3B"}, True),
+        ({"id": "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf"}, False),
+        ({"id": "gemma3:270m"}, False),
+        ({"id": "news", "meta": {"n_params": 1_543_714_304}}, False),
+        ({"id": "tiny-0.5b", "meta": {"n_params": 8_000_000_000}}, True),
+        ({"id": "gpt-of-a-service-4bit"}, True),
+    ],
+)
+def test_a_server_counts_as_strong_by_the_size_of_its_model(listed, strong):
+    with FakeServer(models=[listed]) as server:
+        assert ServerModel(server.url).strong is strong
+        assert ServerPool([ServerModel(server.url)]).strong is strong
+    assert ServerModel("http://localhost:1/v1", strong=not strong).strong is not strong, "nobody is asked"
 
 
 def test_identity_names_the_model_and_what_is_behind_the_name():
