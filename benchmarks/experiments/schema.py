@@ -40,8 +40,8 @@ class Section(pydantic.BaseModel):
 class DatasetSection(Section):
     """Which texts, as `benchmarks.experiments.data.load` takes them; what is null is left to the set.
 
-    `name` is a set of `data_folder`, `bbc`, `sotu`, or the path of a file or folder; `label`, what the tables call it;
-    `series` and `conjunctions` are true, or mappings of their options (`dataset.series={n_times: 50}`).
+    `name` is a set of `data_folder`, `bbc`, `sotu`, `goals/NAME`, or the path of a file or folder; `label`, what the
+    tables call it; `series` and `conjunctions` are true, or mappings of their options (`dataset.series={n_times: 50}`).
     """
 
     name: str

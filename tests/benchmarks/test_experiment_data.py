@@ -12,6 +12,8 @@ from benchmarks.experiments import data
 from benchmarks.experiments.data import DataError, load
 from benchmarks.experiments.data.labellings import languages
 from benchmarks.experiments.data.truth import plain_goal
+from benchmarks.goals.corpora import LOADERS, Row, corpus_of
+from benchmarks.goals.suite import SuiteError
 
 
 def truth(dataset) -> np.ndarray:
@@ -320,6 +322,19 @@ def test_what_cannot_be_planted_is_said(tmp_path, folder):
     one = _write(tmp_path / "one", [{"text": "a", "label": "x"}] * 3, kind="clustering")
     with pytest.raises(DataError, match="one class only"):
         load(str(one), conjunctions=True)
+
+
+def test_a_goal_of_the_suite_is_a_set_without_the_texts_that_have_no_answer(monkeypatch):
+    known = [Row("eine", {"language": "German", "theme": "art"}), Row("two", {"language": None, "theme": "love"})]
+    known.append(Row("dos", {"language": "Spanish", "theme": "love"}))
+    monkeypatch.setitem(LOADERS, "cookies", lambda: corpus_of("cookies", known))
+    found = load("goals/cookies-language")
+    assert (found.name, found.task, found.k) == ("cookies-language", "clustering", 3)
+    assert (found.goal, found.texts) == ("the language of the quotation", ["eine", "dos"])
+    assert found.reference_predicates == ("German", "Spanish")
+    np.testing.assert_array_equal(truth(found), np.eye(2, dtype=bool))
+    with pytest.raises(SuiteError, match="got the goals weather, expected some of manuals-language"):
+        load("goals/weather")
 
 
 def test_a_missing_set_is_named_with_those_there_are(tmp_path):

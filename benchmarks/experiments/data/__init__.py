@@ -39,8 +39,9 @@ def load(
 
     **Arguments:**
 
-    - `name`: one of `names(folder)`; a path to a folder of our format (`meta.json` and `texts.jsonl`), to a JSON file
-      of the reference repository, or to a file or folder of texts of your own.
+    - `name`: one of `names(folder)`; `goals/NAME`, a goal of `benchmarks.goals`; a path to a folder of our format
+      (`meta.json` and `texts.jsonl`), to a JSON file of the reference repository, or to a file or folder of texts of
+      your own.
     - `folder`: where the named sets are, relative to the root of the project. Those that were fetched
       (`python -m benchmarks.data`) are found, too.
     - `goal`, `k`: in place of those of the set.
@@ -107,6 +108,8 @@ def sets(folder: Path | str = FOLDER) -> dict[str, Path]:
 def _find(name: str, folder: Path | str, fields: files.Fields) -> Source:
     if name in files.CORPORA:
         return files.read_corpus(name)
+    if name.startswith("goals/"):
+        return files.read_goal(name.removeprefix("goals/"))
     there = sets(folder)
     found = there.get(name)
     if found is None and "/" in name:  # an unambiguous name with its prefix

