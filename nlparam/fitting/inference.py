@@ -19,6 +19,7 @@ from nlparam.denotation.labels import Labelled
 from nlparam.errors import CorpusError, ModelError, ResultFolderError, check_fractions, check_one_of
 from nlparam.fitting.inferred import Inference, Inferred, Score
 from nlparam.fitting.scores import chance, held_out_scores
+from nlparam.numerics.core.denotations import decided
 from nlparam.results.jsonable import from_json
 from nlparam.runtime.files import replacing, writable
 from nlparam.runtime.words import counted
@@ -37,11 +38,23 @@ _MOST_STEPS = 24
 
 @dataclasses.dataclass(frozen=True)
 class Known:
-    """What is known of the texts that figures are estimated on: `layers`, from the head to the answers wanted."""
+    """What is known of the texts that figures are estimated on: `layers`, from the head to the answers wanted.
+
+    `judge` is the layer of the judge, if there is one.
+    """
 
     rows: np.ndarray
     layers: list[np.ndarray]
+    judge: int | None
     clusters: np.ndarray | None
+
+    @property
+    def held(self) -> list[np.ndarray]:
+        """The layers, with the judge's as a yes or a no, of which shares are made.
+
+        A judge that never says yes may give a yes some probability in every text.
+        """
+        return [decided(layer) if number == self.judge else layer for number, layer in enumerate(self.layers)]
 
     @property
     def n_answers(self) -> int:
@@ -140,7 +153,7 @@ def answers_needed(
     from nlparam.numerics.statistics import planning
 
     known = known_of(fit, sample_of(fit), labels, [])
-    return planning.answers_needed(known.layers, half_width, confidence=confidence)
+    return planning.answers_needed(known.held, half_width, confidence=confidence)
 
 
 def sample_of(fit: "FitLike") -> "Sample":
@@ -168,14 +181,16 @@ def known_of(fit: "FitLike", sample: "Sample", labels: str | Path | Labelled | N
     complete = np.isfinite(sample.judged[rows]).all(axis=0)
     judged[:, complete] = sample.judged[:, complete]
     layers = [sample.head[rows], judged[rows]]
+    judge: int | None = 1
     if complete.all():
-        layers = layers[1:]
+        layers, judge = layers[1:], 0
     clusters = sample.clusters
     if clusters is None and len(np.unique(fit.corpus.row[rows])) < len(rows):
         clusters = fit.corpus.row  # equal texts have one answer
     if labels is not None:
-        layers = _with_people(fit, sample, rows, layers, labels, notes)
-    return Known(rows, layers, None if clusters is None else clusters[rows])
+        n_before, layers = len(layers), _with_people(fit, sample, rows, layers, labels, notes)
+        judge = judge if len(layers) > n_before else None
+    return Known(rows, layers, judge, None if clusters is None else clusters[rows])
 
 
 def _with_people(
@@ -229,7 +244,7 @@ def _with_people(
 def _shares(known: Known, confidence: float) -> Inferred:
     from nlparam.numerics.statistics.correction import corrected_means
 
-    found = corrected_means(known.layers, clusters=known.clusters, confidence=confidence)
+    found = corrected_means(known.held, clusters=known.clusters, confidence=confidence)
     return Inferred(
         "Share of the texts for which the predicate holds", ("predicate",), found.value, found.low, found.high, None
     )
@@ -243,7 +258,7 @@ def _by_stratum(fit: "FitLike", known: Known, confidence: float) -> dict[str, In
     if found is None:
         return {}
     dim, strata, names = found
-    curve = curves(known.layers, strata, len(names), clusters=known.clusters, confidence=confidence)
+    curve = curves(known.held, strata, len(names), clusters=known.clusters, confidence=confidence)
     label = "Share of the texts at each step" if dim == "step" else "Share of the texts of each class"
     name = "prevalence" if dim == "step" else f"share_by_{dim}"
     return {name: Inferred(label, (dim, "predicate"), curve.value, curve.low, curve.high, None, {dim: names})}

@@ -11,6 +11,7 @@ from nlparam.denotation.labels import Labelled
 from nlparam.errors import CorpusError, FitWarning
 from nlparam.fitting.inference import infer
 from nlparam.fitting.result import Fit
+from nlparam.lm.scripted import ScriptedModel
 from nlparam.models import Classification, Clustering
 from tests.helpers.cli_corpus import run
 from tests.helpers.handmade_fit import make_fit
@@ -86,6 +87,35 @@ def test_what_holds_is_found_in_the_intervals(corpus, classified):
     coefficient = inference.quantities["coefficient"]
     assert coefficient.values.shape == (3, 2)
     assert (coefficient.low < coefficient.values).all()
+
+
+def test_a_language_model_that_never_says_yes_makes_no_share(corpus):
+    """It gives a yes a chance of one in eight, whatever the text."""
+    texts, labels, embedder = corpus
+    oracle = Oracle(texts, labels, distractors=0)
+
+    def answer(request):
+        said = oracle.answer(request)
+        never = oracle.asked[-1][0] == "has the label topic 2"
+        return {"yes": 0.125, "no": 0.875} if never else said
+
+    found = nlparam.fit(
+        Clustering(2),
+        texts,
+        lm=ScriptedModel(answer, strong=False),
+        predicates=oracle.gold,
+        embedder=embedder,
+        locked=["has the label topic 2"],
+        store=":memory:",
+        options={"n_rounds": 0, "max_judgments": 400},
+        inference=80,
+    )
+    assert found.inferred is not None
+    share = found.inferred.quantities["share"]
+    never = found.predicates.index("has the label topic 2")
+    assert share.values[never] == share.low[never] == 0
+    assert 0 < share.high[never] < 0.05
+    assert share.low[1 - never] < 1 / 3 < share.high[1 - never]
 
 
 def test_of_random_labels_nothing_is_found(corpus):

@@ -8,6 +8,11 @@ HOLDS = 0.5
 _SHARPNESS = 3.0
 
 
+def decided(probabilities: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
+    """1 where a predicate holds, 0 where it does not; `nan` stays `nan`."""
+    return np.where(np.isnan(probabilities), np.nan, probabilities >= HOLDS)
+
+
 def sharpened(denotations: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
     """Denotations of heads drawn towards a yes or a no: their log-odds tripled.
 
