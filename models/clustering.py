@@ -50,7 +50,7 @@ class Clustering(AbstractPredicateModel):
 
     def loss(self, weights, denotations, data=None):
         del data
-        log_density = _log_density(denotations, _log_volume(denotations))
+        log_density, _ = self._log_densities(denotations)
         return -jnp.mean(jnp.take_along_axis(log_density, weights.choice[:, None], axis=1))
 
     def init_weights(self, denotations, data=None):
@@ -59,8 +59,8 @@ class Clustering(AbstractPredicateModel):
     def fit_weights(self, denotations, data=None, init=None):
         """The closed form: every text takes the cluster, or the background, of the highest density."""
         del data, init
-        log_volume = _log_volume(denotations)
-        return ClusteringWeights(jnp.argmax(_log_density(denotations, log_volume), axis=1), log_volume)
+        log_density, log_volume = self._log_densities(denotations)
+        return ClusteringWeights(jnp.argmax(log_density, axis=1), log_volume)
 
     def swaps(self, columns, data=None):
         """One pass over `columns` for all swaps of a set.
@@ -69,7 +69,7 @@ class Clustering(AbstractPredicateModel):
         new column where that has the higher density.
         """
         del data
-        log_density = _log_density(columns, _log_volume(columns))
+        log_density, _ = self._log_densities(columns)
         offered, background = log_density[:, :-1], log_density[:, -1:]
 
         def losses(chosen):
@@ -83,6 +83,14 @@ class Clustering(AbstractPredicateModel):
             return lost - jnp.mean(kept, axis=0)
 
         return losses
+
+    def for_chances(self):
+        return _ByChances(self.n_predicates, self.temperature) if type(self) is Clustering else self
+
+    def _log_densities(self, denotations):
+        """`(n_texts, n_clusters)`, the background last, and the log volumes."""
+        log_volume = _log_volume(denotations)
+        return _log_density(denotations, log_volume), log_volume
 
     def link(self, scores):
         return jnp.exp((scores - 1) / self.temperature)
@@ -111,6 +119,27 @@ class Clustering(AbstractPredicateModel):
         """`(n_texts,)` booleans: some predicate explains the text better than the background does."""
         log_density = _log_density(jnp.asarray(denotations), jnp.asarray(weights.log_volume))
         return jnp.max(log_density[:, :-1], axis=1) > log_density[:, -1]
+
+
+# By what the log-odds of heads are multiplied, measured in `docs/explanation/design.md`.
+_SHARPNESS = 2.0
+
+
+class _ByChances(Clustering):
+    """The clustering whose loss is that which is expected if each denotation is the chance of a yes.
+
+    The density of a cluster does not change if all of its denotations are halved: a predicate that holds for nothing
+    would do as well as one that holds. So a text counts as drawn from a cluster as far as the predicate holds for it,
+    and else from the background. Of a yes and a no both losses are the same.
+    """
+
+    def _log_densities(self, denotations):
+        yes, no = denotations**_SHARPNESS, (1 - denotations) ** _SHARPNESS
+        chance = yes / (yes + no)
+        log_volume = _log_volume(chance)
+        offered = -chance * log_volume[:-1] - (1 - chance) * log_volume[-1]
+        background = jnp.broadcast_to(-log_volume[-1], (len(denotations), 1))
+        return jnp.concatenate([offered, background], axis=1), log_volume
 
 
 def _log_volume(denotations):

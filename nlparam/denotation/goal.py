@@ -53,13 +53,13 @@ class GoalFollowing:
     def warnings(self) -> Iterator[str]:
         """What a user should know before reading the predicates."""
         if (found := self._doubt()) is not None:
-            yield f"the goal was understood as: {self.aspect}. {found}"
+            yield f"the goal was understood as: {self.aspect.rstrip('.?!')}. {found}"
 
     def _doubt(self) -> str | None:
         if self.told is not None and self.told < LEAST_TOLD:
             return (
                 f"The texts say little of it: the language model finds it in {self.told:.0%} of {self.n_asked} texts. "
-                "The predicates are about something else; see whether the goal fits these texts"
+                "The predicates may be about something else, or made up; see whether the goal fits these texts"
             )
         if not self.statements:
             return f"The language model said nothing usable of the texts. {_HELP}"

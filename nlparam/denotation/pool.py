@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from nlparam.denotation.judge import AbstractJudge
-from nlparam.numerics.core.denotations import sharpened
-from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.numerics.heads.head import HeadFit, Judged, correct, fit_head
 from nlparam.runtime.budget import Meter
 
@@ -185,14 +183,6 @@ class Pool:
         ]
         blurred = denoted * (1 - np.asarray(wrong)) + (1 - denoted) * np.asarray(wrong)
         return np.where(np.isfinite(answers), answers, blurred)
-
-
-def compared(model: AbstractPredicateModel, pool: Pool, denotations: np.ndarray) -> np.ndarray:
-    """Denotations of candidates of a pool as the loss of a model compares them.
-
-    A model that assigns texts takes those of heads for a yes or a no (see `sharpened`); answers that are believed are.
-    """
-    return sharpened(denotations) if model.assigns_texts and pool.correct_bias else denotations
 
 
 def _judged(answers: np.ndarray) -> Judged:

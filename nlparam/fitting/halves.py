@@ -8,7 +8,6 @@ import jax
 import numpy as np
 
 from nlparam.corpus.corpus import Corpus
-from nlparam.denotation.pool import compared
 from nlparam.denotation.session import opened
 from nlparam.fitting.driver import search_and_fit
 from nlparam.fitting.result import Fit
@@ -80,8 +79,7 @@ class Halves:
         """Denotations of the candidates of a half for its texts."""
         found = self._founds[half]
         own = Corpus.from_texts(self.corpus.texts[row] for row in self._rows[half].tolist())
-        denotations = own.spread(found.pool.cautious_denotations(found.pool.usable()))
-        return compared(self.model, found.pool, denotations)
+        return own.spread(found.pool.cautious_denotations(found.pool.usable()))
 
     def _chosen_by_chance(self, half: int, pool: np.ndarray, draw: list[int]) -> np.ndarray:
         """The denotations over all texts of what the model chooses for permuted data."""
@@ -92,6 +90,7 @@ class Halves:
         else:
             # The loss looks at the denotations alone, for which the order of the texts is nothing.
             pool = np.stack([column[self._permutation(rows, rng)] for column in pool.T], axis=1)
+        model = model.for_chances() if self._founds[half].pool.correct_bias else model
         selection = select(model, to_device(pool, float), data, n_starts=1, key=jax.random.key(draw[0]))
         return self._candidates[half][:, selection.chosen[selection.chosen >= 0]]
 

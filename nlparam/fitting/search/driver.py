@@ -14,10 +14,11 @@ from nlparam.corpus.corpus import Corpus
 from nlparam.denotation.denoter import TextFeatures
 from nlparam.denotation.goal import Affinity
 from nlparam.denotation.judge import AbstractJudge
-from nlparam.denotation.pool import Pool, compared
+from nlparam.denotation.pool import Pool
 from nlparam.errors import LanguageModelError
 from nlparam.fitting.records import TraceEntry
 from nlparam.fitting.search.options import SearchOptions
+from nlparam.fitting.search.twins import twin
 from nlparam.fitting.wishes import Barrier, Wishes
 from nlparam.language.features import NgramFeatures
 from nlparam.language.merging import Merger
@@ -37,8 +38,6 @@ from nlparam.runtime.progress import Progress
 _SCREENING_SHARE, _LEAST_SCREENED = 0.5, 8
 # A candidate judged on fewer times as many texts as those of the screening is no rival of one that was judged in full.
 _TELLING_RIVALS = 2
-# Two predicates whose denotations correlate so much say the same of these texts: one of them is enough.
-_MOST_CORRELATED = 0.9
 # The shares of the texts that half-spaces are tried with.
 _SHARES = (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 
@@ -82,6 +81,8 @@ class Search:
         self.wishes = Wishes() if wishes is None else wishes
         self.barrier, self.locked = barrier, list[int]()
         self.model, self.corpus, self.data = model, corpus, data
+        # Heads give chances; a language model that is believed says yes or no.
+        self.choosing = model.for_chances() if options.correct_bias else model
         self.embeddings, self.ngrams, self.ngram_features = embeddings, ngrams, ngram_features
         self.goal, self.proposer, self.judge, self.options = goal, proposer, judge, options
         self.costs, self.meter, self.progress = costs, meter, progress
@@ -197,7 +198,7 @@ class Search:
             yes, no = sure[0].mean() if len(sure[0]) else 1.0, sure[1].mean() if len(sure[1]) else 0.0
             halves = np.where(scores[:, None] >= np.quantile(scores, 1 - np.asarray(_SHARES)), yes, no)
             columns = self._as_array(np.concatenate([there, self.corpus.spread(halves)], axis=1))
-            losses = slot_losses(self.model, columns, self.data, chosen=range(len(chosen)), slot=slot)
+            losses = slot_losses(self.choosing, columns, self.data, chosen=range(len(chosen)), slot=slot)
             return float(losses[len(chosen) : -1].min())
 
     def rivals(self, selection: Selection) -> list[int]:
@@ -223,7 +224,7 @@ class Search:
                 continue
             alike = self.corpus.spread(self.pool.cautiously_as_if(column, rows))[:, None]
             columns = self._as_array(np.concatenate([there, alike], axis=1))
-            handicapped = slot_losses(self.model, columns, self.data, chosen=range(len(chosen)), slot=slot)[-2]
+            handicapped = slot_losses(self.choosing, columns, self.data, chosen=range(len(chosen)), slot=slot)[-2]
             if losses.min() <= handicapped:
                 found[rival] = None
         return list(found)
@@ -321,17 +322,17 @@ class Search:
                 columns = self.usable_columns()
                 denotations = self.pool.cautious_denotations(columns)
                 selection = self._select_among(columns, denotations, start)
-                twin = self._twin(selection, columns, denotations)
-                if twin is None:
+                superfluous = self._twin(selection, columns, denotations)
+                if superfluous is None:
                     return selection
-                self.twins.add(twin)
-                start = [column if column != twin else -1 for column in selection.chosen.tolist()]
+                self.twins.add(superfluous)
+                start = [column if column != superfluous else -1 for column in selection.chosen.tolist()]
 
     def _select_among(self, columns: list[int], denotations: np.ndarray, start: Sequence[int] | None) -> Selection:
         self.key, key = jax.random.split(self.key)
         position = {column: number for number, column in enumerate(columns)}
         selection = select(
-            self.model,
+            self.choosing,
             self._as_array(self.corpus.spread(denotations)),
             self.data,
             start=None if start is None else np.asarray([position.get(c, -1) for c in start]),
@@ -345,18 +346,14 @@ class Search:
         return selection._replace(chosen=chosen, swap_losses=swap_losses)
 
     def _twin(self, selection: Selection, columns: list[int], denotations: np.ndarray) -> int | None:
-        """A chosen column whose denotations nearly are those of an earlier one, as far as both were judged in full.
+        """A chosen column that another candidate makes superfluous, as far as both were judged in full.
 
-        What was proposed earlier was said more often, and is more general. A user's own list is left alone, and so is
-        what is locked.
+        A user's own list is left alone, and so is what is locked.
         """
-        judged = [column for column in columns if self.pool.is_judged(column, self.rows_in_full)]
-        later = [n for n, c in enumerate(judged) if c in selection.chosen and c not in self.locked]
-        if self.merger is None or not later:
+        if self.merger is None:
             return None
-        alike = np.triu(correlations(denotations[:, [columns.index(column) for column in judged]]), 1)[:, later]
-        _, second = np.unravel_index(int(np.argmax(alike)), alike.shape)
-        return judged[later[second]] if alike.max() > _MOST_CORRELATED else None
+        judged = [number for number, c in enumerate(columns) if self.pool.is_judged(c, self.rows_in_full)]
+        return twin(selection, [columns[number] for number in judged], denotations[:, judged], kept=self.locked)
 
     def losses_in(self, chosen: Sequence[int], slot: int) -> tuple[list[int], np.ndarray]:
         """The columns that could be in a slot, -1 for none, and the loss with each of them there."""
@@ -364,7 +361,7 @@ class Search:
             columns = self.usable_columns()
             position = {column: number for number, column in enumerate(columns)}
             losses = slot_losses(
-                self.model,
+                self.choosing,
                 self._as_array(self.corpus.spread(self.pool.cautious_denotations(columns))),
                 self.data,
                 chosen=[position.get(column, -1) for column in chosen],
@@ -373,7 +370,7 @@ class Search:
             return [*columns, -1], losses
 
     def _as_array(self, denotations: np.ndarray) -> jax.Array:
-        return to_device(compared(self.model, self.pool, denotations), self.spread_embeddings.dtype)
+        return to_device(denotations, self.spread_embeddings.dtype)
 
     def record(self, step: str, loss: float, chosen: Sequence[int]) -> None:
         """Adds an entry to the trace."""

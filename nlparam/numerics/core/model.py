@@ -128,6 +128,11 @@ class AbstractPredicateModel(eqx.Module):
         del denotations
         return self
 
+    def for_chances(self) -> "AbstractPredicateModel":
+        """A model of as many predicates whose loss compares candidates by the chances that they hold, as a head gives
+        them, where that of this model is for a yes or a no; by default the model itself."""
+        return self
+
     def predict(self, weights: Weights, denotations: Denotations) -> jax.Array:
         """The model's prediction for each text; by default the linear predictor `denotations @ weights`."""
         return denotations @ jnp.asarray(weights)
