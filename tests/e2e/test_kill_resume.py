@@ -145,6 +145,7 @@ def test_no_stored_call_is_repeated(tmp_path, in_flight):
         assert Counter(settle(log)) == calls
 
 
+@pytest.mark.filterwarnings("ignore:the head can hardly tell")
 def test_a_killed_fit_goes_on_where_it_was(tmp_path):
     """The whole chain at two moments of the judging: what the client has seen answered is never asked again."""
     in_flight, log, path = 4, tmp_path / "calls.txt", tmp_path / "store.sqlite"

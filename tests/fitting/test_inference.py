@@ -118,6 +118,31 @@ def test_a_language_model_that_never_says_yes_makes_no_share(corpus):
     assert share.low[1 - never] < 1 / 3 < share.high[1 - never]
 
 
+@pytest.mark.parametrize("cascade", [False, True])
+def test_a_predicate_that_embeddings_do_not_show_is_named_with_what_helps(corpus, cascade):
+    texts, labels, embedder = corpus
+    oracle = Oracle(texts, labels, distractors=1)
+    oracle.table["has an odd number"] = dict.fromkeys(
+        oracle.table["has the label topic 0"] | dict.fromkeys(labels), 0.5
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", FitWarning)
+        nlparam.fit(
+            Clustering(2),
+            texts,
+            lm=oracle.model(strong=False),
+            predicates=oracle.gold,
+            embedder=embedder,
+            locked=["has an odd number"],
+            store=":memory:",
+            options={"n_rounds": 0, "max_judgments": 400},
+            judge=nlparam.Cascade() if cascade else None,
+        )
+    said = [str(one.message) for one in caught if "can hardly tell" in str(one.message)]
+    assert len(said) == (0 if cascade else 1)
+    assert all("for which texts it holds: 'has an odd number'. On" in one and "(--cascade" in one for one in said)
+
+
 def test_of_random_labels_nothing_is_found(corpus):
     rng = np.random.default_rng(6)
     texts, labels, embedder = corpus
