@@ -22,7 +22,7 @@ from nlparam.errors import CorpusError, FitWarning, LanguageModelError
 from nlparam.fitting.estimate import judgments_of
 from nlparam.fitting.inference import infer
 from nlparam.fitting.inferred import Score
-from nlparam.fitting.records import RESULTS, Agreement
+from nlparam.fitting.records import RESULTS, Agreement, doubts
 from nlparam.fitting.result import Fit
 from nlparam.fitting.sample import Sample
 from nlparam.fitting.sampling import sample
@@ -43,8 +43,6 @@ from nlparam.results.versions import installed_versions
 
 # A corpus that is too small to be divided is left out in so many parts, in turn.
 _N_FOLDS = 5
-# Of fewer answers nothing is said; a kappa below this is a slight agreement (Landis and Koch 1977).
-_TELLING, _SLIGHT = 30, 0.2
 
 
 @accepts(FitArguments, prepared, Session)
@@ -318,16 +316,9 @@ def _warnings(fitted: Fit, run: FitRun) -> Iterator[str]:
     # Prompts are in English, and so are goals for texts in any language.
     if (mismatch := language_mismatch(goal, fitted.corpus.distinct, spared="en")) is not None:
         yield language_warning(mismatch)
-    if fitted.following is not None:
-        yield from fitted.following.warnings()
+    yield from doubts(fitted)
     if fitted.inferred is not None:
         yield from fitted.inferred.warnings()
-    if run.cascade is None and (unseen := _hardly_told(fitted)):
-        yield (
-            f"the head can hardly tell for which texts it holds: {', '.join(map(repr, unseen))}. On answers that it "
-            "was not taught it agrees with the language model about as often as by chance. A cascade (--cascade, "
-            "judge=nlparam.Cascade()) asks the language model where the head is not sure"
-        )
     yield from fitted.model.warnings(fitted.weights, to_device(fitted.denotations), fitted.data)
     if (n_found := len(fitted.predicates)) < (n_asked := run.model.n_predicates):
         spent = run.meter.spent is not None
@@ -344,15 +335,6 @@ def _warnings(fitted: Fit, run: FitRun) -> Iterator[str]:
             f"the budget is spent ({run.meter.spent}): this is the best fit so far{undone}; the same command with more "
             "goes on from here"
         )
-
-
-def _hardly_told(fitted: Fit) -> list[str]:
-    """The predicates whose head agrees with the language model hardly more often than by chance (kappa below 0.2)."""
-    return [
-        predicate
-        for predicate, one in zip(fitted.predicates, fitted.agreement, strict=True)
-        if one.n_judgments >= _TELLING and one.kappa is not None and one.kappa < _SLIGHT
-    ]
 
 
 def _agreement(head, denotations: np.ndarray) -> list[Agreement]:

@@ -3,6 +3,7 @@
 import dataclasses
 import enum
 import functools
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from nlparam.numerics.core.model import AbstractPredicateModel
     from nlparam.numerics.core.quantities import Quantity
     from nlparam.numerics.heads.cascade import Certificate
+
+# Of fewer answers nothing is said; a kappa below this is a slight agreement (Landis and Koch 1977).
+_TELLING, _SLIGHT = 30, 0.2
 
 
 class RESULTS(enum.StrEnum):
@@ -133,3 +137,22 @@ class FitLike:
         if self.model.assigns_texts and self.data is None:
             denotations = denotations[~self.corpus.blank]  # shares are of the texts with words
         return compiled.quantities(self.model, self.weights, to_device(denotations), self.data)
+
+
+def doubts(fit: FitLike) -> Iterator[str]:
+    """What a reader should know of the predicates: whether they answer the goal, and whether the head can tell them."""
+    if fit.following is not None:
+        yield from fit.following.warnings()
+    # A cascade asks the language model where the head is not sure.
+    told = [] if fit.settings.get("cascade") else zip(fit.predicates, fit.agreement, strict=False)
+    unseen = [
+        repr(predicate)
+        for predicate, one in told
+        if one.n_judgments >= _TELLING and one.kappa is not None and one.kappa < _SLIGHT
+    ]
+    if unseen:
+        yield (
+            f"the head can hardly tell for which texts it holds: {', '.join(unseen)}. On answers that it was not "
+            "taught it agrees with the language model about as often as by chance. A cascade (--cascade, "
+            "judge=nlparam.Cascade()) asks the language model where the head is not sure"
+        )

@@ -119,7 +119,7 @@ def test_a_language_model_that_never_says_yes_makes_no_share(corpus):
 
 
 @pytest.mark.parametrize("cascade", [False, True])
-def test_a_predicate_that_embeddings_do_not_show_is_named_with_what_helps(corpus, cascade):
+def test_a_predicate_that_embeddings_do_not_show_is_named_with_what_helps(corpus, tmp_path, cascade):
     texts, labels, embedder = corpus
     oracle = Oracle(texts, labels, distractors=1)
     oracle.table["has an odd number"] = dict.fromkeys(
@@ -127,7 +127,7 @@ def test_a_predicate_that_embeddings_do_not_show_is_named_with_what_helps(corpus
     )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", FitWarning)
-        nlparam.fit(
+        found = nlparam.fit(
             Clustering(2),
             texts,
             lm=oracle.model(strong=False),
@@ -141,6 +141,7 @@ def test_a_predicate_that_embeddings_do_not_show_is_named_with_what_helps(corpus
     said = [str(one.message) for one in caught if "can hardly tell" in str(one.message)]
     assert len(said) == (0 if cascade else 1)
     assert all("for which texts it holds: 'has an odd number'. On" in one and "(--cascade" in one for one in said)
+    assert ("The head can hardly tell" in found.report(tmp_path / "report.html").read_text("utf-8")) is not cascade
 
 
 def test_of_random_labels_nothing_is_found(corpus):

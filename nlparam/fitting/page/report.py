@@ -18,6 +18,7 @@ from nlparam.fitting.page.predicates import (
 )
 from nlparam.fitting.page.quantities import goodness, view_quantities
 from nlparam.fitting.page.search import stability_section, trace_section
+from nlparam.fitting.records import doubts
 from nlparam.fitting.wishes import wishes_told
 from nlparam.results.page.blocks import Block, Counts, Section, Words
 from nlparam.results.page.browser import Browser, browse_texts
@@ -89,7 +90,7 @@ class FitPage(AbstractPage):
             model=model,
             summary=" ".join([said_of_predicates(fit, predicates), *_scored(fit, self.inference)]),
             facts=_facts(fit, model),
-            warnings=[] if self.inference is None else _sentences(self.inference.warnings()),
+            warnings=_sentences([*doubts(fit), *([] if self.inference is None else self.inference.warnings())]),
             sections=[section for section in found if section is not None],
             **of_result(fit),
         )
