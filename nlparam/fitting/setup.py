@@ -49,6 +49,8 @@ _MOST_JUDGED_IN_FULL = 4096
 _SAME = 0.85
 # The most judgments of a small model: so many for each predicate, and with many predicates fewer for each.
 _JUDGED_EACH, _LEAST_JUDGED, _LEAST_JUDGED_EACH, _MOST_JUDGED = 180, 900, 75, 1800
+# The share of them that is left to the rounds, which find what was said of no text before.
+_RESERVED_FOR_ROUNDS = 0.25
 # A share of the judgments (one in so many) may be spent on seeing whether the goal is followed.
 _READ_AT_MOST = 8
 # With a cascade the search needs no more judgments than its head: the cascade asks for the others that matter.
@@ -283,7 +285,9 @@ def default_options(
     """
     if not policy_of(language_model).strong:
         most = min(_JUDGED_EACH * model.n_predicates, max(_LEAST_JUDGED, _LEAST_JUDGED_EACH * model.n_predicates))
-        return SearchOptions(n_judged_finally=_JUDGED_EACH, max_judgments=min(most, _MOST_JUDGED))
+        return SearchOptions(
+            n_judged_finally=_JUDGED_EACH, max_judgments=min(most, _MOST_JUDGED), reserved=_RESERVED_FOR_ROUNDS
+        )
     few = len(corpus.distinct) <= _MOST_JUDGED_IN_FULL
     return SearchOptions(
         n_rounds=3,

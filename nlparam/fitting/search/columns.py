@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # On how many times the texts of the screening candidates that are close are judged, how many of them for each slot,
 # and from which share of the texts that are judged in full they are judged on all of these.
 _CONTESTED, _CONTENDERS, _NEARLY = 4, 2, 0.8
+# What was judged on less than this share of the texts of a full judgment is not confirmed.
+_CONFIRMED = 0.5
 # The share of a round's judgments that new candidates are screened with.
 _SCREENED = 0.5
 
@@ -53,7 +55,7 @@ def by_columns(search: "Search") -> tuple[list[int], float, RESULTS]:
         selection = _settle(search, selection.chosen.tolist(), kept=0)
         if search.pool.left < left:
             search.record("selection, judged further", selection.loss, selection.chosen.tolist())
-    selection = reconsidered(search, selection)
+    selection = _confirmed(search, reconsidered(search, selection))
     return selection.chosen.tolist(), selection.loss, result
 
 
@@ -88,6 +90,24 @@ def reconsidered(search: "Search", selection: Selection) -> Selection:
         selection = search.select(selection.chosen.tolist())
     if selection.chosen.tolist() != before:
         search.record("reconsidered", selection.loss, selection.chosen.tolist())
+    return selection
+
+
+def _confirmed(search: "Search", selection: Selection) -> Selection:
+    """The selection without what few judgments speak for, the budget being spent, where another candidate does nearly
+    as well that was judged in full (or on half of its texts)."""
+    known = [c for c in search.usable_columns() if search.pool.asked[search.rows_in_full, c].mean() >= _CONFIRMED]
+    open_ones = [slot for slot, c in enumerate(selection.chosen.tolist()) if c >= 0 and c not in known]
+    if not open_ones or not known or not search.pool.correct_bias:
+        return selection
+    best = selection.swap_losses[np.ix_(open_ones, known)].min(axis=1)
+    enough = selection.loss + search.options.contention
+    needed = [int(selection.chosen[slot]) for slot, loss in zip(open_ones, best, strict=True) if loss >= enough]
+    if len(needed) == len(open_ones):
+        return selection
+    among = {*known, *needed}
+    selection = search.select([c if c in among else -1 for c in selection.chosen.tolist()], among=among)
+    search.record("confirmed", selection.loss, selection.chosen.tolist())
     return selection
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -312,14 +312,14 @@ class Search:
             )
         return columns
 
-    def select(self, start: Sequence[int] | None) -> Selection:
-        """The best set of columns, sought from `start` too; positions are columns of the pool.
+    def select(self, start: Sequence[int] | None, *, among: Collection[int] | None = None) -> Selection:
+        """The best set of columns, of some or all, sought from `start` too; positions are columns of the pool.
 
         Of two that say the same of the texts one is left out for good, and the choice made again.
         """
         with self.costs.stage("selection"), self.progress.task("selecting", None):
             while True:
-                columns = self.usable_columns()
+                columns = [c for c in self.usable_columns() if among is None or c in among]
                 denotations = self.pool.cautious_denotations(columns)
                 selection = self._select_among(columns, denotations, start)
                 superfluous = self._twin(selection, columns, denotations)

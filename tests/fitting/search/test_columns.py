@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from nlparam.fitting.search.columns import _screening
+from nlparam.fitting.search.columns import _confirmed, _screening
+from nlparam.numerics.core.select import Selection
 
 
 def search(n_screening: int, n_predicates: int, scores: np.ndarray | None) -> Any:
@@ -36,3 +37,38 @@ def test_fewer_texts_than_predicates_are_half_near_to_each_candidate(rng):
         # They are spread over the highest twentieth: the very highest may tell one story.
         assert len(high) >= 4
         assert np.isin(high, np.argsort(-scores[:, column])[:10]).all()
+
+
+def confirming(asked: list[int], swap_losses: list[list[float]]) -> tuple[Any, Selection, list[Any]]:
+    """A search whose budget is spent, with four candidates judged on so many of 20 texts, and what it chose."""
+    there = np.arange(20)[:, None] < np.asarray(asked)
+    chosen_again: list[Any] = []
+
+    def select(start, *, among):
+        chosen_again.append((start, sorted(among)))
+        return Selection(np.asarray([0, 1]), 1.01, 0, np.zeros((2, 4)), np.zeros(2))
+
+    found = SimpleNamespace(
+        pool=SimpleNamespace(asked=there, correct_bias=True),
+        rows_in_full=np.arange(20),
+        usable_columns=lambda: [0, 1, 2, 3],
+        options=SimpleNamespace(contention=0.05),
+        select=select,
+        record=lambda *_: None,
+    )
+    return found, Selection(np.asarray([0, 3]), 1.0, 0, np.asarray(swap_losses), np.zeros(2)), chosen_again
+
+
+def test_what_few_judgments_speak_for_gives_way_to_what_is_about_as_good():
+    losses = [[np.inf, 1.2, 1.3, np.inf], [np.inf, 1.04, 1.2, np.inf]]
+    found, selection, again = confirming([20, 12, 20, 5], losses)
+    assert _confirmed(found, selection).chosen.tolist() == [0, 1]
+    assert again == [([0, -1], [0, 1, 2])]
+
+
+def test_what_few_judgments_speak_for_is_kept_if_nothing_is_as_good():
+    losses = [[np.inf, 1.2, 1.3, np.inf], [np.inf, 1.06, 1.2, np.inf]]
+    for asked in ([20, 12, 20, 5], [20, 20, 20, 10], [3, 3, 3, 3]):
+        found, selection, again = confirming(asked, losses)
+        assert _confirmed(found, selection) is selection
+        assert not again

@@ -14,6 +14,9 @@ from nlparam.numerics.core.select import slot_losses
 from tests.fitting.search.test_driver import InBatches
 from tests.helpers.oracle import LexicalEmbedder, Oracle, topics
 
+# Distractors hold for random texts, which no head could tell.
+pytestmark = pytest.mark.filterwarnings("ignore:the head can hardly tell")
+
 IN_FULL = {"n_judged": None, "correct_bias": False, "n_restarts": 2}
 
 
