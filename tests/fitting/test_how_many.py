@@ -11,6 +11,9 @@ from nlparam.lm.scripted import ScriptedModel
 from nlparam.models import Classification, Clustering, Difference, Regression, TimeSeries
 from tests.helpers.oracle import LexicalEmbedder, Oracle, topics
 
+# Distractors hold for random texts, which no head could tell.
+pytestmark = pytest.mark.filterwarnings("ignore:the head can hardly tell")
+
 
 @pytest.fixture(scope="module")
 def planted():

@@ -11,6 +11,9 @@ from nlparam.errors import LanguageModelError
 from nlparam.fitting.wishes import Barrier, Wishes, wishes_told
 from nlparam.models import Clustering
 
+# No head could tell which texts mention a number.
+pytestmark = pytest.mark.filterwarnings("ignore:the head can hardly tell")
+
 THINGS = ("delivery", "price", "colour", "staff")
 RULES = {f"mentions the {thing}": lambda text, thing=thing: thing in text for thing in THINGS}
 # Proposals are three of the four; what is locked says less than any of them.

@@ -25,7 +25,7 @@ class SearchOptions:
     - `max_judgments`: the most judgments the search may use, whether the language model or the store answers them, so
       that a run that was interrupted ends like one that was not.
     - `reserved`: the share of `max_judgments` that the first selection leaves to the rounds, if that is enough to
-      screen a candidate for each slot; by default the rounds have what is left.
+      screen a candidate for each slot; a quarter for a small language model, else the rounds have what is left.
     - `correct_bias`: move the threshold of each predicate to where its yes and no answers part (small models).
     - `n_restarts`: starts of each relaxation.
     - `n_relaxed`: on how many texts, drawn at random, the restarts of a relaxation compete; the best goes on with all.
