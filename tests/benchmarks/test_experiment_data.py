@@ -12,7 +12,7 @@ from benchmarks.experiments import data
 from benchmarks.experiments.data import DataError, load
 from benchmarks.experiments.data.labellings import languages
 from benchmarks.experiments.data.truth import plain_goal
-from benchmarks.goals.corpora import LOADERS, Row, corpus_of
+from benchmarks.goals.corpora import Row, corpus_of
 from benchmarks.goals.suite import SuiteError
 
 
@@ -327,7 +327,7 @@ def test_what_cannot_be_planted_is_said(tmp_path, folder):
 def test_a_goal_of_the_suite_is_a_set_without_the_texts_that_have_no_answer(monkeypatch):
     known = [Row("eine", {"language": "German", "theme": "art"}), Row("two", {"language": None, "theme": "love"})]
     known.append(Row("dos", {"language": "Spanish", "theme": "love"}))
-    monkeypatch.setitem(LOADERS, "cookies", lambda: corpus_of("cookies", known))
+    monkeypatch.setattr(data.files, "load_goal_corpus", lambda name: corpus_of(name, known))
     found = load("goals/cookies-language")
     assert (found.name, found.task, found.k) == ("cookies-language", "clustering", 3)
     assert (found.goal, found.texts) == ("the language of the quotation", ["eine", "dos"])
