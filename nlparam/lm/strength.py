@@ -4,7 +4,7 @@ import re
 
 # In "Qwen2.5-1.5B-Instruct" and "gemma3:270m", not in "4bit".
 _SIZE = re.compile(r"(?<![A-Za-z0-9.])(\d+(?:\.\d+)?)([BbMm])(?![A-Za-z0-9])")
-# Models of 0.5 and 1.5 billion parameters were measured, and are not; see `docs/how-to/language-models.md`.
+# One of 1.5 billion parameters was measured, see `docs/how-to/language-models.md`; none near this bound was.
 _FEWEST = 4e9
 
 

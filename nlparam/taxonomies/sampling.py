@@ -12,10 +12,11 @@ from nlparam.denotation.judge import AbstractJudge
 from nlparam.denotation.session import Run
 from nlparam.fitting.sampling import LEAST_SAMPLED, SHARE
 from nlparam.fitting.split import cluster_codes
+from nlparam.numerics.core.denotations import decided
 from nlparam.numerics.core.sample import systematic
 from nlparam.taxonomies.assign import judge_down
 from nlparam.taxonomies.over_time import stepped_texts
-from nlparam.taxonomies.records import HOLDS, Node, Sample, judged
+from nlparam.taxonomies.records import Node, Sample, judged
 from nlparam.taxonomies.result import Taxonomy
 
 
@@ -42,8 +43,7 @@ def judged_sample(
         probabilities = np.full(len(texts), np.nan)
         if node.id in answers:
             probabilities[worded] = answers[node.id][position]
-        holds = np.where(np.isnan(probabilities), np.nan, probabilities >= HOLDS)
-        return np.where(of_parent == 1, holds, of_parent)
+        return np.where(of_parent == 1, decided(probabilities), of_parent)
 
     # Of blank texts it is known that nothing holds.
     return Sample(texts, inclusion, tree.under(worded.astype(np.float64), below))

@@ -71,7 +71,7 @@ def read_file(path: Path, fields: Fields) -> Source:
 
 
 def _attribute(name: str, values: list, form: str = "{}") -> Attribute:
-    distinct = sorted({value for value in values if value is not None}, key=str)
+    distinct = sorted(set(values), key=str)
     holds = np.asarray([[value == one for one in distinct] for value in values], dtype=bool)
     return Attribute(name, tuple(form.format(value) for value in distinct), holds)
 
@@ -92,11 +92,10 @@ def read_goal(name: str) -> Source:
     and if its corpus was not fetched."""
     (goal,) = chosen(names=[name])
     corpus = load_goal_corpus(goal.corpus)
-    answers = corpus.axes[goal.axis]
-    known = [row for row, answer in enumerate(answers) if answer is not None]
+    rows = [row for row in zip(corpus.texts, corpus.axes[goal.axis], strict=True) if row[1] is not None]
+    texts, answers = map(list, zip(*rows, strict=True))
     truth = _attribute(goal.axis, answers)
-    whole = Source(name, "clustering", corpus.texts, None, goal.goal, goal.k, (truth,), origin=f"goals/{goal.corpus}")
-    return whole.take(np.asarray(known))
+    return Source(name, "clustering", texts, None, goal.goal, goal.k, (truth,), origin=f"goals/{goal.corpus}")
 
 
 CORPORA = ("bbc", "sotu")
