@@ -21,6 +21,8 @@ _FALLBACK = "is about"
 _JOINING = re.compile(r"about|as|at|by|for|from|in|into|of|on|regarding|related|to|with|written", re.IGNORECASE)
 # "is spoken by", "was said in": a participle before a joining word is no part of what a predicate says.
 _PARTICIPLE = re.compile(r"(?:\w+(?:ed|en|ing)|said|told|made|set)", re.IGNORECASE)
+_ARTICLES = frozenset(("a", "an", "the"))
+_STEM = 4  # letters that "tells" and "telling" have in common
 _SUBJECT = re.compile(r"^(?:the|this) [\w-]+ (?=(?:is|are|was|has)\b)", re.IGNORECASE)
 # "is speaking by the Queen" is no English.
 _ACTIVE_BY = re.compile(r"(?<=^is )\w+ing(?= by\b)", re.IGNORECASE)
@@ -46,9 +48,9 @@ class Phraser:
     """Turns categories into predicates under a goal, all in one form where most of them have one.
 
     If at least half of the first predicates begin with the same words ("is about", "is written in"), the others are
-    asked for once more, to begin like these. Where the goal says how predicates begin ("has a topic of"), they do.
-    Plain predicates stand in for answers of no use. They say how the others begin only if most are plain, or if the
-    goal asks for topics.
+    asked for once more, to begin like these. Where the goal says how predicates begin ("has a topic of"), they do. Then
+    the language model corrects the grammar of each, as far as it keeps the words. Plain predicates stand in for answers
+    of no use. They say how the others begin only if most are plain, or if the goal asks for topics.
     """
 
     engine: Engine
@@ -56,10 +58,11 @@ class Phraser:
     lead: str | None = dataclasses.field(default=None, init=False)
     _tried: dict[str, str] = dataclasses.field(default_factory=dict, init=False)
     _standing_in: set[str] = dataclasses.field(default_factory=set, init=False)
+    _corrected: dict[str, str] = dataclasses.field(default_factory=dict, init=False)
 
     def __post_init__(self):
         self.prompt = load_prompt("phrase")
-        self.identity = self.prompt.version
+        self.identity = f"{self.prompt.version} {load_prompt('correct').version}"
 
     @property
     def began(self) -> bool:
@@ -76,12 +79,17 @@ class Phraser:
         read = read_goal(self.goal)
         self._ask([category for category in distinct if category not in self._tried], read.aspect)
         if read.lead is not None:
-            return [_led(self._tried[category], read.lead) for category in categories]
+            return self._in_good_english([_led(self._tried[category], read.lead) for category in categories])
         if self.lead is None and len(self._tried) >= _ENOUGH:
             self.lead = _most_common_lead(self._telling(read.aspect))
         if self.lead is not None:
             self._ask_again([c for c in distinct if lead(self._tried[c]) != self.lead], self.lead, read.aspect)
-        return [self._tried[category] for category in categories]
+        return self._in_good_english([self._tried[category] for category in categories])
+
+    def _in_good_english(self, predicates: Sequence[str]) -> list[str]:
+        new = [predicate for predicate in dict.fromkeys(predicates) if predicate not in self._corrected]
+        self._corrected |= zip(new, _corrected(self.engine, new), strict=True)
+        return [self._corrected[predicate] for predicate in predicates]
 
     def _telling(self, aspect: str) -> list[str]:
         """The predicates that say how the others begin."""
@@ -194,6 +202,22 @@ def _reworded(engine: Engine, predicates: Sequence[str], begins: str) -> list[st
     """What the language model makes of predicates that are to begin with some words."""
     rows = ({"predicate": one_line(predicate), "lead": begins} for predicate in predicates)
     return ask(engine, load_prompt("rephrase"), rows, _first_predicate, what="phrasing", max_tokens=20)
+
+
+def _corrected(engine: Engine, predicates: Sequence[str]) -> list[str]:
+    """Predicates with the articles, plurals and capitals that the language model would give them."""
+    rows = ({"predicate": one_line(predicate)} for predicate in predicates)
+    answers = ask(engine, load_prompt("correct"), rows, _first_predicate, what="phrasing", max_tokens=24)
+    return [
+        new if new is not None and lead(new) == lead(old) and _stems(new) == _stems(old) else old
+        for new, old in zip(answers, predicates, strict=True)
+    ]
+
+
+def _stems(predicate: str) -> set[str]:
+    """The beginnings of the words that are no articles: what a correction may not change."""
+    words = (word.casefold() for word in re.findall(r"\w+", predicate))
+    return {word[:_STEM] for word in words if word not in _ARTICLES}
 
 
 def _plain(category: str, goal: str) -> str:

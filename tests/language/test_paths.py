@@ -86,12 +86,12 @@ def test_a_rewording_that_says_something_else_is_not_taken():
 
 
 def _saying(answers):
-    """A language model that phrases categories by a table, and rewords none."""
+    """A language model that phrases categories by a table, and neither rewords nor corrects any."""
 
     def answer(request):
         prompt = request.messages[-1].content
         category = prompt.rpartition("Category: ")[2].split(".")[0]
-        return "no idea" if prompt.startswith("Reword") else answers[category]
+        return answers.get(category, "no idea")
 
     return _engine(answer)
 
@@ -131,6 +131,27 @@ def test_what_follows_the_same_joining_word_follows_the_words_that_most_begin_wi
     said |= {"loud": "speaks loudly"}
     predicates = ["is spoken by Ann", "is spoken by Bob", "is spoken by Eve", "is spoken by Elaine", "speaks loudly"]
     assert Phraser(_saying(said), "who is speaking?").phrase(list(said)) == predicates
+
+
+def test_the_grammar_is_corrected_as_far_as_the_words_are_kept():
+    corrections = {
+        "is about game": "The text is about games.",
+        "is about french": "The text is about French.",
+        "is about tells the story": "The text is about telling the story.",
+        "is about noise": "The text is about a loud noise.",  # another word
+        "is about heat": "The text complains about heat.",  # another form
+        "is about dirt": "There is nothing to correct.",
+    }
+
+    def answer(request):
+        prompt = request.messages[-1].content
+        if "Category: " in prompt:
+            return f"is about {prompt.rpartition('Category: ')[2].split('.')[0]}"
+        return corrections[prompt.removeprefix("The text ").removesuffix(".")]
+
+    said = [predicate.removeprefix("is about ") for predicate in corrections]
+    told = ["games", "French", "telling the story", "noise", "heat", "dirt"]
+    assert Phraser(_engine(answer), "the topic").phrase(said) == [f"is about {what}" for what in told]
 
 
 def test_a_goal_that_says_how_predicates_begin_is_heeded():
