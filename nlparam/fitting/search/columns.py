@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nlparam.fitting.records import RESULTS
-from nlparam.fitting.search.rows import half_near
 from nlparam.numerics.core.select import Selection
 
 if TYPE_CHECKING:
@@ -63,17 +62,24 @@ def by_columns(search: "Search") -> tuple[list[int], float, RESULTS]:
 def _screening(search: "Search") -> list[tuple[Sequence[int], np.ndarray]]:
     """Candidates and the texts on which these are screened.
 
-    They are the same for all, unless they are fewer than the predicates. Half of them are then near to the candidate.
+    They are the same for all, unless they are fewer than the predicates: few candidates would then meet a text for
+    which they hold. Half of them are then near to the candidate.
     """
     columns, n_screening = range(len(search.pool.predicates)), search.n_screening
     if search.affinity is None or n_screening >= search.model.n_predicates:
         return [(columns, search.order[:n_screening])]
     guessed = search.affinity.scores(np.arange(len(search.order)), search.pool.predicates)
-    return [([column], _half_near(search, guessed[:, column])) for column in columns]
+    return [([column], _half_high(search, guessed[:, column])) for column in columns]
 
 
-def _half_near(search: "Search", scores: np.ndarray) -> np.ndarray:
-    return half_near(search.order, scores, search.n_screening, search.model.n_predicates)
+def _half_high(search: "Search", scores: np.ndarray) -> np.ndarray:
+    """The texts of the screening, of which half are those that all are screened on, and half have high scores."""
+    n_screening = search.n_screening
+    n_high = n_screening - n_screening // 2
+    # The very highest would be near-duplicates of one story.
+    high = np.argsort(-scores, kind="stable")[: max(len(scores) // search.model.n_predicates, n_high)]
+    spread = high[np.linspace(0, len(high) - 1, n_high).astype(int)]
+    return np.union1d(search.order[: n_screening // 2], spread)
 
 
 def reconsidered(search: "Search", selection: Selection) -> Selection:
@@ -90,7 +96,7 @@ def reconsidered(search: "Search", selection: Selection) -> Selection:
 def _confirmed(search: "Search", selection: Selection) -> Selection:
     """The selection without what few judgments speak for, the budget being spent, where another candidate does nearly
     as well that was judged in full (or on half of its texts)."""
-    known = [c for c in search.usable_columns() if search.pool.asked[search.rows_of(c), c].mean() >= _CONFIRMED]
+    known = [c for c in search.usable_columns() if search.pool.asked[search.rows_in_full, c].mean() >= _CONFIRMED]
     open_ones = [slot for slot, c in enumerate(selection.chosen.tolist()) if c >= 0 and c not in known]
     if not open_ones or not known or not search.pool.correct_bias:
         return selection
@@ -124,20 +130,19 @@ def _settle(search: "Search", start: Sequence[int] | None, *, kept: int) -> Sele
     what was selected; after that, for its sake alone, there is no further round. (Where these texts are nearly all, it
     is judged in full.)
     """
-    n_slots, n_in_full = search.model.n_predicates, len(search.rows_in_full)
-    n_contested, n_close = _CONTESTED * search.n_screening, _CONTENDERS * n_slots
-    few = n_contested >= _NEARLY * n_in_full
+    in_full, n_slots = search.rows_in_full, search.model.n_predicates
+    contested, n_close = search.order[: _CONTESTED * search.n_screening], _CONTENDERS * n_slots
+    few = len(contested) >= _NEARLY * len(in_full)
     if few:
-        n_contested, n_close = n_in_full, n_slots
+        contested, n_close = in_full, n_slots
     selection, first = search.select(start), True
     while not search.pool.spent and search.pool.left > kept:
-        chosen = [c for c in selection.chosen.tolist() if c >= 0 and not search.is_judged(c)]
+        chosen = [c for c in selection.chosen.tolist() if c >= 0 and not search.pool.is_judged(c, in_full)]
         close = selection.contenders(search.options.contention)[:n_close]
-        close = [c for c in close if not search.pool.is_judged(c, search.rows_of(c)[:n_contested])]
+        close = [c for c in close if not search.pool.is_judged(c, contested)]
         if not chosen and not (close and (first or few)):
             break
-        parts = [([c], search.rows_of(c)) for c in chosen] + [([c], search.rows_of(c)[:n_contested]) for c in close]
-        search.judge_on(*parts, kept=kept)
+        search.judge_on((chosen, in_full), (close, contested), kept=kept)
         selection, first = search.select(selection.chosen.tolist()), False
     return selection
 
@@ -150,17 +155,17 @@ def _propose_and_screen(search: "Search", promising: dict[int, np.ndarray], sele
         affordable = _SCREENED * (search.pool.left - kept) / (search.n_screening * len(promising))
         n_each = int(np.clip(affordable, 1, n_each))
     new = search.propose_again(scores, n_each)
-    parts = [(columns, _half_near(search, column)) for columns, column in zip(new, scores.T, strict=True)]
+    parts = [(columns, _half_high(search, column)) for columns, column in zip(new, scores.T, strict=True)]
     # If a slot can be bettered, perhaps by a candidate that is there and was misjudged on too few texts.
     passed_over = _next_best(search, selection, promising) if search.options.pricing else []
-    search.judge_on(*parts, *(([column], search.rows_of(column)) for column in passed_over))
+    search.judge_on(*parts, (passed_over, search.rows_in_full))
     return any(new) or bool(passed_over)
 
 
 def _next_best(search: "Search", selection: Selection, slots: Iterable[int]) -> list[int]:
     """For each of some slots the best candidate, as far as is known, that was not judged in full."""
     n_known = selection.swap_losses.shape[1]
-    open_ones = [c for c in range(n_known) if not search.is_judged(c)]
+    open_ones = [c for c in range(n_known) if not search.pool.is_judged(c, search.rows_in_full)]
     best: dict[int, None] = {}
     for slot in slots:
         losses = selection.swap_losses[slot, open_ones]

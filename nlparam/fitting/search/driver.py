@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,9 +17,7 @@ from nlparam.denotation.judge import AbstractJudge
 from nlparam.denotation.pool import Pool
 from nlparam.errors import LanguageModelError
 from nlparam.fitting.records import TraceEntry
-from nlparam.fitting.search.directions import Directions, random_directions
 from nlparam.fitting.search.options import SearchOptions
-from nlparam.fitting.search.rows import ENOUGH_EACH, half_near
 from nlparam.fitting.search.twins import twin
 from nlparam.fitting.wishes import Barrier, Wishes
 from nlparam.language.features import NgramFeatures
@@ -42,6 +40,13 @@ _SCREENING_SHARE, _LEAST_SCREENED = 0.5, 8
 _TELLING_RIVALS = 2
 # The shares of the texts that half-spaces are tried with.
 _SHARES = (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+
+
+class Directions(NamedTuple):
+    """Unit vectors in place of predicates, `(n_slots, embed_dim)`, and the loss with them."""
+
+    vectors: np.ndarray
+    loss: float
 
 
 class Search:
@@ -85,7 +90,7 @@ class Search:
         self.key, self.rng = jax.random.key(seed), np.random.default_rng(seed)
         # Shared with NumPy on a CPU (the matrix is aligned), spread over the devices where there are several.
         self.spread_embeddings = place_texts(corpus.spread(embeddings))
-        self.twins, self._rows_of = set[int](), dict[int, np.ndarray]()
+        self.twins: set[int] = set()
         self.trace: list[TraceEntry] = []
         self.began = time.perf_counter()
 
@@ -145,25 +150,8 @@ class Search:
 
     @property
     def rows_in_full(self) -> np.ndarray:
-        """The texts on which chosen predicates are judged where these are enough for all."""
+        """The texts on which a chosen predicate is judged."""
         return self.order[: self.options.n_judged or len(self.corpus.distinct)]
-
-    def rows_of(self, column: int) -> np.ndarray:
-        """The texts on which a candidate is judged in full, the same from the first time on.
-
-        Where they are few for so many predicates, half are near, by what is known of the candidate by then.
-        """
-        if column not in self._rows_of:
-            rows, n_predicates = self.rows_in_full, self.model.n_predicates
-            few = len(rows) < min(ENOUGH_EACH * n_predicates, len(self.order))
-            if few and self.affinity is not None and column not in self.locked and column in self.pool.usable():
-                rows = half_near(self.order, self.pool.denotations([column])[:, 0], len(rows), n_predicates)
-            self._rows_of[column] = rows
-        return self._rows_of[column]
-
-    def is_judged(self, column: int) -> bool:
-        """Whether a candidate was judged in full."""
-        return self.pool.is_judged(column, self.rows_of(column))
 
     def directions_ahead(self) -> np.ndarray:
         """The directions of a model with more predicates: what else there is to be found beside the best of them."""
@@ -181,7 +169,7 @@ class Search:
                 model, data = model.subsample(data, jnp.arange(n_texts), len(self.corpus))
             kept = None if fixed is None else to_device(fixed[:n_texts], self.spread_embeddings.dtype)
             if not self.options.relaxation:
-                return random_directions(model, self.spread_embeddings, data, kept, key)
+                return _random_directions(model, self.spread_embeddings, data, kept, key)
             relaxation = relax(
                 model,
                 self.spread_embeddings,
@@ -305,12 +293,10 @@ class Search:
         Of the judgments that are left, `kept` are not used.
         """
         with self.costs.stage("judging"):
+            pairs = {(int(row), column): None for columns, rows in parts for row in rows for column in columns}
             # Text by text, so that a budget that ends early has seen every column.
-            pairs: dict[tuple[int, int], int] = {}
-            for columns, rows in parts:
-                for rank, (row, column) in enumerate((int(row), column) for row in rows for column in columns):
-                    pairs.setdefault((row, column), rank // max(len(columns), 1))
-            ordered = np.asarray(sorted(pairs, key=lambda pair: (pairs[pair], pair)), dtype=int).reshape(-1, 2)
+            rank = {int(row): number for number, row in enumerate(self.order)}
+            ordered = np.asarray(sorted(pairs, key=lambda pair: (rank[pair[0]], pair[1])), dtype=int).reshape(-1, 2)
             ordered = ordered[~self.pool.asked[ordered[:, 0], ordered[:, 1]]]
             self.pool.judge_pairs(ordered[: int(min(max(self.pool.left - kept, 0), len(ordered)))])
 
@@ -366,7 +352,7 @@ class Search:
         """
         if self.merger is None:
             return None
-        judged = [number for number, c in enumerate(columns) if self.is_judged(c)]
+        judged = [number for number, c in enumerate(columns) if self.pool.is_judged(c, self.rows_in_full)]
         return twin(selection, [columns[number] for number in judged], denotations[:, judged], kept=self.locked)
 
     def losses_in(self, chosen: Sequence[int], slot: int) -> tuple[list[int], np.ndarray]:
@@ -393,3 +379,14 @@ class Search:
         judgments = self.costs.judgments_asked + self.costs.judgments_served
         seconds = time.perf_counter() - self.began
         self.trace.append(TraceEntry(step, loss, predicates, n_candidates, judgments, seconds))
+
+
+def _random_directions(model, embeddings, data, fixed, key) -> Directions:
+    """Directions drawn at random from the sphere in place of relaxed ones."""
+    n_fixed = 0 if fixed is None else fixed.shape[1]
+    vectors = jax.random.normal(key, (model.n_predicates - n_fixed, embeddings.shape[1]), embeddings.dtype)
+    vectors /= jnp.linalg.norm(vectors, axis=1, keepdims=True)
+    denotations = model.link(embeddings @ vectors.T)
+    if fixed is not None:
+        denotations = jnp.concatenate([fixed, denotations], axis=1)
+    return Directions(np.asarray(vectors), float(model.profile_loss(denotations, data)))

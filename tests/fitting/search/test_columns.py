@@ -4,11 +4,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import pytest
 
 from nlparam.fitting.search.columns import _confirmed, _screening
-from nlparam.fitting.search.driver import Search
-from nlparam.fitting.search.rows import half_near
 from nlparam.numerics.core.select import Selection
 
 
@@ -42,29 +39,6 @@ def test_fewer_texts_than_predicates_are_half_near_to_each_candidate(rng):
         assert np.isin(high, np.argsort(-scores[:, column])[:10]).all()
 
 
-@pytest.mark.parametrize(("n_predicates", "n_near"), [(20, 30), (8, 0)])
-def test_what_is_chosen_among_many_is_judged_half_on_texts_near_to_it(rng, n_predicates, n_near):
-    scores = rng.permutation(200) / 200
-    known = search(10, n_predicates, scores[:, None])
-    known.locked, known.rows_in_full, known._rows_of = [1], known.order[:60], {}
-    known.pool.usable, known.pool.denotations = lambda: [0, 1], lambda columns: np.tile(scores[:, None], len(columns))
-    rows = Search.rows_of(known, 0)
-    assert len(set(rows.tolist())) == len(rows) >= 50
-    assert np.isin(known.order[:30], rows).all()
-    high = np.argsort(-scores)[:30]
-    assert np.isin(high, rows).sum() == (n_near or np.isin(high, known.order[:60]).sum())
-    for column in (1, 2):  # locked, and not judged at all so far
-        np.testing.assert_array_equal(Search.rows_of(known, column), known.rows_in_full)
-
-
-def test_a_beginning_of_the_texts_has_as_many_near_ones_spread_over_all_of_these(rng):
-    scores = rng.permutation(200) / 200
-    rows = half_near(np.arange(200)[::-1], scores, 40, 5)
-    near = np.argsort(np.argsort(-scores))[rows[:16:2]]
-    assert near.max() < 40
-    assert np.ptp(near) >= 30
-
-
 def confirming(asked: list[int], swap_losses: list[list[float]]) -> tuple[Any, Selection, list[Any]]:
     """A search whose budget is spent, with four candidates judged on so many of 20 texts, and what it chose."""
     there = np.arange(20)[:, None] < np.asarray(asked)
@@ -76,7 +50,7 @@ def confirming(asked: list[int], swap_losses: list[list[float]]) -> tuple[Any, S
 
     found = SimpleNamespace(
         pool=SimpleNamespace(asked=there, correct_bias=True),
-        rows_of=lambda _: np.arange(20),
+        rows_in_full=np.arange(20),
         usable_columns=lambda: [0, 1, 2, 3],
         options=SimpleNamespace(contention=0.05),
         select=select,
