@@ -51,6 +51,8 @@ def write(content: str) -> str | None:
         return f"is about {content.rpartition('Category: ')[2].split('.')[0]}"
     if content.startswith("Do the two descriptions"):
         return "no"
+    if content.startswith("The text "):
+        return content  # there is nothing to correct
     if content.startswith("Reword"):
         lead = content.rpartition("Begins with: ")[2].split("\n")[0]
         return f"{lead} {content.rpartition('Property: ')[2].split(chr(10))[0].split()[-1]}"
