@@ -209,13 +209,19 @@ def _corrected(engine: Engine, predicates: Sequence[str]) -> list[str]:
     rows = ({"predicate": one_line(predicate)} for predicate in predicates)
     answers = ask(engine, load_prompt("correct"), rows, _first_predicate, what="phrasing", max_tokens=24)
     return [
-        new if new is not None and lead(new) == lead(old) and _stems(new) == _stems(old) else old
+        new if new is not None and _keeps_the_words(new, old) else old
         for new, old in zip(answers, predicates, strict=True)
     ]
 
 
+def _keeps_the_words(new: str, old: str) -> bool:
+    """Whether a correction says the same: names stay as they are, and so do the beginnings of all other words."""
+    names = {word for word in re.findall(r"\w+", old) if word != word.lower()}
+    return lead(new) == lead(old) and _stems(new) == _stems(old) and names <= set(re.findall(r"\w+", new))
+
+
 def _stems(predicate: str) -> set[str]:
-    """The beginnings of the words that are no articles: what a correction may not change."""
+    """The beginnings of the words that are no articles."""
     words = (word.casefold() for word in re.findall(r"\w+", predicate))
     return {word[:_STEM] for word in words if word not in _ARTICLES}
 
