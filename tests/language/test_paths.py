@@ -91,7 +91,7 @@ def _saying(answers):
     def answer(request):
         prompt = request.messages[-1].content
         category = prompt.rpartition("Category: ")[2].split(".")[0]
-        return answers.get(category, "no idea")
+        return "no idea" if prompt.startswith(("Reword", "The text ")) else answers[category]
 
     return _engine(answer)
 

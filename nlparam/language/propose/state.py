@@ -46,7 +46,7 @@ class StateThenGeneralise(AbstractProposer):
         self.generalise = load_prompt("generalise")
         self.stating = Stater(self.engine, n_words=self.n_words) if self.stater is None else self.stater
         self.phrasers: dict[str, Phraser] = {}
-        self.identity = " ".join((self.stating.identity, self.generalise.version, load_prompt("phrase").version))
+        self.identity = " ".join((self.stating.identity, self.generalise.version, Phraser(self.engine, "").identity))
 
     def propose(self, texts, scores, *, goal, avoid=(), rng):
         read = read_goal(goal)
