@@ -30,9 +30,9 @@ from nlparam.fitting.search import Search, SearchOptions
 from nlparam.fitting.split import Split, split_texts
 from nlparam.fitting.wishes import Barrier, Embed, Wishes
 from nlparam.language.embed import AbstractEmbedder
-from nlparam.language.goals import read_goal, with_examples
+from nlparam.language.goals import Goal, read_goal, with_examples
 from nlparam.language.merging import Merger
-from nlparam.language.phrasing import what_it_says
+from nlparam.language.phrasing import Phraser, what_it_says
 from nlparam.language.propose import AbstractProposer, Both, Contrast, Filled, Listed, StateThenGeneralise
 from nlparam.language.propose.listed import checked_predicates
 from nlparam.language.statements import Stater
@@ -231,6 +231,9 @@ def prepared(
             if most is not None:
                 search_options = dataclasses.replace(search_options, max_judgments=max(most - following.n_read, 2))
         represented = represent(goal_map, embeddings, ngram_features)
+        if read.complete and by_name and not explains:
+            with session.costs.stage("proposing"):
+                wishes = _with_answers(wishes, read.parts[0], model.n_predicates, engine)
         search = Search(
             searched_model,
             searched,
@@ -274,6 +277,15 @@ def prepared(
             settings=settings,
             seed=seed,
         )
+
+
+def _with_answers(wishes: Wishes, goal: Goal, n_predicates: int, engine: Engine) -> Wishes:
+    """The wishes with the answers that a goal lists ("the tone: praise or complaint") locked, if there are slots for
+    all of them."""
+    known = {predicate.casefold() for group in (wishes.locked, wishes.excluded) for predicate in group}
+    answers = [one for one in Phraser(engine, goal.text).phrase(goal.examples) if one.casefold() not in known]
+    locked = tuple(dict.fromkeys((*wishes.locked, *answers)))
+    return wishes if len(locked) > n_predicates else dataclasses.replace(wishes, locked=locked)
 
 
 def default_options(

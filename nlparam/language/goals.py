@@ -51,6 +51,7 @@ _ARTICLE = re.compile(r"^an?\s+(?=\w)", re.IGNORECASE)
 _LAST = re.compile(r"^(?:or|and)\s+", re.IGNORECASE)
 _REST = frozenset(("neither", "neither one", "neither of them", "none", "none of these", "nothing of this"))
 _NO_EXAMPLES = frozenset(("etc", "etc.", "...", "…", "and so on", "others", "other"))
+_GOES_ON = re.compile(r"\betc\b|\.\.\.|…|\band so on\b|\bothers?\W*$", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,14 +59,16 @@ class Goal:
     """What predicates are to be about.
 
     `text` is the goal as it was given; `aspect`, what is understood of it, in one line, as prompts name it; `examples`
-    are answers that a text could have, if some are known; `lead` are the words that predicates are to begin with, if
-    the goal says so ("has a topic of").
+    are answers that a text could have, if some are known, and `complete` says whether these are all there are ("the
+    tone: praise, complaint, or neither"); `lead` are the words that predicates are to begin with, if the goal says so
+    ("has a topic of").
     """
 
     text: str
     aspect: str
     examples: tuple[str, ...] = ()
     lead: str | None = None
+    complete: bool = False
 
     @property
     def asked(self) -> str:
@@ -131,10 +134,11 @@ def read_goal(text: str) -> Goal:
     aspect = _NOT_MEANT.sub("", meant["aspect"] if meant else _LOOK.sub("", given)).rstrip(" .!:")
     if lead is not None and (several := _SEVERAL_LED.fullmatch(lead)) is not None:
         aspect, lead = goal_of_attributes(several["items"].split("/")), None
-    aspect, examples = _without_examples(aspect)
+    aspect, examples, complete = _without_examples(aspect)
     instruction = _INSTRUCTION.match(aspect)
     aspect = instruction["aspect"] if instruction else aspect
-    return Goal(text, aspect or given, tuple(dict.fromkeys(examples)), lead or None)
+    complete = complete and _GOES_ON.search(given) is None
+    return Goal(text, aspect or given, tuple(dict.fromkeys(examples)), lead or None, complete)
 
 
 def _listed_lines(text: str) -> str:
@@ -145,15 +149,18 @@ def _listed_lines(text: str) -> str:
     return (", " if listed else " ").join(bulleted)
 
 
-def _without_examples(aspect: str) -> tuple[str, list[str]]:
-    """The goal without the examples of answers that stand behind it, and these."""
+def _without_examples(aspect: str) -> tuple[str, list[str], bool]:
+    """The goal without the examples of answers that stand behind it, these, and whether nothing says that they are
+    examples.
+    """
     for pattern in (_INTRODUCED, _IN_BRACKETS):
         found = pattern.search(aspect)
         if found and found.start() > 0:
             items = _items(found["items"])
             if items and (len(items) > 1 or ":" not in found[0]) and _short(items):
-                return aspect[: found.start()].rstrip(" ,;:("), _without_articles(items)
-    return aspect, []
+                introduced = aspect[found.start() : found.start("items")].strip(" ,;(")
+                return aspect[: found.start()].rstrip(" ,;:("), _without_articles(items), introduced == ":"
+    return aspect, [], False
 
 
 def _without_articles(items: list[str]) -> list[str]:

@@ -8,8 +8,10 @@ import pytest
 import nlparam
 from nlparam import testing
 from nlparam.errors import LanguageModelError
+from nlparam.fitting.setup import prepared
 from nlparam.fitting.wishes import Barrier, Wishes, wishes_told
-from nlparam.models import Clustering
+from nlparam.language.phrasing import Phraser
+from nlparam.models import Classification, Clustering
 
 # No head could tell which texts mention a number.
 pytestmark = pytest.mark.filterwarnings("ignore:the head can hardly tell")
@@ -118,3 +120,32 @@ def test_what_says_the_same_is_kept_out():
     vectors = {"is about sport": [1.0, 0.0], "discusses sports": [0.9, 0.436], "is about money": [0.0, 1.0]}
     barrier = Barrier(["is about sport"], lambda said: np.asarray([vectors[one] for one in said]), same=0.85)
     assert barrier.passed(["Is about sport", "discusses sports", "is about money"]) == ["is about money"]
+
+
+@pytest.mark.parametrize(
+    ("goal", "locked"),
+    [
+        ("the thing: price or delivery", ["mentions the price", "mentions the delivery"]),
+        ("the thing: price, delivery, etc.", []),
+        ("the thing: price, delivery, staff or colour", []),  # more than there are slots
+    ],
+)
+def test_answers_that_a_goal_lists_are_locked_if_it_lists_all(goal, locked, monkeypatch):
+    def phrase(_, categories):
+        return [f"mentions the {category}" for category in categories]
+
+    monkeypatch.setattr(Phraser, "phrase", phrase)
+    common: Any = {"lm": testing.ScriptedModel(testing.by_rules(PROPOSED)), "embedder": testing.ScriptedEmbedder()}
+    common |= {"store": ":memory:", "options": QUICK, "goal": goal, "representation": "embedding"}
+
+    def wishes(model: Any = None, data: Any = None, **asked: Any) -> Wishes:
+        with prepared(model or Clustering(3), TEXTS, data, **common, **asked) as run:
+            return run.search.wishes
+
+    assert wishes() == Wishes(locked=tuple(locked))
+    assert wishes(locked=[DULL]).locked == (DULL, *locked)
+    assert wishes(locked=[DULL, "is long"]).locked == (DULL, "is long")  # no slots are left for both
+    assert "mentions the price" not in wishes(excluded=["Mentions the price"]).locked
+    # What the user lists otherwise, and what data are to explain, decide for themselves.
+    assert not wishes(predicates=list(RULES)).locked
+    assert not wishes(Classification(3, 2), [number % 2 for number in range(48)]).locked

@@ -68,6 +68,23 @@ def test_examples_of_answers_may_stand_behind_a_goal(text, aspect, examples):
     assert all(example in goal.asked for example in examples)
 
 
+@pytest.mark.parametrize(
+    ("text", "complete"),
+    [
+        ("group by tone: praise, complaint, or neither", True),
+        ("type: spam / no spam", True),
+        ("the verdict: like, dislike, other", False),
+        ("the tone: angry, calm, ...", False),
+        ("the tone: angry, calm, etc.", False),
+        ("the tone: for instance angry or calm", False),
+        ("the form (poem, song, riddle)", False),
+        ("the form", False),
+    ],
+)
+def test_a_goal_may_list_all_of_its_answers(text, complete):
+    assert read_goal(text).complete == complete
+
+
 @pytest.mark.parametrize("goal", ["the form", "who is speaking?", "group by tone."])
 @pytest.mark.parametrize("examples", [("poem",), ("poem", "a long song", "riddle")])
 def test_given_examples_are_found_again(goal, examples):
