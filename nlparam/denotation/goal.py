@@ -2,7 +2,7 @@
 
 import collections
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from nlparam.language.goals import Goal
 from nlparam.language.phrasing import what_it_says
 from nlparam.language.statements import WORDINGS, Stater
 from nlparam.numerics.heads.goal_map import LEAST_STATEMENTS, GoalMap
+from nlparam.numerics.heads.head import Stated
 
 KINDS = ("auto", "goal", "embedding")
 # Texts that are stated, at least and for each predicate.
@@ -248,3 +249,27 @@ class Affinity:
         guesses = np.zeros((n_features, len(predicates)), dtype=np.float32)
         guesses[: len(directions)] = directions / np.where(spread > 0, spread, 1)
         return guesses
+
+
+@dataclasses.dataclass
+class Sayings:
+    """Of which texts that were stated under the goal just that was said which a predicate says.
+
+    **Arguments:** `stated`, what was said of texts, which may grow; `same`, the cosine from which on two say the same.
+    """
+
+    embedder: AbstractEmbedder
+    stated: Mapping[str, str]
+    same: float
+    _vectors: dict[str, np.ndarray] = dataclasses.field(default_factory=dict, init=False, repr=False)
+
+    def of(self, texts: Sequence[str], predicates: Sequence[str]) -> Stated:
+        """As `nlparam.numerics.heads.head.fit_head` takes it."""
+        rows = [row for row, text in enumerate(texts) if text in self.stated]
+        if not rows:
+            return Stated(np.zeros(0, dtype=int), np.zeros((0, len(predicates)), dtype=bool))
+        words = [*(self.stated[texts[row]] for row in rows), *map(what_it_says, predicates)]
+        new = [one for one in dict.fromkeys(words) if one not in self._vectors]
+        self._vectors |= zip(new, self.embedder.embed(new), strict=True) if new else {}
+        vectors = np.stack([self._vectors[one] for one in words])
+        return Stated(np.asarray(rows), vectors[: len(rows)] @ vectors[len(rows) :].T >= self.same)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from nlparam.denotation.judge import AbstractJudge
-from nlparam.numerics.heads.head import HeadFit, Judged, correct, fit_head
+from nlparam.numerics.heads.head import HeadFit, Judged, Stated, correct, fit_head
 from nlparam.runtime.budget import Meter
 
 # Answers needed before a head can be trained for a predicate.
@@ -19,7 +19,8 @@ class Pool:
     probabilities as the judge gave them, `nan` where not judged; `spent`, true once the judgments or the budget are
     used up.
 
-    `guess` maps predicates to what their heads may lean on, `(n_features, n_predicates)`; see `fit_head`.
+    `guess` maps predicates to what their heads may lean on, `(n_features, n_predicates)`, and `stated` texts and
+    predicates to what was said of these texts; see `fit_head`.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Pool:
         max_judgments: int | None,
         meter: Meter,
         guess: Callable[[Sequence[str]], np.ndarray] | None = None,
+        stated: Callable[[Sequence[str], Sequence[str]], Stated] | None = None,
     ):
         self.texts, self.features, self.judge = texts, features, judge
         self.correct_bias, self.meter = correct_bias, meter
@@ -40,7 +42,7 @@ class Pool:
         self.answers = np.zeros((len(texts), 0), dtype=np.float32)
         self.asked = np.zeros((len(texts), 0), dtype=bool)
         self.computed: set[int] = set()
-        self.guess = guess
+        self.guess, self.stated = guess, stated
         self.guesses = np.zeros((features.shape[1], 0), dtype=np.float32)
 
     @property
@@ -83,6 +85,7 @@ class Pool:
         wide.answers[rows] = np.where(asked, known, wide.answers[rows])
         wide.asked[rows] |= asked
         wide.guess, wide.guesses = self.guess, self.guesses[:, list(columns)] if self.guess else wide.guesses
+        wide.stated = self.stated
         return wide
 
     def judge_columns(self, columns: Sequence[int], rows: np.ndarray) -> None:
@@ -115,7 +118,8 @@ class Pool:
     def _head_of(self, answers: np.ndarray, columns: Sequence[int]) -> HeadFit:
         guesses = None if self.guess is None else self.guesses[:, list(columns)]
         judged = [_judged(column) for column in answers.T]
-        return fit_head(self.features, judged, correct_bias=self.correct_bias, guesses=guesses)
+        stated = None if self.stated is None else self.stated(self.texts, [self.predicates[c] for c in columns])
+        return fit_head(self.features, judged, correct_bias=self.correct_bias, guesses=guesses, stated=stated)
 
     def judged(self, column: int) -> Judged:
         """The answers there are for one predicate."""

@@ -17,7 +17,7 @@ from nlparam.denotation.cascade import Cascade
 from nlparam.denotation.computed import Executable
 from nlparam.denotation.definitions import Definition, checked_definitions, settings_of
 from nlparam.denotation.following import ANSWERS, GoalReader
-from nlparam.denotation.goal import Affinity, GoalFollowing, GoalRepresentation, follows, represent
+from nlparam.denotation.goal import Affinity, GoalFollowing, GoalRepresentation, Sayings, follows, represent
 from nlparam.denotation.judge import AbstractJudge
 from nlparam.denotation.labels import Labelled
 from nlparam.denotation.policy import policy_of
@@ -251,6 +251,7 @@ def prepared(
             seed=seed,
             merger=Merger(engine, _saying(embedder), n_compared=0, same=_SAME) if by_name else None,
             affinity=Affinity(embedder, represented[rows]) if by_name and search_options.correct_bias else None,
+            sayings=Sayings(embedder, stater.stated, same=_SAME) if search_options.correct_bias else None,
             wishes=wishes,
             barrier=Barrier(wishes.excluded, _saying(embedder), same=_SAME) if wishes.excluded else None,
         )

@@ -1,8 +1,10 @@
-"""Affinity: how near texts lie to what predicates say, in the space in which the texts are represented."""
+"""Affinity: how near texts lie to what predicates say, in the space in which the texts are represented. Sayings: of
+which texts just that was said.
+"""
 
 import numpy as np
 
-from nlparam.denotation.goal import Affinity
+from nlparam.denotation.goal import Affinity, Sayings
 from nlparam.language.embed import AbstractEmbedder
 
 
@@ -33,3 +35,15 @@ def test_guesses_have_a_spread_of_one_and_see_nothing_but_the_representation(rng
     assert guesses.shape == (7, 1)
     assert not guesses[3:].any()
     assert np.isclose((represented[rows] @ guesses[:3, 0]).std(), 1, atol=1e-5)
+
+
+def test_sayings_know_of_which_stated_texts_a_predicate_was_said_though_more_are_stated_later():
+    stated = {"b": "a cat, cats", "d": "dogs"}
+    sayings = Sayings(_Axes(), stated, same=0.85)
+    rows, said = sayings.of(["a", "b", "c", "d"], ["is about cats", "is about dogs"])
+    assert rows.tolist() == [1, 3]
+    assert said.tolist() == [[True, False], [False, True]]
+    stated["a"] = "dogs"
+    assert sayings.of(["a", "b"], ["is about cats"]).said.tolist() == [[False], [True]]
+    none = sayings.of(["x"], ["is about cats", "is about dogs"])
+    assert (none.rows.shape, none.said.shape) == ((0,), (0, 2))

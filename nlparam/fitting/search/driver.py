@@ -12,7 +12,7 @@ import numpy as np
 
 from nlparam.corpus.corpus import Corpus
 from nlparam.denotation.denoter import TextFeatures
-from nlparam.denotation.goal import Affinity
+from nlparam.denotation.goal import Affinity, Sayings
 from nlparam.denotation.judge import AbstractJudge
 from nlparam.denotation.pool import Pool
 from nlparam.errors import LanguageModelError
@@ -75,6 +75,7 @@ class Search:
         seed: int,
         merger: Merger | None = None,
         affinity: Affinity | None = None,
+        sayings: Sayings | None = None,
         wishes: Wishes | None = None,
         barrier: Barrier | None = None,
     ):
@@ -86,7 +87,7 @@ class Search:
         self.embeddings, self.ngrams, self.ngram_features = embeddings, ngrams, ngram_features
         self.goal, self.proposer, self.judge, self.options = goal, proposer, judge, options
         self.costs, self.meter, self.progress = costs, meter, progress
-        self.merger, self.affinity = merger, affinity
+        self.merger, self.affinity, self.sayings = merger, affinity, sayings
         self.key, self.rng = jax.random.key(seed), np.random.default_rng(seed)
         # Shared with NumPy on a CPU (the matrix is aligned), spread over the devices where there are several.
         self.spread_embeddings = place_texts(corpus.spread(embeddings))
@@ -112,6 +113,7 @@ class Search:
             max_judgments=self.options.max_judgments,
             meter=self.meter,
             guess=None if guesses is None else lambda predicates: guesses(np.arange(len(features)), predicates),
+            stated=None if self.sayings is None else self.sayings.of,
         )
         self.order = judging_order(scores, rng=self.rng)
         self.locked = self.pool.add(self.wishes.locked)

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, logit
+from scipy.stats import rankdata
 
 from nlparam.numerics.heads.ridge import Ridge
 
@@ -24,6 +25,8 @@ _FEWEST_SCORED, _MOST_SCORED = 100, 4096
 _SAME = 1e-6  # numbers that spread less are all the same
 # The share of the variance that two groups explain of a normal bell, and of answers that clearly fall apart.
 _ONE_BELL, _CLEARLY_APART = 2 / np.pi, 0.85
+# Of fewer texts of which a thing was said, it may have been said by mistake.
+_FEWEST_SAID = 3
 _PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 # What a guess counts against features that are unit vectors, measured on recorded judgments: see
 # `docs/explanation/design.md`.
@@ -35,6 +38,15 @@ class Judged(NamedTuple):
 
     rows: Int[np.ndarray, " n_judged"]
     probabilities: Float[np.ndarray, " n_judged"]
+
+
+class Stated(NamedTuple):
+    """Texts of which it is known what a language model said of them, when it was not asked about the predicates:
+    `said[i, k]` if for text `rows[i]` that was what predicate `k` says.
+    """
+
+    rows: Int[np.ndarray, " n_stated"]
+    said: Bool[np.ndarray, "n_stated n_predicates"]
 
 
 class Head(NamedTuple):
@@ -86,6 +98,7 @@ def fit_head(
     *,
     correct_bias: bool = True,
     guesses: Float[np.ndarray, "n_features n_predicates"] | None = None,
+    stated: Stated | None = None,
     max_rows: int = 20_000,
 ) -> HeadFit:
     """Trains the head of several predicates.
@@ -99,6 +112,8 @@ def fit_head(
     - `guesses`: for each predicate a direction in which its log-odds are guessed to grow, of unit standard deviation
       over the texts. A coefficient along it is nearly free, so that a few judgments only say how far to trust the
       guess.
+    - `stated`: what was said of some texts. With `correct_bias` a threshold is lowered where the texts of which just
+      that was said are taken for a no.
     - `max_rows`: no predicate is trained on more judgments than this, which bounds time and memory.
     """
     for number, (rows, _) in enumerate(judged):
@@ -136,6 +151,9 @@ def fit_head(
         # The scores of many texts, in which there is less noise than in answers, may show the valley better.
         scores = features[:: -(-len(features) // _MOST_SCORED)] @ coefficients + (intercepts - lowered)
         moved = np.asarray([valley.at * valley.apart for valley in map(_valley, scores.T)])
+    if correct_bias and stated is not None:
+        scores = features[stated.rows] @ coefficients + (intercepts - lowered - moved)
+        moved += [_unadmitted(*of) for of in zip(scores.T, stated.said.T, strict=True)]
     left_out = [out - low - move for out, low, move in zip(left_out, lowered, moved, strict=True)]
     targets = [target - move for target, move in zip(targets, moved, strict=True)]
     slope = _slope(np.concatenate(left_out), np.concatenate(targets))
@@ -187,6 +205,22 @@ def _shrinkage(left_out: np.ndarray, targets: np.ndarray) -> float:
     ordered = np.sort(left_out)[::-1]
     as_often = (ordered[n_yes - 1] + ordered[n_yes]) / 2
     return float(as_often * max(0.0, np.corrcoef(left_out, targets)[0, 1]))
+
+
+def _unadmitted(scores: np.ndarray, said: np.ndarray) -> float:
+    """By how much the scores of texts lie too low of which a language model said just what a predicate says: it may
+    name a thing wherever it is, and deny it when it is asked.
+
+    Yes begins half-way between these texts and all others, as far as the scores tell one from the other (Somers' D).
+    What it did not say of a text may be true all the same, so that yes never begins higher than it did.
+    """
+    n_said = int(np.sum(said))
+    if not _FEWEST_SAID <= n_said < len(said):
+        return 0.0
+    ranks = rankdata(scores)[said]
+    somers = 2 * (ranks.sum() - n_said * (n_said + 1) / 2) / (n_said * (len(said) - n_said)) - 1
+    half_way = (scores[said].mean() + scores[~said].mean()) / 2
+    return float(min(half_way, 0.0) * max(somers, 0.0))
 
 
 def correct(

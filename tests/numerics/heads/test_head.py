@@ -5,7 +5,7 @@ import pytest
 from scipy.special import expit
 from sklearn.linear_model import Ridge
 
-from nlparam.numerics.heads.head import Judged, bias, fit_head
+from nlparam.numerics.heads.head import Judged, Stated, bias, fit_head
 
 
 def corpus(rng, n_texts=400, n_features=20, slope=4.0):
@@ -128,3 +128,51 @@ def test_the_head_says_yes_as_often_as_it_was_taught_though_it_shrinks(rng):
 def test_what_holds_nowhere_is_not_made_to_hold(rng):
     fitted, features, _ = _judged_too_rarely(rng, 160, share=0.0)
     assert np.mean(fitted.head.denote(features) >= 0.5) < 0.01
+
+
+def _denied(rng):
+    """A predicate that holds for a quarter of the texts, and is denied of all of them when it is asked."""
+    features = rng.normal(size=(800, 20)) / np.sqrt(20)
+    truth = features[:, 0] > np.quantile(features[:, 0], 0.75)
+    features[:, 0] += 0.35 * truth
+    log_odds = np.where(truth, -2.3, -3.3) + 0.6 * rng.normal(size=800)
+    rows = rng.choice(800, 150, replace=False)
+    return features, truth, Judged(rows, expit(log_odds[rows]))
+
+
+def _share(features, judged, stated=None):
+    return float(np.mean(fit_head(features, [judged], stated=stated).head.denote(features) > 0.5))
+
+
+def test_what_is_denied_holds_where_it_was_said_without_being_asked(rng):
+    features, truth, judged = _denied(rng)
+    rows = rng.choice(800, 100, replace=False)
+    said = truth[rows] & (rng.random(100) < 0.3)  # of most texts something else was said, though it is true
+    before = fit_head(features, [judged]).head.denote(features)[:, 0] > 0.5
+    fitted = fit_head(features, [judged], stated=Stated(rows, said[:, None]))
+    after = fitted.head.denote(features)[:, 0] > 0.5
+    assert np.sum(before & truth) / truth.sum() < 0.5
+    assert np.sum(after & truth) / truth.sum() > 0.7
+    assert np.mean(after[~truth]) < 0.02
+    # The language model's own answers are read in the same way.
+    assert np.mean(fitted.corrected[0][truth[judged.rows]] > 0.5) > 0.5
+
+
+def test_what_was_said_at_random_moves_little(rng):
+    features, _, judged = _denied(rng)
+    before, moved = _share(features, judged), []
+    for _ in range(50):
+        said = np.zeros(100, dtype=bool)
+        said[: rng.integers(3, 40)] = True
+        moved.append(_share(features, judged, Stated(rng.choice(800, 100, replace=False), said[:, None])) - before)
+    assert 0 <= np.mean(moved) < 0.02
+    assert np.quantile(moved, 0.9) < 0.06
+
+
+def test_what_was_said_never_takes_a_predicate_from_texts(rng):
+    features, truth, log_odds = corpus(rng)
+    rows = np.arange(100)
+    judged, said = Judged(rows, expit(log_odds[rows])), truth[rows] & (features[rows, 0] > 0.4)
+    assert _share(features, judged, Stated(rows, said[:, None])) == _share(features, judged)
+    none = Stated(np.zeros(0, dtype=int), np.zeros((0, 1), dtype=bool))
+    assert _share(features, judged, none) == _share(features, judged)
