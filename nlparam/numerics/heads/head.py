@@ -211,16 +211,19 @@ def _unadmitted(scores: np.ndarray, said: np.ndarray) -> float:
     """By how much the scores of texts lie too low of which a language model said just what a predicate says: it may
     name a thing wherever it is, and deny it when it is asked.
 
-    Yes begins half-way between these texts and all others, as far as the scores tell one from the other (Somers' D).
-    What it did not say of a text may be true all the same, so that yes never begins higher than it did.
+    Yes begins half-way between these texts and all others, as far as the scores tell one from the other (Somers' D, if
+    that is no chance: more than two of its standard errors). What it did not say of a text may be true all the same, so
+    that yes never begins higher than it did.
     """
-    n_said = int(np.sum(said))
-    if not _FEWEST_SAID <= n_said < len(said):
+    n, n_said = len(said), int(np.sum(said))
+    if not _FEWEST_SAID <= n_said < n:
         return 0.0
-    ranks = rankdata(scores)[said]
-    somers = 2 * (ranks.sum() - n_said * (n_said + 1) / 2) / (n_said * (len(said) - n_said)) - 1
+    n_pairs = n_said * (n - n_said)
+    somers = 2 * (rankdata(scores)[said].sum() - n_said * (n_said + 1) / 2) / n_pairs - 1
+    if somers <= 2 * ((n + 1) / (3 * n_pairs)) ** 0.5:
+        return 0.0
     half_way = (scores[said].mean() + scores[~said].mean()) / 2
-    return float(min(half_way, 0.0) * max(somers, 0.0))
+    return float(min(half_way, 0.0) * somers)
 
 
 def correct(

@@ -165,8 +165,8 @@ def test_what_was_said_at_random_moves_little(rng):
         said = np.zeros(100, dtype=bool)
         said[: rng.integers(3, 40)] = True
         moved.append(_share(features, judged, Stated(rng.choice(800, 100, replace=False), said[:, None])) - before)
-    assert 0 <= np.mean(moved) < 0.02
-    assert np.quantile(moved, 0.9) < 0.06
+    assert 0 <= np.mean(moved) < 0.01
+    assert np.mean(np.asarray(moved) > 0) < 0.1
 
 
 def test_what_was_said_never_takes_a_predicate_from_texts(rng):
