@@ -2,7 +2,7 @@
 
 import collections
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from nlparam.denotation.arrays import learned_goal_map
 from nlparam.denotation.following import ANSWERS, GoalReader
 from nlparam.language.embed import AbstractEmbedder
 from nlparam.language.goals import Goal
+from nlparam.language.likeness import SAYS_THE_SAME
 from nlparam.language.phrasing import what_it_says
 from nlparam.language.statements import WORDINGS, Stater
 from nlparam.numerics.heads.goal_map import LEAST_STATEMENTS, GoalMap
@@ -255,21 +256,22 @@ class Affinity:
 class Sayings:
     """Of which texts that were stated under the goal just that was said which a predicate says.
 
-    **Arguments:** `stated`, what was said of texts, which may grow; `same`, the cosine from which on two say the same.
+    **Arguments:** `names`, what was said of a text, nothing if it was not stated.
     """
 
     embedder: AbstractEmbedder
-    stated: Mapping[str, str]
-    same: float
+    names: Callable[[str], Sequence[str]]
     _vectors: dict[str, np.ndarray] = dataclasses.field(default_factory=dict, init=False, repr=False)
 
     def of(self, texts: Sequence[str], predicates: Sequence[str]) -> Stated:
         """As `nlparam.numerics.heads.head.fit_head` takes it."""
-        rows = [row for row, text in enumerate(texts) if text in self.stated]
-        if not rows:
+        names = {row: said for row, text in enumerate(texts) if (said := self.names(text))}
+        if not names:
             return Stated(np.zeros(0, dtype=int), np.zeros((0, len(predicates)), dtype=bool))
-        words = [*(self.stated[texts[row]] for row in rows), *map(what_it_says, predicates)]
-        new = [one for one in dict.fromkeys(words) if one not in self._vectors]
+        said, says = [one for of_text in names.values() for one in of_text], list(map(what_it_says, predicates))
+        new = [one for one in dict.fromkeys((*said, *says)) if one not in self._vectors]
         self._vectors |= zip(new, self.embedder.embed(new), strict=True) if new else {}
-        vectors = np.stack([self._vectors[one] for one in words])
-        return Stated(np.asarray(rows), vectors[: len(rows)] @ vectors[len(rows) :].T >= self.same)
+        vectors = np.stack([self._vectors[one] for one in (*said, *says)])
+        alike = vectors[: len(said)] @ vectors[len(said) :].T >= SAYS_THE_SAME
+        starts = np.cumsum([0, *map(len, names.values())])[:-1]
+        return Stated(np.asarray(list(names)), np.logical_or.reduceat(alike, starts, axis=0))

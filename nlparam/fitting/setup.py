@@ -31,6 +31,7 @@ from nlparam.fitting.split import Split, split_texts
 from nlparam.fitting.wishes import Barrier, Embed, Wishes
 from nlparam.language.embed import AbstractEmbedder
 from nlparam.language.goals import Goal, read_goal, with_examples
+from nlparam.language.likeness import SAYS_THE_SAME
 from nlparam.language.merging import Merger
 from nlparam.language.phrasing import Phraser, what_it_says
 from nlparam.language.propose import AbstractProposer, Both, Contrast, Filled, Listed, StateThenGeneralise
@@ -45,8 +46,6 @@ from nlparam.numerics.heads.goal_map import GoalMap
 
 # A strong model judges all texts of a corpus up to this size, and this many of a larger one.
 _MOST_JUDGED_IN_FULL = 4096
-# Cosine of what two candidates say from which on they say the same ("health care", "healthcare").
-_SAME = 0.85
 # The most judgments of a small model: so many for each predicate, and with many predicates fewer for each.
 _JUDGED_EACH, _LEAST_JUDGED, _LEAST_JUDGED_EACH, _MOST_JUDGED = 180, 900, 75, 1800
 # The share of them that is left to the rounds, which find what was said of no text before.
@@ -249,11 +248,11 @@ def prepared(
             meter=session.meter,
             progress=session.progress,
             seed=seed,
-            merger=Merger(engine, _saying(embedder), n_compared=0, same=_SAME) if by_name else None,
+            merger=Merger(engine, _saying(embedder), n_compared=0, same=SAYS_THE_SAME) if by_name else None,
             affinity=Affinity(embedder, represented[rows]) if by_name and search_options.correct_bias else None,
-            sayings=Sayings(embedder, stater.stated, same=_SAME) if search_options.correct_bias else None,
+            sayings=Sayings(embedder, stater.names) if search_options.correct_bias else None,
             wishes=wishes,
-            barrier=Barrier(wishes.excluded, _saying(embedder), same=_SAME) if wishes.excluded else None,
+            barrier=Barrier(wishes.excluded, _saying(embedder), same=SAYS_THE_SAME) if wishes.excluded else None,
         )
         yield FitRun(
             session=session,
@@ -284,8 +283,8 @@ def _with_answers(wishes: Wishes, goal: Goal, n_predicates: int, engine: Engine)
     """The wishes with the answers that a goal lists ("the tone: praise or complaint") locked, if there are slots for
     all of them."""
     known = {predicate.casefold() for group in (wishes.locked, wishes.excluded) for predicate in group}
-    answers = [one for one in Phraser(engine, goal.text).phrase(goal.examples) if one.casefold() not in known]
-    locked = tuple(dict.fromkeys((*wishes.locked, *answers)))
+    answers = Phraser(engine, goal.text).phrase(goal.examples, complete=True)
+    locked = tuple(dict.fromkeys((*wishes.locked, *(one for one in answers if one.casefold() not in known))))
     return wishes if len(locked) > n_predicates else dataclasses.replace(wishes, locked=locked)
 
 

@@ -9,6 +9,10 @@ import numpy as np
 
 from nlparam.errors import MissingExtraError
 
+# The cosine from which on what two predicates say, or a predicate and a statement, is the same ("health care",
+# "healthcare"; "sport", "is about sports").
+SAYS_THE_SAME = 0.85
+
 
 def distinct(predicates: Iterable[str]) -> tuple[str, ...]:
     """Predicates without those that differ from an earlier one in case only."""

@@ -73,14 +73,14 @@ class Phraser:
         """Whether a category was phrased already."""
         return category in self._tried
 
-    def phrase(self, categories: Sequence[str]) -> list[str]:
-        """The predicate of each category."""
+    def phrase(self, categories: Sequence[str], *, complete: bool = False) -> list[str]:
+        """The predicate of each category; `complete` if there will be no others, which then all begin alike."""
         distinct = list(dict.fromkeys(categories))
         read = read_goal(self.goal)
         self._ask([category for category in distinct if category not in self._tried], read.aspect)
         if read.lead is not None:
             return self._in_good_english([_led(self._tried[category], read.lead) for category in categories])
-        if self.lead is None and len(self._tried) >= _ENOUGH:
+        if self.lead is None and (complete or len(self._tried) >= _ENOUGH):
             self.lead = _most_common_lead(self._telling(read.aspect))
         if self.lead is not None:
             self._ask_again([c for c in distinct if lead(self._tried[c]) != self.lead], self.lead, read.aspect)

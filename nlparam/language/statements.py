@@ -60,6 +60,10 @@ class Stater:
         self.stated |= {text: said for text, said in zip(texts, statements, strict=True) if said is not None}
         return statements
 
+    def names(self, text: str) -> tuple[str, ...]:
+        """What a text was said to be, `()` if it was not stated."""
+        return (self.stated[text],) if text in self.stated else ()
+
     def choose_wording(self, texts: Sequence[str], *, goal: str, n_groups: int) -> None:
         """Tries each wording on a few texts, and keeps the one that sorts them best into so many groups."""
         told = {wording: information(self._ask(texts, goal, wording), n_groups) for wording in WORDINGS}

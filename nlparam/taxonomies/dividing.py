@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from nlparam.denotation.denoter import TextFeatures
+from nlparam.denotation.goal import Sayings
 from nlparam.denotation.pool import Pool
 from nlparam.denotation.session import Run
 from nlparam.language.phrasing import ParallelForm
@@ -127,14 +128,18 @@ class Divider:
         directions = self._directions(rows, rng)
         scores = self.represented[rows] @ directions.T
         seen = self.features(rows, directions)
+        texts = {run.corpus.distinct[row]: row for row in rows.tolist()}
+        paths = self.proposer.statements.paths
+        sayings = Sayings(run.stored_embedder, lambda text: paths.get(texts[text], ()))
         pool = Pool(
-            [run.corpus.distinct[row] for row in rows.tolist()],
+            list(texts),
             seen,
             run.judge,
             correct_bias=options.correct_bias,
             max_judgments=None,
             meter=run.meter,
             guess=lambda predicates: self.proposer.affinity.guesses(rows, predicates, seen.shape[1]),
+            stated=sayings.of if options.correct_bias else None,
         )
         node = _Node(rows, path, scores, pool, self._add(pool, locked), list(excluded), effort, rng)
         if given is not None:

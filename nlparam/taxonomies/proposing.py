@@ -10,7 +10,7 @@ import numpy as np
 from nlparam.denotation.goal import Affinity
 from nlparam.language.asking import ask
 from nlparam.language.embed import AbstractEmbedder
-from nlparam.language.likeness import distinct
+from nlparam.language.likeness import SAYS_THE_SAME, distinct
 from nlparam.language.merging import Merged, Merger
 from nlparam.language.paths import PathStater
 from nlparam.language.phrasing import Phraser, what_it_says
@@ -26,8 +26,6 @@ from nlparam.numerics.core.cover import facility_location
 _N_NAMED_BY, _LEAST_NAMES = 10, 3
 # What a more specific name counts, against the one above it.
 _RANK_WEIGHT = 0.5
-# Cosine of a name with what a predicate above says, from which on it says the same ("sport", "is about sports").
-_SAYS_THE_SAME = 0.85
 # A node with fewer stated texts has more of its texts stated.
 LEAST_STATED = 24
 # So many times the candidates that are judged are looked for; those that lie best among the texts are kept.
@@ -174,4 +172,4 @@ class NodeProposer:
             return set()
         vectors = self.embedder.embed([*(what_it_says(predicate) for predicate in path), *names])
         cosines = vectors[len(path) :] @ vectors[: len(path)].T
-        return {name for name, row in zip(names, cosines, strict=True) if row.max() >= _SAYS_THE_SAME}
+        return {name for name, row in zip(names, cosines, strict=True) if row.max() >= SAYS_THE_SAME}

@@ -38,12 +38,12 @@ def test_guesses_have_a_spread_of_one_and_see_nothing_but_the_representation(rng
 
 
 def test_sayings_know_of_which_stated_texts_a_predicate_was_said_though_more_are_stated_later():
-    stated = {"b": "a cat, cats", "d": "dogs"}
-    sayings = Sayings(_Axes(), stated, same=0.85)
-    rows, said = sayings.of(["a", "b", "c", "d"], ["is about cats", "is about dogs"])
-    assert rows.tolist() == [1, 3]
-    assert said.tolist() == [[True, False], [False, True]]
-    stated["a"] = "dogs"
+    stated = {"b": ("a cat, cats",), "d": ("dogs",), "e": ("dogs", "a cat, cats")}
+    sayings = Sayings(_Axes(), lambda text: stated.get(text, ()))
+    rows, said = sayings.of(["a", "b", "c", "d", "e"], ["is about cats", "is about dogs"])
+    assert rows.tolist() == [1, 3, 4]
+    assert said.tolist() == [[True, False], [False, True], [True, True]]
+    stated["a"] = ("dogs",)
     assert sayings.of(["a", "b"], ["is about cats"]).said.tolist() == [[False], [True]]
     none = sayings.of(["x"], ["is about cats", "is about dogs"])
     assert (none.rows.shape, none.said.shape) == ((0,), (0, 2))

@@ -131,7 +131,7 @@ def test_what_says_the_same_is_kept_out():
     ],
 )
 def test_answers_that_a_goal_lists_are_locked_if_it_lists_all(goal, locked, monkeypatch):
-    def phrase(_, categories):
+    def phrase(_, categories, **_complete):
         return [f"mentions the {category}" for category in categories]
 
     monkeypatch.setattr(Phraser, "phrase", phrase)

@@ -119,6 +119,13 @@ def test_a_stand_in_begins_as_the_others_do():
     assert Phraser(_saying(said), "tone").phrase(list(said)) == predicates
 
 
+def test_where_no_others_will_come_few_are_enough_to_begin_alike():
+    said = {"praise": "expresses praise", "complaint": "expresses complaint", "neither": "is humorous"}
+    predicates = ["expresses praise", "expresses complaint", "is about neither"]
+    assert Phraser(_saying(said), "tone").phrase(list(said)) == predicates
+    assert Phraser(_saying(said), "tone").phrase(list(said), complete=True)[-1] == "expresses neither"
+
+
 def test_where_most_are_stand_ins_all_are_one():
     said = dict.fromkeys(("go", "python", "ruby"), "is a programming language")
     said |= {"Perl": "is a Perl programming language"}
