@@ -12,7 +12,6 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, logit
-from scipy.stats import rankdata
 
 from nlparam.numerics.heads.ridge import Ridge
 
@@ -215,14 +214,13 @@ def _unadmitted(scores: np.ndarray, said: np.ndarray) -> float:
     that is no chance: more than two of its standard errors). What it did not say of a text may be true all the same, so
     that yes never begins higher than it did.
     """
-    n, n_said = len(said), int(np.sum(said))
-    if not _FEWEST_SAID <= n_said < n:
+    those, others = scores[said], np.sort(scores[~said])
+    if len(those) < _FEWEST_SAID or not len(others):
         return 0.0
-    n_pairs = n_said * (n - n_said)
-    somers = 2 * (rankdata(scores)[said].sum() - n_said * (n_said + 1) / 2) / n_pairs - 1
-    if somers <= 2 * ((n + 1) / (3 * n_pairs)) ** 0.5:
+    somers = np.mean([np.searchsorted(others, those, side) for side in ("left", "right")]) * 2 / len(others) - 1
+    if somers <= 2 * ((len(said) + 1) / (3 * len(those) * len(others))) ** 0.5:
         return 0.0
-    half_way = (scores[said].mean() + scores[~said].mean()) / 2
+    half_way = (those.mean() + others.mean()) / 2
     return float(min(half_way, 0.0) * somers)
 
 
