@@ -268,10 +268,17 @@ class Sayings:
         names = {row: said for row, text in enumerate(texts) if (said := self.names(text))}
         if not names:
             return Stated(np.zeros(0, dtype=int), np.zeros((0, len(predicates)), dtype=bool))
-        said, says = [one for of_text in names.values() for one in of_text], list(map(what_it_says, predicates))
-        new = [one for one in dict.fromkeys((*said, *says)) if one not in self._vectors]
-        self._vectors |= zip(new, self.embedder.embed(new), strict=True) if new else {}
-        vectors = np.stack([self._vectors[one] for one in (*said, *says)])
-        alike = vectors[: len(said)] @ vectors[len(said) :].T >= SAYS_THE_SAME
+        alike = saying(self._embedded, [one for said in names.values() for one in said], predicates)
         starts = np.cumsum([0, *map(len, names.values())])[:-1]
         return Stated(np.asarray(list(names)), np.logical_or.reduceat(alike, starts, axis=0))
+
+    def _embedded(self, words: Sequence[str]) -> np.ndarray:
+        new = [one for one in dict.fromkeys(words) if one not in self._vectors]
+        self._vectors |= zip(new, self.embedder.embed(new), strict=True) if new else {}
+        return np.stack([self._vectors[one] for one in words])
+
+
+def saying(embed: Callable[[Sequence[str]], np.ndarray], names: Sequence[str], predicates: Sequence[str]) -> np.ndarray:
+    """`(n_names, n_predicates)` booleans: whether a name is what a predicate says ("sport", "is about sports")."""
+    vectors = embed([*names, *map(what_it_says, predicates)])
+    return vectors[: len(names)] @ vectors[len(names) :].T >= SAYS_THE_SAME

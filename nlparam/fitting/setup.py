@@ -35,6 +35,7 @@ from nlparam.language.likeness import SAYS_THE_SAME
 from nlparam.language.merging import Merger
 from nlparam.language.phrasing import Phraser, what_it_says
 from nlparam.language.propose import AbstractProposer, Both, Contrast, Filled, Listed, StateThenGeneralise
+from nlparam.language.propose.base import without
 from nlparam.language.propose.listed import checked_predicates
 from nlparam.language.statements import Stater
 from nlparam.lm.base import AbstractLanguageModel
@@ -282,9 +283,8 @@ def prepared(
 def _with_answers(wishes: Wishes, goal: Goal, n_predicates: int, engine: Engine) -> Wishes:
     """The wishes with the answers that a goal lists ("the tone: praise or complaint") locked, if there are slots for
     all of them."""
-    known = {predicate.casefold() for group in (wishes.locked, wishes.excluded) for predicate in group}
     answers = Phraser(engine, goal.text).phrase(goal.examples, complete=True)
-    locked = tuple(dict.fromkeys((*wishes.locked, *(one for one in answers if one.casefold() not in known))))
+    locked = (*wishes.locked, *without(answers, (*wishes.locked, *wishes.excluded)))
     return wishes if len(locked) > n_predicates else dataclasses.replace(wishes, locked=locked)
 
 

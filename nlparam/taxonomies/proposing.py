@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from nlparam.denotation.goal import Affinity
+from nlparam.denotation.goal import Affinity, saying
 from nlparam.language.asking import ask
 from nlparam.language.embed import AbstractEmbedder
-from nlparam.language.likeness import SAYS_THE_SAME, distinct
+from nlparam.language.likeness import distinct
 from nlparam.language.merging import Merged, Merger
 from nlparam.language.paths import PathStater
 from nlparam.language.phrasing import Phraser, what_it_says
@@ -170,6 +170,5 @@ class NodeProposer:
         names = sorted(names)
         if not path or not names:
             return set()
-        vectors = self.embedder.embed([*(what_it_says(predicate) for predicate in path), *names])
-        cosines = vectors[len(path) :] @ vectors[: len(path)].T
-        return {name for name, row in zip(names, cosines, strict=True) if row.max() >= SAYS_THE_SAME}
+        same = saying(self.embedder.embed, names, path)
+        return {name for name, row in zip(names, same, strict=True) if row.any()}
