@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from nlparam.numerics.core.denotations import HOLDS
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.numerics.core.quantities import Quantity
 
@@ -96,16 +97,23 @@ class Clustering(AbstractPredicateModel):
         return jnp.exp((scores - 1) / self.temperature)
 
     def predict(self, weights, denotations):
-        """The cluster of each text: the predicate of the highest density, even where the background beats it.
+        """The cluster of each text: of the predicates that hold, at 0.5 or more, that of the highest density.
 
-        Every text gets a cluster, as in the paper's final assignment, even one for which no predicate holds: see
-        `assign`. `explained` says which texts a predicate explains better than the background does.
+        Every text gets a cluster, as in the paper's final assignment, even one for which no predicate holds, there of
+        all predicates: see `assign`. A rare predicate that hardly holds would else take texts from one that does.
+        `explained` says which texts a predicate explains better than the background does.
         """
-        log_density = _log_density(jnp.asarray(denotations), jnp.asarray(weights.log_volume))
-        return jnp.argmax(log_density[:, :-1], axis=1)
+        denotations = jnp.asarray(denotations)
+        offered = _log_density(denotations, jnp.asarray(weights.log_volume))[:, :-1]
+        held = denotations >= HOLDS
+        usable = held | ~jnp.any(held, axis=1, keepdims=True)
+        return jnp.argmax(jnp.where(usable, offered, -jnp.inf), axis=1)
 
     def predict_proba(self, weights: ClusteringWeights, denotations) -> jax.Array:
-        """`(n_texts, n_predicates)`: the probability of each cluster, all of them being equally likely beforehand."""
+        """`(n_texts, n_predicates)`: the probability of each cluster, all of them being equally likely beforehand.
+
+        Denotations are taken as densities here, so that the likeliest cluster can be another than that of `predict`.
+        """
         log_density = _log_density(jnp.asarray(denotations), jnp.asarray(weights.log_volume))
         return jax.nn.softmax(log_density[:, :-1])
 

@@ -35,6 +35,16 @@ def test_overlapping_texts_go_to_the_most_specific_predicate():
     np.testing.assert_array_equal(predicted, [1, 1] + [0] * 8)
 
 
+def test_a_rare_predicate_that_hardly_holds_takes_no_text_from_one_that_does():
+    # Six texts on the first, of which the last is a little on the second, as no other text is: its density is higher.
+    columns = jnp.asarray([[0.9, 0.0]] * 5 + [[0.6, 0.2]] + [[0.2, 0.0]] * 2)
+    model = Clustering(2)
+    weights = fit_weights(model, columns)
+    assert weights.choice[5] == 1
+    assert model.predict(weights, columns).tolist() == [0] * 8
+    np.testing.assert_array_equal(model.assign(weights, columns), [0] * 6 + [-1] * 2)
+
+
 @pytest.mark.slow
 def test_an_empty_cluster_takes_no_text_and_has_a_gradient(rng):
     model = Clustering(3)
