@@ -44,6 +44,30 @@ _MEANT = re.compile(
 _NOT_MEANT = re.compile(
     r"(?:[,;]?\s+(?:\()?(?:no matter|regardless of|irrespective of)|(?:,|\s\()\s*whatever)\b[^,;()]*\)?", re.IGNORECASE
 )
+# "what kind of change was made", "what happened": of something that the text tells of. What is done to texts, or said
+# in them, is of the text: "the language it is written in", "which president is quoted".
+_HAPPENED = re.compile(r"\b(?:happen|occur|(?:took|takes?) place|(?:went|goes|go) wrong)", re.IGNORECASE)
+_DONE = re.compile(
+    r"\b(?!(?:it|this|these|they|texts?|speaker|author|writer|narrator)\b)[\w'’-]+\s"
+    r"(?:(?P<past>was|were|has been|have been)|is|are)\s(?:being\s|not\s)?(?P<done>[\w-]+)",
+    re.IGNORECASE,
+)
+_TO_TEXTS = re.compile(
+    r"addressed|aimed|asked|based|called|composed|described|discussed|expressed|given|intended|meant|mentioned|named"
+    r"|narrated|posted|presented|published|quoted|recorded|reported|requested|said|sent|set|shown|signed|spoken|sung"
+    r"|told|translated|used|written",
+    re.IGNORECASE,
+)
+_NO_VERB = re.compile(
+    r"a|about|an|and|as|at|by|for|from|he|her|his|i|in|it|its|like|of|often|on|open|or|she|that|the|their|there|these"
+    r"|they|this|those|to|we|with|you",
+    re.IGNORECASE,
+)
+_PARTICIPLE = re.compile(
+    r"\w+(?:ed|en|wn|ght)|born|built|cut|done|felt|found|held|hit|hurt|kept|left|lost|made|met|paid|put|shut|sold|spent"
+    r"|struck|won",
+    re.IGNORECASE,
+)
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+")
 _COMMAS = re.compile(r"\s*[,;/|]\s*")
 _WORDS_BETWEEN = re.compile(r"\s+(?:or|and)\s+", re.IGNORECASE)
@@ -74,6 +98,15 @@ class Goal:
     def asked(self) -> str:
         """The aspect and the examples of its answers, as a prompt names them."""
         return self.aspect if not self.examples else f"{self.aspect} (for example {', '.join(self.examples)})"
+
+    @property
+    def of_events(self) -> bool:
+        """Whether it asks for what was done or happened, not to the text but in what the text tells of."""
+        return _HAPPENED.search(self.aspect) is not None or any(
+            found["past"] is not None or _PARTICIPLE.fullmatch(found["done"])
+            for found in _DONE.finditer(self.aspect)
+            if not _TO_TEXTS.fullmatch(found["done"]) and not _NO_VERB.fullmatch(found["done"])
+        )
 
     @functools.cached_property
     def parts(self) -> tuple["Goal", ...]:

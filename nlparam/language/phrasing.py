@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from nlparam.language.asking import ask
-from nlparam.language.goals import read_goal
+from nlparam.language.goals import Goal, read_goal
 from nlparam.language.parse import parse_predicate
 from nlparam.language.prompting import Prompt, load_prompt, one_line
 from nlparam.lm.engine import Engine
@@ -18,11 +18,12 @@ from nlparam.lm.engine import Engine
 _ENOUGH = 4
 _FALLBACK = "is about"
 # Words that a predicate may begin with before what it says: "is about", "is written in", "complains about".
-_JOINING = re.compile(r"about|as|at|by|for|from|in|into|of|on|regarding|related|to|with|written", re.IGNORECASE)
+_JOINING = re.compile(r"about|as|at|by|for|from|in|into|of|on|regarding|related|that|to|with|written", re.IGNORECASE)
 # "is spoken by", "was said in": a participle before a joining word is no part of what a predicate says.
 _PARTICIPLE = re.compile(r"(?:\w+(?:ed|en|ing)|said|told|made|set)", re.IGNORECASE)
 _ARTICLES = frozenset(("a", "an", "the"))
 _STEM = 4  # letters that "tells" and "telling" have in common
+_INFLECTION = re.compile(r"\w?(?:d|e?s|ed|ing)?")  # behind a shorter word: "adding", "cuts"
 _SUBJECT = re.compile(r"^(?:the|this) [\w-]+ (?=(?:is|are|was|has)\b)", re.IGNORECASE)
 # "is speaking by the Queen" is no English.
 _ACTIVE_BY = re.compile(r"(?<=^is )\w+ing(?= by\b)", re.IGNORECASE)
@@ -39,6 +40,11 @@ _TOPICAL = frozenset(("about", "topic", "topics", "subject", "theme", "category"
 # Verbs that do not end in "s" after "The text".
 _VERBS = frozenset(("can", "could", "may", "might", "must", "should", "will", "would"))
 _IRREGULAR = frozenset(("am", "are", "be", "do", "go", "have"))
+# What follows these is no thing that a text could be about.
+_LINKING = _VERBS | frozenset(("does", "has", "is", "was", "were"))
+# The prompts and their longest answers, where the goal asks for what was done or happened, and elsewhere.
+_PROMPTS = {False: "phrase", True: "phrase_told"}
+_MOST_TOKENS = {False: 16, True: 24}
 # Below this cosine of their embeddings a rewording says something else.
 _SAME_MEANING = 0.5
 
@@ -48,9 +54,10 @@ class Phraser:
     """Turns categories into predicates under a goal, all in one form where most of them have one.
 
     If at least half of the first predicates begin with the same words ("is about", "is written in"), the others are
-    asked for once more, to begin like these. Where the goal says how predicates begin ("has a topic of"), they do. Then
-    the language model corrects the grammar of each, as far as it keeps the words. Plain predicates stand in for answers
-    of no use. They say how the others begin only if most are plain, or if the goal asks for topics.
+    asked for once more, to begin like these. Where the goal says how predicates begin ("has a topic of"), they do. What
+    happened is described, or the text says so. Then the language model corrects the grammar of each, as far as it keeps
+    the words. Plain predicates stand in for answers of no use. They say how the others begin only if most are plain, or
+    if the goal asks for topics.
     """
 
     engine: Engine
@@ -61,8 +68,8 @@ class Phraser:
     _corrected: dict[str, str] = dataclasses.field(default_factory=dict, init=False)
 
     def __post_init__(self):
-        self.prompt = load_prompt("phrase")
-        self.identity = f"{self.prompt.version} {load_prompt('correct').version}"
+        self.prompts = {of_events: load_prompt(name) for of_events, name in _PROMPTS.items()}
+        self.identity = " ".join(prompt.version for prompt in (*self.prompts.values(), load_prompt("correct")))
 
     @property
     def began(self) -> bool:
@@ -77,13 +84,13 @@ class Phraser:
         """The predicate of each category; `complete` if there will be no others, which then all begin alike."""
         distinct = list(dict.fromkeys(categories))
         read = read_goal(self.goal)
-        self._ask([category for category in distinct if category not in self._tried], read.aspect)
+        self._ask([category for category in distinct if category not in self._tried], read)
         if read.lead is not None:
             return self._in_good_english([_led(self._tried[category], read.lead) for category in categories])
         if self.lead is None and (complete or len(self._tried) >= _ENOUGH):
             self.lead = _most_common_lead(self._telling(read.aspect))
         if self.lead is not None:
-            self._ask_again([c for c in distinct if lead(self._tried[c]) != self.lead], self.lead, read.aspect)
+            self._ask_again([c for c in distinct if lead(self._tried[c]) != self.lead], self.lead, read)
         return self._in_good_english([self._tried[category] for category in categories])
 
     def _in_good_english(self, predicates: Sequence[str]) -> list[str]:
@@ -97,16 +104,19 @@ class Phraser:
         plain_is_right = _is_topical(aspect) or 2 * len(made) < len(self._tried)
         return list(self._tried.values()) if plain_is_right else made
 
-    def _ask(self, categories: Sequence[str], aspect: str) -> None:
-        rows = ({"goal": aspect, "category": category} for category in categories)
-        answers = ask(self.engine, self.prompt, rows, _first_predicate, what="phrasing", max_tokens=16)
-        for category, predicate in zip(categories, inflected(answers, aspect), strict=True):
-            self._tried[category] = phrased(predicate, category, goal=aspect, prompt=self.prompt)
-            if self._tried[category] != predicate and self._tried[category] == _plain(category, aspect):
+    def _ask(self, categories: Sequence[str], goal: Goal) -> None:
+        prompt, most = self.prompts[goal.of_events], _MOST_TOKENS[goal.of_events]
+        rows = ({"goal": goal.aspect, "category": category} for category in categories)
+        answers = ask(self.engine, prompt, rows, _first_predicate, what="phrasing", max_tokens=most)
+        for category, predicate in zip(categories, inflected(answers, goal.aspect), strict=True):
+            self._tried[category] = phrased(predicate, category, goal=goal, prompt=prompt)
+            if self._tried[category] != predicate and self._tried[category] == _plain(category, goal):
                 self._standing_in.add(category)
 
-    def _ask_again(self, categories: Sequence[str], begins: str, aspect: str) -> None:
-        plain = {} if _is_topical(aspect) else {category: _plain(category, aspect) for category in categories}
+    def _ask_again(self, categories: Sequence[str], begins: str, goal: Goal) -> None:
+        # Of what happened, a plain predicate says less than another form does.
+        kept = _is_topical(goal.aspect) or goal.of_events
+        plain = {} if kept else {category: _plain(category, goal) for category in categories}
         self._tried |= {category: text for category, text in plain.items() if lead(text) == begins}
         others = [category for category in categories if lead(self._tried[category]) != begins]
         reworded = _reworded(self.engine, [self._tried[category] for category in others], begins)
@@ -173,14 +183,14 @@ def _shares_a_word(new: str, old: str) -> bool:
     return any(word.casefold()[:3] in said for word in re.findall(r"\w+", new))
 
 
-def phrased(predicate: str | None, category: str, *, goal: str, prompt: Prompt) -> str:
+def phrased(predicate: str | None, category: str, *, goal: Goal, prompt: Prompt) -> str:
     """The predicate that the language model made of a category, or a plain one where it made none."""
     # "The news is about sports" is what one text is, too: "is about sports".
     predicate = None if predicate is None else _passive(_SUBJECT.sub("", predicate))
     usable = (
         predicate is not None
         and not _repeats(predicate, category, prompt)
-        and not _echoes(predicate, goal)
+        and (goal.of_events or not _echoes(predicate, goal.aspect))
         and _has_a_verb(predicate, category)
         and _shares_a_word(predicate, category)
     )
@@ -217,21 +227,35 @@ def _corrected(engine: Engine, predicates: Sequence[str]) -> list[str]:
 def _keeps_the_words(new: str, old: str) -> bool:
     """Whether a correction says the same: names stay as they are, and so do the beginnings of all other words."""
     names = {word for word in re.findall(r"\w+", old) if word != word.lower()}
-    return lead(new) == lead(old) and _stems(new) == _stems(old) and names <= set(re.findall(r"\w+", new))
+    those, these = _words(new), _words(old)
+    return (
+        lead(new) == lead(old)
+        and all(any(_same_word(one, other) for other in these) for one in those)
+        and all(any(_same_word(one, other) for one in those) for other in these)
+        and names <= set(re.findall(r"\w+", new))
+    )
 
 
-def _stems(predicate: str) -> set[str]:
-    """The beginnings of the words that are no articles."""
-    words = (word.casefold() for word in re.findall(r"\w+", predicate))
-    return {word[:_STEM] for word in words if word not in _ARTICLES}
+def _words(predicate: str) -> set[str]:
+    return {word.casefold() for word in re.findall(r"\w+", predicate)} - _ARTICLES
 
 
-def _plain(category: str, goal: str) -> str:
+def _same_word(one: str, other: str) -> bool:
+    """Whether two words are forms of one: they begin alike, and behind a short one there is an ending."""
+    short, long = sorted((one, other), key=len)
+    if len(short) >= _STEM:
+        return short[:_STEM] == long[:_STEM]
+    return long.startswith(short) and _INFLECTION.fullmatch(long[len(short) :]) is not None
+
+
+def _plain(category: str, goal: Goal) -> str:
     """A predicate that is correct, if not pretty: "is about sports", "has C++ as the programming language"."""
     first, *rest = category.split()
-    if rest and first.endswith("s") and _is_verb_of(goal, first[:-1]):
+    if goal.of_events:
+        return f"describes {category}"
+    if rest and first.endswith("s") and _is_verb_of(goal.aspect, first[:-1]):
         return category  # "judges the film", where the goal is whether it tells or judges
-    aspect = goal.strip().rstrip("?.")
+    aspect = goal.aspect.strip().rstrip("?.")
     named = aspect.casefold().startswith("the ") and len(aspect.split()) <= _SHORT_ASPECT and " about" not in aspect
     return f"has {category} as {aspect}" if named and not _is_topical(aspect) else f"{_FALLBACK} {category}"
 
@@ -253,7 +277,7 @@ def _repeats(predicate: str, category: str, prompt: Prompt) -> bool:
         return False  # "angry" expresses anger, too
     for (_, asked), (role, said) in itertools.pairwise(prompt.sections):
         if role == "assistant" and said.casefold() == predicate.casefold():
-            return f"category: {category}.".casefold() not in asked.casefold()
+            return f": {category}.".casefold() not in asked.casefold()
     return False
 
 
@@ -312,7 +336,8 @@ class ParallelForm:
         answers = _reworded(self.engine, [predicates[number] for number in others], common)
         for number, new in zip(others, answers, strict=True):
             if new is None or not self._usable(new, predicates[number], common, reworded):
-                new = f"{common} {what_it_says(predicates[number])}" if common.endswith("about") else None
+                plain = common.endswith("about") and _says_a_thing(predicates[number])
+                new = f"{common} {what_it_says(predicates[number])}" if plain else None
             if new is not None and new.casefold() not in {p.casefold() for p in reworded}:
                 reworded[number] = new
         if is_parallel([p for p, keep in zip(reworded, kept, strict=True) if not keep]):
@@ -327,9 +352,17 @@ class ParallelForm:
 
 
 def _deterministic(predicates: Sequence[str], kept: Sequence[bool]) -> list[str]:
-    """Every predicate as "is about" and what it says, unless two of them became one."""
+    """Every predicate as "is about" and what it says, unless two of them became one, or one cannot be said so."""
+    if not all(keep or _says_a_thing(p) for p, keep in zip(predicates, kept, strict=True)):
+        return list(predicates)
     new = [p if keep else f"{_FALLBACK} {what_it_says(p)}" for p, keep in zip(predicates, kept, strict=True)]
     return new if len({p.casefold() for p in new}) == len(new) else list(predicates)
+
+
+def _says_a_thing(predicate: str) -> bool:
+    """Whether "is about" may stand before what a predicate says: not before "made upstream", "boring", "that it is"."""
+    begins = lead(predicate)
+    return begins not in _LINKING and not begins.endswith(" that")
 
 
 def what_it_says(predicate: str) -> str:
