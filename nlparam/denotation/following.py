@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nlparam.denotation.judge import AbstractJudge
-from nlparam.language.goals import Goal
+from nlparam.language.goals import Goal, read_goal
 
 # From this probability on a statement is taken for an answer to the goal.
 ANSWERS = 0.5
@@ -36,6 +36,10 @@ class GoalReader:
         distinct = [statement for statement, _ in collections.Counter(statements).most_common(max(most, 0))]
         read = zip(distinct, _of_all(self.answers, distinct, goal).tolist(), strict=True)
         return {statement: probability for statement, probability in read if not np.isnan(probability)}
+
+    def answered(self, statements: Sequence[str], goal: str) -> dict[str, bool]:
+        """Which statements answer a goal, as it was given."""
+        return {one: chance >= ANSWERS for one, chance in self.answering(statements, read_goal(goal)).items()}
 
 
 def _of_all(judge: AbstractJudge, texts: Sequence[str], goal: Goal) -> np.ndarray:

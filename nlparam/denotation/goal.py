@@ -2,8 +2,8 @@
 
 import collections
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -51,6 +51,17 @@ class GoalFollowing:
     n_read: int
     n_stated: int
     statements: tuple[tuple[str, int], ...]
+
+    def with_statements(self, said: Sequence[str], answering: Mapping[str, float]) -> Self:
+        """With what was said of texts, and how likely some of that answers the goal; what was not read passes."""
+        n_usable = sum(answering.get(one, 1.0) >= ANSWERS for one in said)
+        return dataclasses.replace(
+            self,
+            answering=n_usable / len(said) if answering else None,
+            n_read=self.n_read + len(answering),
+            n_stated=len(said),
+            statements=tuple(collections.Counter(said).most_common(_N_REPORTED)),
+        )
 
     def warnings(self) -> Iterator[str]:
         """What a user should know before reading the predicates."""
@@ -135,12 +146,14 @@ class GoalRepresentation:
         embedder: AbstractEmbedder,
         n_clusters: int,
         seed: int,
+        phrases: Callable[[Sequence[str]], Sequence[str]] | None = None,
         most_read: int | None = None,
         kept: bool = False,
     ) -> Learned:
         """Has a random sample of the texts stated and learns the map from those statements that answer the goal.
 
-        `most_read` is the most judgments that may be spent on seeing whether the goal is followed; `kept` keeps the map
+        `phrases` gives what is embedded of texts that were stated, by default their statements. `most_read` is the
+        most judgments that may be spent on seeing whether the goal is followed; `kept` keeps the map
         in the cache.
 
         Raises `LanguageModelError` if the language model cannot be asked.
@@ -151,9 +164,10 @@ class GoalRepresentation:
         # Of few judgments most are left for the predicates.
         n_asked = _N_ASKED if most_read is None else min(_N_ASKED, max(most_read // 2, 1))
         told = reader.told(texts[:n_asked], goal)
+        nothing_said = _unstated(goal, told)
         stater.choose_wording(texts[:_N_TRIED], goal=goal.text, n_groups=n_clusters)
         features = map_features(embeddings, ngram_features)
-        learned, answering = Learned(None, _unstated(goal, told)), dict[str, float]()
+        learned, answering = Learned(None, nothing_said), dict[str, float]()
         for n_stated in (first, _TIMES_MORE * first):
             rows, texts = order[:n_stated], [corpus.distinct[row] for row in order[:n_stated]]
             stated = stater.state(texts, goal=goal.text)
@@ -161,16 +175,12 @@ class GoalRepresentation:
             most = None if most_read is None else most_read - len(told) - len(answering)
             answering |= reader.answering(said, goal, most=most)
             usable = np.asarray([one is not None and answering.get(one, 1.0) >= ANSWERS for one in stated], dtype=bool)
-            following = dataclasses.replace(
-                learned.following,
-                answering=np.count_nonzero(usable) / len(said) if answering else None,
-                n_read=len(told) + len(answering),
-                n_stated=len(said),
-                statements=tuple(collections.Counter(said).most_common(_N_REPORTED)),
-            )
+            following = nothing_said.with_statements(said, answering)
             if np.count_nonzero(usable) < LEAST_STATEMENTS:
                 return Learned(None, following)
             statements = [one for one, use in zip(stated, usable, strict=True) if one is not None and use]
+            if phrases is not None:
+                statements = phrases([text for text, use in zip(texts, usable, strict=True) if use])
             distinct = list(dict.fromkeys(statements))
             embedded = dict(zip(distinct, embedder.embed(distinct), strict=True))
             goal_map, explained = learned_goal_map(
@@ -186,6 +196,12 @@ class GoalRepresentation:
             if self.n_stated is not None or explained >= _MUCH_EXPLAINED or len(rows) == len(order):
                 break
         return learned
+
+
+def goal_following(reader: GoalReader, goal: Goal, texts: Sequence[str], said: Sequence[str]) -> GoalFollowing:
+    """How well a goal was followed in what was said of texts, the first few of which are asked whether they tell it."""
+    told = _unstated(goal, reader.told(texts[:_N_ASKED], goal))
+    return told.with_statements(said, reader.answering(said, goal))
 
 
 def _unstated(goal: Goal, told: np.ndarray) -> GoalFollowing:

@@ -13,6 +13,7 @@ import numpy as np
 from nlparam.corpus.corpus import Corpus
 from nlparam.denotation.arrays import ngrams_of_texts
 from nlparam.denotation.calibration import CalibrationSummary, calibrate
+from nlparam.denotation.following import GoalReader
 from nlparam.denotation.judge import AbstractJudge, LabelJudge
 from nlparam.denotation.labels import Labelled
 from nlparam.denotation.policy import policy_of
@@ -125,6 +126,10 @@ class Session:
         n_words = self.policy.n_words if n_words is None else n_words
         self.reading.recall()
         return LabelJudge(self.engine, self.store, self.costs, n_words=n_words, progress=self.progress, **options)
+
+    def goal_reader(self) -> GoalReader:
+        """What reads whether a goal is followed."""
+        return GoalReader(self.judge(question="tells"), self.judge(question="answers"))
 
     def calibrated(
         self, judge: AbstractJudge, calibration: str | Path | Labelled | None

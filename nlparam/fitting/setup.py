@@ -16,7 +16,6 @@ from nlparam.denotation.calibration import CalibrationSummary
 from nlparam.denotation.cascade import Cascade
 from nlparam.denotation.computed import Executable
 from nlparam.denotation.definitions import Definition, checked_definitions, settings_of
-from nlparam.denotation.following import ANSWERS, GoalReader
 from nlparam.denotation.goal import Affinity, GoalFollowing, GoalRepresentation, Sayings, follows, represent
 from nlparam.denotation.judge import AbstractJudge
 from nlparam.denotation.labels import Labelled
@@ -221,7 +220,7 @@ def prepared(
                     ngram_features[rows],
                     goal=read,
                     stater=stater,
-                    reader=_reader(session),
+                    reader=session.goal_reader(),
                     embedder=embedder,
                     n_clusters=model.n_predicates,
                     seed=seed,
@@ -344,14 +343,9 @@ def _check(corpus: Corpus, model: AbstractPredicateModel) -> None:
         )
 
 
-def _reader(session: Session) -> GoalReader:
-    return GoalReader(session.judge(question="tells"), session.judge(question="answers"))
-
-
 def _proposer(proposer: Any, session: Session, stater: Stater) -> AbstractProposer:
     def answers(said: Sequence[str], goal: str) -> dict[str, bool]:
-        probabilities = _reader(session).answering(said, read_goal(goal))
-        return {one: probability >= ANSWERS for one, probability in probabilities.items()}
+        return session.goal_reader().answered(said, goal)
 
     strategies: dict[str, Callable[[Engine], AbstractProposer]] = {
         "contrast": Contrast,

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nlparam.language.asking import ask
+from nlparam.language.asking import ask, ask_all
 from nlparam.language.goals import Goal, read_goal
 from nlparam.language.parse import parse_category
 from nlparam.language.prompting import cut_words, load_prompt
+from nlparam.lm.base import Request
 from nlparam.lm.engine import Engine
 
 # The ways to ask; the first is the one that is taken where nothing speaks for another.
@@ -30,6 +31,7 @@ _NO_ANSWER = re.compile(
 # Questions whose answers are words of the question: "does it tell the story or judge the film?"
 _CHOICE = re.compile(r"^(?:whether|is|are|was|were|do|does|did|has|have|can|will|would|should)\b|\bor\b", re.IGNORECASE)
 _ARTICLE = re.compile(r"^(?:the|an?) (?=\w)", re.IGNORECASE)
+_MOST_TOKENS = 10
 _STEM = 5  # letters that "speaking" and "speaker" have in common
 _LABEL = re.compile(r"^(?:label|answer|category)\s*(?:\([^)]*\))?\s*:\s*", re.IGNORECASE)
 
@@ -69,16 +71,36 @@ class Stater:
         told = {wording: information(self._ask(texts, goal, wording), n_groups) for wording in WORDINGS}
         self.wording = max(WORDINGS, key=lambda wording: told[wording])
 
+    def narrow(self, texts: Sequence[str], paths: Sequence[Sequence[str]], *, goal: str) -> list[str | None]:
+        """What each text is, more precisely than the last name of its path says; `None` if nothing more was said."""
+        prompt, further, read = load_prompt(self.wording), load_prompt("narrower"), read_goal(goal)
+
+        def conversation(text: str, path: Sequence[str]) -> Request:
+            asked = prompt.fill(**self._fields(text, read.part_for(text)))
+            names = (message for name in path for message in further.fill(label=name))
+            return Request((*asked, *names), max_tokens=_MOST_TOKENS, temperature=0.0, seed=0)
+
+        requests = [conversation(text, path) for text, path in zip(texts, paths, strict=True)]
+        answers = ask_all(self.engine, requests, statement_of, what="stating")
+        return [
+            None if said is None or said in path or prompt.wrote(said) else said
+            for said, path in zip(answers, paths, strict=True)
+        ]
+
+    def _fields(self, text: str, asked: Goal) -> dict[str, str]:
+        return {
+            "text": cut_words(text, self.n_words),
+            "asked": asked.asked.rstrip("?"),
+            "aspect": asked.aspect.rstrip("?"),
+        }
+
     def _ask(self, texts: Sequence[str], goal: str, wording: str) -> list[str | None]:
         prompt, read = load_prompt(wording), read_goal(goal)
         parts = {text: read.part_for(text) for text in texts}
         # Prompts of one part begin alike: a language model reads that once for all that follow one another.
         ordered = sorted(parts, key=lambda text: parts[text].aspect)
-        rows = (
-            {"text": cut_words(text, self.n_words), "asked": of.asked.rstrip("?"), "aspect": of.aspect.rstrip("?")}
-            for text, of in ((text, parts[text]) for text in ordered)
-        )
-        answers = ask(self.engine, prompt, rows, statement_of, what="stating", max_tokens=10)
+        rows = (self._fields(text, parts[text]) for text in ordered)
+        answers = ask(self.engine, prompt, rows, statement_of, what="stating", max_tokens=_MOST_TOKENS)
         said = dict.fromkeys(ordered)
         for text, answer in zip(ordered, answers, strict=True):
             if answer is not None and not prompt.wrote(answer) and not _asks_back(answer, parts[text]):

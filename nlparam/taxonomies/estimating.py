@@ -12,8 +12,8 @@ from nlparam.taxonomies.options import efforts
 
 # Texts that are stated and judged to measure what one call takes.
 _TRIED = 8
-# Calls for phrasing in the whole tree, about.
-_PHRASED = 6
+# Calls for phrasing in the whole tree, and for seeing whether the goal is followed, about.
+_PHRASED, _READ = 6, 60
 
 
 def estimate_growth(divider: Divider, depth: int) -> Estimate:
@@ -46,7 +46,8 @@ def estimate_growth(divider: Divider, depth: int) -> Estimate:
         max(expected, *bounds),
         f"the least and the most as nodes have {least} to {most} children; fewer if nodes cannot be divided",
     )
-    n_proposals = min(options.n_stated, n_texts) + _PHRASED + n_nodes * (most + options.n_compared)
+    n_stated = min(options.n_stated, n_texts) * statements.stater.n_levels + _READ
+    n_proposals = n_stated + _PHRASED + n_nodes * (most + options.n_compared)
     return estimated(run.session, numeric, (judgments, judging), (n_proposals, stating))
 
 

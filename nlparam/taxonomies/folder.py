@@ -10,9 +10,10 @@ import numpy as np
 from nlparam.corpus.corpus import Corpus
 from nlparam.denotation.arrays import goal_arrays, goal_map_of, ngram_arrays, ngrams_of
 from nlparam.denotation.denoter import TreeDenoter
+from nlparam.denotation.goal import GoalFollowing
 from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder
 from nlparam.numerics.heads.head import Head
-from nlparam.results.jsonable import read_fields
+from nlparam.results.jsonable import from_json, read_fields
 from nlparam.results.records import judgment_table, judgments_of
 from nlparam.results.result import Files, Folder
 from nlparam.runtime.costs import Costs
@@ -108,6 +109,7 @@ def fields_of_taxonomy(contents: dict[str, Any], folder: Folder, embedder: Any) 
         "stamps": tuple(texts["time"].to_pylist()) if "time" in texts.column_names else None,
         "chance": {one["id"]: Separation(**one["chance"]) for one in contents["nodes"] if one.get("chance")},
         "clusters": tuple(texts["cluster"].to_pylist()) if "cluster" in texts.column_names else None,
+        "following": from_json(GoalFollowing, contents.get("following")),
         "sample": _sample_of(folder.table(_SAMPLE)) if contents.get("sampled") else None,
     }
 

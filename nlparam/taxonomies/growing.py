@@ -12,9 +12,8 @@ import numpy as np
 
 from nlparam.corpus.corpus import Corpus
 from nlparam.corpus.frames import Frame, texts_of
-from nlparam.denotation.arrays import learned_goal_map
 from nlparam.denotation.definitions import Definition, checked_definitions, settings_of
-from nlparam.denotation.goal import follows, map_features
+from nlparam.denotation.goal import GoalFollowing, GoalRepresentation, follows
 from nlparam.denotation.labels import Labelled
 from nlparam.denotation.session import DEFAULT_GOAL, Asking, Run, Session, accepts, check_names
 from nlparam.errors import CorpusError, FitWarning
@@ -143,8 +142,8 @@ def prepared_growth(
             seed=seed,
         )
         n_stated = 8 if only_estimate else the_options.n_stated
-        divider = _divider(run, the_options, limits, n_stated=n_stated, by_goal=by_goal)
-        yield Growing(divider, depth, lockings, exclusions, everywhere, pools)
+        divider, following = _divider(run, the_options, limits, n_stated=n_stated, by_goal=by_goal)
+        yield Growing(divider, depth, lockings, exclusions, everywhere, pools, following)
 
 
 @accepts(TaxonomyArguments, prepared_growth, Session)
@@ -212,7 +211,9 @@ def taxonomy(
         run = growing.divider.run
         tree = assemble(growing.divider, growing.grow(), run.settings)
         timed = {} if kept is None else {"time_unit": time_unit}
-        tree = dataclasses.replace(tree, stamps=kept, clusters=named, settings=tree.settings | timed)
+        tree = dataclasses.replace(
+            tree, stamps=kept, clusters=named, settings=tree.settings | timed, following=growing.following
+        )
         if inference or (inference is None and kept is not None):
             tree = with_sample(tree, run)
             with run.costs.stage("against chance"):
@@ -227,6 +228,8 @@ def taxonomy(
         )
     if (said := nothing_found(tree.chance)) is not None:
         warnings.warn(said, FitWarning, stacklevel=2)
+    for doubt in () if tree.following is None else tree.following.warnings():
+        warnings.warn(doubt, FitWarning, stacklevel=2)
     if out is not None:
         tree.save(out, overwrite=overwrite)
         tree.report(Path(out) / "report.html")
@@ -235,7 +238,7 @@ def taxonomy(
 
 @accepts(TaxonomyArguments, prepared_growth, Session)
 def estimate_taxonomy(texts: Iterable[str] | Frame, **asked: Unpack[TaxonomyArguments]) -> Estimate:
-    """What `nlparam.taxonomy` with the same arguments will cost, from some twenty calls; their answers are stored.
+    """What `nlparam.taxonomy` with the same arguments will cost, from some sixty calls; their answers are stored.
 
     **Arguments:** as for `nlparam.taxonomy`, without `stamps`, `time_unit`, `out` and `overwrite`. Raises what it
     raises; `LanguageModelError` if no call was answered.
@@ -264,28 +267,35 @@ def _written(given: Mapping[NodePath, Predicates]) -> dict[str, list[str]]:
     return {" > ".join(path): [predicate_of(one) for one in among] for path, among in given.items() if among}
 
 
-def _divider(run: Run, options: TaxonomyOptions, limits: tuple[int, int], *, n_stated: int, by_goal: bool) -> Divider:
-    """What divides the nodes of a tree: texts are stated, and the goal representation is learned from that."""
+def _divider(
+    run: Run, options: TaxonomyOptions, limits: tuple[int, int], *, n_stated: int, by_goal: bool
+) -> tuple[Divider, GoalFollowing | None]:
+    """What divides the nodes of a tree, and how well the goal was followed: texts are stated, and the goal
+    representation is learned from that.
+    """
     corpus, goal = run.corpus, run.settings["goal"]
-    statements = Statements(stater_of(run.session, run.settings["depth"]), goal, corpus.distinct)
+    paths = stater_of(run.session, run.settings["depth"])
+    goal_map, following = None, None
+    if by_goal and n_stated >= LEAST_STATEMENTS:
+        with run.costs.stage("goal representation"):
+            goal_map, following = GoalRepresentation(n_stated).learn(
+                corpus,
+                run.embeddings,
+                run.ngram_features,
+                goal=read_goal(goal),
+                stater=paths.stater,
+                reader=run.session.goal_reader(),
+                embedder=run.stored_embedder,
+                n_clusters=limits[1],
+                seed=run.seed,
+                phrases=lambda texts: [", ".join(path) for path in paths.state(texts, goal=goal)],
+                kept=run.session.keeps,
+            )
+    statements = Statements(paths, goal, corpus.distinct)
     rows = np.random.default_rng([run.seed, n_stated]).permutation(len(corpus.distinct))[:n_stated]
     with run.costs.stage("stating"):
         statements.state(rows)
-    goal_map = None
-    stated = rows[statements.usable(rows)]
-    if by_goal and len(stated) >= LEAST_STATEMENTS:
-        with run.costs.stage("goal representation"):
-            phrases = [", ".join(statements.paths[row]) for row in stated.tolist()]
-            goal_map = learned_goal_map(
-                run.embeddings,
-                map_features(run.embeddings, run.ngram_features),
-                stated,
-                run.stored_embedder.embed(phrases),
-                n_clusters=limits[1],
-                seed=run.seed,
-                kept=run.session.keeps,
-            ).goal_map
-    return make_divider(run, options, limits, goal_map=goal_map, statements=statements)
+    return make_divider(run, options, limits, goal_map=goal_map, statements=statements), following
 
 
 def check_sizes(corpus: Corpus, *, depth: int, children: tuple[int, int], least_texts: int) -> None:

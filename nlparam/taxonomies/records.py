@@ -15,6 +15,7 @@ from nlparam.runtime.costs import Costs
 
 if TYPE_CHECKING:
     from nlparam.denotation.denoter import TreeDenoter
+    from nlparam.denotation.goal import GoalFollowing
 
 ROOT = "root"
 
@@ -189,6 +190,7 @@ class TreeLike:
     clusters: tuple[str | None, ...] | None = None
     sample: Sample | None = None
     chance: Mapping[str, Separation] = dataclasses.field(default_factory=dict)
+    following: "GoalFollowing | None" = None
 
     @property
     def texts(self) -> Sequence[str]:
@@ -352,6 +354,7 @@ class TreeLike:
             "settings": self.settings,
             "versions": self.versions,
             "costs": self.costs.as_dict(),
+            "following": jsonable(self.following),
         }
 
     def _over_nodes(self, node: str | None, counted) -> float:

@@ -96,6 +96,7 @@ def refit(
         settings=tree.settings | {"edits": edits_of(taxonomy, changes, gone=gone, new=new, **took)},
         costs=taxonomy.costs + costs,
         stamps=taxonomy.stamps,
+        following=taxonomy.following,
         clusters=taxonomy.clusters,
         sample=carried(taxonomy, tree),
     )

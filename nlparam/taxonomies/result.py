@@ -44,6 +44,7 @@ class Taxonomy(TreeLike, AbstractResult, AbstractTabular):
     - `sample`: texts drawn at random and judged, by which shares are corrected; `None` if there was no such round.
     - `chance`: of nodes with children, whether these separate texts of the sample that did not choose them better than
       chance; empty without a sample.
+    - `following`: how well the goal was followed, `None` if nothing was asked about that.
     """
 
     main = "taxonomy.json"

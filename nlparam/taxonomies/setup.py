@@ -19,6 +19,7 @@ from nlparam.fitting.setup import corpus_digest
 from nlparam.language.paths import MOST_LEVELS, PathStater
 from nlparam.language.phrasing import ParallelForm
 from nlparam.language.propose import Contrast
+from nlparam.language.statements import Stater
 from nlparam.lm import load_language_model
 from nlparam.lm.base import AbstractLanguageModel, Completion, Request
 from nlparam.numerics.heads.goal_map import GoalMap
@@ -27,6 +28,9 @@ from nlparam.taxonomies.dividing import Divider
 from nlparam.taxonomies.options import TaxonomyOptions
 from nlparam.taxonomies.proposing import NodeProposer, Statements
 from nlparam.taxonomies.result import Taxonomy
+
+# A tree of one level chooses among general and more specific names, too.
+_LEAST_LEVELS = 2
 
 
 class AskingAgain(Running, total=False):
@@ -99,8 +103,12 @@ def dividing(
 
 def stater_of(session: Session, depth: int) -> PathStater:
     """What states the texts for a tree of so many levels."""
-    # One level more than the tree has: the first name often says no more than the goal does ("news").
-    return PathStater(session.engine, n_levels=min(depth + 1, MOST_LEVELS), n_words=session.policy.n_words)
+    stater = Stater(session.engine, n_words=session.policy.n_words_stated)
+
+    def answers(said: Sequence[str], goal: str) -> dict[str, bool]:
+        return session.goal_reader().answered(said, goal)
+
+    return PathStater(stater, n_levels=min(max(depth, _LEAST_LEVELS), MOST_LEVELS), answers=answers)
 
 
 def make_divider(

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from nlparam.denotation.denoter import TreeDenoter
+from nlparam.denotation.goal import GoalFollowing
 from nlparam.errors import BudgetError, LanguageModelError
 from nlparam.results.records import Judgment
 from nlparam.results.versions import installed_versions
@@ -47,6 +48,7 @@ class Growing:
     excluded: Mapping[NodePath, Sequence[str]]
     everywhere: Sequence[str]
     pool: Mapping[NodePath, Predicates]
+    following: GoalFollowing | None = None
 
     def grow(self) -> Branch:
         """The root, divided as far as the budget goes.

@@ -39,8 +39,8 @@ def topic_of(text: str) -> tuple[str, str]:
 
 def write(content: str) -> str | None:
     """What the script answers to a prompt that is no judgment, `None` to one that it does not know."""
-    if "as 2 short names" in content or "as 3 short names" in content or "as 1 short names" in content:
-        return " > ".join(topic_of(content.split("\n")[0]))
+    if content.startswith("Text: ") and "\nLabel (" in content:
+        return topic_of(content.split("\n")[0])[0]
     if "broad category" in content:
         names = [line.removeprefix("- ") for line in content.splitlines() if line.startswith("- ")]
         return max(names, key=names.count)
@@ -62,12 +62,17 @@ def write(content: str) -> str | None:
 def answer(request) -> str | dict[str, float]:
     """States, generalises, phrases and judges by the words of a text; predicates are "is about TOPIC"."""
     content = request.messages[-1].content
+    if request.labels is not None and "Property: " not in content:
+        return {"yes": 0.9, "no": 0.1}  # texts tell what the goal asks for, and statements answer it
     if request.labels is not None:
         text, _, question = content.rpartition("Property: ")
         # A definition, where there is one, follows the predicate.
         topic = question.split(". It is meant so:\n")[0].removesuffix(". Yes or no?").removeprefix("is about ")
         yes = 0.95 if topic in topic_of(text) else 0.05
         return {"yes": yes, "no": 1 - yes}
+    if content.startswith("And which kind"):
+        first, n_named = request.messages[1].content, sum(one.role == "assistant" for one in request.messages)
+        return topic_of(first.split("\n")[0])[n_named] if n_named < 2 else "nothing more"
     written = write(content)
     if written is None:
         raise AssertionError(f"nobody asked the script before: {content}")

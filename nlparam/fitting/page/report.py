@@ -27,7 +27,7 @@ from nlparam.results.page.examples import answers_by_predicate
 from nlparam.results.page.plots import quantity_chart
 from nlparam.results.page.quantities import Intervals
 from nlparam.results.page.quantity_blocks import quantity_blocks
-from nlparam.results.page.rows import MAX_SENTENCE, Row, date_row, named_settings, title_of
+from nlparam.results.page.rows import MAX_SENTENCE, Row, date_row, following_rows, named_settings, title_of
 from nlparam.results.page.searched import Searched, desk_section
 from nlparam.results.page.sections import AbstractPage, SectionPage, number, of_result
 from nlparam.results.page.text import excerpt, loss_figure
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
     import altair
 
-    from nlparam.denotation.goal import GoalFollowing
     from nlparam.denotation.labelling import PredicateAgreement
     from nlparam.fitting.inferred import Inference
     from nlparam.fitting.records import FitLike
@@ -188,7 +187,7 @@ def _facts(fit: "FitLike", model: str) -> list[Row]:
         *(Row(label, excerpt(words, MAX_SENTENCE)) for label, words in wishes_told(fit.settings, fit.predicates)),
         *named_settings(fit.settings),
         *([Row("Representation", represented)] if (represented := _representation(fit)) else []),
-        *([] if fit.following is None else _following(fit.following)),
+        *following_rows(fit.following),
         Row("Judgments", f"{len(fit.judgments):,}"),
         Row("Loss", loss_figure(fit.loss)),
         date_row(fit.settings),
@@ -205,21 +204,6 @@ def _representation(fit: "FitLike") -> str | None:
     if goal_map.share == 0:
         return "embeddings (statements under the goal would not have improved them)"
     return f"embeddings and statements under the goal, the latter with a share of {goal_map.share:.0%}"
-
-
-def _following(following: "GoalFollowing") -> list[Row]:
-    """How well a goal was followed."""
-    shares = (
-        (f"Texts that tell it (of {following.n_asked})", following.told),
-        (f"Statements that answer it (of {following.n_stated})", following.answering),
-        ("Explained of statements left out", following.explained),
-    )
-    shown = ", ".join(f"{excerpt(statement, 60)} ({n})" for statement, n in following.statements[:6])
-    return [
-        Row("Goal understood as", excerpt(following.aspect, MAX_SENTENCE)),
-        *[Row(label, f"{max(share, 0.0):.0%}") for label, share in shares if share is not None],
-        *([Row("Frequent statements", shown)] if shown else []),
-    ]
 
 
 def plot_quantity(

@@ -31,7 +31,7 @@ from nlparam.results.page.card import Card, card_row
 from nlparam.results.page.examples import Sides, choose_examples
 from nlparam.results.page.quantities import MAX_NAME, QuantityView
 from nlparam.results.page.quantity_blocks import quantity_blocks
-from nlparam.results.page.rows import MAX_SENTENCE, date_row, named_settings, title_of
+from nlparam.results.page.rows import MAX_SENTENCE, date_row, following_rows, named_settings, title_of
 from nlparam.results.page.searched import Searched, desk_section
 from nlparam.results.page.sections import AbstractPage, SectionPage, number, of_result
 from nlparam.results.page.tables import Declared, table_of
@@ -154,6 +154,7 @@ def _facts(taxonomy: TreeLike) -> list[Row]:
         Row("Balance of the sizes", f"{measures['balance']:.2f} (1: all alike)"),
         Row("Most alike siblings", f"correlation {correlation:.2f}" if correlation > -1 else DASH),
         *named_settings(taxonomy.settings),
+        *following_rows(taxonomy.following),
         Row("Judgments", f"{len(taxonomy.judgments):,}"),
         date_row(taxonomy.settings),
         Row("Ended because", str(taxonomy.result.value)),
