@@ -20,9 +20,12 @@ from nlparam.comparing.records import Finding, Ranking, Ratings
 from nlparam.comparing.result import Comparison
 from nlparam.comparing.setup import CompareArguments, Setup, set_up
 from nlparam.comparing.validation import findings, judge_finalists
+from nlparam.denotation.goal import GoalFollowing, goal_following
 from nlparam.denotation.session import Session, accepts, check_names
 from nlparam.errors import FitWarning, LanguageModelError, ResultFolderError
+from nlparam.language.goals import read_goal
 from nlparam.language.likeness import distinct
+from nlparam.language.phrasing import what_it_says
 from nlparam.language.propose.both import in_turn
 from nlparam.language.propose.groups import Panel
 from nlparam.numerics.statistics.effects import auroc, welch_p_value
@@ -104,6 +107,8 @@ def _compare(setup: Setup) -> Comparison:
     candidates = propose(setup, choose_panels(setup))
     if not candidates:
         raise LanguageModelError(_nothing_proposed(setup))
+    following = _followed(setup, candidates)
+    notes += [] if following is None else following.warnings()
     answers = Answers(seen.corpus.distinct, candidates, setup.judge, costs=session.costs, meter=session.meter)
     scores = _scores(setup, candidates)
     entrants = race(setup, answers, {} if scores is None else _not_raced(setup, scores))
@@ -133,6 +138,7 @@ def _compare(setup: Setup) -> Comparison:
         judgments=answers.matrix[:, columns],
         covariates=() if setup.covariates is None else setup.covariates.names,
         unadjusted=setup.unadjusted,
+        following=following,
         confidence=settings["confidence"],
         level=setup.level,
         correction=settings["correction"],
@@ -203,6 +209,17 @@ def propose(setup: Setup, panels: Sequence[Panel]) -> list[str]:
     with setup.session.costs.stage("proposing"):
         proposals = setup.proposer.propose(panels, goal=setup.settings["goal"], rng=setup.rng(2))
     return list(distinct(in_turn(proposals)))
+
+
+def _followed(setup: Setup, candidates: Sequence[str]) -> GoalFollowing | None:
+    """How well the candidates follow the goal, if there is one to follow."""
+    if not setup.by_goal:
+        return None
+    known, session = setup.seen.corpus.distinct, setup.session
+    texts = [known[row] for row in setup.rng(5).permutation(len(known))]
+    with session.costs.stage("proposing"):
+        said = [what_it_says(candidate) for candidate in candidates]
+        return goal_following(session.goal_reader(), read_goal(setup.settings["goal"]), texts, said)
 
 
 def rate(setup: Setup, found: list[Finding]) -> list[Finding]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from nlparam.comparing.records import ComparisonLike, Finding, Group, Units
 from nlparam.corpus.corpus import Corpus
+from nlparam.denotation.goal import GoalFollowing
 from nlparam.results.jsonable import from_json, jsonable
 from nlparam.results.result import Files, Folder
 from nlparam.runtime.costs import Costs
@@ -34,6 +35,7 @@ def pack_comparison(comparison: ComparisonLike) -> tuple[dict[str, Any], Files]:
         "findings": [jsonable(vars(finding)) | {"target": finding.target} for finding in comparison.findings],
         "covariates": list(comparison.covariates),
         "unadjusted": dict(comparison.unadjusted),
+        "following": jsonable(comparison.following),
         "costs": comparison.costs.as_dict(),
     }
     return contents, Files(
@@ -63,6 +65,7 @@ def fields_of_comparison(contents: dict[str, Any], folder: Folder) -> dict[str, 
         "judgments": judgments,
         "covariates": tuple(contents["covariates"]),
         "unadjusted": contents.get("unadjusted", {}),
+        "following": from_json(GoalFollowing, contents.get("following")),
         "costs": Costs.from_dict(contents["costs"]),
         "pictures": folder.json(_PICTURES, otherwise={}),
     } | {name: contents[name] for name in _PLAIN}

@@ -12,7 +12,7 @@ from nlparam.denotation.labelling import PredicateAgreement
 from nlparam.results.page.blocks import Block, Cell, Folded, Item, Pairs, Row, Section, Table, Words
 from nlparam.results.page.card import Card, card_row
 from nlparam.results.page.examples import MAX_BYTES, MAX_WHOLE
-from nlparam.results.page.rows import MAX_SENTENCE, date_row, named_settings, title_of
+from nlparam.results.page.rows import MAX_SENTENCE, date_row, following_rows, named_settings, title_of
 from nlparam.results.page.searched import Searched, desk_section
 from nlparam.results.page.sections import (
     AbstractPage,
@@ -130,6 +130,7 @@ def _facts(comparison: ComparisonLike) -> list[Row]:
         *([Row("Left of the covariates", left_over)] if left_over else []),
         Row("Target", _target(targets_of(comparison.tested))),
         *named_settings(comparison.settings),
+        *following_rows(comparison.following),
         date_row(comparison.settings),
     ]
 

@@ -12,6 +12,7 @@ from nlparam.runtime.costs import Costs
 
 if TYPE_CHECKING:
     from nlparam.corpus.corpus import Corpus
+    from nlparam.denotation.goal import GoalFollowing
 
 Estimate = Effect  # its earlier name
 
@@ -208,6 +209,7 @@ class ComparisonLike:
     costs: Costs
     pictures: Mapping[str, str] = dataclasses.field(default_factory=dict)
     unadjusted: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    following: "GoalFollowing | None" = None
 
     @property
     def claims(self) -> list[Finding]:

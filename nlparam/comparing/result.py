@@ -34,6 +34,7 @@ class Comparison(ComparisonLike, AbstractResult, AbstractTabular):
       "holm").
     - `warnings`: what a reader should know about the texts and groups.
     - `settings`, `versions`, `costs`: how it was made and what it cost.
+    - `following`: how well the goal was followed, `None` if nothing was asked about that.
     - `pictures`: where texts stand for images, small pictures of those that are quoted, by text, as data URLs.
     """
 

@@ -65,7 +65,9 @@ class CompareArguments(Asking, total=False):
 
 @dataclasses.dataclass(frozen=True)
 class Setup:
-    """What a comparison is made of. The language model is asked through `judge`, `proposer` and `rater`."""
+    """What a comparison is made of. The language model is asked through `judge`, `proposer` and `rater`; `by_goal` says
+    whether it is also asked if the goal is followed.
+    """
 
     session: Session
     seen: Observations
@@ -78,6 +80,7 @@ class Setup:
     rater: Rater | None
     options: CompareOptions
     settings: dict[str, Any]
+    by_goal: bool
 
     @property
     def level(self) -> float:
@@ -211,6 +214,8 @@ def set_up(
             rater,
             the_options,
             settings,
+            # References to something else than text, and captions, tell little themselves.
+            by_goal=goal != DEFAULT_GOAL and listed is None and judge is None and made_from is None,
         )
 
 

@@ -398,3 +398,22 @@ def test_an_estimate_is_near_what_it_takes():
 def test_an_unknown_argument_is_refused_with_the_known_ones():
     with pytest.raises(TypeError, match=r"compare\(\) got confidense, expected some of .*confidence.*timeout"):
         compare(confidense=0.9)
+
+
+def test_a_goal_that_is_not_followed_is_told_and_kept(tmp_path):
+    def tells(request):
+        content = request.messages[-1].content
+        if request.labels is None or "Property: " in content or len(request.labels) == 3:
+            return answer(request)
+        # Every text tells the goal; of what the candidates say, one word answers it.
+        yes = 0.9 if "Does this text tell" in content or '"rain"' in content else 0.1
+        return {"yes": yes, "no": 1 - yes}
+
+    found = compare(lm=ScriptedModel(tells))
+    assert found.following is not None
+    assert (found.following.answering, found.following.n_stated) == (0.2, len(PREDICATES))
+    assert "Only 20% of what was said of the texts answers it" in " ".join(found.warnings)
+    assert Comparison.load(found.save(tmp_path / "found")).following == found.following
+    # Nothing is asked of a goal that nobody gave, or of predicates that somebody did.
+    assert compare(lm=ScriptedModel(tells), goal=nlparam.denotation.session.DEFAULT_GOAL).following is None
+    assert compare(lm=ScriptedModel(tells), predicates=PREDICATES).following is None
