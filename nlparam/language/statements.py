@@ -20,6 +20,10 @@ WORDINGS = ("state", "state_general")
 _SENTENCE = re.compile(
     r"^(?:it is|it's|is|are|was)\s+(?:(?:written|spoken|about|set)\b)?\s*(?:in|about|by|on)?\b\s*", re.IGNORECASE
 )
+# A question of the goal that was written off as the answer: "is it advertising", "do people talk".
+_QUESTION = re.compile(
+    r"^(?:(?:is|are|was|were|does|do|did)\s+(?:it|this|that|they|these|the texts?)|does|do|did)\s+(?=\w)", re.IGNORECASE
+)
 _OF_THE_TEXT = re.compile(
     r"^(?:the|this) (?:text|speaker|label|author)s?\b(?! is (?:written|spoken|about|set)\b)", re.IGNORECASE
 )
@@ -136,7 +140,7 @@ def statement_of(answer: str) -> str | None:
     """What an answer says of the text, without a sentence around it; `None` if it says nothing."""
     first = _LABEL.sub("", next((line for line in answer.splitlines() if line.strip()), "").strip())
     category = None if _OF_THE_TEXT.match(first) else parse_category(first)
-    said = None if category is None else _SENTENCE.sub("", category)
+    said = None if category is None else _SENTENCE.sub("", _QUESTION.sub("", category))
     if not said or _NO_ANSWER.match(said):
         return None
     return category_of(said)

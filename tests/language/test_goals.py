@@ -179,6 +179,10 @@ def test_an_example_is_a_few_words(example):
         ("isolation", "isolation"),
         ("notable events", "notable events"),
         ("", None),
+        ("Is it advertising", "advertising"),
+        ("do people talk to each other", "people talk to each other"),
+        ("does it tell the story", "tell the story"),
+        ("do-it-yourself", "do-it-yourself"),
     ],
 )
 def test_a_statement_is_an_answer_without_the_sentence_around_it(answer, statement):
