@@ -38,7 +38,9 @@ class PathStater:
         stated = self.stater.state(texts, goal=goal)
         said = [name for name in stated if name is not None]
         known = {} if self.answers is None or not said else self.answers(said, goal)
-        paths = [(name,) if name is not None and known.get(name, True) else () for name in stated]
+        paths: list[tuple[str, ...]] = [
+            (name,) if name is not None and known.get(name, True) else () for name in stated
+        ]
         for length in range(1, self.n_levels):
             longest = [number for number, path in enumerate(paths) if len(path) == length]
             names = self.stater.narrow(

@@ -80,7 +80,7 @@ class Stater:
         prompt, further, read = load_prompt(self.wording), load_prompt("narrower"), read_goal(goal)
 
         def conversation(text: str, path: Sequence[str]) -> Request:
-            asked = prompt.fill(**self._fields(text, read.part_for(text)))
+            asked = prompt.fill(images=(), **self._fields(text, read.part_for(text)))
             names = (message for name in path for message in further.fill(label=name))
             return Request((*asked, *names), max_tokens=_MOST_TOKENS, temperature=0.0, seed=0)
 
