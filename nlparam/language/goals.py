@@ -52,6 +52,12 @@ _DONE = re.compile(
     r"(?:(?P<past>was|were|has been|have been)|is|are)\s(?:being\s|not\s)?(?P<done>[\w-]+)",
     re.IGNORECASE,
 )
+# "what the sender wants", but not "the needs of the customer", or what a text needs.
+_WANTED = re.compile(
+    r"\b(?!(?:the|an?|his|her|its|their|my|our|your|it|texts?|which|what)\s)[\w'’-]+\s"
+    r"(?:did|wants?|wanted|needs?|needed|wish(?:es|ed)?|hopes?|hoped|plans?|planned|intends?|tries|tried|fears?|feared)\b",
+    re.IGNORECASE,
+)
 _TO_TEXTS = re.compile(
     r"addressed|aimed|asked|based|called|composed|described|discussed|expressed|given|intended|meant|mentioned|named"
     r"|narrated|posted|presented|published|quoted|recorded|reported|requested|said|sent|set|shown|signed|spoken|sung"
@@ -101,8 +107,8 @@ class Goal:
 
     @property
     def of_events(self) -> bool:
-        """Whether it asks for what was done or happened, not to the text but in what the text tells of."""
-        return _HAPPENED.search(self.aspect) is not None or any(
+        """Whether it asks for what was done, happened or is wanted: not by the text, but in what the text tells of."""
+        return any(found.search(self.aspect) for found in (_HAPPENED, _WANTED)) or any(
             found["past"] is not None or _PARTICIPLE.fullmatch(found["done"])
             for found in _DONE.finditer(self.aspect)
             if not _TO_TEXTS.fullmatch(found["done"]) and not _NO_VERB.fullmatch(found["done"])
