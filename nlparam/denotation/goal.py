@@ -153,8 +153,7 @@ class GoalRepresentation:
         """Has a random sample of the texts stated and learns the map from those statements that answer the goal.
 
         `phrases` gives what is embedded of texts that were stated, by default their statements. `most_read` is the
-        most judgments that may be spent on seeing whether the goal is followed; `kept` keeps the map
-        in the cache.
+        most judgments that may be spent on seeing whether the goal is followed; `kept` keeps the map in the cache.
 
         Raises `LanguageModelError` if the language model cannot be asked.
         """

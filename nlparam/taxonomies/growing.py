@@ -104,7 +104,7 @@ def prepared_growth(
         if only_estimate:
             session.unread()
         the_options = options_of(STRONG if strong else TaxonomyOptions(), options)
-        strategies = (stater_of(session, depth), Phraser(engine, ""), *((Contrast(engine),) if strong else ()))
+        strategies = (stater_of(session, goal, depth), Phraser(engine, ""), *((Contrast(engine),) if strong else ()))
         settings = {
             "goal": goal,
             "lm": session.lm_name,
@@ -274,7 +274,7 @@ def _divider(
     representation is learned from that.
     """
     corpus, goal = run.corpus, run.settings["goal"]
-    paths = stater_of(run.session, run.settings["depth"])
+    paths = stater_of(run.session, goal, run.settings["depth"])
     goal_map, following = None, None
     if by_goal and n_stated >= LEAST_STATEMENTS:
         with run.costs.stage("goal representation"):

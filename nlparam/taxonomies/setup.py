@@ -13,7 +13,7 @@ from nlparam.denotation.goal import Affinity, represent
 from nlparam.denotation.judge import AbstractJudge
 from nlparam.denotation.labels import Labelled
 from nlparam.denotation.policy import SMALL
-from nlparam.denotation.session import Run, Running, Session
+from nlparam.denotation.session import DEFAULT_GOAL, Run, Running, Session
 from nlparam.errors import LanguageModelError
 from nlparam.fitting.setup import corpus_digest
 from nlparam.language.paths import MOST_LEVELS, PathStater
@@ -101,14 +101,15 @@ def dividing(
         yield make_divider(run, TaxonomyOptions(**settings["options"]), (least, most), goal_map=denoter.goal_map)
 
 
-def stater_of(session: Session, depth: int) -> PathStater:
-    """What states the texts for a tree of so many levels."""
+def stater_of(session: Session, goal: str, depth: int) -> PathStater:
+    """What states the texts for a tree of so many levels. Whatever is said answers the goal that nobody gave."""
     stater = Stater(session.engine, n_words=session.policy.n_words_stated)
 
     def answers(said: Sequence[str], goal: str) -> dict[str, bool]:
         return session.goal_reader().answered(said, goal)
 
-    return PathStater(stater, n_levels=min(max(depth, _LEAST_LEVELS), MOST_LEVELS), answers=answers)
+    n_levels = min(max(depth, _LEAST_LEVELS), MOST_LEVELS)
+    return PathStater(stater, n_levels=n_levels, answers=None if goal == DEFAULT_GOAL else answers)
 
 
 def make_divider(
@@ -122,7 +123,7 @@ def make_divider(
     """What divides the nodes of a tree; without `statements`, texts are stated when something is to be proposed."""
     corpus, goal, engine = run.corpus, run.settings["goal"], run.session.engine
     if statements is None:
-        statements = Statements(stater_of(run.session, int(run.settings["depth"])), goal, corpus.distinct)
+        statements = Statements(stater_of(run.session, goal, int(run.settings["depth"])), goal, corpus.distinct)
     represented = represent(goal_map, run.embeddings, run.ngram_features)
     proposer = NodeProposer(
         engine=engine,
