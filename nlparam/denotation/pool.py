@@ -148,13 +148,6 @@ class Pool:
             denoted[:, number] = correct(answers[:, number], fitted.head.thresholds[number])
         return denoted
 
-    def most(self, columns: Sequence[int]) -> np.ndarray:
-        """`(n_columns,)`: the greatest share of the texts for which predicates hold, as their answers say; 1 for those
-        judged in full, whose denotations say it.
-        """
-        complete = np.isfinite(self.answers[:, list(columns)]).all(axis=0)
-        return np.where(complete, 1.0, self.head(columns).most())
-
     def _answers(self, columns: Sequence[int]) -> np.ndarray:
         # Where a computed predicate's function failed, it does not hold.
         answers = self.answers[:, list(columns)]

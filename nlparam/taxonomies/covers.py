@@ -20,7 +20,7 @@ WELL_COVERED = 0.9
 class Covers:
     """Chooses among the candidates of a node.
 
-    `denotations` are `(n_texts, n_candidates)`, such that each candidate holds for as many texts as it should
+    `denotations` are `(n_texts, n_candidates)`, such that each candidate holds for as many texts as they sum up to
     (`nlparam.numerics.core.divide.matched`); `weights` `(n_texts,)`, how often each text occurs.
     """
 

@@ -250,18 +250,16 @@ class Divider:
         return [column for column in choice.columns if not node.pool.is_judged(column, node.judged)]
 
     def denotations(self, pool: Pool, columns: Sequence[int]) -> np.ndarray:
-        """`(n_rows, n_columns)` denotations, by which a predicate holds for as many texts as it should."""
+        """`(n_rows, n_columns)` denotations, by which a predicate holds for as many texts as they sum up to."""
         denotations = pool.denotations(columns)
-        if not self.options.correct_bias:
-            return denotations
-        return shifted(denotations, matched(denotations, pool.most(columns)))
+        return shifted(denotations, matched(denotations)) if self.options.correct_bias else denotations
 
     def shifts(self, pool: Pool, columns: Sequence[int], rows: np.ndarray) -> np.ndarray:
         """What is subtracted from the log-odds of siblings: their bias, looked at together."""
         if not self.options.correct_bias:
             return np.zeros(len(columns))
         denotations = pool.denotations(columns)
-        first = matched(denotations, pool.most(columns))
+        first = matched(denotations)
         return first + self._covers(shifted(denotations, first), rows).shifts()
 
     def _covers(self, denotations: np.ndarray, rows: np.ndarray) -> Covers:

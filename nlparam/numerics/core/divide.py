@@ -14,7 +14,6 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import expit, logit, logsumexp
 
-from nlparam.numerics.core.denotations import HOLDS
 from nlparam.numerics.core.threads import one_thread
 
 Denoted: TypeAlias = Float[np.ndarray, "n_texts n_predicates"]
@@ -82,19 +81,16 @@ def membership(denotations: Denoted) -> Float[np.ndarray, "n_texts n_predicates_
     return np.concatenate([shared, np.maximum(1 - total, 0)], axis=1)
 
 
-def matched(denotations: Denoted, most: Float[np.ndarray, " n_predicates"]) -> Float[np.ndarray, " n_predicates"]:
-    """Log-odds to subtract from each column so that it holds (is at least one half) for as many texts as it should.
+def matched(denotations: Denoted) -> Float[np.ndarray, " n_predicates"]:
+    """Log-odds to subtract from each column so that it holds (is at least one half) for as many texts as it sums up to.
 
     A head that knows little keeps to the middle: its denotations of a predicate that holds for a fifth of the texts are
-    near 0.2 everywhere and 0.5 nowhere. Their sum is right all the same, and their order the best there is. Where a
-    language model is not sure of a no, their sum is too large: `most` is the greatest share that its answers allow
-    (`nlparam.numerics.heads.head.HeadFit.most`), unless the head is sure of more.
+    near 0.2 everywhere and 0.5 nowhere. Their sum is right all the same, and their order the best there is.
     """
     n_texts = len(denotations)
     shifts = np.zeros(denotations.shape[1])
-    shares = np.minimum(denotations.mean(axis=0), np.maximum(most, np.mean(denotations >= HOLDS, axis=0)))
-    for column, (values, share) in enumerate(zip(denotations.T, shares, strict=True)):
-        n_holding = round(float(share) * n_texts)
+    for column, values in enumerate(denotations.T):
+        n_holding = round(float(values.sum()))
         if 0 < n_holding < n_texts:
             ordered = logit(np.clip(np.sort(values)[::-1], 1e-9, 1 - 1e-9))
             last, following = ordered[n_holding - 1 : n_holding + 1]

@@ -14,7 +14,6 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit, logit
 
 from nlparam.numerics.heads.ridge import Ridge
-from nlparam.numerics.statistics.rates import wilson
 
 # Log-odds beyond this carry no further evidence: a label token of probability 0.99999 is no surer than one of 0.98.
 _MOST_LOG_ODDS = 4.0
@@ -90,12 +89,6 @@ class HeadFit(NamedTuple):
     left_out: list[np.ndarray]
     corrected: list[np.ndarray]
     penalty: float
-
-    def most(self) -> Float[np.ndarray, " n_predicates"]:
-        """The greatest share of the texts for which each predicate holds, as the answers say after bias correction: the
-        upper end of 95% intervals (Wilson 1927).
-        """
-        return np.asarray([wilson(float(np.mean(said > 0.5)), len(said))[1] for said in self.corrected])
 
 
 def fit_head(

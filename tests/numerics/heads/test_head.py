@@ -176,12 +176,3 @@ def test_what_was_said_never_takes_a_predicate_from_texts(rng):
     assert _share(features, judged, Stated(rows, said[:, None])) == _share(features, judged)
     none = Stated(np.zeros(0, dtype=int), np.zeros((0, 1), dtype=bool))
     assert _share(features, judged, none) == _share(features, judged)
-
-
-def test_what_is_denied_half_heartedly_hardly_holds(rng):
-    # A no is 0.35, and nothing in the features says where the few that are a yes would be.
-    features = rng.normal(size=(400, 20)) / np.sqrt(20)
-    yes = rng.random((3, 60)) < 0.1
-    fitted = fit_head(features, [Judged(np.arange(60), expit(np.where(one, 1.0, -0.6))) for one in yes])
-    assert np.all(fitted.head.denote(features).mean(axis=0) > 0.3)
-    assert np.all((yes.mean(axis=1) <= fitted.most()) & (fitted.most() < 0.25))
