@@ -17,6 +17,8 @@ from nlparam.language.phrasing import what_it_says
 from nlparam.language.statements import WORDINGS, Stater
 from nlparam.numerics.heads.goal_map import LEAST_STATEMENTS, GoalMap
 from nlparam.numerics.heads.head import Stated
+from nlparam.results.page.rows import MAX_SENTENCE, Row
+from nlparam.results.page.text import excerpt
 
 KINDS = ("auto", "goal", "embedding")
 # Texts that are stated, at least and for each predicate.
@@ -195,6 +197,23 @@ class GoalRepresentation:
             if self.n_stated is not None or explained >= _MUCH_EXPLAINED or len(rows) == len(order):
                 break
         return learned
+
+
+def following_rows(following: GoalFollowing | None) -> list[Row]:
+    """How well a goal was followed; nothing if that is not known."""
+    if following is None:
+        return []
+    shares = (
+        (f"Texts that tell it (of {following.n_asked})", following.told),
+        (f"Statements that answer it (of {following.n_stated})", following.answering),
+        ("Explained of statements left out", following.explained),
+    )
+    shown = ", ".join(f"{excerpt(statement, 60)} ({n})" for statement, n in following.statements[:6])
+    return [
+        Row("Goal understood as", excerpt(following.aspect, MAX_SENTENCE)),
+        *[Row(label, f"{max(share, 0.0):.0%}") for label, share in shares if share is not None],
+        *([Row("Frequent statements", shown)] if shown else []),
+    ]
 
 
 def goal_following(reader: GoalReader, goal: Goal, texts: Sequence[str], said: Sequence[str]) -> GoalFollowing:

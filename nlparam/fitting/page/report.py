@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nlparam.denotation.agreement import agreement_with_people
+from nlparam.denotation.goal import following_rows
 from nlparam.fitting.page.certainty import certainty_section
 from nlparam.fitting.page.judging import agreement_section, calibration_section, certificate_section
 from nlparam.fitting.page.predicates import (
@@ -27,7 +28,7 @@ from nlparam.results.page.examples import answers_by_predicate
 from nlparam.results.page.plots import quantity_chart
 from nlparam.results.page.quantities import Intervals
 from nlparam.results.page.quantity_blocks import quantity_blocks
-from nlparam.results.page.rows import MAX_SENTENCE, Row, date_row, following_rows, named_settings, title_of
+from nlparam.results.page.rows import MAX_SENTENCE, Row, date_row, named_settings, title_of
 from nlparam.results.page.searched import Searched, desk_section
 from nlparam.results.page.sections import AbstractPage, SectionPage, number, of_result
 from nlparam.results.page.text import excerpt, loss_figure

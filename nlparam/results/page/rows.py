@@ -9,7 +9,6 @@ from nlparam.results.page.blocks import Row as Row
 from nlparam.results.page.text import excerpt
 
 if TYPE_CHECKING:
-    from nlparam.denotation.goal import GoalFollowing
     from nlparam.runtime.costs import Costs
 
 MAX_SENTENCE = 300
@@ -33,23 +32,6 @@ def title_of(settings: Mapping[str, Any], otherwise: str) -> str:
     """The goal, where there is one."""
     goal = str(settings.get("goal") or "").strip()
     return excerpt(goal, MAX_SENTENCE) if goal else otherwise
-
-
-def following_rows(following: "GoalFollowing | None") -> list[Row]:
-    """How well a goal was followed; nothing if that is not known."""
-    if following is None:
-        return []
-    shares = (
-        (f"Texts that tell it (of {following.n_asked})", following.told),
-        (f"Statements that answer it (of {following.n_stated})", following.answering),
-        ("Explained of statements left out", following.explained),
-    )
-    shown = ", ".join(f"{excerpt(statement, 60)} ({n})" for statement, n in following.statements[:6])
-    return [
-        Row("Goal understood as", excerpt(following.aspect, MAX_SENTENCE)),
-        *[Row(label, f"{max(share, 0.0):.0%}") for label, share in shares if share is not None],
-        *([Row("Frequent statements", shown)] if shown else []),
-    ]
 
 
 def cost_rows(costs: "Costs") -> list[Row]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from nlparam.denotation.agreement import agreement_with_people
 from nlparam.denotation.definitions import meant_so
+from nlparam.denotation.goal import following_rows
 from nlparam.denotation.labelling import PredicateAgreement
 from nlparam.results.page.blocks import (
     Block,
@@ -31,7 +32,7 @@ from nlparam.results.page.card import Card, card_row
 from nlparam.results.page.examples import Sides, choose_examples
 from nlparam.results.page.quantities import MAX_NAME, QuantityView
 from nlparam.results.page.quantity_blocks import quantity_blocks
-from nlparam.results.page.rows import MAX_SENTENCE, date_row, following_rows, named_settings, title_of
+from nlparam.results.page.rows import MAX_SENTENCE, date_row, named_settings, title_of
 from nlparam.results.page.searched import Searched, desk_section
 from nlparam.results.page.sections import AbstractPage, SectionPage, number, of_result
 from nlparam.results.page.tables import Declared, table_of
