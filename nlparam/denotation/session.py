@@ -131,6 +131,10 @@ class Session:
         """What reads whether a goal is followed."""
         return GoalReader(self.judge(question="tells"), self.judge(question="answers"))
 
+    def answered(self, statements: Sequence[str], goal: str) -> dict[str, bool]:
+        """Which statements answer a goal, as it was given."""
+        return self.goal_reader().answered(statements, goal)
+
     def calibrated(
         self, judge: AbstractJudge, calibration: str | Path | Labelled | None
     ) -> tuple[AbstractJudge, CalibrationSummary | None]:

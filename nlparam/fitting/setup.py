@@ -344,12 +344,9 @@ def _check(corpus: Corpus, model: AbstractPredicateModel) -> None:
 
 
 def _proposer(proposer: Any, session: Session, stater: Stater) -> AbstractProposer:
-    def answers(said: Sequence[str], goal: str) -> dict[str, bool]:
-        return session.goal_reader().answered(said, goal)
-
     strategies: dict[str, Callable[[Engine], AbstractProposer]] = {
         "contrast": Contrast,
-        "state": lambda engine: Filled(StateThenGeneralise(engine, stater=stater), Contrast(engine), answers),
+        "state": lambda engine: Filled(StateThenGeneralise(engine, stater=stater), Contrast(engine), session.answered),
         "both": lambda engine: Both((StateThenGeneralise(engine, stater=stater), Contrast(engine))),
     }
     return chosen(proposer, strategies, AbstractProposer, session, "a proposer")

@@ -104,12 +104,8 @@ def dividing(
 def stater_of(session: Session, goal: str, depth: int) -> PathStater:
     """What states the texts for a tree of so many levels. Whatever is said answers the goal that nobody gave."""
     stater = Stater(session.engine, n_words=session.policy.n_words_stated)
-
-    def answers(said: Sequence[str], goal: str) -> dict[str, bool]:
-        return session.goal_reader().answered(said, goal)
-
     n_levels = min(max(depth, _LEAST_LEVELS), MOST_LEVELS)
-    return PathStater(stater, n_levels=n_levels, answers=None if goal == DEFAULT_GOAL else answers)
+    return PathStater(stater, n_levels=n_levels, answers=None if goal == DEFAULT_GOAL else session.answered)
 
 
 def make_divider(
