@@ -148,19 +148,22 @@ class GoalRepresentation:
         embedder: AbstractEmbedder,
         n_clusters: int,
         seed: int,
+        order: np.ndarray | None = None,
         phrases: Callable[[Sequence[str]], Sequence[str]] | None = None,
         most_read: int | None = None,
         kept: bool = False,
     ) -> Learned:
         """Has a random sample of the texts stated and learns the map from those statements that answer the goal.
 
-        `phrases` gives what is embedded of texts that were stated, by default their statements. `most_read` is the
-        most judgments that may be spent on seeing whether the goal is followed; `kept` keeps the map in the cache.
+        `order` are the rows of distinct texts as they are stated, by default at random. `phrases` gives what is
+        embedded of texts that were stated, by default their statements. `most_read` is the most judgments that may be
+        spent on seeing whether the goal is followed; `kept` keeps the map in the cache.
 
         Raises `LanguageModelError` if the language model cannot be asked.
         """
         first = self.number_stated(n_clusters)
-        order = np.random.default_rng([seed, first]).permutation(len(corpus.distinct))
+        if order is None:
+            order = np.random.default_rng([seed, first]).permutation(len(corpus.distinct))
         texts = [corpus.distinct[row] for row in order[:first]]
         # Of few judgments most are left for the predicates.
         n_asked = _N_ASKED if most_read is None else min(_N_ASKED, max(most_read // 2, 1))

@@ -24,7 +24,7 @@ def estimate_growth(divider: Divider, depth: int) -> Estimate:
     run, options, statements = divider.run, divider.options, divider.proposer.statements
     n_texts = len(divider.represented)
     began = time.perf_counter()
-    rows = np.random.default_rng([run.seed, options.n_stated]).permutation(n_texts)[: min(_TRIED, n_texts)]
+    rows = np.random.default_rng([run.seed, options.first_stated]).permutation(n_texts)[: min(_TRIED, n_texts)]
     # The first call loads a model, or waits for a server to wake: it belongs to the tree, but to no rate.
     run.judge.judge(run.corpus.distinct, [run.settings["goal"]], np.asarray([[rows[0], 0]]))
     numeric = time.perf_counter() - began + run.costs.seconds.get("embedding", 0.0)
@@ -46,7 +46,7 @@ def estimate_growth(divider: Divider, depth: int) -> Estimate:
         max(expected, *bounds),
         f"the least and the most as nodes have {least} to {most} children; fewer if nodes cannot be divided",
     )
-    n_stated = min(options.n_stated, n_texts) * statements.stater.n_levels + _READ
+    n_stated = min(options.first_stated, n_texts) * statements.stater.n_levels + _READ
     n_proposals = n_stated + _PHRASED + n_nodes * (most + options.n_compared)
     return estimated(run.session, numeric, (judgments, judging), (n_proposals, stating))
 

@@ -141,9 +141,15 @@ def prepared_growth(
             settings=settings,
             seed=seed,
         )
-        n_stated = 8 if only_estimate else the_options.n_stated
-        divider, following = _divider(run, the_options, limits, n_stated=n_stated, by_goal=by_goal)
-        yield Growing(divider, depth, lockings, exclusions, everywhere, pools, following)
+        first = 8 if only_estimate else the_options.first_stated
+        order = np.random.default_rng([seed, first]).permutation(len(corpus.distinct))
+
+        def stated(n_stated: int) -> tuple[Divider, GoalFollowing | None]:
+            return _divider(run, the_options, limits, stated=order[:n_stated], by_goal=by_goal)
+
+        divider, following = stated(first)
+        more = (lambda: stated(the_options.most_stated)) if by_goal and the_options.most_stated > first else None
+        yield Growing(divider, depth, lockings, exclusions, everywhere, pools, following, more)
 
 
 @accepts(TaxonomyArguments, prepared_growth, Session)
@@ -209,7 +215,8 @@ def taxonomy(
 
     with prepared_growth(corpus.texts, check=check, **asked) as growing:
         run = growing.divider.run
-        tree = assemble(growing.divider, growing.grow(), run.settings)
+        root = growing.grow()
+        tree = assemble(growing.divider, root, run.settings)
         timed = {} if kept is None else {"time_unit": time_unit}
         tree = dataclasses.replace(
             tree, stamps=kept, clusters=named, settings=tree.settings | timed, following=growing.following
@@ -228,6 +235,14 @@ def taxonomy(
         )
     if (said := nothing_found(tree.chance)) is not None:
         warnings.warn(said, FitWarning, stacklevel=2)
+    if root.hardly_told(corpus.multiplicity):
+        warnings.warn(
+            "which texts are under which child of the first level can hardly be told: the embeddings of the texts say "
+            "little of what the goal asks for, and the language model judged few of them. More judgments help "
+            "(n_judged, --n-judged), a larger model, or another goal",
+            FitWarning,
+            stacklevel=2,
+        )
     for doubt in () if tree.following is None else tree.following.warnings():
         warnings.warn(doubt, FitWarning, stacklevel=2)
     if out is not None:
@@ -268,17 +283,17 @@ def _written(given: Mapping[NodePath, Predicates]) -> dict[str, list[str]]:
 
 
 def _divider(
-    run: Run, options: TaxonomyOptions, limits: tuple[int, int], *, n_stated: int, by_goal: bool
+    run: Run, options: TaxonomyOptions, limits: tuple[int, int], *, stated: np.ndarray, by_goal: bool
 ) -> tuple[Divider, GoalFollowing | None]:
-    """What divides the nodes of a tree, and how well the goal was followed: texts are stated, and the goal
-    representation is learned from that.
+    """What divides the nodes of a tree, and how well the goal was followed: texts (the rows `stated`) are stated, and
+    the goal representation is learned from that.
     """
     corpus, goal = run.corpus, run.settings["goal"]
     paths = stater_of(run.session, goal, run.settings["depth"])
     goal_map, following = None, None
-    if by_goal and n_stated >= LEAST_STATEMENTS:
+    if by_goal and len(stated) >= LEAST_STATEMENTS:
         with run.costs.stage("goal representation"):
-            goal_map, following = GoalRepresentation(n_stated).learn(
+            goal_map, following = GoalRepresentation(len(stated)).learn(
                 corpus,
                 run.embeddings,
                 run.ngram_features,
@@ -288,13 +303,13 @@ def _divider(
                 embedder=run.stored_embedder,
                 n_clusters=limits[1],
                 seed=run.seed,
+                order=stated,
                 phrases=lambda texts: [", ".join(path) for path in paths.state(texts, goal=goal)],
                 kept=run.session.keeps,
             )
     statements = Statements(paths, goal, corpus.distinct)
-    rows = np.random.default_rng([run.seed, n_stated]).permutation(len(corpus.distinct))[:n_stated]
     with run.costs.stage("stating"):
-        statements.state(rows)
+        statements.state(stated)
     return make_divider(run, options, limits, goal_map=goal_map, statements=statements), following
 
 

@@ -10,6 +10,8 @@ from nlparam.errors import check_at_least
 
 DEFAULT_DEPTH = 2
 _AUTO = (2, 8)
+# How many texts are stated, and how many times as many where little can be told.
+_N_STATED, _TIMES_MORE = 120, 3
 # What a small node gets at least.
 _LEAST_CANDIDATES, _LEAST_SCREENED, _LEAST_JUDGED = 12, 16, 64
 
@@ -20,7 +22,8 @@ class TaxonomyOptions:
 
     **Arguments:**
 
-    - `n_stated`: how many texts of the corpus the language model states, once for all nodes.
+    - `n_stated`: how many texts of the corpus the language model states, once for all nodes; by default 120, then three
+      times as many where the children of the first level can hardly be told.
     - `n_candidates`, `n_screened`, `n_judged`: how many predicates are considered for the root, on how many texts each
       of them is judged, and on how many those that are chosen; a node with a share s of the texts gets sqrt(s) of it,
       but no fewer than 12, 16 and 64 where these are fewer.
@@ -33,7 +36,7 @@ class TaxonomyOptions:
     - `n_compared`: how many pairs of candidates of a node the language model compares to find near-duplicates.
     """
 
-    n_stated: int = 120
+    n_stated: int | None = None
     n_candidates: int = 16
     n_screened: int = 32
     n_judged: int | None = 80
@@ -47,7 +50,7 @@ class TaxonomyOptions:
     n_compared: int = 6
 
     def __post_init__(self):
-        check_at_least(8, n_stated=self.n_stated)
+        check_at_least(8, n_stated=self.first_stated)
         check_at_least(2, n_candidates=self.n_candidates)
         check_at_least(6, n_screened=self.n_screened)
         check_at_least(4, least_texts=self.least_texts)
@@ -60,6 +63,16 @@ class TaxonomyOptions:
         check_at_least(0, uncovered=self.uncovered, overlap=self.overlap, n_compared=self.n_compared)
         if not 0 < self.max_correlation <= 1:
             raise ValueError(f"got max_correlation={self.max_correlation}, expected above 0 and at most 1")
+
+    @property
+    def first_stated(self) -> int:
+        """How many texts are stated at first."""
+        return _N_STATED if self.n_stated is None else self.n_stated
+
+    @property
+    def most_stated(self) -> int:
+        """How many are stated where little can be told."""
+        return _TIMES_MORE * _N_STATED if self.n_stated is None else self.n_stated
 
 
 # A small model judges few texts and is corrected; a strong one is believed, and judges more.

@@ -28,8 +28,9 @@ _N_NAMED_BY, _LEAST_NAMES = 10, 3
 _RANK_WEIGHT = 0.5
 # A node with fewer stated texts has more of its texts stated.
 LEAST_STATED = 24
-# So many times the candidates that are judged are looked for; those that lie best among the texts are kept.
-_PROPOSED = 2
+# So many times the candidates that are judged are looked for; those that lie best among the texts are kept, and of what
+# was said so often the most frequent, half as many.
+_PROPOSED, _OFTEN = 2, 2
 
 
 @dataclasses.dataclass
@@ -105,9 +106,11 @@ class NodeProposer:
         `path` are the predicates from the first level down to the node; they and those `excluded` are not proposed.
         """
         goal = self.goal if not path else f"{self.goal}, of texts for which this holds: {path[-1]}"
-        categories = self._categories(rows, scores, path, goal)
+        weights = self._weights(rows, path)
+        categories = self._categories(weights, scores.shape[1], path, goal)
         known = {predicate.casefold() for predicate in (*path, *excluded)}
         predicates = self.phraser.phrase(categories)
+        phrased = dict(zip(categories, predicates, strict=True))
         if self.contrast is not None:
             there: list[int] = rows.tolist()
             texts = [self.statements.texts[row] for row in there]
@@ -117,26 +120,30 @@ class NodeProposer:
         merged = self.merger.merge(fresh, taken=[*path, *excluded], most=_PROPOSED * n_candidates)
         if len(merged.predicates) <= n_candidates:
             return merged
-        nearest = facility_location(self.affinity.scores(rows, merged.predicates), n_candidates)
+        often = [phrased[name] for name in list(weights)[: n_candidates // 2] if weights[name] >= _OFTEN]
+        said = dict.fromkeys(merged.same_as.get(predicate, predicate) for predicate in often)
+        fixed = [merged.predicates.index(predicate) for predicate in said if predicate in merged.predicates]
+        nearest = facility_location(self.affinity.scores(rows, merged.predicates), n_candidates, fixed=fixed)
         kept = [merged.predicates[number] for number in sorted(nearest.tolist())]
         same_as = {predicate: twin for predicate, twin in merged.same_as.items() if twin in kept}
         return Merged(kept, same_as)
 
-    def _categories(self, rows: np.ndarray, scores: np.ndarray, path: Sequence[str], goal: str) -> list[str]:
-        """The names that are frequent among the texts, and between them what names that are alike have in common."""
-        usual = self.subcategories.name(what_it_says(path[-1]), goal=self.goal) if path else []
+    def _weights(self, rows: np.ndarray, path: Sequence[str]) -> dict[str, float]:
+        """How often each name was said of the texts below the node that `path` leads to, the frequent ones first."""
         stated = self.statements.usable(rows)
-        if not stated:
-            return usual
-        named = self.named(rows[stated], path)
         weights: dict[str, float] = collections.defaultdict(float)
-        for names in named:
+        for names in self.named(rows[stated], path) if stated else ():
             for rank, name in enumerate(names):
                 weights[name] += _RANK_WEIGHT**rank
-        groups = self._groups(weights, scores.shape[1])
+        return dict(sorted(weights.items(), key=lambda item: -item[1]))
+
+    def _categories(self, weights: Mapping[str, float], n_slots: int, path: Sequence[str], goal: str) -> list[str]:
+        """The names that are frequent among the texts, and between them what names that are alike have in common."""
+        usual = self.subcategories.name(what_it_says(path[-1]), goal=self.goal) if path else []
+        groups = self._groups(weights, n_slots)
         shown = [{"goal": goal, "statements": "\n".join(f"- {n}" for n in names)} for names in groups]
         general = ask(self.engine, self.generalise, shown, category_of, what="generalising", max_tokens=12)
-        frequent = sorted(weights, key=lambda name: -weights[name])
+        frequent = list(weights)
         # Two frequent names for each general one.
         named_general = [name for name in general if name is not None]
         return in_turn([frequent[::2], frequent[1::2], usual, named_general])

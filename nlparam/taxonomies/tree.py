@@ -2,13 +2,14 @@
 
 import dataclasses
 import datetime
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from nlparam.denotation.denoter import TreeDenoter
 from nlparam.denotation.goal import GoalFollowing
 from nlparam.errors import BudgetError, LanguageModelError
+from nlparam.numerics.core.divide import told
 from nlparam.results.records import Judgment
 from nlparam.results.versions import installed_versions
 from nlparam.runtime.words import counted
@@ -17,6 +18,8 @@ from nlparam.taxonomies.dividing import Divider
 from nlparam.taxonomies.records import HOLDS, OUTCOMES, ROOT, STATUS, STOPS, Candidate, Node
 from nlparam.taxonomies.result import Taxonomy
 
+# From here on it is told which texts are under the children of a node (see `nlparam.numerics.core.divide.told`).
+_TOLD = 0.5
 # The predicates from the first level down to a node: () is the root, ("is about sports",) a node of the first level.
 NodePath = tuple[str, ...]
 Predicates = Sequence[str | Known]
@@ -36,11 +39,20 @@ class Branch:
     divided: Divided = dataclasses.field(default_factory=lambda: Divided(stopped=STOPS.depth))
     children: "list[Branch]" = dataclasses.field(default_factory=list)
 
+    def hardly_told(self, multiplicity: np.ndarray) -> bool:
+        """Whether texts that are under its children are hardly likelier than others to be rightly there."""
+        of_each = told(self.divided.denotations, multiplicity[self.rows].astype(float))
+        return len(of_each) > 0 and float(of_each.mean()) < _TOLD
+
 
 @dataclasses.dataclass
 class Growing:
     """Divides the nodes of a tree level by level, the largest of a level first, so that a budget that ends early has
-    divided what matters most."""
+    divided what matters most.
+
+    Where the children of the root can hardly be told, it is divided once more by what `more` gives: a divider that
+    knows more statements, and how well the goal was followed then.
+    """
 
     divider: Divider
     depth: int
@@ -49,6 +61,7 @@ class Growing:
     everywhere: Sequence[str]
     pool: Mapping[NodePath, Predicates]
     following: GoalFollowing | None = None
+    more: Callable[[], tuple[Divider, GoalFollowing | None]] | None = None
 
     def grow(self) -> Branch:
         """The root, divided as far as the budget goes.
@@ -64,6 +77,8 @@ class Growing:
             with run.progress.task(f"dividing level {depth}", len(level), costs=run.costs, unit="nodes") as task:
                 for branch in level:
                     self._divide(branch)
+                    if branch is root and self._may_know_more(root):
+                        self._divide(branch)
                     task.advance()
             if not root.children:
                 self._nothing(root)
@@ -95,6 +110,14 @@ class Growing:
             )
             for predicate, holds in zip(divided.predicates, divided.denotations.T >= HOLDS, strict=True)
         ]
+
+    def _may_know_more(self, root: Branch) -> bool:
+        """Whether more texts were stated, as the children of the root can hardly be told."""
+        run = self.divider.run
+        if self.more is None or run.meter.spent is not None or not root.hardly_told(run.corpus.multiplicity):
+            return False
+        self.divider, self.following = self.more()
+        return True
 
     def _nothing(self, root: Branch) -> None:
         run, n_candidates = self.divider.run, len(root.divided.considered)

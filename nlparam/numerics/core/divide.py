@@ -102,6 +102,18 @@ def matched(denotations: Denoted) -> Float[np.ndarray, " n_predicates"]:
     return shifts
 
 
+def told(denotations: Denoted, weights: Float[np.ndarray, " n_texts"]) -> Float[np.ndarray, " n_predicates"]:
+    """How much likelier than of any text a predicate is to hold of those that it is taken to hold of (from 1/2 on).
+
+    1 is for sure, 0 no likelier: a head that knows little keeps to the middle, and who is above it is chance. 0, too,
+    for a predicate that holds for no text, or for all.
+    """
+    holds = denotations >= 0.5
+    mean = weights @ denotations / max(weights.sum(), np.finfo(float).tiny)
+    of_those = np.sum(weights[:, None] * holds * denotations, axis=0) / np.maximum(weights @ holds, 1e-9)
+    return np.clip((of_those - mean) / np.maximum(1 - mean, 1e-9), 0, 1)
+
+
 def jointly(
     denotations: Denoted,
     weights: Float[np.ndarray, " n_texts"],
