@@ -103,19 +103,21 @@ class Clustering(AbstractPredicateModel):
         all predicates: see `assign`. A rare predicate that hardly holds would else take texts from one that does.
         `explained` says which texts a predicate explains better than the background does.
         """
-        denotations = jnp.asarray(denotations)
-        offered = _log_density(denotations, jnp.asarray(weights.log_volume))[:, :-1]
-        held = denotations >= HOLDS
-        usable = held | ~jnp.any(held, axis=1, keepdims=True)
-        return jnp.argmax(jnp.where(usable, offered, -jnp.inf), axis=1)
+        return jnp.argmax(self._competing(weights, denotations), axis=1)
 
     def predict_proba(self, weights: ClusteringWeights, denotations) -> jax.Array:
         """`(n_texts, n_predicates)`: the probability of each cluster, all of them being equally likely beforehand.
 
-        Denotations are taken as densities here, so that the likeliest cluster can be another than that of `predict`.
+        It is 0 for predicates that do not hold where others do, so that the likeliest cluster is that of `predict`.
         """
-        log_density = _log_density(jnp.asarray(denotations), jnp.asarray(weights.log_volume))
-        return jax.nn.softmax(log_density[:, :-1])
+        return jax.nn.softmax(self._competing(weights, denotations))
+
+    def _competing(self, weights, denotations):
+        """`(n_texts, n_predicates)` log densities of the predicates that hold, if any do, and -inf of the others."""
+        denotations = jnp.asarray(denotations)
+        held = denotations >= HOLDS
+        usable = held | ~jnp.any(held, axis=1, keepdims=True)
+        return jnp.where(usable, _log_density(denotations, jnp.asarray(weights.log_volume))[:, :-1], -jnp.inf)
 
     def quantities(self, weights, denotations, data=None):
         """The share of the texts in each cluster; a text for which no predicate holds is in none."""

@@ -42,6 +42,7 @@ def test_a_rare_predicate_that_hardly_holds_takes_no_text_from_one_that_does():
     weights = fit_weights(model, columns)
     assert weights.choice[5] == 1
     assert model.predict(weights, columns).tolist() == [0] * 8
+    assert np.argmax(model.predict_proba(weights, columns), axis=1).tolist() == [0] * 8
     np.testing.assert_array_equal(model.assign(weights, columns), [0] * 6 + [-1] * 2)
 
 
