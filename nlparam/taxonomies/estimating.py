@@ -9,6 +9,7 @@ from nlparam.fitting.estimate import Estimate, Judgments, estimated, measured
 from nlparam.numerics.core.sample import judging_order
 from nlparam.taxonomies.dividing import Divider
 from nlparam.taxonomies.options import efforts
+from nlparam.taxonomies.tree import Growing
 
 # Texts that are stated and judged to measure what one call takes.
 _TRIED = 8
@@ -16,11 +17,12 @@ _TRIED = 8
 _PHRASED, _READ = 6, 60
 
 
-def estimate_growth(divider: Divider, depth: int) -> Estimate:
+def estimate_growth(growing: Growing) -> Estimate:
     """What growing the tree will cost, from a few calls that are measured; their answers are stored.
 
     Raises `LanguageModelError` if none of them is answered.
     """
+    divider, depth = growing.divider, growing.depth
     run, options, statements = divider.run, divider.options, divider.proposer.statements
     n_texts = len(divider.represented)
     began = time.perf_counter()
@@ -40,12 +42,12 @@ def estimate_growth(divider: Divider, depth: int) -> Estimate:
     n_children = (least + min(most, 2 * least + 2)) / 2
     expected, n_nodes = _judgments(divider, depth, n_children)
     bounds = [_judgments(divider, depth, float(n))[0] for n in (least, most)]
-    judgments = Judgments(
-        expected,
-        min(expected, *bounds),
-        max(expected, *bounds),
-        f"the least and the most as nodes have {least} to {most} children; fewer if nodes cannot be divided",
-    )
+    bound = f"the least and the most as nodes have {least} to {most} children; fewer if nodes cannot be divided"
+    once_more = 0.0
+    if growing.more is not None:
+        once_more = max(_judgments(divider, 1, float(n))[0] for n in (least, most))
+        bound += f"; where the first level can hardly be told, it is divided anew with {options.most_stated} statements"
+    judgments = Judgments(expected, min(expected, *bounds), max(expected, *bounds) + once_more, bound)
     n_stated = min(options.first_stated, n_texts) * statements.stater.n_levels + _READ
     n_proposals = n_stated + _PHRASED + n_nodes * (most + options.n_compared)
     return estimated(run.session, numeric, (judgments, judging), (n_proposals, stating))

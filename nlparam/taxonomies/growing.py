@@ -85,7 +85,7 @@ def prepared_growth(
 ) -> Iterator[Growing]:
     """What grows a tree, for the `with` block; see `nlparam.taxonomy` for the arguments.
 
-    `check` is called with the settings before anything is computed; with `only_estimate` few texts are stated, and the
+    `check` is called with the settings before anything is computed; with `only_estimate` no texts are stated, and the
     language model answers whatever the store holds.
     """
     goal, limits = with_examples(goal, goal_examples), children_range(children)
@@ -141,13 +141,13 @@ def prepared_growth(
             settings=settings,
             seed=seed,
         )
-        first = 8 if only_estimate else the_options.first_stated
+        first = the_options.first_stated
         order = np.random.default_rng([seed, first]).permutation(len(corpus.distinct))
 
         def stated(n_stated: int) -> tuple[Divider, GoalFollowing | None]:
             return _divider(run, the_options, limits, stated=order[:n_stated], by_goal=by_goal)
 
-        divider, following = stated(first)
+        divider, following = stated(0 if only_estimate else first)
         more = (lambda: stated(the_options.most_stated)) if by_goal and the_options.most_stated > first else None
         yield Growing(divider, depth, lockings, exclusions, everywhere, pools, following, more)
 
@@ -260,7 +260,7 @@ def estimate_taxonomy(texts: Iterable[str] | Frame, **asked: Unpack[TaxonomyArgu
     """
     check_names(estimate_taxonomy, asked)
     with prepared_growth(texts, only_estimate=True, **asked) as growing:
-        return estimate_growth(growing.divider, growing.depth)
+        return estimate_growth(growing)
 
 
 def _by_path(given: Any) -> dict[NodePath, list]:

@@ -308,11 +308,16 @@ def test_an_estimate_comes_near_to_what_is_asked(tree, corpus):
     arguments = {"goal": "the topic", "lm": scripted(), "options": OPTIONS}
     with Store(":memory:") as store:
         estimate, again = (nlparam.estimate_taxonomy(corpus[0], store=store, **arguments) for _ in range(2))
+        arguments |= {"options": {"least_texts": 20}}
+        unbound = nlparam.estimate_taxonomy(corpus[0], store=store, **arguments)
     assert 0 < estimate.least <= estimate.judgments <= estimate.most
     assert again.prompt_tokens == estimate.prompt_tokens > 0
     asked = tree.costs.judgments_asked + tree.costs.judgments_served
     assert estimate.n_tried < 70
     assert asked / 4 < estimate.judgments < 4 * asked
+    assert "statements" not in estimate.bound
+    assert "divided anew with 360 statements" in unbound.bound
+    assert unbound.most > estimate.most
 
 
 @pytest.mark.parametrize(("given", "told", "n_stated"), [({}, 0.5, 40), ({}, 1.1, 120), ({"n_stated": 40}, 1.1, 40)])
@@ -324,6 +329,7 @@ def test_where_little_can_be_told_more_texts_are_stated_and_then_the_user_is(
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         tree = _grow(corpus[0], tmp_path / "store.sqlite", depth=1, options={"least_texts": 20} | given)
+    assert tree.following is not None
     assert tree.following.n_stated == n_stated
     assert {child.predicate for child in tree.children()} == {f"is about {general}" for general, _ in WORDS}
     said = [str(one.message) for one in warned if "can hardly be told" in str(one.message)]
