@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nlparam.numerics.core.cover import correlations, select_cover
-from nlparam.numerics.core.divide import jointly, told
+from nlparam.numerics.core.divide import certainty, jointly
 from nlparam.taxonomies.options import TaxonomyOptions
 from nlparam.taxonomies.records import HOLDS
 
@@ -35,7 +35,7 @@ class Covers:
         if len(sample) > _MOST_TEXTS:
             sample = np.random.default_rng(seed).choice(len(sample), _MOST_TEXTS, replace=False)
         holds, weights = self.denotations[sample] >= HOLDS, self.weights[sample]
-        worth = told(self.denotations, self.weights)
+        worth = certainty(self.denotations, self.weights)
 
         def cover(n_children: int, *, exactly: bool) -> list[int]:
             return select_cover(

@@ -235,9 +235,9 @@ def taxonomy(
         )
     if (said := nothing_found(tree.chance)) is not None:
         warnings.warn(said, FitWarning, stacklevel=2)
-    if root.hardly_told(corpus.multiplicity):
+    if root.uncertain(corpus.multiplicity):
         warnings.warn(
-            "which texts are under which child of the first level can hardly be told: the embeddings of the texts say "
+            "it is uncertain which texts are under which child of the first level: the embeddings of the texts say "
             "little of what the goal asks for, and the language model judged few of them. More judgments help "
             "(n_judged, --n-judged), a larger model, or another goal",
             FitWarning,

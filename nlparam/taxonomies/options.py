@@ -10,7 +10,7 @@ from nlparam.errors import check_at_least
 
 DEFAULT_DEPTH = 2
 _AUTO = (2, 8)
-# How many texts are stated, and how many times as many where little can be told.
+# How many texts are stated, and how many times as many where the first level is uncertain.
 _N_STATED, _TIMES_MORE = 120, 3
 # What a small node gets at least.
 _LEAST_CANDIDATES, _LEAST_SCREENED, _LEAST_JUDGED = 12, 16, 64
@@ -23,7 +23,7 @@ class TaxonomyOptions:
     **Arguments:**
 
     - `n_stated`: how many texts of the corpus the language model states, once for all nodes; by default 120, then three
-      times as many where the children of the first level can hardly be told.
+      times as many where it is uncertain which texts are under which child of the first level.
     - `n_candidates`, `n_screened`, `n_judged`: how many predicates are considered for the root, on how many texts each
       of them is judged, and on how many those that are chosen; a node with a share s of the texts gets sqrt(s) of it,
       but no fewer than 12, 16 and 64 where these are fewer.
@@ -71,7 +71,7 @@ class TaxonomyOptions:
 
     @property
     def most_stated(self) -> int:
-        """How many are stated where little can be told."""
+        """How many are stated where the first level is uncertain."""
         return _TIMES_MORE * _N_STATED if self.n_stated is None else self.n_stated
 
 

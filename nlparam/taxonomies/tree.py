@@ -9,7 +9,7 @@ import numpy as np
 from nlparam.denotation.denoter import TreeDenoter
 from nlparam.denotation.goal import GoalFollowing
 from nlparam.errors import BudgetError, LanguageModelError
-from nlparam.numerics.core.divide import told
+from nlparam.numerics.core.divide import certainty
 from nlparam.results.records import Judgment
 from nlparam.results.versions import installed_versions
 from nlparam.runtime.words import counted
@@ -18,8 +18,8 @@ from nlparam.taxonomies.dividing import Divider
 from nlparam.taxonomies.records import HOLDS, OUTCOMES, ROOT, STATUS, STOPS, Candidate, Node
 from nlparam.taxonomies.result import Taxonomy
 
-# From here on it is told which texts are under the children of a node (see `nlparam.numerics.core.divide.told`).
-_TOLD = 0.5
+# From this certainty on, in the mean over the children of a node (see `nlparam.numerics.core.divide.certainty`).
+_CERTAIN = 0.5
 # The predicates from the first level down to a node: () is the root, ("is about sports",) a node of the first level.
 NodePath = tuple[str, ...]
 Predicates = Sequence[str | Known]
@@ -39,10 +39,10 @@ class Branch:
     divided: Divided = dataclasses.field(default_factory=lambda: Divided(stopped=STOPS.depth))
     children: "list[Branch]" = dataclasses.field(default_factory=list)
 
-    def hardly_told(self, multiplicity: np.ndarray) -> bool:
-        """Whether texts that are under its children are hardly likelier than others to be rightly there."""
-        of_each = told(self.divided.denotations, multiplicity[self.rows].astype(float))
-        return len(of_each) > 0 and float(of_each.mean()) < _TOLD
+    def uncertain(self, multiplicity: np.ndarray) -> bool:
+        """Whether it is uncertain which texts are under which of its children."""
+        of_each = certainty(self.divided.denotations, multiplicity[self.rows].astype(float))
+        return len(of_each) > 0 and float(of_each.mean()) < _CERTAIN
 
 
 @dataclasses.dataclass
@@ -50,8 +50,8 @@ class Growing:
     """Divides the nodes of a tree level by level, the largest of a level first, so that a budget that ends early has
     divided what matters most.
 
-    Where the children of the root can hardly be told, it is divided once more by what `more` gives: a divider that
-    knows more statements, and how well the goal was followed then.
+    Where it is uncertain which texts are under which child of the root, it is divided once more by what `more` gives: a
+    divider that knows more statements, and how well the goal was followed then.
     """
 
     divider: Divider
@@ -112,9 +112,9 @@ class Growing:
         ]
 
     def _may_know_more(self, root: Branch) -> bool:
-        """Whether more texts were stated, as the children of the root can hardly be told."""
+        """Whether more texts were stated, as the children of the root are uncertain."""
         run = self.divider.run
-        if self.more is None or run.meter.spent is not None or not root.hardly_told(run.corpus.multiplicity):
+        if self.more is None or run.meter.spent is not None or not root.uncertain(run.corpus.multiplicity):
             return False
         self.divider, self.following = self.more()
         return True

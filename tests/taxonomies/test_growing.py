@@ -320,17 +320,17 @@ def test_an_estimate_comes_near_to_what_is_asked(tree, corpus):
     assert unbound.most > estimate.most
 
 
-@pytest.mark.parametrize(("given", "told", "n_stated"), [({}, 0.5, 40), ({}, 1.1, 120), ({"n_stated": 40}, 1.1, 40)])
-def test_where_little_can_be_told_more_texts_are_stated_and_then_the_user_is(
-    corpus, tmp_path, monkeypatch, given, told, n_stated
+@pytest.mark.parametrize(("given", "certain", "n_stated"), [({}, 0.5, 40), ({}, 1.1, 120), ({"n_stated": 40}, 1.1, 40)])
+def test_where_the_first_level_is_uncertain_more_texts_are_stated_and_then_the_user_is_told(
+    corpus, tmp_path, monkeypatch, given, certain, n_stated
 ):
     monkeypatch.setattr("nlparam.taxonomies.options._N_STATED", 40)
-    monkeypatch.setattr("nlparam.taxonomies.tree._TOLD", told)
+    monkeypatch.setattr("nlparam.taxonomies.tree._CERTAIN", certain)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         tree = _grow(corpus[0], tmp_path / "store.sqlite", depth=1, options={"least_texts": 20} | given)
     assert tree.following is not None
     assert tree.following.n_stated == n_stated
     assert {child.predicate for child in tree.children()} == {f"is about {general}" for general, _ in WORDS}
-    said = [str(one.message) for one in warned if "can hardly be told" in str(one.message)]
-    assert bool(said) == (told > 1)
+    said = [str(one.message) for one in warned if "it is uncertain which texts" in str(one.message)]
+    assert bool(said) == (certain > 1)

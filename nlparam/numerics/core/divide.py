@@ -102,11 +102,12 @@ def matched(denotations: Denoted) -> Float[np.ndarray, " n_predicates"]:
     return shifts
 
 
-def told(denotations: Denoted, weights: Float[np.ndarray, " n_texts"]) -> Float[np.ndarray, " n_predicates"]:
-    """How much likelier than of any text a predicate is to hold of those that it is taken to hold of (from 1/2 on).
+def certainty(denotations: Denoted, weights: Float[np.ndarray, " n_texts"]) -> Float[np.ndarray, " n_predicates"]:
+    """The certainty factor (Shortliffe and Buchanan 1975) of each predicate for the texts that it is taken to hold of,
+    from 1/2 on: by how much likelier it is to hold of these than of any text.
 
-    1 is for sure, 0 no likelier: a head that knows little keeps to the middle, and who is above it is chance. 0, too,
-    for a predicate that holds for no text, or for all.
+    1 is sure, 0 no likelier. A head that knows little keeps to the middle, and which texts are above it is chance. Of a
+    predicate that holds of no text, or of all, it is 0.
     """
     holds = denotations >= 0.5
     mean = weights @ denotations / max(weights.sum(), np.finfo(float).tiny)

@@ -5,13 +5,13 @@ import pytest
 
 from nlparam.numerics.core.divide import (
     Gain,
+    certainty,
     held_out_gain,
     jointly,
     matched,
     membership,
     near_the_best,
     shifted,
-    told,
 )
 
 
@@ -62,22 +62,22 @@ def test_a_matched_predicate_holds_for_as_many_texts_as_its_denotations_sum_to(r
     assert not holds[order[:100], 0].any()
 
 
-def test_a_head_tells_all_or_nothing_or_what_lies_between(rng):
+def test_the_certainty_of_a_head_that_knows_all_much_or_nothing(rng):
     holds = rng.random(400) < 0.3
     sure, unsure = np.where(holds, 1.0, 0.0), np.where(holds, 0.8, 0.1)
     nothing = 0.3 + rng.normal(size=400) * 0.001
     columns = np.column_stack([sure, unsure, nothing, np.full(400, 0.3)])
     columns = shifted(columns, matched(columns))
-    one, much, little, same = told(columns, np.ones(400))
+    one, much, little, same = certainty(columns, np.ones(400))
     assert one == pytest.approx(1, abs=1e-6)
     assert 0.6 < much < 0.9
     assert 0 <= little < 0.01
     assert same == 0
     weights = rng.integers(1, 4, size=400)
     np.testing.assert_allclose(
-        told(columns, weights), told(np.repeat(columns, weights, axis=0), np.ones(weights.sum()))
+        certainty(columns, weights), certainty(np.repeat(columns, weights, axis=0), np.ones(weights.sum()))
     )
-    assert np.isfinite(told(np.zeros((3, 2)), np.ones(3))).all()
+    assert np.isfinite(certainty(np.zeros((3, 2)), np.ones(3))).all()
 
 
 def test_thresholds_that_are_biased_are_moved_back(rng):
