@@ -14,6 +14,9 @@ from nlparam.models import Classification, Clustering, TimeSeries
 from nlparam.numerics.statistics import metrics
 from nlparam.numerics.statistics.metrics import best_f1, matched_f1, one_hot
 
+# Shares of fewer texts are noise.
+_LEAST_IN_SPAN = 20
+
 
 def score(dataset: Dataset, outcome: Outcome) -> dict[str, float]:
     """The figures of an outcome that make sense for it; the others are absent.
@@ -22,6 +25,7 @@ def score(dataset: Dataset, outcome: Outcome) -> dict[str, float]:
       column), macro; `f1_micro` and `f1_best_micro`; `f1_ceiling` and `f1_ceiling_hungarian`, the greatest that
       `f1_best` and `f1_hungarian` can be with `dataset.k` exact predicates.
     - With exclusive references and assignments: `nmi`, `ari`, and the F1 are those of the assignments.
+    - `curve_correlation`: see `curve_correlation`, of a series that was fitted.
     - `coverage` and `overlap`: the share of texts for which some column, and more than one column holds.
     - With a fit, or a trace of a search: `loss`, on the texts it was fitted to.
 
@@ -45,6 +49,8 @@ def score(dataset: Dataset, outcome: Outcome) -> dict[str, float]:
             "f1_ceiling": metrics.f1_ceiling(reference, dataset.k),
             "f1_ceiling_hungarian": min(1.0, dataset.k / reference.shape[1]),
         }
+        if outcome.fit is not None and isinstance(outcome.fit.model, TimeSeries):
+            scores["curve_correlation"] = curve_correlation(dataset, outcome.fit, best.match)
         if assignments is not None and dataset.exclusive:
             scores |= metrics.partition_agreement(np.asarray(assignments), reference.argmax(axis=1))
     if denotations.shape[1]:
@@ -52,6 +58,35 @@ def score(dataset: Dataset, outcome: Outcome) -> dict[str, float]:
     if outcome.fit is not None or outcome.trace:
         scores["loss"] = float(outcome.trace[-1].loss if outcome.fit is None else outcome.fit.loss)
     return scores
+
+
+def curve_correlation(dataset: Dataset, fit: Fit, match: np.ndarray) -> float:
+    """How well the curves of a fitted series follow the known ones: the mean correlation over the references.
+
+    The curve of a reference is its share of the texts, that of the predicate that is its `match` (-1 for none) the
+    fitted prevalence, both over spans of time with at least 20 texts. A reference without a match, or whose predicate
+    has a flat curve, has correlation 0; one that is flat itself is left out.
+
+    Raises `ValueError` if there is no reference that changes.
+    """
+    step = time_steps(dataset.data, unit=fit.model.unit).step
+    counts = np.bincount(step)
+    span = ((np.cumsum(counts) - counts) // _LEAST_IN_SPAN)[step]
+    prevalence = np.asarray(fit.quantities()["prevalence"].values)[step]
+    known, fitted = (_by_span(values, span) for values in (dataset.reference, prevalence))
+    changing = np.flatnonzero(np.ptp(known, axis=0) > 0)
+    if not len(changing):
+        raise ValueError("got references whose shares do not change over time, expected one that does")
+    pairs = [(known[:, j], fitted[:, match[j]] if match[j] >= 0 else np.zeros(len(known))) for j in changing.tolist()]
+    return float(np.mean([np.corrcoef(a, b)[0, 1] if np.ptp(b) > 0 else 0.0 for a, b in pairs]))
+
+
+def _by_span(values: np.ndarray, span: np.ndarray) -> np.ndarray:
+    """The mean of each column over the texts of each span, those without texts left out."""
+    spans, position = np.unique(span, return_inverse=True)
+    sums = np.zeros((len(spans), values.shape[1]))
+    np.add.at(sums, position, values)
+    return sums / np.bincount(position)[:, None]
 
 
 def similarity(dataset: Dataset, outcome: Outcome, judge: SimilarityJudge) -> dict[str, float]:

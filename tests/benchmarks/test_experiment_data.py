@@ -59,7 +59,7 @@ def folder(tmp_path):
 
 
 def test_sets_are_found_by_name_and_by_prefix(folder):
-    known = ["cluster/both", "news", "pairs", "time_series/both", "bbc", "sotu"]
+    known = ["cluster/both", "news", "pairs", "time_series/both", "bbc", "sotu", "headlines"]
     assert data.names(folder) == known
     assert load("cluster/news", folder=folder).name == load("news", folder=folder).name == "news"
     assert load("time_series/both", folder=folder).task == "time_series"
@@ -338,8 +338,10 @@ def test_a_goal_of_the_suite_is_a_set_without_the_texts_that_have_no_answer(monk
 
 
 def test_a_missing_set_is_named_with_those_there_are(tmp_path):
-    assert data.names(tmp_path / "none") == ["bbc", "sotu"]
-    with pytest.raises(DataError, match=r"'agnews' is not here: `python -m .* fetch agnews` .*; here are bbc, sotu"):
+    assert data.names(tmp_path / "none") == ["bbc", "sotu", "headlines"]
+    with pytest.raises(
+        DataError, match=r"'agnews' is not here: `python -m .* fetch agnews` .*; here are bbc, sotu, headlines"
+    ):
         load("agnews", folder=tmp_path / "none")
     with pytest.raises(DataError, match=r"'nyt' cannot be fetched\. .* LDC .*/fetched/cluster/nyt, in the format"):
         load("nyt", folder=tmp_path)
@@ -366,8 +368,22 @@ def test_bbc_and_sotu_are_data_sets():
     assert sotu.data == sorted(sotu.data)
 
 
+def test_headlines_have_their_days_and_the_countries_that_are_often_in_the_news():
+    if importlib.util.find_spec("lda") is None:
+        pytest.skip("needs the package lda")
+    found = load("headlines")
+    assert (found.task, found.k) == ("time_series", len(found.reference_predicates))
+    assert {"is about USA", "is about UK", "is about FRANCE"} <= set(found.reference_predicates)
+    assert {str(day)[:4] for day in found.data} == {"1996", "1997"}
+    assert not any(
+        str(day) in text or text.startswith("USA:") for text, day in zip(found.texts, found.data, strict=True)
+    )
+    assert (truth(found).sum(axis=0) >= 20).all()
+    assert (truth(found).sum(axis=1) <= 1).all()
+
+
 def test_every_shared_set_loads_with_its_truth(shared_data):
-    found = {name: load(name, folder=shared_data) for name in data.names(shared_data) if name not in ("bbc", "sotu")}
+    found = {name: load(name, folder=shared_data) for name in data.names(shared_data) if name not in data.files.CORPORA}
     assert {"agnews", "cluster/dummy", "time_series/dummy", "classification/dummy", "topics"} <= set(found)
     for name, dataset in found.items():
         meta = json.loads((next(shared_data.glob(f"*/{name.split('/')[-1]}")) / "meta.json").read_text())

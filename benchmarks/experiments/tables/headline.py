@@ -70,6 +70,7 @@ def headline(runs: Sequence[Run], tables: Sequence[Table]) -> dict[str, Figure]:
       over data sets and seeds.
     - `series_f1_of_ceiling`: F1 of the full arm on time series relative to what K exact predicates can reach, the mean
       over the data sets.
+    - `series_curves_correlation`: the correlation of the known curves with those of the full arm, the mean likewise.
     - `classification_beats_probe`: the share of classifications on which the accuracy of the full arm on texts that
       were left out is at least 0.9 of a linear probe's, and above that of the most frequent class.
     - `refinement_gain`: the mean F1 of the full arm less that of `no_refinement`.
@@ -96,6 +97,7 @@ def headline(runs: Sequence[Run], tables: Sequence[Table]) -> dict[str, Figure]:
     held = sum(one.holds and one.p_seeds < _MOST_P for one in relations.values())
     unrefined = [one for name, one in relations.items() if name == "no_refinement"]
     series = _full(tables, "time_series", "f1_best", "f1_ceiling")
+    curves = _full(tables, "time_series", "curve_correlation")
     classes = _full(tables, "classification", "accuracy", "accuracy_probe", "accuracy_larger")
     beating = [
         cell.mean("accuracy") >= _OF_PROBE * cell.mean("accuracy_probe")
@@ -108,6 +110,11 @@ def headline(runs: Sequence[Run], tables: Sequence[Table]) -> dict[str, Figure]:
             _fmean(cell.mean("f1_best") / cell.mean("f1_ceiling") for cell in series),
             [run for cell in series for run in cell.runs],
             f"no time series with references was run with the arm {BASELINE}",
+        ),
+        "series_curves_correlation": (
+            _fmean(cell.mean("curve_correlation") for cell in curves),
+            [run for cell in curves for run in cell.runs],
+            f"no time series with known curves was run with the arm {BASELINE}",
         ),
         "classification_beats_probe": (
             _fmean(beating),

@@ -34,6 +34,7 @@ _OTHER_METRICS = {
     "ari": "ARI",
     "similarity": "similarity",
     "similarity_hungarian": "similarity, one to one",
+    "curve_correlation": "correlation of curves",
     "coverage": "covered",
     "overlap": "covered twice",
     "loss": "loss",
