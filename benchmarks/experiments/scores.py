@@ -49,8 +49,10 @@ def score(dataset: Dataset, outcome: Outcome) -> dict[str, float]:
             "f1_ceiling": metrics.f1_ceiling(reference, dataset.k),
             "f1_ceiling_hungarian": min(1.0, dataset.k / reference.shape[1]),
         }
-        if outcome.fit is not None and isinstance(outcome.fit.model, TimeSeries):
-            scores["curve_correlation"] = curve_correlation(dataset, outcome.fit, best.match)
+        if outcome.fit is not None and isinstance(series := outcome.fit.model, TimeSeries):
+            step = time_steps(dataset.data, unit=series.unit).step
+            prevalence = np.asarray(outcome.fit.quantities()["prevalence"].values)
+            scores["curve_correlation"] = curve_correlation(step, reference, prevalence, best.match)
         if assignments is not None and dataset.exclusive:
             scores |= metrics.partition_agreement(np.asarray(assignments), reference.argmax(axis=1))
     if denotations.shape[1]:
@@ -60,20 +62,21 @@ def score(dataset: Dataset, outcome: Outcome) -> dict[str, float]:
     return scores
 
 
-def curve_correlation(dataset: Dataset, fit: Fit, match: np.ndarray) -> float:
-    """How well the curves of a fitted series follow the known ones: the mean correlation over the references.
+def curve_correlation(step: np.ndarray, reference: np.ndarray, prevalence: np.ndarray, match: np.ndarray) -> float:
+    """How well the curves of a series follow the known ones: the mean correlation over the references.
 
     The curve of a reference is its share of the texts, that of the predicate that is its `match` (-1 for none) the
     fitted prevalence, both over spans of time with at least 20 texts. A reference without a match, or whose predicate
     has a flat curve, has correlation 0; one that is flat itself is left out.
 
+    **Arguments:** `step`, `(n_texts,)`, the number of the step in time of each text; `reference`, `(n_texts,
+    n_references)`; `prevalence`, `(n_steps, n_predicates)`.
+
     Raises `ValueError` if there is no reference that changes.
     """
-    step = time_steps(dataset.data, unit=fit.model.unit).step
     counts = np.bincount(step)
     span = ((np.cumsum(counts) - counts) // _LEAST_IN_SPAN)[step]
-    prevalence = np.asarray(fit.quantities()["prevalence"].values)[step]
-    known, fitted = (_by_span(values, span) for values in (dataset.reference, prevalence))
+    known, fitted = (_by_span(values, span) for values in (reference, prevalence[step]))
     changing = np.flatnonzero(np.ptp(known, axis=0) > 0)
     if not len(changing):
         raise ValueError("got references whose shares do not change over time, expected one that does")

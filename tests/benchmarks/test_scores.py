@@ -1,8 +1,6 @@
 """Scores of an outcome: what is there for which task, and the likelihood of texts that were left out."""
 
 import dataclasses
-from types import SimpleNamespace
-from typing import cast
 
 import jax.numpy as jnp
 import numpy as np
@@ -10,11 +8,10 @@ import pytest
 
 from benchmarks.experiments.base import Dataset, Outcome
 from benchmarks.experiments.scores import accuracies, curve_correlation, heldout_loss, score, similarity
-from nlparam.fitting.result import Fit
 from nlparam.language.similarity import SimilarityJudge
 from nlparam.lm import ScriptedModel
 from nlparam.lm.engine import Engine
-from nlparam.models import Classification, Clustering, Regression, TimeSeries
+from nlparam.models import Classification, Clustering, Regression
 from nlparam.numerics.statistics.metrics import one_hot
 from nlparam.runtime.costs import Costs
 from tests.helpers.handmade_fit import fit_of, make_fit
@@ -49,24 +46,21 @@ def test_a_perfect_clustering_has_every_score_and_all_are_perfect(labels):
 
 
 def test_curves_are_compared_with_the_shares_of_the_references(rng):
-    days = [f"1996-{1 + at // 40:02d}-01" for at in range(480)]
-    rising = np.repeat(np.linspace(0.1, 0.6, 12), 40)
-    reference = rng.random((480, 3)) < np.stack([rising, 0.7 - rising, np.full(480, 0.3)], axis=1)
-    dataset = _dataset(reference, task="time_series", data=days)
-    curves = np.stack([rising[::40], 0.7 - rising[::40], np.zeros(12)], axis=1)
-    fit = cast(
-        Fit, SimpleNamespace(model=TimeSeries(3), quantities=lambda: {"prevalence": SimpleNamespace(values=curves)})
-    )
-    two = dataclasses.replace(dataset, reference=dataset.reference[:, :2])
-    right = curve_correlation(two, fit, np.asarray([0, 1]))
+    step = np.repeat(np.arange(12), 40)
+    rising = np.linspace(0.1, 0.6, 12)
+    curves = np.stack([rising, 0.7 - rising, np.zeros(12)], axis=1)
+    reference = rng.random((480, 3)) < np.stack([rising, 0.7 - rising, np.full(12, 0.3)], axis=1)[step]
+
+    def correlation(references, match):
+        return curve_correlation(step, reference[:, references], curves, np.asarray(match))
+
+    right = correlation([0, 1], [0, 1])
     assert 0.8 < right <= 1
-    assert curve_correlation(two, fit, np.asarray([1, 0])) == pytest.approx(-right, abs=0.02)
+    assert correlation([0, 1], [1, 0]) == pytest.approx(-right, abs=0.02)
     # Of one without a predicate, and of one whose predicate has a flat curve, nothing is known.
-    assert curve_correlation(dataset, fit, np.asarray([0, -1, 2])) == pytest.approx(
-        curve_correlation(dataclasses.replace(dataset, reference=reference[:, :1]), fit, np.asarray([0])) / 3
-    )
+    assert correlation([0, 1, 2], [0, -1, 2]) == pytest.approx(correlation([0], [0]) / 3)
     with pytest.raises(ValueError, match="expected one that does"):
-        curve_correlation(dataclasses.replace(dataset, reference=np.ones((480, 1), dtype=bool)), fit, np.asarray([0]))
+        curve_correlation(step, np.ones((480, 1), dtype=bool), curves, np.asarray([0]))
 
 
 def test_accuracy_stands_between_the_larger_class_and_a_probe(labels):
