@@ -23,6 +23,7 @@ from nlparam.lm.scripted import ScriptedModel
 from nlparam.lm.store import Store
 from nlparam.lm.store.transfer import export, merge
 from nlparam.models import Classification, Clustering, TimeSeries
+from nlparam.runtime.compiled import machine
 from nlparam.runtime.costs import Costs
 
 RECORDED = Path(__file__).parents[1] / "recorded"
@@ -158,7 +159,8 @@ def _record(folder: Path) -> None:
 
     lm = load_language_model("native:qwen2.5-coder-0.5b")
     before = RECORDED / "expected.json"
-    known = json.loads(before.read_text(encoding="utf-8"))["found"] if before.exists() else {}
+    recorded = json.loads(before.read_text(encoding="utf-8")) if before.exists() else {}
+    known, machines = recorded.get("found", {}), recorded.get("machines", [])
     path = folder / "store.sqlite"
     if known:
         recorded_store(path)
@@ -168,7 +170,12 @@ def _record(folder: Path) -> None:
         found[name] += [old for old in known.get(name, ()) if not same(new, old)]
     with Store(path) as store:
         export_recorded(store)
-    recorded = {"identity": lm.identity, "embedder": SentenceTransformerEmbedder(None).identity, "found": found}
+    recorded = {
+        "identity": lm.identity,
+        "embedder": SentenceTransformerEmbedder(None).identity,
+        "machines": sorted({*machines, machine()}),
+        "found": found,
+    }
     before.write_text(json.dumps(recorded, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
