@@ -1,19 +1,20 @@
-"""Covers of a node: the best choice of each number of children, their thresholds, and which number is good."""
+"""Which candidates are the children of a node: of each number of children, and which number is good."""
 
 import dataclasses
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from nlparam.numerics.core.cover import correlations, select_cover
-from nlparam.numerics.core.divide import certainty, jointly
+from nlparam.numerics.core.cover import correlations
+from nlparam.numerics.core.divide import Gain, jointly
 from nlparam.taxonomies.options import TaxonomyOptions
 from nlparam.taxonomies.records import HOLDS
 
-# A cover is chosen on at most so many of the texts of a node.
-_MOST_TEXTS = 4096
 # Divisions that cover fewer of the texts are passed over where another, as likely, covers so many.
 WELL_COVERED = 0.9
+# What an exchange tells more is no rounding error.
+_LITTLE = 1e-9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,50 +29,69 @@ class Covers:
     weights: np.ndarray
     options: TaxonomyOptions
 
-    def of_each_number(self, least: int, most: int, *, locked: Sequence[int], seed: int) -> list[list[int]]:
-        """The best choice of each number of children; where none is possible, the best of at most so many."""
-        correlation = correlations(self.denotations, self.weights)
-        sample = np.arange(len(self.denotations))
-        if len(sample) > _MOST_TEXTS:
-            sample = np.random.default_rng(seed).choice(len(sample), _MOST_TEXTS, replace=False)
-        holds, weights = self.denotations[sample] >= HOLDS, self.weights[sample]
-        worth = certainty(self.denotations, self.weights)
+    def of_each_number(
+        self, gain: Callable[[list[int]], Gain], least: int, most: int, *, locked: Sequence[int]
+    ) -> list[tuple[list[int], Gain]]:
+        """For each number of children a division, and what it tells (`gain`).
 
-        def cover(n_children: int, *, exactly: bool) -> list[int]:
-            return select_cover(
-                holds,
-                n_children,
-                worth=worth,
-                exactly=exactly,
-                weights=weights,
-                locked=locked,
-                max_correlation=self.options.max_correlation,
-                correlation=correlation,
-                **self._prices_and_bounds,
-            ).tolist()
-
-        covers = []
-        for n_children in range(max(least, len(locked)), max(most, len(locked)) + 1):
-            try:
-                covers.append(cover(n_children, exactly=True))
-            except ValueError:  # no choice of so many fulfils the bounds, so none of more does
-                break
-        if not covers:
-            at_most = cover(max(least, len(locked)), exactly=False)
-            return [at_most] if len(at_most) > 1 or locked else []
-        return covers
+        To those that are `locked` the candidate is added with which texts are told best, then the next; after each, one
+        is exchanged for another as long as that tells more. Where none of `least` children or more is possible, it is
+        the largest there is; empty if there is none of two.
+        """
+        chosen, found = list(locked), list[tuple[list[int], Gain]]()
+        if len(chosen) >= max(least, 1):
+            found.append((sorted(chosen), gain(chosen)))
+        while len(chosen) < most and (added := self._best([[*chosen, one] for one in self._beside(chosen)], gain)):
+            while exchanged := self._best(self._exchanged(added[0], n_locked=len(locked)), gain, above=added[1].mean):
+                added = exchanged
+            chosen = added[0]
+            if len(chosen) >= least:
+                found.append((sorted(chosen), added[1]))
+        if not found and (len(chosen) > 1 or locked):
+            found.append((sorted(chosen), gain(chosen)))
+        return found
 
     def shifts(self) -> np.ndarray:
         """What is subtracted from the log-odds of the candidates, if all of them are siblings."""
-        return jointly(self.denotations, self.weights, **self._prices_and_bounds)
+        of = ("uncovered", "overlap", "least_share", "most_share")
+        return jointly(self.denotations, self.weights, **{name: getattr(self.options, name) for name in of})
 
-    @property
-    def _prices_and_bounds(self) -> dict[str, float]:
-        return {name: getattr(self.options, name) for name in ("uncovered", "overlap", "least_share", "most_share")}
-
-    def best(self, covers: Sequence[list[int]]) -> list[int]:
-        """Of covers that are as likely: the smallest that covers the texts well, else the one that covers most."""
-        total = max(self.weights.sum(), np.finfo(float).tiny)
-        coverage = [self.weights @ (self.denotations[:, cover] >= HOLDS).any(axis=1) / total for cover in covers]
+    def best(self, divisions: Sequence[list[int]]) -> list[int]:
+        """Of divisions that are as likely: the smallest that covers the texts well, else the one that covers most."""
+        coverage = [self._shares((self.denotations[:, one] >= HOLDS).any(axis=1)) for one in divisions]
         enough = next((number for number, share in enumerate(coverage) if share >= WELL_COVERED), None)
-        return covers[int(np.argmax(coverage)) if enough is None else enough]
+        return divisions[int(np.argmax(coverage)) if enough is None else enough]
+
+    @staticmethod
+    def _best(
+        divisions: Sequence[list[int]], gain: Callable[[list[int]], Gain], *, above: float = -np.inf
+    ) -> tuple[list[int], Gain] | None:
+        """The division that tells most, and what, if that is more than `above`."""
+        gains = [gain(division) for division in divisions]
+        best = int(np.argmax([one.mean for one in gains])) if gains else None
+        return None if best is None or gains[best].mean <= above + _LITTLE else (divisions[best], gains[best])
+
+    def _exchanged(self, chosen: list[int], *, n_locked: int) -> list[list[int]]:
+        """All divisions that have one child in place of another; those that came first are locked."""
+        without = [(place, [*chosen[:place], *chosen[place + 1 :]]) for place in range(n_locked, len(chosen))]
+        return [
+            [*rest[:place], one, *rest[place:]]
+            for place, rest in without
+            for one in self._beside(rest)
+            if one != chosen[place]
+        ]
+
+    def _beside(self, chosen: Sequence[int]) -> list[int]:
+        """The candidates that may be children beside some."""
+        shares = self._shares(self.denotations >= HOLDS)
+        possible = (shares >= self.options.least_share) & (shares <= self.options.most_share)
+        possible[list(chosen)] = False
+        alike = self._correlations[:, list(chosen)] > self.options.max_correlation
+        return np.flatnonzero(possible & ~alike.any(axis=1)).tolist()
+
+    def _shares(self, holds: np.ndarray) -> np.ndarray:
+        return self.weights @ holds / max(self.weights.sum(), np.finfo(float).tiny)
+
+    @functools.cached_property
+    def _correlations(self) -> np.ndarray:
+        return correlations(self.denotations, self.weights)

@@ -16,7 +16,7 @@ from nlparam.language.phrasing import ParallelForm
 from nlparam.models import Clustering
 from nlparam.numerics.core.cover import correlations
 from nlparam.numerics.core.device import to_device
-from nlparam.numerics.core.divide import held_out_gain, matched, near_the_best, shifted
+from nlparam.numerics.core.divide import Gain, HeldOut, matched, near_the_best, shifted
 from nlparam.numerics.core.relax import relax
 from nlparam.numerics.core.sample import judging_order
 from nlparam.numerics.heads.goal_map import GoalMap
@@ -35,7 +35,7 @@ _N_RESTARTS = 4
 # Rounds of selecting and judging in full what was selected.
 _MOST_ROUNDS = 4
 # Fewer statements than these say nothing of the number of children: the texts themselves are asked instead.
-_LEAST_TARGETS = 16
+_LEAST_TARGETS = 40
 _MOST_TARGETS = 512
 # A gap of fewer texts is left.
 _LEAST_LEFT = 16
@@ -266,7 +266,7 @@ class Divider:
         return Covers(denotations, self.run.corpus.multiplicity[rows].astype(float), self.options)
 
     def _select(self, node: _Node) -> _Choice:
-        """The best cover by each number of children; of these one that held-out texts are as likely under as any."""
+        """The best division by each number of children; of these one that held-out texts are as likely under as any."""
         pool, rows, fixed = node.pool, node.rows, node.fixed
         usable = pool.usable()
         missing = [column for column in fixed if column not in usable]
@@ -276,16 +276,20 @@ class Divider:
             denotations = self.denotations(pool, usable)
             chooser = self._covers(denotations, rows)
             locked = [usable.index(c) for c in fixed if c in usable]
-            covers = chooser.of_each_number(*self.children, locked=locked, seed=self.run.seed)
-            if not covers:
-                return _Choice(fixed, [], [])
-            if len(covers) == 1:
-                return _Choice([*missing, *(usable[c] for c in covers[0])], [], [])
             positions, targets = self._targets(rows, node.path)
-            gains = [held_out_gain(denotations[positions][:, cover], targets, seed=self.run.seed) for cover in covers]
-            divisions = [
-                Division(len(cover), gain.mean, gain.standard_error) for cover, gain in zip(covers, gains, strict=True)
-            ]
+            held_out, there = HeldOut(targets, seed=self.run.seed), denotations[positions]
+
+            def gain(division: list[int]) -> Gain:
+                uncovered = ~(there[:, division] >= HOLDS).any(axis=1)
+                return Gain(held_out.gain(there[:, division]).per_text - self.options.uncovered * uncovered)
+
+            found = chooser.of_each_number(gain, *self.children, locked=locked)
+            if not found:
+                return _Choice(fixed, [], [])
+            if len(found) == 1:
+                return _Choice([*missing, *(usable[c] for c in found[0][0])], [], [])
+            covers, gains = zip(*found, strict=True)
+            divisions = [Division(len(cover), gain.mean, gain.standard_error) for cover, gain in found]
             likely = near_the_best(gains)
             best = chooser.best([covers[number] for number in likely])
         rivals = dict.fromkeys(usable[c] for number in likely for c in covers[number])

@@ -18,7 +18,6 @@ def select_cover(
     *,
     uncovered: float = 1.0,
     overlap: float = 0.5,
-    worth: Float[np.ndarray, " n_candidates"] | None = None,
     exactly: bool = True,
     least_share: float = 0.0,
     most_share: float = 1.0,
@@ -32,15 +31,14 @@ def select_cover(
 
     With $m_i = \sum_k D_{ik}$ the number of chosen predicates that hold for text $i$, of weight $w_i$, it minimises
     $\sum_i w_i (\mu \max(0, 1 - m_i) + \lambda \max(0, m_i - 1))$. As $\max(0, m - 1) = m - 1 + \max(0, 1 - m)$, one
-    variable $u_i \ge 0$, $u_i \ge 1 - m_i$, serves both terms, and equal rows share theirs. A predicate of worth
-    $v_k < 1$ covers in part only: that adds $\mu \sum_i w_i \sum_k (1 - v_k) D_{ik}$.
+    variable $u_i \ge 0$, $u_i \ge 1 - m_i$, serves both terms, and equal rows share theirs.
 
     **Arguments:** `holds`, booleans or soft denotations in [0, 1] (rounded to twentieths); `uncovered` and `overlap`,
-    the $\mu$ and $\lambda$; `worth`, the $v_k$ in [0, 1], by default 1; `exactly`, False for at most `n_selected`;
-    `least_share`, `most_share`, between which the share of texts of every chosen predicate lies (the code of GoalEx has
-    0.4 for the latter); `weights`, how much each text counts; `locked`, columns that are chosen whatever they cost;
-    `max_correlation`, above which two predicates are not chosen together (two locked ones are); `correlation`, by
-    default of `holds`; `max_seconds`, after which the best choice so far is taken.
+    the $\mu$ and $\lambda$; `exactly`, False for at most `n_selected`; `least_share`, `most_share`, between which the
+    share of texts of every chosen predicate lies (the code of GoalEx has 0.4 for the latter); `weights`, how much each
+    text counts; `locked`, columns that are chosen whatever they cost; `max_correlation`, above which two predicates are
+    not chosen together (two locked ones are); `correlation`, by default of `holds`; `max_seconds`, after which the best
+    choice so far is taken.
 
     **Returns:** the columns chosen, in ascending order.
 
@@ -76,8 +74,7 @@ def select_cover(
         )
     rows, row = np.unique(np.round(holds * _STEPS) / _STEPS, axis=0, return_inverse=True)
     counts = np.bincount(row.reshape(-1), weights, minlength=len(rows))
-    lacking = 0.0 if worth is None else 1 - worth
-    costs = np.concatenate([(overlap + uncovered * lacking) * sizes, (uncovered + overlap) * counts])
+    costs = np.concatenate([overlap * sizes, (uncovered + overlap) * counts])
     covered = hstack([csr_array(rows), identity(len(rows))])
     number = np.concatenate([np.ones(n_candidates), np.zeros(len(rows))])[None]
     # Annotated as numbers by scipy.

@@ -41,30 +41,35 @@ class Gain(NamedTuple):
         return float(self.per_text.std(ddof=1) / len(self.per_text) ** 0.5) if len(self.per_text) > 1 else np.inf
 
 
-def held_out_gain(denotations: Denoted, targets: Float[np.ndarray, "n_texts target_dim"], *, seed: int = 0) -> Gain:
-    """What a division tells of each text, its means being estimated without the text (five folds).
+class HeldOut:
+    """What divisions tell of each text, their means being estimated without the text (five folds).
 
-    **Arguments:** `denotations` of the predicates of the division; `targets`, what they are to explain.
+    **Arguments:** `targets`, what divisions are to explain.
     """
-    n_texts = len(targets)
-    memberships = membership(denotations)
-    coordinates = _principal(targets)
-    dim = coordinates.shape[1]
-    gains = np.zeros(n_texts)
-    for fold in np.array_split(np.random.default_rng(seed).permutation(n_texts), min(_N_FOLDS, n_texts)):
-        kept = np.setdiff1d(np.arange(n_texts), fold)
-        mean = coordinates[kept].mean(axis=0)
-        parts = memberships[kept, :-1]
-        # Shrunk to the mean of all, as if one more text spoke for it.
-        means = (parts.T @ coordinates[kept] + mean) / (parts.sum(axis=0)[:, None] + 1)
-        spread = np.sum(parts * _squared(coordinates[kept], means))
-        variance = max(spread / (max(parts.sum(), 1e-9) * dim), 1e-9)
-        variance_of_all = max(np.mean(_squared(coordinates[kept], mean[None])) / dim, 1e-9)
-        variances = np.append(np.full(parts.shape[1], variance), variance_of_all)
-        distances = _squared(coordinates[fold], np.concatenate([means, mean[None]]))
-        log_densities = -distances / (2 * variances) - dim / 2 * np.log(variances)
-        gains[fold] = logsumexp(log_densities, axis=1, b=memberships[fold]) - log_densities[:, -1]
-    return Gain(gains)
+
+    def __init__(self, targets: Float[np.ndarray, "n_texts target_dim"], *, seed: int = 0):
+        n_texts = len(targets)
+        self.coordinates = _principal(targets)
+        folds = np.array_split(np.random.default_rng(seed).permutation(n_texts), min(_N_FOLDS, n_texts))
+        self._folds = [(fold, np.setdiff1d(np.arange(n_texts), fold)) for fold in folds]
+
+    def gain(self, denotations: Denoted) -> Gain:
+        """Of a division, given the denotations of its predicates."""
+        coordinates, memberships = self.coordinates, membership(denotations)
+        dim, gains = coordinates.shape[1], np.zeros(len(coordinates))
+        for fold, kept in self._folds:
+            mean = coordinates[kept].mean(axis=0)
+            parts = memberships[kept, :-1]
+            # Shrunk to the mean of all, as if one more text spoke for it.
+            means = (parts.T @ coordinates[kept] + mean) / (parts.sum(axis=0)[:, None] + 1)
+            spread = np.sum(parts * _squared(coordinates[kept], means))
+            variance = max(spread / (max(parts.sum(), 1e-9) * dim), 1e-9)
+            variance_of_all = max(np.mean(_squared(coordinates[kept], mean[None])) / dim, 1e-9)
+            variances = np.append(np.full(parts.shape[1], variance), variance_of_all)
+            distances = _squared(coordinates[fold], np.concatenate([means, mean[None]]))
+            log_densities = -distances / (2 * variances) - dim / 2 * np.log(variances)
+            gains[fold] = logsumexp(log_densities, axis=1, b=memberships[fold]) - log_densities[:, -1]
+        return Gain(gains)
 
 
 def near_the_best(gains: Sequence[Gain]) -> list[int]:
