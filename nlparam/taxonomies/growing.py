@@ -168,10 +168,9 @@ def taxonomy(
 
     A sample of the texts is stated once under the goal, from general to specific. From the root down every node is then
     divided by itself: its texts are relaxed, candidates are proposed from the statements of what is high in each
-    direction, near-duplicates are merged, all candidates are judged on a few texts, and an integer programme chooses
-    children that hold for every text about once; what is chosen is judged further, and a head denotes the other texts.
-    The number of children is the one under which statements that are left out are likeliest. Texts that no child
-    explains are under "none of these".
+    direction, near-duplicates are merged, and all candidates are judged on a few texts. Those become children under
+    which statements that are left out are likeliest, as many as that needs; what is chosen is judged further, and a head
+    denotes the other texts. Texts that no child explains are under "none of these".
 
     **Arguments:**
 

@@ -72,7 +72,8 @@ class Candidate:
 class Division:
     """What a number of children would explain: the mean log-likelihood of texts held out, and its standard error.
 
-    In nats per text, against no division at all; see `nlparam.numerics.core.divide`.
+    In nats per text, against no division at all (see `nlparam.numerics.core.divide`), less the price of texts under no
+    child (`uncovered`).
     """
 
     n_children: int
