@@ -169,8 +169,8 @@ def taxonomy(
     A sample of the texts is stated once under the goal, from general to specific. From the root down every node is then
     divided by itself: its texts are relaxed, candidates are proposed from the statements of what is high in each
     direction, near-duplicates are merged, and all candidates are judged on a few texts. Those become children under
-    which statements that are left out are likeliest, as many as that needs; what is chosen is judged further, and a head
-    denotes the other texts. Texts that no child explains are under "none of these".
+    which statements that are left out are likeliest, as many as that needs. What is chosen is judged further, and a
+    head denotes the other texts. Texts that no child explains are under "none of these".
 
     **Arguments:**
 

@@ -30,8 +30,8 @@ class TaxonomyOptions:
       `n_judged=None` judges what is chosen on all texts of the node.
     - `least_texts`: a node with fewer texts is not divided.
     - `least_share`, `most_share`: between which a child's share of its parent's texts must lie.
-    - `uncovered`, the price of a text under no child, in nats of the likelihood of its statement; `overlap`, in the same
-      unit, that of every child beyond the first that it is under, when thresholds are moved.
+    - `uncovered`, the price of a text under no child, in nats of the likelihood of its statement; `overlap`, that of
+      every child beyond the first that it is under, when thresholds are moved.
     - `max_correlation`: above which the denotations of two siblings may not be correlated.
     - `correct_bias`: move the threshold of each predicate to where its yes and no answers part (small models).
     - `n_compared`: how many pairs of candidates of a node the language model compares to find near-duplicates.

@@ -328,7 +328,7 @@ def _divisions_section(taxonomy: TreeLike) -> Section | None:
         return None
     more = Words(
         "For each number of children that was considered: by how much the division makes texts that were held out more "
-        "likely, in nats per text against no division at all, less the price of texts under no child, with its standard "
+        "likely, in nats per text against no division at all, less the price of texts under no child; and its standard "
         "error."
     )
     folded = Folded([_division(taxonomy, node) for node in divided], noun="division of", buttons=False)
