@@ -58,7 +58,7 @@ class Covers:
 
     def best(self, divisions: Sequence[list[int]]) -> list[int]:
         """Of divisions that are as likely: the smallest that covers the texts well, else the one that covers most."""
-        coverage = [self._shares((self.denotations[:, one] >= HOLDS).any(axis=1)) for one in divisions]
+        coverage = [self._shares(np.any(self.denotations[:, one] >= HOLDS, axis=1)) for one in divisions]
         enough = next((number for number, share in enumerate(coverage) if share >= WELL_COVERED), None)
         return divisions[int(np.argmax(coverage)) if enough is None else enough]
 
@@ -83,14 +83,18 @@ class Covers:
 
     def _beside(self, chosen: Sequence[int]) -> list[int]:
         """The candidates that may be children beside some."""
-        shares = self._shares(self.denotations >= HOLDS)
-        possible = (shares >= self.options.least_share) & (shares <= self.options.most_share)
+        possible = self._admissible.copy()
         possible[list(chosen)] = False
         alike = self._correlations[:, list(chosen)] > self.options.max_correlation
         return np.flatnonzero(possible & ~alike.any(axis=1)).tolist()
 
     def _shares(self, holds: np.ndarray) -> np.ndarray:
         return self.weights @ holds / max(self.weights.sum(), np.finfo(float).tiny)
+
+    @functools.cached_property
+    def _admissible(self) -> np.ndarray:
+        shares = self._shares(self.denotations >= HOLDS)
+        return (shares >= self.options.least_share) & (shares <= self.options.most_share)
 
     @functools.cached_property
     def _correlations(self) -> np.ndarray:
