@@ -18,7 +18,7 @@ from nlparam.models import Classification, Difference, TimeSeries
 from nlparam.numerics.core._types import Data
 from nlparam.numerics.core.compiled import fitted
 from nlparam.numerics.core.device import to_device
-from nlparam.numerics.core.divide import Gain, held_out_gain
+from nlparam.numerics.core.divide import Gain, HeldOut
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.numerics.core.select import select
 from nlparam.numerics.statistics.text_losses import TextLosses
@@ -126,12 +126,12 @@ def _of_clustering(make_model, most, fit, found, seed) -> list[_Told]:
     targets = pool.features[rows][:, : fit.denoter.features.directions.shape[1]]
     # Many parts fit texts that lie unevenly a little better whatever the parts are: the same for all numbers.
     orders = [np.random.default_rng([seed, 5, draw]).permutation(len(rows)) for draw in range(_N_PERMUTED)]
-    told = []
+    told, held_out = [], HeldOut(targets, seed=seed)
     for k in range(1, most + 1):
         chosen = select(make_model(k), to_device(judged, float), key=jax.random.key(seed)).chosen
         columns_of_k = judged[:, chosen[chosen >= 0]]
-        by_chance = [held_out_gain(columns_of_k[order], targets, seed=seed).mean for order in orders]
-        told.append(_Told(held_out_gain(columns_of_k, targets, seed=seed).per_text, np.asarray(by_chance)))
+        by_chance = [held_out.gain(columns_of_k[order]).mean for order in orders]
+        told.append(_Told(held_out.gain(columns_of_k).per_text, np.asarray(by_chance)))
     return told
 
 
