@@ -200,7 +200,7 @@ def test_files_of_another_size_or_content_are_refused(sources, tmp_path, capsys)
     sources["sets"]["sums"]["sha256"] = "0" * 64
     printed, ended = run(capsys, "fetch", "sums", "--accept", "all", folder=tmp_path)
     assert "expected 0000000000000000...: a file is not the one that was published" in printed
-    assert names(tmp_path) == ["bbc", "sotu"]
+    assert names(tmp_path) == ["bbc", "sotu", "headlines"]
 
 
 def test_hosts_may_be_folders_of_clones_and_wrong_ones_are_said(sources, tmp_path, monkeypatch, capsys):
