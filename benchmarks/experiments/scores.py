@@ -14,8 +14,8 @@ from nlparam.models import Classification, Clustering, TimeSeries
 from nlparam.numerics.statistics import metrics
 from nlparam.numerics.statistics.metrics import best_f1, matched_f1, one_hot
 
-# Shares of fewer texts are noise.
-_LEAST_IN_SPAN = 20
+# A span of time begins after so many texts: shares of far fewer are noise.
+_IN_SPAN = 20
 
 
 def score(dataset: Dataset, outcome: Outcome) -> dict[str, float]:
@@ -66,7 +66,7 @@ def curve_correlation(step: np.ndarray, reference: np.ndarray, prevalence: np.nd
     """How well the curves of a series follow the known ones: the mean correlation over the references.
 
     The curve of a reference is its share of the texts, that of the predicate that is its `match` (-1 for none) the
-    fitted prevalence, both over spans of time with at least 20 texts. A reference without a match, or whose predicate
+    fitted prevalence, both over spans of time with some 20 texts. A reference without a match, or whose predicate
     has a flat curve, has correlation 0; one that is flat itself is left out.
 
     **Arguments:** `step`, `(n_texts,)`, the number of the step in time of each text; `reference`, `(n_texts,
@@ -75,7 +75,7 @@ def curve_correlation(step: np.ndarray, reference: np.ndarray, prevalence: np.nd
     Raises `ValueError` if there is no reference that changes.
     """
     counts = np.bincount(step)
-    span = ((np.cumsum(counts) - counts) // _LEAST_IN_SPAN)[step]
+    span = ((np.cumsum(counts) - counts) // _IN_SPAN)[step]
     known, fitted = (_by_span(values, span) for values in (reference, prevalence[step]))
     changing = np.flatnonzero(np.ptp(known, axis=0) > 0)
     if not len(changing):
