@@ -1,4 +1,4 @@
-"""The choice among the candidates of a node: what is certain counts, not what may hold for any text."""
+"""The choice among the candidates of a node: what tells where texts lie counts, not what may hold for any of them."""
 
 import numpy as np
 import pytest
