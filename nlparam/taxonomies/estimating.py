@@ -9,6 +9,7 @@ from nlparam.fitting.estimate import Estimate, Judgments, estimated, measured
 from nlparam.numerics.core.sample import judging_order
 from nlparam.taxonomies.dividing import Divider
 from nlparam.taxonomies.options import efforts
+from nlparam.taxonomies.setup import stating_order
 from nlparam.taxonomies.tree import Growing
 
 # Texts that are stated and judged to measure what one call takes.
@@ -26,7 +27,7 @@ def estimate_growth(growing: Growing) -> Estimate:
     run, options, statements = divider.run, divider.options, divider.proposer.statements
     n_texts = len(divider.represented)
     began = time.perf_counter()
-    rows = np.random.default_rng([run.seed, options.first_stated]).permutation(n_texts)[: min(_TRIED, n_texts)]
+    rows = stating_order(options, n_texts, seed=run.seed)[:_TRIED]
     # The first call loads a model, or waits for a server to wake: it belongs to the tree, but to no rate.
     run.judge.judge(run.corpus.distinct, [run.settings["goal"]], np.asarray([[rows[0], 0]]))
     numeric = time.perf_counter() - began + run.costs.seconds.get("embedding", 0.0)

@@ -36,7 +36,7 @@ from nlparam.taxonomies.proposing import Statements
 from nlparam.taxonomies.records import OUTCOMES
 from nlparam.taxonomies.result import Taxonomy
 from nlparam.taxonomies.sampling import checked_clusters, with_sample
-from nlparam.taxonomies.setup import make_divider, stater_of
+from nlparam.taxonomies.setup import make_divider, stater_of, stating_order
 from nlparam.taxonomies.tree import Growing, NodePath, Predicates, assemble, undone
 
 
@@ -142,7 +142,7 @@ def prepared_growth(
             seed=seed,
         )
         first = the_options.first_stated
-        order = np.random.default_rng([seed, first]).permutation(len(corpus.distinct))
+        order = stating_order(the_options, len(corpus.distinct), seed=seed)
 
         def stated(n_stated: int) -> tuple[Divider, GoalFollowing | None]:
             return _divider(run, the_options, limits, stated=order[:n_stated], by_goal=by_goal)

@@ -108,6 +108,11 @@ def stater_of(session: Session, goal: str, depth: int) -> PathStater:
     return PathStater(stater, n_levels=n_levels, answers=None if goal == DEFAULT_GOAL else session.answered)
 
 
+def stating_order(options: TaxonomyOptions, n_texts: int, *, seed: int) -> np.ndarray:
+    """The distinct texts of a corpus in the order in which they are stated, as far as that goes."""
+    return np.random.default_rng([seed, options.first_stated]).permutation(n_texts)
+
+
 def make_divider(
     run: Run,
     options: TaxonomyOptions,

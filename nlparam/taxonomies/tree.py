@@ -77,7 +77,7 @@ class Growing:
             with run.progress.task(f"dividing level {depth}", len(level), costs=run.costs, unit="nodes") as task:
                 for branch in level:
                     self._divide(branch)
-                    if branch is root and self._may_know_more(root):
+                    if branch is root and self._learned_more(root):
                         self._divide(branch)
                     task.advance()
             if not root.children:
@@ -111,8 +111,8 @@ class Growing:
             for predicate, holds in zip(divided.predicates, divided.denotations.T >= HOLDS, strict=True)
         ]
 
-    def _may_know_more(self, root: Branch) -> bool:
-        """Whether more texts were stated, as the children of the root are uncertain."""
+    def _learned_more(self, root: Branch) -> bool:
+        """Has more texts stated if the children of the root are uncertain; whether that was so."""
         run = self.divider.run
         if self.more is None or run.meter.spent is not None or not root.uncertain(run.corpus.multiplicity):
             return False
