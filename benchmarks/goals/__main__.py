@@ -22,6 +22,7 @@ def main() -> None:
     parser.add_argument("--goal", nargs="+", help="names of goals, instead of a half")
     parser.add_argument("--lm", default="native")
     parser.add_argument("--proposer", help="by default the library chooses")
+    parser.add_argument("--given", action="store_true", help="with predicates written by one who knows the classes")
     parser.add_argument("--seeds", default="0", help="comma-separated, one fit each")
     parser.add_argument("--max-judgments", type=int, default=900, help="for each fit, twice as many for large sets")
     parser.add_argument("--store", type=Path, help="by default the store in the user's cache")
@@ -56,7 +57,7 @@ def _run(given: argparse.Namespace) -> None:
 
     goals, seeds = chosen(given.half, given.goal), [int(seed) for seed in given.seeds.split(",")]
     slowdown = None if given.busy is None else json.loads(given.busy.read_text())["busy_slowdown"]
-    settings = Settings(given.lm, given.proposer, given.max_judgments, given.store, given.texts)
+    settings = Settings(given.lm, given.proposer, given.max_judgments, given.store, given.texts, given.given)
     entries = []
     for entry in run(goals, seeds, settings, given.out):
         entries.append(entry)

@@ -25,6 +25,7 @@ class Settings:
     """What a run asks of every fit; the defaults of the library hold for everything else.
 
     `max_judgments` is doubled for goals with many classes. `most_texts` takes the first texts of each corpus only.
+    `given`: the predicates are those of `answers.yaml`, and nothing is proposed.
     """
 
     lm: str | AbstractLanguageModel = "native"
@@ -32,18 +33,23 @@ class Settings:
     max_judgments: int = 900
     store: Path | None = None
     most_texts: int | None = None
+    given: bool = False
+
+    def n_predicates(self, goal: Goal) -> int:
+        return len(goal.answers) if self.given else goal.k
 
     def key(self, goal: Goal, seed: int) -> dict[str, Any]:
         """What says that an entry is of the same fit."""
         return {
             "goal": goal.name,
             "asked": goal.goal,
-            "k": goal.k,
+            "k": self.n_predicates(goal),
             "seed": seed,
             "lm": self.lm if isinstance(self.lm, str) else self.lm.identity,
             "proposer": self.proposer,
             "max_judgments": self.max_judgments * (2 if goal.group == "large" else 1),
             "most_texts": self.most_texts,
+            "given": self.given,
         }
 
 
@@ -75,7 +81,7 @@ def fitted(goal: Goal, seed: int, settings: Settings) -> dict[str, Any]:
 
 
 def _clustered(goal: Goal, corpus: Corpus, seed: int, settings: Settings) -> dict[str, Any]:
-    fit, figures = _fit(goal, Clustering(n_predicates=goal.k), corpus.texts, None, seed, settings)
+    fit, figures = _fit(goal, Clustering(n_predicates=settings.n_predicates(goal)), corpus.texts, None, seed, settings)
     n_clusters = len(fit.predicates)
     f1 = {axis: scoring.axis_f1(fit.predictions, n_clusters, labels) for axis, labels in corpus.axes.items()}
     clusters = kmeans(embedded(corpus.texts, settings.store), goal.k, seed=seed).labels_
@@ -98,7 +104,7 @@ def _classified(goal: Goal, corpus: Corpus, seed: int, settings: Settings) -> di
 
     labels, part = np.asarray(corpus.axes[goal.axis]), np.asarray(corpus.axes["part"])
     texts, train, test = np.asarray(corpus.texts, dtype=object), part == "train", part == "test"
-    model = Classification(n_predicates=goal.k, n_classes=len(np.unique(labels)))
+    model = Classification(n_predicates=settings.n_predicates(goal), n_classes=len(np.unique(labels)))
     fit, figures = _fit(goal, model, texts[train].tolist(), labels[train].tolist(), seed, settings)
     predicted = np.asarray(fit.coords["class"])[fit.predict(texts[test].tolist(), store=settings.store)]
     embeddings = embedded(corpus.texts, settings.store)
@@ -120,6 +126,7 @@ def _fit(
         texts,
         data,
         goal=goal.goal,
+        locked=goal.answers if settings.given else None,
         lm=settings.lm,
         proposer=settings.proposer,
         options={"max_judgments": settings.key(goal, seed)["max_judgments"]},

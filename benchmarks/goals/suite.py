@@ -38,6 +38,11 @@ class Goal:
         return half_of(self.name)
 
     @property
+    def answers(self) -> list[str]:
+        """The predicates that a person who knows the classes of the axis would write, one for each."""
+        return _ANSWERS[self.name]
+
+    @property
     def about_language(self) -> bool:
         """Whether it asks for the language that people speak."""
         return self.axis == "language" and self.corpus != "code"
@@ -48,6 +53,7 @@ def half_of(name: str) -> Half:
     return "unseen" if hashlib.sha256(name.encode()).digest()[-1] % 2 else "seen"
 
 
+_ANSWERS = read_yaml(Path(__file__).with_name("answers.yaml"))
 GOALS = tuple(Goal(**goal) for goal in read_yaml(Path(__file__).with_suffix(".yaml")))
 
 
