@@ -64,7 +64,15 @@ def test_near_duplicates_are_counted_in_pairs():
 def entry(name: str, seed: int = 0, **figures) -> dict:
     goal = next(goal for goal in GOALS if goal.name == name)
     axis = goal.axis if figures.get("followed") else "another"
-    common = {"near_duplicates": 1, "judgments": 10, "calls": 20, "seconds": 3.0, "predicates": ["is so"]}
+    common = {
+        "group": goal.group,
+        "half": goal.half,
+        "near_duplicates": 1,
+        "judgments": 10,
+        "calls": 20,
+        "seconds": 3.0,
+        "predicates": ["is so"],
+    }
     return Settings(lm="made-up").key(goal, seed) | common | {"followed_axis": axis, "followed": None} | figures
 
 
@@ -94,6 +102,20 @@ def test_the_summary_of_a_made_up_run():
     ]
     assert len(found["missing"]) == len(GOALS) - 5
     assert scoring.summary([], chosen())["mean_f1"] is None
+
+
+def test_a_fit_stands_beside_one_that_was_given_its_predicates():
+    own, other = entry("films-kind", f1=0.9, kmeans_f1=0.7), entry("chat-subject", f1=0.4, kmeans_f1=0.2)
+    known = entry("films-kind", f1=0.8, kmeans_f1=0.7) | {"given": True}
+    table = scoring.table([known, own, other])
+    assert "With the predicates given, 1 of these fits reach 0.800 in the mean, with their own 0.900" in table
+    lines = [line.split(" | ") for line in table.splitlines() if "is so" in line]
+    assert [line[4:7] for line in lines] == [["0.400", "", "0.200"], ["0.900", "0.800", "0.700"]]
+
+
+def test_every_class_of_a_goal_has_a_predicate():
+    assert all(len(set(goal.answers)) == len(goal.answers) >= 2 for goal in GOALS)
+    assert [goal.name for goal in GOALS if len(goal.answers) != goal.k] == ["reviews-verdict"]
 
 
 def test_topics_are_not_worse_if_each_reaches_what_was_reached():
