@@ -22,11 +22,11 @@ from nlparam.numerics.core.sample import judging_order
 from nlparam.numerics.heads.goal_map import GoalMap
 from nlparam.numerics.heads.head import Head
 from nlparam.runtime.costs import Costs, add_counts
-from nlparam.taxonomies.covers import WELL_COVERED, Covers
 from nlparam.taxonomies.divided import Divided, Known, agreement, predicate_of
 from nlparam.taxonomies.options import Effort, TaxonomyOptions, efforts
 from nlparam.taxonomies.proposing import LEAST_STATED, NodeProposer
 from nlparam.taxonomies.records import HOLDS, STOPS, Candidate, Division
+from nlparam.taxonomies.siblings import WELL_COVERED, Siblings
 
 # The slots of a node are relaxed on so many of its texts, or on so many draws from them: with two sizes alone, two
 # functions are compiled for the whole tree.
@@ -260,10 +260,10 @@ class Divider:
             return np.zeros(len(columns))
         denotations = pool.denotations(columns)
         first = matched(denotations)
-        return first + self._covers(shifted(denotations, first), rows).shifts()
+        return first + self._siblings(shifted(denotations, first), rows).shifts()
 
-    def _covers(self, denotations: np.ndarray, rows: np.ndarray) -> Covers:
-        return Covers(denotations, self.run.corpus.multiplicity[rows].astype(float), self.options)
+    def _siblings(self, denotations: np.ndarray, rows: np.ndarray) -> Siblings:
+        return Siblings(denotations, self.run.corpus.multiplicity[rows].astype(float), self.options)
 
     def _select(self, node: _Node) -> _Choice:
         """The best division by each number of children; of these one that held-out texts are as likely under as any."""
@@ -274,7 +274,7 @@ class Divider:
             return _Choice(missing + usable if fixed else [], [], [])
         with self.run.costs.stage("selection"):
             denotations = self.denotations(pool, usable)
-            chooser = self._covers(denotations, rows)
+            siblings = self._siblings(denotations, rows)
             locked = [usable.index(c) for c in fixed if c in usable]
             positions, targets = self._targets(rows, node.path)
             held_out, there = HeldOut(targets, seed=self.run.seed), denotations[positions]
@@ -283,16 +283,16 @@ class Divider:
                 uncovered = ~(there[:, division] >= HOLDS).any(axis=1)
                 return Gain(held_out.gain(there[:, division]).per_text - self.options.uncovered * uncovered)
 
-            found = chooser.of_each_number(gain, *self.children, locked=locked)
+            found = siblings.of_each_number(gain, *self.children, locked=locked)
             if not found:
                 return _Choice(fixed, [], [])
             if len(found) == 1:
                 return _Choice([*missing, *(usable[c] for c in found[0][0])], [], [])
-            covers, gains = zip(*found, strict=True)
-            divisions = [Division(len(cover), gain.mean, gain.standard_error) for cover, gain in found]
+            chosen, gains = zip(*found, strict=True)
+            divisions = [Division(len(children), gain.mean, gain.standard_error) for children, gain in found]
             likely = near_the_best(gains)
-            best = chooser.best([covers[number] for number in likely])
-        rivals = dict.fromkeys(usable[c] for number in likely for c in covers[number])
+            best = siblings.best([chosen[number] for number in likely])
+        rivals = dict.fromkeys(usable[c] for number in likely for c in chosen[number])
         return _Choice([*missing, *(usable[c] for c in best)], divisions, list(rivals))
 
     def _targets(self, rows: np.ndarray, path: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Which candidates are the children of a node: of each number of children, and which number is good."""
+"""Which candidates of a node are siblings: of each number of children, and which number is good."""
 
 import dataclasses
 import functools
@@ -18,8 +18,8 @@ _LITTLE = 1e-9
 
 
 @dataclasses.dataclass(frozen=True)
-class Covers:
-    """Chooses among the candidates of a node.
+class Siblings:
+    """Chooses the children of a node among its candidates.
 
     `denotations` are `(n_texts, n_candidates)`, such that each candidate holds for as many texts as they sum up to
     (`nlparam.numerics.core.divide.matched`); `weights` `(n_texts,)`, how often each text occurs.

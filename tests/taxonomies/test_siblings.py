@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from nlparam.numerics.core.divide import HeldOut, matched, shifted
-from nlparam.taxonomies.covers import Covers
 from nlparam.taxonomies.options import TaxonomyOptions
+from nlparam.taxonomies.siblings import Siblings
 
 
 @pytest.fixture
@@ -19,29 +19,29 @@ def planted(rng):
     denotations = np.concatenate([0.5 + noise, 0.5 - noise, known, known[:, :1], rare], axis=1)
     denotations = shifted(denotations, matched(denotations))
     told = HeldOut(rng.normal(size=(300, 5)) * 0.3 + np.eye(5)[labels] * 3)
-    covers = Covers(denotations, np.ones(300), TaxonomyOptions())
-    return covers, lambda division: told.gain(denotations[:, division])
+    siblings = Siblings(denotations, np.ones(300), TaxonomyOptions())
+    return siblings, lambda division: told.gain(denotations[:, division])
 
 
 def test_halves_at_random_do_not_pass_for_a_division(planted):
-    covers, gain = planted
-    (two, _), (three, of_three) = covers.of_each_number(gain, 2, 3, locked=[])
+    siblings, gain = planted
+    (two, _), (three, of_three) = siblings.of_each_number(gain, 2, 3, locked=[])
     assert set(two) < {2, 3, 4, 5}
     assert three in ([2, 3, 4], [3, 4, 5])
     assert of_three.mean == pytest.approx(gain(three).mean)
 
 
 def test_what_is_locked_is_chosen_and_the_bounds_hold_for_the_others(planted):
-    covers, gain = planted
-    assert [division for division, _ in covers.of_each_number(gain, 2, 2, locked=[0, 6])] == [[0, 6]]
-    numbers = [len(division) for division, _ in covers.of_each_number(gain, 2, 8, locked=[6])]
+    siblings, gain = planted
+    assert [division for division, _ in siblings.of_each_number(gain, 2, 2, locked=[0, 6])] == [[0, 6]]
+    numbers = [len(division) for division, _ in siblings.of_each_number(gain, 2, 8, locked=[6])]
     assert numbers == [2, 3, 4, 5, 6]  # two that are the same are not siblings
-    assert not any(6 in division for division, _ in covers.of_each_number(gain, 2, 8, locked=[]))
+    assert not any(6 in division for division, _ in siblings.of_each_number(gain, 2, 8, locked=[]))
 
 
 def test_where_so_many_are_not_possible_there_are_as_many_as_there_can_be(planted):
-    covers, gain = planted
-    assert [len(division) for division, _ in covers.of_each_number(gain, 7, 8, locked=[])] == [5]
-    alone = Covers(covers.denotations[:, 2:3], covers.weights, covers.options)
+    siblings, gain = planted
+    assert [len(division) for division, _ in siblings.of_each_number(gain, 7, 8, locked=[])] == [5]
+    alone = Siblings(siblings.denotations[:, 2:3], siblings.weights, siblings.options)
     assert alone.of_each_number(lambda _: gain([2]), 2, 3, locked=[]) == []
     assert [division for division, _ in alone.of_each_number(lambda _: gain([2]), 2, 3, locked=[0])] == [[0]]
