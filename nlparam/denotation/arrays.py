@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nlparam.language.features import NgramFeatures
-from nlparam.numerics.heads.goal_map import GoalMap, LearnedMap, fit_goal_map
+from nlparam.numerics.heads.goal_map import GoalMap, LearnedMap, Mapped, fit_goal_map
 from nlparam.numerics.heads.head import Head
 from nlparam.numerics.heads.joint_head import JointHead
 from nlparam.runtime.memo import memoised
@@ -58,14 +58,18 @@ def ngrams_of_texts(texts: Sequence[str], *, kept: bool) -> tuple[NgramFeatures,
     return ngrams_of(json.loads(arrays["vocabularies"].tobytes()), arrays), arrays["features"]
 
 
-def learned_goal_map(*given: np.ndarray, n_clusters: int, seed: int, kept: bool) -> LearnedMap:
+def learned_goal_map(
+    *given: np.ndarray, known: Mapped | None = None, n_clusters: int, seed: int, kept: bool
+) -> LearnedMap:
     """As `nlparam.numerics.heads.goal_map.fit_goal_map`; `kept` reads it from the cache and keeps it there."""
 
     def computed() -> dict[str, np.ndarray]:
-        learned = fit_goal_map(*given, n_clusters=n_clusters, seed=seed)
+        learned = fit_goal_map(*given, known, n_clusters=n_clusters, seed=seed)
         return goal_arrays(learned.goal_map) | {"explained": np.asarray(learned.explained)}
 
     inputs: dict[str, np.ndarray] = dict(zip(("embeddings", "features", "rows", "statements"), given, strict=True))
+    if known is not None:
+        inputs |= {"known_rows": known.rows, "known_vectors": known.vectors}
     inputs["settings"] = np.asarray([n_clusters, seed])
     arrays = memoised("goal representation, 1", inputs, computed, kept=kept)
     goal_map = goal_map_of(arrays)

@@ -10,12 +10,13 @@ import numpy as np
 from nlparam.corpus.corpus import Corpus
 from nlparam.denotation.arrays import learned_goal_map
 from nlparam.denotation.following import ANSWERS, GoalReader
+from nlparam.errors import check_at_least
 from nlparam.language.embed import AbstractEmbedder
 from nlparam.language.goals import Goal
 from nlparam.language.likeness import SAYS_THE_SAME
 from nlparam.language.phrasing import what_it_says
 from nlparam.language.statements import WORDINGS, Stater
-from nlparam.numerics.heads.goal_map import LEAST_STATEMENTS, GoalMap
+from nlparam.numerics.heads.goal_map import LEAST_STATEMENTS, GoalMap, Mapped, align_states
 from nlparam.numerics.heads.head import Stated
 from nlparam.results.page.rows import MAX_SENTENCE, Row
 from nlparam.results.page.text import excerpt
@@ -29,6 +30,9 @@ _N_ASKED, _N_TRIED, _N_REPORTED = 12, 24, 12
 # Below this share of variance explained, so many times as many texts are stated: on multilingual sayings 96 statements
 # explained nothing of those left out, 300 enough to be followed.
 _MUCH_EXPLAINED, _TIMES_MORE = 0.1, 3
+# Texts whose states are read at most, where the language model shows them: on two cores that takes some five minutes.
+# They take this share of the seconds, calls or tokens of a budget at most.
+_MOST_READ, _READ_SHARE = 600, 0.4
 # Texts on which the spread of scores is measured.
 _MOST_MEASURED = 4096
 
@@ -107,10 +111,12 @@ _HELP = "Examples of answers help (--goal-example, goal_examples=), and so does 
 
 
 class Learned(NamedTuple):
-    """The goal representation, `None` where too few statements were usable, and how well the goal was followed."""
+    """The goal representation, `None` where too few statements were usable, how well the goal was followed, and where
+    texts lie whose states were read."""
 
     goal_map: GoalMap | None
     following: GoalFollowing
+    known: Mapped | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,18 +125,30 @@ class GoalRepresentation:
     texts.
 
     **Arguments:** `n_stated`, how many texts the language model states, one short call each; by default 96, and with
-    many predicates twelve for each; then three times as many where these explain little of one another.
+    many predicates twelve for each; then three times as many where these explain little of one another. `n_read`, the
+    states of how many texts are read, one call each, where the language model shows them; by default as many as may be
+    judged, at most 600. The statements of other texts are predicted.
     """
 
     n_stated: int | None = None
+    n_read: int | None = None
 
     def __post_init__(self):
+        if self.n_read is not None:
+            check_at_least(0, n_read=self.n_read)
         if self.n_stated is not None and self.n_stated < LEAST_STATEMENTS:
             raise ValueError(f"got n_stated={self.n_stated}, expected at least {LEAST_STATEMENTS}")
 
     def number_stated(self, n_predicates: int) -> int:
         """How many texts are stated for so many predicates at first: three times as many where these explain little."""
         return max(_N_STATED, _N_STATED_EACH * n_predicates) if self.n_stated is None else self.n_stated
+
+    def number_read(self, n_distinct: int, most_judged: int | None, *, goal: Goal, reads_states: bool) -> int:
+        """Of how many texts the state is read. Under a goal of several parts texts are asked different things."""
+        if not reads_states or len(goal.parts) > 1:
+            return 0
+        most = min(_MOST_READ, most_judged or _MOST_READ) if self.n_read is None else self.n_read
+        return min(most, n_distinct)
 
     def n_calls(self, n_predicates: int, n_distinct: int) -> int:
         """How many short answers that takes: each text is stated once, and a few of them in each of the wordings."""
@@ -151,13 +169,15 @@ class GoalRepresentation:
         order: np.ndarray | None = None,
         phrases: Callable[[Sequence[str]], Sequence[str]] | None = None,
         most_read: int | None = None,
+        n_states: int = 0,
         kept: bool = False,
     ) -> Learned:
         """Has a random sample of the texts stated and learns the map from those statements that answer the goal.
 
         `order` are the rows of distinct texts as they are stated, by default at random. `phrases` gives what is
         embedded of texts that were stated, by default their statements. `most_read` is the most judgments that may be
-        spent on seeing whether the goal is followed; `kept` keeps the map in the cache.
+        spent on seeing whether the goal is followed; `n_states`, the states of how many texts are read (`number_read`);
+        `kept` keeps the map in the cache.
 
         Raises `LanguageModelError` if the language model cannot be asked.
         """
@@ -171,6 +191,7 @@ class GoalRepresentation:
         nothing_said = _unstated(goal, told)
         stater.choose_wording(texts[:_N_TRIED], goal=goal.text, n_groups=n_clusters)
         features = map_features(embeddings, ngram_features)
+        states = _states(stater, corpus.distinct, order[:n_states], goal)
         learned, answering = Learned(None, nothing_said), dict[str, float]()
         for n_stated in (first, _TIMES_MORE * first):
             rows, texts = order[:n_stated], [corpus.distinct[row] for row in order[:n_stated]]
@@ -187,19 +208,26 @@ class GoalRepresentation:
                 statements = phrases([text for text, use in zip(texts, usable, strict=True) if use])
             distinct = list(dict.fromkeys(statements))
             embedded = dict(zip(distinct, embedder.embed(distinct), strict=True))
+            vectors = np.stack([embedded[statement] for statement in statements])
+            known = None
+            if np.isin(rows[usable], list(states)).sum() >= LEAST_STATEMENTS:
+                known = align_states(np.stack([*states.values()]), np.asarray([*states]), rows[usable], vectors)
             goal_map, explained = learned_goal_map(
-                embeddings,
-                features,
-                rows[usable],
-                np.stack([embedded[statement] for statement in statements]),
-                n_clusters=n_clusters,
-                seed=seed,
-                kept=kept,
+                embeddings, features, rows[usable], vectors, known=known, n_clusters=n_clusters, seed=seed, kept=kept
             )
-            learned = Learned(goal_map, dataclasses.replace(following, explained=explained))
+            learned = Learned(goal_map, dataclasses.replace(following, explained=explained), known)
             if self.n_stated is not None or explained >= _MUCH_EXPLAINED or len(rows) == len(order):
                 break
         return learned
+
+
+def _states(stater: Stater, texts: Sequence[str], rows: np.ndarray, goal: Goal) -> dict[int, np.ndarray]:
+    """The states of the texts in some rows, as far as a part of the budget goes."""
+    if not len(rows):
+        return {}
+    with stater.engine.meter.at_most(_READ_SHARE):
+        states = stater.states([texts[row] for row in rows.tolist()], goal=goal.text)
+    return {row: state for row, state in zip(rows.tolist(), states, strict=True) if state is not None}
 
 
 def following_rows(following: GoalFollowing | None) -> list[Row]:
@@ -245,11 +273,14 @@ def follows(representation: "str | GoalRepresentation", wanted: bool) -> bool:
     return representation == "goal" or (representation == "auto" and wanted)
 
 
-def represent(goal_map: GoalMap | None, embeddings: np.ndarray, ngram_features: np.ndarray) -> np.ndarray:
-    """`(n_texts, represented_dim)` unit vectors: the embeddings themselves where there is no map."""
+def represent(
+    goal_map: GoalMap | None, embeddings: np.ndarray, ngram_features: np.ndarray, known: Mapped | None = None
+) -> np.ndarray:
+    """`(n_texts, represented_dim)` unit vectors: the embeddings themselves where there is no map. `known` are texts
+    whose states were read."""
     if goal_map is None or goal_map.share == 0.0:
         return embeddings
-    return goal_map.represent(embeddings, map_features(embeddings, ngram_features))
+    return goal_map.represent(embeddings, map_features(embeddings, ngram_features), known)
 
 
 def map_features(embeddings: np.ndarray, ngram_features: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from nlparam.denotation.session import Session, accepts, check_names
 from nlparam.errors import LanguageModelError
 from nlparam.fitting.sampling import SHARE
 from nlparam.fitting.setup import FitArguments, FitRun, prepared
+from nlparam.language.goals import read_goal
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.runtime.costs import Costs
 
@@ -96,7 +97,14 @@ def _estimate(run: FitRun) -> Estimate:
     refined = min(search.options.n_slots_refined or n_open, n_open)
     n_proposals = proposing.n * (n_open + rounds * refined)
     if run.goal_representation is not None:
-        n_proposals += run.goal_representation.n_calls(run.model.n_predicates, len(run.corpus.distinct))
+        n_distinct = len(run.corpus.distinct)
+        n_proposals += run.goal_representation.n_calls(run.model.n_predicates, n_distinct)
+        n_proposals += run.goal_representation.number_read(
+            n_distinct,
+            search.options.max_judgments,
+            goal=read_goal(run.settings["goal"]),
+            reads_states=run.session.lm.reads_states,
+        )
     judgments = judgments_of(run, len(proposals), n_proposals)
     # The relaxation is repeated, with all slots but one fixed, for every slot that is refined.
     numeric_seconds += rounds * refined * costs.seconds.get("relaxation", 0.0) / max(n_slots, 1)

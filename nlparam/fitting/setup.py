@@ -210,11 +210,11 @@ def prepared(
         embeddings, embedder = session.embed(corpus.distinct), session.stored_embedder
         ngrams, ngram_features = session.ngrams(corpus.distinct)
         rows = slice(None) if not split.any else corpus.rows_of(searched.distinct)
-        goal_map, following = None, None
+        goal_map, following, known = None, None, None
         if goal_representation is not None and not only_estimate:
             most = search_options.max_judgments
             with session.costs.stage("goal representation"):
-                goal_map, following = goal_representation.learn(
+                goal_map, following, known = goal_representation.learn(
                     searched,
                     embeddings[rows],
                     ngram_features[rows],
@@ -225,11 +225,16 @@ def prepared(
                     n_clusters=model.n_predicates,
                     seed=seed,
                     most_read=None if most is None else most // _READ_AT_MOST,
+                    n_states=goal_representation.number_read(
+                        len(searched.distinct), most, goal=read, reads_states=session.lm.reads_states
+                    ),
                     kept=session.keeps,
                 )
             if most is not None:
                 search_options = dataclasses.replace(search_options, max_judgments=max(most - following.n_read, 2))
-        represented = represent(goal_map, embeddings, ngram_features)
+        if known is not None and split.any:
+            known = known._replace(rows=corpus.rows_of(searched.distinct)[known.rows])
+        represented = represent(goal_map, embeddings, ngram_features, known)
         if read.complete and by_name and not explains:
             with session.costs.stage("proposing"):
                 wishes = _with_answers(wishes, read.parts[0], model.n_predicates, engine)

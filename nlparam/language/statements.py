@@ -70,6 +70,12 @@ class Stater:
         """What a text was said to be, `()` if it was not stated."""
         return (self.stated[text],) if text in self.stated else ()
 
+    def states(self, texts: Sequence[str], *, goal: str) -> list[np.ndarray | None]:
+        """What the language model is about to say of each text, before its first word; `None` where it was not read."""
+        prompt, (part, *_) = load_prompt(self.wording), read_goal(goal).parts
+        requests = [Request(prompt.fill(images=(), **self._fields(text, part)), state=True) for text in texts]
+        return self.engine.read_states(requests, what="reading")
+
     def choose_wording(self, texts: Sequence[str], *, goal: str, n_groups: int) -> None:
         """Tries each wording on a few texts, and keeps the one that sorts them best into so many groups."""
         told = {wording: information(self._ask(texts, goal, wording), n_groups) for wording in WORDINGS}

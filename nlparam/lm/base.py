@@ -7,6 +7,8 @@ import math
 import re
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from nlparam.errors import LanguageModelError
 
 
@@ -47,7 +49,8 @@ class Request:
     """One call of a language model.
 
     With `labels`, the backend generates a single token and returns the log-probability of each label as the next token
-    (`Completion.label_logprobs`). Without, it generates up to `max_tokens`. The fields are the key of the answer in the
+    (`Completion.label_logprobs`). With `state`, it generates nothing, and returns what it was about to say
+    (`Completion.state`). Without either, it generates up to `max_tokens`. The fields are the key of the answer in the
     store, except `group`: requests of one group begin with the same long text and are best sent to the same server.
     """
 
@@ -57,6 +60,7 @@ class Request:
     temperature: float = 0.0
     seed: int = 0
     group: str = dataclasses.field(default="", compare=False)
+    state: bool = False
 
     @property
     def has_images(self) -> bool:
@@ -69,7 +73,8 @@ class Completion:
     """What a language model answered.
 
     `label_logprobs[i]` is the log-probability of `Request.labels[i]`, `-inf` where the backend does not report it.
-    `in_text`: it was read from the words of an answer, so that one label has all the probability.
+    `in_text`: it was read from the words of an answer, so that one label has all the probability. `state`,
+    `(state_dim,)`: the logits of some tokens, always the same, in place of the next one, less the mean of all.
     """
 
     text: str
@@ -77,6 +82,7 @@ class Completion:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     in_text: bool = False
+    state: np.ndarray | None = dataclasses.field(default=None, compare=False, repr=False)
 
 
 class TransientError(Exception):
@@ -109,7 +115,8 @@ class AbstractLanguageModel(abc.ABC):
     model can follow a long contrastive prompt, which decides the default proposer. `keeps_time`: `complete` limits the
     time of each call itself. `in_process`: the model runs in this process, and a batch ends early only when `steps` has
     stood still for minutes. `takes_images`: it sends images on; for other backends the engine refuses them.
-    `answers_in_text`: it gives no log-probabilities, so that a label has all the probability or none.
+    `answers_in_text`: it gives no log-probabilities, so that a label has all the probability or none. `reads_states`:
+    it answers requests for a `state`.
     """
 
     identity: str
@@ -119,6 +126,7 @@ class AbstractLanguageModel(abc.ABC):
     in_process: bool = False
     takes_images: bool = False
     answers_in_text: bool = False
+    reads_states: bool = False
 
     @property
     def where(self) -> str:

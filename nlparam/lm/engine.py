@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
+
 from nlparam.corpus.corpus import whole_characters
 from nlparam.errors import LanguageModelError
 from nlparam.lm.base import (
@@ -126,32 +128,67 @@ class Engine:
 
         `what` names the step in the progress display.
 
-        Raises `LanguageModelError` as `run` does, `StoreError` if the store fails, `ValueError` for a label read.
+        Raises `LanguageModelError` as `run` does, `StoreError` if the store fails, `ValueError` for a request
+        of another kind.
         """
+        if any(request.labels is not None or request.state for request in requests):
+            raise ValueError("got a request for labels or a state, expected one for text: label reads are judgments")
+
+        def stored(store: Store, request: Request) -> Completion | None:
+            return store.get_completion(self._key(request))
+
+        def keep(store: Store, request: Request, completion: Completion) -> None:
+            store.put_completion(self._key(request), completion, model=self.lm.identity)
+
+        return self._once(requests, stored, keep, what=what)
+
+    def read_states(self, requests: Sequence[Request], *, what: str = "reading") -> list[np.ndarray | None]:
+        """The state that each request asks for, as `complete_stored` gives text; the backend `reads_states`."""
+        source = f"states of {self.lm.identity}"
+
+        def stored(store: Store, request: Request) -> Completion | None:
+            key = self._key(request)
+            vector = store.get_embeddings(source, [key]).get(key)
+            return None if vector is None else Completion("", state=vector)
+
+        def keep(store: Store, request: Request, completion: Completion) -> None:
+            assert completion.state is not None  # it was asked for
+            store.put_embeddings(source, [self._key(request)], completion.state[None])
+
+        answers = self._once(requests, stored, keep, what=what)
+        return [None if answer is None else answer.state for answer in answers]
+
+    def _once(
+        self,
+        requests: Sequence[Request],
+        stored: Callable[[Store, Request], Completion | None],
+        keep: Callable[[Store, Request, Completion], None],
+        *,
+        what: str,
+    ) -> list[Completion | None]:
+        """Answers each distinct request once, from the store or by the language model; what is new is kept there."""
         results: list[Completion | None] = [None] * len(requests)
         missing: dict[Request, list[int]] = {}
         for index, request in enumerate(requests):
-            if request.labels is not None:
-                raise ValueError("got a request with labels, expected one for text: label reads are judgments")
             request = _neutral(request)
-            stored = None if self.store is None else self.store.get_completion(self._key(request))
-            if stored is None:
+            known = None if self.store is None else stored(self.store, request)
+            if known is None:
                 missing.setdefault(request, []).append(index)
             else:
-                results[index] = stored
+                results[index] = known
                 self.costs.proposals_served += 1
         asked = list(missing)
         if not asked:
             return results
         with self._progress.task(what, len(asked), costs=self.costs, unit="texts") as task:
 
-            def keep(number: int, completion: Completion) -> None:
+            def answered(number: int, completion: Completion) -> None:
                 if self.store is not None:
-                    self.store.put_completion(self._key(asked[number]), completion, model=self.lm.identity)
+                    keep(self.store, asked[number], completion)
                 self.costs.proposals_asked += 1
                 task.advance()
 
-            answers = self.run(asked, on_result=keep)
+            answers = self.run(asked, on_result=answered)
         for request, completion in zip(asked, answers, strict=True):
             for index in missing[request]:
                 results[index] = completion
@@ -350,6 +387,8 @@ def _neutral(request: Request) -> Request:
 
 
 def _check(request: Request, completion: Completion) -> None:
+    if request.state and completion.state is None:
+        raise LanguageModelError("this language model gives no states: ask one that `reads_states`")
     if request.labels is None:
         return
     logprobs = completion.label_logprobs

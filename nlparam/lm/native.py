@@ -23,6 +23,7 @@ from nlparam.lm.cores import FreeCores
 from nlparam.lm.gguf import AbstractGgufModel, Options
 
 _BATCH_SIZE = 16  # more wait longer for an answer on a slow processor, and are not faster
+_STATE_DIM = 1024  # logits that are a state, evenly spread over the vocabulary; 256 say nearly as much
 _TOKENS_PER_CALL = 256  # of llama.cpp; more are several calls, so that a slow machine is seen to go on
 
 
@@ -40,6 +41,7 @@ class NativeModel(AbstractGgufModel):
 
     library = ("llama_cpp", "llama-cpp-python", "native", "the language model compiled for this machine")
     batch_size = _BATCH_SIZE
+    reads_states = True
 
     def _load(self, pulse: Pulse) -> "_Loaded":
         return _Loaded(self.path, self._options, pulse)
@@ -133,7 +135,7 @@ class _Loaded:
         for number, request in enumerate(requests):
             messages = [{"role": message.role, "content": message.content} for message in request.messages]
             prompt = self._tokenise(self._format(messages=messages).prompt, special=True)
-            longest = len(prompt) + (0 if request.labels else request.max_tokens)
+            longest = len(prompt) + (request.max_tokens if _writes(request) else 0)
             if longest > self._context_size:
                 answers[number] = RequestError(
                     f"a prompt of {len(prompt)} tokens does not fit the context of {self._context_size} tokens of "
@@ -165,6 +167,8 @@ class _Loaded:
             text, n_tokens = texts.get(sequence, ("", 1))
             if labels is not None:
                 answers[number] = Completion("", self._labels(labels, logits[sequence]), len(prompt), n_tokens)
+            elif requests[number].state:
+                answers[number] = Completion("", None, len(prompt), state=_state(logits[sequence]))
             elif text.strip():
                 answers[number] = Completion(text, None, len(prompt), n_tokens)
             else:
@@ -200,7 +204,7 @@ class _Loaded:
         self, requests: dict[int, Request], logits: dict[int, np.ndarray], prompts: list[list[int]]
     ) -> dict[int, tuple[str, int]]:
         """Text, and its number of tokens, for the sequences that are to have one; a token of each at a time."""
-        active = {sequence: request for sequence, request in requests.items() if request.labels is None}
+        active = {sequence: request for sequence, request in requests.items() if _writes(request)}
         written: dict[int, list[int]] = {sequence: [] for sequence in active}
         draws = {sequence: np.random.default_rng(request.seed) for sequence, request in active.items()}
         while active:
@@ -314,6 +318,16 @@ def _address_of(name: str) -> int:
     if address is None:
         raise LanguageModelError(f"the C library of this system has no function {name}")
     return address
+
+
+def _writes(request: Request) -> bool:
+    """Whether text is to be generated."""
+    return request.labels is None and not request.state
+
+
+def _state(logits: np.ndarray) -> np.ndarray:
+    some = np.linspace(0, len(logits) - 1, min(_STATE_DIM, len(logits))).astype(int)
+    return (logits[some] - logits.mean()).astype(np.float32)
 
 
 def _common(first: list[int], second: list[int]) -> int:

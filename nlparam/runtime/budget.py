@@ -1,11 +1,13 @@
 """What a run may spend, and what it has spent so far."""
 
+import contextlib
 import dataclasses
 import importlib.resources
 import math
 import re
 import time
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +156,16 @@ class Meter:
         used = self._used()
         over = (name for name, limit in self._limits.items() if used[name] >= limit)
         return next((_SPENT[name].format(used[name], self._limits[name]) for name in over), None)
+
+    @contextlib.contextmanager
+    def at_most(self, share: float) -> Iterator[None]:
+        """In the `with` block so much of every limit is all there is: the rest is for what comes after it."""
+        limits = self._limits
+        self._limits = {name: limit * share for name, limit in limits.items()}
+        try:
+            yield
+        finally:
+            self._limits = limits
 
     @property
     def left(self) -> Budget:

@@ -292,7 +292,7 @@ def _divider(
     goal_map, following = None, None
     if by_goal and len(stated) >= LEAST_STATEMENTS:
         with run.costs.stage("goal representation"):
-            goal_map, following = GoalRepresentation(len(stated)).learn(
+            goal_map, following, _ = GoalRepresentation(len(stated)).learn(
                 corpus,
                 run.embeddings,
                 run.ngram_features,

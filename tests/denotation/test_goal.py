@@ -10,7 +10,8 @@ import nlparam
 from nlparam.denotation.goal import GoalRepresentation
 from nlparam.errors import FitWarning
 from nlparam.fitting.setup import DEFAULT_GOAL
-from nlparam.lm.base import Request
+from nlparam.language.goals import read_goal
+from nlparam.lm.base import Completion, Request
 from nlparam.lm.scripted import ScriptedModel
 from nlparam.models import Clustering
 from tests.helpers.oracle import LexicalEmbedder
@@ -87,10 +88,76 @@ def test_statements_are_stored_and_counted_in_their_own_stage(tmp_path):
     first, again = Reader(), Reader()
     made = fit(first, texts, store=tmp_path / "s.sqlite", representation=GoalRepresentation(48))
     assert made.costs.stages["goal representation"]["proposals_asked"] == 48 + 24  # some are stated in two wordings
-    assert made.settings["representation"] == {"n_stated": 48}
+    assert made.settings["representation"] == {"n_stated": 48, "n_read": None}
     second = fit(again, texts, store=tmp_path / "s.sqlite", representation=GoalRepresentation(48))
     assert again.n_statements == 0
     np.testing.assert_array_equal(second.denotations, made.denotations)
+
+
+class Seen(ScriptedModel):
+    """A language model that shows its states: which theme it is about to name, and noise."""
+
+    reads_states = True
+
+    def __init__(self, reader):
+        super().__init__(reader, strong=False)
+        self.n_read = 0
+
+    async def complete(self, request: Request) -> Completion:
+        if not request.state:
+            return await super().complete(request)
+        self.n_read += 1
+        prompt = request.messages[-1].content
+        noise = np.random.default_rng(zlib.crc32(prompt.encode())).normal(size=12)
+        theme = int(re.findall(r"theme(\d)word", prompt)[0])
+        return Completion("", state=(4 * np.eye(12)[theme] + 0.3 * noise).astype(np.float32))
+
+
+def fit_seen(lm, texts, **options):
+    embedder = LexicalEmbedder([*texts, *(f"theme{k} theme{k}" for k in range(_THEMES) for _ in range(2))])
+    return nlparam.fit(Clustering(3), texts, lm=lm, goal="the theme of the text", embedder=embedder, **options)
+
+
+@pytest.mark.slow
+def test_states_are_read_where_the_language_model_shows_them_and_kept(tmp_path):
+    texts, themes = corpus()
+    from sklearn.metrics import adjusted_rand_score
+
+    first, again = Seen(Reader()), Seen(Reader())
+    options = {"store": tmp_path / "s.sqlite", "out": tmp_path / "fit", "representation": GoalRepresentation(96, 180)}
+    made = fit_seen(first, texts, **options)
+    assert first.n_read == 180
+    assert made.denoter.goal_map.share > 0
+    assert made.following.explained > 0.9
+    assert adjusted_rand_score(themes, made.predictions) > 0.9
+    repeated = fit_seen(again, texts, **options, overwrite=True)
+    assert again.n_read == 0
+    np.testing.assert_array_equal(repeated.denotations, made.denotations)
+    # New texts, whose states nobody reads, are denoted by what the map learned from those that were.
+    new, new_themes = corpus(90, seed=1)
+    assert adjusted_rand_score(new_themes, made.predict(new)) > 0.8
+
+
+def test_states_are_not_read_under_a_goal_of_several_parts_nor_more_than_may_be_judged():
+    representation, one = GoalRepresentation(), read_goal("the tone")
+    assert representation.number_read(1000, 900, goal=one, reads_states=True) == 600
+    assert representation.number_read(1000, 100, goal=one, reads_states=True) == 100
+    assert representation.number_read(50, None, goal=one, reads_states=True) == 50
+    assert representation.number_read(1000, 900, goal=one, reads_states=False) == 0
+    several = read_goal("the topic, place or language of the text")
+    assert representation.number_read(1000, 900, goal=several, reads_states=True) == 0
+    assert GoalRepresentation(n_read=0).number_read(1000, 900, goal=one, reads_states=True) == 0
+    with pytest.raises(ValueError, match="n_read"):
+        GoalRepresentation(n_read=-1)
+
+
+@pytest.mark.slow
+def test_reading_leaves_most_of_a_budget_to_what_comes_after_it():
+    texts, _ = corpus()
+    lm = Seen(Reader())
+    with pytest.warns(FitWarning, match="the budget is spent"):
+        fit_seen(lm, texts, budget=nlparam.Budget(max_calls=200))
+    assert 0 < lm.n_read < 80
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import ctypes
 import zlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from nlparam.lm.base import Message, Request
 from nlparam.lm.batching import Pulse
 from nlparam.lm.cores import FreeCores
 from nlparam.lm.engine import Engine
-from nlparam.lm.native import _TOKENS_PER_CALL, _address_of, _common, _Loaded
+from nlparam.lm.native import _STATE_DIM, _TOKENS_PER_CALL, _address_of, _common, _Loaded, _state
 from nlparam.runtime.costs import Costs
 
 _N_TOKENS = 64
@@ -101,6 +102,24 @@ def test_what_prompts_share_is_computed_once():
     loaded._keep(3, [*system, *text, 5, 6])
     loaded._read_prompts([[*system, *text, 7, 8], [*system, 9, 9, 9]])
     assert loaded._llama.computed == 66 + 2 + 3
+
+
+def test_a_state_is_some_of_the_logits_and_generates_nothing(monkeypatch):
+    loaded = _loaded()
+    prompt = [1, 2, 3]
+    loaded._context_size = 100
+    monkeypatch.setattr(
+        loaded, "_format", lambda messages: SimpleNamespace(prompt=messages[-1]["content"]), raising=False
+    )
+    monkeypatch.setattr(loaded, "_tokenise", lambda text, **_: [int(one) for one in text])
+    (answer,) = loaded.answer([Request((Message("user", "123"),), state=True)])
+    logits = _logits(prompt)
+    np.testing.assert_allclose(answer.state, logits - logits.mean(), atol=1e-6)
+    assert (answer.text, answer.label_logprobs, answer.completion_tokens) == ("", None, 0)
+    assert loaded._llama.computed == 3
+    big = np.arange(5000.0)
+    assert len(_state(big)) == _STATE_DIM
+    np.testing.assert_allclose(_state(big)[[0, -1]], [-2499.5, 2499.5])
 
 
 def test_every_part_of_a_long_prompt_is_a_step():

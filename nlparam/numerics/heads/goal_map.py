@@ -4,6 +4,9 @@ Embeddings of texts follow what their model was trained for (often the language 
 language model states what a sample of texts are with respect to the goal; a ridge regression maps features of a text to
 the embedding of its statement. How much of the map enters the representation is chosen on statements left out: the
 space whose clusters predict them best.
+
+Where a language model shows what it is about to say (its state), that says more of a text than the words it then says:
+which others were likely. States are turned to where the statements lie, and the regression maps other texts to them.
 """
 
 import warnings
@@ -12,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from nlparam.numerics.core.threads import one_thread
 from nlparam.numerics.heads.ridge import Ridge
 
 _PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
@@ -22,6 +26,15 @@ _N_FOLDS = 4
 _MOST_CLUSTERED = 4096
 # Statements below this number cannot choose anything.
 LEAST_STATEMENTS = 16
+# Principal coordinates of states; 8 to 128 served as well.
+_N_COORDINATES = 32
+
+
+class Mapped(NamedTuple):
+    """Where texts lie among the statements that is known without the map: the `rows`, and a unit vector for each."""
+
+    rows: Int[np.ndarray, " n_known"]
+    vectors: Float[np.ndarray, "n_known embed_dim"]
 
 
 class GoalMap(NamedTuple):
@@ -36,14 +49,21 @@ class GoalMap(NamedTuple):
     share: float
 
     def represent(
-        self, embeddings: Float[np.ndarray, "n_texts embed_dim"], features: Float[np.ndarray, "n_texts n_features"]
+        self,
+        embeddings: Float[np.ndarray, "n_texts embed_dim"],
+        features: Float[np.ndarray, "n_texts n_features"],
+        known: Mapped | None = None,
     ) -> Float[np.ndarray, "n_texts represented_dim"]:
         """Unit vectors, as wide as what they are made of: the embeddings, the mapped statements, or both."""
-        return mixed(embeddings, self._mapped(features), self.share)
+        return mixed(embeddings, self.mapped(features, known), self.share)
 
-    def _mapped(self, features):
+    def mapped(self, features, known: Mapped | None = None):
+        """Where the statements of texts lie, as far as features tell that; `known` is taken as it is."""
         # In the features' own precision: a matrix of two kinds would be copied whole to the wider one.
-        return _unit(features @ self.coefficients.astype(features.dtype) + self.intercept.astype(features.dtype))
+        mapped = _unit(features @ self.coefficients.astype(features.dtype) + self.intercept.astype(features.dtype))
+        if known is not None:
+            mapped[known.rows] = known.vectors
+        return mapped
 
 
 class LearnedMap(NamedTuple):
@@ -63,11 +83,35 @@ def mixed(embeddings: np.ndarray, mapped: np.ndarray, share: float) -> np.ndarra
     return np.concatenate([embeddings * kind((1 - share) ** 0.5), mapped * kind(share**0.5)], axis=1)
 
 
+def align_states(
+    states: Float[np.ndarray, "n_read state_dim"],
+    rows: Int[np.ndarray, " n_read"],
+    stated: Int[np.ndarray, " n_statements"],
+    statements: Float[np.ndarray, "n_statements embed_dim"],
+) -> Mapped:
+    """States of the texts `rows`, turned to where the statements of some of them, the texts `stated`, lie.
+
+    Their principal coordinates, scaled to length one, are rotated by the orthogonal Procrustes solution (Schönemann
+    1966): what lies near one another as a state still does, and a predicate is near to texts of which it was said.
+    """
+    centred = states.astype(np.float64) - states.mean(axis=0)
+    with one_thread():
+        left, singular, _ = np.linalg.svd(centred, full_matrices=False)
+        n_kept = max(1, min(_N_COORDINATES, statements.shape[1], int(np.sum(singular > 1e-6 * singular[0]))))
+        coordinates = _unit(left[:, :n_kept] * singular[:n_kept])
+        position = {row: number for number, row in enumerate(rows.tolist())}
+        both = [(position[row], number) for number, row in enumerate(stated.tolist()) if row in position]
+        there, said = map(list, zip(*both, strict=True))
+        left, _, right = np.linalg.svd(coordinates[there].T @ statements[said], full_matrices=False)
+    return Mapped(rows, (coordinates @ (left @ right)).astype(np.float32))
+
+
 def fit_goal_map(
     embeddings: Float[np.ndarray, "n_texts embed_dim"],
     features: Float[np.ndarray, "n_texts n_features"],
     rows: Int[np.ndarray, " n_statements"],
     statements: Float[np.ndarray, "n_statements embed_dim"],
+    known: Mapped | None = None,
     *,
     n_clusters: int,
     seed: int,
@@ -75,8 +119,9 @@ def fit_goal_map(
     """Learns the map from the statements of some texts, and chooses how much of it is to be mixed in.
 
     **Arguments:** `embeddings`, unit vectors of all texts; `features`, what the map sees of them; `rows`, the texts
-    that were stated; `statements`, the embeddings of what was said; `n_clusters`, in about how many parts the texts
-    will be divided; `seed`, of the folds and of k-means.
+    that were stated; `statements`, the embeddings of what was said; `known`, what the map is learned from instead, the
+    states of these texts and of others (`align_states`); `n_clusters`, in about how many parts the texts will be
+    divided; `seed`, of the folds and of k-means.
 
     Raises `ValueError` for fewer than `LEAST_STATEMENTS` statements.
     """
@@ -84,15 +129,26 @@ def fit_goal_map(
         raise ValueError(
             f"got {len(statements)} statements of {len(rows)} texts, expected one each of at least {LEAST_STATEMENTS}"
         )
-    ridge = Ridge.of(features[rows].astype(np.float64), statements.astype(np.float64))
-    errors = [np.mean((ridge.left_out(penalty) - statements) ** 2) for penalty in _PENALTIES]
-    penalty = _PENALTIES[int(np.argmin(errors))]
-    gains = _gains(embeddings, features, rows, statements, penalty, n_clusters=n_clusters, seed=seed)
-    coefficients, intercept = ridge.solution(penalty)
-    spread = float(np.mean((statements - statements.mean(axis=0)) ** 2))
-    # Where all statements are one, there is nothing to explain.
+    if known is None:
+        ridge, penalty, explained = _regression(features[rows], statements)
+        fixed = None
+    else:
+        ridge, penalty, _ = _regression(features[known.rows], known.vectors)
+        fixed = GoalMap(*ridge.solution(penalty), 1.0).mapped(features, known)
+        # How well statements that are left out follow from the states of their texts.
+        explained = _regression(fixed[rows], statements)[2]
+    gains = _gains(embeddings, features, rows, statements, penalty, fixed, n_clusters=n_clusters, seed=seed)
+    return LearnedMap(GoalMap(*ridge.solution(penalty), _SHARES[_first_near_the_best(gains)]), explained)
+
+
+def _regression(features: np.ndarray, targets: np.ndarray) -> tuple[Ridge, float, float]:
+    """A regression, its best penalty, and the share of the variance of targets left out that it explains."""
+    ridge = Ridge.of(features.astype(np.float64), targets.astype(np.float64))
+    errors = [np.mean((ridge.left_out(penalty) - targets) ** 2) for penalty in _PENALTIES]
+    spread = float(np.mean((targets - targets.mean(axis=0)) ** 2))
+    # Where all targets are one, there is nothing to explain.
     explained = 1 - float(min(errors)) / spread if spread > np.finfo(np.float32).eps else 0.0
-    return LearnedMap(GoalMap(coefficients, intercept, _SHARES[_first_near_the_best(gains)]), explained)
+    return ridge, _PENALTIES[int(np.argmin(errors))], explained
 
 
 def _first_near_the_best(gains: Float[np.ndarray, "n_statements n_shares"]) -> int:
@@ -107,8 +163,11 @@ def _first_near_the_best(gains: Float[np.ndarray, "n_statements n_shares"]) -> i
     return int(np.argmax(behind.mean(axis=0) <= errors))
 
 
-def _gains(embeddings, features, rows, statements, penalty, *, n_clusters, seed) -> np.ndarray:
-    """`(n_statements, n_shares)`: how much nearer to each left-out statement its cluster's statements are than all."""
+def _gains(embeddings, features, rows, statements, penalty, fixed, *, n_clusters, seed) -> np.ndarray:
+    """`(n_statements, n_shares)`: how much nearer to each left-out statement its cluster's statements are than all.
+
+    `fixed` is where all texts lie among the statements; without it, a map is learned from the statements that are kept.
+    """
     rng = np.random.default_rng(seed)
     others = rng.permutation(np.setdiff1d(np.arange(len(embeddings)), rows))
     clustered = np.concatenate([rows, others[: max(_MOST_CLUSTERED - len(rows), 0)]])
@@ -116,9 +175,12 @@ def _gains(embeddings, features, rows, statements, penalty, *, n_clusters, seed)
     gains = np.zeros((len(rows), len(_SHARES)))
     for fold in np.array_split(order, _N_FOLDS):
         kept = np.setdiff1d(order, fold)
-        fitted = Ridge.of(features[rows[kept]].astype(np.float64), statements[kept].astype(np.float64))
-        coefficients, intercept = fitted.solution(penalty)
-        mapped = _unit(features[clustered] @ coefficients + intercept).astype(embeddings.dtype)
+        if fixed is None:
+            fitted = Ridge.of(features[rows[kept]].astype(np.float64), statements[kept].astype(np.float64))
+            coefficients, intercept = fitted.solution(penalty)
+            mapped = _unit(features[clustered] @ coefficients + intercept).astype(embeddings.dtype)
+        else:
+            mapped = fixed[clustered].astype(embeddings.dtype)
         for number, share in enumerate(_SHARES):
             labels = _clusters(mixed(embeddings[clustered], mapped, share), min(n_clusters, len(kept)), seed)
             gains[fold, number] = _explained(labels, kept, fold, statements)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nlparam.numerics.heads.goal_map import GoalMap, fit_goal_map, mixed
+from nlparam.numerics.heads.goal_map import GoalMap, Mapped, align_states, fit_goal_map, mixed
 
 
 def unit(matrix):
@@ -80,3 +80,36 @@ def test_too_few_statements_are_an_error(rng):
     embeddings = unit(rng.normal(size=(50, 4)))
     with pytest.raises(ValueError, match="got 3 statements of 3 texts, expected one each of at least 16"):
         fit_goal_map(embeddings, embeddings, np.arange(3), embeddings[:3], n_clusters=2, seed=0)
+
+
+def test_states_keep_their_distances_and_lie_where_the_statements_do(rng):
+    kinds = rng.integers(3, size=200)
+    states = 5 * rng.normal(size=(3, 40))[kinds] + rng.normal(size=(200, 40))
+    statements = unit(rng.normal(size=(3, 16)))[kinds[:96]]
+    rows, stated = np.arange(200) + 7, np.arange(96) + 7
+    known = align_states(states, rows, stated, statements)
+    assert known.rows is rows
+    np.testing.assert_allclose(np.linalg.norm(known.vectors, axis=1), 1, atol=1e-5)
+    nearest = (known.vectors @ unit(np.stack([statements[kinds[:96] == k][0] for k in range(3)])).T).argmax(axis=1)
+    np.testing.assert_array_equal(nearest, kinds)
+    centred = states - states.mean(axis=0)
+    there = unit(centred) @ unit(centred).T
+    assert np.corrcoef((known.vectors @ known.vectors.T).ravel(), there.ravel())[0, 1] > 0.95
+
+
+def test_known_places_are_taken_as_they_are_and_teach_the_map(rng):
+    embeddings, values = planted(rng)
+    states = np.eye(8)[values[:, 1]] * 3 + rng.normal(size=(400, 8)) * 0.1
+    said = unit(np.eye(16)[:3] + 0.1)[values[:, 1]]
+    known = align_states(states[:300], np.arange(300), np.arange(96), said[:96])
+    learned = fit_goal_map(embeddings, embeddings, np.arange(96), said[:96], known, n_clusters=3, seed=0)
+    assert learned.goal_map.share > 0
+    assert learned.explained > 0.9
+    mapped = learned.goal_map.mapped(embeddings, known)
+    np.testing.assert_array_equal(mapped[:300], known.vectors)
+    assert purity(learned.goal_map.represent(embeddings, embeddings, known), values[:, 1]) > 0.9
+    # States that are noise are no better than the embeddings.
+    noise = Mapped(known.rows, unit(rng.normal(size=known.vectors.shape)).astype(np.float32))
+    assert (
+        fit_goal_map(embeddings, embeddings, np.arange(96), said[:96], noise, n_clusters=3, seed=0).goal_map.share < 1
+    )
