@@ -191,7 +191,8 @@ class GoalRepresentation:
         nothing_said = _unstated(goal, told)
         stater.choose_wording(texts[:_N_TRIED], goal=goal.text, n_groups=n_clusters)
         features = map_features(embeddings, ngram_features)
-        states = _states(stater, corpus.distinct, order[:n_states], goal)
+        others = np.random.default_rng(seed).permutation(np.setdiff1d(np.arange(len(corpus.distinct)), order))
+        states = _states(stater, corpus.distinct, np.concatenate([order, others])[:n_states], goal)
         learned, answering = Learned(None, nothing_said), dict[str, float]()
         for n_stated in (first, _TIMES_MORE * first):
             rows, texts = order[:n_stated], [corpus.distinct[row] for row in order[:n_stated]]
