@@ -16,6 +16,7 @@ from nlparam.language.goals import Goal
 from nlparam.language.likeness import SAYS_THE_SAME
 from nlparam.language.phrasing import what_it_says
 from nlparam.language.statements import WORDINGS, Stater
+from nlparam.lm.base import AbstractLanguageModel
 from nlparam.numerics.heads.goal_map import LEAST_STATEMENTS, GoalMap, Mapped, align_states
 from nlparam.numerics.heads.head import Stated
 from nlparam.results.page.rows import MAX_SENTENCE, Row
@@ -143,9 +144,9 @@ class GoalRepresentation:
         """How many texts are stated for so many predicates at first: three times as many where these explain little."""
         return max(_N_STATED, _N_STATED_EACH * n_predicates) if self.n_stated is None else self.n_stated
 
-    def number_read(self, n_distinct: int, most_judged: int | None, *, goal: Goal, reads_states: bool) -> int:
+    def number_read(self, n_distinct: int, most_judged: int | None, *, goal: Goal, lm: AbstractLanguageModel) -> int:
         """Of how many texts the state is read. Under a goal of several parts texts are asked different things."""
-        if not reads_states or len(goal.parts) > 1:
+        if lm.states is None or len(goal.parts) > 1:
             return 0
         most = min(_MOST_READ, most_judged or _MOST_READ) if self.n_read is None else self.n_read
         return min(most, n_distinct)

@@ -103,7 +103,7 @@ def _estimate(run: FitRun) -> Estimate:
             n_distinct,
             search.options.max_judgments,
             goal=read_goal(run.settings["goal"]),
-            reads_states=run.session.lm.reads_states,
+            lm=run.session.lm,
         )
     judgments = judgments_of(run, len(proposals), n_proposals)
     # The relaxation is repeated, with all slots but one fixed, for every slot that is refined.

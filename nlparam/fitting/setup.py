@@ -225,9 +225,7 @@ def prepared(
                     n_clusters=model.n_predicates,
                     seed=seed,
                     most_read=None if most is None else most // _READ_AT_MOST,
-                    n_states=goal_representation.number_read(
-                        len(searched.distinct), most, goal=read, reads_states=session.lm.reads_states
-                    ),
+                    n_states=goal_representation.number_read(len(searched.distinct), most, goal=read, lm=session.lm),
                     kept=session.keeps,
                 )
             if most is not None:

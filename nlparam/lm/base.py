@@ -5,11 +5,14 @@ import contextlib
 import dataclasses
 import math
 import re
+import zlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from nlparam.errors import LanguageModelError
+
+STATE_DIM = 1024  # of logits evenly spread over the vocabulary, 256 say nearly as much
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +77,7 @@ class Completion:
 
     `label_logprobs[i]` is the log-probability of `Request.labels[i]`, `-inf` where the backend does not report it.
     `in_text`: it was read from the words of an answer, so that one label has all the probability. `state`,
-    `(state_dim,)`: the logits of some tokens, always the same, in place of the next one, less the mean of all.
+    `(state_dim,)`, lies near that of another prompt if the next tokens are about as likely there.
     """
 
     text: str
@@ -115,8 +118,8 @@ class AbstractLanguageModel(abc.ABC):
     model can follow a long contrastive prompt, which decides the default proposer. `keeps_time`: `complete` limits the
     time of each call itself. `in_process`: the model runs in this process, and a batch ends early only when `steps` has
     stood still for minutes. `takes_images`: it sends images on; for other backends the engine refuses them.
-    `answers_in_text`: it gives no log-probabilities, so that a label has all the probability or none. `reads_states`:
-    it answers requests for a `state`.
+    `answers_in_text`: it gives no log-probabilities, so that a label has all the probability or none. `states`: what
+    states are made of, `None` if it gives none; those of two kinds are stored apart.
     """
 
     identity: str
@@ -126,7 +129,7 @@ class AbstractLanguageModel(abc.ABC):
     in_process: bool = False
     takes_images: bool = False
     answers_in_text: bool = False
-    reads_states: bool = False
+    states: str | None = None
 
     @property
     def where(self) -> str:
@@ -180,6 +183,18 @@ def label_logprobs(labels: Sequence[str], top: Sequence[tuple[str, float]]) -> t
         if label is not None:
             sums[label] += math.exp(logprob)
     return tuple(math.log(sums[label]) if sums[label] > 0 else -math.inf for label in labels)
+
+
+def listed_state(top: Sequence[tuple[str, float]]) -> np.ndarray:
+    """A state from the likeliest next tokens: by how much each is likelier than the least likely of them.
+
+    Tokens share 1,024 places by their digests (feature hashing, Weinberger et al. 2009).
+    """
+    state, least = np.zeros(STATE_DIM, dtype=np.float32), min((logprob for _, logprob in top), default=0.0)
+    for token, logprob in top:
+        digest = zlib.crc32(token.encode("utf-8", "surrogatepass"))
+        state[digest % STATE_DIM] += (logprob - least) * (1 if digest >> 31 else -1)
+    return state
 
 
 def spellings(label: str) -> list[str]:

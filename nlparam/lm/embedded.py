@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from nlparam.errors import LanguageModelError
-from nlparam.lm.base import Completion, Request, RequestError, label_logprobs
+from nlparam.lm.base import Completion, Request, RequestError, label_logprobs, listed_state
 from nlparam.lm.batching import Pulse
 from nlparam.lm.cores import FreeCores
 from nlparam.lm.gguf import AbstractGgufModel, Options
 
+_TOP_OF_A_STATE = 100  # the likeliest first tokens of which a state is made
 TOP_LOGPROBS = 20  # how many of the likeliest first tokens a label is looked for in, as with a server
 _TOKENS_PER_STEP = 256  # of a prompt; a call can be seen to go on, and be stopped, between steps
 # A model is loaded anew for another number of threads after so many seconds, and so many times what loading takes.
@@ -35,6 +36,7 @@ class EmbeddedModel(AbstractGgufModel):
     """
 
     library = ("xllamacpp", "xllamacpp", "embedded", "the embedded language model")
+    states = f"{_TOP_OF_A_STATE} likeliest tokens"
 
     def _load(self, pulse: Pulse) -> "_Loaded":
         return _Loaded(self.path, self._options, pulse)
@@ -113,8 +115,9 @@ class _Loaded:
             "stream_options": {"include_usage": True},
             "return_progress": True,
         }
-        if request.labels is not None:
-            body |= {"max_tokens": 1, "temperature": 0, "logprobs": True, "top_logprobs": TOP_LOGPROBS}
+        listed = _TOP_OF_A_STATE if request.state else None if request.labels is None else TOP_LOGPROBS
+        if listed is not None:
+            body |= {"max_tokens": 1, "temperature": 0, "logprobs": True, "top_logprobs": listed}
         chunks: list[dict[str, Any]] = []
 
         def heard(chunk: dict[str, Any]) -> bool:
@@ -140,12 +143,13 @@ class _Loaded:
             return RequestError(f"{self._name} refused a request: {error.get('message')}")
         choices = [choice for chunk in chunks for choice in chunk.get("choices", ())]
         usage = next((chunk["usage"] for chunk in reversed(chunks) if chunk.get("usage")), {})
-        logprobs = None
-        if request.labels is not None:
-            read = [entry for choice in choices for entry in (choice.get("logprobs") or {}).get("content") or ()]
-            top = [(entry["token"], entry["logprob"]) for entry in read[0]["top_logprobs"]] if read else []
-            logprobs = label_logprobs(request.labels, top)
+        tokens = usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)
+        read = [entry for choice in choices for entry in (choice.get("logprobs") or {}).get("content") or ()]
+        top = [(entry["token"], entry["logprob"]) for entry in read[0]["top_logprobs"]] if read else []
+        if request.state:
+            return Completion("", None, *tokens, state=listed_state(top))
+        logprobs = None if request.labels is None else label_logprobs(request.labels, top)
         text = "".join(choice.get("delta", {}).get("content") or "" for choice in choices)
         if request.labels is None and not text.strip():
             return RequestError(f"{self._name} gave an empty answer")
-        return Completion(text, logprobs, usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0))
+        return Completion(text, logprobs, *tokens)

@@ -143,8 +143,8 @@ class Engine:
         return self._once(requests, stored, keep, what=what)
 
     def read_states(self, requests: Sequence[Request], *, what: str = "reading") -> list[np.ndarray | None]:
-        """The state that each request asks for, as `complete_stored` gives text; the backend `reads_states`."""
-        source = f"states of {self.lm.identity}"
+        """The state that each request asks for, as `complete_stored` gives text; the backend has `states`."""
+        source = f"{self.lm.states} of {self.lm.identity}"
 
         def stored(store: Store, request: Request) -> Completion | None:
             key = self._key(request)
@@ -388,7 +388,7 @@ def _neutral(request: Request) -> Request:
 
 def _check(request: Request, completion: Completion) -> None:
     if request.state and completion.state is None:
-        raise LanguageModelError("this language model gives no states: ask one that `reads_states`")
+        raise LanguageModelError("the language model gave no state: ask one that has `states`")
     if request.labels is None:
         return
     logprobs = completion.label_logprobs

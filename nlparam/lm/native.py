@@ -17,13 +17,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nlparam.errors import LanguageModelError
-from nlparam.lm.base import Completion, Request, RequestError, single_tokens
+from nlparam.lm.base import STATE_DIM, Completion, Request, RequestError, single_tokens
 from nlparam.lm.batching import Pulse
 from nlparam.lm.cores import FreeCores
 from nlparam.lm.gguf import AbstractGgufModel, Options
 
 _BATCH_SIZE = 16  # more wait longer for an answer on a slow processor, and are not faster
-_STATE_DIM = 1024  # logits that are a state, evenly spread over the vocabulary; 256 say nearly as much
 _TOKENS_PER_CALL = 256  # of llama.cpp; more are several calls, so that a slow machine is seen to go on
 
 
@@ -41,7 +40,7 @@ class NativeModel(AbstractGgufModel):
 
     library = ("llama_cpp", "llama-cpp-python", "native", "the language model compiled for this machine")
     batch_size = _BATCH_SIZE
-    reads_states = True
+    states = "logits"
 
     def _load(self, pulse: Pulse) -> "_Loaded":
         return _Loaded(self.path, self._options, pulse)
@@ -326,7 +325,8 @@ def _writes(request: Request) -> bool:
 
 
 def _state(logits: np.ndarray) -> np.ndarray:
-    some = np.linspace(0, len(logits) - 1, min(_STATE_DIM, len(logits))).astype(int)
+    """The logits of some tokens, always the same, less the mean of all."""
+    some = np.linspace(0, len(logits) - 1, min(STATE_DIM, len(logits))).astype(int)
     return (logits[some] - logits.mean()).astype(np.float32)
 
 

@@ -318,9 +318,8 @@ def _divider(
 
 def number_of_states(run: Run) -> int:
     """The states of how many texts are read for the goal representation of a tree."""
-    lm, goal = run.session.lm, read_goal(run.settings["goal"])
-    n_distinct = len(run.corpus.distinct)
-    return GoalRepresentation().number_read(n_distinct, None, goal=goal, reads_states=lm.reads_states)
+    goal, n_distinct = read_goal(run.settings["goal"]), len(run.corpus.distinct)
+    return GoalRepresentation().number_read(n_distinct, None, goal=goal, lm=run.session.lm)
 
 
 def check_sizes(corpus: Corpus, *, depth: int, children: tuple[int, int], least_texts: int) -> None:

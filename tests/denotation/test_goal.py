@@ -97,7 +97,7 @@ def test_statements_are_stored_and_counted_in_their_own_stage(tmp_path):
 class Seen(ScriptedModel):
     """A language model that shows its states: which theme it is about to name, and noise."""
 
-    reads_states = True
+    states = "made up"
 
     def __init__(self, reader):
         super().__init__(reader, strong=False)
@@ -140,13 +140,14 @@ def test_states_are_read_where_the_language_model_shows_them_and_kept(tmp_path):
 
 def test_states_are_not_read_under_a_goal_of_several_parts_nor_more_than_may_be_judged():
     representation, one = GoalRepresentation(), read_goal("the tone")
-    assert representation.number_read(1000, 900, goal=one, reads_states=True) == 600
-    assert representation.number_read(1000, 100, goal=one, reads_states=True) == 100
-    assert representation.number_read(50, None, goal=one, reads_states=True) == 50
-    assert representation.number_read(1000, 900, goal=one, reads_states=False) == 0
+    lm, blind = Seen(Reader()), ScriptedModel(Reader())
+    assert representation.number_read(1000, 900, goal=one, lm=lm) == 600
+    assert representation.number_read(1000, 100, goal=one, lm=lm) == 100
+    assert representation.number_read(50, None, goal=one, lm=lm) == 50
+    assert representation.number_read(1000, 900, goal=one, lm=blind) == 0
     several = read_goal("the topic, place or language of the text")
-    assert representation.number_read(1000, 900, goal=several, reads_states=True) == 0
-    assert GoalRepresentation(n_read=0).number_read(1000, 900, goal=one, reads_states=True) == 0
+    assert representation.number_read(1000, 900, goal=several, lm=lm) == 0
+    assert GoalRepresentation(n_read=0).number_read(1000, 900, goal=one, lm=lm) == 0
     with pytest.raises(ValueError, match="n_read"):
         GoalRepresentation(n_read=-1)
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from nlparam.errors import LanguageModelError, MissingExtraError
 from nlparam.lm import load_language_model
-from nlparam.lm.base import Message, Request
+from nlparam.lm.base import STATE_DIM, Message, Request, listed_state
 from nlparam.lm.batching import Pulse
 from nlparam.lm.cores import FreeCores
 from nlparam.lm.engine import Engine
-from nlparam.lm.native import _STATE_DIM, _TOKENS_PER_CALL, _address_of, _common, _Loaded, _state
+from nlparam.lm.native import _TOKENS_PER_CALL, _address_of, _common, _Loaded, _state
 from nlparam.runtime.costs import Costs
 
 _N_TOKENS = 64
@@ -118,8 +118,19 @@ def test_a_state_is_some_of_the_logits_and_generates_nothing(monkeypatch):
     assert (answer.text, answer.label_logprobs, answer.completion_tokens) == ("", None, 0)
     assert loaded._llama.computed == 3
     big = np.arange(5000.0)
-    assert len(_state(big)) == _STATE_DIM
+    assert len(_state(big)) == STATE_DIM
     np.testing.assert_allclose(_state(big)[[0, -1]], [-2499.5, 2499.5])
+
+
+def test_states_of_likely_tokens_are_near_if_the_same_ones_are_likely():
+    top = [(" praise", -0.1), ("Com", -2.0), ("x", -9.0)]
+    one, reordered = listed_state(top), listed_state(top[::-1])
+    np.testing.assert_allclose(one, reordered)
+    assert np.count_nonzero(one) == 2  # the least likely one says nothing
+    other = listed_state([("Com", -0.1), (" praise", -4.0), ("y", -9.0)])
+    unlike = listed_state([("Norway", -0.1), ("the", -4.0), ("y", -9.0)])
+    assert one @ one > one @ other > abs(one @ unlike)
+    assert not listed_state([]).any()
 
 
 def test_every_part_of_a_long_prompt_is_a_step():
