@@ -64,7 +64,7 @@ def learned_goal_map(
     """As `nlparam.numerics.heads.goal_map.fit_goal_map`; `kept` reads it from the cache and keeps it there."""
 
     def computed() -> dict[str, np.ndarray]:
-        learned = fit_goal_map(*given, known, n_clusters=n_clusters, seed=seed)
+        learned = fit_goal_map(*given, known=known, n_clusters=n_clusters, seed=seed)
         return goal_arrays(learned.goal_map) | {"explained": np.asarray(learned.explained)}
 
     inputs: dict[str, np.ndarray] = dict(zip(("embeddings", "features", "rows", "statements"), given, strict=True))

@@ -228,7 +228,7 @@ def _states(stater: Stater, texts: Sequence[str], rows: np.ndarray, goal: Goal) 
     if not len(rows):
         return {}
     with stater.engine.meter.at_most(_READ_SHARE):
-        states = stater.states([texts[row] for row in rows.tolist()], goal=goal.text)
+        states = stater.states([texts[int(row)] for row in rows], goal=goal.text)
     return {row: state for row, state in zip(rows.tolist(), states, strict=True) if state is not None}
 
 

@@ -127,7 +127,10 @@ def test_states_are_read_where_the_language_model_shows_them_and_kept(tmp_path):
     options = {"store": tmp_path / "s.sqlite", "out": tmp_path / "fit", "representation": GoalRepresentation(96, 180)}
     made = fit_seen(first, texts, **options)
     assert first.n_read == 180
+    assert made.denoter.goal_map is not None
     assert made.denoter.goal_map.share > 0
+    assert made.following is not None
+    assert made.following.explained is not None
     assert made.following.explained > 0.9
     assert adjusted_rand_score(themes, made.predictions) > 0.9
     repeated = fit_seen(again, texts, **options, overwrite=True)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nlparam.errors import LanguageModelError, MissingExtraError
 from nlparam.lm import load_language_model
-from nlparam.lm.base import STATE_DIM, Message, Request, listed_state
+from nlparam.lm.base import STATE_DIM, Completion, Message, Request, listed_state
 from nlparam.lm.batching import Pulse
 from nlparam.lm.cores import FreeCores
 from nlparam.lm.engine import Engine
@@ -113,6 +113,8 @@ def test_a_state_is_some_of_the_logits_and_generates_nothing(monkeypatch):
     )
     monkeypatch.setattr(loaded, "_tokenise", lambda text, **_: [int(one) for one in text])
     (answer,) = loaded.answer([Request((Message("user", "123"),), state=True)])
+    assert isinstance(answer, Completion)
+    assert answer.state is not None
     logits = _logits(prompt)
     np.testing.assert_allclose(answer.state, logits - logits.mean(), atol=1e-6)
     assert (answer.text, answer.label_logprobs, answer.completion_tokens) == ("", None, 0)

@@ -111,8 +111,8 @@ def fit_goal_map(
     features: Float[np.ndarray, "n_texts n_features"],
     rows: Int[np.ndarray, " n_statements"],
     statements: Float[np.ndarray, "n_statements embed_dim"],
-    known: Mapped | None = None,
     *,
+    known: Mapped | None = None,
     n_clusters: int,
     seed: int,
 ) -> "LearnedMap":

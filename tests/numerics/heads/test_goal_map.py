@@ -102,7 +102,7 @@ def test_known_places_are_taken_as_they_are_and_teach_the_map(rng):
     states = np.eye(8)[values[:, 1]] * 3 + rng.normal(size=(400, 8)) * 0.1
     said = unit(np.eye(16)[:3] + 0.1)[values[:, 1]]
     known = align_states(states[:300], np.arange(300), np.arange(96), said[:96])
-    learned = fit_goal_map(embeddings, embeddings, np.arange(96), said[:96], known, n_clusters=3, seed=0)
+    learned = fit_goal_map(embeddings, embeddings, np.arange(96), said[:96], known=known, n_clusters=3, seed=0)
     assert learned.goal_map.share > 0
     assert learned.explained > 0.9
     mapped = learned.goal_map.mapped(embeddings, known)
@@ -110,6 +110,5 @@ def test_known_places_are_taken_as_they_are_and_teach_the_map(rng):
     assert purity(learned.goal_map.represent(embeddings, embeddings, known), values[:, 1]) > 0.9
     # States that are noise are no better than the embeddings.
     noise = Mapped(known.rows, unit(rng.normal(size=known.vectors.shape)).astype(np.float32))
-    assert (
-        fit_goal_map(embeddings, embeddings, np.arange(96), said[:96], noise, n_clusters=3, seed=0).goal_map.share < 1
-    )
+    useless = fit_goal_map(embeddings, embeddings, np.arange(96), said[:96], known=noise, n_clusters=3, seed=0)
+    assert useless.goal_map.share < 1
