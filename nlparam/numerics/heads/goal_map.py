@@ -36,6 +36,11 @@ class Mapped(NamedTuple):
     rows: Int[np.ndarray, " n_known"]
     vectors: Float[np.ndarray, "n_known embed_dim"]
 
+    def among(self, some: Int[np.ndarray, " n_some"]) -> "Mapped":
+        """The same of some texts, `rows` being positions among them."""
+        _, here, there = np.intersect1d(some, self.rows, assume_unique=True, return_indices=True)
+        return Mapped(here, self.vectors[there])
+
 
 class GoalMap(NamedTuple):
     """Maps texts to the goal representation.
@@ -129,16 +134,23 @@ def fit_goal_map(
         raise ValueError(
             f"got {len(statements)} statements of {len(rows)} texts, expected one each of at least {LEAST_STATEMENTS}"
         )
-    if known is None:
-        ridge, penalty, explained = _regression(features[rows], statements)
-        fixed = None
-    else:
-        ridge, penalty, _ = _regression(features[known.rows], known.vectors)
-        fixed = GoalMap(*ridge.solution(penalty), 1.0).mapped(features, known)
+    targets = Mapped(rows, statements) if known is None else known
+    ridge, penalty, explained = _regression(features[targets.rows], targets.vectors)
+    learned = GoalMap(*ridge.solution(penalty), 1.0)
+
+    def places(some: np.ndarray, kept: np.ndarray) -> np.ndarray:
+        """Where some texts lie, as far as that is known without the statements that are not kept."""
+        if known is not None:
+            return learned.mapped(features[some], known.among(some))
+        fitted = Ridge.of(features[rows[kept]].astype(np.float64), statements[kept].astype(np.float64))
+        coefficients, intercept = fitted.solution(penalty)
+        return _unit(features[some] @ coefficients + intercept)
+
+    if known is not None:
         # How well statements that are left out follow from the states of their texts.
-        explained = _regression(fixed[rows], statements)[2]
-    gains = _gains(embeddings, features, rows, statements, penalty, fixed, n_clusters=n_clusters, seed=seed)
-    return LearnedMap(GoalMap(*ridge.solution(penalty), _SHARES[_first_near_the_best(gains)]), explained)
+        explained = _regression(places(rows, rows), statements)[2]
+    gains = _gains(embeddings, rows, statements, places, n_clusters=n_clusters, seed=seed)
+    return LearnedMap(learned._replace(share=_SHARES[_first_near_the_best(gains)]), explained)
 
 
 def _regression(features: np.ndarray, targets: np.ndarray) -> tuple[Ridge, float, float]:
@@ -163,11 +175,8 @@ def _first_near_the_best(gains: Float[np.ndarray, "n_statements n_shares"]) -> i
     return int(np.argmax(behind.mean(axis=0) <= errors))
 
 
-def _gains(embeddings, features, rows, statements, penalty, fixed, *, n_clusters, seed) -> np.ndarray:
-    """`(n_statements, n_shares)`: how much nearer to each left-out statement its cluster's statements are than all.
-
-    `fixed` is where all texts lie among the statements; without it, a map is learned from the statements that are kept.
-    """
+def _gains(embeddings, rows, statements, places, *, n_clusters, seed) -> np.ndarray:
+    """`(n_statements, n_shares)`: how much nearer to each left-out statement its cluster's statements are than all."""
     rng = np.random.default_rng(seed)
     others = rng.permutation(np.setdiff1d(np.arange(len(embeddings)), rows))
     clustered = np.concatenate([rows, others[: max(_MOST_CLUSTERED - len(rows), 0)]])
@@ -175,12 +184,7 @@ def _gains(embeddings, features, rows, statements, penalty, fixed, *, n_clusters
     gains = np.zeros((len(rows), len(_SHARES)))
     for fold in np.array_split(order, _N_FOLDS):
         kept = np.setdiff1d(order, fold)
-        if fixed is None:
-            fitted = Ridge.of(features[rows[kept]].astype(np.float64), statements[kept].astype(np.float64))
-            coefficients, intercept = fitted.solution(penalty)
-            mapped = _unit(features[clustered] @ coefficients + intercept).astype(embeddings.dtype)
-        else:
-            mapped = fixed[clustered].astype(embeddings.dtype)
+        mapped = places(clustered, kept).astype(embeddings.dtype)
         for number, share in enumerate(_SHARES):
             labels = _clusters(mixed(embeddings[clustered], mapped, share), min(n_clusters, len(kept)), seed)
             gains[fold, number] = _explained(labels, kept, fold, statements)
