@@ -31,6 +31,8 @@ _N_ASKED, _N_TRIED, _N_REPORTED = 12, 24, 12
 # Below this share of variance explained, so many times as many texts are stated: on multilingual sayings 96 statements
 # explained nothing of those left out, 300 enough to be followed.
 _MUCH_EXPLAINED, _TIMES_MORE = 0.1, 3
+# From this share on, embeddings say what was said, as they do of languages: no states are read.
+_WELL_EXPLAINED = 0.35
 # Texts whose states are read at most, where the language model shows them: on two cores that takes some five minutes.
 # They take this share of the seconds, calls or tokens of a budget at most.
 _MOST_READ, _READ_SHARE = 600, 0.4
@@ -127,8 +129,9 @@ class GoalRepresentation:
 
     **Arguments:** `n_stated`, how many texts the language model states, one short call each; by default 96, and with
     many predicates twelve for each; then three times as many where these explain little of one another. `n_read`, the
-    states of how many texts are read, one call each, where the language model shows them; by default as many as may be
-    judged, at most 600. The statements of other texts are predicted.
+    states of how many texts are read, one call each, where the language model shows them and embeddings say less than a
+    third of what was said; by default as many as may be judged, at most 600. The statements of other texts are
+    predicted.
     """
 
     n_stated: int | None = None
@@ -193,8 +196,8 @@ class GoalRepresentation:
         stater.choose_wording(texts[:_N_TRIED], goal=goal.text, n_groups=n_clusters)
         features = map_features(embeddings, ngram_features)
         others = np.random.default_rng(seed).permutation(np.setdiff1d(np.arange(len(corpus.distinct)), order))
-        states = _states(stater, corpus.distinct, np.concatenate([order, others])[:n_states], goal)
-        learned, answering = Learned(None, nothing_said), dict[str, float]()
+        reading = np.concatenate([order, others])[:n_states]
+        learned, answering, states = Learned(None, nothing_said), dict[str, float](), dict[int, np.ndarray]()
         for n_stated in (first, _TIMES_MORE * first):
             rows, texts = order[:n_stated], [corpus.distinct[row] for row in order[:n_stated]]
             stated = stater.state(texts, goal=goal.text)
@@ -210,13 +213,14 @@ class GoalRepresentation:
                 statements = phrases([text for text, use in zip(texts, usable, strict=True) if use])
             distinct = list(dict.fromkeys(statements))
             embedded = dict(zip(distinct, embedder.embed(distinct), strict=True))
-            vectors = np.stack([embedded[statement] for statement in statements])
-            known = None
+            given = embeddings, features, rows[usable], np.stack([embedded[statement] for statement in statements])
+            options = {"n_clusters": n_clusters, "seed": seed, "kept": kept}
+            known, (goal_map, explained) = None, learned_goal_map(*given, **options)
+            if not states and explained < _WELL_EXPLAINED:
+                states = _states(stater, corpus.distinct, reading, goal)
             if np.isin(rows[usable], list(states)).sum() >= LEAST_STATEMENTS:
-                known = align_states(np.stack([*states.values()]), np.asarray([*states]), rows[usable], vectors)
-            goal_map, explained = learned_goal_map(
-                embeddings, features, rows[usable], vectors, known=known, n_clusters=n_clusters, seed=seed, kept=kept
-            )
+                known = align_states(np.stack([*states.values()]), np.asarray([*states]), *given[2:])
+                goal_map, explained = learned_goal_map(*given, known=known, **options)
             learned = Learned(goal_map, dataclasses.replace(following, explained=explained), known)
             if self.n_stated is not None or explained >= _MUCH_EXPLAINED or len(rows) == len(order):
                 break

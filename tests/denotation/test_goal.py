@@ -1,5 +1,6 @@
 """The goal representation in a fit: what is asked, what it brings, and that a loaded fit represents new texts alike."""
 
+import dataclasses
 import re
 import zlib
 
@@ -95,55 +96,95 @@ def test_statements_are_stored_and_counted_in_their_own_stage(tmp_path):
 
 
 class Seen(ScriptedModel):
-    """A language model that shows its states: which theme it is about to name, and noise."""
+    """A language model that knows the theme of a text by its number alone, and shows its states."""
 
     states = "made up"
 
-    def __init__(self, reader):
-        super().__init__(reader, strong=False)
+    def __init__(self):
+        super().__init__(self.said, strong=False)
         self.n_read = 0
+
+    def said(self, request: Request):
+        return Reader()(self.told(request))
+
+    def told(self, request: Request) -> Request:
+        """The request with a word of the theme behind the number."""
+        turns = (dataclasses.replace(one, content=_number.sub(_themed, one.content)) for one in request.messages)
+        return dataclasses.replace(request, messages=tuple(turns))
 
     async def complete(self, request: Request) -> Completion:
         if not request.state:
             return await super().complete(request)
         self.n_read += 1
-        prompt = request.messages[-1].content
+        prompt = self.told(request).messages[-1].content
         noise = np.random.default_rng(zlib.crc32(prompt.encode())).normal(size=12)
         theme = int(re.findall(r"theme(\d)word", prompt)[0])
         return Completion("", state=(4 * np.eye(12)[theme] + 0.3 * noise).astype(np.float32))
 
 
+_number = re.compile(r"number(\d+)")
+
+
+def _themed(found: re.Match) -> str:
+    return f"{found[0]} theme{theme_of(int(found[1]))}word0"
+
+
+def theme_of(number: int) -> int:
+    return zlib.crc32(str(number).encode()) % _THEMES
+
+
+def numbered(n_texts=240):
+    """Texts whose theme is that of their number, and what it is."""
+    rng = np.random.default_rng(0)
+    texts = [" ".join([*(f"word{w}" for w in rng.integers(40, size=12)), f"number{n}"]) for n in range(n_texts)]
+    return texts, np.asarray([theme_of(number) for number in range(n_texts)])
+
+
 def fit_seen(lm, texts, **options):
     embedder = LexicalEmbedder([*texts, *(f"theme{k} theme{k}" for k in range(_THEMES) for _ in range(2))])
-    return nlparam.fit(Clustering(3), texts, lm=lm, goal="the theme of the text", embedder=embedder, **options)
+    options = {"goal": "the theme of the text", "embedder": embedder, "inference": False} | options
+    return nlparam.fit(Clustering(3), texts, lm=lm, **options)
 
 
 @pytest.mark.slow
 def test_states_are_read_where_the_language_model_shows_them_and_kept(tmp_path):
-    texts, themes = corpus()
     from sklearn.metrics import adjusted_rand_score
 
-    first, again = Seen(Reader()), Seen(Reader())
-    options = {"store": tmp_path / "s.sqlite", "out": tmp_path / "fit", "representation": GoalRepresentation(96, 180)}
+    texts, themes = numbered()
+    first, again = Seen(), Seen()
+    options = {"store": tmp_path / "s.sqlite", "out": tmp_path / "fit", "representation": GoalRepresentation(96, 200)}
     made = fit_seen(first, texts, **options)
-    assert first.n_read == 180
+    assert first.n_read == 200
     assert made.denoter.goal_map is not None
     assert made.denoter.goal_map.share > 0
     assert made.following is not None
     assert made.following.explained is not None
     assert made.following.explained > 0.9
-    assert adjusted_rand_score(themes, made.predictions) > 0.9
+    known = made.predictions >= 0
+    assert adjusted_rand_score(themes[known], made.predictions[known]) > 0.5
+    with pytest.warns(FitWarning):
+        unread = fit_seen(Seen(), texts, representation=GoalRepresentation(96, 0))
+    assert adjusted_rand_score(themes, unread.predictions) < 0.3
     repeated = fit_seen(again, texts, **options, overwrite=True)
     assert again.n_read == 0
     np.testing.assert_array_equal(repeated.denotations, made.denotations)
-    # New texts, whose states nobody reads, are denoted by what the map learned from those that were.
-    new, new_themes = corpus(90, seed=1)
-    assert adjusted_rand_score(new_themes, made.predict(new)) > 0.8
+
+
+@pytest.mark.slow
+def test_states_are_not_read_where_the_embeddings_say_what_was_said():
+    texts, _ = corpus()
+    lm = Seen()
+    lm.told = lambda request: request
+    made = fit_seen(lm, texts, representation=GoalRepresentation(96, 200))
+    assert made.following is not None
+    assert made.following.explained is not None
+    assert made.following.explained > 0.35
+    assert lm.n_read == 0
 
 
 def test_states_are_not_read_under_a_goal_of_several_parts_nor_more_than_may_be_judged():
     representation, one = GoalRepresentation(), read_goal("the tone")
-    lm, blind = Seen(Reader()), ScriptedModel(Reader())
+    lm, blind = Seen(), ScriptedModel(Reader())
     assert representation.number_read(1000, 900, goal=one, lm=lm) == 600
     assert representation.number_read(1000, 100, goal=one, lm=lm) == 100
     assert representation.number_read(50, None, goal=one, lm=lm) == 50
@@ -157,11 +198,12 @@ def test_states_are_not_read_under_a_goal_of_several_parts_nor_more_than_may_be_
 
 @pytest.mark.slow
 def test_reading_leaves_most_of_a_budget_to_what_comes_after_it():
-    texts, _ = corpus()
-    lm = Seen(Reader())
-    with pytest.warns(FitWarning, match="the budget is spent"):
-        fit_seen(lm, texts, budget=nlparam.Budget(max_calls=200))
-    assert 0 < lm.n_read < 80
+    texts, _ = numbered()
+    lm = Seen()
+    with pytest.warns(FitWarning) as told:
+        fit_seen(lm, texts, budget=nlparam.Budget(max_calls=400))
+    assert any("the budget is spent" in str(one.message) for one in told)
+    assert 0 < lm.n_read < 60
 
 
 @pytest.mark.slow
