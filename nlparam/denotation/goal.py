@@ -216,11 +216,16 @@ class GoalRepresentation:
             given = embeddings, features, rows[usable], np.stack([embedded[statement] for statement in statements])
             options = {"n_clusters": n_clusters, "seed": seed, "kept": kept}
             known, (goal_map, explained) = None, learned_goal_map(*given, **options)
-            if not states and explained < _WELL_EXPLAINED:
-                states = _states(stater, corpus.distinct, reading, goal)
-            if np.isin(rows[usable], list(states)).sum() >= LEAST_STATEMENTS:
+            # First of the texts that were stated: where embeddings tell as much, of no others.
+            for n_read in (n_stated, n_states) if explained < _WELL_EXPLAINED else ():
+                unread = np.setdiff1d(reading[:n_read], list(states))
+                states |= _states(stater, corpus.distinct, unread, goal)
+                if np.isin(rows[usable], list(states)).sum() < LEAST_STATEMENTS:
+                    break
                 known = align_states(np.stack([*states.values()]), np.asarray([*states]), *given[2:])
                 goal_map, explained = learned_goal_map(*given, known=known, **options)
+                if goal_map.share == 0.0:
+                    break
             learned = Learned(goal_map, dataclasses.replace(following, explained=explained), known)
             if self.n_stated is not None or explained >= _MUCH_EXPLAINED or len(rows) == len(order):
                 break
