@@ -48,8 +48,8 @@ class GoalFollowing:
     tells what the goal asks for, in the mean of `n_asked` texts; `answering`, the share of the statements that the
     language model takes for answers to the goal; `explained`, the share of the variance of statements left out that the
     representation predicts (at most 1, below 0 if it does worse than their mean); `n_read`, how many judgments that
-    took; `statements`, the most frequent ones with how often they were made, of `n_stated`. What was not asked is
-    `None`.
+    took; `statements`, the most frequent ones with how often they were made, of `n_stated`; `n_states`, the states of how
+    many texts the representation rests on, beside statements. What was not asked is `None`.
     """
 
     aspect: str
@@ -60,6 +60,7 @@ class GoalFollowing:
     n_read: int
     n_stated: int
     statements: tuple[tuple[str, int], ...]
+    n_states: int = 0
 
     def with_statements(self, said: Sequence[str], answering: Mapping[str, float]) -> Self:
         """With what was said of texts, and how likely some of that answers the goal; what was not read passes."""
@@ -226,7 +227,8 @@ class GoalRepresentation:
                 goal_map, explained = learned_goal_map(*given, known=known, **options)
                 if goal_map.share == 0.0:
                     break
-            learned = Learned(goal_map, dataclasses.replace(following, explained=explained), known)
+            n_used = 0 if known is None or goal_map.share == 0.0 else len(known.rows)
+            learned = Learned(goal_map, dataclasses.replace(following, explained=explained, n_states=n_used), known)
             if self.n_stated is not None or explained >= _MUCH_EXPLAINED or len(rows) == len(order):
                 break
         return learned
@@ -255,6 +257,7 @@ def following_rows(following: GoalFollowing | None) -> list[Row]:
         Row("Goal understood as", excerpt(following.aspect, MAX_SENTENCE)),
         *[Row(label, f"{max(share, 0.0):.0%}") for label, share in shares if share is not None],
         *([Row("Frequent statements", shown)] if shown else []),
+        *([Row("Texts whose state was read", f"{following.n_states:,}")] if following.n_states else []),
     ]
 
 
