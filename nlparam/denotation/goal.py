@@ -48,8 +48,8 @@ class GoalFollowing:
     tells what the goal asks for, in the mean of `n_asked` texts; `answering`, the share of the statements that the
     language model takes for answers to the goal; `explained`, the share of the variance of statements left out that the
     representation predicts (at most 1, below 0 if it does worse than their mean); `n_read`, how many judgments that
-    took; `statements`, the most frequent ones with how often they were made, of `n_stated`; `n_states`, of how many texts
-    the state was read and told more than embeddings. What was not asked is `None`.
+    took; `statements`, the most frequent ones with how often they were made, of `n_stated`; `n_states`, of how many
+    texts the state was read and told more than embeddings. What was not asked is `None`.
     """
 
     aspect: str
