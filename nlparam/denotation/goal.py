@@ -196,8 +196,6 @@ class GoalRepresentation:
         nothing_said = _unstated(goal, told)
         stater.choose_wording(texts[:_N_TRIED], goal=goal.text, n_groups=n_clusters)
         features = map_features(embeddings, ngram_features)
-        others = np.random.default_rng(seed).permutation(np.setdiff1d(np.arange(len(corpus.distinct)), order))
-        reading = np.concatenate([order, others])[:n_states]
         learned, answering, states = Learned(None, nothing_said), dict[str, float](), dict[int, np.ndarray]()
         for n_stated in (first, _TIMES_MORE * first):
             rows, texts = order[:n_stated], [corpus.distinct[row] for row in order[:n_stated]]
@@ -218,8 +216,8 @@ class GoalRepresentation:
             options = {"n_clusters": n_clusters, "seed": seed, "kept": kept}
             known, (goal_map, explained) = None, learned_goal_map(*given, **options)
             # First of the texts that were stated: where embeddings tell as much, of no others.
-            for n_read in (n_stated, n_states) if explained < _WELL_EXPLAINED else ():
-                unread = np.setdiff1d(reading[:n_read], list(states))
+            for n_read in (min(n_stated, n_states), n_states) if explained < _WELL_EXPLAINED else ():
+                unread = np.setdiff1d(order[:n_read], list(states))
                 states |= _states(stater, corpus.distinct, unread, goal)
                 if np.isin(rows[usable], list(states)).sum() < LEAST_STATEMENTS:
                     break

@@ -49,7 +49,7 @@ def estimate_growth(growing: Growing) -> Estimate:
         once_more = max(_judgments(divider, 1, float(n))[0] for n in (least, most))
         bound += f"; where the first level is uncertain, it is divided anew with {options.most_stated} statements"
     judgments = Judgments(expected, min(expected, *bounds), max(expected, *bounds) + once_more, bound)
-    n_stated = min(options.first_stated, n_texts) * statements.stater.n_levels + _READ + growing.n_states
+    n_stated = min(options.first_stated, n_texts) * statements.stater.n_levels + _READ
     n_proposals = n_stated + _PHRASED + n_nodes * (most + options.n_compared)
     return estimated(run.session, numeric, (judgments, judging), (n_proposals, stating))
 

@@ -149,8 +149,7 @@ def prepared_growth(
 
         divider, following = stated(0 if only_estimate else first)
         more = (lambda: stated(the_options.most_stated)) if by_goal and the_options.most_stated > first else None
-        n_states = number_of_states(run) if by_goal else 0
-        yield Growing(divider, depth, lockings, exclusions, everywhere, pools, following, more, n_states)
+        yield Growing(divider, depth, lockings, exclusions, everywhere, pools, following, more)
 
 
 @accepts(TaxonomyArguments, prepared_growth, Session)
@@ -293,8 +292,6 @@ def _divider(
     goal_map, following = None, None
     if by_goal and len(stated) >= LEAST_STATEMENTS:
         with run.costs.stage("goal representation"):
-            # All texts lie where the map has them, those whose states were read too: so will they when the tree is
-            # edited, and new texts.
             goal_map, following, _ = GoalRepresentation(len(stated)).learn(
                 corpus,
                 run.embeddings,
@@ -306,7 +303,6 @@ def _divider(
                 n_clusters=limits[1],
                 seed=run.seed,
                 order=stated,
-                n_states=number_of_states(run),
                 phrases=lambda texts: [", ".join(path) for path in paths.state(texts, goal=goal)],
                 kept=run.session.keeps,
             )
@@ -314,12 +310,6 @@ def _divider(
     with run.costs.stage("stating"):
         statements.state(stated)
     return make_divider(run, options, limits, goal_map=goal_map, statements=statements), following
-
-
-def number_of_states(run: Run) -> int:
-    """The states of how many texts are read for the goal representation of a tree."""
-    goal, n_distinct = read_goal(run.settings["goal"]), len(run.corpus.distinct)
-    return GoalRepresentation().number_read(n_distinct, None, goal=goal, lm=run.session.lm)
 
 
 def check_sizes(corpus: Corpus, *, depth: int, children: tuple[int, int], least_texts: int) -> None:

@@ -51,8 +51,7 @@ class Growing:
     divided what matters most.
 
     Where it is uncertain which texts are under which child of the root, it is divided once more by what `more` gives: a
-    divider that knows more statements, and how well the goal was followed then. `n_states`: of so many texts the state
-    is read.
+    divider that knows more statements, and how well the goal was followed then.
     """
 
     divider: Divider
@@ -63,7 +62,6 @@ class Growing:
     pool: Mapping[NodePath, Predicates]
     following: GoalFollowing | None = None
     more: Callable[[], tuple[Divider, GoalFollowing | None]] | None = None
-    n_states: int = 0
 
     def grow(self) -> Branch:
         """The root, divided as far as the budget goes.
