@@ -130,9 +130,8 @@ class GoalRepresentation:
 
     **Arguments:** `n_stated`, how many texts the language model states, one short call each; by default 96, and with
     many predicates twelve for each; then three times as many where these explain little of one another. `n_read`, the
-    states of how many texts are read, one call each, where the language model shows them and embeddings say less than a
-    third of what was said; by default as many as may be judged, at most 600. The statements of other texts are
-    predicted.
+    states of how many texts are read, one call each, where the language model shows them and they tell more than
+    embeddings; by default as many as may be judged, at most 600. Where other texts lie is predicted.
     """
 
     n_stated: int | None = None
@@ -214,7 +213,8 @@ class GoalRepresentation:
             embedded = dict(zip(distinct, embedder.embed(distinct), strict=True))
             given = embeddings, features, rows[usable], np.stack([embedded[statement] for statement in statements])
             options = {"n_clusters": n_clusters, "seed": seed, "kept": kept}
-            known, (goal_map, explained) = None, learned_goal_map(*given, **options)
+            by_statements = learned_goal_map(*given, **options)
+            known, (goal_map, explained) = None, by_statements
             # First of the texts that were stated: where embeddings tell as much, of no others.
             for n_read in (min(n_stated, n_states), n_states) if explained < _WELL_EXPLAINED else ():
                 unread = np.setdiff1d(order[:n_read], list(states))
@@ -224,8 +224,9 @@ class GoalRepresentation:
                 known = align_states(np.stack([*states.values()]), np.asarray([*states]), *given[2:])
                 goal_map, explained = learned_goal_map(*given, known=known, **options)
                 if goal_map.share == 0.0:
+                    known, (goal_map, explained) = None, by_statements
                     break
-            n_used = 0 if known is None or goal_map.share == 0.0 else len(known.rows)
+            n_used = 0 if known is None else len(known.rows)
             learned = Learned(goal_map, dataclasses.replace(following, explained=explained, n_states=n_used), known)
             if self.n_stated is not None or explained >= _MUCH_EXPLAINED or len(rows) == len(order):
                 break
