@@ -54,9 +54,14 @@ def kept_labels(path: str | Path) -> list[dict[str, str]]:
     path = Path(path)
     if not has_rows(path):
         return []
-    names = field_names(path)
-    others = [name for name in names if name != "text"]
-    table = read_texts(path, text_field="text", fields=[*others, "predicate", "label"])
+    try:
+        names = field_names(path)
+        others = [name for name in names if name != "text"]
+        table = read_texts(path, text_field="text", fields=[*others, "predicate", "label"])
+    except CorpusError:
+        if has_rows(path):
+            raise
+        return []  # somebody took the last label back in the meantime
     columns = {"text": table.texts} | table.columns | ({} if "who" in names else {"who": [""] * len(table.texts)})
     rows = zip(*columns.values(), strict=True)
     return [dict(zip(columns, ("" if value is None else str(value) for value in row), strict=True)) for row in rows]

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from nlparam.corpus import marks
 from nlparam.corpus.marks import Mark, add_labels, kept_labels
 from nlparam.denotation.labels import Labelled
 from nlparam.errors import CorpusError
@@ -54,6 +55,19 @@ def test_two_who_label_at_once_lose_nothing(tmp_path):
         list(pool.map(lambda at: add_labels(path, [Mark(f"text {at}", "is short", "yes", "Ann")]), range(20)))
     assert len(kept_labels(path)) == 20
     assert [file.name for file in tmp_path.iterdir() if file.suffix == ".partial"] == []
+
+
+def test_the_last_label_may_be_taken_back_while_the_file_is_read(tmp_path, monkeypatch):
+    path = tmp_path / "labels.csv"
+    add_labels(path, [Mark("a text", "is short", "yes", "Ann")])
+    looks = iter([True, False])
+
+    def has_rows(file):
+        file.write_text("text,predicate,label,who\n", encoding="utf-8")
+        return next(looks)
+
+    monkeypatch.setattr(marks, "has_rows", has_rows)
+    assert kept_labels(path) == []
 
 
 def test_labels_that_say_nothing_are_refused(tmp_path):
