@@ -1,4 +1,5 @@
 import asyncio
+import dataclasses
 import math
 import os
 import signal
@@ -6,6 +7,7 @@ import subprocess
 import sys
 import threading
 
+import numpy as np
 import pytest
 
 from nlparam.errors import LanguageModelError, StoreError
@@ -250,7 +252,7 @@ def test_generation_is_served_from_the_store_and_stored_as_it_arrives():
         with _engine(answer, store=store, identity="another") as other:
             other.complete_stored(requests[:1])
         assert asked[-1] == 0
-        with pytest.raises(ValueError, match="with labels"):
+        with pytest.raises(ValueError, match="for labels or a state"):
             engine.complete_stored(_requests(1, labels=("yes", "no")))
 
 
@@ -323,3 +325,34 @@ def test_a_language_model_by_its_short_name(tmp_path):
             load_language_model(wrong)
     with pytest.raises(LanguageModelError, match="for a server only"):
         load_language_model("embedded", model="qwen")
+
+
+class Stateful(ScriptedModel):
+    """Says of each request how long it is, as a state."""
+
+    states = "lengths"
+
+    async def complete(self, request):
+        said = await super().complete(request)
+        return dataclasses.replace(said, state=np.asarray([len(request.messages[-1].content), 1.0], np.float32))
+
+
+def test_states_are_read_once_and_kept_apart_from_those_of_another_kind(tmp_path):
+    requests = [Request((Message("user", text),), state=True) for text in ("one", "three", "one")]
+    with Store(tmp_path / "s.sqlite") as store:
+        lm, costs = Stateful(lambda _: ""), Costs()
+        with Engine(lm, store=store, costs=costs) as engine:
+            read = engine.read_states(requests)
+            assert [None if state is None else state.tolist() for state in read] == [[3, 1], [5, 1], [3, 1]]
+            again = engine.read_states(requests)
+        np.testing.assert_array_equal(np.stack([s for s in again if s is not None])[:, 0], [3, 5, 3])
+        assert (costs.calls, costs.proposals_asked, costs.proposals_served) == (2, 2, 3)
+        lm.states = "others"
+        with Engine(lm, store=store, costs=costs) as engine:
+            engine.read_states(requests)
+        assert costs.calls == 4
+
+
+def test_a_backend_that_gives_no_state_is_an_error():
+    with _engine(lambda _: "text") as engine, pytest.raises(LanguageModelError, match="gave no state"):
+        engine.read_states([Request((Message("user", "one"),), state=True)])
