@@ -104,9 +104,7 @@ def align_states(
         left, singular, _ = np.linalg.svd(centred, full_matrices=False)
         n_kept = max(1, min(_N_COORDINATES, statements.shape[1], int(np.sum(singular > 1e-6 * singular[0]))))
         coordinates = _unit(left[:, :n_kept] * singular[:n_kept])
-        position = {row: number for number, row in enumerate(rows.tolist())}
-        both = [(position[row], number) for number, row in enumerate(stated.tolist()) if row in position]
-        there, said = map(list, zip(*both, strict=True))
+        _, there, said = np.intersect1d(rows, stated, assume_unique=True, return_indices=True)
         left, _, right = np.linalg.svd(coordinates[there].T @ statements[said], full_matrices=False)
     return Mapped(rows, (coordinates @ (left @ right)).astype(np.float32))
 
@@ -149,7 +147,7 @@ def fit_goal_map(
     if known is not None:
         # How well statements that are left out follow from the states of their texts.
         explained = _regression(places(rows, rows), statements)[2]
-    gains = _gains(embeddings, rows, statements, places, n_clusters=n_clusters, seed=seed)
+    gains = _gains(embeddings, rows, statements, places, anew=known is None, n_clusters=n_clusters, seed=seed)
     return LearnedMap(learned._replace(share=_SHARES[_first_near_the_best(gains)]), explained)
 
 
@@ -175,19 +173,23 @@ def _first_near_the_best(gains: Float[np.ndarray, "n_statements n_shares"]) -> i
     return int(np.argmax(behind.mean(axis=0) <= errors))
 
 
-def _gains(embeddings, rows, statements, places, *, n_clusters, seed) -> np.ndarray:
-    """`(n_statements, n_shares)`: how much nearer to each left-out statement its cluster's statements are than all."""
+def _gains(embeddings, rows, statements, places, *, anew, n_clusters, seed) -> np.ndarray:
+    """`(n_statements, n_shares)`: how much nearer to each left-out statement its cluster's statements are than all.
+
+    `anew`: where texts lie depends on which statements are kept; else they are clustered once.
+    """
     rng = np.random.default_rng(seed)
     others = rng.permutation(np.setdiff1d(np.arange(len(embeddings)), rows))
     clustered = np.concatenate([rows, others[: max(_MOST_CLUSTERED - len(rows), 0)]])
     order = rng.permutation(len(rows))
-    gains = np.zeros((len(rows), len(_SHARES)))
+    gains, labels = np.zeros((len(rows), len(_SHARES))), list[np.ndarray]()
     for fold in np.array_split(order, _N_FOLDS):
         kept = np.setdiff1d(order, fold)
-        mapped = places(clustered, kept).astype(embeddings.dtype)
-        for number, share in enumerate(_SHARES):
-            labels = _clusters(mixed(embeddings[clustered], mapped, share), min(n_clusters, len(kept)), seed)
-            gains[fold, number] = _explained(labels, kept, fold, statements)
+        if anew or not labels:
+            mapped = places(clustered, kept).astype(embeddings.dtype)
+            spaces = (mixed(embeddings[clustered], mapped, share) for share in _SHARES)
+            labels = [_clusters(space, min(n_clusters, len(kept)), seed) for space in spaces]
+        gains[fold] = np.stack([_explained(one, kept, fold, statements) for one in labels], axis=1)
     return gains
 
 
