@@ -230,8 +230,8 @@ def prepared(
                 )
             if most is not None:
                 search_options = dataclasses.replace(search_options, max_judgments=max(most - following.n_read, 2))
-        if known is not None and split.any:
-            known = known._replace(rows=corpus.rows_of(searched.distinct)[known.rows])
+        if known is not None:
+            known = known._replace(rows=np.arange(len(embeddings))[rows][known.rows])
         represented = represent(goal_map, embeddings, ngram_features, known)
         if read.complete and by_name and not explains:
             with session.costs.stage("proposing"):
