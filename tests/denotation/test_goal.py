@@ -59,10 +59,13 @@ def _last_theme(prompt):
 
 
 def fit(reader, texts, **options):
-    made = ScriptedModel(reader, strong=False)
+    return fit_by(ScriptedModel(reader, strong=False), texts, **options)
+
+
+def fit_by(lm, texts, **options):
     embedder = LexicalEmbedder([*texts, *(f"theme{k} theme{k}" for k in range(_THEMES) for _ in range(2))])
     options = {"goal": "the theme of the text", "embedder": embedder} | options
-    return nlparam.fit(Clustering(3), texts, lm=made, **options)
+    return nlparam.fit(Clustering(3), texts, lm=lm, **options)
 
 
 @pytest.mark.slow
@@ -141,9 +144,7 @@ def numbered(n_texts=240):
 
 
 def fit_seen(lm, texts, **options):
-    embedder = LexicalEmbedder([*texts, *(f"theme{k} theme{k}" for k in range(_THEMES) for _ in range(2))])
-    options = {"goal": "the theme of the text", "embedder": embedder, "inference": False} | options
-    return nlparam.fit(Clustering(3), texts, lm=lm, **options)
+    return fit_by(lm, texts, inference=False, **options)
 
 
 @pytest.mark.slow
