@@ -252,15 +252,23 @@ def following(**changes):
         ({"answering": 0.2}, 'Only 20% of what was said .*"german" 30 times'),
         ({"statements": (("informal", 49), ("formal", 1))}, 'nearly the same of all texts \\("informal" 49 times'),
         ({"statements": ()}, "nothing usable"),
+        ({"n_unstated": 51}, 'of only 50 of 101 texts \\("german" 30 times'),
         ({"explained": 0.01, "n_stated": 96}, "can hardly be told from what it says of others: 1%"),
     ],
 )
 def test_a_goal_that_is_not_followed_is_said_with_what_was_understood_and_what_helps(changes, said):
     assert list(following().warnings()) == []
     assert list(following(explained=0.01).warnings()) == []  # so few statements cannot tell
+    assert list(following(n_unstated=50).warnings()) == []
     (warning,) = following(**changes).warnings()
     assert warning.startswith("the goal was understood as: the language.")
     assert re.search(said, warning)
+
+
+def test_texts_of_which_nothing_usable_was_said_are_counted_apart_from_what_answers_nothing():
+    found = following().with_statements(["german", None, "french", "german"], {"french": 0.1})
+    assert (found.n_stated, found.n_unstated, found.answering) == (3, 1, 2 / 3)
+    assert found.statements == (("german", 2), ("french", 1))
 
 
 def test_what_a_folder_keeps_of_it_is_read_back():
