@@ -162,7 +162,9 @@ def test_states_are_read_where_the_language_model_shows_them_and_kept(tmp_path):
     assert made.following.explained is not None
     assert made.following.explained > 0.9
     assert made.following.n_states == 200
-    assert "Texts whose state was read" in (tmp_path / "fit" / "report.html").read_text(encoding="utf-8")
+    page = (tmp_path / "fit" / "report.html").read_text(encoding="utf-8")
+    assert "Texts whose state was read" in page
+    assert "embeddings and states under the goal" in page
     known = made.predictions >= 0
     assert adjusted_rand_score(themes[known], made.predictions[known]) > 0.5
     with pytest.warns(FitWarning):

@@ -204,7 +204,8 @@ def _representation(fit: "FitLike") -> str | None:
         return None
     if goal_map.share == 0:
         return "embeddings (statements under the goal would not have improved them)"
-    return f"embeddings and statements under the goal, the latter with a share of {goal_map.share:.0%}"
+    said = "states" if fit.following is not None and fit.following.n_states else "statements"
+    return f"embeddings and {said} under the goal, the latter with a share of {goal_map.share:.0%}"
 
 
 def plot_quantity(
