@@ -190,8 +190,9 @@ def listed_state(top: Sequence[tuple[str, float]]) -> np.ndarray:
 
     Tokens share 1,024 places by their digests (feature hashing, Weinberger et al. 2009).
     """
-    state, least = np.zeros(STATE_DIM, dtype=np.float32), min((logprob for _, logprob in top), default=0.0)
-    for token, logprob in top:
+    possible = [(token, logprob) for token, logprob in top if logprob > -math.inf]
+    state, least = np.zeros(STATE_DIM, dtype=np.float32), min((logprob for _, logprob in possible), default=0.0)
+    for token, logprob in possible:
         digest = zlib.crc32(token.encode("utf-8", "surrogatepass"))
         state[digest % STATE_DIM] += (logprob - least) * (1 if digest >> 31 else -1)
     return state

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from nlparam.errors import LanguageModelError
-from nlparam.lm.base import Completion, Request, RequestError, TransientError, label_logprobs
+from nlparam.lm.base import Completion, Request, RequestError, TransientError, label_logprobs, listed_state
 from nlparam.lm.server import messages_api
 from nlparam.lm.server.dialect import Dialect
 from nlparam.lm.server.errors import NoLogprobsError, NoRoomError, ThinksAloudError
@@ -34,16 +34,17 @@ class AnswerReader:
     def read(
         self, request: Request, body: bytes, dialect: Dialect, *, exact: bool = False
     ) -> tuple[Completion, Tokens]:
-        """The completion in an answer, and for a label read the tokens that were listed.
+        """The completion in an answer, and for a label read, or a state, the tokens that were listed.
 
         `dialect` is what the request was written in; `exact` says that the tokens of the labels were asked for by
         number.
 
         Raises `TransientError` for an answer that is cut off or lacks what earlier ones had, `RequestError` for an
-        empty one, and `LanguageModelError` where no judgment can be read from this server at all.
+        empty one or where no state can be read, and `LanguageModelError` where no judgment can be read from this server
+        at all.
         """
         answer = parsed(body)
-        from_text = request.labels is None or dialect.in_text
+        from_text = dialect.in_text or (request.labels is None and not request.state)
         try:
             answer = messages_api.as_chat(answer) if dialect.messages_api else answer
             choice = answer["choices"][0]
@@ -59,14 +60,21 @@ class AnswerReader:
                 ) from None
             raise self.not_the_api(body) from None
         self._check_model(answer.get("model"))
+        if from_text and request.state:
+            raise RequestError(f"{self._where()} gives no log-probabilities, and so no states")
         if from_text:
             text = self._text(text, choice)
             self.answered = True
             labels = None if request.labels is None else label_in_text(request.labels, text)
             return Completion(text, labels, *tokens, in_text=labels is not None), []
-        if read is None or request.labels is None:
+        if read is None:
             raise self._no_logprobs(message)
         first, top = read
+        if request.labels is None:
+            if is_thought(first, {}, ()):
+                raise self._thinks_aloud()
+            self.answered = True
+            return Completion(text, None, *tokens, state=listed_state(top)), top
         logprobs = label_logprobs(request.labels, top)
         if is_thought(first, message, logprobs):
             raise self._thinks_aloud()

@@ -62,7 +62,8 @@ class Dialect:
 
     def knows(self, request: Request) -> bool:
         """Whether a request like this one has been accepted as it is."""
-        return self._known if request.labels is None else request.labels in self._tails
+        read = _read(request)
+        return self._known if read is None else read in self._tails
 
     def reads_exactly(self, request: Request) -> bool:
         """Whether the tokens of this request's labels are asked for by number."""
@@ -76,13 +77,14 @@ class Dialect:
         return dataclasses.replace(self, token_ids=dict(self.token_ids), _tails=dict(self._tails))
 
     def body(self, model: str, request: Request) -> bytes:
-        """The request as JSON. What is the same in all label reads is written once; images are read from the disk."""
+        """The request as JSON. What is the same in all reads of some labels is written once; images are read then."""
         if self.messages_api:
             head = messages_api.written(request.messages)
         else:
             turns = [{"role": one.role, "content": messages_api.content(one, _image)} for one in request.messages]
             head = {"messages": turns}
-        tail = None if request.labels is None else self._tails.get(request.labels)
+        read = _read(request)
+        tail = None if read is None else self._tails.get(read)
         if tail is None:
             tail = _tail({"model": model, **self._fields(request)})
         return json.dumps(head).encode()[:-1] + tail
@@ -93,17 +95,17 @@ class Dialect:
 
     def accepted(self, model: str, request: Request, top: Sequence[tuple[str, float]] = ()) -> None:
         """Such a request was answered, a label read with these tokens."""
-        self._known = True
-        if request.labels is None:
+        self._known, read = True, _read(request)
+        if read is None:
             return
-        ids = self.token_ids.get(request.labels)
+        ids = self.token_ids.get(read)
         if self.exact is None and ids:
             # Honoured, the field replaces the likeliest tokens by the chosen ones, and the sampled one comes with them.
-            folded = {label.strip().casefold() for label in request.labels}
+            folded = {label.strip().casefold() for label in read}
             chosen = sum(token.strip().casefold() in folded for token, _ in top)
             told_apart = self.top_logprobs > len(ids) + 1 or len(top) > self.top_logprobs
             self.exact = told_apart and len(ids) <= chosen and len(top) <= len(ids) + 1
-        self._tails[request.labels] = _tail({"model": model, **self._fields(request)})
+        self._tails[read] = _tail({"model": model, **self._fields(request)})
 
     def refused(self, said: str) -> bool:
         """Gives up what the server refused; whether there is something to try again without."""
@@ -169,25 +171,31 @@ class Dialect:
 
     def _fields(self, request: Request) -> dict[str, Any]:
         fields: dict[str, Any] = {}
-        if request.labels is not None and not self.in_text:
+        read = _read(request)
+        if read is not None and not self.in_text:
             fields |= {self.limit: 1, "logprobs": True, **self.for_labels}
-            ids = self.token_ids.get(request.labels)
+            ids = self.token_ids.get(read)
             if ids and self.exact is not False:
                 fields["logprob_token_ids"] = list(ids)
             if not (ids and self.exact):
                 fields["top_logprobs"] = self.top_logprobs
         else:
-            most = request.max_tokens if request.labels is None else _TEXT_ANSWER
+            most = request.max_tokens if read is None else _TEXT_ANSWER
             fields[self.limit] = most + (_THOUGHTS if self.thinks else 0)
-            if self.seed and request.labels is None:
+            if self.seed and read is None:
                 fields["seed"] = request.seed
         if self.temperature:
-            fields["temperature"] = 0 if request.labels is not None else request.temperature
+            fields["temperature"] = request.temperature if read is None else 0
         if self.template_kwargs:
             fields["chat_template_kwargs"] = _NO_THINKING
         if self.effort is not None:
             fields["reasoning_effort"] = self.effort
         return fields
+
+
+def _read(request: Request) -> tuple[str, ...] | None:
+    """The labels whose probabilities are read, none of them where a state is; `None` where text is generated."""
+    return () if request.state else request.labels
 
 
 def _image(image: Image, data: str) -> dict[str, Any]:

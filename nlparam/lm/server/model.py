@@ -126,6 +126,12 @@ class ServerModel(AbstractLanguageModel):
         self._dialect.in_text = in_text
 
     @property
+    def states(self) -> str | None:  # pyright: ignore[reportIncompatibleVariableOverride] - as it gives log-probabilities
+        # What a strong model is about to say, beside what it says, was not measured.
+        none = self.answers_in_text or self.strong
+        return None if none else f"{self._dialect.top_logprobs} likeliest tokens"
+
+    @property
     def _is_known(self) -> bool:
         return self._answers.answered or self.seen
 

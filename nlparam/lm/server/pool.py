@@ -71,6 +71,11 @@ class ServerPool(AbstractLanguageModel):
     def answers_in_text(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride] - one server may find out
         return any(server.answers_in_text for server in self.servers)
 
+    @property
+    def states(self) -> str | None:  # pyright: ignore[reportIncompatibleVariableOverride] - those that all give
+        kinds = {server.states for server in self.servers}
+        return kinds.pop() if len(kinds) == 1 else None
+
     @answers_in_text.setter
     def answers_in_text(self, in_text: bool) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
         for server in self.servers:

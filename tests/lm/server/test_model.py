@@ -5,10 +5,12 @@ import socket
 import threading
 import time
 
+import numpy as np
 import pytest
 
 from nlparam.errors import LanguageModelError
 from nlparam.lm import Message, Request, load_language_model
+from nlparam.lm.base import listed_state
 from nlparam.lm.engine import Engine
 from nlparam.lm.server import ServerModel, ServerPool
 from nlparam.lm.server.errors import seconds as _seconds
@@ -54,6 +56,38 @@ def test_label_reads_and_texts():
         assert completion is not None
         assert completion.text == "is about text 0"
         assert (server.calls[0]["max_completion_tokens"], server.calls[0]["seed"]) == (12, 5)
+
+
+def _states(n: int = 1) -> list[Request]:
+    return [Request((Message("user", f"text {number}"),), state=True) for number in range(n)]
+
+
+def test_the_state_of_a_small_model_is_made_of_its_likeliest_tokens():
+    with FakeServer(models=["small-1.5b"], answer=lambda _: {"Sports": 0.5, "News": 0.25, "A": 0.25}) as server:
+        lm = ServerModel(server.url)
+        with _engine(lm) as engine:
+            one, other = engine.read_states(_states(2))
+            engine.run(_read())
+        assert one is not None
+        np.testing.assert_allclose(one, listed_state([("Sports", math.log(0.5)), ("News", math.log(0.25))]))
+        np.testing.assert_array_equal(one, other)
+        sent = server.calls[0]
+        assert (sent["max_completion_tokens"], sent["top_logprobs"], sent["temperature"]) == (1, 20, 0)
+        assert "seed" not in sent
+        pool = ServerPool([lm])
+        assert lm.states == pool.states == "20 likeliest tokens"
+    with FakeServer(models=["large-70b"]) as server:
+        assert ServerModel(server.url).states is None
+
+
+def test_a_server_without_log_probabilities_gives_no_states():
+    with FakeServer(models=["small-1.5b"], answer=lambda _: "yes", logprobs=False) as server:
+        lm = ServerModel(server.url)
+        with _engine(lm) as engine:
+            assert engine.run(_read())[0] is not None
+            assert engine.read_states(_states()) == [None]
+        assert lm.states is None
+        assert engine.costs.failures == 1
 
 
 def test_many_calls_at_once_but_no_more_than_allowed():
