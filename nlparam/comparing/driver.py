@@ -20,7 +20,7 @@ from nlparam.comparing.records import Finding, Ranking, Ratings
 from nlparam.comparing.result import Comparison
 from nlparam.comparing.setup import CompareArguments, Setup, set_up
 from nlparam.comparing.validation import findings, judge_finalists
-from nlparam.denotation.goal import GoalFollowing, goal_following
+from nlparam.denotation.following import GoalFollowing, goal_following
 from nlparam.denotation.session import Session, accepts, check_names
 from nlparam.errors import FitWarning, LanguageModelError, ResultFolderError
 from nlparam.language.goals import read_goal

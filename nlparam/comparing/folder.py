@@ -8,7 +8,7 @@ import numpy as np
 
 from nlparam.comparing.records import ComparisonLike, Finding, Group, Units
 from nlparam.corpus.corpus import Corpus
-from nlparam.denotation.goal import GoalFollowing
+from nlparam.denotation.following import GoalFollowing
 from nlparam.results.jsonable import from_json, jsonable
 from nlparam.results.result import Files, Folder
 from nlparam.runtime.costs import Costs

@@ -8,7 +8,7 @@ from nlparam.comparing.browsing import MAX_ROWS, PER_GROUP, browse_judgments, qu
 from nlparam.comparing.people import without_labels
 from nlparam.comparing.records import ComparisonLike, Effect, Finding
 from nlparam.denotation.agreement import agreement_with_people
-from nlparam.denotation.goal import following_rows
+from nlparam.denotation.following import following_rows
 from nlparam.denotation.labelling import PredicateAgreement
 from nlparam.results.page.blocks import Block, Cell, Folded, Item, Pairs, Row, Section, Table, Words
 from nlparam.results.page.card import Card, card_row

@@ -12,7 +12,7 @@ from nlparam.runtime.costs import Costs
 
 if TYPE_CHECKING:
     from nlparam.corpus.corpus import Corpus
-    from nlparam.denotation.goal import GoalFollowing
+    from nlparam.denotation.following import GoalFollowing
 
 Estimate = Effect  # its earlier name
 

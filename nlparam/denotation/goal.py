@@ -1,15 +1,15 @@
 """What the relaxation and the head see of a text: its embedding, or where it lies with respect to the goal."""
 
-import collections
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple, Self
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from nlparam.corpus.corpus import Corpus
 from nlparam.denotation.arrays import learned_goal_map
-from nlparam.denotation.following import ANSWERS, GoalReader
+from nlparam.denotation.following import ANSWERS, GoalFollowing, GoalReader, unstated
 from nlparam.errors import check_at_least
 from nlparam.language.embed import AbstractEmbedder
 from nlparam.language.goals import Goal
@@ -17,17 +17,14 @@ from nlparam.language.likeness import SAYS_THE_SAME
 from nlparam.language.phrasing import what_it_says
 from nlparam.language.statements import WORDINGS, Stater
 from nlparam.lm.base import AbstractLanguageModel
-from nlparam.numerics.heads.goal_map import LEAST_STATEMENTS, GoalMap, Mapped, align_states
+from nlparam.numerics.heads.goal_map import LEAST_STATEMENTS, GoalMap, LearnedMap, Mapped, align_states
 from nlparam.numerics.heads.head import Stated
-from nlparam.results.page.rows import MAX_SENTENCE, Row
-from nlparam.results.page.text import excerpt
 
 KINDS = ("auto", "goal", "embedding")
 # Texts that are stated, at least and for each predicate.
 _N_STATED, _N_STATED_EACH = 96, 12
-# Texts that are asked whether they tell what the goal asks for, texts on which wordings are tried, statements that a
-# report names.
-_N_ASKED, _N_TRIED, _N_REPORTED = 12, 24, 12
+# Texts on which wordings are tried.
+_N_TRIED = 24
 # Below this share of variance explained, so many times as many texts are stated: on multilingual sayings 96 statements
 # explained nothing of those left out, 300 enough to be followed.
 _MUCH_EXPLAINED, _TIMES_MORE = 0.1, 3
@@ -38,87 +35,6 @@ _WELL_EXPLAINED = 0.35
 _MOST_READ, _READ_SHARE = 600, 0.4
 # Texts on which the spread of scores is measured.
 _MOST_MEASURED = 4096
-
-
-@dataclasses.dataclass(frozen=True)
-class GoalFollowing:
-    """How well a goal was followed, as far as that can be told without knowing the answers.
-
-    **Attributes:** `aspect`, what was understood of the goal; `told`, how likely the language model says that a text
-    tells what the goal asks for, in the mean of `n_asked` texts; `answering`, the share of the statements that the
-    language model takes for answers to the goal; `explained`, the share of the variance of statements left out that the
-    representation predicts (at most 1, below 0 if it does worse than their mean); `n_read`, how many judgments that
-    took; `statements`, the most frequent ones with how often they were made, of `n_stated`; `n_states`, of how many
-    texts the state was read and told more than embeddings; `n_unstated`, of how many texts nothing usable was said.
-    What was not asked is `None`.
-    """
-
-    aspect: str
-    told: float | None
-    answering: float | None
-    explained: float | None
-    n_asked: int
-    n_read: int
-    n_stated: int
-    statements: tuple[tuple[str, int], ...]
-    n_states: int = 0
-    n_unstated: int = 0
-
-    def with_statements(self, stated: Sequence[str | None], answering: Mapping[str, float]) -> Self:
-        """With what was said of each text, and how likely some of that answers the goal; what was not read passes."""
-        said = [statement for statement in stated if statement is not None]
-        n_usable = sum(answering.get(one, 1.0) >= ANSWERS for one in said)
-        return dataclasses.replace(
-            self,
-            answering=n_usable / len(said) if answering else None,
-            n_read=self.n_read + len(answering),
-            n_stated=len(said),
-            n_unstated=len(stated) - len(said),
-            statements=tuple(collections.Counter(said).most_common(_N_REPORTED)),
-        )
-
-    def warnings(self) -> Iterator[str]:
-        """What a user should know before reading the predicates."""
-        if (found := self._doubt()) is not None:
-            yield f"the goal was understood as: {self.aspect.rstrip('.?!')}. {found}"
-
-    def _doubt(self) -> str | None:
-        if self.told is not None and self.told < LEAST_TOLD:
-            return (
-                f"The texts say little of it: the language model finds it in {self.told:.0%} of {self.n_asked} texts. "
-                "The predicates may be about something else, or made up; see whether the goal fits these texts"
-            )
-        if not self.statements:
-            return f"The language model said nothing usable of the texts. {_HELP}"
-        if self.n_stated < LEAST_STATED * (n_texts := self.n_stated + self.n_unstated):
-            return f"Something usable was said of only {self.n_stated} of {n_texts} texts ({self._shown()}). {_HELP}"
-        if self.answering is not None and self.answering < LEAST_ANSWERING:
-            return f"Only {self.answering:.0%} of what was said of the texts answers it ({self._shown()}). {_HELP}"
-        if self.statements[0][1] > MOST_ALIKE * self.n_stated:
-            return f"The language model says nearly the same of all texts ({self._shown()}). {_HELP}"
-        if self.explained is not None and self.n_stated >= _TELLING and self.explained < LEAST_EXPLAINED:
-            return (
-                f"What it says of one text can hardly be told from what it says of others: "
-                f"{max(self.explained, 0):.0%} of the variance of statements left out is explained ({self._shown()}). "
-                f"The predicates may be about something else. {_HELP}"
-            )
-        return None
-
-    def _shown(self) -> str:
-        return ", ".join(f'"{statement}" {n} times' for statement, n in self.statements[:4])
-
-
-# Below these a user is warned: the mean probability that a text tells what is asked (goals that have nothing to do with
-# the texts had 0.00 to 0.05, others 0.69 and more; 1.5B), the share of texts of which something was said (three goals
-# of the benchmark have less than half, the others 0.83 and more), the share of answers among the statements, the share
-# of one and the same statement above which they say nothing, and the share of variance of statements left out that is
-# explained (goals that were followed well had 0.17 and more, others 0.03 and less).
-LEAST_TOLD, LEAST_STATED, LEAST_ANSWERING, MOST_ALIKE, LEAST_EXPLAINED = 0.35, 0.5, 0.5, 0.8, 0.05
-# What fewer statements explain of one another is chance.
-_TELLING = 64
-
-
-_HELP = "Examples of answers help (--goal-example, goal_examples=), and so does a stronger language model"
 
 
 class Learned(NamedTuple):
@@ -196,18 +112,16 @@ class GoalRepresentation:
         if order is None:
             order = np.random.default_rng([seed, first]).permutation(len(corpus.distinct))
         texts = [corpus.distinct[row] for row in order[:first]]
-        # Of few judgments most are left for the predicates.
-        n_asked = _N_ASKED if most_read is None else min(_N_ASKED, max(most_read // 2, 1))
-        told = reader.told(texts[:n_asked], goal)
-        nothing_said = _unstated(goal, told)
+        nothing_said = unstated(reader, goal, texts, most=most_read)
         stater.choose_wording(texts[:_N_TRIED], goal=goal.text, n_groups=n_clusters)
         features = map_features(embeddings, ngram_features)
-        learned, answering, states = Learned(None, nothing_said), dict[str, float](), dict[int, np.ndarray]()
+        learned, answering = Learned(None, nothing_said), dict[str, float]()
+        states = _States(stater, goal, corpus.distinct)
         for n_stated in (first, _TIMES_MORE * first):
             rows, texts = order[:n_stated], [corpus.distinct[row] for row in order[:n_stated]]
             stated = stater.state(texts, goal=goal.text)
             said = [statement for statement in stated if statement is not None]
-            most = None if most_read is None else most_read - len(told) - len(answering)
+            most = None if most_read is None else most_read - nothing_said.n_read - len(answering)
             answering |= reader.answering(said, goal, most=most)
             usable = np.asarray([one is not None and answering.get(one, 1.0) >= ANSWERS for one in stated], dtype=bool)
             # What was not asked, as the budget was spent, is not unusable.
@@ -220,21 +134,15 @@ class GoalRepresentation:
                 statements = phrases([text for text, use in zip(texts, usable, strict=True) if use])
             distinct = list(dict.fromkeys(statements))
             embedded = dict(zip(distinct, embedder.embed(distinct), strict=True))
-            given = embeddings, features, rows[usable], np.stack([embedded[statement] for statement in statements])
+            of_stated = rows[usable], np.stack([embedded[statement] for statement in statements])
             options = {"n_clusters": n_clusters, "seed": seed, "kept": kept}
-            by_statements = learned_goal_map(*given, **options)
-            known, (goal_map, explained) = None, by_statements
-            # First of the texts that were stated: where embeddings tell as much, of no others.
-            for n_read in (min(n_stated, n_states), n_states) if explained < _WELL_EXPLAINED else ():
-                unread = np.setdiff1d(order[:n_read], list(states))
-                states |= _states(stater, corpus.distinct, unread, goal)
-                if np.isin(rows[usable], list(states)).sum() < LEAST_STATEMENTS:
-                    break
-                known = align_states(np.stack([*states.values()]), np.asarray([*states]), *given[2:])
-                goal_map, explained = learned_goal_map(*given, known=known, **options)
-                if goal_map.share == 0.0:
-                    known, (goal_map, explained) = None, by_statements
-                    break
+            learn_map = functools.partial(learned_goal_map, embeddings, features, *of_stated, **options)
+            by_statements, by_states = learn_map(), None
+            if by_statements.explained < _WELL_EXPLAINED:
+                # First of the texts that were stated: where embeddings tell as much, of no others.
+                samples = order[: min(n_stated, n_states)], order[:n_states]
+                by_states = states.map_by(samples, *of_stated, learn_map)
+            (goal_map, explained), known = by_states or (by_statements, None)
             n_used = 0 if known is None else len(known.rows)
             learned = Learned(goal_map, dataclasses.replace(following, explained=explained, n_states=n_used), known)
             if self.n_stated is not None or explained >= _MUCH_EXPLAINED or len(rows) == len(order):
@@ -242,46 +150,43 @@ class GoalRepresentation:
         return learned
 
 
-def _states(stater: Stater, texts: Sequence[str], rows: np.ndarray, goal: Goal) -> dict[int, np.ndarray]:
-    """The states of the texts in some rows, as far as a part of the budget goes."""
-    if not len(rows):
-        return {}
-    with stater.engine.meter.at_most(_READ_SHARE):
-        states = stater.states([texts[int(row)] for row in rows], goal=goal.text)
-    return {row: state for row, state in zip(rows.tolist(), states, strict=True) if state is not None}
+@dataclasses.dataclass
+class _States:
+    """Reads what the language model is about to say of some of the `texts`, of each once, and learns maps from that."""
 
+    stater: Stater
+    goal: Goal
+    texts: Sequence[str]
+    read: dict[int, np.ndarray] = dataclasses.field(default_factory=dict, init=False)
 
-def following_rows(following: GoalFollowing | None) -> list[Row]:
-    """How well a goal was followed; nothing if that is not known."""
-    if following is None:
-        return []
-    shares = (
-        (f"Texts that tell it (of {following.n_asked})", following.told),
-        (f"Statements that answer it (of {following.n_stated})", following.answering),
-        ("Explained of statements left out", following.explained),
-    )
-    shown = ", ".join(f"{excerpt(statement, 60)} ({n})" for statement, n in following.statements[:6])
-    return [
-        Row("Goal understood as", excerpt(following.aspect, MAX_SENTENCE)),
-        *[Row(label, f"{max(share, 0.0):.0%}") for label, share in shares if share is not None],
-        *([Row("Frequent statements", shown)] if shown else []),
-        *([Row("Texts of which nothing usable was said", f"{following.n_unstated:,}")] if following.n_unstated else []),
-        *([Row("Texts whose state was read", f"{following.n_states:,}")] if following.n_states else []),
-    ]
+    def map_by(
+        self,
+        samples: Iterable[np.ndarray],
+        stated: np.ndarray,
+        statements: np.ndarray,
+        learn_map: Callable[..., LearnedMap],
+    ) -> tuple[LearnedMap, Mapped] | None:
+        """The map that is learned from the states of all samples, and where their texts lie; `None`, and no further
+        sample is read, as soon as embeddings tell as much.
+        """
+        found = None
+        for sample in samples:
+            self._read(np.setdiff1d(sample, list(self.read)))
+            if np.isin(stated, list(self.read)).sum() < LEAST_STATEMENTS:
+                return None
+            known = align_states(np.stack([*self.read.values()]), np.asarray([*self.read]), stated, statements)
+            found = learn_map(known=known), known
+            if found[0].goal_map.share == 0.0:
+                return None
+        return found
 
-
-def goal_following(reader: GoalReader, goal: Goal, texts: Sequence[str], said: Sequence[str]) -> GoalFollowing:
-    """How well a goal was followed in what was said of texts, the first few of which are asked whether they tell it."""
-    told = _unstated(goal, reader.told(texts[:_N_ASKED], goal))
-    return told.with_statements(said, reader.answering(said, goal))
-
-
-def _unstated(goal: Goal, told: np.ndarray) -> GoalFollowing:
-    """What is known before any text is stated."""
-    known = told[np.isfinite(told)]
-    return GoalFollowing(
-        goal.aspect, float(known.mean()) if len(known) else None, None, None, len(known), len(told), 0, ()
-    )
+    def _read(self, rows: np.ndarray) -> None:
+        """Reads the states of the texts in some rows, as far as a part of the budget goes."""
+        if len(rows):
+            with self.stater.engine.meter.at_most(_READ_SHARE):
+                states = self.stater.states([self.texts[int(row)] for row in rows], goal=self.goal.text)
+            found = zip(rows.tolist(), states, strict=True)
+            self.read |= {row: state for row, state in found if state is not None}
 
 
 def follows(representation: "str | GoalRepresentation", wanted: bool) -> bool:

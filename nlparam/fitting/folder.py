@@ -12,7 +12,7 @@ from nlparam.corpus.corpus import Corpus
 from nlparam.denotation.arrays import goal_arrays, goal_map_of, head_arrays, head_of, ngram_arrays, ngrams_of
 from nlparam.denotation.calibration import CalibrationSummary
 from nlparam.denotation.denoter import Denoter, TextFeatures
-from nlparam.denotation.goal import GoalFollowing
+from nlparam.denotation.following import GoalFollowing
 from nlparam.errors import ResultFolderError
 from nlparam.fitting.inferred import Inference
 from nlparam.fitting.records import RESULTS, Agreement, FitLike, TraceEntry

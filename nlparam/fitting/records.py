@@ -16,7 +16,7 @@ from nlparam.runtime.costs import Costs
 if TYPE_CHECKING:
     from nlparam.denotation.calibration import CalibrationSummary
     from nlparam.denotation.denoter import Denoter
-    from nlparam.denotation.goal import GoalFollowing
+    from nlparam.denotation.following import GoalFollowing
     from nlparam.fitting.inferred import Inference
     from nlparam.fitting.sample import Sample
     from nlparam.numerics.core.model import AbstractPredicateModel

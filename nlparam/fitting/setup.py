@@ -16,7 +16,8 @@ from nlparam.denotation.calibration import CalibrationSummary
 from nlparam.denotation.cascade import Cascade
 from nlparam.denotation.computed import Executable
 from nlparam.denotation.definitions import Definition, checked_definitions, settings_of
-from nlparam.denotation.goal import Affinity, GoalFollowing, GoalRepresentation, Sayings, follows, represent
+from nlparam.denotation.following import GoalFollowing
+from nlparam.denotation.goal import Affinity, GoalRepresentation, Sayings, follows, represent
 from nlparam.denotation.judge import AbstractJudge
 from nlparam.denotation.labels import Labelled
 from nlparam.denotation.policy import policy_of

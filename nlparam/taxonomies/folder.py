@@ -10,7 +10,7 @@ import numpy as np
 from nlparam.corpus.corpus import Corpus
 from nlparam.denotation.arrays import goal_arrays, goal_map_of, ngram_arrays, ngrams_of
 from nlparam.denotation.denoter import TreeDenoter
-from nlparam.denotation.goal import GoalFollowing
+from nlparam.denotation.following import GoalFollowing
 from nlparam.language.embed import AbstractEmbedder, SentenceTransformerEmbedder
 from nlparam.numerics.heads.head import Head
 from nlparam.results.jsonable import from_json, read_fields

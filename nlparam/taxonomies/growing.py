@@ -13,7 +13,8 @@ import numpy as np
 from nlparam.corpus.corpus import Corpus
 from nlparam.corpus.frames import Frame, texts_of
 from nlparam.denotation.definitions import Definition, checked_definitions, settings_of
-from nlparam.denotation.goal import GoalFollowing, GoalRepresentation, follows
+from nlparam.denotation.following import GoalFollowing
+from nlparam.denotation.goal import GoalRepresentation, follows
 from nlparam.denotation.labels import Labelled
 from nlparam.denotation.session import DEFAULT_GOAL, Asking, Run, Session, accepts, check_names
 from nlparam.errors import CorpusError, FitWarning

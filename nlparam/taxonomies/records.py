@@ -15,7 +15,7 @@ from nlparam.runtime.costs import Costs
 
 if TYPE_CHECKING:
     from nlparam.denotation.denoter import TreeDenoter
-    from nlparam.denotation.goal import GoalFollowing
+    from nlparam.denotation.following import GoalFollowing
 
 ROOT = "root"
 

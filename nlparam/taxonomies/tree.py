@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from nlparam.denotation.denoter import TreeDenoter
-from nlparam.denotation.goal import GoalFollowing
+from nlparam.denotation.following import GoalFollowing
 from nlparam.errors import BudgetError, LanguageModelError
 from nlparam.numerics.core.divide import certainty
 from nlparam.results.records import Judgment

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 import nlparam
-from nlparam.denotation.following import GoalReader
-from nlparam.denotation.goal import GoalFollowing
+from nlparam.denotation.following import GoalFollowing, GoalReader
 from nlparam.denotation.judge import AbstractJudge
 from nlparam.errors import FitWarning, GoalError
 from nlparam.language.goals import read_goal, with_examples

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nlparam.denotation.agreement import agreement_with_people
-from nlparam.denotation.goal import following_rows
+from nlparam.denotation.following import following_rows
 from nlparam.fitting.page.certainty import certainty_section
 from nlparam.fitting.page.judging import agreement_section, calibration_section, certificate_section
 from nlparam.fitting.page.predicates import (

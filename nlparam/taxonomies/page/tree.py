@@ -10,7 +10,7 @@ import numpy as np
 
 from nlparam.denotation.agreement import agreement_with_people
 from nlparam.denotation.definitions import meant_so
-from nlparam.denotation.goal import following_rows
+from nlparam.denotation.following import following_rows
 from nlparam.denotation.labelling import PredicateAgreement
 from nlparam.results.page.blocks import (
     Block,
