@@ -44,9 +44,11 @@ _MEANT = re.compile(
 _NOT_MEANT = re.compile(
     r"(?:[,;]?\s+(?:\()?(?:no matter|regardless of|irrespective of)|(?:,|\s\()\s*whatever)\b[^,;()]*\)?", re.IGNORECASE
 )
-# "what kind of change was made", "what happened": of something that the text tells of. What is done to texts, or said
-# in them, is of the text: "the language it is written in", "which president is quoted".
-_HAPPENED = re.compile(r"\b(?:happen|occur|(?:took|takes?) place|(?:went|goes|go) wrong)", re.IGNORECASE)
+# "what kind of change was made", "what happened", "who is to blame": of something that the text tells of. What is done
+# to texts, or said in them, is of the text: "the language it is written in", "which president is quoted".
+_HAPPENED = re.compile(
+    r"\b(?:happen|occur|(?:took|takes?) place|(?:went|goes|go) wrong|to blame|at fault|responsible for)", re.IGNORECASE
+)
 _DONE = re.compile(
     r"\b(?!(?:it|this|these|they|texts?|speaker|author|writer|narrator)\b)[\w'’-]+\s"
     r"(?:(?P<past>was|were|has been|have been)|is|are)\s(?:being\s|not\s)?(?P<done>[\w-]+)",
@@ -72,6 +74,17 @@ _NO_VERB = re.compile(
 _PARTICIPLE = re.compile(
     r"\w+(?:ed|en|wn|ght)|born|built|cut|done|felt|found|held|hit|hurt|kept|left|lost|made|met|paid|put|shut|sold|spent"
     r"|struck|won",
+    re.IGNORECASE,
+)
+# "the age of the speaker", "the relationship between the two people": of somebody, which the text is not. What somebody
+# speaks of, in which language or mood, is of the text.
+_OF_SOMEBODY = re.compile(
+    r"(?!(?:(?:the|what|which)\s)?(?:emotion|feeling|language|mood|sentiment|style|subject|theme|tone|topic|voice)s?\s)"
+    r"(?:[\w'’-]+\s){1,4}(?:of|between)\s(?:(?:the|an?|both|two|all|these|those)\s)+(?:[\w'’-]+\s)??"
+    r"(?!(?:answer|chapter|computer|cover|error|folder|letter|newsletter|number|offer|order|paper|poster|server)s?\b)"
+    r"(?:(?:\w{2,}(?:er|ee|ian|ist|or)|agent|applicant|boy|candidate|character|client|couple|defendant|friend|girl|guest"
+    r"|hero|immigrant|man|neighbour|parent|patient|person|president|protagonist|student|victim|witness|woman)(?:e?s)?"
+    r"|children|family|families|men|people|women)(?:\s(?:about|and|at|for|in|on|towards?|with)\s.+)?",
     re.IGNORECASE,
 )
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+")
@@ -106,13 +119,22 @@ class Goal:
         return self.aspect if not self.examples else f"{self.aspect} (for example {', '.join(self.examples)})"
 
     @property
-    def of_events(self) -> bool:
-        """Whether it asks for what was done, happened or is wanted: not by the text, but in what the text tells of."""
-        return any(found.search(self.aspect) for found in (_HAPPENED, _WANTED)) or any(
+    def is_told(self) -> bool:
+        """Whether the text tells of what it asks for, and is not that itself: what was done, happened or is wanted, or
+        what somebody is.
+        """
+        if any(found.search(self.aspect) for found in (_HAPPENED, _WANTED)) or self.of_somebody:
+            return True
+        return any(
             found["past"] is not None or _PARTICIPLE.fullmatch(found["done"])
             for found in _DONE.finditer(self.aspect)
             if not _TO_TEXTS.fullmatch(found["done"]) and not _NO_VERB.fullmatch(found["done"])
         )
+
+    @property
+    def of_somebody(self) -> bool:
+        """Whether it asks for what somebody in the text, or behind it, is: the age of the speaker."""
+        return _OF_SOMEBODY.fullmatch(self.aspect.rstrip("?")) is not None
 
     @functools.cached_property
     def parts(self) -> tuple["Goal", ...]:

@@ -68,7 +68,7 @@ class Phraser:
     _corrected: dict[str, str] = dataclasses.field(default_factory=dict, init=False)
 
     def __post_init__(self):
-        self.prompts = {of_events: load_prompt(name) for of_events, name in _PROMPTS.items()}
+        self.prompts = {is_told: load_prompt(name) for is_told, name in _PROMPTS.items()}
         self.identity = " ".join(prompt.version for prompt in (*self.prompts.values(), load_prompt("correct")))
 
     @property
@@ -105,7 +105,7 @@ class Phraser:
         return list(self._tried.values()) if plain_is_right else made
 
     def _ask(self, categories: Sequence[str], goal: Goal) -> None:
-        prompt, most = self.prompts[goal.of_events], _MOST_TOKENS[goal.of_events]
+        prompt, most = self.prompts[goal.is_told], _MOST_TOKENS[goal.is_told]
         rows = ({"goal": goal.aspect, "category": category} for category in categories)
         answers = ask(self.engine, prompt, rows, _first_predicate, what="phrasing", max_tokens=most)
         for category, predicate in zip(categories, inflected(answers, goal.aspect), strict=True):
@@ -115,7 +115,7 @@ class Phraser:
 
     def _ask_again(self, categories: Sequence[str], begins: str, goal: Goal) -> None:
         # Of what happened, a plain predicate says less than another form does.
-        kept = _is_topical(goal.aspect) or goal.of_events
+        kept = _is_topical(goal.aspect) or goal.is_told
         plain = {} if kept else {category: _plain(category, goal) for category in categories}
         self._tried |= {category: text for category, text in plain.items() if lead(text) == begins}
         others = [category for category in categories if lead(self._tried[category]) != begins]
@@ -190,7 +190,7 @@ def phrased(predicate: str | None, category: str, *, goal: Goal, prompt: Prompt)
     usable = (
         predicate is not None
         and not _repeats(predicate, category, prompt)
-        and (goal.of_events or not _echoes(predicate, goal.aspect))
+        and (goal.is_told or not _echoes(predicate, goal.aspect))
         and _has_a_verb(predicate, category)
         and _shares_a_word(predicate, category)
     )
@@ -251,13 +251,14 @@ def _same_word(one: str, other: str) -> bool:
 def _plain(category: str, goal: Goal) -> str:
     """A predicate that is correct, if not pretty: "is about sports", "has C++ as the programming language"."""
     first, *rest = category.split()
-    if goal.of_events:
-        return f"describes {category}"
+    aspect = goal.aspect.strip().rstrip("?.")
+    named = aspect.casefold().startswith("the ")
+    if goal.is_told:
+        return f"says that {aspect} is {category}" if named and goal.of_somebody else f"describes {category}"
     if rest and first.endswith("s") and _is_verb_of(goal.aspect, first[:-1]):
         return category  # "judges the film", where the goal is whether it tells or judges
-    aspect = goal.aspect.strip().rstrip("?.")
-    named = aspect.casefold().startswith("the ") and len(aspect.split()) <= _SHORT_ASPECT and " about" not in aspect
-    return f"has {category} as {aspect}" if named and not _is_topical(aspect) else f"{_FALLBACK} {category}"
+    short = len(aspect.split()) <= _SHORT_ASPECT and " about" not in aspect
+    return f"has {category} as {aspect}" if named and short and not _is_topical(aspect) else f"{_FALLBACK} {category}"
 
 
 def _is_topical(aspect: str) -> bool:
