@@ -122,7 +122,9 @@ class Phraser:
         reworded = _reworded(self.engine, [self._tried[category] for category in others], begins)
         for category, new in zip(others, reworded, strict=True):
             old = self._tried[category]
-            if new is not None and lead(new) == begins and _shares_a_word(new, old):
+            # A plain predicate has the words of the goal, too, which a rewording can keep without saying anything.
+            said = category if category in self._standing_in else old
+            if new is not None and lead(new) == begins and _shares_a_word(new, said):
                 self._tried[category] = new
             elif _joined_alike(lead(old), begins):
                 self._tried[category] = f"{begins} {_after_lead(old)}"
@@ -254,7 +256,8 @@ def _plain(category: str, goal: Goal) -> str:
     aspect = goal.aspect.strip().rstrip("?.")
     named = aspect.casefold().startswith("the ")
     if goal.is_told:
-        return f"says that {aspect} is {category}" if named and goal.of_somebody else f"describes {category}"
+        verb = "are" if re.search(r"[^s]s (?:of|between) ", aspect) else "is"
+        return f"says that {aspect} {verb} {category}" if named and goal.of_somebody else f"describes {category}"
     if rest and first.endswith("s") and _is_verb_of(goal.aspect, first[:-1]):
         return category  # "judges the film", where the goal is whether it tells or judges
     short = len(aspect.split()) <= _SHORT_ASPECT and " about" not in aspect

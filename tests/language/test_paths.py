@@ -258,6 +258,8 @@ def test_what_somebody_is_the_text_says_of_them():
 
     predicates = ["says that the witness is a nurse", "says that the job of the witness is cook"]
     assert Phraser(_engine(answer), "the job of the witness").phrase(["nurse", "cook"]) == predicates
+    (fever,) = Phraser(_engine(answer), "the symptoms of the child").phrase(["fever"])
+    assert fever == "says that the symptoms of the child are fever"
 
 
 def test_what_cannot_be_what_a_text_is_about_stays_as_it_is():
