@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nlparam.errors import LanguageModelError, MissingExtraError, WeightsError, check_at_least
-from nlparam.lm.base import Completion, Request, RequestError, label_logprobs, single_tokens
+from nlparam.lm.base import Completion, Request, RequestError, label_logprobs, listed_state, single_tokens
 from nlparam.lm.batching import AbstractBatchedModel, BatchWorker, Pulse
 from nlparam.lm.digest import digest_of
 from nlparam.lm.strength import is_strong
@@ -62,6 +62,8 @@ class VllmModel(AbstractBatchedModel):
         check_at_least(1, batch_size=batch_size)
         self.model = str(model)
         self.strong = is_strong(self.model)
+        # What a strong model is about to say, beside what it says, was not measured.
+        self.states = None if self.strong else f"{TOP_LOGPROBS} likeliest tokens"
         self.max_in_flight = 2 * batch_size
         self._revision = revision
         self._given_identity = identity
@@ -159,6 +161,8 @@ class _Loaded:
         return [self._parse(request, output) for request, output in zip(requests, outputs, strict=True)]
 
     def _sampling(self, request: Request) -> Any:
+        if request.state:
+            return self._params(max_tokens=1, temperature=0.0, logprobs=TOP_LOGPROBS)
         if request.labels is None:
             # A seed of its own makes a request slow, and greedy text needs none.
             seed = request.seed if request.temperature > 0 else None
@@ -179,15 +183,17 @@ class _Loaded:
 
     def _parse(self, request: Request, output: Any) -> Completion | RequestError:
         answer = output.outputs[0]
-        logprobs = None
+        n_tokens = len(output.prompt_token_ids), len(answer.token_ids)
+        ids = (self._ids_of(request.labels) or {}) if request.labels else {}
+        first = answer.logprobs[0] if answer.logprobs else {}
+        top = [(ids.get(token) or entry.decoded_token or "", entry.logprob) for token, entry in first.items()]
+        if request.state:
+            return Completion("", None, *n_tokens, state=listed_state(top))
         if request.labels is not None:
-            ids = self._ids_of(request.labels) or {}
-            first = answer.logprobs[0] if answer.logprobs else {}
-            top = [(ids.get(token) or entry.decoded_token or "", entry.logprob) for token, entry in first.items()]
-            logprobs = label_logprobs(request.labels, top)
-        elif not answer.text.strip():
+            return Completion(answer.text, label_logprobs(request.labels, top), *n_tokens)
+        if not answer.text.strip():
             return RequestError("the language model gave an empty answer")
-        return Completion(answer.text, logprobs, len(output.prompt_token_ids), len(answer.token_ids))
+        return Completion(answer.text, None, *n_tokens)
 
 
 def _digest_of_folder(folder: Path) -> str:

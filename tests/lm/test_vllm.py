@@ -8,10 +8,12 @@ import threading
 import warnings
 from typing import Any
 
+import numpy as np
 import pytest
 
 from nlparam.errors import LanguageModelError, MissingExtraError, WeightsError
 from nlparam.lm import Message, Request, RequestError
+from nlparam.lm.base import listed_state
 from nlparam.lm.engine import Engine
 from nlparam.lm.vllm import VllmModel
 from nlparam.runtime.costs import Costs
@@ -184,6 +186,16 @@ def test_labels_are_read_exactly_and_text_is_written(fake, folder):
         }
     ]
     assert fake.closed == [True]
+
+
+@pytest.mark.usefixtures("fake")
+def test_the_state_of_a_small_model_is_made_of_its_likeliest_tokens(folder):
+    small = folder.rename(folder.with_name("small-1.5b"))
+    lm = VllmModel(small)
+    assert lm.states == "20 likeliest tokens"
+    (read,) = run(lm, [ask("a late goal", state=True)])
+    np.testing.assert_array_equal(read.state, listed_state([("Yes", -0.5), ("The", -2.0), ("No", -3.0)]))
+    assert VllmModel(small.rename(small.with_name("large-70b"))).states is None
 
 
 def test_a_vllm_that_cannot_read_given_tokens_is_asked_for_the_likeliest(fake, folder):
