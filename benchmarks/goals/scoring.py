@@ -9,11 +9,13 @@ import numpy as np
 from benchmarks.commands import markdown_table
 from benchmarks.goals.corpora import load
 from benchmarks.goals.suite import Goal, chosen
+from nlparam.denotation.following import GoalFollowing
 from nlparam.numerics.statistics.metrics import matched_f1, one_hot
 
 BEGIN = "<!-- benchmarks.goals: begin (what stands between these lines is written anew) -->"
 END = "<!-- benchmarks.goals: end -->"
-_HEADER = ("goal", "half", "k", "predicates", "F1", "given", "k-means", "follows", "judgments", "seconds")
+_WORDS = ("goal", "half", "k", "predicates")
+_FIGURES = ("F1", "given", "k-means", "follows", "warned", "states", "judgments", "seconds")
 
 
 def shown(goal: Goal) -> str:
@@ -35,14 +37,15 @@ def shown(goal: Goal) -> str:
 def table(entries: Iterable[dict[str, Any]]) -> str:
     """What the fits reached, and a Markdown table with a line for each, in the order of their halves and names.
 
-    Beside a fit stands what the same texts and goal reached with the predicates of one who knows the classes (`given`).
+    Beside a fit stands what the same texts and goal reached with the predicates of one who knows the classes (`given`),
+    whether the user was warned that the goal might not be followed, and of how many texts the states were used.
     """
     entries = list(entries)
     given = {(entry["goal"], entry["seed"]): _score(entry) for entry in entries if entry["given"]}
     fits = [entry for entry in entries if not entry["given"]]
     fits.sort(key=lambda entry: (entry["group"] or entry["half"], entry["goal"], entry["seed"]))
     cells = (_cells(entry, given.get((entry["goal"], entry["seed"]))) for entry in fits)
-    listed = markdown_table(_HEADER, cells, ("predicates", "follows", "half"))
+    listed = markdown_table((*_WORDS, *_FIGURES), cells, ("predicates", "follows", "warned", "half"))
     return f"{_reached(fits)}{_compared(fits, given)}\n\n{listed}"
 
 
@@ -75,11 +78,29 @@ def _reached(entries: list[dict[str, Any]]) -> str:
     }
     said = [f"{what} {figures[key]:.3f}" for what, key in means.items() if figures[key] is not None]
     below = ", ".join(figures["below_kmeans"]) or "none"
+    n_told = sum(_is_warned(entry) for entry in entries if entry.get("followed") is False)
     return (
         f"{len(goals) - len(figures['missing'])} of {len(goals)} goals were fitted. Mean F1: {'; '.join(said)}. "
-        f"{sum(crossed)} of {len(crossed)} fits of crossed corpora follow the goal. Below k-means: {below}. "
+        f"{sum(crossed)} of {len(crossed)} fits of crossed corpora follow the goal; {n_told} of the others say that "
+        f"they may not. {_trusted(entries)}Below k-means: {below}. "
         f"Pairs of near-duplicates among the chosen: {figures['near_duplicates']}."
     )
+
+
+def _trusted(entries: list[dict[str, Any]]) -> str:
+    """What clusterings of the two halves reached with a warning, and without one."""
+    fits = [entry for entry in entries if "f1" in entry and not entry["group"]]
+    scores = {told: [fit["f1"] for fit in fits if _is_warned(fit) == told] for told in (True, False)}
+    if not all(scores.values()):
+        return ""
+    warned, others = (f"{np.mean(scores[told]):.3f} ({len(scores[told])} fits)" for told in (True, False))
+    return f"Mean F1 of the two halves with a warning: {warned}; without: {others}. "
+
+
+def _is_warned(entry: dict[str, Any]) -> bool:
+    """Whether a fit said that the goal might not be followed. Old entries lack some of what it is told by."""
+    following = entry.get("following")
+    return following is not None and any(GoalFollowing(**{"n_read": 0} | following).warnings())
 
 
 def _cells(entry: dict[str, Any], given: float | None) -> list[object]:
@@ -89,7 +110,8 @@ def _cells(entry: dict[str, Any], given: float | None) -> list[object]:
     shown = ("" if figure is None else f"{figure:.3f}" for figure in figures)
     worded = (entry["asked"].replace("|", "/"), entry["group"] or entry["half"], entry["k"])
     predicates = "; ".join(entry["predicates"]).replace("|", "/")
-    return [*worded, predicates, *shown, follows, entry["judgments"], f"{entry['seconds']:.0f}"]
+    told = "yes" if _is_warned(entry) else "", (entry.get("following") or {}).get("n_states", "")
+    return [*worded, predicates, *shown, follows, *told, entry["judgments"], f"{entry['seconds']:.0f}"]
 
 
 # What fits of the topics reached before goals beyond topics were followed.

@@ -113,6 +113,17 @@ def test_a_fit_stands_beside_one_that_was_given_its_predicates():
     assert [line[4:7] for line in lines] == [["0.400", "", "0.200"], ["0.900", "0.800", "0.700"]]
 
 
+def test_a_fit_that_says_that_it_may_not_follow_its_goal_is_told_apart():
+    following = {"aspect": "the form", "told": 0.1, "answering": 1.0, "explained": 0.5, "n_asked": 12, "n_stated": 96}
+    doubted = entry("manuals-kind", f1=0.3, kmeans_f1=0.2, followed=False) | {"followed_axis": "language"}
+    doubted |= {"following": following | {"statements": [["a joke", 90]]}}
+    table = scoring.table([doubted, entry("chat-subject", f1=0.4, kmeans_f1=0.2)])
+    assert "0 of 1 fits of crossed corpora follow the goal; 1 of the others say that they may not." in table
+    assert "with a warning: 0.300 (1 fits); without: 0.400 (1 fits)." in table
+    lines = [line.split(" | ") for line in table.splitlines() if "is so" in line]
+    assert [line[7:9] for line in lines] == [["", ""], ["no, the language", "yes"]]
+
+
 def test_every_class_of_a_goal_has_a_predicate():
     assert all(len(set(goal.answers)) == len(goal.answers) >= 2 for goal in GOALS)
     assert [goal.name for goal in GOALS if len(goal.answers) != goal.k] == ["reviews-verdict"]
