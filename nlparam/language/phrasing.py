@@ -45,6 +45,11 @@ _LINKING = _VERBS | frozenset(("does", "has", "is", "was", "were"))
 # The prompts and their longest answers, where the goal asks for what was done or happened, and elsewhere.
 _PROMPTS = {False: "phrase", True: "phrase_told"}
 _MOST_TOKENS = {False: 16, True: 24}
+# "Simpson's name is not an anagram" is said, not what a text is about; "a man who is lost" may be.
+_CLAUSE = re.compile(
+    r"(?!.*\b(?:how|that|what|when|where|whether|which|who|whose|why)\b)\S.*\s(?:is|are|was|were|has|have|had)\s\S.*",
+    re.IGNORECASE,
+)
 # Below this cosine of their embeddings a rewording says something else.
 _SAME_MEANING = 0.5
 
@@ -124,11 +129,12 @@ class Phraser:
             old = self._tried[category]
             # A plain predicate has the words of the goal, too, which a rewording can keep without saying anything.
             said = category if category in self._standing_in else old
-            if new is not None and lead(new) == begins and _shares_a_word(new, said):
+            usable = new is not None and lead(new) == begins and not _is_about_a_clause(new)
+            if new is not None and usable and _shares_a_word(new, said):
                 self._tried[category] = new
             elif _joined_alike(lead(old), begins):
                 self._tried[category] = f"{begins} {_after_lead(old)}"
-            elif category in self._standing_in and not begins.endswith("about"):
+            elif category in self._standing_in and not begins.endswith("about") and not _CLAUSE.fullmatch(category):
                 self._tried[category] = f"{begins} {category}"
 
 
@@ -195,6 +201,7 @@ def phrased(predicate: str | None, category: str, *, goal: Goal, prompt: Prompt)
         and (goal.is_told or not _echoes(predicate, goal.aspect))
         and _has_a_verb(predicate, category)
         and _shares_a_word(predicate, category)
+        and not _is_about_a_clause(predicate)
     )
     return predicate if usable and predicate is not None else _plain(category, goal)
 
@@ -255,6 +262,8 @@ def _plain(category: str, goal: Goal) -> str:
     first, *rest = category.split()
     aspect = goal.aspect.strip().rstrip("?.")
     named = aspect.casefold().startswith("the ")
+    if _CLAUSE.fullmatch(category):
+        return f"says that {category}"
     if goal.is_told:
         verb = "are" if re.search(r"[^s]s (?:of|between) ", aspect) else "is"
         return f"says that {aspect} {verb} {category}" if named and goal.of_somebody else f"describes {category}"
@@ -262,6 +271,11 @@ def _plain(category: str, goal: Goal) -> str:
         return category  # "judges the film", where the goal is whether it tells or judges
     short = len(aspect.split()) <= _SHORT_ASPECT and " about" not in aspect
     return f"has {category} as {aspect}" if named and short and not _is_topical(aspect) else f"{_FALLBACK} {category}"
+
+
+def _is_about_a_clause(predicate: str) -> bool:
+    """Whether a sentence stands where a thing should: "is about their name is long"."""
+    return not lead(predicate).endswith(" that") and _CLAUSE.fullmatch(_after_lead(predicate)) is not None
 
 
 def _is_topical(aspect: str) -> bool:

@@ -262,6 +262,17 @@ def test_what_somebody_is_the_text_says_of_them():
     assert fever == "says that the symptoms of the child are fever"
 
 
+def test_a_sentence_is_said_and_not_what_a_text_is_about():
+    def answer(request):
+        prompt = request.messages[-1].content
+        category = prompt.rpartition("Category: ")[2].removesuffix(".\nProperty:")
+        return f"is about {category}" if prompt.startswith("Turn a category") else "no idea"
+
+    said = ["slugs", "a name is long", "a man who is lost", "records"]
+    expected = ["is about slugs", "says that a name is long", "is about a man who is lost", "is about records"]
+    assert Phraser(_engine(answer), "the topic").phrase(said) == expected
+
+
 def test_what_cannot_be_what_a_text_is_about_stays_as_it_is():
     form = ParallelForm(_engine(lambda _: "no idea"), _embed)
     for odd in ("was made upstream", "is boring", "says that a house burned"):
