@@ -22,7 +22,7 @@ _N_ASKED, _N_REPORTED = 12, 12
 # the texts had 0.00 to 0.05, others 0.69 and more; 1.5B), the share of texts of which something was said (three goals
 # of the benchmark have less than half, the others 0.83 and more), the share of answers among the statements, the share
 # of one and the same statement above which they say nothing, and the share of variance of statements left out that is
-# explained (goals that were followed well had 0.17 and more, others 0.03 and less).
+# explained (goals that were followed well without states had 0.17 and more, others 0.03 and less).
 LEAST_TOLD, LEAST_STATED, LEAST_ANSWERING, MOST_ALIKE, LEAST_EXPLAINED = 0.35, 0.5, 0.5, 0.8, 0.05
 # What fewer statements explain of one another is chance.
 _TELLING = 64
@@ -67,8 +67,8 @@ class GoalFollowing:
 
     **Attributes:** `aspect`, what was understood of the goal; `told`, how likely the language model says that a text
     tells what the goal asks for, in the mean of `n_asked` texts; `answering`, the share of the statements that the
-    language model takes for answers to the goal; `explained`, the share of the variance of statements left out that the
-    representation predicts (at most 1, below 0 if it does worse than their mean); `n_read`, how many judgments that
+    language model takes for answers to the goal; `explained`, the share of the variance of statements left out that
+    embeddings predict (at most 1, below 0 if they do worse than their mean); `n_read`, how many judgments that
     took; `statements`, the most frequent ones with how often they were made, of `n_stated`; `n_states`, of how many
     texts the state was read and told more than embeddings; `n_unstated`, of how many texts nothing usable was said.
     What was not asked is `None`.
@@ -119,9 +119,9 @@ class GoalFollowing:
             return f"The language model says nearly the same of all texts ({self._shown()}). {_HELP}"
         if self.explained is not None and self.n_stated >= _TELLING and self.explained < LEAST_EXPLAINED:
             return (
-                f"What it says of one text can hardly be told from what it says of others: "
-                f"{max(self.explained, 0):.0%} of the variance of statements left out is explained ({self._shown()}). "
-                f"The predicates may be about something else. {_HELP}"
+                f"What is said of the texts may be guessed: embeddings explain {max(self.explained, 0):.0%} of the "
+                f"variance of statements left out ({self._shown()}). The predicates may be about something else. "
+                f"{_HELP}"
             )
         return None
 
@@ -136,7 +136,7 @@ def following_rows(following: GoalFollowing | None) -> list[Row]:
     shares = (
         (f"Texts that tell it (of {following.n_asked})", following.told),
         (f"Statements that answer it (of {following.n_stated})", following.answering),
-        ("Explained of statements left out", following.explained),
+        ("Statements explained by embeddings", following.explained),
     )
     shown = ", ".join(f"{excerpt(statement, 60)} ({n})" for statement, n in following.statements[:6])
     return [

@@ -144,7 +144,9 @@ class GoalRepresentation:
                 by_states = states.map_by(samples, *of_stated, learn_map)
             (goal_map, explained), known = by_states or (by_statements, None)
             n_used = 0 if known is None else len(known.rows)
-            learned = Learned(goal_map, dataclasses.replace(following, explained=explained, n_states=n_used), known)
+            # States explain what is said next even if it is a guess, so they are no sign of a goal that is followed.
+            following = dataclasses.replace(following, explained=by_statements.explained, n_states=n_used)
+            learned = Learned(goal_map, following, known)
             if self.n_stated is not None or explained >= _MUCH_EXPLAINED or len(rows) == len(order):
                 break
         return learned

@@ -154,13 +154,13 @@ def test_states_are_read_where_the_language_model_shows_them_and_kept(tmp_path):
     texts, themes = numbered()
     first, again = Seen(), Seen()
     options = {"store": tmp_path / "s.sqlite", "out": tmp_path / "fit", "representation": GoalRepresentation(96, 200)}
-    made = fit_seen(first, texts, **options)
+    # That the language model knows the themes, and does not guess them, nothing else says.
+    with pytest.warns(FitWarning, match="may be guessed"):
+        made = fit_seen(first, texts, **options)
     assert first.n_read == 200
     assert made.denoter.goal_map is not None
     assert made.denoter.goal_map.share > 0
     assert made.following is not None
-    assert made.following.explained is not None
-    assert made.following.explained > 0.9
     assert made.following.n_states == 200
     page = (tmp_path / "fit" / "report.html").read_text(encoding="utf-8")
     assert "Texts whose state was read" in page
@@ -170,7 +170,8 @@ def test_states_are_read_where_the_language_model_shows_them_and_kept(tmp_path):
     with pytest.warns(FitWarning):
         unread = fit_seen(Seen(), texts, representation=GoalRepresentation(96, 0))
     assert adjusted_rand_score(themes, unread.predictions) < 0.3
-    repeated = fit_seen(again, texts, **options, overwrite=True)
+    with pytest.warns(FitWarning, match="may be guessed"):
+        repeated = fit_seen(again, texts, **options, overwrite=True)
     assert again.n_read == 0
     np.testing.assert_array_equal(repeated.denotations, made.denotations)
 
@@ -253,7 +254,7 @@ def test_where_statements_explain_nothing_more_are_made_and_a_user_is_told():
     texts, _ = corpus(240)
     listed = ["mentions theme0", "mentions theme1", "mentions theme2"]
     options = {"predicates": listed, "representation": "goal", "store": ":memory:"}
-    with pytest.warns(FitWarning, match="can hardly be told from what it says of others: 0%"):
+    with pytest.warns(FitWarning, match="embeddings explain 0% of the variance"):
         made = fit(Rambling(), texts, **options)
     assert made.costs.stages["goal representation"]["proposals_asked"] == 240 + 24
     assert made.following is not None
