@@ -83,7 +83,8 @@ _OF_SOMEBODY = re.compile(
     r"(?:[\w'’-]+\s){1,4}(?:of|between)\s(?:(?:the|an?|both|two|all|these|those)\s)+(?:[\w'’-]+\s)??"
     r"(?!(?:answer|chapter|computer|cover|error|folder|letter|newsletter|number|offer|order|paper|poster|server)s?\b)"
     r"(?:(?:\w{2,}(?:er|ee|ian|ist|or)|agent|applicant|boy|candidate|character|child|client|couple|defendant|friend"
-    r"|girl|guest|hero|immigrant|man|neighbour|parent|patient|person|president|protagonist|student|victim|witness|woman)(?:e?s)?"
+    r"|girl|guest|hero|immigrant|man|neighbour|parent|patient|person|president|protagonist|student|victim|witness"
+    r"|woman)(?:e?s)?"
     r"|children|family|families|men|people|women)(?:\s(?:about|and|at|for|in|on|towards?|with)\s.+)?",
     re.IGNORECASE,
 )
