@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import nlparam
+from nlparam.denotation import goal as goal_module
 from nlparam.denotation.goal import GoalRepresentation
 from nlparam.errors import FitWarning
 from nlparam.fitting.setup import DEFAULT_GOAL
@@ -174,6 +175,19 @@ def test_states_are_read_where_the_language_model_shows_them_and_kept(tmp_path):
         repeated = fit_seen(again, texts, **options, overwrite=True)
     assert again.n_read == 0
     np.testing.assert_array_equal(repeated.denotations, made.denotations)
+
+
+def test_the_same_states_are_learned_from_once(monkeypatch):
+    learned, learn = [], goal_module.learned_goal_map
+
+    def counted(*given, known=None, **options):
+        learned.append(0 if known is None else len(known.rows))
+        return learn(*given, known=known, **options)
+
+    monkeypatch.setattr(goal_module, "learned_goal_map", counted)
+    with pytest.warns(FitWarning, match="may be guessed"):
+        fit_seen(Seen(), numbered()[0], representation=GoalRepresentation(96, 96))
+    assert learned == [0, 96]
 
 
 @pytest.mark.slow
