@@ -129,8 +129,7 @@ class Phraser:
             old = self._tried[category]
             # A plain predicate has the words of the goal, too, which a rewording can keep without saying anything.
             said = category if category in self._standing_in else old
-            usable = new is not None and lead(new) == begins and not _is_about_a_clause(new)
-            if new is not None and usable and _shares_a_word(new, said):
+            if new is not None and lead(new) == begins and _shares_a_word(new, said) and not _is_about_a_clause(new):
                 self._tried[category] = new
             elif _joined_alike(lead(old), begins):
                 self._tried[category] = f"{begins} {_after_lead(old)}"
