@@ -54,7 +54,8 @@ class GoalRepresentation:
     **Arguments:** `n_stated`, how many texts the language model states, one short call each; by default 96, and with
     many predicates twelve for each; then three times as many where these explain little of one another. `n_read`, the
     states of how many texts are read, one call each, where the language model shows them and they tell more than
-    embeddings; by default as many as may be judged, at most 600. Where other texts lie is predicted.
+    embeddings; by default as many as may be judged, at most 600, and none of a strong model. Where other texts lie is
+    predicted.
     """
 
     n_stated: int | None = None
@@ -71,11 +72,12 @@ class GoalRepresentation:
         return max(_N_STATED, _N_STATED_EACH * n_predicates) if self.n_stated is None else self.n_stated
 
     def number_read(self, n_distinct: int, most_judged: int | None, *, goal: Goal, lm: AbstractLanguageModel) -> int:
-        """Of how many texts the state is read. Under a goal of several parts texts are asked different things."""
+        """Of how many texts the state is read. Under a goal of several parts texts are asked different things. What a
+        strong model is about to say, beside what it says, was not measured: it is read where `n_read` is given."""
         if lm.states is None or len(goal.parts) > 1:
             return 0
-        most = min(_MOST_READ, most_judged or _MOST_READ) if self.n_read is None else self.n_read
-        return min(most, n_distinct)
+        most = 0 if lm.strong else min(_MOST_READ, most_judged or _MOST_READ)
+        return min(most if self.n_read is None else self.n_read, n_distinct)
 
     def n_calls(self, n_predicates: int, n_distinct: int) -> int:
         """How many short answers that takes: each text is stated once, and a few of them in each of the wordings."""

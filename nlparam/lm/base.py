@@ -185,6 +185,11 @@ def label_logprobs(labels: Sequence[str], top: Sequence[tuple[str, float]]) -> t
     return tuple(math.log(sums[label]) if sums[label] > 0 else -math.inf for label in labels)
 
 
+def listed_states(n_tokens: int) -> str:
+    """What the `states` of a backend are made of if they are a `listed_state` of so many tokens."""
+    return f"{n_tokens} likeliest tokens"
+
+
 def listed_state(top: Sequence[tuple[str, float]]) -> np.ndarray:
     """A state from the likeliest next tokens: by how much each is likelier than the least likely of them.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nlparam.errors import LanguageModelError
-from nlparam.lm.base import Completion, Request, RequestError, label_logprobs, listed_state
+from nlparam.lm.base import Completion, Request, RequestError, label_logprobs, listed_state, listed_states
 from nlparam.lm.batching import Pulse
 from nlparam.lm.cores import FreeCores
 from nlparam.lm.gguf import AbstractGgufModel, Options
@@ -36,7 +36,7 @@ class EmbeddedModel(AbstractGgufModel):
     """
 
     library = ("xllamacpp", "xllamacpp", "embedded", "the embedded language model")
-    states = f"{_TOP_OF_A_STATE} likeliest tokens"
+    states = listed_states(_TOP_OF_A_STATE)
 
     def _load(self, pulse: Pulse) -> "_Loaded":
         return _Loaded(self.path, self._options, pulse)

@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from nlparam.errors import LanguageModelError, MissingExtraError, WeightsError, check_at_least
-from nlparam.lm.base import Completion, Request, RequestError, label_logprobs, listed_state, single_tokens
+from nlparam.lm.base import (
+    Completion,
+    Request,
+    RequestError,
+    label_logprobs,
+    listed_state,
+    listed_states,
+    single_tokens,
+)
 from nlparam.lm.batching import AbstractBatchedModel, BatchWorker, Pulse
 from nlparam.lm.digest import digest_of
 from nlparam.lm.strength import is_strong
@@ -47,6 +55,8 @@ class VllmModel(AbstractBatchedModel):
     raises `WeightsError` for a model that is neither a folder nor on the hub.
     """
 
+    states = listed_states(TOP_LOGPROBS)
+
     def __init__(
         self,
         model: str | Path,
@@ -62,8 +72,6 @@ class VllmModel(AbstractBatchedModel):
         check_at_least(1, batch_size=batch_size)
         self.model = str(model)
         self.strong = is_strong(self.model)
-        # What a strong model is about to say, beside what it says, was not measured.
-        self.states = None if self.strong else f"{TOP_LOGPROBS} likeliest tokens"
         self.max_in_flight = 2 * batch_size
         self._revision = revision
         self._given_identity = identity

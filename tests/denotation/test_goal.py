@@ -202,13 +202,16 @@ def test_states_are_not_read_where_the_embeddings_say_what_was_said():
     assert lm.n_read == 0
 
 
-def test_states_are_not_read_under_a_goal_of_several_parts_nor_more_than_may_be_judged():
+def test_states_are_read_of_small_models_under_one_goal_and_no_more_than_may_be_judged():
     representation, one = GoalRepresentation(), read_goal("the tone")
-    lm, blind = Seen(), ScriptedModel(Reader())
+    lm, strong, blind = Seen(), Seen(), ScriptedModel(Reader(), strong=False)
+    strong.strong = True
     assert representation.number_read(1000, 900, goal=one, lm=lm) == 600
     assert representation.number_read(1000, 100, goal=one, lm=lm) == 100
     assert representation.number_read(50, None, goal=one, lm=lm) == 50
     assert representation.number_read(1000, 900, goal=one, lm=blind) == 0
+    assert representation.number_read(1000, 900, goal=one, lm=strong) == 0
+    assert GoalRepresentation(n_read=300).number_read(1000, 100, goal=one, lm=strong) == 300
     several = read_goal("the topic, place or language of the text")
     assert representation.number_read(1000, 900, goal=several, lm=lm) == 0
     assert GoalRepresentation(n_read=0).number_read(1000, 900, goal=one, lm=lm) == 0

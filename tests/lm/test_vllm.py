@@ -195,7 +195,6 @@ def test_the_state_of_a_small_model_is_made_of_its_likeliest_tokens(folder):
     assert lm.states == "20 likeliest tokens"
     (read,) = run(lm, [ask("a late goal", state=True)])
     np.testing.assert_array_equal(read.state, listed_state([("Yes", -0.5), ("The", -2.0), ("No", -3.0)]))
-    assert VllmModel(small.rename(small.with_name("large-70b"))).states is None
 
 
 def test_a_vllm_that_cannot_read_given_tokens_is_asked_for_the_likeliest(fake, folder):

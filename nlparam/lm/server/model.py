@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from nlparam.errors import LanguageModelError
-from nlparam.lm.base import AbstractLanguageModel, Completion, Request, RequestError, TransientError
+from nlparam.lm.base import AbstractLanguageModel, Completion, Request, RequestError, TransientError, listed_states
 from nlparam.lm.server import address, answers, errors, messages_api
 from nlparam.lm.server.address import Served, choose
 from nlparam.lm.server.answers import AnswerReader
@@ -127,9 +127,7 @@ class ServerModel(AbstractLanguageModel):
 
     @property
     def states(self) -> str | None:  # pyright: ignore[reportIncompatibleVariableOverride] - as it gives log-probabilities
-        # What a strong model is about to say, beside what it says, was not measured.
-        none = self.answers_in_text or self.strong
-        return None if none else f"{self._dialect.top_logprobs} likeliest tokens"
+        return None if self.answers_in_text else listed_states(self._dialect.top_logprobs)
 
     @property
     def _is_known(self) -> bool:

@@ -76,8 +76,6 @@ def test_the_state_of_a_small_model_is_made_of_its_likeliest_tokens():
         assert "seed" not in sent
         pool = ServerPool([lm])
         assert lm.states == pool.states == "20 likeliest tokens"
-    with FakeServer(models=["large-70b"]) as server:
-        assert ServerModel(server.url).states is None
 
 
 def test_a_server_without_log_probabilities_gives_no_states():
