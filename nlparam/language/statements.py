@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nlparam.language.asking import ask, ask_all
+from nlparam.language.asking import ask_all
 from nlparam.language.goals import Goal, read_goal
 from nlparam.language.parse import parse_category
 from nlparam.language.prompting import cut_words, load_prompt
@@ -109,8 +109,11 @@ class Stater:
         parts = {text: read.part_for(text) for text in texts}
         # Prompts of one part begin alike: a language model reads that once for all that follow one another.
         ordered = sorted(parts, key=lambda text: parts[text].aspect)
-        rows = (self._fields(text, parts[text]) for text in ordered)
-        answers = ask(self.engine, prompt, rows, statement_of, what="stating", max_tokens=_MOST_TOKENS)
+        requests = [
+            Request(prompt.fill(**self._fields(text, parts[text])), max_tokens=_MOST_TOKENS, with_state=True)
+            for text in ordered
+        ]
+        answers = ask_all(self.engine, requests, statement_of, what="stating")
         said = dict.fromkeys(ordered)
         for text, answer in zip(ordered, answers, strict=True):
             if answer is not None and not prompt.wrote(answer) and not _asks_back(answer, parts[text]):

@@ -54,7 +54,8 @@ class Request:
     With `labels`, the backend generates a single token and returns the log-probability of each label as the next token
     (`Completion.label_logprobs`). With `state`, it generates nothing, and returns what it was about to say
     (`Completion.state`). Without either, it generates up to `max_tokens`. The fields are the key of the answer in the
-    store, except `group`: requests of one group begin with the same long text and are best sent to the same server.
+    store, except two. Requests of one `group` begin with the same long text and are best sent to the same server.
+    `with_state`: the text may come with its state, from a backend that has it anyway.
     """
 
     messages: tuple[Message, ...]
@@ -64,6 +65,7 @@ class Request:
     seed: int = 0
     group: str = dataclasses.field(default="", compare=False)
     state: bool = False
+    with_state: bool = dataclasses.field(default=False, compare=False)
 
     @property
     def has_images(self) -> bool:

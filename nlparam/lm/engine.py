@@ -133,45 +133,20 @@ class Engine:
         """
         if any(request.labels is not None or request.state for request in requests):
             raise ValueError("got a request for labels or a state, expected one for text: label reads are judgments")
-
-        def stored(store: Store, request: Request) -> Completion | None:
-            return store.get_completion(self._key(request))
-
-        def keep(store: Store, request: Request, completion: Completion) -> None:
-            store.put_completion(self._key(request), completion, model=self.lm.identity)
-
-        return self._once(requests, stored, keep, what=what)
+        return self._once(requests, what=what)
 
     def read_states(self, requests: Sequence[Request], *, what: str = "reading") -> list[np.ndarray | None]:
         """The state that each request asks for, as `complete_stored` gives text; the backend has `states`."""
-        source = f"{self.lm.states} of {self.lm.identity}"
-
-        def stored(store: Store, request: Request) -> Completion | None:
-            key = self._key(request)
-            vector = store.get_embeddings(source, [key]).get(key)
-            return None if vector is None else Completion("", state=vector)
-
-        def keep(store: Store, request: Request, completion: Completion) -> None:
-            assert completion.state is not None  # it was asked for
-            store.put_embeddings(source, [self._key(request)], completion.state[None])
-
-        answers = self._once(requests, stored, keep, what=what)
+        answers = self._once(requests, what=what)
         return [None if answer is None else answer.state for answer in answers]
 
-    def _once(
-        self,
-        requests: Sequence[Request],
-        stored: Callable[[Store, Request], Completion | None],
-        keep: Callable[[Store, Request, Completion], None],
-        *,
-        what: str,
-    ) -> list[Completion | None]:
+    def _once(self, requests: Sequence[Request], *, what: str) -> list[Completion | None]:
         """Answers each distinct request once, from the store or by the language model; what is new is kept there."""
         results: list[Completion | None] = [None] * len(requests)
         missing: dict[Request, list[int]] = {}
         for index, request in enumerate(requests):
             request = _neutral(request)
-            known = None if self.store is None else stored(self.store, request)
+            known = None if self.store is None else self._stored(self.store, request)
             if known is None:
                 missing.setdefault(request, []).append(index)
             else:
@@ -184,7 +159,7 @@ class Engine:
 
             def answered(number: int, completion: Completion) -> None:
                 if self.store is not None:
-                    keep(self.store, asked[number], completion)
+                    self._keep(self.store, asked[number], completion)
                 self.costs.proposals_asked += 1
                 task.advance()
 
@@ -212,6 +187,25 @@ class Engine:
 
     def _key(self, request: Request) -> str:
         return completion_key(self.lm.identity, request)
+
+    def _state_key(self, request: Request) -> tuple[str, str]:
+        """The source and the address of a state, which the messages alone decide."""
+        return f"{self.lm.states} of {self.lm.identity}", self._key(Request(request.messages))
+
+    def _stored(self, store: Store, request: Request) -> Completion | None:
+        if not request.state:
+            return store.get_completion(self._key(request))
+        source, key = self._state_key(request)
+        state = store.get_embeddings(source, [key]).get(key)
+        return None if state is None else Completion("", state=state)
+
+    def _keep(self, store: Store, request: Request, completion: Completion) -> None:
+        """Stores the text, the state, or both."""
+        if not request.state:
+            store.put_completion(self._key(request), completion, model=self.lm.identity)
+        if completion.state is not None:
+            source, key = self._state_key(request)
+            store.put_embeddings(source, [key], completion.state[None])
 
     def _wait_for(self, coroutine: Coroutine[Any, Any, _Result]) -> _Result:
         if self._loop is None:

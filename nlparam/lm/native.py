@@ -160,16 +160,18 @@ class _Loaded:
             return answers
         prompts = list(waiting.values())
         logits = self._read_prompts(prompts)
-        texts = self._write({sequence: requests[number] for sequence, number in enumerate(waiting, 1)}, logits, prompts)
+        asked = {sequence: requests[number] for sequence, number in enumerate(waiting, 1)}
+        states = {sequence: _state(logits[sequence]) for sequence, one in asked.items() if one.state or one.with_state}
+        texts = self._write(asked, logits, prompts)
         for sequence, (number, prompt) in enumerate(waiting.items(), 1):
-            labels = requests[number].labels
+            labels, state = requests[number].labels, states.get(sequence)
             text, n_tokens = texts.get(sequence, ("", 1))
             if labels is not None:
                 answers[number] = Completion("", self._labels(labels, logits[sequence]), len(prompt), n_tokens)
             elif requests[number].state:
-                answers[number] = Completion("", None, len(prompt), state=_state(logits[sequence]))
+                answers[number] = Completion("", None, len(prompt), state=state)
             elif text.strip():
-                answers[number] = Completion(text, None, len(prompt), n_tokens)
+                answers[number] = Completion(text, None, len(prompt), n_tokens, state=state)
             else:
                 answers[number] = RequestError(f"{self._name} gave an empty answer")
         self._keep(len(prompts), prompts[-1])

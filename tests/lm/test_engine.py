@@ -353,6 +353,21 @@ def test_states_are_read_once_and_kept_apart_from_those_of_another_kind(tmp_path
         assert costs.calls == 4
 
 
+def test_a_state_that_came_with_a_text_is_not_read_again(tmp_path):
+    messages = (Message("user", "one"),)
+    with Store(tmp_path / "s.sqlite") as store:
+        lm, costs = Stateful(lambda _: "said"), Costs()
+        with Engine(lm, store=store, costs=costs) as engine:
+            engine.complete_stored([Request(messages, max_tokens=10, with_state=True)])
+            (state,) = engine.read_states([Request(messages, state=True)])
+            (said,) = engine.complete_stored([Request(messages, max_tokens=10)])
+    assert state is not None
+    assert state.tolist() == [3, 1]
+    assert said is not None
+    assert said.text == "said"
+    assert costs.calls == 1
+
+
 def test_a_backend_that_gives_no_state_is_an_error():
     with _engine(lambda _: "text") as engine, pytest.raises(LanguageModelError, match="gave no state"):
         engine.read_states([Request((Message("user", "one"),), state=True)])

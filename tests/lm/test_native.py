@@ -54,6 +54,9 @@ class FakeLlama:
                 self.rows[place] = _logits(seen)
         return 0
 
+    def llama_vocab_is_eog(self, *_):
+        return False
+
     def llama_get_logits_ith(self, _, place):
         return (ctypes.c_float * _N_TOKENS)(*self.rows[place])
 
@@ -104,14 +107,21 @@ def test_what_prompts_share_is_computed_once():
     assert loaded._llama.computed == 66 + 2 + 3
 
 
-def test_a_state_is_some_of_the_logits_and_generates_nothing(monkeypatch):
+@pytest.fixture
+def digits(monkeypatch):
+    """A loaded model for which every digit is a token."""
     loaded = _loaded()
-    prompt = [1, 2, 3]
-    loaded._context_size = 100
+    loaded._context_size, loaded._vocabulary = 100, None
     monkeypatch.setattr(
         loaded, "_format", lambda messages: SimpleNamespace(prompt=messages[-1]["content"]), raising=False
     )
     monkeypatch.setattr(loaded, "_tokenise", lambda text, **_: [int(one) for one in text])
+    monkeypatch.setattr(loaded, "_text", lambda tokens: " ".join(map(str, tokens)))
+    return loaded
+
+
+def test_a_state_is_some_of_the_logits_and_generates_nothing(digits):
+    loaded, prompt = digits, [1, 2, 3]
     (answer,) = loaded.answer([Request((Message("user", "123"),), state=True)])
     assert isinstance(answer, Completion)
     assert answer.state is not None
@@ -122,6 +132,15 @@ def test_a_state_is_some_of_the_logits_and_generates_nothing(monkeypatch):
     big = np.arange(5000.0)
     assert len(_state(big)) == STATE_DIM
     np.testing.assert_allclose(_state(big)[[0, -1]], [-2499.5, 2499.5])
+
+
+def test_text_comes_with_the_state_before_its_first_word_if_that_is_wanted(digits):
+    prompt = (Message("user", "123"),)
+    plain, beside = digits.answer([Request(prompt, max_tokens=3), Request(prompt, max_tokens=3, with_state=True)])
+    assert plain == beside  # but for the state
+    assert len(beside.text.split()) == 3
+    assert plain.state is None
+    np.testing.assert_array_equal(beside.state, _state(_logits([1, 2, 3])))
 
 
 def test_states_of_likely_tokens_are_near_if_the_same_ones_are_likely():
