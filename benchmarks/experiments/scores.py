@@ -1,5 +1,7 @@
 """What an outcome is worth: against the truth, on texts left out, and as a reader would compare the sentences."""
 
+import itertools
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -16,6 +18,8 @@ from nlparam.numerics.statistics.metrics import best_f1, matched_f1, one_hot
 
 # A span of time begins after so many texts: shares of far fewer are noise.
 _IN_SPAN = 20
+# Choices of references whose loss is computed.
+_MOST_CHOICES = 30
 
 
 def score(dataset: Dataset, outcome: Outcome) -> dict[str, float]:
@@ -28,6 +32,7 @@ def score(dataset: Dataset, outcome: Outcome) -> dict[str, float]:
     - `curve_correlation`: see `curve_correlation`, of a series that was fitted.
     - `coverage` and `overlap`: the share of texts for which some column, and more than one column holds.
     - With a fit, or a trace of a search: `loss`, on the texts it was fitted to.
+    - With a fit and a reference: `loss_binary` and `loss_reference`, see `binary_losses`.
 
     Raises `ValueError` if the outcome is not one of these texts.
     """
@@ -59,7 +64,31 @@ def score(dataset: Dataset, outcome: Outcome) -> dict[str, float]:
         scores |= {"coverage": metrics.coverage(denotations), "overlap": metrics.overlap(denotations)}
     if outcome.fit is not None or outcome.trace:
         scores["loss"] = float(outcome.trace[-1].loss if outcome.fit is None else outcome.fit.loss)
+    if outcome.fit is not None and dataset.reference is not None:
+        scores |= binary_losses(outcome.fit, dataset)
     return scores
+
+
+def binary_losses(fit: Fit, dataset: Dataset) -> dict[str, float]:
+    """What the model makes of the truth: whether an imperfect F1 is a failure of the search, or the model prefers it.
+
+    - `loss_binary`: the loss with the fitted denotations as 0 or 1, the weights fitted to these.
+    - `loss_reference`: the same with references in place of the predicates, those that have the least loss; absent if
+      there are fewer references than predicates, or too many ways to choose some of them.
+    """
+    model, reference = fit.model, np.asarray(dataset.reference)
+    n_references, n_predicates = reference.shape[1], model.n_predicates
+    data = model.prepare(dataset.data, len(dataset.texts)).data
+
+    def loss(columns: np.ndarray) -> float:
+        exact = jnp.asarray(columns, jnp.float32)
+        return float(model.loss(model.fit_weights(exact, data), exact, data))
+
+    losses = {"loss_binary": loss(np.asarray(fit.denotations) > 0.5)}
+    if 0 < math.comb(n_references, n_predicates) <= _MOST_CHOICES:
+        chosen = itertools.combinations(range(n_references), n_predicates)
+        losses["loss_reference"] = min(loss(reference[:, list(columns)]) for columns in chosen)
+    return losses
 
 
 def curve_correlation(step: np.ndarray, reference: np.ndarray, prevalence: np.ndarray, match: np.ndarray) -> float:

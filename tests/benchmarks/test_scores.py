@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.experiments.base import Dataset, Outcome
-from benchmarks.experiments.scores import accuracies, curve_correlation, heldout_loss, score, similarity
+from benchmarks.experiments.scores import accuracies, binary_losses, curve_correlation, heldout_loss, score, similarity
 from nlparam.language.similarity import SimilarityJudge
 from nlparam.lm import ScriptedModel
 from nlparam.lm.engine import Engine
@@ -61,6 +61,23 @@ def test_curves_are_compared_with_the_shares_of_the_references(rng):
     assert correlation([0, 1, 2], [0, -1, 2]) == pytest.approx(correlation([0], [0]) / 3)
     with pytest.raises(ValueError, match="expected one that does"):
         curve_correlation(step, np.ones((480, 1), dtype=bool), curves, np.asarray([0]))
+
+
+@pytest.mark.parametrize("kind", ["three classes", "series"])
+def test_the_loss_of_the_truth_is_that_of_exact_predicates(kind):
+    fit = fit_of(kind)
+    exact = np.asarray(fit.denotations) > 0.5
+    # The truth is what was found; what is left out of several references is what the model can do without.
+    truth = np.column_stack([exact, np.zeros(len(exact), dtype=bool)])
+    dataset = dataclasses.replace(_dataset(truth), texts=list(fit.texts), data=_data_of(kind))
+    losses = binary_losses(fit, dataset)
+    assert losses["loss_reference"] == pytest.approx(losses["loss_binary"], rel=1e-4)
+    shuffled = np.random.default_rng(0).permutation(exact)
+    worse = binary_losses(fit, dataclasses.replace(dataset, reference=shuffled))
+    assert worse["loss_reference"] > losses["loss_reference"] + 0.01
+    assert worse["loss_binary"] == losses["loss_binary"]
+    few = binary_losses(fit, dataclasses.replace(dataset, reference=exact[:, :-1]))
+    assert "loss_reference" not in few
 
 
 def test_accuracy_stands_between_the_larger_class_and_a_probe(labels):

@@ -38,6 +38,8 @@ _OTHER_METRICS = {
     "coverage": "covered",
     "overlap": "covered twice",
     "loss": "loss",
+    "loss_binary": "loss, of a yes or no",
+    "loss_reference": "loss, of the references",
     "heldout_loss": "loss, held out",
     "accuracy": "accuracy, held out",
     "accuracy_probe": "of a linear probe",
