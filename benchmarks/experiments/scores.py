@@ -57,7 +57,9 @@ def score(dataset: Dataset, outcome: Outcome) -> dict[str, float]:
         if outcome.fit is not None and isinstance(series := outcome.fit.model, TimeSeries):
             step = time_steps(dataset.data, unit=series.unit).step
             prevalence = np.asarray(outcome.fit.quantities()["prevalence"].values)
-            scores["curve_correlation"] = curve_correlation(step, reference, prevalence, best.match)
+            # A predicate that holds for none of its texts is no match of a reference.
+            match = np.where(best.per_reference > 0, best.match, -1)
+            scores["curve_correlation"] = curve_correlation(step, reference, prevalence, match)
         if assignments is not None and dataset.exclusive:
             scores |= metrics.partition_agreement(np.asarray(assignments), reference.argmax(axis=1))
     if denotations.shape[1]:

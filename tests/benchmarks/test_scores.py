@@ -63,6 +63,19 @@ def test_curves_are_compared_with_the_shares_of_the_references(rng):
         curve_correlation(step, np.ones((480, 1), dtype=bool), curves, np.asarray([0]))
 
 
+def test_a_curve_of_other_texts_is_none_of_a_reference():
+    fit = fit_of("series")
+    found = np.asarray(fit.denotations) > 0.5
+    # Where all three hold for no text at all, none says how often that is.
+    truth = np.column_stack([found[:, 0], ~found.any(axis=1)])
+    dataset = dataclasses.replace(_dataset(truth, task="time_series"), texts=list(fit.texts), data=_data_of("series"))
+    both = score(dataset, _outcome(found, fit=fit))["curve_correlation"]
+    one = dataclasses.replace(dataset, reference=truth[:, :1], reference_predicates=dataset.reference_predicates[:1])
+    alone = score(one, _outcome(found, fit=fit))["curve_correlation"]
+    assert alone > 0.8
+    assert both == pytest.approx(alone / 2)
+
+
 @pytest.mark.parametrize("kind", ["three classes", "series"])
 def test_the_loss_of_the_truth_is_that_of_exact_predicates(kind):
     fit = fit_of(kind)
