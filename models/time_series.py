@@ -10,9 +10,10 @@ from jaxtyping import Array, Float, Int
 
 from nlparam.corpus.times import TimeSteps, time_steps
 from nlparam.errors import CorpusError
+from nlparam.numerics.core.denotations import HOLDS
 from nlparam.numerics.core.device import to_device
 from nlparam.numerics.core.model import AbstractPredicateModel
-from nlparam.numerics.core.normaliser import moments, total_log_partition
+from nlparam.numerics.core.normaliser import expectations, moments, total_log_partition
 from nlparam.numerics.core.quantities import Prepared, Quantity
 from nlparam.numerics.solvers.block_tridiagonal import held_by_neighbours, solve_chain, whiten_chain
 from nlparam.numerics.solvers.newton import Evaluated, descend
@@ -162,9 +163,13 @@ class TimeSeries(AbstractPredicateModel):
         return denotations @ weights.log_odds.T - weights.log_partition
 
     def prevalence(self, weights, denotations) -> jax.Array:
-        """`(n_steps, n_predicates)`: the share of texts that each predicate holds for at each step, by the model."""
+        """`(n_steps, n_predicates)`: the share of texts that each predicate holds for at each step, by the model.
+
+        The weights are of the chances that it holds; texts count from a denotation of 0.5 on. The mean chance is no
+        share: a head is rarely sure that a rare predicate does not hold.
+        """
         rows, log_counts = self._rows(denotations)
-        return moments(weights.log_odds, rows, log_counts).mean
+        return expectations(weights.log_odds, rows, (rows >= HOLDS).astype(rows.dtype), log_counts)
 
     def quantities(self, weights, denotations, data=None):
         """The prevalence curves, and the log-odds that make them."""

@@ -17,6 +17,7 @@ from nlparam.fitting.recurrence import Recurrence, Stability
 from nlparam.fitting.result import Fit
 from nlparam.fitting.setup import FitArguments, prepared
 from nlparam.numerics.core.check import check_class
+from nlparam.numerics.core.denotations import decided
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.numerics.statistics.recurrence import recurring
 from nlparam.runtime.budget import Meter
@@ -139,7 +140,7 @@ def _stability(seeds: Sequence[int], halves: Halves) -> Stability:
             seeds=tuple(seeds[member.run] for member in group.members),
             wordings=tuple(wording(*member) for member in group.members),
             correlation=group.correlation,
-            prevalence=float(matrices[group.medoid.run][:, group.medoid.column].mean()),
+            prevalence=float(decided(matrices[group.medoid.run][:, group.medoid.column]).mean()),
         )
         for group in recurring(matrices)
     )

@@ -34,6 +34,7 @@ from nlparam.fitting.split import folds
 from nlparam.language.detect import language_mismatch, language_warning
 from nlparam.language.goals import read_goal
 from nlparam.numerics.core import compiled
+from nlparam.numerics.core.denotations import decided
 from nlparam.numerics.core.device import to_device
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.numerics.heads.head import HeadFit
@@ -348,7 +349,7 @@ def _agreement(head, denotations: np.ndarray) -> list[Agreement]:
                 n_judgments=len(said),
                 agreement=share,
                 f1=float(2 * np.sum(said & denoted) / positives) if positives else 1.0,
-                prevalence=float(denotations[:, number].mean()),
+                prevalence=float(decided(denotations[:, number]).mean()),
                 by_chance=by_chance,
                 kappa=kappa,
             )

@@ -41,7 +41,8 @@ class Agreement:
     """How well the learned head agrees with the language model on judgments it was not trained on (cross-validation).
 
     `agreement` is the share of equal yes/no answers after bias correction, `f1` the F1 of the head's "yes" against the
-    language model's, `n_judgments` on how many judgments; `prevalence` is the mean denotation over the corpus.
+    language model's, `n_judgments` on how many judgments; `prevalence` is the share of the texts
+    for which it holds.
 
     Of a rare predicate nearly all answers are no, and a head that never says yes agrees nearly always. So beside it
     stand `by_chance`, the agreement of two that answer yes as often and at random, and Cohen's `kappa`, the share of

@@ -9,7 +9,7 @@ class Recurrence:
 
     **Attributes:** `predicate`, the wording that stands for it; `seeds`, those that found it, and `wordings`, aligned
     with them; `correlation`, the mean correlation of their denotations over the pairs of these seeds (1 for a single
-    seed); `prevalence`, its mean denotation over the corpus; `in_consensus`, whether the consensus has it.
+    seed); `prevalence`, the share of the texts for which it holds; `in_consensus`, whether the consensus has it.
     """
 
     predicate: str

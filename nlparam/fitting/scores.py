@@ -9,6 +9,7 @@ import numpy as np
 from nlparam.fitting.inferred import Score
 from nlparam.numerics.core._types import Data
 from nlparam.numerics.core.compiled import fitted, predictions
+from nlparam.numerics.core.denotations import decided
 from nlparam.numerics.core.device import to_device
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.numerics.core.select import select
@@ -26,9 +27,9 @@ _RESAMPLES = 999
 def chance(fit: "FitLike", sample: "Sample", embeddings: np.ndarray | None) -> "Chance | None":
     """Whether chance explains as much, on texts that did not choose the predicates; `None` where no text is such.
 
-    The denotations are those of the head, which has learned from other texts. Those of a clustering are what the judge
-    said of the texts drawn: a head would repeat the `embeddings`, `(n_distinct, embed_dim)`, that they are held
-    against.
+    The denotations are those of the head, which has learned from other texts, as a yes or a no. Those of a clustering
+    are what the judge said of the texts drawn: a head would repeat the `embeddings`, `(n_distinct, embed_dim)`, that
+    they are held against.
     """
     from nlparam.numerics.statistics.permutation import against_chance
 
@@ -36,7 +37,7 @@ def chance(fit: "FitLike", sample: "Sample", embeddings: np.ndarray | None) -> "
         rows, denotations = np.flatnonzero(sample.drawn), sample.judged
         possible = embeddings is not None and len(rows) >= _LEAST_TESTED
     else:
-        rows, denotations, embeddings = np.flatnonzero(sample.eligible), sample.head, None
+        rows, denotations, embeddings = np.flatnonzero(sample.eligible), decided(sample.head), None
         possible = sample.split and fit.data is not None
     if not possible:
         return None
@@ -47,10 +48,14 @@ def chance(fit: "FitLike", sample: "Sample", embeddings: np.ndarray | None) -> "
 
 
 def held_out_scores(fit: "FitLike", sample: "Sample", confidence: float) -> tuple[Score, ...]:
-    """The scores of weights fitted to the texts that chose, on those that did not."""
+    """The scores of weights fitted to the texts that chose, on those that did not.
+
+    Each predicate counts as a yes or a no of every text, as its reader could say it: a head's chances also tell what
+    it has seen in the embeddings beside the predicate.
+    """
     rows = np.flatnonzero(sample.eligible)
     chose = np.flatnonzero(~sample.eligible & ~fit.corpus.blank)
-    found = _predicted(fit.model, sample.head, fit.data, chose, rows)
+    found = _predicted(fit.model, decided(sample.head), fit.data, chose, rows)
     clusters = None if sample.clusters is None else sample.clusters[rows]
     return () if found is None else _scores(*found, clusters, confidence, has_classes="class" in fit.coords)
 
@@ -82,7 +87,7 @@ def cross_fitted_scores(
         others = np.concatenate([other for other in folds if other is not fold])[:n_least]
         part, learned = model.subsample(data, to_device(others), len(pool))
         selection = select(part, to_device(pool[others]), learned, key=jax.random.key(seed + number))
-        columns = np.where(selection.chosen[None, :] < 0, 0.0, pool[:, selection.chosen])
+        columns = np.where(selection.chosen[None, :] < 0, 0.0, decided(pool[:, selection.chosen]))
         found.append(_predicted(model, columns, data, others, fold))
     apart = [one for one in found if one is not None]
     of_each = (_quality(predicted, target, trivial, has_classes) for predicted, target, trivial in apart)

@@ -77,17 +77,17 @@ def predicate_columns(fit: "FitLike") -> dict[str, list[Any]]:
     """One row per predicate: sizes, prevalence, agreement, and the quantities of the model. A clustering has a row for
     the texts of none.
 
-    `texts` counts the texts assigned to the predicate, `holds` those with a denotation of at least 0.5; all shares are
-    of the texts with words, and a repeated text counts as often as it occurs.
+    `texts` counts the texts assigned to the predicate, `holds` those with a denotation of at least 0.5, `prevalence`
+    their share; all shares are of the texts with words, and a repeated text counts as often as it occurs.
     """
     worded = ~fit.corpus.blank
-    held = np.asarray(fit.denotations)[worded]
+    held = np.asarray(fit.denotations)[worded] >= HOLDS
     columns: dict[str, list[Any]] = {"predicate": list(fit.predicates)}
     if fit.model.assigns_texts:
         sizes = [int((fit.assignments == number).sum()) for number in range(len(fit.predicates))]
         columns |= {"texts": sizes, "share": [size / fit.n_counted for size in sizes]}
     columns |= {
-        "holds": (held >= HOLDS).sum(axis=0).tolist(),
+        "holds": held.sum(axis=0).tolist(),
         "prevalence": held.mean(axis=0).tolist() if len(held) else [0.0] * len(fit.predicates),
     }
     if len(fit.agreement) == len(fit.predicates):

@@ -57,6 +57,17 @@ def test_what_is_there_is_predicted():
     assert accuracy.low < narrow.low < narrow.high < accuracy.high
 
 
+def test_chances_that_no_predicate_holds_predict_nothing():
+    # A head has seen the classes in the embeddings, and the predicate holds for next to no text.
+    pool, classes, numbers, parts = world(0, 4.0)
+    faint = 0.05 + 0.4 * pool
+    faint[:3] = 0.9
+    (accuracy,) = left_out(Classification(2), faint, classes, parts)
+    assert accuracy.low < accuracy.baseline + 0.03
+    (explained,) = left_out(Regression(2), faint, numbers, parts)
+    assert explained.low < 0.05
+
+
 def test_what_predicts_neither_classes_nor_numbers_has_no_score():
     pool, _, _, parts = world(0, 0.0)
     assert left_out(Clustering(2), pool, None, parts) == ()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from nlparam.models import TimeSeries, TimeSeriesData, TimeSeriesWeights
-from nlparam.numerics.core.normaliser import moments, total_log_partition
+from nlparam.numerics.core.normaliser import expectations, moments, total_log_partition
 from nlparam.numerics.solvers.block_tridiagonal import invert, solve_chain
 from tests.helpers.compiled import fit_weights
 
@@ -173,6 +173,30 @@ def test_a_sample_of_the_texts_keeps_the_balance_of_likelihood_and_smoothness(rn
     assert part.smoothness == 50.0
     whole = fit_weights(model, columns, data).log_odds
     np.testing.assert_allclose(fit_weights(part, columns[rows], part_data).log_odds, whole, atol=0.35)
+
+
+def test_a_curve_counts_the_texts_for_which_a_predicate_holds(rng):
+    rising = np.linspace(0.05, 0.6, 12)
+    step = np.repeat(np.arange(12), 200)
+    truth = np.stack([rising, rising[::-1]], axis=1)
+    held = rng.random((2400, 2)) < truth[step]
+    # Chances as a head gives them: right from 0.5 on, and never sure that a predicate does not hold.
+    chances = jnp.asarray(np.where(held, rng.uniform(0.5, 0.9, held.shape), rng.uniform(0.1, 0.49, held.shape)))
+    data = TimeSeriesData(jnp.asarray(step), jnp.ones(11))
+    for model in (TimeSeries(2), TimeSeries(2, max_rows=800)):
+        weights = model.fit_weights(chances, data)
+        curves, mean_chances = model.prevalence(weights, chances), moments(weights.log_odds, *model._rows(chances)).mean
+        wrong, wrong_before = (np.abs(np.asarray(found) - truth).mean() for found in (curves, mean_chances))
+        assert wrong < 0.07
+        assert wrong < wrong_before / 2
+        assert np.corrcoef(np.asarray(curves)[:, 0], rising)[0, 1] > 0.95
+
+
+def test_expectations_are_those_of_the_table(rng):
+    vectors, rows, values = (jnp.asarray(rng.normal(size=shape)) for shape in ((7, 3), (600, 3), (600, 2)))
+    log_counts = jnp.asarray(rng.random(600))
+    expected = jax.nn.softmax(vectors @ rows.T + log_counts, axis=1) @ values
+    np.testing.assert_allclose(expectations(vectors, rows, values, log_counts), expected, rtol=1e-10)
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from nlparam.fitting.page.predicates import AGREEMENT, Predicate
+from nlparam.numerics.core.denotations import decided
 from nlparam.results.page.blocks import Block, Cell, Chart, Heading, Pairs, Row, Section, Words
 from nlparam.results.page.examples import MIN_GAP
 from nlparam.results.page.quantities import stated
@@ -41,14 +42,19 @@ class Judged(NamedTuple):
     denoted: float
 
 
+def _said_yes(predicate: Predicate) -> float | None:
+    answers = np.asarray(predicate.answered)
+    return float(decided(answers).mean()) if len(answers) else None
+
+
 def agreement_section(fit: "FitLike", predicates: list[Predicate], answers: Sequence[dict[int, float]]) -> Section:
     """How far the head and the language model say the same, and where they do not."""
     columns: list[Declared] = [
         ("Predicate", "head", "head"),
         ("Judgments left out in turn", *AGREEMENT[0][1:]),
         *AGREEMENT[1:],
-        ("Mean answer", "number:.1%", lambda one: float(np.mean(one.answered)) if one.answered else None),
-        ("Prevalence", "number:.1%", "prevalence"),
+        ("Answered yes", "number:.1%", _said_yes),
+        ("Holds for", "number:.1%", "share"),
     ]
     judged = judged_texts(fit, answers)
     drawn = judged[:: max(1, -(-len(judged) // MAX_POINTS))]

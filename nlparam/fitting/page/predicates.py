@@ -39,15 +39,14 @@ class Predicate(NamedTuple):
     """One predicate as the page shows it.
 
     `number` counts from 1; `holds` counts the texts whose denotation is at least one half, and `share` is their share
-    of all texts with words, repeated ones included; `prevalence` is the mean denotation over the texts with words;
-    `answered` are the language model's answers; `judged` is the whole sentence.
+    of all texts with words, repeated ones included; `answered` are the language model's answers; `judged` is the whole
+    sentence.
     """
 
     number: int
     sentence: str
     holds: int
     share: float
-    prevalence: float
     answered: list[float]
     agreement: "Agreement | None"
     sides: Sides
@@ -76,7 +75,6 @@ def describe_predicates(fit: "FitLike", answers: Sequence[dict[int, float]] | No
                 sentence=excerpt(sentence, MAX_SENTENCE),
                 holds=holds,
                 share=holds / fit.n_counted,
-                prevalence=float(column[worded].mean()) if worded.any() else 0.0,
                 answered=[] if answers is None else list(answers[index].values()),
                 agreement=agreements[index],
                 sides=sides[index],

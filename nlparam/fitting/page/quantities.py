@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from nlparam.numerics.core.denotations import decided
 from nlparam.results.page.quantities import MAX_NAME, Intervals, Observed, QuantityView, figure, positions
 from nlparam.results.page.text import excerpt
 
@@ -119,7 +120,7 @@ def _observed(fit: "FitLike") -> Observed | None:
     step = getattr(fit.data, "step", None)
     if step is None or len(step) != len(fit.denotations):
         return None
-    step, denotations = np.asarray(step), np.asarray(fit.denotations, dtype=np.float64)
+    step, held = np.asarray(step), decided(np.asarray(fit.denotations, dtype=np.float64))
     n_steps = int(step.max()) + 1 if len(step) else 0
     times = positions(names_of(fit, "step", len(fit.coords.get("step", ())) or n_steps))
     if len(times) < n_steps:
@@ -132,7 +133,7 @@ def _observed(fit: "FitLike") -> Observed | None:
     sizes = np.bincount(at, minlength=n_bins).astype(np.float64)
     there = sizes > 0
     with_texts = np.maximum(sizes, 1)
-    shares = np.stack([np.bincount(at, column, n_bins) / with_texts for column in denotations.T])
+    shares = np.stack([np.bincount(at, column, n_bins) / with_texts for column in held.T])
     mean_times = np.bincount(at, times[step], n_bins) / with_texts
     return Observed(mean_times[there], shares[:, there], sizes[there])
 

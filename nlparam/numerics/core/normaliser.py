@@ -86,6 +86,18 @@ def moments(vectors: Vectors, rows: Rows, log_counts: Float[Array, " n_rows"]) -
     return _by_block(vectors, rows, visit)
 
 
+def expectations(
+    vectors: Vectors, rows: Rows, values: Float[Array, "n_rows n_values"], log_counts: Float[Array, " n_rows"]
+) -> Float[Array, "n_vectors n_values"]:
+    """The means of some `values` of the rows, under the distribution of each weight vector."""
+
+    def visit(block):
+        _, exponentials, sums = _log_partition(block, rows, log_counts)
+        return exponentials @ values / sums[:, None]
+
+    return _by_block(vectors, rows, visit)
+
+
 def _log_partition(vectors, rows, log_counts):
     scores = vectors @ rows.T + log_counts
     largest = jnp.max(scores, axis=1, keepdims=True)
