@@ -13,6 +13,7 @@ from nlparam.corpus.times import time_steps
 from nlparam.fitting.result import Fit
 from nlparam.language.similarity import SimilarityJudge
 from nlparam.models import Classification, Clustering, TimeSeries
+from nlparam.numerics.core.denotations import decided
 from nlparam.numerics.statistics import metrics
 from nlparam.numerics.statistics.metrics import best_f1, matched_f1, one_hot
 
@@ -151,6 +152,8 @@ def accuracies(
 
     - `accuracy`: of the fit; without one, of a logistic regression on the denotations. Absent where an arm does not
       denote texts that were left out.
+    - `accuracy_binary`: the same with a yes or a no for each predicate, as a reader could say it. What chances tell
+      beyond that a head has seen in the embeddings.
     - `accuracy_probe`: of a linear probe, a logistic regression on the embeddings, `(n_texts, embed_dim)`: the ceiling.
     - `accuracy_larger`: of the most frequent class of the other texts: the floor.
     """
@@ -161,12 +164,21 @@ def accuracies(
         "accuracy_larger": np.full(len(wanted), classes[counts.argmax()]),
     }
     denotations = outcome.left_out if outcome.fit is None else outcome.fit.denote(left_out.texts, by="head")
-    if outcome.fit is not None and isinstance(outcome.fit.model, Classification):
-        chances = np.asarray(outcome.fit.model.predict_proba(outcome.fit.weights, jnp.asarray(denotations)))
-        found["accuracy"] = np.asarray(outcome.fit.coords["class"])[chances.argmax(axis=1)].astype(str)
+    if outcome.fit is not None and isinstance(model := outcome.fit.model, Classification):
+        found["accuracy"] = _told(outcome.fit, outcome.fit.weights, denotations)
+        exact = jnp.asarray(decided(outcome.fit.denotations))
+        weights = model.fit_weights(exact, model.prepare(dataset.data, len(known)).data)
+        found["accuracy_binary"] = _told(outcome.fit, weights, decided(denotations))
     elif denotations is not None:
         found["accuracy"] = _regressed(outcome.denotations, known, denotations)
+        found["accuracy_binary"] = _regressed(decided(outcome.denotations), known, decided(denotations))
     return {name: float(np.mean(predicted == wanted)) for name, predicted in found.items()}
+
+
+def _told(fit: Fit, weights: Any, denotations: np.ndarray) -> np.ndarray:
+    """The likeliest class of each text, by its name."""
+    chances = np.asarray(fit.model.predict_proba(weights, jnp.asarray(denotations)))
+    return np.asarray(fit.coords["class"])[chances.argmax(axis=1)].astype(str)
 
 
 def _regressed(features: np.ndarray, classes: np.ndarray, new_features: np.ndarray) -> np.ndarray:

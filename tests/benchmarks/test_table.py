@@ -222,7 +222,7 @@ def test_headline_figures(sweep, capsys):
     assert printed["oracle_round_ratio_greatest"] == pytest.approx(0.25)  # agnews
     assert set(printed["missing"]) == {
         *("series_f1_of_ceiling", "series_curves_correlation", "classification_beats_probe", "refinement_gain"),
-        "peers_beaten",
+        *("classification_binary_beats_probe", "peers_beaten"),
     }
     assert len(printed["runs"]["agnews_f1"]) == 3
     assert len(printed["runs"]["oracle_round_ratio"]) == 8

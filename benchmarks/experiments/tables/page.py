@@ -42,6 +42,7 @@ _OTHER_METRICS = {
     "loss_reference": "loss, of the references",
     "heldout_loss": "loss, held out",
     "accuracy": "accuracy, held out",
+    "accuracy_binary": "of a yes or no",
     "accuracy_probe": "of a linear probe",
     "accuracy_larger": "of the most frequent class",
 }
