@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Int
 
 from nlparam.corpus.labels import class_labels
 from nlparam.errors import CorpusError, check_positive
+from nlparam.numerics.core.denotations import HOLDS
 from nlparam.numerics.core.device import to_device
 from nlparam.numerics.core.model import AbstractPredicateModel
 from nlparam.numerics.core.quantities import Prepared, Quantity
@@ -118,7 +119,8 @@ class Difference(AbstractPredicateModel):
     def quantities(self, weights, denotations, data=None):
         """The difference in prevalence, second group minus first, and the log-odds."""
         second = jnp.asarray(_second(data), denotations.dtype)
-        difference = second @ denotations / jnp.sum(second) - (1 - second) @ denotations / jnp.sum(1 - second)
+        held = jnp.asarray(denotations >= HOLDS, denotations.dtype)
+        difference = second @ held / jnp.sum(second) - (1 - second) @ held / jnp.sum(1 - second)
         return {
             "difference": Quantity(difference, ("predicate",), "Difference in prevalence"),
             "log_odds": Quantity(weights.log_odds, ("predicate",), "Log-odds of the second group"),
