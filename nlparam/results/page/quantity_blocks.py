@@ -62,7 +62,7 @@ def _curves_caption(view: QuantityView) -> str:
     if view.observed is not None:
         bins = "step" if len(view.observed.times) == len(view.items) else f"of {len(view.observed.times)} spans of time"
         sentences.append(
-            f"Each grey dot is the mean denotation of the texts of one {bins}; the larger, the more texts."
+            f"Each grey dot is the share of the texts of one {bins} that it holds for; the larger, the more texts."
         )
     if len(view.panels) > 1:
         sentences.append("Each panel has a scale of its own.")
