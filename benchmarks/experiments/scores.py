@@ -163,22 +163,23 @@ def accuracies(
         "accuracy_probe": _regressed(embeddings, known, left_out_embeddings),
         "accuracy_larger": np.full(len(wanted), classes[counts.argmax()]),
     }
-    denotations = outcome.left_out if outcome.fit is None else outcome.fit.denote(left_out.texts, by="head")
-    if outcome.fit is not None and isinstance(model := outcome.fit.model, Classification):
-        found["accuracy"] = _told(outcome.fit, outcome.fit.weights, denotations)
-        exact = jnp.asarray(decided(outcome.fit.denotations))
+    fit = outcome.fit
+    denotations = outcome.left_out if fit is None else fit.denote(left_out.texts, by="head")
+    if denotations is None:
+        pass
+    elif fit is not None and isinstance(model := fit.model, Classification):
+        names, exact = np.asarray(fit.coords["class"]), jnp.asarray(decided(fit.denotations))
         weights = model.fit_weights(exact, model.prepare(dataset.data, len(known)).data)
-        found["accuracy_binary"] = _told(outcome.fit, weights, decided(denotations))
-    elif denotations is not None:
+        for name, used, columns in (
+            ("accuracy", fit.weights, denotations),
+            ("accuracy_binary", weights, decided(denotations)),
+        ):
+            chances = np.asarray(model.predict_proba(used, jnp.asarray(columns)))
+            found[name] = names[chances.argmax(axis=1)].astype(str)
+    else:
         found["accuracy"] = _regressed(outcome.denotations, known, denotations)
         found["accuracy_binary"] = _regressed(decided(outcome.denotations), known, decided(denotations))
     return {name: float(np.mean(predicted == wanted)) for name, predicted in found.items()}
-
-
-def _told(fit: Fit, weights: Any, denotations: np.ndarray) -> np.ndarray:
-    """The likeliest class of each text, by its name."""
-    chances = np.asarray(fit.model.predict_proba(weights, jnp.asarray(denotations)))
-    return np.asarray(fit.coords["class"])[chances.argmax(axis=1)].astype(str)
 
 
 def _regressed(features: np.ndarray, classes: np.ndarray, new_features: np.ndarray) -> np.ndarray:

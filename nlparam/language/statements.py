@@ -110,7 +110,7 @@ class Stater:
         # Prompts of one part begin alike: a language model reads that once for all that follow one another.
         ordered = sorted(parts, key=lambda text: parts[text].aspect)
         requests = [
-            Request(prompt.fill(**self._fields(text, parts[text])), max_tokens=_MOST_TOKENS, with_state=True)
+            Request(prompt.fill(images=(), **self._fields(text, parts[text])), max_tokens=_MOST_TOKENS, with_state=True)
             for text in ordered
         ]
         answers = ask_all(self.engine, requests, statement_of, what="stating")

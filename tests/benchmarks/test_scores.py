@@ -108,7 +108,7 @@ def test_accuracy_stands_between_the_larger_class_and_a_probe(labels):
     assert 1 - np.mean(labels[50:] >= 2) < found["accuracy"] <= 1 - wrong
     # Chances below 0.5 tell as much, to a reader nothing.
     faint = accuracies(
-        known, new, _outcome(0.4 * denotations[:50], left_out=0.4 * denotations[50:]), columns[:50], new.reference
+        known, new, _outcome(0.4 * denotations[:50], left_out=0.4 * denotations[50:]), columns[:50], columns[50:]
     )
     assert faint["accuracy_binary"] <= found["accuracy_larger"] + 0.1 < faint["accuracy"]
     assert found["accuracy_binary"] == found["accuracy"]
