@@ -87,7 +87,7 @@ def binary_losses(fit: Fit, dataset: Dataset) -> dict[str, float]:
         exact = jnp.asarray(columns, jnp.float32)
         return float(model.loss(model.fit_weights(exact, data), exact, data))
 
-    losses = {"loss_binary": loss(np.asarray(fit.denotations) > 0.5)}
+    losses = {"loss_binary": loss(decided(fit.denotations))}
     if 0 < math.comb(n_references, n_predicates) <= _MOST_CHOICES:
         chosen = itertools.combinations(range(n_references), n_predicates)
         losses["loss_reference"] = min(loss(reference[:, list(columns)]) for columns in chosen)
@@ -165,21 +165,23 @@ def accuracies(
     }
     fit = outcome.fit
     denotations = outcome.left_out if fit is None else fit.denote(left_out.texts, by="head")
-    if denotations is None:
-        pass
-    elif fit is not None and isinstance(model := fit.model, Classification):
-        names, exact = np.asarray(fit.coords["class"]), jnp.asarray(decided(fit.denotations))
-        weights = model.fit_weights(exact, model.prepare(dataset.data, len(known)).data)
-        for name, used, columns in (
-            ("accuracy", fit.weights, denotations),
-            ("accuracy_binary", weights, decided(denotations)),
-        ):
-            chances = np.asarray(model.predict_proba(used, jnp.asarray(columns)))
-            found[name] = names[chances.argmax(axis=1)].astype(str)
-    else:
-        found["accuracy"] = _regressed(outcome.denotations, known, denotations)
-        found["accuracy_binary"] = _regressed(decided(outcome.denotations), known, decided(denotations))
+    if denotations is not None:
+        found["accuracy"] = _predicted(outcome, dataset, known, denotations, binary=False)
+        found["accuracy_binary"] = _predicted(outcome, dataset, known, decided(denotations), binary=True)
     return {name: float(np.mean(predicted == wanted)) for name, predicted in found.items()}
+
+
+def _predicted(
+    outcome: Outcome, dataset: Dataset, known: np.ndarray, denotations: np.ndarray, *, binary: bool
+) -> np.ndarray:
+    """The class of each new text; with `binary`, by weights fitted to a yes or a no for each predicate."""
+    learned, fit = decided(outcome.denotations) if binary else outcome.denotations, outcome.fit
+    if fit is None or not isinstance(model := fit.model, Classification):
+        return _regressed(learned, known, denotations)
+    data = model.prepare(dataset.data, len(known)).data
+    weights = model.fit_weights(jnp.asarray(learned), data) if binary else fit.weights
+    chances = np.asarray(model.predict_proba(weights, jnp.asarray(denotations)))
+    return np.asarray(fit.coords["class"])[chances.argmax(axis=1)].astype(str)
 
 
 def _regressed(features: np.ndarray, classes: np.ndarray, new_features: np.ndarray) -> np.ndarray:
