@@ -38,7 +38,7 @@ class Dataset:
     - `goal`: what the predicates are to be about.
     - `k`: the number of predicates that the experiment asks for.
     - `reference`: `(n_texts, n_references)` booleans, `reference[i, j]` if `reference_predicates[j]` holds for text i;
-      `None` where no truth is known. Arms never read either of the two.
+      `None` where no truth is known. Arms never read either of the two; the bound `named` reads the names.
     - `source`: where the texts are from, for the tables.
     """
 

@@ -14,6 +14,7 @@ from benchmarks.experiments.base import SEARCH_ALONE, Problem
 from nlparam.errors import LanguageModelError
 from nlparam.lm.scripted import ScriptedModel
 from nlparam.numerics.statistics.metrics import matched_f1
+from tests.helpers.oracle import Oracle
 from tests.helpers.planted_problem import N_TEXTS, Named, f1, planted_topics, problem
 
 PUBLISHED = ("no_relaxation", "no_refinement", "one_hot", "other_embedder", "shuffled")
@@ -23,7 +24,7 @@ planted = pytest.fixture(planted_topics, scope="module")
 
 def test_every_arm_of_the_issue_is_there():
     wanted = "full no_relaxation no_refinement coordinate one_hot prompting shuffled goalex no_goal_representation "
-    wanted += "more_at_once "
+    wanted += "more_at_once named "
     wanted += "kmeans tfidf_kmeans topic_model bertopic hypothesaes lloom other_embedder goalex_published published "
     wanted += " ".join(f"published_{name}" for name in PUBLISHED)
     assert sorted(ARMS) == sorted(wanted.split())
@@ -88,6 +89,38 @@ def test_what_the_ablations_change(planted, asked_for):
     one_hot_fit = asked_for("one_hot", unset)[1]
     assert one_hot_fit["embedder"].n_dimensions == N_TEXTS
     assert one_hot_fit["representation"] == "embedding"
+
+
+def with_words(planted):
+    """A problem whose language model also says a category as the predicate that it judges."""
+    judging = Oracle(*planted[:2], distractors=0)
+
+    def answer(request):
+        if request.labels:
+            return judging.answer(request)
+        topic = re.search(r"topic \d", request.messages[-1].content)
+        assert topic is not None
+        return f"has the label {topic.group()}"
+
+    return problem(planted, lm=ScriptedModel(answer))
+
+
+def test_the_names_of_the_references_are_judged(planted, asked_for):
+    of = with_words(planted)
+    _, given = asked_for("named", of)
+    assert tuple(given["predicates"]) == planted[2]
+    assert given["proposer"] is None
+    assert given["representation"] == "embedding"
+    del of.settings["representation"]
+    assert asked_for("named", of)[1]["representation"] == "goal"
+    nameless = dataclasses.replace(of.dataset, reference_predicates=())
+    assert "no references" in (ARMS["named"]().unfit(nameless) or "")
+
+
+def test_a_fit_of_the_right_words(planted):
+    outcome = ARMS["named"]().run(with_words(planted))
+    assert sorted(outcome.predicates) == sorted(planted[2])
+    assert f1(outcome, planted[3]) > 0.95
 
 
 def test_one_hot_embeddings():

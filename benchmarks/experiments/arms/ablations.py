@@ -7,10 +7,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from benchmarks.experiments.arms.shared import fitted, options_with, shuffled
-from benchmarks.experiments.base import AbstractArm, Outcome, Problem, Task
+from benchmarks.experiments.arms.shared import fitted, options_with, session, shuffled
+from benchmarks.experiments.base import AbstractArm, Dataset, Outcome, Problem, Task
 from nlparam.corpus.corpus import Corpus, text_digest
+from nlparam.denotation.session import DEFAULT_GOAL
 from nlparam.language.embed import AbstractEmbedder
+from nlparam.language.phrasing import Phraser, what_it_says
+from nlparam.runtime.costs import Costs
 
 
 class OneHotEmbedder(AbstractEmbedder):
@@ -132,6 +135,30 @@ class OtherEmbedder(AbstractArm):
 
     def run(self, problem: Problem) -> Outcome:
         return fitted(problem, embedder=self.embedder)
+
+
+@dataclasses.dataclass(frozen=True)
+class Named(AbstractArm):
+    """A fit that is given the right words: the references, phrased by the language model, are the only candidates.
+
+    No rival of the full arm but a bound: what is missing here is for the judgments, what the full arm has less is for
+    the proposals or the selection. The texts are represented by the goal as in a fit that proposes.
+    """
+
+    def unfit(self, dataset: Dataset) -> str | None:
+        if not dataset.reference_predicates:
+            return "the data set has no references whose names could be judged: choose another arm, for instance full"
+        return super().unfit(dataset)
+
+    def run(self, problem: Problem) -> Outcome:
+        goal, costs = problem.dataset.goal, Costs()
+        names = [what_it_says(reference.rstrip(".")) for reference in problem.dataset.reference_predicates]
+        with session(problem, costs) as asking, costs.stage("proposing"):
+            predicates = Phraser(asking.engine, goal).phrase(names, complete=True)
+        by_goal = "goal" if goal != DEFAULT_GOAL else "auto"
+        representation = problem.settings.get("representation", by_goal)
+        given = {"predicates": list(dict.fromkeys(predicates)), "proposer": None}
+        return fitted(problem, representation=representation, **given)
 
 
 @dataclasses.dataclass(frozen=True)

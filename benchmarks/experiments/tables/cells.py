@@ -14,8 +14,9 @@ from benchmarks.experiments.schema import defaults, flatten
 ORACLE = "oracle"
 # The arms in the order in which tables have them; any other comes after them.
 ORDER = (
-    *("full", "coordinate", "no_relaxation", "no_refinement", "more_at_once", "no_goal_representation", "one_hot"),
-    *("other_embedder", "prompting", "shuffled", "published", "published_no_relaxation", "published_no_refinement"),
+    *("named", "full", "coordinate", "no_relaxation", "no_refinement", "more_at_once", "no_goal_representation"),
+    *("one_hot", "other_embedder", "prompting", "shuffled"),
+    *("published", "published_no_relaxation", "published_no_refinement"),
     *("published_one_hot", "published_other_embedder", "published_shuffled", "goalex", "goalex_published"),
     *("kmeans", "tfidf_kmeans", "topic_model", "bertopic", "hypothesaes", "lloom"),
 )
