@@ -2,7 +2,7 @@
 
 import collections
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Self
 
 import numpy as np
@@ -44,11 +44,15 @@ class GoalReader:
         """`(n_texts,)` probabilities that a text tells what the goal asks for; `nan` where nothing was answered."""
         return _of_all(self.tells, texts, goal)
 
-    def answering(self, statements: Sequence[str], goal: Goal, *, most: int | None = None) -> dict[str, float]:
-        """The probability that a statement answers the goal, of at most `most` distinct ones, the frequent first."""
-        most = _MOST_READ if most is None else min(most, _MOST_READ)
-        distinct = [statement for statement, _ in collections.Counter(statements).most_common(max(most, 0))]
-        read = zip(distinct, _of_all(self.answers, distinct, goal).tolist(), strict=True)
+    def answering(
+        self, statements: Sequence[str], goal: Goal, *, known: Container[str] = (), most: int | None = None
+    ) -> dict[str, float]:
+        """The probability that a statement answers the goal, of the most frequent ones that are not `known`, of `most`
+        at most."""
+        frequent = [statement for statement, _ in collections.Counter(statements).most_common(_MOST_READ)]
+        unread = [statement for statement in frequent if statement not in known]
+        unread = unread if most is None else unread[: max(most, 0)]
+        read = zip(unread, _of_all(self.answers, unread, goal).tolist(), strict=True)
         return {statement: probability for statement, probability in read if not np.isnan(probability)}
 
     def answered(self, statements: Sequence[str], goal: str) -> dict[str, bool]:

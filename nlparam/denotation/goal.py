@@ -124,7 +124,7 @@ class GoalRepresentation:
             stated = stater.state(texts, goal=goal.text)
             said = [statement for statement in stated if statement is not None]
             most = None if most_read is None else most_read - nothing_said.n_read - len(answering)
-            answering |= reader.answering(said, goal, most=most)
+            answering |= reader.answering(said, goal, known=answering, most=most)
             usable = np.asarray([one is not None and answering.get(one, 1.0) >= ANSWERS for one in stated], dtype=bool)
             # What was not asked, as the budget was spent, is not unusable.
             asked = stated if stater.engine.meter.spent is None else said

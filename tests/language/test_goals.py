@@ -235,6 +235,10 @@ def test_a_goal_reader_asks_each_statement_once_and_leaves_out_what_was_not_answ
     goal = read_goal("which language is it?")
     assert reader.answering(["german", "sports", "german", "odd"], goal) == {"german": 0.9, "sports": 0.2}
     assert answers.asked == ["which language is it"] * 3
+    more = ["odd", "german", "sports", "german"]
+    assert reader.answering(more, goal, known={"german": 0.9}, most=2) == {"sports": 0.2}
+    assert reader.answering(more, goal, most=-1) == {}
+    assert answers.asked == ["which language is it"] * 5
     np.testing.assert_array_equal(reader.told(["a", "b"], goal), [0.7, np.nan])
 
 
