@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from benchmarks.experiments.tables.cells import PRIMARY, Cell, Table
 
 BASELINE = "full"
+# An arm that knows the right words is no rival.
+BOUND = "named"
 # Relations of the paper (arXiv 2409.08466, section 5.3 and appendix D): the arm that is worse, and what is said of it.
 RELATIONS = {
     "no_relaxation": "better in all cells, p = 5e-4",
@@ -69,7 +71,7 @@ class Comparison(NamedTuple):
 def compare(
     tables: Sequence[Table], metrics: Mapping[str, str] = PRIMARY, *, baseline: str = BASELINE
 ) -> list[Comparison]:
-    """Compares the full arm, or another `baseline`, with every other by the metric of the task.
+    """Compares the full arm, or another `baseline`, with every other by the metric of the task, but for the bound.
 
     All data sets of all tasks that have one setting are taken together, as in the paper.
     """
@@ -78,7 +80,9 @@ def compare(
         metric = metrics.get(table.setting.task, "f1_best")
         for (arm, dataset), other in sorted(table.cells.items(), key=lambda one: table.arms.index(one[0][0])):
             full = table.cells.get((baseline, dataset))
-            if arm != baseline and full is not None and (pair := _pair(dataset, full, other, metric)) is not None:
+            if arm in (baseline, BOUND) or full is None:
+                continue
+            if (pair := _pair(dataset, full, other, metric)) is not None:
                 pairs[table.setting.apart_from_task, arm].append(pair)
     return [_comparison(setting, arm, there) for (setting, arm), there in pairs.items()]
 
