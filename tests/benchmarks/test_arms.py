@@ -10,10 +10,13 @@ import nlparam
 from benchmarks.experiments.arms import ARMS
 from benchmarks.experiments.arms.ablations import OneHotEmbedder
 from benchmarks.experiments.arms.goalex import Goalex, RandomTexts
+from benchmarks.experiments.arms.shared import session
 from benchmarks.experiments.base import SEARCH_ALONE, Problem
 from nlparam.errors import LanguageModelError
+from nlparam.language.propose import Listed
 from nlparam.lm.scripted import ScriptedModel
 from nlparam.numerics.statistics.metrics import matched_f1
+from nlparam.runtime.costs import Costs
 from tests.helpers.oracle import Oracle
 from tests.helpers.planted_problem import N_TEXTS, Named, f1, planted_topics, problem
 
@@ -108,11 +111,14 @@ def with_words(planted):
 def test_the_names_of_the_references_are_judged(planted, asked_for):
     of = with_words(planted)
     _, given = asked_for("named", of)
-    assert tuple(given["predicates"]) == planted[2]
-    assert given["proposer"] is None
+    with session(of, Costs()) as asking:
+        listed = given["proposer"](asking.engine)
+    assert isinstance(listed, Listed)
+    assert tuple(listed.predicates) == planted[2]
+    assert "predicates" not in given, "or the goal would not be followed"
     assert given["representation"] == "embedding"
     del of.settings["representation"]
-    assert asked_for("named", of)[1]["representation"] == "goal"
+    assert "representation" not in asked_for("named", of)[1]
     nameless = dataclasses.replace(of.dataset, reference_predicates=())
     assert "no references" in (ARMS["named"]().unfit(nameless) or "")
 

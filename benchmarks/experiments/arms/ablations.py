@@ -7,13 +7,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from benchmarks.experiments.arms.shared import fitted, options_with, session, shuffled
+from benchmarks.experiments.arms.shared import fitted, options_with, shuffled
 from benchmarks.experiments.base import AbstractArm, Dataset, Outcome, Problem, Task
 from nlparam.corpus.corpus import Corpus, text_digest
-from nlparam.denotation.session import DEFAULT_GOAL
 from nlparam.language.embed import AbstractEmbedder
 from nlparam.language.phrasing import Phraser, what_it_says
-from nlparam.runtime.costs import Costs
+from nlparam.language.propose import AbstractProposer, Listed
+from nlparam.lm.engine import Engine
 
 
 class OneHotEmbedder(AbstractEmbedder):
@@ -151,14 +151,12 @@ class Named(AbstractArm):
         return super().unfit(dataset)
 
     def run(self, problem: Problem) -> Outcome:
-        goal, costs = problem.dataset.goal, Costs()
         names = [what_it_says(reference.rstrip(".")) for reference in problem.dataset.reference_predicates]
-        with session(problem, costs) as asking, costs.stage("proposing"):
-            predicates = Phraser(asking.engine, goal).phrase(names, complete=True)
-        by_goal = "goal" if goal != DEFAULT_GOAL else "auto"
-        representation = problem.settings.get("representation", by_goal)
-        given = {"predicates": list(dict.fromkeys(predicates)), "proposer": None}
-        return fitted(problem, representation=representation, **given)
+
+        def phrased(engine: Engine) -> AbstractProposer:
+            return Listed(Phraser(engine, problem.dataset.goal).phrase(names, complete=True))
+
+        return fitted(problem, proposer=phrased)
 
 
 @dataclasses.dataclass(frozen=True)
