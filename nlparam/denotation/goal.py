@@ -79,9 +79,11 @@ class GoalRepresentation:
         most = 0 if lm.strong else min(_MOST_READ, most_judged or _MOST_READ)
         return min(most if self.n_read is None else self.n_read, n_distinct)
 
-    def n_calls(self, n_predicates: int, n_distinct: int) -> int:
-        """How many short answers that takes: each text is stated once, and a few of them in each of the wordings."""
-        return min(self.number_stated(n_predicates), n_distinct) + (len(WORDINGS) - 1) * min(_N_TRIED, n_distinct)
+    def n_calls(self, n_predicates: int, n_distinct: int, *, n_states: int = 0) -> int:
+        """How many short calls that takes: each text is stated once, and a few of them in each of the wordings. Of
+        `n_states` texts the state is read, which comes with what is stated."""
+        n_stated = min(self.number_stated(n_predicates), n_distinct)
+        return max(n_stated, n_states) + (len(WORDINGS) - 1) * min(_N_TRIED, n_distinct)
 
     def learn(
         self,

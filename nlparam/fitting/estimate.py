@@ -98,12 +98,12 @@ def _estimate(run: FitRun) -> Estimate:
     n_proposals = proposing.n * (n_open + rounds * refined)
     if run.goal_representation is not None:
         n_distinct = len(run.corpus.distinct)
-        n_proposals += run.goal_representation.n_calls(run.model.n_predicates, n_distinct)
-        n_proposals += run.goal_representation.number_read(
+        n_proposals += run.goal_representation.n_calls(
+            run.model.n_predicates,
             n_distinct,
-            search.options.max_judgments,
-            goal=read_goal(run.settings["goal"]),
-            lm=run.session.lm,
+            n_states=run.goal_representation.number_read(
+                n_distinct, search.options.max_judgments, goal=read_goal(run.settings["goal"]), lm=run.session.lm
+            ),
         )
     judgments = judgments_of(run, len(proposals), n_proposals)
     # The relaxation is repeated, with all slots but one fixed, for every slot that is refined.

@@ -177,7 +177,7 @@ def prepared(
         )
         if only_estimate:
             session.unread()
-        stater = Stater(engine, n_words=session.policy.n_words_stated)
+        stater = Stater(engine, n_words=session.policy.n_words_stated, with_states=goal_representation is not None)
         by_name = predicates is None and (proposer is None or isinstance(proposer, str))
         the_proposer = Listed(predicates) if predicates is not None else _proposer(proposer, session, stater)
         computing = executable if isinstance(executable, Executable) else Executable() if executable else None

@@ -47,12 +47,14 @@ class Stater:
     Answers are stored, so that the same text under the same goal is asked once, and remembered: `stated` maps texts to
     statements. Of a goal with several parts, a text is asked about one; `parts` maps statements to that.
 
-    **Arguments:** `n_words`, how much of a text the model is shown; `wording`, one of `WORDINGS`.
+    **Arguments:** `n_words`, how much of a text the model is shown; `wording`, one of `WORDINGS`; `with_states`: states
+    may come with what is said, so that `states` need not read these.
     """
 
     engine: Engine
     n_words: int = 60
     wording: str = WORDINGS[0]
+    with_states: bool = False
     stated: dict[str, str] = dataclasses.field(default_factory=dict, init=False)
     parts: dict[str, Goal] = dataclasses.field(default_factory=dict, init=False)
 
@@ -109,10 +111,8 @@ class Stater:
         parts = {text: read.part_for(text) for text in texts}
         # Prompts of one part begin alike: a language model reads that once for all that follow one another.
         ordered = sorted(parts, key=lambda text: parts[text].aspect)
-        requests = [
-            Request(prompt.fill(images=(), **self._fields(text, parts[text])), max_tokens=_MOST_TOKENS, with_state=True)
-            for text in ordered
-        ]
+        prompts = [prompt.fill(images=(), **self._fields(text, parts[text])) for text in ordered]
+        requests = [Request(one, max_tokens=_MOST_TOKENS, with_state=self.with_states) for one in prompts]
         answers = ask_all(self.engine, requests, statement_of, what="stating")
         said = dict.fromkeys(ordered)
         for text, answer in zip(ordered, answers, strict=True):

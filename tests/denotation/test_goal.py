@@ -223,6 +223,13 @@ def test_states_are_read_of_small_models_under_one_goal_and_no_more_than_may_be_
         GoalRepresentation(n_read=-1)
 
 
+def test_states_of_texts_that_are_stated_take_no_further_call():
+    representation = GoalRepresentation()  # 96 texts are stated for few predicates, 24 of them in both wordings
+    assert representation.n_calls(4, 1000) == 96 + 24
+    assert representation.n_calls(4, 1000, n_states=60) == 96 + 24
+    assert representation.n_calls(4, 1000, n_states=600) == 600 + 24
+
+
 @pytest.mark.slow
 def test_reading_leaves_most_of_a_budget_to_what_comes_after_it():
     texts, _ = numbered()

@@ -136,6 +136,19 @@ def test_every_text_is_asked_about_one_part_of_the_goal():
     }
 
 
+def test_states_come_with_what_is_said_only_where_they_are_read_afterwards():
+    asked = []
+
+    def answer(request):
+        asked.append(request.with_state)
+        return "sports"
+
+    engine = Engine(ScriptedModel(answer, strong=False), store=Store(":memory:"), costs=Costs())
+    Stater(engine).state(["one"], goal="the topic")
+    Stater(engine, with_states=True).state(["two"], goal="the topic")
+    assert asked == [False, True]
+
+
 def test_a_goal_says_how_predicates_begin():
     goal = "cluster the texts by topic; each description should be like 'has a topic of <something>'"
     assert read_goal(goal).lead == "has a topic of"
