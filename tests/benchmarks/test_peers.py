@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import sys
+import time
 from pathlib import Path
 from typing import ClassVar
 
@@ -74,6 +75,26 @@ def test_a_peer_asks_the_same_language_model_and_no_more_than_it_may(planted, st
     np.testing.assert_array_equal(outcome.left_out, outcome.denotations[:5])
     again = stranger.run(of)
     assert (again.costs.calls, again.costs.proposals_served) == (0, 3)
+
+
+AT_ONCE = """
+from concurrent.futures import ThreadPoolExecutor
+with ThreadPoolExecutor(8) as pool:
+    said = list(pool.map(chat, [f"number {n}" for n in range(8)]))
+"""
+
+
+def test_what_a_peer_asks_at_once_is_asked_at_once(planted, stranger):
+    def answer(request):
+        time.sleep(0.3)  # while the first is answered, the others come
+        return request.messages[-1].content
+
+    before, after = SCRIPT.partition("said = ")[0], "columns" + SCRIPT.partition("columns")[2]
+    stranger.script.write_text(before + AT_ONCE + after)
+    outcome = stranger.run(problem(planted, lm=ScriptedModel(answer), options={"max_judgments": 8}))
+    assert outcome.predicates == [f"number {n}" for n in range(8)]
+    assert outcome.costs.calls == 8
+    assert outcome.costs.rounds < 8
 
 
 def test_a_peer_that_is_not_there_or_fails_says_so(planted, stranger, monkeypatch):

@@ -4,6 +4,7 @@ So every peer asks the same language model and the same embedder as the other ar
 like theirs, and what was answered once is in the store.
 """
 
+import concurrent.futures
 import contextlib
 import http.server
 import json
@@ -64,34 +65,32 @@ class _RefusedError(Exception):
 class _Answering:
     def __init__(self, session: Session, max_calls: int | None, seed: int, task: Task):
         self.session, self.max_calls, self.seed, self.task = session, max_calls, seed, task
-        self.n_calls, self.lock = 0, threading.Lock()
+        self.n_calls, self.lock, self.turn = 0, threading.Lock(), threading.Lock()
+        self.waiting: list[tuple[Request, concurrent.futures.Future[Completion | None]]] = []
 
     def answer(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        with self.lock:
-            if path == "/v1/embeddings":
-                given = [body["input"]] if isinstance(body["input"], str) else body["input"]
+        if path == "/v1/embeddings":
+            given = [body["input"]] if isinstance(body["input"], str) else body["input"]
+            with self.turn:
                 vectors = self.session.stored_embedder.embed(given).astype(float).tolist()
-                data = [{"object": "embedding", "index": n, "embedding": vector} for n, vector in enumerate(vectors)]
-                return {"object": "list", "model": body["model"], "data": data, "usage": _usage(0, 0)}
-            if path == "/v1/chat/completions":
-                done = self._complete(body["messages"], body)
-                choice = {"index": 0, "message": {"role": "assistant", "content": done.text}, "finish_reason": "stop"}
-                common = {"id": "call", "object": "chat.completion", "created": 0, "choices": [choice]}
-                return common | {"model": body["model"], "usage": _usage(done.prompt_tokens, done.completion_tokens)}
-            if path == "/v1/responses":
-                given = body["input"]
-                done = self._complete([{"role": "user", "content": given}] if isinstance(given, str) else given, body)
-                content = [{"type": "output_text", "text": done.text, "annotations": []}]
-                message = {"type": "message", "id": "m", "role": "assistant", "status": "completed", "content": content}
-                common = {"id": "call", "object": "response", "created_at": 0, "status": "completed"}
-                rest = {"parallel_tool_calls": False, "tool_choice": "none", "tools": []}
-                return common | rest | {"model": body["model"], "output": [message]}
+            data = [{"object": "embedding", "index": n, "embedding": vector} for n, vector in enumerate(vectors)]
+            return {"object": "list", "model": body["model"], "data": data, "usage": _usage(0, 0)}
+        if path == "/v1/chat/completions":
+            done = self._complete(body["messages"], body)
+            choice = {"index": 0, "message": {"role": "assistant", "content": done.text}, "finish_reason": "stop"}
+            common = {"id": "call", "object": "chat.completion", "created": 0, "choices": [choice]}
+            return common | {"model": body["model"], "usage": _usage(done.prompt_tokens, done.completion_tokens)}
+        if path == "/v1/responses":
+            given = body["input"]
+            done = self._complete([{"role": "user", "content": given}] if isinstance(given, str) else given, body)
+            content = [{"type": "output_text", "text": done.text, "annotations": []}]
+            message = {"type": "message", "id": "m", "role": "assistant", "status": "completed", "content": content}
+            common = {"id": "call", "object": "response", "created_at": 0, "status": "completed"}
+            rest = {"parallel_tool_calls": False, "tool_choice": "none", "tools": []}
+            return common | rest | {"model": body["model"], "output": [message]}
         raise _RefusedError(f"there is no {path} here")
 
     def _complete(self, messages: list[dict[str, Any]], body: dict[str, Any]) -> Completion:
-        if self.max_calls is not None and self.n_calls >= self.max_calls:
-            raise _RefusedError(f"the {self.max_calls} calls of this experiment are used up")
-        self.n_calls += 1
         limits = [body.get(name) for name in ("max_tokens", "max_completion_tokens", "max_output_tokens")]
         request = Request(
             tuple(Message(message["role"], _text(message["content"])) for message in messages),
@@ -99,7 +98,7 @@ class _Answering:
             temperature=float(body.get("temperature") or 0.0),
             seed=self.seed,
         )
-        (completion,) = self.session.engine.complete_stored([request])
+        completion = self._in_turn(request)
         self.task.advance()
         if completion is None:
             raise _RefusedError("the language model gave no answer")
@@ -108,6 +107,28 @@ class _Answering:
         for stop in [stops] if isinstance(stops, str) else stops:
             text = text.partition(stop)[0]
         return Completion(text, None, completion.prompt_tokens, completion.completion_tokens)
+
+    def _in_turn(self, request: Request) -> Completion | None:
+        """The answer to a request. Whoever has the turn asks for all that came while it waited, in one batch."""
+        future: concurrent.futures.Future[Completion | None] = concurrent.futures.Future()
+        with self.lock:
+            if self.max_calls is not None and self.n_calls >= self.max_calls:
+                raise _RefusedError(f"the {self.max_calls} calls of this experiment are used up")
+            self.n_calls += 1
+            self.waiting.append((request, future))
+        with self.turn:
+            if not future.done():
+                with self.lock:
+                    batch, self.waiting = self.waiting, []
+                try:
+                    answers = self.session.engine.complete_stored([asked for asked, _ in batch])
+                except BaseException as error:
+                    for _, each in batch:
+                        each.set_exception(error)
+                    raise
+                for (_, each), answer in zip(batch, answers, strict=True):
+                    each.set_result(answer)
+        return future.result()
 
 
 def _text(content: Any) -> str:
