@@ -20,6 +20,10 @@ _REFUSAL = re.compile(
     re.IGNORECASE,
 )
 _ARRAY = re.compile(r'\[\s*"')  # brackets that stand in a predicate have no such beginning
+_STRING = r'"((?:[^"\\\n]|\\["\\/bfnrt])*)"'
+# Objects in place of strings: [{"property": "is short", "why": ...}], {"1": "is short"}.
+_OBJECT = re.compile(r'^[ \t]*(?:\[\s*)?\{\s*"', re.MULTILINE)
+_FIELD = re.compile(rf'"(?:(?:property|predicate)[ _]?\d*|\d+)"\s*:\s*{_STRING}', re.IGNORECASE)
 
 
 def parse_predicate(line: str) -> str | None:
@@ -33,7 +37,10 @@ def parse_predicate(line: str) -> str | None:
 
 
 def parse_predicates(output: str) -> list[str]:
-    """Distinct predicates from a JSON array of strings, or from one per line where the model ignored the format."""
+    """Distinct predicates from a JSON array of strings, or from one per line where the model ignored the format.
+
+    Of JSON objects it takes the fields that are named property or predicate, or by a number, and nothing else.
+    """
     array, end = _ARRAY.search(output), output.rfind("]")
     lines = [line for line in output.splitlines() if not line.lstrip().startswith("```")]
     if array is not None:
@@ -42,9 +49,9 @@ def parse_predicates(output: str) -> list[str]:
             lines = _STRINGS.validate_json(output[start : end + 1])
         except ValidationError:
             # Small models forget a comma, or are cut off before the bracket: read the quoted strings that are there.
-            lines = [
-                json.loads(f'"{s}"') for s in re.findall(r'"((?:[^"\\\n]|\\["\\/bfnrt])*)"', output[start:])
-            ] or lines
+            lines = [json.loads(f'"{s}"') for s in re.findall(_STRING, output[start:])] or lines
+    elif _OBJECT.search(output) is not None:
+        lines = [json.loads(f'"{s}"') for s in _FIELD.findall(output)]
     predicates = (parse_predicate(line) for line in lines if line.strip())
     return list(dict.fromkeys(p for p in predicates if p is not None))
 
