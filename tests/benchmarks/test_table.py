@@ -116,8 +116,8 @@ def test_equal_names_of_different_things_are_told_apart(tmp_path):
     make(tmp_path, arm="goalex", config={"arm": {"name": "goalex", "n_proposals": None}})
     make(tmp_path, config={"dataset": {"n_texts": 200}}, identities={"dataset": "other"})
     (only,) = tabulate(read_runs([tmp_path]))
-    assert only.arms == ["full", "goalex (n_proposals=8)", "goalex (n_proposals=None)"]
-    assert only.datasets == ["agnews (n_texts=200)", "agnews (n_texts=None)"]
+    assert only.arms == ["full", "goalex", "goalex (n_proposals=8)"]
+    assert only.datasets == ["agnews", "agnews (n_texts=200)"]
 
 
 def test_the_newest_of_equal_runs_counts(tmp_path):

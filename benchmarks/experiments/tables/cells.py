@@ -161,14 +161,14 @@ def _of_dataset(entry: _Entry) -> dict[str, Any]:
 
 
 def _named(given: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
-    """Names, followed by those of their options that differ among equal names."""
+    """Names, followed by those of their options that differ among equal names; what is not set is not shown."""
     options: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for name, of in given:
         options[name].append(of)
     differing = {name: _differing(of) for name, of in options.items()}
     labels = []
     for name, of in given:
-        shown = ", ".join(f"{key}={of.get(key)}" for key in differing[name])
+        shown = ", ".join(f"{key}={of[key]}" for key in differing[name] if of.get(key) is not None)
         labels.append(f"{name} ({shown})" if shown else name)
     return labels
 
