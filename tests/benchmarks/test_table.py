@@ -120,6 +120,16 @@ def test_equal_names_of_different_things_are_told_apart(tmp_path):
     assert only.datasets == ["agnews", "agnews (n_texts=200)"]
 
 
+def test_arms_that_ask_no_language_model_stand_beside_those_that_had_the_same_texts(tmp_path):
+    make(tmp_path, config={"dataset": {"n_texts": None}})
+    few = {"dataset": {"n_texts": 60}, "budget": {"max_judgments": 80}}
+    make(tmp_path, config=few, identities={"dataset": "a part"})
+    make(tmp_path, arm="tfidf_kmeans", lm=None, config={"dataset": {"n_texts": None}})
+    whole, part = tabulate(read_runs([tmp_path]))
+    assert (whole.datasets, whole.arms) == (["agnews"], ["full", "tfidf_kmeans"])
+    assert (part.datasets, part.arms) == (["agnews (n_texts=60)"], ["full"])
+
+
 def test_the_newest_of_equal_runs_counts(tmp_path):
     make(tmp_path, f1=0.1, date="2026-01-02T00:00:00+00:00")
     make(tmp_path, f1=0.9, date="2026-01-03T00:00:00+00:00", experiment="paper/ablations")

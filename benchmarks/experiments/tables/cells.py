@@ -4,7 +4,7 @@ import dataclasses
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from benchmarks.experiments.runs import Run, config_of
@@ -92,7 +92,8 @@ class _Entry(NamedTuple):
 def tabulate(runs: Iterable[Run]) -> list[Table]:
     """One table for every task, model, language model, embedder and configuration that there are runs of.
 
-    Runs of arms that ask no language model stand in the tables of all language models. Runs of the experiment
+    Runs of arms that ask no language model stand in the tables of all language models, beside what these did with the
+    same texts. Runs of the experiment
     `oracle` are left out. Where there are several runs of one arm, data set and seed (of two experiments), the newest
     counts.
     """
@@ -101,12 +102,18 @@ def tabulate(runs: Iterable[Run]) -> list[Table]:
     for entry in entries:
         if entry.run.lm is not None:
             by_setting[entry.setting].append(entry)
+    asking = {setting: {_texts_of(entry.run) for entry in there} for setting, there in by_setting.items() if setting.lm}
     for entry in entries:
         if entry.run.lm is None:
-            fitting = [setting for setting in by_setting if setting.lm and _fits(entry.setting, setting)]
-            for setting in fitting or [entry.setting._replace(changes="")]:
+            fitting = [setting for setting in asking if _fits(entry.setting, setting)]
+            beside = [setting for setting in fitting if _texts_of(entry.run) in asking[setting]] or fitting[:1]
+            for setting in beside or [entry.setting._replace(changes="")]:
                 by_setting[setting].append(entry)
     return [_table(setting, by_setting[setting]) for setting in sorted(by_setting, key=_order)]
+
+
+def _texts_of(run: Run) -> tuple[str, Any]:
+    return run.dataset, run.identities.get("dataset")
 
 
 def _fits(free: Setting, setting: Setting) -> bool:
@@ -120,7 +127,7 @@ def _order(setting: Setting) -> tuple:
 def _table(setting: Setting, entries: list[_Entry]) -> Table:
     arms = _named([(entry.run.arm, flatten(entry.config.get("arm", {}))) for entry in entries])
     # The same name may stand for other texts: a random part of them, or another file.
-    datasets = _named([(entry.run.dataset, _of_dataset(entry)) for entry in entries])
+    datasets = _named([(entry.run.dataset, _of_dataset(entry)) for entry in entries], always=("n_texts",))
     newest: dict[tuple[str, str, int], Run] = {}
     passed_over = []
     for arm, dataset, entry in zip(arms, datasets, entries, strict=True):
@@ -160,12 +167,13 @@ def _of_dataset(entry: _Entry) -> dict[str, Any]:
     return options | ({"digest": str(digest)[:8]} if digest else {})
 
 
-def _named(given: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
-    """Names, followed by those of their options that differ among equal names; what is not set is not shown."""
+def _named(given: Sequence[tuple[str, Mapping[str, Any]]], *, always: Collection[str] = ()) -> list[str]:
+    """Names, followed by some options `always`, and by others that differ among equal names. What is not set is not
+    shown."""
     options: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for name, of in given:
         options[name].append(of)
-    differing = {name: _differing(of) for name, of in options.items()}
+    differing = {name: sorted({*_differing(of), *always}) for name, of in options.items()}
     labels = []
     for name, of in given:
         shown = ", ".join(f"{key}={of[key]}" for key in differing[name] if of.get(key) is not None)
