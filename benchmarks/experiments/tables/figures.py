@@ -93,7 +93,7 @@ def _chart(rows: list[dict[str, Any]], table: Table) -> "altair.TopLevelMixin":
         .mark_point(size=60, filled=True, opacity=0.9)
         .encode(
             x=alt.X("n:Q", title="Judgments", scale=alt.Scale(zero=True)),
-            y=alt.Y("f1:Q", title="F1", scale=alt.Scale(zero=False)),
+            y=alt.Y("f1:Q", title="F1", scale=f1),
             color=alt.Color("arm:N", scale=colours, title="Arm"),
             shape=alt.Shape("dataset:N", sort=table.datasets, title="Data set"),
         )
