@@ -93,9 +93,8 @@ def tabulate(runs: Iterable[Run]) -> list[Table]:
     """One table for every task, model, language model, embedder and configuration that there are runs of.
 
     Runs of arms that ask no language model stand in the tables of all language models, beside what these did with the
-    same texts. Runs of the experiment
-    `oracle` are left out. Where there are several runs of one arm, data set and seed (of two experiments), the newest
-    counts.
+    same texts. Runs of the experiment `oracle` are left out. Where there are several runs of one arm, data set and
+    seed (of two experiments), the newest counts.
     """
     entries = [_entry(run) for run in runs if run.experiment != ORACLE]
     by_setting: dict[Setting, list[_Entry]] = defaultdict(list)
@@ -106,7 +105,7 @@ def tabulate(runs: Iterable[Run]) -> list[Table]:
     for entry in entries:
         if entry.run.lm is None:
             fitting = [setting for setting in asking if _fits(entry.setting, setting)]
-            beside = [setting for setting in fitting if _texts_of(entry.run) in asking[setting]] or fitting[:1]
+            beside = [setting for setting in fitting if _texts_of(entry.run) in asking[setting]]
             for setting in beside or [entry.setting._replace(changes="")]:
                 by_setting[setting].append(entry)
     return [_table(setting, by_setting[setting]) for setting in sorted(by_setting, key=_order)]
