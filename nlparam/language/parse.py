@@ -20,10 +20,10 @@ _REFUSAL = re.compile(
     re.IGNORECASE,
 )
 _ARRAY = re.compile(r'\[\s*"')  # brackets that stand in a predicate have no such beginning
-_STRING = r'"((?:[^"\\\n]|\\["\\/bfnrt])*)"'
+_STRING = re.compile(r'"((?:[^"\\\n]|\\["\\/bfnrt])*)"')
 # Objects in place of strings: [{"property": "is short", "why": ...}], {"1": "is short"}.
 _OBJECT = re.compile(r'^[ \t]*(?:\[\s*)?\{\s*"', re.MULTILINE)
-_FIELD = re.compile(rf'"(?:(?:property|predicate)[ _]?\d*|\d+)"\s*:\s*{_STRING}', re.IGNORECASE)
+_FIELD = re.compile(rf'"(?:(?:property|predicate)[ _]?\d*|\d+)"\s*:\s*{_STRING.pattern}', re.IGNORECASE)
 
 
 def parse_predicate(line: str) -> str | None:
@@ -49,11 +49,16 @@ def parse_predicates(output: str) -> list[str]:
             lines = _STRINGS.validate_json(output[start : end + 1])
         except ValidationError:
             # Small models forget a comma, or are cut off before the bracket: read the quoted strings that are there.
-            lines = [json.loads(f'"{s}"') for s in re.findall(_STRING, output[start:])] or lines
+            lines = _strings(_STRING, output[start:]) or lines
     elif _OBJECT.search(output) is not None:
-        lines = [json.loads(f'"{s}"') for s in _FIELD.findall(output)]
+        lines = _strings(_FIELD, output)
     predicates = (parse_predicate(line) for line in lines if line.strip())
     return list(dict.fromkeys(p for p in predicates if p is not None))
+
+
+def _strings(pattern: re.Pattern[str], output: str) -> list[str]:
+    """What stands in the JSON strings that a pattern finds."""
+    return [json.loads(f'"{written}"') for written in pattern.findall(output)]
 
 
 def parse_category(output: str, *, max_words: int = 6) -> str | None:

@@ -125,9 +125,9 @@ class _Answering:
                 except BaseException as error:
                     for _, each in batch:
                         each.set_exception(error)
-                    raise
-                for (_, each), answer in zip(batch, answers, strict=True):
-                    each.set_result(answer)
+                else:
+                    for (_, each), answer in zip(batch, answers, strict=True):
+                        each.set_result(answer)
         return future.result()
 
 
