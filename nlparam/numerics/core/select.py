@@ -207,7 +207,8 @@ def _go_round(compare, available, movable, start, n_swaps, tolerance) -> _End:
             break
         usable = available & ~np.isin(np.arange(n_columns), chosen[chosen != n_columns - 1])
         losses, checked = compare(chosen, slot, usable)
-        loss, table[slot] = losses[chosen[slot]], np.where(usable, losses, np.inf)
+        # A fit that ends too early, or elsewhere, gives more than the set's loss: without its least a round has no end.
+        loss, table[slot] = min(loss, losses[chosen[slot]]), np.where(usable, losses, np.inf)
         best = int(np.argmin(np.where(usable & checked, losses, np.inf)))
         since += 1
         if losses[best] < loss - tolerance:
