@@ -141,6 +141,8 @@ class Classification(AbstractPredicateModel):
             same = jnp.concatenate([design, jnp.full((n_texts, 1), float(self._has_intercept))], axis=1)
             blocks = jnp.einsum("nc,nk,nl->ckl", probabilities, same, same) / n_texts
             hessian = _arrange(blocks) - columns.T @ columns / n_texts + jnp.diag(penalised)
+            # Intercepts that all grow by the same change nothing. Rounding would make that direction one of long steps.
+            hessian = hessian.at[shape:, shape:].add(1 / self.n_classes)
             return newton_direction(hessian, here.gradient)
 
         return restore(descend(evaluate, direction, flat, max_steps=50, tolerance=1e-6)[0])

@@ -5,9 +5,9 @@ import jax
 
 
 @eqx.filter_jit
-def fit_weights(model, denotations, data=None):
+def fit_weights(model, denotations, data=None, init=None):
     """The weights that the model fits."""
-    return model.fit_weights(denotations, data)
+    return model.fit_weights(denotations, data, init)
 
 
 @eqx.filter_jit

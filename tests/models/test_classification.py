@@ -61,6 +61,21 @@ def test_many_classes_take_the_default_solver_to_the_same_place(rng):
 
 
 @pytest.mark.slow
+def test_intercepts_that_all_grow_by_the_same_take_no_step(rng):
+    """In single precision the step along them was 0 divided by 0, and some fits ended far from their optimum."""
+    with jax.enable_x64(False):
+        columns = jnp.asarray(np.where(rng.random((80, 3)) < 0.4, 0.99, 0.01), jnp.float32)
+        model = Classification(3, ridge=0.5)
+        for _ in range(20):
+            labels = jnp.asarray(rng.integers(2, size=80))
+            start = jax.tree.map(lambda leaf: leaf + 0.3, model.init_weights(columns, labels))
+            weights, again = fit_weights(model, columns, labels), fit_weights(model, columns, labels, start)
+            assert float(jnp.abs(jnp.sum(weights.intercepts))) < 1e-3
+            first, second = (float(model.loss(each, columns, labels)) for each in (weights, again))
+            assert first == pytest.approx(second, abs=1e-6)
+
+
+@pytest.mark.slow
 def test_perfect_separation_has_finite_weights(rng):
     labels = jnp.asarray(rng.integers(2, size=50))
     columns = jnp.asarray(labels[:, None], float)

@@ -85,7 +85,7 @@ def descend(
         point, here, step, _ = carry
         move = direction(point, here)
         promised = -here.gradient @ move / 2
-        last = promised < rounding * jnp.maximum(jnp.abs(here.value), 1)
+        last = jnp.abs(promised) < rounding * jnp.maximum(jnp.abs(here.value), 1)
 
         def too_long(search):
             _, there, tries = search
