@@ -45,6 +45,8 @@ _MOST_STEPS = 50
 # Directions less curved than this, relative to the most curved one, change nothing: such as the same number added to
 # the intercepts of all classes.
 _FLAT = 1e-10
+# Relative to its greatest eigenvalue, what a least one is by rounding alone: such a matrix is singular.
+_ROUNDING = 1e-14
 
 
 class Estimated(NamedTuple):
@@ -316,7 +318,7 @@ def _corrected(problem: _Problem, theta: np.ndarray, basis: np.ndarray) -> _Solv
     shares, solved = problem.levels.shares[0], None
     for _ in range(2 if len(problem.layers) > 1 else 1):
         hessian = basis.T @ (problem.slope(0, theta, shares)[2] + problem.rest(theta)[2]) @ basis
-        if np.linalg.eigvalsh(hessian).min(initial=1.0) <= 0:
+        if not _regular(np.linalg.eigvalsh(hessian)):
             return None
         scaling = basis @ np.linalg.solve(hessian, basis.T)
         values = [problem.gradients(number, theta) @ scaling for number in range(len(problem.layers))]
@@ -325,6 +327,11 @@ def _corrected(problem: _Problem, theta: np.ndarray, basis: np.ndarray) -> _Solv
             return None
         theta = solved.theta
     return solved
+
+
+def _regular(eigenvalues: np.ndarray) -> bool:
+    """Whether all are positive, the least of them by more than rounding."""
+    return not eigenvalues.size or bool(eigenvalues.min() > _ROUNDING * max(eigenvalues.max(), 0.0))
 
 
 def _root(problem: _Problem, theta, basis, scaling, weights) -> _Solved | None:
@@ -341,7 +348,7 @@ def _root(problem: _Problem, theta, basis, scaling, weights) -> _Solved | None:
     equations, jacobian = evaluate(theta)
     for _ in range(_MOST_STEPS):
         # A product of two positive definite matrices, where all is well: not symmetric, but of positive eigenvalues.
-        if np.linalg.eigvals(jacobian).real.min(initial=1.0) <= 0:
+        if not _regular(np.linalg.eigvals(jacobian).real):
             return None
         step = -np.linalg.solve(jacobian, equations)
         length, worst = 1.0, np.abs(equations).max(initial=0.0)
